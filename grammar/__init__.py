@@ -1,0 +1,22 @@
+"""Reading messages: text in, value out.
+
+Nothing here knows a clock, a file, a database or a log, and nothing here raises for what a person
+wrote. Keywords, fillers and labels are given as values by whoever builds a Grammar.
+"""
+
+from grammar.normalise import MAX_CHARACTERS, normalise
+from grammar.parser import Grammar
+from grammar.poster import PosterError
+from grammar.reading import Command, Keyword, Misread, Reason, Words
+
+__all__ = [
+    "MAX_CHARACTERS",
+    "Command",
+    "Grammar",
+    "Keyword",
+    "Misread",
+    "PosterError",
+    "Reason",
+    "Words",
+    "normalise",
+]

@@ -1,0 +1,48 @@
+"""What handsets, newspapers and people do to a text before it reaches us, undone."""
+
+import re
+import unicodedata
+
+MAX_CHARACTERS = 1600  # the longest an SMS gateway delivers; what lies beyond is not read
+
+_SPASI = re.compile(r"[(<\[{_]SPASI[)>\]}_]|(?<![^\W_])SPASI(?![^\W_])")
+_QUOTES = str.maketrans(dict.fromkeys('‘’‚‛′`´“”„‟«»"', "'"))
+_APOSTROPHE_IN_A_NAME = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
+_WRAPPING = re.compile(r"[()<>\[\]{}'\s]+")
+_ALMOST_NUMBER = re.compile(r"(?<![^\W_])[0-9OIL]*[0-9][0-9OIL]*(?![^\W_])")
+_LETTERS_AS_DIGITS = str.maketrans("OIL", "011")
+DIGITS_NEEDED = 0.6  # of a token, for its O, I and l to be digits too
+
+
+def normalise(text: str) -> str:
+    """Upper case, plain digits, single spaces; `(spasi)`, brackets and quotes are gone.
+
+    Two texts with the same normal form say the same, so it also tells a repeat.
+    """
+    text = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS]
+    text = "".join(map(_plain, text)).upper()[:MAX_CHARACTERS]
+    text = _SPASI.sub(" ", text.translate(_QUOTES))
+    text = _APOSTROPHE_IN_A_NAME.sub("", text)
+    text = _WRAPPING.sub(" ", text)
+    return _ALMOST_NUMBER.sub(_as_number, text).strip()
+
+
+def _plain(letter: str) -> str:
+    if letter.isascii() and letter.isprintable():
+        return letter
+    category = unicodedata.category(letter)
+    if category in {"Cf", "Cs"}:
+        return ""
+    if category == "Cc" or letter.isspace():
+        return " "
+    value = unicodedata.decimal(letter, None)
+    return letter if value is None else str(value)
+
+
+def _as_number(found: re.Match[str]) -> str:
+    """19O12345678 was meant as a number; SOLO was not."""
+    token = found[0]
+    digits = sum(letter.isdigit() for letter in token)
+    if digits < DIGITS_NEEDED * len(token):
+        return token
+    return token.translate(_LETTERS_AS_DIGITS)

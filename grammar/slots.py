@@ -1,0 +1,134 @@
+"""The kinds of slot, each found by its shape, wherever in a message it stands."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyparsing as pp
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        [
+            "JANUARI JANUARY JAN",
+            "FEBRUARI FEBRUARY PEBRUARI FEB PEB",
+            "MARET MARCH MAR MRT",
+            "APRIL APR",
+            "MEI MAY",
+            "JUNI JUNE JUN",
+            "JULI JULY JUL",
+            "AGUSTUS AUGUST AGUST AUG AGU AGS AGT",
+            "SEPTEMBER SEPT SEP",
+            "OKTOBER OCTOBER OKT OCT",
+            "NOVEMBER NOPEMBER NOV NOP",
+            "DESEMBER DECEMBER DES DEC",
+        ],
+        start=1,
+    )
+    for name in names.split()
+}
+# Nobody born in 1930 or before is in employment; nobody born after 2030 will be for long.
+LAST_YEAR_OF_2000S = 30
+
+_month = "|".join(sorted(MONTHS, key=len, reverse=True))
+# A date ends where no digit goes on: 33-11-12-04-… is a NIK in groups. After spaces a number may
+# follow, if it is whole.
+_END = r"(?!\d)(?![-./]\d)"
+_SPACED_END = r"(?!\s?\d)|(?=\s(?:\d{16}|\d{11})(?!\d)))"
+_DATES = (
+    rf"(?P<d1>\d{{1,2}})\s?[-./]\s?(?P<m1>\d{{1,2}})\s?[-./]\s?(?P<y1>\d{{4}}|\d{{2}}){_END}",
+    rf"(?P<y2>\d{{4}})[-./](?P<m2>\d{{1,2}})[-./](?P<d2>\d{{1,2}}){_END}",
+    rf"(?P<d3>\d{{1,2}})[-./\s]{{0,2}}(?P<m3>{_month})[-./\s]{{0,2}}(?P<y3>\d{{4}}|\d{{2}})(?!\d)",
+    r"(?P<d4>\d{1,2})\s(?P<m4>\d{1,2})\s(?P<y4>\d{4}|\d{2})(?:" + _SPACED_END,
+    r"(?P<d5>\d{2})(?P<m5>\d{2})(?P<y5>\d{4}|\d{2})(?!\d)(?![ .\-]\d)",
+)
+_DATE = re.compile("|".join(_DATES))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`digits`: the one length its numbers have."""
+
+    field: str
+    digits: int | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "NKP": Kind("nkp", digits=11),
+    "NIK": Kind("nik", digits=16),
+    "NAMA": Kind("name"),
+    "TGL_LAHIR": Kind("birth_date"),
+    "EMAIL": Kind("email"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One thing read: `kind` is a slot's, or NUMBER, WORD, SEPARATOR, IMPOSSIBLE."""
+
+    kind: str
+    text: str
+    value: str | date | None = None
+
+
+def exact(kind: str) -> pp.ParserElement:
+    """A number written in one piece."""
+    digits = KINDS[kind].digits
+    return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
+
+
+def grouped(kind: str) -> pp.ParserElement:
+    """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003."""
+    digits = (KINDS[kind].digits or 1) - 1
+    return _token(kind, rf"\d(?:[ .\-]{{0,2}}\d){{{digits}}}(?!\d)", _digits)
+
+
+def birth_date() -> pp.ParserElement:
+    return pp.Regex(_DATE).set_parse_action(_date)
+
+
+def email() -> pp.ParserElement:
+    return _token("EMAIL", r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower)
+
+
+NUMBER = r"\d(?:[ .\-]{0,2}\d)*"
+WORD = r"[^\W\d_]+(?:[_.\-][^\W\d_]+)*"
+SEPARATOR = r"[#*,;:=+/]"
+
+
+def others() -> list[pp.ParserElement]:
+    """What is left where no slot fits."""
+    return [
+        _token("NUMBER", NUMBER, _digits),
+        _token("WORD", WORD, str),
+        _token("SEPARATOR", SEPARATOR, str),
+        pp.Regex(r"\S").suppress(),
+    ]
+
+
+def _token(kind: str, pattern: str, read: Callable[[str], str]) -> pp.ParserElement:
+    return pp.Regex(pattern).set_parse_action(lambda found: Token(kind, found[0], read(found[0])))
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _date(found: pp.ParseResults) -> Token:
+    """Day first; a year that comes first says so by its length."""
+    text = found[0]
+    shape = next(number for number in "12345" if found["d" + number] is not None)
+    day, month, year = (str(found[part + shape]) for part in "dmy")
+    number = MONTHS[month] if month in MONTHS else int(month)
+    try:
+        value = date(_year(year), number, int(day))
+    except ValueError:
+        return Token("IMPOSSIBLE", text)
+    return Token("TGL_LAHIR", text, value)
+
+
+def _year(written: str) -> int:
+    if len(written) == 4:
+        return int(written)
+    return int(written) + (2000 if int(written) <= LAST_YEAR_OF_2000S else 1900)

@@ -1,0 +1,70 @@
+"""Disclosure hangs on the phone: NIK, name, birth date and NKP have leaked and prove nothing.
+
+Only the number on file is asked whether it wants to be bound. "No such NKP" and "not yours" are the
+same wording after the same look-up, and what a phone guesses is counted.
+"""
+
+from datetime import timedelta
+
+from handlers.ports import Participant
+from handlers.question import (
+    Ask,
+    Caller,
+    Consent,
+    Guess,
+    Masked,
+    Outcome,
+    Question,
+    Reply,
+    Verbatim,
+)
+
+WORDINGS = {
+    "ask": ("nkp",),
+    "not_registered": ("daftar",),
+    "not_linked": (),
+    "locked": (),
+    "replaced": ("nkp",),
+    "unavailable": (),
+}
+CONSENT_LASTS = timedelta(hours=24)
+
+
+def is_on_file(participant: Participant | None, caller: Caller) -> bool:
+    return participant is not None and participant.phone == caller.phone
+
+
+def ask(nkp: str) -> Reply:
+    return Reply(
+        Outcome.CONFIRM,
+        "disclosure.ask",
+        {"nkp": Masked(nkp)},
+        changes=(Ask(Consent(nkp), CONSENT_LASTS),),
+    )
+
+
+def not_registered(question: Question) -> Reply:
+    usage = {"daftar": Verbatim(question.usage["daftar"])}
+    return Reply(Outcome.NOT_REGISTERED, "disclosure.not_registered", usage)
+
+
+def not_linked(identity: str) -> Reply:
+    return Reply(Outcome.NOT_LINKED, "disclosure.not_linked", changes=(Guess(identity),))
+
+
+def locked(question: Question) -> Reply | None:
+    """A locked phone is answered as long as it names no identity but its own."""
+    named = question.nkp or question.nik
+    if question.caller.locked and named and question.nkp not in question.caller.nkps:
+        return Reply(Outcome.LOCKED, "disclosure.locked")
+    return None
+
+
+def unavailable() -> Reply:
+    """The ledger cannot be read now; the true answer follows by itself."""
+    return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")
+
+
+def replaced(nkp: str) -> Reply:
+    """To the phone that `nkp` was bound to until another one took its place."""
+    return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": Masked(nkp)})

@@ -1,0 +1,9 @@
+"""STOP, BERHENTI, UNREG: nothing more that was not asked for. What is bound stays bound."""
+
+from handlers.question import Outcome, Question, Reply, Stop
+
+WORDINGS = {"stopped": ()}
+
+
+def answer(question: Question) -> Reply:
+    return Reply(Outcome.ANSWERED, "stop.stopped", changes=(Stop(),))

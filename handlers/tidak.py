@@ -1,0 +1,14 @@
+"""TIDAK, and BATAL while a question is open: no to it."""
+
+from handlers.question import Close, Consent, Outcome, Question, Reply
+from handlers.ya import nothing_open
+
+WORDINGS = {"refused": (), "dropped": ()}
+
+
+def answer(question: Question) -> Reply:
+    if question.caller.open is None:
+        return nothing_open(question)
+    is_consent = isinstance(question.caller.open, Consent)
+    wording = "tidak.refused" if is_consent else "tidak.dropped"
+    return Reply(Outcome.ANSWERED, wording, changes=(Close(),))

@@ -1,0 +1,94 @@
+"""The words that carriers and the rest of the system both speak. Carriers know no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """What a carrier sent us, without a web framework.
+
+    `path` and `query` are raw, as on the wire (a signature covers those octets); `form` keeps
+    every value of a repeated field, in order.
+    """
+
+    path: str
+    query: str
+    headers: Mapping[str, str]  # names in lower case
+    form: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSms:
+    carrier: str
+    carrier_ref: str  # the carrier's own id: one message has one, however often it is delivered
+    sender: str  # as the carrier wrote it: E.164, a short code or a name
+    lane: str  # our number it came to, and the one its reply leaves by
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSms:
+    attempt_id: int  # goes into the callback address, so that a report finds its attempt
+    recipient: str  # E.164
+    lane: str
+    text: str
+
+
+class Delivery(StrEnum):
+    """What a status report says. Anything else a carrier tells is no news and ignored."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    attempt_id: int
+    delivery: Delivery
+    carrier_ref: str | None
+    code: str | None
+
+
+class Forged(Exception):
+    """The request does not come from the carrier."""
+
+
+class Malformed(Exception):
+    """It comes from the carrier, but lacks what a message or a report must have."""
+
+
+class Ending(StrEnum):
+    """How a send failed."""
+
+    REFUSED = "refused"  # final: the carrier said no
+    RETRY = "retry"  # surely never sent, safe to try again
+    UNKNOWN = "unknown"  # it may have gone out; never send it blindly again
+
+
+class SendError(Exception):
+    def __init__(self, ending: Ending, code: str) -> None:
+        super().__init__(f"{ending}: {code}")
+        self.ending = ending
+        self.code = code
+
+
+class Carrier(Protocol):
+    """`verify` comes before any `read`; `send` is called with no transaction open."""
+
+    name: str
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Raises Forged."""
+
+    def read(self, request: WebhookRequest) -> IncomingSms:
+        """Raises Malformed."""
+
+    def read_report(self, request: WebhookRequest) -> Report | None:
+        """None where the report is no news. Raises Malformed."""
+
+    def send(self, sms: OutgoingSms) -> str | None:
+        """The carrier's id of the message where it gives one. Raises SendError."""

@@ -1,0 +1,95 @@
+"""`smsgw doctor`: each part of an installation, whether it works, and what to do where it does not."""
+
+from collections.abc import Callable, Mapping
+
+import click
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from handlers.ports import LedgerDown
+from smsgw import migrate, runtime
+from smsgw import settings as environment
+from smsgw.crypto import Unreadable
+from smsgw.models import Ciphertext, phones
+from smsgw.runtime import Runtime
+
+
+@click.command()
+def doctor() -> None:
+    """Check this installation end to end and say what to fix."""
+    rt = runtime.build(environment.load())
+    faults = {part: check(rt) for part, check in CHECKS.items()}
+    for part, fault in faults.items():
+        click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {part}")
+    if any(faults.values()):
+        raise SystemExit(1)
+
+
+def _service(rt: Runtime) -> str | None:
+    return _schema(rt, "service", "smsgw migrate")
+
+
+def _ledger(rt: Runtime) -> str | None:
+    is_apart = rt.settings.ledger_url is not None
+    fault = _schema(rt, "ledger", "smsgw migrate --ledger" if is_apart else "smsgw migrate")
+    return fault or _contacts(rt)
+
+
+def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
+    engine = rt.service if which == "service" else rt.ledger.engine
+    try:
+        at = migrate.current(engine, which)
+    except SQLAlchemyError as error:
+        return f"it cannot be reached ({type(error).__name__}); check its address"
+    wanted = migrate.head(which)
+    return None if at == wanted else f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
+
+
+def _contacts(rt: Runtime) -> str | None:
+    try:
+        if rt.ledger.contact("call_centre") is None:
+            return "contacts has no call_centre, which replies name; run smsgw ledger load"
+    except LedgerDown:
+        return "it cannot be read within 2 seconds"
+    return None
+
+
+def _keys(rt: Runtime) -> str | None:
+    try:
+        with rt.reading() as tx:
+            stored = tx.connection.execute(select(phones.c.number).limit(1)).scalar_one_or_none()
+            if stored is not None:
+                tx.vault.decrypt(stored, Ciphertext.PHONE)
+    except Unreadable:
+        return "the database was written with another SMSGW_SECRET_KEY; set that one"
+    except SQLAlchemyError:
+        return "cannot be checked without the service database"
+    return None
+
+
+def _queue(rt: Runtime) -> str | None:
+    if rt.redis is None:
+        return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
+    try:
+        rt.redis.ping()
+    except RedisError as error:
+        return f"it does not answer ({type(error).__name__}); check REDIS_URL"
+    return None
+
+
+def _carriers(rt: Runtime) -> str | None:
+    """Twilio retries an inbound call only where its address says so."""
+    public = rt.settings.public_url or ""
+    if "twilio" in rt.settings.carriers and not public.startswith("https://"):
+        return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
+    return None
+
+
+CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
+    "service database": _service,
+    "participant ledger": _ledger,
+    "keys": _keys,
+    "queue": _queue,
+    "carriers": _carriers,
+}

@@ -1,0 +1,67 @@
+"""`smsgw worker`, `clock`, `settings` and the demo data: running an installation."""
+
+import signal
+import threading
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from smsgw import jobs, logs, registry, runtime
+from smsgw import settings as environment
+from smsgw.ledger.demo import prepare
+from smsgw.runtime import Runtime
+
+SWEEP_EVERY = 5.0  # seconds
+DEMO_PHONE, DEMO_NKP = "+6281234567890", "19012345678"
+
+log = logs.get(__name__)
+
+
+@click.command()
+def worker() -> None:
+    """Send replies and give owed answers, until told to stop."""
+    logs.set_up()
+    try:
+        jobs.work(runtime.build(environment.load()))
+    except jobs.NoQueue as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.command()
+def clock() -> None:
+    """Sweep every 5 seconds, until told to stop."""
+    logs.set_up()
+    rt = runtime.build(environment.load())
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.wait(SWEEP_EVERY):
+        try:
+            jobs.sweep(rt)
+        except SQLAlchemyError as error:
+            log.error("the sweep failed", exc_info=error)
+
+
+@click.command()
+def settings() -> None:
+    """Print every setting with its meaning; secrets are masked."""
+    for name, value, meaning in environment.rows(environment.load()):
+        click.echo(f"{name}={value}\n    {meaning}")
+
+
+@click.command(hidden=True)
+def demo() -> None:
+    """Load the reference ledger into an empty one and bind its first participant's phone."""
+    rt = runtime.build(environment.load())
+    if not rt.settings.demo:
+        raise click.ClickException("this is for SMSGW_DEMO=1")
+    if prepare(rt.ledger.engine, rt.now()):
+        bind_demo_phone(rt)
+
+
+def bind_demo_phone(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        known = registry.read(tx, DEMO_PHONE)
+        if DEMO_NKP not in known.caller.nkps:
+            known = registry.advance(tx, known)
+            registry.bind(tx, known, DEMO_NKP, consent="SMSGW_DEMO")

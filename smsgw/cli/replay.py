@@ -1,0 +1,72 @@
+"""`smsgw replay`: run transcripts and tell every step that differs."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from smsgw import logs
+from smsgw import replay as transcripts
+from smsgw.cli.say import told
+from smsgw.ledger.load import LoadError
+from smsgw.replay import Step, TranscriptError
+
+NOTHING = {
+    "keyword": None,
+    "outcome": None,
+    "reason": None,
+    "reply": None,
+    "encoding": None,
+    "segments": 0,
+}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--ledger", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--update", is_flag=True, help="Write each reply into the file as expected.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a step.")
+def replay(paths: tuple[Path, ...], ledger: Path | None, update: bool, as_json: bool) -> None:
+    """Run the transcripts in PATHS (files, or folders of *.yaml); exit 1 where a step differs."""
+    logs.set_up(logging.ERROR)
+    differing = steps = 0
+    try:
+        for path in _files(paths):
+            taken = list(transcripts.run(transcripts.read(path), ledger))
+            if update:
+                transcripts.update(path, taken)
+            for step in taken:
+                _print(path, step, as_json)
+            steps += len(taken)
+            differing += sum(1 for step in taken if step.differs)
+    except (TranscriptError, LoadError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{steps} steps, {differing} differ", err=True)
+    if differing:
+        raise SystemExit(1)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
+
+
+def _print(path: Path, step: Step, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_object(step), ensure_ascii=False))
+    for difference in step.differs:
+        where = f"{path.name}: {step.conversation}: step {step.number}"
+        click.echo(f"{where}: {difference}", err=as_json)
+
+
+def _object(step: Step) -> dict[str, object]:
+    return {
+        "conversation": step.conversation,
+        "step": step.number,
+        "agrees": not step.differs,
+        "differs": list(step.differs),
+        **(told(step.answer) if step.answer else NOTHING),
+        "also": [{"to": each.recipient, "reply": each.text} for each in step.also],
+    }

@@ -1,0 +1,76 @@
+"""`smsgw say`: one message through the real path, with the simulator as its carrier."""
+
+import json
+import logging
+import time
+import uuid
+
+import click
+
+from smsgw import gsm7, jobs, logs, outbox, responder, runtime, settings
+from smsgw.carriers.base import IncomingSms
+from smsgw.models import ReplyState
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+
+PATIENCE = 3.0  # seconds for a worker to send it; then this process does
+OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState.REFUSED}
+
+
+@click.command()
+@click.argument("text")
+@click.option("--from", "sender", required=True, help="The phone that writes, such as +62812….")
+@click.option("--to", "lane", default="2757", show_default=True, help="Our number.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def say(text: str, sender: str, lane: str, as_json: bool) -> None:
+    """Send TEXT as if a phone had, and print the reply."""
+    logs.set_up(logging.WARNING)
+    rt = runtime.build(settings.load())
+    sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
+    try:
+        answer = responder.respond(rt, sms)
+    except responder.NotStored:
+        raise click.ClickException(
+            "nothing could be stored; `smsgw doctor` tells what is missing"
+        ) from None
+    if answer is None:
+        raise click.ClickException("this message was stored before")
+    if answer.reply is not None:
+        _send(rt, lane, answer)
+    click.echo(json.dumps(told(answer), ensure_ascii=False) if as_json else _for_people(answer))
+
+
+def told(answer: Answer) -> dict[str, object]:
+    """What `say --json` and `replay --json` print of an answer."""
+    count = gsm7.count(answer.reply.text) if answer.reply else None
+    return {
+        "keyword": answer.verdict.keyword,
+        "outcome": answer.verdict.outcome,
+        "reason": answer.verdict.reason,
+        "reply": answer.reply.text if answer.reply else None,
+        "encoding": count.encoding if count else None,
+        "segments": count.segments if count else 0,
+        "also": [{"to": each.recipient, "reply": each.text} for each in answer.also],
+    }
+
+
+def _send(rt: Runtime, lane: str, answer: Answer) -> None:
+    """By a worker where one runs, else here."""
+    patience = time.monotonic() + PATIENCE
+    is_hinted = jobs.hint(rt, "simulator", lane)
+    while is_hinted and time.monotonic() < patience:
+        if _is_out(rt, answer):
+            return
+        time.sleep(0.02)
+    jobs.drain(rt, "simulator", lane)
+
+
+def _is_out(rt: Runtime, answer: Answer) -> bool:
+    with rt.reading() as tx:
+        return outbox.state_of(tx, answer.message_id) in OUT
+
+
+def _for_people(answer: Answer) -> str:
+    if answer.reply is None:
+        return f"(no reply: {answer.verdict.reason or 'the carrier has answered'})"
+    return answer.reply.text

@@ -1,0 +1,128 @@
+"""What a text costs on the air (3GPP TS 23.038 and 23.040), and how to keep it cheap.
+
+A segment holds 160 septets of GSM-7 or 70 UTF-16 units; in a text of several, 153 or 67, since each
+then carries a header. Segments are packed, not divided: an escape pair (`{`), a surrogate pair and
+what a reader sees as one character are never torn apart.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = "\f^{}\\[~]|€"  # an escape and a septet each
+
+_ONLY_BASIC = re.compile(f"[{re.escape(BASIC)}]*")
+_ONLY_GSM7 = re.compile(f"[{re.escape(BASIC + EXTENSION)}]*")
+_EXTENDED = re.compile(f"[{re.escape(EXTENSION)}]")
+_CLUSTER = re.compile(
+    "\r\n"
+    "|[\U0001f1e6-\U0001f1ff]{2}"  # a flag
+    "|.[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]*"
+    "(?:(?<=\u200d).[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]*)*",
+    re.DOTALL,
+)
+
+# What handsets and word processors put where basic letters would do.
+_LOOK_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys("«»“”„‟″〝〞", '"'),
+        **dict.fromkeys("‘’‚‛′ʻʼʽ´`", "'"),
+        **dict.fromkeys("‐‑‒–—―−•⁃~", "-"),
+        **dict.fromkeys("[{", "("),
+        **dict.fromkeys("]}", ")"),
+        **dict.fromkeys("|\\⁄∕", "/"),
+        "…": "...",
+        "€": "EUR",
+        "^": "'",
+        "×": "x",
+        "ł": "l",
+        "Ł": "L",
+        "ı": "i",
+    }
+)
+
+
+class Encoding(StrEnum):
+    GSM_7 = "GSM-7"
+    UCS_2 = "UCS-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """`units` are the text's own septets or UTF-16 units, headers not counted."""
+
+    encoding: Encoding
+    segments: int
+    units: int
+
+
+def is_gsm7(text: str) -> bool:
+    return _ONLY_GSM7.fullmatch(text) is not None
+
+
+def count(text: str) -> Count:
+    """The empty text is one segment."""
+    if not is_gsm7(text):
+        units = sum(map(_utf16_units, text))
+        return Count(Encoding.UCS_2, len(split(text)) if units > 70 else 1, units)
+    units = len(text) + len(_EXTENDED.findall(text))
+    return Count(Encoding.GSM_7, len(split(text)) if units > 160 else 1, units)
+
+
+def split(text: str) -> list[str]:
+    """The parts as they go out; joined they are `text`."""
+    is_cheap = is_gsm7(text)
+    single, part = (160, 153) if is_cheap else (70, 67)
+    size = _septets if is_cheap else _utf16_units
+    if sum(map(size, text)) <= single:
+        return [text]
+    pieces = [text[i] for i in range(len(text))] if is_cheap else list(_clusters(text, part))
+    parts, filled = [""], 0
+    for piece in pieces:
+        width = sum(map(size, piece))
+        if filled + width > part:
+            parts.append("")
+            filled = 0
+        parts[-1] += piece
+        filled += width
+    return parts
+
+
+def to_gsm7(text: str) -> str:
+    """A value in the basic table alone: look-alikes for what has one, "?" for what has none."""
+    text = "".join(map(_plain, unicodedata.normalize("NFKC", text.translate(_LOOK_ALIKE))))
+    text = text.translate(_LOOK_ALIKE)
+    return "".join(letter if letter in BASIC else "?" for letter in text)
+
+
+def _plain(letter: str) -> str:
+    """One letter without what GSM-7 lacks: its accent, or all of it where it is invisible."""
+    if letter in BASIC and letter not in "\r\n":
+        return letter
+    if letter.isspace() or unicodedata.category(letter) == "Cc":
+        return " "
+    if unicodedata.category(letter) in {"Cf", "Mn", "Me"}:
+        return ""
+    base = unicodedata.normalize("NFKD", letter)
+    return "".join(part for part in base if not unicodedata.combining(part))
+
+
+def _septets(letter: str) -> int:
+    return 2 if letter in EXTENSION else 1
+
+
+def _utf16_units(letter: str) -> int:
+    return 2 if ord(letter) > 0xFFFF else 1
+
+
+def _clusters(text: str, limit: int) -> Iterator[str]:
+    """What a reader sees as one character; letter by letter where that fits no segment."""
+    for cluster in _CLUSTER.findall(text):
+        whole = sum(map(_utf16_units, cluster)) <= limit
+        yield from [cluster] if whole else cluster

@@ -1,0 +1,106 @@
+"""Messages that came in: each is stored once, whatever a carrier repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw.carriers.base import IncomingSms
+from smsgw.models import Ciphertext, MessageState, messages, phones
+from smsgw.runtime import Transaction
+
+
+class Repeated(Exception):
+    """This message was stored, or its owed answer given, before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a message; the reply, if there is one, is in the outbox."""
+
+    keyword: str | None
+    outcome: str
+    reason: str | None = None
+    is_final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A stored message whose answer had to wait."""
+
+    message_id: int
+    sms: IncomingSms
+
+
+def is_known(tx: Transaction, sms: IncomingSms) -> bool:
+    same = (messages.c.carrier == sms.carrier) & (messages.c.carrier_ref == sms.carrier_ref)
+    return tx.connection.execute(select(messages.c.id).where(same)).first() is not None
+
+
+def accept(
+    tx: Transaction,
+    sms: IncomingSms,
+    phone_id: int | None,
+    text_hash: bytes,
+    verdict: Verdict,
+) -> int:
+    """The id of the stored message. Raises Repeated, after which nothing may be committed."""
+    row = {
+        "carrier": sms.carrier,
+        "carrier_ref": sms.carrier_ref,
+        "lane": sms.lane,
+        "phone_id": phone_id,
+        "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE),
+        "text_hash": text_hash,
+        "received_at": tx.now,
+    }
+    try:
+        stored = tx.connection.execute(
+            insert(messages).values(row | _told(verdict)).returning(messages.c.id)
+        )
+    except IntegrityError:
+        raise Repeated from None
+    return int(stored.scalar_one())
+
+
+def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
+    """Gives a waiting message its outcome. Raises Repeated where it has one."""
+    waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
+    settled = tx.connection.execute(update(messages).where(waiting).values(_told(verdict)))
+    if settled.rowcount != 1:
+        raise Repeated
+    return message_id
+
+
+def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
+    """Messages that wait for their answer, oldest first."""
+    rows = tx.connection.execute(
+        select(messages, phones.c.number)
+        .join(phones, phones.c.id == messages.c.phone_id)
+        .where(messages.c.state == MessageState.RECEIVED)
+        .order_by(messages.c.id)
+        .limit(limit)
+    )
+    return [
+        Owed(
+            row.id,
+            IncomingSms(
+                carrier=row.carrier,
+                carrier_ref=row.carrier_ref,
+                sender=tx.vault.decrypt(row.number, Ciphertext.PHONE),
+                lane=row.lane,
+                text=tx.vault.decrypt(row.text, Ciphertext.MESSAGE),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _told(verdict: Verdict) -> dict[str, str | None]:
+    return {
+        "keyword": verdict.keyword,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "state": MessageState.ANSWERED if verdict.is_final else MessageState.RECEIVED,
+    }

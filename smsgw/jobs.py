@@ -1,0 +1,160 @@
+"""Work for the queue, which is only a hint: the rows in the database are what there is to do.
+
+A job drains a lane, it does not carry a reply; losing Redis costs seconds, never a message. This is
+the one file that enqueues. Jobs may run twice.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import ContextVar
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from smsgw import inbox, logs, outbox, responder
+from smsgw.carriers.base import Carrier, Ending, SendError
+from smsgw.outbox import Claim, Sent
+from smsgw.runtime import Runtime
+
+log = logs.get(__name__)
+
+QUEUE = "smsgw"
+SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+HOLDS = 15.0  # seconds that one drain keeps a worker
+HINT_LIVES = 10  # seconds: after that a lost hint may be given again
+JOB_LIMIT = 60  # seconds
+KEEP_FAILURES = 86_400  # seconds
+OWED_AT_ONCE = 100
+
+_runtime: ContextVar[Runtime] = ContextVar("runtime")
+
+
+def hint(rt: Runtime, carrier: str, lane: str) -> bool:
+    """Says that replies wait in a lane. False where nobody can be told: the sweep finds them."""
+    return _enqueue(rt, f"hint:{carrier}:{lane}", drain_lane, carrier, lane)
+
+
+def drain_lane(carrier: str, lane: str) -> None:
+    """The job. The hint goes first: what is stored after this line gets a hint of its own."""
+    rt = _runtime.get()
+    _forget(rt, f"hint:{carrier}:{lane}")
+    if not drain(rt, carrier, lane):
+        hint(rt, carrier, lane)
+
+
+def drain(rt: Runtime, carrier: str, lane: str, holds: float = HOLDS) -> bool:
+    """Sends what is due until the lane is empty (True) or `holds` seconds are over.
+
+    A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
+    has ended meanwhile is recorded in one go.
+    """
+    if carrier not in rt.carriers:
+        log.error("replies wait for a carrier that is not configured", carrier=carrier)
+        return True
+    until = time.monotonic() + holds
+    sending: set[Future[Sent]] = set()
+    with ThreadPoolExecutor(SENDERS) as pool:
+        while True:
+            room = SENDERS - len(sending) if time.monotonic() < until else 0
+            for claim in _claim(rt, carrier, lane, room):
+                sending.add(pool.submit(_send, rt.carriers[carrier], claim))
+            if not sending:
+                return time.monotonic() < until
+            ended, sending = wait(sending, return_when=FIRST_COMPLETED)
+            with rt.writing() as tx:
+                outbox.record(tx, [each.result() for each in ended])
+
+
+def answer_waiting() -> None:
+    """The job that gives the answers the ledger owed."""
+    rt = _runtime.get()
+    _forget(rt, "hint:owed")
+    answer_owed(rt)
+
+
+def answer_owed(rt: Runtime) -> list[responder.Answer]:
+    """Stops at the first message whose answer the ledger still cannot give."""
+    with rt.reading() as tx:
+        waiting = inbox.owed(tx, OWED_AT_ONCE)
+    answers = []
+    for owed in waiting:
+        try:
+            answer = responder.answer_owed(rt, owed)
+        except responder.NotStored:
+            break
+        if answer is not None:
+            answers.append(answer)
+            hint(rt, owed.sms.carrier, owed.sms.lane)
+    return answers
+
+
+def sweep(rt: Runtime) -> None:
+    """Finds what hints were lost for, what is due again, and whose sender died."""
+    with rt.writing() as tx:
+        for reply_id in outbox.expire_leases(tx):
+            log.error("nobody knows whether this reply went out", reply=reply_id)
+    with rt.reading() as tx:
+        lanes = outbox.lanes_waiting(tx)
+        is_owing = bool(inbox.owed(tx, 1))
+    for carrier, lane in lanes:
+        hint(rt, carrier, lane)
+    if is_owing:
+        _enqueue(rt, "hint:owed", answer_waiting)
+
+
+def work(rt: Runtime) -> None:
+    """Runs jobs until the process is told to stop; what is in hand is finished. Raises NoQueue."""
+    if rt.redis_url is None:
+        raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
+    _runtime.set(rt)
+    connection = Redis.from_url(rt.redis_url)
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    worker = SimpleWorker(
+        [queue], connection=connection, serializer=JSONSerializer, log_job_description=False
+    )
+    worker.work(logging_level="WARNING")
+
+
+class NoQueue(Exception):
+    """No Redis-compatible server is configured."""
+
+
+def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str) -> bool:
+    if rt.redis is None:
+        return False
+    try:
+        if rt.redis.set(key, "1", nx=True, ex=HINT_LIVES):
+            queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
+            queue.enqueue(
+                job, *arguments, job_timeout=JOB_LIMIT, result_ttl=0, failure_ttl=KEEP_FAILURES
+            )
+    except RedisError as error:
+        log.warning("the queue is away", error=type(error).__name__)
+        return False
+    return True
+
+
+def _forget(rt: Runtime, key: str) -> None:
+    if rt.redis is not None:
+        rt.redis.delete(key)
+
+
+def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> list[Claim]:
+    if not room:
+        return []
+    with rt.writing() as tx:
+        return outbox.claim(tx, carrier, lane, room)
+
+
+def _send(carrier: Carrier, claim: Claim) -> Sent:
+    try:
+        return Sent(claim, carrier_ref=carrier.send(claim.sms))
+    except SendError as error:
+        log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
+        return Sent(claim, error=error)
+    except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
+        log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
+        return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))

@@ -1,0 +1,343 @@
+"""The tables: `service` is what this system writes, `ledger` the scheme's own, read by look-up.
+
+Phones, NIKs and NKPs in service tables are a keyed hash (to find by) and ciphertext (to read by);
+texts are ciphertext. Instants are aware UTC.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+service = MetaData(naming_convention=NAMES)
+ledger = MetaData(naming_convention=NAMES)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER key
+
+
+class Instant(TypeDecorator[datetime]):
+    """Aware UTC in and out; SQLite would drop the offset and keep the wrong hour."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time has no place in the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Rupiah(TypeDecorator[Decimal]):
+    """Whole rupiah. SQLite has no decimals and would round a NUMERIC through a float."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | str | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Figure(TypeDecorator[Decimal]):
+    """A decimal as it was written ("0.30"), for rates; no arithmetic is done in the database."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: int | str | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Ciphertext(StrEnum):
+    """The columns that hold ciphertext; the name is sealed in with the value."""
+
+    PHONE = "phones.number"
+    NKP = "bindings.nkp"
+    CONSENT = "bindings.consent"
+    ASKED = "questions.asked"
+    MESSAGE = "messages.text"
+    REPLY = "replies.text"
+
+
+class MessageState(StrEnum):
+    RECEIVED = "received"  # the ledger was away; the answer is still owed
+    ANSWERED = "answered"  # its one outcome is final, a reply row included where there is one
+
+
+class ReplyState(StrEnum):
+    """Where a reply is. A carrier's report only ever moves it to a higher rank (outbox.RANK)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"  # a POST left and nobody knows whether it arrived
+    SENT = "sent"
+    REFUSED = "refused"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+
+
+class AttemptEnd(StrEnum):
+    SENT = "sent"
+    REFUSED = "refused"
+    RETRY = "retry"  # surely not sent; the reply waits for another attempt
+    UNKNOWN = "unknown"
+
+
+class QuestionKind(StrEnum):
+    CONSENT = "consent"
+    CHOICE = "choice"
+
+
+def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{state}'" for state in states)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+phones = Table(
+    "phones",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("number", LargeBinary, nullable=False),
+    # Every message of a phone counts it up; who reads and then finds it changed starts again.
+    Column("version", BigInteger, nullable=False),
+    Column("stopped_at", Instant),
+    Column("last_message_id", Id),
+    Column("last_reply_id", Id),  # what ULANG repeats
+)
+
+bindings = Table(
+    "bindings",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("nkp_hash", LargeBinary(32), nullable=False),
+    Column("nkp", LargeBinary, nullable=False),
+    Column("bound_at", Instant, nullable=False),
+    Column("consent", LargeBinary, nullable=False),  # the wording that was agreed to
+    Column("consented_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index("ix_bindings_phone_id", "phone_id"),
+)
+# One phone per NKP: a database's word, not a program's.
+Index(
+    "uq_bindings_nkp_hash_active",
+    bindings.c.nkp_hash,
+    unique=True,
+    sqlite_where=bindings.c.ended_at.is_(None),
+    postgresql_where=bindings.c.ended_at.is_(None),
+)
+
+questions = Table(
+    "questions",  # the one open question of a phone
+    service,
+    Column("phone_id", Id, ForeignKey("phones.id"), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("asked", LargeBinary, nullable=False),  # JSON: the question's text and its NKPs
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    one_of("kind", QuestionKind),
+)
+
+guesses = Table(
+    "guesses",  # identities that a phone named and that are not linked to it
+    service,
+    Column("phone_id", Id, ForeignKey("phones.id"), primary_key=True),
+    Column("identity_hash", LargeBinary(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Index("ix_guesses_identity_hash", "identity_hash"),
+)
+
+messages = Table(
+    "messages",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("carrier", String(20), nullable=False),
+    Column("carrier_ref", String(64), nullable=False),
+    Column("lane", String(32), nullable=False),
+    Column("phone_id", Id, ForeignKey("phones.id")),  # none where no phone sent it
+    Column("text", LargeBinary, nullable=False),
+    Column("text_hash", LargeBinary(32), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("keyword", String(20)),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", String(20)),
+    Column("state", String(20), nullable=False),
+    UniqueConstraint("carrier", "carrier_ref"),
+    Index("ix_messages_phone_id", "phone_id", "id"),
+    Index("ix_messages_state", "state", "id"),
+    one_of("state", MessageState),
+)
+
+replies = Table(
+    "replies",  # the outbox
+    service,
+    Column("id", Id, primary_key=True),
+    Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("binding_id", Id, ForeignKey("bindings.id")),  # what it discloses hangs on it
+    Column("carrier", String(20), nullable=False),
+    Column("lane", String(32), nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("encoding", String(10), nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("carrier_ref", String(64)),
+    Column("code", String(20)),  # the carrier's, of the last attempt or report
+    Index("ix_replies_state", "state", "lane", "due_at"),
+    Index("ix_replies_message_id", "message_id"),
+    Index("ix_replies_phone_id", "phone_id", "id"),
+    one_of("state", ReplyState),
+)
+
+attempts = Table(
+    "attempts",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("reply_id", Id, ForeignKey("replies.id"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("end", String(20)),
+    Column("carrier_ref", String(64)),
+    Column("code", String(20)),
+    Index("ix_attempts_reply_id", "reply_id"),
+    one_of("end", AttemptEnd),
+)
+
+participants = Table(
+    "participants",
+    ledger,
+    Column("nkp", String(20), primary_key=True),
+    Column("nik", String(16), index=True),
+    Column("name", Text),
+    Column("birth_date", Date),
+    Column("phone", String(16), index=True),
+    Column("email", Text),
+    Column("category", String(10)),
+    Column("status", String(20)),
+    Column("status_since", Date),
+    Column("status_reason", Text),
+    Column("employer", Text),
+    Column("emergency_name", Text),
+    Column("emergency_phone", String(16)),
+)
+
+programs = Table(
+    "programs",
+    ledger,
+    Column("nkp", String(20), primary_key=True),
+    Column("program", String(10), primary_key=True),
+    Column("since", Date, primary_key=True),
+    Column("until", Date),
+)
+
+balances = Table(
+    "balances",
+    ledger,
+    Column("nkp", String(20), primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("contributions", Rupiah),
+    Column("returns", Rupiah),
+    Column("total", Rupiah),
+)
+
+contributions = Table(
+    "contributions",
+    ledger,
+    Column("nkp", String(20), primary_key=True),
+    Column("month", Date, primary_key=True),  # its first day
+    Column("jht", Rupiah),
+    Column("jp", Rupiah),
+    Column("jkk", Rupiah),
+    Column("jkm", Rupiah),
+    Column("jkp", Rupiah),
+    Column("paid_on", Date),
+)
+
+claims = Table(
+    "claims",
+    ledger,
+    Column("claim_no", String(20), primary_key=True),
+    Column("nkp", String(20), index=True),
+    Column("program", String(10)),
+    Column("reason", Text),
+    Column("stage", String(20)),
+    Column("filed_on", Date),
+    Column("updated_on", Date),
+    Column("amount", Rupiah),
+    Column("note", Text),
+)
+
+offices = Table(
+    "offices",
+    ledger,
+    Column("code", String(10), primary_key=True),
+    Column("name", Text),
+    Column("city", String(60), index=True),
+    Column("address", Text),
+    Column("phone", String(20)),
+    Column("hours", Text),
+    Column("timezone", String(10)),
+)
+
+rates = Table(
+    "rates",
+    ledger,
+    Column("program", String(20), primary_key=True),
+    Column("category", String(30), primary_key=True),
+    Column("item", String(30), primary_key=True),
+    Column("effective_from", Date, primary_key=True),
+    Column("value", Figure),
+    Column("unit", String(10)),
+    Column("note", Text),
+)
+
+contacts = Table(
+    "contacts",
+    ledger,
+    Column("channel", String(20), primary_key=True),
+    Column("value", Text),
+    Column("hours", Text),
+    Column("note", Text),
+)

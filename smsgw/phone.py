@@ -1,0 +1,49 @@
+"""Who sent it: a phone that can be answered, or something that cannot (a name, a short code)."""
+
+import re
+
+import phonenumbers
+
+REGION = "ID"
+FICTITIOUS = "+6284"  # never assigned in Indonesia: the phones of made participants
+SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
+
+
+def e164(written: str) -> str | None:
+    """`written` (0812…, 62812…, +62 812-…, 0062…) as +62812…, or None where it is no phone number.
+
+    A short code parses as a possible Indonesian number, hence the length first.
+    """
+    digits = re.sub(r"[\s().-]", "", written)
+    digits = "+" + digits[2:] if digits.startswith("00") else digits
+    if not re.fullmatch(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", digits, re.ASCII):
+        return None
+    if is_fictitious(digits):
+        return digits
+    return _parsed(digits) or (_parsed("+" + digits) if not digits.startswith("+") else None)
+
+
+def is_in(number: str, calling_codes: tuple[str, ...]) -> bool:
+    """Whether an E.164 number belongs to one of these calling codes, such as ("62", "60")."""
+    return str(phonenumbers.parse(number).country_code) in calling_codes
+
+
+def is_fictitious(number: str) -> bool:
+    return number.startswith(FICTITIOUS)
+
+
+def mask(number: str) -> str:
+    """+6281234567890 as +6281*****7890: enough to tell two phones apart, not to call one."""
+    if len(number) <= 9:
+        return number[:2] + "*" * (len(number) - 2)
+    return number[:5] + "*" * max(len(number) - 9, 0) + number[-4:]
+
+
+def _parsed(digits: str) -> str | None:
+    try:
+        number = phonenumbers.parse(digits, REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,198 @@
+"""From a reply's name and values to text that fits its segment budget by construction.
+
+    wording ::= { literal | "{" name "}" | "[" { literal | "{" name "}" } "]" }
+
+What stands in brackets is a clause. The required part is taken whole, then each clause in order if
+it still fits and all its values are known. Values are made GSM-7 first, a text among them is cut to
+TEXT_WIDTH, numbers and dates never are; so the widest required part, proved once when a wording is
+read, bounds every reply. A value is never expanded again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import singledispatch
+from string import Formatter
+
+from handlers.question import Choices, Masked, Month, Value, Verbatim
+from smsgw import gsm7
+
+TEXT_WIDTH = 20
+SHOWN_DIGITS = 4
+NKP_DIGITS = 11
+CHOICES_SHOWN = 6
+
+WIDEST_NKP = Masked("0" * NKP_DIGITS)
+# The widest value that a placeholder can be given. Those of a usage line depend on the posters.
+WIDEST: Mapping[str, Value] = {
+    "nkp": WIDEST_NKP,
+    "as_of": date(2000, 12, 31),
+    "total": Decimal(2**63 - 1),  # what the ledger's column can hold
+    "month": Month(date(2000, 12, 1)),
+    "choices": Choices((WIDEST_NKP.number,) * CHOICES_SHOWN),
+    "count": 999,
+    "status": "W" * TEXT_WIDTH,
+    "slot": "W" * TEXT_WIDTH,
+    "read": "W" * TEXT_WIDTH,
+    "needed": "W" * TEXT_WIDTH,
+    "call_centre": "W" * TEXT_WIDTH,
+    "ref": "W" * 6,
+    "answer": Verbatim("W" * 160),
+}
+EVERYWHERE = frozenset({"call_centre", "ref"})
+
+
+class WordingError(ValueError):
+    """A wording that cannot be sent. Its text tells an operator why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    parts: tuple[tuple[str, str | None], ...]  # literal, then the placeholder after it
+    is_clause: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(name for _, name in self.parts if name is not None)
+
+    def filled(self, shown: Mapping[str, str | None]) -> str | None:
+        """None for a clause of which a value is not known."""
+        if self.is_clause and any(shown.get(name) is None for name in self.names):
+            return None
+        return "".join(
+            literal + ((shown.get(name) or "-") if name is not None else "")
+            for literal, name in self.parts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    pieces: tuple[Piece, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset().union(*(piece.names for piece in self.pieces))
+
+
+def parse(text: str) -> Wording:
+    """Raises WordingError."""
+    if gsm7.to_gsm7(re.sub(r"[\[\]{}]", "", text)) != re.sub(r"[\[\]{}]", "", text):
+        raise WordingError("only plain GSM-7 characters may be used; another would double the cost")
+    return Wording(tuple(_pieces(text)))
+
+
+def render(wording: Wording, values: Mapping[str, Value], budget: int) -> str:
+    shown = {name: None if value is None else show(value) for name, value in values.items()}
+    kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
+    for index, piece in enumerate(wording.pieces):
+        if piece.is_clause:
+            kept[index] = piece.filled(shown)
+            if gsm7.count(_join(kept)).segments > budget:
+                kept[index] = None
+    return _join(kept)
+
+
+def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], budget: int) -> None:
+    """Raises WordingError unless every reply made of `wording` fits `budget` segments."""
+    unknown = wording.names - offered - EVERYWHERE
+    if unknown:
+        raise WordingError(f"{{{min(unknown)}}} is no value of this reply")
+    longest = max(usage.values(), key=len, default="")
+    lines = {"usage": longest, **usage}
+    widest = {**WIDEST, **{name: Verbatim(line) for name, line in lines.items()}}
+    required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
+    text = render(required, widest, budget)
+    counted = gsm7.count(text)
+    if counted.segments > budget:
+        raise WordingError(
+            f"without its clauses it may take {counted.units} characters, "
+            f"{counted.segments} segments instead of {budget}"
+        )
+
+
+@singledispatch
+def show(value: Value) -> str:
+    """A value as replies write it."""
+    raise TypeError(f"no reply can show a {type(value).__name__}")
+
+
+@show.register
+def _(value: str) -> str:
+    return gsm7.to_gsm7(value)[:TEXT_WIDTH].strip()
+
+
+@show.register
+def _(value: int) -> str:
+    return str(value)
+
+
+@show.register
+def _(value: Decimal) -> str:
+    return f"Rp{value:,.0f}".replace(",", ".")
+
+
+@show.register
+def _(value: date) -> str:
+    return f"{value:%d-%m-%Y}"
+
+
+@show.register
+def _(value: Month) -> str:
+    return f"{value.first_day:%m-%Y}"
+
+
+@show.register
+def _(value: Masked) -> str:
+    return "*" * (NKP_DIGITS - SHOWN_DIGITS) + value.number[-SHOWN_DIGITS:]
+
+
+@show.register
+def _(value: Choices) -> str:
+    numbered = zip("ABCDEF", value.nkps, strict=False)
+    return " ".join(f"{letter}){show(Masked(nkp))}" for letter, nkp in numbered)
+
+
+@show.register
+def _(value: Verbatim) -> str:
+    return value.text
+
+
+def reference(sequence: int) -> str:
+    """Six characters to name a message by on the telephone: no vowels, nothing that looks alike.
+
+    A one-to-one scramble of the message's sequence, so that neighbours look different and the same
+    conversation replayed gives the same reference.
+    """
+    alphabet = "23456789BCDFGHJKLMNPQRSTVWXZ"
+    number = sequence * 190_838_687 % len(alphabet) ** 6
+    letters = []
+    for _ in range(6):
+        number, remainder = divmod(number, len(alphabet))
+        letters.append(alphabet[remainder])
+    return "".join(letters)
+
+
+def _pieces(text: str) -> Iterator[Piece]:
+    for index, part in enumerate(re.split(r"\[([^\[\]]*)\]", text)):
+        if "[" in part or "]" in part:
+            raise WordingError("a square bracket has no partner, or one clause holds another")
+        if part:
+            yield Piece(tuple(_parts(part)), is_clause=index % 2 == 1)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    try:
+        for literal, name, form, conversion in Formatter().parse(text):
+            if name is not None and (form or conversion or not name.isidentifier()):
+                raise WordingError(f"{{{name}}} must be a plain name in braces")
+            yield literal, name
+    except ValueError as error:
+        if isinstance(error, WordingError):
+            raise
+        raise WordingError("a brace has no partner") from None
+
+
+def _join(kept: list[str | None]) -> str:
+    return "".join(text for text in kept if text is not None).rstrip()

@@ -1,0 +1,122 @@
+"""What a process holds: settings, database engines, queue connection, keys, carriers, the clock."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from smsgw import carriers, embedded
+from smsgw.carriers.base import Carrier
+from smsgw.crypto import Vault
+from smsgw.ledger import SqlLedger
+from smsgw.settings import Settings
+
+HINT_LIMITS: Any = {"socket_connect_timeout": 1, "socket_timeout": 1}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a store needs to read and write: nothing else is open while the network is."""
+
+    connection: Connection
+    vault: Vault
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Runtime:
+    settings: Settings
+    service: Engine
+    ledger: SqlLedger
+    vault: Vault
+    carriers: Mapping[str, Carrier]
+    redis_url: str | None = None
+    redis: Redis | None = None  # for hints: gives up within a second
+    now: Callable[[], datetime] = utc_now
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """A short read; on SQLite it does not wait for the one writer."""
+        with self.service.connect().execution_options(read_only=True) as connection:
+            yield Transaction(connection, self.vault, self.now())
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Commits at its end, unless something was raised."""
+        with self.service.begin() as connection:
+            yield Transaction(connection, self.vault, self.now())
+
+    def close(self) -> None:
+        self.service.dispose()
+        self.ledger.engine.dispose()
+
+
+def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
+    queue = settings.redis_url or embedded.url(settings.home)
+    return Runtime(
+        settings=settings,
+        service=engine(settings.service_url),
+        ledger=SqlLedger(engine(settings.participant_ledger_url)),
+        vault=Vault(secret_key(settings)),
+        carriers=carriers.build(settings),
+        redis_url=queue,
+        redis=Redis.from_url(queue, **HINT_LIMITS) if queue else None,
+        now=now,
+    )
+
+
+def engine(url: str, **options: Any) -> Engine:
+    """The only place that makes engines. Errors never print parameters: they are people's data."""
+    address = make_url(url)
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address, pool_pre_ping=True, hide_parameters=True, **options)
+    if address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(address, connect_args={"timeout": 10}, hide_parameters=True, **options)
+    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "begin", _begin_sqlite)
+    return made
+
+
+def secret_key(settings: Settings) -> str:
+    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    file = settings.instance / "secret_key"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"secret_key.{secrets.token_hex(4)}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(secrets.token_urlsafe(48))
+    try:
+        file.hardlink_to(fresh)  # fails where another process was first, whose key then counts
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return file.read_text()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads and then writes loses updates unless it is the writer from its start.
+    read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

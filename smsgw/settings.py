@@ -1,0 +1,218 @@
+"""Settings from the environment. Every fault is told at once, and none shows a secret."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+CarrierName = Literal["simulator", "twilio"]
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+# Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
+# South Korea, Japan, Brunei, Saudi Arabia, the Emirates, Kuwait, Qatar, Oman, Bahrain, Jordan,
+# Italy, Turkey.
+COUNTRIES = "62,60,65,852,886,82,81,673,966,971,965,974,968,973,962,39,90"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. Its text names every fault, one a line."""
+
+
+def _env(name: str, default: Any, meaning: str) -> Any:
+    return Field(default, alias=name, description=meaning)
+
+
+class Settings(BaseModel):
+    """The configuration of one installation, described as `smsgw settings` prints it."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: str | None = _env(
+        "DATABASE_URL", None, "service database; unset: a SQLite file under instance/"
+    )
+    ledger_url: str | None = _env(
+        "LEDGER_URL", None, "participant ledger; unset: the service database"
+    )
+    redis_url: str | None = _env(
+        "REDIS_URL", None, "queue; unset: the server that `smsgw run` starts"
+    )
+    port: int = _env("PORT", 8000, "port of the web process")
+    web_concurrency: int = _env(
+        "WEB_CONCURRENCY", 1, "web processes; SQLite is always served by one"
+    )
+    home: Path = _env("SMSGW_HOME", Path("."), "folder that holds instance/")
+    public_url: str | None = _env(
+        "SMSGW_PUBLIC_URL", None, "base address carriers call; signatures are checked against it"
+    )
+    secret_key: SecretStr | None = _env(
+        "SMSGW_SECRET_KEY",
+        None,
+        "32 characters or more; keys of stored texts and numbers derive from it",
+    )
+    carriers: tuple[CarrierName, ...] = _env(
+        "SMSGW_CARRIER", ("simulator",), "carriers in use; the first is for unasked messages"
+    )
+    timezone: str = _env("SMSGW_TIMEZONE", "Asia/Jakarta", "time zone of dates in replies")
+    countries: tuple[str, ...] = _env(
+        "SMSGW_COUNTRIES",
+        tuple(COUNTRIES.split(",")),
+        "calling codes whose phones are answered",
+    )
+    demo: bool = _env(
+        "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
+    )
+    twilio_account_sid: str | None = _env("TWILIO_ACCOUNT_SID", None, "Twilio account")
+    twilio_auth_tokens: tuple[SecretStr, ...] = _env(
+        "TWILIO_AUTH_TOKEN", (), "Twilio token; a list, newest first, while one is being rotated"
+    )
+    twilio_from: str | None = _env("TWILIO_FROM", None, "number for unasked messages")
+    twilio_messaging_service_sid: str | None = _env(
+        "TWILIO_MESSAGING_SERVICE_SID", None, "messaging service instead of TWILIO_FROM"
+    )
+    twilio_api_base: str | None = _env(
+        "TWILIO_API_BASE", None, "another base address for Twilio's REST API"
+    )
+
+    @field_validator("carriers", "countries", "twilio_auth_tokens", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lstrip("+") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("needs 32 characters or more")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is no IANA time zone, such as Asia/Jakarta")
+        return value
+
+    @field_validator("countries")
+    @classmethod
+    def _calling_codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not all(code.isascii() and code.isdigit() for code in value):
+            raise ValueError("is a list of calling codes, such as 62,60,852")
+        return value
+
+    @field_validator("public_url", "twilio_api_base")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value and (
+            urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc
+        ):
+            raise ValueError("is no address such as https://sms.example.org")
+        return value.rstrip("/") if value else None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the service database is the SQLite file of this installation."""
+        return self.database_url is None
+
+    @property
+    def instance(self) -> Path:
+        """The folder of everything this installation writes."""
+        return self.home.absolute() / "instance"
+
+    @property
+    def service_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.instance / 'smsgw.db'}"
+
+    @property
+    def participant_ledger_url(self) -> str:
+        return self.ledger_url or self.service_url
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `environ` (default: this process's), or SettingsError naming every fault."""
+    environ = os.environ if environ is None else environ
+    names = (_name(field) for field in Settings.model_fields)
+    given = {name: environ[name] for name in names if environ.get(name, "").strip()}
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        told = [
+            (fault["loc"][0], fault["msg"].removeprefix("Value error, "))
+            for fault in error.errors()
+        ]
+        raise SettingsError("\n".join(f"{name}: {what}" for name, what in told)) from None
+    faults = _faults(settings)
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def rows(settings: Settings) -> list[tuple[str, str, str]]:
+    """(variable, value with secrets masked, meaning) of every setting, for people."""
+    return [
+        (_name(field), _shown(getattr(settings, field)), info.description or "")
+        for field, info in Settings.model_fields.items()
+    ]
+
+
+def _name(field: str) -> str:
+    return Settings.model_fields[field].alias or field
+
+
+def _faults(settings: Settings) -> list[str]:
+    """What only shows when settings are read together."""
+    faults = []
+    if not settings.is_embedded and settings.secret_key is None:
+        faults.append(
+            "SMSGW_SECRET_KEY: is needed with DATABASE_URL; make one of 32 characters or more"
+        )
+    if not settings.carriers:
+        faults.append("SMSGW_CARRIER: name at least one of simulator, twilio")
+    if "twilio" in settings.carriers:
+        faults += _twilio_faults(settings)
+    if settings.demo and _reaches_people(settings):
+        faults.append("SMSGW_DEMO: fictitious people are not for a real carrier; unset it")
+    return faults
+
+
+def _twilio_faults(settings: Settings) -> list[str]:
+    needed = {
+        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+        "TWILIO_AUTH_TOKEN": settings.twilio_auth_tokens,
+        "SMSGW_PUBLIC_URL": settings.public_url,
+    }
+    faults = [
+        f"{name}: is needed with SMSGW_CARRIER=twilio"
+        for name, value in needed.items()
+        if not value
+    ]
+    if bool(settings.twilio_from) == bool(settings.twilio_messaging_service_sid):
+        faults.append("TWILIO_FROM: give it, or TWILIO_MESSAGING_SERVICE_SID, and not both")
+    return faults
+
+
+def _reaches_people(settings: Settings) -> bool:
+    base = urlsplit(settings.twilio_api_base or "")
+    return "twilio" in settings.carriers and base.hostname not in LOOPBACK
+
+
+def _shown(value: object) -> str:
+    match value:
+        case SecretStr():
+            return "********"
+        case tuple():
+            return ",".join(_shown(part) for part in value)
+        case None:
+            return ""
+    text = str(value)
+    parts = urlsplit(text)
+    return text.replace(f":{parts.password}@", ":********@") if parts.password else text
