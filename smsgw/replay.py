@@ -19,8 +19,7 @@ from smsgw import jobs, migrate, phone, registry, responder, runtime, settings
 from smsgw.carriers.base import IncomingSms
 from smsgw.gsm7 import count
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.demo import reference_folder
-from smsgw.ledger.load import load
+from smsgw.ledger.load import load, reference_folder
 from smsgw.models import service
 from smsgw.responder import Answer, Outgoing
 from smsgw.runtime import Runtime
@@ -166,6 +165,17 @@ def _world(clock: Clock, ledger: Path) -> Iterator[Runtime]:
             rt.close()
 
 
+def update(path: Path, taken: Collection[Step]) -> None:
+    """Writes every reply into the transcript as the one expected."""
+    document = yaml.safe_load(path.read_text("utf-8"))
+    steps = [step for conversation in document["conversations"] for step in conversation["steps"]]
+    for step, got in zip(steps, taken, strict=True):
+        if got.answer is not None and got.answer.reply is not None:
+            step.setdefault("expect", {})["reply"] = got.answer.reply.text
+    dumped = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=1000)
+    path.write_text(dumped, "utf-8")
+
+
 def _start(rt: Runtime, registered: Mapping[str, list[str]]) -> None:
     """The state that every conversation of a file begins with."""
     with rt.writing() as tx:
@@ -184,10 +194,9 @@ def _differences(
     before: list[Step],
 ) -> Iterator[str]:
     reply = answer.reply.text if answer and answer.reply else None
-    verdict = answer.verdict if answer else None
-    for key in ("keyword", "outcome", "reason"):
-        got = getattr(verdict, key, None)
-        if key in expected and expected[key] != got:
+    for key in {"keyword", "outcome", "reason"} & expected.keys():
+        got = getattr(answer.verdict if answer else None, key, None)
+        if expected[key] != got:
             yield f"{key}: expected {expected[key]}, got {got}"
     if "reply" in expected and expected["reply"] != reply:
         yield f"reply: expected {expected['reply']!r}, got {reply!r}"
@@ -198,10 +207,15 @@ def _differences(
         other = before[expected["same_reply_as"] - 1].answer
         if (other.reply.text if other and other.reply else None) != reply:
             yield f"reply: differs from step {expected['same_reply_as']}"
-    for wanted in expected.get("also", ()):
+    yield from _others(expected.get("also", ()), also)
+
+
+def _others(expected: Collection[Mapping[str, Any]], also: tuple[Outgoing, ...]) -> Iterator[str]:
+    for wanted in expected:
         texts = [each.text for each in also if each.recipient == wanted["to"]]
-        if not any(all(part in text for part in wanted.get("contains", ())) for text in texts):
-            yield f"also: nothing to {wanted['to']} holds {wanted.get('contains', [])}"
+        parts = wanted.get("contains", ())
+        if not any(all(part in text for part in parts) for text in texts):
+            yield f"also: nothing to {wanted['to']} holds {list(parts)}"
 
 
 def _contents(expected: Mapping[str, Any], reply: str | None) -> Iterator[str]:

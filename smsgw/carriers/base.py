@@ -27,6 +27,7 @@ class IncomingSms:
     sender: str  # as the carrier wrote it: E.164, a short code or a name
     lane: str  # our number it came to, and the one its reply leaves by
     text: str
+    opted: str | None = None  # stop, start or help: the carrier has answered and acted itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import click
 
-from smsgw.cli import ledger, migrate, operate, read, replay, run, say
+from smsgw.cli import doctor, ledger, migrate, operate, read, replay, run, say
 from smsgw.settings import SettingsError
 
 
@@ -33,7 +33,7 @@ for command in (
     operate.worker,
     operate.clock,
     operate.settings,
-    operate.doctor,
+    doctor.doctor,
     operate.demo,
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`smsgw doctor`: each part of an installation, whether it works, and what to do where it does not."""
+"""`smsgw doctor`: which part of an installation does not work, and what to do."""
 
 from collections.abc import Callable, Mapping
 

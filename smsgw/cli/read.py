@@ -1,4 +1,4 @@
-"""`smsgw parse` and `smsgw segments`: what a text means and what it costs. No database is opened."""
+"""`smsgw parse` and `smsgw segments`: what a text means, what it costs. No database is opened."""
 
 import json
 from collections.abc import Iterator

@@ -1,0 +1,20 @@
+"""Runs a history over the connection that smsgw.migrate hands in."""
+
+from alembic import context
+from sqlalchemy import text
+
+CONNECTION = context.config.attributes["connection"]
+LOCK = 7_267_493  # any number, the same for every migrator
+
+context.configure(
+    connection=CONNECTION,
+    target_metadata=context.config.attributes.get("target_metadata"),
+    version_table=context.config.attributes["version_table"],
+    render_as_batch=CONNECTION.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    if CONNECTION.dialect.name == "postgresql":
+        # Two release steps at once would race for the same tables.
+        CONNECTION.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    context.run_migrations()
+CONNECTION.commit()

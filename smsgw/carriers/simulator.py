@@ -1,0 +1,21 @@
+"""A carrier that takes every SMS at once: what `smsgw say`, transcripts and tests speak through."""
+
+from smsgw.carriers.base import Forged, IncomingSms, OutgoingSms, Report, WebhookRequest
+
+
+class Simulator:
+    """It has no webhook: nobody may text the service by it from outside."""
+
+    name = "simulator"
+
+    def verify(self, request: WebhookRequest) -> None:
+        raise Forged
+
+    def read(self, request: WebhookRequest) -> IncomingSms:
+        raise Forged
+
+    def read_report(self, request: WebhookRequest) -> Report | None:
+        raise Forged
+
+    def send(self, sms: OutgoingSms) -> str:
+        return f"SIM{sms.attempt_id}"

@@ -1,0 +1,161 @@
+"""Twilio Programmable Messaging.
+
+Webhooks: https://www.twilio.com/docs/messaging/guides/webhook-request
+Signature: https://www.twilio.com/docs/usage/security
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable
+from hashlib import sha1
+from json import JSONDecodeError
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from smsgw import phone
+from smsgw.carriers.base import (
+    Delivery,
+    Ending,
+    Forged,
+    IncomingSms,
+    Malformed,
+    OutgoingSms,
+    Report,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.settings import Settings
+
+CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
+LONGEST_SID = 64
+TOO_MANY = 429  # "never processed and always safe to retry"
+
+# MessageStatus. `queued`, `sending` and the like are no news: we know that it left us.
+DELIVERIES = {
+    "sent": Delivery.SENT,
+    "delivered": Delivery.DELIVERED,
+    "read": Delivery.DELIVERED,
+    "undelivered": Delivery.UNDELIVERED,
+    "failed": Delivery.UNDELIVERED,
+}
+OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
+
+
+class Twilio:
+    name = "twilio"
+
+    def __init__(self, settings: Settings, limits: tuple[float, float] | None = None) -> None:
+        self._public_url = settings.public_url or ""
+        self._tokens = [token.get_secret_value() for token in settings.twilio_auth_tokens]
+        self._account = settings.twilio_account_sid or ""
+        http = LimitedHttpClient(settings.twilio_api_base, limits or (CONNECT_LIMIT, READ_LIMIT))
+        self._client = Client(self._account, self._tokens[0], http_client=http)
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Over the address that Twilio was given, never over what the request says of itself."""
+        url = self._public_url + request.path + (f"?{request.query}" if request.query else "")
+        given = request.headers.get("x-twilio-signature", "")
+        signatures = (signature(token, url, request.form) for token in self._tokens)
+        if not any(_equal(given, expected) for expected in signatures):
+            raise Forged
+
+    def read(self, request: WebhookRequest) -> IncomingSms:
+        form = dict(request.form)
+        sid, sender, lane = form.get("MessageSid"), form.get("From"), form.get("To")
+        if not sid or not sender or not lane or "Body" not in form or len(sid) > LONGEST_SID:
+            raise Malformed("MessageSid, From, To and Body are needed")
+        if form.get("AccountSid", self._account) != self._account:
+            raise Malformed("the message belongs to another account")
+        text = form["Body"].replace("\0", "")
+        opted = OPTED.get(form.get("OptOutType", ""))
+        return IncomingSms(self.name, sid, sender[:LONGEST_SID], lane[:32], text, opted)
+
+    def read_report(self, request: WebhookRequest) -> Report | None:
+        form = dict(request.form)
+        attempt = parse_qs(request.query).get("out", [""])[-1]
+        if not attempt.isascii() or not attempt.isdigit() or len(attempt) > 18:
+            raise Malformed("out must name an attempt")
+        delivery = DELIVERIES.get(form.get("MessageStatus", ""))
+        if delivery is None:
+            return None
+        sid = form.get("MessageSid", "")[:LONGEST_SID]
+        return Report(int(attempt), delivery, sid or None, form.get("ErrorCode", "")[:20] or None)
+
+    def send(self, sms: OutgoingSms) -> str:
+        if phone.is_fictitious(sms.recipient):
+            raise SendError(Ending.REFUSED, "fictitious")
+        try:
+            message = self._client.messages.create(
+                to=sms.recipient,
+                from_=sms.lane,
+                body=sms.text,
+                status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}",
+            )
+        except (TwilioException, requests.RequestException, JSONDecodeError, ValueError) as error:
+            raise send_error(error) from None  # Twilio's words hold the recipient's number
+        if not message.sid:
+            raise SendError(Ending.UNKNOWN, "no sid")
+        return str(message.sid)
+
+
+def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+    """What Twilio puts into X-Twilio-Signature. A repeated field's equal values count once."""
+    text = url + "".join(name + value for name, value in sorted(set(form)))
+    octets = text.encode("utf-8", "surrogatepass")
+    return b64encode(hmac.digest(token.encode(), octets, sha1)).decode()
+
+
+def send_error(error: Exception) -> SendError:
+    """How a POST ended. Only what surely never reached Twilio may be tried again."""
+    if isinstance(error, TwilioRestException):
+        status, code = error.status, str(error.code or error.status)
+        if status == TOO_MANY:
+            return SendError(Ending.RETRY, code)
+        return SendError(Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN, code)
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+        return SendError(Ending.RETRY, "no connection")
+    if isinstance(error, requests.exceptions.ConnectionError) and _is_refused(error):
+        return SendError(Ending.RETRY, "no connection")
+    return SendError(Ending.UNKNOWN, type(error).__name__[:20])
+
+
+class LimitedHttpClient(TwilioHttpClient):
+    """Connect and read limits, no retry of a POST, and another host where one is set."""
+
+    def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
+        super().__init__(pool_connections=True)
+        self.session.trust_env = False  # no proxies, no netrc: a third of a send's time
+        self._base = base
+        self._limits = limits
+
+    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
+        params, data, headers, auth = (*arguments, *[None] * 4)[:4]
+        if self._base:
+            url = self._base + urlsplit(url)._replace(scheme="", netloc="").geturl()
+        answer = self.session.request(
+            method.upper(),
+            url,
+            params=options.get("params", params),
+            data=options.get("data", data),
+            headers=options.get("headers", headers),
+            auth=options.get("auth", auth),
+            timeout=self._limits,
+            allow_redirects=False,
+        )
+        return Response(answer.status_code, answer.text, answer.headers)
+
+
+def _is_refused(error: requests.exceptions.ConnectionError) -> bool:
+    """Whether no connection was made, in which case nothing was sent."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+
+def _equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,0 +1,50 @@
+"""`smsgw ledger load` and `smsgw ledger make`: the only commands that write the ledger."""
+
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from smsgw import runtime, settings
+from smsgw.ledger import load as files
+from smsgw.ledger import make as fiction
+
+
+@click.group()
+def ledger() -> None:
+    """Fill the participant ledger."""
+
+
+@ledger.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Also delete what the files no longer hold.")
+def load(folder: Path, replace: bool) -> None:
+    """Import the CSV files in FOLDER: all of them, or nothing."""
+    engine = runtime.engine(settings.load().participant_ledger_url)
+    sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
+    try:
+        with click.progressbar(
+            length=sizes, label="loading", file=click.get_text_stream("stderr")
+        ) as bar:
+            counts = files.load(engine, folder, replace=replace, progress=bar.update)
+    except files.LoadError as error:
+        raise click.ClickException(f"nothing was loaded\n{error}") from None
+    for name, count in counts.items():
+        click.echo(f"{name}: {count} rows")
+
+
+@ledger.command()
+@click.option("--participants", type=click.IntRange(1, 90_000_000), required=True)
+def make(participants: int) -> None:
+    """Make fictitious participants, whose phones real carriers refuse to send to."""
+    engine = runtime.engine(settings.load().participant_ledger_url)
+    try:
+        with click.progressbar(
+            length=participants, label="making", file=click.get_text_stream("stderr")
+        ) as bar:
+            fiction.make(engine, participants, progress=bar.update)
+    except (OperationalError, ProgrammingError) as error:
+        raise click.ClickException(
+            f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
+        ) from None
+    click.echo(f"{participants} participants")

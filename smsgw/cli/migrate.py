@@ -1,0 +1,24 @@
+"""`smsgw migrate`: the release step."""
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from smsgw import migrate as migrations
+from smsgw import runtime
+from smsgw import settings as environment
+
+
+@click.command()
+@click.option("--ledger", is_flag=True, help="The ledger's schema, in LEDGER_URL.")
+def migrate(ledger: bool) -> None:
+    """Bring the service database up to date; the ledger's schema too where both are one."""
+    settings = environment.load()
+    try:
+        if not ledger:
+            migrations.upgrade(runtime.engine(settings.service_url), "service")
+        if ledger or settings.ledger_url is None:
+            migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
+    except SQLAlchemyError as error:
+        raise click.ClickException(
+            f"the database cannot be used ({type(error).__name__}); check its address and rights"
+        ) from None

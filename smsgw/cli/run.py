@@ -1,0 +1,147 @@
+"""`smsgw run`: migrate, then everything the Procfile names, under one supervisor."""
+
+import fcntl
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import requests
+
+import smsgw
+from smsgw import embedded
+from smsgw import settings as environment
+from smsgw.settings import Settings
+from smsgw.supervisor import Supervisor
+
+UP_WITHIN = 30.0  # seconds
+RELEASE, BEFORE_WEB = "release", ("worker", "clock")
+
+
+@click.command()
+def run() -> None:
+    """Migrate, then run web, worker, clock and, without REDIS_URL, a server for the queue."""
+    settings = environment.load()
+    with _alone(settings), _queue_folder(settings) as queue:
+        environ = _environ(settings)
+        commands = procfile()
+        _step(shlex.split(commands.pop(RELEASE)), environ)
+        if settings.demo:
+            _step(["smsgw", "demo"], environ)
+        _free_port(settings.port)
+        supervisor = Supervisor(environ)
+        if queue is not None:
+            _start_queue(supervisor, settings, queue)
+        for name in sorted(commands, key=lambda name: name not in BEFORE_WEB):
+            supervisor.start(name, shlex.split(commands[name]))
+        supervisor.run(on_start=lambda: _tell(settings))
+
+
+def procfile() -> dict[str, str]:
+    """The command of each process: the checkout's Procfile, or the one that was installed."""
+    places = [
+        Path(smsgw.__file__).parent.parent / "Procfile",
+        Path(sys.prefix) / "share" / "smsgw" / "Procfile",
+    ]
+    for place in places:
+        if place.exists():
+            lines = (line.partition(":") for line in place.read_text().splitlines() if line)
+            return {name.strip(): command.strip() for name, _, command in lines}
+    raise click.ClickException(f"there is no Procfile at {' or '.join(map(str, places))}")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Two supervisors in one folder would fight over its database."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    with (settings.instance / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise click.ClickException(
+                f"`smsgw run` is already up for {settings.instance}; stop it, or set SMSGW_HOME"
+            ) from None
+        yield
+
+
+@contextmanager
+def _queue_folder(settings: Settings) -> Iterator[Path | None]:
+    """A folder for the embedded server's socket, whose address others find in a file."""
+    if settings.redis_url is not None:
+        yield None
+        return
+    path = embedded.new_socket()
+    embedded.address_file(settings.home).write_text(f"unix://{path}")
+    try:
+        yield path
+    finally:
+        embedded.address_file(settings.home).unlink(missing_ok=True)
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _start_queue(supervisor: Supervisor, settings: Settings, path: Path) -> None:
+    data = settings.instance / "redis"
+    data.mkdir(exist_ok=True)
+    try:
+        supervisor.start("queue", embedded.command(embedded.program(), path, data))
+    except embedded.NoServer as error:
+        raise click.ClickException(str(error)) from None
+    if not embedded.wait_until_ready(f"unix://{path}"):
+        supervisor.stop()
+        raise click.ClickException(f"the queue's server did not start; see {data}/server.log")
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """Children find `smsgw` and `gunicorn` beside this interpreter, and the same home."""
+    programs = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
+        "SMSGW_HOME": str(settings.home.absolute()),
+    }
+
+
+def _step(command: list[str], environ: dict[str, str]) -> None:
+    program = shutil.which(command[0], path=environ["PATH"]) or command[0]
+    done = subprocess.run([program, *command[1:]], env=environ, check=False)
+    if done.returncode:
+        raise click.ClickException(f"`{shlex.join(command)}` failed")
+
+
+def _free_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            raise click.ClickException(
+                f"port {port} is taken; set PORT to another, such as PORT={port + 1}"
+            ) from None
+
+
+def _tell(settings: Settings) -> None:
+    address = f"http://127.0.0.1:{settings.port}"
+    until = time.monotonic() + UP_WITHIN
+    while not _is_up(f"{address}/healthz"):
+        if time.monotonic() > until:
+            click.echo(f"the web process does not answer at {address}; see above", err=True)
+            return
+        time.sleep(0.1)
+    command = Path(sys.executable).parent / "smsgw"
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    click.echo(f"smsgw is up at {address} (health: {address}/readyz)")
+    click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
+
+
+def _is_up(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=1).ok
+    except requests.RequestException:
+        return False

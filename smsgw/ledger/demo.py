@@ -1,0 +1,46 @@
+"""The reference ledger, as if it had been written this month."""
+
+from calendar import monthrange
+from datetime import date, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from smsgw.ledger.columns import FILES, File
+from smsgw.ledger.load import load, reference_folder
+from smsgw.models import participants
+
+WRITTEN_FOR = date(2025, 10, 1)
+STAY = {"birth_date", "effective_from"}  # births, and rates that law sets by date
+
+
+def prepare(engine: Engine, now: datetime) -> bool:
+    """Loads it into an empty ledger, its dates moved by whole months. False where one is held."""
+    with engine.begin() as connection:
+        if connection.execute(select(participants.c.nkp).limit(1)).first() is not None:
+            return False
+    load(engine, reference_folder())
+    months = (now.year - WRITTEN_FOR.year) * 12 + now.month - WRITTEN_FOR.month
+    with engine.begin() as connection:
+        for file in FILES.values():
+            _move(connection, file, months)
+    return True
+
+
+def moved(day: date, months: int) -> date:
+    """The same day `months` later, or the last of a shorter month; a month's end stays one."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    is_end = day.day == monthrange(day.year, day.month)[1]
+    return date(year, month + 1, last if is_end else min(day.day, last))
+
+
+def _move(connection: Connection, file: File, months: int) -> None:
+    """Row by row, keys last to first or first to last, so that none meets its neighbour."""
+    rows = [row._asdict() for row in connection.execute(select(file.table))]
+    for row in rows:
+        for column, value in row.items():
+            if isinstance(value, date) and column not in STAY:
+                row[column] = moved(value, months)
+    connection.execute(file.table.delete())
+    if rows:
+        connection.execute(file.table.insert(), rows)

@@ -1,0 +1,179 @@
+"""Import of the ledger's CSV files: upsert by key, all or nothing.
+
+Files are read and written in one pass inside one transaction, in batches, so that memory stays
+flat; the first bad row stops the writing but not the reading, and the transaction is rolled back.
+Keys that stand twice are found by their digest, eight octets a row.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from smsgw.ledger.columns import FILES, File, Value
+
+BATCH = 500  # rows of 13 columns stay under SQLite's 32,766 parameters
+FAULTS_NAMED = 100
+
+Row = dict[str, Value]
+Progress = Callable[[int], object]  # told how many octets were read since
+
+
+class LoadError(Exception):
+    """Nothing was loaded. Its text names every bad row by file and line."""
+
+
+def load(
+    engine: Engine,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Progress = lambda octets: None,
+) -> dict[str, int]:
+    """How many rows each file of `folder` gave. Files that are absent are left alone.
+
+    `replace` also deletes what a present file no longer holds. Raises LoadError.
+    """
+    present = {name: folder / f"{name}.csv" for name in FILES if (folder / f"{name}.csv").exists()}
+    if not present:
+        raise LoadError(f"{folder} holds none of {', '.join(f'{name}.csv' for name in FILES)}")
+    faults = Faults()
+    try:
+        with engine.begin() as connection:
+            counts = {
+                name: _load_file(connection, FILES[name], path, faults, replace, progress)
+                for name, path in present.items()
+            }
+            faults.raise_if_any()
+    except (OperationalError, ProgrammingError) as error:
+        raise LoadError(
+            f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
+        ) from None
+    return counts
+
+
+class Faults:
+    """Bad rows, of which the first hundred are named."""
+
+    def __init__(self) -> None:
+        self._named: list[str] = []
+        self._count = 0
+
+    def add(self, path: Path, line: int, what: str) -> None:
+        self._count += 1
+        if len(self._named) < FAULTS_NAMED:
+            self._named.append(f"{path.name}:{line}: {what}")
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def raise_if_any(self) -> None:
+        if self:
+            more = self._count - len(self._named)
+            raise LoadError("\n".join([*self._named, *([f"and {more} more"] if more else [])]))
+
+
+def _load_file(
+    connection: Connection,
+    file: File,
+    path: Path,
+    faults: Faults,
+    replace: bool,
+    progress: Progress,
+) -> int:
+    seen: dict[bytes, int] = {}
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = _rows(file, path, _told(lines, progress), faults, seen)
+        while batch := list(islice(rows, BATCH)):
+            if not faults:
+                _upsert(connection, file, batch)
+    if replace and not faults:
+        _delete_absent(connection, file, seen)
+    return len(seen)
+
+
+def _told(lines: Iterable[str], progress: Progress) -> Iterator[str]:
+    for line in lines:
+        progress(len(line.encode()))
+        yield line
+
+
+def _rows(
+    file: File, path: Path, lines: Iterator[str], faults: Faults, seen: dict[bytes, int]
+) -> Iterator[Row]:
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        if set(reader.fieldnames or ()) != set(file.readers):
+            faults.add(path, 1, f"the columns must be {','.join(file.readers)}")
+            return
+        for raw in reader:
+            row = _row(file, raw, path, reader.line_num, faults, seen)
+            if row is not None:
+                yield row
+    except csv.Error as error:
+        faults.add(path, reader.line_num + 1, f"cannot be read: {error}")
+    except UnicodeDecodeError:
+        faults.add(path, reader.line_num + 1, "is not UTF-8")
+
+
+def _row(
+    file: File,
+    raw: Mapping[str | Any, Any],
+    path: Path,
+    line: int,
+    faults: Faults,
+    seen: dict[bytes, int],
+) -> Row | None:
+    if None in raw or None in raw.values():
+        faults.add(path, line, f"has not {len(file.readers)} fields")
+        return None
+    row: Row = {}
+    for column, read in file.readers.items():
+        field = raw[column].strip()
+        try:
+            row[column] = read(field) if field else None
+        except ValueError as error:
+            faults.add(path, line, f"{column} {error}")
+            return None
+    absent = [column for column in file.key if row[column] is None]
+    if absent:
+        faults.add(path, line, f"{absent[0]} is empty")
+        return None
+    key = _digest(row[column] for column in file.key)
+    if key in seen:
+        faults.add(path, line, f"has the same {', '.join(file.key)} as line {seen[key]}")
+        return None
+    seen[key] = line
+    return row
+
+
+def _digest(key: Iterable[object]) -> bytes:
+    return blake2b("\0".join(map(str, key)).encode(), digest_size=8).digest()
+
+
+def _upsert(connection: Connection, file: File, batch: list[Row]) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(file.table)
+    others = {c: statement.excluded[c] for c in file.readers if c not in file.key}
+    statement = statement.on_conflict_do_update(index_elements=list(file.key), set_=others)
+    connection.execute(statement, batch)
+
+
+def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]) -> None:
+    columns = [file.table.c[column] for column in file.key]
+    gone = [key for key in connection.execute(select(*columns)) if _digest(key) not in seen]
+    for key in gone:
+        same = [column == value for column, value in zip(columns, key, strict=True)]
+        connection.execute(delete(file.table).where(*same))
+
+
+def reference_folder() -> Path:
+    """The packaged ledger of fictitious people."""
+    return Path(str(resources.files("smsgw") / "seeds" / "ledger"))

@@ -1,0 +1,48 @@
+"""Bringing a database's schema to where this version needs it.
+
+Two histories, each with one head: the service's tables, and the ledger's, which may live in the
+same database or in one of its own.
+"""
+
+from importlib import resources
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+Which = Literal["service", "ledger"]
+VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
+
+
+def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
+    with engine.connect() as connection:
+        command.upgrade(_config(which, connection=connection), revision)
+
+
+def downgrade(engine: Engine, which: Which, revision: str) -> None:
+    with engine.connect() as connection:
+        command.downgrade(_config(which, connection=connection), revision)
+
+
+def head(which: Which) -> str | None:
+    return ScriptDirectory.from_config(_config(which)).get_current_head()
+
+
+def current(engine: Engine, which: Which) -> str | None:
+    """None for a database that was never migrated."""
+    with engine.connect() as connection:
+        table = {"version_table": VERSION_TABLES[which]}
+        return MigrationContext.configure(connection, opts=table).get_current_revision()
+
+
+def _config(which: Which, **attributes: object) -> Config:
+    scripts = resources.files("migrations")
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("version_locations", str(scripts / "versions" / which))
+    config.set_main_option("path_separator", "newline")
+    config.attributes.update(attributes, version_table=VERSION_TABLES[which])
+    return config

@@ -1,0 +1,15 @@
+"""How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
+
+from smsgw import settings
+
+_settings = settings.load()
+
+bind = f"0.0.0.0:{_settings.port}"
+# Two processes would wait for each other's turn to write SQLite; threads of one share it.
+workers = 1 if _settings.is_embedded else _settings.web_concurrency
+worker_class = "gthread"
+threads = 8
+timeout = 30
+graceful_timeout = 8
+accesslog = None  # a message has its own log line; addresses hold secrets
+control_socket_disable = True

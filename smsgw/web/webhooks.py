@@ -1,0 +1,72 @@
+"""Where carriers deliver messages and reports. A message is acknowledged after its commit."""
+
+from flask import Blueprint, Response, abort, current_app, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from smsgw import jobs, outbox, responder
+from smsgw.carriers.base import Carrier, Forged, Malformed, WebhookRequest
+from smsgw.runtime import Runtime
+
+NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
+RETRY_AFTER = {"Retry-After": "5"}
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/in")
+
+
+@blueprint.post("/twilio")
+def twilio_message() -> Response:
+    rt, carrier = _runtime(), _carrier("twilio")
+    asked = _verified(carrier)
+    try:
+        sms = carrier.read(asked)
+        answer = responder.respond(rt, sms)
+    except Malformed as error:
+        abort(400, str(error))
+    except responder.NotStored:
+        return Response("not stored, please try again", 503, RETRY_AFTER)
+    if answer is not None and answer.reply is not None:
+        jobs.hint(rt, sms.carrier, sms.lane)
+    return Response(NO_REPLY_HERE, mimetype="text/xml")
+
+
+@blueprint.post("/twilio/status")
+def twilio_report() -> Response:
+    rt, carrier = _runtime(), _carrier("twilio")
+    asked = _verified(carrier)
+    try:
+        report = carrier.read_report(asked)
+        if report is not None:
+            with rt.writing() as tx:
+                outbox.apply_report(tx, report)
+    except Malformed as error:
+        abort(400, str(error))
+    except (OperationalError, NoConnection):
+        return Response("not stored, please try again", 503, RETRY_AFTER)
+    return Response(status=204)
+
+
+def _runtime() -> Runtime:
+    rt: Runtime = current_app.extensions["smsgw"]
+    return rt
+
+
+def _carrier(name: str) -> Carrier:
+    found = _runtime().carriers.get(name)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _verified(carrier: Carrier) -> WebhookRequest:
+    asked = WebhookRequest(
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        form=tuple(request.form.items(multi=True)),
+    )
+    try:
+        carrier.verify(asked)
+    except Forged:
+        abort(403)
+    return asked
