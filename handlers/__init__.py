@@ -4,7 +4,7 @@ gets everything else as values, and answers with the name of a wording, never wi
 from collections.abc import Mapping
 
 from handlers import bantuan, daftar, disclosure, misread, mulai, saldo, stop, tidak, ulang, ya
-from handlers.question import Handler
+from handlers.question import Handler, Worded
 
 HANDLERS: Mapping[str, Handler] = {
     "saldo": saldo,
@@ -17,9 +17,11 @@ HANDLERS: Mapping[str, Handler] = {
     "bantuan": bantuan,
 }
 
+SECTIONS: Mapping[str, Worded] = {**HANDLERS, "disclosure": disclosure, "misread": misread}
+
 # Every wording an answer can name, with the values it is given.
 WORDINGS: Mapping[str, tuple[str, ...]] = {
     f"{section}.{name}": values
-    for section, source in {**HANDLERS, "disclosure": disclosure, "misread": misread}.items()
+    for section, source in SECTIONS.items()
     for name, values in source.WORDINGS.items()
 }

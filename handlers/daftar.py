@@ -22,11 +22,10 @@ def answer(question: Question) -> Reply:
 
 def _matches(question: Question, participant: Participant) -> bool:
     """By NIK and birth date; people write names in too many ways for a name to decide."""
-    said = question.said.fields
-    return (said["nik"], said["birth_date"]) == (participant.nik, participant.birth_date)
+    said = question.field("nik"), question.field("birth_date")
+    return said == (participant.nik, participant.birth_date)
 
 
 def _combination(question: Question) -> str:
     """What counts as one guess: with the NKP alone, a birth date could be found by trying."""
-    said = question.said.fields
-    return f"{said['nkp']} {said['nik']} {said['birth_date']}"
+    return " ".join(str(question.field(name)) for name in ("nkp", "nik", "birth_date"))

@@ -54,7 +54,7 @@ def not_linked(identity: str) -> Reply:
 
 def locked(question: Question) -> Reply | None:
     """A locked phone is answered as long as it names no identity but its own."""
-    named = question.nkp or question.nik
+    named = question.nkp or question.field("nik")
     if question.caller.locked and named and question.nkp not in question.caller.nkps:
         return Reply(Outcome.LOCKED, "disclosure.locked")
     return None

@@ -59,18 +59,13 @@ class Question:
     ledger: Ledger
     usage: Mapping[str, str]  # keyword id -> how it is written, from its poster
 
+    def field(self, name: str) -> str | date | None:
+        """What a slot took, such as "nkp" or "birth_date"."""
+        return None if isinstance(self.said, Misread) else self.said.fields.get(name)
+
     @property
     def nkp(self) -> str | None:
-        return self._identity("nkp")
-
-    @property
-    def nik(self) -> str | None:
-        return self._identity("nik")
-
-    def _identity(self, name: str) -> str | None:
-        if isinstance(self.said, Misread):
-            return None
-        value = self.said.fields.get(name)
+        value = self.field("nkp")
         return value if isinstance(value, str) else None
 
 
@@ -154,9 +149,14 @@ class Reply:
     about: str | None = None  # the NKP whose data it tells
 
 
-class Handler(Protocol):
-    """A keyword's file: the wordings it uses with the values each one is given, and its answer."""
+class Worded(Protocol):
+    """A file that answers: the wordings it uses, with the values each is given."""
 
-    WORDINGS: Mapping[str, tuple[str, ...]]
+    @property
+    def WORDINGS(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+class Handler(Worded, Protocol):
+    """A keyword's file."""
 
     def answer(self, question: Question) -> Reply: ...

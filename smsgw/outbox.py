@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import SystemRandom
+from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
@@ -134,7 +135,7 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
             .where(attempts.c.id == result.claim.sms.attempt_id)
             .values(end=end, ended_at=tx.now, carrier_ref=result.carrier_ref, code=code)
         )
-        news = {"state": state, "lease_until": None, "code": code}
+        news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
         if state is ReplyState.QUEUED:
             news["due_at"] = tx.now + pause(result.claim.attempts)
         if result.carrier_ref is not None:
@@ -155,7 +156,11 @@ def apply_report(tx: Transaction, report: Report) -> bool:
             .where(attempts.c.id == report.attempt_id)
             .values(end=AttemptEnd.SENT, ended_at=tx.now, carrier_ref=report.carrier_ref)
         )
-    news = {"state": REPORTED[report.delivery], "lease_until": None, "code": report.code}
+    news: dict[str, object] = {
+        "state": REPORTED[report.delivery],
+        "lease_until": None,
+        "code": report.code,
+    }
     if report.carrier_ref is not None:
         news["carrier_ref"] = report.carrier_ref
     return _move(tx, attempt.reply_id, news)
@@ -187,7 +192,7 @@ def pause(attempts_made: int) -> timedelta:
 _recipient = select(phones.c.number).where(phones.c.id == bindparam("phone_id"))
 
 
-def _claimed(tx: Transaction, lane: str, row: Row[tuple[object, ...]]) -> Claim:
+def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Row,
@@ -260,7 +261,7 @@ def _close(tx: Transaction, known: Known) -> None:
 
 
 def _open_question(
-    tx: Transaction, row: Row[tuple[object, ...]]
+    tx: Transaction, row: Row[*tuple[Any, ...]]
 ) -> tuple[str | None, OpenQuestion | None]:
     if row.asked is None or row.expires_at <= tx.now:
         return None, None
@@ -281,7 +282,7 @@ def _guess(tx: Transaction, known: Known, identity: str) -> None:
         _set(tx, known, last_reply_id=None)
 
 
-def _previous(row: Row[tuple[object, ...]]) -> Previous | None:
+def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     if row.text_hash is None:
         return None
     return Previous(row.text_hash, row.received_at, row.reply_state)

@@ -5,6 +5,7 @@ Signature: https://www.twilio.com/docs/usage/security
 """
 
 import hmac
+import logging
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha1
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
+from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
@@ -125,26 +126,36 @@ def send_error(error: Exception) -> SendError:
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])
 
 
-class LimitedHttpClient(TwilioHttpClient):
+class LimitedHttpClient(HttpClient):
     """Connect and read limits, no retry of a POST, and another host where one is set."""
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
-        super().__init__(pool_connections=True)
-        self.session.trust_env = False  # no proxies, no netrc: a third of a send's time
+        super().__init__(logging.getLogger("twilio"), is_async=False)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxies, no netrc: a fifth of a send's time
         self._base = base
         self._limits = limits
 
-    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
-        params, data, headers, auth = (*arguments, *[None] * 4)[:4]
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
         if self._base:
-            url = self._base + urlsplit(url)._replace(scheme="", netloc="").geturl()
-        answer = self.session.request(
-            method.upper(),
-            url,
-            params=options.get("params", params),
-            data=options.get("data", data),
-            headers=options.get("headers", headers),
-            auth=options.get("auth", auth),
+            uri = self._base + urlsplit(uri)._replace(scheme="", netloc="").geturl()
+        answer = self._session.request(
+            method,
+            uri,
+            params=params,
+            data=data,
+            headers=headers,
+            auth=auth,
             timeout=self._limits,
             allow_redirects=False,
         )

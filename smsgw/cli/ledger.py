@@ -1,5 +1,6 @@
 """`smsgw ledger load` and `smsgw ledger make`: the only commands that write the ledger."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -23,9 +24,7 @@ def load(folder: Path, replace: bool) -> None:
     engine = runtime.engine(settings.load().participant_ledger_url)
     sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
     try:
-        with click.progressbar(
-            length=sizes, label="loading", file=click.get_text_stream("stderr")
-        ) as bar:
+        with click.progressbar(length=sizes, label="loading", file=sys.stderr) as bar:
             counts = files.load(engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
@@ -39,9 +38,7 @@ def make(participants: int) -> None:
     """Make fictitious participants, whose phones real carriers refuse to send to."""
     engine = runtime.engine(settings.load().participant_ledger_url)
     try:
-        with click.progressbar(
-            length=participants, label="making", file=click.get_text_stream("stderr")
-        ) as bar:
+        with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
             fiction.make(engine, participants, progress=bar.update)
     except (OperationalError, ProgrammingError) as error:
         raise click.ClickException(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, bindparam, select
+from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -14,7 +14,7 @@ from smsgw.models import balances, contacts, contributions, participants
 
 CONTACTS_KEPT = 60.0  # seconds; every reply names the call centre
 
-_nkp = bindparam("nkp")
+_nkp: BindParameter[str] = bindparam("nkp")
 PARTICIPANT = select(
     participants.c.nkp,
     participants.c.nik,
@@ -70,7 +70,7 @@ class SqlLedger:
         self._contacts[channel] = (self._clock(), value)
         return value
 
-    def _one(self, statement: Select[Any], **keys: str) -> Row[Any] | None:
+    def _one(self, statement: Select[Any], **keys: str) -> Row[*tuple[Any, ...]] | None:
         try:
             with self.engine.connect().execution_options(read_only=True) as connection:
                 return connection.execute(statement, keys).first()

@@ -1,0 +1,53 @@
+# make help tells what there is.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
+DIRECT := --no-deps --no-build-isolation --editable .
+
+.PHONY: help install run test check bench lock
+
+help:  ## what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+install: $(VENV)/run.done  ## only .venv
+
+run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:8000 (PORT=…)
+	@SMSGW_DEMO=1 exec $(BIN)/smsgw run
+
+test: $(VENV)/dev.done  ## every test
+	@$(BIN)/pytest -n 2
+
+check: $(VENV)/dev.done  ## format, lint, types, import contracts, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest -n 2
+
+bench: $(VENV)/dev.done  ## measure
+	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
+
+lock:  ## pin dependencies anew (developers; needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded setup.cfg -o requirements/run.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test setup.cfg -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.lock
+
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "venv is missing (on Debian: apt install python3-venv)"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/run.done: $(VENV)/bin/pip requirements/run.lock requirements/build.lock setup.cfg
+	@echo "installing (once, about a minute)"
+	@$(PIP) $(LOCKED) -r requirements/run.lock
+	@$(PIP) $(DIRECT)
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/bin/pip requirements/dev.lock requirements/build.lock setup.cfg
+	@echo "installing (once, about a minute)"
+	@$(PIP) $(LOCKED) -r requirements/dev.lock
+	@$(PIP) $(DIRECT)
+	@touch $@ $(VENV)/run.done
