@@ -238,11 +238,11 @@ attempts = Table(
     Column("reply_id", Id, ForeignKey("replies.id"), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
-    Column("end", String(20)),
+    Column("ending", String(20)),
     Column("carrier_ref", String(64)),
     Column("code", String(20)),
     Index("ix_attempts_reply_id", "reply_id"),
-    one_of("end", AttemptEnd),
+    one_of("ending", AttemptEnd),
 )
 
 participants = Table(

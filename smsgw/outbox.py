@@ -129,11 +129,11 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
 def record(tx: Transaction, results: Sequence[Sent]) -> None:
     """Writes how claims ended, in one go. A report that overtook the answer stays."""
     for result in results:
-        end, state, code = _ended(result)
+        ending, state, code = _ended(result)
         tx.connection.execute(
             update(attempts)
             .where(attempts.c.id == result.claim.sms.attempt_id)
-            .values(end=end, ended_at=tx.now, carrier_ref=result.carrier_ref, code=code)
+            .values(ending=ending, ended_at=tx.now, carrier_ref=result.carrier_ref, code=code)
         )
         news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
         if state is ReplyState.QUEUED:
@@ -146,15 +146,15 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
 def apply_report(tx: Transaction, report: Report) -> bool:
     """Moves the reply that `report` speaks of. False where it is news of nothing we know."""
     attempt = tx.connection.execute(
-        select(attempts.c.reply_id, attempts.c.end).where(attempts.c.id == report.attempt_id)
+        select(attempts.c.reply_id, attempts.c.ending).where(attempts.c.id == report.attempt_id)
     ).first()
     if attempt is None:
         return False
-    if attempt.end in {None, AttemptEnd.UNKNOWN}:
+    if attempt.ending in {None, AttemptEnd.UNKNOWN}:
         tx.connection.execute(
             update(attempts)
             .where(attempts.c.id == report.attempt_id)
-            .values(end=AttemptEnd.SENT, ended_at=tx.now, carrier_ref=report.carrier_ref)
+            .values(ending=AttemptEnd.SENT, ended_at=tx.now, carrier_ref=report.carrier_ref)
         )
     news: dict[str, object] = {
         "state": REPORTED[report.delivery],
@@ -177,8 +177,8 @@ def expire_leases(tx: Transaction) -> list[int]:
     ids = [row.id for row in ran_out]
     tx.connection.execute(
         update(attempts)
-        .where(attempts.c.reply_id.in_(ids), attempts.c.end.is_(None))
-        .values(end=AttemptEnd.UNKNOWN, ended_at=tx.now)
+        .where(attempts.c.reply_id.in_(ids), attempts.c.ending.is_(None))
+        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now)
     )
     return ids
 
@@ -209,12 +209,12 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
 def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
     if result.error is None:
         return AttemptEnd.SENT, ReplyState.SENT, None
-    end, state = {
+    ending, state = {
         Ending.REFUSED: (AttemptEnd.REFUSED, ReplyState.REFUSED),
         Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
         Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
     }[result.error.ending]
-    return end, state, result.error.code
+    return ending, state, result.error.code
 
 
 def _move(tx: Transaction, reply_id: int, news: dict[str, object]) -> bool:

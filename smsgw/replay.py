@@ -141,7 +141,7 @@ class Conversation:
         )
 
     def _ledger(self, state: str) -> tuple[Outgoing, ...]:
-        nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db?mode=ro&uri=true"))
+        nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
         self._rt = replace(self._up, ledger=nowhere) if state == "down" else self._up
         return ()
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -83,8 +82,6 @@ def engine(url: str, **options: Any) -> Engine:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
         return create_engine(address, pool_pre_ping=True, hide_parameters=True, **options)
-    if address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     made = create_engine(address, connect_args={"timeout": 10}, hide_parameters=True, **options)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)

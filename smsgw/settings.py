@@ -126,6 +126,9 @@ class Settings(BaseModel):
 
     @property
     def service_url(self) -> str:
+        """For an embedded installation a file, whose folder is made if it is not there."""
+        if self.is_embedded:
+            self.instance.mkdir(parents=True, exist_ok=True)
         return self.database_url or f"sqlite:///{self.instance / 'smsgw.db'}"
 
     @property

@@ -145,11 +145,11 @@ def upgrade() -> None:
         sa.Column("reply_id", Id, nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("end", sa.String(length=20), nullable=True),
+        sa.Column("ending", sa.String(length=20), nullable=True),
         sa.Column("carrier_ref", sa.String(length=64), nullable=True),
         sa.Column("code", sa.String(length=20), nullable=True),
         sa.CheckConstraint(
-            "end IN ('sent', 'refused', 'retry', 'unknown')", name=op.f("ck_attempts_end")
+            "ending IN ('sent', 'refused', 'retry', 'unknown')", name=op.f("ck_attempts_ending")
         ),
         sa.ForeignKeyConstraint(
             ["reply_id"], ["replies.id"], name=op.f("fk_attempts_reply_id_replies")

