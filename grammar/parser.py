@@ -75,7 +75,8 @@ class Grammar:
         """The keyword that is the whole message, give or take fillers and punctuation."""
         if not words or any(letter.isdigit() for letter in text):
             return None
-        told = tuple(word for word in words if word not in self._fillers)
+        own = {alias[0] for alias in self._alone}
+        told = tuple(word for word in words if word in own or word not in self._fillers)
         return self._alone.get(tuple(words)) or self._alone.get(told)
 
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:

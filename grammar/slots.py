@@ -35,13 +35,13 @@ _month = "|".join(sorted(MONTHS, key=len, reverse=True))
 # A date ends where no digit goes on: 33-11-12-04-… is a NIK in groups. After spaces a number may
 # follow, if it is whole.
 _END = r"(?!\d)(?![-./]\d)"
-_SPACED_END = r"(?!\s?\d)|(?=\s(?:\d{16}|\d{11})(?!\d)))"
+_SPACED_END = r"(?!\d)(?:(?![\s.\-]\d)|(?=\s(?:\d{16}|\d{11})(?!\d)))"
 _DATES = (
     rf"(?P<d1>\d{{1,2}})\s?[-./]\s?(?P<m1>\d{{1,2}})\s?[-./]\s?(?P<y1>\d{{4}}|\d{{2}}){_END}",
     rf"(?P<y2>\d{{4}})[-./](?P<m2>\d{{1,2}})[-./](?P<d2>\d{{1,2}}){_END}",
     rf"(?P<d3>\d{{1,2}})[-./\s]{{0,2}}(?P<m3>{_month})[-./\s]{{0,2}}(?P<y3>\d{{4}}|\d{{2}})(?!\d)",
-    r"(?P<d4>\d{1,2})\s(?P<m4>\d{1,2})\s(?P<y4>\d{4}|\d{2})(?:" + _SPACED_END,
-    r"(?P<d5>\d{2})(?P<m5>\d{2})(?P<y5>\d{4}|\d{2})(?!\d)(?![ .\-]\d)",
+    r"(?P<d4>\d{1,2})\s(?P<m4>\d{1,2})\s(?P<y4>\d{4}|\d{2})" + _SPACED_END,
+    r"(?P<d5>\d{2})(?P<m5>\d{2})(?P<y5>\d{4}|\d{2})" + _SPACED_END,
 )
 _DATE = re.compile("|".join(_DATES))
 

@@ -29,7 +29,7 @@ JOB_LIMIT = 60  # seconds
 KEEP_FAILURES = 86_400  # seconds
 OWED_AT_ONCE = 100
 
-_runtime: ContextVar[Runtime] = ContextVar("runtime")
+RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 
 
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
@@ -39,7 +39,7 @@ def hint(rt: Runtime, carrier: str, lane: str) -> bool:
 
 def drain_lane(carrier: str, lane: str) -> None:
     """The job. The hint goes first: what is stored after this line gets a hint of its own."""
-    rt = _runtime.get()
+    rt = RUNTIME.get()
     _forget(rt, f"hint:{carrier}:{lane}")
     if not drain(rt, carrier, lane):
         hint(rt, carrier, lane)
@@ -70,7 +70,7 @@ def drain(rt: Runtime, carrier: str, lane: str, holds: float = HOLDS) -> bool:
 
 def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
-    rt = _runtime.get()
+    rt = RUNTIME.get()
     _forget(rt, "hint:owed")
     answer_owed(rt)
 
@@ -109,7 +109,7 @@ def work(rt: Runtime) -> None:
     """Runs jobs until the process is told to stop; what is in hand is finished. Raises NoQueue."""
     if rt.redis_url is None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
-    _runtime.set(rt)
+    RUNTIME.set(rt)
     connection = Redis.from_url(rt.redis_url)
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     worker = SimpleWorker(

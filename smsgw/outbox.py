@@ -114,10 +114,11 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
         .order_by(replies.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+        .cte("pick")  # as a subquery PostgreSQL may run it again for each row, past its limit
     )
     taken = tx.connection.execute(
         update(replies)
-        .where(replies.c.id.in_(pick), replies.c.state == ReplyState.QUEUED)
+        .where(replies.c.id.in_(select(pick.c.id)), replies.c.state == ReplyState.QUEUED)
         .values(
             state=ReplyState.SENDING, lease_until=tx.now + LEASE, attempts=replies.c.attempts + 1
         )

@@ -20,6 +20,7 @@ import psycopg
 from smsgw import embedded
 
 LIBC = ctypes.CDLL(None)
+INITDB = ("-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=80")
 
 
@@ -50,8 +51,7 @@ class Postgres:
         environ = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
-            + ["-E", "UTF8", "--no-locale", "--no-sync"],
+            [programs / "initdb", "-D", data, "-U", "postgres", *INITDB],
             check=True,
             **options,
         )

@@ -6,10 +6,10 @@ from itertools import count
 import pytest
 from sqlalchemy import func, select
 
-from smsgw import jobs, responder, runtime
+from smsgw import jobs, registry, responder, runtime
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
-from smsgw.models import bindings, guesses, messages, phones, questions, replies
+from smsgw.models import bindings, guesses, messages, participants, phones, questions, replies
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
@@ -19,7 +19,9 @@ _references = count()
 
 def say(rt: Runtime, sender: str, text: str, **more: str) -> Answer:
     reference = more.pop("ref", f"ref-{next(_references)}")
-    answer = responder.respond(rt, IncomingSms("simulator", reference, sender, "2757", text, **more))
+    answer = responder.respond(
+        rt, IncomingSms("simulator", reference, sender, "2757", text, **more)
+    )
     assert answer is not None
     return answer
 
@@ -27,6 +29,13 @@ def say(rt: Runtime, sender: str, text: str, **more: str) -> Answer:
 def rows(rt: Runtime, table: object) -> int:
     with rt.reading() as tx:
         return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
+    with rt.ledger.engine.begin() as connection:
+        connection.execute(
+            participants.update().where(participants.c.nkp == nkp).values(phone=phone)
+        )
 
 
 def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
@@ -90,10 +99,7 @@ def test_consent_is_asked_for_a_day(rt: Runtime, clock: Clock) -> None:
 def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    with rt.ledger.engine.begin() as connection:
-        connection.exec_driver_sql(
-            f"UPDATE participants SET phone = '{STRANGER}' WHERE nkp = '{P2_NKP}'"
-        )
+    put_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     taken = say(rt, STRANGER, "YA")
     assert [each.recipient for each in taken.also] == [P2]
@@ -103,8 +109,7 @@ def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> N
 
 def test_yes_to_a_number_that_is_no_longer_on_file_binds_nothing(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
-    with rt.ledger.engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE participants SET phone = NULL WHERE nkp = '{P2_NKP}'")
+    put_on_file(rt, P2_NKP, None)
     assert say(rt, P2, "YA").verdict.outcome == "not_linked"
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
@@ -189,8 +194,6 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
 
 def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
-        from smsgw import registry
-
         known = registry.advance(tx, registry.read(tx, P1))
         registry.bind(tx, known, "21000000017", consent="in a test")
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"

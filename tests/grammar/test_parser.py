@@ -1,0 +1,212 @@
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grammar import (
+    MAX_CHARACTERS,
+    Command,
+    Grammar,
+    Keyword,
+    Misread,
+    PosterError,
+    Reason,
+    Words,
+    normalise,
+)
+
+WORDS = Words(
+    fillers=frozenset(
+        ["TOLONG", "CEK", "SAYA", "TERIMA", "KASIH", "MAKASIH", "KIRIM", "KE", "YA", "BERAPA"]
+    ),
+    labels={"NKP": ("NKP", "KPJ", "NO_PESERTA"), "NIK": ("NIK",), "TGL_LAHIR": ("TGL_LAHIR",)},
+)
+DAFTAR = "DAFTAR SALDO#<NIK>[#<NAMA>]#<TGL_LAHIR>#<NKP>[#<EMAIL>]"
+KEYWORDS = [
+    Keyword("saldo", "SALDO [<NKP>]", ("SALDOE", "CEK SALDO", "SALDO JHT"), bare="NKP"),
+    Keyword("daftar", DAFTAR, ("REG",)),
+    Keyword("ya", "YA", alone=True),
+    Keyword("stop", "STOP", ("UNREG", "UNREG SALDO", "BATAL"), alone=True),
+]
+GRAMMAR = Grammar(KEYWORDS, WORDS)
+NKP, NIK, BORN = "19012345678", "3171011708900000", date(1990, 8, 17)
+
+some_text = st.one_of(
+    st.text(max_size=300),
+    st.text(st.sampled_from("SALDO DAFTAR#19()<>-./:é\n\u200b０٣😀\ud800\x00@"), max_size=300),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"SALDO {NKP}",
+        f"saldo{NKP}",
+        f"SALDO(spasi){NKP}",
+        f"saldo spasi {NKP}",
+        f"SALDO <{NKP}>",
+        f"[{NKP}]",
+        NKP,
+        f"SALDO#{NKP}#",
+        f"SALDO KPJ: {NKP}",
+        f"Tolong cek saldo saya {NKP} terima kasih",
+        "SALDO 190 1234 5678",
+        "SALDO 190.1234-5678",
+        "SALDO 19O12345678",
+        "SALDO １９０１２３４５６７８",
+        "SALDO ١٩٠١٢٣٤٥٦٧٨",
+        f"SALDO\u200b\xa0\n{NKP}",
+        f"SALDO “{NKP}” – Budi, dikirim dari Nokia",
+        f"SALDO {NKP} kirim ke 2757",
+        f"saldo saya brp ya? nkp {NKP}, nik {NIK}",
+        f"{NKP} SALDO",
+    ],
+)
+def test_a_balance_is_asked_in_many_ways(text: str) -> None:
+    said = GRAMMAR.parse(text)
+    assert isinstance(said, Command)
+    assert (said.keyword, said.fields) == ("saldo", {"nkp": NKP})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "17-08-1990",
+        "17/8/90",
+        "17.08.1990",
+        "17 08 1990",
+        "17081990",
+        "170890",
+        "1990-08-17",
+        "17 AGUSTUS 1990",
+        "17 agt 90",
+        "17-Ags-1990",
+        "17 Aug 1990",
+    ],
+)
+@pytest.mark.parametrize("separator", ["#", " ", ",", "*", "\n", " # "])
+def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
+    said = GRAMMAR.parse(separator.join(["DAFTAR SALDO", NIK, "BUDI SANTOSO", written, NKP]))
+    assert isinstance(said, Command), said
+    assert said.fields == {
+        "nik": NIK,
+        "name": "BUDI SANTOSO",
+        "birth_date": BORN,
+        "nkp": NKP,
+    }
+
+
+@given(
+    st.permutations(
+        [
+            st.sampled_from([NIK, f"NIK:{NIK}", "3171-0117-0890-0000"]),
+            st.sampled_from(["17-08-1990", "TGL_LAHIR: 17 AGUSTUS 1990"]),
+            st.sampled_from([NKP, f"NO_PESERTA={NKP}", f"<{NKP}>"]),
+            st.just("budi@mail.id"),
+        ]
+    ).flatmap(lambda fields: st.tuples(*fields)),
+    st.sampled_from(["#", " # ", ",", "*", "#\n"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separator: str) -> None:
+    said = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
+    assert isinstance(said, Command), said
+    expected = {"nik": NIK, "birth_date": BORN, "nkp": NKP, "email": "budi@mail.id"}
+    assert said.fields == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "slot", "read", "needed"),
+    [
+        ("SALDO 1901234567", Reason.WRONG_LENGTH, "NKP", "10", "11"),
+        ("SALDO 190 123 4567", Reason.WRONG_LENGTH, "NKP", "10", "11"),
+        ("1901234567", Reason.WRONG_LENGTH, "NKP", "10", "11"),
+        (f"SALDO {NIK}", Reason.WRONG_LENGTH, "NKP", "16", "11"),
+        ("DAFTAR", Reason.MISSING, "NIK", None, None),
+        ("DAFTAR SALDO#NIK#NAMA#TGL_LAHIR#NO_PESERTA", Reason.MISSING, "NIK", None, None),
+        (f"DAFTAR SALDO#{NIK}#17-08-1990", Reason.MISSING, "NKP", None, None),
+        (f"DAFTAR#{NIK[:15]}#17-08-1990#{NKP}", Reason.WRONG_LENGTH, "NIK", "15", "16"),
+        (f"DAFTAR#{NIK}#31-02-1990#{NKP}", Reason.IMPOSSIBLE_DATE, "TGL_LAHIR", "31-02-1990", None),
+        # Printed in newspapers; the NIK's day is 80 and its month 97, and the NKP is a digit short.
+        (
+            "DAFTAR SALDO#3523418097870002#ADI SUNARYO#01-09-1987#2345678901",
+            Reason.WRONG_LENGTH,
+            "NKP",
+            "10",
+            "11",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(
+    text: str, reason: Reason, slot: str, read: str | None, needed: str | None
+) -> None:
+    said = GRAMMAR.parse(text)
+    assert isinstance(said, Misread)
+    assert (said.reason, said.slot, said.read, said.needed) == (reason, slot, read, needed)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "?", "halo", "sy sudah berhenti stop kerja", "12", "2757"]
+)
+def test_what_means_nothing_here_is_unknown(text: str) -> None:
+    said = GRAMMAR.parse(text)
+    assert isinstance(said, Misread)
+    assert (said.reason, said.keyword) == (Reason.UNKNOWN, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "word"),
+    [
+        ("stop.", "stop", "STOP"),
+        ("UNREG SALDO", "stop", "UNREG SALDO"),
+        ("ya", "ya", "YA"),
+        ("YA, terima kasih", "ya", "YA TERIMA KASIH"),
+        ("SALDO JHT", "saldo", "SALDO JHT"),
+    ],
+)
+def test_a_whole_message_or_the_longest_alias(text: str, keyword: str, word: str) -> None:
+    said = GRAMMAR.parse(text)
+    assert isinstance(said, Command)
+    assert (said.keyword, said.word) == (keyword, word)
+
+
+def test_a_letter_is_left_for_whoever_asked() -> None:
+    assert GRAMMAR.parse("SALDO B").rest == "B"
+    assert GRAMMAR.parse("b").rest == "B"
+
+
+@given(some_text)
+@settings(max_examples=300, deadline=None)
+def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
+    said = GRAMMAR.parse(text)
+    assert isinstance(said, Command | Misread)
+    assert GRAMMAR.parse(normalise(text)) == said
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_what_lies_beyond_1600_characters_is_not_read() -> None:
+    assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 5) + "SALDO"), Command)
+    assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 4) + "SALDO"), Misread)
+
+
+def test_usage_is_what_the_poster_needs() -> None:
+    assert GRAMMAR.usage("saldo") == "SALDO NKP"
+    assert GRAMMAR.usage("daftar") == "DAFTAR SALDO#NIK#TGL LAHIR#NKP"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ([Keyword("x", "X [<NKP>")], "character"),
+        ([Keyword("x", "<NKP>")], "character 1"),
+        ([Keyword("x", "X <PIN>")], "<PIN> is no slot"),
+        ([Keyword("x", "X <NKP>#<NKP>")], "twice"),
+        ([Keyword("x", "X"), Keyword("y", "Y", ("X",))], "'X' belongs to x and to y"),
+        ([Keyword("x", "X"), Keyword("y", "Y", ("X",), alone=True)], "two keywords"),
+        ([Keyword("x", "X", ("A B C D",))], "one to 3 words"),
+    ],
+)
+def test_a_poster_that_cannot_be_published(keywords: list[Keyword], told: str) -> None:
+    with pytest.raises(PosterError, match=told):
+        Grammar(keywords, WORDS)

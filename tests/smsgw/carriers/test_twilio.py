@@ -1,0 +1,217 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
+from werkzeug.datastructures import MultiDict
+
+from smsgw import settings
+from smsgw.carriers.base import (
+    Delivery,
+    Ending,
+    Forged,
+    Malformed,
+    OutgoingSms,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.carriers.twilio import Twilio, signature
+from tests.twilio_stub import Stub, twilio_stub
+
+ENVIRON = {
+    "SMSGW_CARRIER": "twilio",
+    "SMSGW_PUBLIC_URL": "https://sms.example.org",
+    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+    "TWILIO_AUTH_TOKEN": "new-token,old-token",
+    "TWILIO_FROM": "+15005550006",
+}
+FORM = (
+    ("MessageSid", "SM1"),
+    ("AccountSid", "AC" + "a" * 32),
+    ("From", "+6281234567890"),
+    ("To", "+15005550006"),
+    ("Body", "SALDO 19012345678 \n"),
+    ("NumSegments", "1"),
+)
+SMS = OutgoingSms(7, "+6281234567890", "+15005550006", "Saldo JHT")
+LIMITS = (1.0, 0.3)
+
+
+def carrier(base: str = "") -> Twilio:
+    environ = ENVIRON | ({"TWILIO_API_BASE": base} if base else {})
+    return Twilio(settings.load(environ), LIMITS)
+
+
+def signed(
+    form: tuple[tuple[str, str], ...] = FORM,
+    query: str = "",
+    token: str = "new-token",
+    path: str = "/in/twilio",
+) -> WebhookRequest:
+    url = "https://sms.example.org" + path + (f"?{query}" if query else "")
+    header = RequestValidator(token).compute_signature(url, MultiDict(form))
+    return WebhookRequest(path, query, {"x-twilio-signature": header}, form)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with twilio_stub() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("caller", "extra", "expected"),
+    [
+        ("+14158675310", {"Digits": "1234", "CallSid": "CA1234567890ABCDE"}, True),
+        ("+14158675309", {}, False),
+    ],
+)
+def test_the_published_vectors(caller: str, extra: dict[str, str], expected: bool) -> None:
+    """https://www.twilio.com/docs/usage/security, token 12345."""
+    url = f"https://{'example' if expected else 'mycompany'}.com/myapp.php?foo=1&bar=2"
+    form = {"Caller": caller, "From": caller, "To": "+18005551212", "Digits": "1234"} | extra
+    form |= {"CallSid": "CA1234567890ABCDE"}
+    published = "L/OH5YylLD5NRKLltdqwSvS0BnU=" if expected else "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+    assert signature("12345", url, form.items()) == published
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=8), st.text(max_size=20)), max_size=8),
+    st.text(min_size=1, max_size=20),
+)
+@hypothesis(max_examples=100, deadline=None)
+def test_the_signature_is_the_packages(form: list[tuple[str, str]], token: str) -> None:
+    url = "https://sms.example.org/in/twilio?k=%C3%A9&t=a%2Fb~%7E+c"
+    theirs = RequestValidator(token).compute_signature(url, MultiDict(form))
+    assert signature(token, url, form) == theirs
+
+
+@pytest.mark.parametrize("token", ["new-token", "old-token"])
+@pytest.mark.parametrize("query", ["", "k=%C3%A9&t=a%2Fb~%7E+c"])
+def test_what_twilio_signed_is_taken(token: str, query: str) -> None:
+    repeated = (*FORM, ("Media", "b"), ("Media", "a"), ("Unknown", "👍 ‘quoted’"))
+    carrier().verify(signed(repeated, query, token))
+
+
+@pytest.mark.parametrize("header", ["", "x", "é\udcff", "L/OH5YylLD5NRKLltdqwSvS0BnU="])
+def test_another_signature_is_forged(header: str) -> None:
+    request = signed()
+    for headers in ({"x-twilio-signature": header}, {}):
+        with pytest.raises(Forged):
+            carrier().verify(WebhookRequest(request.path, "", headers, request.form))
+
+
+def test_a_changed_body_is_forged() -> None:
+    request = signed()
+    changed = tuple((name, value + "1" * (name == "Body")) for name, value in FORM)
+    with pytest.raises(Forged):
+        carrier().verify(WebhookRequest(request.path, "", request.headers, changed))
+    with pytest.raises(Forged):
+        carrier().verify(signed(token="someone's"))
+
+
+def test_a_message_is_read_as_it_came() -> None:
+    sms = carrier().read(signed((*FORM, ("OptOutType", "STOP"))))
+    assert (sms.carrier_ref, sms.sender, sms.lane) == ("SM1", "+6281234567890", "+15005550006")
+    assert (sms.text, sms.opted) == ("SALDO 19012345678 \n", "stop")
+
+
+@pytest.mark.parametrize("absent", ["MessageSid", "From", "To", "Body"])
+def test_what_a_message_must_have(absent: str) -> None:
+    form = tuple(pair for pair in FORM if pair[0] != absent)
+    with pytest.raises(Malformed):
+        carrier().read(signed(form))
+
+
+def test_another_accounts_message_is_refused() -> None:
+    form = (*FORM[:1], ("AccountSid", "AC" + "b" * 32), *FORM[2:])
+    with pytest.raises(Malformed):
+        carrier().read(signed(form))
+
+
+@pytest.mark.parametrize(
+    ("status", "delivery"),
+    [
+        ("sent", Delivery.SENT),
+        ("delivered", Delivery.DELIVERED),
+        ("failed", Delivery.UNDELIVERED),
+        ("undelivered", Delivery.UNDELIVERED),
+        ("queued", None),
+        ("invented", None),
+    ],
+)
+def test_reports(status: str, delivery: Delivery | None) -> None:
+    form = (("MessageSid", "SM1"), ("MessageStatus", status), ("ErrorCode", "30003"))
+    report = carrier().read_report(signed(form, "out=7"))
+    assert (report.delivery if report else None) == delivery
+    assert report is None or (report.attempt_id, report.code) == (7, "30003")
+
+
+@pytest.mark.parametrize("query", ["", "out=", "out=x", "out=-1", "out=٣", "out=" + "9" * 30])
+def test_a_report_names_an_attempt(query: str) -> None:
+    with pytest.raises(Malformed):
+        carrier().read_report(signed((("MessageStatus", "sent"),), query))
+
+
+def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
+    assert carrier(stub.url).send(SMS) == "SM" + "0" * 32
+    assert stub.posts == [
+        {
+            "To": "+6281234567890",
+            "From": "+15005550006",
+            "Body": "Saldo JHT",
+            "StatusCallback": "https://sms.example.org/in/twilio/status?out=7",
+        }
+    ]
+    assert stub.paths == [f"/2010-04-01/Accounts/AC{'a' * 32}/Messages.json"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending", "code"),
+    [
+        ((400, {"code": 21610, "message": "unsubscribed +6281234567890"}), Ending.REFUSED, "21610"),
+        ((401, {"code": 20003}), Ending.REFUSED, "20003"),
+        ((429, {"code": 20429}), Ending.RETRY, "20429"),
+        ((500, {"code": 20500}), Ending.UNKNOWN, "20500"),
+        ((503, b"<html>"), Ending.UNKNOWN, "503"),
+        ((307, {}), Ending.UNKNOWN, "307"),
+        ((201, b"junk"), Ending.UNKNOWN, None),
+        ((201, {}), Ending.UNKNOWN, None),
+        ("reset", Ending.UNKNOWN, None),
+        ("stall", Ending.UNKNOWN, None),
+        ("cut", Ending.UNKNOWN, None),
+    ],
+)
+def test_every_failure_has_one_ending_and_one_post(
+    stub: Stub, answer: object, ending: Ending, code: str | None
+) -> None:
+    stub.answers.append(answer)
+    with pytest.raises(SendError) as raised:
+        carrier(stub.url).send(SMS)
+    assert raised.value.ending == ending
+    assert code is None or raised.value.code == code
+    assert "81234567890" not in str(raised.value)
+    assert len(stub.posts) == 1
+
+
+def test_no_connection_may_be_tried_again() -> None:
+    with pytest.raises(SendError) as raised:
+        carrier("http://127.0.0.1:9").send(SMS)
+    assert raised.value.ending == Ending.RETRY
+
+
+def test_made_people_are_never_texted(stub: Stub) -> None:
+    with pytest.raises(SendError) as raised:
+        carrier(stub.url).send(OutgoingSms(7, "+6284000000001", "+15005550006", "x"))
+    assert raised.value.ending == Ending.REFUSED
+    assert stub.posts == []
+
+
+def test_one_client_serves_many_senders(stub: Stub) -> None:
+    twilio = carrier(stub.url)
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(lambda _: twilio.send(SMS), range(80)))
+    assert len(sent) == len(stub.posts) == 80

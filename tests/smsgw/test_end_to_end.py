@@ -1,0 +1,190 @@
+"""The whole service as processes: what `smsgw run` starts, texted by Twilio's own algorithm."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from twilio.request_validator import RequestValidator
+
+from tests.conftest import P1, STRANGER
+from tests.twilio_stub import Stub, twilio_stub
+
+SMSGW = Path(sys.executable).parent / "smsgw"
+PUBLIC_URL = "https://sms.example.org"
+OURS = "+15005550006"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    def __init__(self, home: Path, stub: Stub) -> None:
+        self.home = home
+        self.stub = stub
+        self.port = free_port()
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "SMSGW_HOME": str(home),
+            "SMSGW_DEMO": "1",
+            "SMSGW_CARRIER": "twilio",
+            "SMSGW_PUBLIC_URL": PUBLIC_URL,
+            "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+            "TWILIO_AUTH_TOKEN": "token",
+            "TWILIO_FROM": OURS,
+            "TWILIO_API_BASE": stub.url,
+            "PORT": str(self.port),
+        }
+        self.log = home / "run.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [SMSGW, "run"], env=self.environ, stdout=log, stderr=log, cwd=home
+            )
+        until = time.monotonic() + 60
+        while "Try:" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.1)
+
+    def text(self, sid: str, body: str, sender: str = P1, token: str = "token") -> int:
+        form = {"MessageSid": sid, "From": sender, "To": OURS, "Body": body}
+        signed = RequestValidator(token).compute_signature(f"{PUBLIC_URL}/in/twilio", form)
+        return requests.post(
+            f"http://127.0.0.1:{self.port}/in/twilio",
+            data=form,
+            headers={"X-Twilio-Signature": signed},
+            timeout=20,
+        ).status_code
+
+    def say(self, text: str, sender: str = P1) -> str:
+        said = subprocess.run(
+            [SMSGW, "say", text, "--from", sender],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout
+
+    def posts(self, number: int) -> list[dict[str, str]]:
+        until = time.monotonic() + 20
+        while len(self.stub.posts) < number and time.monotonic() < until:
+            time.sleep(0.05)
+        return self.stub.posts
+
+    def children(self) -> list[int]:
+        """Every process that has this service's home in its environment."""
+        wanted = f"SMSGW_HOME={self.home}".encode()
+        return [pid for pid in map(int, _pids()) if wanted in _environ(pid)]
+
+
+def _pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+
+
+def _environ(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with twilio_stub() as stub:
+        made = Service(tmp_path_factory.mktemp("home"), stub)
+        yield made
+        made.process.send_signal(signal.SIGTERM)
+        made.process.wait(30)
+
+
+def test_a_signed_message_is_answered_by_one_post(service: Service) -> None:
+    before = len(service.posts(0))
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: service.text("SM-once", "SALDO 19012345678"), range(20)))
+    assert set(answers) == {200}
+    (post,) = service.posts(before + 1)[before:]
+    assert (post["To"], post["From"]) == (P1, OURS)
+    assert "Rp123.456.789" in post["Body"]
+    time.sleep(0.5)
+    assert len(service.stub.posts) == before + 1
+
+
+def test_a_forged_one_is_not(service: Service) -> None:
+    before = len(service.posts(0))
+    assert service.text("SM-forged", "SALDO", token="someone's") == 403
+    time.sleep(0.3)
+    assert len(service.stub.posts) == before
+
+
+def test_say_speaks_while_it_runs(service: Service) -> None:
+    assert "Rp123.456.789" in service.say("cek saldo dong")
+    assert "Rp" not in service.say("SALDO 19012345678", STRANGER)
+
+
+def test_two_in_one_folder_are_refused(service: Service) -> None:
+    second = subprocess.run(
+        [SMSGW, "run"], env=service.environ, capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert "already up" in second.stderr
+
+
+def test_every_message_has_a_log_line_without_its_words(service: Service) -> None:
+    service.text("SM-log", "SALDO saya berapa")
+    logged = [json.loads(line) for line in service.log.read_text().splitlines() if "{" in line[:1]]
+    (told,) = [line for line in logged if line["event"] == "message"][-1:]
+    assert told["keyword"] == "saldo"
+    assert told["outcome"] == "answered"
+    assert told["segments"] == 1
+    assert told["ms"] > 0
+    assert told["sender"] == "+6281*****7890"
+    for words in ("saya berapa", "81234567890", "19012345678", "123.456.789"):
+        assert not [line for line in logged if words in json.dumps(line)]
+
+
+def test_a_killed_child_is_started_again_and_nothing_outlives_the_supervisor(
+    tmp_path: Path,
+) -> None:
+    with twilio_stub() as stub:
+        service = Service(tmp_path, stub)
+        (worker,) = [
+            pid
+            for pid in service.children()
+            if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(worker, signal.SIGKILL)
+        assert service.text("SM-after", "SALDO") == 200
+        assert len(service.posts(1)) == 1
+        service.process.kill()
+        service.process.wait()
+        until = time.monotonic() + 15
+        while service.children() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert service.children() == []
+        assert "Rp123.456.789" in service.say("cek saldo dong")
+
+
+def test_without_demo_nothing_is_loaded_and_nobody_bound(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path)}
+    subprocess.run([SMSGW, "migrate"], env=environ, check=True)
+    said = subprocess.run(
+        [SMSGW, "say", "SALDO 19012345678", "--from", P1, "--json"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(said.stdout)["outcome"] == "not_registered"

@@ -1,0 +1,194 @@
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy import select
+
+from smsgw import jobs, outbox, responder
+from smsgw.carriers.base import (
+    Delivery,
+    Ending,
+    IncomingSms,
+    OutgoingSms,
+    Report,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.carriers.simulator import Simulator
+from smsgw.models import attempts, replies
+from smsgw.runtime import Runtime
+from tests.conftest import P1, Clock
+from tests.servers import Queue as Server
+
+LANE = "2757"
+_references = count()
+
+
+class Failing(Simulator):
+    """A carrier of these tests: it fails as it was told to, and remembers what it was asked."""
+
+    def __init__(self, *endings: Ending) -> None:
+        self.endings = list(endings)
+        self.sent: list[OutgoingSms] = []
+
+    def send(self, sms: OutgoingSms) -> str:
+        self.sent.append(sms)
+        if self.endings:
+            raise SendError(self.endings.pop(0), "told")
+        return super().send(sms)
+
+    def verify(self, request: WebhookRequest) -> None:
+        raise AssertionError
+
+
+def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
+    for _ in range(number):
+        clock.moves(minutes=3)
+        sms = IncomingSms("simulator", f"job-{next(_references)}", P1, LANE, "SALDO")
+        assert responder.respond(rt, sms)
+
+
+def states(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return list(tx.connection.execute(select(replies.c.state).order_by(replies.c.id)).scalars())
+
+
+def with_carrier(rt: Runtime, carrier: Simulator) -> Runtime:
+    return replace(rt, carriers={"simulator": carrier})
+
+
+def test_a_drain_empties_its_lane_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
+    carrier = Failing()
+    receive(rt, clock, 40)
+    assert jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
+    assert set(states(rt)) == {"sent"}
+    assert len({sms.attempt_id for sms in carrier.sent}) == 40
+
+
+def test_a_drain_whose_time_is_over_leaves_the_rest(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    assert not jobs.drain(rt, "simulator", LANE, holds=0)
+    assert states(rt) == ["queued"] * 3
+
+
+@pytest.mark.parametrize(
+    ("ending", "state"),
+    [(Ending.REFUSED, "refused"), (Ending.UNKNOWN, "unknown"), (Ending.RETRY, "queued")],
+)
+def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, state: str) -> None:
+    carrier = Failing(ending)
+    failing = with_carrier(rt, carrier)
+    receive(rt, clock)
+    jobs.drain(failing, "simulator", LANE)
+    assert states(rt) == [state]
+    clock.moves(minutes=10)
+    jobs.sweep(failing)
+    jobs.drain(failing, "simulator", LANE)
+    again = ending is Ending.RETRY
+    assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
+
+
+def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
+    carrier = Failing(Ending.RETRY)
+    receive(rt, clock)
+    jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
+    jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
+    assert len(carrier.sent) == 1
+    pauses = [outbox.pause(made) for made in (1, 5, 50)]
+    assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
+
+
+def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+    clock.moves(seconds=61)
+    jobs.sweep(rt)
+    assert states(rt) == ["unknown"]
+    jobs.drain(rt, "simulator", LANE)
+    assert states(rt) == ["unknown"]
+    with rt.writing() as tx:
+        assert outbox.apply_report(
+            tx, Report(claim.sms.attempt_id, Delivery.DELIVERED, "SM1", None)
+        )
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(attempts)).one()
+    assert (states(rt), row.ending, row.carrier_ref) == (["delivered"], "sent", "SM1")
+
+
+def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+    for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
+        with rt.writing() as tx:
+            outbox.apply_report(tx, Report(claim.sms.attempt_id, delivery, "SM1", None))
+    with rt.writing() as tx:
+        outbox.record(tx, [outbox.Sent(claim, carrier_ref="SM1")])
+    assert states(rt) == ["delivered"]
+
+
+def test_claims_of_two_are_never_the_same(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 6)
+    with rt.writing() as tx:
+        first = outbox.claim(tx, "simulator", LANE, 4)
+    with rt.writing() as tx:
+        second = outbox.claim(tx, "simulator", LANE, 4)
+    ids = [claim.reply_id for claim in first + second]
+    assert len(first) == 4
+    assert len(ids) == len(set(ids)) == 6
+
+
+def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    assert jobs.hint(rt, "simulator", LANE)
+    assert jobs.hint(rt, "simulator", LANE)
+    assert _burst(rt) == 1
+    assert states(rt) == ["sent"]
+    assert rt.redis is not None
+    assert not rt.redis.exists(f"hint:simulator:{LANE}")
+
+
+def test_the_sweep_finds_what_no_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    jobs.sweep(rt)
+    assert _burst(rt) == 1
+    assert states(rt) == ["sent"]
+
+
+def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
+    rt: Runtime, clock: Clock
+) -> None:
+    server = Server()
+    try:
+        own = replace(rt, redis=Redis.from_url(server.url), redis_url=server.url)
+        server.kill()
+        receive(own, clock)
+        assert not jobs.hint(own, "simulator", LANE)
+        server.start()
+        jobs.sweep(own)
+        _burst(own)
+        assert states(rt) == ["sent"]
+        own.redis.close()
+    finally:
+        server.stop()
+
+
+def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
+    with pytest.raises(jobs.NoQueue):
+        jobs.work(replace(rt, redis_url=None))
+
+
+def _burst(rt: Runtime) -> int:
+    """Runs what is queued with rq's own worker; returns how many jobs there were."""
+    jobs.RUNTIME.set(rt)
+    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    waiting = queue.count
+    worker = SimpleWorker([queue], connection=rt.redis, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="ERROR")
+    assert queue.failed_job_registry.count == 0
+    return waiting

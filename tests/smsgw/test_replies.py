@@ -1,0 +1,133 @@
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers import WORDINGS
+from handlers.question import Choices, Masked, Month, Value, Verbatim
+from smsgw import keywords
+from smsgw.gsm7 import Encoding, count
+from smsgw.replies import EVERYWHERE, WordingError, check, parse, reference, render, show
+
+digits = st.text("0123456789", min_size=11, max_size=11)
+dates = st.dates(min_value=date(1900, 1, 1))
+VALUES: dict[str, st.SearchStrategy[Value]] = {
+    "nkp": digits.map(Masked),
+    "as_of": dates,
+    "total": st.integers(0, 2**63 - 1).map(Decimal),
+    "month": st.one_of(st.none(), dates.map(Month)),
+    "choices": st.lists(digits, min_size=2, max_size=30).map(lambda nkps: Choices(tuple(nkps))),
+    "count": st.integers(2, 999),
+    "answer": st.text("aBc 1", max_size=160).map(Verbatim),
+    "call_centre": st.one_of(st.none(), st.just(Verbatim("0800-1234567"))),
+    "ref": st.integers(1, 10**12).map(reference),
+}
+WORDS = st.one_of(st.none(), st.text(max_size=200))
+
+
+@pytest.mark.parametrize("name", sorted(WORDINGS))
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_wording_with_any_data_passes_its_budget(name: str, data: st.DataObject) -> None:
+    published = keywords.published()
+    usage = {"usage": published.usage["daftar"], **published.usage}
+    values: dict[str, Value] = {
+        each: Verbatim(usage[each]) if each in usage else data.draw(VALUES.get(each, WORDS))
+        for each in {*WORDINGS[name], *EVERYWHERE}
+    }
+    text = render(published.wordings[name], values, published.budget(name))
+    counted = count(text)
+    assert (counted.encoding, counted.segments) == (Encoding.GSM_7, 1)
+    required = {
+        each for p in published.wordings[name].pieces if not p.is_clause for each in p.names
+    }
+    for each in required:
+        value = values[each]
+        if isinstance(value, Decimal | date | Masked | Month | Verbatim):
+            assert show(value).rstrip() in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Decimal(123456789), "Rp123.456.789"),
+        (Decimal(0), "Rp0"),
+        (date(2025, 9, 30), "30-09-2025"),
+        (Month(date(2025, 9, 1)), "09-2025"),
+        (Masked("19012345678"), "*******5678"),
+        (Choices(("21000000017", "21000000025")), "A)*******0017 B)*******0025"),
+        ("Siti “Aminah” 日", 'Siti "Aminah" ?'),
+        ("x" * 50, "x" * 20),
+        (7, "7"),
+    ],
+)
+def test_how_values_are_written(value: Value, shown: str) -> None:
+    assert show(value) == shown
+
+
+def test_clauses_are_taken_in_order_while_they_fit() -> None:
+    wording = parse("a{nkp}[ " + "b" * 160 + "][ c{month}][ d{status}]")
+    values: dict[str, Value] = {"nkp": Masked("1" * 11), "month": None, "status": "AKTIF"}
+    assert render(wording, values, 1) == "a*******1111 dAKTIF"
+    assert "b" in render(wording, values, 2)
+
+
+def test_a_value_is_never_expanded_again() -> None:
+    values: dict[str, Value] = {"status": "{nkp} [x]", "nkp": Masked("1" * 11)}
+    assert render(parse("{status} {nkp}"), values, 1) == "(nkp) (x) *******1111"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{x.__class__}", "plain name"),
+        ("{x!r}", "plain name"),
+        ("{x:>9}", "plain name"),
+        ("{0}", "plain name"),
+        ("a [b", "no partner"),
+        ("a [b [c]]", "no partner"),
+        ("a {b", "brace"),
+        ("harga €5", "plain GSM-7"),
+        ("‘kutip’", "plain GSM-7"),
+    ],
+)
+def test_a_wording_that_cannot_be_sent(text: str, told: str) -> None:
+    with pytest.raises(WordingError, match=told):
+        parse(text)
+
+
+def test_the_widest_required_part_must_fit() -> None:
+    check(parse("{total}[" + "x" * 200 + "]"), frozenset({"total"}), {}, 1)
+    with pytest.raises(WordingError, match="2 segments instead of 1"):
+        check(parse("{total}" + "x" * 134), frozenset({"total"}), {}, 1)
+    with pytest.raises(WordingError, match="{nik} is no value"):
+        check(parse("{nik}"), frozenset({"total"}), {}, 1)
+
+
+def test_references_differ_and_come_again() -> None:
+    assert len({reference(number) for number in range(10_000)}) == 10_000
+    assert reference(1) == reference(1)
+    assert set("".join(map(reference, range(100)))).isdisjoint("AEIOU01Y")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("poster: SALDO [<NKP>]", "poster: SALDO [<PIN>]"), "<PIN> is no slot"),
+        (("aliases: [SAL, SALDOE", "aliases: [NO, SALDOE"), "quotes"),
+        (("{total}.[ Status", "{totl}.[ Status"), "saldo.balance: {totl}"),
+        (("no_balance:", "no_balances:"), "saldo.no_balance: this wording is missing"),
+        (("keywords:", "keyword:"), "needed"),
+        (("  mulai:", "  mulia:"), "no such keyword"),
+        (("bare: NKP", "bear: NKP"), "bear is not known"),
+    ],
+)
+def test_a_configuration_that_cannot_be_published(change: tuple[str, str], told: str) -> None:
+    from importlib import resources
+
+    text = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+    assert change[0] in text
+    with pytest.raises(keywords.KeywordsError, match=told):
+        keywords.load(text.replace(*change, 1))

@@ -1,0 +1,149 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy import func, select
+from twilio.request_validator import RequestValidator
+from werkzeug.test import TestResponse
+
+from smsgw import migrate, outbox, runtime, settings
+from smsgw.app import create_app
+from smsgw.models import messages, replies
+from smsgw.runtime import Runtime
+from tests.conftest import P1
+
+TWILIO = {
+    "SMSGW_CARRIER": "twilio",
+    "SMSGW_PUBLIC_URL": "https://sms.example.org/base",
+    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+    "TWILIO_AUTH_TOKEN": "token",
+    "TWILIO_FROM": "+15005550006",
+}
+FORM = {"MessageSid": "SM1", "From": P1, "To": "+15005550006", "Body": "SALDO"}
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    return environ | TWILIO
+
+
+@pytest.fixture
+def client(rt: Runtime) -> Iterator[FlaskClient]:
+    with create_app(rt).test_client() as made:
+        yield made
+
+
+def post(client: FlaskClient, path: str, form: dict[str, str], **headers: str) -> TestResponse:
+    url = TWILIO["SMSGW_PUBLIC_URL"] + path
+    signature = RequestValidator("token").compute_signature(url, form)
+    return client.post(path, data=form, headers={"X-Twilio-Signature": signature} | headers)
+
+
+def stored(rt: Runtime) -> tuple[int, int]:
+    with rt.reading() as tx:
+        return tuple(
+            tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (messages, replies)
+        )
+
+
+def test_a_message_is_stored_acknowledged_and_hinted(
+    client: FlaskClient, rt: Runtime, redis_url: str
+) -> None:
+    answer = post(client, "/in/twilio", FORM)
+    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+    assert stored(rt) == (1, 1)
+    with Redis.from_url(redis_url) as queue:
+        assert queue.get("hint:twilio:+15005550006")
+        assert queue.llen("rq:queue:smsgw") == 1
+
+
+def test_a_repeat_is_acknowledged_and_changes_nothing(client: FlaskClient, rt: Runtime) -> None:
+    for _ in range(3):
+        assert post(client, "/in/twilio?again=%20", FORM).status_code == 200
+    assert stored(rt) == (1, 1)
+
+
+@pytest.mark.parametrize("signature", [None, "", "x" * 28, "é"])
+def test_a_forged_message_leaves_no_row(
+    client: FlaskClient, rt: Runtime, signature: str | None
+) -> None:
+    headers = {} if signature is None else {"X-Twilio-Signature": signature.encode().decode("l1")}
+    assert client.post("/in/twilio", data=FORM, headers=headers).status_code == 403
+    assert stored(rt) == (0, 0)
+
+
+def test_a_replayed_signature_with_another_body_leaves_no_row(
+    client: FlaskClient, rt: Runtime
+) -> None:
+    url = TWILIO["SMSGW_PUBLIC_URL"] + "/in/twilio"
+    headers = {"X-Twilio-Signature": RequestValidator("token").compute_signature(url, FORM)}
+    answer = client.post("/in/twilio", data=FORM | {"Body": "SALDO 1"}, headers=headers)
+    assert answer.status_code == 403
+    assert stored(rt) == (0, 0)
+
+
+def test_the_hosts_own_words_do_not_matter(client: FlaskClient) -> None:
+    forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    assert post(client, "/in/twilio", FORM, **forwarded).status_code == 200
+
+
+def test_what_lacks_a_field_is_malformed(client: FlaskClient, rt: Runtime) -> None:
+    assert post(client, "/in/twilio", {"MessageSid": "SM1"}).status_code == 400
+    assert stored(rt) == (0, 0)
+
+
+def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
+    post(client, "/in/twilio", FORM)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "twilio", "+15005550006", 1)
+    path = f"/in/twilio/status?out={claim.sms.attempt_id}"
+    delivered = {"MessageSid": "SMx", "MessageStatus": "delivered"}
+    assert post(client, path, delivered).status_code == 204
+    assert post(client, path, delivered | {"MessageStatus": "sent"}).status_code == 204
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(replies.c.state)).scalar_one() == "delivered"
+
+
+@pytest.mark.parametrize("query", ["?out=999", "?out=x", ""])
+def test_a_report_of_nothing(client: FlaskClient, query: str) -> None:
+    answer = post(client, f"/in/twilio/status{query}", {"MessageStatus": "sent"})
+    assert answer.status_code == (204 if query == "?out=999" else 400)
+
+
+def test_without_its_database_it_asks_for_the_message_again(rt: Runtime) -> None:
+    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    client = create_app(nowhere).test_client()
+    assert post(client, "/in/twilio", FORM).status_code == 503
+    assert post(client, "/in/twilio/status?out=1", {"MessageStatus": "sent"}).status_code == 503
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_without_its_queue_it_still_takes_messages(rt: Runtime) -> None:
+    gone = Redis(unix_socket_path="/nonexistent/redis.sock")
+    client = create_app(replace(rt, redis=gone)).test_client()
+    assert post(client, "/in/twilio", FORM).status_code == 200
+    assert stored(rt) == (1, 1)
+    assert client.get("/readyz").json == {
+        "ready": True,
+        "parts": {"database": True, "queue": False},
+    }
+
+
+def test_readiness_names_parts_to_this_machine_only(client: FlaskClient) -> None:
+    elsewhere = client.get("/readyz", environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    assert elsewhere.json == {"ready": True}
+
+
+def test_a_carrier_that_is_not_in_use_has_no_address(tmp_path: object, redis_url: str) -> None:
+    made = runtime.build(settings.load({"SMSGW_HOME": str(tmp_path), "REDIS_URL": redis_url}))
+    migrate.upgrade(made.service, "service")
+    client = create_app(made).test_client()
+    for path in ("/in/twilio", "/in/twilio/status?out=1", "/in/simulator", "/in/kannel"):
+        assert client.post(path, data=FORM).status_code == 404
+    assert client.post("/in/twilio", data={"Body": "x" * 70_000}).status_code in {404, 413}
+    made.close()
