@@ -146,9 +146,7 @@ def test_what_is_wrong_is_named(
     assert (said.reason, said.slot, said.read, said.needed) == (reason, slot, read, needed)
 
 
-@pytest.mark.parametrize(
-    "text", ["", ".", "?", "halo", "sy sudah berhenti stop kerja", "12", "2757"]
-)
+@pytest.mark.parametrize("text", ["", "?", "halo", "sy sudah stop kerja", "12", "2757"])
 def test_what_means_nothing_here_is_unknown(text: str) -> None:
     said = GRAMMAR.parse(text)
     assert isinstance(said, Misread)

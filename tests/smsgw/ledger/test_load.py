@@ -1,0 +1,195 @@
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from smsgw import migrate, models, phone, runtime
+from smsgw.ledger import BALANCE, CONTACT, LAST_CONTRIBUTION, PARTICIPANT, SqlLedger
+from smsgw.ledger.demo import moved, prepare
+from smsgw.ledger.load import LoadError, load, reference_folder
+from smsgw.ledger.make import make
+
+HEADER = (
+    "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason,"
+    "employer,emergency_name,emergency_phone"
+)
+ROW = "19012345678,3171011708900000,Budi,1990-08-17,+6281234567890,,PU,AKTIF,2015-03-01,,,,"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Engine:
+    made = runtime.engine(database_url)
+    migrate.upgrade(made, "ledger")
+    yield made
+    made.dispose()
+
+
+def folder(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
+    (tmp_path / "participants.csv").write_text("\n".join([header, *rows]) + "\n", "utf-8-sig")
+    return tmp_path
+
+
+def rows(engine: Engine, table: models.Table) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_the_reference_ledger_is_loaded_and_looked_up(engine: Engine) -> None:
+    assert load(engine, reference_folder())["participants"] == 11
+    ledger = SqlLedger(engine)
+    participant = ledger.participant("19012345678")
+    assert participant is not None
+    assert (participant.phone, participant.birth_date) == ("+6281234567890", date(1990, 8, 17))
+    balance = ledger.balance("19012345678")
+    assert balance is not None
+    assert (balance.as_of, balance.total) == (date(2025, 9, 30), Decimal(123456789))
+    assert ledger.last_contribution("19012345678") == date(2025, 9, 1)
+    assert ledger.contact("call_centre") == "175"
+    assert ledger.participant("99999999999") is None
+    assert ledger.balance("25000000012") is None
+    assert ledger.last_contribution("25000000012") is None
+
+
+def test_loading_again_changes_what_changed_and_keeps_the_rest(
+    engine: Engine, tmp_path: Path
+) -> None:
+    load(engine, reference_folder())
+    load(engine, folder(tmp_path, ROW.replace("+6281234567890", "")))
+    assert rows(engine, models.participants) == 11
+    participant = SqlLedger(engine).participant("19012345678")
+    assert participant is not None
+    assert participant.phone is None
+
+
+def test_replace_deletes_what_the_file_no_longer_holds(engine: Engine, tmp_path: Path) -> None:
+    load(engine, reference_folder())
+    load(engine, folder(tmp_path, ROW), replace=True)
+    assert rows(engine, models.participants) == 1
+    assert rows(engine, models.balances) == 9
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (ROW.replace("19012345678", "1901234567"), "3: nkp has 10 digits, 11 are needed"),
+        (ROW.replace("3171011708900000", "31710117089A"), "3: nik needs 16 digits"),
+        (ROW.replace("1990-08-17", "17-08-1990"), "3: birth_date is no date"),
+        (ROW.replace("+6281234567890", "0812"), "3: phone is no phone number"),
+        (ROW.replace("AKTIF", "AKTIP"), "3: status is none of AKTIF, TIDAK AKTIF"),
+        (ROW.replace("19012345678", ""), "3: nkp is empty"),
+        (ROW + ",", "3: has not 13 fields"),
+        (ROW.replace("Budi", "B" * 501), "3: name has 501 characters"),
+        (ROW.replace("19012345678", "20098765432"), "3: has the same nkp as line 2"),
+    ],
+)
+def test_one_bad_row_loads_nothing_and_is_named(
+    engine: Engine, tmp_path: Path, row: str, told: str
+) -> None:
+    load(engine, reference_folder())
+    good = ROW.replace("19012345678", "20098765432").replace("Budi", "Changed")
+    with pytest.raises(LoadError, match=f"participants.csv:{told}"):
+        load(engine, folder(tmp_path, good, row, good.replace("2009", "3009")))
+    with engine.connect() as connection:
+        names = connection.execute(select(models.participants.c.name)).scalars().all()
+    assert "Changed" not in names
+    assert len(names) == 11
+
+
+def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) -> None:
+    bad = [ROW.replace("19012345678", f"1{number}") for number in range(130)]
+    with pytest.raises(LoadError) as raised:
+        load(engine, folder(tmp_path, *bad))
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 101
+    assert lines[-1] == "and 30 more"
+
+
+def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="holds none of participants.csv"):
+        load(engine, tmp_path)
+    with pytest.raises(LoadError, match="participants.csv:1: the columns must be nkp,nik"):
+        load(engine, folder(tmp_path, header="nkp,name"))
+    (tmp_path / "participants.csv").write_bytes(HEADER.encode() + b"\n\xff\xfe\n")
+    with pytest.raises(LoadError, match="is not UTF-8"):
+        load(engine, tmp_path)
+
+
+def test_a_ledger_without_tables_is_said(database_url: str, tmp_path: Path) -> None:
+    engine = runtime.engine(database_url)
+    with pytest.raises(LoadError, match="smsgw migrate"):
+        load(engine, folder(tmp_path, ROW))
+    engine.dispose()
+
+
+def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> None:
+    load(engine, reference_folder())
+    for _ in range(2):
+        make(engine, 2_500)
+    assert rows(engine, models.participants) == 2_511
+    assert rows(engine, models.balances) == 2_509
+    made = SqlLedger(engine).participant("90000002499")
+    assert made is not None
+    assert made.phone is not None
+    assert phone.is_fictitious(made.phone)
+    assert (made.nik or "")[-4:] == "0000"
+    assert len(made.nik or "") == 16
+
+
+def test_look_ups_never_scan(engine: Engine) -> None:
+    make(engine, 3_000)
+    explain = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("ANALYZE")
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement in (PARTICIPANT, BALANCE, LAST_CONTRIBUTION, CONTACT):
+            text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+            text = text.replace("NULL", "'90000000001'")
+            plan = " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {text}"))
+            assert "Seq Scan" not in plan
+            assert "SCAN" not in plan
+
+
+def test_the_demo_is_loaded_once_and_is_of_this_month(engine: Engine) -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert prepare(engine, now)
+    assert not prepare(engine, now)
+    ledger = SqlLedger(engine)
+    balance = ledger.balance("19012345678")
+    assert balance is not None
+    assert balance.as_of == date(2026, 10, 31)
+    assert ledger.last_contribution("19012345678") == date(2026, 10, 1)
+    participant = ledger.participant("19012345678")
+    assert participant is not None
+    assert participant.birth_date == date(1990, 8, 17)
+    assert rows(engine, models.contributions) == 180
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "expected"),
+    [
+        (date(2025, 9, 30), 13, date(2026, 10, 31)),
+        (date(2025, 1, 30), 1, date(2025, 2, 28)),
+        (date(2025, 12, 15), 1, date(2026, 1, 15)),
+        (date(2025, 3, 10), -3, date(2024, 12, 10)),
+    ],
+)
+def test_dates_move_by_whole_months(day: date, months: int, expected: date) -> None:
+    assert moved(day, months) == expected
+
+
+def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> None:
+    load(engine, reference_folder())
+    now = [0.0]
+    ledger = SqlLedger(engine, clock=lambda: now[0])
+    assert ledger.contact("call_centre") == "175"
+    with engine.begin() as connection:
+        connection.execute(models.contacts.update().values(value="176"))
+    assert ledger.contact("call_centre") == "175"
+    now[0] = 61.0
+    assert ledger.contact("call_centre") == "176"
+    migrate.downgrade(engine, "ledger", "base")
+    now[0] = 200.0
+    assert ledger.contact("call_centre") == "176"

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from smsgw import settings
+from smsgw.runtime import secret_key
+
+TWILIO = {
+    "SMSGW_CARRIER": "twilio",
+    "SMSGW_PUBLIC_URL": "https://sms.example.org/",
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "new, old",
+    "TWILIO_FROM": "+15005550006",
+}
+
+
+def test_an_empty_environment_is_an_embedded_installation() -> None:
+    made = settings.load({"DATABASE_URL": " "})
+    assert made.is_embedded
+    assert made.carriers == ("simulator",)
+    assert made.timezone == "Asia/Jakarta"
+    assert "62" in made.countries
+
+
+def test_lists_and_addresses_are_read() -> None:
+    made = settings.load(TWILIO | {"SMSGW_COUNTRIES": "+62, 60"})
+    assert made.countries == ("62", "60")
+    assert made.public_url == "https://sms.example.org"
+    assert [token.get_secret_value() for token in made.twilio_auth_tokens] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"PORT": "x", "SMSGW_TIMEZONE": "Mars"}, ["PORT", "SMSGW_TIMEZONE"]),
+        ({"SMSGW_SECRET_KEY": "short-secret"}, ["SMSGW_SECRET_KEY: needs 32"]),
+        ({"DATABASE_URL": "postgresql://x/y"}, ["SMSGW_SECRET_KEY: is needed"]),
+        ({"SMSGW_CARRIER": "pigeon"}, ["SMSGW_CARRIER"]),
+        ({"SMSGW_COUNTRIES": "id"}, ["SMSGW_COUNTRIES"]),
+        ({"SMSGW_PUBLIC_URL": "sms.example.org"}, ["SMSGW_PUBLIC_URL"]),
+        (
+            {"SMSGW_CARRIER": "twilio"},
+            ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMSGW_PUBLIC_URL", "TWILIO_FROM"],
+        ),
+        (TWILIO | {"SMSGW_DEMO": "1"}, ["SMSGW_DEMO"]),
+    ],
+)
+def test_every_fault_is_told_at_once_without_the_secret(
+    environ: dict[str, str], named: list[str]
+) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load(environ)
+    assert all(name in str(raised.value) for name in named)
+    assert "short-secret" not in str(raised.value)
+
+
+def test_demo_people_may_meet_a_carrier_on_loopback() -> None:
+    assert settings.load(TWILIO | {"SMSGW_DEMO": "1", "TWILIO_API_BASE": "http://127.0.0.1:9"}).demo
+
+
+def test_what_is_shown_is_masked_and_has_a_meaning() -> None:
+    secrets = {"SMSGW_SECRET_KEY": "k" * 32, "REDIS_URL": "redis://u:hidden@h/0"}
+    shown = settings.rows(settings.load(TWILIO | secrets))
+    text = "\n".join(value for _, value, _ in shown)
+    for secret in ("kkkk", "hidden", "new", "old"):
+        assert secret not in text
+    assert all(meaning for _, _, meaning in shown)
+
+
+def test_an_embedded_installation_keeps_a_key_of_its_own(tmp_path: Path) -> None:
+    made = settings.load({"SMSGW_HOME": str(tmp_path)})
+    key = secret_key(made)
+    assert len(key) >= 32
+    assert secret_key(made) == key
+    assert (tmp_path / "instance" / "secret_key").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,51 @@
+"""Rules of the house that no type can hold."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from handlers import HANDLERS
+from smsgw import keywords, migrate, settings
+
+ROOT = Path(__file__).parent.parent
+SOURCES = [
+    path for folder in ("smsgw", "handlers", "grammar") for path in (ROOT / folder).rglob("*.py")
+]
+
+
+def test_imports_go_one_way() -> None:
+    lint = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run(
+        [lint, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_only_jobs_enqueues() -> None:
+    enqueuing = {path.name for path in SOURCES if re.search(r"\.enqueue\w*\(", path.read_text())}
+    assert enqueuing == {"jobs.py"}
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name, _, _ in settings.rows(settings.load({})):
+        assert f"`{name}`" in readme
+
+
+def test_every_keyword_has_a_conversation() -> None:
+    assert set(keywords.published().usage) == set(HANDLERS)
+    shown = {
+        (step.get("expect") or {}).get("keyword")
+        for path in (ROOT / "tests" / "transcripts").glob("*.yaml")
+        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]
+        for step in conversation["steps"]
+    }
+    assert set(HANDLERS) <= shown
+
+
+def test_each_history_has_one_head() -> None:
+    assert migrate.head("service")
+    assert migrate.head("ledger")

@@ -1,0 +1,58 @@
+"""Every command of the README, run as it stands there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KEY
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+TRIED = [line for line in LINES if line.partition(" ")[0] in {".venv/bin/smsgw", "echo"}]
+ELSEWHERE = [line for line in LINES if line not in TRIED]
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An installation with the demo data, and `.venv/bin/smsgw` wherever this one is."""
+    home = tmp_path_factory.mktemp("readme")
+    (home / ".venv").mkdir()
+    (home / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (home / "tests").symlink_to(ROOT / "tests")
+    made = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(home), "SMSGW_DEMO": "1"}
+    for step in ("migrate", "demo"):
+        subprocess.run([home / ".venv/bin/smsgw", step], env=made, check=True)
+    return made | {"REDIS_URL": os.environ["SMSGW_TEST_REDIS_URL"], "SMSGW_SECRET_KEY": KEY}
+
+
+def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
+    del environ["SMSGW_SECRET_KEY"]
+    said = [
+        subprocess.run(
+            line, shell=True, env=environ, cwd=environ["SMSGW_HOME"], capture_output=True, text=True
+        )
+        for line in TRIED
+    ]
+    assert [done.returncode for done in said] == [0] * len(TRIED), [done.stderr for done in said]
+    replies = [done.stdout for done in said]
+    assert "Rp123.456.789" in replies[0]
+    assert "Rp123.456.789" in replies[1]
+    assert "Rp" not in replies[2]
+    assert "balas YA" in replies[3].replace("Balas", "balas")
+    assert "Rp36.125.500" in replies[4]
+    assert "wrong_length" in replies[5]
+    assert '"segments": 1' in replies[6]
+
+
+def test_the_other_lines_are_settings_and_make() -> None:
+    """`make run` and `make test` are what a fresh clone is checked with; the rest is exported."""
+    for line in ELSEWHERE:
+        assert re.match(r"export [A-Z_]+=|make (run|test)$", line), line
+    names = set(re.findall(r"([A-Z][A-Z_]+)=", "\n".join(ELSEWHERE)))
+    documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "README.md").read_text()))
+    assert names <= documented
