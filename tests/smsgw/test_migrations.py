@@ -1,4 +1,7 @@
-from concurrent.futures import ThreadPoolExecutor
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -28,12 +31,14 @@ def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Whi
     engine.dispose()
 
 
-def test_both_histories_share_a_database_and_two_migrators_do_not_race(database_url: str) -> None:
-    engine = runtime.engine(database_url)
-    is_postgres = engine.dialect.name == "postgresql"
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: migrate.upgrade(engine, "service"), range(3 if is_postgres else 1)))
-    migrate.upgrade(engine, "ledger")
+def test_both_histories_share_a_database_and_two_migrators_do_not_race(
+    environ: dict[str, str],
+) -> None:
+    smsgw = Path(sys.executable).parent / "smsgw"
+    environ["PATH"] = os.environ["PATH"]
+    racing = [subprocess.Popen([smsgw, "migrate"], env=environ) for _ in range(3)]
+    assert [process.wait(60) for process in racing] == [0, 0, 0]
+    engine = runtime.engine(environ["DATABASE_URL"])
     assert migrate.current(engine, "service") == migrate.head("service")
     assert migrate.current(engine, "ledger") == migrate.head("ledger")
     engine.dispose()

@@ -107,9 +107,9 @@ def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) 
 
 
 def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="holds none of participants.csv"):
+    with pytest.raises(LoadError, match="holds none of"):
         load(engine, tmp_path)
-    with pytest.raises(LoadError, match="participants.csv:1: the columns must be nkp,nik"):
+    with pytest.raises(LoadError, match=":1: the columns must be nkp,nik"):
         load(engine, folder(tmp_path, header="nkp,name"))
     (tmp_path / "participants.csv").write_bytes(HEADER.encode() + b"\n\xff\xfe\n")
     with pytest.raises(LoadError, match="is not UTF-8"):
