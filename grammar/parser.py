@@ -152,7 +152,8 @@ def _built(keyword: Keyword) -> _Read:
         *(slots.grouped(kind) for kind in numbers),
         *slots.others(),
     ]
-    return _Read(keyword, read, pp.ZeroOrMore(pp.MatchFirst(shapes)) + pp.StringEnd())
+    items = pp.ZeroOrMore(pp.MatchFirst(shapes)) + pp.StringEnd()
+    return _Read(keyword, read, items.streamline())
 
 
 def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:

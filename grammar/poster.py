@@ -46,9 +46,11 @@ class Poster:
 _word = pp.Word(pp.srange("[A-Z]"))
 _kind = pp.Suppress("<") + pp.Word(pp.srange("[A-Z_]")) + pp.Suppress(">")
 _slot = pp.Optional(pp.one_of("# * , /"), default=" ") + _kind
-_required = pp.Group(_slot).set_parse_action(lambda found: _read_slot(found, True))
+_required = pp.Group(_slot).set_parse_action(
+    lambda _text, _at, found: _read_slot(found, is_required=True)
+)
 _optional = pp.Group(pp.Suppress("[") + _slot + pp.Suppress("]")).set_parse_action(
-    lambda found: _read_slot(found, False)
+    lambda _text, _at, found: _read_slot(found, is_required=False)
 )
 _poster = _word + pp.ZeroOrMore(_word | _required | _optional) + pp.StringEnd()
 
@@ -68,6 +70,6 @@ def read(text: str) -> Poster:
     return Poster(tuple(word for word in found if isinstance(word, str)), slots)
 
 
-def _read_slot(found: pp.ParseResults, is_required: bool) -> Slot:
+def _read_slot(found: pp.ParseResults, *, is_required: bool) -> Slot:
     separator, kind = found[0]
     return Slot(kind, is_required, separator)

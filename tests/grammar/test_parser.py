@@ -1,4 +1,8 @@
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -208,3 +212,28 @@ def test_usage_is_what_the_poster_needs() -> None:
 def test_a_poster_that_cannot_be_published(keywords: list[Keyword], told: str) -> None:
     with pytest.raises(PosterError, match=told):
         Grammar(keywords, WORDS)
+
+
+@pytest.fixture
+def hasty_switches() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_threads_may_share_a_grammar_from_its_first_message(hasty_switches: None) -> None:
+    """pyparsing finds out what a parse action takes by trying, in a state that threads share."""
+    threads = 8
+    together = Barrier(threads)
+
+    def first(text: str) -> Command | Misread:
+        together.wait(5)
+        return grammar.parse(text)
+
+    text = f"DAFTAR SALDO#{NIK}#BUDI#17-08-1990#{NKP}"
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(40):
+            grammar = Grammar(KEYWORDS, WORDS)
+            read = list(pool.map(first, [text] * threads))
+            assert read == [GRAMMAR.parse(text)] * threads

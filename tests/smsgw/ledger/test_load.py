@@ -139,15 +139,22 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
 
 def test_look_ups_never_scan(engine: Engine) -> None:
     make(engine, 3_000)
-    explain = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    on_postgres = engine.dialect.name == "postgresql"
+    explain = "EXPLAIN" if on_postgres else "EXPLAIN QUERY PLAN"
+    style = type(engine.dialect)(paramstyle="pyformat" if on_postgres else "named")
     with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
+        if on_postgres:
             connection.exec_driver_sql("ANALYZE")
             connection.exec_driver_sql("SET enable_seqscan = off")
         for statement in (PARTICIPANT, BALANCE, LAST_CONTRIBUTION, CONTACT):
-            text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
-            text = text.replace("NULL", "'90000000001'")
-            plan = " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {text}"))
+            compiled = statement.compile(dialect=style)
+            given = {
+                name: "90000000001" if value is None else value
+                for name, value in compiled.params.items()
+            }
+            plan = " ".join(
+                str(row) for row in connection.exec_driver_sql(f"{explain} {compiled}", given)
+            )
             assert "Seq Scan" not in plan
             assert "SCAN" not in plan
 
