@@ -17,6 +17,7 @@ from smsgw.crypto import Vault
 from smsgw.ledger import SqlLedger
 from smsgw.settings import Settings
 
+LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
 HINT_LIMITS: Any = {"socket_connect_timeout": 1, "socket_timeout": 1}
 
 
@@ -66,7 +67,7 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     return Runtime(
         settings=settings,
         service=engine(settings.service_url),
-        ledger=SqlLedger(engine(settings.participant_ledger_url)),
+        ledger=SqlLedger(engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)),
         vault=Vault(secret_key(settings)),
         carriers=carriers.build(settings),
         redis_url=queue,
@@ -75,14 +76,19 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     )
 
 
-def engine(url: str, **options: Any) -> Engine:
-    """The only place that makes engines. Errors never print parameters: they are people's data."""
+def engine(url: str, limit: float | None = None) -> Engine:
+    """The only place that makes engines. Errors never print parameters: they are people's data.
+
+    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up.
+    """
     address = make_url(url)
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True, hide_parameters=True, **options)
-    made = create_engine(address, connect_args={"timeout": 10}, hide_parameters=True, **options)
+        return create_engine(
+            address, pool_pre_ping=True, hide_parameters=True, **_postgres_limits(limit)
+        )
+    made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)
     return made
@@ -104,6 +110,20 @@ def secret_key(settings: Settings) -> str:
     finally:
         fresh.unlink()
     return file.read_text()
+
+
+def _postgres_limits(limit: float | None) -> dict[str, Any]:
+    if limit is None:
+        return {}
+    milliseconds = round(limit * 1000)
+    return {
+        "pool_timeout": limit,
+        "connect_args": {
+            "connect_timeout": max(2, round(limit)),  # libpq takes a shorter one for two seconds
+            "tcp_user_timeout": milliseconds,
+            "options": f"-c statement_timeout={milliseconds}",
+        },
+    }
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

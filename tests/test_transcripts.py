@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smsgw import replay
+from smsgw import replay, transcript
 
 FOLDER = Path(__file__).parent / "transcripts"
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "transcripts"
 def test_every_step_agrees(path: Path) -> None:
     differing = [
         f"{step.conversation}, step {step.number}: {difference}"
-        for step in replay.run(replay.read(path))
+        for step in replay.run(transcript.read(path))
         for difference in step.differs
     ]
     assert not differing, "\n".join(differing)

@@ -1,13 +1,39 @@
-"""The `smsgw` command."""
+"""The `smsgw` command. Each file here is imported when its command is called, and not before:
+`smsgw parse` should not wait for a database driver."""
+
+from importlib import import_module
 
 import click
 
-from smsgw.cli import doctor, ledger, migrate, operate, read, replay, run, say
 from smsgw.settings import SettingsError
+
+FILES = {
+    "run": "run",
+    "say": "say",
+    "parse": "read",
+    "segments": "read",
+    "replay": "replay",
+    "migrate": "migrate",
+    "ledger": "ledger",
+    "worker": "operate",
+    "clock": "operate",
+    "settings": "operate",
+    "doctor": "doctor",
+    "demo": "operate",
+}
 
 
 class Commands(click.Group):
     """A group that tells faults of the environment without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(FILES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in FILES:
+            return None
+        command: click.Command = getattr(import_module(f"smsgw.cli.{FILES[cmd_name]}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -20,20 +46,3 @@ class Commands(click.Group):
 @click.version_option(package_name="smsgw")
 def main() -> None:
     """An SMS responder: SALDO in, the balance out, in one SMS."""
-
-
-for command in (
-    run.run,
-    say.say,
-    read.parse,
-    read.segments,
-    replay.replay,
-    migrate.migrate,
-    ledger.ledger,
-    operate.worker,
-    operate.clock,
-    operate.settings,
-    doctor.doctor,
-    operate.demo,
-):
-    main.add_command(command)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from smsgw import logs
+from smsgw import logs, transcript
 from smsgw import replay as transcripts
 from smsgw.cli.say import told
 from smsgw.ledger.load import LoadError
-from smsgw.replay import Step, TranscriptError
+from smsgw.replay import Taken
+from smsgw.transcript import TranscriptError
 
 NOTHING = {
     "keyword": None,
@@ -34,9 +35,9 @@ def replay(paths: tuple[Path, ...], ledger: Path | None, update: bool, as_json: 
     differing = steps = 0
     try:
         for path in _files(paths):
-            taken = list(transcripts.run(transcripts.read(path), ledger))
+            taken = list(transcripts.run(transcript.read(path), ledger))
             if update:
-                transcripts.update(path, taken)
+                transcript.update(path, [transcripts.text_of(step.answer) for step in taken])
             for step in taken:
                 _print(path, step, as_json)
             steps += len(taken)
@@ -53,7 +54,7 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
         yield from sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
 
 
-def _print(path: Path, step: Step, as_json: bool) -> None:
+def _print(path: Path, step: Taken, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_object(step), ensure_ascii=False))
     for difference in step.differs:
@@ -61,7 +62,7 @@ def _print(path: Path, step: Step, as_json: bool) -> None:
         click.echo(f"{where}: {difference}", err=as_json)
 
 
-def _object(step: Step) -> dict[str, object]:
+def _object(step: Taken) -> dict[str, object]:
     return {
         "conversation": step.conversation,
         "step": step.number,

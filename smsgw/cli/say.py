@@ -24,7 +24,7 @@ OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     """Send TEXT as if a phone had, and print the reply."""
-    logs.set_up(logging.ERROR)
+    logs.set_up(logging.CRITICAL)  # what goes wrong is told in a sentence, below
     rt = runtime.build(settings.load())
     sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
     try:

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
+from handlers.ports import LedgerDown
 from smsgw import migrate, models, phone, runtime
 from smsgw.ledger import BALANCE, CONTACT, LAST_CONTRIBUTION, PARTICIPANT, SqlLedger
 from smsgw.ledger.demo import moved, prepare
@@ -200,3 +202,19 @@ def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> No
     migrate.downgrade(engine, "ledger", "base")
     now[0] = 200.0
     assert ledger.contact("call_centre") == "176"
+
+
+def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str, tmp_path: Path) -> None:
+    owner = runtime.engine(postgres_url)
+    migrate.downgrade(owner, "ledger", "base")
+    migrate.upgrade(owner, "ledger")
+    ledger = SqlLedger(runtime.engine(postgres_url, limit=0.2))
+    with owner.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE participants IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        with pytest.raises(LedgerDown):
+            ledger.participant("19012345678")
+        assert time.monotonic() - started < 2
+    assert ledger.participant("19012345678") is None
+    ledger.engine.dispose()
+    owner.dispose()
