@@ -44,6 +44,8 @@ def replay(paths: tuple[Path, ...], ledger: Path | None, update: bool, as_json: 
             differing += sum(1 for step in taken if step.differs)
     except (TranscriptError, LoadError) as error:
         raise click.ClickException(str(error)) from None
+    if not steps:
+        raise click.ClickException("there are no transcripts (*.yaml) in these folders")
     click.echo(f"{steps} steps, {differing} differ", err=True)
     if differing:
         raise SystemExit(1)

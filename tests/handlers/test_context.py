@@ -1,0 +1,29 @@
+import pytest
+
+from grammar import Command, Misread, Reason
+from handlers import context
+from handlers.question import Caller, Choice, Consent, OpenQuestion
+
+BATAL = Command("stop", {}, "BATAL", "")
+BERHENTI = Command("stop", {}, "BERHENTI", "")
+LETTER = Misread(Reason.UNKNOWN, rest="B")
+WORD = Misread(Reason.UNKNOWN, rest="BUDI")
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "keyword"),
+    [
+        (BATAL, None, "stop"),
+        (BATAL, Consent("19012345678"), "tidak"),
+        (BATAL, Choice(), "tidak"),
+        (BERHENTI, Choice(), "stop"),
+        (LETTER, Choice(), "saldo"),
+        (LETTER, Consent("19012345678"), None),
+        (LETTER, None, None),
+        (WORD, Choice(), None),
+    ],
+)
+def test_an_open_question_changes_what_a_message_means(
+    said: Command | Misread, asked: OpenQuestion | None, keyword: str | None
+) -> None:
+    assert context.resolve(said, Caller("+6281311112222", open=asked)).keyword == keyword

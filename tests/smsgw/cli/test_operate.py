@@ -1,0 +1,85 @@
+"""The commands that set an installation up and look after it, as their users call them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import KEY, P1, STRANGER
+
+SMSGW = Path(sys.executable).parent / "smsgw"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def smsgw(home: Path, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    known = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(home)}
+    return subprocess.run(
+        [SMSGW, *arguments], env=known | environ, cwd="/", capture_output=True, text=True
+    )
+
+
+def test_an_installation_without_the_demo_knows_nobody(home: Path) -> None:
+    before = smsgw(home, "say", "SALDO", "--from", P1)
+    assert before.returncode == 1
+    assert before.stderr == "Error: nothing could be stored; `smsgw doctor` tells what is missing\n"
+    assert smsgw(home, "migrate").returncode == 0
+    said = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
+    assert '"outcome": "not_registered"' in said.stdout
+    assert smsgw(home, "demo").returncode == 1
+
+
+def test_the_doctor_names_what_to_do(home: Path) -> None:
+    sick = smsgw(home, "doctor")
+    assert sick.returncode == 1
+    assert "FIX  service database: its schema is absent" in sick.stdout
+    assert "run smsgw migrate" in sick.stdout
+    assert "FIX  queue: set REDIS_URL" in sick.stdout
+    queue = {"REDIS_URL": os.environ["SMSGW_TEST_REDIS_URL"], "SMSGW_DEMO": "1"}
+    smsgw(home, "migrate")
+    smsgw(home, "demo", **queue)
+    assert smsgw(home, "doctor", **queue).returncode == 0
+    other_key = smsgw(home, "doctor", **queue, SMSGW_SECRET_KEY=KEY)
+    assert "written with another SMSGW_SECRET_KEY" in other_key.stdout
+
+
+def test_a_ledger_of_its_own(home: Path) -> None:
+    apart = {"LEDGER_URL": f"sqlite:///{home}/ledger.db"}
+    folder = Path(__file__).parents[3] / "smsgw" / "seeds" / "ledger"
+    smsgw(home, "migrate", **apart)
+    assert "run smsgw migrate --ledger" in smsgw(home, "doctor", **apart).stdout
+    refused = smsgw(home, "ledger", "load", folder, **apart)
+    assert (refused.returncode, "smsgw migrate" in refused.stderr) == (1, True)
+    smsgw(home, "migrate", "--ledger", **apart)
+    loaded = smsgw(home, "ledger", "load", folder, **apart)
+    assert "participants: 11 rows" in loaded.stdout
+    assert (
+        "25 participants" in smsgw(home, "ledger", "make", "--participants", "25", **apart).stdout
+    )
+    asked = smsgw(home, "say", "SALDO 19012345678", "--from", P1, **apart)
+    assert "Balas YA" in asked.stdout
+    assert "Rp123.456.789" in smsgw(home, "say", "YA", "--from", P1, **apart).stdout
+    assert "Rp" not in smsgw(home, "say", "SALDO 19012345678", "--from", STRANGER, **apart).stdout
+
+
+def test_settings_are_printed_masked_and_refused_all_at_once(home: Path) -> None:
+    shown = smsgw(home, "settings", SMSGW_SECRET_KEY=KEY, REDIS_URL="redis://u:hidden@q/0").stdout
+    assert "SMSGW_SECRET_KEY=********" in shown
+    assert KEY not in shown
+    assert "hidden" not in shown
+    refused = smsgw(home, "worker", PORT="x", SMSGW_TIMEZONE="Mars/Base")
+    assert refused.returncode == 1
+    assert "PORT:" in refused.stderr
+    assert "SMSGW_TIMEZONE:" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_worker_without_a_queue_says_so(home: Path) -> None:
+    done = smsgw(home, "worker")
+    assert done.returncode == 1
+    assert "there is no REDIS_URL" in done.stderr
