@@ -147,6 +147,7 @@ def _built(keyword: Keyword) -> _Read:
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
     shapes = [
         *([slots.email()] if "EMAIL" in kinds else []),
+        *slots.words(),
         *(slots.exact(kind) for kind in numbers),
         *([slots.birth_date()] if "TGL_LAHIR" in kinds else []),
         *(slots.grouped(kind) for kind in numbers),

@@ -96,19 +96,20 @@ def email() -> pp.ParserElement:
     return _token("EMAIL", r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower)
 
 
-NUMBER = r"\d(?:[ .\-]{0,2}\d)*"
 WORD = r"[^\W\d_]+(?:[_.\-][^\W\d_]+)*"
-SEPARATOR = r"[#*,;:=+/]"
+SEPARATORS = r"[#*,;:=+/]+"
+MARKS = r"[^\w\s#*,;:=+/]+|\S"
+NUMBER = r"\d(?:[ .\-]{0,2}\d)*"
+
+
+def words() -> list[pp.ParserElement]:
+    """What begins with no digit and so can be told before any number is tried."""
+    return [_token("WORD", WORD, str), _token("SEPARATOR", SEPARATORS, str)]
 
 
 def others() -> list[pp.ParserElement]:
     """What is left where no slot fits."""
-    return [
-        _token("NUMBER", NUMBER, _digits),
-        _token("WORD", WORD, str),
-        _token("SEPARATOR", SEPARATOR, str),
-        pp.Regex(r"\S").suppress(),
-    ]
+    return [_token("NUMBER", NUMBER, _digits), pp.Regex(MARKS).suppress()]
 
 
 def _token(kind: str, pattern: str, read: Callable[[str], str]) -> pp.ParserElement:

@@ -79,15 +79,14 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
 def engine(url: str, limit: float | None = None) -> Engine:
     """The only place that makes engines. Errors never print parameters: they are people's data.
 
-    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up.
+    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up;
+    with one, a connection that died meanwhile shows when it is used, and not before.
     """
     address = make_url(url)
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
-        return create_engine(
-            address, pool_pre_ping=True, hide_parameters=True, **_postgres_limits(limit)
-        )
+        return create_engine(address, hide_parameters=True, **_postgres_options(limit))
     made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)
@@ -112,9 +111,9 @@ def secret_key(settings: Settings) -> str:
     return file.read_text()
 
 
-def _postgres_limits(limit: float | None) -> dict[str, Any]:
+def _postgres_options(limit: float | None) -> dict[str, Any]:
     if limit is None:
-        return {}
+        return {"pool_pre_ping": True}
     milliseconds = round(limit * 1000)
     return {
         "pool_timeout": limit,

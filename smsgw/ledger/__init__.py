@@ -42,6 +42,10 @@ class SqlLedger:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.engine = engine
+        # Reads of one row need no transaction; on PostgreSQL that saves two trips of four.
+        on_postgres = engine.dialect.name == "postgresql"
+        options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
+        self._reading = engine.execution_options(**options)
         self._clock = clock
         self._contacts: dict[str, tuple[float, str | None]] = {}
 
@@ -72,7 +76,17 @@ class SqlLedger:
 
     def _one(self, statement: Select[Any], **keys: str) -> Row[*tuple[Any, ...]] | None:
         try:
-            with self.engine.connect().execution_options(read_only=True) as connection:
-                return connection.execute(statement, keys).first()
+            return self._read(statement, keys)
         except (DBAPIError, NoConnection) as error:
             raise LedgerDown(type(error).__name__) from error
+
+    def _read(self, statement: Select[Any], keys: dict[str, str]) -> Row[*tuple[Any, ...]] | None:
+        """Again on a new connection where the old one had died: asking before costs a trip."""
+        try:
+            with self._reading.connect() as connection:
+                return connection.execute(statement, keys).first()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self._reading.connect() as connection:
+            return connection.execute(statement, keys).first()

@@ -218,3 +218,20 @@ def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str, tmp_path: Pat
     assert ledger.participant("19012345678") is None
     ledger.engine.dispose()
     owner.dispose()
+
+
+def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
+    owner = runtime.engine(postgres_url)
+    migrate.upgrade(owner, "ledger")
+    load(owner, reference_folder())
+    ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
+    assert ledger.balance("19012345678")
+    with owner.connect() as connection:
+        ended = connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).all()
+        assert ended
+        assert ledger.balance("19012345678")
+    ledger.engine.dispose()
+    owner.dispose()
