@@ -108,9 +108,9 @@ class Settings(BaseModel):
     @field_validator("public_url", "twilio_api_base")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value and (
-            urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc
-        ):
+        parts = urlsplit(value or "")
+        is_port = parts.port is None or parts.port  # raises ValueError for what is no number
+        if value and not (parts.scheme in {"http", "https"} and parts.hostname and is_port):
             raise ValueError("is no address such as https://sms.example.org")
         return value.rstrip("/") if value else None
 

@@ -53,6 +53,7 @@ class Twilio:
 
     def __init__(self, settings: Settings, limits: tuple[float, float] | None = None) -> None:
         self._public_url = settings.public_url or ""
+        self._addresses = _addresses(self._public_url)
         self._tokens = [token.get_secret_value() for token in settings.twilio_auth_tokens]
         self._account = settings.twilio_account_sid or ""
         http = LimitedHttpClient(settings.twilio_api_base, limits or (CONNECT_LIMIT, READ_LIMIT))
@@ -60,10 +61,13 @@ class Twilio:
 
     def verify(self, request: WebhookRequest) -> None:
         """Over the address that Twilio was given, never over what the request says of itself."""
-        url = self._public_url + request.path + (f"?{request.query}" if request.query else "")
+        target = request.path + (f"?{request.query}" if request.query else "")
         given = request.headers.get("x-twilio-signature", "")
-        signatures = (signature(token, url, request.form) for token in self._tokens)
-        if not any(_equal(given, expected) for expected in signatures):
+        if not any(
+            _equal(given, signature(token, address + target, request.form))
+            for token in self._tokens
+            for address in self._addresses
+        ):
             raise Forged
 
     def read(self, request: WebhookRequest) -> IncomingSms:
@@ -166,6 +170,17 @@ def _is_refused(error: requests.exceptions.ConnectionError) -> bool:
     """Whether no connection was made, in which case nothing was sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+
+def _addresses(public_url: str) -> list[str]:
+    """As configured, and with the scheme's own port said or left out: Twilio signs what it was
+    given, and either way of writing it reaches us."""
+    parts = urlsplit(public_url)
+    port = 443 if parts.scheme == "https" else 80
+    if parts.port not in {None, port}:
+        return [public_url]
+    bare = parts.netloc.removesuffix(f":{port}")
+    return [parts._replace(netloc=netloc).geturl() for netloc in (bare, f"{bare}:{port}")]
 
 
 def _equal(given: str, expected: str) -> bool:

@@ -1,5 +1,7 @@
 """Where carriers deliver messages and reports. A message is acknowledged after its commit."""
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -59,9 +61,11 @@ def _carrier(name: str) -> Carrier:
 
 
 def _verified(carrier: Carrier) -> WebhookRequest:
+    # As it stood in the request line: Flask's own path and address have their escapes undone.
+    target = urlsplit(request.environ["RAW_URI"])
     asked = WebhookRequest(
-        path=request.path,
-        query=request.query_string.decode("latin-1"),
+        path=target.path,
+        query=target.query,
         headers={name.lower(): value for name, value in request.headers.items()},
         form=tuple(request.form.items(multi=True)),
     )

@@ -38,6 +38,8 @@ def test_lists_and_addresses_are_read() -> None:
         ({"SMSGW_CARRIER": "pigeon"}, ["SMSGW_CARRIER"]),
         ({"SMSGW_COUNTRIES": "id"}, ["SMSGW_COUNTRIES"]),
         ({"SMSGW_PUBLIC_URL": "sms.example.org"}, ["SMSGW_PUBLIC_URL"]),
+        ({"SMSGW_PUBLIC_URL": "https://sms.example.org:x"}, ["SMSGW_PUBLIC_URL"]),
+        ({"TWILIO_API_BASE": "https://:8000"}, ["TWILIO_API_BASE"]),
         (
             {"SMSGW_CARRIER": "twilio"},
             ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMSGW_PUBLIC_URL", "TWILIO_FROM"],

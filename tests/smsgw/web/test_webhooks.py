@@ -61,6 +61,11 @@ def test_a_message_is_stored_acknowledged_and_hinted(
         assert queue.llen("rq:queue:smsgw") == 1
 
 
+def test_escapes_are_signed_as_they_were_sent(client: FlaskClient, rt: Runtime) -> None:
+    assert post(client, "/in/%74wilio?k=%C3%A9&t=a%2Fb~%7E+c", FORM).status_code == 200
+    assert stored(rt) == (1, 1)
+
+
 def test_a_repeat_is_acknowledged_and_changes_nothing(client: FlaskClient, rt: Runtime) -> None:
     for _ in range(3):
         assert post(client, "/in/twilio?again=%20", FORM).status_code == 200
