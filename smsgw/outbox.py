@@ -93,6 +93,16 @@ def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
     return ReplyState(state) if state else None
 
 
+def attempts_of(tx: Transaction, message_id: int) -> list[int]:
+    """The attempts to send what was answered to a message, and what else it caused."""
+    made = (
+        select(attempts.c.id)
+        .join(replies, replies.c.id == attempts.c.reply_id)
+        .where(replies.c.message_id == message_id)
+    )
+    return list(tx.connection.execute(made).scalars())
+
+
 def lanes_waiting(tx: Transaction) -> list[tuple[str, str]]:
     """(carrier, lane) of every reply that is due."""
     due = select(replies.c.carrier, replies.c.lane).where(

@@ -32,7 +32,8 @@ log = logs.get(__name__)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)
-ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT, ReplyState.DELIVERED}
+# Who says the same again with the answer in hand asks again.
+ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT}
 # What people send twice on purpose, or to a question that was asked twice.
 NEVER_REPEATS = {"ya", "tidak", "ulang", "stop"}
 CHANCE = SystemRandom()

@@ -50,8 +50,8 @@ class Delivery(StrEnum):
 class Report:
     attempt_id: int
     delivery: Delivery
-    carrier_ref: str | None
-    code: str | None
+    carrier_ref: str | None = None
+    code: str | None = None
 
 
 class Forged(Exception):

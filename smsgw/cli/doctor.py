@@ -69,13 +69,13 @@ def _keys(rt: Runtime) -> str | None:
 
 
 def _queue(rt: Runtime) -> str | None:
-    if rt.redis is None:
-        return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
     try:
-        rt.redis.ping()
+        if rt.redis is not None and rt.redis.ping():
+            return None
     except RedisError as error:
-        return f"it does not answer ({type(error).__name__}); check REDIS_URL"
-    return None
+        if rt.settings.redis_url is not None:
+            return f"it does not answer ({type(error).__name__}); check REDIS_URL"
+    return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
 
 
 def _carriers(rt: Runtime) -> str | None:

@@ -8,7 +8,7 @@ import uuid
 import click
 
 from smsgw import gsm7, jobs, logs, outbox, responder, runtime, settings
-from smsgw.carriers.base import IncomingSms
+from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.models import ReplyState
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
@@ -37,6 +37,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
         raise click.ClickException("this message was stored before")
     if answer.reply is not None:
         _send(rt, lane, answer)
+        _deliver(rt, answer)
     click.echo(json.dumps(told(answer), ensure_ascii=False) if as_json else _for_people(answer))
 
 
@@ -63,6 +64,13 @@ def _send(rt: Runtime, lane: str, answer: Answer) -> None:
             return
         time.sleep(0.02)
     jobs.drain(rt, "simulator", lane)
+
+
+def _deliver(rt: Runtime, answer: Answer) -> None:
+    """It stands on the screen: who says the same again asks again."""
+    with rt.writing() as tx:
+        for attempt_id in outbox.attempts_of(tx, answer.message_id):
+            outbox.apply_report(tx, Report(attempt_id, Delivery.DELIVERED))
 
 
 def _is_out(rt: Runtime, answer: Answer) -> bool:

@@ -144,10 +144,11 @@ def test_who_cannot_be_answered_is_not(rt: Runtime, sender: str) -> None:
     assert rows(rt, replies) == 0
 
 
-def test_a_repeat_is_answered_once_its_reply_is_known_to_be_lost(rt: Runtime) -> None:
+@pytest.mark.parametrize("state", ["refused", "undelivered", "delivered"])
+def test_a_repeat_is_answered_once_its_reply_is_lost_or_there(rt: Runtime, state: str) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
-        tx.connection.execute(replies.update().values(state="refused"))
+        tx.connection.execute(replies.update().values(state=state))
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
 
 
