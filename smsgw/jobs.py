@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from smsgw import inbox, logs, outbox, responder
 from smsgw.carriers.base import Carrier, Ending, SendError
 from smsgw.outbox import Claim, Sent
+from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
@@ -35,6 +36,11 @@ RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
     """Says that replies wait in a lane. False where nobody can be told: the sweep finds them."""
     return _enqueue(rt, f"hint:{carrier}:{lane}", drain_lane, carrier, lane)
+
+
+def hint_all(rt: Runtime, answer: Answer) -> bool:
+    """A hint for every lane that an answer waits in."""
+    return all(hint(rt, carrier, lane) for carrier, lane in answer.lanes)
 
 
 def drain_lane(carrier: str, lane: str) -> None:
@@ -75,7 +81,7 @@ def answer_waiting() -> None:
     answer_owed(rt)
 
 
-def answer_owed(rt: Runtime) -> list[responder.Answer]:
+def answer_owed(rt: Runtime) -> list[Answer]:
     """Stops at the first message whose answer the ledger still cannot give."""
     with rt.reading() as tx:
         waiting = inbox.owed(tx, OWED_AT_ONCE)
@@ -87,7 +93,7 @@ def answer_owed(rt: Runtime) -> list[responder.Answer]:
             break
         if answer is not None:
             answers.append(answer)
-            hint(rt, owed.sms.carrier, owed.sms.lane)
+            hint_all(rt, answer)
     return answers
 
 

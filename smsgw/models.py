@@ -191,7 +191,7 @@ messages = Table(
     Column("id", Id, primary_key=True),
     Column("carrier", String(20), nullable=False),
     Column("carrier_ref", String(64), nullable=False),
-    Column("lane", String(32), nullable=False),
+    Column("lane", String(64), nullable=False),
     Column("phone_id", Id, ForeignKey("phones.id")),  # none where no phone sent it
     Column("text", LargeBinary, nullable=False),
     Column("text_hash", LargeBinary(32), nullable=False),
@@ -214,7 +214,7 @@ replies = Table(
     Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
     Column("binding_id", Id, ForeignKey("bindings.id")),  # what it discloses hangs on it
     Column("carrier", String(20), nullable=False),
-    Column("lane", String(32), nullable=False),
+    Column("lane", String(64), nullable=False),
     Column("text", LargeBinary, nullable=False),
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from smsgw import jobs, migrate, phone, registry, responder, runtime, settings, transcript
+from smsgw import jobs, migrate, outbox, phone, registry, responder, runtime, settings, transcript
 from smsgw.carriers.base import IncomingSms
 from smsgw.gsm7 import count
 from smsgw.ledger import SqlLedger
@@ -85,16 +85,22 @@ class Talk:
         answer = responder.respond(
             self._rt, IncomingSms("simulator", reference[-64:], sender, LANE, said)
         )
-        jobs.drain(self._rt, "simulator", LANE)
+        self._send()
         return answer, answer.also if answer else ()
 
     def _wait(self, span: timedelta) -> tuple[Outgoing, ...]:
         self._clock.now += span
         answers = jobs.answer_owed(self._rt)
-        jobs.drain(self._rt, "simulator", LANE)
+        self._send()
         return tuple(
             sent for answer in answers for sent in (answer.reply, *answer.also) if sent is not None
         )
+
+    def _send(self) -> None:
+        with self._rt.reading() as tx:
+            lanes = outbox.lanes_waiting(tx)
+        for carrier, lane in lanes:
+            jobs.drain(self._rt, carrier, lane)
 
     def _ledger(self, *, is_up: bool) -> tuple[Outgoing, ...]:
         nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))

@@ -47,6 +47,8 @@ class NotStored(Exception):
 class Outgoing:
     recipient: str
     text: str
+    carrier: str
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ class Answer:
     verdict: Verdict
     reply: Outgoing | None = None
     also: tuple[Outgoing, ...] = ()
+
+    @property
+    def lanes(self) -> set[tuple[str, str]]:
+        """(carrier, lane) of all that now waits to be sent."""
+        replies = (self.reply, *self.also) if self.reply else self.also
+        return {(each.carrier, each.lane) for each in replies}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +182,9 @@ def _store(
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(_notice(rt, tx, draft, each) for each in lost)
-    return replace(answer, reply=Outgoing(known.caller.phone, text), also=also)
+    also = tuple(_notice(rt, tx, message_id, each) for each in lost)
+    reply = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
+    return replace(answer, reply=reply, also=also)
 
 
 def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:
@@ -184,11 +193,12 @@ def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) 
     return inbox.accept(tx, heard.sms, known.phone_id if known else None, heard.text_hash, verdict)
 
 
-def _notice(rt: Runtime, tx: Transaction, beside: Draft, lost: Lost) -> Outgoing:
-    """To the phone that an NKP was bound to until now, by the way its replacement came."""
-    text = _worded(rt, disclosure.replaced(lost.nkp), beside.message_id)
-    outbox.add(tx, replace(beside, phone_id=lost.phone_id, binding_id=None, text=text))
-    return Outgoing(lost.number, text)
+def _notice(rt: Runtime, tx: Transaction, message_id: int, lost: Lost) -> Outgoing:
+    """To the phone that an NKP was bound to until now."""
+    text = _worded(rt, disclosure.replaced(lost.nkp), message_id)
+    carrier, lane = rt.unasked.name, rt.unasked.own_lane
+    outbox.add(tx, Draft(message_id, lost.phone_id, None, carrier, lane, text))
+    return Outgoing(lost.number, text, carrier, lane)
 
 
 def _worded(rt: Runtime, reply: Reply, message_id: int) -> str:

@@ -57,6 +57,11 @@ class Runtime:
         with self.service.begin() as connection:
             yield Transaction(connection, self.vault, self.now())
 
+    @property
+    def unasked(self) -> Carrier:
+        """The carrier of messages that nobody asked for."""
+        return self.carriers[self.settings.carriers[0]]
+
     def close(self) -> None:
         self.service.dispose()
         self.ledger.engine.dispose()

@@ -81,6 +81,7 @@ class Carrier(Protocol):
     """`verify` comes before any `read`; `send` is called with no transaction open."""
 
     name: str
+    own_lane: str  # the sender of unasked messages
 
     def verify(self, request: WebhookRequest) -> None:
         """Raises Forged."""

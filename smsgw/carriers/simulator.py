@@ -7,6 +7,7 @@ class Simulator:
     """It has no webhook: nobody may text the service by it from outside."""
 
     name = "simulator"
+    own_lane = "2757"
 
     def verify(self, request: WebhookRequest) -> None:
         raise Forged

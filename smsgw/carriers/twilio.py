@@ -56,6 +56,7 @@ class Twilio:
         self._addresses = _addresses(self._public_url)
         self._tokens = [token.get_secret_value() for token in settings.twilio_auth_tokens]
         self._account = settings.twilio_account_sid or ""
+        self.own_lane = settings.twilio_from or settings.twilio_messaging_service_sid or ""
         http = LimitedHttpClient(settings.twilio_api_base, limits or (CONNECT_LIMIT, READ_LIMIT))
         self._client = Client(self._account, self._tokens[0], http_client=http)
 
@@ -79,7 +80,7 @@ class Twilio:
             raise Malformed("the message belongs to another account")
         text = form["Body"].replace("\0", "")
         opted = OPTED.get(form.get("OptOutType", ""))
-        return IncomingSms(self.name, sid, sender[:LONGEST_SID], lane[:32], text, opted)
+        return IncomingSms(self.name, sid, sender[:LONGEST_SID], lane[:LONGEST_SID], text, opted)
 
     def read_report(self, request: WebhookRequest) -> Report | None:
         form = dict(request.form)
@@ -95,10 +96,11 @@ class Twilio:
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
             raise SendError(Ending.REFUSED, "fictitious")
+        sender = "messaging_service_sid" if sms.lane.startswith("MG") else "from_"
         try:
             message = self._client.messages.create(
                 to=sms.recipient,
-                from_=sms.lane,
+                **{sender: sms.lane},
                 body=sms.text,
                 status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}",
             )

@@ -36,7 +36,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     if answer is None:
         raise click.ClickException("this message was stored before")
     if answer.reply is not None:
-        _send(rt, lane, answer)
+        _send(rt, answer)
         _deliver(rt, answer)
     click.echo(json.dumps(told(answer), ensure_ascii=False) if as_json else _for_people(answer))
 
@@ -55,15 +55,16 @@ def told(answer: Answer) -> dict[str, object]:
     }
 
 
-def _send(rt: Runtime, lane: str, answer: Answer) -> None:
+def _send(rt: Runtime, answer: Answer) -> None:
     """By a worker where one runs, else here."""
     patience = time.monotonic() + PATIENCE
-    is_hinted = jobs.hint(rt, "simulator", lane)
+    is_hinted = jobs.hint_all(rt, answer)
     while is_hinted and time.monotonic() < patience:
         if _is_out(rt, answer):
             return
         time.sleep(0.02)
-    jobs.drain(rt, "simulator", lane)
+    for carrier, lane in answer.lanes:
+        jobs.drain(rt, carrier, lane)
 
 
 def _deliver(rt: Runtime, answer: Answer) -> None:

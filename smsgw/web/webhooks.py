@@ -21,14 +21,13 @@ def twilio_message() -> Response:
     rt, carrier = _runtime(), _carrier("twilio")
     asked = _verified(carrier)
     try:
-        sms = carrier.read(asked)
-        answer = responder.respond(rt, sms)
+        answer = responder.respond(rt, carrier.read(asked))
     except Malformed as error:
         abort(400, str(error))
     except responder.NotStored:
         return Response("not stored, please try again", 503, RETRY_AFTER)
-    if answer is not None and answer.reply is not None:
-        jobs.hint(rt, sms.carrier, sms.lane)
+    if answer is not None:
+        jobs.hint_all(rt, answer)
     return Response(NO_REPLY_HERE, mimetype="text/xml")
 
 

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -187,6 +188,16 @@ def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
         }
     ]
     assert stub.paths == [f"/2010-04-01/Accounts/AC{'a' * 32}/Messages.json"]
+
+
+def test_unasked_messages_leave_from_the_configured_sender(stub: Stub) -> None:
+    assert carrier().own_lane == "+15005550006"
+    service = "MG" + "b" * 32
+    environ = ENVIRON | {"TWILIO_FROM": "", "TWILIO_MESSAGING_SERVICE_SID": service}
+    made = Twilio(settings.load(environ | {"TWILIO_API_BASE": stub.url}), LIMITS)
+    made.send(replace(SMS, lane=made.own_lane))
+    assert stub.posts[0]["MessagingServiceSid"] == service
+    assert "From" not in stub.posts[0]
 
 
 @pytest.mark.parametrize(
