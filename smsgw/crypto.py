@@ -30,7 +30,7 @@ class Vault:
 
     def encrypt(self, text: str, column: str) -> bytes:
         nonce = os.urandom(NONCE_OCTETS)
-        return KEY_ID + nonce + self._aead.encrypt(nonce, text.encode(), column.encode())
+        return KEY_ID + nonce + self._aead.encrypt(nonce, _octets(text), column.encode())
 
     def decrypt(self, ciphertext: bytes, column: str) -> str:
         key_id, rest = ciphertext[:1], ciphertext[1:]
@@ -38,13 +38,19 @@ class Vault:
             raise Unreadable(f"{column} was written with a key that is not here")
         nonce, body = rest[:NONCE_OCTETS], rest[NONCE_OCTETS:]
         try:
-            return self._aead.decrypt(nonce, body, column.encode()).decode()
+            opened = self._aead.decrypt(nonce, body, column.encode())
         except InvalidTag:
             raise Unreadable(f"{column} was written with another SMSGW_SECRET_KEY") from None
+        return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:
         """32 octets that find `value` again; equal values of two kinds hash differently."""
-        return hmac.digest(self._hash_key, f"{kind}:{value}".encode(), sha256)
+        return hmac.digest(self._hash_key, _octets(f"{kind}:{value}"), sha256)
+
+
+def _octets(text: str) -> bytes:
+    """Half a surrogate pair is no UTF-8, but may be what somebody sent."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _derive(secret: str, purpose: bytes) -> bytes:

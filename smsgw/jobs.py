@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
+from threading import Event
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import inbox, logs, outbox, responder
 from smsgw.carriers.base import Carrier, Ending, SendError
@@ -30,7 +33,10 @@ JOB_LIMIT = 60  # seconds
 KEEP_FAILURES = 86_400  # seconds
 OWED_AT_ONCE = 100
 
+RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0)  # seconds between tries; the lease lasts longer
+
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
+STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
 
 
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
@@ -63,15 +69,19 @@ def drain(rt: Runtime, carrier: str, lane: str, holds: float = HOLDS) -> bool:
     until = time.monotonic() + holds
     sending: set[Future[Sent]] = set()
     with ThreadPoolExecutor(SENDERS) as pool:
-        while True:
-            room = SENDERS - len(sending) if time.monotonic() < until else 0
-            for claim in _claim(rt, carrier, lane, room):
-                sending.add(pool.submit(_send, rt.carriers[carrier], claim))
-            if not sending:
-                return time.monotonic() < until
-            ended, sending = wait(sending, return_when=FIRST_COMPLETED)
-            with rt.writing() as tx:
-                outbox.record(tx, [each.result() for each in ended])
+        try:
+            while True:
+                is_over = STOPPING.is_set() or time.monotonic() >= until
+                room = 0 if is_over else SENDERS - len(sending)
+                for claim in _claim(rt, carrier, lane, room):
+                    sending.add(pool.submit(_send, rt.carriers[carrier], claim))
+                if not sending:
+                    return not is_over
+                ended, sending = wait(sending, return_when=FIRST_COMPLETED)
+                _record(rt, ended)
+        except BaseException:
+            _record(rt, wait(sending).done)
+            raise
 
 
 def answer_waiting() -> None:
@@ -118,10 +128,17 @@ def work(rt: Runtime) -> None:
     RUNTIME.set(rt)
     connection = Redis.from_url(rt.redis_url)
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = SimpleWorker(
+    worker = Worker(
         [queue], connection=connection, serializer=JSONSerializer, log_job_description=False
     )
     worker.work(logging_level="WARNING")
+
+
+class Worker(SimpleWorker):
+    """Runs jobs in its own process, and lets the one in hand know when to come to an end."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        STOPPING.set()
 
 
 class NoQueue(Exception):
@@ -153,6 +170,22 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> list[Claim]:
         return []
     with rt.writing() as tx:
         return outbox.claim(tx, carrier, lane, room)
+
+
+def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
+    """What has left is written down, however long the database needs to come back."""
+    results = [each.result() for each in ended]
+    for pause in RECORD_AGAIN:
+        try:
+            with rt.writing() as tx:
+                outbox.record(tx, results)
+        except (DBAPIError, NoConnection) as error:
+            log.error("what was sent is not recorded yet", error=type(error).__name__)
+            time.sleep(pause)
+        else:
+            return
+    with rt.writing() as tx:
+        outbox.record(tx, results)
 
 
 def _send(carrier: Carrier, claim: Claim) -> Sent:

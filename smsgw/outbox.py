@@ -93,12 +93,12 @@ def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
     return ReplyState(state) if state else None
 
 
-def attempts_of(tx: Transaction, message_id: int) -> list[int]:
-    """The attempts to send what was answered to a message, and what else it caused."""
+def attempts_of(tx: Transaction, message_id: int, carrier: str) -> list[int]:
+    """The attempts to send by `carrier` what was answered to a message."""
     made = (
         select(attempts.c.id)
         .join(replies, replies.c.id == attempts.c.reply_id)
-        .where(replies.c.message_id == message_id)
+        .where(replies.c.message_id == message_id, replies.c.carrier == carrier)
     )
     return list(tx.connection.execute(made).scalars())
 
@@ -196,7 +196,7 @@ def expire_leases(tx: Transaction) -> list[int]:
 
 def pause(attempts_made: int) -> timedelta:
     """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
-    seconds = min(2.0**attempts_made, LONGEST_PAUSE.total_seconds())
+    seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
     return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
 
 
@@ -229,10 +229,11 @@ def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
 
 
 def _move(tx: Transaction, reply_id: int, news: dict[str, object]) -> bool:
-    """To a higher rank only; a retry alone goes back, from *sending*."""
+    """To a higher rank only; what surely was not sent goes back, whatever its lease said."""
     state = ReplyState(str(news["state"]))
     is_retry = state is ReplyState.QUEUED
-    lower = [ReplyState.SENDING] if is_retry else [s for s in RANK if RANK[s] < RANK[state]]
+    unsent = [ReplyState.SENDING, ReplyState.UNKNOWN]
+    lower = unsent if is_retry else [s for s in RANK if RANK[s] < RANK[state]]
     moved = tx.connection.execute(
         update(replies).where(replies.c.id == reply_id, replies.c.state.in_(lower)).values(news)
     )

@@ -37,7 +37,9 @@ from handlers.question import (
 )
 from smsgw.models import (
     Ciphertext,
+    MessageState,
     QuestionKind,
+    ReplyState,
     bindings,
     guesses,
     messages,
@@ -61,6 +63,7 @@ class Previous:
 
     text_hash: bytes
     received_at: datetime
+    is_owed: bool  # its true answer waits for the ledger
     reply_state: str | None
 
 
@@ -98,6 +101,7 @@ _phone = (
         questions.c.expires_at,
         _last_message.c.text_hash,
         _last_message.c.received_at,
+        _last_message.c.state.label("message_state"),
         _its_reply.c.state.label("reply_state"),
         _last_reply.c.text.label("last_text"),
         _last_reply.c.binding_id.label("last_binding_id"),
@@ -193,9 +197,10 @@ def bind(tx: Transaction, known: Known, nkp: str, *, consent: str) -> list[Lost]
         update(bindings)
         .where(bindings.c.nkp_hash == nkp_hash, bindings.c.ended_at.is_(None))
         .values(ended_at=tx.now)
-        .returning(bindings.c.phone_id)
-    ).scalars()
-    lost = [_lost(tx, phone_id, nkp) for phone_id in ended.all() if phone_id != known.phone_id]
+        .returning(bindings.c.id, bindings.c.phone_id)
+    ).all()
+    _withdraw(tx, [row.id for row in ended])
+    lost = [_lost(tx, row.phone_id, nkp) for row in ended if row.phone_id != known.phone_id]
     row = {
         "phone_id": known.phone_id,
         "nkp_hash": nkp_hash,
@@ -204,14 +209,18 @@ def bind(tx: Transaction, known: Known, nkp: str, *, consent: str) -> list[Lost]
         "consent": tx.vault.encrypt(consent, Ciphertext.CONSENT),
         "consented_at": tx.now,
     }
-    tx.connection.execute(insert(bindings).values(row))
+    try:
+        tx.connection.execute(insert(bindings).values(row))
+    except IntegrityError:  # another phone took it at this instant
+        raise Outrun from None
     return lost
 
 
 def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
-    """The binding that a reply about `nkp` hangs on; it may have been made just now."""
-    if nkp is None or nkp in known.binding_ids:
-        return known.binding_ids.get(nkp or "")
+    """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Outrun where it
+    has ended since it was read: the number went to another phone meanwhile."""
+    if nkp is None:
+        return None
     found = tx.connection.execute(
         select(bindings.c.id).where(
             bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"),
@@ -219,7 +228,19 @@ def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
             bindings.c.ended_at.is_(None),
         )
     )
-    return found.scalar_one_or_none()
+    binding = found.scalar_one_or_none()
+    if binding is None:
+        raise Outrun
+    return int(binding)
+
+
+def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
+    """Replies that hang on these bindings and have not left yet never will."""
+    tx.connection.execute(
+        update(replies)
+        .where(replies.c.binding_id.in_(binding_ids), replies.c.state == ReplyState.QUEUED)
+        .values(state=ReplyState.REFUSED, code="unbound")
+    )
 
 
 def _add(tx: Transaction, number: str) -> int:
@@ -285,7 +306,8 @@ def _guess(tx: Transaction, known: Known, identity: str) -> None:
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     if row.text_hash is None:
         return None
-    return Previous(row.text_hash, row.received_at, row.reply_state)
+    is_owed = row.message_state == MessageState.RECEIVED
+    return Previous(row.text_hash, row.received_at, is_owed, row.reply_state)
 
 
 def _set(tx: Transaction, known: Known, **values: object) -> None:

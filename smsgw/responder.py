@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import SystemRandom
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Misread, normalise
@@ -78,6 +78,15 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What telling somebody something takes."""
+
+    rt: Runtime
+    tx: Transaction
+    call_centre: Verbatim | None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     verdict: Verdict
     reply: Reply | None = None
@@ -102,7 +111,7 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
         answer = _in_turn(rt, heard)
     except Repeated:
         return None
-    except (OperationalError, NoConnection) as error:
+    except (DBAPIError, NoConnection) as error:
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
     _tell(sms, answer, time.perf_counter() - started)
@@ -128,8 +137,9 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
         decision = _decide(rt, heard, known)
+    call_centre = _short(rt.ledger.contact("call_centre"))  # before the write: no lock waits for it
     with rt.writing() as tx:
-        return _store(rt, tx, heard, known, decision)
+        return _store(Told(rt, tx, call_centre), heard, known, decision)
 
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
@@ -163,16 +173,15 @@ FOLLOWED = {
 }
 
 
-def _store(
-    rt: Runtime, tx: Transaction, heard: Heard, known: Known | None, decision: Decision
-) -> Answer:
+def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) -> Answer:
+    tx = told.tx
     if known is not None:
         known = registry.advance(tx, known)
     message_id = _keep(tx, heard, known, decision.verdict)
     answer = Answer(message_id, decision.verdict)
     if known is None or decision.verdict.outcome == Outcome.SILENT:
         return answer
-    text = _worded(rt, decision.reply, message_id) if decision.reply else None
+    text = _worded(told, decision.reply, message_id) if decision.reply else None
     lost = registry.apply(tx, known, decision.changes, text or "")
     if decision.reply is None or text is None:
         registry.remember(tx, known, message_id)
@@ -182,7 +191,7 @@ def _store(
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(_notice(rt, tx, message_id, each) for each in lost)
+    also = tuple(_notice(told, message_id, each) for each in lost)
     reply = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=reply, also=also)
 
@@ -193,19 +202,19 @@ def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) 
     return inbox.accept(tx, heard.sms, known.phone_id if known else None, heard.text_hash, verdict)
 
 
-def _notice(rt: Runtime, tx: Transaction, message_id: int, lost: Lost) -> Outgoing:
+def _notice(told: Told, message_id: int, lost: Lost) -> Outgoing:
     """To the phone that an NKP was bound to until now."""
-    text = _worded(rt, disclosure.replaced(lost.nkp), message_id)
-    carrier, lane = rt.unasked.name, rt.unasked.own_lane
-    outbox.add(tx, Draft(message_id, lost.phone_id, None, carrier, lane, text))
+    text = _worded(told, disclosure.replaced(lost.nkp), message_id)
+    carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
+    outbox.add(told.tx, Draft(message_id, lost.phone_id, None, carrier, lane, text))
     return Outgoing(lost.number, text, carrier, lane)
 
 
-def _worded(rt: Runtime, reply: Reply, message_id: int) -> str:
+def _worded(told: Told, reply: Reply, message_id: int) -> str:
     configuration = keywords.published()
     values: dict[str, Value] = {
         **reply.values,
-        "call_centre": _short(rt.ledger.contact("call_centre")),
+        "call_centre": told.call_centre,
         "ref": replies.reference(message_id),
     }
     return replies.render(
@@ -230,6 +239,8 @@ def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
     is_letter = len(heard.said.rest) == 1 and not heard.said.word
     if before is None or heard.owed is not None or is_letter:
         return False
+    if before.is_owed and before.text_hash == heard.text_hash:
+        return True  # its answer is promised; it will come once
     return (
         heard.said.keyword not in NEVER_REPEATS
         and before.text_hash == heard.text_hash

@@ -1,15 +1,22 @@
 """Settings from the environment. Every fault is told at once, and none shows a secret."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from redis.connection import parse_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 CarrierName = Literal["simulator", "twilio"]
+DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
+CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
@@ -22,8 +29,8 @@ class SettingsError(Exception):
     """The environment cannot be used. Its text names every fault, one a line."""
 
 
-def _env(name: str, default: Any, meaning: str) -> Any:
-    return Field(default, alias=name, description=meaning)
+def _env(name: str, default: Any, meaning: str, **limits: Any) -> Any:
+    return Field(default, alias=name, description=meaning, **limits)
 
 
 class Settings(BaseModel):
@@ -40,9 +47,9 @@ class Settings(BaseModel):
     redis_url: str | None = _env(
         "REDIS_URL", None, "queue; unset: the server that `smsgw run` starts"
     )
-    port: int = _env("PORT", 8000, "port of the web process")
+    port: int = _env("PORT", 8000, "port of the web process", ge=1, le=65535)
     web_concurrency: int = _env(
-        "WEB_CONCURRENCY", 1, "web processes; SQLite is always served by one"
+        "WEB_CONCURRENCY", 1, "web processes; SQLite is always served by one", ge=1, le=256
     )
     home: Path = _env("SMSGW_HOME", Path("."), "folder that holds instance/")
     public_url: str | None = _env(
@@ -91,6 +98,46 @@ class Settings(BaseModel):
             raise ValueError("needs 32 characters or more")
         return value
 
+    @field_validator("database_url", "ledger_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        try:
+            kind = make_url(value).drivername if value else DATABASES[0]
+        except (ArgumentError, ValueError):
+            kind = ""
+        if kind not in DATABASES:
+            raise ValueError("is no address such as postgresql://user@host/name or sqlite:///file")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_queue(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_url(value)
+                is_port = urlsplit(value).port != 0
+            except ValueError:
+                is_port = False
+            if not is_port:
+                raise ValueError("is no address such as redis://host:6379/0 or unix:///path")
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError("is no folder")
+        return value
+
+    @field_validator("twilio_account_sid", "twilio_from", "twilio_messaging_service_sid")
+    @classmethod
+    def _as_twilio_writes(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(
+            r"[A-Z]{2}[0-9A-Za-z]{1,40}|\+?[0-9]{3,15}", value
+        ):
+            raise ValueError("is neither an id such as AC0123… nor a number such as +15005550006")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -101,7 +148,7 @@ class Settings(BaseModel):
     @field_validator("countries")
     @classmethod
     def _calling_codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not all(code.isascii() and code.isdigit() for code in value):
+        if not value or not all(code in CALLING_CODES for code in value):
             raise ValueError("is a list of calling codes, such as 62,60,852")
         return value
 
@@ -145,17 +192,19 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     names = (_name(field) for field in Settings.model_fields)
     given = {name: environ[name] for name in names if environ.get(name, "").strip()}
+    faults: dict[str, str] = {}
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        told = [
-            (fault["loc"][0], fault["msg"].removeprefix("Value error, "))
-            for fault in error.errors()
-        ]
-        raise SettingsError("\n".join(f"{name}: {what}" for name, what in told)) from None
-    faults = _faults(settings)
+        for fault in error.errors():
+            faults[str(fault["loc"][0])] = fault["msg"].removeprefix("Value error, ")
+        # What is well by itself is looked at together all the same: every fault is told at once.
+        well = {name: value for name, value in given.items() if name not in faults}
+        settings = Settings.model_validate(well)
+    for name, what in _faults(settings):
+        faults.setdefault(name, what)
     if faults:
-        raise SettingsError("\n".join(faults))
+        raise SettingsError("\n".join(f"{name}: {what}" for name, what in faults.items()))
     return settings
 
 
@@ -171,36 +220,29 @@ def _name(field: str) -> str:
     return Settings.model_fields[field].alias or field
 
 
-def _faults(settings: Settings) -> list[str]:
+def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """What only shows when settings are read together."""
-    faults = []
     if not settings.is_embedded and settings.secret_key is None:
-        faults.append(
-            "SMSGW_SECRET_KEY: is needed with DATABASE_URL; make one of 32 characters or more"
-        )
+        yield "SMSGW_SECRET_KEY", "is needed with DATABASE_URL; make one of 32 characters or more"
     if not settings.carriers:
-        faults.append("SMSGW_CARRIER: name at least one of simulator, twilio")
+        yield "SMSGW_CARRIER", "name at least one of simulator, twilio"
     if "twilio" in settings.carriers:
-        faults += _twilio_faults(settings)
+        yield from _twilio_faults(settings)
     if settings.demo and _reaches_people(settings):
-        faults.append("SMSGW_DEMO: fictitious people are not for a real carrier; unset it")
-    return faults
+        yield "SMSGW_DEMO", "fictitious people are not for a real carrier; unset it"
 
 
-def _twilio_faults(settings: Settings) -> list[str]:
+def _twilio_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     needed = {
         "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
         "TWILIO_AUTH_TOKEN": settings.twilio_auth_tokens,
         "SMSGW_PUBLIC_URL": settings.public_url,
     }
-    faults = [
-        f"{name}: is needed with SMSGW_CARRIER=twilio"
-        for name, value in needed.items()
-        if not value
-    ]
+    for name, value in needed.items():
+        if not value:
+            yield name, "is needed with SMSGW_CARRIER=twilio"
     if bool(settings.twilio_from) == bool(settings.twilio_messaging_service_sid):
-        faults.append("TWILIO_FROM: give it, or TWILIO_MESSAGING_SERVICE_SID, and not both")
-    return faults
+        yield "TWILIO_FROM", "give it, or TWILIO_MESSAGING_SERVICE_SID, and not both"
 
 
 def _reaches_people(settings: Settings) -> bool:

@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG = 1
 POLL = 0.1  # seconds
 STEADY = 10.0  # seconds after which a child counts as running well
 LONGEST_PAUSE = 10.0  # seconds between two starts of a child that keeps dying
-GRACE = 9.0  # seconds for a child to finish what it has in hand
+GRACE = 20.0  # seconds for a child to finish what it has in hand; a send may take fifteen
 
 
 @dataclass

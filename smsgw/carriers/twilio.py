@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha1
 from json import JSONDecodeError
+from ssl import SSLCertVerificationError
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -125,9 +126,9 @@ def send_error(error: Exception) -> SendError:
         if status == TOO_MANY:
             return SendError(Ending.RETRY, code)
         return SendError(Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN, code)
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.ConnectTimeout):
         return SendError(Ending.RETRY, "no connection")
-    if isinstance(error, requests.exceptions.ConnectionError) and _is_refused(error):
+    if isinstance(error, requests.exceptions.ConnectionError) and _is_unmade(error):
         return SendError(Ending.RETRY, "no connection")
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])
 
@@ -168,10 +169,15 @@ class LimitedHttpClient(HttpClient):
         return Response(answer.status_code, answer.text, answer.headers)
 
 
-def _is_refused(error: requests.exceptions.ConnectionError) -> bool:
-    """Whether no connection was made, in which case nothing was sent."""
+def _is_unmade(error: requests.exceptions.ConnectionError) -> bool:
+    """Whether no connection was made, in which case nothing was sent.
+
+    TLS may fail while the answer is read, too; only a certificate that was refused is sure.
+    """
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+    causes = getattr(reason, "args", ())
+    is_refused = any(isinstance(cause, SSLCertVerificationError) for cause in causes)
+    return is_refused or type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 
 def _addresses(public_url: str) -> list[str]:

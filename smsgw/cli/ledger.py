@@ -40,6 +40,10 @@ def make(participants: int) -> None:
     try:
         with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
             fiction.make(engine, participants, progress=bar.update)
+    except fiction.NumbersTaken:
+        raise click.ClickException(
+            "nothing was made: the ledger holds other participants with such numbers"
+        ) from None
     except (OperationalError, ProgrammingError) as error:
         raise click.ClickException(
             f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"

@@ -13,6 +13,7 @@ from handlers.ports import Balance, LedgerDown, Participant
 from smsgw.models import balances, contacts, contributions, participants
 
 CONTACTS_KEPT = 60.0  # seconds; every reply names the call centre
+AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
 
 _nkp: BindParameter[str] = bindparam("nkp")
 PARTICIPANT = select(
@@ -69,6 +70,7 @@ class SqlLedger:
         try:
             row = self._one(CONTACT, channel=channel)
         except LedgerDown:
+            self._contacts[channel] = (self._clock() - CONTACTS_KEPT + AWAY_KEPT, value)
             return value
         value = None if row is None else row.value
         self._contacts[channel] = (self._clock(), value)

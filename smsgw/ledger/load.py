@@ -6,6 +6,7 @@ Keys that stand twice are found by their digest, eight octets a row.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from importlib import resources
@@ -15,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from smsgw.ledger.columns import FILES, File, Value
 
@@ -41,7 +43,7 @@ def load(
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
     """
-    present = {name: folder / f"{name}.csv" for name in FILES if (folder / f"{name}.csv").exists()}
+    present = {name: folder / f"{name}.csv" for name in FILES if (folder / f"{name}.csv").is_file()}
     if not present:
         raise LoadError(f"{folder} holds none of {', '.join(f'{name}.csv' for name in FILES)}")
     faults = Faults()
@@ -52,7 +54,7 @@ def load(
                 for name, path in present.items()
             }
             faults.raise_if_any()
-    except (OperationalError, ProgrammingError) as error:
+    except DBAPIError as error:
         raise LoadError(
             f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
         ) from None
@@ -89,7 +91,7 @@ def _load_file(
     progress: Progress,
 ) -> int:
     seen: dict[bytes, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         rows = _rows(file, path, _told(lines, progress), faults, seen)
         while batch := list(islice(rows, BATCH)):
             if not faults:
@@ -101,7 +103,7 @@ def _load_file(
 
 def _told(lines: Iterable[str], progress: Progress) -> Iterator[str]:
     for line in lines:
-        progress(len(line.encode()))
+        progress(len(line))
         yield line
 
 
@@ -119,8 +121,6 @@ def _rows(
                 yield row
     except csv.Error as error:
         faults.add(path, reader.line_num + 1, f"cannot be read: {error}")
-    except UnicodeDecodeError:
-        faults.add(path, reader.line_num + 1, "is not UTF-8")
 
 
 def _row(
@@ -138,7 +138,7 @@ def _row(
     for column, read in file.readers.items():
         field = raw[column].strip()
         try:
-            row[column] = read(field) if field else None
+            row[column] = read(_fitting(field, file.table.c[column].type)) if field else None
         except ValueError as error:
             faults.add(path, line, f"{column} {error}")
             return None
@@ -152,6 +152,17 @@ def _row(
         return None
     seen[key] = line
     return row
+
+
+def _fitting(field: str, kind: TypeEngine[Any]) -> str:
+    longest = getattr(kind, "length", None)
+    if longest is not None and len(field) > longest:
+        raise ValueError(f"has {len(field)} characters, {longest} at most")
+    if "\0" in field:
+        raise ValueError("holds a NUL")
+    if re.search("[\ud800-\udfff]", field):
+        raise ValueError("is not UTF-8")
+    return field
 
 
 def _digest(key: Iterable[object]) -> bytes:

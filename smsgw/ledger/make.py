@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import islice
 from random import Random
 
-from sqlalchemy import Connection, Engine, Table, delete
+from sqlalchemy import Connection, Engine, Table, delete, select
 
 from smsgw import phone
 from smsgw.models import balances, contributions, participants, programs
@@ -52,16 +52,30 @@ JOINED = date(2005, 1, 1)
 Rows = dict[Table, list[tuple[object, ...]]]
 
 
+class NumbersTaken(Exception):
+    """Real participants have NKPs in the range of the made ones."""
+
+
 def make(
     engine: Engine,
     count: int,
     seed: int = 0,
     progress: Callable[[int], object] = lambda made: None,
 ) -> None:
-    """`count` participants, the same for the same seed; those of an earlier run are replaced."""
+    """`count` participants, the same for the same seed; those of an earlier run are replaced.
+
+    Raises NumbersTaken, having changed nothing.
+    """
+    last = str(FIRST_NKP + count - 1)
+    made = select(participants.c.nkp).where(
+        participants.c.nkp >= str(FIRST_NKP), participants.c.phone.like(f"{phone.FICTITIOUS}%")
+    )
     with engine.begin() as connection:
-        for table in (participants, programs, balances, contributions):
-            connection.execute(delete(table).where(table.c.nkp >= str(FIRST_NKP)))
+        for table in (programs, balances, contributions, participants):
+            connection.execute(delete(table).where(table.c.nkp.in_(made)))
+        taken = participants.c.nkp.between(str(FIRST_NKP), last)
+        if connection.execute(select(participants.c.nkp).where(taken).limit(1)).first():
+            raise NumbersTaken
         numbers = iter(range(count))
         while batch := list(islice(numbers, BATCH)):
             for table, rows in _rows(batch, Random(f"{seed} {batch[0]}")).items():

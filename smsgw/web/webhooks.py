@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import jobs, outbox, responder
@@ -42,7 +42,7 @@ def twilio_report() -> Response:
                 outbox.apply_report(tx, report)
     except Malformed as error:
         abort(400, str(error))
-    except (OperationalError, NoConnection):
+    except (DBAPIError, NoConnection):
         return Response("not stored, please try again", 503, RETRY_AFTER)
     return Response(status=204)
 

@@ -11,7 +11,7 @@ from smsgw import migrate, models, phone, runtime
 from smsgw.ledger import BALANCE, CONTACT, LAST_CONTRIBUTION, PARTICIPANT, SqlLedger
 from smsgw.ledger.demo import moved, prepare
 from smsgw.ledger.load import LoadError, load, reference_folder
-from smsgw.ledger.make import make
+from smsgw.ledger.make import NumbersTaken, make
 
 HEADER = (
     "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason,"
@@ -99,6 +99,17 @@ def test_one_bad_row_loads_nothing_and_is_named(
     assert len(names) == 11
 
 
+def test_what_no_column_can_hold_is_named(engine: Engine, tmp_path: Path) -> None:
+    head = "code,name,city,address,phone,hours,timezone"
+    for row, told in [
+        ("JAKARTA-PUSAT-0001,,,,,,", "2: code has 18 characters, 10 at most"),
+        ("JKT01,Jak\0,,,,,", "2: "),
+    ]:
+        (tmp_path / "offices.csv").write_text(f"{head}\n{row}\n")
+        with pytest.raises(LoadError, match=f"offices.csv:{told}"):
+            load(engine, tmp_path)
+
+
 def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) -> None:
     bad = [ROW.replace("19012345678", f"1{number}") for number in range(130)]
     with pytest.raises(LoadError) as raised:
@@ -113,8 +124,9 @@ def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
         load(engine, tmp_path)
     with pytest.raises(LoadError, match=":1: the columns must be nkp,nik"):
         load(engine, folder(tmp_path, header="nkp,name"))
-    (tmp_path / "participants.csv").write_bytes(HEADER.encode() + b"\n\xff\xfe\n")
-    with pytest.raises(LoadError, match="is not UTF-8"):
+    row = ROW.encode().replace(b"Budi", b"Bud\xff")
+    (tmp_path / "participants.csv").write_bytes(HEADER.encode() + b"\n" + row)
+    with pytest.raises(LoadError, match=":2: name is not UTF-8"):
         load(engine, tmp_path)
 
 
@@ -137,6 +149,15 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
     assert phone.is_fictitious(made.phone)
     assert (made.nik or "")[-4:] == "0000"
     assert len(made.nik or "") == 16
+
+
+def test_making_people_leaves_real_ones_alone(engine: Engine, tmp_path: Path) -> None:
+    load(engine, folder(tmp_path, ROW.replace("19012345678", "90000000001")))
+    make(engine, 1)
+    assert rows(engine, models.participants) == 2
+    with pytest.raises(NumbersTaken):
+        make(engine, 2)
+    assert rows(engine, models.participants) == 2
 
 
 def test_look_ups_never_scan(engine: Engine) -> None:
