@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from smsgw import logs, runtime, settings
+from smsgw import logs, registry, runtime, settings
 from smsgw.runtime import Runtime
 from smsgw.web import health, webhooks
 
@@ -14,6 +14,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
     if rt is None:
         logs.set_up()
         rt = runtime.build(settings.load())
+        registry.check_key(rt)
     app = Flask("smsgw", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.extensions["smsgw"] = rt

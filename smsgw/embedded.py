@@ -13,6 +13,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+OURS = "smsgw-"
 STARTS_WITHIN = 10.0  # seconds
 
 
@@ -49,7 +50,13 @@ def command(server: str, socket: Path, data: Path) -> list[str]:
 
 def new_socket() -> Path:
     """In a short path of its own: a socket's may not pass 107 octets."""
-    return Path(tempfile.mkdtemp(prefix="smsgw-")) / "redis.sock"
+    return Path(tempfile.mkdtemp(prefix=OURS)) / "redis.sock"
+
+
+def remove(socket: Path) -> None:
+    """With the folder that was made for it."""
+    if socket.parent.name.startswith(OURS):
+        shutil.rmtree(socket.parent, ignore_errors=True)
 
 
 def address_file(home: Path) -> Path:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from handlers.question import (
     Ask,
@@ -35,6 +35,7 @@ from handlers.question import (
     Resume,
     Stop,
 )
+from smsgw.crypto import Unreadable
 from smsgw.models import (
     Ciphertext,
     MessageState,
@@ -47,7 +48,8 @@ from smsgw.models import (
     questions,
     replies,
 )
-from smsgw.runtime import Transaction
+from smsgw.runtime import Runtime, Transaction
+from smsgw.settings import SettingsError
 
 GUESSES_ALLOWED = 3
 GUESSES_COUNT_FOR = timedelta(hours=24)
@@ -124,6 +126,21 @@ _bound = (
 _guessed = select(func.count()).where(
     guesses.c.phone_id == bindparam("phone_id"), guesses.c.at > bindparam("since")
 )
+
+
+def check_key(rt: Runtime) -> None:
+    """Raises SettingsError where the database was written with another key: a phone would be taken
+    for a stranger's, and what it is told could not be read again."""
+    try:
+        with rt.reading() as tx:
+            stored = tx.connection.execute(select(phones.c.number).limit(1)).scalar_one_or_none()
+            if stored is not None:
+                tx.vault.decrypt(stored, Ciphertext.PHONE)
+    except Unreadable:
+        told = "the database was written with another one; set that"
+        raise SettingsError(f"SMSGW_SECRET_KEY: {told}") from None
+    except SQLAlchemyError:
+        return  # away, or not migrated: whoever uses it says so
 
 
 def read(tx: Transaction, number: str) -> Known:

@@ -40,13 +40,13 @@ class Supervisor:
     def start(self, name: str, command: Sequence[str]) -> None:
         self._children.append(Child(name, command, self._launch(command), time.monotonic()))
 
-    def run(self, on_start: Callable[[], None] = lambda: None) -> None:
-        """Until SIGTERM or SIGINT; the last started is stopped first."""
+    def run(self, each_round: Callable[[], object] = lambda: None) -> None:
+        """Until SIGTERM, SIGINT, or `each_round` raises; the last started is stopped first."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
-            on_start()
             while not self._is_stopping:
+                each_round()
                 for child in self._children:
                     self._look_after(child)
                 time.sleep(POLL)
@@ -62,6 +62,10 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 _signal(child.process, signal.SIGKILL)
                 child.process.wait()
+
+    def has_died(self, name: str) -> bool:
+        """Whether a child ended since it was started last, or is about to be started again."""
+        return any(child.name == name and child.deaths > 0 for child in self._children)
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()

@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -34,6 +35,9 @@ def _span(written: object) -> timedelta:
     if found is None:
         raise ValueError("is a number with s, m, h or d, such as 15m")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[0-9]{7,15}$")]
 
 
 class Part(BaseModel):
@@ -92,7 +96,7 @@ class Conversation(Part):
 class Transcript(Part):
     title: str = ""
     now: AwareDatetime
-    registered: dict[str, tuple[str, ...]] = {}  # phone -> NKPs bound with consent
+    registered: dict[Phone, tuple[str, ...]] = {}  # phone -> NKPs bound with consent
     conversations: tuple[Conversation, ...]
 
 

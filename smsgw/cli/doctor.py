@@ -4,14 +4,11 @@ from collections.abc import Callable, Mapping
 
 import click
 from redis.exceptions import RedisError
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import migrate, runtime
+from smsgw import migrate, registry, runtime
 from smsgw import settings as environment
-from smsgw.crypto import Unreadable
-from smsgw.models import Ciphertext, phones
 from smsgw.runtime import Runtime
 
 
@@ -57,14 +54,9 @@ def _contacts(rt: Runtime) -> str | None:
 
 def _keys(rt: Runtime) -> str | None:
     try:
-        with rt.reading() as tx:
-            stored = tx.connection.execute(select(phones.c.number).limit(1)).scalar_one_or_none()
-            if stored is not None:
-                tx.vault.decrypt(stored, Ciphertext.PHONE)
-    except Unreadable:
-        return "the database was written with another SMSGW_SECRET_KEY; set that one"
-    except SQLAlchemyError:
-        return "cannot be checked without the service database"
+        registry.check_key(rt)
+    except environment.SettingsError as error:
+        return str(error)
     return None
 
 

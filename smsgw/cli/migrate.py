@@ -4,7 +4,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import migrate as migrations
-from smsgw import runtime
+from smsgw import registry, runtime
 from smsgw import settings as environment
 
 
@@ -18,6 +18,7 @@ def migrate(ledger: bool) -> None:
             migrations.upgrade(runtime.engine(settings.service_url), "service")
         if ledger or settings.ledger_url is None:
             migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
+        registry.check_key(runtime.build(settings))
     except SQLAlchemyError as error:
         raise click.ClickException(
             f"the database cannot be used ({type(error).__name__}); check its address and rights"

@@ -39,7 +39,7 @@ def _texts(as_json: bool) -> Iterator[str]:
 def _text(line: str, number: int) -> str:
     try:
         text = json.loads(line)["text"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         text = None
     if not isinstance(text, str):
         raise click.ClickException(f'line {number}: expected an object such as {{"text": "SALDO"}}')

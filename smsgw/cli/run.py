@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ from smsgw import settings as environment
 from smsgw.settings import Settings
 from smsgw.supervisor import Supervisor
 
-UP_WITHIN = 30.0  # seconds
 RELEASE, BEFORE_WEB = "release", ("worker", "clock")
 
 
@@ -41,7 +39,7 @@ def run() -> None:
             _start_queue(supervisor, settings, queue)
         for name in sorted(commands, key=lambda name: name not in BEFORE_WEB):
             supervisor.start(name, shlex.split(commands[name]))
-        supervisor.run(on_start=lambda: _tell(settings))
+        supervisor.run(Welcome(settings, supervisor).look)
 
 
 def procfile() -> dict[str, str]:
@@ -77,13 +75,16 @@ def _queue_folder(settings: Settings) -> Iterator[Path | None]:
     if settings.redis_url is not None:
         yield None
         return
+    left = embedded.url(settings.home)  # by one that was killed; nobody else runs here
+    if left is not None:
+        embedded.remove(Path(left.removeprefix("unix://")))
     path = embedded.new_socket()
     embedded.address_file(settings.home).write_text(f"unix://{path}")
     try:
         yield path
     finally:
         embedded.address_file(settings.home).unlink(missing_ok=True)
-        shutil.rmtree(path.parent, ignore_errors=True)
+        embedded.remove(path)
 
 
 def _start_queue(supervisor: Supervisor, settings: Settings, path: Path) -> None:
@@ -126,18 +127,26 @@ def _free_port(port: int) -> None:
             ) from None
 
 
-def _tell(settings: Settings) -> None:
-    address = f"http://127.0.0.1:{settings.port}"
-    until = time.monotonic() + UP_WITHIN
-    while not _is_up(f"{address}/healthz"):
-        if time.monotonic() > until:
-            click.echo(f"the web process does not answer at {address}; see above", err=True)
+class Welcome:
+    """Says, once the web process answers, that all is up and what to try."""
+
+    def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
+        self._address = f"http://127.0.0.1:{settings.port}"
+        self._supervisor = supervisor
+        self._is_told = False
+
+    def look(self) -> None:
+        if self._is_told:
             return
-        time.sleep(0.1)
-    command = Path(sys.executable).parent / "smsgw"
-    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
-    click.echo(f"smsgw is up at {address} (health: {address}/readyz)")
-    click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
+        if self._supervisor.has_died("web"):
+            raise click.ClickException("the web process could not start; see above")
+        if _is_up(f"{self._address}/healthz"):
+            self._is_told = True
+            command = Path(sys.executable).parent / "smsgw"
+            here = Path.cwd()
+            shown = command.relative_to(here) if command.is_relative_to(here) else command
+            click.echo(f"smsgw is up at {self._address} (health: {self._address}/readyz)")
+            click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
 
 
 def _is_up(address: str) -> bool:

@@ -7,7 +7,7 @@ import uuid
 
 import click
 
-from smsgw import gsm7, jobs, logs, outbox, responder, runtime, settings
+from smsgw import gsm7, jobs, logs, outbox, registry, responder, runtime, settings
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.models import ReplyState
 from smsgw.responder import Answer
@@ -26,6 +26,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     """Send TEXT as if a phone had, and print the reply."""
     logs.set_up(logging.CRITICAL)  # what goes wrong is told in a sentence, below
     rt = runtime.build(settings.load())
+    registry.check_key(rt)
     sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
     try:
         answer = responder.respond(rt, sms)

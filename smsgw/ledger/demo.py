@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Engine, select
 
 from smsgw.ledger.columns import FILES, File
-from smsgw.ledger.load import load, reference_folder
+from smsgw.ledger.load import load_into, reference_folder
 from smsgw.models import participants
 
 WRITTEN_FOR = date(2025, 10, 1)
@@ -15,12 +15,11 @@ STAY = {"birth_date", "effective_from"}  # births, and rates that law sets by da
 
 def prepare(engine: Engine, now: datetime) -> bool:
     """Loads it into an empty ledger, its dates moved by whole months. False where one is held."""
+    months = (now.year - WRITTEN_FOR.year) * 12 + now.month - WRITTEN_FOR.month
     with engine.begin() as connection:
         if connection.execute(select(participants.c.nkp).limit(1)).first() is not None:
             return False
-    load(engine, reference_folder())
-    months = (now.year - WRITTEN_FOR.year) * 12 + now.month - WRITTEN_FOR.month
-    with engine.begin() as connection:
+        load_into(connection, reference_folder())
         for file in FILES.values():
             _move(connection, file, months)
     return True

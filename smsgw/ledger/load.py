@@ -43,21 +43,32 @@ def load(
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
     """
-    present = {name: folder / f"{name}.csv" for name in FILES if (folder / f"{name}.csv").is_file()}
-    if not present:
-        raise LoadError(f"{folder} holds none of {', '.join(f'{name}.csv' for name in FILES)}")
-    faults = Faults()
     try:
         with engine.begin() as connection:
-            counts = {
-                name: _load_file(connection, FILES[name], path, faults, replace, progress)
-                for name, path in present.items()
-            }
-            faults.raise_if_any()
+            return load_into(connection, folder, replace=replace, progress=progress)
     except DBAPIError as error:
         raise LoadError(
             f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
         ) from None
+
+
+def load_into(
+    connection: Connection,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Progress = lambda octets: None,
+) -> dict[str, int]:
+    """The same, in the caller's transaction, which must not be committed after LoadError."""
+    present = {name: path for name in FILES if (path := folder / f"{name}.csv").is_file()}
+    if not present:
+        raise LoadError(f"{folder} holds none of {', '.join(f'{name}.csv' for name in FILES)}")
+    faults = Faults()
+    counts = {
+        name: _load_file(connection, FILES[name], path, faults, replace, progress)
+        for name, path in present.items()
+    }
+    faults.raise_if_any()
     return counts
 
 

@@ -4,7 +4,8 @@ from smsgw import settings
 
 _settings = settings.load()
 
-bind = f"0.0.0.0:{_settings.port}"
+# Demo data are for this machine alone.
+bind = f"{'127.0.0.1' if _settings.demo else '0.0.0.0'}:{_settings.port}"
 # Two processes would wait for each other's turn to write SQLite; threads of one share it.
 workers = 1 if _settings.is_embedded else _settings.web_concurrency
 worker_class = "gthread"

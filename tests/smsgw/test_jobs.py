@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from smsgw import jobs, outbox, responder
 from smsgw.carriers.base import (
@@ -20,6 +21,7 @@ from smsgw.carriers.base import (
 )
 from smsgw.carriers.simulator import Simulator
 from smsgw.models import attempts, replies
+from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
 from tests.servers import Queue as Server
@@ -100,6 +102,43 @@ def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     assert len(carrier.sent) == 1
     pauses = [outbox.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
+
+
+def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    faults = iter([True, True])
+
+    def fails(_c: object, _k: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE attempts") and next(faults, False):
+            raise OperationalError("away", None, Exception())
+
+    event.listen(rt.service, "before_cursor_execute", fails)
+    assert jobs.drain(rt, "simulator", LANE)
+    assert states(rt) == ["sent"] * 3
+
+
+def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    jobs.STOPPING.set()
+    try:
+        assert not jobs.drain(rt, "simulator", LANE)
+        assert states(rt) == ["queued"] * 3
+    finally:
+        jobs.STOPPING.clear()
+
+
+def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
+    rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+    clock.moves(minutes=2)
+    with rt.writing() as tx:
+        assert outbox.expire_leases(tx) == [claim.reply_id]
+        outbox.record(tx, [Sent(claim, error=SendError(Ending.RETRY, "429"))])
+    assert states(rt) == ["queued"]
+    assert outbox.pause(5_000) <= outbox.LONGEST_PAUSE
 
 
 def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: Clock) -> None:

@@ -4,9 +4,9 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
-from smsgw import jobs, registry, responder, runtime
+from smsgw import jobs, outbox, registry, responder, runtime
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
 from smsgw.models import bindings, guesses, messages, participants, phones, questions, replies
@@ -108,6 +108,45 @@ def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> N
     assert say(rt, P2, "SALDO").verdict.outcome == "not_registered"
 
 
+def test_who_loses_a_number_while_asking_is_not_told(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    say(rt, P2, "YA")
+    put_on_file(rt, P2_NKP, STRANGER)
+    say(rt, STRANGER, f"SALDO {P2_NKP}")
+    once = iter([True])
+
+    def takes_over(*_: object) -> None:
+        if next(once, False):
+            say(rt, STRANGER, "YA")
+
+    event.listen(rt.ledger.engine, "before_cursor_execute", takes_over)
+    assert say(rt, P2, "saldo jht").verdict.outcome == "not_registered"
+
+
+def test_what_waits_to_be_sent_ends_with_its_binding(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    say(rt, P2, "YA")
+    put_on_file(rt, P2_NKP, STRANGER)
+    say(rt, STRANGER, f"SALDO {P2_NKP}")
+    say(rt, STRANGER, "YA")
+    with rt.writing() as tx:
+        claims = outbox.claim(tx, "simulator", "2757", 20)
+    assert not [each for each in claims if each.sms.recipient == P2 and "Rp" in each.sms.text]
+    assert [each for each in claims if each.sms.recipient == STRANGER and "Rp" in each.sms.text]
+
+
+def test_the_ledger_is_never_asked_while_anything_is_locked(rt: Runtime) -> None:
+    held: list[int] = []
+    pool = rt.service.pool
+    event.listen(
+        rt.ledger.engine, "before_cursor_execute", lambda *_: held.append(pool.checkedout())
+    )
+    for text in ("SALDO", "BANTUAN", f"SALDO {P2_NKP}", "x", "STOP"):
+        say(rt, P1, text)
+    assert held
+    assert not any(held)
+
+
 def test_yes_to_a_number_that_is_no_longer_on_file_binds_nothing(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     put_on_file(rt, P2_NKP, None)
@@ -161,13 +200,17 @@ def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
 
 
-def test_while_the_ledger_is_away_one_notice_and_later_one_answer(rt: Runtime) -> None:
+def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
+    rt: Runtime, clock: Clock
+) -> None:
     nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
     away = replace(rt, ledger=nowhere)
     said = say(away, P1, "SALDO")
     assert said.verdict.outcome == "unavailable"
     assert "Rp" not in said.reply.text
     assert jobs.answer_owed(away) == []
+    clock.moves(minutes=10)
+    assert say(away, P1, "saldo").verdict.reason == "duplicate"
     (answer,) = jobs.answer_owed(rt)
     assert "Rp123.456.789" in answer.reply.text
     assert jobs.answer_owed(rt) == []

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.supervisor import Supervisor
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys
@@ -92,6 +94,26 @@ def test_nothing_outlives_the_supervisor(
     process.send_signal(number)
     process.wait(10)
     eventually(lambda: not any(map(is_running, lines(pids))))
+
+
+def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    def look() -> None:
+        if made.has_died("web"):
+            raise RuntimeError("web")
+
+    made = Supervisor(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        made.start("worker", ["sh", "-c", f"echo $$ >> {pids}; exec sleep 60"])
+        made.start("web", ["sh", "-c", "exit 3"])
+        with pytest.raises(RuntimeError):
+            made.run(look)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert not any(map(is_running, lines(pids)))
 
 
 def test_the_last_started_is_stopped_first(

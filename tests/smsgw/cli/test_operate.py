@@ -45,7 +45,22 @@ def test_the_doctor_names_what_to_do(home: Path) -> None:
     smsgw(home, "demo", **queue)
     assert smsgw(home, "doctor", **queue).returncode == 0
     other_key = smsgw(home, "doctor", **queue, SMSGW_SECRET_KEY=KEY)
-    assert "written with another SMSGW_SECRET_KEY" in other_key.stdout
+    assert "FIX  keys: SMSGW_SECRET_KEY: the database was written with another" in other_key.stdout
+    for command in (["say", "SALDO", "--from", P1], ["worker"], ["migrate"]):
+        refused = smsgw(home, *command, **queue, SMSGW_SECRET_KEY=KEY)
+        assert refused.returncode == 1
+        assert "SMSGW_SECRET_KEY: the database was written with another" in refused.stderr
+
+
+def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:
+    smsgw(home, "migrate")
+    said = subprocess.run(
+        [SMSGW, "say", b"SALDO \xff\xfe", "--from", P1],
+        env={"PATH": os.environ["PATH"], "SMSGW_HOME": str(home)},
+        capture_output=True,
+        check=True,
+    )
+    assert b"DAFTAR" in said.stdout
 
 
 def test_a_ledger_of_its_own(home: Path) -> None:

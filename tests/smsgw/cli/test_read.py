@@ -47,7 +47,9 @@ def test_segments_counts_texts_as_they_are() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["SALDO", "{}", '{"text": 1}', "[]", '{"text": "x"'])
+@pytest.mark.parametrize(
+    "line", ["SALDO", "{}", '{"text": 1}', "[]", '{"text": "x"', '{"text": ' + "[" * 100_000]
+)
 def test_a_line_that_is_no_object_is_named(line: str) -> None:
     done = run("segments", "--json", given='{"text": "x"}\n' + line)
     assert done.exit_code == 1

@@ -82,6 +82,13 @@ def test_a_folder_without_transcripts_is_no_success(tmp_path: Path) -> None:
     assert "no transcripts" in done.stderr
 
 
+def test_only_phones_are_registered(tmp_path: Path) -> None:
+    path = written(tmp_path, "{wait: 1m}")
+    path.write_text(path.read_text().replace("+6281234567890", "hello"))
+    with pytest.raises(TranscriptError, match="registered, hello"):
+        transcript.read(path)
+
+
 @pytest.mark.parametrize(
     ("step", "told"),
     [
