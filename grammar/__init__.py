@@ -7,16 +7,20 @@ wrote. Keywords, fillers and labels are given as values by whoever builds a Gram
 from grammar.normalise import MAX_CHARACTERS, normalise
 from grammar.parser import Grammar
 from grammar.poster import PosterError
-from grammar.reading import Command, Keyword, Misread, Reason, Words
+from grammar.reading import Command, Fields, Keyword, Misread, Reason, Service, Words
+from grammar.redact import Redacted
 
 __all__ = [
     "MAX_CHARACTERS",
     "Command",
+    "Fields",
     "Grammar",
     "Keyword",
     "Misread",
     "PosterError",
     "Reason",
+    "Redacted",
+    "Service",
     "Words",
     "normalise",
 ]

@@ -9,13 +9,14 @@ _SPASI = re.compile(r"[(<\[{_]SPASI[)>\]}_]|(?<![^\W_])SPASI(?![^\W_])")
 _QUOTES = str.maketrans(dict.fromkeys('‘’‚‛′`´“”„‟«»"', "'"))
 _APOSTROPHE_IN_A_NAME = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
 _WRAPPING = re.compile(r"[()<>\[\]{}'\s]+")
+_SPACED_OUT = re.compile(r"(?<![^\W_])[A-Z](?: [A-Z]){3,}(?![^\W_])")
 _ALMOST_NUMBER = re.compile(r"(?<![^\W_])[0-9OIL]*[0-9][0-9OIL]*(?![^\W_])")
 _LETTERS_AS_DIGITS = str.maketrans("OIL", "011")
 DIGITS_NEEDED = 0.6  # of a token, for its O, I and l to be digits too
 
 
 def normalise(text: str) -> str:
-    """Upper case, plain digits, single spaces; `(spasi)`, brackets and quotes are gone.
+    """Upper case, plain digits, single spaces, S A L D O joined; `(spasi)`, brackets and quotes go.
 
     Two texts with the same normal form say the same, so it also tells a repeat.
     """
@@ -24,6 +25,7 @@ def normalise(text: str) -> str:
     text = _SPASI.sub(" ", text.translate(_QUOTES))
     text = _APOSTROPHE_IN_A_NAME.sub("", text)
     text = _WRAPPING.sub(" ", text)
+    text = _SPACED_OUT.sub(lambda found: found[0].replace(" ", ""), text)
     return _ALMOST_NUMBER.sub(_as_number, text).strip()
 
 

@@ -2,16 +2,17 @@
 
     message ::= { filler } keyword { item } | { item } bare-slot { item }
     item    ::= slot | label | filler | word | separator
-    slot    ::= NKP | NIK | TGL_LAHIR | EMAIL        each by its shape, see slots.py
+    slot    ::= NKP | NIK | TGL_LAHIR | EMAIL | …        each by its shape, see slots.py
 
 The keyword is looked up first, among the words; then its own items are read by the pyparsing
 grammar that its poster has built. (One grammar of all keywords costs a third more and cannot say
-which slot failed.) NAMA is what remains: the first words that stand together.
+which slot failed.) What no shape takes is a name, a place or a text, if the poster asks for one.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyparsing as pp
@@ -19,13 +20,27 @@ import pyparsing as pp
 from grammar import poster, slots
 from grammar.normalise import normalise
 from grammar.poster import Poster, PosterError
-from grammar.reading import Command, Keyword, Misread, Reason, Words
-from grammar.slots import KINDS, Token
+from grammar.reading import (
+    NO_FIELDS,
+    Command,
+    Fields,
+    Keyword,
+    Misread,
+    Reason,
+    Service,
+    Words,
+)
+from grammar.redact import Redacted, Redactor
+from grammar.slots import KINDS, Shape, Token
+from grammar.suggest import near
 
 LONGEST_ALIAS = 3  # words
 LONGEST_LABEL = 4
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
+CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
+FAMILY_CARD = "KK"  # a label, not a slot: nobody asks for one
 _WORDS = re.compile(r"[^\W\d_]+")
+_PHONE = re.compile(r"(?:0|62)8\d{8,11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +51,74 @@ class _Read:
     poster: Poster
     items: pp.ParserElement
 
+    def is_filled(self, kind: str, fields: Fields) -> bool:
+        """By itself or, where the poster does not ask for both, by what is as good."""
+        instead = KINDS[kind].instead
+        kinds = [kind] if instead is None or self.has(instead) else [kind, instead]
+        return any(KINDS[each].field in fields for each in kinds)
+
+    def has(self, kind: str) -> bool:
+        return any(slot.kind == kind for slot in self.poster.slots)
+
 
 class Grammar:
     """Reads messages by the keywords it was built from. Raises PosterError while it is built."""
 
     def __init__(self, keywords: Sequence[Keyword], words: Words) -> None:
         self._fillers = words.fillers
+        self._courtesy = words.courtesy
+        self._either = words.either
+        self._services = words.services
+        self._redactor = Redactor(words)
         self._labels = {
-            tuple(label.split("_")) for labels in words.labels.values() for label in labels
+            tuple(label.split("_")): kind
+            for kind, labels in words.labels.items()
+            for label in labels
+        }
+        self._choices = {
+            kind: {
+                tuple(word.split()): value for value, listed in values.items() for word in listed
+            }
+            for kind, values in words.choices.items()
         }
         self._read = {keyword.id: _built(keyword) for keyword in keywords}
         self._alone = _aliases(read for read in self._read.values() if read.keyword.alone)
         self._first = _aliases(read for read in self._read.values() if not read.keyword.alone)
         for alias in self._alone.keys() & self._first.keys():
             raise PosterError(f"{' '.join(alias)} belongs to two keywords")
+        self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
         """How a keyword is written, from its poster."""
         return self._read[keyword].poster.usage
 
+    def redact(self, text: str) -> Redacted:
+        """`text` without PINs, one-time passwords and mothers' names."""
+        return self._redactor.redact(text)
+
     def parse(self, text: str) -> Command | Misread:
-        text = normalise(text)
+        kept = self._redactor.redact(text)
+        said = self._parsed(normalise(kept.text))
+        if kept.is_changed and not said.fields:
+            return Misread(Reason.SECRET, said.keyword, word=said.word)
+        return said
+
+    def complete(self, keyword: str, known: Fields, text: str) -> Command | Misread:
+        """`text` read as the items of a keyword of which `known` was sent before."""
+        return self._fields(self._read[keyword], "", normalise(self.redact(text).text), known)
+
+    def _parsed(self, text: str) -> Command | Misread:
         found = list(_WORDS.finditer(text))
         words = [match[0] for match in found]
+        told = [word for word in words if word not in self._fillers]
         if read := self._whole(text, words):
-            return Command(read.keyword.id, {}, " ".join(words), "")
+            return Command(read.keyword.id, NO_FIELDS, " ".join(words), "")
+        if len(told) == 1 and told[0] in self._either:
+            first, second = self._either[told[0]]
+            return Misread(Reason.EITHER, read=first, needed=second, word=told[0])
+        if service := self._elsewhere(text, words):
+            return _misdirected(service, rest=" ".join(words))
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
                 read = self._first.get(tuple(words[index : index + length]))
@@ -69,7 +126,7 @@ class Grammar:
                     before, after = found[index].start(), found[index + length - 1].end()
                     word = " ".join(words[index : index + length])
                     return self._fields(read, word, f"{text[:before]} {text[after:]}")
-        return self._without_keyword(text, words)
+        return self._slipped(text, words) or self._without_keyword(text, words)
 
     def _whole(self, text: str, words: list[str]) -> _Read | None:
         """The keyword that is the whole message, give or take fillers and punctuation."""
@@ -79,29 +136,125 @@ class Grammar:
         told = tuple(word for word in words if word in own or word not in self._fillers)
         return self._alone.get(tuple(words)) or self._alone.get(told)
 
+    def _elsewhere(self, text: str, words: list[str]) -> Service | None:
+        """The service whose message this is, by how it begins or by what it carries."""
+        begins = " ".join(words).removeprefix("CEK ") + " "
+        numbers = [
+            len(number) for number in re.findall(r"\d+", re.sub(r"(?<=\d)[ .\-](?=\d)", "", text))
+        ]
+        for service in self._services:
+            if any(begins.startswith(word + " ") for word in service.words):
+                return service
+            if service.niks and numbers.count(16) == service.niks and 11 not in numbers:
+                return service
+        return None
+
+    def _slipped(self, text: str, words: list[str]) -> Command | Misread | None:
+        """A keyword one slip away, near the front; one that stands alone, alone."""
+        told = [word for word in words if word not in self._fillers and not self._label(word)]
+        for word in told[:CLOSE_TO_THE_FRONT]:
+            meant = {self._single[each].keyword.id for each in near(word, self._single)}
+            read = self._read[meant.pop()] if len(meant) == 1 else None
+            if read is None or (read.keyword.alone and len(told) > 1):
+                continue
+            said = self._fields(read, word, text.replace(word, " ", 1))
+            return replace(said, is_slip=True) if isinstance(said, Command) else said
+        return None
+
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:
         rest = " ".join(words)
+        if self._is_courtesy(text, words):
+            return Misread(Reason.COURTESY, rest=rest)
         if self._bare is None or not re.search(r"\d", text):
             return Misread(Reason.UNKNOWN, rest=rest)
-        read = self._fields(self._bare, "", text)
-        kind = self._bare.keyword.bare or ""
-        is_number = isinstance(read, Command) and KINDS[kind].field in read.fields
-        is_mistyped = isinstance(read, Misread) and not words
-        return read if is_number or is_mistyped else Misread(Reason.UNKNOWN, rest=rest)
+        said = self._fields(self._bare, "", text)
+        is_number = isinstance(said, Command) and said.fields
+        is_mistyped = isinstance(said, Misread) and not words
+        return said if is_number or is_mistyped else Misread(Reason.UNKNOWN, rest=rest)
 
-    def _fields(self, read: _Read, word: str, text: str) -> Command | Misread:
+    def _is_courtesy(self, text: str, words: list[str]) -> bool:
+        if not words:
+            symbols = [letter for letter in text if unicodedata.category(letter) == "So"]
+            return bool(symbols) and not re.search(r"\d", text)
+        return any(word in self._courtesy for word in words) and all(
+            word in self._courtesy or word in self._fillers for word in words
+        )
+
+    def _fields(
+        self, read: _Read, word: str, text: str, known: Fields = NO_FIELDS
+    ) -> Command | Misread:
         tokens = [token for token in read.items.parse_string(text) if isinstance(token, Token)]
         runs = list(self._runs(tokens, read.poster))
-        fields = _fields(tokens)
-        wanted = {slot.kind for slot in read.poster.slots}
-        if "NAMA" in wanted and runs:
-            fields["name"] = " ".join(runs.pop(0))
+        fields: dict[str, str | date] = {**known, **self._by_shape(tokens)}
+        for slot in read.poster.slots:
+            value, runs = self._by_words(slot.kind, runs, f"{word} {text}")
+            if value:
+                fields[KINDS[slot.kind].field] = value
         rest = " ".join(" ".join(run) for run in runs)
-        problem = _problem(read.poster, tokens, fields)
+        problem = self._problem(read, tokens, fields)
         if problem is None:
             return Command(read.keyword.id, fields, word, rest)
-        reason, slot, was_read, needed = problem
-        return Misread(reason, read.keyword.id, slot, was_read, needed, word, rest)
+        return replace(problem, keyword=read.keyword.id, word=word, rest=rest, fields=fields)
+
+    def _by_shape(self, tokens: Sequence[Token]) -> Fields:
+        fields: dict[str, str | date] = {}
+        for index, token in enumerate(tokens):
+            kind = KINDS.get(token.kind)
+            if kind is None or token.value is None or self._labelled(tokens, index) == FAMILY_CARD:
+                continue
+            fields.setdefault(kind.field, token.value)
+        return fields
+
+    def _by_words(
+        self, kind: str, runs: list[list[str]], text: str
+    ) -> tuple[str | None, list[list[str]]]:
+        """What words say of a slot, and the words that are left."""
+        match KINDS[kind].shape:
+            case Shape.CHOICE:
+                return self._chosen(kind, text), runs
+            case Shape.NAME:
+                return " ".join(runs[0]) if runs else None, runs[1:]
+            case Shape.WORDS:
+                return " ".join(" ".join(run) for run in runs), []
+        return None, runs
+
+    def _chosen(self, kind: str, text: str) -> str | None:
+        """The first of a list's words that stands in the text."""
+        words, known = _WORDS.findall(text), self._choices.get(kind, {})
+        for index in range(len(words)):
+            for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
+                value = known.get(tuple(words[index : index + length]))
+                if value is not None:
+                    return value
+        return None
+
+    def _problem(self, read: _Read, tokens: Sequence[Token], fields: Fields) -> Misread | None:
+        """What was written wrongly comes before what is absent: it explains more."""
+        wanted = [slot for slot in read.poster.slots if not read.is_filled(slot.kind, fields)]
+        kinds = [slot.kind for slot in wanted]
+        for token in tokens:
+            if token.kind == "IMPOSSIBLE" and "TGL_LAHIR" in kinds:
+                return Misread(Reason.IMPOSSIBLE_DATE, slot="TGL_LAHIR", read=token.text)
+        numbers = [kind for kind in kinds if KINDS[kind].digits]
+        for token in tokens if numbers else ():
+            if token.kind == "NUMBER" and len(str(token.value)) >= SHORTEST_NUMBER:
+                return self._wrong_number(str(token.value), numbers)
+        missing = next((slot.kind for slot in wanted if slot.is_required), None)
+        if missing is None:
+            return None
+        labelled = {self._labelled(tokens, index) for index in range(len(tokens))}
+        if missing == "NIK" and FAMILY_CARD in labelled:
+            return Misread(Reason.FAMILY_CARD, slot="NIK")
+        return Misread(Reason.MISSING, slot=missing)
+
+    def _wrong_number(self, number: str, kinds: list[str]) -> Misread:
+        for service in self._services:
+            if service.digits == len(number) and "NKP" in kinds and not _PHONE.fullmatch(number):
+                return _misdirected(service, slot=str(service.digits))
+        length = len(number)
+        kind = min(kinds, key=lambda kind: abs((KINDS[kind].digits or 0) - length))
+        reason = Reason.PHONE_NUMBER if _PHONE.fullmatch(number) else Reason.WRONG_LENGTH
+        return Misread(reason, slot=kind, read=str(length), needed=str(KINDS[kind].digits))
 
     def _runs(self, tokens: Sequence[Token], read: Poster) -> Iterator[list[str]]:
         """Words that stand together and are neither label, filler nor of the keyword itself."""
@@ -140,17 +293,35 @@ class Grammar:
                 return length
         return 0
 
+    def _label(self, word: str) -> str | None:
+        return self._labels.get(tuple(word.split("_")))
+
+    def _labelled(self, tokens: Sequence[Token], index: int) -> str | None:
+        """The kind that the words just before a token announce."""
+        for token in tokens[max(index - 2, 0) : index][::-1]:
+            if token.kind == "WORD":
+                return self._label(token.text)
+            if token.kind != "SEPARATOR":
+                return None
+        return None
+
+    def _aliases(self) -> Iterator[tuple[tuple[str, ...], _Read]]:
+        yield from self._alone.items()
+        yield from self._first.items()
+
 
 def _built(keyword: Keyword) -> _Read:
     read = poster.read(keyword.poster)
-    kinds = [slot.kind for slot in read.slots]
+    kinds = {slot.kind for slot in read.slots}
+    kinds |= {KINDS[kind].instead or kind for kind in kinds}
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
     shapes = [
-        *([slots.email()] if "EMAIL" in kinds else []),
+        *slots.lettered(kinds),
         *slots.words(),
         *(slots.exact(kind) for kind in numbers),
         *([slots.birth_date()] if "TGL_LAHIR" in kinds else []),
         *(slots.grouped(kind) for kind in numbers),
+        *([slots.year()] if "TAHUN" in kinds else []),
         *slots.others(),
     ]
     items = pp.ZeroOrMore(pp.MatchFirst(shapes)) + pp.StringEnd()
@@ -161,7 +332,7 @@ def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:
     """Every way to write each keyword. Raises PosterError where two share one."""
     aliases: dict[tuple[str, ...], _Read] = {}
     for read in reads:
-        for alias in (read.poster.words[0], *read.keyword.aliases):
+        for alias in (read.poster.keyword, *read.keyword.aliases):
             words = tuple(_WORDS.findall(normalise(alias)))
             if not words or len(words) > LONGEST_ALIAS:
                 raise PosterError(f"{alias!r}: an alias has one to {LONGEST_ALIAS} words")
@@ -171,28 +342,7 @@ def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:
     return aliases
 
 
-def _fields(tokens: Sequence[Token]) -> dict[str, str | date]:
-    fields: dict[str, str | date] = {}
-    for token in tokens:
-        if token.kind in KINDS and token.value is not None:
-            fields.setdefault(KINDS[token.kind].field, token.value)
-    return fields
-
-
-def _problem(
-    read: Poster, tokens: Sequence[Token], fields: dict[str, str | date]
-) -> tuple[Reason, str, str | None, str | None] | None:
-    """What was written wrongly comes before what is absent: it explains more."""
-    open_slots = [slot for slot in read.slots if KINDS[slot.kind].field not in fields]
-    kinds = [slot.kind for slot in open_slots]
-    for token in tokens:
-        if token.kind == "IMPOSSIBLE" and "TGL_LAHIR" in kinds:
-            return Reason.IMPOSSIBLE_DATE, "TGL_LAHIR", token.text, None
-    numbers = [kind for kind in kinds if KINDS[kind].digits]
-    for token in tokens:
-        length = len(str(token.value)) if token.kind == "NUMBER" else 0
-        if length >= SHORTEST_NUMBER and numbers:
-            kind = min(numbers, key=lambda kind: abs((KINDS[kind].digits or 0) - length))
-            return Reason.WRONG_LENGTH, kind, str(length), str(KINDS[kind].digits)
-    missing = next((slot.kind for slot in open_slots if slot.is_required), None)
-    return None if missing is None else (Reason.MISSING, missing, None, None)
+def _misdirected(service: Service, slot: str | None = None, rest: str = "") -> Misread:
+    return Misread(
+        Reason.MISDIRECTED, slot=slot, read=service.name, needed=service.contact, rest=rest
+    )

@@ -37,6 +37,11 @@ class Poster:
     slots: tuple[Slot, ...]
 
     @property
+    def keyword(self) -> str:
+        """DAFTAR of DAFTAR SALDO#<NIK>…, where the slots tell the rest; all of BUKAN SAYA."""
+        return self.words[0] if self.slots else " ".join(self.words)
+
+    @property
     def usage(self) -> str:
         """How it is written: what it needs or, where it needs nothing, what it may have."""
         needed = [slot for slot in self.slots if slot.is_required] or self.slots
@@ -44,7 +49,7 @@ class Poster:
 
 
 _word = pp.Word(pp.srange("[A-Z]"))
-_kind = pp.Suppress("<") + pp.Word(pp.srange("[A-Z_]")) + pp.Suppress(">")
+_kind = pp.Suppress("<") + pp.Word(pp.srange("[A-Z_/]")) + pp.Suppress(">")
 _slot = pp.Optional(pp.one_of("# * , /"), default=" ") + _kind
 _required = pp.Group(_slot).set_parse_action(
     lambda _text, _at, found: _read_slot(found, is_required=True)

@@ -1,9 +1,13 @@
 """What a message was read as: values, never exceptions. A user's mistake is a value too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
+
+Fields = Mapping[str, str | date]
+NO_FIELDS: Fields = MappingProxyType({})
 
 
 class Reason(StrEnum):
@@ -11,19 +15,27 @@ class Reason(StrEnum):
     MISSING = "missing"
     WRONG_LENGTH = "wrong_length"
     IMPOSSIBLE_DATE = "impossible_date"
+    PHONE_NUMBER = "phone_number"  # where an NKP or a NIK belongs
+    FAMILY_CARD = "family_card"  # a KK number, of 16 digits like a NIK
+    MISDIRECTED = "misdirected"  # meant for another public service
+    EITHER = "either"  # a word that means one of two things here
+    SECRET = "secret"  # a PIN, an OTP, a mother's name, and nothing else to do
+    COURTESY = "courtesy"  # thanks, ok, a thumb
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     keyword: str
-    fields: Mapping[str, str | date]
+    fields: Fields
     word: str  # the alias as it was read; "" for a bare number
     rest: str  # words that no slot took
+    is_slip: bool = False  # the keyword was one slip away
 
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    """`read` and `needed` are numbers of digits, or `read` is the date as it was written."""
+    """`read` and `needed` are numbers of digits; or `read` is the date as it was written; or they
+    are another service's name and how to reach it; or the two keywords a word may mean."""
 
     reason: Reason
     keyword: str | None = None
@@ -32,6 +44,7 @@ class Misread:
     needed: str | None = None
     word: str = ""
     rest: str = ""
+    fields: Fields = field(default_factory=lambda: NO_FIELDS)  # what was read rightly
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,32 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Words that are data: `fillers` fall away, `labels` are printed before a kind of slot."""
+class Service:
+    """Another public service whose messages arrive here by mistake.
 
-    fillers: frozenset[str]
-    labels: Mapping[str, tuple[str, ...]]
+    `words`: phrases its messages begin with. `digits`: the length of its card's number. `niks`: it
+    is sent that many numbers of 16 digits and no NKP.
+    """
+
+    name: str
+    contact: str | None = None
+    words: tuple[str, ...] = ()
+    digits: int | None = None
+    niks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words that are data, in the upper case that texts are read in; phrases with spaces."""
+
+    fillers: frozenset[str]  # fall away
+    labels: Mapping[str, tuple[str, ...]]  # printed before a kind of slot
+    courtesy: frozenset[str] = frozenset()  # ask for nothing
+    choices: Mapping[str, Mapping[str, tuple[str, ...]]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # kind of slot -> value -> words that mean it
+    services: tuple[Service, ...] = ()
+    either: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    pins: tuple[str, ...] = ()  # come before a PIN, an OTP, a password
+    mothers: tuple[str, ...] = ()  # come before a mother's name
+    banking: tuple[str, ...] = ()  # keywords that banks want a PIN after

@@ -5,9 +5,10 @@ state that threads share, and two first messages at one instant would break each
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 import pyparsing as pp
 
@@ -50,20 +51,40 @@ _DATES = (
 _DATE = re.compile("|".join(_DATES))
 
 
+class Shape(StrEnum):
+    """How a kind of slot is told from the others."""
+
+    DIGITS = "digits"  # a number of one length
+    PATTERN = "pattern"  # by what it looks like
+    NAME = "name"  # the first words that stand together
+    WORDS = "words"  # all words that nothing else took
+    CHOICE = "choice"  # one of a list of words, which operators keep
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`digits`: the one length its numbers have."""
+    """`digits`: the one length its numbers have. `instead`: what is as good where it is wanted."""
 
     field: str
+    shape: Shape
     digits: int | None = None
+    instead: str | None = None
 
 
 KINDS: Mapping[str, Kind] = {
-    "NKP": Kind("nkp", digits=11),
-    "NIK": Kind("nik", digits=16),
-    "NAMA": Kind("name"),
-    "TGL_LAHIR": Kind("birth_date"),
-    "EMAIL": Kind("email"),
+    "NKP": Kind("nkp", Shape.DIGITS, digits=11, instead="NIK"),
+    "NIK": Kind("nik", Shape.DIGITS, digits=16),
+    "NAMA": Kind("name", Shape.NAME),
+    "TGL_LAHIR": Kind("birth_date", Shape.PATTERN),
+    "EMAIL": Kind("email", Shape.PATTERN),
+    "TAHUN": Kind("year", Shape.PATTERN),
+    "KODE": Kind("code", Shape.PATTERN),
+    "NOMOR": Kind("number", Shape.PATTERN),
+    "KOTA": Kind("city", Shape.WORDS),
+    "ISI": Kind("text", Shape.WORDS),
+    "TOPIK": Kind("topic", Shape.CHOICE),
+    "ON/OFF": Kind("switch", Shape.CHOICE),
+    "ID/EN": Kind("language", Shape.CHOICE),
 }
 
 
@@ -92,8 +113,20 @@ def birth_date() -> pp.ParserElement:
     return pp.Regex(_DATE).set_parse_action(_date)
 
 
-def email() -> pp.ParserElement:
-    return _token("EMAIL", r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower)
+# Those that begin with a letter; they are tried before words.
+_LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "EMAIL": (r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower),
+    "NOMOR": (r"[A-Z]{3}[ \-]?\d{6}[ \-]?\d{3,4}(?!\d)", lambda text: re.sub(r"[ \-]", "", text)),
+    "KODE": (r"[B-DF-HJ-NP-TV-Z]{5}(?![^\W\d_])", str),
+}
+
+
+def lettered(kinds: Collection[str]) -> list[pp.ParserElement]:
+    return [_token(kind, *_LETTERED[kind]) for kind in _LETTERED if kind in kinds]
+
+
+def year() -> pp.ParserElement:
+    return _token("TAHUN", r"(?:19|20)\d\d(?!\d)", str)
 
 
 WORD = r"[^\W\d_]+(?:[_.\-][^\W\d_]+)*"

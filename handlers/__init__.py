@@ -3,21 +3,70 @@ gets everything else as values, and answers with the name of a wording, never wi
 
 from collections.abc import Mapping
 
-from handlers import bantuan, daftar, disclosure, misread, mulai, saldo, stop, tidak, ulang, ya
+from handlers import (
+    bahasa,
+    bantuan,
+    bukan_saya,
+    daftar,
+    data,
+    disclosure,
+    ganti_hp,
+    hapus_data,
+    info,
+    iuran,
+    jp,
+    kantor,
+    klaim,
+    kode,
+    kontak,
+    lanjut,
+    lapor,
+    misread,
+    mulai,
+    notif,
+    own,
+    saldo,
+    status,
+    stop,
+    tidak,
+    ulang,
+    ya,
+)
 from handlers.question import Handler, Worded
 
 HANDLERS: Mapping[str, Handler] = {
     "saldo": saldo,
+    "iuran": iuran,
+    "status": status,
+    "data": data,
+    "klaim": klaim,
+    "jp": jp,
     "daftar": daftar,
     "ya": ya,
     "tidak": tidak,
+    "kode": kode,
+    "bukan_saya": bukan_saya,
+    "ganti_hp": ganti_hp,
+    "kantor": kantor,
+    "info": info,
+    "kontak": kontak,
+    "lapor": lapor,
+    "notif": notif,
     "stop": stop,
     "mulai": mulai,
+    "lanjut": lanjut,
     "ulang": ulang,
+    "bahasa": bahasa,
+    "hapus_data": hapus_data,
     "bantuan": bantuan,
 }
 
-SECTIONS: Mapping[str, Worded] = {**HANDLERS, "disclosure": disclosure, "misread": misread}
+SECTIONS: Mapping[str, Worded] = {
+    **HANDLERS,
+    "disclosure": disclosure,
+    "own": own,
+    "misread": misread,
+}
 
 # Every wording an answer can name, with the values it is given.
 WORDINGS: Mapping[str, tuple[str, ...]] = {

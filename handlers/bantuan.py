@@ -1,10 +1,10 @@
 """BANTUAN: what can be asked here, and who helps."""
 
-from handlers.question import Outcome, Question, Reply, Verbatim
+from handlers.question import Outcome, Page, Question, Reply, Verbatim
 
-WORDINGS = {"menu": ("saldo", "daftar")}
+WORDINGS = {"menu": ("daftar",), "more": ("daftar",)}
 
 
 def answer(question: Question) -> Reply:
-    usage = {name: Verbatim(question.usage[name]) for name in ("saldo", "daftar")}
-    return Reply(Outcome.ANSWERED, "bantuan.menu", usage)
+    usage = {"daftar": Verbatim(question.usage["daftar"])}
+    return Reply(Outcome.ANSWERED, "bantuan.menu", usage, pages=(Page("bantuan.more", usage),))

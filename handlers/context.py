@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from grammar import Command, Misread
-from handlers.question import Caller, Choice
+from grammar import Command, Misread, Reason
+from handlers.question import Ask, Caller, Choice, Draft, Reply, Suggestion
 
 LETTERS = "ABCDEF"
 NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country
@@ -15,5 +15,30 @@ def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:
     if isinstance(said, Command) and said.word == NO_TO_A_QUESTION:
         return replace(said, keyword="tidak")
     if isinstance(caller.open, Choice) and said.keyword is None and said.rest in tuple(LETTERS):
-        return Command(keyword="saldo", fields={}, word="", rest=said.rest)
+        return replace(caller.open.command, rest=said.rest)
     return said
+
+
+def meant(said: Command | Misread, caller: Caller) -> Command | None:
+    """What YA says yes to, where we had asked whether it was meant."""
+    if isinstance(caller.open, Suggestion) and said.keyword == "ya":
+        return replace(caller.open.command, is_slip=False)
+    return None
+
+
+def is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
+    """Whether the open question got its answer, so that thanks are not taken for a new one."""
+    if isinstance(caller.open, Suggestion):
+        return said.keyword == "ya"
+    is_asked_anew = any(isinstance(change, Ask) for change in reply.changes)
+    return (
+        isinstance(caller.open, Choice | Draft)
+        and said.keyword == caller.open.command.keyword
+        and not is_asked_anew
+    )
+
+
+def is_silent(said: Command | Misread, caller: Caller) -> bool:
+    """Thanks need no answer, unless we wait for one."""
+    is_courtesy = isinstance(said, Misread) and said.reason is Reason.COURTESY
+    return is_courtesy and caller.open is None

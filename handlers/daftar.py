@@ -1,8 +1,8 @@
 """DAFTAR SALDO#3171…#BUDI SANTOSO#17-08-1990#1901…: ask that this phone may read a balance."""
 
-from handlers.disclosure import ask, is_on_file, not_linked
+from handlers.disclosure import ask, guess, is_on_file, not_linked
 from handlers.ports import Participant
-from handlers.question import Guess, Masked, Outcome, Question, Reply
+from handlers.question import Change, Guess, Masked, Outcome, Question, Reply, SendCode
 
 WORDINGS = {"pending": (), "already": ("nkp",)}
 
@@ -13,19 +13,31 @@ def answer(question: Question) -> Reply:
         return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": Masked(nkp)})
     participant = question.ledger.participant(nkp)
     if not is_on_file(participant, question.caller):
-        # Counted whether it matches or not: a lock that fell on mismatches alone would tell them.
-        return Reply(Outcome.PENDING, "daftar.pending", changes=(Guess(_combination(question)),))
+        return _pending(question, participant)
     if participant is None or not _matches(question, participant):
-        return not_linked(_combination(question))
+        return not_linked(_guess(question))
     return ask(nkp)
+
+
+def _pending(question: Question, participant: Participant | None) -> Reply:
+    """The same words whether it matches or not; only a match sends a code to the number on file.
+
+    Each counts as a try: a lock that fell on mismatches alone would tell which were none.
+    """
+    changes: list[Change] = [_guess(question)]
+    if participant is not None and participant.phone and _matches(question, participant):
+        changes.append(SendCode(participant.nkp, participant.phone))
+    return Reply(Outcome.PENDING, "daftar.pending", changes=tuple(changes))
 
 
 def _matches(question: Question, participant: Participant) -> bool:
     """By NIK and birth date; people write names in too many ways for a name to decide."""
     said = question.field("nik"), question.field("birth_date")
-    return said == (participant.nik, participant.birth_date)
+    return None not in said and said == (participant.nik, participant.birth_date)
 
 
-def _combination(question: Question) -> str:
-    """What counts as one guess: with the NKP alone, a birth date could be found by trying."""
-    return " ".join(str(question.field(name)) for name in ("nkp", "nik", "birth_date"))
+def _guess(question: Question) -> Guess:
+    """With the NKP alone as what counts, a birth date could be found by trying."""
+    identities = guess(question.nkp, question.nik)
+    combination = f"{identities.combination} {question.field('birth_date')}"
+    return Guess(combination, identities.parts)

@@ -25,6 +25,7 @@ WORDINGS = {
     "not_linked": (),
     "locked": (),
     "replaced": ("nkp",),
+    "code": ("nkp", "code"),
     "unavailable": (),
 }
 CONSENT_LASTS = timedelta(hours=24)
@@ -48,23 +49,29 @@ def not_registered(question: Question) -> Reply:
     return Reply(Outcome.NOT_REGISTERED, "disclosure.not_registered", usage)
 
 
-def not_linked(identity: str) -> Reply:
-    return Reply(Outcome.NOT_LINKED, "disclosure.not_linked", changes=(Guess(identity),))
+def not_linked(guess: Guess) -> Reply:
+    return Reply(Outcome.NOT_LINKED, "disclosure.not_linked", changes=(guess,))
+
+
+def guess(*parts: object) -> Guess:
+    """Every part is an identity of its own; together they are one try."""
+    named = tuple(str(part) for part in parts if part is not None)
+    return Guess(" ".join(named), named)
 
 
 def locked(question: Question) -> Reply | None:
     """A locked phone is answered as long as it names no identity but its own."""
-    named = question.nkp or question.field("nik")
+    named = question.nkp or question.nik
     if question.caller.locked and named and question.nkp not in question.caller.nkps:
         return Reply(Outcome.LOCKED, "disclosure.locked")
     return None
 
 
-def unavailable() -> Reply:
-    """The ledger cannot be read now; the true answer follows by itself."""
-    return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")
-
-
 def replaced(nkp: str) -> Reply:
     """To the phone that `nkp` was bound to until another one took its place."""
     return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": Masked(nkp)})
+
+
+def unavailable() -> Reply:
+    """The ledger cannot be read now; the true answer follows by itself."""
+    return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")

@@ -1,26 +1,97 @@
-"""A message that could not be read: what was read of it, and what is needed."""
+"""A message that could not be read, or not surely: what was read of it, and what is needed."""
 
-from grammar import Misread, Reason
-from handlers.question import Outcome, Question, Reply, Verbatim
+from datetime import timedelta
+
+from grammar import Command, Misread, Reason
+from handlers.question import (
+    Ask,
+    Draft,
+    Outcome,
+    Question,
+    Reply,
+    Suggestion,
+    Value,
+    Verbatim,
+)
+from handlers.ya import still_open
 
 WORDINGS = {
     "unknown": ("saldo",),
     "missing": ("slot", "usage"),
+    "only_missing": ("slot",),
     "wrong_length": ("slot", "read", "needed", "usage"),
     "impossible_date": ("slot", "read", "usage"),
+    "phone_number": ("slot", "needed", "usage"),
+    "family_card": ("usage",),
+    "misdirected": ("digits", "service", "contact", "saldo"),
+    "either": ("first", "second"),
+    "secret": (),
+    "slip": ("meant",),
+    "still_open": ("answer",),
 }
+DRAFTED = "daftar"  # long enough that nobody should type it twice
+DRAFT_LASTS = timedelta(minutes=15)
+SUGGESTION_LASTS = timedelta(minutes=10)
+# A keyword that only reads what is the sender's own may be guessed; others are asked for first.
+ASKED_FIRST = {
+    "stop",
+    "mulai",
+    "kode",
+    "bukan_saya",
+    "ganti_hp",
+    "lapor",
+    "notif",
+    "bahasa",
+    "hapus_data",
+}
+
+
+def is_asked_first(command: Command) -> bool:
+    return command.is_slip and command.keyword in ASKED_FIRST
+
+
+def suggest(question: Question, command: Command) -> Reply:
+    return Reply(
+        Outcome.CONFIRM,
+        "misread.slip",
+        {"meant": Verbatim(question.usage[command.keyword])},
+        changes=(Ask(Suggestion(command), SUGGESTION_LASTS),),
+    )
 
 
 def answer(question: Question) -> Reply:
     said = question.said
-    if not isinstance(said, Misread) or said.reason is Reason.UNKNOWN or said.keyword is None:
-        usage = {"saldo": Verbatim(question.usage["saldo"])}
-        return Reply(Outcome.UNKNOWN, "misread.unknown", usage)
-    values = {
+    if not isinstance(said, Misread):
+        raise TypeError("a command is answered by its handler")
+    usage = {name: Verbatim(line) for name, line in question.usage.items()}
+    match said.reason:
+        case Reason.SECRET:
+            return Reply(Outcome.SECRET, "misread.secret")
+        case Reason.COURTESY:
+            return still_open(question)
+        case Reason.EITHER:
+            either = {"first": Verbatim(said.read or ""), "second": Verbatim(said.needed or "")}
+            return Reply(Outcome.CONFIRM, "misread.either", either)
+        case Reason.MISDIRECTED:
+            values = {"digits": said.slot, "service": said.read, "contact": said.needed}
+            values_and_usage = {**values, "saldo": usage["saldo"]}
+            return Reply(Outcome.MISDIRECTED, "misread.misdirected", values_and_usage)
+    if said.reason is Reason.UNKNOWN or said.keyword is None:
+        return Reply(Outcome.UNKNOWN, "misread.unknown", {"saldo": usage["saldo"]})
+    return _invalid(said, usage[said.keyword])
+
+
+def _invalid(said: Misread, usage: Verbatim) -> Reply:
+    values: dict[str, Value] = {
         "slot": (said.slot or "").replace("_", " "),
         "read": said.read,
         "needed": said.needed,
-        "usage": Verbatim(question.usage[said.keyword]),
+        "usage": usage,
     }
-    offered = {name: values[name] for name in WORDINGS[said.reason]}
-    return Reply(Outcome.INVALID, f"misread.{said.reason}", offered)
+    name, changes = str(said.reason), tuple[Ask, ...]()
+    if said.keyword == DRAFTED and said.fields:
+        command = Command(said.keyword, said.fields, said.word, said.rest)
+        changes = (Ask(Draft(command), DRAFT_LASTS),)
+        name = "only_missing" if said.reason is Reason.MISSING else name
+    offered = {name: values[name] for name in WORDINGS[name]}
+    return Reply(Outcome.INVALID, f"misread.{name}", offered, changes=changes)

@@ -1,5 +1,6 @@
 """The participant ledger as handlers see it: look-ups by key, each of which may find it away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,9 +13,14 @@ class Participant:
 
     nkp: str
     nik: str | None
+    name: str | None
     birth_date: date | None
     phone: str | None  # the number on file, E.164
     status: str | None  # AKTIF, TIDAK AKTIF
+    status_since: date | None
+    status_reason: str | None
+    emergency_name: str | None
+    emergency_phone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,59 @@ class Balance:
     """The JHT account as of a day, in rupiah."""
 
     as_of: date
+    contributions: Decimal | None
+    returns: Decimal | None
     total: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class YearPaid:
+    """What was paid for the months of one year, in rupiah by programme."""
+
+    months: int
+    jht: Decimal
+    jp: Decimal
+    jkk: Decimal
+    jkm: Decimal
+    jkp: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    claim_no: str
+    nkp: str
+    program: str | None
+    stage: str | None  # AGENDA … SELESAI, or DITOLAK
+    filed_on: date | None
+    updated_on: date | None
+    amount: Decimal | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    name: str
+    city: str
+    address: str | None
+    phone: str | None
+    hours: str | None
+    timezone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    program: str
+    category: str
+    item: str
+    effective_from: date
+    value: Decimal
+    unit: str  # percent, rupiah
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    value: str | None
+    hours: str | None
 
 
 class LedgerDown(Exception):
@@ -34,11 +92,31 @@ class Ledger(Protocol):
 
     def participant(self, nkp: str) -> Participant | None: ...
 
+    def participants_of(self, nik: str) -> Sequence[Participant]:
+        """Every NKP of a person, in order."""
+
     def balance(self, nkp: str) -> Balance | None:
         """The latest one."""
 
     def last_contribution(self, nkp: str) -> date | None:
         """The first day of the last month that was paid for."""
 
-    def contact(self, channel: str) -> str | None:
+    def paid_in(self, nkp: str, year: int) -> YearPaid: ...
+
+    def pension_months(self, nkp: str) -> int:
+        """For how many months JP was paid."""
+
+    def programs(self, nkp: str) -> Sequence[str]:
+        """JHT, JKK …: those that have not ended."""
+
+    def claims(self, nkp: str) -> Sequence[Claim]:
+        """The latest first."""
+
+    def offices(self) -> Sequence[Office]:
+        """All of them, by code."""
+
+    def rates(self) -> Sequence[Rate]:
+        """All that ever held, by date."""
+
+    def contact(self, channel: str) -> Contact | None:
         """How people reach `channel`, such as "call_centre"."""

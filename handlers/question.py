@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     INVALID = "invalid"
     NOT_REGISTERED = "not_registered"
     NOT_LINKED = "not_linked"
+    MISDIRECTED = "misdirected"
+    SECRET = "secret"
     LOCKED = "locked"
     UNAVAILABLE = "unavailable"
     UNKNOWN = "unknown"
@@ -34,10 +36,52 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """We asked which of the phone's NKPs is meant: A, B, …"""
+    """We asked which of the phone's NKPs `command` means: A, B, …"""
+
+    command: Command
 
 
-OpenQuestion = Consent | Choice
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """We asked for what `command` lacks."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """We asked whether `command` was meant."""
+
+    command: Command
+
+
+OpenQuestion = Consent | Choice | Draft | Suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A participant bound to a phone with consent; `on_file` is what its number on file was then,
+    None where that was not known."""
+
+    nkp: str
+    on_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A complaint or a data-protection request of this phone."""
+
+    number: str
+    is_open: bool
+    opened_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A registration from this phone whose code was typed rightly just now."""
+
+    nkp: str
+    on_file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +89,23 @@ class Caller:
     """What is known of the phone that wrote."""
 
     phone: str  # E.164
-    nkps: tuple[str, ...] = ()  # bound with consent, oldest first
+    bound: tuple[Bound, ...] = ()  # oldest first
     open: OpenQuestion | None = None
+    asked: str | None = None  # the open question as it was worded
     locked: bool = False  # too many identities that are not linked to it
     last_answer: str | None = None  # what ULANG may still repeat
     last_about: str | None = None  # the NKP that answer tells of
+    next_page: str | None = None  # what LANJUT shows
+    claimed: Claimed | None = None
+    case: Case | None = None  # the one whose number was typed
+
+    @property
+    def nkps(self) -> tuple[str, ...]:
+        return tuple(bound.nkp for bound in self.bound)
+
+    def on_file(self, nkp: str) -> str | None:
+        """The number on file when `nkp` was bound to this phone."""
+        return next((bound.on_file for bound in self.bound if bound.nkp == nkp), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +114,23 @@ class Question:
     caller: Caller
     ledger: Ledger
     usage: Mapping[str, str]  # keyword id -> how it is written, from its poster
+    today: date
 
     def field(self, name: str) -> str | date | None:
         """What a slot took, such as "nkp" or "birth_date"."""
-        return None if isinstance(self.said, Misread) else self.said.fields.get(name)
+        return self.said.fields.get(name)
+
+    def text(self, name: str) -> str | None:
+        value = self.field(name)
+        return value if isinstance(value, str) else None
 
     @property
     def nkp(self) -> str | None:
-        value = self.field("nkp")
-        return value if isinstance(value, str) else None
+        return self.text("nkp")
+
+    @property
+    def nik(self) -> str | None:
+        return self.text("nik")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +153,25 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the ledger's own, shown in the reader's language."""
+
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Verbatim:
     """Our own words, never cut and never changed: a usage line, an earlier answer."""
 
     text: str
 
 
-Value = str | int | Decimal | date | Masked | Month | Choices | Verbatim | None
+Value = str | int | Decimal | date | Masked | Month | Choices | Term | Percent | Verbatim | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +189,45 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """The person agreed: this phone may ask for `nkp`."""
+    """The person agreed: this phone may ask for `nkp`, whose number on file is `on_file`."""
 
     nkp: str
+    on_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """This phone may ask for these no more; what ULANG would show is destroyed."""
+
+    nkps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disown:
+    """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
+    is unbound, and no further ones are sent for these participants."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCode:
+    """To the number on file, that the phone which writes may be bound to `nkp`."""
+
+    nkp: str
+    on_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCode:
+    """A try at whatever codes this phone waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """An identity was named that is not linked to this phone."""
+    """Identities were named that are not linked to this phone: `combination` is what counts as one
+    try, `parts` are counted over all phones."""
 
-    identity: str
+    combination: str
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +240,59 @@ class Resume:
     """What was stopped may be sent again."""
 
 
-Change = Ask | Close | Bind | Guess | Stop | Resume
+@dataclass(frozen=True, slots=True)
+class WantNews:
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Answer in this language from now on: id, en."""
+
+    language: str
+
+
+class CaseKind(StrEnum):
+    COMPLAINT = "complaint"
+    DATA_REQUEST = "data_request"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """Give what was written a number, which the reply's wording names as {number}."""
+
+    kind: CaseKind
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """The next page was shown."""
+
+
+Change = (
+    Ask
+    | Close
+    | Bind
+    | Unbind
+    | Disown
+    | SendCode
+    | WrongCode
+    | Guess
+    | Stop
+    | Resume
+    | WantNews
+    | Speak
+    | OpenCase
+    | TurnPage
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One more SMS that LANJUT brings."""
+
+    wording: str
+    values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +304,7 @@ class Reply:
     values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     changes: tuple[Change, ...] = ()
     about: str | None = None  # the NKP whose data it tells
+    pages: tuple[Page, ...] = ()
 
 
 class Worded(Protocol):

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from handlers import saldo
-from handlers.disclosure import is_on_file, not_linked
+from handlers import own, saldo
+from handlers.disclosure import guess, is_on_file, not_linked
 from handlers.question import (
     Bind,
     Choice,
     Close,
     Consent,
+    Draft,
     Outcome,
     Question,
     Reply,
@@ -16,8 +17,8 @@ from handlers.question import (
 )
 
 WORDINGS = {
-    "bound": ("nkp", "as_of", "total", "status", "month"),
-    "bound_no_balance": ("nkp", "status"),
+    "bound": saldo.WORDINGS["balance"],
+    "bound_no_balance": saldo.WORDINGS["no_balance"],
     "nothing_open": ("saldo",),
 }
 BOUND = {"saldo.balance": "ya.bound", "saldo.no_balance": "ya.bound_no_balance"}
@@ -27,8 +28,10 @@ def answer(question: Question) -> Reply:
     match question.caller.open:
         case Consent(nkp):
             return _bind(question, nkp)
-        case Choice():
-            return saldo.choose(question.caller.nkps)
+        case Choice(command):
+            return own.choose(replace(question, said=command))
+        case Draft():
+            return still_open(question)
         case _:
             return nothing_open(question)
 
@@ -38,11 +41,18 @@ def nothing_open(question: Question) -> Reply:
     return Reply(Outcome.UNKNOWN, "ya.nothing_open", usage)
 
 
+def still_open(question: Question) -> Reply:
+    """The question once more: this was no answer to it."""
+    asked = {"answer": Verbatim(question.caller.asked or "")}
+    return Reply(Outcome.CONFIRM, "misread.still_open", asked)
+
+
 def _bind(question: Question, nkp: str) -> Reply:
     """The number on file may have changed since we asked."""
     participant = question.ledger.participant(nkp)
-    if not is_on_file(participant, question.caller):
-        told = not_linked(nkp)
+    if participant is None or not is_on_file(participant, question.caller):
+        told = not_linked(guess(nkp))
         return replace(told, changes=(*told.changes, Close()))
-    told = saldo.balance(question, nkp, participant)
-    return replace(told, wording=BOUND[told.wording], changes=(Bind(nkp), Close()))
+    told = saldo.balance(question, participant)
+    changes = (Bind(nkp, participant.phone), Close())
+    return replace(told, wording=BOUND[told.wording], changes=changes, about=nkp)

@@ -8,12 +8,15 @@ from typing import Any
 
 import yaml
 
-from grammar import Grammar, Keyword, PosterError, Words
+from grammar import Grammar, Keyword, PosterError, Service, Words
 from handlers import HANDLERS, WORDINGS
+from handlers.question import Value
 from smsgw import replies
 from smsgw.replies import Wording, WordingError
 
 DEFAULT_BUDGET = 1
+LANGUAGES = ("id", "en")
+Texts = Mapping[str, str]  # by language
 ENTRY_KEYS = {"poster", "aliases", "alone", "bare", "budget", "wordings"}
 
 
@@ -25,11 +28,21 @@ class KeywordsError(ValueError):
 class Configuration:
     grammar: Grammar
     usage: Mapping[str, str]
-    wordings: Mapping[str, Wording]
+    wordings: Mapping[str, Mapping[str, Wording]]  # by language
     budgets: Mapping[str, int]  # keyword id -> segments
+    terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
 
     def budget(self, wording: str) -> int:
         return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)
+
+    def text(self, wording: str, values: Mapping[str, Value], language: str) -> str:
+        """A reply as it is sent."""
+        return replies.render(
+            self.wordings[language][wording],
+            values,
+            self.budget(wording),
+            self.terms.get(language, {}),
+        )
 
 
 @cache
@@ -42,11 +55,9 @@ def load(text: str) -> Configuration:
     try:
         document = yaml.safe_load(text)
         entries: Mapping[str, Mapping[str, Any]] = document["keywords"]
-        words = Words(
-            fillers=frozenset(document["fillers"]),
-            labels={kind: tuple(labels) for kind, labels in document["labels"].items()},
-        )
-        shared: Mapping[str, Mapping[str, str]] = document["wordings"]
+        words = _words(document)
+        shared: Mapping[str, Mapping[str, Texts]] = document["wordings"]
+        terms: Mapping[str, Mapping[str, str]] = document.get("terms", {})
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise KeywordsError(f"keywords, wordings, fillers and labels are needed: {error}") from None
     _raise_for([*_entry_faults(entries)])
@@ -54,16 +65,43 @@ def load(text: str) -> Configuration:
     usage = {name: grammar.usage(name) for name in entries}
     budgets = {name: entry.get("budget", DEFAULT_BUDGET) for name, entry in entries.items()}
     texts = _texts({name: entry["wordings"] for name, entry in entries.items()}, shared)
-    wordings, faults = {}, []
+    wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
+    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - WORDINGS.keys()]
     for name, offered in WORDINGS.items():
-        try:
-            wordings[name] = _wording(texts.pop(name, None))
-            budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
-            replies.check(wordings[name], frozenset(offered), usage, budget)
-        except WordingError as error:
-            faults.append(f"{name}: {error}")
-    _raise_for(faults + [f"{name}: no reply uses this wording" for name in texts])
-    return Configuration(grammar, usage, wordings, budgets)
+        budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
+        for language in LANGUAGES:
+            try:
+                wording = _wording(texts.get(name), language)
+                replies.check(wording, frozenset(offered), usage, budget)
+            except WordingError as error:
+                faults.append(f"{name} ({language}): {error}")
+            else:
+                wordings[language][name] = wording
+    _raise_for(faults)
+    return Configuration(grammar, usage, wordings, budgets, terms)
+
+
+def _words(document: Mapping[str, Any]) -> Words:
+    secrets = document.get("secrets", {})
+    return Words(
+        fillers=frozenset(document["fillers"]),
+        labels={kind: tuple(labels) for kind, labels in document["labels"].items()},
+        courtesy=frozenset(document.get("courtesy", ())),
+        choices={
+            kind: {str(value): tuple(words) for value, words in values.items()}
+            for kind, values in document.get("choices", {}).items()
+        },
+        services=tuple(
+            Service(**{**service, "words": tuple(service.get("words", ()))})
+            for service in document.get("services", ())
+        ),
+        either={
+            word: (first, second) for word, (first, second) in document.get("either", {}).items()
+        },
+        pins=tuple(secrets.get("pins", ())),
+        mothers=tuple(secrets.get("mothers", ())),
+        banking=tuple(secrets.get("banking", ())),
+    )
 
 
 def _entry_faults(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -100,7 +138,7 @@ def _grammar(entries: Mapping[str, Mapping[str, Any]], words: Words) -> Grammar:
         raise KeywordsError(str(error)) from None
 
 
-def _texts(*groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _texts(*groups: Mapping[str, Mapping[str, Texts]]) -> dict[str, Texts]:
     return {
         f"{section}.{name}": text
         for group in groups
@@ -109,10 +147,10 @@ def _texts(*groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def _wording(text: str | None) -> Wording:
-    if text is None:
+def _wording(texts: Texts | None, language: str) -> Wording:
+    if not texts or language not in texts:
         raise WordingError("this wording is missing")
-    return replies.parse(text)
+    return replies.parse(texts[language])
 
 
 def _raise_for(faults: list[str]) -> None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 NAMES = {
@@ -91,6 +93,10 @@ class Ciphertext(StrEnum):
     PHONE = "phones.number"
     NKP = "bindings.nkp"
     CONSENT = "bindings.consent"
+    ON_FILE = "bindings.on_file"
+    CLAIMED_NKP = "codes.nkp"
+    CLAIMED_ON_FILE = "codes.on_file"
+    PAGES = "pages.texts"
     ASKED = "questions.asked"
     MESSAGE = "messages.text"
     REPLY = "replies.text"
@@ -123,6 +129,8 @@ class AttemptEnd(StrEnum):
 class QuestionKind(StrEnum):
     CONSENT = "consent"
     CHOICE = "choice"
+    DRAFT = "draft"
+    SUGGESTION = "suggestion"
 
 
 def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
@@ -139,6 +147,8 @@ phones = Table(
     # Every message of a phone counts it up; who reads and then finds it changed starts again.
     Column("version", BigInteger, nullable=False),
     Column("stopped_at", Instant),
+    Column("language", String(2), nullable=False, server_default="id"),
+    Column("wants_news", Boolean, nullable=False, server_default=false()),
     Column("last_message_id", Id),
     Column("last_reply_id", Id),  # what ULANG repeats
 )
@@ -153,6 +163,8 @@ bindings = Table(
     Column("bound_at", Instant, nullable=False),
     Column("consent", LargeBinary, nullable=False),  # the wording that was agreed to
     Column("consented_at", Instant, nullable=False),
+    Column("on_file", LargeBinary),  # the number on file then; another one ends the binding
+    Column("used_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Index("ix_bindings_phone_id", "phone_id"),
 )
@@ -176,6 +188,53 @@ questions = Table(
     one_of("kind", QuestionKind),
 )
 
+codes = Table(
+    "codes",  # sent to a number on file, to be typed on the phone that wants to be bound
+    service,
+    Column("id", Id, primary_key=True),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),  # the one that wants it
+    Column("nkp_hash", LargeBinary(32), nullable=False),
+    Column("nkp", LargeBinary, nullable=False),
+    Column("on_file_hash", LargeBinary(32), nullable=False),
+    Column("on_file", LargeBinary, nullable=False),
+    Column("code_hash", LargeBinary(32), nullable=False),
+    Column("wrong_tries", Integer, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("ended_at", Instant),  # used, or void
+    Index("ix_codes_phone_id", "phone_id"),
+    Index("ix_codes_nkp_hash", "nkp_hash"),
+    Index("ix_codes_on_file_hash", "on_file_hash"),
+)
+
+freezes = Table(
+    "freezes",  # participants for whom no codes are sent: somebody said BUKAN SAYA
+    service,
+    Column("nkp_hash", LargeBinary(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+pages = Table(
+    "pages",  # what LANJUT shows
+    service,
+    Column("phone_id", Id, ForeignKey("phones.id"), primary_key=True),
+    Column("texts", LargeBinary, nullable=False),  # JSON: a list
+    Column("expires_at", Instant, nullable=False),
+)
+
+cases = Table(
+    "cases",  # what a person has to see to
+    service,
+    Column("id", Id, primary_key=True),
+    Column("number", String(16), nullable=False, unique=True),  # ADU-251031-0042
+    Column("kind", String(20), nullable=False),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("message_id", Id, nullable=False),  # which holds its text
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    CheckConstraint("kind IN ('complaint', 'data_request')", name="kind"),
+    Index("ix_cases_phone_id", "phone_id"),
+)
+
 guesses = Table(
     "guesses",  # identities that a phone named and that are not linked to it
     service,
@@ -183,6 +242,15 @@ guesses = Table(
     Column("identity_hash", LargeBinary(32), primary_key=True),
     Column("at", Instant, nullable=False),
     Index("ix_guesses_identity_hash", "identity_hash"),
+)
+
+named = Table(
+    "named",  # each NKP and NIK that a phone named without being linked to it, for all phones
+    service,
+    Column("phone_id", Id, ForeignKey("phones.id"), primary_key=True),
+    Column("identity_hash", LargeBinary(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Index("ix_named_identity_hash", "identity_hash"),
 )
 
 messages = Table(

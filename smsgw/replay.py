@@ -3,6 +3,7 @@
 Time moves only as the transcript says; every conversation starts from the state the file describes.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ from smsgw.transcript import Expected, Transcript
 
 BETWEEN_MESSAGES = timedelta(seconds=20)
 LANE = "2757"
+A_CODE = re.compile(r"KODE ([B-DF-HJ-NP-TV-Z]{5})\b")
 KEY = "transcripts are public, so is this key"
-ECHO = "=echo"
+ECHO, CODE = "=echo", "=code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ class Talk:
 
     def _say(self, sender: str, text: str) -> tuple[Answer | None, tuple[Outgoing, ...]]:
         self._clock.now += BETWEEN_MESSAGES
-        said = self._last_reply_to(sender) if text == ECHO else text
+        said = (
+            self._last_reply_to(sender) if text == ECHO else text.replace(CODE, self._last_code())
+        )
         reference = f"{self._name}-{len(self._taken)}"
         answer = responder.respond(
             self._rt, IncomingSms("simulator", reference[-64:], sender, LANE, said)
@@ -106,6 +110,11 @@ class Talk:
         nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
         self._rt = self._up if is_up else replace(self._up, ledger=nowhere)
         return ()
+
+    def _last_code(self) -> str:
+        texts = [each.text for step in self._taken for each in step.also]
+        codes = [found[1] for text in texts if (found := A_CODE.search(text))]
+        return codes[-1] if codes else ""
 
     def _last_reply_to(self, sender: str) -> str:
         number = phone.e164(sender)

@@ -15,8 +15,9 @@ from datetime import date
 from decimal import Decimal
 from functools import singledispatch
 from string import Formatter
+from types import MappingProxyType
 
-from handlers.question import Choices, Masked, Month, Value, Verbatim
+from handlers.question import Choices, Masked, Month, Percent, Term, Value, Verbatim
 from smsgw import gsm7
 
 TEXT_WIDTH = 20
@@ -24,6 +25,7 @@ SHOWN_DIGITS = 4
 NKP_DIGITS = 11
 CHOICES_SHOWN = 6
 
+MOST = Decimal("100.00")
 WIDEST_NKP = Masked("0" * NKP_DIGITS)
 # The widest value that a placeholder can be given. Those of a usage line depend on the posters.
 WIDEST: Mapping[str, Value] = {
@@ -38,9 +40,50 @@ WIDEST: Mapping[str, Value] = {
     "read": "W" * TEXT_WIDTH,
     "needed": "W" * TEXT_WIDTH,
     "call_centre": "W" * TEXT_WIDTH,
+    "contributions": Decimal(2**63 - 1),
+    "returns": Decimal(2**63 - 1),
+    "due": date(2000, 12, 31),
+    "arrears": 999,
+    "year": "2000",
+    **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp", "amount"), Decimal(2**63 - 1)),
+    "since": date(2000, 12, 31),
+    "why": "W" * TEXT_WIDTH,
+    "number": "ADU-251031-0042",
+    "name": "W" * TEXT_WIDTH,
+    "born": date(2000, 12, 31),
+    "programs": "JHT+JKK+JKM+JKP+JP",
+    "emergency": "W" * TEXT_WIDTH,
+    "holes": "W" * 40,
+    "program": "W" * 10,
+    "claim": "***0000",
+    "stage": "W" * TEXT_WIDTH,
+    "step": 5,
+    "updated": date(2000, 12, 31),
+    "next": "W" * TEXT_WIDTH,
+    "before": "W" * TEXT_WIDTH,
+    "code": "BCDFG",
+    "office": "W" * 30,
+    "address": "W" * 60,
+    "phone": "W" * TEXT_WIDTH,
+    "hours": "W" * 30,
+    "zone": "W" * 5,
+    "city": "W" * TEXT_WIDTH,
+    "whatsapp": "W" * TEXT_WIDTH,
+    "email": "W" * 40,
+    **dict.fromkeys(("jht_employer", "jht_worker", "jp_employer", "jp_worker"), Percent(MOST)),
+    **dict.fromkeys(("jkm_employer", "jkk_lowest", "jkk_highest"), Percent(MOST)),
+    **dict.fromkeys(("jp_cap", "bpu"), Decimal(2**40)),
+    "digits": "16",
+    "service": "W" * 30,
+    "contact": "W" * TEXT_WIDTH,
+    "first": Verbatim("W" * TEXT_WIDTH),
+    "second": Verbatim("W" * TEXT_WIDTH),
+    "meant": Verbatim("W" * 40),
     "ref": "W" * 6,
     "answer": Verbatim("W" * 160),
 }
+# A text is cut to what its placeholder is given, for most that is TEXT_WIDTH.
+WIDTHS = {name: len(value) for name, value in WIDEST.items() if isinstance(value, str)}
 EVERYWHERE = frozenset({"call_centre", "ref"})
 
 
@@ -83,8 +126,14 @@ def parse(text: str) -> Wording:
     return Wording(tuple(_pieces(text)))
 
 
-def render(wording: Wording, values: Mapping[str, Value], budget: int) -> str:
-    shown = {name: None if value is None else show(value) for name, value in values.items()}
+def render(
+    wording: Wording,
+    values: Mapping[str, Value],
+    budget: int,
+    terms: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """`terms`: the ledger's words in the reader's language, where that is another."""
+    shown = {name: _shown(name, value, terms) for name, value in values.items()}
     kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
     for index, piece in enumerate(wording.pieces):
         if piece.is_clause:
@@ -100,8 +149,11 @@ def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], b
     if unknown:
         raise WordingError(f"{{{min(unknown)}}} is no value of this reply")
     longest = max(usage.values(), key=len, default="")
-    lines = {"usage": longest, **usage}
-    widest = {**WIDEST, **{name: Verbatim(line) for name, line in lines.items()}}
+    lines = {**usage, "usage": longest}
+    # A value that a reply is given wins over a usage line of the same name, such as {status}.
+    widest = {**{name: Verbatim(line) for name, line in lines.items()}, **WIDEST}
+    widest["usage"] = Verbatim(longest)
+    widest |= {name: Verbatim(usage[name]) for name in ("saldo", "daftar") if name in usage}
     required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
     text = render(required, widest, budget)
     counted = gsm7.count(text)
@@ -112,15 +164,20 @@ def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], b
         )
 
 
+def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, Term):
+        value = terms.get(value.word, value.word)
+    if isinstance(value, str):
+        return gsm7.to_gsm7(value)[: WIDTHS.get(name, TEXT_WIDTH)].strip()
+    return show(value)
+
+
 @singledispatch
 def show(value: Value) -> str:
     """A value as replies write it."""
     raise TypeError(f"no reply can show a {type(value).__name__}")
-
-
-@show.register
-def _(value: str) -> str:
-    return gsm7.to_gsm7(value)[:TEXT_WIDTH].strip()
 
 
 @show.register
@@ -146,6 +203,11 @@ def _(value: Month) -> str:
 @show.register
 def _(value: Masked) -> str:
     return "*" * (NKP_DIGITS - SHOWN_DIGITS) + value.number[-SHOWN_DIGITS:]
+
+
+@show.register
+def _(value: Percent) -> str:
+    return f"{value.value.normalize():f}".replace(".", ",")
 
 
 @show.register

@@ -8,6 +8,7 @@ The carrier may be told that all is well once `respond` has returned, and not be
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import SystemRandom
@@ -15,16 +16,29 @@ from secrets import SystemRandom
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from grammar import Command, Misread, normalise
+from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import HANDLERS, context, disclosure, misread
-from handlers.ports import LedgerDown
-from handlers.question import Change, Outcome, Question, Reply, Resume, Stop, Value, Verbatim
-from smsgw import gsm7, inbox, keywords, logs, outbox, phone, registry, replies
+from handlers.ports import Contact, LedgerDown
+from handlers.question import (
+    Change,
+    Close,
+    Draft,
+    OpenCase,
+    OpenQuestion,
+    Outcome,
+    Question,
+    Reply,
+    Resume,
+    Speak,
+    Stop,
+    Value,
+    Verbatim,
+)
+from smsgw import cases, gsm7, inbox, keywords, logs, outbox, phone, registry, replies
 from smsgw.carriers.base import IncomingSms
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.models import ReplyState
-from smsgw.outbox import Draft
-from smsgw.registry import Known, Lost, Outrun
+from smsgw.registry import Known, Notice, Outrun
 from smsgw.runtime import Runtime, Transaction
 
 log = logs.get(__name__)
@@ -35,7 +49,7 @@ REPEAT_WITHIN = timedelta(minutes=2)
 # Who says the same again with the answer in hand asks again.
 ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT}
 # What people send twice on purpose, or to a question that was asked twice.
-NEVER_REPEATS = {"ya", "tidak", "ulang", "stop"}
+NEVER_REPEATS = {"ya", "tidak", "kode", "lanjut", "ulang", "stop"}
 CHANCE = SystemRandom()
 
 
@@ -84,6 +98,8 @@ class Told:
     rt: Runtime
     tx: Transaction
     call_centre: Verbatim | None
+    message_id: int = 0
+    language: str = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,9 @@ def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
 
 def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     started = time.perf_counter()
-    said = keywords.published().grammar.parse(sms.text)
+    grammar = keywords.published().grammar
+    said = grammar.parse(sms.text)
+    sms = replace(sms, text=_storable(grammar, said, sms.text))
     heard = Heard(sms, said, rt.vault.hash(normalise(sms.text), "text"), owed)
     try:
         answer = _in_turn(rt, heard)
@@ -132,7 +150,7 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
     with rt.reading() as tx:
         if heard.owed is None and inbox.is_known(tx, heard.sms):
             raise Repeated
-        known = registry.read(tx, number) if number else None
+        known = _read(tx, number, heard.said) if number else None
     if known is None or not _may_be_answered(rt, known):
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
@@ -147,21 +165,52 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
-    said = context.resolve(heard.said, known.caller)
-    question = Question(said, known.caller, rt.ledger, keywords.published().usage)
+    said = context.resolve(_completed(heard, known.caller.open), known.caller)
+    if context.is_silent(said, known.caller):
+        return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
+    today = rt.now().astimezone(rt.settings.zone).date()
+    question = Question(said, known.caller, rt.ledger, keywords.published().usage, today)
+    meant = context.meant(said, known.caller)
+    asked = replace(question, said=meant) if meant else question
     try:
-        reply = disclosure.locked(question) or _handled(question)
+        reply = disclosure.locked(asked) or _handled(asked)
     except LedgerDown:
         if heard.owed is not None:
             raise NotStored from None
         waits = Verdict(said.keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
-    return Decision(Verdict(said.keyword, reply.outcome), reply, reply.changes)
+    settled = (Close(),) if context.is_settled(said, known.caller, reply) else ()
+    return Decision(Verdict(said.keyword, reply.outcome), reply, (*settled, *reply.changes))
+
+
+def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
+    """What may be kept of a text: no secret, and nothing at all where it was one."""
+    is_secret = isinstance(said, Misread) and said.reason is Reason.SECRET
+    return "" if is_secret else grammar.redact(text).text
+
+
+def _read(tx: Transaction, number: str, said: Command | Misread) -> Known:
+    code, case = said.fields.get("code"), said.fields.get("number")
+    return registry.read(
+        tx, number, code=str(code) if code else None, case=str(case) if case else None
+    )
+
+
+def _completed(heard: Heard, asked: OpenQuestion | None) -> Command | Misread:
+    """What a message without a keyword adds to a registration that lacked something."""
+    if not isinstance(asked, Draft) or heard.said.word:
+        return heard.said
+    grammar, draft = keywords.published().grammar, asked.command
+    completed = grammar.complete(draft.keyword, draft.fields, heard.sms.text)
+    is_no_help = completed.fields == draft.fields and heard.said.keyword is None
+    return heard.said if is_no_help else completed
 
 
 def _handled(question: Question) -> Reply:
     if isinstance(question.said, Misread):
         return misread.answer(question)
+    if misread.is_asked_first(question.said):
+        return misread.suggest(question, question.said)
     return HANDLERS[question.said.keyword].answer(question)
 
 
@@ -181,19 +230,26 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     answer = Answer(message_id, decision.verdict)
     if known is None or decision.verdict.outcome == Outcome.SILENT:
         return answer
-    text = _worded(told, decision.reply, message_id) if decision.reply else None
-    lost = registry.apply(tx, known, decision.changes, text or "")
-    if decision.reply is None or text is None:
+    told = replace(told, message_id=message_id, language=_language(known, decision.changes))
+    reply = _numbered(told, known, decision.reply) if decision.reply else None
+    text = _worded(told, reply.wording, reply.values) if reply else ""
+    notices = registry.apply(tx, known, decision.changes, text)
+    if reply is None:
         registry.remember(tx, known, message_id)
         return answer
-    binding_id = registry.binding_id(tx, known, decision.reply.about)
-    draft = Draft(message_id, known.phone_id, binding_id, heard.sms.carrier, heard.sms.lane, text)
+    if reply.pages:
+        texts = [_worded(told, page.wording, page.values) for page in reply.pages]
+        registry.keep_pages(tx, known, texts)
+    binding_id = registry.binding_id(tx, known, reply.about)
+    draft = outbox.Draft(
+        message_id, known.phone_id, binding_id, heard.sms.carrier, heard.sms.lane, text
+    )
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(_notice(told, message_id, each) for each in lost)
-    reply = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
-    return replace(answer, reply=reply, also=also)
+    also = tuple(_notice(told, each) for each in notices)
+    sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
+    return replace(answer, reply=sent, also=also)
 
 
 def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:
@@ -202,28 +258,38 @@ def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) 
     return inbox.accept(tx, heard.sms, known.phone_id if known else None, heard.text_hash, verdict)
 
 
-def _notice(told: Told, message_id: int, lost: Lost) -> Outgoing:
-    """To the phone that an NKP was bound to until now."""
-    text = _worded(told, disclosure.replaced(lost.nkp), message_id)
+def _language(known: Known, changes: tuple[Change, ...]) -> str:
+    """The one that is chosen just now, if one is."""
+    return next((each.language for each in changes if isinstance(each, Speak)), known.language)
+
+
+def _numbered(told: Told, known: Known, reply: Reply) -> Reply:
+    """With the number of the case that it opens."""
+    for change in reply.changes:
+        if isinstance(change, OpenCase):
+            local = told.tx.now.astimezone(told.rt.settings.zone)
+            number = cases.open_case(told.tx, known, told.message_id, change.kind, local)
+            return replace(reply, values={**reply.values, "number": number})
+    return reply
+
+
+def _notice(told: Told, notice: Notice) -> Outgoing:
+    """To another phone, in its own language, by the carrier of what nobody asked for."""
+    told = replace(told, language=registry.language_of(told.tx, notice.phone_id))
+    text = _worded(told, notice.reply.wording, notice.reply.values)
     carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
-    outbox.add(told.tx, Draft(message_id, lost.phone_id, None, carrier, lane, text))
-    return Outgoing(lost.number, text, carrier, lane)
+    outbox.add(told.tx, outbox.Draft(told.message_id, notice.phone_id, None, carrier, lane, text))
+    return Outgoing(notice.number, text, carrier, lane)
 
 
-def _worded(told: Told, reply: Reply, message_id: int) -> str:
-    configuration = keywords.published()
-    values: dict[str, Value] = {
-        **reply.values,
-        "call_centre": told.call_centre,
-        "ref": replies.reference(message_id),
-    }
-    return replies.render(
-        configuration.wordings[reply.wording], values, configuration.budget(reply.wording)
-    )
+def _worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:
+    everywhere = {"call_centre": told.call_centre, "ref": replies.reference(told.message_id)}
+    return keywords.published().text(wording, {**values, **everywhere}, told.language)
 
 
-def _short(number: str | None) -> Verbatim | None:
+def _short(contact: Contact | None) -> Verbatim | None:
     """A telephone number is shown whole or not at all."""
+    number = contact.value if contact else None
     fits = number is not None and len(number) <= replies.TEXT_WIDTH and gsm7.is_gsm7(number)
     return Verbatim(number) if number and fits else None
 

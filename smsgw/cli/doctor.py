@@ -45,6 +45,7 @@ def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
 
 def _contacts(rt: Runtime) -> str | None:
     try:
+        rt.ledger.offices()
         if rt.ledger.contact("call_centre") is None:
             return "contacts has no call_centre, which replies name; run smsgw ledger load"
     except LedgerDown:

@@ -1,30 +1,54 @@
-"""Look-ups in the participant ledger: one row by an indexed key each, never a scan."""
+"""Look-ups in the participant ledger: rows by an indexed key each, never a scan. What is small and
+the same for everybody (contacts, offices, rates) is read whole and kept for a minute."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import date
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, select
+from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from handlers.ports import Balance, LedgerDown, Participant
-from smsgw.models import balances, contacts, contributions, participants
+from handlers.ports import (
+    Balance,
+    Claim,
+    Contact,
+    LedgerDown,
+    Office,
+    Participant,
+    Rate,
+    YearPaid,
+)
+from smsgw.models import (
+    balances,
+    claims,
+    contacts,
+    contributions,
+    offices,
+    participants,
+    programs,
+    rates,
+)
 
-CONTACTS_KEPT = 60.0  # seconds; every reply names the call centre
+KEPT = 60.0  # seconds; every reply names the call centre
 AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
+MOST_CLAIMS = 20
+PAID = ("jht", "jp", "jkk", "jkm", "jkp")
+
+Held = TypeVar("Held")
+Rows = Sequence[Row[*tuple[Any, ...]]]
 
 _nkp: BindParameter[str] = bindparam("nkp")
-PARTICIPANT = select(
-    participants.c.nkp,
-    participants.c.nik,
-    participants.c.birth_date,
-    participants.c.phone,
-    participants.c.status,
-).where(participants.c.nkp == _nkp)
+_participant = select(*(participants.c[each.name] for each in fields(Participant)))
+PARTICIPANT = _participant.where(participants.c.nkp == _nkp)
+PARTICIPANTS_OF = _participant.where(participants.c.nik == bindparam("nik")).order_by(
+    participants.c.nkp
+)
 BALANCE = (
-    select(balances.c.as_of, balances.c.total)
+    select(*(balances.c[each.name] for each in fields(Balance)))
     .where(balances.c.nkp == _nkp)
     .order_by(balances.c.as_of.desc())
     .limit(1)
@@ -35,7 +59,25 @@ LAST_CONTRIBUTION = (
     .order_by(contributions.c.month.desc())
     .limit(1)
 )
-CONTACT = select(contacts.c.value).where(contacts.c.channel == bindparam("channel"))
+PAID_IN = select(func.count(), *(func.sum(contributions.c[each]) for each in PAID)).where(
+    contributions.c.nkp == _nkp,
+    contributions.c.month.between(bindparam("first"), bindparam("last")),
+)
+PENSION_MONTHS = select(func.count()).where(contributions.c.nkp == _nkp, contributions.c.jp > 0)
+PROGRAMS = (
+    select(programs.c.program)
+    .where(programs.c.nkp == _nkp, programs.c.until.is_(None))
+    .order_by(programs.c.program)
+)
+CLAIMS = (
+    select(*(claims.c[each.name] for each in fields(Claim)))
+    .where(claims.c.nkp == _nkp)
+    .order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
+    .limit(MOST_CLAIMS)
+)
+OFFICES = select(*(offices.c[each.name] for each in fields(Office))).order_by(offices.c.code)
+RATES = select(*(rates.c[each.name] for each in fields(Rate))).order_by(rates.c.effective_from)
+CONTACTS = select(contacts.c.channel, contacts.c.value, contacts.c.hours)
 
 
 class SqlLedger:
@@ -43,52 +85,82 @@ class SqlLedger:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.engine = engine
-        # Reads of one row need no transaction; on PostgreSQL that saves two trips of four.
+        # Reads by one statement need no transaction; on PostgreSQL that saves two trips of four.
         on_postgres = engine.dialect.name == "postgresql"
         options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
         self._reading = engine.execution_options(**options)
         self._clock = clock
-        self._contacts: dict[str, tuple[float, str | None]] = {}
+        self._kept: dict[str, tuple[float, Rows]] = {}
 
     def participant(self, nkp: str) -> Participant | None:
-        row = self._one(PARTICIPANT, nkp=nkp)
-        return None if row is None else Participant(*row)
+        return self._one(Participant, PARTICIPANT, nkp=nkp)
+
+    def participants_of(self, nik: str) -> Sequence[Participant]:
+        return [Participant(*row) for row in self._rows(PARTICIPANTS_OF, nik=nik)]
 
     def balance(self, nkp: str) -> Balance | None:
-        row = self._one(BALANCE, nkp=nkp)
-        return None if row is None else Balance(*row)
+        return self._one(Balance, BALANCE, nkp=nkp)
 
     def last_contribution(self, nkp: str) -> date | None:
-        row = self._one(LAST_CONTRIBUTION, nkp=nkp)
-        return None if row is None else row.month
+        return next((row.month for row in self._rows(LAST_CONTRIBUTION, nkp=nkp)), None)
 
-    def contact(self, channel: str) -> str | None:
-        """The last known value serves while the ledger is away."""
-        read_at, value = self._contacts.get(channel, (float("-inf"), None))
-        if self._clock() - read_at < CONTACTS_KEPT:
-            return value
+    def paid_in(self, nkp: str, year: int) -> YearPaid:
+        months = {"first": date(year, 1, 1), "last": date(year, 12, 1)}
+        (row,) = self._rows(PAID_IN, nkp=nkp, **months)
+        return YearPaid(row[0], *(Decimal(amount or 0) for amount in row[1:]))
+
+    def pension_months(self, nkp: str) -> int:
+        return int(self._rows(PENSION_MONTHS, nkp=nkp)[0][0])
+
+    def programs(self, nkp: str) -> Sequence[str]:
+        return [row.program for row in self._rows(PROGRAMS, nkp=nkp)]
+
+    def claims(self, nkp: str) -> Sequence[Claim]:
+        return [Claim(*row) for row in self._rows(CLAIMS, nkp=nkp)]
+
+    def offices(self) -> Sequence[Office]:
+        return [Office(*row) for row in self._all("offices", OFFICES)]
+
+    def rates(self) -> Sequence[Rate]:
+        return [Rate(*row) for row in self._all("rates", RATES)]
+
+    def contact(self, channel: str) -> Contact | None:
         try:
-            row = self._one(CONTACT, channel=channel)
+            rows = self._all("contacts", CONTACTS)
         except LedgerDown:
-            self._contacts[channel] = (self._clock() - CONTACTS_KEPT + AWAY_KEPT, value)
-            return value
-        value = None if row is None else row.value
-        self._contacts[channel] = (self._clock(), value)
-        return value
+            rows = self._kept.get("contacts", (0.0, ()))[1]
+        return next((Contact(row.value, row.hours) for row in rows if row.channel == channel), None)
 
-    def _one(self, statement: Select[Any], **keys: str) -> Row[*tuple[Any, ...]] | None:
+    def _all(self, name: str, statement: Select[Any]) -> Rows:
+        read_at, rows = self._kept.get(name, (float("-inf"), ()))
+        if self._clock() - read_at < KEPT:
+            return rows
+        try:
+            rows = self._rows(statement)
+        except LedgerDown:
+            self._kept[name] = (self._clock() - KEPT + AWAY_KEPT, rows)
+            raise
+        self._kept[name] = (self._clock(), rows)
+        return rows
+
+    def _one(
+        self, made: Callable[..., Held], statement: Select[Any], **keys: object
+    ) -> Held | None:
+        return next((made(*row) for row in self._rows(statement, **keys)), None)
+
+    def _rows(self, statement: Select[*tuple[Any, ...]], **keys: object) -> Rows:
         try:
             return self._read(statement, keys)
         except (DBAPIError, NoConnection) as error:
             raise LedgerDown(type(error).__name__) from error
 
-    def _read(self, statement: Select[Any], keys: dict[str, str]) -> Row[*tuple[Any, ...]] | None:
+    def _read(self, statement: Select[*tuple[Any, ...]], keys: dict[str, object]) -> Rows:
         """Again on a new connection where the old one had died: asking before costs a trip."""
         try:
             with self._reading.connect() as connection:
-                return connection.execute(statement, keys).first()
+                return connection.execute(statement, keys).all()
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         with self._reading.connect() as connection:
-            return connection.execute(statement, keys).first()
+            return connection.execute(statement, keys).all()

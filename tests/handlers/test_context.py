@@ -7,6 +7,7 @@ from handlers.question import Caller, Choice, Consent, OpenQuestion
 BATAL = Command("stop", {}, "BATAL", "")
 BERHENTI = Command("stop", {}, "BERHENTI", "")
 LETTER = Misread(Reason.UNKNOWN, rest="B")
+CHOICE = Choice(Command("klaim", {}, "KLAIM", ""))
 WORD = Misread(Reason.UNKNOWN, rest="BUDI")
 
 
@@ -15,12 +16,12 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
     [
         (BATAL, None, "stop"),
         (BATAL, Consent("19012345678"), "tidak"),
-        (BATAL, Choice(), "tidak"),
-        (BERHENTI, Choice(), "stop"),
-        (LETTER, Choice(), "saldo"),
+        (BATAL, CHOICE, "tidak"),
+        (BERHENTI, CHOICE, "stop"),
+        (LETTER, CHOICE, "klaim"),
         (LETTER, Consent("19012345678"), None),
         (LETTER, None, None),
-        (WORD, Choice(), None),
+        (WORD, CHOICE, None),
     ],
 )
 def test_an_open_question_changes_what_a_message_means(

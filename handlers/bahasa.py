@@ -1,0 +1,10 @@
+"""BAHASA EN: answers in English from now on; BAHASA ID: in Indonesian."""
+
+from handlers.question import Outcome, Question, Reply, Speak
+
+WORDINGS = {"chosen": ()}
+
+
+def answer(question: Question) -> Reply:
+    language = question.text("language") or "id"
+    return Reply(Outcome.ANSWERED, "bahasa.chosen", changes=(Speak(language),))

@@ -1,0 +1,10 @@
+"""BUKAN SAYA: whoever has this phone is not the participant, or asked for no code."""
+
+from handlers.question import Disown, Outcome, Question, Reply, Unbind
+
+WORDINGS = {"done": ()}
+
+
+def answer(question: Question) -> Reply:
+    changes = (Unbind(question.caller.nkps), Disown())
+    return Reply(Outcome.ANSWERED, "bukan_saya.done", changes=changes)

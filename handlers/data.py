@@ -1,0 +1,41 @@
+"""DATA, DATA <NKP or NIK>: the profile of a participant bound to this phone, and its holes."""
+
+from handlers import own
+from handlers.ports import Participant
+from handlers.question import Masked, Outcome, Question, Reply, Value
+
+WORDINGS = {"profile": ("nkp", "name", "born", "programs", "emergency", "holes")}
+HOLES = {
+    "nik": "NIK",
+    "birth_date": "tanggal lahir",
+    "phone": "nomor HP",
+    "emergency_name": "kontak darurat",
+}
+
+
+def answer(question: Question) -> Reply:
+    return own.answer(question, _profile)
+
+
+def _profile(question: Question, participant: Participant) -> Reply:
+    holes = [shown for field, shown in HOLES.items() if getattr(participant, field) is None]
+    values: dict[str, Value] = {
+        "nkp": Masked(participant.nkp),
+        "name": first_name(participant.name),
+        "born": participant.birth_date,
+        "programs": "+".join(question.ledger.programs(participant.nkp)) or None,
+        "emergency": _emergency(participant),
+        "holes": ", ".join(holes) or None,
+    }
+    return Reply(Outcome.ANSWERED, "data.profile", values)
+
+
+def first_name(name: str | None) -> str | None:
+    return name.split()[0] if name and name.split() else None
+
+
+def _emergency(participant: Participant) -> str | None:
+    """Enough to see whether it still holds, not enough to call."""
+    name, phone = first_name(participant.emergency_name), participant.emergency_phone
+    ending = f" *{phone[-4:]}" if phone else ""
+    return f"{name}{ending}" if name else None

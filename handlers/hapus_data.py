@@ -1,0 +1,10 @@
+"""HAPUS DATA: a data-protection request, which an officer carries out."""
+
+from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
+
+WORDINGS = {"noted": ("number",)}
+
+
+def answer(question: Question) -> Reply:
+    changes = (OpenCase(CaseKind.DATA_REQUEST),)
+    return Reply(Outcome.ANSWERED, "hapus_data.noted", changes=changes)

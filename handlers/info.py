@@ -1,0 +1,52 @@
+"""INFO JHT: a topic in one SMS; rates are those in force today."""
+
+from handlers.ports import Rate
+from handlers.question import Outcome, Percent, Question, Reply, Value
+
+# Value in a wording -> programme, category and item in the ledger.
+RATES = {
+    "jht_employer": ("JHT", "PU", "employer"),
+    "jht_worker": ("JHT", "PU", "worker"),
+    "jp_employer": ("JP", "PU", "employer"),
+    "jp_worker": ("JP", "PU", "worker"),
+    "jp_cap": ("JP", "PU", "wage_cap"),
+    "jkm_employer": ("JKM", "PU", "employer"),
+    "jkk_lowest": ("JKK", "PU", "risk_1"),
+    "jkk_highest": ("JKK", "PU", "risk_5"),
+    "bpu": ("JKK+JKM", "BPU", "lowest"),
+}
+TOPICS = (
+    "jht",
+    "jkk",
+    "jkm",
+    "jp",
+    "jkp",
+    "rates",
+    "leaving",
+    "accident",
+    "death",
+    "fraud",
+)
+WORDINGS = {"topics": (), **{topic: tuple(RATES) for topic in TOPICS}}
+
+
+def answer(question: Question) -> Reply:
+    topic = question.text("topic")
+    if topic not in TOPICS:
+        return Reply(Outcome.ANSWERED, "info.topics")
+    return Reply(Outcome.ANSWERED, f"info.{topic}", _rates(question))
+
+
+def _rates(question: Question) -> dict[str, Value]:
+    in_force: dict[tuple[str, str, str], Rate] = {
+        (rate.program, rate.category, rate.item): rate
+        for rate in question.ledger.rates()
+        if rate.effective_from <= question.today
+    }
+    return {name: _value(in_force.get(key)) for name, key in RATES.items()}
+
+
+def _value(rate: Rate | None) -> Value:
+    if rate is None:
+        return None
+    return Percent(rate.value) if rate.unit == "percent" else rate.value

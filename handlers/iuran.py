@@ -1,0 +1,59 @@
+"""IURAN, IURAN 2024: the last month that was paid for, or what a year came to."""
+
+from datetime import date
+
+from handlers import own
+from handlers.ports import Participant
+from handlers.question import Masked, Month, Outcome, Question, Reply, Term, Value
+
+WORDINGS = {
+    "last": ("nkp", "month", "due", "arrears"),
+    "ended": ("nkp", "month", "status"),
+    "none": ("nkp",),
+    "year": ("nkp", "year", "count", "jht", "jp", "jkk", "jkm", "jkp"),
+    "none_in_year": ("nkp", "year"),
+}
+DUE_DAY = 15  # of the month after the one that is paid for
+ACTIVE = "AKTIF"
+
+
+def answer(question: Question) -> Reply:
+    return own.answer(question, _year if question.text("year") else _last)
+
+
+def _last(question: Question, participant: Participant) -> Reply:
+    nkp = Masked(participant.nkp)
+    last = question.ledger.last_contribution(participant.nkp)
+    if last is None:
+        return Reply(Outcome.ANSWERED, "iuran.none", {"nkp": nkp})
+    values: dict[str, Value] = {"nkp": nkp, "month": Month(last)}
+    if participant.status != ACTIVE:
+        status = Term(participant.status) if participant.status else None
+        return Reply(Outcome.ANSWERED, "iuran.ended", {**values, "status": status})
+    unpaid, arrears = later(last, 1), 0
+    while due(unpaid) < question.today:
+        unpaid, arrears = later(unpaid, 1), arrears + 1
+    told: dict[str, Value] = {**values, "due": due(unpaid), "arrears": arrears or None}
+    return Reply(Outcome.ANSWERED, "iuran.last", told)
+
+
+def _year(question: Question, participant: Participant) -> Reply:
+    year = question.text("year") or ""
+    paid = question.ledger.paid_in(participant.nkp, int(year))
+    values: dict[str, Value] = {"nkp": Masked(participant.nkp), "year": year}
+    if not paid.months:
+        return Reply(Outcome.ANSWERED, "iuran.none_in_year", values)
+    sums = {"jht": paid.jht, "jp": paid.jp, "jkk": paid.jkk, "jkm": paid.jkm, "jkp": paid.jkp}
+    shown = {name: amount or None for name, amount in sums.items() if name != "jht"}
+    told: dict[str, Value] = {**values, "count": paid.months, "jht": paid.jht, **shown}
+    return Reply(Outcome.ANSWERED, "iuran.year", told)
+
+
+def due(month: date) -> date:
+    """When what is owed for `month` has to be paid."""
+    return later(month, 1).replace(day=DUE_DAY)
+
+
+def later(month: date, months: int) -> date:
+    year, index = divmod(month.year * 12 + month.month - 1 + months, 12)
+    return date(year, index + 1, 1)

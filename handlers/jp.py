@@ -1,0 +1,21 @@
+"""JP: for how many months a pension was paid for. It is no savings account, so there is no sum."""
+
+from handlers import own
+from handlers.ports import Participant
+from handlers.question import Masked, Month, Outcome, Question, Reply, Value
+
+WORDINGS = {"paid": ("nkp", "count", "month"), "none": ("nkp",)}
+
+
+def answer(question: Question) -> Reply:
+    return own.answer(question, _months)
+
+
+def _months(question: Question, participant: Participant) -> Reply:
+    nkp = Masked(participant.nkp)
+    months = question.ledger.pension_months(participant.nkp)
+    if not months:
+        return Reply(Outcome.ANSWERED, "jp.none", {"nkp": nkp})
+    last = question.ledger.last_contribution(participant.nkp)
+    values: dict[str, Value] = {"nkp": nkp, "count": months, "month": Month(last) if last else None}
+    return Reply(Outcome.ANSWERED, "jp.paid", values)

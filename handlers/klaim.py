@@ -1,0 +1,64 @@
+"""KLAIM: where the latest claim is, what comes next, and what was before it."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from handlers import own
+from handlers.ports import Claim, Participant
+from handlers.question import Masked, Outcome, Question, Reply, Term, Value
+
+WORDINGS = {
+    "stage": ("nkp", "program", "claim", "stage", "step", "updated", "next", "before"),
+    "paid": ("nkp", "program", "claim", "stage", "updated", "amount", "before"),
+    "refused": ("nkp", "program", "claim", "stage", "updated", "why"),
+    "none": ("nkp",),
+}
+STAGES = ("AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI")
+REFUSED = "DITOLAK"
+
+
+def answer(question: Question) -> Reply:
+    number = question.text("number")
+    if number is not None:
+        found = numbered(question, number)
+        return found or Reply(Outcome.NOT_LINKED, "status.no_number")
+    return own.answer(question, _latest)
+
+
+def numbered(question: Question, number: str) -> Reply | None:
+    """The claim of that number, if it is one of this phone's participants'."""
+    for nkp in question.caller.nkps:
+        claims = question.ledger.claims(nkp)
+        for index, claim in enumerate(claims):
+            if claim.claim_no == number:
+                participant = question.ledger.participant(nkp)
+                return own.told(question, partial(_from, claims[index:]), nkp, participant)
+    return None
+
+
+def _latest(question: Question, participant: Participant) -> Reply:
+    claims = question.ledger.claims(participant.nkp)
+    if not claims:
+        return Reply(Outcome.ANSWERED, "klaim.none", {"nkp": Masked(participant.nkp)})
+    return _from(claims, question, participant)
+
+
+def _from(claims: Sequence[Claim], _question: Question, participant: Participant) -> Reply:
+    """The first of these; the others came before it."""
+    claim, *older = claims
+    values: dict[str, Value] = {
+        "nkp": Masked(participant.nkp),
+        "program": claim.program,
+        "claim": f"***{claim.claim_no[-4:]}",
+        "stage": Term(claim.stage) if claim.stage else None,
+        "updated": claim.updated_on,
+        "before": f"{older[0].program or ''} {older[0].stage or ''}".strip() if older else None,
+    }
+    if claim.stage == REFUSED:
+        values["why"] = Term(claim.note) if claim.note else None
+        return Reply(Outcome.ANSWERED, "klaim.refused", values)
+    if claim.stage == STAGES[-1]:
+        return Reply(Outcome.ANSWERED, "klaim.paid", {**values, "amount": claim.amount})
+    step = STAGES.index(claim.stage) + 1 if claim.stage in STAGES else None
+    values |= {"step": step, "next": Term(STAGES[step]) if step else None}
+    return Reply(Outcome.ANSWERED, "klaim.stage", values)

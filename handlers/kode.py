@@ -1,0 +1,20 @@
+"""KODE BCDFG: what the number on file was sent, typed on the phone that wants to be registered."""
+
+from handlers.question import Bind, Masked, Outcome, Question, Reply, WrongCode
+
+WORDINGS = {"bound": ("nkp",), "wrong": ()}
+
+
+def answer(question: Question) -> Reply:
+    """A wrong code and no code at all read the same: a stranger learns of no match."""
+    claimed = question.caller.claimed
+    if claimed is None:
+        return Reply(Outcome.INVALID, "kode.wrong", changes=(WrongCode(),))
+    bind = Bind(claimed.nkp, claimed.on_file)
+    return Reply(
+        Outcome.ANSWERED,
+        "kode.bound",
+        {"nkp": Masked(claimed.nkp)},
+        changes=(bind,),
+        about=claimed.nkp,
+    )

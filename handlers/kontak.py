@@ -1,0 +1,13 @@
+"""KONTAK: every way to reach a person."""
+
+from handlers.question import Outcome, Question, Reply
+
+WORDINGS = {"ways": ("hours", "whatsapp", "email")}
+
+
+def answer(question: Question) -> Reply:
+    ways = {name: question.ledger.contact(name) for name in ("call_centre", "whatsapp", "email")}
+    centre = ways.pop("call_centre")
+    values = {name: contact.value if contact else None for name, contact in ways.items()}
+    hours = centre.hours if centre else None
+    return Reply(Outcome.ANSWERED, "kontak.ways", {**values, "hours": hours})

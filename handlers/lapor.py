@@ -1,0 +1,10 @@
+"""LAPOR PT Maju belum bayar iuran: a complaint, with a number to ask for it by."""
+
+from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
+
+WORDINGS = {"noted": ("number",)}
+
+
+def answer(question: Question) -> Reply:
+    """Its text is the message itself."""
+    return Reply(Outcome.ANSWERED, "lapor.noted", changes=(OpenCase(CaseKind.COMPLAINT),))

@@ -1,0 +1,91 @@
+"""Which of the phone's own participants a message asks for, before anything is told.
+
+SALDO                one bound: that one; several: A or B; none: how to register
+SALDO <NKP or NIK>   bound: that one; on file for this phone: asks consent; else not linked
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from grammar import Command
+from handlers import disclosure
+from handlers.ports import Participant
+from handlers.question import (
+    Ask,
+    Choice,
+    Choices,
+    Outcome,
+    Question,
+    Reply,
+    Unbind,
+)
+
+WORDINGS = {"choose": ("choices", "count")}
+CHOICE_LASTS = timedelta(minutes=10)
+
+Tell = Callable[[Question, Participant], Reply]
+
+
+def answer(question: Question, tell: Tell) -> Reply:
+    """What `tell` says of the participant that is meant, once it is known to be this phone's."""
+    if question.nkp is not None:
+        return _named(question, tell, [question.ledger.participant(question.nkp)])
+    if question.nik is not None:
+        return _named(question, tell, list(question.ledger.participants_of(question.nik)))
+    nkps = question.caller.nkps
+    if not nkps:
+        return disclosure.not_registered(question)
+    chosen = nkps[0] if len(nkps) == 1 else _by_letter(question.said.rest, nkps)
+    if chosen is None:
+        return choose(question)
+    return told(question, tell, chosen, question.ledger.participant(chosen))
+
+
+def choose(question: Question) -> Reply:
+    nkps = question.caller.nkps
+    command = question.said
+    if not isinstance(command, Command):
+        raise TypeError("only a command can be chosen for")
+    return Reply(
+        Outcome.CONFIRM,
+        "own.choose",
+        {"choices": Choices(nkps), "count": len(nkps)},
+        changes=(Ask(Choice(replace(command, rest="")), CHOICE_LASTS),),
+    )
+
+
+def _named(question: Question, tell: Tell, found: list[Participant | None]) -> Reply:
+    """ "No such number" and "not yours" go the same way."""
+    caller = question.caller
+    held = [each for each in found if each is not None]
+    if question.nkp in caller.nkps:
+        return told(question, tell, question.nkp or "", held[0] if held else None)
+    for participant in held:
+        if participant.nkp in caller.nkps:
+            return told(question, tell, participant.nkp, participant)
+    for participant in held:
+        if disclosure.is_on_file(participant, caller):
+            return disclosure.ask(participant.nkp)
+    if not caller.nkps:
+        return disclosure.not_registered(question)
+    return disclosure.not_linked(disclosure.guess(question.nkp or question.nik))
+
+
+def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
+    """A binding lapses when the number on file is no longer what it was."""
+    known = question.caller.on_file(nkp)
+    if participant is None or (known is not None and participant.phone != known):
+        ends = Unbind((nkp,))
+        if disclosure.is_on_file(participant, question.caller):
+            reply = disclosure.ask(nkp)
+        else:
+            reply = disclosure.not_registered(question)
+        return replace(reply, changes=(ends, *reply.changes))
+    return replace(tell(question, participant), about=nkp)
+
+
+def _by_letter(letter: str, nkps: tuple[str, ...]) -> str | None:
+    """The NKP that a single letter names, as the question lists them."""
+    index = ord(letter) - ord("A") if len(letter) == 1 else -1
+    return nkps[index] if 0 <= index < len(nkps) else None

@@ -1,0 +1,40 @@
+"""STATUS: whether a participant is active; STATUS ADU-251031-0042: where a complaint is."""
+
+from handlers import klaim, own
+from handlers.ports import Participant
+from handlers.question import Masked, Outcome, Question, Reply, Term, Value
+
+WORDINGS = {
+    "member": ("nkp", "status", "since", "why"),
+    "case": ("number", "status", "since"),
+    "no_number": (),
+}
+OPEN, CLOSED = "sedang ditangani", "selesai"
+
+
+def answer(question: Question) -> Reply:
+    number = question.text("number")
+    if number is None:
+        return own.answer(question, _member)
+    if question.caller.case is not None:
+        return _case(question)
+    return klaim.numbered(question, number) or Reply(Outcome.NOT_LINKED, "status.no_number")
+
+
+def _member(question: Question, participant: Participant) -> Reply:
+    values: dict[str, Value] = {
+        "nkp": Masked(participant.nkp),
+        "status": Term(participant.status) if participant.status else None,
+        "since": participant.status_since,
+        "why": Term(participant.status_reason) if participant.status_reason else None,
+    }
+    return Reply(Outcome.ANSWERED, "status.member", values)
+
+
+def _case(question: Question) -> Reply:
+    case = question.caller.case
+    if case is None:
+        return Reply(Outcome.NOT_LINKED, "status.no_number")
+    state = Term(OPEN if case.is_open else CLOSED)
+    values: dict[str, Value] = {"number": case.number, "status": state, "since": case.opened_on}
+    return Reply(Outcome.ANSWERED, "status.case", values)

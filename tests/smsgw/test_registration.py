@@ -1,0 +1,255 @@
+"""The life of a registration, and what nobody else may learn of it."""
+
+import re
+from itertools import count
+
+import pytest
+from sqlalchemy import event, func, select
+from structlog.testing import capture_logs
+
+from smsgw import responder
+from smsgw.carriers.base import IncomingSms
+from smsgw.models import cases, codes, freezes, messages, named, participants, phones
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+
+DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
+WRONG_YEAR = DAFTAR.replace("1992", "1993")
+_references = count()
+
+
+def say(rt: Runtime, sender: str, text: str) -> Answer:
+    reference = f"reg-{next(_references)}"
+    answer = responder.respond(rt, IncomingSms("simulator", reference, sender, "2757", text))
+    assert answer is not None
+    return answer
+
+
+def code_in(answer: Answer) -> str:
+    (notice,) = answer.also
+    found = re.search(r"KODE ([B-DF-HJ-NP-TV-Z]{5})\b", notice.text)
+    assert found
+    return found[1]
+
+
+def outcome(answer: Answer) -> tuple[str | None, str]:
+    return answer.verdict.keyword, answer.verdict.outcome
+
+
+def rows(rt: Runtime, table: object) -> int:
+    with rt.reading() as tx:
+        return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
+    with rt.ledger.engine.begin() as connection:
+        connection.execute(
+            participants.update().where(participants.c.nkp == nkp).values(phone=phone)
+        )
+
+
+def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> None:
+    asked = say(rt, STRANGER, DAFTAR)
+    code = code_in(asked)
+    assert asked.also[0].recipient == P2
+    assert outcome(say(rt, "+6289900000001", f"KODE {code}")) == ("kode", "invalid")
+    assert outcome(say(rt, STRANGER, f"kode {code.lower()}")) == ("kode", "answered")
+    assert "Rp36.125.500" in say(rt, STRANGER, "SALDO").reply.text
+    assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
+
+
+def test_codes_are_kept_as_a_keyed_hash(rt: Runtime) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    with rt.reading() as tx:
+        (row,) = tx.connection.execute(select(codes)).all()
+    assert code.encode() not in b"".join(part for part in row if isinstance(part, bytes))
+
+
+def test_three_wrong_codes_end_it(rt: Runtime) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    wrong = "BBBBB" if code != "BBBBB" else "CCCCC"
+    for _ in range(3):
+        assert outcome(say(rt, STRANGER, f"KODE {wrong}")) == ("kode", "invalid")
+    assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
+
+
+def test_a_code_lasts_ten_minutes_and_two_are_sent_a_day(rt: Runtime, clock: Clock) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    clock.moves(minutes=10)
+    assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
+    assert say(rt, "+6289900000001", DAFTAR).also
+    assert not say(rt, "+6289900000002", DAFTAR).also
+    clock.moves(hours=25)
+    assert say(rt, "+6289900000002", DAFTAR).also
+
+
+def test_nobody_can_tell_whether_a_code_was_sent(rt: Runtime) -> None:
+    pair = [(STRANGER, DAFTAR), ("+6289900000001", WRONG_YEAR)]
+    asked = [say(rt, phone, text) for phone, text in pair]
+    assert asked[0].reply.text.replace("0", "") == asked[1].reply.text.replace("0", "")
+    tried = [say(rt, phone, "KODE BCDFG").reply.text for phone, _ in pair]
+    assert tried[0] == tried[1]
+
+
+def test_bukan_saya_voids_codes_unbinds_the_other_phone_and_sends_no_more(rt: Runtime) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    say(rt, STRANGER, f"KODE {code}")
+    assert outcome(say(rt, P2, "BUKAN SAYA")) == ("bukan_saya", "answered")
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+    assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
+    assert rows(rt, freezes) == 1
+    frozen = say(rt, "+6289900000001", DAFTAR)
+    assert (outcome(frozen), frozen.also) == (("daftar", "pending"), ())
+
+
+def test_a_binding_lapses_after_a_year_unused(rt: Runtime, clock: Clock) -> None:
+    clock.moves(days=300)
+    assert "Rp" in say(rt, P1, "SALDO").reply.text
+    clock.moves(days=364)
+    assert "Rp" in say(rt, P1, "saldo").reply.text
+    clock.moves(days=366)
+    assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
+    assert outcome(say(rt, P1, f"SALDO {P1_NKP}")) == ("saldo", "confirm")
+    assert "Rp" in say(rt, P1, "YA").reply.text
+
+
+def test_a_binding_ends_when_the_number_on_file_changes(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    assert "Rp" in say(rt, P2, "YA").reply.text
+    put_on_file(rt, P2_NKP, STRANGER)
+    told = say(rt, P2, "SALDO")
+    assert outcome(told) == ("saldo", "not_registered")
+    assert outcome(say(rt, P2, "IURAN")) == ("iuran", "not_registered")
+
+
+def test_what_is_missing_is_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
+    first = say(rt, P2, "DAFTAR SALDO#3273055010920000#SITI AMINAH")
+    assert (outcome(first), "TGL LAHIR" in first.reply.text) == (("daftar", "invalid"), True)
+    second = say(rt, P2, "10 oktober 1992")
+    assert (outcome(second), "NKP" in second.reply.text) == (("daftar", "invalid"), True)
+    wrong = say(rt, P2, "2009876543")
+    assert (outcome(wrong), "10 angka" in wrong.reply.text) == (("daftar", "invalid"), True)
+    assert outcome(say(rt, P2, P2_NKP)) == ("daftar", "confirm")
+    assert "Rp" in say(rt, P2, "ya").reply.text
+
+
+def test_a_draft_is_kept_a_quarter_of_an_hour(rt: Runtime, clock: Clock) -> None:
+    say(rt, P2, "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992")
+    clock.moves(minutes=16)
+    assert outcome(say(rt, P2, P2_NKP)) == ("saldo", "confirm")
+
+
+def test_no_drops_a_draft(rt: Runtime) -> None:
+    say(rt, P2, "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992")
+    assert outcome(say(rt, P2, "BATAL")) == ("tidak", "answered")
+    assert outcome(say(rt, P2, P2_NKP)) == ("saldo", "confirm")
+
+
+def test_thanks_are_an_answer_to_nothing(rt: Runtime) -> None:
+    asked = say(rt, P2, DAFTAR)
+    again = say(rt, P2, "ok trims")
+    assert again.reply.text == asked.reply.text
+    say(rt, P2, "YA")
+    assert say(rt, P2, "ok trims").verdict.reason == "courtesy"
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"), [("STPO", "stop"), ("BAHSA EN", "bahasa"), ("LAPPOR gaji", "lapor")]
+)
+def test_what_changes_something_is_asked_first(rt: Runtime, text: str, keyword: str) -> None:
+    assert outcome(say(rt, P1, text)) == (keyword, "confirm")
+    with rt.reading() as tx:
+        before = tx.connection.execute(select(phones.c.stopped_at, phones.c.language)).one()
+    assert (before.stopped_at, before.language) == (None, "id")
+    assert outcome(say(rt, P1, "YA")) == ("ya", "answered")
+    assert outcome(say(rt, P1, "YA")) == ("ya", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"), [("SLADO", "saldo"), ("IURN", "iuran"), ("S T A T U S", "status")]
+)
+def test_what_only_reads_is_answered(rt: Runtime, text: str, keyword: str) -> None:
+    assert outcome(say(rt, P1, text)) == (keyword, "answered")
+
+
+def test_cases_are_numbered_by_the_day_and_asked_for_by_number(rt: Runtime, clock: Clock) -> None:
+    first = say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    second = say(rt, STRANGER, "HAPUS DATA SAYA")
+    assert "ADU-251031-0001" in first.reply.text
+    assert "ADU-251031-0002" in second.reply.text
+    assert "sedang ditangani" in say(rt, P1, "STATUS ADU-251031-0001").reply.text
+    assert "sedang ditangani" in say(rt, P1, "status adu 251031 0001").reply.text
+    other = say(rt, STRANGER, "STATUS ADU-251031-0001")
+    assert outcome(other) == ("status", "not_linked")
+    assert rows(rt, cases) == 2
+    clock.moves(days=1)
+    assert "ADU-251101-0001" in say(rt, P1, "LAPOR lagi").reply.text
+
+
+def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
+    assert "LANJUT" in say(rt, P1, "KANTOR JAKARTA").reply.text
+    assert "Kelapa Gading" in say(rt, P1, "LANJUT").reply.text
+    assert outcome(say(rt, P1, "LANJUT")) == ("lanjut", "unknown")
+    say(rt, P1, "BANTUAN")
+    clock.moves(minutes=31)
+    assert outcome(say(rt, P1, "LANJUT")) == ("lanjut", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("SALDO 123456", ""),
+        ("PIN saya 4321", ""),
+        ("kode otp 998877 jangan kasih", ""),
+        ("nama ibu kandung SUMIYATI", ""),
+        (f"SALDO {P1_NKP} PIN: 123456", f"SALDO {P1_NKP} PIN: ***"),
+        (f"saldo {P1_NKP} ibu kandung: Sumiyati", f"saldo {P1_NKP} ibu kandung: ***"),
+        ("PIN １２３４５６", ""),
+    ],
+)
+def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
+    told = say(rt, P1, text)
+    assert outcome(told)[1] == ("answered" if kept else "secret")
+    with rt.reading() as tx:
+        stored = tx.connection.execute(
+            select(messages.c.text).order_by(messages.c.id.desc())
+        ).scalars()
+        assert tx.vault.decrypt(stored.first(), "messages.text") == kept
+
+
+def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:
+    asked: dict[str, list[str]] = {"ledger": [], "service": []}
+    for name, engine in {"ledger": rt.ledger.engine, "service": rt.service}.items():
+        event.listen(
+            engine,
+            "before_cursor_execute",
+            lambda _c, _k, statement, *_, to=asked[name]: to.append(statement),
+        )
+    say(rt, P1, "BANTUAN")
+    seen = []
+    for nkp in (P2_NKP, "99999999999"):
+        for statements in asked.values():
+            statements.clear()
+        told = say(rt, P1, f"SALDO {nkp}")
+        seen.append((told.reply.text, {name: list(made) for name, made in asked.items()}))
+    assert seen[0] == seen[1]
+
+
+def test_who_searches_is_seen(rt: Runtime) -> None:
+    with capture_logs() as logged:
+        say(rt, P1, "SALDO 30000000001")
+        say(rt, P1, "SALDO 30000000002")
+        assert "a phone tries a run of numbers" in str(logged)
+        for number in range(3):
+            say(rt, f"+628990000001{number}", WRONG_YEAR)
+        assert "one identity is tried from many phones" in str(logged)
+    assert rows(rt, named) > 0
+    assert "30000000001" not in str(logged)
+
+
+def test_a_language_is_kept(rt: Runtime) -> None:
+    assert "English" in say(rt, P1, "BAHASA EN").reply.text
+    assert "JHT balance" in say(rt, P1, "SALDO").reply.text
+    assert "Active" in say(rt, P1, "STATUS").reply.text
+    assert "bahasa Indonesia" in say(rt, P1, "BAHASA ID").reply.text
