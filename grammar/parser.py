@@ -134,11 +134,13 @@ class Grammar:
             return None
         own = {alias[0] for alias in self._alone}
         told = tuple(word for word in words if word in own or word not in self._fillers)
-        return self._alone.get(tuple(words)) or self._alone.get(told)
+        bare = tuple(word for word in words if word not in self._fillers)
+        tries = (self._alone.get(each) for each in (tuple(words), told, bare))
+        return next(filter(None, tries), None)
 
     def _elsewhere(self, text: str, words: list[str]) -> Service | None:
         """The service whose message this is, by how it begins or by what it carries."""
-        begins = " ".join(words).removeprefix("CEK ") + " "
+        begins = " ".join(words) + " "
         numbers = [
             len(number) for number in re.findall(r"\d+", re.sub(r"(?<=\d)[ .\-](?=\d)", "", text))
         ]
