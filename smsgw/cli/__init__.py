@@ -15,6 +15,7 @@ FILES = {
     "replay": "replay",
     "migrate": "migrate",
     "ledger": "ledger",
+    "keywords": "keywords",
     "worker": "operate",
     "clock": "operate",
     "settings": "operate",
