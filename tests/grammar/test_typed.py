@@ -1,0 +1,98 @@
+"""What people type, and whether every entry of our tables is needed to understand it."""
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grammar import Grammar, slots
+from smsgw import keywords
+
+ROOT = Path(__file__).parents[2]
+TYPED: dict[str, list[str]] = yaml.safe_load(
+    Path(__file__).with_name("typed.yaml").read_text("utf-8")
+)
+SEEDS = yaml.safe_load(resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8"))
+READ_ALL = """
+import json, sys
+from smsgw import keywords
+grammar = keywords.published().grammar
+print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
+"""
+
+
+def texts() -> Iterator[str]:
+    for typed in TYPED.values():
+        yield from typed
+
+
+@pytest.mark.parametrize("keyword", TYPED)
+def test_what_is_typed_is_understood(keyword: str) -> None:
+    grammar = keywords.published().grammar
+    assert {text: grammar.parse(text).keyword for text in TYPED[keyword]} == dict.fromkeys(
+        TYPED[keyword], keyword
+    )
+
+
+def built(document: dict[str, Any]) -> Grammar:
+    return keywords.load(yaml.safe_dump(document)).grammar
+
+
+def readings(grammar: Grammar) -> list[str]:
+    return [
+        repr((said.keyword, getattr(said, "is_slip", None), dict(said.fields)))
+        for said in map(grammar.parse, texts())
+    ]
+
+
+@pytest.mark.parametrize(
+    "keyword", [name for name, e in SEEDS["keywords"].items() if "aliases" in e]
+)
+def test_no_alias_can_be_dropped_unseen(keyword: str) -> None:
+    usual = readings(keywords.published().grammar)
+    for alias in SEEDS["keywords"][keyword]["aliases"]:
+        without = copy.deepcopy(SEEDS)
+        without["keywords"][keyword]["aliases"].remove(alias)
+        assert readings(built(without)) != usual, alias
+
+
+def changed(tmp_path: Path, old: str, new: str) -> list[str]:
+    """How all is read by a copy of the grammar in which `old` is `new`."""
+    for package in ("grammar", "handlers", "smsgw"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    source = tmp_path / "grammar" / "slots.py"
+    text = source.read_text()
+    assert old in text
+    source.write_text(text.replace(old, new, 1))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL],
+        input=json.dumps(list(texts())),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    read: list[str] = json.loads(done.stdout)
+    return read
+
+
+@pytest.mark.parametrize("separator", "#*,;:=+/")
+def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> None:
+    usual = [repr(keywords.published().grammar.parse(text)) for text in texts()]
+    less = slots.SEPARATORS.replace(separator, "", 1)
+    assert changed(tmp_path, slots.SEPARATORS, less) != usual
+
+
+@pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
+def test_no_date_form_can_be_dropped_unseen(tmp_path: Path, form: int) -> None:
+    usual = [repr(keywords.published().grammar.parse(text)) for text in texts()]
+    assert changed(tmp_path, f"(?P<d{form}>", f"(?!)(?P<d{form}>") != usual
