@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TRIED = [line for line in LINES if line.partition(" ")[0] in {".venv/bin/smsgw", "echo"}]
 ELSEWHERE = [line for line in LINES if line not in TRIED]
@@ -53,10 +55,38 @@ def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
     assert '"segments": 1' in replies[6]
 
 
+def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
+    """By the README alone: its blocks, where it says they go."""
+    handler, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (line,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    entry, conversation = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    for package in ("grammar", "handlers", "smsgw", "migrations"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / "handlers" / "jam.py").write_text(handler)
+    _insert(tmp_path / "handlers" / "__init__.py", "    iuran,\n", "    jam,\n")
+    _insert(tmp_path / "handlers" / "__init__.py", '    "iuran": iuran,\n', line)
+    _insert(tmp_path / "smsgw" / "seeds" / "keywords.yaml", "\nkeywords:\n", entry)
+    (tmp_path / "jam.yaml").write_text(conversation)
+    done = subprocess.run(
+        [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", "jam.yaml"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "1 steps, 0 differ\n"), done.stdout
+
+
+def _insert(file: Path, after: str, text: str) -> None:
+    held = file.read_text()
+    assert held.count(after) == 1
+    file.write_text(held.replace(after, after + text))
+
+
 def test_the_other_lines_are_settings_and_make() -> None:
     """`make run` and `make test` are what a fresh clone is checked with; the rest is exported."""
     for line in ELSEWHERE:
         assert re.match(r"export [A-Z_]+=|make (run|test)$", line), line
     names = set(re.findall(r"([A-Z][A-Z_]+)=", "\n".join(ELSEWHERE)))
-    documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "README.md").read_text()))
+    documented = set(re.findall(r"`([A-Z_]+)`", README))
     assert names <= documented

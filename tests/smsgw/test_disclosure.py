@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grammar import Command
+from handlers import HANDLERS
+from handlers.question import Bound, Caller, Question, Verbatim
 from smsgw import keywords, migrate, responder, runtime
 from smsgw import settings as environment
 from smsgw.carriers.base import IncomingSms
@@ -100,22 +104,39 @@ def test_no_reply_tells_of_somebody_else(world: Runtime, sender: str, said: list
             assert not told, (text, answer.reply.text)
 
 
-ASKED = ["SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP", "BANTUAN", "INFO TARIF"]
+ASKED = {
+    "saldo": {},
+    "iuran": {},
+    "iuran of a year": {"year": "2025"},
+    "status": {},
+    "data": {},
+    "klaim": {},
+    "jp": {},
+    "daftar": {},
+    "kantor": {"city": "JAKARTA"},
+    "info": {"topic": "rates"},
+    "kontak": {},
+    "bantuan": {},
+}
 
 
-@pytest.mark.parametrize("language", keywords.LANGUAGES)
-def test_every_participant_is_answered_in_one_segment(world: Runtime, language: str) -> None:
-    made = [world.ledger.participant(str(FIRST_NKP + number)) for number in range(0, 1_000, 25)]
-    people = [(each["phone"], each["nkp"]) for each in WORLD if each["phone"]]
-    people += [(each.phone, each.nkp) for each in made if each and each.phone]
-    for phone, nkp in people:
-        say(world, phone, f"BAHASA {language}")
-        if say(world, phone, f"SALDO {nkp}").verdict.outcome == "confirm":
-            say(world, phone, "YA")
-        for text in ASKED:
-            answer = say(world, phone, f"{text} {nkp}" if text in ASKED[:7] else text)
-            if answer.verdict.reason == "duplicate":
-                continue
-            assert answer.verdict.outcome == "answered", (text, nkp, answer)
-            cost = counted(answer.reply.text)
-            assert (cost.encoding, cost.segments) == ("GSM-7", 1), answer.reply.text
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_participant_is_answered_in_one_segment(world: Runtime, asked: str) -> None:
+    """Those of the reference ledger and a thousand made ones, in both languages."""
+    keyword = asked.partition(" ")[0]
+    made = [str(FIRST_NKP + number) for number in range(1_000)]
+    everywhere = {"call_centre": Verbatim("0800-1234567"), "ref": "BCDFGH"}
+    for nkp in [*(each["nkp"] for each in WORLD), *made]:
+        said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
+        caller = Caller("+6289900000000", bound=(Bound(nkp),))
+        usage = keywords.published().usage
+        reply = HANDLERS[keyword].answer(
+            Question(said, caller, world.ledger, usage, date(2025, 10, 31))
+        )
+        assert reply.outcome == "answered"
+        for language in keywords.LANGUAGES:
+            for each in (reply, *reply.pages):
+                values = {**each.values, **everywhere}
+                text = keywords.published().text(each.wording, values, language)
+                cost = counted(text)
+                assert (cost.encoding, cost.segments) == ("GSM-7", 1), text
