@@ -5,14 +5,13 @@ from datetime import datetime
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from handlers.question import CaseKind
+from handlers.question import Case, CaseKind
 from smsgw.models import cases
-from smsgw.registry import Known, Outrun
-from smsgw.runtime import Transaction
+from smsgw.runtime import Outrun, Transaction
 
 
 def open_case(
-    tx: Transaction, known: Known, message_id: int, kind: CaseKind, local: datetime
+    tx: Transaction, phone_id: int, message_id: int, kind: CaseKind, local: datetime
 ) -> str:
     """The number of a new case, such as ADU-251031-0042: the 42nd of that day. Raises Outrun."""
     day = f"ADU-{local:%y%m%d}-"
@@ -21,7 +20,7 @@ def open_case(
     row = {
         "number": number,
         "kind": kind,
-        "phone_id": known.phone_id,
+        "phone_id": phone_id,
         "message_id": message_id,
         "opened_at": tx.now,
     }
@@ -30,3 +29,16 @@ def open_case(
     except IntegrityError:  # another took that number at this instant
         raise Outrun from None
     return number
+
+
+def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
+    """A case of this phone's own."""
+    row = tx.connection.execute(
+        select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
+    ).first()
+    return Case(row.number, row.closed_at is None, row.opened_at.date()) if row else None
+
+
+def _dashed(number: str) -> str:
+    """ADU2510310042 as it is printed."""
+    return f"{number[:3]}-{number[3:9]}-{number[9:]}"

@@ -34,12 +34,12 @@ from handlers.question import (
     Value,
     Verbatim,
 )
-from smsgw import cases, gsm7, inbox, keywords, logs, outbox, phone, registry, replies
+from smsgw import cases, gsm7, inbox, keywords, logs, outbox, pages, phone, registry, replies
 from smsgw.carriers.base import IncomingSms
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.models import ReplyState
-from smsgw.registry import Known, Notice, Outrun
-from smsgw.runtime import Runtime, Transaction
+from smsgw.registry import Known, Notice
+from smsgw.runtime import Outrun, Runtime, Transaction
 
 log = logs.get(__name__)
 
@@ -239,7 +239,7 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         return answer
     if reply.pages:
         texts = [_worded(told, page.wording, page.values) for page in reply.pages]
-        registry.keep_pages(tx, known, texts)
+        pages.keep(tx, known.phone_id, texts)
     binding_id = registry.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
         message_id, known.phone_id, binding_id, heard.sms.carrier, heard.sms.lane, text
@@ -268,7 +268,7 @@ def _numbered(told: Told, known: Known, reply: Reply) -> Reply:
     for change in reply.changes:
         if isinstance(change, OpenCase):
             local = told.tx.now.astimezone(told.rt.settings.zone)
-            number = cases.open_case(told.tx, known, told.message_id, change.kind, local)
+            number = cases.open_case(told.tx, known.phone_id, told.message_id, change.kind, local)
             return replace(reply, values={**reply.values, "number": number})
     return reply
 

@@ -25,6 +25,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Outrun(Exception):
+    """Another transaction was first; who reads again and decides anew may go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """What a store needs to read and write: nothing else is open while the network is."""

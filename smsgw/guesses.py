@@ -1,0 +1,70 @@
+"""Identities that a phone named and that are not linked to it: what locks it, what is watched."""
+
+from datetime import timedelta
+
+from sqlalchemy import Table, delete, func, insert, select
+
+from handlers.question import Guess
+from smsgw import logs
+from smsgw.models import guesses, named
+from smsgw.runtime import Transaction
+
+GUESSES_ALLOWED = 3
+GUESSES_COUNT_FOR = timedelta(hours=24)
+MANY_PHONES = 3  # that name one identity within a day: somebody tries it from several
+
+log = logs.get(__name__)
+
+
+def count(tx: Transaction, phone_id: int) -> int:
+    """Of the last day."""
+    since = tx.now - GUESSES_COUNT_FOR
+    made = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
+    return int(tx.connection.execute(made).scalar_one())
+
+
+def add(tx: Transaction, phone_id: int, guess: Guess) -> None:
+    """Counts each combination once."""
+    row = {
+        "phone_id": phone_id,
+        "identity_hash": tx.vault.hash(guess.combination, "identity"),
+        "at": tx.now,
+    }
+    _put(tx, guesses, row)
+    for identity in guess.parts:
+        _watch(tx, phone_id, identity)
+
+
+def _put(tx: Transaction, table: Table, row: dict[str, object]) -> None:
+    same = (table.c.phone_id == row["phone_id"]) & (table.c.identity_hash == row["identity_hash"])
+    tx.connection.execute(delete(table).where(same))
+    tx.connection.execute(insert(table).values(row))
+
+
+def _watch(tx: Transaction, phone_id: int, identity: str) -> None:
+    """Counts who names one identity, over all phones, and tells of what looks like a search."""
+    since = tx.now - GUESSES_COUNT_FOR
+    row: dict[str, object] = {
+        "phone_id": phone_id,
+        "identity_hash": tx.vault.hash(identity, "named"),
+        "at": tx.now,
+    }
+    _put(tx, named, row)
+    by = select(func.count()).where(
+        named.c.identity_hash == row["identity_hash"], named.c.at > since
+    )
+    count = tx.connection.execute(by).scalar_one()
+    if count >= MANY_PHONES:
+        log.warning("one identity is tried from many phones", phones=count, phone_id=phone_id)
+    beside = [tx.vault.hash(number, "named") for number in _neighbours(identity)]
+    run = select(func.count()).where(
+        named.c.phone_id == phone_id, named.c.identity_hash.in_(beside), named.c.at > since
+    )
+    if tx.connection.execute(run).scalar_one():
+        log.warning("a phone tries a run of numbers", phone_id=phone_id)
+
+
+def _neighbours(identity: str) -> list[str]:
+    if not identity.isdigit():
+        return []
+    return [str(int(identity) + step).zfill(len(identity)) for step in (-1, 1)]

@@ -1,0 +1,77 @@
+"""The one open question of a phone, and what it was about."""
+
+import json
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, insert
+
+from grammar import Command
+from handlers.question import Choice, Consent, Draft, OpenQuestion, Suggestion
+from smsgw.models import Ciphertext, QuestionKind, questions
+from smsgw.runtime import Transaction
+
+DAYS = {"birth_date"}  # fields that hold a day
+KINDS = {
+    Consent: QuestionKind.CONSENT,
+    Choice: QuestionKind.CHOICE,
+    Draft: QuestionKind.DRAFT,
+    Suggestion: QuestionKind.SUGGESTION,
+}
+
+
+def ask(
+    tx: Transaction, phone_id: int, question: OpenQuestion, text: str, lasts: timedelta
+) -> None:
+    """It replaces the one before; `text` is how it was worded."""
+    close(tx, phone_id)
+    asked: dict[str, object] = {"text": text}
+    if isinstance(question, Consent):
+        asked["nkp"] = question.nkp
+    else:
+        asked["command"] = _stored(question.command)
+    row = {
+        "phone_id": phone_id,
+        "kind": KINDS[type(question)],
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED),
+        "asked_at": tx.now,
+        "expires_at": tx.now + lasts,
+    }
+    tx.connection.execute(insert(questions).values(row))
+
+
+def close(tx: Transaction, phone_id: int) -> None:
+    tx.connection.execute(delete(questions).where(questions.c.phone_id == phone_id))
+
+
+def still_open(
+    tx: Transaction, row: Row[*tuple[Any, ...]]
+) -> tuple[str | None, OpenQuestion | None]:
+    if row.asked is None or row.expires_at <= tx.now:
+        return None, None
+    asked = json.loads(tx.vault.decrypt(row.asked, Ciphertext.ASKED))
+    if row.kind == QuestionKind.CONSENT:
+        return asked["text"], Consent(asked["nkp"])
+    command = _restored(asked["command"])
+    if row.kind == QuestionKind.CHOICE:
+        return asked["text"], Choice(command)
+    is_draft = row.kind == QuestionKind.DRAFT
+    return asked["text"], Draft(command) if is_draft else Suggestion(command)
+
+
+def _stored(command: Command) -> dict[str, object]:
+    """As JSON; a day as ISO writes it."""
+    fields = {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in command.fields.items()
+    }
+    return {**asdict(replace(command, fields={})), "fields": fields}
+
+
+def _restored(stored: dict[str, Any]) -> Command:
+    fields = {
+        name: date.fromisoformat(value) if name in DAYS else value
+        for name, value in stored["fields"].items()
+    }
+    return Command(**{**stored, "fields": fields})
