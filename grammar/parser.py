@@ -86,6 +86,7 @@ class Grammar:
         self._first = _aliases(read for read in self._read.values() if not read.keyword.alone)
         for alias in self._alone.keys() & self._first.keys():
             raise PosterError(f"{' '.join(alias)} belongs to two keywords")
+        self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
@@ -98,8 +99,8 @@ class Grammar:
         return self._redactor.redact(text)
 
     def parse(self, text: str) -> Command | Misread:
-        kept = self._redactor.redact(text)
-        said = self._parsed(normalise(kept.text))
+        kept = self._redactor.take_out(normalise(text))
+        said = self._parsed(kept.text)
         if kept.is_changed and not said.fields:
             return Misread(Reason.SECRET, said.keyword, word=said.word)
         return said
@@ -132,8 +133,7 @@ class Grammar:
         """The keyword that is the whole message, give or take fillers and punctuation."""
         if not words or any(letter.isdigit() for letter in text):
             return None
-        own = {alias[0] for alias in self._alone}
-        told = tuple(word for word in words if word in own or word not in self._fillers)
+        told = tuple(word for word in words if word in self._own or word not in self._fillers)
         bare = tuple(word for word in words if word not in self._fillers)
         tries = (self._alone.get(each) for each in (tuple(words), told, bare))
         return next(filter(None, tries), None)
@@ -141,13 +141,10 @@ class Grammar:
     def _elsewhere(self, text: str, words: list[str]) -> Service | None:
         """The service whose message this is, by how it begins or by what it carries."""
         begins = " ".join(words) + " "
-        numbers = [
-            len(number) for number in re.findall(r"\d+", re.sub(r"(?<=\d)[ .\-](?=\d)", "", text))
-        ]
         for service in self._services:
             if any(begins.startswith(word + " ") for word in service.words):
                 return service
-            if service.niks and numbers.count(16) == service.niks and 11 not in numbers:
+            if service.niks and _carries(text, service.niks):
                 return service
         return None
 
@@ -342,6 +339,15 @@ def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:
                 other = aliases[words].keyword.id
                 raise PosterError(f"{alias!r} belongs to {other} and to {read.keyword.id}")
     return aliases
+
+
+def _carries(text: str, niks: int) -> bool:
+    """Whether that many numbers of a NIK's length stand in it, and none of an NKP's."""
+    if sum(map(str.isdigit, text)) < 16 * niks:
+        return False
+    joined = re.sub(r"(?<=\d)[ .\-](?=\d)", "", text)
+    lengths = [len(number) for number in re.findall(r"\d+", joined)]
+    return lengths.count(16) == niks and 11 not in lengths
 
 
 def _misdirected(service: Service, slot: str | None = None, rest: str = "") -> Misread:

@@ -49,12 +49,13 @@ class Redactor:
     def redact(self, text: str) -> Redacted:
         """`text` as it came where that is enough, else its normal form, without the secrets."""
         text = text[:MAX_CHARACTERS]
-        once = self._taken_out(text)
+        once = self.take_out(text)
         plain = normalise(once.text)
-        again = self._taken_out(plain)
+        again = self.take_out(plain)
         return again if again.is_changed else once
 
-    def _taken_out(self, text: str) -> Redacted:
+    def take_out(self, text: str) -> Redacted:
+        """Of `text` as it stands."""
         if self._secret is None:
             return Redacted(text, False)
         kept, number = self._secret.subn(_without_value, text)

@@ -47,7 +47,7 @@ WIDEST: Mapping[str, Value] = {
     "year": "2000",
     **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp", "amount"), Decimal(2**63 - 1)),
     "since": date(2000, 12, 31),
-    "why": "W" * TEXT_WIDTH,
+    "why": "W" * 40,
     "number": "ADU-251031-0042",
     "name": "W" * TEXT_WIDTH,
     "born": date(2000, 12, 31),

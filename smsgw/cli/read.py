@@ -1,6 +1,7 @@
 """`smsgw parse` and `smsgw segments`: what a text means, what it costs. No database is opened."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import date
 
@@ -15,19 +16,21 @@ from smsgw import gsm7, keywords
 def parse(as_json: bool) -> None:
     """Read each line of standard input: its keyword and fields, or what is wrong."""
     grammar = keywords.published().grammar
+    out = sys.stdout  # click.echo flushes after every line
     for text in _texts(as_json):
         read = _told(grammar.parse(text))
-        click.echo(json.dumps(read, ensure_ascii=False) if as_json else _line(read))
+        out.write((json.dumps(read) if as_json else _line(read)) + "\n")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help='Read {"text": …} a line, write JSON.')
 def segments(as_json: bool) -> None:
     """Count the segments of each text on standard input, as they are given."""
+    out = sys.stdout
     for text in _texts(as_json):
         count = gsm7.count(text)
         told = {"encoding": count.encoding, "segments": count.segments, "units": count.units}
-        click.echo(json.dumps(told) if as_json else _line(told))
+        out.write((json.dumps(told) if as_json else _line(told)) + "\n")
 
 
 def _texts(as_json: bool) -> Iterator[str]:
