@@ -73,7 +73,6 @@ class Known:
     version: int
     caller: Caller
     binding_ids: dict[str, int]  # by NKP
-    guesses: int
     previous: Previous | None
     language: str = "id"
 
@@ -141,7 +140,7 @@ def read(
     """`code` and `case` are what the message named: only what they open is looked up."""
     row = tx.connection.execute(_phone, {"hash": tx.vault.hash(number, "phone")}).first()
     if row is None:
-        return Known(0, 0, Caller(phone=number), {}, 0, None)
+        return Known(0, 0, Caller(phone=number), {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
     held = tx.connection.execute(_bound, since).all()
     ids = {tx.vault.decrypt(binding.nkp, Ciphertext.NKP): binding.id for binding in held}
@@ -161,7 +160,7 @@ def read(
         claimed=codes.claimed(tx, row.id, code) if code else None,
         case=cases.find(tx, row.id, case) if case else None,
     )
-    return Known(row.id, row.version, caller, ids, guessed, _previous(row), row.language)
+    return Known(row.id, row.version, caller, ids, _previous(row), row.language)
 
 
 def advance(tx: Transaction, known: Known) -> Known:
