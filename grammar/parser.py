@@ -38,6 +38,7 @@ LONGEST_ALIAS = 3  # words
 LONGEST_LABEL = 4
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
+SHORTEST_STEM = 4  # letters, before -nya
 FAMILY_CARD = "KK"  # a label, not a slot: nobody asks for one
 _WORDS = re.compile(r"[^\W\d_]+")
 _PHONE = re.compile(r"(?:0|62)8\d{8,11}")
@@ -120,14 +121,31 @@ class Grammar:
             return Misread(Reason.EITHER, read=first, needed=second, word=told[0])
         if service := self._elsewhere(text, words):
             return _misdirected(service, rest=" ".join(words))
+        named = self._named(text, found)
+        return named or self._slipped(text, words) or self._without_keyword(text, words)
+
+    def _named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
+        """The first keyword that stands in the text, by its longest alias there."""
+        words = [match[0] for match in found]
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
-                read = self._first.get(tuple(words[index : index + length]))
-                if read is not None:
-                    before, after = found[index].start(), found[index + length - 1].end()
-                    word = " ".join(words[index : index + length])
-                    return self._fields(read, word, f"{text[:before]} {text[after:]}")
-        return self._slipped(text, words) or self._without_keyword(text, words)
+                read = self._meant(words[index : index + length])
+                if read is None:
+                    continue
+                if slipped := self._slipped(text, words[:index]):
+                    return slipped  # DAFTRA SALDO#… asks for no balance
+                before, after = found[index].start(), found[index + length - 1].end()
+                word = " ".join(words[index : index + length])
+                return self._fields(read, word, f"{text[:before]} {text[after:]}")
+        return None
+
+    def _meant(self, words: list[str]) -> _Read | None:
+        """Whose alias these words are; SALDONYA is SALDO, as people say it."""
+        read = self._first.get(tuple(words))
+        if read is not None or len(words) > 1 or words[0] in self._courtesy:
+            return read
+        stem = words[0].removesuffix("NYA")
+        return self._first.get((stem,)) if len(stem) >= SHORTEST_STEM else None
 
     def _whole(self, text: str, words: list[str]) -> _Read | None:
         """The keyword that is the whole message, give or take fillers and punctuation."""

@@ -37,9 +37,8 @@ MONTHS = {
 LAST_YEAR_OF_2000S = 30
 
 _month = "|".join(sorted(MONTHS, key=len, reverse=True))
-# A date ends where no digit goes on: 33-11-12-04-… is a NIK in groups. After spaces a number may
-# follow, if it is whole.
-_END = r"(?!\d)(?![-./]\d)"
+# A date ends where no digit goes on: 33-11-12-04-… is a NIK in groups. A whole number may follow.
+_END = r"(?!\d)(?:(?![-./]\d)|(?=[-./](?:\d{16}|\d{11})(?!\d)))"
 _SPACED_END = r"(?!\d)(?:(?![\s.\-]\d)|(?=\s(?:\d{16}|\d{11})(?!\d)))"
 _DATES = (
     rf"(?P<d1>\d{{1,2}})\s?[-./]\s?(?P<m1>\d{{1,2}})\s?[-./]\s?(?P<y1>\d{{4}}|\d{{2}}){_END}",

@@ -72,6 +72,7 @@ some_text = st.one_of(
         f"SLDO {NKP}",
         f"S A L D O {NKP}",
         f"SADLO#{NKP}",
+        f"saldonya brp {NKP}",
         f"{NKP} SALDO",
     ],
 )
@@ -107,6 +108,15 @@ def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
         "birth_date": BORN,
         "nkp": NKP,
     }
+
+
+@pytest.mark.parametrize("keyword", ["DAFTAR", "DAFTRA", "DAFAR", "REG"])
+@pytest.mark.parametrize("separator", ["#", ".", ",", "*", " "])
+def test_a_registration_is_one_however_it_is_separated(keyword: str, separator: str) -> None:
+    fields = [f"{keyword} SALDO", NIK, "BUDI", "17-08-1990", NKP]
+    said = GRAMMAR.parse(separator.join(fields))
+    assert isinstance(said, Command), said
+    assert (said.keyword, said.fields["nkp"], said.fields["birth_date"]) == ("daftar", NKP, BORN)
 
 
 @given(

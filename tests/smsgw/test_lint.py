@@ -23,10 +23,10 @@ def test_what_we_ship_may_be_published() -> None:
         (("{total}.[ Status", "{totl}.[ Status"), "{totl} is no value of this reply"),
         (("Saldo JHT NKP {nkp} per", "Saldo JHT NKP {nkp} " + "x" * 150), "segments instead of 1"),
         (("aliases: [BERHENTI, ", "aliases: ["), "BERHENTI is missing"),
-        (("aliases: [CODE,", "aliases: [STOPP, CODE,"), "STOPP (kode) are one slip apart"),
-        (("aliases: [CODE,", "aliases: [KELUAR, CODE,"), "KELUAR (kode) is never reached"),
-        (("aliases: [CODE,", "aliases: [METRO KODE, CODE,"), "METRO KODE (kode) is never reached"),
-        (("aliases: [CODE,", "aliases: [UNREG, CODE,"), "UNREG belongs to two keywords"),
+        (("aliases: [CODE", "aliases: [STOPP, CODE"), "STOPP (kode) are one slip apart"),
+        (("aliases: [CODE", "aliases: [KELUAR, CODE"), "KELUAR (kode) is never reached"),
+        (("aliases: [CODE", "aliases: [METRO KODE, CODE"), "METRO KODE (kode) is never reached"),
+        (("aliases: [CODE", "aliases: [UNREG, CODE"), "UNREG belongs to two keywords"),
     ],
 )
 def test_what_may_not_be_published_is_said(
