@@ -17,4 +17,8 @@ with context.begin_transaction():
         # Two release steps at once would race for the same tables.
         CONNECTION.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     context.run_migrations()
+    if CONNECTION.dialect.name == "sqlite":
+        orphans = CONNECTION.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if orphans:
+            raise RuntimeError(f"rows that point to nothing: {orphans}")
 CONNECTION.commit()

@@ -4,6 +4,8 @@ Two histories, each with one head: the service's tables, and the ledger's, which
 same database or in one of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import Literal
 
@@ -11,19 +13,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 Which = Literal["service", "ledger"]
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
 
 
 def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
-    with engine.connect() as connection:
+    with _rebuilding(engine) as connection:
         command.upgrade(_config(which, connection=connection), revision)
 
 
 def downgrade(engine: Engine, which: Which, revision: str) -> None:
-    with engine.connect() as connection:
+    with _rebuilding(engine) as connection:
         command.downgrade(_config(which, connection=connection), revision)
 
 
@@ -36,6 +38,21 @@ def current(engine: Engine, which: Which) -> str | None:
     with engine.connect() as connection:
         table = {"version_table": VERSION_TABLES[which]}
         return MigrationContext.configure(connection, opts=table).get_current_revision()
+
+
+@contextmanager
+def _rebuilding(engine: Engine) -> Iterator[Connection]:
+    """SQLite changes a table by making it anew, which no row that points to it may forbid."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection
+            return
+        driver = connection.connection.cursor()  # the setting is deaf inside a transaction
+        driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield connection
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
 
 
 def _config(which: Which, **attributes: object) -> Config:

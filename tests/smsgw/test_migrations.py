@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, text
 
 from smsgw import migrate, models, runtime
 from smsgw.migrate import Which
@@ -28,6 +28,35 @@ def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Whi
         migrate.downgrade(engine, which, "base")
         left = set(inspect(engine).get_table_names()) - set(migrate.VERSION_TABLES.values())
         assert left == set()
+    engine.dispose()
+
+
+def test_bindings_of_the_first_version_live_on(database_url: str) -> None:
+    engine = runtime.engine(database_url)
+    migrate.upgrade(engine, "service", "0001")
+    row = {"hash": b"h", "cipher": b"c", "at": "2025-10-31 03:00:00+00:00"}
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO phones (id, hash, number, version) VALUES (1, :hash, :cipher, 1)"),
+            row,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO bindings"
+                " (id, phone_id, nkp_hash, nkp, bound_at, consent, consented_at)"
+                " VALUES (1, 1, :hash, :cipher, :at, :cipher, :at)"
+            ),
+            row,
+        )
+    migrate.upgrade(engine, "service")
+    with engine.connect() as connection:
+        held = connection.execute(
+            select(
+                models.bindings.c.bound_at, models.bindings.c.used_at, models.phones.c.language
+            ).join_from(models.bindings, models.phones)
+        ).one()
+    assert held.bound_at == held.used_at
+    assert held.language == "id"
     engine.dispose()
 
 
