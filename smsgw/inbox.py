@@ -73,6 +73,12 @@ def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
     return message_id
 
 
+def give_up(tx: Transaction, message_id: int) -> None:
+    """Nobody will answer this by itself any more."""
+    waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
+    tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
+
+
 def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
     """Messages that wait for their answer, oldest first."""
     rows = tx.connection.execute(

@@ -5,7 +5,7 @@ the one file that enqueues. Jobs may run twice.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
 from threading import Event
@@ -17,11 +17,14 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from smsgw import inbox, logs, outbox, responder
-from smsgw.carriers.base import Carrier, Ending, SendError
+from smsgw import inbox, logs, outbox, responder, unknowns
+from smsgw.carriers.base import Carrier, Ending, Found, SendError
+from smsgw.inbox import Owed
+from smsgw.models import Settled
 from smsgw.outbox import Claim, Sent
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.unknowns import Unknown
 
 log = logs.get(__name__)
 
@@ -31,7 +34,8 @@ HOLDS = 15.0  # seconds that one drain keeps a worker
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 JOB_LIMIT = 60  # seconds
 KEEP_FAILURES = 86_400  # seconds
-OWED_AT_ONCE = 100
+AT_ONCE = 100  # messages or replies that one query looks at
+SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0)  # seconds between tries; the lease lasts longer
 
@@ -93,32 +97,59 @@ def answer_waiting() -> None:
 
 def answer_owed(rt: Runtime) -> list[Answer]:
     """Stops at the first message whose answer the ledger still cannot give."""
+    answers: list[Answer] = []
+    while True:
+        with rt.reading() as tx:
+            waiting = inbox.owed(tx, AT_ONCE)
+        for owed in waiting:
+            try:
+                answer = _answer_one(rt, owed)
+            except responder.NotStored:
+                return answers
+            if answer is not None:
+                answers.append(answer)
+                hint_all(rt, answer)
+        if len(waiting) < AT_ONCE or STOPPING.is_set():
+            return answers
+
+
+def settle_unknown() -> None:
+    """The job that finds out what became of sends nobody knows the end of."""
+    rt = RUNTIME.get()
+    _forget(rt, "hint:unknown")
+    settle(rt)
+
+
+def settle(rt: Runtime) -> None:
     with rt.reading() as tx:
-        waiting = inbox.owed(tx, OWED_AT_ONCE)
-    answers = []
-    for owed in waiting:
-        try:
-            answer = responder.answer_owed(rt, owed)
-        except responder.NotStored:
-            break
-        if answer is not None:
-            answers.append(answer)
-            hint_all(rt, answer)
-    return answers
+        waiting = unknowns.due(tx, AT_ONCE)
+    may_resend = rt.settings.unknown == "resend_once"
+    for unknown in waiting:
+        books = _books(rt, unknown)
+        with rt.writing() as tx:
+            how = unknowns.settle(tx, unknown, books, may_resend=may_resend)
+        log.info("settled" if how else "in doubt", reply=unknown.reply_id, how=how)
+        if how in SENT_AGAIN:
+            hint(rt, unknown.carrier, unknown.sms.lane)
 
 
 def sweep(rt: Runtime) -> None:
-    """Finds what hints were lost for, what is due again, and whose sender died."""
+    """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
     with rt.writing() as tx:
         for reply_id in outbox.expire_leases(tx):
             log.error("nobody knows whether this reply went out", reply=reply_id)
+        for reply_id in outbox.drop_stale(tx):
+            log.error("a reply could not leave while it was of use", reply=reply_id)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx)
         is_owing = bool(inbox.owed(tx, 1))
+        is_in_doubt = bool(unknowns.due(tx, 1))
     for carrier, lane in lanes:
         hint(rt, carrier, lane)
     if is_owing:
         _enqueue(rt, "hint:owed", answer_waiting)
+    if is_in_doubt:
+        _enqueue(rt, "hint:unknown", settle_unknown)
 
 
 def work(rt: Runtime) -> None:
@@ -158,6 +189,31 @@ def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str) -
         log.warning("the queue is away", error=type(error).__name__)
         return False
     return True
+
+
+def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
+    """A bug of ours must not stand in the way of everybody behind."""
+    try:
+        return responder.answer_owed(rt, owed)
+    except responder.NotStored:
+        raise
+    except Exception as error:
+        log.exception("an answer failed", message=owed.message_id, error=type(error).__name__)
+        with rt.writing() as tx:
+            inbox.give_up(tx, owed.message_id)
+        return None
+
+
+def _books(rt: Runtime, unknown: Unknown) -> Sequence[Found] | None:
+    """What the carrier says it took; None where it cannot tell, or not now."""
+    carrier = rt.carriers.get(unknown.carrier)
+    try:
+        return carrier.find(unknown.sms) if carrier else None
+    except SendError as error:
+        log.warning("the carrier could not be asked", reply=unknown.reply_id, code=error.code)
+    except Exception as error:
+        log.exception("asking failed", reply=unknown.reply_id, error=type(error).__name__)
+    return None
 
 
 def _forget(rt: Runtime, key: str) -> None:

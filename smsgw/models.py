@@ -6,7 +6,7 @@ texts are ciphertext. Instants are aware UTC.
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -16,17 +16,20 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
 )
 
 NAMES = {
@@ -105,6 +108,7 @@ class Ciphertext(StrEnum):
 class MessageState(StrEnum):
     RECEIVED = "received"  # the ledger was away; the answer is still owed
     ANSWERED = "answered"  # its one outcome is final, a reply row included where there is one
+    FAILED = "failed"  # a bug of ours took the answer that was owed; the log has it
 
 
 class ReplyState(StrEnum):
@@ -113,13 +117,37 @@ class ReplyState(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
     UNKNOWN = "unknown"  # a POST left and nobody knows whether it arrived
+    EXPIRED = "expired"  # it could not leave while it was of use: lost
     SENT = "sent"
     REFUSED = "refused"
     UNDELIVERED = "undelivered"
     DELIVERED = "delivered"
 
 
+WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
+
+
+class Priority(IntEnum):
+    """What leaves a lane first."""
+
+    ASKED = 0
+    LATE = 1  # the answer that the ledger owed
+    SCHEDULED = 2
+
+
+class Settled(StrEnum):
+    """How an attempt that ended unknown came to its end."""
+
+    REPORT = "report"  # the carrier told what became of it
+    FOUND = "found"  # asked, the carrier knew it
+    ABSENT = "absent"  # asked, the carrier did not: it was sent again
+    RESENT = "resent"  # by policy, or an operator's word: it may have gone out twice
+    CLOSED = "closed"  # by an operator's word
+
+
 class AttemptEnd(StrEnum):
+    """How the POST ended; written once."""
+
     SENT = "sent"
     REFUSED = "refused"
     RETRY = "retry"  # surely not sent; the reply waits for another attempt
@@ -287,16 +315,33 @@ replies = Table(
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),
     Column("state", String(20), nullable=False),
+    Column("priority", SmallInteger, nullable=False),
     Column("made_at", Instant, nullable=False),
-    Column("due_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),  # after that it is of no use to anybody
+    Column("due_at", Instant),  # queued: to be sent; unknown: to be settled; none: not by itself
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
     Column("carrier_ref", String(64)),
     Column("code", String(20)),  # the carrier's, of the last attempt or report
-    Index("ix_replies_state", "state", "lane", "due_at"),
+    Column("waited", Float),  # seconds from the message's receipt to the carrier's acceptance
     Index("ix_replies_message_id", "message_id"),
     Index("ix_replies_phone_id", "phone_id", "id"),
     one_of("state", ReplyState),
+)
+# Of millions of rows those that wait are few; a condition has to be spelled like these to use them.
+QUEUED = replies.c.state == literal_column("'queued'")
+UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
+Index(
+    "ix_replies_queue",
+    *(replies.c.carrier, replies.c.lane, replies.c.priority, replies.c.id),
+    sqlite_where=QUEUED,
+    postgresql_where=QUEUED,
+)
+Index(
+    "ix_replies_unfinished",
+    *(replies.c.state, replies.c.due_at),
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
 )
 
 attempts = Table(
@@ -309,8 +354,10 @@ attempts = Table(
     Column("ending", String(20)),
     Column("carrier_ref", String(64)),
     Column("code", String(20)),
+    Column("settled", String(20)),
     Index("ix_attempts_reply_id", "reply_id"),
     one_of("ending", AttemptEnd),
+    one_of("settled", Settled),
 )
 
 participants = Table(

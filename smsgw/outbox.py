@@ -1,30 +1,46 @@
 """Replies on their way out. A row a reply, a row an attempt; the database is the truth.
 
     queued ─claim─▶ sending ─▶ sent ─report─▶ delivered | undelivered
-       ▲               ├─────▶ refused
-       └──── retry ────┼─────▶ unknown ─report─▶ sent | delivered | undelivered
-                       lease ran out
+     │ ▲               ├─────▶ refused
+     │ └──── retry ────┼─────▶ unknown ─report─▶ sent | delivered | undelivered
+     ▼                 lease ran out   └─ see unknowns
+    expired
 
 A claim commits the reply's lease and its attempt before anything is posted, so that a process that
 dies leaves *unknown* behind, never a second SMS. Reports arrive late, twice and out of order: they
-move a reply to a higher rank or not at all.
+move a reply to a higher rank or not at all. How an attempt ended is written once; what is learned
+of it later is how it was settled.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Case, Row, bindparam, case, func, insert, select, true, update
 
 from smsgw import gsm7
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
-from smsgw.models import AttemptEnd, Ciphertext, ReplyState, attempts, phones, replies
+from smsgw.models import (
+    QUEUED,
+    AttemptEnd,
+    Ciphertext,
+    Priority,
+    ReplyState,
+    Settled,
+    attempts,
+    bindings,
+    messages,
+    phones,
+    replies,
+)
 from smsgw.runtime import Transaction
 
-LEASE = timedelta(seconds=60)  # well above a carrier's connect and read limits together
+LEASE = timedelta(seconds=45)  # above a carrier's limits and the tries to record it, together
 LONGEST_PAUSE = timedelta(minutes=5)
+# A report mostly tells by then, and what is on its way to the carrier's own books has got there.
+ASK_AFTER = timedelta(seconds=20)
 CHANCE = SystemRandom()
 
 RANK = {state: rank for rank, state in enumerate(ReplyState)}
@@ -45,12 +61,15 @@ class Draft:
     carrier: str
     lane: str
     text: str
+    lasts: timedelta  # how long it is of use
+    priority: Priority = Priority.ASKED
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     reply_id: int
     attempts: int
+    received_at: datetime  # of the message it answers
     sms: OutgoingSms
 
 
@@ -75,7 +94,9 @@ def add(tx: Transaction, draft: Draft) -> int:
         "encoding": counted.encoding,
         "segments": counted.segments,
         "state": ReplyState.QUEUED,
+        "priority": draft.priority,
         "made_at": tx.now,
+        "expires_at": tx.now + draft.lasts,
         "due_at": tx.now,
         "attempts": 0,
     }
@@ -106,33 +127,40 @@ def attempts_of(tx: Transaction, message_id: int, carrier: str) -> list[int]:
 def lanes_waiting(tx: Transaction) -> list[tuple[str, str]]:
     """(carrier, lane) of every reply that is due."""
     due = select(replies.c.carrier, replies.c.lane).where(
-        replies.c.state == ReplyState.QUEUED, replies.c.due_at <= tx.now
+        QUEUED, replies.c.due_at <= tx.now, replies.c.expires_at > tx.now
     )
     return [(row.carrier, row.lane) for row in tx.connection.execute(due.distinct())]
 
 
 def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
-    """Up to `limit` due replies, oldest first, leased to the caller, each with its attempt."""
+    """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
+    asked for and wait for first, and of these the oldest."""
     pick = (
         select(replies.c.id)
+        .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
         .where(
-            replies.c.state == ReplyState.QUEUED,
+            QUEUED,
             replies.c.carrier == carrier,
             replies.c.lane == lane,
             replies.c.due_at <= tx.now,
+            replies.c.expires_at > tx.now,
+            bindings.c.ended_at.is_(None),
         )
-        .order_by(replies.c.id)
+        .order_by(replies.c.priority, replies.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+        .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
         .cte("pick")  # as a subquery PostgreSQL may run it again for each row, past its limit
     )
     taken = tx.connection.execute(
         update(replies)
-        .where(replies.c.id.in_(select(pick.c.id)), replies.c.state == ReplyState.QUEUED)
+        .where(replies.c.id.in_(select(pick.c.id)), QUEUED)
         .values(
             state=ReplyState.SENDING, lease_until=tx.now + LEASE, attempts=replies.c.attempts + 1
         )
-        .returning(replies.c.id, replies.c.phone_id, replies.c.text, replies.c.attempts)
+        .returning(
+            *(replies.c.priority, replies.c.id, replies.c.text),
+            *(replies.c.attempts, replies.c.expires_at),
+        )
     ).all()
     return [_claimed(tx, lane, row) for row in sorted(taken)]
 
@@ -141,39 +169,45 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
     """Writes how claims ended, in one go. A report that overtook the answer stays."""
     for result in results:
         ending, state, code = _ended(result)
-        tx.connection.execute(
-            update(attempts)
-            .where(attempts.c.id == result.claim.sms.attempt_id)
-            .values(ending=ending, ended_at=tx.now, carrier_ref=result.carrier_ref, code=code)
-        )
+        _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
         news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
         if state is ReplyState.QUEUED:
             news["due_at"] = tx.now + pause(result.claim.attempts)
-        if result.carrier_ref is not None:
-            news["carrier_ref"] = result.carrier_ref
-        _move(tx, result.claim.reply_id, news)
+        if state is ReplyState.UNKNOWN:
+            news["due_at"] = tx.now + ASK_AFTER
+        if state is ReplyState.SENT:
+            news |= _accepted(tx, result.carrier_ref, result.claim.received_at)
+        _move(tx, result.claim.reply_id, news, result.claim.attempts)
+        if result.error is not None and result.error.is_opted_out:
+            _stop(tx, result.claim.reply_id)
 
 
-def apply_report(tx: Transaction, report: Report) -> bool:
+def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
     """Moves the reply that `report` speaks of. False where it is news of nothing we know."""
     attempt = tx.connection.execute(
-        select(attempts.c.reply_id, attempts.c.ending).where(attempts.c.id == report.attempt_id)
+        select(attempts.c.reply_id, messages.c.received_at)
+        .join_from(attempts, replies)
+        .join(messages, messages.c.id == replies.c.message_id)
+        .where(attempts.c.id == report.attempt_id)
     ).first()
     if attempt is None:
         return False
-    if attempt.ending in {None, AttemptEnd.UNKNOWN}:
-        tx.connection.execute(
-            update(attempts)
-            .where(attempts.c.id == report.attempt_id)
-            .values(ending=AttemptEnd.SENT, ended_at=tx.now, carrier_ref=report.carrier_ref)
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == report.attempt_id)
+        .values(
+            carrier_ref=func.coalesce(attempts.c.carrier_ref, report.carrier_ref),
+            settled=func.coalesce(attempts.c.settled, _settled_if_unknown(how)),
         )
-    news: dict[str, object] = {
+    )
+    news = {
         "state": REPORTED[report.delivery],
         "lease_until": None,
         "code": report.code,
+        **_accepted(tx, report.carrier_ref, attempt.received_at),
     }
-    if report.carrier_ref is not None:
-        news["carrier_ref"] = report.carrier_ref
+    if report.is_opted_out:
+        _stop(tx, attempt.reply_id)
     return _move(tx, attempt.reply_id, news)
 
 
@@ -182,7 +216,7 @@ def expire_leases(tx: Transaction) -> list[int]:
     ran_out = tx.connection.execute(
         update(replies)
         .where(replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
-        .values(state=ReplyState.UNKNOWN, lease_until=None)
+        .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now)
         .returning(replies.c.id)
     )
     ids = [row.id for row in ran_out]
@@ -194,27 +228,92 @@ def expire_leases(tx: Transaction) -> list[int]:
     return ids
 
 
+def drop_stale(tx: Transaction) -> list[int]:
+    """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
+    ended while it was on its way. Returns those that are past their time."""
+    ended = select(bindings.c.id).where(bindings.c.ended_at.is_not(None))
+    tx.connection.execute(
+        update(replies)
+        .where(QUEUED, replies.c.binding_id.in_(ended))
+        .values(state=ReplyState.REFUSED, code="unbound")
+    )
+    late = tx.connection.execute(
+        update(replies)
+        .where(QUEUED, replies.c.expires_at <= tx.now)
+        .values(state=ReplyState.EXPIRED)
+        .returning(replies.c.id)
+    )
+    return list(late.scalars())
+
+
 def pause(attempts_made: int) -> timedelta:
     """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
     seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
     return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
 
 
-_recipient = select(phones.c.number).where(phones.c.id == bindparam("phone_id"))
+_concerned = (
+    select(phones.c.number, messages.c.received_at)
+    .join_from(replies, phones, phones.c.id == replies.c.phone_id)
+    .join(messages, messages.c.id == replies.c.message_id)
+    .where(replies.c.id == bindparam("reply_id"))
+)
 
 
 def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )
-    number = tx.connection.execute(_recipient, {"phone_id": row.phone_id}).scalar_one()
+    number, received_at = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
     sms = OutgoingSms(
         attempt_id=begun.scalar_one(),
         recipient=tx.vault.decrypt(number, Ciphertext.PHONE),
         lane=lane,
         text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
+        lasts=row.expires_at - tx.now,
     )
-    return Claim(row.id, row.attempts, sms)
+    return Claim(row.id, row.attempts, received_at, sms)
+
+
+def _end_attempt(
+    tx: Transaction, attempt_id: int, ending: AttemptEnd, ref: str | None, code: str | None
+) -> None:
+    """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
+    learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id)
+        .values(
+            ending=func.coalesce(attempts.c.ending, ending),
+            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
+            carrier_ref=func.coalesce(attempts.c.carrier_ref, ref),
+            code=code,
+            settled=func.coalesce(
+                attempts.c.settled, _settled_if_unknown(learned.get(ending, Settled.REPORT))
+            ),
+        )
+    )
+
+
+def _settled_if_unknown(how: Settled | None) -> Case[str | None]:
+    return case((attempts.c.ending == AttemptEnd.UNKNOWN, how), else_=None)
+
+
+def _accepted(tx: Transaction, ref: str | None, received_at: datetime) -> dict[str, object]:
+    return {
+        "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
+        "waited": func.coalesce(replies.c.waited, (tx.now - received_at).total_seconds()),
+    }
+
+
+def _stop(tx: Transaction, reply_id: int) -> None:
+    """The phone said STOP to the carrier, which refuses us from then on."""
+    whose = select(replies.c.phone_id).where(replies.c.id == reply_id).scalar_subquery()
+    tx.connection.execute(
+        update(phones)
+        .where(phones.c.id == whose, phones.c.stopped_at.is_(None))
+        .values(stopped_at=tx.now)
+    )
 
 
 def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
@@ -228,13 +327,20 @@ def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
     return ending, state, result.error.code
 
 
-def _move(tx: Transaction, reply_id: int, news: dict[str, object]) -> bool:
-    """To a higher rank only; what surely was not sent goes back, whatever its lease said."""
+def _move(
+    tx: Transaction, reply_id: int, news: dict[str, object], attempt: int | None = None
+) -> bool:
+    """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
+    it was sent, the end of an attempt counts only while no later one has begun."""
     state = ReplyState(str(news["state"]))
     is_retry = state is ReplyState.QUEUED
     unsent = [ReplyState.SENDING, ReplyState.UNKNOWN]
     lower = unsent if is_retry else [s for s in RANK if RANK[s] < RANK[state]]
+    is_free = attempt is None or state is ReplyState.SENT
+    is_last = true() if is_free else replies.c.attempts == attempt
     moved = tx.connection.execute(
-        update(replies).where(replies.c.id == reply_id, replies.c.state.in_(lower)).values(news)
+        update(replies)
+        .where(replies.c.id == reply_id, replies.c.state.in_(lower), is_last)
+        .values(news)
     )
     return moved.rowcount == 1

@@ -63,6 +63,7 @@ class Notice:
     phone_id: int
     number: str
     reply: Reply
+    lasts: timedelta | None = None  # where it is of use for less than others
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +340,7 @@ def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[No
     if code is None:
         return []
     reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": Masked(nkp), "code": code})
-    return [Notice(_phone_id(tx, on_file), on_file, reply)]
+    return [Notice(_phone_id(tx, on_file), on_file, reply, codes.CODE_LASTS)]
 
 
 def _phone_id(tx: Transaction, number: str) -> int:

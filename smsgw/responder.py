@@ -37,7 +37,7 @@ from handlers.question import (
 from smsgw import cases, gsm7, inbox, keywords, logs, outbox, pages, phone, registry, replies
 from smsgw.carriers.base import IncomingSms
 from smsgw.inbox import Owed, Repeated, Verdict
-from smsgw.models import ReplyState
+from smsgw.models import Priority, ReplyState
 from smsgw.registry import Known, Notice
 from smsgw.runtime import Outrun, Runtime, Transaction
 
@@ -242,7 +242,14 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         pages.keep(tx, known.phone_id, texts)
     binding_id = registry.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
-        message_id, known.phone_id, binding_id, heard.sms.carrier, heard.sms.lane, text
+        message_id=message_id,
+        phone_id=known.phone_id,
+        binding_id=binding_id,
+        carrier=heard.sms.carrier,
+        lane=heard.sms.lane,
+        text=text,
+        lasts=told.rt.settings.validity,
+        priority=Priority.LATE if heard.owed is not None else Priority.ASKED,
     )
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
@@ -278,7 +285,11 @@ def _notice(told: Told, notice: Notice) -> Outgoing:
     told = replace(told, language=registry.language_of(told.tx, notice.phone_id))
     text = _worded(told, notice.reply.wording, notice.reply.values)
     carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
-    outbox.add(told.tx, outbox.Draft(told.message_id, notice.phone_id, None, carrier, lane, text))
+    lasts = notice.lasts or told.rt.settings.validity
+    outbox.add(
+        told.tx,
+        outbox.Draft(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
+    )
     return Outgoing(notice.number, text, carrier, lane)
 
 

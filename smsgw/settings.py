@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from sqlalchemy.exc import ArgumentError
 CarrierName = Literal["simulator", "twilio"]
 DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
+LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
+FASTEST = 100_000.0  # SMS a second
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
@@ -69,6 +72,19 @@ class Settings(BaseModel):
         tuple(COUNTRIES.split(",")),
         "calling codes whose phones are answered",
     )
+    unknown: Literal["resend_once", "ask_operator"] = _env(
+        "SMSGW_UNKNOWN",
+        "resend_once",
+        "what to do, after 5 minutes, with an SMS that may or may not have gone out",
+    )
+    validity: timedelta = _env(
+        "SMSGW_VALIDITY", timedelta(hours=2), "minutes that a reply is of use; later it is not sent"
+    )
+    lane_rates: Mapping[str, float] = _env(
+        "SMSGW_LANE_RATES",
+        {},
+        "most SMS a second by sender number, such as 2757=20,+15005550006=1",
+    )
     demo: bool = _env(
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
     )
@@ -90,6 +106,29 @@ class Settings(BaseModel):
         if isinstance(value, str):
             return tuple(part.strip().lstrip("+") for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("validity", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> object:
+        if isinstance(value, str):
+            if not value.isdecimal() or not 1 <= int(value) <= LONGEST_VALIDITY:
+                raise ValueError(f"is a number of minutes from 1 to {LONGEST_VALIDITY}")
+            return timedelta(minutes=int(value))
+        return value
+
+    @field_validator("lane_rates", mode="before")
+    @classmethod
+    def _rates(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            pairs = (part.rsplit("=", 1) for part in value.split(",") if part.strip())
+            rates = {lane.strip(): float(rate) for lane, rate in pairs}
+        except ValueError:
+            rates = {"": 0.0}
+        if not all(lane and 0 < rate < FASTEST for lane, rate in rates.items()):
+            raise ValueError("is a list such as 2757=20,+15005550006=1")
+        return rates
 
     @field_validator("secret_key")
     @classmethod
@@ -256,6 +295,10 @@ def _shown(value: object) -> str:
             return "********"
         case tuple():
             return ",".join(_shown(part) for part in value)
+        case Mapping():
+            return ",".join(f"{name}={number:g}" for name, number in value.items())
+        case timedelta():
+            return f"{value.total_seconds() / 60:g}"
         case None:
             return ""
     text = str(value)

@@ -1,7 +1,8 @@
 """The words that carriers and the rest of the system both speak. Carriers know no database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -36,6 +37,7 @@ class OutgoingSms:
     recipient: str  # E.164
     lane: str
     text: str
+    lasts: timedelta = timedelta(hours=2)  # after that it is of no use, and must not be delivered
 
 
 class Delivery(StrEnum):
@@ -51,6 +53,17 @@ class Report:
     attempt_id: int
     delivery: Delivery
     carrier_ref: str | None = None
+    code: str | None = None
+    is_opted_out: bool = False  # the phone said STOP to the carrier
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An SMS of ours in the carrier's own books."""
+
+    carrier_ref: str
+    taken_at: datetime
+    delivery: Delivery
     code: str | None = None
 
 
@@ -71,10 +84,13 @@ class Ending(StrEnum):
 
 
 class SendError(Exception):
-    def __init__(self, ending: Ending, code: str) -> None:
+    """`is_opted_out`: the carrier refuses because the phone said STOP to it."""
+
+    def __init__(self, ending: Ending, code: str, *, is_opted_out: bool = False) -> None:
         super().__init__(f"{ending}: {code}")
         self.ending = ending
         self.code = code
+        self.is_opted_out = is_opted_out
 
 
 class Carrier(Protocol):
@@ -94,3 +110,7 @@ class Carrier(Protocol):
 
     def send(self, sms: OutgoingSms) -> str | None:
         """The carrier's id of the message where it gives one. Raises SendError."""
+
+    def find(self, sms: OutgoingSms) -> Sequence[Found] | None:
+        """What it has taken with the same recipient, sender and text, of late at least. None where
+        it cannot tell. Raises SendError where it does not answer."""

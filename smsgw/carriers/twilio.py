@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha1
 from json import JSONDecodeError
-from ssl import SSLCertVerificationError
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,10 +20,12 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from smsgw import phone
+from smsgw.carriers import http
 from smsgw.carriers.base import (
     Delivery,
     Ending,
     Forged,
+    Found,
     IncomingSms,
     Malformed,
     OutgoingSms,
@@ -34,9 +35,11 @@ from smsgw.carriers.base import (
 )
 from smsgw.settings import Settings
 
-CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
 LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
+OPTED_OUT = "21610"
+LONGEST_VALIDITY = 36_000  # seconds
+BOOKS = 100  # of the newest SMS to a phone are looked at
 
 # MessageStatus. `queued`, `sending` and the like are no news: we know that it left us.
 DELIVERIES = {
@@ -46,6 +49,9 @@ DELIVERIES = {
     "undelivered": Delivery.UNDELIVERED,
     "failed": Delivery.UNDELIVERED,
 }
+# The rest of the statuses: it is in Twilio's hands.
+IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
+FAULTS = (TwilioException, requests.RequestException, JSONDecodeError, ValueError, KeyError)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
@@ -58,8 +64,9 @@ class Twilio:
         self._tokens = [token.get_secret_value() for token in settings.twilio_auth_tokens]
         self._account = settings.twilio_account_sid or ""
         self.own_lane = settings.twilio_from or settings.twilio_messaging_service_sid or ""
-        http = LimitedHttpClient(settings.twilio_api_base, limits or (CONNECT_LIMIT, READ_LIMIT))
-        self._client = Client(self._account, self._tokens[0], http_client=http)
+        limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
+        client = LimitedHttpClient(settings.twilio_api_base, limits)
+        self._client = Client(self._account, self._tokens[0], http_client=client)
 
     def verify(self, request: WebhookRequest) -> None:
         """Over the address that Twilio was given, never over what the request says of itself."""
@@ -92,24 +99,45 @@ class Twilio:
         if delivery is None:
             return None
         sid = form.get("MessageSid", "")[:LONGEST_SID]
-        return Report(int(attempt), delivery, sid or None, form.get("ErrorCode", "")[:20] or None)
+        code = form.get("ErrorCode", "")[:20] or None
+        return Report(int(attempt), delivery, sid or None, code, is_opted_out=code == OPTED_OUT)
 
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
             raise SendError(Ending.REFUSED, "fictitious")
-        sender = "messaging_service_sid" if sms.lane.startswith("MG") else "from_"
+        sender = "messaging_service_sid" if _is_service(sms.lane) else "from_"
+        seconds = int(sms.lasts.total_seconds())
         try:
             message = self._client.messages.create(
                 to=sms.recipient,
                 **{sender: sms.lane},
                 body=sms.text,
                 status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}",
+                validity_period=min(max(seconds, 1), LONGEST_VALIDITY),
             )
-        except (TwilioException, requests.RequestException, JSONDecodeError, ValueError) as error:
+        except FAULTS as error:
             raise send_error(error) from None  # Twilio's words hold the recipient's number
         if not message.sid:
             raise SendError(Ending.UNKNOWN, "no sid")
         return str(message.sid)
+
+    def find(self, sms: OutgoingSms) -> list[Found]:
+        """By recipient and sender alone: DateSent is empty while an SMS is in Twilio's queue, and
+        the newest come first."""
+        sender = {} if _is_service(sms.lane) else {"from_": sms.lane}
+        try:
+            listed = self._client.messages.list(
+                to=sms.recipient, **sender, limit=BOOKS, page_size=BOOKS
+            )
+        except FAULTS as error:
+            raise send_error(error) from None
+        return [
+            Found(str(each.sid), each.date_created, delivery, _code(each.error_code))
+            for each in listed
+            if each.body == sms.text
+            and (delivery := IN_BOOKS.get(str(each.status)))
+            and each.date_created
+        ]
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
@@ -125,10 +153,9 @@ def send_error(error: Exception) -> SendError:
         status, code = error.status, str(error.code or error.status)
         if status == TOO_MANY:
             return SendError(Ending.RETRY, code)
-        return SendError(Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN, code)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return SendError(Ending.RETRY, "no connection")
-    if isinstance(error, requests.exceptions.ConnectionError) and _is_unmade(error):
+        ending = Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
+        return SendError(ending, code, is_opted_out=code == OPTED_OUT)
+    if http.is_unsent(error):
         return SendError(Ending.RETRY, "no connection")
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])
 
@@ -138,8 +165,7 @@ class LimitedHttpClient(HttpClient):
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=False)
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxies, no netrc: a fifth of a send's time
+        self._session = http.session()
         self._base = base
         self._limits = limits
 
@@ -169,15 +195,13 @@ class LimitedHttpClient(HttpClient):
         return Response(answer.status_code, answer.text, answer.headers)
 
 
-def _is_unmade(error: requests.exceptions.ConnectionError) -> bool:
-    """Whether no connection was made, in which case nothing was sent.
+def _is_service(lane: str) -> bool:
+    """A messaging service stands for many numbers, and chooses one of them."""
+    return lane.startswith("MG")
 
-    TLS may fail while the answer is read, too; only a certificate that was refused is sure.
-    """
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    causes = getattr(reason, "args", ())
-    is_refused = any(isinstance(cause, SSLCertVerificationError) for cause in causes)
-    return is_refused or type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+def _code(error_code: object) -> str | None:
+    return str(error_code) if error_code else None
 
 
 def _addresses(public_url: str) -> list[str]:

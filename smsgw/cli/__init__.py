@@ -16,6 +16,7 @@ FILES = {
     "migrate": "migrate",
     "ledger": "ledger",
     "keywords": "keywords",
+    "unknown": "unknown",
     "worker": "operate",
     "clock": "operate",
     "settings": "operate",

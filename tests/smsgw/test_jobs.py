@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
 from smsgw import jobs, outbox, responder
@@ -20,7 +20,7 @@ from smsgw.carriers.base import (
     WebhookRequest,
 )
 from smsgw.carriers.simulator import Simulator
-from smsgw.models import attempts, replies
+from smsgw.models import Priority, attempts, bindings, replies
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
@@ -94,6 +94,64 @@ def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, sta
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
 
 
+def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -> None:
+    carrier = Failing(Ending.RETRY)
+    failing = with_carrier(rt, carrier)
+    receive(rt, clock)
+    jobs.drain(failing, "simulator", LANE)
+    clock.moves(hours=2)
+    jobs.drain(failing, "simulator", LANE)
+    jobs.sweep(failing)
+    assert (states(rt), len(carrier.sent)) == (["expired"], 1)
+    assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
+
+
+def test_what_people_wait_for_leaves_first(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    with rt.writing() as tx:
+        ids = list(tx.connection.execute(select(replies.c.id).order_by(replies.c.id)).scalars())
+        for priority, reply_id in ((Priority.SCHEDULED, ids[0]), (Priority.LATE, ids[1])):
+            tx.connection.execute(
+                update(replies).where(replies.c.id == reply_id).values(priority=priority)
+            )
+        taken = [outbox.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
+    assert taken == ids[::-1]
+
+
+def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, clock: Clock) -> None:
+    carrier = Failing(Ending.RETRY)
+    failing = with_carrier(rt, carrier)
+    receive(rt, clock)
+    jobs.drain(failing, "simulator", LANE)
+    with rt.writing() as tx:
+        tx.connection.execute(update(bindings).values(ended_at=tx.now))
+    clock.moves(seconds=10)
+    jobs.drain(failing, "simulator", LANE)
+    jobs.sweep(failing)
+    assert (states(rt), len(carrier.sent)) == (["refused"], 1)
+
+
+def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
+    rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock)
+    with rt.writing() as tx:
+        (first,) = outbox.claim(tx, "simulator", LANE, 1)
+    clock.moves(minutes=1)
+    jobs.sweep(rt)
+    clock.moves(minutes=6)
+    jobs.settle(rt)
+    with rt.writing() as tx:
+        (second,) = outbox.claim(tx, "simulator", LANE, 1)
+        assert second.reply_id == first.reply_id
+        for ending in (Ending.RETRY, Ending.REFUSED, Ending.UNKNOWN):
+            outbox.record(tx, [Sent(first, error=SendError(ending, "late"))])
+    assert states(rt) == ["sending"]
+    with rt.writing() as tx:
+        outbox.record(tx, [Sent(first, carrier_ref="SM1")])
+    assert states(rt) == ["sent"]
+
+
 def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     receive(rt, clock)
@@ -156,7 +214,8 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
         )
     with rt.reading() as tx:
         row = tx.connection.execute(select(attempts)).one()
-    assert (states(rt), row.ending, row.carrier_ref) == (["delivered"], "sent", "SM1")
+    assert (states(rt), row.ending, row.settled) == (["delivered"], "unknown", "report")
+    assert row.carrier_ref == "SM1"
 
 
 def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> None:

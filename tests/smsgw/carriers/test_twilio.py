@@ -1,6 +1,8 @@
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -185,6 +187,7 @@ def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
             "From": "+15005550006",
             "Body": "Saldo JHT",
             "StatusCallback": "https://sms.example.org/in/twilio/status?out=7",
+            "ValidityPeriod": "7200",
         }
     ]
     assert stub.paths == [f"/2010-04-01/Accounts/AC{'a' * 32}/Messages.json"]
@@ -209,7 +212,7 @@ def test_unasked_messages_leave_from_the_configured_sender(stub: Stub) -> None:
         ((500, {"code": 20500}), Ending.UNKNOWN, "20500"),
         ((503, b"<html>"), Ending.UNKNOWN, "503"),
         ((307, {}), Ending.UNKNOWN, "307"),
-        ((201, b"junk"), Ending.UNKNOWN, None),
+        ("junk", Ending.UNKNOWN, None),
         ((201, {}), Ending.UNKNOWN, None),
         ("reset", Ending.UNKNOWN, None),
         ("stall", Ending.UNKNOWN, None),
@@ -232,6 +235,57 @@ def test_no_connection_may_be_tried_again() -> None:
     with pytest.raises(SendError) as raised:
         carrier("http://127.0.0.1:9").send(SMS)
     assert raised.value.ending == Ending.RETRY
+
+
+def test_a_handshake_that_fails_sent_nothing(stub: Stub) -> None:
+    """The stub speaks plain HTTP: TLS fails before a request could leave."""
+    with pytest.raises(SendError) as raised:
+        carrier(stub.url.replace("http:", "https:")).send(SMS)
+    assert raised.value.ending == Ending.RETRY
+    assert stub.posts == []
+
+
+def test_a_handshake_that_stalls_sent_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base = {"TWILIO_API_BASE": f"https://127.0.0.1:{silent.getsockname()[1]}"}
+        twilio = Twilio(settings.load(ENVIRON | base), (0.3, 0.3))
+        with pytest.raises(SendError) as raised:
+            twilio.send(SMS)
+    assert raised.value.ending == Ending.RETRY
+
+
+@pytest.mark.parametrize(("lasts", "told"), [(0.2, "1"), (600, "600"), (90_000, "36000")])
+def test_how_long_it_is_of_use_is_told(stub: Stub, lasts: float, told: str) -> None:
+    carrier(stub.url).send(replace(SMS, lasts=timedelta(seconds=lasts)))
+    assert stub.posts[0]["ValidityPeriod"] == told
+
+
+def test_who_said_stop_to_twilio_has_opted_out(stub: Stub) -> None:
+    for code, is_opted_out in ((21610, True), (21211, False)):
+        stub.answers.append((400, {"code": code}))
+        with pytest.raises(SendError) as raised:
+            carrier(stub.url).send(SMS)
+        assert raised.value.is_opted_out is is_opted_out
+    form = (("MessageSid", "SM1"), ("MessageStatus", "failed"), ("ErrorCode", "21610"))
+    report = carrier().read_report(signed(form, "out=7"))
+    assert report is not None
+    assert report.is_opted_out
+
+
+def test_the_books_tell_what_was_taken(stub: Stub) -> None:
+    twilio = carrier(stub.url)
+    assert twilio.find(SMS) == []
+    for sms in (SMS, replace(SMS, text="another"), replace(SMS, recipient="+6281200000000"), SMS):
+        twilio.send(sms)
+    twilio.send(replace(SMS, lane="+15005550007"))
+    stub.books[0] |= {"status": "undelivered", "error_code": 30003}
+    newer, older = twilio.find(SMS)
+    assert (newer.carrier_ref, newer.delivery) == (stub.books[3]["sid"], Delivery.SENT)
+    assert (older.delivery, older.code) == (Delivery.UNDELIVERED, "30003")
+    assert older.taken_at.tzinfo is not None
+    stub.are_books_open = False
+    with pytest.raises(SendError):
+        twilio.find(SMS)
 
 
 def test_made_people_are_never_texted(stub: Stub) -> None:

@@ -1,0 +1,193 @@
+"""Sends of which nobody knows whether they went out, and how each is settled.
+
+    unknown ─ report ────────────────▶ sent | delivered | undelivered
+            ─ the carrier is asked ──▶ the same; or queued again, where it has no such SMS
+            ─ it cannot tell, and DECIDE_AFTER is over ─▶ queued again, once (resend_once)
+                                                       ─▶ left to an operator (ask_operator)
+
+No carrier here takes a key by which it would know a repeat, so equal texts to one phone can only be
+counted: an SMS in the carrier's books that no attempt of ours accounts for is the one in question.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, func, select, update
+
+from smsgw.carriers.base import Found, OutgoingSms, Report
+from smsgw.models import (
+    AttemptEnd,
+    Ciphertext,
+    ReplyState,
+    Settled,
+    attempts,
+    phones,
+    replies,
+)
+from smsgw.outbox import apply_report
+from smsgw.runtime import Transaction
+
+ASK_AGAIN = timedelta(seconds=20)
+DECIDE_AFTER = timedelta(minutes=5)  # the wait that SMSGW_UNKNOWN speaks of
+CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the carrier's, at most
+BOOKS_GO_BACK = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A reply in doubt, and its last attempt."""
+
+    reply_id: int
+    phone_id: int
+    carrier: str
+    attempts: int
+    began: datetime
+    ended: datetime
+    expires: datetime
+    sms: OutgoingSms
+
+
+def due(tx: Transaction, limit: int) -> list[Unknown]:
+    """Those that something can be done about now, longest due first."""
+    return _read(tx, limit, is_due=True)
+
+
+def all_open(tx: Transaction) -> list[Unknown]:
+    return _read(tx, None, is_due=False)
+
+
+def settle(
+    tx: Transaction, unknown: Unknown, books: Sequence[Found] | None, *, may_resend: bool
+) -> Settled | None:
+    """By what the carrier's books say, or by policy where they are silent (`books` is None). None
+    where it stays open; it is then due again, or an operator's."""
+    if books is not None and not _is_disputed(tx, unknown):
+        found = next((each for each in books if _accounts_for(tx, unknown, each)), None)
+        if found is None:
+            return _send_again(tx, unknown, Settled.ABSENT)
+        ref, delivery = found.carrier_ref, found.delivery
+        apply_report(
+            tx, Report(unknown.sms.attempt_id, delivery, ref, found.code), how=Settled.FOUND
+        )
+        return Settled.FOUND
+    if tx.now < unknown.ended + DECIDE_AFTER:
+        _look_again(tx, unknown, tx.now + ASK_AGAIN)
+        return None
+    if may_resend and not _was_resent(tx, unknown) and tx.now < unknown.expires:
+        return _send_again(tx, unknown, Settled.RESENT)
+    _look_again(tx, unknown, None)
+    return None
+
+
+def decide(tx: Transaction, reply_id: int, *, resend: bool) -> bool:
+    """An operator's word: send it again, or let it be. False where nobody is in doubt any more."""
+    in_doubt = {each.reply_id: each for each in all_open(tx)}
+    unknown = in_doubt.get(reply_id)
+    if unknown is None:
+        return False
+    if resend:
+        return _send_again(tx, unknown, Settled.RESENT) is not None
+    _note(tx, unknown, Settled.CLOSED)
+    _look_again(tx, unknown, None)
+    return True
+
+
+def _read(tx: Transaction, limit: int | None, *, is_due: bool) -> list[Unknown]:
+    each = attempts.alias()
+    last = select(func.max(each.c.id)).where(each.c.reply_id == replies.c.id).scalar_subquery()
+    rows = tx.connection.execute(
+        select(replies, attempts.c.id.label("attempt_id"), attempts.c.started_at)
+        .add_columns(attempts.c.ended_at, phones.c.number)
+        .select_from(replies)
+        .join(attempts, attempts.c.id == last)
+        .join(phones, phones.c.id == replies.c.phone_id)
+        .where(replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
+        .where(replies.c.due_at <= tx.now if is_due else replies.c.id > 0)
+        .order_by(replies.c.due_at, replies.c.id)
+        .limit(limit)
+    )
+    return [
+        Unknown(
+            reply_id=row.id,
+            phone_id=row.phone_id,
+            carrier=row.carrier,
+            attempts=row.attempts,
+            began=row.started_at,
+            ended=row.ended_at or tx.now,
+            expires=row.expires_at,
+            sms=OutgoingSms(
+                attempt_id=row.attempt_id,
+                recipient=tx.vault.decrypt(row.number, Ciphertext.PHONE),
+                lane=row.lane,
+                text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
+    """While another SMS to the phone is on its way, what is in the books may be that one."""
+    on_its_way = (
+        select(attempts.c.id)
+        .join(replies, replies.c.id == attempts.c.reply_id)
+        .where(replies.c.phone_id == unknown.phone_id, attempts.c.ending.is_(None))
+    )
+    return bool(tx.connection.execute(select(exists(on_its_way))).scalar_one())
+
+
+def _accounts_for(tx: Transaction, unknown: Unknown, found: Found) -> bool:
+    """Whether an SMS in the books can be the one in question, and is no other that we know."""
+    if found.taken_at < unknown.began - CLOCKS_DIFFER:
+        return False
+    known = (
+        select(attempts.c.id)
+        .join(replies, replies.c.id == attempts.c.reply_id)
+        .where(
+            replies.c.phone_id == unknown.phone_id,
+            attempts.c.carrier_ref == found.carrier_ref,
+            attempts.c.started_at > unknown.began - BOOKS_GO_BACK,
+        )
+    )
+    return not tx.connection.execute(select(exists(known))).scalar_one()
+
+
+def _was_resent(tx: Transaction, unknown: Unknown) -> bool:
+    before = select(attempts.c.id).where(
+        attempts.c.reply_id == unknown.reply_id, attempts.c.settled == Settled.RESENT
+    )
+    return bool(tx.connection.execute(select(exists(before))).scalar_one())
+
+
+def _send_again(tx: Transaction, unknown: Unknown, how: Settled) -> Settled | None:
+    if not _change(tx, unknown, state=ReplyState.QUEUED, due_at=tx.now):
+        return None
+    _note(tx, unknown, how)
+    return how
+
+
+def _look_again(tx: Transaction, unknown: Unknown, at: datetime | None) -> None:
+    _change(tx, unknown, due_at=at)
+
+
+def _change(tx: Transaction, unknown: Unknown, **values: object) -> bool:
+    """Unless a report, another process or a later attempt was first."""
+    changed = tx.connection.execute(
+        update(replies)
+        .where(
+            replies.c.id == unknown.reply_id,
+            replies.c.state == ReplyState.UNKNOWN,
+            replies.c.attempts == unknown.attempts,
+        )
+        .values(values)
+    )
+    return changed.rowcount == 1
+
+
+def _note(tx: Transaction, unknown: Unknown, how: Settled) -> None:
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == unknown.sms.attempt_id, attempts.c.ending == AttemptEnd.UNKNOWN)
+        .values(settled=how)
+    )

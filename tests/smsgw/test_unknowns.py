@@ -1,0 +1,236 @@
+"""Every way in which a POST to Twilio can fail: what state the reply is in and how many POSTs there
+are, before and after it is settled."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import jobs, outbox, responder, settings
+from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw.carriers.twilio import Twilio
+from smsgw.models import attempts, phones, replies
+from smsgw.runtime import Runtime
+from tests.conftest import P1, Clock
+from tests.twilio_stub import Stub, twilio_stub
+
+SMSGW = Path(sys.executable).parent / "smsgw"
+OURS = "+15005550006"
+_references = count()
+
+
+@pytest.fixture
+def stub(clock: Clock) -> Iterator[Stub]:
+    with twilio_stub() as made:
+        made.now = clock
+        yield made
+
+
+@pytest.fixture
+def texted(rt: Runtime, stub: Stub, environ: dict[str, str]) -> Runtime:
+    """The service behind a Twilio number."""
+    environ |= {
+        "SMSGW_CARRIER": "twilio",
+        "SMSGW_PUBLIC_URL": "https://sms.example.org",
+        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+        "TWILIO_AUTH_TOKEN": "token",
+        "TWILIO_FROM": OURS,
+        "TWILIO_API_BASE": stub.url,
+    }
+    return over_twilio(rt, environ)
+
+
+def over_twilio(rt: Runtime, environ: dict[str, str]) -> Runtime:
+    configured = settings.load(environ)
+    return replace(rt, settings=configured, carriers={"twilio": Twilio(configured, (1.0, 0.3))})
+
+
+def receive(rt: Runtime, text: str = "SALDO") -> None:
+    reference = f"SM-in-{next(_references)}"
+    assert responder.respond(rt, IncomingSms("twilio", reference, P1, OURS, text))
+
+
+def send(rt: Runtime) -> None:
+    jobs.drain(rt, "twilio", OURS)
+
+
+def state(rt: Runtime) -> str:
+    with rt.reading() as tx:
+        return str(tx.connection.execute(select(replies.c.state)).scalar_one())
+
+
+def settled(rt: Runtime) -> list[str | None]:
+    with rt.reading() as tx:
+        found = tx.connection.execute(select(attempts.c.settled).order_by(attempts.c.id))
+        return list(found.scalars())
+
+
+@pytest.mark.parametrize(
+    ("answer", "at_first", "at_last", "posts"),
+    [
+        ((429, {"code": 20429}), "queued", "sent", 2),
+        ((400, {"code": 21211}), "refused", "refused", 1),
+        ((401, {"code": 20003}), "refused", "refused", 1),
+        ((500, {"code": 20500}), "unknown", "sent", 2),
+        ((503, b"<html>"), "unknown", "sent", 2),
+        ("stall", "unknown", "sent", 1),
+        ("cut", "unknown", "sent", 1),
+        ("junk", "unknown", "sent", 1),
+        ("reset", "unknown", "sent", 2),
+    ],
+)
+def test_every_failure_and_what_becomes_of_it(
+    texted: Runtime,
+    stub: Stub,
+    clock: Clock,
+    answer: object,
+    at_first: str,
+    at_last: str,
+    posts: int,
+) -> None:
+    stub.answers.append(answer)
+    receive(texted)
+    send(texted)
+    assert (state(texted), len(stub.posts)) == (at_first, 1)
+    clock.moves(seconds=21)
+    jobs.settle(texted)
+    send(texted)
+    assert (state(texted), len(stub.posts)) == (at_last, posts)
+    clock.moves(minutes=10)
+    jobs.settle(texted)
+    send(texted)
+    assert (state(texted), len(stub.posts)) == (at_last, posts)
+
+
+def test_nothing_is_asked_before_a_report_had_its_time(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    stub.answers.append((500, {}))
+    receive(texted)
+    send(texted)
+    clock.moves(seconds=10)
+    jobs.settle(texted)
+    assert state(texted) == "unknown"
+
+
+@pytest.mark.parametrize(("policy", "posts"), [("resend_once", 2), ("ask_operator", 1)])
+def test_where_the_books_are_closed_policy_decides_after_five_minutes(
+    rt: Runtime,
+    texted: Runtime,
+    environ: dict[str, str],
+    stub: Stub,
+    clock: Clock,
+    policy: str,
+    posts: int,
+) -> None:
+    texted = over_twilio(rt, environ | {"SMSGW_UNKNOWN": policy})
+    stub.are_books_open = False
+    stub.answers += [(500, {}), (500, {})]
+    receive(texted)
+    send(texted)
+    for minutes in (1, 3):
+        clock.moves(minutes=minutes)
+        jobs.settle(texted)
+        send(texted)
+        assert (state(texted), len(stub.posts)) == ("unknown", 1)
+    for _ in range(3):
+        clock.moves(minutes=6)
+        jobs.settle(texted)
+        send(texted)
+        assert (state(texted), len(stub.posts)) == ("unknown", posts)
+
+
+def test_a_report_settles_it_first(texted: Runtime, stub: Stub, clock: Clock) -> None:
+    stub.answers.append((500, {}))
+    receive(texted)
+    send(texted)
+    with texted.writing() as tx:
+        (attempt,) = tx.connection.execute(select(attempts.c.id)).scalars()
+        outbox.apply_report(tx, Report(attempt, Delivery.DELIVERED, "SM9"))
+    clock.moves(minutes=6)
+    jobs.settle(texted)
+    send(texted)
+    assert (state(texted), settled(texted), len(stub.posts)) == ("delivered", ["report"], 1)
+
+
+def test_equal_texts_are_counted(texted: Runtime, stub: Stub, clock: Clock) -> None:
+    """Of three equal answers one is known to be taken; the books hold two; one goes again."""
+    stub.answers += ["sent", "stall", (500, {})]
+    for _ in range(3):
+        clock.moves(minutes=3)
+        receive(texted, "BANTUAN")
+        send(texted)
+    clock.moves(seconds=30)
+    jobs.settle(texted)
+    send(texted)
+    assert sorted(filter(None, settled(texted))) == ["absent", "found"]
+    assert len(stub.posts) == 4
+    assert len(stub.books) == 3
+
+
+def test_while_another_is_on_its_way_nothing_is_concluded(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    stub.answers.append((500, {}))
+    receive(texted)
+    send(texted)
+    clock.moves(minutes=3)
+    receive(texted, "STATUS")
+    with texted.writing() as tx:
+        outbox.claim(tx, "twilio", OURS, 1)
+    jobs.settle(texted)
+    assert settled(texted) == [None, None]
+
+
+def test_what_is_past_its_time_is_not_sent_again(texted: Runtime, stub: Stub, clock: Clock) -> None:
+    stub.are_books_open = False
+    stub.answers.append((500, {}))
+    receive(texted)
+    send(texted)
+    clock.moves(hours=2)
+    jobs.settle(texted)
+    send(texted)
+    assert (state(texted), len(stub.posts)) == ("unknown", 1)
+
+
+def test_who_said_stop_to_the_carrier_is_stopped_here(texted: Runtime, stub: Stub) -> None:
+    stub.answers.append((400, {"code": 21610}))
+    receive(texted)
+    send(texted)
+    with texted.reading() as tx:
+        assert tx.connection.execute(select(phones.c.stopped_at)).scalar_one() is not None
+    assert state(texted) == "refused"
+
+
+def test_an_operators_word(
+    rt: Runtime, texted: Runtime, environ: dict[str, str], stub: Stub, clock: Clock
+) -> None:
+    clock.now = datetime.now(UTC)  # as the command has it
+    texted = over_twilio(rt, environ | {"SMSGW_UNKNOWN": "ask_operator"})
+    stub.answers += [(500, {}), (500, {})]
+    receive(texted)
+    send(texted)
+    listed = command(environ, "list")
+    assert "+6281*****7890" in listed
+    reply_id = listed.split()[0]
+    assert command(environ, "resend", reply_id) == ""
+    clock.moves(minutes=1)
+    send(texted)
+    assert (settled(texted), len(stub.posts)) == (["resent", None], 2)
+    assert command(environ, "close", reply_id) == ""
+    assert command(environ, "list") == ""
+    assert "nobody is in doubt" in command(environ, "close", reply_id)
+    assert (state(texted), len(stub.posts)) == ("unknown", 2)
+
+
+def command(environ: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [SMSGW, "unknown", *words], env=environ, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
