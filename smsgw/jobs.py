@@ -6,22 +6,18 @@ the one file that enqueues. Jobs may run twice.
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
-from threading import Event
+from threading import Event, Timer
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnection
 
-from smsgw import inbox, logs, outbox, responder, unknowns
-from smsgw.carriers.base import Carrier, Ending, Found, SendError
+from smsgw import inbox, logs, outbox, responder, sending, unknowns
+from smsgw.carriers.base import Found, SendError
 from smsgw.inbox import Owed
 from smsgw.models import Settled
-from smsgw.outbox import Claim, Sent
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.unknowns import Unknown
@@ -29,15 +25,13 @@ from smsgw.unknowns import Unknown
 log = logs.get(__name__)
 
 QUEUE = "smsgw"
-SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
-HOLDS = 15.0  # seconds that one drain keeps a worker
+TURN = 1.0  # seconds that a lane has a worker for itself while others wait
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
+HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
 JOB_LIMIT = 60  # seconds
 KEEP_FAILURES = 86_400  # seconds
 AT_ONCE = 100  # messages or replies that one query looks at
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
-
-RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0)  # seconds between tries; the lease lasts longer
 
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
@@ -57,35 +51,11 @@ def drain_lane(carrier: str, lane: str) -> None:
     """The job. The hint goes first: what is stored after this line gets a hint of its own."""
     rt = RUNTIME.get()
     _forget(rt, f"hint:{carrier}:{lane}")
-    if not drain(rt, carrier, lane):
+    come_back = sending.drain(rt, carrier, lane, is_over=Turn(rt))
+    if come_back:
+        _hint_later(rt, carrier, lane, come_back)
+    elif come_back is not None:
         hint(rt, carrier, lane)
-
-
-def drain(rt: Runtime, carrier: str, lane: str, holds: float = HOLDS) -> bool:
-    """Sends what is due until the lane is empty (True) or `holds` seconds are over.
-
-    A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
-    has ended meanwhile is recorded in one go.
-    """
-    if carrier not in rt.carriers:
-        log.error("replies wait for a carrier that is not configured", carrier=carrier)
-        return True
-    until = time.monotonic() + holds
-    sending: set[Future[Sent]] = set()
-    with ThreadPoolExecutor(SENDERS) as pool:
-        try:
-            while True:
-                is_over = STOPPING.is_set() or time.monotonic() >= until
-                room = 0 if is_over else SENDERS - len(sending)
-                for claim in _claim(rt, carrier, lane, room):
-                    sending.add(pool.submit(_send, rt.carriers[carrier], claim))
-                if not sending:
-                    return not is_over
-                ended, sending = wait(sending, return_when=FIRST_COMPLETED)
-                _record(rt, ended)
-        except BaseException:
-            _record(rt, wait(sending).done)
-            raise
 
 
 def answer_waiting() -> None:
@@ -158,9 +128,11 @@ def work(rt: Runtime) -> None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
     RUNTIME.set(rt)
     connection = Redis.from_url(rt.redis_url)
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     worker = Worker(
-        [queue], connection=connection, serializer=JSONSerializer, log_job_description=False
+        [_queue(connection)],
+        connection=connection,
+        serializer=JSONSerializer,
+        log_job_description=False,
     )
     worker.work(logging_level="WARNING")
 
@@ -172,6 +144,22 @@ class Worker(SimpleWorker):
         STOPPING.set()
 
 
+class Turn:
+    """Says when a job should come to an end: a lane gives way to others that wait."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._queue = _queue(rt.redis) if rt.redis is not None else None
+        self._look_at = time.monotonic() + TURN
+
+    def __call__(self) -> bool:
+        if STOPPING.is_set():
+            return True
+        if time.monotonic() < self._look_at:
+            return False
+        self._look_at += TURN
+        return self._queue is not None and self._queue.count > 0
+
+
 class NoQueue(Exception):
     """No Redis-compatible server is configured."""
 
@@ -181,8 +169,7 @@ def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str) -
         return False
     try:
         if rt.redis.set(key, "1", nx=True, ex=HINT_LIVES):
-            queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
-            queue.enqueue(
+            _queue(rt.redis).enqueue(
                 job, *arguments, job_timeout=JOB_LIMIT, result_ttl=0, failure_ttl=KEEP_FAILURES
             )
     except RedisError as error:
@@ -216,40 +203,19 @@ def _books(rt: Runtime, unknown: Unknown) -> Sequence[Found] | None:
     return None
 
 
+def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
+    """Nobody needs to hint in the meantime. If this process dies, the sweep does."""
+    key = f"hint:{carrier}:{lane}"
+    if rt.redis is not None and rt.redis.set(key, "1", nx=True, px=round(seconds * 1000)):
+        timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))
+        timer.daemon = True
+        timer.start()
+
+
 def _forget(rt: Runtime, key: str) -> None:
     if rt.redis is not None:
         rt.redis.delete(key)
 
 
-def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> list[Claim]:
-    if not room:
-        return []
-    with rt.writing() as tx:
-        return outbox.claim(tx, carrier, lane, room)
-
-
-def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
-    """What has left is written down, however long the database needs to come back."""
-    results = [each.result() for each in ended]
-    for pause in RECORD_AGAIN:
-        try:
-            with rt.writing() as tx:
-                outbox.record(tx, results)
-        except (DBAPIError, NoConnection) as error:
-            log.error("what was sent is not recorded yet", error=type(error).__name__)
-            time.sleep(pause)
-        else:
-            return
-    with rt.writing() as tx:
-        outbox.record(tx, results)
-
-
-def _send(carrier: Carrier, claim: Claim) -> Sent:
-    try:
-        return Sent(claim, carrier_ref=carrier.send(claim.sms))
-    except SendError as error:
-        log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
-        return Sent(claim, error=error)
-    except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
-        log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
-        return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))
+def _queue(connection: Redis) -> Queue:
+    return Queue(QUEUE, connection=connection, serializer=JSONSerializer)

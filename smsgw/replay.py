@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from smsgw import jobs, migrate, outbox, phone, registry, responder, runtime, settings, transcript
+from smsgw import (
+    jobs,
+    migrate,
+    outbox,
+    phone,
+    registry,
+    responder,
+    runtime,
+    sending,
+    settings,
+    transcript,
+)
 from smsgw.carriers.base import IncomingSms
 from smsgw.gsm7 import count
 from smsgw.ledger import SqlLedger
@@ -104,7 +115,7 @@ class Talk:
         with self._rt.reading() as tx:
             lanes = outbox.lanes_waiting(tx)
         for carrier, lane in lanes:
-            jobs.drain(self._rt, carrier, lane)
+            sending.drain(self._rt, carrier, lane)
 
     def _ledger(self, *, is_up: bool) -> tuple[Outgoing, ...]:
         nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))

@@ -7,7 +7,7 @@ import uuid
 
 import click
 
-from smsgw import gsm7, jobs, logs, outbox, registry, responder, runtime, settings
+from smsgw import gsm7, jobs, logs, outbox, registry, responder, runtime, sending, settings
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.models import ReplyState
 from smsgw.responder import Answer
@@ -66,7 +66,7 @@ def _send(rt: Runtime, answer: Answer) -> None:
         time.sleep(0.02)
     for carrier, lane in answer.lanes:
         if carrier == "simulator":
-            jobs.drain(rt, carrier, lane)
+            sending.drain(rt, carrier, lane)
 
 
 def _deliver(rt: Runtime, answer: Answer) -> None:

@@ -9,7 +9,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
-from smsgw import jobs, outbox, responder
+from smsgw import jobs, outbox, responder, sending
 from smsgw.carriers.base import (
     Delivery,
     Ending,
@@ -66,14 +66,14 @@ def with_carrier(rt: Runtime, carrier: Simulator) -> Runtime:
 def test_a_drain_empties_its_lane_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     receive(rt, clock, 40)
-    assert jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
+    assert sending.drain(with_carrier(rt, carrier), "simulator", LANE) is None
     assert set(states(rt)) == {"sent"}
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
 
 
 def test_a_drain_whose_time_is_over_leaves_the_rest(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    assert not jobs.drain(rt, "simulator", LANE, holds=0)
+    assert sending.drain(rt, "simulator", LANE, holds=0) == 0.0
     assert states(rt) == ["queued"] * 3
 
 
@@ -85,11 +85,11 @@ def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, sta
     carrier = Failing(ending)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     assert states(rt) == [state]
     clock.moves(minutes=10)
     jobs.sweep(failing)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     again = ending is Ending.RETRY
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
 
@@ -98,9 +98,9 @@ def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     clock.moves(hours=2)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     jobs.sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["expired"], 1)
     assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
@@ -122,11 +122,11 @@ def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, cloc
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     with rt.writing() as tx:
         tx.connection.execute(update(bindings).values(ended_at=tx.now))
     clock.moves(seconds=10)
-    jobs.drain(failing, "simulator", LANE)
+    sending.drain(failing, "simulator", LANE)
     jobs.sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["refused"], 1)
 
@@ -155,8 +155,8 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
 def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     receive(rt, clock)
-    jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
-    jobs.drain(with_carrier(rt, carrier), "simulator", LANE)
+    sending.drain(with_carrier(rt, carrier), "simulator", LANE)
+    sending.drain(with_carrier(rt, carrier), "simulator", LANE)
     assert len(carrier.sent) == 1
     pauses = [outbox.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
@@ -171,7 +171,7 @@ def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock:
             raise OperationalError("away", None, Exception())
 
     event.listen(rt.service, "before_cursor_execute", fails)
-    assert jobs.drain(rt, "simulator", LANE)
+    assert sending.drain(rt, "simulator", LANE) is None
     assert states(rt) == ["sent"] * 3
 
 
@@ -179,7 +179,7 @@ def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: C
     receive(rt, clock, 3)
     jobs.STOPPING.set()
     try:
-        assert not jobs.drain(rt, "simulator", LANE)
+        assert sending.drain(rt, "simulator", LANE, is_over=jobs.Turn(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
         jobs.STOPPING.clear()
@@ -206,7 +206,7 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
     clock.moves(seconds=61)
     jobs.sweep(rt)
     assert states(rt) == ["unknown"]
-    jobs.drain(rt, "simulator", LANE)
+    sending.drain(rt, "simulator", LANE)
     assert states(rt) == ["unknown"]
     with rt.writing() as tx:
         assert outbox.apply_report(
@@ -245,7 +245,7 @@ def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) ->
     receive(rt, clock)
     assert jobs.hint(rt, "simulator", LANE)
     assert jobs.hint(rt, "simulator", LANE)
-    assert _burst(rt) == 1
+    assert burst(rt) == 1
     assert states(rt) == ["sent"]
     assert rt.redis is not None
     assert not rt.redis.exists(f"hint:simulator:{LANE}")
@@ -254,7 +254,7 @@ def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) ->
 def test_the_sweep_finds_what_no_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     jobs.sweep(rt)
-    assert _burst(rt) == 1
+    assert burst(rt) == 1
     assert states(rt) == ["sent"]
 
 
@@ -269,7 +269,7 @@ def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
         assert not jobs.hint(own, "simulator", LANE)
         server.start()
         jobs.sweep(own)
-        _burst(own)
+        burst(own)
         assert states(rt) == ["sent"]
         own.redis.close()
     finally:
@@ -281,7 +281,7 @@ def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
         jobs.work(replace(rt, redis_url=None))
 
 
-def _burst(rt: Runtime) -> int:
+def burst(rt: Runtime) -> int:
     """Runs what is queued with rq's own worker; returns how many jobs there were."""
     jobs.RUNTIME.set(rt)
     queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)

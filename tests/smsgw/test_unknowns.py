@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from smsgw import jobs, outbox, responder, settings
+from smsgw import jobs, outbox, responder, sending, settings
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.carriers.twilio import Twilio
 from smsgw.models import attempts, phones, replies
@@ -57,7 +57,7 @@ def receive(rt: Runtime, text: str = "SALDO") -> None:
 
 
 def send(rt: Runtime) -> None:
-    jobs.drain(rt, "twilio", OURS)
+    sending.drain(rt, "twilio", OURS)
 
 
 def state(rt: Runtime) -> str:

@@ -1,0 +1,93 @@
+"""What waits in a lane leaves by its carrier: claimed, sent, recorded."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from smsgw import lanes, logs, outbox
+from smsgw.carriers.base import Carrier, Ending, SendError
+from smsgw.outbox import Claim, Sent
+from smsgw.runtime import Runtime
+
+log = logs.get(__name__)
+
+SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+HOLDS = 15.0  # seconds that one drain keeps a worker
+RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0)  # seconds between tries; the lease lasts longer
+
+
+def drain(
+    rt: Runtime,
+    carrier: str,
+    lane: str,
+    holds: float = HOLDS,
+    is_over: Callable[[], bool] = lambda: False,
+) -> float | None:
+    """Sends what is due until the lane is empty, its throttle says no, `is_over` says so, or
+    `holds` seconds have passed. Returns in how many seconds to come back; None where nothing waits.
+
+    A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
+    has ended meanwhile is recorded in one go.
+    """
+    if carrier not in rt.carriers:
+        log.error("replies wait for a carrier that is not configured", carrier=carrier)
+        return None
+    until = time.monotonic() + holds
+    sending: set[Future[Sent]] = set()
+    with ThreadPoolExecutor(SENDERS) as pool:
+        try:
+            while True:
+                has_time = time.monotonic() < until and not is_over()
+                room = SENDERS - len(sending) if has_time else 0
+                claims, come_back = _claim(rt, carrier, lane, room)
+                sending |= {pool.submit(_send, rt.carriers[carrier], claim) for claim in claims}
+                if not sending:
+                    return come_back if has_time else 0.0
+                ended, sending = wait(sending, return_when=FIRST_COMPLETED)
+                _record(rt, ended)
+        except BaseException:
+            _record(rt, wait(sending).done)
+            raise
+
+
+def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim], float | None]:
+    """As many as the throttle allows; if that is none, in how many seconds it will allow more."""
+    if not room:
+        return [], None
+    allowed = lanes.take(rt, carrier, lane, room)
+    if not allowed.number:
+        return [], allowed.wait
+    with rt.writing() as tx:
+        claims = outbox.claim(tx, carrier, lane, allowed.number)
+    lanes.give_back(rt, carrier, lane, allowed.number - len(claims))
+    return claims, None
+
+
+def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
+    """What has left is written down, however long the database needs to come back."""
+    results = [each.result() for each in ended]
+    for pause in RECORD_AGAIN:
+        try:
+            with rt.writing() as tx:
+                outbox.record(tx, results)
+        except (DBAPIError, NoConnection) as error:
+            log.error("what was sent is not recorded yet", error=type(error).__name__)
+            time.sleep(pause)
+        else:
+            return
+    with rt.writing() as tx:
+        outbox.record(tx, results)
+
+
+def _send(carrier: Carrier, claim: Claim) -> Sent:
+    try:
+        return Sent(claim, carrier_ref=carrier.send(claim.sms))
+    except SendError as error:
+        log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
+        return Sent(claim, error=error)
+    except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
+        log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
+        return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))
