@@ -11,7 +11,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
-from smsgw import carriers, embedded
+from smsgw import carriers, embedded, overdue
 from smsgw.carriers.base import Carrier
 from smsgw.crypto import Vault
 from smsgw.ledger import SqlLedger
@@ -88,14 +88,18 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
 def engine(url: str, limit: float | None = None) -> Engine:
     """The only place that makes engines. Errors never print parameters: they are people's data.
 
-    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up;
-    with one, a connection that died meanwhile shows when it is used, and not before.
+    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up,
+    even by a server that is frozen; with one, a connection that died meanwhile shows when it is
+    used, and not before.
     """
     address = make_url(url)
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, hide_parameters=True, **_postgres_options(limit))
+        made = create_engine(address, hide_parameters=True, **_postgres_options(limit))
+        if limit is not None:
+            overdue.Watch(made, limit)
+        return made
     made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)

@@ -3,6 +3,7 @@
 They run as children that the kernel ends with their parent; as root, PostgreSQL runs as nobody.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -64,6 +65,19 @@ class Postgres:
         )
         self.url = f"postgresql+psycopg://postgres@/postgres?host={data}"
         self._wait(f"host={data} user=postgres dbname=postgres")
+
+    def freeze(self) -> None:
+        """It is there, takes connections, and answers nobody."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self._frozen = [pid, *map(int, children)]
+        for each in self._frozen:
+            os.kill(each, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for each in self._frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGCONT)
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
+from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, select
@@ -34,6 +35,8 @@ from smsgw.models import (
 )
 
 KEPT = 60.0  # seconds; every reply names the call centre
+DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
+LEFT_ALONE = 3.0  # seconds
 AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
 MOST_CLAIMS = 20
 PAID = ("jht", "jp", "jkk", "jkm", "jkp")
@@ -80,6 +83,35 @@ RATES = select(*(rates.c[each.name] for each in fields(Rate))).order_by(rates.c.
 CONTACTS = select(contacts.c.channel, contacts.c.value, contacts.c.hours)
 
 
+class Circuit:
+    """Spares everybody the wait for a ledger that did not answer just now: it is left alone for
+    LEFT_ALONE seconds, then one look-up tries, while the others still do without."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._alone_until: float | None = None
+
+    def may_pass(self) -> bool:
+        if self._alone_until is None:
+            return True
+        with self._lock:
+            if self._alone_until is not None and self._clock() < self._alone_until:
+                return False
+            if self._alone_until is not None:
+                self._alone_until = self._clock() + LEFT_ALONE
+            return True
+
+    def failed(self) -> None:
+        with self._lock:
+            self._alone_until = self._clock() + LEFT_ALONE
+
+    def worked(self) -> None:
+        if self._alone_until is not None:
+            with self._lock:
+                self._alone_until = None
+
+
 class SqlLedger:
     """handlers.ports.Ledger over a database, on an engine of its own."""
 
@@ -90,6 +122,7 @@ class SqlLedger:
         options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
         self._reading = engine.execution_options(**options)
         self._clock = clock
+        self._circuit = Circuit(clock)
         self._kept: dict[str, tuple[float, Rows]] = {}
 
     def participant(self, nkp: str) -> Participant | None:
@@ -149,18 +182,25 @@ class SqlLedger:
         return next((made(*row) for row in self._rows(statement, **keys)), None)
 
     def _rows(self, statement: Select[*tuple[Any, ...]], **keys: object) -> Rows:
+        if not self._circuit.may_pass():
+            raise LedgerDown("away a moment ago")
         try:
-            return self._read(statement, keys)
+            rows = self._read(statement, keys)
         except (DBAPIError, NoConnection) as error:
+            self._circuit.failed()
             raise LedgerDown(type(error).__name__) from error
+        self._circuit.worked()
+        return rows
 
     def _read(self, statement: Select[*tuple[Any, ...]], keys: dict[str, object]) -> Rows:
-        """Again on a new connection where the old one had died: asking before costs a trip."""
+        """Again on a new connection where the old one had died: asking before costs a trip. One
+        that was cut because nobody answered was not dead; its time is over."""
+        started = time.monotonic()
         try:
             with self._reading.connect() as connection:
                 return connection.execute(statement, keys).all()
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
                 raise
         with self._reading.connect() as connection:
             return connection.execute(statement, keys).all()

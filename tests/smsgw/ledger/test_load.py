@@ -1,4 +1,3 @@
-import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -6,7 +5,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from handlers.ports import LedgerDown
 from smsgw import migrate, models, phone, runtime
 from smsgw.ledger import (
     BALANCE,
@@ -248,36 +246,3 @@ def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> No
     migrate.downgrade(engine, "ledger", "base")
     now[0] = 200.0
     assert ledger.contact("call_centre").value == "176"
-
-
-def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str, tmp_path: Path) -> None:
-    owner = runtime.engine(postgres_url)
-    migrate.downgrade(owner, "ledger", "base")
-    migrate.upgrade(owner, "ledger")
-    ledger = SqlLedger(runtime.engine(postgres_url, limit=0.2))
-    with owner.begin() as connection:
-        connection.exec_driver_sql("LOCK TABLE participants IN ACCESS EXCLUSIVE MODE")
-        started = time.monotonic()
-        with pytest.raises(LedgerDown):
-            ledger.participant("19012345678")
-        assert time.monotonic() - started < 2
-    assert ledger.participant("19012345678") is None
-    ledger.engine.dispose()
-    owner.dispose()
-
-
-def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
-    owner = runtime.engine(postgres_url)
-    migrate.upgrade(owner, "ledger")
-    load(owner, reference_folder())
-    ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
-    assert ledger.balance("19012345678")
-    with owner.connect() as connection:
-        ended = connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        ).all()
-        assert ended
-        assert ledger.balance("19012345678")
-    ledger.engine.dispose()
-    owner.dispose()

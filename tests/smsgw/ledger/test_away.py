@@ -1,0 +1,148 @@
+"""A ledger that does not answer, in every way in which it does not."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import event
+
+from handlers.ports import LedgerDown
+from smsgw import migrate, runtime
+from smsgw.ledger import Circuit, SqlLedger
+from smsgw.ledger.load import load, reference_folder
+from tests.conftest import ABSENT, P1_NKP
+from tests.servers import Postgres, postgres_programs
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One of its own, to be frozen."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip(ABSENT)
+    made = Postgres(programs)
+    owner = runtime.engine(made.url)
+    migrate.upgrade(owner, "ledger")
+    load(owner, reference_folder())
+    owner.dispose()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("knows_it", [True, False])
+def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bool) -> None:
+    now = [0.0]
+    ledger = SqlLedger(runtime.engine(server.url, limit=1), clock=lambda: now[0])
+    if knows_it:  # a connection is open; else one has to be made, for which libpq takes 2 s
+        assert ledger.balance(P1_NKP)
+    server.freeze()
+    try:
+        started = time.monotonic()
+        with pytest.raises(LedgerDown):
+            ledger.balance(P1_NKP)
+        assert 0.9 < time.monotonic() - started < 2.9
+        started = time.monotonic()
+        with pytest.raises(LedgerDown):
+            ledger.balance(P1_NKP)
+        assert time.monotonic() - started < 0.1
+    finally:
+        server.thaw()
+    now[0] = 10.0
+    assert ledger.balance(P1_NKP)
+    ledger.engine.dispose()
+
+
+def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
+    ledger = SqlLedger(runtime.engine(server.url, limit=1))
+
+    def ask(_: int) -> float:
+        started = time.monotonic()
+        with pytest.raises(LedgerDown):
+            ledger.balance(P1_NKP)
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: ledger.balance(P1_NKP), range(16)))
+        server.freeze()
+        try:
+            waited = list(pool.map(ask, range(40)))
+        finally:
+            server.thaw()
+    assert max(waited) < 2.9
+    assert len([each for each in waited if each > 0.5]) <= 8
+    ledger.engine.dispose()
+
+
+def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
+    engine = runtime.engine(server.url, limit=0.5)
+    with engine.connect() as connection:
+        for _ in range(4):
+            assert connection.exec_driver_sql("SELECT pg_sleep(0.2)").all()
+        time.sleep(0.6)
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    engine.dispose()
+
+
+def test_while_it_is_away_it_is_left_alone(tmp_path: object) -> None:
+    now = [0.0]
+    ledger = SqlLedger(runtime.engine(f"sqlite:///{tmp_path}/none.db"), clock=lambda: now[0])
+    asked: list[str] = []
+
+    def count(_c: object, _k: object, statement: str, *_: object) -> None:
+        asked.extend([statement] * statement.startswith("SELECT"))
+
+    event.listen(ledger.engine, "before_cursor_execute", count)
+    for seconds, statements in ((0.0, 1), (1.0, 1), (2.9, 1), (3.1, 2), (4.0, 2), (6.2, 3)):
+        now[0] = seconds
+        with pytest.raises(LedgerDown):
+            ledger.balance(P1_NKP)
+        assert len(asked) == statements
+    ledger.engine.dispose()
+
+
+def test_one_tries_while_the_others_do_without() -> None:
+    now = [0.0]
+    circuit = Circuit(lambda: now[0])
+    assert circuit.may_pass()
+    circuit.failed()
+    assert not circuit.may_pass()
+    now[0] = 3.0
+    assert [circuit.may_pass() for _ in range(3)] == [True, False, False]
+    circuit.worked()
+    assert circuit.may_pass()
+
+
+def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
+    owner = runtime.engine(postgres_url)
+    migrate.downgrade(owner, "ledger", "base")
+    migrate.upgrade(owner, "ledger")
+    now = [0.0]
+    ledger = SqlLedger(runtime.engine(postgres_url, limit=0.2), clock=lambda: now[0])
+    with owner.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE participants IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        with pytest.raises(LedgerDown):
+            ledger.participant("19012345678")
+        assert time.monotonic() - started < 2
+    now[0] = 10.0
+    assert ledger.participant("19012345678") is None
+    ledger.engine.dispose()
+    owner.dispose()
+
+
+def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
+    owner = runtime.engine(postgres_url)
+    migrate.upgrade(owner, "ledger")
+    load(owner, reference_folder())
+    ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
+    assert ledger.balance("19012345678")
+    with owner.connect() as connection:
+        ended = connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).all()
+        assert ended
+        assert ledger.balance("19012345678")
+    ledger.engine.dispose()
+    owner.dispose()
