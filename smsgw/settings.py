@@ -15,7 +15,7 @@ from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-CarrierName = Literal["simulator", "twilio"]
+CarrierName = Literal["simulator", "twilio", "kannel"]
 DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
@@ -99,8 +99,21 @@ class Settings(BaseModel):
     twilio_api_base: str | None = _env(
         "TWILIO_API_BASE", None, "another base address for Twilio's REST API"
     )
+    kannel_sendsms_url: str | None = _env(
+        "KANNEL_SENDSMS_URL", None, "sendsms, such as http://127.0.0.1:13013/cgi-bin/sendsms"
+    )
+    kannel_username: str | None = _env("KANNEL_USERNAME", None, "Kannel's sendsms-user")
+    kannel_password: SecretStr | None = _env("KANNEL_PASSWORD", None, "its password")
+    kannel_from: str | None = _env("KANNEL_FROM", None, "short number, for unasked messages")
+    kannel_inbound_passwords: tuple[SecretStr, ...] = _env(
+        "KANNEL_INBOUND_PASSWORD",
+        (),
+        "password of Kannel's calls to us; a list, newest first, while one is being rotated",
+    )
 
-    @field_validator("carriers", "countries", "twilio_auth_tokens", mode="before")
+    @field_validator(
+        *("carriers", "countries", "twilio_auth_tokens", "kannel_inbound_passwords"), mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -177,6 +190,20 @@ class Settings(BaseModel):
             raise ValueError("is neither an id such as AC0123… nor a number such as +15005550006")
         return value
 
+    @field_validator("kannel_from")
+    @classmethod
+    def _as_kannel_sends(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\+?[0-9]{3,15}", value):
+            raise ValueError("is no number such as 2757")
+        return value
+
+    @field_validator("kannel_inbound_passwords")
+    @classmethod
+    def _fits_an_address(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(re.fullmatch(r"[\w.~-]{12,}", each.get_secret_value(), re.A) for each in value):
+            raise ValueError("needs 12 characters or more, each a letter, a digit, or of . _ ~ -")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -191,7 +218,7 @@ class Settings(BaseModel):
             raise ValueError("is a list of calling codes, such as 62,60,852")
         return value
 
-    @field_validator("public_url", "twilio_api_base")
+    @field_validator("public_url", "twilio_api_base", "kannel_sendsms_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "")
@@ -264,9 +291,11 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     if not settings.is_embedded and settings.secret_key is None:
         yield "SMSGW_SECRET_KEY", "is needed with DATABASE_URL; make one of 32 characters or more"
     if not settings.carriers:
-        yield "SMSGW_CARRIER", "name at least one of simulator, twilio"
+        yield "SMSGW_CARRIER", "name at least one of simulator, twilio, kannel"
     if "twilio" in settings.carriers:
         yield from _twilio_faults(settings)
+    if "kannel" in settings.carriers:
+        yield from _kannel_faults(settings)
     if settings.demo and _reaches_people(settings):
         yield "SMSGW_DEMO", "fictitious people are not for a real carrier; unset it"
 
@@ -284,9 +313,23 @@ def _twilio_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "TWILIO_FROM", "give it, or TWILIO_MESSAGING_SERVICE_SID, and not both"
 
 
+def _kannel_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    needed = {
+        "KANNEL_SENDSMS_URL": settings.kannel_sendsms_url,
+        "KANNEL_USERNAME": settings.kannel_username,
+        "KANNEL_PASSWORD": settings.kannel_password,
+        "KANNEL_FROM": settings.kannel_from,
+        "KANNEL_INBOUND_PASSWORD": settings.kannel_inbound_passwords,
+    }
+    for name, value in needed.items():
+        if not value:
+            yield name, "is needed with SMSGW_CARRIER=kannel"
+
+
 def _reaches_people(settings: Settings) -> bool:
-    base = urlsplit(settings.twilio_api_base or "")
-    return "twilio" in settings.carriers and base.hostname not in LOOPBACK
+    bases = {"twilio": settings.twilio_api_base, "kannel": settings.kannel_sendsms_url}
+    real = (bases[name] or "" for name in settings.carriers if name in bases)
+    return any(urlsplit(base).hostname not in LOOPBACK for base in real)
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,7 @@
 """The carriers, one file each."""
 
 from smsgw.carriers.base import Carrier
+from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.carriers.twilio import Twilio
 from smsgw.settings import Settings
@@ -11,4 +12,6 @@ def build(settings: Settings) -> dict[str, Carrier]:
     carriers: dict[str, Carrier] = {"simulator": Simulator()}
     if "twilio" in settings.carriers:
         carriers["twilio"] = Twilio(settings)
+    if "kannel" in settings.carriers:
+        carriers["kannel"] = Kannel(settings)
     return carriers

@@ -12,13 +12,14 @@ class WebhookRequest:
     """What a carrier sent us, without a web framework.
 
     `path` and `query` are raw, as on the wire (a signature covers those octets); `form` keeps
-    every value of a repeated field, in order.
+    every value of a repeated field, in order; `body` is empty where it was a form.
     """
 
     path: str
     query: str
     headers: Mapping[str, str]  # names in lower case
     form: tuple[tuple[str, str], ...]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from smsgw.carriers.base import Carrier, Forged, Malformed, WebhookRequest
 from smsgw.runtime import Runtime
 
 NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
+NOT_STORED = "not stored, please try again"
 RETRY_AFTER = {"Retry-After": "5"}
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/in")
@@ -18,22 +19,42 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/in")
 
 @blueprint.post("/twilio")
 def twilio_message() -> Response:
-    rt, carrier = _runtime(), _carrier("twilio")
+    return _taken("twilio") or Response(NO_REPLY_HERE, mimetype="text/xml")
+
+
+@blueprint.post("/twilio/status")
+def twilio_report() -> Response:
+    return _noted("twilio") or Response(status=204)
+
+
+@blueprint.route("/kannel", methods=["GET", "POST"])
+def kannel_message() -> Response:
+    return _taken("kannel") or Response(mimetype="text/plain")
+
+
+@blueprint.get("/kannel/status")
+def kannel_report() -> Response:
+    return _noted("kannel") or Response(mimetype="text/plain")
+
+
+def _taken(name: str) -> Response | None:
+    """Stores and answers a message; None where the carrier may be told that all is well."""
+    rt, carrier = _runtime(), _carrier(name)
     asked = _verified(carrier)
     try:
         answer = responder.respond(rt, carrier.read(asked))
     except Malformed as error:
         abort(400, str(error))
     except responder.NotStored:
-        return Response("not stored, please try again", 503, RETRY_AFTER)
+        return Response(NOT_STORED, 503, RETRY_AFTER)
     if answer is not None:
         jobs.hint_all(rt, answer)
-    return Response(NO_REPLY_HERE, mimetype="text/xml")
+    return None
 
 
-@blueprint.post("/twilio/status")
-def twilio_report() -> Response:
-    rt, carrier = _runtime(), _carrier("twilio")
+def _noted(name: str) -> Response | None:
+    """Applies a status report."""
+    rt, carrier = _runtime(), _carrier(name)
     asked = _verified(carrier)
     try:
         report = carrier.read_report(asked)
@@ -43,8 +64,8 @@ def twilio_report() -> Response:
     except Malformed as error:
         abort(400, str(error))
     except (DBAPIError, NoConnection):
-        return Response("not stored, please try again", 503, RETRY_AFTER)
-    return Response(status=204)
+        return Response(NOT_STORED, 503, RETRY_AFTER)
+    return None
 
 
 def _runtime() -> Runtime:
@@ -67,6 +88,7 @@ def _verified(carrier: Carrier) -> WebhookRequest:
         query=target.query,
         headers={name.lower(): value for name, value in request.headers.items()},
         form=tuple(request.form.items(multi=True)),
+        body=request.get_data(),
     )
     try:
         carrier.verify(asked)

@@ -15,12 +15,19 @@ from smsgw.runtime import Runtime
 from tests.conftest import P1
 
 TWILIO = {
-    "SMSGW_CARRIER": "twilio",
+    "SMSGW_CARRIER": "twilio,kannel",
     "SMSGW_PUBLIC_URL": "https://sms.example.org/base",
     "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
     "TWILIO_AUTH_TOKEN": "token",
     "TWILIO_FROM": "+15005550006",
+    "KANNEL_SENDSMS_URL": "http://127.0.0.1:9/cgi-bin/sendsms",
+    "KANNEL_USERNAME": "smsgw",
+    "KANNEL_PASSWORD": "secret",
+    "KANNEL_FROM": "2757",
+    "KANNEL_INBOUND_PASSWORD": "twelve-letters",
 }
+KANNEL = "/in/kannel?id=f0db7057&from=%2B6281234567890&to=2757&text=SALDO&charset=UTF-8"
+AUTH = ("kannel", "twelve-letters")
 FORM = {"MessageSid": "SM1", "From": P1, "To": "+15005550006", "Body": "SALDO"}
 
 
@@ -113,6 +120,32 @@ def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
         assert tx.connection.execute(select(replies.c.state)).scalar_one() == "delivered"
 
 
+def test_kannel_is_told_200_with_an_empty_body_once_and_again(
+    client: FlaskClient, rt: Runtime
+) -> None:
+    posted = client.post(
+        KANNEL.replace("text=SALDO&", ""), data=b"SALDO", content_type="text/plain", auth=AUTH
+    )
+    for answer in (posted, client.get(KANNEL, auth=AUTH)):
+        assert (answer.status_code, answer.data) == (200, b"")
+    assert stored(rt) == (1, 1)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "kannel", "2757", 5)
+    report = f"/in/kannel/status?out={claim.sms.attempt_id}&type=1"
+    answer = client.get(report, auth=AUTH)
+    assert (answer.status_code, answer.data) == (200, b"")
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(replies.c.state)).scalar_one() == "delivered"
+
+
+def test_kannels_password_is_asked_for(client: FlaskClient, rt: Runtime) -> None:
+    for auth in (None, ("kannel", "another-one")):
+        assert client.get(KANNEL, auth=auth).status_code == 403
+        assert client.get("/in/kannel/status?out=1&type=1", auth=auth).status_code == 403
+    assert client.get("/in/kannel?id=1", auth=AUTH).status_code == 400
+    assert stored(rt) == (0, 0)
+
+
 @pytest.mark.parametrize("query", ["?out=999", "?out=x", ""])
 def test_a_report_of_nothing(client: FlaskClient, query: str) -> None:
     answer = post(client, f"/in/twilio/status{query}", {"MessageStatus": "sent"})
@@ -124,6 +157,8 @@ def test_without_its_database_it_asks_for_the_message_again(rt: Runtime) -> None
     client = create_app(nowhere).test_client()
     assert post(client, "/in/twilio", FORM).status_code == 503
     assert post(client, "/in/twilio/status?out=1", {"MessageStatus": "sent"}).status_code == 503
+    assert client.get(KANNEL, auth=AUTH).status_code == 503
+    assert client.get("/in/kannel/status?out=1&type=1", auth=AUTH).status_code == 503
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
 

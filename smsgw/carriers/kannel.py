@@ -1,0 +1,154 @@
+"""Kannel 1.4.5, the gateway to a real short number (deploy/kannel/kannel.conf).
+
+An SMS comes in by get-url or post-url, a reply goes out by sendsms, a status report comes by
+dlr-url; https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html, chapters 6 and 7.
+Kannel signs nothing, so its calls carry a password; it counts 200 and 202 alone as success.
+"""
+
+import hmac
+import math
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from email.message import Message
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import requests
+
+from smsgw import gsm7, phone
+from smsgw.carriers import http
+from smsgw.carriers.base import (
+    Delivery,
+    Ending,
+    Forged,
+    IncomingSms,
+    Malformed,
+    OutgoingSms,
+    Report,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.settings import Settings
+
+LONGEST = 64
+LONGEST_SHORT_CODE = 6
+EVERY_REPORT = 31  # bits: delivered, failed, buffered, taken by the centre, refused by it
+ACCEPTED = 202  # "0: Accepted for delivery" and "3: Queued for later delivery" alike
+QUEUE_FULL = 503  # "Temporal failure, try again later."
+# type, as %d tells it. 4 (buffered) is no news.
+DELIVERIES = {
+    "1": Delivery.DELIVERED,
+    "2": Delivery.UNDELIVERED,
+    "8": Delivery.SENT,
+    "16": Delivery.UNDELIVERED,
+}
+CHARSETS = {"UTF-16BE": "utf-16-be", "8-BIT": "latin-1"}
+REASON = re.compile(r"\bNACK/(0x[0-9a-f]+)|\berr:(\w+)")
+
+
+class Kannel:
+    name = "kannel"
+
+    def __init__(self, settings: Settings, limits: tuple[float, float] | None = None) -> None:
+        self.own_lane = settings.kannel_from or ""
+        self._address = settings.kannel_sendsms_url or ""
+        self._user = settings.kannel_username or ""
+        secret = settings.kannel_password
+        self._password = secret.get_secret_value() if secret else ""
+        self._inbound = [each.get_secret_value() for each in settings.kannel_inbound_passwords]
+        self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
+        self._session = http.session()
+        base = urlsplit(settings.public_url or f"http://127.0.0.1:{settings.port}")
+        self._reports = base._replace(
+            netloc=f"kannel:{self._inbound[0]}@{base.netloc}", path=f"{base.path}/in/kannel/status"
+        ).geturl()
+
+    def verify(self, request: WebhookRequest) -> None:
+        """By HTTP's Basic authentication; the user's name does not count."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        try:
+            _, _, password = b64decode(given, validate=True).partition(b":")
+        except (NotBase64, ValueError):
+            raise Forged from None
+        known = [hmac.compare_digest(password, each.encode()) for each in self._inbound]
+        if kind.lower() != "basic" or not any(known):
+            raise Forged
+
+    def read(self, request: WebhookRequest) -> IncomingSms:
+        fields = _fields(request)
+        reference, sender, lane = (_text(fields, name) for name in ("id", "from", "to"))
+        if not reference or not sender or not lane or len(reference) > LONGEST:
+            raise Malformed("id, from and to are needed; see deploy/kannel/kannel.conf")
+        charset = CHARSETS.get(_text(fields, "charset").upper(), "utf-8")
+        text = fields.get("text", b"").decode(charset, "replace").replace("\0", "")
+        return IncomingSms(self.name, reference, sender[:LONGEST], _lane(lane), text)
+
+    def read_report(self, request: WebhookRequest) -> Report | None:
+        fields = _fields(request)
+        attempt, kind = _text(fields, "out"), _text(fields, "type")
+        if not attempt.isascii() or not attempt.isdigit() or len(attempt) > 18:
+            raise Malformed("out must name an attempt")
+        delivery = DELIVERIES.get(kind)
+        if delivery is None:
+            return None
+        if delivery is not Delivery.UNDELIVERED:
+            return Report(int(attempt), delivery)
+        reason = REASON.search(_text(fields, "answer"))
+        return Report(int(attempt), delivery, code=(reason[1] or reason[2]) if reason else None)
+
+    def send(self, sms: OutgoingSms) -> None:
+        """Kannel gives no id: its reports name the attempt."""
+        if phone.is_fictitious(sms.recipient):
+            raise SendError(Ending.REFUSED, "fictitious")
+        parameters = {
+            "username": self._user,
+            "password": self._password,
+            "from": sms.lane,
+            "to": sms.recipient,
+            "text": sms.text,
+            "validity": str(max(1, math.ceil(sms.lasts.total_seconds() / 60))),
+            "dlr-mask": str(EVERY_REPORT),
+            "dlr-url": f"{self._reports}?out={sms.attempt_id}&type=%d&answer=%A",
+        }
+        if not gsm7.is_gsm7(sms.text):  # left alone, Kannel would put question marks
+            parameters |= {"coding": "2", "charset": "UTF-8"}
+        try:
+            answer = self._session.get(self._address, params=parameters, timeout=self._limits)
+        except (requests.RequestException, ValueError) as error:
+            ending = Ending.RETRY if http.is_unsent(error) else Ending.UNKNOWN
+            code = "no connection" if ending is Ending.RETRY else type(error).__name__[:20]
+            raise SendError(ending, code) from None  # its words hold the address, password included
+        if answer.status_code != ACCEPTED:
+            raise SendError(_ending(answer.status_code), str(answer.status_code))
+
+    def find(self, _sms: OutgoingSms) -> None:
+        """It keeps no books."""
+
+
+def _ending(status: int) -> Ending:
+    if status == QUEUE_FULL:
+        return Ending.RETRY  # it says that it has not taken it
+    return Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
+
+
+def _fields(request: WebhookRequest) -> Mapping[str, bytes]:
+    """Octets, since a text may be in another charset. With post-url the body is the text."""
+    pairs = (part.partition("=") for part in request.query.split("&"))
+    fields = {name: unquote_to_bytes(value.replace("+", " ")) for name, _, value in pairs}
+    if request.body:
+        header = Message()
+        header["Content-Type"] = request.headers.get("content-type", "")
+        charset = header.get_content_charset("utf-8").upper()
+        fields = {"text": request.body, "charset": charset.encode(), **fields}
+    return fields
+
+
+def _text(fields: Mapping[str, bytes], name: str) -> str:
+    return fields.get(name, b"").decode("utf-8", "replace").replace("\0", "").strip()
+
+
+def _lane(number: str) -> str:
+    """Some centres put a plus before a short number."""
+    bare = number.removeprefix("+")
+    return bare if len(bare) <= LONGEST_SHORT_CODE else number[:LONGEST]

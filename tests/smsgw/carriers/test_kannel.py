@@ -1,0 +1,222 @@
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import parse_qs, quote_from_bytes, urlsplit
+
+import pytest
+
+from smsgw import settings
+from smsgw.carriers.base import (
+    Delivery,
+    Ending,
+    Forged,
+    Malformed,
+    OutgoingSms,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.carriers.kannel import Kannel
+from tests.web_stub import WebStub, web_stub
+
+ENVIRON = {
+    "SMSGW_CARRIER": "kannel",
+    "KANNEL_USERNAME": "smsgw",
+    "KANNEL_PASSWORD": "s3cret of ours",
+    "KANNEL_FROM": "2757",
+    "KANNEL_INBOUND_PASSWORD": "new-password,old-password",
+    "PORT": "8123",
+}
+SMS = OutgoingSms(7, "+6281234567890", "2757", "Saldo JHT", timedelta(seconds=90))
+IN = "id=f0db7057&from=%2B6281234567890&to=2757&charset=UTF-8&text="
+
+
+def carrier(url: str = "http://127.0.0.1:13013/cgi-bin/sendsms", **more: str) -> Kannel:
+    return Kannel(settings.load(ENVIRON | {"KANNEL_SENDSMS_URL": url} | more), (1.0, 0.3))
+
+
+def request(query: str, body: bytes = b"", **headers: str) -> WebhookRequest:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return WebhookRequest("/in/kannel", query, named, (), body)
+
+
+def basic(password: str) -> str:
+    return "Basic " + b64encode(f"kannel:{password}".encode()).decode()
+
+
+@pytest.fixture
+def stub() -> Iterator[WebStub]:
+    with web_stub() as made:
+        yield made
+
+
+@pytest.mark.parametrize("password", ["new-password", "old-password"])
+def test_who_knows_the_password_is_kannel(password: str) -> None:
+    carrier().verify(request(IN, authorization=basic(password)))
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic é", "Basic AA=", basic("x"), basic("")])
+def test_who_does_not_is_not(header: str) -> None:
+    with pytest.raises(Forged):
+        carrier().verify(request(IN, authorization=header))
+    with pytest.raises(Forged):
+        carrier().verify(
+            request(IN, authorization=basic("new-password").replace("Basic", "Bearer"))
+        )
+
+
+@pytest.mark.parametrize(
+    ("charset", "octets"),
+    [
+        ("UTF-8", "SALDO  Åsa \N{GRINNING FACE}".encode()),
+        ("UTF-16BE", "SALDO  Åsa \N{GRINNING FACE}".encode("utf-16-be")),
+        ("8-BIT", "SALDO  Åsa ?".encode("latin-1")),
+        ("", "SALDO  Åsa \N{GRINNING FACE}".encode()),
+    ],
+)
+def test_a_text_in_any_charset(charset: str, octets: bytes) -> None:
+    query = IN.replace("UTF-8", charset) + quote_from_bytes(octets)
+    read = carrier().read(request(query))
+    assert read.text.replace("\N{GRINNING FACE}", "?") == "SALDO  Åsa ?"
+    assert (read.carrier_ref, read.sender, read.lane) == ("f0db7057", "+6281234567890", "2757")
+    posted = carrier().read(
+        request(
+            "id=f0db7057&from=%2B6281234567890&to=2757",
+            octets,
+            content_type=f'text/plain; charset="{charset or "UTF-8"}"',
+        )
+    )
+    assert posted == read
+
+
+@pytest.mark.parametrize("text", ["", "%00SALDO", "%FF%FE", "a+b%2Bc", "a%26from=x"])
+def test_no_octets_are_too_strange(text: str) -> None:
+    assert "\0" not in carrier().read(request(IN + text)).text
+
+
+def test_a_parameter_in_a_text_is_text() -> None:
+    read = carrier().read(request(IN + "a%26from%3D%2B62899"))
+    assert (read.text, read.sender) == ("a&from=+62899", "+6281234567890")
+
+
+@pytest.mark.parametrize(("to", "lane"), [("+2757", "2757"), ("+6281100000000", "+6281100000000")])
+def test_a_short_number_has_no_plus(to: str, lane: str) -> None:
+    assert carrier().read(request(IN.replace("2757", to.replace("+", "%2B")))).lane == lane
+
+
+@pytest.mark.parametrize("absent", ["id", "from", "to"])
+def test_what_a_message_must_have(absent: str) -> None:
+    with pytest.raises(Malformed):
+        carrier().read(request(IN.replace(f"{absent}=", "x=")))
+
+
+@pytest.mark.parametrize(
+    ("query", "delivery", "code"),
+    [
+        ("out=7&type=1&answer=id%3A1+stat%3ADELIVRD+err%3A000", Delivery.DELIVERED, None),
+        ("out=7&type=2&answer=id%3A1+stat%3AUNDELIV+err%3A0CB", Delivery.UNDELIVERED, "0CB"),
+        ("out=7&type=8&answer=ACK%2F", Delivery.SENT, None),
+        ("out=7&type=16&answer=NACK%2F0x0000000b%2FInvalid", Delivery.UNDELIVERED, "0x0000000b"),
+        ("out=7&type=16", Delivery.UNDELIVERED, None),
+    ],
+)
+def test_reports(query: str, delivery: Delivery, code: str | None) -> None:
+    report = carrier().read_report(request(query))
+    assert report is not None
+    assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
+
+
+def test_a_report_that_is_no_news_and_one_of_nothing() -> None:
+    assert carrier().read_report(request("out=7&type=4")) is None
+    assert carrier().read_report(request("out=7&type=99")) is None
+    for query in ("", "out=", "out=x&type=1", "out=-1&type=1", "out=" + "9" * 30):
+        with pytest.raises(Malformed):
+            carrier().read_report(request(query))
+
+
+def test_a_send_is_one_call_that_names_its_attempt(stub: WebStub) -> None:
+    stub.answers.append((202, b"0: Accepted for delivery"))
+    carrier(stub.url).send(SMS)
+    (path,) = stub.paths
+    assert {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()} == {
+        "username": "smsgw",
+        "password": "s3cret of ours",
+        "from": "2757",
+        "to": "+6281234567890",
+        "text": "Saldo JHT",
+        "validity": "2",
+        "dlr-mask": "31",
+        "dlr-url": "http://kannel:new-password@127.0.0.1:8123/in/kannel/status"
+        "?out=7&type=%d&answer=%A",
+    }
+
+
+def test_only_what_is_not_gsm7_is_sent_as_ucs2(stub: WebStub) -> None:
+    stub.answers += [(202, b"0: Accepted for delivery"), (202, b"3: Queued for later delivery")]
+    carrier(stub.url).send(OutgoingSms(7, "+6281234567890", "2757", "harga 5 €"))
+    carrier(stub.url).send(OutgoingSms(7, "+6281234567890", "2757", "ok \N{GRINNING FACE}"))
+    plain, other = (parse_qs(urlsplit(path).query) for path in stub.paths)
+    assert "coding" not in plain
+    assert (other["coding"], other["charset"]) == (["2"], ["UTF-8"])
+
+
+def test_reports_come_to_the_public_address_where_there_is_one(stub: WebStub) -> None:
+    stub.answers.append((202, b"0: Accepted for delivery"))
+    carrier(stub.url, SMSGW_PUBLIC_URL="https://sms.example.org/base").send(SMS)
+    (path,) = stub.paths
+    (address,) = parse_qs(urlsplit(path).query)["dlr-url"]
+    assert address.startswith("https://kannel:new-password@sms.example.org/base/in/kannel/status?")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        ((403, b"Not routable. Do not try again."), Ending.REFUSED),
+        ((403, b"Authorization failed for sendsms"), Ending.REFUSED),
+        ((400, b"Missing receiver number, rejected"), Ending.REFUSED),
+        ((400, b"Empty receiver number not allowed, rejected"), Ending.REFUSED),
+        ((400, b"DLR-URL field misformed, rejected"), Ending.REFUSED),
+        ((404, b""), Ending.REFUSED),
+        ((503, b"Temporal failure, try again later."), Ending.RETRY),
+        ((500, b"Sending failed."), Ending.UNKNOWN),
+        ((302, b""), Ending.UNKNOWN),
+        ("reset", Ending.UNKNOWN),
+        ("stall", Ending.UNKNOWN),
+    ],
+)
+def test_every_answer_has_one_ending_and_one_call(
+    stub: WebStub, answer: object, ending: Ending
+) -> None:
+    stub.answers.append(answer)
+    with pytest.raises(SendError) as raised:
+        carrier(stub.url).send(SMS)
+    assert (raised.value.ending, len(stub.paths)) == (ending, 1)
+    assert "81234567890" not in str(raised.value)
+
+
+def test_no_connection_may_be_tried_again() -> None:
+    with pytest.raises(SendError) as raised:
+        carrier("http://127.0.0.1:9/cgi-bin/sendsms").send(SMS)
+    assert raised.value.ending == Ending.RETRY
+
+
+def test_made_people_are_never_texted(stub: WebStub) -> None:
+    with pytest.raises(SendError) as raised:
+        carrier(stub.url).send(OutgoingSms(7, "+6284000000001", "2757", "x"))
+    assert raised.value.ending == Ending.REFUSED
+    assert stub.paths == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KANNEL_INBOUND_PASSWORD", "short"),
+        ("KANNEL_INBOUND_PASSWORD", "a%dangerous:one@here"),
+        ("KANNEL_FROM", "TELKOMSEL"),
+        ("KANNEL_SENDSMS_URL", "127.0.0.1:13013"),
+        ("KANNEL_USERNAME", ""),
+        ("KANNEL_PASSWORD", ""),
+    ],
+)
+def test_settings_that_cannot_work(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingsError, match=name):
+        carrier(**{name: value})
