@@ -4,6 +4,7 @@ A job drains a lane, it does not carry a reply; losing Redis costs seconds, neve
 the one file that enqueues. Jobs may run twice.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -32,6 +33,9 @@ JOB_LIMIT = 60  # seconds
 KEEP_FAILURES = 86_400  # seconds
 AT_ONCE = 100  # messages or replies that one query looks at
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
+
+WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
+BEAT_LIVES = 30  # seconds
 
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
@@ -103,6 +107,13 @@ def settle(rt: Runtime) -> None:
             hint(rt, unknown.carrier, unknown.sms.lane)
 
 
+def beat() -> None:
+    """The job that shows that jobs are done."""
+    rt = RUNTIME.get()
+    _forget(rt, "hint:beat")
+    _beat(rt, WORKER_BEATS)
+
+
 def sweep(rt: Runtime) -> None:
     """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
     with rt.writing() as tx:
@@ -114,12 +125,14 @@ def sweep(rt: Runtime) -> None:
         lanes = outbox.lanes_waiting(tx)
         is_owing = bool(inbox.owed(tx, 1))
         is_in_doubt = bool(unknowns.due(tx, 1))
+    _beat(rt, CLOCK_BEATS)
     for carrier, lane in lanes:
         hint(rt, carrier, lane)
     if is_owing:
         _enqueue(rt, "hint:owed", answer_waiting)
     if is_in_doubt:
         _enqueue(rt, "hint:unknown", settle_unknown)
+    _enqueue(rt, "hint:beat", beat)
 
 
 def work(rt: Runtime) -> None:
@@ -210,6 +223,13 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
         timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))
         timer.daemon = True
         timer.start()
+
+
+def _beat(rt: Runtime, key: str) -> None:
+    """Says that a process of its kind lives and does its work."""
+    with contextlib.suppress(RedisError):
+        if rt.redis is not None:
+            rt.redis.set(key, "1", ex=BEAT_LIVES)
 
 
 def _forget(rt: Runtime, key: str) -> None:

@@ -287,7 +287,7 @@ def _end_attempt(
             ending=func.coalesce(attempts.c.ending, ending),
             ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
             carrier_ref=func.coalesce(attempts.c.carrier_ref, ref),
-            code=code,
+            code=case((attempts.c.ending.is_(None), code), else_=attempts.c.code),
             settled=func.coalesce(
                 attempts.c.settled, _settled_if_unknown(learned.get(ending, Settled.REPORT))
             ),

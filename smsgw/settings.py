@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -85,6 +93,9 @@ class Settings(BaseModel):
         {},
         "most SMS a second by sender number, such as 2757=20,+15005550006=1",
     )
+    metrics_token: SecretStr | None = _env(
+        "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics for other machines than this one"
+    )
     demo: bool = _env(
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
     )
@@ -143,11 +154,12 @@ class Settings(BaseModel):
             raise ValueError("is a list such as 2757=20,+15005550006=1")
         return rates
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "metrics_token")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError("needs 32 characters or more")
+    def _long_enough(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        least = 32 if field.field_name == "secret_key" else 12
+        if value is not None and len(value.get_secret_value()) < least:
+            raise ValueError(f"needs {least} characters or more")
         return value
 
     @field_validator("database_url", "ledger_url")

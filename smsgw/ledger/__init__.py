@@ -9,7 +9,7 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, select
+from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -80,6 +80,7 @@ CLAIMS = (
 )
 OFFICES = select(*(offices.c[each.name] for each in fields(Office))).order_by(offices.c.code)
 RATES = select(*(rates.c[each.name] for each in fields(Rate))).order_by(rates.c.effective_from)
+PING: Select[tuple[int]] = select(literal(1))
 CONTACTS = select(contacts.c.channel, contacts.c.value, contacts.c.hours)
 
 
@@ -150,6 +151,10 @@ class SqlLedger:
 
     def claims(self, nkp: str) -> Sequence[Claim]:
         return [Claim(*row) for row in self._rows(CLAIMS, nkp=nkp)]
+
+    def ping(self) -> None:
+        """Raises LedgerDown."""
+        self._rows(PING)
 
     def offices(self) -> Sequence[Office]:
         return [Office(*row) for row in self._all("offices", OFFICES)]

