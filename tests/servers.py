@@ -22,7 +22,8 @@ from smsgw import embedded
 
 LIBC = ctypes.CDLL(None)
 INITDB = ("-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=80")
+LOSES_COMMITS = "synchronous_commit=off"
+FAST = ("fsync=off", LOSES_COMMITS, "full_page_writes=off", "max_connections=80")
 
 
 def postgres_programs() -> Path | None:
@@ -38,7 +39,9 @@ def postgres_programs() -> Path | None:
 
 
 class Postgres:
-    def __init__(self, programs: Path) -> None:
+    """`durable`: what was committed is there after a kill."""
+
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
         self._base = Path(tempfile.mkdtemp(prefix="smsgw-pg-"))
         self._base.chmod(0o755)
         data = self._base / "data"
@@ -50,21 +53,36 @@ class Postgres:
             who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             programs = self._reachable(programs)
         environ = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
+        self._options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
         subprocess.run(
             [programs / "initdb", "-D", data, "-U", "postgres", *INITDB],
             check=True,
-            **options,
+            **self._options,
         )
-        settings = [part for each in ("listen_addresses=", *FAST) for part in ("-c", each)]
-        self._process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", data, *settings],
-            stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(signal.SIGINT),
-            **options,
-        )
+        chosen = [each for each in FAST if not (durable and each == LOSES_COMMITS)]
+        settings = [part for each in ("listen_addresses=", *chosen) for part in ("-c", each)]
+        self._command = [programs / "postgres", "-D", data, "-k", data, *settings]
+        self._address = f"host={data} user=postgres dbname=postgres"
         self.url = f"postgresql+psycopg://postgres@/postgres?host={data}"
-        self._wait(f"host={data} user=postgres dbname=postgres")
+        self.start()
+
+    def start(self) -> None:
+        """Again and again: after a kill the server's children take a moment to go."""
+        until = time.monotonic() + 20
+        while True:
+            self._process = subprocess.Popen(
+                self._command,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=die_with_parent(signal.SIGINT),
+                **self._options,
+            )
+            if self._answers(until):
+                return
+            assert time.monotonic() < until
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def freeze(self) -> None:
         """It is there, takes connections, and answers nobody."""
@@ -91,17 +109,15 @@ class Postgres:
             shutil.copytree(libraries, self._base / libraries.name, symlinks=True)
         return self._base / "pginstall" / "bin"
 
-    def _wait(self, address: str) -> None:
-        until = time.monotonic() + 20
-        while True:
+    def _answers(self, until: float) -> bool:
+        while self._process.poll() is None and time.monotonic() < until:
             try:
-                psycopg.connect(address).close()
+                psycopg.connect(self._address).close()
             except psycopg.OperationalError:
-                if time.monotonic() > until:
-                    raise
                 time.sleep(0.05)
             else:
-                return
+                return True
+        return False
 
 
 class Queue:

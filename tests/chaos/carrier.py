@@ -1,0 +1,221 @@
+"""A carrier like Twilio, on loopback, that goes wrong in every way it can, seeded; it keeps books.
+
+It retries as Twilio does with `#rc=3&rp=ct,5xx&tt=15000` and a fallback address, and no more:
+https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from smsgw.carriers.twilio import signature
+
+PUBLIC_URL = "https://sms.example.org"
+ACCOUNT, TOKEN, OURS = "AC" + "a" * 32, "token", "+15005550006"
+TRIES, TRIES_LAST = 4, 15.0  # rc=3 and the first; tt, in seconds
+PAUSES = (0.5, 1.5, 4.0)
+READ_LIMIT = 15.0  # rt
+LONGER_THAN_ANYBODY_WAITS = 11.0
+
+# What may become of a POST: whether it is taken, and how it is answered.
+WAYS = {
+    "429": (False, 10),
+    "503 before": (False, 5),
+    "reset before": (False, 3),
+    "500 after": (True, 4),
+    "reset after": (True, 3),
+    "cut": (True, 3),
+    "junk": (True, 3),
+    "time-out after": (True, 1),
+}
+
+
+@dataclass
+class Carrier:
+    """`seed` decides about everything but the order in which processes run."""
+
+    seed: int
+    fault_rate: float = 0.08
+    url: str = ""
+    service: str = ""
+    books: list[dict[str, object]] = field(default_factory=list)
+    accepted: Counter[int] = field(default_factory=Counter)  # by attempt
+    acknowledged: set[str] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
+    happened: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)  # seconds for an answer of ours
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    async def start(self) -> None:
+        app = web.Application()
+        messages = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+        app.add_routes([web.post(messages, self.take), web.get(messages, self.look_up)])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=READ_LIMIT, sock_connect=5),
+        )
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self._client.close()
+        await self._runner.cleanup()
+
+    def later(self, seconds: float, what: Callable[[], Coroutine[None, None, None]]) -> None:
+        async def wait_then_do() -> None:
+            await asyncio.sleep(seconds)
+            await what()
+
+        task = asyncio.get_running_loop().create_task(wait_then_do())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    # Messages in.
+
+    async def deliver(self, sid: str, sender: str, text: str) -> None:
+        """One SMS of a participant; some come twice."""
+        form = {"MessageSid": sid, "From": sender, "To": OURS, "Body": text, "NumSegments": "1"}
+        if self.chance.random() < self.fault_rate:
+            self.happened["delivered twice"] += 1
+            self.later(self.chance.uniform(0, 8), lambda: self._deliver_form(form))
+        await self._deliver_form(form)
+
+    async def _deliver_form(self, form: dict[str, str]) -> None:
+        sid, until = form["MessageSid"], time.monotonic() + TRIES_LAST
+        for pause in (*PAUSES, None):
+            status = await self._call("/in/twilio", form)
+            if status == 200:
+                self.acknowledged.add(sid)
+                return
+            self.happened[f"webhook {status}"] += 1
+            if status == "read time-out" or pause is None or time.monotonic() + pause > until:
+                break
+            await asyncio.sleep(pause)
+        if await self._call("/in/twilio", form | {"ErrorCode": "11200"}) == 200:  # the fallback
+            self.happened["fallback"] += 1
+            self.acknowledged.add(sid)
+        else:
+            self.given_up.add(sid)
+
+    async def _call(self, target: str, form: dict[str, str]) -> int | str:
+        header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}
+        started = time.monotonic()
+        try:
+            async with self._client.post(self.service + target, data=form, headers=header) as told:
+                await told.read()
+                return told.status
+        except TimeoutError:
+            return "read time-out"
+        except aiohttp.ClientError:
+            return "no connection"
+        finally:
+            self.waits.append(time.monotonic() - started)
+
+    # Replies out.
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        way = self._way()
+        is_taken, _ = WAYS.get(way, (True, 0))
+        taken = self._book({name: str(value) for name, value in form.items()}) if is_taken else {}
+        self.happened[f"POST: {way}"] += 1
+        await asyncio.sleep(self.chance.uniform(0, 0.1))
+        return await self._answer(request, way, taken)
+
+    def _way(self) -> str:
+        if self.chance.random() >= self.fault_rate:
+            return "taken"
+        return self.chance.choices(list(WAYS), [weight for _, weight in WAYS.values()])[0]
+
+    def _book(self, form: dict[str, str]) -> dict[str, object]:
+        (attempt,) = parse_qs(urlsplit(form["StatusCallback"]).query)["out"]
+        entry: dict[str, object] = {
+            "sid": f"SM{len(self.books):032}",
+            "to": form["To"],
+            "from": form["From"],
+            "body": form["Body"],
+            "status": "queued",
+            "num_segments": "1",
+            "date_created": format_datetime(datetime.now(UTC)),
+        }
+        self.books.append(entry)
+        self.accepted[int(attempt)] += 1
+        self._report(entry, form["StatusCallback"].removeprefix(PUBLIC_URL))
+        return entry
+
+    async def _answer(
+        self, request: web.Request, way: str, taken: dict[str, object]
+    ) -> web.StreamResponse:
+        match way:
+            case "429":
+                return web.json_response({"code": 20429}, status=429)
+            case "503 before" | "500 after":
+                return web.Response(text="<html>", status=int(way[:3]))
+            case "time-out after":
+                await asyncio.sleep(LONGER_THAN_ANYBODY_WAITS)
+            case "reset before" | "reset after":
+                request.transport.abort()
+            case "cut":
+                cut = web.StreamResponse(status=201, headers={"Content-Length": "500"})
+                await cut.prepare(request)
+                await cut.write(b'{"sid": "SM')
+                request.transport.abort()
+                return cut
+            case "junk":
+                return web.Response(text="junk", status=201)
+        return web.json_response(taken, status=201)
+
+    async def look_up(self, request: web.Request) -> web.Response:
+        if self.chance.random() < self.fault_rate:
+            self.happened["books closed"] += 1
+            return web.Response(status=500)
+        to, sender = request.query["To"], request.query.get("From")
+        listed = [
+            each
+            for each in reversed(self.books)
+            if each["to"] == to and sender in {None, each["from"]}
+        ]
+        return web.json_response({"messages": listed[:100]})
+
+    # Reports.
+
+    def _report(self, entry: dict[str, object], target: str) -> None:
+        """In any order, late, twice, or not at all."""
+        last = "undelivered" if self.chance.random() < self.fault_rate / 4 else "delivered"
+        for status in ("sent", last):
+            entry["status"] = last
+            if self.chance.random() < self.fault_rate:
+                self.happened["report dropped"] += 1
+                continue
+            times = 2 if self.chance.random() < self.fault_rate else 1
+            for _ in range(times):
+                form = {"MessageSid": str(entry["sid"]), "MessageStatus": status}
+                self.later(self.chance.uniform(0.05, 3), self._reporting(target, form))
+
+    def _reporting(
+        self, target: str, form: dict[str, str]
+    ) -> Callable[[], Coroutine[None, None, None]]:
+        async def report() -> None:
+            for _ in range(2):  # Twilio's default: once more where no connection came about
+                if await self._call(target, form) != "no connection":
+                    return
+
+        return report

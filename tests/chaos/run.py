@@ -1,0 +1,231 @@
+"""A load of messages while processes are killed; what is left of every promise afterwards."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from smsgw.ledger.make import FIRST_NKP
+from tests.chaos.carrier import Carrier
+from tests.chaos.judge import Verdict, is_settled, judge
+from tests.chaos.world import BOUND, World, phone
+
+FROZEN = 6.0  # seconds
+PEOPLE = 4  # messages of one phone, about
+SAID = [
+    "SALDO",
+    "saldo jht",
+    "SALDO {nkp}",
+    "STATUS",
+    "IURAN",
+    "JP",
+    "KLAIM",
+    "KANTOR BANDUNG",
+    "INFO JHT",
+    "BANTUAN",
+    "KONTAK",
+    "halo apa kabar",
+    "makasih",
+    "LAPOR kartu saya hilang {number}",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    messages: int
+    kills: int
+    rate: float = 50.0  # messages a second
+    fault_rate: float = 0.08
+    patience: float = 600.0  # seconds for all to settle
+    targets: tuple[str, ...] = (
+        *("web", "web child", "worker 1", "worker 2", "clock"),
+        *("database", "queue", "queue flushed", "ledger frozen"),
+    )
+
+
+@dataclass
+class Report:
+    plan: Plan
+    verdict: Verdict
+    kills: Counter[str]
+    happened: Counter[str]
+    given_up: int
+    waits: list[float]
+    seconds: float
+    metrics: list[str] = field(default_factory=list)  # what each of several askers was told
+
+    def p99(self) -> float:
+        ordered = sorted(self.waits)
+        return ordered[int(len(ordered) * 0.99)] if ordered else 0.0
+
+    def table(self) -> str:
+        verdict = self.verdict
+        rows = {
+            "seed": self.plan.seed,
+            "messages": f"{self.plan.messages:,} at {self.plan.rate:g} a second",
+            "kills and restarts": _listed(self.kills),
+            "what the carrier did": _listed(self.happened),
+            "given up by the carrier before we had stored it": self.given_up,
+            "acknowledged and stored": f"{verdict.received:,}",
+            "answered at once / later, when the ledger was back / silent": (
+                f"{verdict.answered:,} / {verdict.answered_later:,} / {verdict.silent:,}"
+            ),
+            "sends that ended unknown, and how they were settled": (
+                f"{verdict.ends['unknown']:,}: {_listed(verdict.settled - Counter({'': 10**9}))}"
+            ),
+            "**lost**": f"**{len(verdict.lost)}**",
+            "**answered twice without a stated unknown**": f"**{len(verdict.doubled)}**",
+            "answered twice after an unknown, by policy": verdict.resent,
+            "leases left": verdict.ends["open"],
+            "webhook p99 over all of it": f"{self.p99():.2f} s",
+            "took": f"{self.seconds:.0f} s",
+        }
+        return "| | |\n| --- | --- |\n" + "\n".join(f"| {k} | {v} |" for k, v in rows.items())
+
+
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counted.items())) or "none"
+
+
+@contextlib.contextmanager
+def world(carrier: Carrier, **environ: str) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="smsgw-chaos-") as home:
+        made = World(Path(home), carrier.url, **environ)
+        try:
+            yield made
+        finally:
+            made.stop()
+            keep = os.environ.get("SMSGW_CHAOS_LOGS")
+            if keep:
+                for log in Path(home).glob("*.log"):
+                    Path(keep, log.name).write_bytes(log.read_bytes())
+
+
+async def run(plan: Plan) -> Report:
+    started = time.monotonic()
+    carrier = Carrier(plan.seed, plan.fault_rate)
+    await carrier.start()
+    with world(carrier) as made:
+        made.start()
+        carrier.service = made.url
+        await _until_up(carrier)
+        kills: Counter[str] = Counter()
+        await asyncio.gather(_load(plan, carrier), _kill(plan, made, kills))
+        await _settle(plan, made, carrier)
+        verdict = await asyncio.to_thread(judge, made.rt, carrier)
+        told = [await _metrics(carrier) for _ in range(6)]
+        await carrier.stop()
+    return Report(
+        plan=plan,
+        verdict=verdict,
+        kills=kills,
+        happened=carrier.happened,
+        given_up=len(carrier.given_up - carrier.acknowledged),
+        waits=carrier.waits,
+        seconds=time.monotonic() - started,
+        metrics=told,
+    )
+
+
+async def _until_up(carrier: Carrier) -> None:
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            async with carrier._client.get(carrier.service + "/readyz") as told:
+                if told.status == 200:
+                    return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the web process does not answer")
+
+
+async def _metrics(carrier: Carrier) -> str:
+    async with carrier._client.get(carrier.service + "/metrics") as told:
+        return await told.text()
+
+
+async def _load(plan: Plan, carrier: Carrier) -> None:
+    chance = Random(plan.seed + 1)
+    begun = time.monotonic()
+    sent = []
+    for number in range(plan.messages):
+        sender = chance.randrange(BOUND + plan.messages // PEOPLE)
+        text = chance.choice(SAID).format(nkp=FIRST_NKP + sender % BOUND, number=number)
+        sid = f"SM-in-{number:06}"
+        delay = begun + number / plan.rate + chance.expovariate(5) - time.monotonic()
+        await asyncio.sleep(max(0, begun + number / plan.rate - time.monotonic()))
+        delivery = carrier.deliver(sid, phone(sender), text)
+        sent.append(asyncio.create_task(_after(max(0, min(delay, 2)), delivery)))
+    await asyncio.gather(*sent)
+
+
+async def _after(seconds: float, what: object) -> None:
+    await asyncio.sleep(seconds)
+    await what
+
+
+async def _kill(plan: Plan, made: World, kills: Counter[str]) -> None:
+    """Spread over the load; each target in its turn, in an order that the seed decides."""
+    chance = Random(plan.seed + 2)
+    order: list[str] = []
+    while len(order) < plan.kills:
+        order += chance.sample(plan.targets, len(plan.targets))
+    every = plan.messages / plan.rate / (plan.kills + 1)
+    for target in order[: plan.kills]:
+        await asyncio.sleep(every * chance.uniform(0.8, 1.2))
+        kills[target] += 1
+        await asyncio.to_thread(_strike(made, target, chance))
+
+
+def _strike(made: World, target: str, chance: Random) -> Callable[[], None]:
+    def restart(server: object) -> None:
+        server.kill()
+        time.sleep(chance.uniform(0.2, 1))
+        server.start()
+
+    def freeze() -> None:
+        made.ledger.freeze()
+        time.sleep(FROZEN)
+        made.ledger.thaw()
+
+    return {
+        "web child": lambda: made.processes["web"].kill_a_child(chance),
+        "database": lambda: restart(made.database),
+        "queue": lambda: restart(made.queue),
+        "queue flushed": made.flush,
+        "ledger frozen": freeze,
+    }.get(target, lambda: made.processes[target].kill())
+
+
+async def _settle(plan: Plan, made: World, carrier: Carrier) -> None:
+    """Until nothing moves in our rows and nothing is on its way from the carrier."""
+    until = time.monotonic() + plan.patience
+    while time.monotonic() < until:
+        await asyncio.sleep(1)
+        if not carrier.tasks and await asyncio.to_thread(is_settled, made.rt):
+            return
+
+
+def main() -> None:
+    plan = Plan(
+        seed=int(os.environ.get("SEED", "20251031")),
+        messages=int(os.environ.get("MESSAGES", "20000")),
+        kills=int(os.environ.get("KILLS", "45")),
+        rate=float(os.environ.get("RATE", "50")),
+    )
+    report = asyncio.run(run(plan))
+    sys.stdout.write(report.table() + "\n")
+    bad = report.verdict.lost + report.verdict.doubled
+    if bad or report.verdict.ends["open"]:
+        sys.exit(json.dumps(bad[:50], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The service as it runs in production, every process to be killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+from redis import Redis
+
+from smsgw import migrate, registry, runtime, settings
+from smsgw.ledger.load import load, reference_folder
+from smsgw.ledger.make import FIRST_NKP, make
+from smsgw.runtime import Runtime
+from tests.chaos.carrier import ACCOUNT, OURS, PUBLIC_URL, TOKEN
+from tests.servers import Postgres, Queue, postgres_programs
+from tests.smsgw.test_end_to_end import free_port
+
+BIN = Path(sys.executable).parent
+WEB = [
+    *(BIN / "gunicorn", "--config", "python:smsgw.web.gunicorn", "--no-control-socket"),
+    "smsgw.app:create_app()",
+]
+BOUND = 200  # participants whose phones are bound
+
+
+def phone(number: int) -> str:
+    """Of the bound, then of strangers."""
+    return f"+62812{number:07}"
+
+
+class Process:
+    """Started again whenever it ends, until it is stopped."""
+
+    def __init__(self, command: list[object], environ: dict[str, str], log: Path) -> None:
+        self._command, self._environ, self._log = command, environ, log
+        self.restarts = -1
+        self._is_wanted = True
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._running = threading.Event()
+        self._thread.start()
+        self._running.wait()
+
+    def _keep(self) -> None:
+        while self._is_wanted:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    list(map(str, self._command)),
+                    env=self._environ,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            self.restarts += 1
+            self._running.set()
+            self._process.wait()
+            time.sleep(0.3)
+
+    def kill(self) -> None:
+        """With all its children, as the kernel does when memory is short, or a machine goes."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+
+    def kill_a_child(self, chance: Random) -> None:
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if children:
+            os.kill(int(chance.choice(children)), signal.SIGKILL)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._is_wanted = False
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+        self._thread.join(30)
+
+
+class World:
+    """PostgreSQL, a ledger's PostgreSQL, Redis; two web processes, two workers, a clock."""
+
+    def __init__(self, home: Path, carrier_url: str, **more: str) -> None:
+        programs = postgres_programs()
+        assert programs is not None, "no PostgreSQL programs here"
+        self.home = home
+        self.database = Postgres(programs, durable=True)
+        self.ledger = Postgres(programs)
+        self.queue = Queue()
+        self.port = free_port()
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(self.port),
+            "WEB_CONCURRENCY": "2",
+            "DATABASE_URL": self.database.url,
+            "LEDGER_URL": self.ledger.url,
+            "REDIS_URL": self.queue.url,
+            "SMSGW_HOME": str(home),
+            "SMSGW_SECRET_KEY": "a key for chaos, of no use elsewhere",
+            "SMSGW_CARRIER": "twilio",
+            "SMSGW_PUBLIC_URL": PUBLIC_URL,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_FROM": OURS,
+            "TWILIO_API_BASE": carrier_url,
+            **more,
+        }
+        self.rt = self._prepare()
+        self.processes: dict[str, Process] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *names: str) -> None:
+        commands = {
+            "web": WEB,
+            "worker 1": [BIN / "smsgw", "worker"],
+            "worker 2": [BIN / "smsgw", "worker"],
+            "clock": [BIN / "smsgw", "clock"],
+        }
+        for name in names or commands:
+            log = self.home / f"{name}.log"
+            self.processes[name] = Process(commands[name], self.environ, log)
+
+    def kill_everything(self) -> None:
+        for process in self.processes.values():
+            process.stop(signal.SIGKILL)
+        self.processes.clear()
+        self.queue.kill()
+        self.database.kill()
+
+    def flush(self) -> None:
+        with Redis.from_url(self.queue.url) as client:
+            client.flushall()
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.stop()
+        self.rt.close()
+        for server in (self.queue, self.ledger, self.database):
+            server.stop()
+
+    def _prepare(self) -> Runtime:
+        rt = runtime.build(settings.load(self.environ))
+        migrate.upgrade(rt.service, "service")
+        owner = runtime.engine(self.ledger.url)
+        migrate.upgrade(owner, "ledger")
+        load(owner, reference_folder())
+        make(owner, BOUND)
+        owner.dispose()
+        with rt.writing() as tx:
+            for number in range(BOUND):
+                known = registry.advance(tx, registry.read(tx, phone(number)))
+                registry.bind(tx, known, str(FIRST_NKP + number), consent="in a test")
+        return rt
