@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
 
-.PHONY: help install run test check bench lock
+.PHONY: help install run test check bench chaos lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, tests
 
 bench: $(VENV)/dev.done  ## measure
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
+
+chaos: $(VENV)/dev.done  ## kill everything under load, for ten minutes (SEED=… MESSAGES=… KILLS=…)
+	@$(BIN)/python -m tests.chaos.run
 
 lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded setup.cfg -o requirements/run.lock

@@ -195,7 +195,9 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
     tx.connection.execute(
         update(attempts)
         .where(attempts.c.id == report.attempt_id)
-        .values(
+        .values(  # whoever sent it may have died before it could write how that ended
+            ending=func.coalesce(attempts.c.ending, AttemptEnd.SENT),
+            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
             carrier_ref=func.coalesce(attempts.c.carrier_ref, report.carrier_ref),
             settled=func.coalesce(attempts.c.settled, _settled_if_unknown(how)),
         )

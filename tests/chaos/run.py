@@ -117,7 +117,7 @@ async def run(plan: Plan) -> Report:
     with world(carrier) as made:
         made.start()
         carrier.service = made.url
-        await _until_up(carrier)
+        await until_up(carrier)
         kills: Counter[str] = Counter()
         await asyncio.gather(_load(plan, carrier), _kill(plan, made, kills))
         await _settle(plan, made, carrier)
@@ -136,7 +136,7 @@ async def run(plan: Plan) -> Report:
     )
 
 
-async def _until_up(carrier: Carrier) -> None:
+async def until_up(carrier: Carrier) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):
             async with carrier._client.get(carrier.service + "/readyz") as told:

@@ -1,0 +1,103 @@
+"""Promises kept while everything is killed. `make chaos` is the long run of the same."""
+
+import asyncio
+import re
+import time
+
+import pytest
+
+from tests.chaos.carrier import Carrier
+from tests.chaos.judge import judge
+from tests.chaos.run import FROZEN, Plan, run, until_up, world
+from tests.chaos.world import phone
+from tests.conftest import ABSENT
+from tests.servers import postgres_programs
+
+pytestmark = [
+    pytest.mark.skipif(postgres_programs() is None, reason=ABSENT),
+    pytest.mark.timeout(300),
+]
+
+
+def counted(metrics: str, name: str) -> float:
+    """The sum over all labels."""
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (.+)$", metrics, re.M))
+
+
+def test_nothing_is_lost_and_nothing_answered_twice() -> None:
+    report = asyncio.run(run(Plan(seed=7, messages=2000, kills=9, rate=60.0, patience=150)))
+    verdict = report.verdict
+    assert sum(report.kills.values()) == 9, report.table()
+    assert (verdict.lost, verdict.doubled) == ([], []), report.table()
+    assert verdict.ends["open"] == 0, report.table()
+    assert verdict.received + report.given_up >= 2000, report.table()
+    assert verdict.received == sum((verdict.answered, verdict.answered_later, verdict.silent))
+    # Two web processes were asked, six times in all; they tell the same, and what was done.
+    first, *others = report.metrics
+    for name in ("smsgw_messages_received_total", "smsgw_reply_seconds_count", "smsgw_sends_total"):
+        assert {counted(each, name) for each in others} == {counted(first, name)}
+    assert counted(first, "smsgw_messages_received_total") == verdict.received
+    replies = verdict.answered + 2 * verdict.answered_later
+    assert counted(first, "smsgw_reply_seconds_count") == replies
+    assert counted(first, "smsgw_sends_total") == sum(verdict.ends.values())
+
+
+def test_everything_dies_between_the_acknowledgement_and_the_send() -> None:
+    asyncio.run(_die_after_acknowledging())
+
+
+async def _die_after_acknowledging() -> None:
+    carrier = Carrier(seed=1, fault_rate=0)
+    await carrier.start()
+    with world(carrier) as made:
+        carrier.service = made.url
+        made.start("web")
+        await until_up(carrier)
+        await carrier.deliver("SM-1", phone(0), "SALDO")
+        assert carrier.acknowledged == {"SM-1"}
+        await asyncio.to_thread(made.kill_everything)
+        assert carrier.books == []
+        await asyncio.to_thread(made.database.start)
+        await asyncio.to_thread(made.queue.start)
+        made.start()
+        until = time.monotonic() + 30
+        while not carrier.books and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(6)  # a sweep of the clock more
+        assert len(carrier.books) == 1
+        assert "Rp" in str(carrier.books[0]["body"])
+        await carrier.stop()
+
+
+def test_while_the_ledger_is_frozen_everybody_is_told_soon_and_answered_later() -> None:
+    asyncio.run(_freeze())
+
+
+async def _freeze() -> None:
+    carrier = Carrier(seed=1, fault_rate=0)
+    await carrier.start()
+    with world(carrier) as made:
+        carrier.service = made.url
+        made.start()
+        await until_up(carrier)
+        await asyncio.gather(*(carrier.deliver(f"SM-w-{n}", phone(n), "SALDO") for n in range(8)))
+        carrier.waits.clear()
+        made.ledger.freeze()
+        texts = []
+        for number in range(100):
+            texts.append(
+                asyncio.create_task(carrier.deliver(f"SM-{number}", phone(50 + number), "SALDO"))
+            )
+            await asyncio.sleep(FROZEN / 100)
+        await asyncio.gather(*texts)
+        waits = sorted(carrier.waits)
+        made.ledger.thaw()
+        until = time.monotonic() + 40
+        while len(carrier.books) < 208 and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(3)
+        verdict = await asyncio.to_thread(judge, made.rt, carrier)
+        await carrier.stop()
+    assert waits[98] < 3
+    assert (verdict.lost, verdict.doubled) == ([], [])
+    assert (verdict.answered, verdict.answered_later) == (8, 100)
