@@ -24,6 +24,7 @@ from smsgw import gsm7
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.models import (
     QUEUED,
+    UNFINISHED,
     AttemptEnd,
     Ciphertext,
     Priority,
@@ -217,7 +218,7 @@ def expire_leases(tx: Transaction) -> list[int]:
     """Replies whose sender died: the attempt had begun, so nobody knows whether it went out."""
     ran_out = tx.connection.execute(
         update(replies)
-        .where(replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
+        .where(UNFINISHED, replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
         .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now)
         .returning(replies.c.id)
     )

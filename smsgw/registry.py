@@ -37,7 +37,16 @@ from handlers.question import (
 )
 from smsgw import cases, codes, guesses, pages, questions
 from smsgw.crypto import Unreadable
-from smsgw.models import Ciphertext, MessageState, ReplyState, bindings, messages, phones, replies
+from smsgw.models import (
+    QUEUED,
+    Ciphertext,
+    MessageState,
+    ReplyState,
+    bindings,
+    messages,
+    phones,
+    replies,
+)
 from smsgw.models import pages as _pages
 from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
@@ -273,7 +282,7 @@ def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
     """Replies that hang on these bindings and have not left yet never will."""
     tx.connection.execute(
         update(replies)
-        .where(replies.c.binding_id.in_(binding_ids), replies.c.state == ReplyState.QUEUED)
+        .where(replies.c.binding_id.in_(binding_ids), QUEUED)
         .values(state=ReplyState.REFUSED, code="unbound")
     )
 

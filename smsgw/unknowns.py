@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, true, update
 
 from smsgw.carriers.base import Found, OutgoingSms, Report
 from smsgw.models import (
+    UNFINISHED,
     AttemptEnd,
     Ciphertext,
     ReplyState,
@@ -50,11 +51,11 @@ class Unknown:
 
 def due(tx: Transaction, limit: int) -> list[Unknown]:
     """Those that something can be done about now, longest due first."""
-    return _read(tx, limit, is_due=True)
+    return _read(tx, limit, replies.c.due_at <= tx.now)
 
 
 def all_open(tx: Transaction) -> list[Unknown]:
-    return _read(tx, None, is_due=False)
+    return _read(tx, None, true())
 
 
 def settle(
@@ -82,8 +83,7 @@ def settle(
 
 def decide(tx: Transaction, reply_id: int, *, resend: bool) -> bool:
     """An operator's word: send it again, or let it be. False where nobody is in doubt any more."""
-    in_doubt = {each.reply_id: each for each in all_open(tx)}
-    unknown = in_doubt.get(reply_id)
+    unknown = next(iter(_read(tx, 1, replies.c.id == reply_id)), None)
     if unknown is None:
         return False
     if resend:
@@ -93,7 +93,7 @@ def decide(tx: Transaction, reply_id: int, *, resend: bool) -> bool:
     return True
 
 
-def _read(tx: Transaction, limit: int | None, *, is_due: bool) -> list[Unknown]:
+def _read(tx: Transaction, limit: int | None, which: ColumnElement[bool]) -> list[Unknown]:
     each = attempts.alias()
     last = select(func.max(each.c.id)).where(each.c.reply_id == replies.c.id).scalar_subquery()
     rows = tx.connection.execute(
@@ -102,8 +102,8 @@ def _read(tx: Transaction, limit: int | None, *, is_due: bool) -> list[Unknown]:
         .select_from(replies)
         .join(attempts, attempts.c.id == last)
         .join(phones, phones.c.id == replies.c.phone_id)
-        .where(replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
-        .where(replies.c.due_at <= tx.now if is_due else replies.c.id > 0)
+        .where(UNFINISHED, replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
+        .where(which)
         .order_by(replies.c.due_at, replies.c.id)
         .limit(limit)
     )

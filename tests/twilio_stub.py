@@ -22,6 +22,7 @@ class Stub:
     answers: list[object] = field(default_factory=list)  # (status, body), "reset", or of TAKES
     books: list[dict[str, object]] = field(default_factory=list)
     are_books_open: bool = True
+    number: dict[str, str] = field(default_factory=dict)  # the number's settings
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     posts: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -80,6 +81,9 @@ class Handler(BaseHTTPRequestHandler):
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         if not self.server.stub.are_books_open:
             self._tell(500, {"code": 20500})
+            return
+        if "IncomingPhoneNumbers" in self.path:
+            self._tell(200, {"incoming_phone_numbers": [self.server.stub.number]})
             return
         self._tell(200, {"messages": self.server.stub.find(asked["To"], asked.get("From"))})
 

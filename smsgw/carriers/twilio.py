@@ -39,6 +39,7 @@ LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
 OPTED_OUT = "21610"
 LONGEST_VALIDITY = 36_000  # seconds
+RETRIES = "#rc=3&rp=ct,5xx&tt=15000"  # Twilio tries for 15 s, and then the fallback address
 BOOKS = 100  # of the newest SMS to a phone are looked at
 
 # MessageStatus. `queued`, `sending` and the like are no news: we know that it left us.
@@ -138,6 +139,25 @@ class Twilio:
             and (delivery := IN_BOOKS.get(str(each.status)))
             and each.date_created
         ]
+
+    def misconfigured(self) -> str | None:
+        """What the number's settings at Twilio lack: by default it gives up what meets a restart.
+        None where they are well, or belong to a messaging service. Raises SendError."""
+        if _is_service(self.own_lane):
+            return None
+        try:
+            (number,) = self._client.incoming_phone_numbers.list(phone_number=self.own_lane)
+        except FAULTS as error:
+            raise send_error(error) from None
+        ours = f"{self._public_url}/in/twilio"
+        wanted = {"A message comes in": ours + RETRIES, "Primary handler fails": ours}
+        given = (number.sms_url, number.sms_fallback_url)
+        lacking = [
+            f"{name}: {address}"
+            for (name, address), set_ in zip(wanted.items(), given, strict=True)
+            if set_ != address
+        ]
+        return "; ".join(lacking) or None
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:

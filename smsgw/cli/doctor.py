@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 
 import click
+import requests
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
 from smsgw import migrate, registry, runtime
 from smsgw import settings as environment
+from smsgw.carriers.base import SendError
+from smsgw.carriers.twilio import Twilio
 from smsgw.runtime import Runtime
 
 
@@ -71,11 +74,28 @@ def _queue(rt: Runtime) -> str | None:
     return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
 
 
-def _carriers(rt: Runtime) -> str | None:
-    """Twilio retries an inbound call only where its address says so."""
-    public = rt.settings.public_url or ""
-    if "twilio" in rt.settings.carriers and not public.startswith("https://"):
+def _twilio(rt: Runtime) -> str | None:
+    carrier = rt.carriers.get("twilio")
+    if not isinstance(carrier, Twilio):
+        return None
+    if not (rt.settings.public_url or "").startswith("https://"):
         return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
+    try:
+        lacking = carrier.misconfigured()
+    except SendError as error:
+        return f"it does not tell the number's settings ({error.code}); check the account's token"
+    return f"in Twilio's console, set {lacking}" if lacking else None
+
+
+def _kannel(rt: Runtime) -> str | None:
+    """sendsms without parameters sends nothing, and answers."""
+    address = rt.settings.kannel_sendsms_url
+    if "kannel" not in rt.settings.carriers or address is None:
+        return None
+    try:
+        requests.get(address, timeout=5)
+    except requests.RequestException as error:
+        return f"KANNEL_SENDSMS_URL does not answer ({type(error).__name__}); start smsbox"
     return None
 
 
@@ -84,5 +104,6 @@ CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "participant ledger": _ledger,
     "keys": _keys,
     "queue": _queue,
-    "carriers": _carriers,
+    "twilio": _twilio,
+    "kannel": _kannel,
 }

@@ -24,21 +24,23 @@ def show() -> None:
 
 
 @unknown.command()
-@click.argument("reply_id", type=int)
-def resend(reply_id: int) -> None:
-    """Send REPLY_ID again; its recipient may then have it twice."""
-    _decide(reply_id, resend=True)
+@click.argument("reply_ids", type=int, nargs=-1, required=True)
+def resend(reply_ids: tuple[int, ...]) -> None:
+    """Send REPLY_IDS again; their recipients may then have them twice."""
+    _decide(reply_ids, resend=True)
 
 
 @unknown.command()
-@click.argument("reply_id", type=int)
-def close(reply_id: int) -> None:
-    """Let REPLY_ID be."""
-    _decide(reply_id, resend=False)
+@click.argument("reply_ids", type=int, nargs=-1, required=True)
+def close(reply_ids: tuple[int, ...]) -> None:
+    """Let REPLY_IDS be."""
+    _decide(reply_ids, resend=False)
 
 
-def _decide(reply_id: int, *, resend: bool) -> None:
-    with runtime.build(settings.load()).writing() as tx:
-        is_done = unknowns.decide(tx, reply_id, resend=resend)
-    if not is_done:
-        raise click.ClickException(f"nobody is in doubt about reply {reply_id}")
+def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
+    rt = runtime.build(settings.load())
+    with rt.writing() as tx:
+        undecided = [each for each in reply_ids if not unknowns.decide(tx, each, resend=resend)]
+    if undecided:
+        told = ", ".join(map(str, undecided))
+        raise click.ClickException(f"nobody is in doubt about {told}; see smsgw unknown list")

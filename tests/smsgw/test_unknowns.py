@@ -225,7 +225,7 @@ def test_an_operators_word(
     assert (settled(texted), len(stub.posts)) == (["resent", None], 2)
     assert command(environ, "close", reply_id) == ""
     assert command(environ, "list") == ""
-    assert "nobody is in doubt" in command(environ, "close", reply_id)
+    assert "nobody is in doubt about" in command(environ, "close", reply_id, "99")
     assert (state(texted), len(stub.posts)) == ("unknown", 2)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, P1, STRANGER
+from tests.twilio_stub import twilio_stub
+from tests.web_stub import web_stub
 
 SMSGW = Path(sys.executable).parent / "smsgw"
 
@@ -98,3 +100,43 @@ def test_a_worker_without_a_queue_says_so(home: Path) -> None:
     done = smsgw(home, "worker")
     assert done.returncode == 1
     assert "there is no REDIS_URL" in done.stderr
+
+
+def test_the_doctor_asks_for_what_twilio_needs(home: Path) -> None:
+    smsgw(home, "migrate")
+    environ = {
+        "SMSGW_CARRIER": "twilio",
+        "SMSGW_PUBLIC_URL": "https://sms.example.org",
+        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+        "TWILIO_AUTH_TOKEN": "token",
+        "TWILIO_FROM": "+15005550006",
+    }
+    wanted = "https://sms.example.org/in/twilio"
+    with twilio_stub() as stub:
+        environ["TWILIO_API_BASE"] = stub.url
+        stub.number = {"sms_url": wanted, "sms_fallback_url": ""}
+        told = smsgw(home, "doctor", **environ).stdout
+        assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in told
+        assert f"Primary handler fails: {wanted}" in told
+        stub.number = {"sms_url": wanted + "#rc=3&rp=ct,5xx&tt=15000", "sms_fallback_url": wanted}
+        assert "ok   twilio" in smsgw(home, "doctor", **environ).stdout
+        stub.are_books_open = False
+        assert "it does not tell the number's settings" in smsgw(home, "doctor", **environ).stdout
+        plain = environ | {"SMSGW_PUBLIC_URL": "http://sms.example.org"}
+        assert "should be https" in smsgw(home, "doctor", **plain).stdout
+
+
+def test_the_doctor_looks_for_kannel(home: Path) -> None:
+    environ = {
+        "SMSGW_CARRIER": "kannel",
+        "KANNEL_SENDSMS_URL": "http://127.0.0.1:9/cgi-bin/sendsms",
+        "KANNEL_USERNAME": "smsgw",
+        "KANNEL_PASSWORD": "secret",
+        "KANNEL_FROM": "2757",
+        "KANNEL_INBOUND_PASSWORD": "twelve-letters",
+    }
+    assert "start smsbox" in smsgw(home, "doctor", **environ).stdout
+    with web_stub() as stub:
+        stub.answers.append((403, b"Authorization failed for sendsms"))
+        there = smsgw(home, "doctor", **environ | {"KANNEL_SENDSMS_URL": stub.url})
+        assert "ok   kannel" in there.stdout
