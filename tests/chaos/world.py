@@ -16,7 +16,7 @@ from smsgw.ledger.load import load, reference_folder
 from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import ACCOUNT, OURS, PUBLIC_URL, TOKEN
-from tests.servers import Postgres, Queue, postgres_programs
+from tests.servers import Postgres, Queue, die_with_parent, postgres_programs
 from tests.smsgw.test_end_to_end import free_port
 
 BIN = Path(sys.executable).parent
@@ -53,6 +53,7 @@ class Process:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    preexec_fn=die_with_parent(signal.SIGKILL),
                 )
             self.restarts += 1
             self._running.set()
