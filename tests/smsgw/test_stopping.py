@@ -1,0 +1,115 @@
+"""SIGTERM finishes what is in hand."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import select
+from twilio.request_validator import RequestValidator
+
+from smsgw import jobs, responder, runtime, settings
+from smsgw.carriers.base import IncomingSms
+from smsgw.models import replies
+from smsgw.runtime import Runtime
+from tests.conftest import P1
+from tests.smsgw.test_end_to_end import free_port
+from tests.twilio_stub import Stub, twilio_stub
+
+BIN = Path(sys.executable).parent
+OURS, PUBLIC_URL = "+15005550006", "https://sms.example.org"
+
+LOCK = {"postgresql": "LOCK TABLE messages IN ACCESS EXCLUSIVE MODE"}  # SQLite's is its BEGIN
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with twilio_stub() as made:
+        yield made
+
+
+@pytest.fixture
+def environ(environ: dict[str, str], stub: Stub) -> dict[str, str]:
+    return environ | {
+        "PATH": os.environ["PATH"],
+        "PORT": str(free_port()),
+        "SMSGW_CARRIER": "twilio",
+        "SMSGW_PUBLIC_URL": PUBLIC_URL,
+        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+        "TWILIO_AUTH_TOKEN": "token",
+        "TWILIO_FROM": OURS,
+        "TWILIO_API_BASE": stub.url,
+    }
+
+
+def state(rt: Runtime) -> str:
+    with rt.reading() as tx:
+        return str(tx.connection.execute(select(replies.c.state)).scalar_one())
+
+
+def test_a_worker_ends_its_send_and_writes_it_down(
+    rt: Runtime, environ: dict[str, str], stub: Stub
+) -> None:
+    own = runtime.build(settings.load(environ))
+    assert responder.respond(own, IncomingSms("twilio", "SM1", P1, OURS, "SALDO"))
+    stub.answers.append("stall")
+    jobs.hint(own, "twilio", OURS)
+    worker = subprocess.Popen([BIN / "smsgw", "worker"], env=environ, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 20
+    while not stub.posts and time.monotonic() < until:
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert worker.poll() is None
+    assert state(own) == "sending"
+    stub.release.set()
+    assert worker.wait(10) == 0
+    assert state(own) == "sent"
+    own.close()
+
+
+def test_a_web_process_answers_what_it_has_begun_to_read(
+    rt: Runtime, environ: dict[str, str]
+) -> None:
+    web = subprocess.Popen(
+        [BIN / "gunicorn", "--config", "python:smsgw.web.gunicorn", "smsgw.app:create_app()"],
+        env=environ,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{environ['PORT']}"
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            if requests.get(address + "/healthz", timeout=1).ok:
+                break
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    form = {"MessageSid": "SM1", "From": P1, "To": OURS, "Body": "SALDO"}
+    header = RequestValidator("token").compute_signature(f"{PUBLIC_URL}/in/twilio", form)
+    told: list[int] = []
+
+    def text() -> None:
+        answer = requests.post(
+            address + "/in/twilio", form, headers={"X-Twilio-Signature": header}, timeout=20
+        )
+        told.append(answer.status_code)
+
+    with rt.service.connect() as connection:  # the message waits until this ends
+        connection.exec_driver_sql(LOCK.get(connection.dialect.name, "SELECT 1"))
+        sender = threading.Thread(target=text)
+        sender.start()
+        time.sleep(0.7)
+        web.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert told == []
+        connection.rollback()
+    sender.join()
+    assert told == [200]
+    assert web.wait(15) == 0
+    assert state(rt) == "queued"
