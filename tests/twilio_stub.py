@@ -2,31 +2,33 @@
 books of what it took."""
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from tests.web_stub import Handler, WebStub, serving
+
 SENT = "sent"
+TWILIO = {
+    "SMSGW_CARRIER": "twilio",
+    "SMSGW_PUBLIC_URL": "https://sms.example.org",
+    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+    "TWILIO_AUTH_TOKEN": "token",
+    "TWILIO_FROM": "+15005550006",
+}
 TAKES = (SENT, "stall", "cut", "junk")
 
 
 @dataclass
-class Stub:
-    url: str = ""
-    answers: list[object] = field(default_factory=list)  # (status, body), "reset", or of TAKES
+class Stub(WebStub):
     books: list[dict[str, object]] = field(default_factory=list)
     are_books_open: bool = True
     number: dict[str, str] = field(default_factory=dict)  # the number's settings
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     posts: list[dict[str, str]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
 
     def take(self, post: dict[str, str]) -> dict[str, object]:
         self.books.append(
@@ -48,18 +50,10 @@ class Stub:
         return [each for each in reversed(wanted) if sender in {None, each["from"]}]
 
 
-class Server(ThreadingHTTPServer):
-    stub: Stub
+class TwilioHandler(Handler):
+    """`answers` of the stub: (status, body), "reset", or of TAKES."""
 
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_POST(self) -> None:
+    def post(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         post = {name: values[0] for name, values in parse_qs(body).items()}
         stub = self.server.stub
@@ -68,8 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         answer = stub.answers.pop(0) if stub.answers else SENT
         taken = stub.take(post) if answer in TAKES else {}
         if answer == "reset":
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            self.reset()
             return
         if answer == "stall":
             stub.release.wait(10)
@@ -77,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             taken = b"junk"
         self._tell(*((201, taken) if answer in TAKES else answer), is_cut=answer == "cut")
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         if not self.server.stub.are_books_open:
             self._tell(500, {"code": 20500})
@@ -89,35 +82,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _tell(self, status: int, told: object, *, is_cut: bool = False) -> None:
         body = told if isinstance(told, bytes) else json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body) + 100 * is_cut))
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = is_cut
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except ConnectionError:
-            self.close_connection = True
+        self.tell(status, body, is_cut=is_cut)
 
 
 @contextmanager
 def twilio_stub() -> Iterator[Stub]:
     stub = Stub()
-    server = Server(("127.0.0.1", 0), Handler)
-    server.stub = stub
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(stub, TwilioHandler):
         yield stub
-    finally:
-        stub.release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,4 +1,4 @@
-"""A web server on loopback that answers GETs as it was told to."""
+"""Web servers on loopback that answer as they were told to."""
 
 import socket
 import threading
@@ -22,22 +22,42 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
     def do_GET(self) -> None:
+        self.get()
+
+    def do_POST(self) -> None:
+        self.post()
+
+    def post(self) -> None:
+        self.tell(405, b"")
+
+    def get(self) -> None:
         stub = self.server.stub
         stub.paths.append(self.path)
         answer = stub.answers.pop(0)
         if answer == "stall":
             stub.release.wait(10)
         if isinstance(answer, str):
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        status, body = answer
+            self.reset()
+        else:
+            self.tell(*answer)
+
+    def tell(self, status: int, body: bytes, *, is_cut: bool = False) -> None:
+        """`is_cut`: less than was announced."""
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body) + 100 * is_cut))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = is_cut
+
+    def reset(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -50,17 +70,23 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def web_stub() -> Iterator[WebStub]:
-    stub = WebStub()
-    server = Server(("127.0.0.1", 0), Handler)
+def serving(stub: WebStub, handler: type[Handler]) -> Iterator[None]:
+    server = Server(("127.0.0.1", 0), handler)
     server.stub = stub
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}/"
+    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield stub
+        yield
     finally:
         stub.release.set()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def web_stub() -> Iterator[WebStub]:
+    stub = WebStub()
+    with serving(stub, Handler):
+        yield stub

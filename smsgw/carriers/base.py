@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+LONGEST_ID = 18  # digits
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
@@ -74,6 +76,13 @@ class Forged(Exception):
 
 class Malformed(Exception):
     """It comes from the carrier, but lacks what a message or a report must have."""
+
+
+def attempt_named(out: str) -> int:
+    """The attempt that a report's address names. Raises Malformed."""
+    if not out.isascii() or not out.isdigit() or len(out) > LONGEST_ID:
+        raise Malformed("out must name an attempt")
+    return int(out)
 
 
 class Ending(StrEnum):

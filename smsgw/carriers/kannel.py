@@ -28,6 +28,7 @@ from smsgw.carriers.base import (
     Report,
     SendError,
     WebhookRequest,
+    attempt_named,
 )
 from smsgw.settings import Settings
 
@@ -86,16 +87,14 @@ class Kannel:
 
     def read_report(self, request: WebhookRequest) -> Report | None:
         fields = _fields(request)
-        attempt, kind = _text(fields, "out"), _text(fields, "type")
-        if not attempt.isascii() or not attempt.isdigit() or len(attempt) > 18:
-            raise Malformed("out must name an attempt")
+        attempt, kind = attempt_named(_text(fields, "out")), _text(fields, "type")
         delivery = DELIVERIES.get(kind)
         if delivery is None:
             return None
         if delivery is not Delivery.UNDELIVERED:
-            return Report(int(attempt), delivery)
+            return Report(attempt, delivery)
         reason = REASON.search(_text(fields, "answer"))
-        return Report(int(attempt), delivery, code=(reason[1] or reason[2]) if reason else None)
+        return Report(attempt, delivery, code=(reason[1] or reason[2]) if reason else None)
 
     def send(self, sms: OutgoingSms) -> None:
         """Kannel gives no id: its reports name the attempt."""

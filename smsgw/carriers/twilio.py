@@ -32,6 +32,7 @@ from smsgw.carriers.base import (
     Report,
     SendError,
     WebhookRequest,
+    attempt_named,
 )
 from smsgw.settings import Settings
 
@@ -93,15 +94,13 @@ class Twilio:
 
     def read_report(self, request: WebhookRequest) -> Report | None:
         form = dict(request.form)
-        attempt = parse_qs(request.query).get("out", [""])[-1]
-        if not attempt.isascii() or not attempt.isdigit() or len(attempt) > 18:
-            raise Malformed("out must name an attempt")
+        attempt = attempt_named(parse_qs(request.query).get("out", [""])[-1])
         delivery = DELIVERIES.get(form.get("MessageStatus", ""))
         if delivery is None:
             return None
         sid = form.get("MessageSid", "")[:LONGEST_SID]
         code = form.get("ErrorCode", "")[:20] or None
-        return Report(int(attempt), delivery, sid or None, code, is_opted_out=code == OPTED_OUT)
+        return Report(attempt, delivery, sid or None, code, is_opted_out=code == OPTED_OUT)
 
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):

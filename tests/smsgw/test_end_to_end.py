@@ -16,11 +16,10 @@ import requests
 from twilio.request_validator import RequestValidator
 
 from tests.conftest import P1, STRANGER
-from tests.twilio_stub import Stub, twilio_stub
+from tests.twilio_stub import TWILIO, Stub, twilio_stub
 
 SMSGW = Path(sys.executable).parent / "smsgw"
-PUBLIC_URL = "https://sms.example.org"
-OURS = "+15005550006"
+PUBLIC_URL, OURS = TWILIO["SMSGW_PUBLIC_URL"], TWILIO["TWILIO_FROM"]
 
 
 def free_port() -> int:
@@ -39,11 +38,7 @@ class Service:
             "PATH": os.environ["PATH"],
             "SMSGW_HOME": str(home),
             "SMSGW_DEMO": "1",
-            "SMSGW_CARRIER": "twilio",
-            "SMSGW_PUBLIC_URL": PUBLIC_URL,
-            "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-            "TWILIO_AUTH_TOKEN": "token",
-            "TWILIO_FROM": OURS,
+            **TWILIO,
             "TWILIO_API_BASE": stub.url,
             "PORT": str(self.port),
         }

@@ -20,10 +20,10 @@ from smsgw.models import replies
 from smsgw.runtime import Runtime
 from tests.conftest import P1
 from tests.smsgw.test_end_to_end import free_port
-from tests.twilio_stub import Stub, twilio_stub
+from tests.twilio_stub import TWILIO, Stub, twilio_stub
 
 BIN = Path(sys.executable).parent
-OURS, PUBLIC_URL = "+15005550006", "https://sms.example.org"
+OURS, PUBLIC_URL = TWILIO["TWILIO_FROM"], TWILIO["SMSGW_PUBLIC_URL"]
 
 LOCK = {"postgresql": "LOCK TABLE messages IN ACCESS EXCLUSIVE MODE"}  # SQLite's is its BEGIN
 
@@ -36,16 +36,8 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def environ(environ: dict[str, str], stub: Stub) -> dict[str, str]:
-    return environ | {
-        "PATH": os.environ["PATH"],
-        "PORT": str(free_port()),
-        "SMSGW_CARRIER": "twilio",
-        "SMSGW_PUBLIC_URL": PUBLIC_URL,
-        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-        "TWILIO_AUTH_TOKEN": "token",
-        "TWILIO_FROM": OURS,
-        "TWILIO_API_BASE": stub.url,
-    }
+    base = {"PATH": os.environ["PATH"], "PORT": str(free_port()), "TWILIO_API_BASE": stub.url}
+    return environ | TWILIO | base
 
 
 def state(rt: Runtime) -> str:

@@ -18,10 +18,10 @@ from smsgw.carriers.twilio import Twilio
 from smsgw.models import attempts, phones, replies
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
-from tests.twilio_stub import Stub, twilio_stub
+from tests.twilio_stub import TWILIO, Stub, twilio_stub
 
 SMSGW = Path(sys.executable).parent / "smsgw"
-OURS = "+15005550006"
+OURS = TWILIO["TWILIO_FROM"]
 _references = count()
 
 
@@ -35,14 +35,7 @@ def stub(clock: Clock) -> Iterator[Stub]:
 @pytest.fixture
 def texted(rt: Runtime, stub: Stub, environ: dict[str, str]) -> Runtime:
     """The service behind a Twilio number."""
-    environ |= {
-        "SMSGW_CARRIER": "twilio",
-        "SMSGW_PUBLIC_URL": "https://sms.example.org",
-        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-        "TWILIO_AUTH_TOKEN": "token",
-        "TWILIO_FROM": OURS,
-        "TWILIO_API_BASE": stub.url,
-    }
+    environ |= TWILIO | {"TWILIO_API_BASE": stub.url}
     return over_twilio(rt, environ)
 
 

@@ -22,15 +22,9 @@ from smsgw.carriers.base import (
     WebhookRequest,
 )
 from smsgw.carriers.twilio import Twilio, signature
-from tests.twilio_stub import Stub, twilio_stub
+from tests.twilio_stub import TWILIO, Stub, twilio_stub
 
-ENVIRON = {
-    "SMSGW_CARRIER": "twilio",
-    "SMSGW_PUBLIC_URL": "https://sms.example.org",
-    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-    "TWILIO_AUTH_TOKEN": "new-token,old-token",
-    "TWILIO_FROM": "+15005550006",
-}
+ENVIRON = TWILIO | {"TWILIO_AUTH_TOKEN": "new-token,old-token"}
 FORM = (
     ("MessageSid", "SM1"),
     ("AccountSid", "AC" + "a" * 32),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, P1, STRANGER
-from tests.twilio_stub import twilio_stub
+from tests.twilio_stub import TWILIO, twilio_stub
 from tests.web_stub import web_stub
 
 SMSGW = Path(sys.executable).parent / "smsgw"
@@ -104,16 +104,9 @@ def test_a_worker_without_a_queue_says_so(home: Path) -> None:
 
 def test_the_doctor_asks_for_what_twilio_needs(home: Path) -> None:
     smsgw(home, "migrate")
-    environ = {
-        "SMSGW_CARRIER": "twilio",
-        "SMSGW_PUBLIC_URL": "https://sms.example.org",
-        "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-        "TWILIO_AUTH_TOKEN": "token",
-        "TWILIO_FROM": "+15005550006",
-    }
     wanted = "https://sms.example.org/in/twilio"
     with twilio_stub() as stub:
-        environ["TWILIO_API_BASE"] = stub.url
+        environ = TWILIO | {"TWILIO_API_BASE": stub.url}
         stub.number = {"sms_url": wanted, "sms_fallback_url": ""}
         told = smsgw(home, "doctor", **environ).stdout
         assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in told
