@@ -1,9 +1,10 @@
-"""Two lanes and one worker: one lane may send one SMS a second and has 10,000 waiting; what does a
+"""Two lanes and two workers: one lane may send one SMS a second and has 10,000 waiting; what does a
 reply of the other wait? What is promised is that it waits no longer than without them.
 
-The worker, PostgreSQL and Redis are real; the carrier is the simulator, which takes all at once.
+The workers, PostgreSQL and Redis are real; the carrier is the simulator, which takes all at once.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import structlog
 from sqlalchemy import func, insert, select
 
 from smsgw import jobs, migrate, responder, runtime, settings
@@ -21,7 +23,7 @@ from smsgw.runtime import Runtime
 from tests.servers import Postgres, Queue, postgres_programs
 
 SLOW, OTHER = "+15005550006", "2757"
-WAITING, MESSAGES, EVERY = 10_000, 400, 0.025  # seconds
+WORKERS, WAITING, MESSAGES, EVERY = 2, 10_000, 400, 0.025  # seconds
 RATIO, NOISE = 1.5, 0.05  # times, and seconds that a machine like this one differs by
 
 
@@ -61,6 +63,7 @@ def left(rt: Runtime) -> int:
 
 
 def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     programs = postgres_programs()
     if programs is None:
         sys.exit("no PostgreSQL programs here")
@@ -78,11 +81,11 @@ def main() -> None:
         migrate.upgrade(rt.service, "service")
         migrate.upgrade(rt.ledger.engine, "ledger")
         load(rt.ledger.engine, reference_folder())
-        worker = subprocess.Popen(
-            [Path(sys.executable).parent / "smsgw", "worker"],
-            env=environ,
-            stderr=subprocess.DEVNULL,
-        )
+        command = [Path(sys.executable).parent / "smsgw", "worker"]
+        workers = [
+            subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
+            for _ in range(WORKERS)
+        ]
         try:
             p99(rt, 0)
             alone = p99(rt, 1)
@@ -90,8 +93,9 @@ def main() -> None:
             began, beside = left(rt), p99(rt, 2)
             sent = began - left(rt)
         finally:
-            worker.terminate()
-            worker.wait()
+            for worker in workers:
+                worker.terminate()
+                worker.wait()
             rt.close()
             queue.stop()
             server.stop()

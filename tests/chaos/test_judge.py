@@ -1,0 +1,75 @@
+"""The judge of the chaos runs sees what is lost and what is doubled."""
+
+from itertools import count
+
+import pytest
+from sqlalchemy import select, update
+
+from smsgw import outbox, responder
+from smsgw.carriers.base import IncomingSms
+from smsgw.models import attempts, messages, replies
+from smsgw.runtime import Runtime
+from tests.chaos.carrier import Carrier
+from tests.chaos.judge import is_settled, judge
+from tests.conftest import P1, Clock
+
+_references = count()
+
+
+@pytest.fixture
+def sent(rt: Runtime, clock: Clock) -> Carrier:
+    """Two messages, answered, taken once each."""
+    carrier = Carrier(seed=1)
+    for _ in range(2):
+        clock.moves(minutes=3)
+        sid = f"SM-{next(_references)}"
+        assert responder.respond(rt, IncomingSms("simulator", sid, P1, "2757", "SALDO"))
+        carrier.acknowledged.add(sid)
+        with rt.writing() as tx:
+            (claim,) = outbox.claim(tx, "simulator", "2757", 1)
+            outbox.record(tx, [outbox.Sent(claim, carrier_ref=sid)])
+        carrier.accepted[claim.sms.attempt_id] += 1
+    return carrier
+
+
+def last_attempt(rt: Runtime) -> int:
+    with rt.reading() as tx:
+        newest = select(attempts.c.id).order_by(attempts.c.id.desc()).limit(1)
+        return int(tx.connection.execute(newest).scalar_one())
+
+
+def test_all_is_well(rt: Runtime, sent: Carrier) -> None:
+    verdict = judge(rt, sent)
+    assert (verdict.lost, verdict.doubled, verdict.answered) == ([], [], 2)
+    assert is_settled(rt)
+
+
+def test_acknowledged_and_not_stored(rt: Runtime, sent: Carrier) -> None:
+    sent.acknowledged.add("SM-gone")
+    assert judge(rt, sent).lost == ["SM-gone: acknowledged, not stored"]
+
+
+def test_never_taken(rt: Runtime, sent: Carrier) -> None:
+    del sent.accepted[last_attempt(rt)]
+    assert len(judge(rt, sent).lost) == 1
+
+
+def test_taken_twice(rt: Runtime, sent: Carrier) -> None:
+    sent.accepted[last_attempt(rt)] += 1
+    assert len(judge(rt, sent).doubled) == 1
+
+
+def test_answered_twice(rt: Runtime, sent: Carrier) -> None:
+    with rt.writing() as tx:
+        first, second = tx.connection.execute(select(messages.c.id)).scalars()
+        moved = update(replies).where(replies.c.message_id == first)
+        tx.connection.execute(moved.values(message_id=second))
+    assert len(judge(rt, sent).doubled) == 2  # one with none, one with two
+
+
+@pytest.mark.parametrize("state", ["received", "failed"])
+def test_not_answered(rt: Runtime, sent: Carrier, state: str) -> None:
+    with rt.writing() as tx:
+        tx.connection.execute(update(messages).values(state=state))
+    assert len(judge(rt, sent).lost) == 2
+    assert is_settled(rt) is (state == "failed")
