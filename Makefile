@@ -18,14 +18,14 @@ run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:
 	@SMSGW_DEMO=1 exec $(BIN)/smsgw run
 
 test: $(VENV)/dev.done  ## every test
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/dev.done  ## format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 bench: $(VENV)/dev.done  ## measure
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done

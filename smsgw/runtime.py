@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
@@ -18,7 +20,7 @@ from smsgw.ledger import SqlLedger
 from smsgw.settings import Settings
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
-HINT_LIMITS: Any = {"socket_connect_timeout": 1, "socket_timeout": 1}
+HINT_LIMIT = 1.0  # seconds
 
 
 def utc_now() -> datetime:
@@ -80,8 +82,18 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
         vault=Vault(secret_key(settings)),
         carriers=carriers.build(settings),
         redis_url=queue,
-        redis=Redis.from_url(queue, **HINT_LIMITS) if queue else None,
+        redis=hints(queue) if queue else None,
         now=now,
+    )
+
+
+def hints(url: str) -> Redis:
+    """A client that gives up at once: whoever hints keeps a carrier waiting."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=HINT_LIMIT,
+        socket_timeout=HINT_LIMIT,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

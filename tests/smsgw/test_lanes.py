@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from redis import Redis
 
-from smsgw import jobs, lanes, responder, sending, settings
+from smsgw import jobs, lanes, responder, runtime, sending, settings
 from smsgw.carriers.base import IncomingSms
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
@@ -21,7 +21,7 @@ _references = count()
 
 @pytest.fixture
 def slowed(rt: Runtime, environ: dict[str, str]) -> Runtime:
-    return replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{SLOW}=1"}))
+    return replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{SLOW}=0.3"}))
 
 
 @pytest.fixture
@@ -59,25 +59,22 @@ def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) 
     receive(slowed, clock, FAST, 3)
     for lane in (SLOW, FAST):
         jobs.hint(slowed, "simulator", lane)
-    started = time.monotonic()
     burst(slowed)
     assert states(slowed) == ["sent", "queued", "queued", "sent", "sent", "sent"]
-    assert time.monotonic() - started < 1
-    until = time.monotonic() + 10
-    while "queued" in states(slowed) and time.monotonic() < until:
+    until = time.monotonic() + 30
+    while states(slowed)[1] == "queued" and time.monotonic() < until:
         time.sleep(0.2)
-        burst(slowed)
-    assert set(states(slowed)) == {"sent"}
-    assert 2 <= time.monotonic() - started < 5
+        burst(slowed)  # nobody hinted: it comes back by itself
+    assert states(slowed)[1] == "sent"
 
 
-def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, clock: Clock) -> None:
-    receive(rt, clock, FAST, 1)
+def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server) -> None:
+    rt = replace(rt, redis=runtime.hints(queue.url))
     turn = jobs.Turn(rt)
-    assert not turn()
     time.sleep(jobs.TURN)
-    assert not turn()
+    assert not turn()  # nobody waits
     jobs.hint(rt, "simulator", SLOW)
+    assert not turn()  # it has begun another
     time.sleep(jobs.TURN)
     assert turn()
 
