@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.timeouts import BaseTimeoutException
 
 from smsgw import inbox, logs, outbox, responder, sending, unknowns
 from smsgw.carriers.base import Found, SendError
@@ -29,9 +30,10 @@ QUEUE = "smsgw"
 TURN = 1.0  # seconds that a lane has a worker for itself while others wait
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
-JOB_LIMIT = 60  # seconds
+JOB_LIMIT = 180  # seconds; jobs end by themselves long before
 KEEP_FAILURES = 86_400  # seconds
-AT_ONCE = 100  # messages or replies that one query looks at
+OWED_AT_ONCE, UNKNOWN_AT_ONCE = 1000, 100
+FAILED_IN_A_ROW = 3
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
@@ -66,40 +68,47 @@ def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
     rt = RUNTIME.get()
     _forget(rt, "hint:owed")
-    answer_owed(rt)
+    answer_owed(rt, Turn(rt))
 
 
-def answer_owed(rt: Runtime) -> list[Answer]:
-    """Stops at the first message whose answer the ledger still cannot give."""
+def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
+    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest."""
     answers: list[Answer] = []
-    while True:
-        with rt.reading() as tx:
-            waiting = inbox.owed(tx, AT_ONCE)
-        for owed in waiting:
-            try:
-                answer = _answer_one(rt, owed)
-            except responder.NotStored:
-                return answers
-            if answer is not None:
-                answers.append(answer)
-                hint_all(rt, answer)
-        if len(waiting) < AT_ONCE or STOPPING.is_set():
-            return answers
+    failed = 0
+    with rt.reading() as tx:
+        waiting = inbox.owed(tx, OWED_AT_ONCE)
+    for owed in waiting:
+        if is_over() or failed == FAILED_IN_A_ROW:
+            break
+        try:
+            answer = _answer_one(rt, owed)
+        except responder.NotStored:
+            failed += 1
+            continue
+        failed = 0
+        if answer is not None:
+            answers.append(answer)
+            hint_all(rt, answer)
+    return answers
 
 
 def settle_unknown() -> None:
     """The job that finds out what became of sends nobody knows the end of."""
     rt = RUNTIME.get()
     _forget(rt, "hint:unknown")
-    settle(rt)
+    settle(rt, Turn(rt))
 
 
-def settle(rt: Runtime) -> None:
+def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Those that are due, until `is_over`; a carrier that does not answer is asked no more."""
     with rt.reading() as tx:
-        waiting = unknowns.due(tx, AT_ONCE)
+        waiting = unknowns.due(tx, UNKNOWN_AT_ONCE)
     may_resend = rt.settings.unknown == "resend_once"
+    mute: set[str] = set()
     for unknown in waiting:
-        books = _books(rt, unknown)
+        if is_over():
+            return
+        books = None if unknown.carrier in mute else _books(rt, unknown, mute)
         with rt.writing() as tx:
             how = unknowns.settle(tx, unknown, books, may_resend=may_resend)
         log.info("settled" if how else "in doubt", reply=unknown.reply_id, how=how)
@@ -158,14 +167,15 @@ class Worker(SimpleWorker):
 
 
 class Turn:
-    """Says when a job should come to an end: a lane gives way to others that wait."""
+    """Says when a job should come to an end: it gives way to others that wait."""
 
     def __init__(self, rt: Runtime) -> None:
         self._queue = _queue(rt.redis) if rt.redis is not None else None
+        self._until = time.monotonic() + sending.HOLDS
         self._look_at = time.monotonic() + TURN
 
     def __call__(self) -> bool:
-        if STOPPING.is_set():
+        if STOPPING.is_set() or time.monotonic() >= self._until:
             return True
         if time.monotonic() < self._look_at:
             return False
@@ -195,7 +205,7 @@ def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
     """A bug of ours must not stand in the way of everybody behind."""
     try:
         return responder.answer_owed(rt, owed)
-    except responder.NotStored:
+    except (responder.NotStored, BaseTimeoutException):
         raise
     except Exception as error:
         log.exception("an answer failed", message=owed.message_id, error=type(error).__name__)
@@ -204,15 +214,18 @@ def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
         return None
 
 
-def _books(rt: Runtime, unknown: Unknown) -> Sequence[Found] | None:
+def _books(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | None:
     """What the carrier says it took; None where it cannot tell, or not now."""
     carrier = rt.carriers.get(unknown.carrier)
     try:
         return carrier.find(unknown.sms) if carrier else None
+    except BaseTimeoutException:
+        raise
     except SendError as error:
         log.warning("the carrier could not be asked", reply=unknown.reply_id, code=error.code)
     except Exception as error:
         log.exception("asking failed", reply=unknown.reply_id, error=type(error).__name__)
+    mute.add(unknown.carrier)
     return None
 
 

@@ -360,6 +360,9 @@ attempts = Table(
     one_of("settled", Settled),
 )
 
+OPEN = attempts.c.ending.is_(None)
+Index("ix_attempts_open", attempts.c.started_at, sqlite_where=OPEN, postgresql_where=OPEN)
+
 participants = Table(
     "participants",
     ledger,

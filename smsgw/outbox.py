@@ -18,11 +18,12 @@ from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Any
 
-from sqlalchemy import Case, Row, bindparam, case, func, insert, select, true, update
+from sqlalchemy import Case, Row, bindparam, case, exists, func, insert, select, true, update
 
 from smsgw import gsm7
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.models import (
+    OPEN,
     QUEUED,
     UNFINISHED,
     AttemptEnd,
@@ -45,6 +46,12 @@ ASK_AFTER = timedelta(seconds=20)
 CHANCE = SystemRandom()
 
 RANK = {state: rank for rank, state in enumerate(ReplyState)}
+# Where not from every lower rank: what nobody was sure of stays with who looks into it.
+FROM = {
+    ReplyState.QUEUED: [ReplyState.SENDING, ReplyState.UNKNOWN],
+    ReplyState.UNKNOWN: [ReplyState.SENDING],
+    ReplyState.REFUSED: [ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN],
+}
 REPORTED = {
     Delivery.SENT: ReplyState.SENT,
     Delivery.DELIVERED: ReplyState.DELIVERED,
@@ -170,7 +177,6 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
     """Writes how claims ended, in one go. A report that overtook the answer stays."""
     for result in results:
         ending, state, code = _ended(result)
-        _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
         news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
         if state is ReplyState.QUEUED:
             news["due_at"] = tx.now + pause(result.claim.attempts)
@@ -179,6 +185,7 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
         if state is ReplyState.SENT:
             news |= _accepted(tx, result.carrier_ref, result.claim.received_at)
         _move(tx, result.claim.reply_id, news, result.claim.attempts)
+        _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
         if result.error is not None and result.error.is_opted_out:
             _stop(tx, result.claim.reply_id)
 
@@ -190,6 +197,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
         .join_from(attempts, replies)
         .join(messages, messages.c.id == replies.c.message_id)
         .where(attempts.c.id == report.attempt_id)
+        .with_for_update(of=replies)  # the reply before its attempts, as everywhere: no deadlock
     ).first()
     if attempt is None:
         return False
@@ -219,7 +227,7 @@ def expire_leases(tx: Transaction) -> list[int]:
     ran_out = tx.connection.execute(
         update(replies)
         .where(UNFINISHED, replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
-        .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now)
+        .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now + ASK_AFTER)
         .returning(replies.c.id)
     )
     ids = [row.id for row in ran_out]
@@ -228,17 +236,21 @@ def expire_leases(tx: Transaction) -> list[int]:
         .where(attempts.c.reply_id.in_(ids), attempts.c.ending.is_(None))
         .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now)
     )
+    # A report, or a later attempt, told how these replies ended before their senders could.
+    tx.connection.execute(
+        update(attempts)
+        .where(OPEN, attempts.c.started_at < tx.now - LEASE)
+        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now, settled=Settled.REPORT)
+    )
     return ids
 
 
 def drop_stale(tx: Transaction) -> list[int]:
     """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
     ended while it was on its way. Returns those that are past their time."""
-    ended = select(bindings.c.id).where(bindings.c.ended_at.is_not(None))
+    ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
     tx.connection.execute(
-        update(replies)
-        .where(QUEUED, replies.c.binding_id.in_(ended))
-        .values(state=ReplyState.REFUSED, code="unbound")
+        update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code="unbound")
     )
     late = tx.connection.execute(
         update(replies)
@@ -336,9 +348,8 @@ def _move(
     """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
     it was sent, the end of an attempt counts only while no later one has begun."""
     state = ReplyState(str(news["state"]))
-    is_retry = state is ReplyState.QUEUED
-    unsent = [ReplyState.SENDING, ReplyState.UNKNOWN]
-    lower = unsent if is_retry else [s for s in RANK if RANK[s] < RANK[state]]
+    below = [each for each in RANK if RANK[each] < RANK[state]]
+    lower = FROM.get(state, below)
     is_free = attempt is None or state is ReplyState.SENT
     is_last = true() if is_free else replies.c.attempts == attempt
     moved = tx.connection.execute(

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import lanes, logs, outbox
+from smsgw.carriers import http
 from smsgw.carriers.base import Carrier, Ending, SendError
 from smsgw.outbox import Claim, Sent
 from smsgw.runtime import Runtime
@@ -16,7 +17,8 @@ log = logs.get(__name__)
 
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
 HOLDS = 15.0  # seconds that one drain keeps a worker
-RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0)  # seconds between tries; the lease lasts longer
+RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
+LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
 
 
 def drain(
@@ -37,19 +39,23 @@ def drain(
         return None
     until = time.monotonic() + holds
     sending: set[Future[Sent]] = set()
+    ended: set[Future[Sent]] = set()
     with ThreadPoolExecutor(SENDERS) as pool:
         try:
             while True:
                 has_time = time.monotonic() < until and not is_over()
                 room = SENDERS - len(sending) if has_time else 0
                 claims, come_back = _claim(rt, carrier, lane, room)
-                sending |= {pool.submit(_send, rt.carriers[carrier], claim) for claim in claims}
+                now = time.monotonic()
+                sending |= {
+                    pool.submit(_send, rt.carriers[carrier], claim, now) for claim in claims
+                }
                 if not sending:
                     return come_back if has_time else 0.0
                 ended, sending = wait(sending, return_when=FIRST_COMPLETED)
                 _record(rt, ended)
         except BaseException:
-            _record(rt, wait(sending).done)
+            _record(rt, ended | wait(sending).done)  # twice does no harm
             raise
 
 
@@ -58,7 +64,7 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim]
     if not room:
         return [], None
     allowed = lanes.take(rt, carrier, lane, room)
-    if not allowed.number:
+    if allowed.number <= 0:
         return [], allowed.wait
     with rt.writing() as tx:
         claims = outbox.claim(tx, carrier, lane, allowed.number)
@@ -67,7 +73,7 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim]
 
 
 def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
-    """What has left is written down, however long the database needs to come back."""
+    """What has left is written down, if the database comes back before the leases run out."""
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:
@@ -82,8 +88,12 @@ def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
         outbox.record(tx, results)
 
 
-def _send(carrier: Carrier, claim: Claim) -> Sent:
+def _send(carrier: Carrier, claim: Claim, claimed: float) -> Sent:
+    """Not at all once its lease is nearly over: somebody else may have concluded something."""
+    http.SEND_BY.set(claimed + LAST_MOMENT)
     try:
+        if time.monotonic() > claimed + LAST_MOMENT:
+            raise SendError(Ending.RETRY, "too late")
         return Sent(claim, carrier_ref=carrier.send(claim.sms))
     except SendError as error:
         log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)

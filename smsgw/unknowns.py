@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, exists, func, select, true, update
 
 from smsgw.carriers.base import Found, OutgoingSms, Report
 from smsgw.models import (
+    OPEN,
     UNFINISHED,
     AttemptEnd,
     Ciphertext,
@@ -26,7 +27,7 @@ from smsgw.models import (
     phones,
     replies,
 )
-from smsgw.outbox import apply_report
+from smsgw.outbox import LEASE, apply_report
 from smsgw.runtime import Transaction
 
 ASK_AGAIN = timedelta(seconds=20)
@@ -63,10 +64,13 @@ def settle(
 ) -> Settled | None:
     """By what the carrier's books say, or by policy where they are silent (`books` is None). None
     where it stays open; it is then due again, or an operator's."""
+    left = None
     if books is not None and not _is_disputed(tx, unknown):
-        found = next((each for each in books if _accounts_for(tx, unknown, each)), None)
-        if found is None:
-            return _send_again(tx, unknown, Settled.ABSENT)
+        left = [each for each in books if _may_be_it(tx, unknown, each)]
+    if left == []:
+        return _send_again(tx, unknown, Settled.ABSENT)
+    found = next((each for each in left or () if each.is_same_text), None)
+    if found is not None:
         ref, delivery = found.carrier_ref, found.delivery
         apply_report(
             tx, Report(unknown.sms.attempt_id, delivery, ref, found.code), how=Settled.FOUND
@@ -81,15 +85,18 @@ def settle(
     return None
 
 
-def decide(tx: Transaction, reply_id: int, *, resend: bool) -> bool:
-    """An operator's word: send it again, or let it be. False where nobody is in doubt any more."""
+def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> bool:
+    """An operator's word: send it again, to be of use for so long, or (None) let it be. False where
+    nobody is in doubt any more."""
     unknown = next(iter(_read(tx, 1, replies.c.id == reply_id)), None)
     if unknown is None:
         return False
-    if resend:
+    if resend_for is not None:
+        _change(tx, unknown, expires_at=tx.now + resend_for)
         return _send_again(tx, unknown, Settled.RESENT) is not None
+    if not _change(tx, unknown, state=ReplyState.REFUSED, code="closed"):
+        return False
     _note(tx, unknown, Settled.CLOSED)
-    _look_again(tx, unknown, None)
     return True
 
 
@@ -132,13 +139,15 @@ def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
     on_its_way = (
         select(attempts.c.id)
         .join(replies, replies.c.id == attempts.c.reply_id)
-        .where(replies.c.phone_id == unknown.phone_id, attempts.c.ending.is_(None))
+        .where(replies.c.phone_id == unknown.phone_id, OPEN)
+        .where(attempts.c.started_at > tx.now - LEASE)
     )
     return bool(tx.connection.execute(select(exists(on_its_way))).scalar_one())
 
 
-def _accounts_for(tx: Transaction, unknown: Unknown, found: Found) -> bool:
-    """Whether an SMS in the books can be the one in question, and is no other that we know."""
+def _may_be_it(tx: Transaction, unknown: Unknown, found: Found) -> bool:
+    """Whether an SMS in the books can be the one in question, and is no other that we know. Its
+    text may differ: carriers replace characters, and take texts out of their books."""
     if found.taken_at < unknown.began - CLOCKS_DIFFER:
         return False
     known = (
@@ -189,5 +198,6 @@ def _note(tx: Transaction, unknown: Unknown, how: Settled) -> None:
     tx.connection.execute(
         update(attempts)
         .where(attempts.c.id == unknown.sms.attempt_id, attempts.c.ending == AttemptEnd.UNKNOWN)
+        .where(attempts.c.settled.is_(None))
         .values(settled=how)
     )

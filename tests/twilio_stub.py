@@ -26,6 +26,7 @@ TAKES = (SENT, "stall", "cut", "junk")
 class Stub(WebStub):
     books: list[dict[str, object]] = field(default_factory=list)
     are_books_open: bool = True
+    lookups: int = 0
     number: dict[str, str] = field(default_factory=dict)  # the number's settings
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     posts: list[dict[str, str]] = field(default_factory=list)
@@ -71,6 +72,7 @@ class TwilioHandler(Handler):
         self._tell(*((201, taken) if answer in TAKES else answer), is_cut=answer == "cut")
 
     def get(self) -> None:
+        self.server.stub.lookups += 1
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         if not self.server.stub.are_books_open:
             self._tell(500, {"code": 20500})

@@ -66,6 +66,7 @@ class Found:
 
     carrier_ref: str
     taken_at: datetime
+    is_same_text: bool
     delivery: Delivery
     code: str | None = None
 
@@ -122,5 +123,5 @@ class Carrier(Protocol):
         """The carrier's id of the message where it gives one. Raises SendError."""
 
     def find(self, sms: OutgoingSms) -> Sequence[Found] | None:
-        """What it has taken with the same recipient, sender and text, of late at least. None where
-        it cannot tell. Raises SendError where it does not answer."""
+        """What it has taken for the same recipient from the same sender, of late at least. None
+        where it cannot tell. Raises SendError where it does not answer."""

@@ -1,6 +1,9 @@
 """HTTP as carriers are spoken to: time limits, no retry, and one question answered for sure: had a
 request left when it failed?"""
 
+import math
+import time
+from contextvars import ContextVar
 from typing import Any
 
 import requests
@@ -10,6 +13,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
+# By time.monotonic: a request that has not left by then must not. Names take their time to resolve,
+# and each of a host's addresses has the whole limit.
+SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
 KEPT_OPEN = 32  # connections
 
 
@@ -29,22 +35,25 @@ def is_unsent(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
 
 
-class PlainConnection(HTTPConnection):
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except Exception as error:
-            raise NewConnectionError(self, type(error).__name__) from error
-
-
-class TlsConnection(HTTPSConnection):
+class _Connecting:
     """A handshake that fails looks like an answer that fails, unless it is told apart here."""
 
-    def connect(self) -> None:
+    def connect(self: Any) -> None:
         try:
-            super().connect()
+            super().connect()  # type: ignore[misc]
+            if time.monotonic() > SEND_BY.get():
+                raise TimeoutError
         except Exception as error:
+            self.close()
             raise NewConnectionError(self, type(error).__name__) from error
+
+
+class PlainConnection(_Connecting, HTTPConnection):
+    pass
+
+
+class TlsConnection(_Connecting, HTTPSConnection):
+    pass
 
 
 class PlainPool(HTTPConnectionPool):

@@ -113,7 +113,9 @@ class Kannel:
         if not gsm7.is_gsm7(sms.text):  # left alone, Kannel would put question marks
             parameters |= {"coding": "2", "charset": "UTF-8"}
         try:
-            answer = self._session.get(self._address, params=parameters, timeout=self._limits)
+            answer = self._session.get(
+                self._address, params=parameters, timeout=self._limits, allow_redirects=False
+            )
         except (requests.RequestException, ValueError) as error:
             ending = Ending.RETRY if http.is_unsent(error) else Ending.UNKNOWN
             code = "no connection" if ending is Ending.RETRY else type(error).__name__[:20]

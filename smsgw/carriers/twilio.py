@@ -14,7 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import (
+    TwilioException,
+    TwilioRestException,
+    TwilioServiceException,
+)
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -132,11 +136,15 @@ class Twilio:
         except FAULTS as error:
             raise send_error(error) from None
         return [
-            Found(str(each.sid), each.date_created, delivery, _code(each.error_code))
+            Found(
+                str(each.sid),
+                each.date_created,
+                each.body == sms.text,
+                IN_BOOKS[str(each.status)],
+                _code(each.error_code),
+            )
             for each in listed
-            if each.body == sms.text
-            and (delivery := IN_BOOKS.get(str(each.status)))
-            and each.date_created
+            if str(each.status) in IN_BOOKS and each.date_created
         ]
 
     def misconfigured(self) -> str | None:
@@ -168,7 +176,7 @@ def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
 
 def send_error(error: Exception) -> SendError:
     """How a POST ended. Only what surely never reached Twilio may be tried again."""
-    if isinstance(error, TwilioRestException):
+    if isinstance(error, TwilioRestException | TwilioServiceException):
         status, code = error.status, str(error.code or error.status)
         if status == TOO_MANY:
             return SendError(Ending.RETRY, code)

@@ -39,8 +39,9 @@ def close(reply_ids: tuple[int, ...]) -> None:
 
 def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
     rt = runtime.build(settings.load())
+    lasts = rt.settings.validity if resend else None
     with rt.writing() as tx:
-        undecided = [each for each in reply_ids if not unknowns.decide(tx, each, resend=resend)]
+        undecided = [each for each in reply_ids if not unknowns.decide(tx, each, resend_for=lasts)]
     if undecided:
         told = ", ".join(map(str, undecided))
         raise click.ClickException(f"nobody is in doubt about {told}; see smsgw unknown list")

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, literal, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from handlers.ports import (
@@ -113,6 +113,12 @@ class Circuit:
                 self._alone_until = None
 
 
+def _is_away(error: DBAPIError | NoConnection) -> bool:
+    """What the ledger refuses (a missing right, a column) is no reason to leave it alone."""
+    is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_cut or isinstance(error, OperationalError | NoConnection)
+
+
 class SqlLedger:
     """handlers.ports.Ledger over a database, on an engine of its own."""
 
@@ -192,7 +198,8 @@ class SqlLedger:
         try:
             rows = self._read(statement, keys)
         except (DBAPIError, NoConnection) as error:
-            self._circuit.failed()
+            if _is_away(error):
+                self._circuit.failed()
             raise LedgerDown(type(error).__name__) from error
         self._circuit.worked()
         return rows

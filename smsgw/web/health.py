@@ -56,11 +56,12 @@ def _runtime() -> Runtime:
 
 
 def _may_look() -> bool:
-    """From this machine, or with the token. Behind a proxy here everybody comes from here."""
+    """With the token; without one set, from this machine. Behind a proxy on it that says nothing of
+    whom it forwards, everybody comes from here: then set one."""
     token = _runtime().settings.metrics_token
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-    if token is not None and hmac.compare_digest(given, token.get_secret_value().encode()):
-        return True
+    if token is not None:
+        return hmac.compare_digest(given, token.get_secret_value().encode())
     is_forwarded = any(name in request.headers for name in FORWARDED)
     return request.remote_addr in LOOPBACK and not is_forwarded
 

@@ -1,15 +1,21 @@
+import math
+import socket
+import time
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 import pytest
+import requests
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
-from smsgw import jobs, outbox, responder, sending
+from smsgw import jobs, outbox, responder, runtime, sending
+from smsgw.carriers import http
 from smsgw.carriers.base import (
     Delivery,
     Ending,
@@ -20,7 +26,8 @@ from smsgw.carriers.base import (
     WebhookRequest,
 )
 from smsgw.carriers.simulator import Simulator
-from smsgw.models import Priority, attempts, bindings, replies
+from smsgw.ledger import SqlLedger
+from smsgw.models import Priority, attempts, bindings, messages, replies
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
@@ -173,6 +180,65 @@ def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock:
     event.listen(rt.service, "before_cursor_execute", fails)
     assert sending.drain(rt, "simulator", LANE) is None
     assert states(rt) == ["sent"] * 3
+
+
+def test_what_has_left_is_not_forgotten_however_the_drain_ends(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 4)
+    faults = iter([True])
+
+    def fails(_c: object, _k: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE attempts") and next(faults, False):
+            raise KeyboardInterrupt
+
+    event.listen(rt.service, "before_cursor_execute", fails)
+    with pytest.raises(KeyboardInterrupt):
+        sending.drain(rt, "simulator", LANE)
+    assert states(rt) == ["sent"] * 4
+
+
+def test_what_was_claimed_too_long_ago_is_not_posted(rt: Runtime, clock: Clock) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    http.SEND_BY.set(time.monotonic() - 1)
+    try:
+        with http.session() as session, pytest.raises(requests.ConnectionError) as raised:
+            session.get(address, timeout=1)
+        assert http.is_unsent(raised.value)
+    finally:
+        http.SEND_BY.set(math.inf)
+        server.close()
+
+
+def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> None:
+    away = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    receive(away, clock)
+    assert responder.respond(away, IncomingSms("simulator", "second", P1, LANE, "IURAN"))
+
+    def fails(_c: object, _k: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE messages") and next(bugs, False):
+            raise ZeroDivisionError
+
+    bugs = iter([True])
+    event.listen(rt.service, "before_cursor_execute", fails)
+    assert len(jobs.answer_owed(rt)) == 1
+    with rt.reading() as tx:
+        kept = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
+        assert list(kept) == ["failed", "answered"]
+
+
+def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) -> None:
+    away = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    receive(away, clock)
+
+    def rings(_c: object, _k: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE messages") and next(alarms, False):
+            raise JobTimeoutException
+
+    alarms = iter([True])
+    event.listen(rt.service, "before_cursor_execute", rings)
+    with pytest.raises(JobTimeoutException):
+        jobs.answer_owed(rt)
+    assert len(jobs.answer_owed(rt)) == 1
 
 
 def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:

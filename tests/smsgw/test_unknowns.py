@@ -5,17 +5,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from smsgw import jobs, outbox, responder, sending, settings
-from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw import jobs, outbox, responder, sending, settings, unknowns
+from smsgw.carriers.base import Delivery, Ending, IncomingSms, Report, SendError
 from smsgw.carriers.twilio import Twilio
 from smsgw.models import attempts, phones, replies
+from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
@@ -167,6 +168,72 @@ def test_equal_texts_are_counted(texted: Runtime, stub: Stub, clock: Clock) -> N
     assert len(stub.books) == 3
 
 
+def test_books_that_hold_another_text_do_not_tell(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    """It may be ours, with characters replaced or the text taken out: not absent for sure."""
+    stub.answers.append("stall")
+    receive(texted)
+    send(texted)
+    stub.books[0]["body"] = ""
+    clock.moves(minutes=1)
+    jobs.settle(texted)
+    assert (state(texted), settled(texted)) == ("unknown", [None])
+    clock.moves(minutes=5)
+    jobs.settle(texted)
+    assert settled(texted) == ["resent"]  # by policy
+
+
+def test_what_an_operator_sends_again_is_of_use_again(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    stub.are_books_open = False
+    stub.answers.append((500, {}))
+    receive(texted)
+    send(texted)
+    clock.moves(hours=5)
+    with texted.writing() as tx:
+        (reply_id,) = [each.reply_id for each in unknowns.all_open(tx)]
+        assert unknowns.decide(tx, reply_id, resend_for=timedelta(hours=2))
+    jobs.sweep(texted)
+    send(texted)
+    assert (state(texted), len(stub.posts)) == ("sent", 2)
+
+
+def test_a_carrier_that_is_mute_is_asked_once_a_round(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    stub.are_books_open = False
+    stub.answers += [(500, {})] * 3
+    for text in ("SALDO", "STATUS", "JP"):
+        clock.moves(minutes=3)
+        receive(texted, text)
+        send(texted)
+    clock.moves(minutes=1)
+    before = stub.lookups
+    jobs.settle(texted)
+    assert stub.lookups == before + 1
+    jobs.settle(texted, is_over=lambda: True)
+    assert stub.lookups == before + 1
+
+
+def test_a_late_end_of_an_attempt_that_was_found_absent_changes_nothing(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    receive(texted)
+    with texted.writing() as tx:
+        (claim,) = outbox.claim(tx, "twilio", OURS, 1)
+    clock.moves(minutes=1)
+    jobs.sweep(texted)
+    clock.moves(minutes=1)
+    jobs.settle(texted)
+    assert (state(texted), settled(texted)) == ("queued", ["absent"])
+    with texted.writing() as tx:
+        outbox.record(tx, [Sent(claim, error=SendError(Ending.UNKNOWN, "late"))])
+    send(texted)
+    assert (state(texted), len(stub.posts)) == ("sent", 1)
+
+
 def test_while_another_is_on_its_way_nothing_is_concluded(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
@@ -219,7 +286,7 @@ def test_an_operators_word(
     assert command(environ, "close", reply_id) == ""
     assert command(environ, "list") == ""
     assert "nobody is in doubt about" in command(environ, "close", reply_id, "99")
-    assert (state(texted), len(stub.posts)) == ("unknown", 2)
+    assert (state(texted), len(stub.posts)) == ("refused", 2)
 
 
 def command(environ: dict[str, str], *words: str) -> str:

@@ -20,16 +20,30 @@ def upgrade() -> None:
     _states("messages", "'received', 'answered', 'failed'")
     op.drop_index("ix_replies_state", "replies")
     with op.batch_alter_table("replies") as batch:
-        batch.add_column(sa.Column("priority", sa.SmallInteger()))
-        batch.add_column(sa.Column("expires_at", Instant))
+        # With a constant default millions of rows need not be written.
+        batch.add_column(
+            sa.Column("priority", sa.SmallInteger(), nullable=False, server_default="0")
+        )
+        batch.add_column(
+            sa.Column("expires_at", Instant, nullable=False, server_default="2000-01-01 00:00:00")
+        )
         batch.add_column(sa.Column("waited", sa.Float()))
         batch.alter_column("due_at", existing_type=Instant, nullable=True)
-    replies = sa.table("replies", sa.column("priority"), sa.column("expires_at", Instant))
-    soon = datetime.now(UTC) + timedelta(hours=2)
-    op.execute(replies.update().values(priority=0, expires_at=soon))
+    replies = sa.table(
+        "replies",
+        sa.column("state"),
+        sa.column("made_at", Instant),
+        sa.column("due_at", Instant),
+        sa.column("expires_at", Instant),
+    )
+    now, validity = datetime.now(UTC), timedelta(hours=2)
+    waits = replies.c.state.in_(["queued", "sending"]) & (replies.c.made_at > now - validity)
+    op.execute(replies.update().where(waits).values(expires_at=now + validity))
+    # Nobody looked into these until now; what is weeks old must not be sent again.
+    op.execute(replies.update().where(replies.c.state == "unknown").values(due_at=None))
     with op.batch_alter_table("replies") as batch:
-        batch.alter_column("priority", existing_type=sa.SmallInteger(), nullable=False)
-        batch.alter_column("expires_at", existing_type=Instant, nullable=False)
+        batch.alter_column("priority", server_default=None)
+        batch.alter_column("expires_at", server_default=None)
     _states("replies", STATES + ", 'expired'")
     queue = ["carrier", "lane", "priority", "id"]
     op.create_index(
@@ -41,6 +55,13 @@ def upgrade() -> None:
         ["state", "due_at"],
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
+    )
+    op.create_index(
+        "ix_attempts_open",
+        "attempts",
+        ["started_at"],
+        sqlite_where=sa.text("ending IS NULL"),
+        postgresql_where=sa.text("ending IS NULL"),
     )
     with op.batch_alter_table("attempts") as batch:
         batch.add_column(sa.Column("settled", sa.String(20)))
@@ -54,6 +75,7 @@ def downgrade() -> None:
     with op.batch_alter_table("attempts") as batch:
         batch.drop_constraint(op.f("ck_attempts_settled"), type_="check")
         batch.drop_column("settled")
+    op.drop_index("ix_attempts_open", "attempts")
     op.drop_index("ix_replies_unfinished", "replies")
     op.drop_index("ix_replies_queue", "replies")
     op.execute("UPDATE replies SET state = 'refused' WHERE state = 'expired'")

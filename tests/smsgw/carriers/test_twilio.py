@@ -273,7 +273,8 @@ def test_the_books_tell_what_was_taken(stub: Stub) -> None:
         twilio.send(sms)
     twilio.send(replace(SMS, lane="+15005550007"))
     stub.books[0] |= {"status": "undelivered", "error_code": 30003}
-    newer, older = twilio.find(SMS)
+    newer, other, older = twilio.find(SMS)
+    assert [each.is_same_text for each in (newer, other, older)] == [True, False, True]
     assert (newer.carrier_ref, newer.delivery) == (stub.books[3]["sid"], Delivery.SENT)
     assert (older.delivery, older.code) == (Delivery.UNDELIVERED, "30003")
     assert older.taken_at.tzinfo is not None

@@ -92,7 +92,7 @@ def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -
     clock.moves(hours=3)
     jobs.sweep(rt)
     seen = figures(client)
-    assert (seen["smsgw_answers_owed",], seen["smsgw_replies_lost_total",]) == (1, 1)
+    assert (seen["smsgw_answers_owed",], seen["smsgw_replies_lost",]) == (1, 1)
     assert seen["smsgw_answers_owed_oldest_seconds",] == 3 * 3600
     with rt.writing() as tx:
         tx.connection.execute(update(messages).values(state="failed"))
@@ -123,8 +123,8 @@ def test_only_this_machine_and_who_has_the_token_may_look(
     with create_app(own).test_client() as told:
         assert told.get("/metrics", environ_base=outside, headers=token).status_code == 200
         assert "parts" in told.get("/readyz", environ_base=outside, headers=token).json
-        wrong = {"Authorization": "Bearer another"}
-        assert told.get("/metrics", environ_base=outside, headers=wrong).status_code == 403
+        for wrong in ({}, {"Authorization": "Bearer another"}):
+            assert told.get("/metrics", headers=wrong).status_code == 403
 
 
 def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
