@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 Which = Literal["service", "ledger"]
+PATIENCE = 60_000  # milliseconds for another migrator to be done
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
 
 
@@ -49,6 +50,7 @@ def _rebuilding(engine: Engine) -> Iterator[Connection]:
             return
         driver = connection.connection.cursor()  # the setting is deaf inside a transaction
         driver.execute("PRAGMA foreign_keys=OFF")
+        driver.execute(f"PRAGMA busy_timeout={PATIENCE}")
         try:
             yield connection
         finally:
