@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.settings import load, rows
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -55,12 +53,6 @@ def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
     assert "Rp36.125.500" in replies[4]
     assert "wrong_length" in replies[5]
     assert '"segments": 1' in replies[6]
-
-
-def test_every_setting_is_explained() -> None:
-    told = README.partition("## Settings")[2].partition("\n## ")[0]
-    missing = [name for name, *_ in rows(load({})) if f"`{name}`" not in told]
-    assert missing == []
 
 
 def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,22 @@ from tests.twilio_stub import TWILIO, Stub, twilio_stub
 BIN = Path(sys.executable).parent
 OURS, PUBLIC_URL = TWILIO["TWILIO_FROM"], TWILIO["SMSGW_PUBLIC_URL"]
 
+Start = Callable[[list[object], dict[str, str]], "subprocess.Popen[bytes]"]
 LOCK = {"postgresql": "LOCK TABLE messages IN ACCESS EXCLUSIVE MODE"}  # SQLite's is its BEGIN
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a process that does not outlive the test."""
+    with ExitStack() as stack:
+
+        def run(command: list[object], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield run
 
 
 @pytest.fixture
@@ -46,13 +62,13 @@ def state(rt: Runtime) -> str:
 
 
 def test_a_worker_ends_its_send_and_writes_it_down(
-    rt: Runtime, environ: dict[str, str], stub: Stub
+    rt: Runtime, environ: dict[str, str], stub: Stub, start: Start
 ) -> None:
     own = runtime.build(settings.load(environ))
     assert responder.respond(own, IncomingSms("twilio", "SM1", P1, OURS, "SALDO"))
     stub.answers.append("stall")
     jobs.hint(own, "twilio", OURS)
-    worker = subprocess.Popen([BIN / "smsgw", "worker"], env=environ, stderr=subprocess.DEVNULL)
+    worker = start([BIN / "smsgw", "worker"], environ)
     until = time.monotonic() + 20
     while not stub.posts and time.monotonic() < until:
         time.sleep(0.05)
@@ -67,20 +83,19 @@ def test_a_worker_ends_its_send_and_writes_it_down(
 
 
 def test_a_web_process_answers_what_it_has_begun_to_read(
-    rt: Runtime, environ: dict[str, str]
+    rt: Runtime, environ: dict[str, str], start: Start
 ) -> None:
-    web = subprocess.Popen(
+    web = start(
         [BIN / "gunicorn", "--config", "python:smsgw.web.gunicorn", "smsgw.app:create_app()"],
-        env=environ,
-        stderr=subprocess.DEVNULL,
+        environ,
     )
     address = f"http://127.0.0.1:{environ['PORT']}"
     until = time.monotonic() + 20
     while time.monotonic() < until:
         try:
-            if requests.get(address + "/healthz", timeout=1).ok:
+            if requests.get(address + "/healthz", timeout=5).ok:
                 break
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.05)
     form = {"MessageSid": "SM1", "From": P1, "To": OURS, "Body": "SALDO"}
     header = RequestValidator("token").compute_signature(f"{PUBLIC_URL}/in/twilio", form)
