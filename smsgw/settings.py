@@ -27,7 +27,9 @@ CarrierName = Literal["simulator", "twilio", "kannel"]
 DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
-FASTEST = 100_000.0  # SMS a second
+SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
+# As carriers name it: a short number, a whole one with its plus, a messaging service.
+A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
@@ -150,8 +152,10 @@ class Settings(BaseModel):
             rates = {lane.strip(): float(rate) for lane, rate in pairs}
         except ValueError:
             rates = {"": 0.0}
-        if not all(lane and 0 < rate < FASTEST for lane, rate in rates.items()):
-            raise ValueError("is a list such as 2757=20,+15005550006=1")
+        if not all(re.fullmatch(A_SENDER, lane) for lane in rates):
+            raise ValueError("is a list of senders and numbers, such as 2757=20,+15005550006=1")
+        if not all(SLOWEST <= rate <= FASTEST for rate in rates.values()):
+            raise ValueError(f"has a rate that is not from {SLOWEST} to {FASTEST:g} a second")
         return rates
 
     @field_validator("secret_key", "metrics_token")
@@ -253,7 +257,7 @@ class Settings(BaseModel):
     def service_url(self) -> str:
         """For an embedded installation a file, whose folder is made if it is not there."""
         if self.is_embedded:
-            self.instance.mkdir(parents=True, exist_ok=True)
+            self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.database_url or f"sqlite:///{self.instance / 'smsgw.db'}"
 
     @property
@@ -358,4 +362,5 @@ def _shown(value: object) -> str:
             return ""
     text = str(value)
     parts = urlsplit(text)
-    return text.replace(f":{parts.password}@", ":********@") if parts.password else text
+    shown = text.replace(f":{parts.password}@", ":********@") if parts.password else text
+    return re.sub(r"(?i)\b((?:pass|pwd|secret|token)\w*=)[^&#]*", r"\1********", shown)

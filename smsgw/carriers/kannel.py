@@ -36,6 +36,7 @@ LONGEST = 64
 LONGEST_SHORT_CODE = 6
 EVERY_REPORT = 31  # bits: delivered, failed, buffered, taken by the centre, refused by it
 ACCEPTED = 202  # "0: Accepted for delivery" and "3: Queued for later delivery" alike
+NO_RECEIVER, FORBIDDEN = 400, 403
 QUEUE_FULL = 503  # "Temporal failure, try again later."
 # type, as %d tells it. 4 (buffered) is no news.
 DELIVERIES = {
@@ -122,6 +123,21 @@ class Kannel:
             raise SendError(ending, code) from None  # its words hold the address, password included
         if answer.status_code != ACCEPTED:
             raise SendError(_ending(answer.status_code), str(answer.status_code))
+
+    def misconfigured(self) -> str | None:
+        """What is wrong with sendsms: without a receiver it sends nothing, but knows its users."""
+        asked = {"username": self._user, "password": self._password}
+        try:
+            answer = self._session.get(
+                self._address, params=asked, timeout=self._limits, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            return f"KANNEL_SENDSMS_URL does not answer ({type(error).__name__}); start smsbox"
+        if answer.status_code == FORBIDDEN:
+            return "sendsms refuses KANNEL_USERNAME and KANNEL_PASSWORD; see its sendsms-user group"
+        if answer.status_code != NO_RECEIVER:
+            return "KANNEL_SENDSMS_URL is not sendsms, whose path is /cgi-bin/sendsms"
+        return None
 
     def find(self, _sms: OutgoingSms) -> None:
         """It keeps no books."""

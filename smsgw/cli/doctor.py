@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import click
-import requests
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +10,7 @@ from handlers.ports import LedgerDown
 from smsgw import migrate, registry, runtime
 from smsgw import settings as environment
 from smsgw.carriers.base import SendError
+from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
 from smsgw.runtime import Runtime
 
@@ -88,15 +88,8 @@ def _twilio(rt: Runtime) -> str | None:
 
 
 def _kannel(rt: Runtime) -> str | None:
-    """sendsms without parameters sends nothing, and answers."""
-    address = rt.settings.kannel_sendsms_url
-    if "kannel" not in rt.settings.carriers or address is None:
-        return None
-    try:
-        requests.get(address, timeout=5)
-    except requests.RequestException as error:
-        return f"KANNEL_SENDSMS_URL does not answer ({type(error).__name__}); start smsbox"
-    return None
+    carrier = rt.carriers.get("kannel")
+    return carrier.misconfigured() if isinstance(carrier, Kannel) else None
 
 
 CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {

@@ -58,7 +58,7 @@ def procfile() -> dict[str, str]:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Two supervisors in one folder would fight over its database."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.instance / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

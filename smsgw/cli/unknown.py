@@ -13,7 +13,7 @@ def unknown() -> None:
 
 @unknown.command(name="list")
 def show() -> None:
-    """Print each: its id, when it was tried, how often, by which carrier, to whom."""
+    """Print each: its id, when it was tried (UTC), how often, by which carrier, to whom."""
     with runtime.build(settings.load()).reading() as tx:
         for each in unknowns.all_open(tx):
             to = phone.mask(each.sms.recipient)

@@ -1,18 +1,21 @@
 """Where carriers deliver messages and reports. A message is acknowledged after its commit."""
 
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from smsgw import jobs, outbox, responder
+from smsgw import jobs, logs, outbox, responder
 from smsgw.carriers.base import Carrier, Forged, Malformed, WebhookRequest
 from smsgw.runtime import Runtime
 
 NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
 NOT_STORED = "not stored, please try again"
 RETRY_AFTER = {"Retry-After": "5"}
+
+log = logs.get(__name__)
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/in")
 
@@ -44,7 +47,7 @@ def _taken(name: str) -> Response | None:
     try:
         answer = responder.respond(rt, carrier.read(asked))
     except Malformed as error:
-        abort(400, str(error))
+        _malformed(carrier, error)
     except responder.NotStored:
         return Response(NOT_STORED, 503, RETRY_AFTER)
     if answer is not None:
@@ -62,10 +65,15 @@ def _noted(name: str) -> Response | None:
             with rt.writing() as tx:
                 outbox.apply_report(tx, report)
     except Malformed as error:
-        abort(400, str(error))
+        _malformed(carrier, error)
     except (DBAPIError, NoConnection):
         return Response(NOT_STORED, 503, RETRY_AFTER)
     return None
+
+
+def _malformed(carrier: Carrier, error: Malformed) -> NoReturn:
+    log.warning("a webhook made no sense", carrier=carrier.name, path=request.path, why=str(error))
+    abort(400, str(error))
 
 
 def _runtime() -> Runtime:
@@ -93,5 +101,7 @@ def _verified(carrier: Carrier) -> WebhookRequest:
     try:
         carrier.verify(asked)
     except Forged:
+        # A stranger, or a password, token or address of ours that is wrong: then all is lost.
+        log.warning("a webhook was refused", carrier=carrier.name, path=request.path)
         abort(403)
     return asked

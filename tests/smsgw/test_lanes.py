@@ -54,6 +54,14 @@ def test_a_bucket_holds_a_second_and_fills_by_its_rate(
     assert lanes.take(own, "simulator", SLOW, 500).number == 500
 
 
+@pytest.mark.parametrize(
+    "rates", ["2757=1;98=1", "+2757=1", "081234=5", "2757=0", "2757=1e9", "2757", "=5", "2757=x"]
+)
+def test_rates_that_would_slow_nobody_are_refused(rates: str) -> None:
+    with pytest.raises(settings.SettingsError, match="SMSGW_LANE_RATES"):
+        settings.load({"SMSGW_LANE_RATES": rates})
+
+
 def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) -> None:
     receive(slowed, clock, SLOW, 3)
     receive(slowed, clock, FAST, 3)

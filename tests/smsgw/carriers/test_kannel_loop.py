@@ -75,7 +75,7 @@ class Box:
             "/var/log/kannel": str(self.home),
             "/var/spool/kannel": str(self.home),
             "sms-resend-freq = 10": "sms-resend-freq = 1",
-            "http-queue-delay = 5": "http-queue-delay = 1",
+            "http-queue-delay = 10": "http-queue-delay = 1",
             "reconnect-delay = 5": "reconnect-delay = 1",
         }.items():
             assert old in text

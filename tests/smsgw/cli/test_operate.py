@@ -84,11 +84,18 @@ def test_a_ledger_of_its_own(home: Path) -> None:
     assert "Rp" not in smsgw(home, "say", "SALDO 19012345678", "--from", STRANGER, **apart).stdout
 
 
+def test_what_an_installation_writes_is_its_owners_alone(home: Path) -> None:
+    assert smsgw(home, "migrate").returncode == 0
+    assert (home / "instance").stat().st_mode & 0o777 == 0o700
+
+
 def test_settings_are_printed_masked_and_refused_all_at_once(home: Path) -> None:
     shown = smsgw(home, "settings", SMSGW_SECRET_KEY=KEY, REDIS_URL="redis://u:hidden@q/0").stdout
     assert "SMSGW_SECRET_KEY=********" in shown
     assert KEY not in shown
     assert "hidden" not in shown
+    asked = {"DATABASE_URL": "postgresql://u@h/x?password=hidden", "SMSGW_SECRET_KEY": KEY}
+    assert "hidden" not in smsgw(home, "settings", **asked).stdout
     refused = smsgw(home, "worker", PORT="x", SMSGW_TIMEZONE="Mars/Base")
     assert refused.returncode == 1
     assert "PORT:" in refused.stderr
@@ -130,6 +137,11 @@ def test_the_doctor_looks_for_kannel(home: Path) -> None:
     }
     assert "start smsbox" in smsgw(home, "doctor", **environ).stdout
     with web_stub() as stub:
-        stub.answers.append((403, b"Authorization failed for sendsms"))
-        there = smsgw(home, "doctor", **environ | {"KANNEL_SENDSMS_URL": stub.url})
-        assert "ok   kannel" in there.stdout
+        environ |= {"KANNEL_SENDSMS_URL": stub.url}
+        stub.answers += [
+            (400, b"Missing receiver number, rejected"),
+            (403, b"Authorization failed for sendsms"),
+            (404, b""),
+        ]
+        for told in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
+            assert told in smsgw(home, "doctor", **environ).stdout
