@@ -4,6 +4,7 @@ Only the number on file is asked whether it wants to be bound. "No such NKP" and
 same wording after the same look-up, and what a phone guesses is counted.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from handlers.ports import Participant
@@ -27,6 +28,7 @@ WORDINGS = {
     "replaced": ("nkp",),
     "code": ("nkp", "code"),
     "unavailable": (),
+    "enough": (),
 }
 CONSENT_LASTS = timedelta(hours=24)
 
@@ -75,3 +77,8 @@ def replaced(nkp: str) -> Reply:
 def unavailable() -> Reply:
     """The ledger cannot be read now; the true answer follows by itself."""
     return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")
+
+
+def enough(reply: Reply) -> Reply:
+    """Instead of a day's last reply that would only explain: there are no more until tomorrow."""
+    return replace(reply, wording="disclosure.enough", values={}, pages=())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -12,7 +12,7 @@ from grammar import Grammar, Keyword, PosterError, Service, Words
 from handlers import HANDLERS, WORDINGS
 from handlers.question import Value
 from smsgw import replies
-from smsgw.replies import Wording, WordingError
+from smsgw.replies import OwnWords, Wording, WordingError
 
 DEFAULT_BUDGET = 1
 LANGUAGES = ("id", "en")
@@ -31,6 +31,10 @@ class Configuration:
     wordings: Mapping[str, Mapping[str, Wording]]  # by language
     budgets: Mapping[str, int]  # keyword id -> segments
     terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
+
+    @cached_property
+    def own_words(self) -> OwnWords:
+        return OwnWords(each for texts in self.wordings.values() for each in texts.values())
 
     def budget(self, wording: str) -> int:
         return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)

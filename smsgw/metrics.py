@@ -81,6 +81,7 @@ class _Figures:
             yield from _waiting(tx)
             yield from _sends(tx)
         yield _throttled(self._rt)
+        yield from _budget(self._rt)
 
 
 def _messages(tx: Transaction) -> Iterator[Metric]:
@@ -204,3 +205,13 @@ def _throttled(rt: Runtime) -> Metric:
     except RedisError as error:
         log.warning("the throttle cannot be asked", error=type(error).__name__)
     return hits
+
+
+def _budget(rt: Runtime) -> Iterator[Metric]:
+    """What the day may cost and has cost, where that is limited."""
+    most = rt.settings.daily_segments
+    if most is None:
+        return
+    spent = rt.counters.spent(rt.now().astimezone(rt.settings.zone).date())
+    yield GaugeMetricFamily("smsgw_budget_segments", "Segments that a day may cost.", most)
+    yield GaugeMetricFamily("smsgw_budget_spent_segments", "Segments it has cost.", spent)

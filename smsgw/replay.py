@@ -27,6 +27,7 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.gsm7 import count
 from smsgw.ledger import SqlLedger
 from smsgw.ledger.load import load, reference_folder
+from smsgw.limits import Counters
 from smsgw.models import service
 from smsgw.responder import Answer, Outgoing
 from smsgw.runtime import Runtime
@@ -65,7 +66,8 @@ def run(document: Transcript, ledger: Path | None = None) -> Iterator[Taken]:
         for conversation in document.conversations:
             clock.now = document.now
             _start(rt, document.registered)
-            yield from map(Talk(rt, clock, conversation.name).take, conversation.steps)
+            talk = Talk(replace(rt, counters=Counters()), clock, conversation.name)
+            yield from map(talk.take, conversation.steps)
 
 
 class Talk:

@@ -9,11 +9,13 @@ read, bounds every reply. A value is never expanded again.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import singledispatch
+from itertools import groupby
+from operator import itemgetter
 from string import Formatter
 from types import MappingProxyType
 
@@ -24,6 +26,7 @@ TEXT_WIDTH = 20
 SHOWN_DIGITS = 4
 NKP_DIGITS = 11
 CHOICES_SHOWN = 6
+TELLING = 20  # characters of a wording's own that nobody else writes in that order
 
 MOST = Decimal("100.00")
 WIDEST_NKP = Masked("0" * NKP_DIGITS)
@@ -118,6 +121,12 @@ class Wording:
     def names(self) -> frozenset[str]:
         return frozenset().union(*(piece.names for piece in self.pieces))
 
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """What every reply made of it holds, in order; the first is empty where a value leads."""
+        required = (piece for piece in self.pieces if not piece.is_clause)
+        return tuple(literal.strip() for piece in required for literal, _ in piece.parts)
+
 
 def parse(text: str) -> Wording:
     """Raises WordingError."""
@@ -162,6 +171,49 @@ def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], b
             f"without its clauses it may take {counted.units} characters, "
             f"{counted.segments} segments instead of {budget}"
         )
+
+
+class OwnWords:
+    """Tells our own replies when they come back, whoever sends them: so responders loop."""
+
+    def __init__(self, wordings: Iterable[Wording]) -> None:
+        long_enough = {
+            each.literals for each in wordings if sum(map(len, each.literals)) >= TELLING
+        }
+        self._by_start = {start: tuple(all_) for start, all_ in _by_start(long_enough)}
+        self._starts = tuple(start for start in self._by_start if start)
+
+    def are(self, text: str) -> bool:
+        text = text.strip()
+        if len(text) < TELLING:
+            return False
+        kinds = self._by_start.get("", ())
+        if text.startswith(self._starts):
+            kinds += tuple(
+                each
+                for start in self._starts
+                if text.startswith(start)
+                for each in self._by_start[start]
+            )
+        return any(_holds(text, literals) for literals in kinds)
+
+
+def _by_start(
+    kinds: Iterable[tuple[str, ...]],
+) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    for start, those in groupby(sorted(kinds), key=itemgetter(0)):
+        yield start, list(those)
+
+
+def _holds(text: str, literals: tuple[str, ...]) -> bool:
+    """In order, each after the one before."""
+    at = 0
+    for literal in literals:
+        found = text.find(literal, at)
+        if found < 0:
+            return False
+        at = found + len(literal)
+    return True
 
 
 def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:

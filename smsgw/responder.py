@@ -7,6 +7,7 @@
 The carrier may be told that all is well once `respond` has returned, and not before.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,9 @@ from handlers.ports import Contact, LedgerDown
 from handlers.question import (
     Change,
     Close,
+    Disown,
     Draft,
+    Guess,
     OpenCase,
     OpenQuestion,
     Outcome,
@@ -33,16 +36,32 @@ from handlers.question import (
     Stop,
     Value,
     Verbatim,
+    WrongCode,
 )
-from smsgw import cases, gsm7, inbox, keywords, logs, outbox, pages, phone, registry, replies
+from smsgw import (
+    cases,
+    gsm7,
+    inbox,
+    keywords,
+    limits,
+    logs,
+    outbox,
+    pages,
+    phone,
+    registry,
+    replies,
+)
 from smsgw.carriers.base import IncomingSms
 from smsgw.inbox import Owed, Repeated, Verdict
+from smsgw.limits import Gate
 from smsgw.models import Priority, ReplyState
 from smsgw.registry import Known, Notice
 from smsgw.runtime import Outrun, Runtime, Transaction
 
 log = logs.get(__name__)
 
+# Heeded although the reply that would tell so is not sent.
+HEEDED = (Stop, Disown, Guess, WrongCode)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)
@@ -88,6 +107,8 @@ class Heard:
     sms: IncomingSms
     said: Command | Misread
     text_hash: bytes
+    gate: Gate
+    is_ours: bool  # a reply of ours that comes back
     owed: int | None  # the id it is stored under when its answer had to wait
 
 
@@ -121,10 +142,13 @@ def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
 
 def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     started = time.perf_counter()
-    grammar = keywords.published().grammar
-    said = grammar.parse(sms.text)
-    sms = replace(sms, text=_storable(grammar, said, sms.text))
-    heard = Heard(sms, said, rt.vault.hash(normalise(sms.text), "text"), owed)
+    published = keywords.published()
+    said = published.grammar.parse(sms.text)
+    is_ours = published.own_words.are(sms.text)
+    sms = replace(sms, text=_storable(published.grammar, said, sms.text))
+    normal = normalise(sms.text)
+    gate = _gate(rt, sms.sender, normal)
+    heard = Heard(sms, said, rt.vault.hash(normal, "text"), gate, is_ours, owed)
     try:
         answer = _in_turn(rt, heard)
     except Repeated:
@@ -132,6 +156,7 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     except (DBAPIError, NoConnection) as error:
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
+    _spend(rt, answer)
     _tell(sms, answer, time.perf_counter() - started)
     return answer
 
@@ -151,10 +176,10 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         if heard.owed is None and inbox.is_known(tx, heard.sms):
             raise Repeated
         known = _read(tx, number, heard.said) if number else None
-    if known is None or not _may_be_answered(rt, known):
+    if known is None or not _may_be_answered(rt, known, heard.sms.lane):
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
-        decision = _decide(rt, heard, known)
+        decision = _within_limits(heard, _decide(rt, heard, known))
     call_centre = _short(rt.ledger.contact("call_centre"))  # before the write: no lock waits for it
     with rt.writing() as tx:
         return _store(Told(rt, tx, call_centre), heard, known, decision)
@@ -163,6 +188,8 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if _is_repeat(rt, heard, known):
         return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"))
+    if heard.is_ours:
+        return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
     said = context.resolve(_completed(heard, known.caller.open), known.caller)
@@ -181,6 +208,20 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return Decision(waits, disclosure.unavailable())
     settled = (Close(),) if context.is_settled(said, known.caller, reply) else ()
     return Decision(Verdict(said.keyword, reply.outcome), reply, (*settled, *reply.changes))
+
+
+def _within_limits(heard: Heard, decision: Decision) -> Decision:
+    """What is owed was promised, and is given whatever it costs."""
+    keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
+    if decision.reply is None or heard.owed is not None:
+        return decision
+    reason = heard.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
+    if reason is not None:
+        heeded = tuple(each for each in decision.changes if isinstance(each, HEEDED))
+        return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
+    if heard.gate.is_last(keyword, outcome):
+        return replace(decision, reply=disclosure.enough(decision.reply))
+    return decision
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
@@ -228,7 +269,10 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         known = registry.advance(tx, known)
     message_id = _keep(tx, heard, known, decision.verdict)
     answer = Answer(message_id, decision.verdict)
-    if known is None or decision.verdict.outcome == Outcome.SILENT:
+    if known is None:
+        return answer
+    if decision.verdict.outcome == Outcome.SILENT:
+        registry.apply(tx, known, decision.changes, "")
         return answer
     told = replace(told, message_id=message_id, language=_language(known, decision.changes))
     reply = _numbered(told, known, decision.reply) if decision.reply else None
@@ -305,9 +349,12 @@ def _short(contact: Contact | None) -> Verbatim | None:
     return Verbatim(number) if number and fits else None
 
 
-def _may_be_answered(rt: Runtime, known: Known) -> bool:
-    """Phones of countries we serve, and phones bound to a participant wherever they are."""
-    return bool(known.caller.nkps) or phone.is_in(known.caller.phone, rt.settings.countries)
+def _may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
+    """Phones of countries we serve, and phones bound to a participant wherever they are; never our
+    own numbers."""
+    ours = {phone.e164(each) for each in (lane, *(it.own_lane for it in rt.carriers.values()))}
+    is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
+    return bool(is_served) and known.caller.phone not in ours
 
 
 def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
@@ -324,6 +371,30 @@ def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
         and rt.now() - before.received_at < REPEAT_WITHIN
         and before.reply_state in ON_ITS_WAY
     )
+
+
+def _gate(rt: Runtime, sender: str, normal: str) -> Gate:
+    words, shape = normal, re.sub(r"[0-9]", "0", normal)
+    now = rt.now()
+    heard = limits.Heard(
+        phone=_short_hash(rt, phone.e164(sender) or sender),
+        words=_short_hash(rt, words),
+        shape=_short_hash(rt, shape),
+        at=now,
+        day=now.astimezone(rt.settings.zone).date(),
+    )
+    return Gate(rt.counters, heard, rt.settings.daily_segments)
+
+
+def _short_hash(rt: Runtime, text: str) -> str:
+    return rt.vault.hash(text, "limit").hex()[:24]
+
+
+def _spend(rt: Runtime, answer: Answer) -> None:
+    sent = (answer.reply, *answer.also) if answer.reply else answer.also
+    segments = sum(gsm7.count(each.text).segments for each in sent)
+    if segments and rt.settings.daily_segments is not None:
+        rt.counters.spend(rt.now().astimezone(rt.settings.zone).date(), segments)
 
 
 def _tell(sms: IncomingSms, answer: Answer, seconds: float) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from smsgw import carriers, embedded, overdue
 from smsgw.carriers.base import Carrier
 from smsgw.crypto import Vault
 from smsgw.ledger import SqlLedger
+from smsgw.limits import Counters
 from smsgw.settings import Settings
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
@@ -49,6 +50,7 @@ class Runtime:
     carriers: Mapping[str, Carrier]
     redis_url: str | None = None
     redis: Redis | None = None  # for hints: gives up within a second
+    counters: Counters = field(default_factory=Counters)
     now: Callable[[], datetime] = utc_now
 
     @contextmanager
@@ -75,6 +77,7 @@ class Runtime:
 
 def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     queue = settings.redis_url or embedded.url(settings.home)
+    redis = hints(queue) if queue else None
     return Runtime(
         settings=settings,
         service=engine(settings.service_url),
@@ -82,7 +85,8 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
         vault=Vault(secret_key(settings)),
         carriers=carriers.build(settings),
         redis_url=queue,
-        redis=hints(queue) if queue else None,
+        redis=redis,
+        counters=Counters(redis),
         now=now,
     )
 

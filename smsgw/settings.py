@@ -95,6 +95,12 @@ class Settings(BaseModel):
         {},
         "most SMS a second by sender number, such as 2757=20,+15005550006=1",
     )
+    daily_segments: int | None = _env(
+        "SMSGW_DAILY_SEGMENTS",
+        None,
+        "most segments of replies a day; then messages are stored and not answered",
+        ge=1,
+    )
     metrics_token: SecretStr | None = _env(
         "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics for other machines than this one"
     )

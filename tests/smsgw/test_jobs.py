@@ -55,9 +55,11 @@ class Failing(Simulator):
 
 
 def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
-    for _ in range(number):
+    """From one phone; past what one is answered, from others."""
+    for index in range(number):
         clock.moves(minutes=3)
-        sms = IncomingSms("simulator", f"job-{next(_references)}", P1, LANE, "SALDO")
+        sender = P1 if index < 4 else f"+628570000{index:04}"
+        sms = IncomingSms("simulator", f"job-{next(_references)}", sender, LANE, "SALDO")
         assert responder.respond(rt, sms)
 
 

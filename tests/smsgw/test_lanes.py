@@ -34,7 +34,7 @@ def queue() -> Iterator[Server]:
 def receive(rt: Runtime, clock: Clock, lane: str, number: int) -> None:
     for _ in range(number):
         clock.moves(minutes=3)
-        sms = IncomingSms("simulator", f"lane-{next(_references)}", P1, lane, "SALDO")
+        sms = IncomingSms("simulator", f"lane-{next(_references)}", P1, lane, f"SALDO {lane}")
         assert responder.respond(rt, sms)
 
 

@@ -46,13 +46,15 @@ def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) 
     assert (rows(rt, messages), rows(rt, replies)) == (1, 1)
 
 
-def test_fifty_guesses_at_one_instant_get_three_answers(rt: Runtime) -> None:
+def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> None:
+    """And five replies; who is first to count has perhaps none."""
     texts = [f"SALDO 3000000{number:04}" for number in range(50)]
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda text: say(rt, P1, text), texts))
     outcomes = [answer.verdict.outcome for answer in answers]
-    assert outcomes.count("not_linked") == 3
-    assert outcomes.count("locked") == 47
+    assert outcomes.count("not_linked") <= 3
+    assert outcomes.count("not_linked") + outcomes.count("locked") == 5
+    assert outcomes.count("silent") == 45
     assert rows(rt, guesses) == 3
 
 

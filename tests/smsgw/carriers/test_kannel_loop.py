@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from smsgw import runtime
 from smsgw.models import messages, replies
-from tests.conftest import P1
+from tests.conftest import P1, P2
 from tests.servers import die_with_parent
 from tests.smpp import Centre, centre
 from tests.smsgw.test_end_to_end import free_port
@@ -223,7 +223,7 @@ def test_while_bearerbox_is_stopped_nobody_knows_and_nothing_is_sent_twice(box: 
     before, stored = len(box.centre.taken), box.stored()
     box.bearerbox.send_signal(signal.SIGSTOP)
     try:
-        query = {"id": "stopped", "from": P1, "to": SHORT, "text": "KANTOR BANDUNG"}
+        query = {"id": "stopped", "from": P2, "to": SHORT, "text": "KANTOR BANDUNG"}
         auth = ("kannel", "change-me-inbound")
         assert requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5).ok
         box.wait_for(lambda: box.stored() > stored and box.state() == "unknown")

@@ -135,8 +135,12 @@ def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
     assert client.get("/readyz").json["parts"] == dict.fromkeys(parts, True)
 
 
-def test_alerts_and_dashboard_speak_of_figures_that_exist(client: FlaskClient) -> None:
-    told = client.get("/metrics").text
+def test_alerts_and_dashboard_speak_of_figures_that_exist(
+    rt: Runtime, environ: dict[str, str]
+) -> None:
+    limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
+    with create_app(limited).test_client() as client:
+        told = client.get("/metrics").text
     known = {family.name for family in families(told)}
     known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
     alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
@@ -161,3 +165,12 @@ def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: C
     told = client.get("/metrics").text
     for secret in ("6281234567890", "19012345678", "SALDO 1", "123.456.789"):
         assert secret not in told
+
+
+def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
+    limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
+    receive(limited, clock, 2)
+    with create_app(limited).test_client() as client:
+        told = figures(client)
+    assert told["smsgw_budget_segments",] == 10
+    assert told["smsgw_budget_spent_segments",] == 2

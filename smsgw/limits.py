@@ -1,0 +1,196 @@
+"""What guards against loops, floods and cost: how often a phone is answered, what a day may cost.
+
+Counted in Redis, for all processes; while that is away each process counts for itself. A phone is a
+keyed hash here. What guards identities is counted in the database (see guesses).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from pyrate_limiter import Duration, InMemoryBucket, Rate, RateItem, RedisBucket
+from pyrate_limiter.buckets.redis_bucket import LuaScript
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from handlers.question import Outcome
+from smsgw import logs
+
+log = logs.get(__name__)
+
+ANSWERED = (Rate(5, Duration.MINUTE), Rate(20, Duration.HOUR), Rate(60, Duration.DAY))
+# What somebody gets who asked for nothing we can do; then ENOUGH, which says so, and no more.
+PASSIVE, ENOUGH = (Rate(4, Duration.DAY),), (Rate(1, Duration.DAY),)
+SAME = (Rate(2, Duration.HOUR),)  # passive replies to one text: whoever does not read them
+NEARLY_SAME = (Rate(5, Duration.HOUR),)  # texts that differ in their digits alone
+PASSIVE_OUTCOMES = {
+    Outcome.UNKNOWN,
+    Outcome.INVALID,
+    Outcome.MISDIRECTED,
+    Outcome.SECRET,
+    Outcome.LOCKED,
+}
+PASSIVE_KEYWORDS = {"bantuan"}
+COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
+PHONES_KEPT = 10_000  # in one process's memory
+ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
+SPENDING_KEPT = timedelta(days=2)
+TOLD_EVERY = 60.0  # seconds between two alarms of one process
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that would be answered, by the keyed hashes that tell it from others."""
+
+    phone: str
+    words: str  # of its normal form
+    shape: str  # of its normal form with every digit the same
+    at: datetime
+    day: date  # where the scheme is
+
+
+class Gate:
+    """Says whether one message is answered. Each limit is asked once, however often the answer is
+    decided anew."""
+
+    def __init__(self, counters: "Counters", heard: Heard, budget: int | None) -> None:
+        self._counters = counters
+        self._heard = heard
+        self._budget = budget  # segments a day
+        self._told: dict[str, bool] = {}
+
+    def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
+        """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
+        phone, words, shape = self._heard.phone, self._heard.words, self._heard.shape
+        if self._budget is not None and self._counters.is_spent(self._heard.day, self._budget):
+            return "throttled"
+        explains = outcome in PASSIVE_OUTCOMES and keyword not in COUNTED_ELSEWHERE
+        if explains and not self._take(f"same:{phone}:{words}", SAME):
+            return "loop"
+        if not may_repeat and not self._take(f"nearly:{phone}:{shape}", NEARLY_SAME):
+            return "loop"
+        is_passive = _is_passive(keyword, outcome)
+        if is_passive and not (self._has_patience() or self._take(self._key("enough"), ENOUGH)):
+            return "throttled"
+        return None if self._take(f"answered:{phone}", ANSWERED) else "throttled"
+
+    def is_last(self, keyword: str | None, outcome: str) -> bool:
+        """Whether the reply is the one that says that there are no more until tomorrow."""
+        return _is_passive(keyword, outcome) and not self._has_patience()
+
+    def _has_patience(self) -> bool:
+        return self._take(self._key("passive"), PASSIVE)
+
+    def _key(self, kind: str) -> str:
+        return f"{kind}:{self._heard.phone}:{self._heard.day:%y%m%d}"
+
+    def _take(self, key: str, rates: Sequence[Rate]) -> bool:
+        if key not in self._told:
+            self._told[key] = self._counters.take(key, rates, self._heard.at)
+        return self._told[key]
+
+
+class Counters:
+    """Of all processes where there is a Redis, else of this one."""
+
+    def __init__(self, redis: Redis | None = None) -> None:
+        self._redis = redis
+        self._asks_at = 0.0
+        self._script: str | None = None
+        self._buckets: OrderedDict[str, InMemoryBucket] = OrderedDict()
+        self._spent: dict[str, int] = {}
+        self._told_at = -TOLD_EVERY
+        self._lock = Lock()
+
+    def take(self, key: str, rates: Sequence[Rate], at: datetime) -> bool:
+        """Whether there is room for one more; if so it is taken."""
+        item = RateItem("1", round(at.timestamp() * 1000))
+        redis = self._reachable()
+        if redis is not None:
+            try:
+                return self._shared(redis, f"limit:{key}", rates).put(item) is True
+            except NoScriptError:  # it was restarted
+                self._script = None
+                return self.take(key, rates, at)
+            except RedisError as error:
+                self._left_alone(error)
+        with self._lock:
+            bucket = self._buckets.pop(key, None) or InMemoryBucket(list(rates))
+            self._buckets[key] = bucket
+            if len(self._buckets) > PHONES_KEPT:
+                self._buckets.popitem(last=False)
+            bucket.leak(item.timestamp)
+            return bucket.put(item)
+
+    def spend(self, day: date, segments: int) -> None:
+        key = f"segments:{day:%y%m%d}"
+        redis = self._reachable()
+        if redis is not None:
+            try:
+                pipeline = redis.pipeline()
+                pipeline.incrby(key, segments)
+                pipeline.expire(key, SPENDING_KEPT)
+                pipeline.execute()
+            except RedisError as error:
+                self._left_alone(error)
+            else:
+                return
+        with self._lock:
+            self._spent = {key: self._spent.get(key, 0) + segments}
+
+    def spent(self, day: date) -> int:
+        """Segments of that day's replies, so far."""
+        key = f"segments:{day:%y%m%d}"
+        redis = self._reachable()
+        if redis is not None:
+            try:
+                return int(redis.get(key) or 0)
+            except RedisError as error:
+                self._left_alone(error)
+        return self._spent.get(key, 0)
+
+    def is_spent(self, day: date, budget: int) -> bool:
+        """Tells of it, since somebody has to decide: nobody is answered until the day is over."""
+        if self.spent(day) < budget:
+            return False
+        if time.monotonic() - self._told_at >= TOLD_EVERY:
+            self._told_at = time.monotonic()
+            log.error("the day's segments are spent: messages are stored and not answered")
+        return True
+
+    def _reachable(self) -> Redis | None:
+        return self._redis if time.monotonic() >= self._asks_at else None
+
+    def _left_alone(self, error: RedisError) -> None:
+        self._asks_at = time.monotonic() + ASK_AGAIN
+        log.warning("this process counts for itself", error=type(error).__name__)
+
+    def _shared(self, redis: Redis, key: str, rates: Sequence[Rate]) -> RedisBucket:
+        if self._script is None:
+            self._script = str(redis.script_load(LuaScript.PUT_ITEM))
+        longest = max(rate.interval for rate in rates)
+        client: Any = _Forgetting(redis, longest)
+        return RedisBucket(list(rates), client, key, self._script)
+
+
+class _Forgetting:
+    """The limiter's client: in the same trip what no window holds any more goes."""
+
+    def __init__(self, redis: Redis, longest: int) -> None:
+        self._redis = redis
+        self._longest = longest  # milliseconds
+
+    def evalsha(self, script: str, keys: int, key: str, now: int, *rest: object) -> object:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zremrangebyscore(key, 0, now - self._longest - 1)
+        pipeline.evalsha(script, keys, key, now, *rest)  # type: ignore[arg-type]
+        pipeline.pexpire(key, self._longest)
+        return pipeline.execute()[1]
+
+
+def _is_passive(keyword: str | None, outcome: str) -> bool:
+    return outcome in PASSIVE_OUTCOMES or keyword in PASSIVE_KEYWORDS
