@@ -189,7 +189,7 @@ def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, cloc
 
 def test_no_message_that_people_write_is_taken_for_ours() -> None:
     own = keywords.published().own_words
-    for path in FOLDER.glob("*.yaml"):
+    for path in set(FOLDER.glob("*.yaml")) - {FOLDER / "limits.yaml"}:
         for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
             for step in conversation["steps"]:
                 assert not own.are(str(step.get("text", ""))), step
