@@ -1,51 +1,148 @@
 """Stored texts and numbers: a keyed hash to find them by, and ciphertext to read them by.
 
-All keys derive (HKDF-SHA256) from SMSGW_SECRET_KEY. Ciphertext is one key id octet, a 12 octet
-nonce, then AES-256-GCM-SIV with its tag; the column it belongs to is authenticated, so that a value
-moved to another column does not open. GCM-SIV, because a nonce that repeats then tells only that
-two texts are equal.
+Ciphertext is one octet that names the data key, a 12 octet nonce, then AES-256-GCM-SIV with its
+tag; the column it belongs to is authenticated, so that a value moved to another column does not
+open. GCM-SIV, because a nonce that repeats then tells only that two texts are equal. Data keys are
+random and lie in the database, wrapped by a key that derives (HKDF-SHA256) from SMSGW_SECRET_KEY.
 """
 
 import hmac
 import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from math import inf
+from threading import Lock
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-KEY_ID = b"\x01"
 NONCE_OCTETS = 12
+KEY_OCTETS = 32
+FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
 
 
 class Unreadable(Exception):
-    """Ciphertext that this key did not make."""
+    """Ciphertext that no key here made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a database's values are sealed and found with."""
+
+    data: Mapping[int, bytes]  # by id
+    active: int  # the one that seals
+    hashing: bytes
+
+
+class Wrapper:
+    """Keeps keys under SMSGW_SECRET_KEY; the newest secret wraps, any of them unwraps."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = secrets
+        self._ciphers = [AESGCMSIV(_derive(each, b"smsgw wrapped keys 1")) for each in secrets]
+
+    def wrap(self, key: bytes, name: str) -> bytes:
+        nonce = os.urandom(NONCE_OCTETS)
+        return nonce + self._ciphers[0].encrypt(nonce, key, name.encode())
+
+    def unwrap(self, wrapped: bytes, name: str) -> bytes:
+        """Raises Unreadable."""
+        nonce, body = wrapped[:NONCE_OCTETS], wrapped[NONCE_OCTETS:]
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(nonce, body, name.encode())
+            except InvalidTag:
+                continue
+        raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
+
+    def derived(self) -> Keys:
+        """What the first versions used, before keys lay in the database."""
+        secret = self._secrets[-1]
+        data = {FIRST_KEY: _derive(secret, b"smsgw texts and numbers 1")}
+        return Keys(data, FIRST_KEY, _derive(secret, b"smsgw keyed hash 1"))
 
 
 class Vault:
-    def __init__(self, secret: str) -> None:
-        self._aead = AESGCMSIV(_derive(secret, b"smsgw texts and numbers 1"))
-        self._hash_key = _derive(secret, b"smsgw keyed hash 1")
+    """Seals and opens with the keys that `load` gives; asks it again for an id it does not know."""
+
+    def __init__(self, load: Callable[[], Keys], lasts: float = inf) -> None:
+        """`lasts`: seconds after which `refresh` asks again which key seals."""
+        self._load = load
+        self._lasts = lasts
+        self._until = 0.0
+        self._keys: Keys | None = None
+        self._ciphers: dict[int, AESGCMSIV] = {}
+        self._lock = Lock()
+
+    def refresh(self) -> None:
+        """Learns of keys that were made meanwhile, where that was not done of late."""
+        if self._is_fresh():
+            return
+        with self._lock:
+            if not self._is_fresh():
+                self._take(self._load())
+
+    def reload(self) -> None:
+        self._until = 0.0
+        self.refresh()
+
+    @property
+    def active(self) -> int:
+        """The id of the key that seals."""
+        return self._held().active
 
     def encrypt(self, text: str, column: str) -> bytes:
+        key = self._held().active
         nonce = os.urandom(NONCE_OCTETS)
-        return KEY_ID + nonce + self._aead.encrypt(nonce, _octets(text), column.encode())
+        sealed = self._ciphers[key].encrypt(nonce, _octets(text), column.encode())
+        return bytes([key]) + nonce + sealed
 
     def decrypt(self, ciphertext: bytes, column: str) -> str:
-        key_id, rest = ciphertext[:1], ciphertext[1:]
-        if key_id != KEY_ID:
+        cipher = self._cipher(ciphertext[0])
+        if cipher is None:
             raise Unreadable(f"{column} was written with a key that is not here")
-        nonce, body = rest[:NONCE_OCTETS], rest[NONCE_OCTETS:]
+        nonce, body = ciphertext[1 : 1 + NONCE_OCTETS], ciphertext[1 + NONCE_OCTETS :]
         try:
-            opened = self._aead.decrypt(nonce, body, column.encode())
+            opened = cipher.decrypt(nonce, body, column.encode())
         except InvalidTag:
             raise Unreadable(f"{column} was written with another SMSGW_SECRET_KEY") from None
         return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:
         """32 octets that find `value` again; equal values of two kinds hash differently."""
-        return hmac.digest(self._hash_key, _octets(f"{kind}:{value}"), sha256)
+        return hmac.digest(self._held().hashing, _octets(f"{kind}:{value}"), sha256)
+
+    def _is_fresh(self) -> bool:
+        return self._keys is not None and time.monotonic() < self._until
+
+    def _held(self) -> Keys:
+        if self._keys is None:
+            self.refresh()
+        if self._keys is None:
+            raise Unreadable("there are no keys")
+        return self._keys
+
+    def _cipher(self, key: int) -> AESGCMSIV | None:
+        self._held()
+        if key not in self._ciphers:
+            with self._lock:
+                if key not in self._ciphers:
+                    self._take(self._load())
+        return self._ciphers.get(key)
+
+    def _take(self, keys: Keys) -> None:
+        for key, octets in keys.data.items():
+            self._ciphers.setdefault(key, AESGCMSIV(octets))
+        self._keys = keys
+        self._until = time.monotonic() + self._lasts
+
+
+def new_key() -> bytes:
+    return os.urandom(KEY_OCTETS)
 
 
 def _octets(text: str) -> bytes:
@@ -54,4 +151,6 @@ def _octets(text: str) -> bytes:
 
 
 def _derive(secret: str, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
+    return HKDF(algorithm=SHA256(), length=KEY_OCTETS, salt=None, info=purpose).derive(
+        secret.encode()
+    )

@@ -6,10 +6,11 @@ keyed hash here. What guards identities is counted in the database (see guesses)
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from pyrate_limiter import Duration, InMemoryBucket, Rate, RateItem, RedisBucket
@@ -39,6 +40,7 @@ COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 PHONES_KEPT = 10_000  # in one process's memory
 ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
 SPENDING_KEPT = timedelta(days=2)
+PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
 TOLD_EVERY = 60.0  # seconds between two alarms of one process
 
 
@@ -104,7 +106,25 @@ class Counters:
         self._buckets: OrderedDict[str, InMemoryBucket] = OrderedDict()
         self._spent: dict[str, int] = {}
         self._told_at = -TOLD_EVERY
+        self._begun: dict[str, Event] = {}
         self._lock = Lock()
+
+    @contextmanager
+    def alone(self, message: str) -> Iterator[None]:
+        """One at a time of this process's deliveries of one message: it is counted once."""
+        with self._lock:
+            done = self._begun.get(message)
+            if done is None:
+                self._begun[message] = Event()
+        if done is not None:
+            done.wait(PATIENCE)
+            yield
+            return
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._begun.pop(message).set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime) -> bool:
         """Whether there is room for one more; if so it is taken."""

@@ -105,6 +105,11 @@ class Ciphertext(StrEnum):
     REPLY = "replies.text"
 
 
+class KeyPurpose(StrEnum):
+    DATA = "data"  # seals values
+    HASH = "hash"  # finds them
+
+
 class MessageState(StrEnum):
     RECEIVED = "received"  # the ledger was away; the answer is still owed
     ANSWERED = "answered"  # its one outcome is final, a reply row included where there is one
@@ -166,12 +171,23 @@ def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+data_keys = Table(
+    "data_keys",  # each wrapped by SMSGW_SECRET_KEY; the newest of the data keys seals
+    service,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("purpose", String(10), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("retired_at", Instant),
+    one_of("purpose", KeyPurpose),
+)
+
 phones = Table(
     "phones",
     service,
     Column("id", Id, primary_key=True),
     Column("hash", LargeBinary(32), nullable=False, unique=True),
-    Column("number", LargeBinary, nullable=False),
+    Column("number", LargeBinary),  # none once it is forgotten; its hash is then a random one
     # Every message of a phone counts it up; who reads and then finds it changed starts again.
     Column("version", BigInteger, nullable=False),
     Column("stopped_at", Instant),
@@ -261,6 +277,7 @@ cases = Table(
     Column("closed_at", Instant),
     CheckConstraint("kind IN ('complaint', 'data_request')", name="kind"),
     Index("ix_cases_phone_id", "phone_id"),
+    Index("ix_cases_message_id", "message_id"),
 )
 
 guesses = Table(
@@ -289,8 +306,8 @@ messages = Table(
     Column("carrier_ref", String(64), nullable=False),
     Column("lane", String(64), nullable=False),
     Column("phone_id", Id, ForeignKey("phones.id")),  # none where no phone sent it
-    Column("text", LargeBinary, nullable=False),
-    Column("text_hash", LargeBinary(32), nullable=False),
+    Column("text", LargeBinary),  # none once its time is over
+    Column("text_hash", LargeBinary(32)),
     Column("received_at", Instant, nullable=False),
     Column("keyword", String(20)),
     Column("outcome", String(20), nullable=False),
@@ -311,7 +328,7 @@ replies = Table(
     Column("binding_id", Id, ForeignKey("bindings.id")),  # what it discloses hangs on it
     Column("carrier", String(20), nullable=False),
     Column("lane", String(64), nullable=False),
-    Column("text", LargeBinary, nullable=False),
+    Column("text", LargeBinary),  # none once its time is over
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),
     Column("state", String(20), nullable=False),
@@ -358,6 +375,33 @@ attempts = Table(
     Index("ix_attempts_reply_id", "reply_id"),
     one_of("ending", AttemptEnd),
     one_of("settled", Settled),
+)
+
+audit = Table(
+    "audit",  # who was told what of whom, and what operators did
+    service,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(64), nullable=False),  # "participant", "shell:NAME", "clock"
+    Column("act", String(40), nullable=False),
+    Column("phone_id", Id),
+    Column("message_id", Id),
+    Column("subject", LargeBinary(32)),  # keyed hash of the NKP it is about
+    Column("detail", Text),  # why, or how much; nothing personal
+    Column("mac", LargeBinary(32), nullable=False),  # of all above, by whoever wrote it
+    Column("number", BigInteger, unique=True),  # given by the seal, without gaps
+    Column("seal", LargeBinary(32)),  # of the mac, the number and the seal before
+)
+UNSEALED = audit.c.number.is_(None)
+Index("ix_audit_unsealed", audit.c.id, sqlite_where=UNSEALED, postgresql_where=UNSEALED)
+
+audit_head = Table(
+    "audit_head",  # the last seal, so that rows cut off at the end are missed
+    service,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("seal", LargeBinary(32), nullable=False),
+    CheckConstraint("id = 1", name="one"),
 )
 
 OPEN = attempts.c.ending.is_(None)

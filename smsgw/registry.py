@@ -132,11 +132,12 @@ _bound = (
 def check_key(rt: Runtime) -> None:
     """Raises SettingsError where the database was written with another key: a phone would be taken
     for a stranger's, and what it is told could not be read again."""
+    stored = select(phones.c.number).where(phones.c.number.is_not(None)).limit(1)
     try:
         with rt.reading() as tx:
-            stored = tx.connection.execute(select(phones.c.number).limit(1)).scalar_one_or_none()
-            if stored is not None:
-                tx.vault.decrypt(stored, Ciphertext.PHONE)
+            number = tx.connection.execute(stored).scalar_one_or_none()
+            if number is not None:
+                tx.vault.decrypt(number, Ciphertext.PHONE)
     except Unreadable:
         told = "the database was written with another one; set that"
         raise SettingsError(f"SMSGW_SECRET_KEY: {told}") from None

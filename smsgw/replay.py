@@ -28,7 +28,7 @@ from smsgw.gsm7 import count
 from smsgw.ledger import SqlLedger
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
-from smsgw.models import service
+from smsgw.models import data_keys, service
 from smsgw.responder import Answer, Outgoing
 from smsgw.runtime import Runtime
 from smsgw.transcript import Expected, Transcript
@@ -153,7 +153,8 @@ def _start(rt: Runtime, registered: Mapping[str, tuple[str, ...]]) -> None:
     """The state that every conversation of a file begins with."""
     with rt.writing() as tx:
         for table in reversed(service.sorted_tables):
-            tx.connection.execute(table.delete())
+            if table is not data_keys:
+                tx.connection.execute(table.delete())
         for number, nkps in registered.items():
             known = registry.advance(tx, registry.read(tx, number))
             for nkp in nkps:

@@ -146,11 +146,9 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     said = published.grammar.parse(sms.text)
     is_ours = published.own_words.are(sms.text)
     sms = replace(sms, text=_storable(published.grammar, said, sms.text))
-    normal = normalise(sms.text)
-    gate = _gate(rt, sms.sender, normal)
-    heard = Heard(sms, said, rt.vault.hash(normal, "text"), gate, is_ours, owed)
     try:
-        answer = _in_turn(rt, heard)
+        with rt.counters.alone(f"{sms.carrier}:{sms.carrier_ref}"):
+            answer = _in_turn(rt, _heard(rt, sms, said, owed, is_ours=is_ours))
     except Repeated:
         return None
     except (DBAPIError, NoConnection) as error:
@@ -159,6 +157,14 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     _spend(rt, answer)
     _tell(sms, answer, time.perf_counter() - started)
     return answer
+
+
+def _heard(
+    rt: Runtime, sms: IncomingSms, said: Command | Misread, owed: int | None, *, is_ours: bool
+) -> Heard:
+    normal = normalise(sms.text)
+    gate = _gate(rt, sms.sender, normal)
+    return Heard(sms, said, rt.vault.hash(normal, "text"), gate, is_ours, owed)
 
 
 def _in_turn(rt: Runtime, heard: Heard) -> Answer:

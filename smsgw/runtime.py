@@ -13,9 +13,9 @@ from redis.retry import Retry
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
-from smsgw import carriers, embedded, overdue
+from smsgw import carriers, embedded, keys, overdue
 from smsgw.carriers.base import Carrier
-from smsgw.crypto import Vault
+from smsgw.crypto import Vault, Wrapper
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
 from smsgw.settings import Settings
@@ -56,12 +56,14 @@ class Runtime:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A short read; on SQLite it does not wait for the one writer."""
+        self.vault.refresh()
         with self.service.connect().execution_options(read_only=True) as connection:
             yield Transaction(connection, self.vault, self.now())
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """Commits at its end, unless something was raised."""
+        self.vault.refresh()
         with self.service.begin() as connection:
             yield Transaction(connection, self.vault, self.now())
 
@@ -78,11 +80,12 @@ class Runtime:
 def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     queue = settings.redis_url or embedded.url(settings.home)
     redis = hints(queue) if queue else None
+    service, wrapper = engine(settings.service_url), keeper(settings)
     return Runtime(
         settings=settings,
-        service=engine(settings.service_url),
+        service=service,
         ledger=SqlLedger(engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)),
-        vault=Vault(secret_key(settings)),
+        vault=Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN),
         carriers=carriers.build(settings),
         redis_url=queue,
         redis=redis,
@@ -120,6 +123,12 @@ def engine(url: str, limit: float | None = None) -> Engine:
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)
     return made
+
+
+def keeper(settings: Settings) -> Wrapper:
+    """Of the keys in the database."""
+    old = settings.old_secret_key
+    return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])
 
 
 def secret_key(settings: Settings) -> str:

@@ -27,6 +27,7 @@ CarrierName = Literal["simulator", "twilio", "kannel"]
 DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
+LONGEST_RETENTION = 3650  # days
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
 A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
@@ -71,7 +72,10 @@ class Settings(BaseModel):
     secret_key: SecretStr | None = _env(
         "SMSGW_SECRET_KEY",
         None,
-        "32 characters or more; keys of stored texts and numbers derive from it",
+        "32 characters or more; the keys of stored texts and numbers lie under it",
+    )
+    old_secret_key: SecretStr | None = _env(
+        "SMSGW_OLD_SECRET_KEY", None, "the one before, until `smsgw keys rotate` has run"
     )
     carriers: tuple[CarrierName, ...] = _env(
         "SMSGW_CARRIER", ("simulator",), "carriers in use; the first is for unasked messages"
@@ -89,6 +93,9 @@ class Settings(BaseModel):
     )
     validity: timedelta = _env(
         "SMSGW_VALIDITY", timedelta(hours=2), "minutes that a reply is of use; later it is not sent"
+    )
+    retention: timedelta = _env(
+        "SMSGW_RETENTION_DAYS", timedelta(days=90), "days that texts and idle phones are kept"
     )
     lane_rates: Mapping[str, float] = _env(
         "SMSGW_LANE_RATES",
@@ -148,6 +155,15 @@ class Settings(BaseModel):
             return timedelta(minutes=int(value))
         return value
 
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        if isinstance(value, str):
+            if not value.isdecimal() or not 1 <= int(value) <= LONGEST_RETENTION:
+                raise ValueError(f"is a number of days from 1 to {LONGEST_RETENTION}")
+            return timedelta(days=int(value))
+        return value
+
     @field_validator("lane_rates", mode="before")
     @classmethod
     def _rates(cls, value: object) -> object:
@@ -164,10 +180,10 @@ class Settings(BaseModel):
             raise ValueError(f"has a rate that is not from {SLOWEST} to {FASTEST:g} a second")
         return rates
 
-    @field_validator("secret_key", "metrics_token")
+    @field_validator("secret_key", "old_secret_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
-        least = 32 if field.field_name == "secret_key" else 12
+        least = 12 if field.field_name == "metrics_token" else 32
         if value is not None and len(value.get_secret_value()) < least:
             raise ValueError(f"needs {least} characters or more")
         return value
@@ -299,7 +315,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def rows(settings: Settings) -> list[tuple[str, str, str]]:
     """(variable, value with secrets masked, meaning) of every setting, for people."""
     return [
-        (_name(field), _shown(getattr(settings, field)), info.description or "")
+        (_name(field), _shown(getattr(settings, field), info.alias), info.description or "")
         for field, info in Settings.model_fields.items()
     ]
 
@@ -354,7 +370,7 @@ def _reaches_people(settings: Settings) -> bool:
     return any(urlsplit(base).hostname not in LOOPBACK for base in real)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, name: str | None = None) -> str:
     match value:
         case SecretStr():
             return "********"
@@ -362,6 +378,8 @@ def _shown(value: object) -> str:
             return ",".join(_shown(part) for part in value)
         case Mapping():
             return ",".join(f"{name}={number:g}" for name, number in value.items())
+        case timedelta() if name == "SMSGW_RETENTION_DAYS":
+            return f"{value.days}"
         case timedelta():
             return f"{value.total_seconds() / 60:g}"
         case None:

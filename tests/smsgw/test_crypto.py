@@ -1,22 +1,49 @@
 import pytest
 
-from smsgw.crypto import Unreadable, Vault
+from smsgw.crypto import Keys, Unreadable, Vault, Wrapper, new_key
 
-VAULT = Vault("a key for tests, of no use elsewhere")
+
+def vault() -> Vault:
+    keys = Keys({1: new_key()}, 1, new_key())
+    return Vault(lambda: keys)
 
 
 def test_what_is_sealed_opens_in_its_column_alone() -> None:
-    sealed = VAULT.encrypt("SALDO 👍", "messages.text")
-    assert VAULT.decrypt(sealed, "messages.text") == "SALDO 👍"
-    assert sealed != VAULT.encrypt("SALDO 👍", "messages.text")
-    for vault, column in ((VAULT, "replies.text"), (Vault("another key"), "messages.text")):
+    own, other = vault(), vault()
+    sealed = own.encrypt("SALDO 👍", "messages.text")
+    assert own.decrypt(sealed, "messages.text") == "SALDO 👍"
+    assert sealed != own.encrypt("SALDO 👍", "messages.text")
+    for each, column in ((own, "replies.text"), (other, "messages.text")):
         with pytest.raises(Unreadable):
-            vault.decrypt(sealed, column)
+            each.decrypt(sealed, column)
     with pytest.raises(Unreadable):
-        VAULT.decrypt(b"\x02" + sealed[1:], "messages.text")
+        own.decrypt(b"\x02" + sealed[1:], "messages.text")
 
 
 def test_the_hash_finds_a_value_of_its_kind_again() -> None:
-    assert VAULT.hash("1", "nkp") == VAULT.hash("1", "nkp")
-    assert len({VAULT.hash("1", "nkp"), VAULT.hash("1", "phone"), VAULT.hash("2", "nkp")}) == 3
-    assert VAULT.hash("1", "nkp") != Vault("another key").hash("1", "nkp")
+    own = vault()
+    assert own.hash("1", "nkp") == own.hash("1", "nkp")
+    assert len({own.hash("1", "nkp"), own.hash("1", "phone"), own.hash("2", "nkp")}) == 3
+    assert own.hash("1", "nkp") != vault().hash("1", "nkp")
+
+
+def test_a_key_that_was_made_meanwhile_is_asked_for() -> None:
+    first, second = new_key(), new_key()
+    held = [Keys({1: first}, 1, first)]
+    reader, writer = Vault(lambda: held[-1]), Vault(lambda: Keys({1: first, 2: second}, 2, first))
+    assert reader.active == 1
+    sealed = writer.encrypt("SALDO", "messages.text")
+    assert sealed[0] == 2
+    held.append(Keys({1: first, 2: second}, 2, first))
+    assert reader.decrypt(sealed, "messages.text") == "SALDO"
+    assert reader.active == 2
+
+
+def test_a_wrapped_key_opens_with_its_secret_and_under_its_name() -> None:
+    key = new_key()
+    wrapped = Wrapper(["one"]).wrap(key, "key 1")
+    assert Wrapper(["one"]).unwrap(wrapped, "key 1") == key
+    assert Wrapper(["two", "one"]).unwrap(wrapped, "key 1") == key
+    for wrapper, name in ((Wrapper(["two"]), "key 1"), (Wrapper(["one"]), "key 2")):
+        with pytest.raises(Unreadable):
+            wrapper.unwrap(wrapped, name)
