@@ -2,7 +2,7 @@
 
 from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
 
-WORDINGS = {"noted": ("number",)}
+WORDINGS = {"noted": ("number",), "done": ("number",)}  # done: when the officer has
 
 
 def answer(question: Question) -> Reply:

@@ -1,12 +1,14 @@
 """What a person has to see to: complaints and data-protection requests, each with a number."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import Case, CaseKind
-from smsgw.models import cases
+from smsgw.models import cases, phones
 from smsgw.runtime import Outrun, Transaction
 
 
@@ -37,6 +39,25 @@ def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
         select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
     ).first()
     return Case(row.number, row.closed_at is None, row.opened_at.date()) if row else None
+
+
+def all_open(tx: Transaction) -> Sequence[Row[Any]]:
+    """Oldest first: what each is, and the number (sealed) of its phone."""
+    open_ = select(cases, phones.c.number.label("phone")).join(phones)
+    return tx.connection.execute(
+        open_.where(cases.c.closed_at.is_(None)).order_by(cases.c.id)
+    ).all()
+
+
+def open_one(tx: Transaction, number: str) -> Row[Any] | None:
+    is_it = (cases.c.number == number) & cases.c.closed_at.is_(None)
+    return tx.connection.execute(select(cases).where(is_it)).first()
+
+
+def close(tx: Transaction, number: str) -> bool:
+    """False where it was closed before."""
+    is_it = (cases.c.number == number) & cases.c.closed_at.is_(None)
+    return tx.connection.execute(update(cases).where(is_it).values(closed_at=tx.now)).rowcount == 1
 
 
 def _dashed(number: str) -> str:

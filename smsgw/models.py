@@ -203,9 +203,9 @@ bindings = Table(
     Column("id", Id, primary_key=True),
     Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
     Column("nkp_hash", LargeBinary(32), nullable=False),
-    Column("nkp", LargeBinary, nullable=False),
+    Column("nkp", LargeBinary),  # these three: none once it has ended and its time is over
     Column("bound_at", Instant, nullable=False),
-    Column("consent", LargeBinary, nullable=False),  # the wording that was agreed to
+    Column("consent", LargeBinary),  # the wording that was agreed to
     Column("consented_at", Instant, nullable=False),
     Column("on_file", LargeBinary),  # the number on file then; another one ends the binding
     Column("used_at", Instant, nullable=False),
@@ -345,6 +345,11 @@ replies = Table(
     Index("ix_replies_phone_id", "phone_id", "id"),
     one_of("state", ReplyState),
 )
+# What is to be destroyed next; old rows are without a text, and not in here.
+for _table in (messages, replies):
+    _held = _table.c.text.is_not(None)
+    _name = f"ix_{_table.name}_texts"
+    Index(_name, _table.c.id, sqlite_where=_held, postgresql_where=_held)
 # Of millions of rows those that wait are few; a condition has to be spelled like these to use them.
 QUEUED = replies.c.state == literal_column("'queued'")
 UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
@@ -382,7 +387,7 @@ audit = Table(
     service,
     Column("id", Id, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("actor", String(64), nullable=False),  # "participant", "shell:NAME", "clock"
+    Column("actor", String(64), nullable=False),  # "participant", "shell:NAME"
     Column("act", String(40), nullable=False),
     Column("phone_id", Id),
     Column("message_id", Id),

@@ -71,6 +71,7 @@ class Notice:
 
     phone_id: int
     number: str
+    nkp: str  # whom it tells of
     reply: Reply
     lasts: timedelta | None = None  # where it is of use for less than others
 
@@ -350,7 +351,7 @@ def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[No
     if code is None:
         return []
     reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": Masked(nkp), "code": code})
-    return [Notice(_phone_id(tx, on_file), on_file, reply, codes.CODE_LASTS)]
+    return [Notice(_phone_id(tx, on_file), on_file, nkp, reply, codes.CODE_LASTS)]
 
 
 def _phone_id(tx: Transaction, number: str) -> int:
@@ -364,7 +365,7 @@ def _phone_id(tx: Transaction, number: str) -> int:
 def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice:
     number = tx.connection.execute(select(phones.c.number).where(phones.c.id == phone_id))
     told = tx.vault.decrypt(number.scalar_one(), Ciphertext.PHONE)
-    return Notice(phone_id, told, replaced(nkp))
+    return Notice(phone_id, told, nkp, replaced(nkp))
 
 
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:

@@ -39,6 +39,7 @@ from handlers.question import (
     WrongCode,
 )
 from smsgw import (
+    audit,
     cases,
     gsm7,
     inbox,
@@ -51,6 +52,7 @@ from smsgw import (
     registry,
     replies,
 )
+from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.limits import Gate
@@ -305,6 +307,8 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
     also = tuple(_notice(told, each) for each in notices)
+    if reply.about is not None:
+        _disclosed(told, known.phone_id, reply.about, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
 
@@ -336,11 +340,22 @@ def _notice(told: Told, notice: Notice) -> Outgoing:
     text = _worded(told, notice.reply.wording, notice.reply.values)
     carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
     lasts = notice.lasts or told.rt.settings.validity
+    _disclosed(told, notice.phone_id, notice.nkp, notice.reply.wording)
     outbox.add(
         told.tx,
         outbox.Draft(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
     )
     return Outgoing(notice.number, text, carrier, lane)
+
+
+def _disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
+    audit.note(
+        *(told.tx, Act.DISCLOSED, audit.PARTICIPANT),
+        phone_id=phone_id,
+        message_id=told.message_id,
+        nkp=nkp,
+        detail=wording,
+    )
 
 
 def _worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:

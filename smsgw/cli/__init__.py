@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from smsgw.crypto import Unreadable
 from smsgw.settings import SettingsError
 
 FILES = {
@@ -17,6 +18,9 @@ FILES = {
     "ledger": "ledger",
     "keywords": "keywords",
     "unknown": "unknown",
+    "cases": "cases",
+    "keys": "keys",
+    "audit": "audit",
     "worker": "operate",
     "clock": "operate",
     "settings": "operate",
@@ -42,6 +46,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except SettingsError as error:
             raise click.ClickException(f"the settings cannot be used:\n{error}") from None
+        except Unreadable as error:
+            raise click.ClickException(f"SMSGW_SECRET_KEY: {error}") from None
 
 
 @click.group(cls=Commands)

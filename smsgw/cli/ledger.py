@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from smsgw import runtime, settings
+from smsgw import audit, runtime, settings
+from smsgw.audit import Act
 from smsgw.ledger import load as files
 from smsgw.ledger import make as fiction
+from smsgw.runtime import Runtime
 
 
 @click.group()
@@ -21,13 +23,14 @@ def ledger() -> None:
 @click.option("--replace", is_flag=True, help="Also delete what the files no longer hold.")
 def load(folder: Path, replace: bool) -> None:
     """Import the CSV files in FOLDER: all of them, or nothing."""
-    engine = runtime.engine(settings.load().participant_ledger_url)
+    rt = runtime.build(settings.load())
     sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
     try:
         with click.progressbar(length=sizes, label="loading", file=sys.stderr) as bar:
-            counts = files.load(engine, folder, replace=replace, progress=bar.update)
+            counts = files.load(rt.ledger.engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
+    _note(rt, Act.LEDGER_LOADED, f"{sum(counts.values())} rows")
     for name, count in counts.items():
         click.echo(f"{name}: {count} rows")
 
@@ -36,10 +39,10 @@ def load(folder: Path, replace: bool) -> None:
 @click.option("--participants", type=click.IntRange(1, 90_000_000), required=True)
 def make(participants: int) -> None:
     """Make fictitious participants, whose phones real carriers refuse to send to."""
-    engine = runtime.engine(settings.load().participant_ledger_url)
+    rt = runtime.build(settings.load())
     try:
         with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
-            fiction.make(engine, participants, progress=bar.update)
+            fiction.make(rt.ledger.engine, participants, progress=bar.update)
     except fiction.NumbersTaken:
         raise click.ClickException(
             "nothing was made: the ledger holds other participants with such numbers"
@@ -48,4 +51,14 @@ def make(participants: int) -> None:
         raise click.ClickException(
             f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
         ) from None
+    _note(rt, Act.LEDGER_MADE, f"{participants} participants")
     click.echo(f"{participants} participants")
+
+
+def _note(rt: Runtime, act: Act, what: str) -> None:
+    """In the other database, so not in one transaction; where that is not there, it is said."""
+    try:
+        with rt.writing() as tx:
+            audit.note(tx, act, audit.operator(), detail=what)
+    except SQLAlchemyError as error:
+        click.echo(f"this is not in the audit: {type(error).__name__}; run smsgw migrate", err=True)

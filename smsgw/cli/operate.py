@@ -1,17 +1,20 @@
 """`smsgw worker`, `clock`, `settings` and the demo data: running an installation."""
 
+import itertools
 import signal
 import threading
+from collections.abc import Callable
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import jobs, logs, registry, runtime
+from smsgw import audit, jobs, logs, registry, runtime
 from smsgw import settings as environment
 from smsgw.ledger.demo import prepare
+from smsgw.retention import Retention
 from smsgw.runtime import Runtime
 
-SWEEP_EVERY = 5.0  # seconds
+TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
 DEMO_PHONE, DEMO_NKP = "+6281234567890", "19012345678"
 
 log = logs.get(__name__)
@@ -31,17 +34,30 @@ def worker() -> None:
 
 @click.command()
 def clock() -> None:
-    """Sweep every 5 seconds, until told to stop."""
+    """Sweep every 5 seconds, seal the audit and destroy what is due every second, until told to
+    stop."""
     logs.set_up()
     rt = runtime.build(environment.load())
+    registry.check_key(rt)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    while not stopping.wait(SWEEP_EVERY):
-        try:
-            jobs.sweep(rt)
-        except SQLAlchemyError as error:
-            log.error("the sweep failed", exc_info=error)
+    retention = Retention(rt)
+    for tick in itertools.count(1):
+        if stopping.wait(TICK):
+            return
+        _done(lambda: audit.seal(rt))
+        _done(retention.step)
+        if tick % SWEEP_TICKS == 0:
+            _done(lambda: jobs.sweep(rt))
+
+
+def _done(work: Callable[[], object]) -> None:
+    """What fails now is done later: it lies in the database."""
+    try:
+        work()
+    except SQLAlchemyError as error:
+        log.error("the clock's work failed", exc_info=error)
 
 
 @click.command()

@@ -1,8 +1,12 @@
 """`smsgw unknown`: an operator's word on sends of which nobody knows whether they went out."""
 
+from datetime import timedelta
+
 import click
 
-from smsgw import logs, phone, runtime, settings, unknowns
+from smsgw import audit, logs, phone, runtime, settings, unknowns
+from smsgw.audit import Act
+from smsgw.runtime import Transaction
 
 
 @click.group()
@@ -41,7 +45,15 @@ def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
     rt = runtime.build(settings.load())
     lasts = rt.settings.validity if resend else None
     with rt.writing() as tx:
-        undecided = [each for each in reply_ids if not unknowns.decide(tx, each, resend_for=lasts)]
+        undecided = [each for each in reply_ids if not _decide_one(tx, each, lasts)]
     if undecided:
         told = ", ".join(map(str, undecided))
         raise click.ClickException(f"nobody is in doubt about {told}; see smsgw unknown list")
+
+
+def _decide_one(tx: Transaction, reply_id: int, lasts: timedelta | None) -> bool:
+    act = Act.CLOSED if lasts is None else Act.RESENT
+    is_decided = unknowns.decide(tx, reply_id, resend_for=lasts)
+    if is_decided:
+        audit.note(tx, act, audit.operator(), detail=f"reply {reply_id}")
+    return is_decided

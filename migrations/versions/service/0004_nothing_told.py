@@ -12,6 +12,8 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
 ENDING = (
     ("phones", "number", sa.LargeBinary()),
+    ("bindings", "nkp", sa.LargeBinary()),
+    ("bindings", "consent", sa.LargeBinary()),
     ("messages", "text", sa.LargeBinary()),
     ("messages", "text_hash", sa.LargeBinary(32)),
     ("replies", "text", sa.LargeBinary()),
@@ -56,10 +58,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_cases_message_id", "cases", ["message_id"])
     _may_end(True)
+    held = sa.text("text IS NOT NULL")
+    for table in ("messages", "replies"):
+        op.create_index(
+            f"ix_{table}_texts", table, ["id"], sqlite_where=held, postgresql_where=held
+        )
 
 
 def downgrade() -> None:
     """Without its keys what was sealed is lost to the version before, so this is for tests."""
+    for table in ("messages", "replies"):
+        op.drop_index(f"ix_{table}_texts", table)
     for table, column, kind in ENDING:
         ended = sa.table(table, sa.column(column, kind))
         op.execute(ended.update().where(ended.c[column].is_(None)).values({column: b""}))

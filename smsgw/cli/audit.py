@@ -1,0 +1,49 @@
+"""`smsgw audit`: whether the record of what was told and done is whole."""
+
+import click
+
+from smsgw import audit as records
+from smsgw import logs, registry, runtime, settings
+from smsgw.audit import Head, NoHead
+from smsgw.runtime import Runtime
+
+
+@click.group()
+def audit() -> None:
+    """The record of disclosures and of operators' acts."""
+    logs.set_up()
+
+
+@audit.command()
+def head() -> None:
+    """Print the last seal. Keep it elsewhere: `verify --head` tells whether it still holds."""
+    with _runtime().reading() as tx:
+        click.echo(str(records.head(tx)))
+
+
+@audit.command()
+@click.option("--head", "known", help="A head that was printed, or logged, before.")
+def verify(known: str | None) -> None:
+    """Read every row; exit 1 where one was changed, removed, moved or added."""
+    try:
+        expected = Head.read(known) if known else None
+    except NoHead as error:
+        raise click.ClickException(str(error)) from None
+    with _runtime().reading() as tx:
+        found = records.verify(tx, expected)
+    for finding in found.findings:
+        click.echo(finding)
+    if found.unsealed:
+        shown = ", ".join(map(str, found.unsealed[:20]))
+        click.echo(f"{len(found.unsealed)} rows are not sealed yet (ids {shown})")
+    if found.is_late:
+        click.echo("some of them wait for longer than a minute: is `smsgw clock` running?")
+    if found.findings:
+        raise SystemExit(1)
+    click.echo(f"{found.head.number} rows are whole; head {found.head}")
+
+
+def _runtime() -> Runtime:
+    rt = runtime.build(settings.load())
+    registry.check_key(rt)
+    return rt

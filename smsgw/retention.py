@@ -1,0 +1,233 @@
+"""What is kept no longer: texts after a time, phones that went silent, and what a person asks for.
+
+Rows stay, so that counts do; what they said and whom they concerned goes. The clock does a batch at
+a time, so that nobody waits for it.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, update
+
+from handlers.question import CaseKind
+from smsgw import audit, cases, keywords, logs, outbox
+from smsgw.audit import Act
+from smsgw.codes import DISOWNED_FOR
+from smsgw.guesses import GUESSES_COUNT_FOR
+from smsgw.models import (
+    WAITING,
+    MessageState,
+    ReplyState,
+    bindings,
+    codes,
+    guesses,
+    messages,
+    named,
+    pages,
+    phones,
+    questions,
+    replies,
+)
+from smsgw.models import cases as _cases
+from smsgw.outbox import Draft
+from smsgw.registry import UNUSED_FOR
+from smsgw.runtime import Runtime, Transaction
+
+log = logs.get(__name__)
+
+BATCH = 500  # rows of one kind in one transaction
+IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
+EVERY = timedelta(days=1)  # all phones are looked at
+REST = timedelta(minutes=1)  # between two looks while nothing is due
+
+
+class NotErased(Exception):
+    """Its text tells an operator why, and what to do."""
+
+
+class Retention:
+    """The clock's: remembers when to look again, and at which phones it has looked."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._last_phone = 0
+        self._next_look = self._next_pass = datetime.min.replace(tzinfo=UTC)
+
+    def step(self) -> int:
+        """One batch of each kind; returns how many rows were emptied or forgotten."""
+        if self._rt.now() < self._next_look:
+            return 0
+        with self._rt.reading() as tx:
+            since = tx.now - self._rt.settings.retention
+            texts = _due_messages(tx, since), _due_replies(tx, since)
+            looked_at = self._phones(tx)
+        if not any(texts) and not looked_at:
+            self._next_look = self._rt.now() + REST
+            return 0
+        with self._rt.writing() as tx:
+            _empty(tx.connection, *texts)
+            forgotten = _tidy(tx, looked_at, since)
+        destroyed = sum(map(len, texts)) + forgotten
+        if destroyed:
+            log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
+        return destroyed
+
+    def _phones(self, tx: Transaction) -> list[int]:
+        if tx.now < self._next_pass:
+            return []
+        behind = phones.c.id > self._last_phone
+        found = tx.connection.execute(
+            select(phones.c.id).where(behind).order_by(phones.c.id).limit(BATCH)
+        )
+        ids = list(found.scalars())
+        is_over = len(ids) < BATCH
+        self._last_phone = 0 if is_over else ids[-1]
+        if is_over:
+            self._next_pass = tx.now + EVERY
+        return ids
+
+
+def erase(rt: Runtime, number: str, actor: str) -> None:
+    """Carries out a data-protection request: what is held of its phone goes, the person is told.
+
+    The number stays until it has been silent for the retention time, so that STATUS can show that
+    the request is done; so does the text of a complaint that is still open. Raises NotErased.
+    """
+    with rt.reading() as tx:
+        case = cases.open_one(tx, number)
+    if case is None or case.kind != CaseKind.DATA_REQUEST:
+        raise NotErased(f"{number} is no open data request; see smsgw cases list")
+    with rt.writing() as tx:
+        if not cases.close(tx, number):
+            raise NotErased(f"{number} was carried out just now")
+        _erase_phone(tx, case.phone_id)
+        language = tx.connection.execute(
+            select(phones.c.language).where(phones.c.id == case.phone_id)
+        ).scalar_one()
+        outbox.add(
+            tx,
+            Draft(
+                *(case.message_id, case.phone_id, None),
+                *(rt.unasked.name, rt.unasked.own_lane),
+                keywords.published().text("hapus_data.done", {"number": number}, language),
+                rt.settings.validity,
+            ),
+        )
+        audit.note(tx, Act.ERASED, actor, phone_id=case.phone_id, detail=number)
+
+
+def _erase_phone(tx: Transaction, phone_id: int) -> None:
+    run = tx.connection.execute
+    own = replies.c.phone_id == phone_id
+    on_its_way = own & replies.c.state.in_([ReplyState.SENDING, ReplyState.UNKNOWN])
+    if run(select(exists().where(on_its_way))).scalar_one():
+        raise NotErased("a reply to this phone is on its way; try again in some minutes")
+    queued = own & (replies.c.state == ReplyState.QUEUED)
+    run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
+    run(update(replies).where(own).values(text=None, binding_id=None))
+    said = messages.c.phone_id == phone_id
+    waits = messages.c.state == MessageState.RECEIVED
+    run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
+    run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
+    held = bindings.c.phone_id == phone_id
+    run(update(bindings).where(held, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
+    _blank(tx, held)
+    for table in (questions, pages, codes):
+        run(delete(table).where(table.c.phone_id == phone_id))
+    run(
+        update(phones)
+        .where(phones.c.id == phone_id)
+        .values(
+            version=phones.c.version + 1,  # whoever answers it at this instant starts again
+            last_message_id=None,
+            last_reply_id=None,
+            wants_news=False,
+        )
+    )
+
+
+def _due_messages(tx: Transaction, since: datetime) -> list[int]:
+    """The oldest that still have a text; what is owed or lies before an officer stays."""
+    held = (
+        select(messages.c.id, messages.c.received_at)
+        .where(messages.c.text.is_not(None), messages.c.state != MessageState.RECEIVED, ~IN_CASE)
+        .order_by(messages.c.id)
+        .limit(BATCH)
+    )
+    return [row.id for row in tx.connection.execute(held) if row.received_at < since]
+
+
+def _due_replies(tx: Transaction, since: datetime) -> list[int]:
+    held = (
+        select(replies.c.id, replies.c.made_at)
+        .where(replies.c.text.is_not(None), replies.c.state.not_in(WAITING))
+        .order_by(replies.c.id)
+        .limit(BATCH)
+    )
+    return [row.id for row in tx.connection.execute(held) if row.made_at < since]
+
+
+def _empty(connection: Connection, message_ids: list[int], reply_ids: list[int]) -> None:
+    if message_ids:
+        of = messages.c.id.in_(message_ids)
+        connection.execute(update(messages).where(of).values(text=None, text_hash=None))
+    if reply_ids:
+        of = replies.c.id.in_(reply_ids)
+        connection.execute(update(replies).where(of).values(text=None, binding_id=None))
+
+
+def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
+    """What these phones left lying, and those of them that went silent."""
+    run = tx.connection.execute
+    counted = tx.now - 2 * GUESSES_COUNT_FOR
+    for table, old in (
+        (guesses, guesses.c.at < counted),
+        (named, named.c.at < counted),
+        (questions, questions.c.expires_at < tx.now),
+        (pages, pages.c.expires_at < tx.now),
+        (codes, codes.c.made_at < min(since, tx.now - DISOWNED_FOR)),
+    ):
+        run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
+    held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
+    run(update(bindings).where(held, unused, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
+    _blank(tx, held & or_(unused, bindings.c.ended_at < since))
+    forgotten = 0
+    for phone_id in run(select(phones.c.id).where(_is_silent(phone_ids, since))).scalars().all():
+        run(
+            update(phones)
+            .where(phones.c.id == phone_id)
+            .values(number=None, hash=secrets.token_bytes(32))
+        )
+        forgotten += 1
+    return forgotten
+
+
+def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Ended bindings of which nothing is left but that they were."""
+    held = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
+    for binding_id in tx.connection.execute(select(bindings.c.id).where(held)).scalars().all():
+        tx.connection.execute(
+            update(bindings)
+            .where(bindings.c.id == binding_id)
+            .values(nkp_hash=secrets.token_bytes(32), nkp=None, consent=None, on_file=None)
+        )
+
+
+def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
+    """Nothing came or went for the whole time, nobody is bound, nothing is open. Who said STOP
+    stays known, so that it holds."""
+    came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == phones.c.id)
+    went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
+    bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))
+    open_ = exists().where(_cases.c.phone_id == phones.c.id, _cases.c.closed_at.is_(None))
+    last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
+    return (
+        phones.c.id.in_(phone_ids)
+        & phones.c.number.is_not(None)
+        & phones.c.stopped_at.is_(None)
+        & ~bound
+        & ~open_
+        & or_(last_came.is_not(None), last_went.is_not(None))
+        & func.coalesce(last_came < since, True)
+        & func.coalesce(last_went < since, True)
+    )

@@ -1,0 +1,201 @@
+"""Who was told what stands in a record that cannot be changed without showing."""
+
+import subprocess
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from smsgw import audit, retention
+from smsgw.audit import Act, Head
+from smsgw.models import audit as table
+from smsgw.models import audit_head
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.smsgw.cli.test_operate import SMSGW
+from tests.smsgw.test_registration import DAFTAR
+from tests.smsgw.test_responder import put_on_file, say
+
+LINES = {"postgresql": 100_000, "sqlite": 1_000}
+
+
+def rows(rt: Runtime) -> list[tuple[str, str, str | None]]:
+    with rt.reading() as tx:
+        found = tx.connection.execute(select(table).order_by(table.c.id))
+        return [(row.actor, row.act, row.detail) for row in found]
+
+
+def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
+    """As many disclosures, sealed."""
+    with rt.writing() as tx:
+        made = []
+        for number in range(first, first + lines):
+            row = {"at": tx.now + timedelta(seconds=number), "actor": "participant"}
+            row |= {"act": Act.DISCLOSED, "phone_id": number, "message_id": number}
+            row |= {"subject": tx.vault.hash(str(number), "nkp"), "detail": "saldo.balance"}
+            made.append(row | {"mac": audit._mac(tx, row)})
+        tx.connection.execute(insert(table), made)
+    last = audit.seal(rt)
+    assert last is not None
+    return last
+
+
+def findings(rt: Runtime, known: Head | None = None) -> list[str]:
+    with rt.reading() as tx:
+        return list(audit.verify(tx, known).findings)
+
+
+def test_a_disclosure_is_a_row_and_a_refusal_is_none(rt: Runtime) -> None:
+    said = say(rt, P1, "SALDO")
+    say(rt, P1, "ULANG")
+    say(rt, STRANGER, f"SALDO {P1_NKP}")
+    say(rt, P1, "KONTAK")
+    told = ("participant", "disclosed")
+    assert rows(rt) == [(*told, "saldo.balance"), (*told, "ulang.again")]
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(table)).first()
+        assert row.message_id == said.message_id
+        assert row.subject == tx.vault.hash(P1_NKP, "nkp")
+
+
+def test_what_another_phone_is_told_is_a_row(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    put_on_file(rt, P2_NKP, P2)
+    assert [detail for *_, detail in rows(rt)] == ["disclosure.code"]
+
+
+def test_the_clock_seals_and_the_head_moves(rt: Runtime) -> None:
+    assert audit.seal(rt) is None
+    say(rt, P1, "SALDO")
+    with rt.reading() as tx:
+        assert audit.verify(tx).unsealed == [1]
+    first = audit.seal(rt)
+    assert first.number == 1
+    assert audit.seal(rt) is None
+    say(rt, P1, "DATA")
+    second = audit.seal(rt)
+    assert (second.number, second.seal != first.seal) == (2, True)
+    assert findings(rt, first) == findings(rt, second) == findings(rt) == []
+    assert Head.read(str(second)) == second
+
+
+def test_a_row_that_waits_too_long_is_told(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    clock.moves(minutes=2)
+    with rt.reading() as tx:
+        assert audit.verify(tx).is_late
+
+
+def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> None:
+    """All in one reading, each by itself and where it is."""
+    head = fill(rt, LINES[rt.service.dialect.name])
+    assert findings(rt, head) == []
+    with rt.reading() as tx:
+        first = tx.connection.execute(select(table).where(table.c.number < 10)).mappings()
+        sealed = {row["number"]: dict(row) for row in first}
+    said = ("actor", "act", "phone_id", "message_id", "subject", "detail", "at", "mac")
+    swapped = {name: sealed[6][name] for name in said}, {name: sealed[5][name] for name in said}
+    copied = {**sealed[8], "id": head.number + 5, "number": None, "seal": None}
+    added = {**sealed[9], "id": head.number + 6, "number": head.number + 1, "mac": b"1" * 32}
+    apply(
+        rt,
+        update(table).where(table.c.number == 2).values(phone_id=7),
+        delete(table).where(table.c.number == 3),
+        update(table).where(table.c.number == 5).values(swapped[0]),
+        update(table).where(table.c.number == 6).values(swapped[1]),
+        insert(table).values(copied),
+        insert(table).values(added),
+    )
+    told = [
+        "row 2 was changed, or not written by us",
+        "rows 3 to 3 are missing",
+        "row 5 is not the one that was sealed",
+        "row 6 is not the one that was sealed",
+        f"row {head.number + 1} is not the one that was sealed",
+        f"row {head.number + 1} was changed, or not written by us",
+        f"row {head.number + 1} lies behind the head",
+        f"the row with id {head.number + 5} is a copy of the one with id {sealed[8]['id']}",
+    ]
+    assert findings(rt, head) == told
+
+
+def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runtime) -> None:
+    head = fill(rt, 20)
+    is_last = table.c.number == head.number
+    before = {"number": head.number - 1, "seal": _seal_of(rt, head.number - 1)}
+    missing = [f"rows {head.number} to {head.number} are missing at the end"]
+    apply(rt, delete(table).where(is_last))
+    assert findings(rt) == missing
+    apply(rt, update(audit_head).values(before))
+    assert findings(rt) == []  # whoever cuts both ends leaves a shorter chain that is whole
+    assert findings(rt, head) == missing
+    anew = fill(rt, 1, first=99)
+    assert findings(rt) == []
+    told = f"at row {head.number} the head is another: the chain was written anew"
+    assert (anew.number, findings(rt, head)) == (head.number, [told])
+    apply(rt, delete(audit_head))
+    assert findings(rt) == [f"row {head.number} lies behind the head"]
+
+
+def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
+    """What the clock adds meanwhile is no finding."""
+    known = fill(rt, 50)
+    with rt.reading() as tx:
+        held = audit.head(tx)
+    assert held == known
+    with rt.reading() as tx:
+        found = audit._findings(tx, [held])
+        fill(rt, 50, first=50)
+        assert list(found) == []
+
+
+def _seal_of(rt: Runtime, number: int) -> bytes:
+    with rt.reading() as tx:
+        found = tx.connection.execute(select(table.c.seal).where(table.c.number == number))
+        return bytes(found.scalar_one())
+
+
+def apply(rt: Runtime, *statements: object) -> None:
+    with rt.writing() as tx:
+        for statement in statements:
+            tx.connection.execute(statement)
+
+
+def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        row = {"at": tx.now, "actor": "shell:nobody", "act": "closed", "mac": b"\0" * 32}
+        tx.connection.execute(insert(table).values(row))
+    assert findings(rt) == ["row 1 was not written by us"]
+    audit.seal(rt)
+    assert findings(rt) == ["row 1 was changed, or not written by us"]
+
+
+def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
+    def called(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
+
+    say(rt, P1, "SALDO")
+    waiting = called("audit", "verify")
+    assert (waiting.returncode, "1 rows are not sealed yet (ids 1)" in waiting.stdout) == (0, True)
+    audit.seal(rt)
+    head = called("audit", "head").stdout.strip()
+    assert called("audit", "verify", "--head", head).stdout.endswith(f"head {head}\n")
+    apply(rt, update(table).values(detail="kontak.list"))
+    broken = called("audit", "verify")
+    assert (broken.returncode, "row 1 was changed" in broken.stdout) == (1, True)
+    assert "a head is a number" in called("audit", "verify", "--head", "x").stderr
+
+
+@pytest.mark.parametrize("asked", ["SALDO", "IURAN", "STATUS", "DATA", "KLAIM", "JP"])
+def test_every_keyword_that_tells_of_a_participant_is_recorded(rt: Runtime, asked: str) -> None:
+    assert say(rt, P1, asked).verdict.outcome == "answered"
+    assert len(rows(rt)) == 1
+
+
+def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:
+    say(rt, P1, "HAPUS DATA")
+    with pytest.raises(retention.NotErased):
+        retention.erase(rt, "ADU-000000-0000", "shell:ani")
+    assert rows(rt) == []
+    retention.erase(rt, "ADU-251031-0001", "shell:ani")
+    assert rows(rt) == [("shell:ani", "erased", "ADU-251031-0001")]

@@ -1,0 +1,195 @@
+"""What is due is gone and stays counted; what is asked for, owed or open is kept."""
+
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Column, delete, func, select, update
+
+from smsgw import cases, metrics, outbox, registry, retention, runtime
+from smsgw.ledger import SqlLedger
+from smsgw.models import (
+    bindings,
+    codes,
+    guesses,
+    messages,
+    pages,
+    phones,
+    questions,
+    replies,
+)
+from smsgw.retention import NotErased, Retention
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
+from tests.smsgw.cli.test_operate import SMSGW
+from tests.smsgw.test_registration import DAFTAR
+from tests.smsgw.test_responder import rows, say
+from tests.year import days, numbers_held, oldest_text, rows_held
+
+OPERATOR = "shell:ani"
+
+
+def down(rt: Runtime) -> Runtime:
+    """Its ledger is away."""
+    return replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+
+
+def held(rt: Runtime, *columns: Column[bytes]) -> int:
+    """How many values these columns hold."""
+    with rt.reading() as tx:
+        return sum(
+            tx.connection.execute(select(func.count(column))).scalar_one() for column in columns
+        )
+
+
+def passes(rt: Runtime, clock: Clock, days: float) -> None:
+    """A time in which everything left that was to leave, and its end."""
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    clock.moves(days=days)
+    look = Retention(rt)
+    while look.step():
+        pass
+
+
+def figures(rt: Runtime) -> list[str]:
+    """What is counted, without what only moves."""
+    lines = metrics.text(rt).decode().splitlines()
+    return [line for line in lines if "_total{" in line or "_bucket{" in line]
+
+
+def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
+    for text in ("SALDO", "IURAN", "apa kabar"):
+        say(rt, P1, text)
+    say(rt, "TELKOMSEL", "bonus kuota")
+    passes(rt, clock, 89)
+    before = figures(rt)
+    assert held(rt, messages.c.text, replies.c.text) == 4 + 3
+    passes(rt, clock, 2)
+    assert held(rt, messages.c.text, messages.c.text_hash, replies.c.text) == 0
+    assert (rows(rt, messages), rows(rt, replies)) == (4, 3)
+    assert figures(rt) == before
+    assert say(rt, P1, "ULANG").verdict.outcome == "unknown"
+    assert say(rt, P1, "SALDO").verdict.outcome == "answered"
+
+
+def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    say(down(rt), P2, "SALDO 20098765432")
+    passes(rt, clock, 400)
+    assert held(rt, messages.c.text) == 2
+    with rt.writing() as tx:
+        assert cases.close(tx, "ADU-251031-0001")
+    passes(rt, clock, 0)
+    assert held(rt, messages.c.text) == 1
+
+
+def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> None:
+    say(rt, STRANGER, "KONTAK")
+    say(rt, P2, "STOP")
+    passes(rt, clock, 91)
+    with rt.reading() as tx:
+        kept = select(phones.c.id, phones.c.number, phones.c.stopped_at).order_by(phones.c.id)
+        bound, silent, stopped = tx.connection.execute(kept)
+    assert bound.number is not None  # who is bound may ask whenever they like
+    assert silent.number is None
+    assert stopped.number is not None  # and no STOP is forgotten
+    assert rows(rt, phones) == 3
+    assert say(rt, STRANGER, "KONTAK").verdict.outcome == "answered"
+    assert rows(rt, phones) == 4
+
+
+def test_a_binding_that_nobody_uses_ends_and_then_its_phone(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    passes(rt, clock, 366)
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(bindings.c.ended_at)).scalar_one() is not None
+    assert held(rt, bindings.c.nkp, bindings.c.consent, phones.c.number) == 0
+
+
+def test_what_a_day_made_is_tidied(rt: Runtime, clock: Clock) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "SALDO 20098765432")
+    say(rt, P1, "BANTUAN")
+    assert all(rows(rt, table) for table in (codes, guesses, pages, questions))
+    passes(rt, clock, 3)
+    assert [rows(rt, table) for table in (guesses, pages, questions)] == [0, 0, 0]
+    passes(rt, clock, 90)
+    assert rows(rt, codes) == 0
+
+
+def test_a_data_request_is_carried_out_and_shown_done(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    say(rt, P1, "SALDO")
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    noted = say(rt, P1, "HAPUS DATA")
+    number = "ADU-251031-0002"
+    assert number in noted.reply.text
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    listed = called(environ, "cases", "list")
+    assert f"{number}  data_request" in listed.stdout
+    assert "+6281*****7890" in listed.stdout
+    done = called(environ, "cases", "erase", number)
+    assert (done.returncode, "carried out" in done.stdout) == (0, True), done.stderr
+    clock.now = datetime.now(UTC)  # as it was to the command
+    assert held(rt, bindings.c.nkp, bindings.c.consent) == 0
+    assert held(rt, messages.c.text) == 1  # the complaint is still to be answered
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", "2757", 9)
+    assert (claim.sms.recipient, number in claim.sms.text) == (P1, True)
+    told = say(rt, P1, f"STATUS {number}")
+    assert (told.verdict.outcome, "selesai" in told.reply.text) == ("answered", True)
+    assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
+    again = called(environ, "cases", "erase", number)
+    assert (again.returncode, "no open data request" in again.stderr) == (1, True)
+
+
+def called(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
+
+
+def test_what_is_on_its_way_is_waited_for(rt: Runtime) -> None:
+    say(rt, P1, "HAPUS DATA")
+    with rt.writing() as tx:
+        assert outbox.claim(tx, "simulator", "2757", 1)
+    with pytest.raises(NotErased, match="on its way"):
+        retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    assert held(rt, messages.c.text) == 1
+
+
+def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    say(down(rt), P1, "IURAN")
+    say(rt, P1, "HAPUS DATA")
+    retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", "2757", 9)
+        assert "ADU-251031-0001" in claim.sms.text
+        assert registry.read(tx, P1).caller.nkps == ()
+        received = select(messages.c.id).where(messages.c.state != "answered")
+        assert tx.connection.execute(received).all() == []
+
+
+def test_only_what_is_a_data_request_is_erased(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    for number in ("ADU-251031-0001", "ADU-251031-0009", "x"):
+        with pytest.raises(NotErased, match="no open data request"):
+            retention.erase(rt, number, OPERATOR)
+
+
+def test_a_year(rt: Runtime, clock: Clock) -> None:
+    """Ten messages a day here; `bench/retention.py` lives one of a million."""
+    with rt.writing() as tx:
+        tx.connection.execute(delete(bindings))
+    for look in days(rt, clock, 10):
+        while look.step():
+            pass
+        since = clock.now - rt.settings.retention
+        assert oldest_text(rt, messages, "received_at") >= since
+        assert oldest_text(rt, replies, "made_at") >= since
+    assert rows_held(rt) == (3650, 3650)
+    assert numbers_held(rt) <= 5
+    assert say(rt, P1, f"SALDO {P1_NKP}").reply is not None

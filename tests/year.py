@@ -1,0 +1,121 @@
+"""A year of messages: each day's are stored, the clock moves on, and what is due is destroyed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Table, func, insert, select
+
+from smsgw.models import Ciphertext, messages, phones, replies
+from smsgw.retention import Retention
+from smsgw.runtime import Runtime, Transaction
+from tests.conftest import Clock
+
+DAYS = 365
+MESSAGES_A_PHONE = 20
+AT_ONCE = 5000  # rows in one statement
+
+
+def days(rt: Runtime, clock: Clock, a_day: int) -> Iterator[Retention]:
+    """`a_day` messages and their replies for a year, from phones that write for a month and then
+    never again. Whoever takes the days has what is due then destroyed."""
+    retention = Retention(rt)
+    for day in range(DAYS):
+        _store(rt, day, a_day)
+        clock.moves(days=1)
+        yield retention
+
+
+def oldest_text(rt: Runtime, table: Table, at: str) -> datetime:
+    with rt.reading() as tx:
+        held = select(func.min(table.c[at])).where(table.c.text.is_not(None))
+        oldest: datetime = tx.connection.execute(held).scalar_one()
+        return oldest
+
+
+def numbers_held(rt: Runtime) -> int:
+    return _count(rt, phones.c.number.is_not(None))
+
+
+def rows_held(rt: Runtime) -> tuple[int, int]:
+    """Messages and replies, with a text or without."""
+    return _count(rt, messages.c.id.is_not(None)), _count(rt, replies.c.id.is_not(None))
+
+
+def _count(rt: Runtime, which: object) -> int:
+    with rt.reading() as tx:
+        return int(tx.connection.execute(select(func.count()).where(which)).scalar_one())
+
+
+def _store(rt: Runtime, day: int, count: int) -> None:
+    with rt.writing() as tx:
+        senders = _phones(tx, day, max(1, count // MESSAGES_A_PHONE))
+        said = [_message(tx, day, number, senders) for number in range(count)]
+        ids = _put(tx.connection, messages, said)
+        answered = [_reply(tx, *pair) for pair in zip(ids, said, strict=True)]
+        _put(tx.connection, replies, answered)
+
+
+def _phones(tx: Transaction, day: int, count: int) -> Sequence[int]:
+    """Of this month; the next month has others."""
+    first = select(phones.c.id).where(phones.c.hash == tx.vault.hash(f"{day // 30}-0", "phone"))
+    known = tx.connection.execute(first).scalar_one_or_none()
+    if known is not None:
+        return range(known, known + count)
+    sealed = tx.vault.encrypt("+6281299990000", Ciphertext.PHONE)
+    rows = [
+        {
+            "hash": tx.vault.hash(f"{day // 30}-{number}", "phone"),
+            "number": sealed,
+            "version": 1,
+        }
+        for number in range(count)
+    ]
+    return _put(tx.connection, phones, rows)
+
+
+def _message(
+    tx: Transaction, day: int, number: int, senders: Sequence[int]
+) -> Mapping[str, object]:
+    return {
+        "carrier": "simulator",
+        "carrier_ref": f"{day}-{number}",
+        "lane": "2757",
+        "phone_id": senders[number % len(senders)],
+        "text": tx.vault.encrypt("tolong cek saldo", Ciphertext.MESSAGE),
+        "text_hash": tx.vault.hash(str(number % 50), "text"),
+        "received_at": tx.now + timedelta(seconds=number % 86_400),
+        "keyword": "saldo",
+        "outcome": "not_registered",
+        "state": "answered",
+    }
+
+
+def _reply(tx: Transaction, message_id: int, said: Mapping[str, object]) -> Mapping[str, object]:
+    at = said["received_at"]
+    assert isinstance(at, datetime)
+    return {
+        "message_id": message_id,
+        "phone_id": said["phone_id"],
+        "carrier": "simulator",
+        "lane": "2757",
+        "text": tx.vault.encrypt("Nomor ini belum terdaftar", Ciphertext.REPLY),
+        "encoding": "GSM-7",
+        "segments": 1,
+        "state": "delivered",
+        "priority": 0,
+        "made_at": at,
+        "expires_at": at + timedelta(hours=2),
+        "attempts": 1,
+        "waited": 0.4,
+    }
+
+
+def _put(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
+) -> Sequence[int]:
+    """Their ids, in the same order."""
+    put = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    ids: list[int] = []
+    for first in range(0, len(rows), AT_ONCE):
+        ids += connection.execute(put, rows[first : first + AT_ONCE]).scalars()
+    return ids
