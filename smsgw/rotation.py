@@ -1,0 +1,112 @@
+"""Sealing everything anew with another key, while every process goes on.
+
+A data key is made; once every process seals with it, what older keys had sealed is written anew, a
+batch at a time, and those keys are retired.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Column, Table, bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw import audit, keys, runtime
+from smsgw.audit import Act
+from smsgw.models import Ciphertext, service
+from smsgw.runtime import Runtime
+
+BATCH = 500  # rows written anew in one transaction
+PASSES, BETWEEN_PASSES = 20, 0.5  # seconds; a row that is locked is left to the next pass
+
+
+class NotRotated(Exception):
+    """The rotation could not come to its end; running it again goes on. Its text says why."""
+
+
+def rotate(
+    rt: Runtime,
+    actor: str,
+    tell: Callable[[str], None],
+    wait: Callable[[float], None] = time.sleep,
+) -> int:
+    """Returns how many values were sealed anew. The newest secret wraps all keys from then on, so
+    every process has to have it. `wait` takes seconds. Raises NotRotated.
+    """
+    made = _begin(rt, actor)
+    known_within = 2 * keys.KNOWN_WITHIN
+    tell(f"key {made} is made; in {known_within:g} s every process seals with it")
+    wait(known_within)
+    rt.vault.reload()
+    written = 0
+    for name in Ciphertext:
+        count = _write_anew(rt, name)
+        written += count
+        tell(f"{name}: {count} values")
+    with rt.writing() as tx:
+        keys.retire(tx.connection, made, tx.now)
+        audit.note(tx, Act.KEYS_ROTATED, actor, detail=f"key {made}, {written} values")
+    return written
+
+
+def _begin(rt: Runtime, actor: str) -> int:
+    try:
+        with rt.writing() as tx:
+            made = keys.add(tx.connection, runtime.keeper(rt.settings), tx.now)
+            audit.note(tx, Act.KEY_MADE, actor, detail=f"key {made}")
+    except keys.NoRoom as error:
+        raise NotRotated(str(error)) from None
+    except IntegrityError:
+        raise NotRotated("another rotation began at this instant; let that one end") from None
+    return made
+
+
+def _place(name: Ciphertext) -> tuple[Table, Column[bytes]]:
+    table, _, column = name.partition(".")
+    return service.tables[table], service.tables[table].c[column]
+
+
+def _write_anew(rt: Runtime, name: Ciphertext) -> int:
+    written = 0
+    for _ in range(PASSES):
+        written += _one_pass(rt, name)
+        if not _is_left(rt, name):
+            return written
+        time.sleep(BETWEEN_PASSES)
+    raise NotRotated(f"{name} holds values that are in use all the time; run it again")
+
+
+def _one_pass(rt: Runtime, name: Ciphertext) -> int:
+    table, column = _place(name)
+    (key,) = table.primary_key.columns
+    put: dict[str, Any] = {column.key: bindparam("sealed")}
+    anew = update(table).where(key == bindparam("at")).values(put)
+    written, last = 0, -1
+    while True:
+        with rt.writing() as tx:
+            found = tx.connection.execute(
+                select(key.label("key"), column.label("sealed"))
+                .where(key > last, _is_old(rt, column))
+                .order_by(key)
+                .limit(BATCH)
+                .with_for_update(skip_locked=True)
+            ).all()
+            opened = ((row.key, tx.vault.decrypt(row.sealed, name)) for row in found)
+            rows = [{"at": at, "sealed": tx.vault.encrypt(text, name)} for at, text in opened]
+            if rows:
+                tx.connection.execute(anew, rows)
+        written += len(found)
+        if len(found) < BATCH:
+            return written
+        last = found[-1].key
+
+
+def _is_old(rt: Runtime, column: Column[bytes]) -> Any:
+    return func.substr(column, 1, 1) != bytes([rt.vault.active])
+
+
+def _is_left(rt: Runtime, name: Ciphertext) -> bool:
+    _, column = _place(name)
+    with rt.reading() as tx:
+        left = select(column).where(_is_old(rt, column)).limit(1)
+        return tx.connection.execute(left).first() is not None

@@ -1,0 +1,136 @@
+"""Keys change while everything goes on, and nothing is sealed with the old ones afterwards."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
+
+import pytest
+from sqlalchemy import func, select
+
+from smsgw import audit, keys, registry, rotation, runtime, settings
+from smsgw.crypto import Unreadable
+from smsgw.limits import Counters
+from smsgw.models import Ciphertext, data_keys
+from smsgw.runtime import Runtime
+from smsgw.settings import SettingsError
+from tests.conftest import KEY, P1, STRANGER, Clock
+from tests.smsgw.cli.test_operate import SMSGW
+from tests.smsgw.test_registration import DAFTAR
+from tests.smsgw.test_responder import say
+
+NEW = "the key that comes after it, likewise"
+BOTH = {"SMSGW_SECRET_KEY": NEW, "SMSGW_OLD_SECRET_KEY": KEY}
+
+
+@pytest.fixture
+def others(environ: dict[str, str], rt: Runtime, clock: Clock) -> Iterator[list[Runtime]]:
+    """Two more processes, each with keys of its own in memory, and with the secret to come."""
+    made = [runtime.build(settings.load(environ | BOTH), now=clock) for _ in range(2)]
+    yield made
+    for each in made:
+        each.close()
+
+
+def keys_in_use(rt: Runtime) -> set[int]:
+    """Of all values that are stored."""
+    found = set()
+    for name in Ciphertext:
+        _, column = rotation._place(name)
+        with rt.reading() as tx:
+            first = select(func.substr(column, 1, 1)).where(column.is_not(None)).distinct()
+            found |= {bytes(octet)[0] for octet in tx.connection.execute(first).scalars()}
+    return found
+
+
+def test_keys_are_changed_under_load(
+    rt: Runtime, others: list[Runtime], environ: dict[str, str]
+) -> None:
+    """By a process of its own, while two others answer and never hear of it."""
+    say(rt, STRANGER, DAFTAR)
+    outcomes: list[list[str]] = [[], []]
+    is_over = threading.Event()
+
+    def talk(number: int) -> None:
+        for text in cycle(["SALDO", "IURAN", "ULANG"]):
+            if is_over.is_set():
+                break
+            unlimited = replace(others[number], counters=Counters())
+            outcomes[number].append(say(unlimited, P1, text).verdict.outcome)
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    command = [SMSGW, "keys", "rotate"]
+    done = subprocess.run(command, env=environ | BOTH, capture_output=True, text=True)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert (done.returncode, "are sealed with key 2" in done.stdout) == (0, True), done.stderr
+    for told in outcomes:
+        assert told.count("answered") > 50
+        assert set(told) <= {"answered", "silent"}  # the other asked the same at this instant
+    assert keys_in_use(others[0]) == {2}
+    with others[1].reading() as tx:
+        acts = tx.connection.execute(select(audit.audit.c.act)).scalars().all()
+        assert "key made" in acts
+        assert "keys rotated" in acts
+
+
+def test_a_new_secret_replaces_the_old_one(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    turning = runtime.build(settings.load(environ | BOTH), now=clock)
+    registry.check_key(turning)
+    assert rotate(turning) > 0
+    turning.close()
+    fresh = runtime.build(settings.load(environ | {"SMSGW_SECRET_KEY": NEW}), now=clock)
+    registry.check_key(fresh)
+    assert say(fresh, P1, "SALDO").verdict.outcome == "answered"
+    fresh.close()
+    stale = runtime.build(settings.load(environ), now=clock)
+    with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
+        registry.check_key(stale)
+    stale.close()
+
+
+def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
+    """For a process that was asleep: what it sealed with it is found by the next rotation."""
+    sealed = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
+    rotate(rt)
+    assert rt.vault.decrypt(sealed, Ciphertext.MESSAGE) == "SALDO"
+    clock.moves(days=2)
+    rotate(rt)
+    assert key_ids(rt) == [2, 3]
+    other = keys.load(rt.service, runtime.keeper(rt.settings), clock)
+    assert set(other.data) == {2, 3}
+
+
+def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
+    with rt.writing() as tx:
+        tx.connection.execute(data_keys.update().where(data_keys.c.id == 1).values(id=255))
+    with pytest.raises(rotation.NotRotated, match="255 keys"):
+        rotate(rt)
+
+
+def rotate(rt: Runtime) -> int:
+    """Where no other process is, nobody waits for one."""
+    return rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
+
+
+def key_ids(rt: Runtime) -> list[int]:
+    with rt.reading() as tx:
+        data = select(data_keys.c.id).where(data_keys.c.purpose == "data")
+        return sorted(tx.connection.execute(data).scalars())
+
+
+def test_a_wrong_secret_does_not_take_over_what_an_earlier_version_filled(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    with rt.writing() as tx:
+        tx.connection.execute(data_keys.delete())
+    wrong = settings.load(environ | {"SMSGW_SECRET_KEY": NEW})
+    with pytest.raises(Unreadable):
+        keys.load(rt.service, runtime.keeper(wrong), clock)
+    assert key_ids(rt) == []
