@@ -4,9 +4,7 @@ from flask import Flask
 
 from smsgw import logs, registry, runtime, settings
 from smsgw.runtime import Runtime
-from smsgw.web import health, webhooks
-
-LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends is under 4 kB
+from smsgw.web import doors, health, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
@@ -16,7 +14,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
         rt = runtime.build(settings.load())
         registry.check_key(rt)
     app = Flask("smsgw", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    doors.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
     app.extensions["smsgw"] = rt
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)

@@ -18,7 +18,19 @@ from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Any
 
-from sqlalchemy import Case, Row, bindparam, case, exists, func, insert, select, true, update
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Row,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from smsgw import gsm7
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
@@ -191,12 +203,17 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
 
 
 def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
-    """Moves the reply that `report` speaks of. False where it is news of nothing we know."""
+    """Moves the reply that `report` speaks of. False where it is news of nothing we know: no
+    attempt of that carrier, or one that the carrier knows by another id."""
     attempt = tx.connection.execute(
         select(attempts.c.reply_id, messages.c.received_at)
         .join_from(attempts, replies)
         .join(messages, messages.c.id == replies.c.message_id)
-        .where(attempts.c.id == report.attempt_id)
+        .where(
+            attempts.c.id == report.attempt_id,
+            replies.c.carrier == report.carrier,
+            _is_named(report.carrier_ref),
+        )
         .with_for_update(of=replies)  # the reply before its attempts, as everywhere: no deadlock
     ).first()
     if attempt is None:
@@ -319,6 +336,13 @@ def _accepted(tx: Transaction, ref: str | None, received_at: datetime) -> dict[s
         "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
         "waited": func.coalesce(replies.c.waited, (tx.now - received_at).total_seconds()),
     }
+
+
+def _is_named(ref: str | None) -> ColumnElement[bool]:
+    """Whether the carrier may mean this attempt by its id `ref`."""
+    if ref is None:
+        return true()
+    return attempts.c.carrier_ref.is_(None) | (attempts.c.carrier_ref == ref)
 
 
 def _stop(tx: Transaction, reply_id: int) -> None:

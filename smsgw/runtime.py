@@ -117,7 +117,7 @@ def engine(url: str, limit: float | None = None) -> Engine:
     if address.get_backend_name() != "sqlite":
         made = create_engine(address, hide_parameters=True, **_postgres_options(limit))
         if limit is not None:
-            overdue.Watch(made, limit)
+            overdue.watch(made, limit)
         return made
     made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
     event.listen(made, "connect", _prepare_sqlite)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -136,9 +137,16 @@ class Settings(BaseModel):
         (),
         "password of Kannel's calls to us; a list, newest first, while one is being rotated",
     )
+    kannel_inbound_networks: tuple[str, ...] = _env(
+        "KANNEL_INBOUND_NETWORKS",
+        (),
+        "addresses that Kannel calls from, such as 10.0.0.7,10.1.0.0/16; unset: any",
+    )
 
     @field_validator(
-        *("carriers", "countries", "twilio_auth_tokens", "kannel_inbound_passwords"), mode="before"
+        *("carriers", "countries", "twilio_auth_tokens", "kannel_inbound_passwords"),
+        "kannel_inbound_networks",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -241,6 +249,14 @@ class Settings(BaseModel):
         if not all(re.fullmatch(r"[\w.~-]{12,}", each.get_secret_value(), re.A) for each in value):
             raise ValueError("needs 12 characters or more, each a letter, a digit, or of . _ ~ -")
         return value
+
+    @field_validator("kannel_inbound_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ip_network(each)) for each in value)
+        except ValueError:
+            raise ValueError("is a list of addresses, such as 10.0.0.7,10.1.0.0/16") from None
 
     @field_validator("timezone")
     @classmethod

@@ -72,9 +72,8 @@ def settle(
     found = next((each for each in left or () if each.is_same_text), None)
     if found is not None:
         ref, delivery = found.carrier_ref, found.delivery
-        apply_report(
-            tx, Report(unknown.sms.attempt_id, delivery, ref, found.code), how=Settled.FOUND
-        )
+        report = Report(unknown.carrier, unknown.sms.attempt_id, delivery, ref, found.code)
+        apply_report(tx, report, how=Settled.FOUND)
         return Settled.FOUND
     if tx.now < unknown.ended + DECIDE_AFTER:
         _look_again(tx, unknown, tx.now + ASK_AGAIN)

@@ -22,6 +22,7 @@ class WebhookRequest:
     headers: Mapping[str, str]  # names in lower case
     form: tuple[tuple[str, str], ...]
     body: bytes = b""
+    address: str = ""  # of the other end of the connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    carrier: str  # who tells it: of another carrier's attempt nobody is believed
     attempt_id: int
     delivery: Delivery
     carrier_ref: str | None = None

@@ -12,6 +12,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 from email.message import Message
+from ipaddress import ip_address, ip_network
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
@@ -58,6 +59,7 @@ class Kannel:
         self._user = settings.kannel_username or ""
         secret = settings.kannel_password
         self._password = secret.get_secret_value() if secret else ""
+        self._networks = [ip_network(each) for each in settings.kannel_inbound_networks]
         self._inbound = [each.get_secret_value() for each in settings.kannel_inbound_passwords]
         self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         self._session = http.session()
@@ -67,7 +69,9 @@ class Kannel:
         ).geturl()
 
     def verify(self, request: WebhookRequest) -> None:
-        """By HTTP's Basic authentication; the user's name does not count."""
+        """By HTTP's Basic authentication, whose user does not count, and by where it comes from."""
+        if not self._may_call(request.address):
+            raise Forged
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         try:
             _, _, password = b64decode(given, validate=True).partition(b":")
@@ -76,6 +80,12 @@ class Kannel:
         known = [hmac.compare_digest(password, each.encode()) for each in self._inbound]
         if kind.lower() != "basic" or not any(known):
             raise Forged
+
+    def _may_call(self, address: str) -> bool:
+        try:
+            return not self._networks or any(ip_address(address) in each for each in self._networks)
+        except ValueError:
+            return False
 
     def read(self, request: WebhookRequest) -> IncomingSms:
         fields = _fields(request)
@@ -93,9 +103,11 @@ class Kannel:
         if delivery is None:
             return None
         if delivery is not Delivery.UNDELIVERED:
-            return Report(attempt, delivery)
+            return Report(self.name, attempt, delivery)
         reason = REASON.search(_text(fields, "answer"))
-        return Report(attempt, delivery, code=(reason[1] or reason[2]) if reason else None)
+        return Report(
+            self.name, attempt, delivery, code=(reason[1] or reason[2]) if reason else None
+        )
 
     def send(self, sms: OutgoingSms) -> None:
         """Kannel gives no id: its reports name the attempt."""

@@ -86,25 +86,28 @@ class Twilio:
             raise Forged
 
     def read(self, request: WebhookRequest) -> IncomingSms:
-        form = dict(request.form)
+        form = _fields(request)
         sid, sender, lane = form.get("MessageSid"), form.get("From"), form.get("To")
         if not sid or not sender or not lane or "Body" not in form or len(sid) > LONGEST_SID:
             raise Malformed("MessageSid, From, To and Body are needed")
         if form.get("AccountSid", self._account) != self._account:
             raise Malformed("the message belongs to another account")
-        text = form["Body"].replace("\0", "")
         opted = OPTED.get(form.get("OptOutType", ""))
-        return IncomingSms(self.name, sid, sender[:LONGEST_SID], lane[:LONGEST_SID], text, opted)
+        return IncomingSms(
+            self.name, sid, sender[:LONGEST_SID], lane[:LONGEST_SID], form["Body"], opted
+        )
 
     def read_report(self, request: WebhookRequest) -> Report | None:
-        form = dict(request.form)
+        form = _fields(request)
         attempt = attempt_named(parse_qs(request.query).get("out", [""])[-1])
         delivery = DELIVERIES.get(form.get("MessageStatus", ""))
         if delivery is None:
             return None
         sid = form.get("MessageSid", "")[:LONGEST_SID]
         code = form.get("ErrorCode", "")[:20] or None
-        return Report(attempt, delivery, sid or None, code, is_opted_out=code == OPTED_OUT)
+        return Report(
+            *(self.name, attempt, delivery, sid or None, code), is_opted_out=code == OPTED_OUT
+        )
 
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
@@ -220,6 +223,11 @@ class LimitedHttpClient(HttpClient):
             allow_redirects=False,
         )
         return Response(answer.status_code, answer.text, answer.headers)
+
+
+def _fields(request: WebhookRequest) -> dict[str, str]:
+    """NUL is in no SMS, and PostgreSQL takes none."""
+    return {name: value.replace("\0", "") for name, value in request.form}
 
 
 def _is_service(lane: str) -> bool:

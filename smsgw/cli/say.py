@@ -73,7 +73,7 @@ def _deliver(rt: Runtime, answer: Answer) -> None:
     """It stands on the screen: who says the same again asks again."""
     with rt.writing() as tx:
         for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
-            outbox.apply_report(tx, Report(attempt_id, Delivery.DELIVERED))
+            outbox.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))
 
 
 def _is_out(rt: Runtime, answer: Answer) -> bool:

@@ -1,6 +1,7 @@
 """How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
 
 from smsgw import settings
+from smsgw.web import doors
 
 _settings = settings.load()
 
@@ -8,8 +9,8 @@ _settings = settings.load()
 bind = f"{'127.0.0.1' if _settings.demo else '0.0.0.0'}:{_settings.port}"
 # Two processes would wait for each other's turn to write SQLite; threads of one share it.
 workers = 1 if _settings.is_embedded else _settings.web_concurrency
-worker_class = "gthread"
-threads = 8
+worker_class = "smsgw.web.doors.Worker"
+threads = doors.READERS
 timeout = 30
 graceful_timeout = 8
 accesslog = None  # a message has its own log line; addresses hold secrets

@@ -97,6 +97,7 @@ def _verified(carrier: Carrier) -> WebhookRequest:
         headers={name.lower(): value for name, value in request.headers.items()},
         form=tuple(request.form.items(multi=True)),
         body=request.get_data(),
+        address=request.remote_addr or "",
     )
     try:
         carrier.verify(asked)

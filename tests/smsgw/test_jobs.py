@@ -278,7 +278,7 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
     assert states(rt) == ["unknown"]
     with rt.writing() as tx:
         assert outbox.apply_report(
-            tx, Report(claim.sms.attempt_id, Delivery.DELIVERED, "SM1", None)
+            tx, Report("simulator", claim.sms.attempt_id, Delivery.DELIVERED, "SM1", None)
         )
     with rt.reading() as tx:
         row = tx.connection.execute(select(attempts)).one()
@@ -292,7 +292,9 @@ def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> 
         (claim,) = outbox.claim(tx, "simulator", LANE, 5)
     for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
         with rt.writing() as tx:
-            outbox.apply_report(tx, Report(claim.sms.attempt_id, delivery, "SM1", None))
+            outbox.apply_report(
+                tx, Report("simulator", claim.sms.attempt_id, delivery, "SM1", None)
+            )
     with rt.writing() as tx:
         outbox.record(tx, [outbox.Sent(claim, carrier_ref="SM1")])
     assert states(rt) == ["delivered"]

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ from smsgw.runtime import Runtime
 from tests.conftest import P1
 from tests.smsgw.test_end_to_end import free_port
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
+from tests.web_process import BIN, web_process
 
-BIN = Path(sys.executable).parent
 OURS, PUBLIC_URL = TWILIO["TWILIO_FROM"], TWILIO["SMSGW_PUBLIC_URL"]
 
 Start = Callable[[list[object], dict[str, str]], "subprocess.Popen[bytes]"]
@@ -83,40 +82,29 @@ def test_a_worker_ends_its_send_and_writes_it_down(
 
 
 def test_a_web_process_answers_what_it_has_begun_to_read(
-    rt: Runtime, environ: dict[str, str], start: Start
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    web = start(
-        [BIN / "gunicorn", "--config", "python:smsgw.web.gunicorn", "smsgw.app:create_app()"],
-        environ,
-    )
-    address = f"http://127.0.0.1:{environ['PORT']}"
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            if requests.get(address + "/healthz", timeout=5).ok:
-                break
-        except requests.RequestException:
-            time.sleep(0.05)
     form = {"MessageSid": "SM1", "From": P1, "To": OURS, "Body": "SALDO"}
     header = RequestValidator("token").compute_signature(f"{PUBLIC_URL}/in/twilio", form)
     told: list[int] = []
 
     def text() -> None:
         answer = requests.post(
-            address + "/in/twilio", form, headers={"X-Twilio-Signature": header}, timeout=20
+            f"{web.address}/in/twilio", form, headers={"X-Twilio-Signature": header}, timeout=20
         )
         told.append(answer.status_code)
 
-    with rt.service.connect() as connection:  # the message waits until this ends
-        connection.exec_driver_sql(LOCK.get(connection.dialect.name, "SELECT 1"))
-        sender = threading.Thread(target=text)
-        sender.start()
-        time.sleep(0.7)
-        web.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        assert told == []
-        connection.rollback()
-    sender.join()
-    assert told == [200]
-    assert web.wait(15) == 0
+    with web_process(environ, tmp_path / "web.log") as web:
+        with rt.service.connect() as connection:  # the message waits until this ends
+            connection.exec_driver_sql(LOCK.get(connection.dialect.name, "SELECT 1"))
+            sender = threading.Thread(target=text)
+            sender.start()
+            time.sleep(0.7)
+            web.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert told == []
+            connection.rollback()
+        sender.join()
+        assert told == [200]
+        assert web.process.wait(15) == 0
     assert state(rt) == "queued"

@@ -146,7 +146,7 @@ def test_a_report_settles_it_first(texted: Runtime, stub: Stub, clock: Clock) ->
     send(texted)
     with texted.writing() as tx:
         (attempt,) = tx.connection.execute(select(attempts.c.id)).scalars()
-        outbox.apply_report(tx, Report(attempt, Delivery.DELIVERED, "SM9"))
+        outbox.apply_report(tx, Report("twilio", attempt, Delivery.DELIVERED, "SM9"))
     clock.moves(minutes=6)
     jobs.settle(texted)
     send(texted)

@@ -63,7 +63,7 @@ def test_each_reply_is_counted_once_at_each_step(
     with rt.writing() as tx:
         in_doubt = select(attempts.c.id).where(attempts.c.ending == "unknown")
         attempt = tx.connection.execute(in_doubt).scalar_one()
-        outbox.apply_report(tx, Report(attempt, Delivery.UNDELIVERED, code="30003"))
+        outbox.apply_report(tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003"))
     seen = figures(client)
     assert seen["smsgw_unknowns",] == 0
     assert seen["smsgw_unknowns_settled_total", "report"] == 1

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
-from smsgw import migrate, outbox, runtime, settings
+from smsgw import carriers, migrate, outbox, runtime, settings
 from smsgw.app import create_app
 from smsgw.models import messages, replies
 from smsgw.runtime import Runtime
@@ -117,8 +117,46 @@ def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
     delivered = {"MessageSid": "SMx", "MessageStatus": "delivered"}
     assert post(client, path, delivered).status_code == 204
     assert post(client, path, delivered | {"MessageStatus": "sent"}).status_code == 204
+    assert state(rt) == "delivered"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"MessageSid": "SM1\0", "From": "\0", "To": "\0", "Body": "SAL\0DO"},
+        {"MessageSid": "SM1", "From": P1 + "\0", "To": "+15005550006", "Body": "\ufffd\x01\x7f"},
+        {"MessageSid": "SM1", "From": "x" * 5000, "To": "y" * 5000, "Body": "z" * 30_000},
+        {"MessageSid": "SM1", "From": "TELKOMSEL", "To": "2757", "Body": "👍" * 1600},
+        {"MessageSid": "SM1", "From": "+62" + "9" * 300, "To": "", "Body": ""},
+    ],
+)
+def test_what_a_carrier_passes_on_breaks_nothing(
+    client: FlaskClient, rt: Runtime, form: dict[str, str]
+) -> None:
+    assert post(client, "/in/twilio", form).status_code in {200, 400}
+    assert post(client, "/in/twilio/status?out=1", form).status_code == 204
+    assert stored(rt)[0] <= 1
+
+
+def test_a_report_of_anothers_attempt_is_not_believed(client: FlaskClient, rt: Runtime) -> None:
+    """Neither from another carrier, nor under another id than the carrier gave."""
+    post(client, "/in/twilio", FORM)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "twilio", "+15005550006", 1)
+        outbox.record(tx, [outbox.Sent(claim, carrier_ref="SMours")])
+    attempt = claim.sms.attempt_id
+    assert client.get(f"/in/kannel/status?out={attempt}&type=1", auth=AUTH).status_code == 200
+    path = f"/in/twilio/status?out={attempt}"
+    report = {"MessageSid": "SMother", "MessageStatus": "delivered"}
+    assert post(client, path, report).status_code == 204
+    assert state(rt) == "sent"
+    assert post(client, path, report | {"MessageSid": "SMours"}).status_code == 204
+    assert state(rt) == "delivered"
+
+
+def state(rt: Runtime) -> str:
     with rt.reading() as tx:
-        assert tx.connection.execute(select(replies.c.state)).scalar_one() == "delivered"
+        return str(tx.connection.execute(select(replies.c.state)).scalar_one())
 
 
 def test_kannel_is_told_200_with_an_empty_body_once_and_again(
@@ -135,8 +173,7 @@ def test_kannel_is_told_200_with_an_empty_body_once_and_again(
     report = f"/in/kannel/status?out={claim.sms.attempt_id}&type=1"
     answer = client.get(report, auth=AUTH)
     assert (answer.status_code, answer.data) == (200, b"")
-    with rt.reading() as tx:
-        assert tx.connection.execute(select(replies.c.state)).scalar_one() == "delivered"
+    assert state(rt) == "delivered"
 
 
 def test_kannels_password_is_asked_for(client: FlaskClient, rt: Runtime) -> None:
@@ -145,6 +182,18 @@ def test_kannels_password_is_asked_for(client: FlaskClient, rt: Runtime) -> None
         assert client.get("/in/kannel/status?out=1&type=1", auth=auth).status_code == 403
     assert client.get("/in/kannel?id=1", auth=AUTH).status_code == 400
     assert stored(rt) == (0, 0)
+
+
+@pytest.mark.parametrize(("address", "status"), [("10.1.2.3", 200), ("127.0.0.1", 403), ("", 403)])
+def test_kannel_may_be_asked_to_call_from_its_own_place(
+    rt: Runtime, environ: dict[str, str], address: str, status: int
+) -> None:
+    """Whatever is said to be forwarded."""
+    made = settings.load(environ | {"KANNEL_INBOUND_NETWORKS": "10.1.0.0/16, ::1"})
+    client = create_app(replace(rt, settings=made, carriers=carriers.build(made))).test_client()
+    forwarded = {"X-Forwarded-For": "10.1.2.3"}
+    answer = client.get(KANNEL, auth=AUTH, headers=forwarded, environ_base={"REMOTE_ADDR": address})
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("query", ["?out=999", "?out=x", ""])
