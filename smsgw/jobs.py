@@ -8,7 +8,9 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import wraps
 from threading import Event, Timer
+from typing import ParamSpec
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -39,8 +41,27 @@ SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
 BEAT_LIVES = 30  # seconds
 
+Arguments = ParamSpec("Arguments")
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
+
+
+class JobFailed(Exception):
+    """The log has it. What rq keeps of a failure lies in Redis, which holds nothing personal."""
+
+
+def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    @wraps(work)
+    def done(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            work(*args, **kwargs)
+        except BaseTimeoutException:
+            raise
+        except Exception as error:
+            log.error("a job failed", job=work.__name__, exc_info=error)
+            raise JobFailed from None
+
+    return done
 
 
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
@@ -53,6 +74,7 @@ def hint_all(rt: Runtime, answer: Answer) -> bool:
     return all(hint(rt, carrier, lane) for carrier, lane in answer.lanes)
 
 
+@_job
 def drain_lane(carrier: str, lane: str) -> None:
     """The job. The hint goes first: what is stored after this line gets a hint of its own."""
     rt = RUNTIME.get()
@@ -64,6 +86,7 @@ def drain_lane(carrier: str, lane: str) -> None:
         hint(rt, carrier, lane)
 
 
+@_job
 def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
     rt = RUNTIME.get()
@@ -92,6 +115,7 @@ def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> lis
     return answers
 
 
+@_job
 def settle_unknown() -> None:
     """The job that finds out what became of sends nobody knows the end of."""
     rt = RUNTIME.get()
@@ -116,6 +140,7 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
             hint(rt, unknown.carrier, unknown.sms.lane)
 
 
+@_job
 def beat() -> None:
     """The job that shows that jobs are done."""
     rt = RUNTIME.get()

@@ -1,21 +1,41 @@
-"""Logs: one JSON object a line on standard error; ids, never texts; phones masked."""
+"""Logs: one JSON object a line on standard error; ids, never texts; phones masked.
+
+A bug's message may hold anything (`KeyError: '19012345678'`), so of an error the frames and the
+type are told, and its words only where a server or the system said them. Libraries are heard from
+warnings on: below, some log what they send.
+"""
 
 import logging
 import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import structlog
+from structlog.typing import ExcInfo
 
 Logger = structlog.stdlib.BoundLogger
 
+OURS = "smsgw"
+QUIET = {"urllib3": logging.ERROR}  # its warnings hold addresses, and with them what was sent
+# (package, class): of these the words are kept. A statement is shown without its parameters.
+SPEAKING = {
+    *(("sqlalchemy", "OperationalError"), ("sqlalchemy", "ProgrammingError")),
+    *(("sqlalchemy", "TimeoutError"), ("psycopg", "OperationalError"), ("sqlite3", "Error")),
+    *(("redis", "ConnectionError"), ("redis", "TimeoutError"), ("builtins", "OSError")),
+    *((OURS, "SettingsError"), (OURS, "Unreadable")),
+}
+
 
 def set_up(level: int = logging.INFO) -> None:
-    """For this process, libraries included; rq and gunicorn add nothing where a handler stands."""
+    """For this process, libraries included; rq adds nothing where a handler stands."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_told),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -35,10 +55,46 @@ def set_up(level: int = logging.INFO) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    logging.getLogger("twilio").setLevel(logging.WARNING)
+    root.setLevel(max(level, logging.WARNING))
+    for name, own in ({OURS: level} | QUIET).items():
+        logging.getLogger(name).setLevel(max(level, own))
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
 
 
 def get(name: str) -> Logger:
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def _told(exc_info: ExcInfo) -> str:
+    return "".join(_lines(exc_info[1]))
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    """As Python prints it, oldest first, but for the words."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _lines(before)
+        yield "and then\n"
+    yield from traceback.format_tb(error.__traceback__)
+    kind = type(error)
+    words = f": {error}" if _is_speaking(kind) else ""
+    yield f"{kind.__module__}.{kind.__qualname__}{words}\n"
+
+
+def _is_speaking(kind: type[BaseException]) -> bool:
+    """By the package that defines it: an error of requests is an OSError, and holds an address."""
+    package = kind.__module__.partition(".")[0]
+    return any((package, each.__name__) in SPEAKING for each in kind.__mro__)
+
+
+def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    get(OURS).critical("crashed", exc_info=error)
+
+
+def _thread_crashed(args: threading.ExceptHookArgs) -> None:
+    name = args.thread.name if args.thread else None
+    get(OURS).critical("a thread crashed", thread=name, exc_info=args.exc_value)

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from smsgw import logs
 from smsgw.crypto import Unreadable
 from smsgw.settings import SettingsError
 
@@ -54,3 +55,4 @@ class Commands(click.Group):
 @click.version_option(package_name="smsgw")
 def main() -> None:
     """An SMS responder: SALDO in, the balance out, in one SMS."""
+    logs.set_up()

@@ -3,7 +3,7 @@
 import click
 
 from smsgw import audit as records
-from smsgw import logs, registry, runtime, settings
+from smsgw import registry, runtime, settings
 from smsgw.audit import Head, NoHead
 from smsgw.runtime import Runtime
 
@@ -11,7 +11,6 @@ from smsgw.runtime import Runtime
 @click.group()
 def audit() -> None:
     """The record of disclosures and of operators' acts."""
-    logs.set_up()
 
 
 @audit.command()

@@ -2,7 +2,7 @@
 
 import click
 
-from smsgw import audit, logs, phone, retention, runtime, settings
+from smsgw import audit, phone, retention, runtime, settings
 from smsgw import cases as waiting
 from smsgw.models import Ciphertext
 
@@ -10,7 +10,6 @@ from smsgw.models import Ciphertext
 @click.group()
 def cases() -> None:
     """Complaints and data-protection requests."""
-    logs.set_up()
 
 
 @cases.command(name="list")

@@ -2,14 +2,13 @@
 
 import click
 
-from smsgw import audit, logs, registry, rotation, runtime, settings
+from smsgw import audit, registry, rotation, runtime, settings
 from smsgw.rotation import NotRotated
 
 
 @click.group()
 def keys() -> None:
     """The keys that stored texts and numbers are sealed with."""
-    logs.set_up()
 
 
 @keys.command()

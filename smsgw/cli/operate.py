@@ -23,7 +23,6 @@ log = logs.get(__name__)
 @click.command()
 def worker() -> None:
     """Send replies and give owed answers, until told to stop."""
-    logs.set_up()
     try:
         rt = runtime.build(environment.load())
         registry.check_key(rt)
@@ -36,7 +35,6 @@ def worker() -> None:
 def clock() -> None:
     """Sweep every 5 seconds, seal the audit and destroy what is due every second, until told to
     stop."""
-    logs.set_up()
     rt = runtime.build(environment.load())
     registry.check_key(rt)
     stopping = threading.Event()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from smsgw import audit, logs, phone, runtime, settings, unknowns
+from smsgw import audit, phone, runtime, settings, unknowns
 from smsgw.audit import Act
 from smsgw.runtime import Transaction
 
@@ -12,7 +12,6 @@ from smsgw.runtime import Transaction
 @click.group()
 def unknown() -> None:
     """Replies that may or may not have gone out."""
-    logs.set_up()
 
 
 @unknown.command(name="list")

@@ -11,6 +11,8 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, Response
+from gunicorn.config import Config
+from gunicorn.glogging import Logger as GunicornLog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from smsgw.overdue import Deadlines
@@ -45,6 +47,21 @@ class Worker(ThreadWorker):
             return super().handle(conn)  # type: ignore[no-untyped-call]
         finally:
             READING.ends()
+
+
+class Log(GunicornLog):
+    """gunicorn's in our form, and without the words of the request that something happened to."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)  # type: ignore[no-untyped-call]
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+    def warning(self, msg: str, *_: object, **__: object) -> None:
+        super().warning(msg.partition(": ")[0])  # type: ignore[no-untyped-call]
+
+    def exception(self, msg: str, *_: object, **__: object) -> None:
+        super().exception(msg.partition(" %")[0])  # type: ignore[no-untyped-call]
 
 
 class ReadFirst:

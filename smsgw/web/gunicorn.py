@@ -1,6 +1,6 @@
 """How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
 
-from smsgw import settings
+from smsgw import logs, settings
 from smsgw.web import doors
 
 _settings = settings.load()
@@ -13,5 +13,10 @@ worker_class = "smsgw.web.doors.Worker"
 threads = doors.READERS
 timeout = 30
 graceful_timeout = 8
+logger_class = "smsgw.web.doors.Log"
 accesslog = None  # a message has its own log line; addresses hold secrets
 control_socket_disable = True
+
+
+def on_starting(_: object) -> None:
+    logs.set_up()

@@ -1,0 +1,63 @@
+"""Nothing that is somebody's own stands in the clear where it does not belong."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests import spoken
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Spoken:
+    said: set[str]
+    leaks: list[str]
+    pages: list[str]
+    log: list[str]
+
+
+@pytest.fixture(scope="module")
+def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Spoken:
+    """All transcripts, and a bug in each layer."""
+    redis_url = f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 31}"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.spoken", tmp_path_factory.mktemp("spoken"), redis_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    with Redis.from_url(redis_url) as client:
+        client.flushdb()
+    assert done.returncode == 0, done.stderr[-5000:]
+    told = json.loads(done.stdout)
+    return Spoken(set(told["said"]), told["leaks"], told["pages"], done.stderr.splitlines())
+
+
+def test_neither_the_database_nor_redis_holds_it(all_spoken: Spoken) -> None:
+    assert all_spoken.leaks == []
+
+
+def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
+    """With a bug in each layer, whose words are its cause's."""
+    needles = all_spoken.said | spoken.personal() | spoken.secrets()
+    assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
+    log = "\n".join(all_spoken.log)
+    assert len(all_spoken.log) > 250
+    assert "+6281*****7890" in log
+    for told in ("KeyError", "ValueError", "Unreadable", "a job failed", "a thread crashed"):
+        assert told in log
+    assert "no such table: nowhere" in log  # what a server says is heard
+
+
+def test_no_page_and_no_setting_holds_it(all_spoken: Spoken) -> None:
+    needles = all_spoken.said | spoken.personal() | spoken.secrets()
+    assert len(all_spoken.pages) == 15
+    for page in all_spoken.pages:
+        assert [each for each in needles if each in page] == []
