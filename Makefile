@@ -3,11 +3,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check install --quiet
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
 
-.PHONY: help install run test check bench chaos lock
+.PHONY: help install run test check audit bench chaos lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -20,12 +20,16 @@ run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:
 test: $(VENV)/dev.done  ## every test
 	@$(BIN)/pytest -n 2 --dist worksteal
 
-check: $(VENV)/dev.done  ## format, lint, types, import contracts, tests
+check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python requirements/audit.py
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
+	@$(BIN)/python requirements/audit.py
 
 bench: $(VENV)/dev.done  ## measure
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
