@@ -46,6 +46,19 @@ def test_every_keyword_has_a_conversation() -> None:
     assert set(HANDLERS) <= shown
 
 
+def test_every_threat_names_a_test_that_there_is() -> None:
+    """Each row of SECURITY.md's table, in its last column."""
+    rows = re.findall(r"^\|.*\| ([^|]+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
+    assert len(rows) > 10
+    for named in rows[2:]:
+        tests = re.findall(r"`(\w+\.py)::(\w+)`", named)
+        assert tests, named
+        for file, test in tests:
+            assert f"def {test}(" in "".join(
+                path.read_text() for path in ROOT.rglob(f"tests/**/{file}")
+            )
+
+
 def test_each_history_has_one_head() -> None:
     assert migrate.head("service")
     assert migrate.head("ledger")
