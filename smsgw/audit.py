@@ -8,6 +8,7 @@ outsider keeps: with it a chain that was cut or written anew shows.
 
 import getpass
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,8 +100,11 @@ def note(
 
 
 def operator() -> str:
-    """Whoever calls a command."""
-    return f"shell:{getpass.getuser()}"
+    """Whoever calls a command; a container's user may have no name."""
+    try:
+        return f"shell:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"shell:{os.getuid()}"
 
 
 def seal(rt: Runtime) -> Head | None:

@@ -7,15 +7,14 @@ a time, so that nobody waits for it.
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind
-from smsgw import audit, cases, keywords, logs, outbox
+from smsgw import audit, cases, keywords, logs, outbox, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
 from smsgw.models import (
-    WAITING,
     MessageState,
     ReplyState,
     bindings,
@@ -37,6 +36,7 @@ log = logs.get(__name__)
 
 BATCH = 500  # rows of one kind in one transaction
 IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
+LEAVING = (ReplyState.QUEUED, ReplyState.SENDING)
 EVERY = timedelta(days=1)  # all phones are looked at
 REST = timedelta(minutes=1)  # between two looks while nothing is due
 
@@ -65,7 +65,7 @@ class Retention:
             self._next_look = self._rt.now() + REST
             return 0
         with self._rt.writing() as tx:
-            _empty(tx.connection, *texts)
+            _empty(tx, *texts)
             forgotten = _tidy(tx, looked_at, since)
         destroyed = sum(map(len, texts)) + forgotten
         if destroyed:
@@ -121,7 +121,9 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     own = replies.c.phone_id == phone_id
     on_its_way = own & replies.c.state.in_([ReplyState.SENDING, ReplyState.UNKNOWN])
     if run(select(exists().where(on_its_way))).scalar_one():
-        raise NotErased("a reply to this phone is on its way; try again in some minutes")
+        raise NotErased(
+            "a reply to this phone is on its way, or in doubt (smsgw unknown list); try again later"
+        )
     queued = own & (replies.c.state == ReplyState.QUEUED)
     run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
     run(update(replies).where(own).values(text=None, binding_id=None))
@@ -160,20 +162,24 @@ def _due_messages(tx: Transaction, since: datetime) -> list[int]:
 def _due_replies(tx: Transaction, since: datetime) -> list[int]:
     held = (
         select(replies.c.id, replies.c.made_at)
-        .where(replies.c.text.is_not(None), replies.c.state.not_in(WAITING))
+        .where(replies.c.text.is_not(None), replies.c.state.not_in(LEAVING))
         .order_by(replies.c.id)
         .limit(BATCH)
     )
     return [row.id for row in tx.connection.execute(held) if row.made_at < since]
 
 
-def _empty(connection: Connection, message_ids: list[int], reply_ids: list[int]) -> None:
+def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:
+    run = tx.connection.execute
     if message_ids:
         of = messages.c.id.in_(message_ids)
-        connection.execute(update(messages).where(of).values(text=None, text_hash=None))
+        run(update(messages).where(of).values(text=None, text_hash=None))
     if reply_ids:
         of = replies.c.id.in_(reply_ids)
-        connection.execute(update(replies).where(of).values(text=None, binding_id=None))
+        in_doubt = select(replies.c.id).where(of, replies.c.state == ReplyState.UNKNOWN)
+        for reply_id in run(in_doubt).scalars().all():
+            unknowns.decide(tx, reply_id, resend_for=None)
+        run(update(replies).where(of).values(text=None, binding_id=None))
 
 
 def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
@@ -191,15 +197,18 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
     held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
     run(update(bindings).where(held, unused, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
     _blank(tx, held & or_(unused, bindings.c.ended_at < since))
-    forgotten = 0
-    for phone_id in run(select(phones.c.id).where(_is_silent(phone_ids, since))).scalars().all():
-        run(
-            update(phones)
-            .where(phones.c.id == phone_id)
-            .values(number=None, hash=secrets.token_bytes(32))
-        )
-        forgotten += 1
-    return forgotten
+    silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
+    return sum(_forget(tx, row.id, row.version) for row in run(silent).all())
+
+
+def _forget(tx: Transaction, phone_id: int, version: int) -> int:
+    """Unless it wrote at this instant; who reads it at this instant finds it changed."""
+    forgotten = tx.connection.execute(
+        update(phones)
+        .where(phones.c.id == phone_id, phones.c.version == version)
+        .values(number=None, hash=secrets.token_bytes(32), version=version + 1)
+    )
+    return forgotten.rowcount
 
 
 def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:

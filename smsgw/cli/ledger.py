@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from smsgw import audit, runtime, settings
@@ -24,10 +25,11 @@ def ledger() -> None:
 def load(folder: Path, replace: bool) -> None:
     """Import the CSV files in FOLDER: all of them, or nothing."""
     rt = runtime.build(settings.load())
+    engine = _patient(rt)
     sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
     try:
         with click.progressbar(length=sizes, label="loading", file=sys.stderr) as bar:
-            counts = files.load(rt.ledger.engine, folder, replace=replace, progress=bar.update)
+            counts = files.load(engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
     _note(rt, Act.LEDGER_LOADED, f"{sum(counts.values())} rows")
@@ -40,9 +42,10 @@ def load(folder: Path, replace: bool) -> None:
 def make(participants: int) -> None:
     """Make fictitious participants, whose phones real carriers refuse to send to."""
     rt = runtime.build(settings.load())
+    engine = _patient(rt)
     try:
         with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
-            fiction.make(rt.ledger.engine, participants, progress=bar.update)
+            fiction.make(engine, participants, progress=bar.update)
     except fiction.NumbersTaken:
         raise click.ClickException(
             "nothing was made: the ledger holds other participants with such numbers"
@@ -53,6 +56,11 @@ def make(participants: int) -> None:
         ) from None
     _note(rt, Act.LEDGER_MADE, f"{participants} participants")
     click.echo(f"{participants} participants")
+
+
+def _patient(rt: Runtime) -> Engine:
+    """Look-ups are cut after two seconds; an import takes what it takes."""
+    return runtime.engine(rt.settings.participant_ledger_url)
 
 
 def _note(rt: Runtime, act: Act, what: str) -> None:

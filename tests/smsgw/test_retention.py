@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Column, delete, func, select, update
 
-from smsgw import cases, metrics, outbox, registry, retention, runtime
+from smsgw import cases, metrics, outbox, registry, retention, runtime, unknowns
+from smsgw.carriers.base import Ending, SendError
 from smsgw.ledger import SqlLedger
 from smsgw.models import (
     bindings,
@@ -20,7 +21,7 @@ from smsgw.models import (
     replies,
 )
 from smsgw.retention import NotErased, Retention
-from smsgw.runtime import Runtime
+from smsgw.runtime import Outrun, Runtime
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR
@@ -83,6 +84,29 @@ def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Cloc
         assert cases.close(tx, "ADU-251031-0001")
     passes(rt, clock, 0)
     assert held(rt, messages.c.text) == 1
+
+
+def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", "2757", 1)
+        doubt = SendError(Ending.UNKNOWN, "told")
+        outbox.record(tx, [outbox.Sent(claim, error=doubt)])
+    clock.moves(days=91)
+    while Retention(rt).step():
+        pass
+    assert held(rt, replies.c.text) == 0
+    with rt.reading() as tx:
+        assert unknowns.all_open(tx) == []
+
+
+def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock: Clock) -> None:
+    say(rt, STRANGER, "KONTAK")
+    with rt.reading() as tx:
+        known = registry.read(tx, STRANGER)
+    passes(rt, clock, 91)
+    with pytest.raises(Outrun), rt.writing() as tx:
+        registry.advance(tx, known)
 
 
 def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> None:
