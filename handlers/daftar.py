@@ -10,7 +10,7 @@ WORDINGS = {"pending": (), "already": ("nkp",)}
 def answer(question: Question) -> Reply:
     nkp = question.nkp or ""
     if nkp in question.caller.nkps:
-        return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": Masked(nkp)})
+        return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": Masked(nkp)}, shows=(nkp,))
     participant = question.ledger.participant(nkp)
     if not is_on_file(participant, question.caller):
         return _pending(question, participant)

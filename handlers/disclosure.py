@@ -43,6 +43,7 @@ def ask(nkp: str) -> Reply:
         "disclosure.ask",
         {"nkp": Masked(nkp)},
         changes=(Ask(Consent(nkp), CONSENT_LASTS),),
+        shows=(nkp,),
     )
 
 

@@ -52,6 +52,7 @@ def choose(question: Question) -> Reply:
         "own.choose",
         {"choices": Choices(nkps), "count": len(nkps)},
         changes=(Ask(Choice(replace(command, rest="")), CHOICE_LASTS),),
+        shows=nkps,
     )
 
 

@@ -304,6 +304,7 @@ class Reply:
     values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     changes: tuple[Change, ...] = ()
     about: str | None = None  # the NKP whose data it tells
+    shows: tuple[str, ...] = ()  # NKPs of which it shows digits, without their data
     pages: tuple[Page, ...] = ()
 
 

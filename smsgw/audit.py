@@ -6,9 +6,9 @@ or added later does not fit any more. The last seal, the head, stands in the log
 outsider keeps: with it a chain that was cut or written anew shows.
 """
 
-import getpass
 import json
 import os
+import pwd
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,8 +36,10 @@ PARTICIPANT = "participant"
 
 class Act(StrEnum):
     DISCLOSED = "disclosed"  # a reply or notice that tells of a participant
+    SAID = "said"  # an operator spoke for a phone
     RESENT = "resent"
     CLOSED = "closed"
+    CASE_CLOSED = "case closed"
     KEY_MADE = "key made"
     KEYS_ROTATED = "keys rotated"
     ERASED = "erased"
@@ -100,11 +102,12 @@ def note(
 
 
 def operator() -> str:
-    """Whoever calls a command; a container's user may have no name."""
+    """Whoever calls a command, as the system knows them, whatever the environment says."""
     try:
-        return f"shell:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"shell:{os.getuid()}"
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())  # a container's user may have no name
+    return f"shell:{name}"
 
 
 def seal(rt: Runtime) -> Head | None:
@@ -151,6 +154,8 @@ def _seal(tx: Transaction) -> Head:
     waiting = tx.connection.execute(
         select(audit.c.id, audit.c.mac).where(UNSEALED).order_by(audit.c.id).limit(AT_ONCE)
     ).all()
+    if not waiting:  # another clock was first
+        return Head(number, last)
     sealed: list[dict[str, object]] = []
     for row in waiting:
         number += 1

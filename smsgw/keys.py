@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw.crypto import FIRST_KEY, LAST_KEY, Keys, Vault, Wrapper, new_key
-from smsgw.models import Ciphertext, KeyPurpose, data_keys, phones
+from smsgw.models import Ciphertext, KeyPurpose, data_keys, messages, phones
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
+EARLIEST = ((phones.c.number, Ciphertext.PHONE), (messages.c.text, Ciphertext.MESSAGE))
 READABLE_FOR = timedelta(days=1)  # a retired key
 
 
@@ -71,15 +72,24 @@ def _make(engine: Engine, wrapper: Wrapper, now: datetime) -> None:
     which is tried first: under a wrong secret nothing would open any more. Raises Unreadable."""
     try:
         with engine.begin() as connection:
-            number = connection.execute(select(phones.c.number).limit(1)).scalar()
-            keys = Keys({FIRST_KEY: new_key()}, FIRST_KEY, new_key())
-            if number is not None:
-                keys = wrapper.derived()
-                Vault(lambda: keys).decrypt(number, Ciphertext.PHONE)
+            keys = _earlier(connection, wrapper) or Keys(
+                {FIRST_KEY: new_key()}, FIRST_KEY, new_key()
+            )
             _store(connection, wrapper, 0, KeyPurpose.HASH, keys.hashing, now)
             _store(connection, wrapper, FIRST_KEY, KeyPurpose.DATA, keys.data[FIRST_KEY], now)
     except IntegrityError:
         return  # another process was first
+
+
+def _earlier(connection: Connection, wrapper: Wrapper) -> Keys | None:
+    """Those of a database that was filled before keys lay in it. Raises Unreadable."""
+    keys = None
+    for column, name in EARLIEST:
+        held = connection.execute(select(column).where(column.is_not(None)).limit(1)).scalar()
+        if held is not None:
+            keys = wrapper.derived()
+            Vault(wrapper.derived).decrypt(held, name)
+    return keys
 
 
 def _store(

@@ -37,7 +37,7 @@ PASSIVE_OUTCOMES = {
 }
 PASSIVE_KEYWORDS = {"bantuan"}
 COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
-PHONES_KEPT = 10_000  # in one process's memory
+COUNTS_KEPT = 50_000  # in one process's memory; a phone has some five
 ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
 SPENDING_KEPT = timedelta(days=2)
 PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
@@ -45,7 +45,7 @@ TOLD_EVERY = 60.0  # seconds between two alarms of one process
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Candidate:
     """A message that would be answered, by the keyed hashes that tell it from others."""
 
     phone: str
@@ -59,16 +59,16 @@ class Gate:
     """Says whether one message is answered. Each limit is asked once, however often the answer is
     decided anew."""
 
-    def __init__(self, counters: "Counters", heard: Heard, budget: int | None) -> None:
+    def __init__(self, counters: "Counters", candidate: Candidate, budget: int | None) -> None:
         self._counters = counters
-        self._heard = heard
+        self._candidate = candidate
         self._budget = budget  # segments a day
         self._told: dict[str, bool] = {}
 
     def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
         """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
-        phone, words, shape = self._heard.phone, self._heard.words, self._heard.shape
-        if self._budget is not None and self._counters.is_spent(self._heard.day, self._budget):
+        phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
+        if self._budget is not None and self._counters.is_spent(self._candidate.day, self._budget):
             return "throttled"
         explains = outcome in PASSIVE_OUTCOMES and keyword not in COUNTED_ELSEWHERE
         if explains and not self._take(f"same:{phone}:{words}", SAME):
@@ -76,9 +76,13 @@ class Gate:
         if not may_repeat and not self._take(f"nearly:{phone}:{shape}", NEARLY_SAME):
             return "loop"
         is_passive = _is_passive(keyword, outcome)
+        if is_passive and self._counters.is_full(self._key("enough"), ENOUGH):
+            return "throttled"  # before it counts as an answer
+        if not self._take(f"answered:{phone}", ANSWERED):
+            return "throttled"  # before it counts as an explanation
         if is_passive and not (self._has_patience() or self._take(self._key("enough"), ENOUGH)):
             return "throttled"
-        return None if self._take(f"answered:{phone}", ANSWERED) else "throttled"
+        return None
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
         """Whether the reply is the one that says that there are no more until tomorrow."""
@@ -88,11 +92,11 @@ class Gate:
         return self._take(self._key("passive"), PASSIVE)
 
     def _key(self, kind: str) -> str:
-        return f"{kind}:{self._heard.phone}:{self._heard.day:%y%m%d}"
+        return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
     def _take(self, key: str, rates: Sequence[Rate]) -> bool:
         if key not in self._told:
-            self._told[key] = self._counters.take(key, rates, self._heard.at)
+            self._told[key] = self._counters.take(key, rates, self._candidate.at)
         return self._told[key]
 
 
@@ -141,10 +145,23 @@ class Counters:
         with self._lock:
             bucket = self._buckets.pop(key, None) or InMemoryBucket(list(rates))
             self._buckets[key] = bucket
-            if len(self._buckets) > PHONES_KEPT:
+            if len(self._buckets) > COUNTS_KEPT:
                 self._buckets.popitem(last=False)
             bucket.leak(item.timestamp)
             return bucket.put(item)
+
+    def is_full(self, key: str, rates: Sequence[Rate]) -> bool:
+        """Whether `take` would find no room, of a key that counts one day."""
+        redis = self._reachable()
+        most = min(rate.limit for rate in rates)
+        if redis is not None:
+            try:
+                return int(redis.zcard(f"limit:{key}")) >= most
+            except RedisError as error:
+                self._left_alone(error)
+        with self._lock:
+            bucket = self._buckets.get(key)
+            return bucket is not None and bucket.count() >= most
 
     def spend(self, day: date, segments: int) -> None:
         key = f"segments:{day:%y%m%d}"

@@ -340,7 +340,7 @@ replies = Table(
     Column("attempts", Integer, nullable=False),
     Column("carrier_ref", String(64)),
     Column("code", String(20)),  # the carrier's, of the last attempt or report
-    Column("waited", Float),  # seconds from the message's receipt to the carrier's acceptance
+    Column("waited", Float),  # seconds from the receipt (outbox.SINCE) to the carrier's acceptance
     Index("ix_replies_message_id", "message_id"),
     Index("ix_replies_phone_id", "phone_id", "id"),
     one_of("state", ReplyState),

@@ -70,6 +70,11 @@ REPORTED = {
     Delivery.UNDELIVERED: ReplyState.UNDELIVERED,
 }
 
+# Since when a person waits; for what was not asked for, since it was made.
+SINCE = case(
+    (replies.c.priority == Priority.SCHEDULED, replies.c.made_at), else_=messages.c.received_at
+).label("since")
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -89,7 +94,7 @@ class Draft:
 class Claim:
     reply_id: int
     attempts: int
-    received_at: datetime  # of the message it answers
+    since: datetime  # when the wait for it began
     sms: OutgoingSms
 
 
@@ -195,7 +200,7 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
         if state is ReplyState.UNKNOWN:
             news["due_at"] = tx.now + ASK_AFTER
         if state is ReplyState.SENT:
-            news |= _accepted(tx, result.carrier_ref, result.claim.received_at)
+            news |= _accepted(tx, result.carrier_ref, result.claim.since)
         _move(tx, result.claim.reply_id, news, result.claim.attempts)
         _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
         if result.error is not None and result.error.is_opted_out:
@@ -206,7 +211,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
     """Moves the reply that `report` speaks of. False where it is news of nothing we know: no
     attempt of that carrier, or one that the carrier knows by another id."""
     attempt = tx.connection.execute(
-        select(attempts.c.reply_id, messages.c.received_at)
+        select(attempts.c.reply_id, SINCE)
         .join_from(attempts, replies)
         .join(messages, messages.c.id == replies.c.message_id)
         .where(
@@ -232,7 +237,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
         "state": REPORTED[report.delivery],
         "lease_until": None,
         "code": report.code,
-        **_accepted(tx, report.carrier_ref, attempt.received_at),
+        **_accepted(tx, report.carrier_ref, attempt.since),
     }
     if report.is_opted_out:
         _stop(tx, attempt.reply_id)
@@ -285,7 +290,7 @@ def pause(attempts_made: int) -> timedelta:
 
 
 _concerned = (
-    select(phones.c.number, messages.c.received_at)
+    select(phones.c.number, SINCE)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
     .where(replies.c.id == bindparam("reply_id"))
@@ -296,7 +301,7 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )
-    number, received_at = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
+    number, since = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
     sms = OutgoingSms(
         attempt_id=begun.scalar_one(),
         recipient=tx.vault.decrypt(number, Ciphertext.PHONE),
@@ -304,7 +309,7 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
         text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
         lasts=row.expires_at - tx.now,
     )
-    return Claim(row.id, row.attempts, received_at, sms)
+    return Claim(row.id, row.attempts, since, sms)
 
 
 def _end_attempt(
@@ -331,10 +336,10 @@ def _settled_if_unknown(how: Settled | None) -> Case[str | None]:
     return case((attempts.c.ending == AttemptEnd.UNKNOWN, how), else_=None)
 
 
-def _accepted(tx: Transaction, ref: str | None, received_at: datetime) -> dict[str, object]:
+def _accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, object]:
     return {
         "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
-        "waited": func.coalesce(replies.c.waited, (tx.now - received_at).total_seconds()),
+        "waited": func.coalesce(replies.c.waited, (tx.now - since).total_seconds()),
     }
 
 

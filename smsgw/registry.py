@@ -85,6 +85,7 @@ class Known:
     caller: Caller
     binding_ids: dict[str, int]  # by NKP
     previous: Previous | None
+    last_reply: str | None = None  # which it may send back to us
     language: str = "id"
 
 
@@ -159,20 +160,21 @@ def read(
     guessed = guesses.count(tx, row.id)
     asked, question = questions.still_open(tx, row)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
-    repeatable = row.last_text is not None and (about or row.last_binding_id is None)
+    told = tx.vault.decrypt(row.last_text, Ciphertext.REPLY) if row.last_text else None
+    is_repeatable = about is not None or row.last_binding_id is None
     caller = Caller(
         phone=number,
         bound=tuple(_as_bound(tx, binding) for binding in held),
         open=question,
         asked=asked,
         locked=guessed >= guesses.GUESSES_ALLOWED,
-        last_answer=tx.vault.decrypt(row.last_text, Ciphertext.REPLY) if repeatable else None,
+        last_answer=told if is_repeatable else None,
         last_about=about,
         next_page=next(iter(pages.held(tx, row)), None),
         claimed=codes.claimed(tx, row.id, code) if code else None,
         case=cases.find(tx, row.id, case) if case else None,
     )
-    return Known(row.id, row.version, caller, ids, _previous(row), row.language)
+    return Known(row.id, row.version, caller, ids, _previous(row), told, row.language)
 
 
 def advance(tx: Transaction, known: Known) -> Known:

@@ -26,7 +26,7 @@ TEXT_WIDTH = 20
 SHOWN_DIGITS = 4
 NKP_DIGITS = 11
 CHOICES_SHOWN = 6
-TELLING = 20  # characters of a wording's own that nobody else writes in that order
+TELLING = 16  # characters of a wording's own that nobody else writes in that order
 
 MOST = Decimal("100.00")
 WIDEST_NKP = Masked("0" * NKP_DIGITS)

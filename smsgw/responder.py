@@ -21,6 +21,7 @@ from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import HANDLERS, context, disclosure, misread
 from handlers.ports import Contact, LedgerDown
 from handlers.question import (
+    CaseKind,
     Change,
     Close,
     Disown,
@@ -34,6 +35,7 @@ from handlers.question import (
     Resume,
     Speak,
     Stop,
+    Unbind,
     Value,
     Verbatim,
     WrongCode,
@@ -63,7 +65,7 @@ from smsgw.runtime import Outrun, Runtime, Transaction
 log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
-HEEDED = (Stop, Disown, Guess, WrongCode)
+HEEDED = (Stop, Disown, Unbind, Guess, WrongCode)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)
@@ -71,6 +73,7 @@ REPEAT_WITHIN = timedelta(minutes=2)
 ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT}
 # What people send twice on purpose, or to a question that was asked twice.
 NEVER_REPEATS = {"ya", "tidak", "kode", "lanjut", "ulang", "stop"}
+ECHO_FROM = 12  # characters
 CHANCE = SystemRandom()
 
 
@@ -112,6 +115,7 @@ class Heard:
     gate: Gate
     is_ours: bool  # a reply of ours that comes back
     owed: int | None  # the id it is stored under when its answer had to wait
+    actor: str = audit.PARTICIPANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Told:
     rt: Runtime
     tx: Transaction
     call_centre: Verbatim | None
+    actor: str
     message_id: int = 0
     language: str = "id"
 
@@ -132,17 +137,18 @@ class Decision:
     changes: tuple[Change, ...] = ()
 
 
-def respond(rt: Runtime, sms: IncomingSms) -> Answer | None:
-    """Stores and answers a message; None where it was stored before. Raises NotStored."""
-    return _settle(rt, sms, None)
+def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> Answer | None:
+    """Stores and answers a message; None where it was stored before. `actor`: who speaks for the
+    phone. Raises NotStored."""
+    return _settle(rt, sms, None, actor)
 
 
 def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
     """Gives the answer that waited for the ledger. Raises NotStored while it still has to."""
-    return _settle(rt, owed.sms, owed.message_id)
+    return _settle(rt, owed.sms, owed.message_id, audit.PARTICIPANT)
 
 
-def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
+def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answer | None:
     started = time.perf_counter()
     published = keywords.published()
     said = published.grammar.parse(sms.text)
@@ -150,7 +156,8 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None) -> Answer | None:
     sms = replace(sms, text=_storable(published.grammar, said, sms.text))
     try:
         with rt.counters.alone(f"{sms.carrier}:{sms.carrier_ref}"):
-            answer = _in_turn(rt, _heard(rt, sms, said, owed, is_ours=is_ours))
+            heard = _heard(rt, sms, said, owed, is_ours=is_ours)
+            answer = _in_turn(rt, replace(heard, actor=actor))
     except Repeated:
         return None
     except (DBAPIError, NoConnection) as error:
@@ -190,13 +197,13 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         decision = _within_limits(heard, _decide(rt, heard, known))
     call_centre = _short(rt.ledger.contact("call_centre"))  # before the write: no lock waits for it
     with rt.writing() as tx:
-        return _store(Told(rt, tx, call_centre), heard, known, decision)
+        return _store(Told(rt, tx, call_centre, heard.actor), heard, known, decision)
 
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if _is_repeat(rt, heard, known):
         return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"))
-    if heard.is_ours:
+    if heard.is_ours or _is_echo(heard, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
@@ -225,11 +232,17 @@ def _within_limits(heard: Heard, decision: Decision) -> Decision:
         return decision
     reason = heard.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
     if reason is not None:
-        heeded = tuple(each for each in decision.changes if isinstance(each, HEEDED))
+        heeded = tuple(each for each in decision.changes if _is_heeded(each))
         return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
     if heard.gate.is_last(keyword, outcome):
         return replace(decision, reply=disclosure.enough(decision.reply))
     return decision
+
+
+def _is_heeded(change: Change) -> bool:
+    """A complaint can be told again; the law's days for a data request run from the first."""
+    is_request = isinstance(change, OpenCase) and change.kind is CaseKind.DATA_REQUEST
+    return isinstance(change, HEEDED) or is_request
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
@@ -279,10 +292,13 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     answer = Answer(message_id, decision.verdict)
     if known is None:
         return answer
+    told = replace(told, message_id=message_id, language=_language(known, decision.changes))
+    if told.actor != audit.PARTICIPANT:
+        audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
         registry.apply(tx, known, decision.changes, "")
+        _opened(told, known, decision.changes)
         return answer
-    told = replace(told, message_id=message_id, language=_language(known, decision.changes))
     reply = _numbered(told, known, decision.reply) if decision.reply else None
     text = _worded(told, reply.wording, reply.values) if reply else ""
     notices = registry.apply(tx, known, decision.changes, text)
@@ -307,8 +323,8 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
     also = tuple(_notice(told, each) for each in notices)
-    if reply.about is not None:
-        _disclosed(told, known.phone_id, reply.about, reply.wording)
+    for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
+        _disclosed(told, known.phone_id, nkp, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
 
@@ -326,12 +342,16 @@ def _language(known: Known, changes: tuple[Change, ...]) -> str:
 
 def _numbered(told: Told, known: Known, reply: Reply) -> Reply:
     """With the number of the case that it opens."""
-    for change in reply.changes:
+    number = _opened(told, known, reply.changes)
+    return replace(reply, values={**reply.values, "number": number}) if number else reply
+
+
+def _opened(told: Told, known: Known, changes: tuple[Change, ...]) -> str | None:
+    for change in changes:
         if isinstance(change, OpenCase):
             local = told.tx.now.astimezone(told.rt.settings.zone)
-            number = cases.open_case(told.tx, known.phone_id, told.message_id, change.kind, local)
-            return replace(reply, values={**reply.values, "number": number})
-    return reply
+            return cases.open_case(told.tx, known.phone_id, told.message_id, change.kind, local)
+    return None
 
 
 def _notice(told: Told, notice: Notice) -> Outgoing:
@@ -350,7 +370,7 @@ def _notice(told: Told, notice: Notice) -> Outgoing:
 
 def _disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
     audit.note(
-        *(told.tx, Act.DISCLOSED, audit.PARTICIPANT),
+        *(told.tx, Act.DISCLOSED, told.actor),
         phone_id=phone_id,
         message_id=told.message_id,
         nkp=nkp,
@@ -378,6 +398,12 @@ def _may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
     return bool(is_served) and known.caller.phone not in ours
 
 
+def _is_echo(heard: Heard, known: Known) -> bool:
+    """What this phone was told last comes back, with something around it perhaps."""
+    last = normalise(known.last_reply) if known.last_reply else ""
+    return len(last) >= ECHO_FROM and last in normalise(heard.sms.text)
+
+
 def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
     """The same words as just before, whose reply is on its way: impatience, not a new question."""
     before = known.previous
@@ -397,14 +423,14 @@ def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
 def _gate(rt: Runtime, sender: str, normal: str) -> Gate:
     words, shape = normal, re.sub(r"[0-9]", "0", normal)
     now = rt.now()
-    heard = limits.Heard(
+    candidate = limits.Candidate(
         phone=_short_hash(rt, phone.e164(sender) or sender),
         words=_short_hash(rt, words),
         shape=_short_hash(rt, shape),
         at=now,
         day=now.astimezone(rt.settings.zone).date(),
     )
-    return Gate(rt.counters, heard, rt.settings.daily_segments)
+    return Gate(rt.counters, candidate, rt.settings.daily_segments)
 
 
 def _short_hash(rt: Runtime, text: str) -> str:

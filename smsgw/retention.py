@@ -16,6 +16,7 @@ from smsgw.codes import DISOWNED_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
 from smsgw.models import (
     MessageState,
+    Priority,
     ReplyState,
     bindings,
     codes,
@@ -36,6 +37,7 @@ log = logs.get(__name__)
 
 BATCH = 500  # rows of one kind in one transaction
 IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
+ENDED_MESSAGE = (messages.c.state != MessageState.RECEIVED, ~IN_CASE)
 LEAVING = (ReplyState.QUEUED, ReplyState.SENDING)
 EVERY = timedelta(days=1)  # all phones are looked at
 REST = timedelta(minutes=1)  # between two looks while nothing is due
@@ -67,6 +69,7 @@ class Retention:
         with self._rt.writing() as tx:
             _empty(tx, *texts)
             forgotten = _tidy(tx, looked_at, since)
+        self._looked_at(looked_at)
         destroyed = sum(map(len, texts)) + forgotten
         if destroyed:
             log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
@@ -79,12 +82,15 @@ class Retention:
         found = tx.connection.execute(
             select(phones.c.id).where(behind).order_by(phones.c.id).limit(BATCH)
         )
-        ids = list(found.scalars())
-        is_over = len(ids) < BATCH
-        self._last_phone = 0 if is_over else ids[-1]
+        return list(found.scalars())
+
+    def _looked_at(self, phone_ids: list[int]) -> None:
+        if self._rt.now() < self._next_pass:
+            return
+        is_over = len(phone_ids) < BATCH
+        self._last_phone = 0 if is_over else phone_ids[-1]
         if is_over:
-            self._next_pass = tx.now + EVERY
-        return ids
+            self._next_pass = self._rt.now() + EVERY
 
 
 def erase(rt: Runtime, number: str, actor: str) -> None:
@@ -110,22 +116,26 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
                 *(case.message_id, case.phone_id, None),
                 *(rt.unasked.name, rt.unasked.own_lane),
                 keywords.published().text("hapus_data.done", {"number": number}, language),
-                rt.settings.validity,
+                *(rt.settings.validity, Priority.SCHEDULED),
             ),
         )
         audit.note(tx, Act.ERASED, actor, phone_id=case.phone_id, detail=number)
 
 
 def _erase_phone(tx: Transaction, phone_id: int) -> None:
+    """The phone's row first, as who answers it does: whoever does at this instant starts again."""
     run = tx.connection.execute
+    nothing = {"last_message_id": None, "last_reply_id": None, "wants_news": False}
+    whose = update(phones).where(phones.c.id == phone_id)
+    run(whose.values(version=phones.c.version + 1, **nothing))
     own = replies.c.phone_id == phone_id
+    queued = own & (replies.c.state == ReplyState.QUEUED)
+    run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
     on_its_way = own & replies.c.state.in_([ReplyState.SENDING, ReplyState.UNKNOWN])
     if run(select(exists().where(on_its_way))).scalar_one():
         raise NotErased(
             "a reply to this phone is on its way, or in doubt (smsgw unknown list); try again later"
         )
-    queued = own & (replies.c.state == ReplyState.QUEUED)
-    run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
     run(update(replies).where(own).values(text=None, binding_id=None))
     said = messages.c.phone_id == phone_id
     waits = messages.c.state == MessageState.RECEIVED
@@ -136,23 +146,15 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     _blank(tx, held)
     for table in (questions, pages, codes):
         run(delete(table).where(table.c.phone_id == phone_id))
-    run(
-        update(phones)
-        .where(phones.c.id == phone_id)
-        .values(
-            version=phones.c.version + 1,  # whoever answers it at this instant starts again
-            last_message_id=None,
-            last_reply_id=None,
-            wants_news=False,
-        )
-    )
+    number = select(phones.c.hash).where(phones.c.id == phone_id).scalar_subquery()
+    run(delete(codes).where(codes.c.on_file_hash == number))  # that others had sent to it
 
 
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
     """The oldest that still have a text; what is owed or lies before an officer stays."""
     held = (
         select(messages.c.id, messages.c.received_at)
-        .where(messages.c.text.is_not(None), messages.c.state != MessageState.RECEIVED, ~IN_CASE)
+        .where(messages.c.text.is_not(None), *ENDED_MESSAGE)
         .order_by(messages.c.id)
         .limit(BATCH)
     )
@@ -172,10 +174,10 @@ def _due_replies(tx: Transaction, since: datetime) -> list[int]:
 def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:
     run = tx.connection.execute
     if message_ids:
-        of = messages.c.id.in_(message_ids)
-        run(update(messages).where(of).values(text=None, text_hash=None))
+        of: ColumnElement[bool] = messages.c.id.in_(message_ids)
+        run(update(messages).where(of, *ENDED_MESSAGE).values(text=None, text_hash=None))
     if reply_ids:
-        of = replies.c.id.in_(reply_ids)
+        of = replies.c.id.in_(reply_ids) & replies.c.state.not_in(LEAVING)
         in_doubt = select(replies.c.id).where(of, replies.c.state == ReplyState.UNKNOWN)
         for reply_id in run(in_doubt).scalars().all():
             unknowns.decide(tx, reply_id, resend_for=None)
@@ -223,8 +225,8 @@ def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
-    """Nothing came or went for the whole time, nobody is bound, nothing is open. Who said STOP
-    stays known, so that it holds."""
+    """Nothing came or went for the whole time and nothing of it is left to be answered, sent or
+    destroyed; nobody is bound, nothing is open. Who said STOP stays known, so that it holds."""
     came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == phones.c.id)
     went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
     bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))
@@ -236,6 +238,8 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
         & phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_
+        & ~exists().where(messages.c.phone_id == phones.c.id, messages.c.text.is_not(None))
+        & ~exists().where(replies.c.phone_id == phones.c.id, replies.c.text.is_not(None))
         & or_(last_came.is_not(None), last_went.is_not(None))
         & func.coalesce(last_came < since, True)
         & func.coalesce(last_went < since, True)

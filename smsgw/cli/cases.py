@@ -2,8 +2,10 @@
 
 import click
 
+from handlers.question import CaseKind
 from smsgw import audit, phone, retention, runtime, settings
 from smsgw import cases as waiting
+from smsgw.audit import Act
 from smsgw.models import Ciphertext
 
 
@@ -19,6 +21,21 @@ def show() -> None:
         for case in waiting.all_open(tx):
             whose = phone.mask(tx.vault.decrypt(case.phone, Ciphertext.PHONE))
             click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
+
+
+@cases.command()
+@click.argument("number")
+def close(number: str) -> None:
+    """Say that the complaint NUMBER is dealt with; STATUS NUMBER then tells so."""
+    with runtime.build(settings.load()).writing() as tx:
+        case = waiting.open_one(tx, number)
+        if case is None or case.kind != CaseKind.COMPLAINT:
+            raise click.ClickException(f"{number} is no open complaint; see smsgw cases list")
+        waiting.close(tx, number)
+        audit.note(
+            tx, Act.CASE_CLOSED, audit.operator(), phone_id=case.phone_id, detail=case.number
+        )
+    click.echo(f"{number} is closed")
 
 
 @cases.command()

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import audit, jobs, logs, registry, runtime
 from smsgw import settings as environment
@@ -51,10 +50,11 @@ def clock() -> None:
 
 
 def _done(work: Callable[[], object]) -> None:
-    """What fails now is done later: it lies in the database."""
+    """What fails now is done later: it lies in the database. A bug in one kind of work must not
+    keep the others from being done."""
     try:
         work()
-    except SQLAlchemyError as error:
+    except Exception as error:
         log.error("the clock's work failed", exc_info=error)
 
 

@@ -7,7 +7,7 @@ import uuid
 
 import click
 
-from smsgw import gsm7, jobs, logs, outbox, registry, responder, runtime, sending, settings
+from smsgw import audit, gsm7, jobs, logs, outbox, registry, responder, runtime, sending, settings
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.models import ReplyState
 from smsgw.responder import Answer
@@ -29,7 +29,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     registry.check_key(rt)
     sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
     try:
-        answer = responder.respond(rt, sms)
+        answer = responder.respond(rt, sms, audit.operator())
     except responder.NotStored:
         raise click.ClickException(
             "nothing could be stored; `smsgw doctor` tells what is missing"

@@ -1,13 +1,16 @@
 """Who was told what stands in a record that cannot be changed without showing."""
 
+import getpass
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from smsgw import audit, retention
+from smsgw import audit, outbox, responder, retention
 from smsgw.audit import Act, Head
+from smsgw.carriers.base import Ending, IncomingSms, SendError
 from smsgw.models import audit as table
 from smsgw.models import audit_head
 from smsgw.runtime import Runtime
@@ -189,7 +192,59 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
 @pytest.mark.parametrize("asked", ["SALDO", "IURAN", "STATUS", "DATA", "KLAIM", "JP"])
 def test_every_keyword_that_tells_of_a_participant_is_recorded(rt: Runtime, asked: str) -> None:
     assert say(rt, P1, asked).verdict.outcome == "answered"
-    assert len(rows(rt)) == 1
+    assert [row[:2] for row in rows(rt)] == [("participant", "disclosed")]
+
+
+@pytest.mark.parametrize("asked", ["SALDO 20098765432", "SALDO 3273055010920000"])
+def test_whose_number_is_shown_is_recorded(rt: Runtime, asked: str) -> None:
+    assert say(rt, P2, asked).verdict.outcome == "confirm"
+    assert rows(rt) == [("participant", "disclosed", "disclosure.ask")]
+
+
+def test_who_speaks_for_a_phone_is_recorded(rt: Runtime, environ: dict[str, str]) -> None:
+    sms = IncomingSms("simulator", "1", P1, "2757", "SALDO")
+    responder.respond(rt, sms, "shell:ani")
+    subprocess.run([SMSGW, "say", "KONTAK", "--from", P2], env=environ, check=True)
+    ani, whoever = "shell:ani", f"shell:{getpass.getuser()}"
+    said = [(ani, "said", None), (ani, "disclosed", "saldo.balance"), (whoever, "said", None)]
+    assert rows(rt) == said
+
+
+def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_path: Path) -> None:
+    for sender in (P1, P2):
+        say(rt, sender, "KONTAK")
+    with rt.writing() as tx:
+        claims = outbox.claim(tx, "simulator", "2757", 9)
+        doubt = SendError(Ending.UNKNOWN, "told")
+        outbox.record(tx, [outbox.Sent(each, error=doubt) for each in claims])
+    one, other = (str(each.reply_id) for each in claims)
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    (folder / "contacts.csv").write_text("channel,value,hours,note\nfax,123,,\n")
+    for command in (
+        *(["unknown", "resend", one], ["unknown", "close", other]),
+        *(["ledger", "load", str(folder)], ["ledger", "make", "--participants", "2"]),
+    ):
+        done = subprocess.run([SMSGW, *command], env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    actor = f"shell:{getpass.getuser()}"
+    assert rows(rt) == [
+        (actor, "resent", f"reply {one}"),
+        (actor, "closed", f"reply {other}"),
+        (actor, "ledger loaded", "1 rows"),
+        (actor, "ledger made", "2 participants"),
+    ]
+
+
+def test_the_environment_does_not_say_who_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    assert audit.operator() != "shell:somebody-else"
+
+
+def test_a_second_clock_has_nothing_to_seal(rt: Runtime) -> None:
+    head = fill(rt, 3)
+    with rt.writing() as tx:
+        assert audit._seal(tx) == head
 
 
 def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:

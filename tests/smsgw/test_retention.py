@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Column, delete, func, select, update
 
-from smsgw import cases, metrics, outbox, registry, retention, runtime, unknowns
+from smsgw import cases, inbox, metrics, outbox, registry, retention, runtime, unknowns
 from smsgw.carriers.base import Ending, SendError
 from smsgw.ledger import SqlLedger
 from smsgw.models import (
+    audit,
     bindings,
     codes,
     guesses,
@@ -107,6 +108,72 @@ def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock
     passes(rt, clock, 91)
     with pytest.raises(Outrun), rt.writing() as tx:
         registry.advance(tx, known)
+
+
+def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock) -> None:
+    """The clock takes some of each kind at a time, and replies may be many."""
+    said = say(rt, STRANGER, "KONTAK")
+    say(down(rt), P2, "SALDO 20098765432")
+    with rt.writing() as tx:
+        row = tx.connection.execute(select(replies)).mappings().first()
+        many = [{**row, "id": None, "state": "delivered"} for _ in range(retention.BATCH + 1)]
+        for each in many:
+            del each["id"]
+        tx.connection.execute(replies.insert(), many)
+        tx.connection.execute(update(replies).where(replies.c.state == "queued").values(text=None))
+    assert said.reply is not None
+    clock.moves(days=91)
+    look = Retention(rt)
+    look.step()
+    with rt.reading() as tx:
+        assert inbox.owed(tx, 5)[0].sms.sender == P2
+        forgotten = select(phones.c.id).where(phones.c.number.is_(None))
+        assert tx.connection.execute(forgotten).all() == []
+
+
+def test_a_complaint_is_closed_by_an_operator(rt: Runtime, environ: dict[str, str]) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    number = "ADU-251031-0001"
+    assert "no open complaint" in called(environ, "cases", "close", "ADU-251031-0009").stderr
+    assert called(environ, "cases", "close", number).stdout == f"{number} is closed\n"
+    assert called(environ, "cases", "list").stdout == ""
+    assert "selesai" in say(rt, P1, f"STATUS {number}").reply.text
+    with rt.reading() as tx:
+        (act,) = tx.connection.execute(select(audit.c.detail).where(audit.c.act == "case closed"))
+        assert act.detail == number
+
+
+def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
+    """Which then finds the phone changed, and starts again from nothing."""
+    say(rt, P1, "HAPUS DATA")
+    with rt.reading() as tx:
+        known = registry.read(tx, P1)
+    retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    with pytest.raises(Outrun), rt.writing() as tx:
+        registry.bind(tx, registry.advance(tx, known), P1_NKP, consent="too late")
+    assert held(rt, bindings.c.nkp) == 0
+
+
+def test_what_others_had_sent_to_the_phone_goes_with_it(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "HAPUS DATA")
+    assert held(rt, codes.c.on_file) == 1
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    assert held(rt, codes.c.on_file) == 0
+
+
+def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "HAPUS DATA")
+    passes(rt, clock, 2)
+    retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", "2757", 1)
+        outbox.record(tx, [outbox.Sent(claim, carrier_ref="SM1")])
+    with rt.reading() as tx:
+        waits = tx.connection.execute(select(replies.c.waited).order_by(replies.c.id.desc()))
+        assert waits.scalars().first() == 0
 
 
 def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> None:

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select
 
 from smsgw import audit, keys, registry, rotation, runtime, settings
-from smsgw.crypto import Unreadable
+from smsgw.crypto import Unreadable, Vault
 from smsgw.limits import Counters
-from smsgw.models import Ciphertext, data_keys
+from smsgw.models import Ciphertext, bindings, data_keys, messages, phones
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
 from tests.conftest import KEY, P1, STRANGER, Clock
@@ -125,12 +125,48 @@ def key_ids(rt: Runtime) -> list[int]:
         return sorted(tx.connection.execute(data).scalars())
 
 
-def test_a_wrong_secret_does_not_take_over_what_an_earlier_version_filled(
+# Sealed and hashed by the version that derived its keys from the secret, KEY.
+EARLIER = {
+    "number": bytes.fromhex(
+        "01a0a1c3a40eca1ff2f42e221414697d51a2cba71781bf6487664d628c4f3a5960a1cf2ff3d3fe6e3ce4c3"
+    ),
+    "hash": bytes.fromhex("8b7cf7f9ff2488ee210e3b1e715b30ca16bec74f1be92a994ec100c91807d2d7"),
+}
+
+
+def test_what_an_earlier_version_filled_opens_with_its_secret_alone(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     with rt.writing() as tx:
+        tx.connection.execute(bindings.delete())
+        tx.connection.execute(phones.delete())
         tx.connection.execute(data_keys.delete())
+        tx.connection.execute(phones.insert().values(**EARLIER, version=1))
     wrong = settings.load(environ | {"SMSGW_SECRET_KEY": NEW})
     with pytest.raises(Unreadable):
         keys.load(rt.service, runtime.keeper(wrong), clock)
     assert key_ids(rt) == []
+    upgraded = runtime.build(settings.load(environ), now=clock)
+    with upgraded.reading() as tx:
+        assert registry.read(tx, P1).version == 1
+        assert tx.vault.decrypt(EARLIER["number"], Ciphertext.PHONE) == P1
+    rotate(upgraded)
+    assert keys_in_use(upgraded) == {2}
+    upgraded.close()
+
+
+def test_a_text_alone_tells_that_there_was_an_earlier_version(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    """Of names and short codes, which have no phone."""
+    derived = runtime.keeper(rt.settings).derived()
+    sealed = Vault(lambda: derived).encrypt("bonus kuota", Ciphertext.MESSAGE)
+    say(rt, "TELKOMSEL", "bonus kuota")
+    with rt.writing() as tx:
+        for table in (bindings, phones, data_keys):
+            tx.connection.execute(table.delete())
+        tx.connection.execute(messages.update().values(text=sealed))
+    upgraded = runtime.build(settings.load(environ), now=clock)
+    with upgraded.reading() as tx:
+        assert tx.vault.decrypt(sealed, Ciphertext.MESSAGE) == "bonus kuota"
+    upgraded.close()

@@ -1,5 +1,8 @@
 """Keys in the database, an audit of what was told and done, and texts that end."""
 
+from itertools import groupby
+from operator import itemgetter
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,6 +13,7 @@ depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
+HELD = sa.text("text IS NOT NULL")
 ENDING = (
     ("phones", "number", sa.LargeBinary()),
     ("bindings", "nkp", sa.LargeBinary()),
@@ -58,10 +62,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_cases_message_id", "cases", ["message_id"])
     _may_end(True)
-    held = sa.text("text IS NOT NULL")
     for table in ("messages", "replies"):
         op.create_index(
-            f"ix_{table}_texts", table, ["id"], sqlite_where=held, postgresql_where=held
+            f"ix_{table}_texts", table, ["id"], sqlite_where=HELD, postgresql_where=HELD
         )
 
 
@@ -81,6 +84,8 @@ def downgrade() -> None:
 
 
 def _may_end(nullable: bool) -> None:
-    for table, column, kind in ENDING:
+    """A table at a time: SQLite makes each anew."""
+    for table, columns in groupby(ENDING, key=itemgetter(0)):
         with op.batch_alter_table(table) as batch:
-            batch.alter_column(column, existing_type=kind, nullable=nullable)
+            for _, column, kind in columns:
+                batch.alter_column(column, existing_type=kind, nullable=nullable)
