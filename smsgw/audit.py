@@ -12,13 +12,25 @@ import pwd
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import NullType
 
 from smsgw import logs
 from smsgw.models import UNSEALED, audit, audit_head
@@ -36,6 +48,7 @@ PARTICIPANT = "participant"
 
 class Act(StrEnum):
     DISCLOSED = "disclosed"  # a reply or notice that tells of a participant
+    LOOKED = "looked"  # an operator read a text, or a whole number
     SAID = "said"  # an operator spoke for a phone
     RESENT = "resent"
     CLOSED = "closed"
@@ -125,8 +138,8 @@ def seal(rt: Runtime) -> Head | None:
 
 
 def head(tx: Transaction) -> Head:
-    held = tx.connection.execute(select(audit_head)).first()
-    return Head(held.number, held.seal) if held else Head(0, START)
+    held = tx.connection.execute(_raw(audit_head)).first()
+    return Head(held.number, _octets(held.seal)) if held else Head(0, START)
 
 
 def verify(tx: Transaction, known: Head | None = None) -> Verified:
@@ -134,9 +147,11 @@ def verify(tx: Transaction, known: Head | None = None) -> Verified:
     held = head(tx)  # before the rows: what a clock seals meanwhile lies behind it
     heads = [each for each in (held, known) if each is not None]
     findings = list(islice(_findings(tx, heads), FINDINGS))
-    waiting = tx.connection.execute(select(audit).where(UNSEALED).order_by(audit.c.id)).all()
-    findings += [f"row {row.id} was not written by us" for row in waiting if _is_forged(tx, row)]
-    is_late = any(row.at < tx.now - SEALED_WITHIN for row in waiting)
+    waiting = tx.connection.execute(_raw(audit).where(UNSEALED).order_by(audit.c.id)).all()
+    forged = [row.id for row in waiting if _is_forged(tx, row)]
+    findings += [f"the unsealed row with id {each} was not written by us" for each in forged]
+    late = select(audit.c.id).where(UNSEALED, audit.c.at < tx.now - SEALED_WITHIN).limit(1)
+    is_late = tx.connection.execute(late).first() is not None
     return Verified(held, findings, [row.id for row in waiting], is_late)
 
 
@@ -147,12 +162,12 @@ def _is_waiting(rt: Runtime) -> bool:
 
 
 def _seal(tx: Transaction) -> Head:
-    held = tx.connection.execute(select(audit_head).with_for_update()).first()
-    if held is None:
+    found = tx.connection.execute(_raw(audit_head).with_for_update()).first()
+    if found is None:
         tx.connection.execute(insert(audit_head).values(id=1, number=0, seal=START))
-    number, last = (held.number, held.seal) if held else (0, START)
+    number, last = (found.number, _octets(found.seal)) if found else (0, START)
     waiting = tx.connection.execute(
-        select(audit.c.id, audit.c.mac).where(UNSEALED).order_by(audit.c.id).limit(AT_ONCE)
+        _raw(audit).where(UNSEALED).order_by(audit.c.id).limit(AT_ONCE)
     ).all()
     if not waiting:  # another clock was first
         return Head(number, last)
@@ -175,7 +190,7 @@ def _findings(tx: Transaction, heads: Sequence[Head]) -> Iterator[str]:
     """`last` is the seal that stands there: what follows a row that was changed is not blamed."""
     number, last = 0, START
     for row in _sealed(tx):
-        if row.number <= number:
+        if not isinstance(row.number, int) or row.number <= number:
             yield f"row {row.number} has no place"
             continue
         if row.number > number + 1:
@@ -186,7 +201,7 @@ def _findings(tx: Transaction, heads: Sequence[Head]) -> Iterator[str]:
             yield f"row {row.number} was changed, or not written by us"
         if any(each.number == row.number and each.seal != row.seal for each in heads):
             yield f"at row {row.number} the head is another: the chain was written anew"
-        number, last = row.number, row.seal
+        number, last = row.number, _octets(row.seal)
     yield from _at_the_end(tx, number, heads)
     yield from _copies(tx)
 
@@ -197,6 +212,8 @@ def _at_the_end(tx: Transaction, number: int, heads: Sequence[Head]) -> Iterator
         yield f"rows {number + 1} to {most} are missing at the end"
     if head(tx).number < number:
         yield f"row {number} lies behind the head"
+    if any(each.number == 0 and each.seal != START for each in heads):
+        yield "the head of no rows is another"
 
 
 def _copies(tx: Transaction) -> Iterator[str]:
@@ -209,14 +226,20 @@ def _copies(tx: Transaction) -> Iterator[str]:
 def _sealed(tx: Transaction) -> Iterator[Row[Any]]:
     """In the order of their numbers, some at a time."""
     rows: Sequence[Row[Any]] = ()
+    number = audit.c.number
     while True:
-        behind = audit.c.number > rows[-1].number if rows else audit.c.number.is_not(None)
+        behind = number > literal(rows[-1].number, NullType()) if rows else number.is_not(None)
         rows = tx.connection.execute(
-            select(audit).where(behind).order_by(audit.c.number).limit(READ_AT_ONCE)
+            _raw(audit).where(behind).order_by(number).limit(READ_AT_ONCE)
         ).all()
         yield from rows
         if len(rows) < READ_AT_ONCE:
             return
+
+
+def _raw(table: Table) -> Select[*tuple[Any, ...]]:
+    """As it stands there, whatever somebody has put: SQLite takes any kind of value anywhere."""
+    return select(*(type_coerce(column, NullType()).label(column.name) for column in table.c))
 
 
 def _is_forged(tx: Transaction, row: Row[Any]) -> bool:
@@ -224,10 +247,19 @@ def _is_forged(tx: Transaction, row: Row[Any]) -> bool:
 
 
 def _mac(tx: Transaction, row: dict[str, Any]) -> bytes:
-    subject = row["subject"].hex() if row["subject"] else None
     said = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
-    return tx.vault.hash(json.dumps([row["at"].isoformat(), subject, *said]), "audit")
+    whole = [_instant(row["at"]), _octets(row["subject"] or b"").hex(), *said]
+    return tx.vault.hash(json.dumps(whole, default=repr), "audit")
 
 
-def _chained(tx: Transaction, last: bytes, number: int, mac: bytes) -> bytes:
-    return tx.vault.hash(f"{last.hex()} {number} {mac.hex()}", "seal")
+def _instant(at: Any) -> str:
+    """In UTC, as SQLite keeps it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if isinstance(at, datetime) else str(at)
+
+
+def _octets(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else repr(value).encode()
+
+
+def _chained(tx: Transaction, last: bytes, number: int, mac: Any) -> bytes:
+    return tx.vault.hash(f"{last.hex()} {number} {_octets(mac).hex()}", "seal")

@@ -1,6 +1,7 @@
 """What a person has to see to: complaints and data-protection requests, each with a number."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,14 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import Case, CaseKind
-from smsgw.models import cases, phones
+from smsgw.models import Ciphertext, cases, messages, phones
 from smsgw.runtime import Outrun, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    phone: str
+    text: str
 
 
 def open_case(
@@ -52,6 +59,17 @@ def all_open(tx: Transaction) -> Sequence[Row[Any]]:
 def open_one(tx: Transaction, number: str) -> Row[Any] | None:
     is_it = (cases.c.number == number) & cases.c.closed_at.is_(None)
     return tx.connection.execute(select(cases).where(is_it)).first()
+
+
+def told(tx: Transaction, case: Row[Any]) -> Told:
+    """What the person wrote, and on which phone."""
+    row = tx.connection.execute(
+        select(phones.c.number, messages.c.text)
+        .join_from(phones, messages, messages.c.id == case.message_id)
+        .where(phones.c.id == case.phone_id)
+    ).one()
+    text = tx.vault.decrypt(row.text, Ciphertext.MESSAGE) if row.text else ""
+    return Told(tx.vault.decrypt(row.number, Ciphertext.PHONE), text)
 
 
 def close(tx: Transaction, number: str) -> bool:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from math import inf
 from threading import Lock
 
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 NONCE_OCTETS = 12
 KEY_OCTETS = 32
+WRAPPED_OCTETS = NONCE_OCTETS + KEY_OCTETS + 16  # under one secret
 FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
 
 
@@ -39,23 +41,26 @@ class Keys:
 
 
 class Wrapper:
-    """Keeps keys under SMSGW_SECRET_KEY; the newest secret wraps, any of them unwraps."""
+    """Keeps keys under every secret it is given, so that who has one of them can go on."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = secrets
         self._ciphers = [AESGCMSIV(_derive(each, b"smsgw wrapped keys 1")) for each in secrets]
 
     def wrap(self, key: bytes, name: str) -> bytes:
-        nonce = os.urandom(NONCE_OCTETS)
-        return nonce + self._ciphers[0].encrypt(nonce, key, name.encode())
+        nonces = [os.urandom(NONCE_OCTETS) for _ in self._ciphers]
+        return b"".join(
+            nonce + cipher.encrypt(nonce, key, name.encode())
+            for nonce, cipher in zip(nonces, self._ciphers, strict=True)
+        )
 
     def unwrap(self, wrapped: bytes, name: str) -> bytes:
         """Raises Unreadable."""
-        nonce, body = wrapped[:NONCE_OCTETS], wrapped[NONCE_OCTETS:]
-        for cipher in self._ciphers:
+        each = [wrapped[at : at + WRAPPED_OCTETS] for at in range(0, len(wrapped), WRAPPED_OCTETS)]
+        for part, cipher in product(each, self._ciphers):
             try:
-                return cipher.decrypt(nonce, body, name.encode())
-            except InvalidTag:
+                return cipher.decrypt(part[:NONCE_OCTETS], part[NONCE_OCTETS:], name.encode())
+            except (InvalidTag, ValueError):
                 continue
         raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
 

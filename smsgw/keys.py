@@ -38,8 +38,8 @@ def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
 
 
 def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
-    """The id of a new data key; the newest secret wraps all keys from then on. Raises NoRoom,
-    IntegrityError where another process adds one at this instant."""
+    """The id of a new data key; from then on all keys lie under the secrets of `wrapper`, and no
+    others. Raises NoRoom, IntegrityError where another process adds one at this instant."""
     held = _held(connection)
     made: int = max(row.id for row in held) + 1
     if made > LAST_KEY:

@@ -62,8 +62,11 @@ def load(text: str) -> Configuration:
         words = _words(document)
         shared: Mapping[str, Mapping[str, Texts]] = document["wordings"]
         terms: Mapping[str, Mapping[str, str]] = document.get("terms", {})
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise KeywordsError(f"keywords, wordings, fillers and labels are needed: {error}") from None
+    except yaml.YAMLError as error:
+        raise KeywordsError(f"this is no YAML: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        lacks = f"; {error} is missing" if isinstance(error, KeyError) else ""
+        raise KeywordsError(f"keywords, wordings, fillers and labels are needed{lacks}") from None
     _raise_for([*_entry_faults(entries)])
     grammar = _grammar(entries, words)
     usage = {name: grammar.usage(name) for name in entries}

@@ -346,10 +346,9 @@ replies = Table(
     one_of("state", ReplyState),
 )
 # What is to be destroyed next; old rows are without a text, and not in here.
-for _table in (messages, replies):
-    _held = _table.c.text.is_not(None)
-    _name = f"ix_{_table.name}_texts"
-    Index(_name, _table.c.id, sqlite_where=_held, postgresql_where=_held)
+for _at in (messages.c.received_at, replies.c.made_at):
+    _held = _at.table.c.text.is_not(None)
+    Index(f"ix_{_at.table.name}_texts", _at, sqlite_where=_held, postgresql_where=_held)
 # Of millions of rows those that wait are few; a condition has to be spelled like these to use them.
 QUEUED = replies.c.state == literal_column("'queued'")
 UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])

@@ -56,6 +56,7 @@ from smsgw import (
 )
 from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
+from smsgw.crypto import Unreadable
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.limits import Gate
 from smsgw.models import Priority, ReplyState
@@ -160,7 +161,7 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answ
             answer = _in_turn(rt, replace(heard, actor=actor))
     except Repeated:
         return None
-    except (DBAPIError, NoConnection) as error:
+    except (DBAPIError, NoConnection, Unreadable) as error:
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
     _spend(rt, answer)

@@ -152,23 +152,15 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
 
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
     """The oldest that still have a text; what is owed or lies before an officer stays."""
-    held = (
-        select(messages.c.id, messages.c.received_at)
-        .where(messages.c.text.is_not(None), *ENDED_MESSAGE)
-        .order_by(messages.c.id)
-        .limit(BATCH)
-    )
-    return [row.id for row in tx.connection.execute(held) if row.received_at < since]
+    at = messages.c.received_at
+    held = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *ENDED_MESSAGE)
+    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
 
 
 def _due_replies(tx: Transaction, since: datetime) -> list[int]:
-    held = (
-        select(replies.c.id, replies.c.made_at)
-        .where(replies.c.text.is_not(None), replies.c.state.not_in(LEAVING))
-        .order_by(replies.c.id)
-        .limit(BATCH)
-    )
-    return [row.id for row in tx.connection.execute(held) if row.made_at < since]
+    at, has_ended = replies.c.made_at, replies.c.state.not_in(LEAVING)
+    held = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
+    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
 
 
 def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:

@@ -30,8 +30,9 @@ def rotate(
     tell: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Returns how many values were sealed anew. The newest secret wraps all keys from then on, so
-    every process has to have it. `wait` takes seconds. Raises NotRotated.
+    """Returns how many values were sealed anew. From then on keys lie under the secrets of these
+    settings; while the old one is among them, a process that has no other goes on. `wait` takes
+    seconds. Raises NotRotated.
     """
     made = _begin(rt, actor)
     known_within = 2 * keys.KNOWN_WITHIN

@@ -1,10 +1,12 @@
 """What a process holds: settings, database engines, queue connection, keys, carriers, the clock."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -18,7 +20,7 @@ from smsgw.carriers.base import Carrier
 from smsgw.crypto import Vault, Wrapper
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
-from smsgw.settings import Settings
+from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
 HINT_LIMIT = 1.0  # seconds
@@ -132,21 +134,46 @@ def keeper(settings: Settings) -> Wrapper:
 
 
 def secret_key(settings: Settings) -> str:
-    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it."""
+    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it. Raises
+    SettingsError."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     file = settings.instance / "secret_key"
+    try:
+        return _kept(file) or _made(settings, file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be used ({error})") from None
+
+
+def _kept(file: Path) -> str | None:
+    if not file.exists():
+        return None
+    secret = file.read_text("utf-8").strip()
+    if len(secret) < SHORTEST_SECRET:
+        told = f"holds {len(secret)} characters, {SHORTEST_SECRET} at least"
+        raise SettingsError(f"{file}: {told}; restore it from its backup")
+    return secret
+
+
+def _made(settings: Settings, file: Path) -> str:
+    """On the disk before it is used: what it seals opens with no other."""
+    if settings.database_file.exists():
+        raise SettingsError(
+            f"{file}: is missing, and {settings.database_file.name} opens with it alone; restore it"
+        )
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = file.with_name(f"secret_key.{secrets.token_hex(4)}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(secrets.token_urlsafe(48))
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_urlsafe(48))
+        opened.flush()
+        os.fsync(opened.fileno())
     try:
         file.hardlink_to(fresh)  # fails where another process was first, whose key then counts
     except FileExistsError:
         pass
     finally:
         fresh.unlink()
-    return file.read_text()
+    return file.read_text("utf-8")
 
 
 def _postgres_options(limit: float | None) -> dict[str, Any]:

@@ -29,6 +29,7 @@ DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
 LONGEST_RETENTION = 3650  # days
+SHORTEST_SECRET = 32  # characters
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
 A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
@@ -110,7 +111,7 @@ class Settings(BaseModel):
         ge=1,
     )
     metrics_token: SecretStr | None = _env(
-        "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics for other machines than this one"
+        "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics; unset: it is for this machine alone"
     )
     demo: bool = _env(
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
@@ -191,7 +192,7 @@ class Settings(BaseModel):
     @field_validator("secret_key", "old_secret_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
-        least = 12 if field.field_name == "metrics_token" else 32
+        least = 12 if field.field_name == "metrics_token" else SHORTEST_SECRET
         if value is not None and len(value.get_secret_value()) < least:
             raise ValueError(f"needs {least} characters or more")
         return value
@@ -282,6 +283,17 @@ class Settings(BaseModel):
         return value.rstrip("/") if value else None
 
     @property
+    def is_sqlite(self) -> bool:
+        return self.database_url is None or make_url(self.database_url).drivername == "sqlite"
+
+    @property
+    def reaches_people(self) -> bool:
+        """Whether a carrier is in use that is not on this machine."""
+        bases = {"twilio": self.twilio_api_base, "kannel": self.kannel_sendsms_url}
+        real = (bases[name] or "" for name in self.carriers if name in bases)
+        return any(urlsplit(base).hostname not in LOOPBACK for base in real)
+
+    @property
     def is_embedded(self) -> bool:
         """Whether the service database is the SQLite file of this installation."""
         return self.database_url is None
@@ -292,11 +304,16 @@ class Settings(BaseModel):
         return self.home.absolute() / "instance"
 
     @property
+    def database_file(self) -> Path:
+        """Of an embedded installation."""
+        return self.instance / "smsgw.db"
+
+    @property
     def service_url(self) -> str:
         """For an embedded installation a file, whose folder is made if it is not there."""
         if self.is_embedded:
             self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self.database_url or f"sqlite:///{self.instance / 'smsgw.db'}"
+        return self.database_url or f"sqlite:///{self.database_file}"
 
     @property
     def participant_ledger_url(self) -> str:
@@ -350,7 +367,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from _twilio_faults(settings)
     if "kannel" in settings.carriers:
         yield from _kannel_faults(settings)
-    if settings.demo and _reaches_people(settings):
+    if settings.demo and settings.reaches_people:
         yield "SMSGW_DEMO", "fictitious people are not for a real carrier; unset it"
 
 
@@ -378,12 +395,6 @@ def _kannel_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, value in needed.items():
         if not value:
             yield name, "is needed with SMSGW_CARRIER=kannel"
-
-
-def _reaches_people(settings: Settings) -> bool:
-    bases = {"twilio": settings.twilio_api_base, "kannel": settings.kannel_sendsms_url}
-    real = (bases[name] or "" for name in settings.carriers if name in bases)
-    return any(urlsplit(base).hostname not in LOOPBACK for base in real)
 
 
 def _shown(value: object, name: str | None = None) -> str:

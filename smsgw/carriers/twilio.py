@@ -156,9 +156,12 @@ class Twilio:
         if _is_service(self.own_lane):
             return None
         try:
-            (number,) = self._client.incoming_phone_numbers.list(phone_number=self.own_lane)
+            numbers = self._client.incoming_phone_numbers.list(phone_number=self.own_lane)
         except FAULTS as error:
             raise send_error(error) from None
+        if len(numbers) != 1:
+            return f"TWILIO_FROM to a number of this account; {self.own_lane} is none"
+        (number,) = numbers
         ours = f"{self._public_url}/in/twilio"
         wanted = {"A message comes in": ours + RETRIES, "Primary handler fails": ours}
         given = (number.sms_url, number.sms_fallback_url)

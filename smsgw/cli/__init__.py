@@ -1,6 +1,7 @@
 """The `smsgw` command. Each file here is imported when its command is called, and not before:
 `smsgw parse` should not wait for a database driver."""
 
+import errno
 from importlib import import_module
 
 import click
@@ -49,6 +50,21 @@ class Commands(click.Group):
             raise click.ClickException(f"the settings cannot be used:\n{error}") from None
         except Unreadable as error:
             raise click.ClickException(f"SMSGW_SECRET_KEY: {error}") from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            raise click.ClickException(f"{error.filename or 'output'}: {error.strerror}") from None
+        except Exception as error:
+            raise _database_fault(error) or error from None
+
+
+def _database_fault(error: Exception) -> click.ClickException | None:
+    """SQLAlchemy is not imported for this: who has met its errors has it."""
+    told = getattr(error, "orig", None)
+    if type(error).__module__ != "sqlalchemy.exc" or told is None:
+        return None
+    what = str(told).strip().partition("\n")[0]
+    return click.ClickException(f"the database cannot be used: {what}; smsgw doctor tells more")
 
 
 @click.group(cls=Commands)

@@ -3,9 +3,8 @@
 import click
 
 from smsgw import audit as records
-from smsgw import registry, runtime, settings
 from smsgw.audit import Head, NoHead
-from smsgw.runtime import Runtime
+from smsgw.cli.installation import opened
 
 
 @click.group()
@@ -16,19 +15,20 @@ def audit() -> None:
 @audit.command()
 def head() -> None:
     """Print the last seal. Keep it elsewhere: `verify --head` tells whether it still holds."""
-    with _runtime().reading() as tx:
+    with opened().reading() as tx:
         click.echo(str(records.head(tx)))
 
 
 @audit.command()
 @click.option("--head", "known", help="A head that was printed, or logged, before.")
 def verify(known: str | None) -> None:
-    """Read every row; exit 1 where one was changed, removed, moved or added."""
+    """Read every row; exit 1 where one was changed, removed, moved or added, or is not sealed in
+    time."""
     try:
-        expected = Head.read(known) if known else None
+        expected = Head.read(known) if known is not None else None
     except NoHead as error:
         raise click.ClickException(str(error)) from None
-    with _runtime().reading() as tx:
+    with opened().reading() as tx:
         found = records.verify(tx, expected)
     for finding in found.findings:
         click.echo(finding)
@@ -37,12 +37,6 @@ def verify(known: str | None) -> None:
         click.echo(f"{len(found.unsealed)} rows are not sealed yet (ids {shown})")
     if found.is_late:
         click.echo("some of them wait for longer than a minute: is `smsgw clock` running?")
-    if found.findings:
+    if found.findings or found.is_late:
         raise SystemExit(1)
     click.echo(f"{found.head.number} rows are whole; head {found.head}")
-
-
-def _runtime() -> Runtime:
-    rt = runtime.build(settings.load())
-    registry.check_key(rt)
-    return rt

@@ -3,9 +3,10 @@
 import click
 
 from handlers.question import CaseKind
-from smsgw import audit, phone, retention, runtime, settings
+from smsgw import audit, phone, retention
 from smsgw import cases as waiting
 from smsgw.audit import Act
+from smsgw.cli.installation import opened
 from smsgw.models import Ciphertext
 
 
@@ -17,17 +18,30 @@ def cases() -> None:
 @cases.command(name="list")
 def show() -> None:
     """Print each open one: its number, what it is, when it was opened (UTC), whose phone."""
-    with runtime.build(settings.load()).reading() as tx:
+    with opened().reading() as tx:
         for case in waiting.all_open(tx):
             whose = phone.mask(tx.vault.decrypt(case.phone, Ciphertext.PHONE))
             click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
 
 
+@cases.command(name="show")
+@click.argument("number", type=str.upper)
+def look(number: str) -> None:
+    """Print what the person wrote and whose phone it is; the audit notes who looked."""
+    with opened().writing() as tx:
+        case = waiting.open_one(tx, number)
+        if case is None:
+            raise click.ClickException(f"{number} is no open case; see smsgw cases list")
+        audit.note(tx, Act.LOOKED, audit.operator(), phone_id=case.phone_id, detail=case.number)
+        told = waiting.told(tx, case)
+    click.echo(f"{told.phone}\n{told.text}")
+
+
 @cases.command()
-@click.argument("number")
+@click.argument("number", type=str.upper)
 def close(number: str) -> None:
     """Say that the complaint NUMBER is dealt with; STATUS NUMBER then tells so."""
-    with runtime.build(settings.load()).writing() as tx:
+    with opened().writing() as tx:
         case = waiting.open_one(tx, number)
         if case is None or case.kind != CaseKind.COMPLAINT:
             raise click.ClickException(f"{number} is no open complaint; see smsgw cases list")
@@ -39,11 +53,11 @@ def close(number: str) -> None:
 
 
 @cases.command()
-@click.argument("number")
+@click.argument("number", type=str.upper)
 def erase(number: str) -> None:
     """Carry out the data request NUMBER: delete what is held of its phone, and tell the person."""
     try:
-        retention.erase(runtime.build(settings.load()), number, audit.operator())
+        retention.erase(opened(), number, audit.operator())
     except retention.NotErased as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{number} is carried out; the person is told by SMS, and by STATUS {number}")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from handlers.ports import LedgerDown
 from smsgw import migrate, registry, runtime
 from smsgw import settings as environment
-from smsgw.carriers.base import SendError
+from smsgw.carriers.base import Ending, SendError
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
 from smsgw.runtime import Runtime
@@ -19,7 +19,8 @@ from smsgw.runtime import Runtime
 def doctor() -> None:
     """Check this installation end to end and say what to fix."""
     rt = runtime.build(environment.load())
-    faults = {part: check(rt) for part, check in CHECKS.items()}
+    parts = [part for part in CHECKS if part not in CARRIERS or part in rt.settings.carriers]
+    faults = {part: CHECKS[part](rt) for part in parts}
     for part, fault in faults.items():
         click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {part}")
     if any(faults.values()):
@@ -41,7 +42,8 @@ def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
     try:
         at = migrate.current(engine, which)
     except SQLAlchemyError as error:
-        return f"it cannot be reached ({type(error).__name__}); check its address"
+        told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
+        return f"it cannot be used ({told}); check its address, its rights, its file"
     wanted = migrate.head(which)
     return None if at == wanted else f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
 
@@ -74,6 +76,14 @@ def _queue(rt: Runtime) -> str | None:
     return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
 
 
+def _files(rt: Runtime) -> str | None:
+    """They hold the key, and perhaps the ledger."""
+    folder = rt.settings.instance
+    if not rt.settings.is_embedded or not folder.stat().st_mode & 0o077:
+        return None
+    return f"others on this machine may look into {folder}; chmod 700 it"
+
+
 def _twilio(rt: Runtime) -> str | None:
     carrier = rt.carriers.get("twilio")
     if not isinstance(carrier, Twilio):
@@ -83,6 +93,8 @@ def _twilio(rt: Runtime) -> str | None:
     try:
         lacking = carrier.misconfigured()
     except SendError as error:
+        if error.ending is Ending.RETRY:
+            return f"it cannot be asked now ({error.code}); check the network, then try again"
         return f"it does not tell the number's settings ({error.code}); check the account's token"
     return f"in Twilio's console, set {lacking}" if lacking else None
 
@@ -92,10 +104,12 @@ def _kannel(rt: Runtime) -> str | None:
     return carrier.misconfigured() if isinstance(carrier, Kannel) else None
 
 
+CARRIERS = ("twilio", "kannel")
 CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "service database": _service,
     "participant ledger": _ledger,
     "keys": _keys,
+    "files": _files,
     "queue": _queue,
     "twilio": _twilio,
     "kannel": _kannel,

@@ -2,7 +2,8 @@
 
 import click
 
-from smsgw import audit, registry, rotation, runtime, settings
+from smsgw import audit, rotation
+from smsgw.cli.installation import opened
 from smsgw.rotation import NotRotated
 
 
@@ -13,12 +14,12 @@ def keys() -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Seal everything anew with another key. SMSGW_SECRET_KEY covers all keys from then on, and
-    SMSGW_OLD_SECRET_KEY may go once every process has the new one."""
-    rt = runtime.build(settings.load())
-    registry.check_key(rt)
+    """Seal everything anew with another key, which SMSGW_SECRET_KEY opens, and SMSGW_OLD_SECRET_KEY
+    where that is set. Without it a second time, once every process has the new one: the old one
+    opens nothing any more."""
+    rt = opened()
     try:
         count = rotation.rotate(rt, audit.operator(), click.echo)
     except NotRotated as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{count} values are sealed with key {rt.vault.active}")
+    click.echo(f"{count} values were sealed anew; key {rt.vault.active} seals")

@@ -7,8 +7,9 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from smsgw import audit, runtime, settings
+from smsgw import audit, runtime
 from smsgw.audit import Act
+from smsgw.cli.installation import opened
 from smsgw.ledger import load as files
 from smsgw.ledger import make as fiction
 from smsgw.runtime import Runtime
@@ -24,7 +25,7 @@ def ledger() -> None:
 @click.option("--replace", is_flag=True, help="Also delete what the files no longer hold.")
 def load(folder: Path, replace: bool) -> None:
     """Import the CSV files in FOLDER: all of them, or nothing."""
-    rt = runtime.build(settings.load())
+    rt = opened()
     engine = _patient(rt)
     sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
     try:
@@ -32,16 +33,17 @@ def load(folder: Path, replace: bool) -> None:
             counts = files.load(engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
-    _note(rt, Act.LEDGER_LOADED, f"{sum(counts.values())} rows")
-    for name, count in counts.items():
-        click.echo(f"{name}: {count} rows")
+    told = {name: _told(count) for name, count in counts.items()}
+    _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in told.items()))
+    for name, count in told.items():
+        click.echo(f"{name}: {count}")
 
 
 @ledger.command()
 @click.option("--participants", type=click.IntRange(1, 90_000_000), required=True)
 def make(participants: int) -> None:
     """Make fictitious participants, whose phones real carriers refuse to send to."""
-    rt = runtime.build(settings.load())
+    rt = opened()
     engine = _patient(rt)
     try:
         with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
@@ -56,6 +58,10 @@ def make(participants: int) -> None:
         ) from None
     _note(rt, Act.LEDGER_MADE, f"{participants} participants")
     click.echo(f"{participants} participants")
+
+
+def _told(count: files.Loaded) -> str:
+    return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
 
 
 def _patient(rt: Runtime) -> Engine:

@@ -13,12 +13,13 @@ from smsgw import settings as environment
 def migrate(ledger: bool) -> None:
     """Bring the service database up to date; the ledger's schema too where both are one."""
     settings = environment.load()
+    rt = runtime.build(settings)  # a new installation's key is there before its database
     try:
         if not ledger:
             migrations.upgrade(runtime.engine(settings.service_url), "service")
         if ledger or settings.ledger_url is None:
             migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
-        registry.check_key(runtime.build(settings))
+        registry.check_key(rt)
     except SQLAlchemyError as error:
         raise click.ClickException(
             f"the database cannot be used ({type(error).__name__}); check its address and rights"

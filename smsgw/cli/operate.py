@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import click
 
-from smsgw import audit, jobs, logs, registry, runtime
+from smsgw import audit, jobs, logs, registry
 from smsgw import settings as environment
+from smsgw.cli.installation import opened
 from smsgw.ledger.demo import prepare
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime
@@ -23,9 +24,7 @@ log = logs.get(__name__)
 def worker() -> None:
     """Send replies and give owed answers, until told to stop."""
     try:
-        rt = runtime.build(environment.load())
-        registry.check_key(rt)
-        jobs.work(rt)
+        jobs.work(opened())
     except jobs.NoQueue as error:
         raise click.ClickException(str(error)) from None
 
@@ -34,8 +33,7 @@ def worker() -> None:
 def clock() -> None:
     """Sweep every 5 seconds, seal the audit and destroy what is due every second, until told to
     stop."""
-    rt = runtime.build(environment.load())
-    registry.check_key(rt)
+    rt = opened()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -68,7 +66,7 @@ def settings() -> None:
 @click.command(hidden=True)
 def demo() -> None:
     """Load the reference ledger into an empty one and bind its first participant's phone."""
-    rt = runtime.build(environment.load())
+    rt = opened()
     if not rt.settings.demo:
         raise click.ClickException("this is for SMSGW_DEMO=1")
     prepare(rt.ledger.engine, rt.now())

@@ -111,7 +111,8 @@ def _environ(settings: Settings) -> dict[str, str]:
 
 def _step(command: list[str], environ: dict[str, str]) -> None:
     program = shutil.which(command[0], path=environ["PATH"]) or command[0]
-    done = subprocess.run([program, *command[1:]], env=environ, check=False)
+    # In a session of its own: Ctrl-C is ours alone, and ends the step without a word of its own.
+    done = subprocess.run([program, *command[1:]], env=environ, start_new_session=True, check=False)
     if done.returncode:
         raise click.ClickException(f"`{shlex.join(command)}` failed")
 
@@ -133,6 +134,7 @@ class Welcome:
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self._address = f"http://127.0.0.1:{settings.port}"
         self._supervisor = supervisor
+        self._is_demo = settings.demo
         self._is_told = False
 
     def look(self) -> None:
@@ -146,7 +148,8 @@ class Welcome:
             here = Path.cwd()
             shown = command.relative_to(here) if command.is_relative_to(here) else command
             click.echo(f"smsgw is up at {self._address} (health: {self._address}/readyz)")
-            click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
+            if self._is_demo:
+                click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
 
 
 def _is_up(address: str) -> bool:

@@ -7,12 +7,21 @@ import uuid
 
 import click
 
-from smsgw import audit, gsm7, jobs, logs, outbox, registry, responder, runtime, sending, settings
+from smsgw import audit, gsm7, jobs, logs, outbox, responder, sending
 from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw.cli.installation import opened
 from smsgw.models import ReplyState
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 
+SILENCE = {
+    "duplicate": "the same was said just before, and its answer is on its way",
+    "echo": "these are our own words",
+    "courtesy": "thanks and the like ask for nothing",
+    "unreachable_sender": "this is no phone number that we answer",
+    "throttled": "this phone, or the day, had as many replies as are allowed",
+    "loop": "the same, or nearly, was said again and again within the hour",
+}
 PATIENCE = 3.0  # seconds for a worker to send it; then this process does
 OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState.REFUSED}
 
@@ -25,8 +34,12 @@ OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState
 def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     """Send TEXT as if a phone had, and print the reply."""
     logs.set_up(logging.CRITICAL)  # what goes wrong is told in a sentence, below
-    rt = runtime.build(settings.load())
-    registry.check_key(rt)
+    rt = opened()
+    if rt.settings.reaches_people:
+        raise click.ClickException(
+            "a carrier that reaches people is in use (SMSGW_CARRIER): this would speak for a real "
+            "phone; text the number, or run a transcript (smsgw replay)"
+        )
     sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
     try:
         answer = responder.respond(rt, sms, audit.operator())
@@ -83,5 +96,5 @@ def _is_out(rt: Runtime, answer: Answer) -> bool:
 
 def _for_people(answer: Answer) -> str:
     if answer.reply is None:
-        return f"(no reply: {answer.verdict.reason or 'the carrier has answered'})"
+        return f"(no reply: {SILENCE.get(answer.verdict.reason or '', 'the carrier has answered')})"
     return answer.reply.text

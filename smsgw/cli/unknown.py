@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import click
 
-from smsgw import audit, phone, runtime, settings, unknowns
+from smsgw import audit, phone, unknowns
 from smsgw.audit import Act
+from smsgw.cli.installation import opened
 from smsgw.runtime import Transaction
+
+ID = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -17,7 +20,7 @@ def unknown() -> None:
 @unknown.command(name="list")
 def show() -> None:
     """Print each: its id, when it was tried (UTC), how often, by which carrier, to whom."""
-    with runtime.build(settings.load()).reading() as tx:
+    with opened().reading() as tx:
         for each in unknowns.all_open(tx):
             to = phone.mask(each.sms.recipient)
             click.echo(
@@ -27,24 +30,27 @@ def show() -> None:
 
 
 @unknown.command()
-@click.argument("reply_ids", type=int, nargs=-1, required=True)
+@click.argument("reply_ids", type=ID, nargs=-1, required=True)
 def resend(reply_ids: tuple[int, ...]) -> None:
     """Send REPLY_IDS again; their recipients may then have them twice."""
     _decide(reply_ids, resend=True)
 
 
 @unknown.command()
-@click.argument("reply_ids", type=int, nargs=-1, required=True)
+@click.argument("reply_ids", type=ID, nargs=-1, required=True)
 def close(reply_ids: tuple[int, ...]) -> None:
     """Let REPLY_IDS be."""
     _decide(reply_ids, resend=False)
 
 
 def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
-    rt = runtime.build(settings.load())
+    rt = opened()
     lasts = rt.settings.validity if resend else None
     with rt.writing() as tx:
         undecided = [each for each in reply_ids if not _decide_one(tx, each, lasts)]
+    for each in reply_ids:
+        if each not in undecided:
+            click.echo(f"{each} is {'sent again' if resend else 'closed'}")
     if undecided:
         told = ", ".join(map(str, undecided))
         raise click.ClickException(f"nobody is in doubt about {told}; see smsgw unknown list")

@@ -12,9 +12,9 @@ from hashlib import blake2b
 from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -28,6 +28,11 @@ Row = dict[str, Value]
 Progress = Callable[[int], object]  # told how many octets were read since
 
 
+class Loaded(NamedTuple):
+    rows: int
+    deleted: int = 0
+
+
 class LoadError(Exception):
     """Nothing was loaded. Its text names every bad row by file and line."""
 
@@ -38,8 +43,8 @@ def load(
     *,
     replace: bool = False,
     progress: Progress = lambda octets: None,
-) -> dict[str, int]:
-    """How many rows each file of `folder` gave. Files that are absent are left alone.
+) -> dict[str, Loaded]:
+    """What became of each file of `folder`. Files that are absent are left alone.
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
     """
@@ -58,7 +63,7 @@ def load_into(
     *,
     replace: bool = False,
     progress: Progress = lambda octets: None,
-) -> dict[str, int]:
+) -> dict[str, Loaded]:
     """The same, in the caller's transaction, which must not be committed after LoadError."""
     present = {name: path for name in FILES if (path := folder / f"{name}.csv").is_file()}
     if not present:
@@ -100,16 +105,17 @@ def _load_file(
     faults: Faults,
     replace: bool,
     progress: Progress,
-) -> int:
+) -> Loaded:
     seen: dict[bytes, int] = {}
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         rows = _rows(file, path, _told(lines, progress), faults, seen)
         while batch := list(islice(rows, BATCH)):
             if not faults:
                 _upsert(connection, file, batch)
-    if replace and not faults:
-        _delete_absent(connection, file, seen)
-    return len(seen)
+    if replace and not seen:
+        faults.add(path, 1, "no row follows, and --replace would delete all; leave the file away")
+    deleted = _delete_absent(connection, file, seen) if replace and not faults else 0
+    return Loaded(len(seen), deleted)
 
 
 def _told(lines: Iterable[str], progress: Progress) -> Iterator[str]:
@@ -188,12 +194,18 @@ def _upsert(connection: Connection, file: File, batch: list[Row]) -> None:
     connection.execute(statement, batch)
 
 
-def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]) -> None:
+def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]) -> int:
     columns = [file.table.c[column] for column in file.key]
     gone = [key for key in connection.execute(select(*columns)) if _digest(key) not in seen]
-    for key in gone:
-        same = [column == value for column, value in zip(columns, key, strict=True)]
-        connection.execute(delete(file.table).where(*same))
+    named = [f"key_{column.name}" for column in columns]
+    same = [
+        column == bindparam(name, type_=column.type)
+        for name, column in zip(named, columns, strict=True)
+    ]
+    for first in range(0, len(gone), BATCH):
+        keys = [dict(zip(named, key, strict=True)) for key in gone[first : first + BATCH]]
+        connection.execute(delete(file.table).where(*same), keys)
+    return len(gone)
 
 
 def reference_folder() -> Path:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
 from smsgw import jobs, metrics
+from smsgw.crypto import Unreadable
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
 
@@ -46,7 +47,7 @@ def figures() -> Response:
         abort(403)
     try:
         return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, Unreadable):
         abort(503)
 
 
@@ -70,7 +71,7 @@ def _has_database(rt: Runtime) -> bool:
     try:
         with rt.reading() as tx:
             return bool(tx.connection.execute(text("SELECT 1")).scalar_one())
-    except SQLAlchemyError:
+    except (SQLAlchemyError, Unreadable):
         return False
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import jobs, logs, outbox, responder
 from smsgw.carriers.base import Carrier, Forged, Malformed, WebhookRequest
+from smsgw.crypto import Unreadable
 from smsgw.runtime import Runtime
 
 NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
@@ -66,7 +67,7 @@ def _noted(name: str) -> Response | None:
                 outbox.apply_report(tx, report)
     except Malformed as error:
         _malformed(carrier, error)
-    except (DBAPIError, NoConnection):
+    except (DBAPIError, NoConnection, Unreadable):
         return Response(NOT_STORED, 503, RETRY_AFTER)
     return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from smsgw import audit, outbox, responder, retention
+from smsgw import audit, migrate, outbox, responder, retention, runtime, settings
 from smsgw.audit import Act, Head
 from smsgw.carriers.base import Ending, IncomingSms, SendError
 from smsgw.models import audit as table
@@ -29,17 +29,20 @@ def rows(rt: Runtime) -> list[tuple[str, str, str | None]]:
 
 
 def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
-    """As many disclosures, sealed."""
+    """As many disclosures, sealed as the clock does."""
     with rt.writing() as tx:
+        last = audit.head(tx)
         made = []
         for number in range(first, first + lines):
             row = {"at": tx.now + timedelta(seconds=number), "actor": "participant"}
             row |= {"act": Act.DISCLOSED, "phone_id": number, "message_id": number}
             row |= {"subject": tx.vault.hash(str(number), "nkp"), "detail": "saldo.balance"}
-            made.append(row | {"mac": audit._mac(tx, row)})
+            row |= {"mac": audit._mac(tx, row), "number": last.number + 1}
+            last = Head(last.number + 1, audit._chained(tx, last.seal, last.number + 1, row["mac"]))
+            made.append(row | {"seal": last.seal})
         tx.connection.execute(insert(table), made)
-    last = audit.seal(rt)
-    assert last is not None
+        tx.connection.execute(delete(audit_head))
+        tx.connection.execute(insert(audit_head).values(id=1, number=last.number, seal=last.seal))
     return last
 
 
@@ -140,6 +143,32 @@ def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runt
     assert findings(rt) == [f"row {head.number} lies behind the head"]
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        *("at='x'", "mac='text'", "subject='text'", "seal=NULL", "seal='s'", "detail=x'00'"),
+        *("number='abc'", "number=-3", "phone_id='y'"),
+    ],
+)
+def test_what_is_no_value_at_all_is_a_finding(tmp_path: Path, redis_url: str, harm: str) -> None:
+    """SQLite keeps what it is given."""
+    rt = embedded(tmp_path, redis_url)
+    fill(rt, 4)
+    with rt.service.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE audit SET {harm} WHERE number=2")
+    assert findings(rt)
+    with rt.writing() as tx:
+        audit.note(tx, Act.RESENT, "shell:ani")
+    assert audit.seal(rt) is not None  # and the clock goes on
+    rt.close()
+
+
+def embedded(home: Path, redis_url: str) -> Runtime:
+    made = runtime.build(settings.load({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}))
+    migrate.upgrade(made.service, "service")
+    return made
+
+
 def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
     """What the clock adds meanwhile is no finding."""
     known = fill(rt, 50)
@@ -168,7 +197,7 @@ def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -
     with rt.writing() as tx:
         row = {"at": tx.now, "actor": "shell:nobody", "act": "closed", "mac": b"\0" * 32}
         tx.connection.execute(insert(table).values(row))
-    assert findings(rt) == ["row 1 was not written by us"]
+    assert findings(rt) == ["the unsealed row with id 1 was not written by us"]
     audit.seal(rt)
     assert findings(rt) == ["row 1 was changed, or not written by us"]
 
@@ -179,14 +208,18 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
 
     say(rt, P1, "SALDO")
     waiting = called("audit", "verify")
-    assert (waiting.returncode, "1 rows are not sealed yet (ids 1)" in waiting.stdout) == (0, True)
+    assert "1 rows are not sealed yet (ids 1)" in waiting.stdout
+    assert (waiting.returncode, "is `smsgw clock` running" in waiting.stdout) == (1, True)
     audit.seal(rt)
     head = called("audit", "head").stdout.strip()
     assert called("audit", "verify", "--head", head).stdout.endswith(f"head {head}\n")
     apply(rt, update(table).values(detail="kontak.list"))
     broken = called("audit", "verify")
     assert (broken.returncode, "row 1 was changed" in broken.stdout) == (1, True)
-    assert "a head is a number" in called("audit", "verify", "--head", "x").stderr
+    for head in ("x", ""):
+        assert "a head is a number" in called("audit", "verify", "--head", head).stderr
+    other = called("audit", "verify", "--head", f"0:{'1' * 64}")
+    assert "the head of no rows is another" in other.stdout
 
 
 @pytest.mark.parametrize("asked", ["SALDO", "IURAN", "STATUS", "DATA", "KLAIM", "JP"])
@@ -231,7 +264,7 @@ def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_
     assert rows(rt) == [
         (actor, "resent", f"reply {one}"),
         (actor, "closed", f"reply {other}"),
-        (actor, "ledger loaded", "1 rows"),
+        (actor, "ledger loaded", "contacts: 1 rows"),
         (actor, "ledger made", "2 participants"),
     ]
 

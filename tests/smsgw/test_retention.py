@@ -2,7 +2,7 @@
 
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Column, delete, func, select, update
@@ -76,6 +76,17 @@ def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
 
 
+def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+    for number in range(3):
+        say(rt, f"+6285700000{number:03}", "KONTAK")
+    with rt.writing() as tx:
+        ahead = clock.now + timedelta(days=300)
+        first = messages.c.id < 3
+        tx.connection.execute(update(messages).where(first).values(received_at=ahead))
+    passes(rt, clock, 91)
+    assert held(rt, messages.c.text) == 2
+
+
 def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     say(down(rt), P2, "SALDO 20098765432")
@@ -135,12 +146,14 @@ def test_a_complaint_is_closed_by_an_operator(rt: Runtime, environ: dict[str, st
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     number = "ADU-251031-0001"
     assert "no open complaint" in called(environ, "cases", "close", "ADU-251031-0009").stderr
+    shown = called(environ, "cases", "show", number.lower()).stdout
+    assert shown == f"{P1}\nLAPOR PT Maju belum bayar iuran\n"
     assert called(environ, "cases", "close", number).stdout == f"{number} is closed\n"
     assert called(environ, "cases", "list").stdout == ""
     assert "selesai" in say(rt, P1, f"STATUS {number}").reply.text
     with rt.reading() as tx:
-        (act,) = tx.connection.execute(select(audit.c.detail).where(audit.c.act == "case closed"))
-        assert act.detail == number
+        acts = tx.connection.execute(select(audit.c.act, audit.c.detail).order_by(audit.c.id))
+        assert acts.all()[:2] == [("looked", number), ("case closed", number)]
 
 
 def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:

@@ -279,11 +279,11 @@ def test_an_operators_word(
     listed = command(environ, "list")
     assert "+6281*****7890" in listed
     reply_id = listed.split()[0]
-    assert command(environ, "resend", reply_id) == ""
+    assert command(environ, "resend", reply_id) == f"{reply_id} is sent again\n"
     clock.moves(minutes=1)
     send(texted)
     assert (settled(texted), len(stub.posts)) == (["resent", None], 2)
-    assert command(environ, "close", reply_id) == ""
+    assert command(environ, "close", reply_id) == f"{reply_id} is closed\n"
     assert command(environ, "list") == ""
     assert "nobody is in doubt about" in command(environ, "close", reply_id, "99")
     assert (state(texted), len(stub.posts)) == ("refused", 2)

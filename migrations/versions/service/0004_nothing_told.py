@@ -62,10 +62,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_cases_message_id", "cases", ["message_id"])
     _may_end(True)
-    for table in ("messages", "replies"):
-        op.create_index(
-            f"ix_{table}_texts", table, ["id"], sqlite_where=HELD, postgresql_where=HELD
-        )
+    for table, at in (("messages", "received_at"), ("replies", "made_at")):
+        op.create_index(f"ix_{table}_texts", table, [at], sqlite_where=HELD, postgresql_where=HELD)
 
 
 def downgrade() -> None:

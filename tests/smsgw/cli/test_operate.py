@@ -29,7 +29,7 @@ def smsgw(home: Path, *arguments: str | Path, **environ: str) -> subprocess.Comp
 def test_an_installation_without_the_demo_knows_nobody(home: Path) -> None:
     before = smsgw(home, "say", "SALDO", "--from", P1)
     assert before.returncode == 1
-    assert before.stderr == "Error: nothing could be stored; `smsgw doctor` tells what is missing\n"
+    assert "there is no installation in" in before.stderr
     assert smsgw(home, "migrate").returncode == 0
     said = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
     assert '"outcome": "not_registered"' in said.stdout
@@ -104,6 +104,7 @@ def test_settings_are_printed_masked_and_refused_all_at_once(home: Path) -> None
 
 
 def test_a_worker_without_a_queue_says_so(home: Path) -> None:
+    smsgw(home, "migrate")
     done = smsgw(home, "worker")
     assert done.returncode == 1
     assert "there is no REDIS_URL" in done.stderr

@@ -25,7 +25,7 @@ from tests.smsgw.web.test_webhooks import TWILIO
 from tests.web_process import BIN, Web, web_process
 
 ROOT = Path(__file__).parents[3]
-HOSTILE, GENERATED = 9_000, 230  # requests, and for each of the interface's operations
+HOSTILE, GENERATED = 9_400, 110  # requests, and for each of the interface's operations
 WARM, GROWTH = 2_000, 16 * 1024  # requests before the memory is looked at, KiB that it may grow
 OURS = {data_keys.name, audit_head.name}  # what holds rows before anybody came
 CHECKS = [

@@ -1,0 +1,128 @@
+"""Where there is nothing to work on, or it cannot be used, a command says what to do."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import P1, STRANGER
+from tests.smsgw.cli.test_operate import smsgw
+from tests.twilio_stub import TWILIO
+
+COMMANDS = [
+    *("worker", "clock", "say SALDO --from 081234567890", "cases list", "cases erase x"),
+    *("unknown list", "audit head", "audit verify", "keys rotate", "ledger make --participants 1"),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def made(home: Path) -> Path:
+    assert smsgw(home, "migrate").returncode == 0
+    return home
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_another_folder_nothing_is_left_behind(home: Path, command: str) -> None:
+    done = smsgw(home, *command.split())
+    assert (done.returncode, "set SMSGW_HOME" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_a_key_that_is_missing_is_not_made_anew(made: Path) -> None:
+    key = made / "instance" / "secret_key"
+    kept = key.read_text()
+    key.unlink()
+    for command in (["cases", "list"], ["migrate"], ["doctor"], ["run"]):
+        done = smsgw(made, *command)
+        assert (done.returncode, "restore it" in done.stderr) == (1, True), done.stderr
+        assert not key.exists()
+    key.write_text(kept + "\n")  # as an editor leaves it
+    assert smsgw(made, "cases", "list").returncode == 0
+
+
+@pytest.mark.parametrize("secret", ["", "short", "\xff"])
+def test_a_key_that_is_none_is_refused(home: Path, secret: str) -> None:
+    (home / "instance").mkdir()
+    (home / "instance" / "secret_key").write_bytes(secret.encode("latin-1"))
+    done = smsgw(home, "migrate")
+    assert (done.returncode, "secret_key" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
+    assert not (home / "instance" / "smsgw.db").exists()
+
+
+@pytest.mark.parametrize(
+    "octets", [b"this is no database, though it is long enough to be" * 50, b""]
+)
+def test_a_file_that_is_no_database_is_told(made: Path, octets: bytes) -> None:
+    for each in (made / "instance").glob("smsgw.db*"):
+        each.unlink()
+    (made / "instance" / "smsgw.db").write_bytes(octets)
+    for command in (["cases", "list"], ["audit", "verify"]):
+        done = smsgw(made, *command)
+        assert (done.returncode, "the database cannot be used" in done.stderr) == (1, True)
+        assert "Traceback" not in done.stderr
+    assert "it cannot be used" in smsgw(made, "doctor").stdout or octets == b""
+
+
+def test_nobody_else_may_look(made: Path) -> None:
+    key = made / "instance" / "secret_key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert "ok   files" in smsgw(made, "doctor").stdout
+    (made / "instance").chmod(0o755)
+    assert "chmod 700" in smsgw(made, "doctor").stdout
+
+
+def test_nobody_speaks_for_a_real_phone(made: Path) -> None:
+    """Where a carrier reaches people; one on this machine is a test's own."""
+    real = smsgw(made, "say", "SALDO", "--from", P1, **TWILIO)
+    assert (real.returncode, "would speak for a real phone" in real.stderr) == (1, True)
+    here = {"TWILIO_API_BASE": "http://127.0.0.1:9"}
+    assert smsgw(made, "say", "KONTAK", "--from", STRANGER, **TWILIO, **here).returncode == 0
+
+
+def test_silence_is_explained(made: Path) -> None:
+    said = smsgw(made, "say", "SALDO", "--from", "TELKOMSEL")
+    assert said.stdout == "(no reply: this is no phone number that we answer)\n"
+
+
+def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
+    smsgw(made, "ledger", "make", "--participants", "700")
+    folder = made / "files"
+    folder.mkdir()
+    header = (
+        "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason,"
+        "employer,emergency_name,emergency_phone\n"
+    )
+    (folder / "participants.csv").write_text(header)
+    refused = smsgw(made, "ledger", "load", str(folder), "--replace")
+    assert (refused.returncode, "would delete all" in refused.stderr) == (1, True)
+    (folder / "participants.csv").write_text(header + "19012345678,,,,,,,,,,,,\n")
+    told = smsgw(made, "ledger", "load", str(folder), "--replace")
+    assert told.stdout == "participants: 1 rows, 700 deleted\n"
+    with sqlite3.connect(made / "instance" / "smsgw.db") as file:
+        held = file.execute("SELECT detail FROM audit WHERE act='ledger loaded'").fetchall()
+    file.close()
+    assert held == [("participants: 1 rows, 700 deleted",)]
+
+
+def test_an_id_that_cannot_be_is_a_wrong_argument(made: Path) -> None:
+    done = smsgw(made, "unknown", "close", "9" * 24)
+    assert (done.returncode, "is not in the range" in done.stderr) == (2, True)
+
+
+def test_a_key_is_changed_as_the_manual_says(made: Path) -> None:
+    key = made / "instance" / "secret_key"
+    both = {"SMSGW_OLD_SECRET_KEY": key.read_text(), "SMSGW_SECRET_KEY": "n" * 40}
+    assert smsgw(made, "keys", "rotate", **both).returncode == 0
+    assert smsgw(made, "cases", "list").returncode == 0  # with the old one, still
+    key.write_text("n" * 40)
+    assert smsgw(made, "keys", "rotate").returncode == 0
+    key.write_text(both["SMSGW_OLD_SECRET_KEY"])
+    assert "SMSGW_SECRET_KEY" in smsgw(made, "cases", "list").stderr
