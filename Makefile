@@ -18,7 +18,7 @@ run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:
 	@SMSGW_DEMO=1 exec $(BIN)/smsgw run
 
 test: $(VENV)/dev.done  ## every test
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/ruff format --check .
@@ -26,7 +26,7 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python requirements/audit.py
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
 	@$(BIN)/python requirements/audit.py

