@@ -1,9 +1,12 @@
 """The published configuration: keywords as posters print them, and the wordings of every reply."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
+from math import inf
+from threading import Lock
 from typing import Any
 
 import yaml
@@ -11,8 +14,10 @@ import yaml
 from grammar import Grammar, Keyword, PosterError, Service, Words
 from handlers import HANDLERS, WORDINGS
 from handlers.question import Value
-from smsgw import replies
+from smsgw import logs, replies
 from smsgw.replies import OwnWords, Wording, WordingError
+
+log = logs.get(__name__)
 
 DEFAULT_BUDGET = 1
 LANGUAGES = ("id", "en")
@@ -49,9 +54,48 @@ class Configuration:
         )
 
 
+class Published:
+    """The configuration that answers. `newer` gives the version that was published since one it is
+    told, with its text."""
+
+    def __init__(
+        self, newer: Callable[[int], tuple[int, str] | None] = lambda _: None, lasts: float = inf
+    ) -> None:
+        """`lasts`: seconds after which `refresh` asks again."""
+        self._newer = newer
+        self._lasts = lasts
+        self._until = 0.0
+        self._lock = Lock()
+        self.version = 0
+        self.configuration = shipped()
+
+    def refresh(self) -> None:
+        """Learns of what was published meanwhile, where it was not asked of late. What cannot be
+        read is told, and what answered before goes on."""
+        if time.monotonic() < self._until or not self._lock.acquire(blocking=False):
+            return
+        try:
+            found = self._newer(self.version)
+            self._until = time.monotonic() + self._lasts
+            if found is not None:
+                self._take(*found)
+        finally:
+            self._lock.release()
+
+    def _take(self, version: int, text: str) -> None:
+        try:
+            self.configuration, self.version = load(text), version
+        except KeywordsError as error:
+            log.error("a published configuration cannot be read", version=version, why=str(error))
+
+
 @cache
-def published() -> Configuration:
-    return load(resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8"))
+def shipped() -> Configuration:
+    return load(shipped_text())
+
+
+def shipped_text() -> str:
+    return resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
 
 def load(text: str) -> Configuration:

@@ -18,19 +18,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
-from handlers import HANDLERS, context, disclosure, misread
+from handlers import disclosure
 from handlers.ports import Contact, LedgerDown
 from handlers.question import (
     CaseKind,
     Change,
-    Close,
     Disown,
-    Draft,
     Guess,
     OpenCase,
-    OpenQuestion,
     Outcome,
-    Question,
     Reply,
     Resume,
     Speak,
@@ -43,9 +39,9 @@ from handlers.question import (
 from smsgw import (
     audit,
     cases,
+    deciding,
     gsm7,
     inbox,
-    keywords,
     limits,
     logs,
     outbox,
@@ -58,6 +54,7 @@ from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
 from smsgw.crypto import Unreadable
 from smsgw.inbox import Owed, Repeated, Verdict
+from smsgw.keywords import Configuration
 from smsgw.limits import Gate
 from smsgw.models import Priority, ReplyState
 from smsgw.registry import Known, Notice
@@ -111,12 +108,13 @@ class Heard:
     """A message as the grammar read it."""
 
     sms: IncomingSms
+    configuration: Configuration
     said: Command | Misread
     text_hash: bytes
     gate: Gate
     is_ours: bool  # a reply of ours that comes back
     owed: int | None  # the id it is stored under when its answer had to wait
-    actor: str = audit.PARTICIPANT
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +123,7 @@ class Told:
 
     rt: Runtime
     tx: Transaction
+    configuration: Configuration
     call_centre: Verbatim | None
     actor: str
     message_id: int = 0
@@ -151,14 +150,10 @@ def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
 
 def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answer | None:
     started = time.perf_counter()
-    published = keywords.published()
-    said = published.grammar.parse(sms.text)
-    is_ours = published.own_words.are(sms.text)
-    sms = replace(sms, text=_storable(published.grammar, said, sms.text))
     try:
+        heard = _heard(rt, sms, owed, actor)
         with rt.counters.alone(f"{sms.carrier}:{sms.carrier_ref}"):
-            heard = _heard(rt, sms, said, owed, is_ours=is_ours)
-            answer = _in_turn(rt, replace(heard, actor=actor))
+            answer = _in_turn(rt, heard)
     except Repeated:
         return None
     except (DBAPIError, NoConnection, Unreadable) as error:
@@ -169,12 +164,23 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answ
     return answer
 
 
-def _heard(
-    rt: Runtime, sms: IncomingSms, said: Command | Misread, owed: int | None, *, is_ours: bool
-) -> Heard:
+def _heard(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Heard:
+    rt.published.refresh()
+    configuration = rt.published.configuration
+    said = configuration.grammar.parse(sms.text)
+    is_ours = configuration.own_words.are(sms.text)
+    sms = replace(sms, text=_storable(configuration.grammar, said, sms.text))
     normal = normalise(sms.text)
-    gate = _gate(rt, sms.sender, normal)
-    return Heard(sms, said, rt.vault.hash(normal, "text"), gate, is_ours, owed)
+    return Heard(
+        sms=sms,
+        configuration=configuration,
+        said=said,
+        text_hash=rt.vault.hash(normal, "text"),
+        gate=_gate(rt, sms.sender, normal),
+        is_ours=is_ours,
+        owed=owed,
+        actor=actor,
+    )
 
 
 def _in_turn(rt: Runtime, heard: Heard) -> Answer:
@@ -198,7 +204,8 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         decision = _within_limits(heard, _decide(rt, heard, known))
     call_centre = _short(rt.ledger.contact("call_centre"))  # before the write: no lock waits for it
     with rt.writing() as tx:
-        return _store(Told(rt, tx, call_centre, heard.actor), heard, known, decision)
+        told = Told(rt, tx, heard.configuration, call_centre, heard.actor)
+        return _store(told, heard, known, decision)
 
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
@@ -208,22 +215,19 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
-    said = context.resolve(_completed(heard, known.caller.open), known.caller)
-    if context.is_silent(said, known.caller):
-        return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
     today = rt.now().astimezone(rt.settings.zone).date()
-    question = Question(said, known.caller, rt.ledger, keywords.published().usage, today)
-    meant = context.meant(said, known.caller)
-    asked = replace(question, said=meant) if meant else question
+    what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
-        reply = disclosure.locked(asked) or _handled(asked)
+        decided = deciding.decide(*what, rt.ledger, today)
     except LedgerDown:
         if heard.owed is not None:
             raise NotStored from None
-        waits = Verdict(said.keyword, Outcome.UNAVAILABLE, is_final=False)
+        waits = Verdict(deciding.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
-    settled = (Close(),) if context.is_settled(said, known.caller, reply) else ()
-    return Decision(Verdict(said.keyword, reply.outcome), reply, (*settled, *reply.changes))
+    reply = decided.reply
+    if reply is None:
+        return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
+    return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
 
 
 def _within_limits(heard: Heard, decision: Decision) -> Decision:
@@ -257,24 +261,6 @@ def _read(tx: Transaction, number: str, said: Command | Misread) -> Known:
     return registry.read(
         tx, number, code=str(code) if code else None, case=str(case) if case else None
     )
-
-
-def _completed(heard: Heard, asked: OpenQuestion | None) -> Command | Misread:
-    """What a message without a keyword adds to a registration that lacked something."""
-    if not isinstance(asked, Draft) or heard.said.word:
-        return heard.said
-    grammar, draft = keywords.published().grammar, asked.command
-    completed = grammar.complete(draft.keyword, draft.fields, heard.sms.text)
-    is_no_help = completed.fields == draft.fields and heard.said.keyword is None
-    return heard.said if is_no_help else completed
-
-
-def _handled(question: Question) -> Reply:
-    if isinstance(question.said, Misread):
-        return misread.answer(question)
-    if misread.is_asked_first(question.said):
-        return misread.suggest(question, question.said)
-    return HANDLERS[question.said.keyword].answer(question)
 
 
 # Twilio's OptOutType: the carrier has answered, and blocked or unblocked the phone, itself.
@@ -381,7 +367,7 @@ def _disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
 
 def _worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:
     everywhere = {"call_centre": told.call_centre, "ref": replies.reference(told.message_id)}
-    return keywords.published().text(wording, {**values, **everywhere}, told.language)
+    return told.configuration.text(wording, {**values, **everywhere}, told.language)
 
 
 def _short(contact: Contact | None) -> Verbatim | None:

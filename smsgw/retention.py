@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind
-from smsgw import audit, cases, keywords, logs, outbox, unknowns
+from smsgw import audit, cases, logs, outbox, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
@@ -115,7 +115,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
             Draft(
                 *(case.message_id, case.phone_id, None),
                 *(rt.unasked.name, rt.unasked.own_lane),
-                keywords.published().text("hapus_data.done", {"number": number}, language),
+                rt.published.configuration.text("hapus_data.done", {"number": number}, language),
                 *(rt.settings.validity, Priority.SCHEDULED),
             ),
         )

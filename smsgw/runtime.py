@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from smsgw import carriers, embedded, keys, overdue
 from smsgw.carriers.base import Carrier
 from smsgw.crypto import Vault, Wrapper
+from smsgw.keywords import Published
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
 from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
@@ -53,6 +54,7 @@ class Runtime:
     redis_url: str | None = None
     redis: Redis | None = None  # for hints: gives up within a second
     counters: Counters = field(default_factory=Counters)
+    published: Published = field(default_factory=Published)
     now: Callable[[], datetime] = utc_now
 
     @contextmanager

@@ -1,10 +1,10 @@
 """`smsgw keywords check` and `export`: the operators' configuration as YAML."""
 
-from importlib import resources
 from pathlib import Path
 
 import click
 
+from smsgw import keywords as configurations
 from smsgw import lint
 
 
@@ -35,8 +35,7 @@ def check(file: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def export(file: Path) -> None:
     """Write the published configuration to FILE."""
-    seeds = resources.files("smsgw").joinpath("seeds/keywords.yaml")
     try:
-        file.write_text(seeds.read_text("utf-8"), "utf-8")
+        file.write_text(configurations.shipped_text(), "utf-8")
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from None

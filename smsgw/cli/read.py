@@ -15,7 +15,7 @@ from smsgw import gsm7, keywords
 @click.option("--json", "as_json", is_flag=True, help='Read {"text": …} a line, write JSON.')
 def parse(as_json: bool) -> None:
     """Read each line of standard input: its keyword and fields, or what is wrong."""
-    grammar = keywords.published().grammar
+    grammar = keywords.shipped().grammar
     out = sys.stdout  # click.echo flushes after every line
     for text in _texts(as_json):
         read = _told(grammar.parse(text))

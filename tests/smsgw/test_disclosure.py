@@ -51,7 +51,7 @@ def told_of(person: dict[str, str]) -> set[str]:
 
 
 PHONES = ["+6289900000000", "+6289900000001", "+60123000001", *(p["phone"] for p in WORLD)]
-WORDS = [word for usage in keywords.published().usage.values() for word in usage.split()]
+WORDS = [word for usage in keywords.shipped().usage.values() for word in usage.split()]
 IDENTITIES = [
     each[field] for each in WORLD for field in ("nkp", "nik", "name", "phone") if each[field]
 ]
@@ -129,7 +129,7 @@ def test_every_participant_is_answered_in_one_segment(world: Runtime, asked: str
     for nkp in [*(each["nkp"] for each in WORLD), *made]:
         said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
         caller = Caller("+6289900000000", bound=(Bound(nkp),))
-        usage = keywords.published().usage
+        usage = keywords.shipped().usage
         reply = HANDLERS[keyword].answer(
             Question(said, caller, world.ledger, usage, date(2025, 10, 31))
         )
@@ -137,6 +137,6 @@ def test_every_participant_is_answered_in_one_segment(world: Runtime, asked: str
         for language in keywords.LANGUAGES:
             for each in (reply, *reply.pages):
                 values = {**each.values, **everywhere}
-                text = keywords.published().text(each.wording, values, language)
+                text = keywords.shipped().text(each.wording, values, language)
                 cost = counted(text)
                 assert (cost.encoding, cost.segments) == ("GSM-7", 1), text

@@ -79,7 +79,7 @@ def test_two_hundred_at_one_instant_cost_five_replies(counting: Runtime) -> None
 
 
 def test_two_of_us_texting_each_other_stop_at_once(counting: Runtime) -> None:
-    published = keywords.published()
+    published = keywords.shipped()
     answer = say(counting, STRANGER, "halo, ini layanan apa?")
     other = "+6285700000001"
     assert say(counting, other, answer.reply.text).verdict.reason == "echo"
@@ -224,7 +224,7 @@ def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, cloc
 
 
 def test_no_message_that_people_write_is_taken_for_ours() -> None:
-    own = keywords.published().own_words
+    own = keywords.shipped().own_words
     for path in set(FOLDER.glob("*.yaml")) - {FOLDER / "limits.yaml"}:
         for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
             for step in conversation["steps"]:

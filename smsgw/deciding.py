@@ -1,0 +1,69 @@
+"""What a message is answered: by a configuration, what is known of the phone, and the ledger.
+
+Nothing is stored or sent here, so the same words serve whoever asks what would be answered.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from grammar import Command, Misread
+from handlers import HANDLERS, context, disclosure, misread
+from handlers.ports import Ledger
+from handlers.question import Caller, Close, Draft, OpenQuestion, Question, Reply
+from smsgw.keywords import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`said` is what was meant; `reply` is None where thanks are best left alone."""
+
+    said: Command | Misread
+    reply: Reply | None
+
+
+def decide(
+    configuration: Configuration,
+    said: Command | Misread,
+    text: str,
+    caller: Caller,
+    ledger: Ledger,
+    today: date,
+) -> Decided:
+    """`said`: `text` as the configuration's grammar reads it. Raises LedgerDown, after `meant` of
+    the same arguments has told what was asked."""
+    said = meant(configuration, said, text, caller)
+    if context.is_silent(said, caller):
+        return Decided(said, None)
+    question = Question(said, caller, ledger, configuration.usage, today)
+    chosen = context.meant(said, caller)
+    asked = replace(question, said=chosen) if chosen else question
+    reply = disclosure.locked(asked) or _handled(asked)
+    settled = (Close(),) if context.is_settled(said, caller, reply) else ()
+    return Decided(said, replace(reply, changes=(*settled, *reply.changes)))
+
+
+def meant(
+    configuration: Configuration, said: Command | Misread, text: str, caller: Caller
+) -> Command | Misread:
+    """What is said, to a phone with that question open."""
+    return context.resolve(_completed(configuration, said, text, caller.open), caller)
+
+
+def _completed(
+    configuration: Configuration, said: Command | Misread, text: str, asked: OpenQuestion | None
+) -> Command | Misread:
+    """What a message without a keyword adds to a registration that lacked something."""
+    if not isinstance(asked, Draft) or said.word:
+        return said
+    draft = asked.command
+    completed = configuration.grammar.complete(draft.keyword, draft.fields, text)
+    is_no_help = completed.fields == draft.fields and said.keyword is None
+    return said if is_no_help else completed
+
+
+def _handled(question: Question) -> Reply:
+    if isinstance(question.said, Misread):
+        return misread.answer(question)
+    if misread.is_asked_first(question.said):
+        return misread.suggest(question, question.said)
+    return HANDLERS[question.said.keyword].answer(question)
