@@ -9,7 +9,12 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import Case, CaseKind
-from smsgw.models import Ciphertext, cases, messages, phones
+from smsgw.models import (
+    Ciphertext,
+    cases,
+    messages,
+    phones,
+)
 from smsgw.runtime import Outrun, Transaction
 
 

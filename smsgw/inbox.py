@@ -7,7 +7,12 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import Ciphertext, MessageState, messages, phones
+from smsgw.models import (
+    Ciphertext,
+    MessageState,
+    messages,
+    phones,
+)
 from smsgw.runtime import Transaction
 
 

@@ -12,7 +12,13 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw.crypto import FIRST_KEY, LAST_KEY, Keys, Vault, Wrapper, new_key
-from smsgw.models import Ciphertext, KeyPurpose, data_keys, messages, phones
+from smsgw.models import (
+    Ciphertext,
+    KeyPurpose,
+    data_keys,
+    messages,
+    phones,
+)
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
 EARLIEST = ((phones.c.number, Ciphertext.PHONE), (messages.c.text, Ciphertext.MESSAGE))

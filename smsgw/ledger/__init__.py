@@ -23,7 +23,7 @@ from handlers.ports import (
     Rate,
     YearPaid,
 )
-from smsgw.models import (
+from smsgw.models.ledger import (
     balances,
     claims,
     contacts,

@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 
 from sqlalchemy import Table
 
-from smsgw import models, phone
+from smsgw import phone
+from smsgw.models import ledger as tables
 
 Value = str | date | Decimal | None
 Reader = Callable[[str], Value]
@@ -91,7 +92,7 @@ PROGRAM = one_of("JHT", "JKK", "JKM", "JP", "JKP")
 
 FILES: Mapping[str, File] = {
     "participants": File(
-        models.participants,
+        tables.participants,
         ("nkp",),
         {
             "nkp": NKP,
@@ -110,17 +111,17 @@ FILES: Mapping[str, File] = {
         },
     ),
     "programs": File(
-        models.programs,
+        tables.programs,
         ("nkp", "program", "since"),
         {"nkp": NKP, "program": PROGRAM, "since": day, "until": day},
     ),
     "balances": File(
-        models.balances,
+        tables.balances,
         ("nkp", "as_of"),
         {"nkp": NKP, "as_of": day, "contributions": rupiah, "returns": rupiah, "total": rupiah},
     ),
     "contributions": File(
-        models.contributions,
+        tables.contributions,
         ("nkp", "month"),
         {
             "nkp": NKP,
@@ -130,7 +131,7 @@ FILES: Mapping[str, File] = {
         },
     ),
     "claims": File(
-        models.claims,
+        tables.claims,
         ("claim_no",),
         {
             "claim_no": text,
@@ -147,12 +148,12 @@ FILES: Mapping[str, File] = {
         },
     ),
     "offices": File(
-        models.offices,
+        tables.offices,
         ("code",),
         dict.fromkeys(("code", "name", "city", "address", "phone", "hours", "timezone"), text),
     ),
     "rates": File(
-        models.rates,
+        tables.rates,
         ("program", "category", "item", "effective_from"),
         {
             "program": text,
@@ -165,7 +166,7 @@ FILES: Mapping[str, File] = {
         },
     ),
     "contacts": File(
-        models.contacts,
+        tables.contacts,
         ("channel",),
         dict.fromkeys(("channel", "value", "hours", "note"), text),
     ),

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from smsgw.models import Priority, attempts, messages, replies
+from smsgw.models import (
+    Priority,
+    attempts,
+    messages,
+    replies,
+)
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import Carrier
 

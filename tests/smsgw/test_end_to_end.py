@@ -16,6 +16,7 @@ import requests
 from twilio.request_validator import RequestValidator
 
 from tests.conftest import P1, STRANGER
+from tests.servers import die_with_parent
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
 
 SMSGW = Path(sys.executable).parent / "smsgw"
@@ -45,7 +46,12 @@ class Service:
         self.log = home / "run.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [SMSGW, "run"], env=self.environ, stdout=log, stderr=log, cwd=home
+                [SMSGW, "run"],
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                cwd=home,
+                preexec_fn=die_with_parent(signal.SIGTERM),
             )
         until = time.monotonic() + 60
         while "Try:" not in self.log.read_text():

@@ -27,7 +27,13 @@ from smsgw.carriers.base import (
 )
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
-from smsgw.models import Priority, attempts, bindings, messages, replies
+from smsgw.models import (
+    Priority,
+    attempts,
+    bindings,
+    messages,
+    replies,
+)
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock

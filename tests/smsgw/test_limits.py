@@ -14,7 +14,12 @@ from sqlalchemy import func, select
 
 from smsgw import keywords, runtime, settings
 from smsgw.limits import Counters
-from smsgw.models import cases, guesses, phones, replies
+from smsgw.models import (
+    cases,
+    guesses,
+    phones,
+    replies,
+)
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.servers import Queue

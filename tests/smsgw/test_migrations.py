@@ -10,8 +10,9 @@ from sqlalchemy import inspect, select, text
 
 from smsgw import migrate, models, runtime
 from smsgw.migrate import Which
+from smsgw.models.ledger import participants
 
-METADATA = {"service": models.service, "ledger": models.ledger}
+METADATA = {"service": models.service, "ledger": participants.metadata}
 
 
 @pytest.mark.parametrize("which", ["service", "ledger"])

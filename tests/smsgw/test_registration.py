@@ -9,7 +9,15 @@ from structlog.testing import capture_logs
 
 from smsgw import responder
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import cases, codes, freezes, messages, named, participants, phones
+from smsgw.models import (
+    cases,
+    codes,
+    freezes,
+    messages,
+    named,
+    phones,
+)
+from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock

@@ -9,7 +9,15 @@ from sqlalchemy import event, func, select
 from smsgw import jobs, outbox, registry, responder, runtime
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
-from smsgw.models import bindings, guesses, messages, participants, phones, questions, replies
+from smsgw.models import (
+    bindings,
+    guesses,
+    messages,
+    phones,
+    questions,
+    replies,
+)
+from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock

@@ -12,7 +12,13 @@ from sqlalchemy import func, select
 from smsgw import audit, keys, registry, rotation, runtime, settings
 from smsgw.crypto import Unreadable, Vault
 from smsgw.limits import Counters
-from smsgw.models import Ciphertext, bindings, data_keys, messages, phones
+from smsgw.models import (
+    Ciphertext,
+    bindings,
+    data_keys,
+    messages,
+    phones,
+)
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
 from tests.conftest import KEY, P1, STRANGER, Clock

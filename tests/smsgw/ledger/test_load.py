@@ -20,6 +20,7 @@ from smsgw.ledger import (
 from smsgw.ledger.demo import moved, prepare
 from smsgw.ledger.load import LoadError, load, reference_folder
 from smsgw.ledger.make import NumbersTaken, make
+from smsgw.models import ledger as tables
 
 HEADER = (
     "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason,"
@@ -67,7 +68,7 @@ def test_loading_again_changes_what_changed_and_keeps_the_rest(
 ) -> None:
     load(engine, reference_folder())
     load(engine, folder(tmp_path, ROW.replace("+6281234567890", "")))
-    assert rows(engine, models.participants) == 11
+    assert rows(engine, tables.participants) == 11
     participant = SqlLedger(engine).participant("19012345678")
     assert participant is not None
     assert participant.phone is None
@@ -76,8 +77,8 @@ def test_loading_again_changes_what_changed_and_keeps_the_rest(
 def test_replace_deletes_what_the_file_no_longer_holds(engine: Engine, tmp_path: Path) -> None:
     load(engine, reference_folder())
     load(engine, folder(tmp_path, ROW), replace=True)
-    assert rows(engine, models.participants) == 1
-    assert rows(engine, models.balances) == 9
+    assert rows(engine, tables.participants) == 1
+    assert rows(engine, tables.balances) == 9
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_one_bad_row_loads_nothing_and_is_named(
     with pytest.raises(LoadError, match=f"participants.csv:{told}"):
         load(engine, folder(tmp_path, good, row, good.replace("2009", "3009")))
     with engine.connect() as connection:
-        names = connection.execute(select(models.participants.c.name)).scalars().all()
+        names = connection.execute(select(tables.participants.c.name)).scalars().all()
     assert "Changed" not in names
     assert len(names) == 11
 
@@ -149,8 +150,8 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
     load(engine, reference_folder())
     for _ in range(2):
         make(engine, 2_500)
-    assert rows(engine, models.participants) == 2_511
-    assert rows(engine, models.balances) == 2_509
+    assert rows(engine, tables.participants) == 2_511
+    assert rows(engine, tables.balances) == 2_509
     made = SqlLedger(engine).participant("90000002499")
     assert made is not None
     assert made.phone is not None
@@ -162,10 +163,10 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
 def test_making_people_leaves_real_ones_alone(engine: Engine, tmp_path: Path) -> None:
     load(engine, folder(tmp_path, ROW.replace("19012345678", "90000000001")))
     make(engine, 1)
-    assert rows(engine, models.participants) == 2
+    assert rows(engine, tables.participants) == 2
     with pytest.raises(NumbersTaken):
         make(engine, 2)
-    assert rows(engine, models.participants) == 2
+    assert rows(engine, tables.participants) == 2
 
 
 LOOK_UPS = (
@@ -217,7 +218,7 @@ def test_the_demo_is_loaded_once_and_is_of_this_month(engine: Engine) -> None:
     participant = ledger.participant("19012345678")
     assert participant is not None
     assert participant.birth_date == date(1990, 8, 17)
-    assert rows(engine, models.contributions) == 180
+    assert rows(engine, tables.contributions) == 180
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> No
     ledger = SqlLedger(engine, clock=lambda: now[0])
     assert ledger.contact("call_centre").value == "175"
     with engine.begin() as connection:
-        connection.execute(models.contacts.update().values(value="176"))
+        connection.execute(tables.contacts.update().values(value="176"))
     assert ledger.contact("call_centre").value == "175"
     now[0] = 61.0
     assert ledger.contact("call_centre").value == "176"

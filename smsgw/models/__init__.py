@@ -1,11 +1,9 @@
-"""The tables: `service` is what this system writes, `ledger` the scheme's own, read by look-up.
+"""The tables that this system writes; the scheme's own, read by look-up, are in `ledger`.
 
 Phones, NIKs and NKPs in service tables are a keyed hash (to find by) and ciphertext (to read by);
 texts are ciphertext. Instants are aware UTC.
 """
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from sqlalchemy import (
@@ -13,81 +11,22 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     literal_column,
 )
 
-NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-service = MetaData(naming_convention=NAMES)
-ledger = MetaData(naming_convention=NAMES)
-
-Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER key
-
-
-class Instant(TypeDecorator[datetime]):
-    """Aware UTC in and out; SQLite would drop the offset and keep the wrong hour."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive time has no place in the database")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Rupiah(TypeDecorator[Decimal]):
-    """Whole rupiah. SQLite has no decimals and would round a NUMERIC through a float."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        return None if value is None else int(value)
-
-    def process_result_value(self, value: int | str | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
-
-
-class Figure(TypeDecorator[Decimal]):
-    """A decimal as it was written ("0.30"), for rates; no arithmetic is done in the database."""
-
-    impl = String(20)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: int | str | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
+from smsgw.models.types import Id, Instant, one_of
+from smsgw.models.types import service as service
 
 
 class Ciphertext(StrEnum):
@@ -164,11 +103,6 @@ class QuestionKind(StrEnum):
     CHOICE = "choice"
     DRAFT = "draft"
     SUGGESTION = "suggestion"
-
-
-def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{state}'" for state in states)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 data_keys = Table(
@@ -410,100 +344,3 @@ audit_head = Table(
 
 OPEN = attempts.c.ending.is_(None)
 Index("ix_attempts_open", attempts.c.started_at, sqlite_where=OPEN, postgresql_where=OPEN)
-
-participants = Table(
-    "participants",
-    ledger,
-    Column("nkp", String(20), primary_key=True),
-    Column("nik", String(16), index=True),
-    Column("name", Text),
-    Column("birth_date", Date),
-    Column("phone", String(16), index=True),
-    Column("email", Text),
-    Column("category", String(10)),
-    Column("status", String(20)),
-    Column("status_since", Date),
-    Column("status_reason", Text),
-    Column("employer", Text),
-    Column("emergency_name", Text),
-    Column("emergency_phone", String(16)),
-)
-
-programs = Table(
-    "programs",
-    ledger,
-    Column("nkp", String(20), primary_key=True),
-    Column("program", String(10), primary_key=True),
-    Column("since", Date, primary_key=True),
-    Column("until", Date),
-)
-
-balances = Table(
-    "balances",
-    ledger,
-    Column("nkp", String(20), primary_key=True),
-    Column("as_of", Date, primary_key=True),
-    Column("contributions", Rupiah),
-    Column("returns", Rupiah),
-    Column("total", Rupiah),
-)
-
-contributions = Table(
-    "contributions",
-    ledger,
-    Column("nkp", String(20), primary_key=True),
-    Column("month", Date, primary_key=True),  # its first day
-    Column("jht", Rupiah),
-    Column("jp", Rupiah),
-    Column("jkk", Rupiah),
-    Column("jkm", Rupiah),
-    Column("jkp", Rupiah),
-    Column("paid_on", Date),
-)
-
-claims = Table(
-    "claims",
-    ledger,
-    Column("claim_no", String(20), primary_key=True),
-    Column("nkp", String(20), index=True),
-    Column("program", String(10)),
-    Column("reason", Text),
-    Column("stage", String(20)),
-    Column("filed_on", Date),
-    Column("updated_on", Date),
-    Column("amount", Rupiah),
-    Column("note", Text),
-)
-
-offices = Table(
-    "offices",
-    ledger,
-    Column("code", String(10), primary_key=True),
-    Column("name", Text),
-    Column("city", String(60), index=True),
-    Column("address", Text),
-    Column("phone", String(20)),
-    Column("hours", Text),
-    Column("timezone", String(10)),
-)
-
-rates = Table(
-    "rates",
-    ledger,
-    Column("program", String(20), primary_key=True),
-    Column("category", String(30), primary_key=True),
-    Column("item", String(30), primary_key=True),
-    Column("effective_from", Date, primary_key=True),
-    Column("value", Figure),
-    Column("unit", String(10)),
-    Column("note", Text),
-)
-
-contacts = Table(
-    "contacts",
-    ledger,
-    Column("channel", String(20), primary_key=True),
-    Column("value", Text),
-    Column("hours", Text),
-    Column("note", Text),
-)
