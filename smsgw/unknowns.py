@@ -70,12 +70,13 @@ def settle(
     if left == []:
         return _send_again(tx, unknown, Settled.ABSENT)
     found = next((each for each in left or () if each.is_same_text), None)
-    if found is not None:
+    has_time = tx.now < unknown.ended + DECIDE_AFTER
+    if found is not None and not (has_time and _is_contended(tx, unknown, found)):
         ref, delivery = found.carrier_ref, found.delivery
         report = Report(unknown.carrier, unknown.sms.attempt_id, delivery, ref, found.code)
         apply_report(tx, report, how=Settled.FOUND)
         return Settled.FOUND
-    if tx.now < unknown.ended + DECIDE_AFTER:
+    if has_time:
         _look_again(tx, unknown, tx.now + ASK_AGAIN)
         return None
     if may_resend and not _was_resent(tx, unknown) and tx.now < unknown.expires:
@@ -142,6 +143,20 @@ def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
         .where(attempts.c.started_at > tx.now - LEASE)
     )
     return bool(tx.connection.execute(select(exists(on_its_way))).scalar_one())
+
+
+def _is_contended(tx: Transaction, unknown: Unknown, found: Found) -> bool:
+    """Another SMS to the phone is in doubt too: the one in the books may be that, and a report may
+    tell yet."""
+    since = unknown.began - BOOKS_GO_BACK
+    others = (
+        select(attempts.c.id)
+        .join(replies, replies.c.id == attempts.c.reply_id)
+        .where(replies.c.phone_id == unknown.phone_id, replies.c.id != unknown.reply_id)
+        .where(attempts.c.ending == AttemptEnd.UNKNOWN, attempts.c.settled.is_(None))
+        .where(attempts.c.started_at.between(since, found.taken_at + CLOCKS_DIFFER))
+    )
+    return bool(tx.connection.execute(select(exists(others))).scalar_one())
 
 
 def _may_be_it(tx: Transaction, unknown: Unknown, found: Found) -> bool:

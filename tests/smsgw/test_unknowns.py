@@ -113,6 +113,42 @@ def test_nothing_is_asked_before_a_report_had_its_time(
     assert state(texted) == "unknown"
 
 
+def test_of_two_in_doubt_with_one_text_a_report_tells_which_was_taken(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    """The carrier's books hold one SMS, and cannot say whose it is."""
+    stub.answers += [(500, {}), "cut"]
+    for _ in range(2):
+        receive(texted, "KONTAK")
+        send(texted)
+        clock.moves(minutes=2)
+    jobs.settle(texted)
+    assert settled(texted) == [None, None]
+    with texted.writing() as tx:
+        taken = list(tx.connection.execute(select(attempts.c.id)).scalars())[1]
+        report = Report("twilio", taken, Delivery.DELIVERED, str(stub.books[0]["sid"]))
+        outbox.apply_report(tx, report)
+    clock.moves(seconds=21)
+    jobs.settle(texted)
+    send(texted)
+    assert (settled(texted)[:2], len(stub.posts)) == (["absent", "report"], 3)
+
+
+def test_of_two_in_doubt_with_one_text_one_is_sent_again(
+    texted: Runtime, stub: Stub, clock: Clock
+) -> None:
+    """Without a report too, once its time is over."""
+    stub.answers += [(500, {}), "cut"]
+    for _ in range(2):
+        receive(texted, "KONTAK")
+        send(texted)
+        clock.moves(minutes=2)
+    clock.moves(minutes=5)
+    jobs.settle(texted)
+    send(texted)
+    assert (sorted(map(str, settled(texted)[:2])), len(stub.posts)) == (["absent", "found"], 3)
+
+
 @pytest.mark.parametrize(("policy", "posts"), [("resend_once", 2), ("ask_operator", 1)])
 def test_where_the_books_are_closed_policy_decides_after_five_minutes(
     rt: Runtime,
