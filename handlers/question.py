@@ -109,6 +109,15 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A keyword that an operator made: `topics` are told by their words; or `rows` of a table are
+    told, by what stands in their first column."""
+
+    topics: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rows: Mapping[str, Mapping[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     said: Command | Misread
     caller: Caller

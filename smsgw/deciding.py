@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from grammar import Command, Misread
-from handlers import HANDLERS, context, disclosure, misread
+from handlers import HANDLERS, context, disclosure, made, misread
 from handlers.ports import Ledger
 from handlers.question import Caller, Close, Draft, OpenQuestion, Question, Reply
 from smsgw.keywords import Configuration
@@ -37,7 +37,7 @@ def decide(
     question = Question(said, caller, ledger, configuration.usage, today)
     chosen = context.meant(said, caller)
     asked = replace(question, said=chosen) if chosen else question
-    reply = disclosure.locked(asked) or _handled(asked)
+    reply = disclosure.locked(asked) or _handled(asked, configuration)
     settled = (Close(),) if context.is_settled(said, caller, reply) else ()
     return Decided(said, replace(reply, changes=(*settled, *reply.changes)))
 
@@ -61,9 +61,12 @@ def _completed(
     return said if is_no_help else completed
 
 
-def _handled(question: Question) -> Reply:
-    if isinstance(question.said, Misread):
+def _handled(question: Question, configuration: Configuration) -> Reply:
+    said = question.said
+    if isinstance(said, Misread):
         return misread.answer(question)
-    if misread.is_asked_first(question.said):
-        return misread.suggest(question, question.said)
-    return HANDLERS[question.said.keyword].answer(question)
+    if misread.is_asked_first(said):
+        return misread.suggest(question, said)
+    if said.keyword in configuration.made:
+        return made.answer(question, said.keyword, configuration.made[said.keyword])
+    return HANDLERS[said.keyword].answer(question)

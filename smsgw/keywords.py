@@ -1,41 +1,33 @@
 """The published configuration: keywords as posters print them, and the wordings of every reply."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
-from importlib import resources
 from math import inf
 from threading import Lock
-from typing import Any
 
-import yaml
-
-from grammar import Grammar, Keyword, PosterError, Service, Words
-from handlers import HANDLERS, WORDINGS
-from handlers.question import Value
-from smsgw import logs, replies
+from grammar import Grammar, Keyword, PosterError, Words
+from handlers import WORDINGS
+from handlers.question import Made, Value, Verbatim
+from smsgw import document, logs, replies
+from smsgw.document import DEFAULT_BUDGET, Document, Entry, KeywordsError, Texts
 from smsgw.replies import OwnWords, Wording, WordingError
 
 log = logs.get(__name__)
 
-DEFAULT_BUDGET = 1
 LANGUAGES = ("id", "en")
-Texts = Mapping[str, str]  # by language
-ENTRY_KEYS = {"poster", "aliases", "alone", "bare", "budget", "wordings"}
-
-
-class KeywordsError(ValueError):
-    """A configuration that cannot be published. Its text names every fault, one a line."""
 
 
 @dataclass(frozen=True)
 class Configuration:
     grammar: Grammar
-    usage: Mapping[str, str]
+    usage: Mapping[str, str]  # of the keywords in force
     wordings: Mapping[str, Mapping[str, Wording]]  # by language
     budgets: Mapping[str, int]  # keyword id -> segments
     terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
+    made: Mapping[str, Made]  # what operators made without code
 
     @cached_property
     def own_words(self) -> OwnWords:
@@ -56,18 +48,32 @@ class Configuration:
 
 class Published:
     """The configuration that answers. `newer` gives the version that was published since one it is
-    told, with its text."""
+    told, with its text; `today` is the scheme's, for keywords that are valid from or until a day.
+    """
 
     def __init__(
-        self, newer: Callable[[int], tuple[int, str] | None] = lambda _: None, lasts: float = inf
+        self,
+        newer: Callable[[int], tuple[int, str] | None] = lambda _: None,
+        today: Callable[[], date] | None = None,
+        lasts: float = inf,
     ) -> None:
         """`lasts`: seconds after which `refresh` asks again."""
         self._newer = newer
+        self._today = today
         self._lasts = lasts
         self._until = 0.0
         self._lock = Lock()
+        self._text = document.shipped_text()
+        self._day: date | None = None
         self.version = 0
         self.configuration = shipped()
+
+    @staticmethod
+    def always(configuration: Configuration) -> "Published":
+        """One that nothing is published after."""
+        made = Published()
+        made.configuration = configuration
+        return made
 
     def refresh(self) -> None:
         """Learns of what was published meanwhile, where it was not asked of late. What cannot be
@@ -75,118 +81,90 @@ class Published:
         if time.monotonic() < self._until or not self._lock.acquire(blocking=False):
             return
         try:
-            found = self._newer(self.version)
+            version, text = self._newer(self.version) or (self.version, self._text)
             self._until = time.monotonic() + self._lasts
-            if found is not None:
-                self._take(*found)
+            day = self._today() if self._today else None
+            if (version, day) != (self.version, self._day):
+                self._take(version, text, day)
         finally:
             self._lock.release()
 
-    def _take(self, version: int, text: str) -> None:
+    def _take(self, version: int, text: str, day: date | None) -> None:
         try:
-            self.configuration, self.version = load(text), version
+            self.configuration = load(document.completed(text), day)
         except KeywordsError as error:
             log.error("a published configuration cannot be read", version=version, why=str(error))
+        self._text, self._day, self.version = text, day, version
 
 
 @cache
 def shipped() -> Configuration:
-    return load(shipped_text())
+    return load(document.shipped_text())
 
 
-def shipped_text() -> str:
-    return resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+def load(text: str, day: date | None = None) -> Configuration:
+    """Reads a YAML configuration; of `day`, or (None) as if all that is enabled were in force.
+    Raises KeywordsError."""
+    read = document.read(text)
+    grammar = _grammar(read.entries.values(), read.words)  # all, so that clashes are found
+    usage = {name: grammar.usage(name) for name in read.entries}
+    budgets = {name: entry.budget for name, entry in read.entries.items()}
+    wordings = _wordings(read, usage, budgets)
+    in_force = {
+        name: entry
+        for name, entry in read.entries.items()
+        if (entry.is_enabled if day is None else entry.is_in_force(day))
+    }
+    if in_force.keys() != read.entries.keys():
+        grammar = _grammar(in_force.values(), read.words)
+        usage = {name: grammar.usage(name) for name in in_force}
+    made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
+    return Configuration(grammar, usage, wordings, budgets, read.terms, made)
 
 
-def load(text: str) -> Configuration:
-    """Reads a YAML configuration. Raises KeywordsError."""
-    try:
-        document = yaml.safe_load(text)
-        entries: Mapping[str, Mapping[str, Any]] = document["keywords"]
-        words = _words(document)
-        shared: Mapping[str, Mapping[str, Texts]] = document["wordings"]
-        terms: Mapping[str, Mapping[str, str]] = document.get("terms", {})
-    except yaml.YAMLError as error:
-        raise KeywordsError(f"this is no YAML: {error}") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        lacks = f"; {error} is missing" if isinstance(error, KeyError) else ""
-        raise KeywordsError(f"keywords, wordings, fillers and labels are needed{lacks}") from None
-    _raise_for([*_entry_faults(entries)])
-    grammar = _grammar(entries, words)
-    usage = {name: grammar.usage(name) for name in entries}
-    budgets = {name: entry.get("budget", DEFAULT_BUDGET) for name, entry in entries.items()}
-    texts = _texts({name: entry["wordings"] for name, entry in entries.items()}, shared)
-    wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
-    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - WORDINGS.keys()]
-    for name, offered in WORDINGS.items():
-        budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
-        for language in LANGUAGES:
-            try:
-                wording = _wording(texts.get(name), language)
-                replies.check(wording, frozenset(offered), usage, budget)
-            except WordingError as error:
-                faults.append(f"{name} ({language}): {error}")
-            else:
-                wordings[language][name] = wording
-    _raise_for(faults)
-    return Configuration(grammar, usage, wordings, budgets, terms)
-
-
-def _words(document: Mapping[str, Any]) -> Words:
-    secrets = document.get("secrets", {})
-    return Words(
-        fillers=frozenset(document["fillers"]),
-        labels={kind: tuple(labels) for kind, labels in document["labels"].items()},
-        courtesy=frozenset(document.get("courtesy", ())),
-        choices={
-            kind: {str(value): tuple(words) for value, words in values.items()}
-            for kind, values in document.get("choices", {}).items()
-        },
-        services=tuple(
-            Service(**{**service, "words": tuple(service.get("words", ()))})
-            for service in document.get("services", ())
-        ),
-        either={
-            word: (first, second) for word, (first, second) in document.get("either", {}).items()
-        },
-        pins=tuple(secrets.get("pins", ())),
-        mothers=tuple(secrets.get("mothers", ())),
-        banking=tuple(secrets.get("banking", ())),
-    )
-
-
-def _entry_faults(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for name in HANDLERS.keys() - entries.keys():
-        yield f"{name}: this keyword has no entry"
-    for name, entry in entries.items():
-        if name not in HANDLERS:
-            yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
-        for key in entry.keys() - ENTRY_KEYS:
-            yield f"{name}: {key} is not known here"
-        for key in {"poster", "wordings"} - entry.keys():
-            yield f"{name}: {key} is missing"
-        for alias in entry.get("aliases", ()):
-            if not isinstance(alias, str):
-                yield f"{name}: put the alias for {alias} in quotes; YAML reads it as no word"
-
-
-def _grammar(entries: Mapping[str, Mapping[str, Any]], words: Words) -> Grammar:
+def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
     try:
         return Grammar(
             [
-                Keyword(
-                    id=name,
-                    poster=entry["poster"],
-                    aliases=tuple(entry.get("aliases", ())),
-                    alone=entry.get("alone", False),
-                    bare=entry.get("bare"),
-                )
-                for name, entry in entries.items()
+                Keyword(each.id, each.poster, each.aliases, alone=each.alone, bare=each.bare)
+                for each in entries
             ],
             words,
         )
     except PosterError as error:
         raise KeywordsError(str(error)) from None
+
+
+def _wordings(
+    read: Document, usage: Mapping[str, str], budgets: Mapping[str, int]
+) -> dict[str, dict[str, Wording]]:
+    texts = _texts({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
+    offered = {name: frozenset(values) for name, values in WORDINGS.items()}
+    widest: dict[str, Mapping[str, Value]] = {}
+    for name, entry in read.entries.items():
+        if entry.kind is not None:
+            offered |= {f"{name}.{each}": frozenset[str]() for each in entry.wordings}
+        if entry.table is not None:
+            columns = {each: Verbatim(entry.table.widest(each)) for each in entry.table.columns}
+            offered[f"{name}.found"], widest[f"{name}.found"] = frozenset(columns), columns
+    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offered.keys()]
+    wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
+    for name, values in offered.items():
+        budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
+        for language in LANGUAGES:
+            try:
+                wording = _wording(texts.get(name), language)
+                replies.check(wording, values, usage, budget, widest.get(name, {}))
+            except WordingError as error:
+                faults.append(f"{name} ({language}): {error}")
+            else:
+                wordings[language][name] = wording
+    document.raise_for(faults)
+    return wordings
+
+
+def _made(entry: Entry) -> Made:
+    return Made(entry.topics or {}, entry.table.rows if entry.table else None)
 
 
 def _texts(*groups: Mapping[str, Mapping[str, Texts]]) -> dict[str, Texts]:
@@ -199,11 +177,6 @@ def _texts(*groups: Mapping[str, Mapping[str, Texts]]) -> dict[str, Texts]:
 
 
 def _wording(texts: Texts | None, language: str) -> Wording:
-    if not texts or language not in texts:
+    if not texts or not isinstance(texts.get(language), str):
         raise WordingError("this wording is missing")
     return replies.parse(texts[language])
-
-
-def _raise_for(faults: list[str]) -> None:
-    if faults:
-        raise KeywordsError("\n".join(faults))

@@ -8,7 +8,7 @@ import yaml
 from grammar.suggest import SHORTEST, is_slip
 from handlers.misread import ASKED_FIRST
 from smsgw import keywords
-from smsgw.keywords import KeywordsError
+from smsgw.document import KeywordsError
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
 STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}

@@ -25,6 +25,7 @@ from smsgw import (
 )
 from smsgw.carriers.base import IncomingSms
 from smsgw.gsm7 import count
+from smsgw.keywords import Configuration, Published, shipped
 from smsgw.ledger import SqlLedger
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
@@ -59,10 +60,14 @@ class Clock:
         return self.now
 
 
-def run(document: Transcript, ledger: Path | None = None) -> Iterator[Taken]:
-    """Every step of every conversation, in file order."""
+def run(
+    document: Transcript, ledger: Path | None = None, configuration: Configuration | None = None
+) -> Iterator[Taken]:
+    """Every step of every conversation, in file order; with the shipped configuration if with no
+    other."""
     clock = Clock(document.now)
-    with _world(clock, ledger or reference_folder()) as rt:
+    with _world(clock, ledger or reference_folder()) as made:
+        rt = replace(made, published=Published.always(configuration or shipped()))
         for conversation in document.conversations:
             clock.now = document.now
             _start(rt, document.registered)

@@ -152,8 +152,15 @@ def render(
     return _join(kept)
 
 
-def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], budget: int) -> None:
-    """Raises WordingError unless every reply made of `wording` fits `budget` segments."""
+def check(
+    wording: Wording,
+    offered: frozenset[str],
+    usage: Mapping[str, str],
+    budget: int,
+    own: Mapping[str, Value] = MappingProxyType({}),
+) -> None:
+    """Raises WordingError unless every reply made of `wording` fits `budget` segments. `own`: the
+    widest values of placeholders that this wording has for itself."""
     unknown = wording.names - offered - EVERYWHERE
     if unknown:
         raise WordingError(f"{{{min(unknown)}}} is no value of this reply")
@@ -164,7 +171,7 @@ def check(wording: Wording, offered: frozenset[str], usage: Mapping[str, str], b
     widest["usage"] = Verbatim(longest)
     widest |= {name: Verbatim(usage[name]) for name in ("saldo", "daftar") if name in usage}
     required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
-    text = render(required, widest, budget)
+    text = render(required, {**widest, **own}, budget)
     counted = gsm7.count(text)
     if counted.segments > budget:
         raise WordingError(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from smsgw import keywords as configurations
-from smsgw import lint
+from smsgw import document, lint
 
 
 @click.group()
@@ -36,6 +35,6 @@ def check(file: Path) -> None:
 def export(file: Path) -> None:
     """Write the published configuration to FILE."""
     try:
-        file.write_text(configurations.shipped_text(), "utf-8")
+        file.write_text(document.shipped_text(), "utf-8")
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from None

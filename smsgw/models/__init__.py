@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
+from smsgw.models import console as console
 from smsgw.models.types import Id, Instant, one_of
 from smsgw.models.types import service as service
 
@@ -42,6 +43,9 @@ class Ciphertext(StrEnum):
     ASKED = "questions.asked"
     MESSAGE = "messages.text"
     REPLY = "replies.text"
+    TASK = "tasks.asked"
+    FOUND = "tasks.found"
+    GIVEN = "registrations.given"
 
 
 class KeyPurpose(StrEnum):
@@ -209,6 +213,7 @@ cases = Table(
     Column("message_id", Id, nullable=False),  # which holds its text
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
+    Column("assigned_to", Id, ForeignKey("operators.id")),
     CheckConstraint("kind IN ('complaint', 'data_request')", name="kind"),
     Index("ix_cases_phone_id", "phone_id"),
     Index("ix_cases_message_id", "message_id"),
@@ -246,9 +251,13 @@ messages = Table(
     Column("keyword", String(20)),
     Column("outcome", String(20), nullable=False),
     Column("reason", String(20)),
+    Column("configuration", Integer),  # the version that read it; none before there were versions
     Column("state", String(20), nullable=False),
     UniqueConstraint("carrier", "carrier_ref"),
     Index("ix_messages_phone_id", "phone_id", "id"),
+    Index("ix_messages_received_at", "received_at"),
+    Index("ix_messages_keyword", "keyword", "id"),
+    Index("ix_messages_outcome", "outcome", "id"),
     Index("ix_messages_state", "state", "id"),
     one_of("state", MessageState),
 )
@@ -263,6 +272,7 @@ replies = Table(
     Column("carrier", String(20), nullable=False),
     Column("lane", String(64), nullable=False),
     Column("text", LargeBinary),  # none once its time is over
+    Column("wording", String(60)),  # what it was made of
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),
     Column("state", String(20), nullable=False),

@@ -1,0 +1,335 @@
+"""The configuration as operators write it: YAML in, faults or values out.
+
+keywords:  id -> poster, aliases, wordings (name -> language -> text); further
+           enabled (true), from, until (days), budget (segments)
+           kind: static, with topics (name -> words); its wordings are answer and the topics
+           kind: lookup, with table; its wordings are found and not_found
+wordings:  section -> name -> language -> text, of replies that belong to no keyword
+tables:    name -> columns and rows, all texts; a row is found by its first column
+fillers, labels, courtesy, choices, services, either, secrets, terms
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from grammar import Service, Words, normalise
+from handlers import HANDLERS, WORDINGS, made
+from smsgw import gsm7
+
+DEFAULT_BUDGET, MOST_SEGMENTS = 1, 4
+STATIC, LOOKUP = "static", "lookup"
+KEYS = {"poster", "aliases", "alone", "bare", "budget", "wordings", "enabled", "from", "until"}
+MADE_KEYS = {STATIC: {"kind", "topics"}, LOOKUP: {"kind", "table"}}
+MADE_SLOTS = {"ISI", "KOTA", "NOMOR", "TAHUN"}  # nothing that is somebody's own
+AN_ID = re.compile(r"[a-z][a-z0-9_]{1,19}")
+A_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,29}")
+# Whoever is without these is lost: to be bound and unbound, to agree, to stop, to be helped.
+ALWAYS = {
+    *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
+}
+MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
+
+Texts = Mapping[str, str]  # by language
+Raw = dict[str, Any]
+
+
+class KeywordsError(ValueError):
+    """A configuration that cannot be published. Its text names every fault, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: Sequence[str]
+    rows: Mapping[str, Mapping[str, str]]  # by the first column, as a message is read
+
+    def widest(self, column: str) -> str:
+        return max((row[column] for row in self.rows.values()), key=len, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    poster: str
+    aliases: tuple[str, ...]
+    alone: bool
+    bare: str | None
+    budget: int
+    wordings: Mapping[str, Texts]
+    is_enabled: bool
+    since: date | None
+    until: date | None
+    kind: str | None = None  # of one that an operator made
+    topics: Mapping[str, tuple[str, ...]] | None = None
+    table: Table | None = None
+
+    def is_in_force(self, day: date) -> bool:
+        started = self.since is None or self.since <= day
+        return self.is_enabled and started and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    entries: Mapping[str, Entry]
+    shared: Mapping[str, Mapping[str, Texts]]
+    terms: Mapping[str, Mapping[str, str]]
+    words: Words
+
+
+def read(text: str) -> Document:
+    """Raises KeywordsError."""
+    raw = parsed(text)
+    try:
+        words = _words(raw)
+        tables = _tables(raw.get("tables", {}))
+        raise_for([*_faults(raw["keywords"], tables)])
+        entries = {name: _entry(name, each, tables) for name, each in raw["keywords"].items()}
+        return Document(entries, raw["wordings"], raw.get("terms", {}), words)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, KeywordsError):
+            raise
+        lacks = f"; {error} is missing" if isinstance(error, KeyError) else ""
+        raise KeywordsError(f"keywords, wordings, fillers and labels are needed{lacks}") from None
+
+
+def parsed(text: str) -> Raw:
+    """Raises KeywordsError."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise KeywordsError(f"this is no YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise KeywordsError("keywords, wordings, fillers and labels are needed")
+    return raw
+
+
+def dumped(raw: Raw) -> str:
+    """Always the same for the same, so that versions can be compared line by line."""
+    return yaml.safe_dump(raw, allow_unicode=True, sort_keys=False, width=1_000_000)
+
+
+def shipped_text() -> str:
+    return resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+
+
+@cache
+def shipped() -> str:
+    """As `dumped` writes it."""
+    return dumped(parsed(shipped_text()))
+
+
+def completed(text: str) -> str:
+    """What an earlier version of this program published, with what this one has new, and without
+    what it does not know any more."""
+    raw, ours = {"keywords": {}, "wordings": {}, **parsed(text)}, parsed(shipped_text())
+    for name, entry in ours["keywords"].items():
+        raw["keywords"].setdefault(name, entry)
+        _complete(raw["keywords"][name].setdefault("wordings", {}), entry["wordings"], name)
+    for section, wordings in ours["wordings"].items():
+        _complete(raw["wordings"].setdefault(section, {}), wordings, section)
+    for name, entry in list(raw["keywords"].items()):
+        if name not in HANDLERS and "kind" not in entry:
+            del raw["keywords"][name]
+    return dumped(raw)
+
+
+def raise_for(faults: Sequence[str]) -> None:
+    if faults:
+        raise KeywordsError("\n".join(faults))
+
+
+def key_of(cell: str) -> str:
+    """As the first column of a table is found in a message."""
+    return " ".join(re.findall(r"\w+", normalise(cell)))
+
+
+def _complete(held: dict[str, Any], ours: Mapping[str, Any], section: str) -> None:
+    for name, texts in ours.items():
+        held.setdefault(name, texts)
+    for name in [each for each in held if f"{section}.{each}" not in WORDINGS]:
+        del held[name]
+
+
+def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> Entry:
+    kind = raw.get("kind")
+    topics = {
+        topic: tuple(key_of(word) for word in words)
+        for topic, words in raw.get("topics", {}).items()
+    }
+    return Entry(
+        id=name,
+        poster=raw["poster"],
+        aliases=tuple(raw.get("aliases", ())),
+        alone=raw.get("alone", False),
+        bare=raw.get("bare"),
+        budget=raw.get("budget", DEFAULT_BUDGET),
+        wordings=raw["wordings"],
+        is_enabled=raw.get("enabled", True),
+        since=raw.get("from"),
+        until=raw.get("until"),
+        kind=kind,
+        topics=topics if kind == STATIC else None,
+        table=tables[raw["table"]] if kind == LOOKUP else None,
+    )
+
+
+def _faults(entries: Mapping[str, Mapping[str, Any]], tables: Mapping[str, Table]) -> Iterator[str]:
+    for name in HANDLERS.keys() - entries.keys():
+        yield f"{name}: this keyword has no entry"
+    for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            yield f"{name}: poster and wordings are needed"
+            continue
+        kind = entry.get("kind")
+        if kind is None and name not in HANDLERS:
+            yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
+        elif kind is not None:
+            yield from _made_faults(name, entry, tables)
+        yield from _entry_faults(name, entry)
+
+
+def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    known = KEYS | MADE_KEYS.get(str(entry.get("kind")), set())
+    budget, enabled = entry.get("budget", DEFAULT_BUDGET), entry.get("enabled", True)
+    days = [entry.get(key) for key in ("from", "until")]
+    yield from (f"{name}: {key} is not known here" for key in entry.keys() - known)
+    yield from (f"{name}: {key} is missing" for key in ("poster", "wordings") if key not in entry)
+    yield from (
+        f"{name}: put the alias for {alias} in quotes; YAML reads it as no word"
+        for alias in entry.get("aliases", ())
+        if not isinstance(alias, str)
+    )
+    yield from _told(
+        (
+            not isinstance(budget, int) or not 1 <= budget <= MOST_SEGMENTS,
+            f"{name}: a budget is 1 to {MOST_SEGMENTS} segments",
+        ),
+        (
+            not all(isinstance(day, date | None) for day in days),
+            f"{name}: from and until are days, such as 2026-01-31",
+        ),
+        (not isinstance(enabled, bool), f"{name}: enabled is true or false"),
+        (
+            name in ALWAYS and (enabled is not True or any(days)),
+            f"{name}: this keyword is always on; people depend on it",
+        ),
+    )
+
+
+def _made_faults(name: str, entry: Mapping[str, Any], tables: Mapping[str, Table]) -> Iterator[str]:
+    kind, is_static = entry["kind"], entry["kind"] == STATIC
+    wanted = {made.TEXT, *entry.get("topics", {})} if is_static else {made.FOUND, made.NOT_FOUND}
+    slots = set(re.findall(r"<([^>]*)>", str(entry.get("poster")))) - MADE_SLOTS
+    yield from _told(
+        (
+            name in {each.partition(".")[0] for each in WORDINGS},
+            f"{name}: this keyword is built in, so it has no kind",
+        ),
+        (
+            not AN_ID.fullmatch(name),
+            f"{name}: an id is 2 to 20 of a-z, 0-9 and _, a letter first",
+        ),
+        (kind not in MADE_KEYS, f"{name}: a kind is {STATIC} or {LOOKUP}"),
+        (
+            bool(slots),
+            f"{name}: <{'>, <'.join(slots)}> is not for keywords made here; use <ISI>",
+        ),
+        (
+            kind == LOOKUP and entry.get("table") not in tables,
+            f"{name}: there is no table {entry.get('table')}",
+        ),
+    )
+    given = set(entry.get("wordings", {}))
+    yield from (f"{name}.{each}: this wording is missing" for each in sorted(wanted - given))
+    yield from (f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted))
+
+
+def _told(*checks: tuple[bool, str]) -> Iterator[str]:
+    return (what for is_wrong, what in checks if is_wrong)
+
+
+def _tables(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
+    faults = [fault for name, table in raw.items() for fault in _table_faults(name, table)]
+    raise_for(faults)
+    return {
+        name: Table(
+            table["columns"],
+            {
+                key_of(row[0]): {
+                    column: gsm7.to_gsm7(cell)
+                    for column, cell in zip(table["columns"], row, strict=True)
+                }
+                for row in table["rows"]
+            },
+        )
+        for name, table in raw.items()
+    }
+
+
+def _table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    columns, rows = table.get("columns", []), table.get("rows", [])
+    odd = [each for each in columns if not A_COLUMN.fullmatch(str(each))]
+    yield from _told(
+        (
+            not AN_ID.fullmatch(name),
+            f"table {name}: a name is 2 to 20 of a-z, 0-9 and _, a letter first",
+        ),
+        (
+            not 1 < len(columns) <= MOST_COLUMNS or len(set(columns)) < len(columns),
+            f"table {name}: 2 to {MOST_COLUMNS} columns of different names are needed",
+        ),
+        (
+            bool(odd),
+            f"table {name}: {', '.join(map(str, odd))} is no column; use a-z, 0-9 and _, "
+            "a letter first",
+        ),
+        (
+            not 1 <= len(rows) <= MOST_ROWS,
+            f"table {name}: it has {len(rows)} rows; 1 to {MOST_ROWS} are possible",
+        ),
+    )
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        told = _row_fault(row, len(columns), seen, number)
+        if told is not None:
+            yield f"table {name}, row {number}: {told}"
+
+
+def _row_fault(row: Sequence[Any], width: int, seen: dict[str, int], number: int) -> str | None:
+    if len(row) != width or not all(isinstance(cell, str) for cell in row):
+        return f"{width} texts are needed"
+    if any(len(cell) > WIDEST_CELL for cell in row):
+        return f"a cell has {WIDEST_CELL} characters at most"
+    key = key_of(row[0])
+    if not key:
+        return "its first column is what people type"
+    if seen.setdefault(key, number) != number:
+        return f"{row[0]} stands in row {seen[key]} too"
+    return None
+
+
+def _words(raw: Mapping[str, Any]) -> Words:
+    secrets = raw.get("secrets", {})
+    return Words(
+        fillers=frozenset(raw["fillers"]),
+        labels={kind: tuple(labels) for kind, labels in raw["labels"].items()},
+        courtesy=frozenset(raw.get("courtesy", ())),
+        choices={
+            kind: {str(value): tuple(words) for value, words in values.items()}
+            for kind, values in raw.get("choices", {}).items()
+        },
+        services=tuple(
+            Service(**{**service, "words": tuple(service.get("words", ()))})
+            for service in raw.get("services", ())
+        ),
+        either={word: (first, second) for word, (first, second) in raw.get("either", {}).items()},
+        pins=tuple(secrets.get("pins", ())),
+        mothers=tuple(secrets.get("mothers", ())),
+        banking=tuple(secrets.get("banking", ())),
+    )

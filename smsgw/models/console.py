@@ -1,0 +1,156 @@
+"""The tables of the operators' console: who they are, what they publish, what they wait for."""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+from smsgw.models.types import Id, Instant, one_of, service
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"  # figures, and messages without texts and whole numbers
+    AGENT = "agent"  # helps people
+    EDITOR = "editor"  # drafts keywords
+    PUBLISHER = "publisher"  # publishes them
+    ADMIN = "admin"  # operators and settings, and all the rest
+
+
+class TaskKind(StrEnum):
+    REHEARSAL = "rehearsal"  # the draft over messages of the past
+    SEARCH = "search"  # words in the texts of a day
+
+
+class TaskState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class RegistrationState(StrEnum):
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    REPLACED = "replaced"  # the phone sent another one
+    CODE = "code"  # the code that was sent settled it
+
+
+operators = Table(
+    "operators",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("name", String(40), nullable=False, unique=True),
+    Column("role", String(20), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("password", String(200)),  # argon2id; none while only a one-time login lets in
+    Column("once_hash", LargeBinary(32), unique=True),  # of a one-time login
+    Column("once_until", Instant),
+    Column("made_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    one_of("role", Role),
+)
+
+sessions = Table(
+    "sessions",
+    service,
+    Column("hash", LargeBinary(32), primary_key=True),  # of what the browser holds
+    Column("operator_id", Id, ForeignKey("operators.id"), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index("ix_sessions_operator_id", "operator_id"),
+)
+
+configurations = Table(
+    "configurations",  # every one that was published
+    service,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),  # YAML
+    Column("published_at", Instant, nullable=False),
+    Column("published_by", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("was", Integer),  # the version whose text it brings back
+)
+
+drafts = Table(
+    "drafts",  # the one draft of the whole configuration
+    service,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("based_on", Integer, nullable=False),  # 0: what is shipped
+    Column("edition", Integer, nullable=False),  # counts changes up
+    Column("changed_at", Instant, nullable=False),
+    Column("authors", Text, nullable=False),  # operators, one a line
+    CheckConstraint("id = 1", name="one"),
+)
+
+tasks = Table(
+    "tasks",  # what takes longer than a page
+    service,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("operator_id", Id, ForeignKey("operators.id"), nullable=False),
+    Column("asked", LargeBinary, nullable=False),  # JSON
+    Column("state", String(20), nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("is_to_stop", Boolean, nullable=False),
+    Column("found", LargeBinary),  # JSON
+    Column("made_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # by the process that does it
+    one_of("kind", TaskKind),
+    one_of("state", TaskState),
+)
+Index("ix_tasks_operator_id", tasks.c.operator_id, tasks.c.id)
+
+registrations = Table(
+    "registrations",  # from phones that are not on file
+    service,
+    Column("id", Id, primary_key=True),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("message_id", Id, nullable=False),
+    Column("given", LargeBinary),  # JSON; none once its time is over
+    Column("state", String(20), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index("ix_registrations_phone_id", "phone_id"),
+    one_of("state", RegistrationState),
+)
+WAITS = registrations.c.state == "waiting"
+Index("ix_registrations_waiting", registrations.c.id, sqlite_where=WAITS, postgresql_where=WAITS)
+
+tallies = Table(
+    "tallies",  # messages of an hour
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("keyword", String(20), primary_key=True),  # "" for none
+    Column("outcome", String(20), primary_key=True),
+    Column("reason", String(20), primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+)
+
+reply_tallies = Table(
+    "reply_tallies",  # replies made in an hour and accepted by a carrier
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),  # of what they waited
+    Column("replies", BigInteger, nullable=False),
+    Column("segments", BigInteger, nullable=False),
+    Column("waited", Float, nullable=False),  # seconds, all together
+)

@@ -1,0 +1,226 @@
+"""Keywords that operators make, switch off, or have valid for a time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from smsgw import document, keywords, lint
+from smsgw.document import KeywordsError
+from smsgw.keywords import Configuration, Published
+from smsgw.runtime import Runtime
+from tests.conftest import P1, STRANGER
+from tests.smsgw.test_responder import say
+
+STATIC = {
+    "kind": "static",
+    "poster": "LIBUR [<ISI>]",
+    "aliases": ["TUTUP"],
+    "topics": {"idulfitri": ["LEBARAN", "IDUL FITRI"], "natal": ["NATAL"]},
+    "wordings": {
+        "answer": {"id": "Kantor tutup pada hari libur.", "en": "Closed on holidays."},
+        "idulfitri": {"id": "Lebaran: tutup 20-24 Maret.", "en": "Eid: closed 20-24 March."},
+        "natal": {"id": "Natal: tutup 25 Desember.", "en": "Christmas: closed 25 December."},
+    },
+}
+LOOKUP = {
+    "kind": "lookup",
+    "poster": "MITRA [<ISI>]",
+    "table": "mitra",
+    "wordings": {
+        "found": {
+            "id": "Mitra {kota}: {nama}.[ Telp {telp}.][ Bantuan {call_centre}]",
+            "en": "Partner {kota}: {nama}.[ Call {telp}.][ Help {call_centre}]",
+        },
+        "not_found": {"id": "Kota itu belum ada mitra.", "en": "No partner there yet."},
+    },
+}
+TABLE = {
+    "columns": ["kota", "nama", "telp"],
+    "rows": [
+        ["Jakarta", "RS Umum", "021-5550001"],
+        ["Jakarta Barat", "RS Barat", ""],
+        ["Yogyakarta", "RS “Sehat”", "0274-555001"],
+    ],
+}
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> str:
+    raw = document.parsed(document.shipped_text())
+    change(raw)
+    return document.dumped(raw)
+
+
+def with_made(raw: dict[str, Any]) -> None:
+    raw["keywords"] |= {"libur": {**STATIC}, "mitra": {**LOOKUP}}
+    raw["tables"] = {"mitra": {**TABLE}}
+
+
+def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
+    return replace(rt, published=Published.always(keywords.load(text, day)))
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("LIBUR", "Kantor tutup pada hari libur."),
+        ("tutup lebaran?", "Lebaran: tutup 20-24 Maret."),
+        ("libur idul fitri kapan", "Lebaran: tutup 20-24 Maret."),
+        ("LIBUR NATAL", "Natal: tutup 25 Desember."),
+        ("mitra jakarta", "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"),
+        ("MITRA#JAKARTA BARAT", "Mitra Jakarta Barat: RS Barat. Bantuan 175"),
+        (
+            "mitra di yogyakarta ya pak",
+            'Mitra Yogyakarta: RS "Sehat". Telp 0274-555001. Bantuan 175',
+        ),
+        ("MITRA SURABAYA", "Kota itu belum ada mitra."),
+        ("MITRA", "Kota itu belum ada mitra."),
+    ],
+)
+def test_what_operators_made_is_answered(rt: Runtime, text: str, reply: str) -> None:
+    made = configured(rt, changed(with_made))
+    said = say(made, STRANGER, text)
+    assert (said.verdict.outcome, said.reply.text) == ("answered", reply)
+
+
+def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
+    text = changed(with_made)
+    assert document.dumped(document.parsed(text)) == text
+    assert lint.faults(text) == []
+
+
+def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
+    text = changed(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
+    off = configured(rt, text)
+    assert say(off, P1, "KLAIM").verdict.outcome == "unknown"
+    assert say(off, P1, "IURAN").verdict.outcome == "answered"
+
+
+@pytest.mark.parametrize(
+    ("day", "is_on"),
+    [
+        (date(2025, 12, 31), False),
+        (date(2026, 1, 1), True),
+        (date(2026, 1, 31), True),
+        (date(2026, 2, 1), False),
+    ],
+)
+def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"] |= {"from": date(2026, 1, 1), "until": date(2026, 1, 31)}
+
+    assert ("libur" in keywords.load(changed(change), day).usage) == is_on
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda raw: raw["keywords"]["stop"].update(enabled=False), "stop: this keyword is always"),
+        (lambda raw: raw["keywords"]["saldo"].update({"until": date(2026, 1, 1)}), "always on"),
+        (lambda raw: raw["keywords"]["iuran"].update({"from": "besok"}), "from and until are days"),
+        (lambda raw: raw["keywords"]["iuran"].update(budget=9), "1 to 4 segments"),
+        (lambda raw: raw["keywords"]["iuran"].update(enabled="ya"), "enabled is true or false"),
+        (lambda raw: raw["keywords"].update(saldo_=STATIC), "clash" and "LIBUR"),
+        (lambda raw: raw["keywords"].update({"9x": STATIC}), "an id is 2 to 20"),
+        (lambda raw: raw["keywords"].update(own=STATIC), "own: this keyword is built in"),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "poster": "LIBUR <NKP>"}),
+            "<NKP> is not for keywords made here",
+        ),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "topics": {"x": ["X"]}}),
+            "libur.x: this wording is missing",
+        ),
+        (lambda raw: raw["keywords"].update(mitra=LOOKUP), "there is no table mitra"),
+        (
+            lambda raw: raw.update(tables={"mitra": {**TABLE, "rows": []}}),
+            "it has 0 rows",
+        ),
+        (
+            lambda raw: raw.update(tables={"mitra": {**TABLE, "columns": ["kota", "Nama!", "x"]}}),
+            "Nama! is no column",
+        ),
+        (
+            lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a", "b", "c"]] * 2}}),
+            "row 2: a stands in row 1 too",
+        ),
+        (lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a"]]}}), "3 texts are needed"),
+        (
+            lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a", "b" * 101, "c"]]}}),
+            "100 characters at most",
+        ),
+    ],
+)
+def test_what_cannot_be_published_says_why(change: Callable[..., object], told: str) -> None:
+    def both(raw: dict[str, Any]) -> None:
+        if told == "LIBUR":
+            raw["keywords"]["libur"] = STATIC
+        change(raw)
+
+    with pytest.raises(KeywordsError, match=told):
+        keywords.load(changed(both))
+
+
+def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
+    """The proof is over the rows that there are."""
+
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["tables"]["mitra"] = {**TABLE, "rows": [["Bogor", "R" * 100, ""], ["Depok", "x", ""]]}
+        wording = "Mitra {kota}: {nama}. Datanglah dgn membawa KTP dan kartu peserta asli, ya."
+        found = {"id": wording, "en": wording}
+        raw["keywords"]["mitra"] = {**LOOKUP, "wordings": {**LOOKUP["wordings"], "found": found}}
+
+    with pytest.raises(KeywordsError, match=r"mitra\.found .*2 segments instead of 1"):
+        keywords.load(changed(change))
+
+
+def test_what_an_earlier_version_published_is_completed() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        del raw["keywords"]["kontak"]
+        del raw["keywords"]["saldo"]["wordings"]["no_balance"]
+        del raw["wordings"]["disclosure"]["enough"]
+        raw["wordings"]["disclosure"]["gone"] = {"id": "x", "en": "x"}
+        raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp}: {total}."
+
+    held = changed(change)
+    with pytest.raises(KeywordsError):
+        keywords.load(held)
+    made = keywords.load(document.completed(held))
+    assert "kontak" in made.usage
+    assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
+
+
+def shipped() -> Configuration:
+    return keywords.shipped()
+
+
+def test_another_version_is_learned_of() -> None:
+    held = [(3, changed(with_made))]
+    day = [date(2025, 12, 31)]
+    published = Published(lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1])
+    published._lasts = 0
+    assert "libur" not in published.configuration.usage
+    published.refresh()
+    assert (published.version, "libur" in published.configuration.usage) == (3, True)
+    held.append((4, "keywords: {}"))
+    published.refresh()
+    assert "libur" in published.configuration.usage  # what cannot be read leaves what answered
+
+
+def test_midnight_counts_without_anything_being_published() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"]["from"] = date(2026, 1, 1)
+
+    text, day = changed(change), [date(2025, 12, 31)]
+    published = Published(lambda since: None if since else (1, text), lambda: day[-1])
+    published._lasts = 0
+    published.refresh()
+    assert "libur" not in published.configuration.usage
+    day.append(date(2026, 1, 1))
+    published.refresh()
+    assert "libur" in published.configuration.usage
