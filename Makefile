@@ -7,7 +7,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check install --qu
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
 
-.PHONY: help install run test check audit bench chaos lock
+.PHONY: help install run test check browser audit bench chaos lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/python requirements/audit.py
 	@$(BIN)/pytest -n 3 --dist worksteal
 
+browser: $(VENV)/browser.done  ## what the console's tests in a browser need (the browser is Debian's chromium)
+
 audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
 	@$(BIN)/python requirements/audit.py
 
@@ -40,6 +42,7 @@ chaos: $(VENV)/dev.done  ## kill everything under load, for ten minutes (SEED=â€
 lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded setup.cfg -o requirements/run.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test setup.cfg -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test --extra browser setup.cfg -o requirements/browser.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.lock
 
 $(VENV)/bin/pip:
@@ -51,6 +54,10 @@ $(VENV)/run.done: $(VENV)/bin/pip requirements/run.lock requirements/build.lock 
 	@echo "installing (once, about a minute)"
 	@$(PIP) $(LOCKED) -r requirements/run.lock
 	@$(PIP) $(DIRECT)
+	@touch $@
+
+$(VENV)/browser.done: $(VENV)/dev.done requirements/browser.lock
+	@$(PIP) $(LOCKED) -r requirements/browser.lock
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/bin/pip requirements/dev.lock requirements/build.lock setup.cfg

@@ -58,6 +58,15 @@ class Act(StrEnum):
     ERASED = "erased"
     LEDGER_LOADED = "ledger loaded"
     LEDGER_MADE = "ledger made"
+    OPERATOR_ADDED = "operator added"
+    PASSWORD_SET = "password set"  # noqa: S105, nobody's password
+    ROLE_SET = "role set"
+    DISABLED = "operator disabled"
+    LOGGED_IN = "logged in"
+    DRAFTED = "drafted"  # a change of the draft of keywords
+    DISCARDED = "draft discarded"
+    PUBLISHED = "published"
+    BROUGHT_BACK = "brought back"  # an old version of the keywords
 
 
 class NoHead(ValueError):

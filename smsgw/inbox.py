@@ -49,8 +49,10 @@ def accept(
     phone_id: int | None,
     text_hash: bytes,
     verdict: Verdict,
+    version: int,
 ) -> int:
-    """The id of the stored message. Raises Repeated, after which nothing may be committed."""
+    """The id of the stored message. `version`: of the configuration that read it. Raises Repeated,
+    after which nothing may be committed."""
     row = {
         "carrier": sms.carrier,
         "carrier_ref": sms.carrier_ref,
@@ -59,6 +61,7 @@ def accept(
         "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE),
         "text_hash": text_hash,
         "received_at": tx.now,
+        "configuration": version,
     }
     try:
         stored = tx.connection.execute(

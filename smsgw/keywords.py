@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, cached_property
 from math import inf
@@ -28,6 +28,7 @@ class Configuration:
     budgets: Mapping[str, int]  # keyword id -> segments
     terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
     made: Mapping[str, Made]  # what operators made without code
+    version: int = 0
 
     @cached_property
     def own_words(self) -> OwnWords:
@@ -91,7 +92,7 @@ class Published:
 
     def _take(self, version: int, text: str, day: date | None) -> None:
         try:
-            self.configuration = load(document.completed(text), day)
+            self.configuration = replace(load(document.completed(text), day), version=version)
         except KeywordsError as error:
             log.error("a published configuration cannot be read", version=version, why=str(error))
         self._text, self._day, self.version = text, day, version

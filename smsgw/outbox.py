@@ -88,6 +88,7 @@ class Draft:
     text: str
     lasts: timedelta  # how long it is of use
     priority: Priority = Priority.ASKED
+    wording: str | None = None  # what it was made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def add(tx: Transaction, draft: Draft) -> int:
         "carrier": draft.carrier,
         "lane": draft.lane,
         "text": tx.vault.encrypt(draft.text, Ciphertext.REPLY),
+        "wording": draft.wording,
         "encoding": counted.encoding,
         "segments": counted.segments,
         "state": ReplyState.QUEUED,

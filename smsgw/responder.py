@@ -165,8 +165,7 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answ
 
 
 def _heard(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Heard:
-    rt.published.refresh()
-    configuration = rt.published.configuration
+    configuration = rt.configuration
     said = configuration.grammar.parse(sms.text)
     is_ours = configuration.own_words.are(sms.text)
     sms = replace(sms, text=_storable(configuration.grammar, said, sms.text))
@@ -305,6 +304,7 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         text=text,
         lasts=told.rt.settings.validity,
         priority=Priority.LATE if heard.owed is not None else Priority.ASKED,
+        wording=reply.wording,
     )
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
@@ -319,7 +319,8 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
 def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:
     if heard.owed is not None:
         return inbox.settle(tx, heard.owed, verdict)
-    return inbox.accept(tx, heard.sms, known.phone_id if known else None, heard.text_hash, verdict)
+    phone_id, version = known.phone_id if known else None, heard.configuration.version
+    return inbox.accept(tx, heard.sms, phone_id, heard.text_hash, verdict, version)
 
 
 def _language(known: Known, changes: tuple[Change, ...]) -> str:
@@ -350,7 +351,10 @@ def _notice(told: Told, notice: Notice) -> Outgoing:
     _disclosed(told, notice.phone_id, notice.nkp, notice.reply.wording)
     outbox.add(
         told.tx,
-        outbox.Draft(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
+        outbox.Draft(
+            *(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
+            wording=notice.reply.wording,
+        ),
     )
     return Outgoing(notice.number, text, carrier, lane)
 

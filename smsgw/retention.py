@@ -113,10 +113,15 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         outbox.add(
             tx,
             Draft(
-                *(case.message_id, case.phone_id, None),
-                *(rt.unasked.name, rt.unasked.own_lane),
-                rt.published.configuration.text("hapus_data.done", {"number": number}, language),
-                *(rt.settings.validity, Priority.SCHEDULED),
+                message_id=case.message_id,
+                phone_id=case.phone_id,
+                binding_id=None,
+                carrier=rt.unasked.name,
+                lane=rt.unasked.own_lane,
+                text=rt.configuration.text("hapus_data.done", {"number": number}, language),
+                lasts=rt.settings.validity,
+                priority=Priority.SCHEDULED,
+                wording="hapus_data.done",
             ),
         )
         audit.note(tx, Act.ERASED, actor, phone_id=case.phone_id, detail=number)

@@ -12,19 +12,22 @@ from typing import Any
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import carriers, embedded, keys, overdue
 from smsgw.carriers.base import Carrier
 from smsgw.crypto import Vault, Wrapper
-from smsgw.keywords import Published
+from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
+from smsgw.models.console import configurations
 from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
 HINT_LIMIT = 1.0  # seconds
+PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration as often as that
 
 
 def utc_now() -> datetime:
@@ -72,6 +75,12 @@ class Runtime:
             yield Transaction(connection, self.vault, self.now())
 
     @property
+    def configuration(self) -> Configuration:
+        """The newest that was published."""
+        self.published.refresh()
+        return self.published.configuration
+
+    @property
     def unasked(self) -> Carrier:
         """The carrier of messages that nobody asked for."""
         return self.carriers[self.settings.carriers[0]]
@@ -94,8 +103,27 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
         redis_url=queue,
         redis=redis,
         counters=Counters(redis),
+        published=Published(
+            lambda since: _published_since(service, since),
+            lambda: now().astimezone(settings.zone).date(),
+            PUBLISHED_WITHIN,
+        ),
         now=now,
     )
+
+
+def _published_since(service: Engine, version: int) -> tuple[int, str] | None:
+    """None where nothing was, or the database is away: what answered goes on."""
+    newest = select(configurations.c.version, configurations.c.text).order_by(
+        configurations.c.version.desc()
+    )
+    try:
+        with service.connect().execution_options(read_only=True) as connection:
+            row = connection.execute(newest.where(configurations.c.version > version).limit(1))
+            found = row.first()
+    except SQLAlchemyError:
+        return None
+    return (found.version, found.text) if found else None
 
 
 def hints(url: str) -> Redis:

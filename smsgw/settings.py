@@ -110,6 +110,12 @@ class Settings(BaseModel):
         "most segments of replies a day; then messages are stored and not answered",
         ge=1,
     )
+    publish_by_two: bool = _env(
+        "SMSGW_PUBLISH_BY_TWO", False, "who drafted keywords may not be who publishes them"
+    )
+    segment_rupiah: int = _env(
+        "SMSGW_SEGMENT_RUPIAH", 350, "what a segment costs, in rupiah", ge=0, le=100_000
+    )
     metrics_token: SecretStr | None = _env(
         "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics; unset: it is for this machine alone"
     )

@@ -21,6 +21,7 @@ FILES = {
     "keywords": "keywords",
     "unknown": "unknown",
     "cases": "cases",
+    "operators": "operators",
     "keys": "keys",
     "audit": "audit",
     "worker": "operate",

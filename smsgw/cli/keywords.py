@@ -1,10 +1,15 @@
-"""`smsgw keywords check` and `export`: the operators' configuration as YAML."""
+"""`smsgw keywords check`, `export` and `import`: the operators' configuration as YAML."""
 
 from pathlib import Path
 
 import click
 
-from smsgw import document, lint
+from smsgw import audit, document, lint, publishing, settings
+from smsgw.cli.installation import opened
+from smsgw.document import KeywordsError
+from smsgw.publishing import NotPublished
+
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -16,10 +21,7 @@ def keywords() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
     """Say what is wrong with FILE; exit 1 where it may not be published."""
-    try:
-        text = file.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{file} is not UTF-8") from None
+    text = _text(file)
     found = lint.faults(text)
     for fault in found:
         click.echo(fault)
@@ -31,10 +33,56 @@ def check(file: Path) -> None:
 
 
 @keywords.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def export(file: Path) -> None:
-    """Write the published configuration to FILE."""
+@click.argument("file", type=FILE)
+@click.option("--draft", is_flag=True, help="The draft, not what is published.")
+def export(file: Path, draft: bool) -> None:
+    """Write the published configuration to FILE; without an installation, the shipped one."""
+    file.write_text(_kept(draft), "utf-8")
+
+
+@keywords.command(name="import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--draft", "only_draft", is_flag=True, help="Make it the draft, and no more.")
+@click.option("--reason", help="Why; it stands beside the version. [default: FILE]")
+def bring(file: Path, only_draft: bool, reason: str | None) -> None:
+    """Publish the configuration in FILE; with SMSGW_PUBLISH_BY_TWO make it the draft."""
+    text, rt, actor = _text(file), opened(), audit.operator()
+    found = lint.faults(text)
+    if found:
+        raise click.ClickException("\n".join(found))
     try:
-        file.write_text(document.shipped_text(), "utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from None
+        with rt.writing() as tx:
+            held = publishing.draft(tx)
+            if held is not None:
+                who = ", ".join(held.authors)
+                raise NotPublished(f"there is a draft by {who}; publish or discard that first")
+            publishing.save(tx, text, 0, actor, file.name)
+            made = publishing.draft(tx)
+            if made is None or only_draft or rt.settings.publish_by_two:
+                click.echo("this is the draft now; another person publishes it in the console")
+                return
+            why = reason or file.name
+            number = publishing.publish(tx, made.edition, actor, why, by_two=False)
+    except (NotPublished, KeywordsError) as error:
+        raise click.ClickException(str(error)) from None
+    except publishing.Outdated:
+        raise click.ClickException("the draft was changed at this instant; try again") from None
+    click.echo(f"version {number} is published")
+
+
+def _kept(is_draft: bool) -> str:
+    made = settings.load()
+    if made.is_embedded and not made.database_file.exists():
+        return document.shipped_text()
+    with opened().reading() as tx:
+        held = publishing.draft(tx) if is_draft else None
+        if is_draft and held is None:
+            raise click.ClickException("there is no draft")
+        return held.text if held else publishing.current(tx).text
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file} is not UTF-8") from None

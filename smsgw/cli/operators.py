@@ -1,0 +1,75 @@
+"""`smsgw operators`: who may use the console. Passwords are asked for, or read from stdin."""
+
+import sys
+
+import click
+
+from smsgw import audit
+from smsgw import operators as people
+from smsgw.cli.installation import opened
+from smsgw.models.console import Role
+from smsgw.operators import NotDone
+
+ROLE = click.Choice([str(role) for role in Role])
+
+
+@click.group()
+def operators() -> None:
+    """Who may use the console."""
+
+
+@operators.command()
+@click.argument("name")
+@click.option("--role", type=ROLE, required=True)
+def add(name: str, role: str) -> None:
+    """Add NAME, who logs in with a password."""
+    rt = opened()
+    try:
+        hashed = people.hashing(_password())
+        with rt.writing() as tx:
+            people.add(tx, name, Role(role), hashed, audit.operator())
+    except NotDone as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name} may log in at /console/ as {role}")
+
+
+@operators.command(name="list")
+def show() -> None:
+    """Print each: the name, the role, since when (UTC), and whether it is disabled."""
+    with opened().reading() as tx:
+        for row in people.everybody(tx):
+            ended = f"  disabled {row.disabled_at:%Y-%m-%d}" if row.disabled_at else ""
+            click.echo(f"{row.name}  {row.role}  {row.made_at:%Y-%m-%d}{ended}")
+
+
+@operators.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Let NAME in no more; what they have open ends at once."""
+    try:
+        with opened().writing() as tx:
+            people.disable(tx, name, audit.operator())
+    except NotDone as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name} is disabled")
+
+
+@operators.command()
+@click.argument("name")
+def reset(name: str) -> None:
+    """Give NAME another password; what they have open ends at once."""
+    rt = opened()
+    try:
+        hashed = people.hashing(_password())
+        with rt.writing() as tx:
+            people.set_password(tx, name, hashed, audit.operator())
+    except NotDone as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name} has another password")
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        given: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return given
+    return sys.stdin.readline().rstrip("\n")

@@ -1,0 +1,211 @@
+"""Who may use the console, with which role; their passwords, one-time logins and sessions.
+
+A session is a row, found by the hash of what the browser holds: it ends when the row goes.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw import audit
+from smsgw.audit import Act
+from smsgw.models.console import Role, operators, sessions
+from smsgw.runtime import Transaction
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
+IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
+SEEN_EVERY = timedelta(minutes=1)
+ONCE_LASTS = timedelta(days=1)
+LONGEST_NAME = 40
+
+
+class Permission(StrEnum):
+    LOOK = "look"  # figures, lists, masked numbers
+    HELP = "help"  # texts and whole numbers with a reason; cases, registrations, sends
+    DRAFT = "draft"
+    PUBLISH = "publish"
+    RUN = "run"  # operators, settings
+
+
+MAY: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.LOOK}),
+    Role.AGENT: frozenset({Permission.LOOK, Permission.HELP}),
+    Role.EDITOR: frozenset({Permission.LOOK, Permission.DRAFT}),
+    Role.PUBLISHER: frozenset({Permission.LOOK, Permission.DRAFT, Permission.PUBLISH}),
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+class NotDone(Exception):
+    """Its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    id: int
+    name: str
+    role: Role
+    language: str
+
+    @property
+    def actor(self) -> str:
+        """As the audit names them."""
+        return f"operator:{self.name}"
+
+    def may(self, permission: Permission) -> bool:
+        return permission in MAY[self.role]
+
+
+def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) -> Operator:
+    """`hashed`: of a password, by `hashing`. Raises NotDone."""
+    name = name.strip()
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise NotDone(f"a name has 1 to {LONGEST_NAME} characters")
+    row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
+    try:
+        made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
+    except IntegrityError:
+        raise NotDone(f"there is an operator {name} already") from None
+    audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
+    return Operator(int(made.scalar_one()), name, role, "id")
+
+
+def everybody(tx: Transaction) -> list[Row[Any]]:
+    return list(tx.connection.execute(select(operators).order_by(operators.c.name)))
+
+
+def named(tx: Transaction, name: str) -> Row[Any] | None:
+    return tx.connection.execute(select(operators).where(operators.c.name == name)).first()
+
+
+def hashing(password: str) -> str:
+    """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise NotDone(f"a password has {SHORTEST_PASSWORD} characters or more")
+    return _hasher().hash(password)
+
+
+def is_password(row: Row[Any] | None, password: str) -> bool:
+    """Takes as long for whom there is not. No transaction should be open."""
+    held = row.password if row is not None and row.password else _nobodys()
+    try:
+        _hasher().verify(held, password[:LONGEST_PASSWORD])
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return row is not None and row.password is not None and row.disabled_at is None
+
+
+def log_in(tx: Transaction, operator_id: int, name: str) -> str:
+    """What the browser is to hold."""
+    held = secrets.token_urlsafe(32)
+    row = {"operator_id": operator_id, "made_at": tx.now, "seen_at": tx.now}
+    tx.connection.execute(insert(sessions).values(row | {"hash": _digest(held)}))
+    old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
+    tx.connection.execute(delete(sessions).where(old))
+    audit.note(tx, Act.LOGGED_IN, f"operator:{name}")
+    return held
+
+
+def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
+    """Whose session it is, and when it was seen last."""
+    row = tx.connection.execute(
+        select(operators, sessions.c.seen_at)
+        .join_from(sessions, operators)
+        .where(
+            sessions.c.hash == _digest(held),
+            sessions.c.seen_at > tx.now - IDLE_FOR,
+            sessions.c.made_at > tx.now - LASTS,
+            operators.c.disabled_at.is_(None),
+        )
+    ).first()
+    if row is None:
+        return None
+    return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
+
+
+def seen(tx: Transaction, held: str) -> None:
+    is_it = sessions.c.hash == _digest(held)
+    tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
+
+
+def log_out(tx: Transaction, held: str) -> None:
+    tx.connection.execute(delete(sessions).where(sessions.c.hash == _digest(held)))
+
+
+def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
+    tx.connection.execute(delete(sessions).where(sessions.c.operator_id == operator_id))
+
+
+def invite(tx: Transaction, operator_id: int) -> str:
+    """A login that works once, within a day; it replaces the one before."""
+    held = secrets.token_urlsafe(24)
+    row = {"once_hash": _digest(held), "once_until": tx.now + ONCE_LASTS}
+    tx.connection.execute(update(operators).where(operators.c.id == operator_id).values(row))
+    return held
+
+
+def invited(tx: Transaction, held: str) -> Row[Any] | None:
+    """Whom a one-time login lets in; it works no second time."""
+    is_it: ColumnElement[bool] = operators.c.once_hash == _digest(held)
+    used = (
+        update(operators)
+        .where(is_it, operators.c.once_until > tx.now, operators.c.disabled_at.is_(None))
+        .values(once_hash=None, once_until=None)
+        .returning(operators.c.id, operators.c.name)
+    )
+    return tx.connection.execute(used).first()
+
+
+def set_password(tx: Transaction, name: str, hashed: str, actor: str) -> None:
+    """Ends all sessions. Raises NotDone."""
+    _change(tx, name, Act.PASSWORD_SET, actor, password=hashed, once_hash=None, once_until=None)
+
+
+def set_role(tx: Transaction, name: str, role: Role, actor: str) -> None:
+    """Raises NotDone."""
+    _change(tx, name, Act.ROLE_SET, actor, role=role)
+
+
+def disable(tx: Transaction, name: str, actor: str) -> None:
+    """Raises NotDone."""
+    _change(tx, name, Act.DISABLED, actor, disabled_at=tx.now, once_hash=None, once_until=None)
+
+
+def speak(tx: Transaction, operator_id: int, language: str) -> None:
+    of = operators.c.id == operator_id
+    tx.connection.execute(update(operators).where(of).values(language=language))
+
+
+def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:
+    row = named(tx, name)
+    if row is None:
+        raise NotDone(f"there is no operator {name}; see smsgw operators list")
+    tx.connection.execute(update(operators).where(operators.c.id == row.id).values(values))
+    log_out_everywhere(tx, row.id)
+    told = f"{name}: {values['role']}" if "role" in values else name
+    audit.note(tx, act, actor, detail=told)
+
+
+def _digest(held: str) -> bytes:
+    """Of something random, so it needs neither salt nor key."""
+    return sha256(held.encode()).digest()
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()  # argon2id as RFC 9106 has it where memory is short
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher().hash(secrets.token_urlsafe(16))

@@ -1,0 +1,185 @@
+"""What operators draft and publish: the configuration of keywords, whole, in versions that stay.
+
+There is one draft. It is checked before it becomes a version; every process answers by the newest
+version within seconds. Bringing an old version back publishes its text anew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw import audit, document, lint
+from smsgw.audit import Act
+from smsgw.models.console import configurations, drafts
+from smsgw.runtime import Transaction
+
+LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
+LONGEST_REASON = 200
+
+
+class NotPublished(Exception):
+    """Its text says why, and what to do."""
+
+
+class Outdated(Exception):
+    """Somebody changed the draft meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """0 is what is shipped."""
+
+    number: int
+    text: str
+    at: datetime | None = None
+    by: str = ""
+    reason: str = ""
+    was: int | None = None  # the version that it brought back
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    text: str
+    based_on: int
+    edition: int
+    changed_at: datetime
+    authors: tuple[str, ...]
+
+
+def current(tx: Transaction) -> Version:
+    newest = configurations.c.version.desc()
+    row = tx.connection.execute(select(configurations).order_by(newest).limit(1)).first()
+    return _version(row) if row else Version(0, document.shipped())
+
+
+def version(tx: Transaction, number: int) -> Version | None:
+    if number == 0:
+        return Version(0, document.shipped())
+    is_it = configurations.c.version == number
+    row = tx.connection.execute(select(configurations).where(is_it)).first()
+    return _version(row) if row else None
+
+
+def versions(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Version]:
+    """Newest first."""
+    rows = select(configurations).order_by(configurations.c.version.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(configurations.c.version < before)
+    return [_version(row) for row in tx.connection.execute(rows)]
+
+
+def draft(tx: Transaction) -> Draft | None:
+    row = tx.connection.execute(select(drafts)).first()
+    if row is None:
+        return None
+    authors = tuple(row.authors.splitlines())
+    return Draft(row.text, row.based_on, row.edition, row.changed_at, authors)
+
+
+def save(tx: Transaction, text: str, edition: int, author: str, what: str) -> None:
+    """`edition`: of the draft that `text` was made from; 0 where there was none. `what`: changed,
+    such as a keyword's id. Raises Outdated, KeywordsError where it cannot be kept."""
+    if len(text) > LONGEST_TEXT:
+        raise document.KeywordsError(f"it has more than {LONGEST_TEXT:,} characters")
+    held = draft(tx)
+    if (held.edition if held else 0) != edition:
+        raise Outdated
+    text = document.dumped(document.parsed(text))
+    authors = dict.fromkeys((*(held.authors if held else ()), author))
+    row = {
+        "text": text,
+        "edition": edition + 1,
+        "changed_at": tx.now,
+        "authors": "\n".join(authors),
+    }
+    if held is None:
+        _begin(tx, {**row, "id": 1, "based_on": current(tx).number})
+    else:
+        saved = tx.connection.execute(update(drafts).where(drafts.c.edition == edition).values(row))
+        if saved.rowcount != 1:
+            raise Outdated
+    audit.note(tx, Act.DRAFTED, author, detail=what)
+
+
+def discard(tx: Transaction, edition: int, actor: str) -> None:
+    """Raises Outdated."""
+    gone = tx.connection.execute(delete(drafts).where(drafts.c.edition == edition))
+    if gone.rowcount != 1:
+        raise Outdated
+    audit.note(tx, Act.DISCARDED, actor)
+
+
+def rebase(tx: Transaction, edition: int, actor: str) -> None:
+    """The draft stays as it is, and replaces what was published meanwhile. Raises Outdated."""
+    is_it = drafts.c.edition == edition
+    row = {"based_on": current(tx).number, "edition": edition + 1}
+    if tx.connection.execute(update(drafts).where(is_it).values(row)).rowcount != 1:
+        raise Outdated
+    audit.note(tx, Act.DRAFTED, actor, detail="based on the newest version")
+
+
+def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool) -> int:
+    """The number of the new version. `by_two`: who drafted may not publish. Raises NotPublished,
+    Outdated."""
+    held = draft(tx)
+    if held is None or held.edition != edition:
+        raise Outdated
+    if by_two and actor in held.authors:
+        raise NotPublished("you drafted this; another publisher has to publish it")
+    if held.based_on != current(tx).number:
+        raise NotPublished("another version was published since this draft was begun")
+    faults = lint.faults(held.text)
+    if faults:
+        raise NotPublished("\n".join(faults))
+    tx.connection.execute(delete(drafts).where(drafts.c.edition == edition))
+    number = _add(tx, held.text, actor, reason)
+    audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
+    return number
+
+
+def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
+    """The number of the new version, which says what version `number` said. Raises NotPublished."""
+    old = version(tx, number)
+    if old is None:
+        raise NotPublished(f"there is no version {number}")
+    text = document.dumped(document.parsed(document.completed(old.text)))
+    faults = lint.faults(text)
+    if faults:
+        raise NotPublished("\n".join(faults))
+    made = _add(tx, text, actor, reason, was=number)
+    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
+    return made
+
+
+def _begin(tx: Transaction, row: dict[str, object]) -> None:
+    try:
+        tx.connection.execute(insert(drafts).values(row))
+    except IntegrityError:
+        raise Outdated from None
+
+
+def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = None) -> int:
+    if not reason.strip():
+        raise NotPublished("say why, in a few words; it stands beside the version")
+    newest = tx.connection.execute(select(func.max(configurations.c.version))).scalar()
+    number = int(newest or 0) + 1
+    row = {
+        "version": number,
+        "text": text,
+        "published_at": tx.now,
+        "published_by": actor,
+        "reason": reason.strip()[:LONGEST_REASON],
+        "was": was,
+    }
+    try:
+        tx.connection.execute(insert(configurations).values(row))
+    except IntegrityError:
+        raise NotPublished("another version was published at this instant") from None
+    return number
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(row.version, row.text, row.published_at, row.published_by, row.reason, row.was)

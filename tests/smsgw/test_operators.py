@@ -1,0 +1,152 @@
+"""Who may use the console, and for how long."""
+
+import subprocess
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import operators
+from smsgw.models import audit
+from smsgw.models.console import Role
+from smsgw.operators import MAY, NotDone, Permission
+from smsgw.runtime import Runtime
+from tests.conftest import Clock
+from tests.smsgw.cli.test_operate import SMSGW
+
+PASSWORD = "correct horse battery"
+SHELL = "shell:ani"
+
+
+def added(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> operators.Operator:
+    with rt.writing() as tx:
+        return operators.add(tx, name, role, operators.hashing(PASSWORD), SHELL)
+
+
+def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
+    added(rt)
+    with rt.reading() as tx:
+        ani, nobody = operators.named(tx, "ani"), operators.named(tx, "nobody")
+    assert operators.is_password(ani, PASSWORD)
+    assert not operators.is_password(ani, PASSWORD + "x")
+    assert not operators.is_password(nobody, PASSWORD)
+    assert PASSWORD not in ani.password
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 201])
+def test_what_is_no_password(password: str) -> None:
+    with pytest.raises(NotDone, match="12 characters"):
+        operators.hashing(password)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb"])
+def test_what_is_no_name(rt: Runtime, name: str) -> None:
+    with pytest.raises(NotDone, match="1 to 40"):
+        added(rt, name)
+
+
+def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = operators.log_in(tx, ani.id, ani.name)
+    for _ in range(5):
+        clock.moves(minutes=110)
+        with rt.writing() as tx:
+            assert operators.whose(tx, held)[0] == ani
+            operators.seen(tx, held)
+    clock.moves(minutes=121)
+    with rt.reading() as tx:
+        assert operators.whose(tx, held) is None
+        assert operators.whose(tx, "x" * 43) is None
+
+
+def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = operators.log_in(tx, ani.id, ani.name)
+    for _ in range(13):
+        clock.moves(hours=1)
+        with rt.writing() as tx:
+            operators.seen(tx, held)
+    with rt.reading() as tx:
+        assert operators.whose(tx, held) is None
+
+
+@pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
+def test_what_ends_a_session(rt: Runtime, end: str) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = operators.log_in(tx, ani.id, ani.name)
+    with rt.writing() as tx:
+        match end:
+            case "out":
+                operators.log_out(tx, held)
+            case "everywhere":
+                operators.log_out_everywhere(tx, ani.id)
+            case "disabled":
+                operators.disable(tx, "ani", SHELL)
+            case "password":
+                operators.set_password(tx, "ani", operators.hashing(PASSWORD + "2"), SHELL)
+            case "role":
+                operators.set_role(tx, "ani", Role.VIEWER, SHELL)
+    with rt.reading() as tx:
+        assert operators.whose(tx, held) is None
+
+
+def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        first, held = operators.invite(tx, ani.id), operators.invite(tx, ani.id)
+    with rt.writing() as tx:
+        assert operators.invited(tx, first) is None
+        assert operators.invited(tx, held).name == "ani"
+        assert operators.invited(tx, held) is None
+        late = operators.invite(tx, ani.id)
+    clock.moves(hours=25)
+    with rt.writing() as tx:
+        assert operators.invited(tx, late) is None
+
+
+def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = operators.invite(tx, ani.id)
+        operators.disable(tx, "ani", SHELL)
+        assert operators.invited(tx, held) is None
+        row = operators.named(tx, "ani")
+    assert not operators.is_password(row, PASSWORD)
+
+
+def test_each_role_may_what_it_is_for() -> None:
+    assert MAY[Role.VIEWER] == {Permission.LOOK}
+    assert Permission.HELP in MAY[Role.AGENT]
+    assert Permission.HELP not in MAY[Role.EDITOR] | MAY[Role.PUBLISHER]
+    assert Permission.PUBLISH not in MAY[Role.EDITOR]
+    assert MAY[Role.ADMIN] == set(Permission)
+
+
+def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
+    def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SMSGW, "operators", *arguments],
+            env=environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+        )
+
+    assert called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n").returncode == 0
+    again = called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n")
+    assert (again.returncode, "there is an operator budi already" in again.stderr) == (1, True)
+    weak = called("add", "cici", "--role", "agent", stdin="short\n")
+    assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
+    assert called("add", "cici", "--role", "king").returncode == 2
+    assert called("list").stdout.startswith("budi  agent  ")
+    assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
+    with rt.reading() as tx:
+        assert operators.is_password(operators.named(tx, "budi"), PASSWORD + "2")
+    assert called("disable", "budi").returncode == 0
+    assert "disabled" in called("list").stdout
+    assert "no operator nobody" in called("disable", "nobody").stderr
+    with rt.reading() as tx:
+        acts = list(tx.connection.execute(select(audit.c.act)).scalars())
+    assert acts == ["operator added", "password set", "operator disabled"]

@@ -1,0 +1,176 @@
+"""A draft becomes a version, whole or not at all; every process answers by it within seconds."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import document, publishing, runtime, settings
+from smsgw.document import KeywordsError
+from smsgw.models import audit, messages
+from smsgw.publishing import NotPublished, Outdated
+from smsgw.runtime import Runtime
+from tests.conftest import STRANGER, Clock
+from tests.smsgw.cli.test_operate import SMSGW
+from tests.smsgw.test_document import changed, with_made
+from tests.smsgw.test_responder import say
+
+ANI, BUDI = "operator:ani", "operator:budi"
+
+
+def reworded(text: str) -> str:
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"] |= {"id": text, "en": text}
+
+    return changed(change)
+
+
+def published(rt: Runtime, text: str, reason: str = "a test") -> int:
+    with rt.writing() as tx:
+        publishing.save(tx, text, 0, ANI, "kontak")
+    with rt.writing() as tx:
+        return publishing.publish(tx, 1, BUDI, reason, by_two=True)
+
+
+def test_a_version_answers_in_every_process_within_seconds(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    other = runtime.build(settings.load(environ), now=clock)
+    assert "halo dunia" not in say(other, STRANGER, "KONTAK").reply.text
+    assert published(rt, reworded("Halo dunia, telepon {call_centre}.")) == 1
+    clock.moves(minutes=3)
+    until = time.monotonic() + 5
+    while (
+        "Halo dunia"
+        not in say(other, f"+62857{time.monotonic_ns() % 10**7:07}", "KONTAK").reply.text
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    with rt.reading() as tx:
+        newest = select(messages.c.configuration).order_by(messages.c.id.desc())
+        assert tx.connection.execute(newest).scalars().first() == 1
+    other.close()
+
+
+def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
+    for number, text in enumerate(("Satu.", "Dua."), 1):
+        assert published(rt, reworded(text), f"why {number}") == number
+    with rt.writing() as tx:
+        assert publishing.bring_back(tx, 1, ANI, "two was wrong") == 3
+    with rt.reading() as tx:
+        told = [(each.number, each.by, each.reason, each.was) for each in publishing.versions(tx)]
+        assert publishing.version(tx, 3).text == publishing.version(tx, 1).text
+    assert told == [
+        (3, ANI, "two was wrong", 1),
+        (2, BUDI, "why 2", None),
+        (1, BUDI, "why 1", None),
+    ]
+    with rt.writing() as tx:
+        assert publishing.bring_back(tx, 0, ANI, "as shipped") == 4
+        assert publishing.current(tx).text == document.shipped()
+
+
+def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    for edition in (0, 5):
+        with pytest.raises(Outdated), rt.writing() as tx:
+            publishing.save(tx, reworded("Dua."), edition, BUDI, "kontak")
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Dua."), 1, BUDI, "kontak")
+        held = publishing.draft(tx)
+    assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
+    with pytest.raises(Outdated), rt.writing() as tx:
+        publishing.discard(tx, 1, ANI)
+    with rt.writing() as tx:
+        publishing.discard(tx, 2, ANI)
+        assert publishing.draft(tx) is None
+
+
+def test_by_two_is_by_two(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
+        publishing.publish(tx, 1, ANI, "mine", by_two=True)
+    with rt.writing() as tx:
+        assert publishing.publish(tx, 1, BUDI, "looked at it", by_two=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "told"),
+    [
+        (lambda: reworded("W" * 200), "why", "2 segments instead of 1"),
+        (
+            lambda: changed(lambda raw: raw["keywords"].pop("saldo")),
+            "why",
+            "saldo: this keyword has",
+        ),
+        (lambda: reworded("Satu."), " ", "say why"),
+    ],
+)
+def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
+    with rt.writing() as tx:
+        publishing.save(tx, text(), 0, ANI, "kontak")
+    with pytest.raises(NotPublished, match=told), rt.writing() as tx:
+        publishing.publish(tx, 1, BUDI, reason, by_two=False)
+    with rt.reading() as tx:
+        assert publishing.versions(tx) == []
+        assert publishing.draft(tx) is not None
+
+
+def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        publishing.bring_back(tx, 0, BUDI, "meanwhile")
+    with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
+        publishing.publish(tx, 1, BUDI, "why", by_two=False)
+    with rt.writing() as tx:
+        publishing.rebase(tx, 1, ANI)
+        assert publishing.publish(tx, 2, BUDI, "why", by_two=False) == 2
+
+
+def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
+    for text in ("a: [", "just a text", "x" * 600_000):
+        with pytest.raises(KeywordsError), rt.writing() as tx:
+            publishing.save(tx, text, 0, ANI, "import")
+
+
+def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
+    published(rt, reworded("Satu."))
+    with rt.writing() as tx:
+        publishing.bring_back(tx, 0, ANI, "why")
+    with rt.reading() as tx:
+        acts = tx.connection.execute(select(audit.c.actor, audit.c.act, audit.c.detail)).all()
+    assert acts == [
+        (ANI, "drafted", "kontak"),
+        (BUDI, "published", "version 1"),
+        (ANI, "brought back", "version 0, as 2"),
+    ]
+
+
+def test_the_commands_bring_and_take_it(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [SMSGW, "keywords", *arguments], env=environ | more, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
+    file.write_text(changed(with_made))
+    assert called("import", file) == (0, "version 1 is published\n")
+    assert called("export", back)[0] == 0
+    assert back.read_text() == document.dumped(document.parsed(file.read_text()))
+    assert "there is no draft" in called("export", "--draft", back)[1]
+    code, told = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
+    assert (code, "this is the draft now" in told) == (0, True)
+    assert called("export", "--draft", back)[0] == 0
+    code, told = called("import", file)
+    assert (code, "publish or discard that first" in told) == (1, True)
+    file.write_text(reworded("W" * 200))
+    code, told = called("import", file)
+    assert (code, "2 segments instead of 1" in told) == (1, True)
