@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from smsgw import tallies
 from smsgw.carriers.base import IncomingSms
 from smsgw.models import (
     Ciphertext,
@@ -75,9 +76,12 @@ def accept(
 def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
     """Gives a waiting message its outcome. Raises Repeated where it has one."""
     waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
-    settled = tx.connection.execute(update(messages).where(waiting).values(_told(verdict)))
-    if settled.rowcount != 1:
+    settled = tx.connection.execute(
+        update(messages).where(waiting).values(_told(verdict)).returning(messages.c.received_at)
+    ).first()
+    if settled is None:
         raise Repeated
+    tallies.changed(tx, settled.received_at)
     return message_id
 
 

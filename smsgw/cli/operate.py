@@ -13,6 +13,7 @@ from smsgw.cli.installation import opened
 from smsgw.ledger.demo import prepare
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime
+from smsgw.tallies import Tallies
 
 TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
 DEMO_PHONE, DEMO_NKP = "+6281234567890", "19012345678"
@@ -31,18 +32,19 @@ def worker() -> None:
 
 @click.command()
 def clock() -> None:
-    """Sweep every 5 seconds, seal the audit and destroy what is due every second, until told to
-    stop."""
+    """Sweep every 5 seconds, seal the audit and destroy what is due every second, sum up every
+    minute, until told to stop."""
     rt = opened()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    retention = Retention(rt)
+    retention, counting = Retention(rt), Tallies(rt)
     for tick in itertools.count(1):
         if stopping.wait(TICK):
             return
         _done(lambda: audit.seal(rt))
         _done(retention.step)
+        _done(counting.step)
         if tick % SWEEP_TICKS == 0:
             _done(lambda: jobs.sweep(rt))
 

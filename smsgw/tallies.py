@@ -1,0 +1,130 @@
+"""Sums by the hour, so that figures of a month need not count millions of rows.
+
+The clock counts the hour that runs and the one before each minute, and an older one again where
+something of it changed (an answer that had been owed). An hour that was counted has a row without a
+carrier, which says whether it has to be counted again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from smsgw.models import messages, replies
+from smsgw.models.console import reply_tallies, tallies
+from smsgw.runtime import Runtime, Transaction
+
+HOUR = timedelta(hours=1)
+EVERY = timedelta(minutes=1)
+SETTLES = 2 * HOUR  # while an hour is so young it is counted again anyway
+AT_ONCE = 48  # hours in one step, where many were missed
+BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds; and one beyond
+COUNTED, CHANGED = 0, -1  # what the row without a carrier says
+_mark = and_(tallies.c.carrier == "", tallies.c.outcome == "")
+
+
+class Tallies:
+    """The clock's: remembers when to count again."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._next: datetime | None = None
+
+    def step(self) -> int:
+        """Returns how many hours were counted."""
+        now = self._rt.now()
+        if self._next is not None and now < self._next:
+            return 0
+        with self._rt.reading() as tx:
+            hours, is_more = _to_count(tx)
+        for hour in hours:
+            with self._rt.writing() as tx:
+                count(tx, hour)
+        self._next = now if is_more else now + EVERY
+        return len(hours)
+
+
+def hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def count(tx: Transaction, hour: datetime) -> None:
+    """Anew, from the rows."""
+    by = (
+        messages.c.carrier,
+        func.coalesce(messages.c.keyword, "").label("keyword"),
+        messages.c.outcome,
+        func.coalesce(messages.c.reason, "").label("reason"),
+    )
+    found = select(*by, func.count().label("messages")).where(_within(hour)).group_by(*by)
+    rows = [dict(row) for row in tx.connection.execute(found).mappings()]
+    mark = {"carrier": "", "keyword": "", "outcome": "", "reason": "", "messages": COUNTED}
+    _replace(tx, tallies, hour, [mark, *rows])
+    _replace(tx, reply_tallies, hour, _replies(tx, hour))
+
+
+def changed(tx: Transaction, at: datetime) -> None:
+    """A message of `at` has another outcome than when it came."""
+    if at < tx.now - SETTLES:
+        is_it = _mark & (tallies.c.hour == hour_of(at))
+        tx.connection.execute(update(tallies).where(is_it).values(messages=CHANGED))
+
+
+def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
+    """Hours, oldest first, and whether there are more than one step should take."""
+    run = tx.connection.execute
+    last = run(select(func.max(tallies.c.hour))).scalar()
+    first = run(select(func.min(messages.c.received_at))).scalar() if last is None else last
+    if first is None:
+        return [], False
+    begins = hour_of(first) - (HOUR if last is not None else timedelta())
+    missed = int((hour_of(tx.now) - begins) / HOUR) + 1
+    hours = [begins + HOUR * number for number in range(min(missed, AT_ONCE))]
+    again = select(tallies.c.hour).where(_mark, tallies.c.messages == CHANGED).limit(AT_ONCE)
+    return sorted({*run(again).scalars(), *hours}), missed > AT_ONCE
+
+
+def _replies(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
+    """To messages of that hour, whenever they were made."""
+    bucket = case(
+        *((replies.c.waited <= most, number) for number, most in enumerate(BUCKETS)),
+        else_=len(BUCKETS),
+    ).label("bucket")
+    sums = (
+        func.count().label("replies"),
+        func.sum(replies.c.segments).label("segments"),
+        func.sum(replies.c.waited).label("waited"),
+    )
+    found = (
+        select(replies.c.carrier, bucket, *sums)
+        .join_from(messages, replies, replies.c.message_id == messages.c.id)
+        .where(_within(hour), replies.c.waited.is_not(None))
+        .group_by(replies.c.carrier, bucket)
+    )
+    return [dict(row) for row in tx.connection.execute(found).mappings()]
+
+
+def _replace(tx: Transaction, table: Table, hour: datetime, rows: Iterable[dict[str, Any]]) -> None:
+    tx.connection.execute(delete(table).where(_of(table, hour)))
+    put = [{**row, "hour": hour} for row in rows]
+    if put:
+        tx.connection.execute(insert(table), put)
+
+
+def _of(table: Table, hour: datetime) -> ColumnElement[bool]:
+    return table.c.hour == hour
+
+
+def _within(hour: datetime) -> ColumnElement[bool]:
+    return and_(messages.c.received_at >= hour, messages.c.received_at < hour + HOUR)

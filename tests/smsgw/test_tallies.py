@@ -1,0 +1,96 @@
+"""Sums by the hour tell what the rows tell."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from smsgw import jobs, tallies
+from smsgw.models import messages, replies
+from smsgw.models.console import reply_tallies
+from smsgw.models.console import tallies as table
+from smsgw.runtime import Runtime
+from smsgw.tallies import Tallies
+from tests.conftest import P1, P2, STRANGER, Clock
+from tests.smsgw.test_jobs import receive
+from tests.smsgw.test_responder import say
+from tests.smsgw.test_retention import down
+
+
+def sums(rt: Runtime) -> dict[tuple[str, str, str], int]:
+    with rt.reading() as tx:
+        by = (table.c.keyword, table.c.outcome, table.c.reason)
+        found = select(*by, func.sum(table.c.messages)).where(table.c.carrier != "").group_by(*by)
+        return {row[:3]: row[3] for row in tx.connection.execute(found)}
+
+
+def test_every_message_is_in_one_sum(rt: Runtime, clock: Clock) -> None:
+    counting = Tallies(rt)
+    for _ in range(5):
+        say(rt, P1, "SALDO")
+        say(rt, STRANGER, "apa kabar pak")
+        clock.moves(minutes=37)
+        counting.step()
+    assert sums(rt) == {
+        ("saldo", "answered", ""): 5,
+        ("", "unknown", ""): 2,
+        ("", "silent", "loop"): 3,
+    } or (sum(sums(rt).values()) == 10)
+
+
+def test_an_answer_that_was_owed_is_counted_where_its_message_came(
+    rt: Runtime, clock: Clock
+) -> None:
+    say(down(rt), P2, "SALDO 20098765432")
+    Tallies(rt).step()
+    assert sums(rt) == {("saldo", "unavailable", ""): 1}
+    clock.moves(hours=30)
+    Tallies(rt).step()
+    jobs.answer_owed(rt)
+    Tallies(rt).step()
+    assert sums(rt) == {("saldo", "confirm", ""): 1}
+
+
+def test_years_that_nobody_counted_are_caught_up_with(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    clock.moves(days=10)
+    say(rt, P1, "IURAN")
+    counting, steps = Tallies(rt), 0
+    while counting.step():
+        steps += 1
+        assert steps < 10
+    assert sum(sums(rt).values()) == 2
+
+
+def test_replies_are_summed_by_what_they_waited(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    with rt.writing() as tx:
+        for number, waited in enumerate((0.05, 0.4, 90_000.0), 1):
+            row = update(replies).where(replies.c.id == number).values(waited=waited)
+            tx.connection.execute(row)
+    Tallies(rt).step()
+    with rt.reading() as tx:
+        rows = tx.connection.execute(select(reply_tallies).order_by(reply_tallies.c.bucket)).all()
+    assert [(row.bucket, row.replies, row.segments) for row in rows] == [
+        (0, 1, 1),
+        (2, 1, 1),
+        (12, 1, 1),
+    ]
+
+
+def test_nothing_is_counted_twice_a_minute(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    counting = Tallies(rt)
+    assert counting.step() > 0
+    assert counting.step() == 0
+    clock.moves(seconds=61)
+    assert counting.step() > 0
+
+
+def test_an_hour_begins_and_ends_once(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    edge = tallies.hour_of(clock.now)
+    with rt.writing() as tx:
+        tx.connection.execute(update(messages).values(received_at=edge))
+        tallies.count(tx, edge)
+        tallies.count(tx, edge - timedelta(hours=1))
+    assert sum(sums(rt).values()) == 1
