@@ -4,7 +4,7 @@ from flask import Flask
 
 from smsgw import logs, registry, runtime, settings
 from smsgw.runtime import Runtime
-from smsgw.web import doors, health, webhooks
+from smsgw.web import console, doors, health, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
@@ -18,4 +18,5 @@ def create_app(rt: Runtime | None = None) -> Flask:
     app.extensions["smsgw"] = rt
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
+    console.add_to(app, rt)
     return app

@@ -45,7 +45,7 @@ class Wrapper:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = secrets
-        self._ciphers = [AESGCMSIV(_derive(each, b"smsgw wrapped keys 1")) for each in secrets]
+        self._ciphers = [AESGCMSIV(derived(each, b"smsgw wrapped keys 1")) for each in secrets]
 
     def wrap(self, key: bytes, name: str) -> bytes:
         nonces = [os.urandom(NONCE_OCTETS) for _ in self._ciphers]
@@ -67,8 +67,8 @@ class Wrapper:
     def derived(self) -> Keys:
         """What the first versions used, before keys lay in the database."""
         secret = self._secrets[-1]
-        data = {FIRST_KEY: _derive(secret, b"smsgw texts and numbers 1")}
-        return Keys(data, FIRST_KEY, _derive(secret, b"smsgw keyed hash 1"))
+        data = {FIRST_KEY: derived(secret, b"smsgw texts and numbers 1")}
+        return Keys(data, FIRST_KEY, derived(secret, b"smsgw keyed hash 1"))
 
 
 class Vault:
@@ -146,6 +146,13 @@ class Vault:
         self._until = time.monotonic() + self._lasts
 
 
+def derived(secret: str, purpose: bytes) -> bytes:
+    """32 octets for one purpose, from SMSGW_SECRET_KEY."""
+    return HKDF(algorithm=SHA256(), length=KEY_OCTETS, salt=None, info=purpose).derive(
+        secret.encode()
+    )
+
+
 def new_key() -> bytes:
     return os.urandom(KEY_OCTETS)
 
@@ -153,9 +160,3 @@ def new_key() -> bytes:
 def _octets(text: str) -> bytes:
     """Half a surrogate pair is no UTF-8, but may be what somebody sent."""
     return text.encode("utf-8", "surrogatepass")
-
-
-def _derive(secret: str, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=KEY_OCTETS, salt=None, info=purpose).derive(
-        secret.encode()
-    )

@@ -18,6 +18,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from smsgw.overdue import Deadlines
 
 LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends is under 4 kB
+LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS, AT_ONCE = 64, 8
 
@@ -72,9 +73,11 @@ class ReadFirst:
         self._places = BoundedSemaphore(AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        is_upload = environ.get("PATH_INFO", "").startswith("/console/")
+        most = LARGEST_UPLOAD if is_upload else LARGEST_REQUEST
         announced = environ.get("CONTENT_LENGTH")
-        if not announced or int(announced) <= LARGEST_REQUEST:  # else it is refused unread
-            body = environ["wsgi.input"].read(LARGEST_REQUEST + 1)
+        if not announced or int(announced) <= most:  # else it is refused unread
+            body = environ["wsgi.input"].read(most + 1)
             environ["wsgi.input"] = BytesIO(body)
             environ["CONTENT_LENGTH"] = announced or str(len(body))  # what was cut short shows
             environ.pop("HTTP_TRANSFER_ENCODING", None)

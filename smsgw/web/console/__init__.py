@@ -1,0 +1,19 @@
+"""The operators' console: every page whole and working without scripts; htmx swaps parts of them.
+
+guard.py lets in, words.py speaks Indonesian, shown.py shows values; the rest are pages, one file a
+menu entry.
+"""
+
+from flask import Flask
+
+from smsgw.runtime import Runtime
+from smsgw.web.console import guard, login, overview, shown
+
+for _pages in (login, overview):
+    guard.blueprint.register_blueprint(_pages.blueprint)
+
+
+def add_to(app: Flask, rt: Runtime) -> None:
+    """The pages under /console/."""
+    shown.set_up(app, rt)
+    guard.set_up(app, rt)

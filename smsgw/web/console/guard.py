@@ -1,0 +1,163 @@
+"""Who may see what: one door for all pages, a session in the database, a token in every form."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, current_app, g, redirect, request, session, url_for
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import crypto, operators, runtime
+from smsgw.operators import Operator, Permission
+from smsgw.runtime import Runtime
+from smsgw.settings import Settings
+from smsgw.web import doors
+
+HELD = "held"  # what the browser keeps of a session
+FORM_LASTS = int(timedelta(hours=12).total_seconds())
+# Ours alone, and no script or style in a page itself.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        *("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"),
+        *("form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"),
+    ]
+)
+
+View = TypeVar("View", bound=Callable[..., object])
+
+blueprint = Blueprint("console", __name__, url_prefix="/console")
+forms = CSRFProtect()
+
+
+def needs(permission: Permission) -> Callable[[View], View]:
+    """Declares whom a page is for; one that declares nothing is for nobody."""
+
+    def declared(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return declared
+
+
+def for_everybody(view: View) -> View:
+    """Also who has not logged in."""
+    view.permission = None  # type: ignore[attr-defined]
+    return view
+
+
+def set_up(app: Flask, rt: Runtime) -> None:
+    settings = rt.settings
+    is_https = (settings.public_url or "").startswith("https://")
+    app.config.update(
+        SECRET_KEY=_cookie_key(runtime.secret_key(settings)),
+        SECRET_KEY_FALLBACKS=_older_keys(settings),
+        SESSION_COOKIE_NAME="__Secure-smsgw" if is_https else "smsgw",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/console",
+        WTF_CSRF_CHECK_DEFAULT=False,  # let_in does
+        WTF_CSRF_TIME_LIMIT=FORM_LASTS,
+        WTF_CSRF_SSL_STRICT=False,  # a proxy may end TLS; the cookie is SameSite
+    )
+    app.register_blueprint(blueprint)
+    forms.init_app(app)
+
+
+def rt() -> Runtime:
+    found: Runtime = current_app.extensions["smsgw"]
+    return found
+
+
+def operator() -> Operator:
+    """Who looks at this page."""
+    found: Operator | None = g.get("operator")
+    if found is None:
+        raise Forbidden
+    return found
+
+
+def may(permission: Permission) -> bool:
+    found: Operator | None = g.get("operator")
+    return found is not None and found.may(permission)
+
+
+@blueprint.before_request
+def let_in() -> BaseResponse | None:
+    request.max_content_length = doors.LARGEST_UPLOAD
+    request.max_form_memory_size = doors.LARGEST_UPLOAD
+    if request.endpoint == "console.login.static_file":  # whose it is does not matter
+        return None
+    g.operator = _whose()
+    forms.protect()
+    view = current_app.view_functions[request.endpoint or ""]
+    permission: Permission | None = getattr(view, "permission", Permission.RUN)
+    if permission is None:
+        return None
+    if g.operator is None:
+        return _to_login()
+    if not g.operator.may(permission):
+        raise Forbidden
+    return None
+
+
+@blueprint.get("/<path:_nothing>")
+@needs(Permission.LOOK)
+def nothing(_nothing: str) -> BaseResponse:
+    """Who is nobody does not learn what there is."""
+    raise NotFound
+
+
+@blueprint.after_request
+def close_behind(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
+
+
+def begin(held: str) -> None:
+    """Another session than the one before, whoever had that."""
+    session.clear()
+    session[HELD] = held
+
+
+def end() -> str | None:
+    held: str | None = session.get(HELD)
+    session.clear()
+    return held
+
+
+def _whose() -> Operator | None:
+    held = session.get(HELD)
+    if not isinstance(held, str):
+        return None
+    with rt().reading() as tx:
+        found = operators.whose(tx, held)
+        now = tx.now
+    if found is None:
+        return None
+    known, seen_at = found
+    if seen_at < now - operators.SEEN_EVERY:
+        with rt().writing() as tx:
+            operators.seen(tx, held)
+    return known
+
+
+def _to_login() -> BaseResponse:
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    address = url_for("console.login.form") + (f"?{urlencode({'to': wanted})}" if wanted else "")
+    if request.headers.get("HX-Request"):  # a part of a page: the whole of it goes
+        return Response(status=204, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _cookie_key(secret: str) -> str:
+    return crypto.derived(secret, b"smsgw console cookies 1").hex()
+
+
+def _older_keys(settings: Settings) -> list[str]:
+    old = settings.old_secret_key
+    return [_cookie_key(old.get_secret_value())] if old else []

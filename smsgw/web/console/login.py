@@ -1,0 +1,156 @@
+"""Logging in and out, and what an operator sets for themselves."""
+
+from datetime import timedelta
+from importlib import resources
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    g,
+    redirect,
+    request,
+    send_from_directory,
+    session,
+    url_for,
+)
+from pyrate_limiter import Duration, Rate
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import operators
+from smsgw.operators import NotDone, Operator, Permission
+from smsgw.web.console import guard, shown, words
+from smsgw.web.console.shown import page, told
+
+A_YEAR = int(timedelta(days=365).total_seconds())
+# One guessing at one name, and one guessing at many.
+BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(50, 15 * Duration.MINUTE),)
+
+blueprint = Blueprint("login", __name__)
+
+
+@blueprint.get("/static/<name>")
+@guard.for_everybody
+def static_file(name: str) -> Response:
+    return send_from_directory(
+        str(resources.files("smsgw") / "static"), name, max_age=A_YEAR, conditional=True
+    )
+
+
+@blueprint.get("/login")
+@guard.for_everybody
+def form() -> str | BaseResponse:
+    once = request.args.get("once")
+    if once:
+        return page("login_once.html", once=once)
+    return page("login.html", to=_local(request.args.get("to")))
+
+
+@blueprint.post("/login")
+@guard.for_everybody
+def log_in() -> str | BaseResponse | tuple[str, int]:
+    name, password = request.form.get("name", "").strip(), request.form.get("password", "")
+    to = _local(request.form.get("to"))
+    if not _may_try(name):
+        return page(
+            "login.html", to=to, name=name, error=told("Too many tries; wait 15 minutes.")
+        ), 429
+    rt = guard.rt()
+    with rt.reading() as tx:
+        row = operators.named(tx, name)
+    if not operators.is_password(row, password) or row is None:
+        error = told("Name or password is wrong.")
+        return page("login.html", to=to, name=name, error=error), 403
+    with rt.writing() as tx:
+        guard.begin(operators.log_in(tx, row.id, row.name))
+    return redirect(to or url_for("console.overview.show"), 303)
+
+
+@blueprint.post("/login/once")
+@guard.for_everybody
+def log_in_once() -> BaseResponse | tuple[str, int]:
+    """By POST, so that who only looks at an address does not use it up."""
+    rt = guard.rt()
+    with rt.writing() as tx:
+        row = operators.invited(tx, request.form.get("once", ""))
+        held = operators.log_in(tx, row.id, row.name) if row else None
+    if held is None:
+        error = told("This login was used, or its day is over.")
+        return page("login.html", to="", error=error), 403
+    guard.begin(held)
+    return redirect(url_for("console.overview.show"), 303)
+
+
+@blueprint.post("/logout")
+@guard.for_everybody
+def log_out() -> BaseResponse:
+    held = guard.end()
+    if held:
+        with guard.rt().writing() as tx:
+            operators.log_out(tx, held)
+    return redirect(url_for("console.login.form"), 303)
+
+
+@blueprint.post("/language")
+@guard.for_everybody
+def speak() -> BaseResponse:
+    chosen = request.form.get("language")
+    if chosen in words.LANGUAGES:
+        session[shown.CHOSEN] = chosen
+        known: Operator | None = g.get("operator")
+        if known is not None:
+            with guard.rt().writing() as tx:
+                operators.speak(tx, known.id, chosen)
+    return redirect(_local(request.form.get("to")) or url_for("console.login.form"), 303)
+
+
+@blueprint.get("/account")
+@guard.needs(Permission.LOOK)
+def account() -> str:
+    return page("account.html")
+
+
+@blueprint.post("/account/password")
+@guard.needs(Permission.LOOK)
+def set_password() -> str | BaseResponse | tuple[str, int]:
+    """Asks for the one before, where there is one: a screen may be left open."""
+    rt, known = guard.rt(), guard.operator()
+    with rt.reading() as tx:
+        row = operators.named(tx, known.name)
+    has_one = row is not None and row.password is not None
+    if has_one and not operators.is_password(row, request.form.get("old", "")):
+        return page("account.html", error=told("The password until now is wrong.")), 403
+    try:
+        hashed = operators.hashing(request.form.get("new", ""))
+    except NotDone:
+        return page("account.html", error=told("A password has 12 characters or more.")), 400
+    with rt.writing() as tx:
+        operators.set_password(tx, known.name, hashed, known.actor)
+        guard.begin(operators.log_in(tx, known.id, known.name))
+    flash(told("The password is another; all other sessions have ended."))
+    return redirect(url_for("console.login.account"), 303)
+
+
+@blueprint.post("/account/everywhere")
+@guard.needs(Permission.LOOK)
+def log_out_everywhere() -> BaseResponse:
+    with guard.rt().writing() as tx:
+        operators.log_out_everywhere(tx, guard.operator().id)
+    guard.end()
+    return redirect(url_for("console.login.form"), 303)
+
+
+def _may_try(name: str) -> bool:
+    rt = guard.rt()
+    by = rt.vault.hash(name.casefold(), "login").hex()[:24]
+    at = rt.now()
+    address = rt.vault.hash(request.remote_addr or "", "login").hex()[:24]
+    return rt.counters.take(f"login:{by}", BY_NAME, at) and rt.counters.take(
+        f"login:{address}", BY_ADDRESS, at
+    )
+
+
+def _local(address: str | None) -> str:
+    """A page of the console, or nothing: nobody is sent elsewhere."""
+    is_ours = address is not None and address.startswith("/console/") and "\\" not in address
+    return address if is_ours and address is not None else ""

@@ -1,0 +1,18 @@
+"""The first page: what goes on, what it costs, who waits."""
+
+from flask import Blueprint
+
+from smsgw import figures
+from smsgw.operators import Permission
+from smsgw.web.console import guard
+from smsgw.web.console.shown import is_part, page
+
+blueprint = Blueprint("overview", __name__)
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    told = figures.overview(guard.rt())
+    template = "_overview.html" if is_part() else "overview.html"
+    return page(template, told=told, kinds=figures.KINDS, cost=guard.rt().settings.segment_rupiah)

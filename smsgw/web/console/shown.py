@@ -1,0 +1,131 @@
+"""How pages show values: numbers and money as Indonesia writes them, times of the scheme's zone."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+
+from flask import Flask, g, render_template, request, session, url_for
+from flask_wtf.csrf import CSRFError
+from markupsafe import Markup, escape
+from werkzeug.exceptions import HTTPException
+
+from smsgw import phone
+from smsgw.operators import Permission
+from smsgw.runtime import Runtime
+from smsgw.web.console import guard, words
+
+# Where a page is, what it is called, whom it is for.
+MENU = (("console.overview.show", "Overview", Permission.LOOK),)
+CHOSEN = "language"  # in the session of who has not logged in
+
+
+def set_up(app: Flask, rt: Runtime) -> None:
+    app.template_folder = str(resources.files("smsgw") / "templates")
+    zone = rt.settings.zone
+
+    def when(at: datetime | None) -> str:
+        return f"{at.astimezone(zone):%d-%m-%Y %H:%M:%S}" if at else ""
+
+    def ago(at: datetime | None) -> str:
+        return lasting(rt.now() - at) if at else ""
+
+    app.jinja_env.filters.update(
+        number=number,
+        rupiah=rupiah,
+        percent=percent,
+        when=when,
+        day=lambda at: f"{at.astimezone(zone):%d-%m-%Y}" if at else "",
+        hour=lambda at: f"{at.astimezone(zone):%H:%M}",
+        ago=ago,
+        lasting=lasting,
+        seconds=seconds,
+        mask=phone.mask,
+    )
+    app.jinja_env.globals.update(
+        _=told,
+        P=Permission,
+        may=guard.may,
+        static=_addresses(),
+        language=language,
+        menu=lambda: MENU,
+        is_demo=rt.settings.demo,
+        hour_name=lambda at: f"{at.astimezone(zone):%H:%M}",
+        day_name=lambda at: f"{at.astimezone(zone):%d-%m}",
+        waiting_url=lambda which: url_for("console.overview.show", which=which),
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.context_processor(lambda: {"operator": g.get("operator")})
+
+
+def page(template: str, **values: Any) -> str:
+    return render_template(f"console/{template}", **values)
+
+
+def is_part() -> bool:
+    """Whether htmx asks, for what stands in a page already."""
+    return request.headers.get("HX-Request") == "true"
+
+
+@guard.blueprint.errorhandler(HTTPException)
+def failed(error: HTTPException) -> tuple[str, int]:
+    code = error.code or 500
+    known = "outdated" if isinstance(error, CSRFError) else str(code)
+    return page("error.html", code=code, known=known), code
+
+
+def language() -> str:
+    if g.get("operator") is not None:
+        chosen: str = g.operator.language
+        return chosen
+    asked = session.get(CHOSEN) or request.accept_languages.best_match(words.LANGUAGES)
+    return asked if asked in words.LANGUAGES else "id"
+
+
+def told(text: str, **values: object) -> str:
+    """In the operator's language; markup stays, values in it are escaped."""
+    found = words.translated(text, language())
+    if not values:
+        return found
+    return Markup(escape(found)).format(**values)  # noqa: S704, escaped just now
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    shown = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+    return shown.translate(str.maketrans(",.", ".,"))
+
+
+def rupiah(value: float) -> str:
+    return f"Rp{number(round(value))}"
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{number(round(100 * part / whole, 1))}%" if whole else "–"
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{number(round(value * 1000))} ms" if value < 1 else f"{number(round(value, 1))} s"
+
+
+def lasting(span: timedelta) -> str:
+    """The two largest units."""
+    left = max(0, int(span.total_seconds()))
+    units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+    parts = []
+    for unit, size in units:
+        count, left = divmod(left, size)
+        parts += [f"{count} {told(unit)}"] if count else []
+    return " ".join(parts[:2]) or f"0 {told('s')}"
+
+
+def _addresses() -> Any:
+    """Of static files: another content has another address, so browsers may keep what they have."""
+    files = [
+        each for each in resources.files("smsgw").joinpath("static").iterdir() if each.is_file()
+    ]
+    marks = {file.name: sha256(file.read_bytes()).hexdigest()[:10] for file in files}
+    return lambda name: url_for("console.login.static_file", name=name, v=marks[name])

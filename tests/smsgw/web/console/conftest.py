@@ -1,0 +1,34 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from smsgw.app import create_app
+from smsgw.models.console import Role
+from smsgw.runtime import Runtime
+from tests.visitor import Visitor, logged_in
+
+As = Callable[[Role], Visitor]
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """Pages are shown from SQLite; what they read and write is tested with both databases."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture
+def app(rt: Runtime) -> Flask:
+    return create_app(rt)
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Visitor:
+    return Visitor(app)
+
+
+@pytest.fixture
+def as_(app: Flask, rt: Runtime) -> As:
+    """Somebody of a role, logged in."""
+    return lambda role: logged_in(app, rt, role)

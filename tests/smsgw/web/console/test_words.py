@@ -1,0 +1,49 @@
+"""Every word of the console has its Indonesian, and none is left over."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from smsgw import figures
+from smsgw.models import AttemptEnd, MessageState, ReplyState
+from smsgw.models.console import RegistrationState, Role, TaskState
+from smsgw.web.console import words
+from smsgw.web.console.shown import MENU
+
+CONSOLE = Path(words.__file__).parent
+TEMPLATES = CONSOLE.parents[1] / "templates" / "console"
+SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+# Values that are shown as words.
+VALUES = (Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState)
+UNITS = ("d", "h", "m", "s")
+
+
+def written() -> Iterator[str]:
+    for file in (*TEMPLATES.glob("*.html"), *CONSOLE.glob("*.py")):
+        for single, double in SPOKEN.findall(file.read_text()):
+            yield (single or double).replace("\\'", "'").replace('\\"', '"')
+
+
+def needed() -> set[str]:
+    values = {str(each) for kind in VALUES for each in kind}
+    menu = {name for _, name, _ in MENU}
+    return {*written(), *values, *menu, *figures.KINDS, *UNITS}
+
+
+def test_every_word_is_known_in_indonesian() -> None:
+    assert sorted(needed() - words.indonesian().keys()) == []
+
+
+def test_no_translation_is_left_over() -> None:
+    assert sorted(words.indonesian().keys() - needed()) == []
+
+
+def test_values_in_a_word_are_the_same_in_both() -> None:
+    for english, indonesian in words.indonesian().items():
+        names = re.findall(r"\{\w*\}", english)
+        assert sorted(names) == sorted(re.findall(r"\{\w*\}", indonesian)), english
+
+
+def test_what_is_not_known_is_said_in_english() -> None:
+    assert words.translated("never said", "id") == "never said"
+    assert words.translated("Menu", "en") == "Menu"

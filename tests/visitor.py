@@ -1,0 +1,108 @@
+"""Somebody before the console's pages, without scripts: reads pages, fills in forms."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from smsgw import operators
+from smsgw.models.console import Role
+from smsgw.operators import Operator
+from smsgw.runtime import Runtime
+
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+FORM = re.compile(r"<form[^>]*>.*?</form>", re.DOTALL)
+INPUT = re.compile(r"<(?:input|button)[^>]*>")
+AREA = re.compile(r"<textarea([^>]*)>(.*?)</textarea>", re.DOTALL)
+SELECT = re.compile(r"<select([^>]*)>(.*?)</select>", re.DOTALL)
+TAGS = re.compile(r"<[^>]*>")
+
+
+@dataclass
+class Form:
+    action: str
+    values: dict[str, str]
+
+
+class Visitor:
+    """Keeps cookies and the token of the page it saw last."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client: FlaskClient = app.test_client()
+        self.page = ""
+
+    def get(self, address: str) -> TestResponse:
+        return self._seen(self.client.get(address))
+
+    def post(self, address: str, /, **values: object) -> TestResponse:
+        """With the token of the page before; a redirect is followed."""
+        token = TOKEN.search(self.page)
+        data = {"csrf_token": token[1] if token else "", **values}
+        return self._seen(self.client.post(address, data=data, follow_redirects=True))
+
+    def form(self, action: str) -> Form:
+        """The form of the page seen last whose address ends so, filled in as it stands."""
+        for found in FORM.findall(self.page):
+            to = _attributes(found).get("action", "")
+            if to.endswith(action):
+                return Form(to, dict(_fields(found)))
+        raise AssertionError(f"no form to {action} in this page:\n{self.text}")
+
+    def submit(self, action: str, **values: object) -> TestResponse:
+        form = self.form(action)
+        return self.post(form.action, **(form.values | values))
+
+    @property
+    def text(self) -> str:
+        """What the page seen last says."""
+        return " ".join(html.unescape(TAGS.sub(" ", self.page)).split())
+
+    def _seen(self, response: TestResponse) -> TestResponse:
+        if response.mimetype == "text/html":
+            self.page = response.text
+        return response
+
+
+def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
+    """A new operator of that role, let in."""
+    visitor = Visitor(app)
+    with rt.writing() as tx:
+        made = added(tx, role, name or str(role))
+        once = operators.invite(tx, made.id)
+    visitor.get(f"/console/login?once={once}")
+    response = visitor.submit("/console/login/once")
+    assert response.status_code == 200, response.text
+    return visitor
+
+
+def added(tx: operators.Transaction, role: Role, name: str) -> Operator:
+    made = operators.add(tx, name, role, None, "shell:test")
+    operators.speak(tx, made.id, "en")
+    return made
+
+
+def _attributes(tag: str) -> Mapping[str, str]:
+    head = tag[: tag.index(">")]
+    return {name: html.unescape(value) for name, value in re.findall(r'([\w-]+)="([^"]*)"', head)}
+
+
+def _fields(form: str) -> list[tuple[str, str]]:
+    fields: list[tuple[str, str]] = []
+    for tag in INPUT.findall(form):
+        held = _attributes(tag)
+        is_off = held.get("type") in {"checkbox", "radio"} and " checked" not in tag
+        if tag.startswith("<input") and "name" in held and not is_off:
+            fields.append((held["name"], held.get("value", "on" if "type" in held else "")))
+    for head, text in AREA.findall(form):
+        fields.append((_attributes(f"{head}>")["name"], html.unescape(text.removeprefix("\n"))))
+    for head, options in SELECT.findall(form):
+        chosen = re.search(r"<option([^>]*) selected", options) or re.search(
+            r"<option([^>]*)>", options
+        )
+        value = _attributes(f"{chosen[1]}>").get("value", "") if chosen else ""
+        fields.append((_attributes(f"{head}>")["name"], value))
+    return fields
