@@ -101,7 +101,7 @@ def read(text: str) -> Document:
 def parsed(text: str) -> Raw:
     """Raises KeywordsError."""
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
     except yaml.YAMLError as error:
         raise KeywordsError(f"this is no YAML: {error}") from None
     if not isinstance(raw, dict):
@@ -111,7 +111,10 @@ def parsed(text: str) -> Raw:
 
 def dumped(raw: Raw) -> str:
     """Always the same for the same, so that versions can be compared line by line."""
-    return yaml.safe_dump(raw, allow_unicode=True, sort_keys=False, width=1_000_000)
+    written: str = yaml.dump(
+        raw, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=1_000_000
+    )
+    return written
 
 
 def shipped_text() -> str:

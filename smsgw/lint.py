@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from grammar.suggest import SHORTEST, is_slip
 from handlers.misread import ASKED_FIRST
 from smsgw import keywords
-from smsgw.document import KeywordsError
+from smsgw.document import KeywordsError, parsed
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
 STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
@@ -22,7 +20,7 @@ def faults(text: str) -> list[str]:
         keywords.load(text)
     except KeywordsError as error:
         return str(error).splitlines()
-    document = yaml.safe_load(text)
+    document = parsed(text)
     owners = dict(_owners(document))
     return [
         *_stop_words(owners),
@@ -33,7 +31,7 @@ def faults(text: str) -> list[str]:
 
 def warnings(text: str) -> list[str]:
     """What is worth a look in a configuration that can be published."""
-    owners = dict(_owners(yaml.safe_load(text)))
+    owners = dict(_owners(parsed(text)))
     return [
         f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
         for word in sorted(CARRIERS_OWN & owners.keys())

@@ -112,6 +112,21 @@ class Piece:
             for literal, name in self.parts
         )
 
+    @property
+    def written(self) -> str:
+        inner = "".join(
+            literal + (f"{{{name}}}" if name is not None else "") for literal, name in self.parts
+        )
+        return f"[{inner}]" if self.is_clause else inner
+
+    @property
+    def pattern(self) -> str:
+        """What it looks like with any values; a clause is a group, and may be absent."""
+        inner = "".join(
+            re.escape(literal) + (".*?" if name is not None else "") for literal, name in self.parts
+        )
+        return f"({inner})?" if self.is_clause else inner
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -142,14 +157,30 @@ def render(
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """`terms`: the ledger's words in the reader's language, where that is another."""
-    shown = {name: _shown(name, value, terms) for name, value in values.items()}
-    kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
-    for index, piece in enumerate(wording.pieces):
-        if piece.is_clause:
-            kept[index] = piece.filled(shown)
-            if gsm7.count(_join(kept)).segments > budget:
-                kept[index] = None
-    return _join(kept)
+    return _join(_kept(wording, values, budget, terms))
+
+
+def dropped(
+    wording: Wording,
+    values: Mapping[str, Value],
+    budget: int,
+    terms: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
+    """The clauses that `render` leaves out, as they are written."""
+    kept = _kept(wording, values, budget, terms)
+    return [piece.written for piece, text in zip(wording.pieces, kept, strict=True) if text is None]
+
+
+def absent(wording: Wording, text: str) -> list[str] | None:
+    """The clauses that are not in `text`, a reply made of `wording`; None if it was not."""
+    clauses = [piece for piece in wording.pieces if piece.is_clause]
+    pattern = re.compile("".join(piece.pattern for piece in wording.pieces), re.DOTALL)
+    found = pattern.fullmatch(text) or pattern.fullmatch(f"{text} ")  # a blank at its end is cut
+    if found is None:
+        return None
+    return [
+        piece.written for piece, was in zip(clauses, found.groups(), strict=True) if was is None
+    ]
 
 
 def check(
@@ -313,6 +344,21 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
         if isinstance(error, WordingError):
             raise
         raise WordingError("a brace has no partner") from None
+
+
+def _kept(
+    wording: Wording, values: Mapping[str, Value], budget: int, terms: Mapping[str, str]
+) -> list[str | None]:
+    """The text of each piece, None where it is left out."""
+    names = wording.names
+    shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
+    kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
+    for index, piece in enumerate(wording.pieces):
+        if piece.is_clause:
+            kept[index] = piece.filled(shown)
+            if gsm7.count(_join(kept)).segments > budget:
+                kept[index] = None
+    return kept
 
 
 def _join(kept: list[str | None]) -> str:

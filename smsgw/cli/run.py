@@ -15,11 +15,13 @@ import click
 import requests
 
 import smsgw
-from smsgw import embedded
+from smsgw import audit, embedded, operators, runtime
 from smsgw import settings as environment
+from smsgw.models.console import Role
 from smsgw.settings import Settings
 from smsgw.supervisor import Supervisor
 
+DEMO_ADMIN = "demo"
 RELEASE, BEFORE_WEB = "release", ("worker", "clock")
 
 
@@ -134,7 +136,7 @@ class Welcome:
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self._address = f"http://127.0.0.1:{settings.port}"
         self._supervisor = supervisor
-        self._is_demo = settings.demo
+        self._settings = settings
         self._is_told = False
 
     def look(self) -> None:
@@ -148,8 +150,24 @@ class Welcome:
             here = Path.cwd()
             shown = command.relative_to(here) if command.is_relative_to(here) else command
             click.echo(f"smsgw is up at {self._address} (health: {self._address}/readyz)")
-            if self._is_demo:
+            if self._settings.demo:
+                once = invited(self._settings)
+                base = self._settings.public_url or self._address  # where its cookies are for
+                click.echo(f"Console, lets in once: {base}/console/login?once={once}")
                 click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
+
+
+def invited(settings: Settings) -> str:
+    """A one-time login of the demonstration's admin."""
+    rt = runtime.build(settings)
+    try:
+        with rt.writing() as tx:
+            row = operators.named(tx, DEMO_ADMIN)
+            actor = audit.operator()
+            known = row or operators.add(tx, DEMO_ADMIN, Role.ADMIN, None, actor)
+            return operators.invite(tx, known.id)
+    finally:
+        rt.close()
 
 
 def _is_up(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -134,6 +135,24 @@ def test_say_speaks_while_it_runs(service: Service) -> None:
     for _ in range(2):
         assert "Rp123.456.789" in service.say("saldo jht 19012345678")
     assert "Rp" not in service.say("SALDO 19012345678", STRANGER)
+
+
+def test_the_demonstration_lets_into_its_console_once(service: Service) -> None:
+    told = re.search(rf"{PUBLIC_URL}(/console/login)\?once=(\S+)", service.log.read_text())
+    assert told is not None
+    address = f"http://127.0.0.1:{service.port}{told[1]}"
+    for code in (303, 403):
+        page = requests.get(address, params={"once": told[2]}, timeout=20)
+        token = re.search(r'csrf_token" value="([^"]+)"', page.text)
+        assert token is not None
+        answer = requests.post(
+            f"{address}/once",
+            data={"csrf_token": token[1], "once": told[2]},
+            headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
+            allow_redirects=False,
+            timeout=20,
+        )
+        assert answer.status_code == code
 
 
 def test_two_in_one_folder_are_refused(service: Service) -> None:

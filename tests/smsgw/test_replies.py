@@ -11,7 +11,18 @@ from handlers.misread import ASKED_FIRST
 from handlers.question import Choices, Masked, Month, Percent, Term, Value, Verbatim
 from smsgw import keywords
 from smsgw.gsm7 import Encoding, count
-from smsgw.replies import EVERYWHERE, WIDEST, WordingError, check, parse, reference, render, show
+from smsgw.replies import (
+    EVERYWHERE,
+    WIDEST,
+    WordingError,
+    absent,
+    check,
+    dropped,
+    parse,
+    reference,
+    render,
+    show,
+)
 
 digits = st.text("0123456789", min_size=11, max_size=11)
 dates = st.dates(min_value=date(1900, 1, 1))
@@ -113,6 +124,19 @@ def test_clauses_are_taken_in_order_while_they_fit() -> None:
     values: dict[str, Value] = {"nkp": Masked("1" * 11), "month": None, "status": "AKTIF"}
     assert render(wording, values, 1) == "a*******1111 dAKTIF"
     assert "b" in render(wording, values, 2)
+
+
+@pytest.mark.parametrize("nkp", ["1" * 11, "2" * 11])
+def test_what_was_left_out_can_be_told_from_the_text(nkp: str) -> None:
+    """By who rendered it, and by who only has what was sent."""
+    wording = parse("{nkp}.[ " + "x" * 150 + " {status}.][ {status}.][ Help {call_centre} ]")
+    values: dict[str, Value] = {"nkp": Masked(nkp), "status": "aktif", "call_centre": None}
+    left_out = ["[ " + "x" * 150 + " {status}.]", "[ Help {call_centre} ]"]
+    assert dropped(wording, values, 1) == left_out
+    assert absent(wording, render(wording, values, 1)) == left_out
+    values["call_centre"] = Verbatim("175")
+    assert absent(wording, render(wording, values, 1)) == left_out[:1]
+    assert absent(wording, "Something else") is None
 
 
 def test_a_value_is_never_expanded_again() -> None:
