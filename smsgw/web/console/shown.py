@@ -1,5 +1,6 @@
 """How pages show values: numbers and money as Indonesia writes them, times of the scheme's zone."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib import resources
@@ -14,10 +15,34 @@ from smsgw import phone
 from smsgw.operators import Permission
 from smsgw.runtime import Runtime
 from smsgw.web.console import guard, words
+from smsgw.web.console.reasons import NoReason
 
-# Where a page is, what it is called, whom it is for.
-MENU = (("console.overview.show", "Overview", Permission.LOOK),)
+KNOWN: dict[type, str] = {CSRFError: "outdated", NoReason: "no_reason"}
 CHOSEN = "language"  # in the session of who has not logged in
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    endpoint: str
+    name: str
+    permission: Permission = Permission.LOOK
+
+    @property
+    def is_here(self) -> bool:
+        """A blueprint is a tab."""
+        here = (request.endpoint or "").rpartition(".")[0]
+        return here == self.endpoint.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """An entry of the menu; its tabs are shown on each of its pages, where it has several."""
+
+    name: str
+    tabs: tuple[Tab, ...]
+
+
+MENU = (Section("Overview", (Tab("console.overview.show", "Overview"),)),)
 
 
 def set_up(app: Flask, rt: Runtime) -> None:
@@ -48,7 +73,8 @@ def set_up(app: Flask, rt: Runtime) -> None:
         may=guard.may,
         static=_addresses(),
         language=language,
-        menu=lambda: MENU,
+        menu=sections,
+        tabs=tabs,
         is_demo=rt.settings.demo,
         hour_name=lambda at: f"{at.astimezone(zone):%H:%M}",
         day_name=lambda at: f"{at.astimezone(zone):%d-%m}",
@@ -56,6 +82,22 @@ def set_up(app: Flask, rt: Runtime) -> None:
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(lambda: {"operator": g.get("operator")})
+
+
+def sections() -> list[tuple[str, Tab, bool]]:
+    """Of the menu, for who looks: its name, its first tab, and whether this page is in it."""
+    seen = [(each.name, _for_them(each)) for each in MENU]
+    return [(name, tabs[0], any(tab.is_here for tab in tabs)) for name, tabs in seen if tabs]
+
+
+def tabs() -> list[Tab]:
+    """Of this page's section; none where it would be one."""
+    here = [_for_them(each) for each in MENU if any(tab.is_here for tab in each.tabs)]
+    return here[0] if here and len(here[0]) > 1 else []
+
+
+def _for_them(section: Section) -> list[Tab]:
+    return [tab for tab in section.tabs if guard.may(tab.permission)]
 
 
 def page(template: str, **values: Any) -> str:
@@ -70,8 +112,7 @@ def is_part() -> bool:
 @guard.blueprint.errorhandler(HTTPException)
 def failed(error: HTTPException) -> tuple[str, int]:
     code = error.code or 500
-    known = "outdated" if isinstance(error, CSRFError) else str(code)
-    return page("error.html", code=code, known=known), code
+    return page("error.html", code=code, known=KNOWN.get(type(error))), code
 
 
 def language() -> str:

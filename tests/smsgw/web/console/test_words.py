@@ -26,7 +26,7 @@ def written() -> Iterator[str]:
 
 def needed() -> set[str]:
     values = {str(each) for kind in VALUES for each in kind}
-    menu = {name for _, name, _ in MENU}
+    menu = {each.name for each in MENU} | {tab.name for each in MENU for tab in each.tabs}
     return {*written(), *values, *menu, *figures.KINDS, *UNITS}
 
 

@@ -1,0 +1,34 @@
+"""Why an operator looks at what is somebody's own, or does what others have to understand later."""
+
+from flask import request
+from werkzeug.exceptions import BadRequest
+
+from smsgw import audit
+from smsgw.audit import Act
+from smsgw.runtime import Transaction
+from smsgw.web.console import guard
+
+SHORTEST, LONGEST = 3, 200  # characters
+
+
+class NoReason(BadRequest):
+    """Nothing was looked at or done."""
+
+
+def given() -> str:
+    """What the form says. Raises NoReason."""
+    reason = " ".join(request.form.get("reason", "").split())
+    if not SHORTEST <= len(reason) <= LONGEST:
+        raise NoReason
+    return reason
+
+
+def look(tx: Transaction, *, phone_id: int | None, message_id: int | None = None) -> None:
+    """Before a text or a whole number is shown, in a transaction that is kept. Raises NoReason."""
+    looker = guard.operator()
+    audit.note(
+        *(tx, Act.LOOKED, looker.actor),
+        phone_id=phone_id,
+        message_id=message_id,
+        detail=given(),
+    )
