@@ -67,6 +67,8 @@ class Act(StrEnum):
     DISCARDED = "draft discarded"
     PUBLISHED = "published"
     BROUGHT_BACK = "brought back"  # an old version of the keywords
+    TRANSCRIPT_KEPT = "transcript kept"
+    TRANSCRIPT_DELETED = "transcript deleted"
 
 
 class NoHead(ValueError):

@@ -46,6 +46,7 @@ class Ciphertext(StrEnum):
     TASK = "tasks.asked"
     FOUND = "tasks.found"
     GIVEN = "registrations.given"
+    TRANSCRIPT = "transcripts.text"
 
 
 class KeyPurpose(StrEnum):

@@ -117,6 +117,16 @@ tasks = Table(
 )
 Index("ix_tasks_operator_id", tasks.c.operator_id, tasks.c.id)
 
+transcripts = Table(
+    "transcripts",  # conversations that operators keep, to be run again
+    service,
+    Column("id", Id, primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("text", LargeBinary, nullable=False),  # YAML
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(64), nullable=False),
+)
+
 registrations = Table(
     "registrations",  # from phones that are not on file
     service,

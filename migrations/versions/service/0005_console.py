@@ -12,8 +12,8 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
 WAITS = sa.text("state = 'waiting'")
 TABLES = (
-    *("reply_tallies", "tallies", "registrations", "tasks", "drafts", "configurations"),
-    *("sessions", "operators"),
+    *("reply_tallies", "tallies", "registrations", "tasks", "transcripts", "drafts"),
+    *("configurations", "sessions", "operators"),
 )
 
 
@@ -99,6 +99,14 @@ def _configurations() -> None:
         sa.Column("changed_at", Instant, nullable=False),
         sa.Column("authors", sa.Text(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_drafts_one")),
+    )
+    op.create_table(
+        "transcripts",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("made_by", sa.String(64), nullable=False),
     )
 
 

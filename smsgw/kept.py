@@ -1,0 +1,76 @@
+"""Transcripts that operators keep: conversations to be run again against what they draft.
+
+The people in them are fictitious; whoever keeps one sees to that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+
+from smsgw import audit
+from smsgw.audit import Act
+from smsgw.models import Ciphertext
+from smsgw.models.console import transcripts
+from smsgw.runtime import Transaction
+
+LONGEST_NAME = 80
+LONGEST_TEXT = 100_000  # characters
+
+
+class NotKept(ValueError):
+    """Its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    id: int
+    name: str
+    text: str  # YAML, see transcript
+    at: datetime
+    by: str
+
+
+def keep(tx: Transaction, name: str, text: str, author: str) -> int:
+    """Its id. Raises NotKept."""
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise NotKept(f"a name has 1 to {LONGEST_NAME} characters")
+    if len(text) > LONGEST_TEXT:
+        raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
+    row = {
+        "name": name,
+        "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT),
+        "made_at": tx.now,
+        "made_by": author,
+    }
+    made = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
+    number = int(made.scalar_one())
+    audit.note(tx, Act.TRANSCRIPT_KEPT, author, detail=f"transcript {number}")
+    return number
+
+
+def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Kept]:
+    """Newest first; `before`: an id."""
+    rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(transcripts.c.id < before)
+    return [_kept(tx, row) for row in tx.connection.execute(rows)]
+
+
+def one(tx: Transaction, number: int) -> Kept | None:
+    row = tx.connection.execute(select(transcripts).where(transcripts.c.id == number)).first()
+    return _kept(tx, row) if row else None
+
+
+def remove(tx: Transaction, number: int, actor: str) -> None:
+    """What is gone already stays so."""
+    gone = tx.connection.execute(delete(transcripts).where(transcripts.c.id == number))
+    if gone.rowcount:
+        audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")
+
+
+def _kept(tx: Transaction, row: Row[Any]) -> Kept:
+    text = tx.vault.decrypt(row.text, Ciphertext.TRANSCRIPT)
+    return Kept(row.id, row.name, text, row.made_at, row.made_by)

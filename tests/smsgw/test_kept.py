@@ -1,0 +1,59 @@
+"""Transcripts that operators keep are found again as they were, until somebody deletes them."""
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import kept, rotation
+from smsgw.kept import NotKept
+from smsgw.models import audit
+from smsgw.models.console import transcripts
+from smsgw.runtime import Runtime
+
+ANI, BUDI = "operator:ani", "operator:budi"
+TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
+
+
+def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        first = kept.keep(tx, "  asking   twice ", TEXT, ANI)
+        second = kept.keep(tx, "another", "b", BUDI)
+    with rt.reading() as tx:
+        assert [(each.id, each.name, each.by) for each in kept.newest(tx)] == [
+            (second, "another", BUDI),
+            (first, "asking twice", ANI),
+        ]
+        assert [each.id for each in kept.newest(tx, before=second)] == [first]
+        held = kept.one(tx, first)
+        assert held.text == TEXT
+        assert held.at == tx.now
+    with rt.writing() as tx:
+        kept.remove(tx, first, BUDI)
+        kept.remove(tx, first, BUDI)
+        assert kept.one(tx, first) is None
+        acts = tx.connection.execute(select(audit.c.actor, audit.c.act, audit.c.detail)).all()
+    assert acts == [
+        (ANI, "transcript kept", f"transcript {first}"),
+        (BUDI, "transcript kept", f"transcript {second}"),
+        (BUDI, "transcript deleted", f"transcript {first}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(" ", TEXT), ("n" * 81, TEXT), ("a\0b", TEXT), ("n", "x" * 100_001)]
+)
+def test_what_has_no_name_or_no_end_is_not_kept(rt: Runtime, name: str, text: str) -> None:
+    with pytest.raises(NotKept), rt.writing() as tx:
+        kept.keep(tx, name, text, ANI)
+    with rt.reading() as tx:
+        assert kept.newest(tx) == []
+
+
+def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        number = kept.keep(tx, "sealed", TEXT, ANI)
+        before = tx.connection.execute(select(transcripts.c.text)).scalar_one()
+    assert b"conversations" not in before
+    rotation.rotate(rt, ANI, tell=lambda _: None, wait=lambda _: None)
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(transcripts.c.text)).scalar_one() != before
+        assert kept.one(tx, number).text == TEXT
