@@ -62,6 +62,8 @@ class Act(StrEnum):
     PASSWORD_SET = "password set"  # noqa: S105, nobody's password
     ROLE_SET = "role set"
     DISABLED = "operator disabled"
+    ENABLED = "operator enabled"
+    INVITED = "operator invited"  # to log in once
     LOGGED_IN = "logged in"
     DRAFTED = "drafted"  # a change of the draft of keywords
     DISCARDED = "draft discarded"
@@ -146,6 +148,14 @@ def seal(rt: Runtime) -> Head | None:
     if last is not None:
         log.info("audit sealed", head=str(last))
     return last
+
+
+def page(tx: Transaction, before: int | None, limit: int) -> Sequence[Row[Any]]:
+    """Newest first."""
+    rows = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(audit.c.id < before)
+    return tx.connection.execute(rows).all()
 
 
 def head(tx: Transaction) -> Head:

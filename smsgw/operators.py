@@ -172,18 +172,37 @@ def set_password(tx: Transaction, name: str, hashed: str, actor: str) -> None:
 
 
 def set_role(tx: Transaction, name: str, role: Role, actor: str) -> None:
-    """Raises NotDone."""
+    """Ends all sessions. Raises NotDone."""
+    if role is not Role.ADMIN:
+        _keep_an_admin(tx, name)
     _change(tx, name, Act.ROLE_SET, actor, role=role)
 
 
 def disable(tx: Transaction, name: str, actor: str) -> None:
     """Raises NotDone."""
+    _keep_an_admin(tx, name)
     _change(tx, name, Act.DISABLED, actor, disabled_at=tx.now, once_hash=None, once_until=None)
+
+
+def enable(tx: Transaction, name: str, actor: str) -> None:
+    """Raises NotDone."""
+    _change(tx, name, Act.ENABLED, actor, disabled_at=None)
 
 
 def speak(tx: Transaction, operator_id: int, language: str) -> None:
     of = operators.c.id == operator_id
     tx.connection.execute(update(operators).where(of).values(language=language))
+
+
+def _keep_an_admin(tx: Transaction, name: str) -> None:
+    """Raises NotDone where nobody but `name` could add operators."""
+    admins = {each.name for each in everybody(tx) if _is_admin(each)}
+    if admins == {name}:
+        raise NotDone(f"{name} is the only admin; make another one first")
+
+
+def _is_admin(row: Row[Any]) -> bool:
+    return row.role == Role.ADMIN and row.disabled_at is None
 
 
 def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:

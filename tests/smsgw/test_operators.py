@@ -73,7 +73,7 @@ def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> Non
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
 def test_what_ends_a_session(rt: Runtime, end: str) -> None:
-    ani = added(rt)
+    ani, _ = added(rt), added(rt, "budi")
     with rt.writing() as tx:
         held = operators.log_in(tx, ani.id, ani.name)
     with rt.writing() as tx:
@@ -107,13 +107,27 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
 
 
 def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
-    ani = added(rt)
+    ani, _ = added(rt), added(rt, "budi")
     with rt.writing() as tx:
         held = operators.invite(tx, ani.id)
         operators.disable(tx, "ani", SHELL)
         assert operators.invited(tx, held) is None
         row = operators.named(tx, "ani")
     assert not operators.is_password(row, PASSWORD)
+    with rt.writing() as tx:
+        operators.enable(tx, "ani", SHELL)
+        row = operators.named(tx, "ani")
+    assert operators.is_password(row, PASSWORD)
+
+
+def test_one_admin_always_stays(rt: Runtime) -> None:
+    added(rt)
+    with rt.writing() as tx:
+        with pytest.raises(NotDone, match="the only admin"):
+            operators.disable(tx, "ani", SHELL)
+        with pytest.raises(NotDone, match="the only admin"):
+            operators.set_role(tx, "ani", Role.AGENT, SHELL)
+        operators.set_role(tx, "ani", Role.ADMIN, SHELL)
 
 
 def test_each_role_may_what_it_is_for() -> None:

@@ -7,10 +7,16 @@ menu entry.
 from flask import Flask
 
 from smsgw.runtime import Runtime
-from smsgw.web.console import guard, login, overview, shown
+from smsgw.web.console import guard, login, operators, overview, shown
 
-for _pages in (login, overview):
-    guard.blueprint.register_blueprint(_pages.blueprint)
+for _pages in (
+    login.blueprint,
+    overview.blueprint,
+    operators.blueprint,
+    operators.audited,
+    operators.installed,
+):
+    guard.blueprint.register_blueprint(_pages)
 
 
 def add_to(app: Flask, rt: Runtime) -> None:

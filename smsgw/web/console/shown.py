@@ -42,7 +42,17 @@ class Section:
     tabs: tuple[Tab, ...]
 
 
-MENU = (Section("Overview", (Tab("console.overview.show", "Overview"),)),)
+MENU = (
+    Section("Overview", (Tab("console.overview.show", "Overview"),)),
+    Section(
+        "Operators",
+        (
+            Tab("console.operators.show", "Operators", Permission.RUN),
+            Tab("console.audited.show", "Audit", Permission.RUN),
+            Tab("console.installed.show", "Settings", Permission.RUN),
+        ),
+    ),
+)
 
 
 def set_up(app: Flask, rt: Runtime) -> None:

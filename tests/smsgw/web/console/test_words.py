@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smsgw import figures
+from smsgw.audit import Act
 from smsgw.models import AttemptEnd, MessageState, ReplyState
 from smsgw.models.console import RegistrationState, Role, TaskState
 from smsgw.web.console import words
@@ -14,7 +15,7 @@ CONSOLE = Path(words.__file__).parent
 TEMPLATES = CONSOLE.parents[1] / "templates" / "console"
 SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 # Values that are shown as words.
-VALUES = (Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState)
+VALUES = (Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState)
 UNITS = ("d", "h", "m", "s")
 
 

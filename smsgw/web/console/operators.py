@@ -1,0 +1,136 @@
+"""Who may use the console, what was done by whom, and the settings: for admins."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from smsgw import audit, settings
+from smsgw import operators as people
+from smsgw.models.console import Role
+from smsgw.operators import NotDone, Permission
+from smsgw.runtime import Transaction
+from smsgw.web.console import guard
+from smsgw.web.console.shown import page, told
+
+AUDIT_ROWS = 100
+
+blueprint = Blueprint("operators", __name__, url_prefix="/operators")
+audited = Blueprint("audited", __name__, url_prefix="/audit")
+installed = Blueprint("installed", __name__, url_prefix="/settings")
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.RUN)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@guard.needs(Permission.RUN)
+def add() -> Answer:
+    """They come in by a one-time login, which is shown here and nowhere else."""
+    name = request.form.get("name", "").strip()
+    try:
+        with guard.rt().writing() as tx:
+            made = people.add(tx, name, _role(), None, guard.operator().actor)
+            once = people.invite(tx, made.id)
+    except NotDone:
+        error = told("There is {name} already, or the name is empty or longer than 40.", name=name)
+        return _page(error=error, name=name), 400
+    return _page(invited=name, address=_address(once))
+
+
+@blueprint.post("/<int:operator_id>/role")
+@guard.needs(Permission.RUN)
+def set_role(operator_id: int) -> Answer:
+    with guard.rt().writing() as tx:
+        row, role = _found(tx, operator_id), _role()
+        try:
+            people.set_role(tx, row.name, role, guard.operator().actor)
+        except NotDone:
+            return _page(error=_only_admin(row.name)), 409
+    return _done(told("{name} is {role} now, and logs in anew.", name=row.name, role=told(role)))
+
+
+@blueprint.post("/<int:operator_id>/invite")
+@guard.needs(Permission.RUN)
+def invite(operator_id: int) -> Answer:
+    with guard.rt().writing() as tx:
+        row = _found(tx, operator_id)
+        once = people.invite(tx, operator_id)
+        audit.note(tx, audit.Act.INVITED, guard.operator().actor, detail=row.name)
+    return _page(invited=row.name, address=_address(once))
+
+
+@blueprint.post("/<int:operator_id>/disable")
+@guard.needs(Permission.RUN)
+def disable(operator_id: int) -> Answer:
+    with guard.rt().writing() as tx:
+        row = _found(tx, operator_id)
+        try:
+            people.disable(tx, row.name, guard.operator().actor)
+        except NotDone:
+            return _page(error=_only_admin(row.name)), 409
+    return _done(told("{name} is let in no more.", name=row.name))
+
+
+@blueprint.post("/<int:operator_id>/enable")
+@guard.needs(Permission.RUN)
+def enable(operator_id: int) -> Answer:
+    with guard.rt().writing() as tx:
+        row = _found(tx, operator_id)
+        people.enable(tx, row.name, guard.operator().actor)
+    return _done(told("{name} may log in again.", name=row.name))
+
+
+@audited.get("/", endpoint="show")
+@guard.needs(Permission.RUN)
+def show_records() -> str:
+    before = request.args.get("before", type=int)
+    with guard.rt().reading() as tx:
+        rows = audit.page(tx, before, AUDIT_ROWS + 1)
+    older = rows[AUDIT_ROWS - 1].id if len(rows) > AUDIT_ROWS else None
+    return page("audit.html", rows=rows[:AUDIT_ROWS], older=older, before=before)
+
+
+@installed.get("/", endpoint="show")
+@guard.needs(Permission.RUN)
+def show_settings() -> str:
+    return page("settings.html", rows=settings.rows(guard.rt().settings))
+
+
+def _page(**values: Any) -> str:
+    with guard.rt().reading() as tx:
+        everybody = people.everybody(tx)
+    return page("operators.html", everybody=everybody, roles=list(Role), **values)
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return redirect(url_for("console.operators.show"), 303)
+
+
+def _role() -> Role:
+    wanted = request.form.get("role")
+    return Role(wanted) if wanted in set(Role) else Role.VIEWER
+
+
+def _found(tx: Transaction, operator_id: int) -> Row[Any]:
+    found = [row for row in people.everybody(tx) if row.id == operator_id]
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _only_admin(name: str) -> str:
+    return told("{name} is the only admin; make another one first.", name=name)
+
+
+def _address(once: str) -> str:
+    """Where the console is for people: as carriers reach it, or as this page was asked for."""
+    login = url_for("console.login.form", once=once)
+    return (guard.rt().settings.public_url or request.host_url.rstrip("/")) + login

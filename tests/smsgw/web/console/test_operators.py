@@ -1,0 +1,105 @@
+"""Admins add operators, give them roles and one-time logins, and let nobody lock everybody out."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from smsgw.models import audit
+from smsgw.models.console import Role, operators
+from smsgw.runtime import Runtime
+from tests.smsgw.web.console.conftest import As
+from tests.visitor import Visitor
+
+
+def id_of(rt: Runtime, name: str) -> int:
+    with rt.reading() as tx:
+        wanted = select(operators.c.id).where(operators.c.name == name)
+        return int(tx.connection.execute(wanted).scalar_one())
+
+
+@pytest.fixture
+def admin(as_: As) -> Visitor:
+    visitor = as_(Role.ADMIN)
+    visitor.get("/console/operators/")
+    return visitor
+
+
+def invited(admin: Visitor) -> str:
+    found = re.search(r"http://localhost(/console/login\?once=[^<]+)", admin.page)
+    assert found is not None
+    return found[1]
+
+
+def test_who_is_added_comes_in_once_by_the_address_that_is_shown(
+    admin: Visitor, app: Flask
+) -> None:
+    admin.submit("/console/operators/", name="rina", role="agent")
+    newcomer = Visitor(app)
+    newcomer.get(invited(admin))
+    newcomer.submit("/console/login/once")
+    assert "rina" in newcomer.text
+    assert newcomer.get("/console/operators/").status_code == 403
+    assert "once=" not in admin.get("/console/operators/").text
+
+
+@pytest.mark.parametrize("name", ["", "x" * 41, "admin"])
+def test_a_name_that_cannot_be_added(admin: Visitor, name: str) -> None:
+    assert admin.submit("/console/operators/", name=name, role="viewer").status_code == 400
+    assert "the name is empty or longer than 40" in admin.text
+
+
+def test_another_role_counts_from_the_next_page_on(admin: Visitor, as_: As, rt: Runtime) -> None:
+    viewer = as_(Role.VIEWER)
+    admin.get("/console/operators/")
+    admin.submit(f"/console/operators/{id_of(rt, 'viewer')}/role", role="admin")
+    assert "viewer is admin now" in admin.text
+    assert viewer.get("/console/").status_code == 303
+
+
+def test_out_and_in_again(admin: Visitor, as_: As, rt: Runtime, app: Flask) -> None:
+    viewer, number = as_(Role.VIEWER), id_of(rt, "viewer")
+    admin.get("/console/operators/")
+    admin.submit(f"/console/operators/{number}/disable")
+    assert viewer.get("/console/").status_code == 303
+    admin.submit(f"/console/operators/{number}/enable")
+    admin.submit(f"/console/operators/{number}/invite")
+    again = Visitor(app)
+    again.get(invited(admin))
+    assert again.submit("/console/login/once").status_code == 200
+
+
+@pytest.mark.parametrize(("what", "values"), [("disable", {}), ("role", {"role": "viewer"})])
+def test_the_only_admin_stays_one(
+    admin: Visitor, rt: Runtime, what: str, values: dict[str, str]
+) -> None:
+    answer = admin.submit(f"/console/operators/{id_of(rt, 'admin')}/{what}", **values)
+    assert answer.status_code == 409
+    assert "the only admin" in admin.text
+
+
+def test_somebody_who_is_not_there(admin: Visitor) -> None:
+    for what in ("role", "invite", "disable", "enable"):
+        assert admin.post(f"/console/operators/999/{what}", role="viewer").status_code == 404
+
+
+def test_what_admins_do_is_kept_and_shown_page_by_page(admin: Visitor, rt: Runtime) -> None:
+    admin.submit("/console/operators/", name="rina", role="agent")
+    admin.get("/console/audit/")
+    assert "operator:admin operator added rina: agent" in admin.text
+    with rt.writing() as tx:
+        row = {"at": tx.now, "actor": "shell:test", "act": "said", "mac": b""}
+        tx.connection.execute(audit.insert(), [row] * 100)
+    assert "operator added" not in admin.get("/console/audit/").text
+    older = re.search(r"/console/audit/\?before=\d+", admin.page)
+    assert older is not None
+    admin.get(older[0])
+    assert "operator added rina: agent" in admin.text
+
+
+def test_settings_are_shown_without_secrets(admin: Visitor, rt: Runtime) -> None:
+    admin.get("/console/settings/")
+    assert "SMSGW_SEGMENT_RUPIAH 350" in admin.text
+    assert rt.settings.secret_key is not None
+    assert rt.settings.secret_key.get_secret_value() not in admin.page
