@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from flask import Flask
@@ -19,6 +20,8 @@ FORM = re.compile(r"<form[^>]*>.*?</form>", re.DOTALL)
 INPUT = re.compile(r"<(?:input|button)[^>]*>")
 AREA = re.compile(r"<textarea([^>]*)>(.*?)</textarea>", re.DOTALL)
 SELECT = re.compile(r"<select([^>]*)>(.*?)</select>", re.DOTALL)
+LINK = re.compile(r'<a [^>]*href="([^"#]+)')
+OF_A_KIND = 3  # pages that differ in numbers alone
 TAGS = re.compile(r"<[^>]*>")
 
 
@@ -77,6 +80,23 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     response = visitor.submit("/console/login/once")
     assert response.status_code == 200, response.text
     return visitor
+
+
+def crawled(visitor: Visitor, start: str = "/console/") -> Iterator[tuple[str, TestResponse]]:
+    """Every page that links lead to; of those that differ in a number alone, the first few."""
+    waiting, seen = [start], Counter[str]()
+    known = {start}
+    while waiting:
+        address = waiting.pop(0)
+        answer = visitor.get(address)
+        yield address, answer
+        for link in LINK.findall(answer.text) if answer.mimetype == "text/html" else ():
+            to = html.unescape(link)
+            kind = re.sub(r"\d+", "0", to)
+            if to.startswith("/console/") and to not in known and seen[kind] < OF_A_KIND:
+                seen[kind] += 1
+                known.add(to)
+                waiting.append(to)
 
 
 def added(tx: operators.Transaction, role: Role, name: str) -> Operator:
