@@ -1,12 +1,13 @@
 """Work for the queue, which is only a hint: the rows in the database are what there is to do.
 
 A job drains a lane, it does not carry a reply; losing Redis costs seconds, never a message. This is
-the one file that enqueues. Jobs may run twice.
+the one file that enqueues. Jobs may run twice. A long task is done a part at a time, and goes to
+the end of the queue between: what people wait for is never behind it.
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from threading import Event, Timer
@@ -18,18 +19,21 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseTimeoutException
 
-from smsgw import inbox, logs, outbox, responder, sending, unknowns
+from smsgw import inbox, logs, outbox, responder, sending, tasks, unknowns
 from smsgw.carriers.base import Found, SendError
 from smsgw.inbox import Owed
 from smsgw.models import Settled
+from smsgw.models.console import TaskKind, TaskState
 from smsgw.responder import Answer
-from smsgw.runtime import Runtime
+from smsgw.runtime import Outrun, Runtime
+from smsgw.tasks import Step, Task
 from smsgw.unknowns import Unknown
 
 log = logs.get(__name__)
 
 QUEUE = "smsgw"
 TURN = 1.0  # seconds that a lane has a worker for itself while others wait
+TASK_TURN = 0.2  # seconds that an operator's task has
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
 JOB_LIMIT = 180  # seconds; jobs end by themselves long before
@@ -40,6 +44,11 @@ SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
 BEAT_LIVES = 30  # seconds
+
+# How a task is done: from where it was left, a step after the other, each far shorter than
+# tasks.LOST_AFTER.
+Work = Callable[[Runtime, Task], Iterator[Step]]
+WORK: Mapping[TaskKind, Work] = {}
 
 Arguments = ParamSpec("Arguments")
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
@@ -140,6 +149,48 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
             hint(rt, unknown.carrier, unknown.sms.lane)
 
 
+def hint_task(rt: Runtime, task_id: int) -> bool:
+    """Says that a task waits. False where nobody can be told."""
+    return _enqueue(rt, f"hint:task:{task_id}", do_task, task_id)
+
+
+@_job
+def do_task(task_id: int) -> None:
+    """The job that does a part of a task, and sees to the next part."""
+    rt = RUNTIME.get()
+    _forget(rt, f"hint:task:{task_id}")
+    with rt.writing() as tx:
+        task = tasks.claim(tx, task_id)
+    if task is None:
+        return
+    state = do_part(rt, task, WORK[task.kind], Turn(rt, TASK_TURN))
+    if state is TaskState.WAITING:
+        hint_task(rt, task_id)
+
+
+def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) -> TaskState:
+    """At least a step, until `is_over`. Returns the state that it leaves the task in; RUNNING where
+    another is at it. A bug ends the task."""
+    state = TaskState.DONE
+    try:
+        for step in work(rt, task):
+            with rt.writing() as tx:
+                task = tasks.progress(tx, task, step)
+            if task.is_to_stop or is_over():
+                state = TaskState.STOPPED if task.is_to_stop else TaskState.WAITING
+                break
+        with rt.writing() as tx:
+            tasks.leave(tx, task, state)
+    except Outrun:
+        return TaskState.RUNNING
+    except BaseTimeoutException:
+        raise
+    except Exception:
+        _give_up(rt, task)
+        raise
+    return state
+
+
 @_job
 def beat() -> None:
     """The job that shows that jobs are done."""
@@ -155,10 +206,12 @@ def sweep(rt: Runtime) -> None:
             log.error("nobody knows whether this reply went out", reply=reply_id)
         for reply_id in outbox.drop_stale(tx):
             log.error("a reply could not leave while it was of use", reply=reply_id)
+        tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx)
         is_owing = bool(inbox.owed(tx, 1))
         is_in_doubt = bool(unknowns.due(tx, 1))
+        left = tasks.due(tx)
     _beat(rt, CLOCK_BEATS)
     for carrier, lane in lanes:
         hint(rt, carrier, lane)
@@ -166,6 +219,8 @@ def sweep(rt: Runtime) -> None:
         _enqueue(rt, "hint:owed", answer_waiting)
     if is_in_doubt:
         _enqueue(rt, "hint:unknown", settle_unknown)
+    for task_id in left:
+        hint_task(rt, task_id)
     _enqueue(rt, "hint:beat", beat)
 
 
@@ -194,17 +249,18 @@ class Worker(SimpleWorker):
 class Turn:
     """Says when a job should come to an end: it gives way to others that wait."""
 
-    def __init__(self, rt: Runtime) -> None:
+    def __init__(self, rt: Runtime, looks_every: float = TURN) -> None:
         self._queue = _queue(rt.redis) if rt.redis is not None else None
         self._until = time.monotonic() + sending.HOLDS
-        self._look_at = time.monotonic() + TURN
+        self._looks_every = looks_every
+        self._look_at = time.monotonic() + looks_every
 
     def __call__(self) -> bool:
         if STOPPING.is_set() or time.monotonic() >= self._until:
             return True
         if time.monotonic() < self._look_at:
             return False
-        self._look_at += TURN
+        self._look_at += self._looks_every
         return self._queue is not None and self._queue.count > 0
 
 
@@ -212,7 +268,7 @@ class NoQueue(Exception):
     """No Redis-compatible server is configured."""
 
 
-def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str) -> bool:
+def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | int) -> bool:
     if rt.redis is None:
         return False
     try:
@@ -224,6 +280,11 @@ def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str) -
         log.warning("the queue is away", error=type(error).__name__)
         return False
     return True
+
+
+def _give_up(rt: Runtime, task: Task) -> None:
+    with contextlib.suppress(Outrun), rt.writing() as tx:
+        tasks.leave(tx, task, TaskState.FAILED)
 
 
 def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:

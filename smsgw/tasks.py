@@ -1,0 +1,169 @@
+"""What takes longer than a page: asked by an operator, done by the workers, a part at a time.
+
+A worker claims a task, does steps of it and notes after each how far it came, so one that dies
+loses a step. Whoever finds that another claimed it meanwhile lets go of it.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, case, delete, insert, or_, select, update
+
+from smsgw.models import Ciphertext
+from smsgw.models.console import TaskKind, TaskState, tasks
+from smsgw.runtime import Outrun, Transaction
+
+LOST_AFTER = timedelta(seconds=30)  # a step takes less; whoever did it is gone
+GIVEN_UP_AFTER = timedelta(hours=6)
+KEPT_FOR = timedelta(days=7)
+
+Json = Any
+UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    id: int
+    kind: TaskKind
+    operator_id: int
+    state: TaskState
+    asked: Json
+    found: Json  # up to now; None before anything was
+    done: int
+    total: int  # 0 before it is known
+    is_to_stop: bool
+    made_at: datetime
+    seen_at: datetime
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a task came, and all that it found up to now: what the next step begins with."""
+
+    done: int
+    total: int
+    found: Json
+
+
+def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
+    row = {
+        "kind": kind,
+        "operator_id": operator_id,
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.TASK),
+        "state": TaskState.WAITING,
+        "done": 0,
+        "total": 0,
+        "is_to_stop": False,
+        "made_at": tx.now,
+        "seen_at": tx.now,
+    }
+    made = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
+    return int(made.scalar_one())
+
+
+def one(tx: Transaction, task_id: int, kind: TaskKind) -> Task | None:
+    is_it = and_(tasks.c.id == task_id, tasks.c.kind == kind)
+    row = tx.connection.execute(select(tasks).where(is_it)).first()
+    return _task(tx, row) if row else None
+
+
+def latest(
+    tx: Transaction, kind: TaskKind, operator_id: int | None = None, limit: int = 10
+) -> list[Task]:
+    """Newest first; of one operator, or of all."""
+    rows = select(tasks).where(tasks.c.kind == kind).order_by(tasks.c.id.desc()).limit(limit)
+    if operator_id is not None:
+        rows = rows.where(tasks.c.operator_id == operator_id)
+    return [_task(tx, row) for row in tx.connection.execute(rows)]
+
+
+def claim(tx: Transaction, task_id: int) -> Task | None:
+    """None where it is over, or another is at it."""
+    claimed = tx.connection.execute(
+        update(tasks)
+        .where(tasks.c.id == task_id, _is_free(tx))
+        .values(state=TaskState.RUNNING, seen_at=tx.now)
+        .returning(tasks)
+    ).first()
+    return _task(tx, claimed) if claimed else None
+
+
+def progress(tx: Transaction, task: Task, step: Step) -> Task:
+    """The task as it is then, which says whether it is to stop. Raises Outrun."""
+    return _kept(
+        *(tx, task),
+        done=step.done,
+        total=step.total,
+        found=tx.vault.encrypt(json.dumps(step.found), Ciphertext.FOUND),
+    )
+
+
+def leave(tx: Transaction, task: Task, state: TaskState) -> None:
+    """At its end, or WAITING for whoever goes on with it. Raises Outrun."""
+    _kept(tx, task, state=state)
+
+
+def stop(tx: Transaction, task_id: int) -> None:
+    """What it found stays; who is at it stops after the step in hand."""
+    waits = tasks.c.state == TaskState.WAITING
+    tx.connection.execute(
+        update(tasks)
+        .where(tasks.c.id == task_id, tasks.c.state.in_(UNFINISHED))
+        .values(is_to_stop=True, state=case((waits, TaskState.STOPPED), else_=tasks.c.state))
+    )
+
+
+def due(tx: Transaction) -> list[int]:
+    """Those that nobody is at."""
+    return list(tx.connection.execute(select(tasks.c.id).where(_is_free(tx))).scalars())
+
+
+def expire(tx: Transaction, kept_for: timedelta) -> None:
+    """What did not come to its end in hours never will. Old ones go, with what they say of people;
+    `kept_for` is how long texts are kept."""
+    is_old = tasks.c.made_at < tx.now - min(kept_for, KEPT_FOR)
+    tx.connection.execute(delete(tasks).where(is_old))
+    is_stuck = and_(tasks.c.state.in_(UNFINISHED), tasks.c.made_at < tx.now - GIVEN_UP_AFTER)
+    tx.connection.execute(update(tasks).where(is_stuck).values(state=TaskState.FAILED))
+
+
+def _is_free(tx: Transaction) -> Any:
+    is_lost = and_(tasks.c.state == TaskState.RUNNING, tasks.c.seen_at < tx.now - LOST_AFTER)
+    return or_(tasks.c.state == TaskState.WAITING, is_lost)
+
+
+def _kept(tx: Transaction, task: Task, **values: object) -> Task:
+    """When it was seen last tells whether it still is this worker's."""
+    is_ours = and_(tasks.c.state == TaskState.RUNNING, tasks.c.seen_at == task.seen_at)
+    row = tx.connection.execute(
+        update(tasks)
+        .where(tasks.c.id == task.id, is_ours)
+        .values(**values, seen_at=tx.now)
+        .returning(tasks)
+    ).first()
+    if row is None:
+        raise Outrun
+    return _task(tx, row)
+
+
+def _task(tx: Transaction, row: Row[Any]) -> Task:
+    found = tx.vault.decrypt(row.found, Ciphertext.FOUND) if row.found else None
+    return Task(
+        id=row.id,
+        kind=TaskKind(row.kind),
+        operator_id=row.operator_id,
+        state=TaskState(row.state),
+        asked=json.loads(tx.vault.decrypt(row.asked, Ciphertext.TASK)),
+        found=json.loads(found) if found else None,
+        done=row.done,
+        total=row.total,
+        is_to_stop=row.is_to_stop,
+        made_at=row.made_at,
+        seen_at=row.seen_at,
+    )

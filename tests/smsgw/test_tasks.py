@@ -1,0 +1,165 @@
+"""What takes longer than a page: done a part at a time, by one worker, until its end."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import jobs, tasks
+from smsgw.models.console import Role, TaskKind, TaskState
+from smsgw.models.console import tasks as _tasks
+from smsgw.operators import add
+from smsgw.runtime import Outrun, Runtime
+from smsgw.tasks import Step, Task
+from tests.conftest import Clock
+
+SECRET = "SALDO 19012345678"
+
+
+@pytest.fixture
+def task_id(rt: Runtime) -> int:
+    with rt.writing() as tx:
+        ani = add(tx, "ani", Role.ADMIN, None, "shell:test")
+        return tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": SECRET})
+
+
+def counts_to_three(_rt: Runtime, task: Task) -> Iterator[Step]:
+    """A work of these tests."""
+    for number in range(task.done + 1, 4):
+        yield Step(number, 3, [*(task.found or []), number])
+        task = replace(task, found=[*(task.found or []), number])
+
+
+def breaks(_rt: Runtime, _task: Task) -> Iterator[Step]:
+    yield Step(1, 3, [1])
+    raise ZeroDivisionError
+
+
+def claimed(rt: Runtime, task_id: int) -> Task | None:
+    with rt.writing() as tx:
+        return tasks.claim(tx, task_id)
+
+
+def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> TaskState:
+    task = claimed(rt, task_id)
+    assert task is not None
+    return jobs.do_part(rt, task, counts_to_three, lambda: is_over)
+
+
+def seen(rt: Runtime, task_id: int) -> Task:
+    with rt.reading() as tx:
+        found = tasks.one(tx, task_id, TaskKind.SEARCH)
+    assert found is not None
+    return found
+
+
+def test_a_task_is_done_a_part_at_a_time(rt: Runtime, task_id: int) -> None:
+    assert (seen(rt, task_id).asked, seen(rt, task_id).found) == ({"words": SECRET}, None)
+    assert part(rt, task_id) is TaskState.WAITING
+    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (1, [1])
+    assert part(rt, task_id, is_over=False) is TaskState.DONE
+    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (3, [1, 2, 3])
+    assert claimed(rt, task_id) is None
+
+
+def test_what_is_asked_and_found_is_sealed(rt: Runtime, task_id: int) -> None:
+    part(rt, task_id)
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(_tasks.c.asked, _tasks.c.found)).one()
+        assert tasks.one(tx, task_id, TaskKind.REHEARSAL) is None
+    assert SECRET.encode() not in row.asked
+    assert b"[1]" not in row.found
+
+
+def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock) -> None:
+    """Who was slow, or was thought to be gone, finds out and lets go."""
+    first = claimed(rt, task_id)
+    assert first is not None
+    assert claimed(rt, task_id) is None
+    clock.moves(seconds=31)
+    second = claimed(rt, task_id)
+    assert second is not None
+    with pytest.raises(Outrun), rt.writing() as tx:
+        tasks.progress(tx, first, Step(1, 3, [1]))
+    assert jobs.do_part(rt, first, counts_to_three, lambda: False) is TaskState.RUNNING
+    assert jobs.do_part(rt, second, counts_to_three, lambda: False) is TaskState.DONE
+
+
+def test_what_a_killed_worker_left_is_found_by_the_clock(
+    rt: Runtime, task_id: int, clock: Clock
+) -> None:
+    task = claimed(rt, task_id)
+    assert task is not None
+    with rt.writing() as tx:
+        tasks.progress(tx, task, Step(1, 3, [1]))
+        assert tasks.due(tx) == []
+    clock.moves(seconds=31)
+    with rt.reading() as tx:
+        assert tasks.due(tx) == [task_id]
+    jobs.sweep(rt)
+    assert rt.redis is not None
+    assert rt.redis.exists(f"hint:task:{task_id}")
+    assert part(rt, task_id, is_over=False) is TaskState.DONE
+    assert seen(rt, task_id).found == [1, 2, 3]
+
+
+def test_one_that_waits_is_stopped_at_once(rt: Runtime, task_id: int) -> None:
+    part(rt, task_id)
+    with rt.writing() as tx:
+        tasks.stop(tx, task_id)
+    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+    assert claimed(rt, task_id) is None
+
+
+def test_one_that_runs_stops_after_its_step(rt: Runtime, task_id: int) -> None:
+    task = claimed(rt, task_id)
+    assert task is not None
+    with rt.writing() as tx:
+        tasks.stop(tx, task_id)
+    assert seen(rt, task_id).state == "running"
+    assert jobs.do_part(rt, task, counts_to_three, lambda: False) is TaskState.STOPPED
+    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+
+
+def test_a_bug_ends_it(rt: Runtime, task_id: int) -> None:
+    task = claimed(rt, task_id)
+    assert task is not None
+    with pytest.raises(ZeroDivisionError):
+        jobs.do_part(rt, task, breaks, lambda: False)
+    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("failed", [1])
+
+
+def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:
+    clock.moves(hours=7)
+    jobs.sweep(rt)
+    assert seen(rt, task_id).state == "failed"
+
+
+@pytest.mark.parametrize(("kept_for", "days"), [(90, 8), (2, 3)])
+def test_old_ones_go(rt: Runtime, task_id: int, clock: Clock, kept_for: int, days: int) -> None:
+    """After a week, or with the texts where those are kept for less."""
+    settings = rt.settings.model_copy(update={"retention": timedelta(days=kept_for)})
+    clock.moves(days=days - 2)
+    jobs.sweep(replace(rt, settings=settings))
+    assert seen(rt, task_id)
+    clock.moves(days=2)
+    jobs.sweep(replace(rt, settings=settings))
+    with rt.reading() as tx:
+        assert tasks.latest(tx, TaskKind.SEARCH) == []
+
+
+def test_latest_are_of_one_operator_or_of_all(rt: Runtime, task_id: int) -> None:
+    with rt.writing() as tx:
+        budi = add(tx, "budi", Role.AGENT, None, "shell:test")
+        other = tasks.make(tx, TaskKind.SEARCH, budi.id, {})
+        tasks.make(tx, TaskKind.REHEARSAL, budi.id, {})
+    with rt.reading() as tx:
+        assert [each.id for each in tasks.latest(tx, TaskKind.SEARCH)] == [other, task_id]
+        assert [each.id for each in tasks.latest(tx, TaskKind.SEARCH, budi.id)] == [other]
+
+
+def test_without_a_queue_whoever_asked_is_told(rt: Runtime, task_id: int) -> None:
+    assert jobs.hint_task(rt, task_id)
+    assert not jobs.hint_task(replace(rt, redis=None), task_id)
