@@ -1,4 +1,4 @@
-"""CSV as spreadsheets open it: what they would take for a formula is told apart by an apostrophe."""
+"""CSV as spreadsheets open it: an apostrophe keeps them from taking a text for a formula."""
 
 import csv
 import io
