@@ -82,21 +82,35 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     return visitor
 
 
+class Walk:
+    """Addresses that wait to be looked at; each page adds those that it links to."""
+
+    def __init__(self, start: str) -> None:
+        self._waiting, self._known = [start], {start}
+        self._kinds = Counter[str]()
+
+    def __iter__(self) -> Iterator[str]:
+        while self._waiting:
+            yield self._waiting.pop(0)
+
+    def look(self, page: str) -> None:
+        for to in map(html.unescape, LINK.findall(page)):
+            kind = re.sub(r"\d+", "0", to)
+            if to.startswith("/console/") and to not in self._known:
+                self._known.add(to)
+                self._kinds[kind] += 1
+                if self._kinds[kind] <= OF_A_KIND:
+                    self._waiting.append(to)
+
+
 def crawled(visitor: Visitor, start: str = "/console/") -> Iterator[tuple[str, TestResponse]]:
     """Every page that links lead to; of those that differ in a number alone, the first few."""
-    waiting, seen = [start], Counter[str]()
-    known = {start}
-    while waiting:
-        address = waiting.pop(0)
+    walk = Walk(start)
+    for address in walk:
         answer = visitor.get(address)
         yield address, answer
-        for link in LINK.findall(answer.text) if answer.mimetype == "text/html" else ():
-            to = html.unescape(link)
-            kind = re.sub(r"\d+", "0", to)
-            if to.startswith("/console/") and to not in known and seen[kind] < OF_A_KIND:
-                seen[kind] += 1
-                known.add(to)
-                waiting.append(to)
+        if answer.mimetype == "text/html":
+            walk.look(answer.text)
 
 
 def added(tx: operators.Transaction, role: Role, name: str) -> Operator:

@@ -144,6 +144,7 @@ def told(text: str, **values: object) -> str:
 def number(value: float | None) -> str:
     if value is None:
         return "–"
+    value = round(value, 1)
     shown = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
     return shown.translate(str.maketrans(",.", ".,"))
 

@@ -1,0 +1,77 @@
+"""Every page in a real browser: nothing that axe finds, nothing heavy, no policy broken."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from smsgw.models.console import Role
+from tests.browser.conftest import ABSENT, Demo, Desk, desk
+from tests.visitor import Walk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+checker = pytest.importorskip("axe_playwright_python.sync_playwright", reason=ABSENT)
+
+HEAVIEST = 150_000  # octets of a page with all it loads
+TRAFFIC = (
+    ("+6281234567890", "SALDO 19012345678"),
+    ("+6281234567890", "berapa duit gue"),
+    ("+6281234567890", "LAPOR gaji saya belum dibayar"),
+    ("+6289900000000", "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#19012345678"),
+    ("+6285612345678", "SALDO 20098765432"),
+    ("+6285612345678", "HAPUS DATA"),
+)
+
+
+@pytest.fixture(scope="module")
+def busy(demo: Demo) -> Demo:
+    for sender, text in TRAFFIC:
+        demo.say(text, sender)
+    return demo
+
+
+def walked(made: Desk) -> Iterator["Page"]:
+    """Every page that links lead to."""
+    walk = Walk("/console/")
+    for address in walk:
+        head = made.page.request.head(made.address + address)
+        if head.headers["content-type"].startswith("text/html"):  # else a file, to be saved
+            page = made.open(address)
+            yield page
+            walk.look(page.content())
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_nothing_and_no_page_is_heavy(
+    browser: "Browser", busy: Demo, width: int, scheme: str
+) -> None:
+    axe, pages = checker.Axe(), 0
+    with desk(browser, busy, scripts=True, width=width) as made:
+        made.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        made.log_in(busy.once(Role.ADMIN, "id" if width == 390 else "en"))
+        for page in walked(made):
+            found = axe.run(page)
+            assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+            assert _sideways(page) <= 0, page.url
+            weight = _weight(page)
+            assert weight < HEAVIEST, f"{page.url} weighs {weight}"
+            pages += 1
+    assert pages > 7
+
+
+def _sideways(page: "Page") -> int:
+    """Pixels that a page is wider than its window: tables scroll by themselves."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def _weight(page: "Page") -> int:
+    """Of the page and all that it loaded, as if nothing had been kept."""
+    return int(
+        page.evaluate(
+            "performance.getEntries().filter(e => e.decodedBodySize !== undefined)"
+            ".reduce((sum, e) => sum + e.decodedBodySize, 0)"
+        )
+    )
