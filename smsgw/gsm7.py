@@ -53,6 +53,10 @@ class Encoding(StrEnum):
     UCS_2 = "UCS-2"
 
 
+# Units that a segment holds: alone, and as one of several.
+SIZES = {Encoding.GSM_7: (160, 153), Encoding.UCS_2: (70, 67)}
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """`units` are the text's own septets or UTF-16 units, headers not counted."""
@@ -75,10 +79,16 @@ def count(text: str) -> Count:
     return Count(Encoding.GSM_7, len(split(text)) if units > 160 else 1, units)
 
 
+def room(encoding: Encoding, segments: int) -> int:
+    """The units that so many hold."""
+    single, part = SIZES[encoding]
+    return single if segments == 1 else part * segments
+
+
 def split(text: str) -> list[str]:
     """The parts as they go out; joined they are `text`."""
     is_cheap = is_gsm7(text)
-    single, part = (160, 153) if is_cheap else (70, 67)
+    single, part = SIZES[Encoding.GSM_7 if is_cheap else Encoding.UCS_2]
     size = _septets if is_cheap else _utf16_units
     if sum(map(size, text)) <= single:
         return [text]

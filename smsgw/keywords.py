@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property
 from math import inf
@@ -10,9 +10,10 @@ from threading import Lock
 
 from grammar import Grammar, Keyword, PosterError, Words
 from handlers import WORDINGS
+from handlers.made import FOUND
 from handlers.question import Made, Value, Verbatim
 from smsgw import document, logs, replies
-from smsgw.document import DEFAULT_BUDGET, Document, Entry, KeywordsError, Texts
+from smsgw.document import DEFAULT_BUDGET, Document, Entry, KeywordsError, Table, Texts
 from smsgw.replies import OwnWords, Wording, WordingError
 
 log = logs.get(__name__)
@@ -45,6 +46,15 @@ class Configuration:
             self.budget(wording),
             self.terms.get(language, {}),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The values that a wording is given; of a table's, the widest that there are and the first."""
+
+    names: frozenset[str] = frozenset()
+    widest: Mapping[str, Value] = field(default_factory=dict)
+    ordinary: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Published:
@@ -139,23 +149,15 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
 def _wordings(
     read: Document, usage: Mapping[str, str], budgets: Mapping[str, int]
 ) -> dict[str, dict[str, Wording]]:
-    texts = _texts({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
-    offered = {name: frozenset(values) for name, values in WORDINGS.items()}
-    widest: dict[str, Mapping[str, Value]] = {}
-    for name, entry in read.entries.items():
-        if entry.kind is not None:
-            offered |= {f"{name}.{each}": frozenset[str]() for each in entry.wordings}
-        if entry.table is not None:
-            columns = {each: Verbatim(entry.table.widest(each)) for each in entry.table.columns}
-            offered[f"{name}.found"], widest[f"{name}.found"] = frozenset(columns), columns
-    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offered.keys()]
+    texts, offers = texts_of(read), offered(read)
+    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
-    for name, values in offered.items():
+    for name, offer in offers.items():
         budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
         for language in LANGUAGES:
             try:
                 wording = _wording(texts.get(name), language)
-                replies.check(wording, values, usage, budget, widest.get(name, {}))
+                replies.check(wording, offer.names, usage, budget, offer.widest)
             except WordingError as error:
                 faults.append(f"{name} ({language}): {error}")
             else:
@@ -164,11 +166,20 @@ def _wordings(
     return wordings
 
 
-def _made(entry: Entry) -> Made:
-    return Made(entry.topics or {}, entry.table.rows if entry.table else None)
+def offered(read: Document) -> dict[str, Offer]:
+    """Every wording that a reply may use, with the values that it is given."""
+    offers = {name: Offer(frozenset(values)) for name, values in WORDINGS.items()}
+    for name, entry in read.entries.items():
+        if entry.kind is not None:
+            offers |= {f"{name}.{each}": Offer() for each in entry.wordings}
+        if entry.table is not None:
+            offers[f"{name}.{FOUND}"] = _offer(entry.table)
+    return offers
 
 
-def _texts(*groups: Mapping[str, Mapping[str, Texts]]) -> dict[str, Texts]:
+def texts_of(read: Document) -> dict[str, Texts]:
+    """By section and name, such as saldo.balance."""
+    groups = ({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
     return {
         f"{section}.{name}": text
         for group in groups
@@ -177,7 +188,21 @@ def _texts(*groups: Mapping[str, Mapping[str, Texts]]) -> dict[str, Texts]:
     }
 
 
+def _offer(table: Table) -> Offer:
+    first = next(iter(table.rows.values()))
+    return Offer(
+        frozenset(table.columns),
+        widest={each: Verbatim(table.widest(each)) for each in table.columns},
+        ordinary={each: Verbatim(cell) if cell else None for each, cell in first.items()},
+    )
+
+
+def _made(entry: Entry) -> Made:
+    return Made(entry.topics or {}, entry.table.rows if entry.table else None)
+
+
 def _wording(texts: Texts | None, language: str) -> Wording:
-    if not texts or not isinstance(texts.get(language), str):
+    text = texts.get(language) if texts else None
+    if not isinstance(text, str) or not text.strip():
         raise WordingError("this wording is missing")
-    return replies.parse(texts[language])
+    return replies.parse(text)

@@ -85,6 +85,72 @@ WIDEST: Mapping[str, Value] = {
     "ref": "W" * 6,
     "answer": Verbatim("W" * 160),
 }
+# What a reply is given on most days: nobody's, and nothing that is anybody's.
+ORDINARY: Mapping[str, Value] = {
+    "nkp": Masked("00000004321"),
+    "as_of": date(2026, 1, 31),
+    "total": Decimal(48_750_000),
+    "month": Month(date(2026, 1, 1)),
+    "choices": Choices(("00000004321", "00000008765")),
+    "count": 12,
+    "status": Term("AKTIF"),
+    "slot": "NKP",
+    "read": "10",
+    "needed": "11",
+    "call_centre": "175",
+    "contributions": Decimal(36_000_000),
+    "returns": Decimal(12_750_000),
+    "due": date(2026, 2, 15),
+    "arrears": 2,
+    "year": "2025",
+    "jht": Decimal(3_420_000),
+    "jp": Decimal(1_800_000),
+    "jkk": Decimal(144_000),
+    "jkm": Decimal(180_000),
+    "jkp": Decimal(276_000),
+    "amount": Decimal(12_500_000),
+    "since": date(2025, 3, 1),
+    "why": Term("BERHENTI KERJA"),
+    "number": "ADU-260131-0007",
+    "name": "RATNA",
+    "born": date(1990, 5, 21),
+    "programs": "JHT+JKK+JKM+JP",
+    "emergency": "ada",
+    "holes": Term("kontak darurat"),
+    "program": "JHT",
+    "claim": "***0042",
+    "stage": Term("PERSETUJUAN"),
+    "step": 3,
+    "updated": date(2026, 1, 30),
+    "next": Term("PEMBAYARAN"),
+    "before": Term("PENETAPAN"),
+    "code": "BCDFG",
+    "office": "Jakarta Menara",
+    "address": "Jl Jend Gatot Subroto 79",
+    "phone": "021-5207797",
+    "hours": "Sen-Jum 08.00-15.30",
+    "zone": "WIB",
+    "city": "BANDUNG",
+    "whatsapp": "081380070175",
+    "email": "care@example.go.id",
+    "jht_employer": Percent(Decimal("3.7")),
+    "jht_worker": Percent(Decimal(2)),
+    "jp_employer": Percent(Decimal(2)),
+    "jp_worker": Percent(Decimal(1)),
+    "jkm_employer": Percent(Decimal("0.3")),
+    "jkk_lowest": Percent(Decimal("0.24")),
+    "jkk_highest": Percent(Decimal("1.74")),
+    "jp_cap": Decimal(10_547_400),
+    "bpu": Decimal(16_800),
+    "digits": "13",
+    "service": "BPJS Kesehatan",
+    "contact": "165",
+    "first": Verbatim("STOP"),
+    "second": Verbatim("KLAIM"),
+    "meant": Verbatim("STOP"),
+    "ref": "7KM2QX",
+    "answer": Verbatim("Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF."),
+}
 # A text is cut to what its placeholder is given, for most that is TEXT_WIDTH.
 WIDTHS = {name: len(value) for name, value in WIDEST.items() if isinstance(value, str)}
 EVERYWHERE = frozenset({"call_centre", "ref"})
@@ -145,8 +211,14 @@ class Wording:
 
 def parse(text: str) -> Wording:
     """Raises WordingError."""
-    if gsm7.to_gsm7(re.sub(r"[\[\]{}]", "", text)) != re.sub(r"[\[\]{}]", "", text):
+    literal = re.sub(r"[\[\]{}]", "", text)
+    if gsm7.to_gsm7(literal) != literal:
         raise WordingError("only plain GSM-7 characters may be used; another would double the cost")
+    return structure(text)
+
+
+def structure(text: str) -> Wording:
+    """Of whatever characters. Raises WordingError."""
     return Wording(tuple(_pieces(text)))
 
 
@@ -195,20 +267,37 @@ def check(
     unknown = wording.names - offered - EVERYWHERE
     if unknown:
         raise WordingError(f"{{{min(unknown)}}} is no value of this reply")
-    longest = max(usage.values(), key=len, default="")
-    lines = {**usage, "usage": longest}
-    # A value that a reply is given wins over a usage line of the same name, such as {status}.
-    widest = {**{name: Verbatim(line) for name, line in lines.items()}, **WIDEST}
-    widest["usage"] = Verbatim(longest)
-    widest |= {name: Verbatim(usage[name]) for name in ("saldo", "daftar") if name in usage}
     required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
-    text = render(required, {**widest, **own}, budget)
+    text = render(required, widest(usage, own), budget)
     counted = gsm7.count(text)
     if counted.segments > budget:
         raise WordingError(
             f"without its clauses it may take {counted.units} characters, "
             f"{counted.segments} segments instead of {budget}"
         )
+
+
+def widest(
+    usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
+) -> dict[str, Value]:
+    """Of every placeholder."""
+    return _given(WIDEST, usage, max(usage.values(), key=len, default=""), own)
+
+
+def ordinary(
+    usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
+) -> dict[str, Value]:
+    return _given(ORDINARY, usage, usage.get("saldo", ""), own)
+
+
+def _given(
+    values: Mapping[str, Value], usage: Mapping[str, str], line: str, own: Mapping[str, Value]
+) -> dict[str, Value]:
+    lines = {name: Verbatim(each) for name, each in usage.items()}
+    # A value that a reply is given wins over a usage line of the same name, such as {status}.
+    given = {**lines, **values, "usage": Verbatim(line)}
+    given |= {name: lines[name] for name in ("saldo", "daftar") if name in lines}
+    return {**given, **own}
 
 
 class OwnWords:

@@ -1,0 +1,160 @@
+"""What an operator sees of a wording while writing it is what would be sent, and what it costs."""
+
+import time
+from typing import Any
+
+import pytest
+
+from smsgw import document, gsm7, keywords, preview, replies
+from smsgw.gsm7 import Encoding
+from smsgw.preview import DOUBLE, WIDE, Preview, Run, Shown
+from tests.smsgw.test_document import changed, with_made
+
+RUPIAH = 350
+
+
+def worded(text: str, **entry: Any) -> Preview:
+    """KONTAK's only wording in Indonesian, changed."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
+        raw["keywords"]["kontak"] |= entry
+
+    return preview.of(changed(change), "kontak", RUPIAH)
+
+
+def shown(text: str, **entry: Any) -> Shown:
+    return worded(text, **entry).wordings["ways"]["id"]
+
+
+def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
+    assert replies.ORDINARY.keys() == replies.WIDEST.keys()
+    for name, value in replies.ORDINARY.items():
+        shown, widest = (preview._as_shown(each) for each in (value, replies.WIDEST[name]))
+        assert len(shown) <= len(widest), name
+        assert gsm7.is_gsm7(shown), name
+
+
+def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
+    text = document.shipped()
+    for section in {name.partition(".")[0] for name in keywords.WORDINGS}:
+        told = preview.of(text, section, RUPIAH)
+        assert (told.own, told.others) == ((), ())
+        assert told.wordings
+        for languages in told.wordings.values():
+            for each in languages.values():
+                assert each.fault is None
+                assert each.ordinary
+                assert each.widest
+                assert not each.ordinary.is_over
+                assert not each.widest.is_over
+                assert each.ordinary.rupiah == 350_000
+
+
+def test_a_reply_is_shown_as_it_is_sent() -> None:
+    told = preview.of(document.shipped(), "saldo", RUPIAH)
+    balance = told.wordings["balance"]["id"]
+    assert told.usage == "SALDO NKP"
+    assert balance.ordinary.text == (
+        "Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF. "
+        "Iuran terakhir 01-2026. Setoran Rp36.000.000, hasil Rp12.750.000. "
+        "Bantuan 175. Ref 7KM2QX"
+    )
+    assert balance.ordinary.dropped == ()
+    assert "[ Setoran {contributions}, hasil {returns}.]" in balance.widest.dropped
+    assert told.values["balance"]["total"] == "Rp48.750.000"
+    assert told.values["balance"].keys() >= replies.EVERYWHERE
+    assert "Active" in told.wordings["balance"]["en"].ordinary.text
+
+
+def test_a_second_segment_is_told() -> None:
+    long = shown("Hubungi kami di kantor mana pun. " * 5)
+    assert (long.ordinary.count.segments, long.ordinary.is_over) == (2, True)
+    assert long.ordinary.rupiah == 700_000
+    assert "2 segments instead of 1" in long.fault
+    budgeted = shown("Hubungi kami di kantor mana pun. " * 5, budget=2)
+    assert (budgeted.fault, budgeted.ordinary.is_over) == (None, False)
+    assert budgeted.ordinary.room == 306
+
+
+@pytest.mark.parametrize(
+    ("text", "costly", "encoding", "units"),
+    [
+        ("Setuju^ ~", [Run("^", DOUBLE), Run("~", DOUBLE)], Encoding.GSM_7, 11),
+        ("“Ya” “", [Run("“", WIDE), Run("”", WIDE)], Encoding.UCS_2, 6),
+        ("Rp5.000 atau 2 €", [Run("€", DOUBLE)], Encoding.GSM_7, 17),
+    ],
+)
+def test_each_letter_that_costs_money_is_marked(
+    text: str, costly: list[Run], encoding: Encoding, units: int
+) -> None:
+    told = shown(text)
+    assert list(told.costly) == costly
+    assert "plain GSM-7" in told.fault
+    assert (told.ordinary.count.encoding, told.ordinary.count.units) == (encoding, units)
+    assert told.ordinary.text == text
+    assert {run.text: run.costs for run in told.ordinary.runs if run.costs} == {
+        run.text: run.costs for run in costly
+    }
+
+
+def test_one_wide_letter_leaves_less_than_half_the_room() -> None:
+    plain, wide = shown("Kami bantu. " * 10), shown("Kami bantu. " * 9 + "Kami bantu…")
+    assert (plain.ordinary.count.segments, wide.ordinary.count.segments) == (1, 2)
+    assert wide.costly[0].instead == "..."
+
+
+def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
+        raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
+
+    told = preview.of(changed(change), "saldo", RUPIAH)
+    assert told.wordings["balance"]["id"] == Shown("a brace has no partner")
+    assert told.wordings["balance"]["en"].ordinary
+    assert told.own == ("saldo.balance (id): a brace has no partner",)
+    assert len(told.others) == 1
+
+
+def test_a_value_that_nothing_gives_is_told_and_shown_as_nothing() -> None:
+    told = shown("Telepon {telephone}.")
+    assert told.fault == "{telephone} is no value of this reply"
+    assert told.ordinary.text == "Telepon -."
+
+
+@pytest.mark.parametrize("text", ["", "  ", None])
+def test_nothing_is_no_wording(text: str | None) -> None:
+    assert shown(text) == Shown()
+    assert worded(text).own == ("kontak.ways (id): this wording is missing",)
+
+
+def test_a_poster_that_cannot_be_read_is_this_keywords_fault() -> None:
+    told = worded("Telepon {call_centre}.", poster="KONTAK [<NKP")
+    assert told.usage is None
+    assert told.own == ("kontak: 'KONTAK [<NKP': cannot be read at character 8",)
+    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+
+
+def test_what_is_no_configuration_has_faults_only() -> None:
+    told = preview.of("keywords: {}", "kontak", RUPIAH)
+    assert told.others
+    assert told.wordings == {}
+
+
+def test_a_tables_own_values_are_shown() -> None:
+    told = preview.of(changed(with_made), "mitra", RUPIAH)
+    assert told.wordings["found"]["id"].ordinary.text == (
+        "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
+    )
+    assert told.values["found"].keys() == {"kota", "nama", "telp"} | replies.EVERYWHERE
+
+
+def test_it_keeps_up_with_typing() -> None:
+    text = changed(with_made)
+    preview.of(text, "info", RUPIAH)
+    took = []
+    for _ in range(5):
+        begun = time.process_time()
+        preview.of(text, "info", RUPIAH)
+        took.append(time.process_time() - begun)
+    assert min(took) < 0.1
