@@ -328,7 +328,10 @@ class Grammar:
 
 
 def _built(keyword: Keyword) -> _Read:
-    read = poster.read(keyword.poster)
+    try:
+        read = poster.read(keyword.poster)
+    except PosterError as error:
+        raise PosterError(f"{keyword.id}: {error}") from None
     kinds = {slot.kind for slot in read.slots}
     kinds |= {KINDS[kind].instead or kind for kind in kinds}
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
@@ -352,7 +355,9 @@ def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:
         for alias in (read.poster.keyword, *read.keyword.aliases):
             words = tuple(_WORDS.findall(normalise(alias)))
             if not words or len(words) > LONGEST_ALIAS:
-                raise PosterError(f"{alias!r}: an alias has one to {LONGEST_ALIAS} words")
+                raise PosterError(
+                    f"{read.keyword.id}: {alias!r}: an alias has one to {LONGEST_ALIAS} words"
+                )
             if aliases.setdefault(words, read) is not read:
                 other = aliases[words].keyword.id
                 raise PosterError(f"{alias!r} belongs to {other} and to {read.keyword.id}")
