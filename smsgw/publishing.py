@@ -79,6 +79,17 @@ def draft(tx: Transaction) -> Draft | None:
     return Draft(row.text, row.based_on, row.edition, row.changed_at, authors)
 
 
+def begun(tx: Transaction) -> tuple[str, int]:
+    """What a change is made from, and the edition that `save` is to be told."""
+    held = draft(tx)
+    return (held.text, held.edition) if held else (answering(tx), 0)
+
+
+def answering(tx: Transaction) -> str:
+    """What is published, as this version of the program reads it."""
+    return document.completed(current(tx).text)
+
+
 def save(tx: Transaction, text: str, edition: int, author: str, what: str) -> None:
     """`edition`: of the draft that `text` was made from; 0 where there was none. `what`: changed,
     such as a keyword's id. Raises Outdated, KeywordsError where it cannot be kept."""
