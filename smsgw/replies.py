@@ -28,7 +28,7 @@ NKP_DIGITS = 11
 CHOICES_SHOWN = 6
 TELLING = 16  # characters of a wording's own that nobody else writes in that order
 
-MOST = Decimal("100.00")
+MOST = Decimal("99.99")  # wider than 100
 WIDEST_NKP = Masked("0" * NKP_DIGITS)
 # The widest value that a placeholder can be given. Those of a usage line depend on the posters.
 WIDEST: Mapping[str, Value] = {
