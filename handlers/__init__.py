@@ -24,6 +24,7 @@ from handlers import (
     misread,
     mulai,
     notif,
+    officer,
     own,
     saldo,
     status,
@@ -65,6 +66,7 @@ SECTIONS: Mapping[str, Worded] = {
     **HANDLERS,
     "disclosure": disclosure,
     "own": own,
+    "officer": officer,
     "misread": misread,
 }
 

@@ -1,8 +1,20 @@
 """DAFTAR SALDO#3171…#BUDI SANTOSO#17-08-1990#1901…: ask that this phone may read a balance."""
 
+from datetime import date
+
 from handlers.disclosure import ask, guess, is_on_file, not_linked
 from handlers.ports import Participant
-from handlers.question import Change, Guess, Masked, Outcome, Question, Reply, SendCode
+from handlers.question import (
+    Change,
+    Given,
+    Guess,
+    Masked,
+    Outcome,
+    Question,
+    Register,
+    Reply,
+    SendCode,
+)
 
 WORDINGS = {"pending": (), "already": ("nkp",)}
 
@@ -22,9 +34,10 @@ def answer(question: Question) -> Reply:
 def _pending(question: Question, participant: Participant | None) -> Reply:
     """The same words whether it matches or not; only a match sends a code to the number on file.
 
-    Each counts as a try: a lock that fell on mismatches alone would tell which were none.
+    Each counts as a try: a lock that fell on mismatches alone would tell which were none. And each
+    is kept for an officer, who may find what no rule does.
     """
-    changes: list[Change] = [_guess(question)]
+    changes: list[Change] = [_guess(question), Register(_given(question))]
     if participant is not None and participant.phone and _matches(question, participant):
         changes.append(SendCode(participant.nkp, participant.phone))
     return Reply(Outcome.PENDING, "daftar.pending", changes=tuple(changes))
@@ -34,6 +47,17 @@ def _matches(question: Question, participant: Participant) -> bool:
     """By NIK and birth date; people write names in too many ways for a name to decide."""
     said = question.field("nik"), question.field("birth_date")
     return None not in said and said == (participant.nik, participant.birth_date)
+
+
+def _given(question: Question) -> Given:
+    born = question.field("birth_date")
+    return Given(
+        nkp=question.nkp or "",
+        nik=question.nik,
+        name=question.text("name"),
+        birth_date=born if isinstance(born, date) else None,
+        email=question.text("email"),
+    )
 
 
 def _guess(question: Question) -> Guess:

@@ -2,7 +2,7 @@
 
 from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
 
-WORDINGS = {"noted": ("number",)}
+WORDINGS = {"noted": ("number",), "answered": ("number", "answer")}  # answered: by an officer
 
 
 def answer(question: Question) -> Reply:

@@ -21,6 +21,7 @@ class Participant:
     status_reason: str | None
     emergency_name: str | None
     emergency_phone: str | None
+    email: str | None
 
 
 @dataclass(frozen=True, slots=True)

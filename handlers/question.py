@@ -226,6 +226,24 @@ class SendCode:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What somebody wrote of themselves to be registered."""
+
+    nkp: str
+    nik: str | None
+    name: str | None
+    birth_date: date | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Keep it for an officer: the phone which writes is not the one on file."""
+
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
 class WrongCode:
     """A try at whatever codes this phone waits for."""
 
@@ -285,6 +303,7 @@ Change = (
     | Unbind
     | Disown
     | SendCode
+    | Register
     | WrongCode
     | Guess
     | Stop

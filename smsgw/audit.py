@@ -53,6 +53,11 @@ class Act(StrEnum):
     RESENT = "resent"
     CLOSED = "closed"
     CASE_CLOSED = "case closed"
+    CASE_ASSIGNED = "case assigned"
+    CASE_ANSWERED = "case answered"
+    ACCEPTED = "registration accepted"
+    REFUSED = "registration refused"
+    UNLOCKED = "unlocked"  # a phone that guessed, or a participant after BUKAN SAYA
     KEY_MADE = "key made"
     KEYS_ROTATED = "keys rotated"
     ERASED = "erased"

@@ -26,10 +26,9 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     made = select(func.count()).where(
         codes.c.nkp_hash == nkp_hash, codes.c.made_at > tx.now - timedelta(days=1)
     )
-    frozen = select(func.count()).where(freezes.c.nkp_hash == nkp_hash)
     if tx.connection.execute(made).scalar_one() >= CODES_A_DAY:
         return None
-    if tx.connection.execute(frozen).scalar_one():
+    if is_frozen(tx, nkp):
         return None
     spend(tx, phone_id, nkp)
     code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
@@ -45,6 +44,12 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     }
     tx.connection.execute(insert(codes).values(row))
     return code
+
+
+def is_frozen(tx: Transaction, nkp: str) -> bool:
+    """Whether somebody said BUKAN SAYA."""
+    held = select(func.count()).where(freezes.c.nkp_hash == tx.vault.hash(nkp, "nkp"))
+    return bool(tx.connection.execute(held).scalar_one())
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:

@@ -25,6 +25,7 @@ from handlers.question import (
     Guess,
     Masked,
     Outcome,
+    Register,
     Reply,
     Resume,
     SendCode,
@@ -35,7 +36,7 @@ from handlers.question import (
     WantNews,
     WrongCode,
 )
-from smsgw import cases, codes, guesses, pages, questions
+from smsgw import cases, codes, guesses, pages, questions, registrations
 from smsgw.crypto import Unreadable
 from smsgw.models import (
     QUEUED,
@@ -177,6 +178,15 @@ def read(
     return Known(row.id, row.version, caller, ids, _previous(row), told, row.language)
 
 
+def hold(tx: Transaction, phone_id: int) -> Known | None:
+    """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
+    whose = select(phones.c.number).where(phones.c.id == phone_id)
+    number = tx.connection.execute(whose.with_for_update()).scalar_one()
+    if number is None:
+        return None
+    return advance(tx, read(tx, tx.vault.decrypt(number, Ciphertext.PHONE)))
+
+
 def advance(tx: Transaction, known: Known) -> Known:
     """Counts the phone's version up, storing a new phone. Raises Outrun."""
     if known.phone_id == 0:
@@ -191,8 +201,10 @@ def advance(tx: Transaction, known: Known) -> Known:
     return replace(known, version=known.version + 1)
 
 
-def apply(tx: Transaction, known: Known, changes: Iterable[Change], text: str) -> list[Notice]:
-    """Carries out what a reply changes; `text` is that reply."""
+def apply(
+    tx: Transaction, known: Known, changes: Iterable[Change], message_id: int, text: str = ""
+) -> list[Notice]:
+    """Carries out what a reply to this message changes; `text` is that reply."""
     notices: list[Notice] = []
     for change in changes:
         match change:
@@ -204,6 +216,8 @@ def apply(tx: Transaction, known: Known, changes: Iterable[Change], text: str) -
                 notices += bind(tx, known, nkp, consent=known.caller.asked or text, on_file=on_file)
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
+            case Register(given):
+                registrations.keep(tx, known.phone_id, message_id, given)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
             case Disown():
@@ -246,6 +260,7 @@ def bind(
     ended = _end(tx, bindings.c.nkp_hash == nkp_hash)
     lost = [_lost(tx, row.phone_id, nkp) for row in ended if row.phone_id != known.phone_id]
     codes.spend(tx, known.phone_id, nkp)
+    registrations.bound(tx, known.phone_id, nkp)
     row = {
         "phone_id": known.phone_id,
         "nkp_hash": nkp_hash,
@@ -261,6 +276,16 @@ def bind(
     except IntegrityError:  # another phone took it at this instant
         raise Outrun from None
     return lost
+
+
+def bound_to(tx: Transaction, nkp: str) -> str | None:
+    """The phone that `nkp` is bound to now."""
+    found = tx.connection.execute(
+        select(phones.c.number)
+        .join_from(bindings, phones)
+        .where(bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"), bindings.c.ended_at.is_(None))
+    ).scalar_one_or_none()
+    return tx.vault.decrypt(found, Ciphertext.PHONE) if found else None
 
 
 def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
@@ -335,7 +360,9 @@ def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
 
 
 def _disown(tx: Transaction, known: Known) -> None:
-    """Codes that were sent here are void, and what they bound ends."""
+    """Codes that were sent here are void, what they bound ends, and what was sent from here to be
+    registered is nobody's."""
+    registrations.lapse(tx, known.phone_id)
     for phone_id, nkp_hash in codes.void(tx, known.caller.phone):
         _end(tx, (bindings.c.phone_id == phone_id) & (bindings.c.nkp_hash == nkp_hash))
 

@@ -30,8 +30,9 @@ from smsgw.ledger import SqlLedger
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
 from smsgw.models import data_keys, service
-from smsgw.responder import Answer, Outgoing
+from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.telling import Outgoing
 from smsgw.transcript import Expected, Transcript
 
 BETWEEN_MESSAGES = timedelta(seconds=20)

@@ -9,7 +9,6 @@ The carrier may be told that all is well once `respond` has returned, and not be
 
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import SystemRandom
@@ -19,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import disclosure
-from handlers.ports import Contact, LedgerDown
+from handlers.ports import LedgerDown
 from handlers.question import (
     CaseKind,
     Change,
@@ -32,8 +31,6 @@ from handlers.question import (
     Speak,
     Stop,
     Unbind,
-    Value,
-    Verbatim,
     WrongCode,
 )
 from smsgw import (
@@ -48,7 +45,7 @@ from smsgw import (
     pages,
     phone,
     registry,
-    replies,
+    telling,
 )
 from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
@@ -57,8 +54,9 @@ from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
 from smsgw.limits import Gate
 from smsgw.models import Priority, ReplyState
-from smsgw.registry import Known, Notice
+from smsgw.registry import Known
 from smsgw.runtime import Outrun, Runtime, Transaction
+from smsgw.telling import Outgoing, Told
 
 log = logs.get(__name__)
 
@@ -77,14 +75,6 @@ CHANCE = SystemRandom()
 
 class NotStored(Exception):
     """Nothing was stored; the carrier should deliver the message again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    recipient: str
-    text: str
-    carrier: str
-    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +105,6 @@ class Heard:
     is_ours: bool  # a reply of ours that comes back
     owed: int | None  # the id it is stored under when its answer had to wait
     actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What telling somebody something takes."""
-
-    rt: Runtime
-    tx: Transaction
-    configuration: Configuration
-    call_centre: Verbatim | None
-    actor: str
-    message_id: int = 0
-    language: str = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +178,9 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
         decision = _within_limits(heard, _decide(rt, heard, known))
-    call_centre = _short(rt.ledger.contact("call_centre"))  # before the write: no lock waits for it
+    call_centre = telling.call_centre(
+        rt.ledger.contact("call_centre")
+    )  # before the write: no lock waits for it
     with rt.writing() as tx:
         told = Told(rt, tx, heard.configuration, call_centre, heard.actor)
         return _store(told, heard, known, decision)
@@ -282,17 +261,17 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     if told.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
-        registry.apply(tx, known, decision.changes, "")
+        registry.apply(tx, known, decision.changes, message_id)
         _opened(told, known, decision.changes)
         return answer
     reply = _numbered(told, known, decision.reply) if decision.reply else None
-    text = _worded(told, reply.wording, reply.values) if reply else ""
-    notices = registry.apply(tx, known, decision.changes, text)
+    text = telling.worded(told, reply.wording, reply.values) if reply else ""
+    notices = registry.apply(tx, known, decision.changes, message_id, text)
     if reply is None:
         registry.remember(tx, known, message_id)
         return answer
     if reply.pages:
-        texts = [_worded(told, page.wording, page.values) for page in reply.pages]
+        texts = [telling.worded(told, page.wording, page.values) for page in reply.pages]
         pages.keep(tx, known.phone_id, texts)
     binding_id = registry.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
@@ -309,9 +288,9 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
     registry.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(_notice(told, each) for each in notices)
+    also = tuple(telling.notify(told, each) for each in notices)
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
-        _disclosed(told, known.phone_id, nkp, reply.wording)
+        telling.disclosed(told, known.phone_id, nkp, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
 
@@ -340,45 +319,6 @@ def _opened(told: Told, known: Known, changes: tuple[Change, ...]) -> str | None
             local = told.tx.now.astimezone(told.rt.settings.zone)
             return cases.open_case(told.tx, known.phone_id, told.message_id, change.kind, local)
     return None
-
-
-def _notice(told: Told, notice: Notice) -> Outgoing:
-    """To another phone, in its own language, by the carrier of what nobody asked for."""
-    told = replace(told, language=registry.language_of(told.tx, notice.phone_id))
-    text = _worded(told, notice.reply.wording, notice.reply.values)
-    carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
-    lasts = notice.lasts or told.rt.settings.validity
-    _disclosed(told, notice.phone_id, notice.nkp, notice.reply.wording)
-    outbox.add(
-        told.tx,
-        outbox.Draft(
-            *(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
-            wording=notice.reply.wording,
-        ),
-    )
-    return Outgoing(notice.number, text, carrier, lane)
-
-
-def _disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
-    audit.note(
-        *(told.tx, Act.DISCLOSED, told.actor),
-        phone_id=phone_id,
-        message_id=told.message_id,
-        nkp=nkp,
-        detail=wording,
-    )
-
-
-def _worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:
-    everywhere = {"call_centre": told.call_centre, "ref": replies.reference(told.message_id)}
-    return told.configuration.text(wording, {**values, **everywhere}, told.language)
-
-
-def _short(contact: Contact | None) -> Verbatim | None:
-    """A telephone number is shown whole or not at all."""
-    number = contact.value if contact else None
-    fits = number is not None and len(number) <= replies.TEXT_WIDTH and gsm7.is_gsm7(number)
-    return Verbatim(number) if number and fits else None
 
 
 def _may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:

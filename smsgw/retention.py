@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind
-from smsgw import audit, cases, logs, outbox, unknowns
+from smsgw import audit, cases, logs, outbox, registrations, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
@@ -29,6 +29,8 @@ from smsgw.models import (
     replies,
 )
 from smsgw.models import cases as _cases
+from smsgw.models.console import GIVEN
+from smsgw.models.console import registrations as _registrations
 from smsgw.outbox import Draft
 from smsgw.registry import UNUSED_FOR
 from smsgw.runtime import Runtime, Transaction
@@ -62,15 +64,18 @@ class Retention:
         with self._rt.reading() as tx:
             since = tx.now - self._rt.settings.retention
             texts = _due_messages(tx, since), _due_replies(tx, since)
+            given = _due_registrations(tx, since)
             looked_at = self._phones(tx)
-        if not any(texts) and not looked_at:
+        if not any((*texts, given)) and not looked_at:
             self._next_look = self._rt.now() + REST
             return 0
         with self._rt.writing() as tx:
             _empty(tx, *texts)
+            if given:
+                registrations.destroy(tx, _registrations.c.id.in_(given))
             forgotten = _tidy(tx, looked_at, since)
         self._looked_at(looked_at)
-        destroyed = sum(map(len, texts)) + forgotten
+        destroyed = sum(map(len, (*texts, given))) + forgotten
         if destroyed:
             log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
         return destroyed
@@ -149,6 +154,7 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     held = bindings.c.phone_id == phone_id
     run(update(bindings).where(held, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
     _blank(tx, held)
+    registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     for table in (questions, pages, codes):
         run(delete(table).where(table.c.phone_id == phone_id))
     number = select(phones.c.hash).where(phones.c.id == phone_id).scalar_subquery()
@@ -165,6 +171,13 @@ def _due_messages(tx: Transaction, since: datetime) -> list[int]:
 def _due_replies(tx: Transaction, since: datetime) -> list[int]:
     at, has_ended = replies.c.made_at, replies.c.state.not_in(LEAVING)
     held = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
+    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+
+
+def _due_registrations(tx: Transaction, since: datetime) -> list[int]:
+    """Open ones too: nobody could look into them any more."""
+    at = _registrations.c.made_at
+    held = select(_registrations.c.id).where(GIVEN, at < since)
     return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
 
 
@@ -228,6 +241,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
     went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
     bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))
     open_ = exists().where(_cases.c.phone_id == phones.c.id, _cases.c.closed_at.is_(None))
+    kept = exists().where(_registrations.c.phone_id == phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
     return (
         phones.c.id.in_(phone_ids)
@@ -235,6 +249,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
         & phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_
+        & ~kept
         & ~exists().where(messages.c.phone_id == phones.c.id, messages.c.text.is_not(None))
         & ~exists().where(replies.c.phone_id == phones.c.id, replies.c.text.is_not(None))
         & or_(last_came.is_not(None), last_went.is_not(None))

@@ -219,6 +219,8 @@ cases = Table(
     Index("ix_cases_phone_id", "phone_id"),
     Index("ix_cases_message_id", "message_id"),
 )
+NOT_CLOSED = cases.c.closed_at.is_(None)
+Index("ix_cases_open", cases.c.id, sqlite_where=NOT_CLOSED, postgresql_where=NOT_CLOSED)
 
 guesses = Table(
     "guesses",  # identities that a phone named and that are not linked to it

@@ -48,6 +48,7 @@ class RegistrationState(StrEnum):
     REFUSED = "refused"
     REPLACED = "replaced"  # the phone sent another one
     CODE = "code"  # the code that was sent settled it
+    LAPSED = "lapsed"  # by BUKAN SAYA or HAPUS DATA, or its time is over
 
 
 operators = Table(
@@ -142,6 +143,8 @@ registrations = Table(
 )
 WAITS = registrations.c.state == "waiting"
 Index("ix_registrations_waiting", registrations.c.id, sqlite_where=WAITS, postgresql_where=WAITS)
+GIVEN = registrations.c.given.is_not(None)
+Index("ix_registrations_given", registrations.c.made_at, sqlite_where=GIVEN, postgresql_where=GIVEN)
 
 tallies = Table(
     "tallies",  # messages of an hour

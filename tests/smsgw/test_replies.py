@@ -70,7 +70,8 @@ def test_no_wording_with_any_data_passes_its_budget(
     values = {each: data.draw(anything(each)) for each in {*WORDINGS[name], *EVERYWHERE}}
     text = published.text(name, values, language)
     counted = count(text)
-    assert (counted.encoding, counted.segments) == (Encoding.GSM_7, 1)
+    assert counted.encoding is Encoding.GSM_7
+    assert counted.segments <= published.budget(name)
     pieces = published.wordings[language][name].pieces
     for each in {name for piece in pieces if not piece.is_clause for name in piece.names}:
         value = values[each]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Column, delete, func, select, update
+from sqlalchemy import Column, Table, delete, func, select, update
 
 from smsgw import cases, inbox, metrics, outbox, registry, retention, runtime, unknowns
 from smsgw.carriers.base import Ending, SendError
@@ -21,6 +21,7 @@ from smsgw.models import (
     questions,
     replies,
 )
+from smsgw.models.console import registrations
 from smsgw.retention import NotErased, Retention
 from smsgw.runtime import Outrun, Runtime
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
@@ -43,6 +44,12 @@ def held(rt: Runtime, *columns: Column[bytes]) -> int:
         return sum(
             tx.connection.execute(select(func.count(column))).scalar_one() for column in columns
         )
+
+
+def state(rt: Runtime, table: Table) -> str:
+    """Of its one row."""
+    with rt.reading() as tx:
+        return tx.connection.execute(select(table.c.state)).scalar_one()
 
 
 def passes(rt: Runtime, clock: Clock, days: float) -> None:
@@ -74,6 +81,26 @@ def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
     assert figures(rt) == before
     assert say(rt, P1, "ULANG").verdict.outcome == "unknown"
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
+
+
+def test_a_registration_that_nobody_looked_at_ends(rt: Runtime, clock: Clock) -> None:
+    say(rt, STRANGER, DAFTAR)
+    passes(rt, clock, 89)
+    assert held(rt, registrations.c.given) == 1
+    passes(rt, clock, 2)
+    assert held(rt, registrations.c.given) == 0
+    assert state(rt, registrations) == "lapsed"
+    assert held(rt, phones.c.number) == 1  # P1's, who is bound
+
+
+def test_who_has_their_data_erased_is_not_registered_any_more(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "HAPUS DATA")
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    retention.erase(rt, "ADU-251031-0001", OPERATOR)
+    assert held(rt, registrations.c.given) == 0
+    assert state(rt, registrations) == "lapsed"
 
 
 def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:

@@ -10,7 +10,8 @@ depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
-WAITS = sa.text("state = 'waiting'")
+WAITS, GIVEN = sa.text("state = 'waiting'"), sa.text("given IS NOT NULL")
+NOT_CLOSED = sa.text("closed_at IS NULL")
 TABLES = (
     *("reply_tallies", "tallies", "registrations", "tasks", "transcripts", "drafts"),
     *("configurations", "sessions", "operators"),
@@ -27,6 +28,9 @@ def upgrade() -> None:
         batch.create_foreign_key(
             op.f("fk_cases_assigned_to_operators"), "operators", ["assigned_to"], ["id"]
         )
+    op.create_index(
+        "ix_cases_open", "cases", ["id"], sqlite_where=NOT_CLOSED, postgresql_where=NOT_CLOSED
+    )
     op.add_column("messages", sa.Column("configuration", sa.Integer()))
     op.add_column("replies", sa.Column("wording", sa.String(60)))
     op.create_index("ix_messages_received_at", "messages", ["received_at"])
@@ -41,6 +45,7 @@ def downgrade() -> None:
         batch.drop_column("wording")
     with op.batch_alter_table("messages") as batch:
         batch.drop_column("configuration")
+    op.drop_index("ix_cases_open", "cases")
     with op.batch_alter_table("cases") as batch:
         batch.drop_constraint(op.f("fk_cases_assigned_to_operators"), type_="foreignkey")
         batch.drop_column("assigned_to")
@@ -144,7 +149,7 @@ def _waiting() -> None:
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("ended_at", Instant),
         sa.CheckConstraint(
-            "state IN ('waiting', 'accepted', 'refused', 'replaced', 'code')",
+            "state IN ('waiting', 'accepted', 'refused', 'replaced', 'code', 'lapsed')",
             name=op.f("ck_registrations_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -158,6 +163,13 @@ def _waiting() -> None:
         ["id"],
         sqlite_where=WAITS,
         postgresql_where=WAITS,
+    )
+    op.create_index(
+        "ix_registrations_given",
+        "registrations",
+        ["made_at"],
+        sqlite_where=GIVEN,
+        postgresql_where=GIVEN,
     )
 
 

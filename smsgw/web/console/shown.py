@@ -45,6 +45,10 @@ class Section:
 MENU = (
     Section("Overview", (Tab("console.overview.show", "Overview"),)),
     Section(
+        "People waiting",
+        (Tab("console.registrations.show", "Registrations"),),
+    ),
+    Section(
         "Operators",
         (
             Tab("console.operators.show", "Operators", Permission.RUN),

@@ -1,0 +1,176 @@
+"""What officers decide for people who wait, and what these are told of it by SMS.
+
+What stands in the way is raised and nothing is changed then; each decision is made once, whoever
+else makes one at that instant.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from handlers.ports import Participant
+from handlers.question import Masked, Verbatim
+from smsgw import audit, cases, codes, gsm7, registrations, registry, telling
+from smsgw.audit import Act
+from smsgw.keywords import Configuration
+from smsgw.models.console import RegistrationState
+from smsgw.registry import Known
+from smsgw.runtime import Outrun, Runtime
+from smsgw.telling import Outgoing, Told
+
+ACCEPTED, ANSWERED = "officer.accepted", "lapor.answered"
+# A campaign's link was taken for phishing, and that is what people are to think of links.
+LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
+
+
+class NotDone(Exception):
+    """Nothing was changed."""
+
+
+class TooLate(NotDone):
+    """Another officer, or the person, was first."""
+
+
+class NotInLedger(NotDone):
+    """The ledger has no such NKP."""
+
+
+class Frozen(NotDone):
+    """BUKAN SAYA was said of this participant."""
+
+
+class Refusal(StrEnum):
+    """Each is a wording of its own. The first tells a stranger nothing of a participant."""
+
+    VISIT = "visit"
+    DIFFERS = "differs"
+    NOT_FOUND = "not_found"
+
+
+class Fault(StrEnum):
+    """Why what an officer typed cannot be sent."""
+
+    EMPTY = "empty"
+    LINK = "link"
+    CHARACTERS = "characters"  # which GSM-7 has not, nor anything like them
+    LONG = "long"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An answer as it would be sent."""
+
+    text: str
+    count: gsm7.Count
+    budget: int  # segments
+    fault: Fault | None
+
+
+def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[Outgoing]:
+    """Binds the phone as its code would have; returns what is to be sent. Raises NotDone and
+    LedgerDown."""
+    participant = _asked_for(rt, registration_id)
+    nkp = participant.nkp
+    with _deciding(rt, actor) as told:
+        known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        if codes.is_frozen(told.tx, nkp):
+            raise Frozen
+        text = telling.worded(told, ACCEPTED, {"nkp": Masked(nkp)})
+        notices = registry.bind(told.tx, known, nkp, consent=text, on_file=participant.phone)
+        binding_id = registry.binding_id(told.tx, known, nkp)
+        sent = _answered(told, known, ACCEPTED, text, binding_id)
+        telling.disclosed(told, known.phone_id, nkp, ACCEPTED)
+        _note(told, Act.ACCEPTED, known, reason, nkp)
+        return [sent, *(telling.notify(told, each) for each in notices)]
+
+
+def refuse(
+    rt: Runtime, registration_id: int, actor: str, reason: str, refusal: Refusal
+) -> list[Outgoing]:
+    """Raises NotDone."""
+    wording = f"officer.{refusal}"
+    with _deciding(rt, actor) as told:
+        known, told = _decided(told, registration_id, RegistrationState.REFUSED)
+        sent = _answered(told, known, wording, telling.worded(told, wording, {}))
+        _note(told, Act.REFUSED, known, f"{refusal}: {reason}")
+        return [sent]
+
+
+def answer(rt: Runtime, number: str, said: str, actor: str, *, closes: bool) -> list[Outgoing]:
+    """To a complaint; `said` has no fault. Raises NotDone."""
+    with _deciding(rt, actor) as told:
+        case = cases.open_one(told.tx, number)
+        known = registry.hold(told.tx, case.phone_id) if case else None
+        if case is None or known is None:
+            raise TooLate
+        told = replace(told, message_id=case.message_id, language=known.language)
+        if closes and not cases.close(told.tx, number):
+            raise TooLate
+        typed_ = typed(told.configuration, number, said, known.language)
+        sent = _answered(told, known, ANSWERED, typed_.text)
+        _note(told, Act.CASE_ANSWERED, known, number)
+        if closes:
+            _note(told, Act.CASE_CLOSED, known, f"{number}: answered")
+        return [sent]
+
+
+def typed(configuration: Configuration, number: str, said: str, language: str) -> Typed:
+    """What an officer types, as the person who wrote `number` will read it."""
+    said = " ".join(said.split())
+    plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
+    text = configuration.text(ANSWERED, {"number": number, "answer": Verbatim(plain)}, language)
+    counted = gsm7.count(text)
+    faults = {
+        Fault.EMPTY: not said,
+        Fault.LINK: LINK.search(plain) is not None,
+        Fault.CHARACTERS: plain.count("?") > said.count("?"),
+        Fault.LONG: counted.segments > budget,
+    }
+    return Typed(
+        text, counted, budget, next((each for each, is_so in faults.items() if is_so), None)
+    )
+
+
+def _asked_for(rt: Runtime, registration_id: int) -> Participant:
+    """Before the write: no transaction waits for the ledger."""
+    with rt.reading() as tx:
+        row = registrations.one(tx, registration_id)
+        given = registrations.given(tx, row) if row else None
+    if given is None:
+        raise TooLate
+    participant = rt.ledger.participant(given.nkp)
+    if participant is None:
+        raise NotInLedger
+    return participant
+
+
+@contextmanager
+def _deciding(rt: Runtime, actor: str) -> Iterator[Told]:
+    call_centre = telling.call_centre(rt.ledger.contact("call_centre"))
+    try:
+        with rt.writing() as tx:
+            yield Told(rt, tx, rt.configuration, call_centre, actor)
+    except Outrun:
+        raise TooLate from None
+
+
+def _decided(told: Told, registration_id: int, state: RegistrationState) -> tuple[Known, Told]:
+    """The phone first, as who answers it does."""
+    row = registrations.one(told.tx, registration_id)
+    known = registry.hold(told.tx, row.phone_id) if row else None
+    if row is None or known is None or not registrations.decide(told.tx, registration_id, state):
+        raise TooLate
+    return known, replace(told, message_id=row.message_id, language=known.language)
+
+
+def _answered(
+    told: Told, known: Known, wording: str, text: str, binding_id: int | None = None
+) -> Outgoing:
+    return telling.answer_later(told, known.phone_id, known.caller.phone, wording, text, binding_id)
+
+
+def _note(told: Told, act: Act, known: Known, detail: str, nkp: str | None = None) -> None:
+    ids = {"phone_id": known.phone_id, "message_id": told.message_id}
+    audit.note(told.tx, act, told.actor, **ids, nkp=nkp, detail=detail)

@@ -1,0 +1,89 @@
+"""Registrations from phones that are not on file: kept for an officer, one open for each phone.
+
+waiting ─▶ accepted | refused     an officer's word
+        ─▶ code                   the phone was bound meanwhile
+        ─▶ replaced               the phone sent another one
+        ─▶ lapsed                 BUKAN SAYA, HAPUS DATA, or its time is over
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from handlers.question import Given
+from smsgw.models import Ciphertext, phones
+from smsgw.models.console import WAITS, RegistrationState, registrations
+from smsgw.runtime import Transaction
+
+
+def keep(tx: Transaction, phone_id: int, message_id: int, given: Given) -> None:
+    """The same statements whatever was given: nobody can tell what becomes of it."""
+    own = registrations.c.phone_id == phone_id
+    _end(tx, own, RegistrationState.REPLACED, given=None)
+    row = {
+        "phone_id": phone_id,
+        "message_id": message_id,
+        "given": tx.vault.encrypt(json.dumps(asdict(given), default=str), Ciphertext.GIVEN),
+        "state": RegistrationState.WAITING,
+        "made_at": tx.now,
+    }
+    tx.connection.execute(insert(registrations).values(row))
+
+
+def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Those behind the id `after`, the oldest first, each with the number (sealed) of its phone."""
+    rows = select(registrations, phones.c.number.label("phone")).join(phones)
+    return tx.connection.execute(
+        rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
+    ).all()
+
+
+def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
+    """As `waiting` gives it, whatever became of it."""
+    rows = select(registrations, phones.c.number.label("phone")).join(phones)
+    return tx.connection.execute(rows.where(registrations.c.id == registration_id)).first()
+
+
+def given(tx: Transaction, row: Row[Any]) -> Given | None:
+    """None once its time is over."""
+    if row.given is None:
+        return None
+    held = json.loads(tx.vault.decrypt(row.given, Ciphertext.GIVEN))
+    born = held["birth_date"]
+    return Given(**{**held, "birth_date": date.fromisoformat(born) if born else None})
+
+
+def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> bool:
+    """An officer's word. False where somebody was first."""
+    return _end(tx, registrations.c.id == registration_id, state) == 1
+
+
+def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
+    """What this phone sent to be bound to `nkp` is settled."""
+    own = registrations.c.phone_id == phone_id
+    for row in tx.connection.execute(select(registrations).where(own, WAITS)).all():
+        held = given(tx, row)
+        if held is not None and held.nkp == nkp:
+            _end(tx, registrations.c.id == row.id, RegistrationState.CODE)
+
+
+def lapse(tx: Transaction, phone_id: int) -> None:
+    _end(tx, registrations.c.phone_id == phone_id, RegistrationState.LAPSED)
+
+
+def destroy(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """What was given; and what still waits ends."""
+    _end(tx, which, RegistrationState.LAPSED)
+    tx.connection.execute(update(registrations).where(which).values(given=None))
+
+
+def _end(
+    tx: Transaction, which: ColumnElement[bool], state: RegistrationState, **values: object
+) -> int:
+    """Of those that wait."""
+    ended = update(registrations).where(which, WAITS)
+    return tx.connection.execute(ended.values(state=state, ended_at=tx.now, **values)).rowcount

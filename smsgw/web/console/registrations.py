@@ -1,0 +1,204 @@
+"""Registrations that need an officer: what was sent beside what the ledger holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from handlers.ports import LedgerDown, Participant
+from handlers.question import Given
+from smsgw import codes, jobs, officers, registrations, registry
+from smsgw.models import Ciphertext
+from smsgw.models.console import RegistrationState
+from smsgw.officers import NotDone, Refusal
+from smsgw.operators import Permission
+from smsgw.runtime import Transaction
+from smsgw.telling import Outgoing
+from smsgw.web.console import guard, reasons
+from smsgw.web.console.shown import page, told
+
+ROWS = 50
+
+blueprint = Blueprint("registrations", __name__, url_prefix="/waiting/registrations")
+Answer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One thing that was sent, and what the ledger has of it."""
+
+    name: str
+    sent: str
+    held: str
+    verdict: str
+    is_same: bool | None  # None where there is nothing to compare
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger tells of the NKP that was sent."""
+
+    is_up: bool = True
+    participant: Participant | None = None
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    after = request.args.get("after", 0, type=int)
+    with guard.rt().reading() as tx:
+        rows = registrations.waiting(tx, after, ROWS + 1)
+        phones = {row.id: tx.vault.decrypt(row.phone, Ciphertext.PHONE) for row in rows}
+    further = rows[ROWS - 1].id if len(rows) > ROWS else None
+    return page("registrations.html", rows=rows[:ROWS], phones=phones, further=further, after=after)
+
+
+@blueprint.get("/<int:registration_id>")
+@guard.needs(Permission.LOOK)
+def one(registration_id: int) -> str:
+    return _page(registration_id)
+
+
+@blueprint.post("/<int:registration_id>")
+@guard.needs(Permission.HELP)
+def look(registration_id: int) -> str:
+    """The ledger is asked when the look is noted and nothing is open."""
+    reason = reasons.given()
+    with guard.rt().writing() as tx:
+        row = _row(tx, registration_id)
+        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id)
+        given = registrations.given(tx, row)
+        number = tx.vault.decrypt(row.phone, Ciphertext.PHONE) if row.phone else ""
+    if given is None:
+        raise NotFound
+    found = _found(given.nkp)
+    with guard.rt().reading() as tx:
+        is_frozen, bound = codes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
+    return _page(
+        registration_id,
+        reason=reason,
+        number=number,
+        found=found,
+        compared=list(_compared(given, number, found.participant)),
+        is_frozen=is_frozen,
+        bound=bound,
+    )
+
+
+@blueprint.post("/<int:registration_id>/accept")
+@guard.needs(Permission.HELP)
+def accept(registration_id: int) -> Answer:
+    reason = reasons.given()
+    with guard.rt().reading() as tx:
+        _row(tx, registration_id)
+    try:
+        sent = officers.accept(guard.rt(), registration_id, guard.operator().actor, reason)
+    except LedgerDown:
+        error = told("The ledger cannot be read now. Nothing was changed; try again in a moment.")
+        return _page(registration_id, error=error, reason=reason), 503
+    except NotDone as why:
+        return _page(registration_id, error=_why(why), reason=reason), 409
+    return _done(sent, told("The phone is registered, and the person is told by SMS."))
+
+
+@blueprint.post("/<int:registration_id>/refuse")
+@guard.needs(Permission.HELP)
+def refuse(registration_id: int) -> Answer:
+    reason, wanted = reasons.given(), request.form.get("refusal")
+    if wanted not in set(Refusal):
+        raise BadRequest
+    with guard.rt().reading() as tx:
+        _row(tx, registration_id)
+    try:
+        sent = officers.refuse(
+            guard.rt(), registration_id, guard.operator().actor, reason, Refusal(wanted)
+        )
+    except NotDone as why:
+        return _page(registration_id, error=_why(why), reason=reason), 409
+    return _done(sent, told("The registration is refused, and the person is told by SMS."))
+
+
+def _done(sent: list[Outgoing], message: str) -> Response:
+    for carrier, lane in {(each.carrier, each.lane) for each in sent}:
+        jobs.hint(guard.rt(), carrier, lane)
+    flash(message)
+    return redirect(url_for("console.registrations.show"), 303)
+
+
+def _page(registration_id: int, **values: Any) -> str:
+    with guard.rt().reading() as tx:
+        row = _row(tx, registration_id)
+        number = tx.vault.decrypt(row.phone, Ciphertext.PHONE) if row.phone else ""
+    return page(
+        "registration.html",
+        row=row,
+        masked=number,
+        waits=row.state == RegistrationState.WAITING,
+        refusals=_refusals(),
+        **values,
+    )
+
+
+def _row(tx: Transaction, registration_id: int) -> Row[Any]:
+    row = registrations.one(tx, registration_id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _found(nkp: str) -> Found:
+    try:
+        return Found(participant=guard.rt().ledger.participant(nkp))
+    except LedgerDown:
+        return Found(is_up=False)
+
+
+def _compared(given: Given, number: str, held: Participant | None) -> Iterator[Compared]:
+    pairs = {
+        "NKP": (given.nkp, held.nkp if held else None),
+        "NIK": (given.nik, held.nik if held else None),
+        told("Name"): (given.name, held.name if held else None),
+        told("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
+        told("E-mail"): (given.email, held.email if held else None),
+        told("Phone"): (number, held.phone if held else None),
+    }
+    for name, (sent, there) in pairs.items():
+        yield _side_by_side(name, sent, there)
+
+
+def _side_by_side(name: str, sent: str | None, held: str | None) -> Compared:
+    """Letter case and blanks make no difference."""
+    if not sent or not held:
+        verdict = told("not sent") if not sent else told("not in the ledger")
+        return Compared(name, sent or "–", held or "–", verdict, None)
+    is_same = sent.casefold().split() == held.casefold().split()
+    return Compared(name, sent, held, told("the same") if is_same else told("differs"), is_same)
+
+
+def _day(day: date | None) -> str | None:
+    return f"{day:%d-%m-%Y}" if day else None
+
+
+def _refusals() -> dict[Refusal, str]:
+    return {
+        Refusal.VISIT: told("Come to an office with KTP and card (tells nothing of a participant)"),
+        Refusal.DIFFERS: told("What was sent does not fit"),
+        Refusal.NOT_FOUND: told("No participant with these data"),
+    }
+
+
+def _why(why: NotDone) -> str:
+    match why:
+        case officers.NotInLedger():
+            return told("The ledger has no such NKP, so nobody can be registered for it.")
+        case officers.Frozen():
+            return told(
+                "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
+            )
+        case _:
+            return told("Somebody was first: another officer, or the person. Nothing was changed.")

@@ -1,0 +1,196 @@
+"""What officers decide: once, told by SMS, and as the ledger stands at that moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event, func, select
+
+from handlers.ports import LedgerDown
+from smsgw import officers, registrations, runtime
+from smsgw.ledger import SqlLedger
+from smsgw.models import Ciphertext, audit, replies
+from smsgw.models.console import registrations as kept
+from smsgw.officers import Frozen, NotInLedger, Refusal, TooLate
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
+from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
+
+ANI, BUDI = "operator:ani", "operator:budi"
+OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
+NOBODYS = DAFTAR.replace(P2_NKP, "30000000001")
+
+
+def waiting(rt: Runtime) -> list[int]:
+    with rt.reading() as tx:
+        return [row.id for row in registrations.waiting(tx, 0, 100)]
+
+
+def states(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return list(tx.connection.execute(select(kept.c.state).order_by(kept.c.id)).scalars())
+
+
+def acts(rt: Runtime) -> list[tuple[str, str, str | None]]:
+    """Of operators."""
+    with rt.reading() as tx:
+        rows = select(audit.c.actor, audit.c.act, audit.c.detail).order_by(audit.c.id)
+        found = [tuple(row) for row in tx.connection.execute(rows)]
+    return [each for each in found if each[0].startswith("operator:")]
+
+
+def last_sms(rt: Runtime) -> tuple[str, str, str]:
+    """Its lane, what it is made of, its text."""
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(replies).order_by(replies.c.id.desc())).first()
+        return row.lane, row.wording, tx.vault.decrypt(row.text, Ciphertext.REPLY)
+
+
+def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
+    say(rt, STRANGER, WRONG_YEAR)
+    with rt.reading() as tx:
+        (row,) = registrations.waiting(tx, 0, 100)
+        assert b"AMINAH" not in row.given
+        given = registrations.given(tx, row)
+    assert (given.nkp, given.nik, given.name) == (P2_NKP, "3273055010920000", "SITI AMINAH")
+    assert (f"{given.birth_date}", given.email) == ("1993-10-10", None)
+
+
+def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
+    say(rt, STRANGER, WRONG_YEAR)
+    say(rt, STRANGER, DAFTAR)
+    say(rt, "+6289900000001", WRONG_YEAR)
+    assert states(rt) == ["replaced", "waiting", "waiting"]
+    with rt.reading() as tx:
+        given = tx.connection.execute(select(func.count(kept.c.given))).scalar_one()
+    assert given == 2
+
+
+def test_from_the_phone_on_file_nobody_has_to_look(rt: Runtime) -> None:
+    say(rt, P2, DAFTAR)
+    say(rt, P2, WRONG_YEAR)
+    assert states(rt) == []
+
+
+def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
+    asked: list[str] = []
+    event.listen(
+        rt.service, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement)
+    )
+    seen = []
+    for sender, text in ((STRANGER, DAFTAR), ("+6289900000001", WRONG_YEAR)):
+        asked.clear()
+        say(rt, sender, text)
+        seen.append([each for each in asked if "registrations" in each])
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+
+
+def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    say(rt, STRANGER, OF_P1)
+    say(rt, STRANGER, f"KODE {code}")
+    assert states(rt) == ["replaced", "waiting"]
+    code = code_in(say(rt, "+6289900000001", DAFTAR))
+    say(rt, "+6289900000001", f"KODE {code}")
+    assert states(rt) == ["replaced", "waiting", "code"]
+
+
+def test_bukan_saya_takes_it_back(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "BUKAN SAYA")
+    assert states(rt) == ["lapsed"]
+
+
+def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(rt: Runtime) -> None:
+    """From the number that the registration came to, and with a reason in the audit."""
+    say(rt, STRANGER, OF_P1)
+    (one,) = waiting(rt)
+    sent = officers.accept(rt, one, ANI, "KTP seen at the branch")
+    assert [each.recipient for each in sent] == [STRANGER, P1]
+    assert "BUKAN SAYA" in sent[0].text
+    assert "HP lain" in sent[1].text
+    assert sent[0].lane == "2757"
+    assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
+    assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
+    assert states(rt) == ["accepted"]
+    told = [each[1:] for each in acts(rt)]
+    assert ("registration accepted", "KTP seen at the branch") in told
+    assert ("disclosed", "officer.accepted") in told
+
+
+def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    put_on_file(rt, P2_NKP, P1)
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Refusal) -> None:
+    say(rt, STRANGER, "BAHASA EN")
+    say(rt, STRANGER, WRONG_YEAR)
+    (sent,) = officers.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
+    assert "registered" in sent.text
+    assert last_sms(rt) == ("2757", f"officer.{refusal}", sent.text)
+    assert states(rt) == ["refused"]
+    assert acts(rt)[-1] == (ANI, "registration refused", f"{refusal}: another year")
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    (one,) = waiting(rt)
+    decisions = [
+        lambda: officers.accept(rt, one, ANI, "a reason"),
+        lambda: officers.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
+    ] * 4
+    with ThreadPoolExecutor(len(decisions)) as pool:
+        decided = [pool.submit(each) for each in decisions]
+    late = [each for each in decided if isinstance(each.exception(), TooLate)]
+    assert len(late) == len(decisions) - 1
+    with rt.reading() as tx:
+        told = select(func.count()).where(replies.c.wording.startswith("officer."))
+        assert tx.connection.execute(told).scalar_one() == 1
+    assert len([each for each in acts(rt) if each[1] != "disclosed"]) == 1
+
+
+def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    (seen,) = waiting(rt)
+    say(rt, STRANGER, OF_P1)
+    with pytest.raises(TooLate):
+        officers.accept(rt, seen, ANI, "a reason")
+    assert waiting(rt) != []
+
+
+def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    with pytest.raises(LedgerDown):
+        officers.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
+    assert states(rt) == ["waiting"]
+    assert officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+
+
+def test_nobody_is_registered_for_what_the_ledger_has_not(rt: Runtime) -> None:
+    say(rt, STRANGER, NOBODYS)
+    with pytest.raises(NotInLedger):
+        officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    assert states(rt) == ["waiting"]
+
+
+def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with pytest.raises(Frozen):
+        officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    assert states(rt) == ["waiting"]
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "STOP")
+    officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    assert last_sms(rt)[1] == "officer.accepted"

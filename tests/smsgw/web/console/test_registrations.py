@@ -1,0 +1,132 @@
+"""An officer sees what was sent beside the ledger, for a reason, and decides."""
+
+from dataclasses import replace
+from itertools import count
+
+from flask import Flask
+from sqlalchemy import select
+
+from smsgw import responder, runtime
+from smsgw.app import create_app
+from smsgw.carriers.base import IncomingSms
+from smsgw.ledger import SqlLedger
+from smsgw.models import audit
+from smsgw.models.console import Role
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+from tests.conftest import P2, P2_NKP, STRANGER
+from tests.smsgw.web.console.conftest import As
+from tests.visitor import Visitor, logged_in
+
+PAGE = "/console/waiting/registrations/"
+DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"
+_references = count()
+
+
+def say(rt: Runtime, sender: str, text: str) -> Answer:
+    answer = responder.respond(
+        rt, IncomingSms("simulator", f"page-{next(_references)}", sender, "2757", text)
+    )
+    assert answer is not None
+    return answer
+
+
+def looked_at(visitor: Visitor, number: int = 1) -> None:
+    visitor.get(f"{PAGE}{number}")
+    assert visitor.submit(f"/registrations/{number}", reason="she called").status_code == 200
+
+
+def noted(rt: Runtime) -> list[tuple[str, str | None]]:
+    with rt.reading() as tx:
+        rows = select(audit.c.act, audit.c.detail).order_by(audit.c.id)
+        return [tuple(row) for row in tx.connection.execute(rows)]
+
+
+def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    visitor.get(PAGE)
+    assert "+6289*****0000" in visitor.text
+    looked_at(visitor)
+    for told in (
+        f"NKP {P2_NKP} {P2_NKP} the same",
+        "Birth date 10-10-1993 10-10-1992 differs",
+        "E-mail – ",
+        f"Phone {STRANGER} {P2} differs",
+    ):
+        assert told in visitor.text
+    assert noted(rt)[-1] == ("looked", "she called")
+
+
+def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{PAGE}1")
+    assert visitor.submit("/registrations/1", reason=" ").status_code == 400
+    assert P2_NKP not in visitor.text
+    assert "looked" not in dict(noted(rt))
+
+
+def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.VIEWER)
+    visitor.get(f"{PAGE}1")
+    assert "+6289*****0000" in visitor.text
+    assert "Show" not in visitor.text
+    assert visitor.post(f"{PAGE}1", reason="curious").status_code == 403
+
+
+def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    looked_at(visitor)
+    visitor.submit("/accept", reason="KTP seen")
+    assert "The phone is registered" in visitor.text
+    assert "Nobody waits" in visitor.text
+    assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
+    assert "accepted" in visitor.get(f"{PAGE}1").text
+
+
+def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    looked_at(visitor)
+    assert visitor.submit("/refuse", refusal="rude", reason="no reason").status_code == 400
+    looked_at(visitor)
+    visitor.submit("/refuse", refusal="differs", reason="another year")
+    assert "The registration is refused" in visitor.text
+    assert ("registration refused", "differs: another year") in noted(rt)
+
+
+def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
+    looked_at(ani)
+    looked_at(budi)
+    ani.submit("/accept", reason="KTP seen")
+    assert budi.submit("/refuse", reason="no KTP").status_code == 409
+    assert "Somebody was first" in budi.text
+    assert "registration refused" not in dict(noted(rt))
+
+
+def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    visitor = logged_in(create_app(replace(rt, ledger=nowhere)), rt, Role.AGENT)
+    looked_at(visitor)
+    assert "ledger cannot be read now" in visitor.text
+    assert P2_NKP in visitor.text
+    answer = visitor.post(f"{PAGE}1/accept", reason="KTP seen")
+    assert answer.status_code == 503
+    assert visitor.form("/registrations/1").values["reason"] == "KTP seen"
+
+
+def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
+    for number in range(51):
+        say(rt, f"+62857{number:08}", DAFTAR)
+    visitor = as_(Role.VIEWER)
+    visitor.get(PAGE)
+    assert "Further" in visitor.text
+    visitor.get(f"{PAGE}?after=50")
+    assert "+6285*****0050" in visitor.text
+    assert "Further" not in visitor.text
