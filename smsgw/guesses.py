@@ -1,5 +1,6 @@
 """Identities that a phone named and that are not linked to it: what locks it, what is watched."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import Table, delete, func, insert, select
@@ -21,6 +22,16 @@ def count(tx: Transaction, phone_id: int) -> int:
     since = tx.now - GUESSES_COUNT_FOR
     made = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
     return int(tx.connection.execute(made).scalar_one())
+
+
+def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
+    """Of the last day, by phone; those without any are left out."""
+    made = (
+        select(guesses.c.phone_id, func.count().label("made"))
+        .where(guesses.c.phone_id.in_(phone_ids), guesses.c.at > tx.now - GUESSES_COUNT_FOR)
+        .group_by(guesses.c.phone_id)
+    )
+    return {row.phone_id: row.made for row in tx.connection.execute(made)}
 
 
 def add(tx: Transaction, phone_id: int, guess: Guess) -> None:

@@ -19,7 +19,8 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseTimeoutException
 
-from smsgw import inbox, logs, outbox, responder, sending, tasks, unknowns
+from handlers.ports import LedgerDown
+from smsgw import inbox, logs, outbox, rehearsal, responder, sending, tasks, unknowns
 from smsgw.carriers.base import Found, SendError
 from smsgw.inbox import Owed
 from smsgw.models import Settled
@@ -48,7 +49,7 @@ BEAT_LIVES = 30  # seconds
 # How a task is done: from where it was left, a step after the other, each far shorter than
 # tasks.LOST_AFTER.
 Work = Callable[[Runtime, Task], Iterator[Step]]
-WORK: Mapping[TaskKind, Work] = {}
+WORK: Mapping[TaskKind, Work] = {TaskKind.REHEARSAL: rehearsal.run}
 
 Arguments = ParamSpec("Arguments")
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
@@ -163,14 +164,13 @@ def do_task(task_id: int) -> None:
         task = tasks.claim(tx, task_id)
     if task is None:
         return
-    state = do_part(rt, task, WORK[task.kind], Turn(rt, TASK_TURN))
-    if state is TaskState.WAITING:
+    if do_part(rt, task, WORK[task.kind], Turn(rt, TASK_TURN)):
         hint_task(rt, task_id)
 
 
-def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) -> TaskState:
-    """At least a step, until `is_over`. Returns the state that it leaves the task in; RUNNING where
-    another is at it. A bug ends the task."""
+def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) -> bool:
+    """At least a step, until `is_over`. Returns whether the task goes on at once; while the ledger
+    is away the clock takes it up again. A bug ends it."""
     state = TaskState.DONE
     try:
         for step in work(rt, task):
@@ -179,16 +179,17 @@ def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) ->
             if task.is_to_stop or is_over():
                 state = TaskState.STOPPED if task.is_to_stop else TaskState.WAITING
                 break
-        with rt.writing() as tx:
-            tasks.leave(tx, task, state)
     except Outrun:
-        return TaskState.RUNNING
+        return False
     except BaseTimeoutException:
         raise
+    except LedgerDown:
+        _leave(rt, task, TaskState.WAITING)
+        return False
     except Exception:
-        _give_up(rt, task)
+        _leave(rt, task, TaskState.FAILED)
         raise
-    return state
+    return _leave(rt, task, state) and state is TaskState.WAITING
 
 
 @_job
@@ -282,9 +283,14 @@ def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | 
     return True
 
 
-def _give_up(rt: Runtime, task: Task) -> None:
-    with contextlib.suppress(Outrun), rt.writing() as tx:
-        tasks.leave(tx, task, TaskState.FAILED)
+def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
+    """False where another is at it."""
+    try:
+        with rt.writing() as tx:
+            tasks.leave(tx, task, state)
+    except Outrun:
+        return False
+    return True
 
 
 def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:

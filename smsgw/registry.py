@@ -5,7 +5,7 @@ writes has been overtaken, and starts again from what is true now; so fifty mess
 are judged one after the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -121,15 +121,12 @@ _phone = (
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
     .where(phones.c.hash == bindparam("hash"))
 )
-_bound = (
-    select(bindings.c.id, bindings.c.nkp, bindings.c.on_file)
-    .where(
-        bindings.c.phone_id == bindparam("phone_id"),
-        bindings.c.ended_at.is_(None),
-        bindings.c.used_at > bindparam("used_since"),
-    )
+_in_use = (
+    select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
+    .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
+_bound = _in_use.where(bindings.c.phone_id == bindparam("phone_id"))
 
 
 def check_key(rt: Runtime) -> None:
@@ -185,6 +182,31 @@ def hold(tx: Transaction, phone_id: int) -> Known | None:
     if number is None:
         return None
     return advance(tx, read(tx, tx.vault.decrypt(number, Ciphertext.PHONE)))
+
+
+def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Caller, str]]:
+    """Many phones at once, each with its language, as if they had said nothing before; those that
+    are forgotten are left out."""
+    whose = select(phones.c.id, phones.c.number, phones.c.language).where(
+        phones.c.id.in_(phone_ids), phones.c.number.is_not(None)
+    )
+    held: dict[int, list[Bound]] = {}
+    for row in tx.connection.execute(
+        _in_use.where(bindings.c.phone_id.in_(phone_ids)), {"used_since": tx.now - UNUSED_FOR}
+    ):
+        held.setdefault(row.phone_id, []).append(_as_bound(tx, row))
+    guessed = guesses.counts(tx, phone_ids)
+    return {
+        row.id: (
+            Caller(
+                phone=tx.vault.decrypt(row.number, Ciphertext.PHONE),
+                bound=tuple(held.get(row.id, ())),
+                locked=guessed.get(row.id, 0) >= guesses.GUESSES_ALLOWED,
+            ),
+            row.language,
+        )
+        for row in tx.connection.execute(whose)
+    }
 
 
 def advance(tx: Transaction, known: Known) -> Known:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from handlers.ports import LedgerDown
 from smsgw import jobs, tasks
-from smsgw.models.console import Role, TaskKind, TaskState
+from smsgw.models.console import Role, TaskKind
 from smsgw.models.console import tasks as _tasks
 from smsgw.operators import add
 from smsgw.runtime import Outrun, Runtime
@@ -32,6 +33,11 @@ def counts_to_three(_rt: Runtime, task: Task) -> Iterator[Step]:
         task = replace(task, found=[*(task.found or []), number])
 
 
+def asks_a_ledger_that_is_away(_rt: Runtime, _task: Task) -> Iterator[Step]:
+    yield Step(1, 3, [1])
+    raise LedgerDown
+
+
 def breaks(_rt: Runtime, _task: Task) -> Iterator[Step]:
     yield Step(1, 3, [1])
     raise ZeroDivisionError
@@ -42,7 +48,7 @@ def claimed(rt: Runtime, task_id: int) -> Task | None:
         return tasks.claim(tx, task_id)
 
 
-def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> TaskState:
+def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> bool:
     task = claimed(rt, task_id)
     assert task is not None
     return jobs.do_part(rt, task, counts_to_three, lambda: is_over)
@@ -57,9 +63,9 @@ def seen(rt: Runtime, task_id: int) -> Task:
 
 def test_a_task_is_done_a_part_at_a_time(rt: Runtime, task_id: int) -> None:
     assert (seen(rt, task_id).asked, seen(rt, task_id).found) == ({"words": SECRET}, None)
-    assert part(rt, task_id) is TaskState.WAITING
+    assert part(rt, task_id)
     assert (seen(rt, task_id).done, seen(rt, task_id).found) == (1, [1])
-    assert part(rt, task_id, is_over=False) is TaskState.DONE
+    assert not part(rt, task_id, is_over=False)
     assert (seen(rt, task_id).done, seen(rt, task_id).found) == (3, [1, 2, 3])
     assert claimed(rt, task_id) is None
 
@@ -83,8 +89,10 @@ def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock)
     assert second is not None
     with pytest.raises(Outrun), rt.writing() as tx:
         tasks.progress(tx, first, Step(1, 3, [1]))
-    assert jobs.do_part(rt, first, counts_to_three, lambda: False) is TaskState.RUNNING
-    assert jobs.do_part(rt, second, counts_to_three, lambda: False) is TaskState.DONE
+    assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
+    assert seen(rt, task_id).found is None
+    assert jobs.do_part(rt, second, counts_to_three, lambda: True)
+    assert seen(rt, task_id).found == [1]
 
 
 def test_what_a_killed_worker_left_is_found_by_the_clock(
@@ -101,8 +109,8 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
     jobs.sweep(rt)
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
-    assert part(rt, task_id, is_over=False) is TaskState.DONE
-    assert seen(rt, task_id).found == [1, 2, 3]
+    assert not part(rt, task_id, is_over=False)
+    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("done", [1, 2, 3])
 
 
 def test_one_that_waits_is_stopped_at_once(rt: Runtime, task_id: int) -> None:
@@ -119,7 +127,7 @@ def test_one_that_runs_stops_after_its_step(rt: Runtime, task_id: int) -> None:
     with rt.writing() as tx:
         tasks.stop(tx, task_id)
     assert seen(rt, task_id).state == "running"
-    assert jobs.do_part(rt, task, counts_to_three, lambda: False) is TaskState.STOPPED
+    assert not jobs.do_part(rt, task, counts_to_three, lambda: False)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
 
 
@@ -129,6 +137,13 @@ def test_a_bug_ends_it(rt: Runtime, task_id: int) -> None:
     with pytest.raises(ZeroDivisionError):
         jobs.do_part(rt, task, breaks, lambda: False)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("failed", [1])
+
+
+def test_while_the_ledger_is_away_it_waits_for_the_clock(rt: Runtime, task_id: int) -> None:
+    task = claimed(rt, task_id)
+    assert task is not None
+    assert not jobs.do_part(rt, task, asks_a_ledger_that_is_away, lambda: False)
+    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("waiting", [1])
 
 
 def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:

@@ -1,0 +1,154 @@
+"""A draft against the past: messages a second for both configurations, on SQLite and PostgreSQL.
+
+Figures are of this machine; what is promised is 100,000 messages in a few minutes, with one worker,
+in parts so short that a reply waits behind none of them for long.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from smsgw import document, migrate, registry, rehearsal, runtime, settings, transcript
+from smsgw.ledger.make import FIRST_NKP, make
+from smsgw.models import Ciphertext, MessageState, messages, phones
+from smsgw.models.console import TaskKind, TaskState
+from smsgw.rehearsal import Asked, Found
+from smsgw.runtime import Runtime
+from smsgw.tasks import Task
+from tests.servers import Postgres, postgres_programs
+
+MESSAGES = int(os.environ.get("MESSAGES", "100000"))
+PHONES = MESSAGES // 5
+NKP = "19012345678"  # of transcripts; each phone has one of its own
+RATE, LONGEST = 100_000 / 300, 2.0  # messages a second, seconds of a part
+
+
+def main() -> None:
+    programs = postgres_programs()
+    if programs is None:
+        sys.exit("no PostgreSQL programs here")
+    server = Postgres(programs)
+    try:
+        with tempfile.TemporaryDirectory() as home:
+            measure("SQLite", {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": "b" * 32})
+        with tempfile.TemporaryDirectory() as home:
+            environ = {"DATABASE_URL": server.url, "SMSGW_HOME": home}
+            measure("PostgreSQL", {**environ, "SMSGW_SECRET_KEY": "b" * 32})
+    finally:
+        server.stop()
+
+
+def measure(name: str, environ: dict[str, str]) -> None:
+    rt = runtime.build(settings.load(environ))
+    migrate.upgrade(rt.service, "service")
+    migrate.upgrade(rt.ledger.engine, "ledger")
+    make(rt.ledger.engine, PHONES)
+    fill(rt)
+    for what, draft in (("aliases", aliases()), ("aliases and wordings", wordings())):
+        started = last = time.perf_counter()
+        longest, found = 0.0, {}
+        for step in rehearsal.run(rt, asked(rt, draft)):
+            now = time.perf_counter()
+            longest, last, found = max(longest, now - last), now, step.found
+        rate = MESSAGES / (time.perf_counter() - started)
+        told = Found.model_validate(found)
+        print(
+            f"{name}, {what}: {told.judged:,} messages, {rate:,.0f} a second; {told.changed:,} "
+            f"would change; the longest part {longest:.2f} s",
+            flush=True,
+        )
+        if told.judged != MESSAGES or rate < RATE or longest > LONGEST:
+            sys.exit("that is too slow, or not all")
+    rt.close()
+
+
+def fill(rt: Runtime) -> None:
+    """Phones, half of them bound, that say what transcripts do, each with its own number."""
+    texts = list(islice(cycle(spoken()), MESSAGES))
+    with rt.writing() as tx:
+        tx.connection.execute(
+            insert(phones),
+            [
+                {
+                    "hash": tx.vault.hash(number(each), "phone"),
+                    "number": tx.vault.encrypt(number(each), Ciphertext.PHONE),
+                    "version": 1,
+                }
+                for each in range(PHONES)
+            ],
+        )
+        for each in range(0, PHONES, 2):
+            known = registry.read(tx, number(each))
+            registry.bind(tx, known, str(FIRST_NKP + each), consent="in a measurement")
+        rows = (
+            {
+                "carrier": "simulator",
+                "carrier_ref": str(each),
+                "lane": "2757",
+                "phone_id": each % PHONES + 1,
+                "text": tx.vault.encrypt(text.replace(NKP, own(each)), Ciphertext.MESSAGE),
+                "received_at": tx.now,
+                "outcome": "answered",
+                "state": MessageState.ANSWERED,
+            }
+            for each, text in enumerate(texts)
+        )
+        while part := list(islice(rows, 5000)):
+            tx.connection.execute(insert(messages), part)
+
+
+def own(message: int) -> str:
+    return str(FIRST_NKP + message % PHONES)
+
+
+def number(phone: int) -> str:
+    return f"+62857{phone:08}"
+
+
+def spoken() -> Iterator[str]:
+    for path in sorted(Path("tests/transcripts").glob("*.yaml")):
+        for conversation in transcript.read(path).conversations:
+            yield from (step.text for step in conversation.steps if step.text)
+
+
+def aliases() -> str:
+    raw = document.parsed(document.shipped())
+    raw["keywords"]["saldo"]["aliases"] = ["DOMPET"]
+    raw["keywords"]["kantor"]["aliases"] = []
+    return document.dumped(raw)
+
+
+def wordings() -> str:
+    raw = document.parsed(aliases())
+    for texts in raw["keywords"]["saldo"]["wordings"].values():
+        texts["id"] += "[ Terima kasih.]"
+    return document.dumped(raw)
+
+
+def asked(rt: Runtime, draft: str) -> Task:
+    """As the worker gets it."""
+    both = {"published": document.shipped(), "draft": draft}
+    what = Asked(days=1, by="bench", version=0, edition=1, **both)
+    return Task(
+        id=1,
+        kind=TaskKind.REHEARSAL,
+        operator_id=1,
+        state=TaskState.RUNNING,
+        asked=what.model_dump(),
+        found=None,
+        done=0,
+        total=0,
+        is_to_stop=False,
+        made_at=rt.now(),
+        seen_at=rt.now(),
+    )
+
+
+if __name__ == "__main__":
+    main()
