@@ -1,95 +1,19 @@
-"""The demonstration as a stranger starts it, and Debian's Chromium before its console."""
+"""One demonstration and one browser for all tests of a process."""
 
 import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from smsgw import operators, runtime, settings
 from smsgw.models.console import Role
-from tests.servers import die_with_parent
-from tests.smsgw.test_end_to_end import free_port
-
-BIN = Path(sys.executable).parent
-CHROMIUM = shutil.which("chromium")
-ABSENT = "no Chromium (on Debian: apt install chromium), or `make browser` was not run"
-# Nothing but the page: no sandbox inside a container, no calls home.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-FLAGS += ["--disable-component-update", "--no-first-run", "--disable-quic"]
+from tests.browser.desk import ABSENT, CHROMIUM, FLAGS, Demo, Desk, desk
 
 try:
-    from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+    from playwright.sync_api import Browser, sync_playwright
 except ImportError:
     CHROMIUM = None
-
-
-class Demo:
-    """`make run`, in a folder and on a port of its own."""
-
-    def __init__(self, home: Path) -> None:
-        port = free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "SMSGW_HOME": str(home),
-            "SMSGW_DEMO": "1",
-            "PORT": str(port),
-        }
-        self.log = home / "run.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [BIN / "smsgw", "run"],
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                preexec_fn=die_with_parent(signal.SIGTERM),
-            )
-        until = time.monotonic() + 60
-        while "Try:" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.1)
-        self.rt = runtime.build(settings.load(self.environ))
-
-    @property
-    def told(self) -> str:
-        """The console's address that was printed."""
-        found = re.search(r"http://\S+/console/login\?once=\S+", self.log.read_text())
-        assert found is not None
-        return found[0]
-
-    def say(self, text: str, sender: str) -> str:
-        said = subprocess.run(
-            [BIN / "smsgw", "say", text, "--from", sender],
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return said.stdout.strip()
-
-    def once(self, role: Role, language: str) -> str:
-        """A one-time login of an operator of that role."""
-        name = f"{role} {language}"
-        with self.rt.writing() as tx:
-            row = operators.named(tx, name)
-            known = row.id if row else operators.add(tx, name, role, None, "shell:test").id
-            operators.speak(tx, known, language)
-            return f"{self.address}/console/login?once={operators.invite(tx, known)}"
-
-    def close(self) -> None:
-        self.rt.close()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+if CHROMIUM is None and os.environ.get("SMSGW_REQUIRE_BROWSER"):
+    raise pytest.UsageError(ABSENT)
 
 
 @pytest.fixture(scope="session")
@@ -102,51 +26,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     if CHROMIUM is None:
-        if os.environ.get("SMSGW_REQUIRE_BROWSER"):
-            pytest.fail(ABSENT)
         pytest.skip(ABSENT)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
         started.close()
-
-
-class Desk:
-    """Somebody before the console in a browser."""
-
-    def __init__(self, context: "BrowserContext", demo: Demo) -> None:
-        context.set_default_timeout(15_000)
-        self.page: Page = context.new_page()
-        self.address = demo.address
-        self.complaints: list[str] = []  # of the browser: a policy that was broken, a bug
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def log_in(self, once: str) -> "Desk":
-        self.page.goto(once)
-        self.page.locator("main button").click()
-        self.page.wait_for_url("**/console/")
-        return self
-
-    def open(self, address: str) -> "Page":
-        self.page.goto(self.address + address)
-        return self.page
-
-    def _heard(self, message: object) -> None:
-        kind, text = message.type, message.text  # type: ignore[attr-defined]
-        if kind in {"error", "warning"}:
-            self.complaints.append(text)
-
-
-@contextmanager
-def desk(browser: "Browser", demo: Demo, *, scripts: bool, width: int = 1280) -> Iterator[Desk]:
-    context = browser.new_context(
-        java_script_enabled=scripts, viewport={"width": width, "height": 900}
-    )
-    made = Desk(context, demo)
-    yield made
-    context.close()
-    assert made.complaints == []
 
 
 @pytest.fixture(params=["with scripts", "without"])

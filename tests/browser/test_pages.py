@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smsgw.models.console import Role
-from tests.browser.conftest import ABSENT, Demo, Desk, desk
+from tests.browser.desk import ABSENT, Demo, Desk, desk
 from tests.visitor import Walk
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import pytest
 
 from smsgw.models.console import Role
-from tests.browser.conftest import ABSENT, Demo, desk
+from tests.browser.desk import ABSENT, Demo, desk
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 

@@ -1,0 +1,69 @@
+"""Every page of the console on a month of the demonstration's messages, asked of its web process.
+
+What is promised: 95 of 100 answers come within 100 ms, from each page.
+"""
+
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+import structlog
+
+from smsgw.models.console import Role
+from tests import month
+from tests.browser.desk import Demo
+from tests.visitor import TOKEN, Walk
+
+A_DAY = int(os.environ.get("A_DAY", "50"))
+ASKED = 20  # times
+LIMIT = 0.1  # seconds
+
+
+def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with tempfile.TemporaryDirectory() as folder:
+        demo = Demo(Path(folder))
+        try:
+            month.speak(demo.rt, A_DAY)
+            slowest = max(measured(demo, logged_in(demo)))
+        finally:
+            demo.close()
+    return 1 if slowest > LIMIT else 0
+
+
+def logged_in(demo: Demo) -> requests.Session:
+    visitor = requests.Session()
+    once = demo.once(Role.ADMIN, "id")
+    token = TOKEN.search(visitor.get(once).text)
+    assert token is not None
+    form = {"csrf_token": token[1], "once": once.partition("once=")[2]}
+    visitor.post(f"{demo.address}/console/login/once", data=form).raise_for_status()
+    return visitor
+
+
+def measured(demo: Demo, visitor: requests.Session) -> list[float]:
+    """The 95th percentile of each page, in seconds; prints them."""
+    walk, found = Walk("/console/"), []
+    for address in walk:
+        took = []
+        for _ in range(ASKED):
+            started = time.perf_counter()
+            answer = visitor.get(demo.address + address)
+            took.append(time.perf_counter() - started)
+        answer.raise_for_status()
+        if answer.headers["content-type"].startswith("text/html"):
+            walk.look(answer.text)
+        found.append(statistics.quantiles(took, n=20)[-1])
+        size = len(answer.content) / 1000
+        print(f"{found[-1] * 1000:6.1f} ms  {size:6.1f} kB  {address}")
+    print(f"{len(found)} pages, the slowest {max(found) * 1000:.1f} ms of {LIMIT * 1000:.0f}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

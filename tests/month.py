@@ -1,0 +1,58 @@
+"""A month of messages for the demonstration, each answered and sent, for figures worth a look."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from smsgw import responder, sending, transcript
+from smsgw.carriers.base import IncomingSms
+from smsgw.replay import Clock
+from smsgw.runtime import Runtime
+from smsgw.tallies import Tallies
+
+DAYS = 30
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+FILES = ("asked-well", "sloppy-balance", "other-messages", "wrong-messages")
+PHONES = [f"+62841{number:08}" for number in range(120)]  # never assigned
+LANE = "2757"
+BY_HOUR = [1, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 20, 16, 18, 20, 18, 16, 14, 12, 12, 10, 8, 4, 2]
+
+
+def speak(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
+    """`a_day`: messages of the days that are busiest, at the hours when people write."""
+    chance = random.Random(seed)
+    clock = Clock(rt.now())
+    then = replace(rt, now=clock)
+    texts = list(_texts())
+    for number, at in enumerate(_instants(rt.now(), a_day, chance)):
+        clock.now = at
+        sms = IncomingSms(
+            "simulator", f"month-{number}", chance.choice(PHONES), LANE, chance.choice(texts)
+        )
+        responder.respond(then, sms)
+        clock.now += timedelta(milliseconds=chance.randint(150, 1500))
+        sending.drain(then, "simulator", LANE)
+    clock.now = rt.now()
+    counting = Tallies(then)
+    while counting.step():  # the hours of a month, some at a time
+        pass
+
+
+def _instants(until: datetime, a_day: int, chance: random.Random) -> Iterator[datetime]:
+    for back in range(DAYS, -1, -1):
+        day = until - timedelta(days=back)
+        busy = 0.4 if day.weekday() >= 5 else chance.uniform(0.75, 1)
+        hours = chance.choices(range(24), BY_HOUR, k=round(a_day * busy))
+        at = [
+            day.replace(hour=hour, minute=chance.randrange(60), second=chance.randrange(60))
+            for hour in hours
+        ]
+        yield from (each for each in sorted(at) if each < until)
+
+
+def _texts() -> Iterator[str]:
+    for name in FILES:
+        for conversation in transcript.read(TRANSCRIPTS / f"{name}.yaml").conversations:
+            yield from (step.text for step in conversation.steps if step.text)
