@@ -26,6 +26,10 @@ TEXT_WIDTH = 20
 SHOWN_DIGITS = 4
 NKP_DIGITS = 11
 CHOICES_SHOWN = 6
+REFERENCE_ALPHABET, REFERENCE_LENGTH = "23456789BCDFGHJKLMNPQRSTVWXZ", 6
+REFERENCES: int = len(REFERENCE_ALPHABET) ** REFERENCE_LENGTH
+SCRAMBLE = 190_838_687
+UNSCRAMBLE: int = pow(SCRAMBLE, -1, REFERENCES)
 TELLING = 16  # characters of a wording's own that nobody else writes in that order
 
 MOST = Decimal("99.99")  # wider than 100
@@ -406,13 +410,23 @@ def reference(sequence: int) -> str:
     A one-to-one scramble of the message's sequence, so that neighbours look different and the same
     conversation replayed gives the same reference.
     """
-    alphabet = "23456789BCDFGHJKLMNPQRSTVWXZ"
-    number = sequence * 190_838_687 % len(alphabet) ** 6
+    number = sequence * SCRAMBLE % REFERENCES
     letters = []
-    for _ in range(6):
-        number, remainder = divmod(number, len(alphabet))
-        letters.append(alphabet[remainder])
+    for _ in range(REFERENCE_LENGTH):
+        number, remainder = divmod(number, len(REFERENCE_ALPHABET))
+        letters.append(REFERENCE_ALPHABET[remainder])
     return "".join(letters)
+
+
+def sequence(reference: str) -> int | None:
+    """The first that has this reference; each further REFERENCES later. None where it is none."""
+    written = "".join(reference.split()).upper()
+    if len(written) != REFERENCE_LENGTH or not set(written) <= set(REFERENCE_ALPHABET):
+        return None
+    number = 0
+    for letter in reversed(written):
+        number = number * len(REFERENCE_ALPHABET) + REFERENCE_ALPHABET.index(letter)
+    return number * UNSCRAMBLE % REFERENCES
 
 
 def _pieces(text: str) -> Iterator[Piece]:

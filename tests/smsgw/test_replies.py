@@ -13,6 +13,7 @@ from smsgw import keywords
 from smsgw.gsm7 import Encoding, count
 from smsgw.replies import (
     EVERYWHERE,
+    REFERENCES,
     WIDEST,
     WordingError,
     absent,
@@ -21,6 +22,7 @@ from smsgw.replies import (
     parse,
     reference,
     render,
+    sequence,
     show,
 )
 
@@ -176,6 +178,20 @@ def test_references_differ_and_come_again() -> None:
     assert len({reference(number) for number in range(10_000)}) == 10_000
     assert reference(1) == reference(1)
     assert set("".join(map(reference, range(100)))).isdisjoint("AEIOU01Y")
+
+
+@given(st.integers(0, REFERENCES - 1))
+def test_a_reference_leads_back_however_it_is_typed(number: int) -> None:
+    written = reference(number)
+    assert sequence(written) == number
+    assert sequence(f" {written[:3].lower()} {written[3:].lower()} ") == number
+    assert reference(number + REFERENCES) == written
+
+
+@given(st.text(max_size=8))
+def test_what_is_no_reference_leads_nowhere(written: str) -> None:
+    found = sequence(written)
+    assert found is None or reference(found) == "".join(written.split()).upper()
 
 
 @pytest.mark.parametrize(

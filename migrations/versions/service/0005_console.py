@@ -33,13 +33,13 @@ def upgrade() -> None:
     )
     op.add_column("messages", sa.Column("configuration", sa.Integer()))
     op.add_column("replies", sa.Column("wording", sa.String(60)))
-    op.create_index("ix_messages_received_at", "messages", ["received_at"])
-    for column in ("keyword", "outcome"):
+    op.create_index("ix_messages_received_at", "messages", ["received_at", "id"])
+    for column in ("carrier", "keyword", "outcome"):
         op.create_index(f"ix_messages_{column}", "messages", [column, "id"])
 
 
 def downgrade() -> None:
-    for column in ("outcome", "keyword", "received_at"):
+    for column in ("outcome", "keyword", "carrier", "received_at"):
         op.drop_index(f"ix_messages_{column}", "messages")
     with op.batch_alter_table("replies") as batch:
         batch.drop_column("wording")
