@@ -7,11 +7,12 @@ menu entry.
 from flask import Flask
 
 from smsgw.runtime import Runtime
-from smsgw.web.console import guard, login, operators, overview, registrations, shown
+from smsgw.web.console import guard, login, messages, operators, overview, registrations, shown
 
 for _pages in (
     login.blueprint,
     overview.blueprint,
+    messages.blueprint,
     registrations.blueprint,
     operators.blueprint,
     operators.audited,

@@ -44,6 +44,7 @@ class Section:
 
 MENU = (
     Section("Overview", (Tab("console.overview.show", "Overview"),)),
+    Section("Messages", (Tab("console.messages.log", "Messages"),)),
     Section(
         "People waiting",
         (Tab("console.registrations.show", "Registrations"),),

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from handlers.question import Outcome
 from smsgw import figures
 from smsgw.audit import Act
-from smsgw.models import AttemptEnd, MessageState, ReplyState
+from smsgw.models import AttemptEnd, MessageState, ReplyState, Settled
 from smsgw.models.console import RegistrationState, Role, TaskState
+from smsgw.resending import Refusal
 from smsgw.web.console import words
 from smsgw.web.console.shown import MENU
 
@@ -15,7 +17,10 @@ CONSOLE = Path(words.__file__).parent
 TEMPLATES = CONSOLE.parents[1] / "templates" / "console"
 SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 # Values that are shown as words.
-VALUES = (Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState)
+VALUES = (
+    *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
+    *(Outcome, Settled, Refusal),
+)
 UNITS = ("d", "h", "m", "s")
 
 

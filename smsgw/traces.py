@@ -1,0 +1,174 @@
+"""The way of one message, told from what is stored: how it came, was read, and was answered.
+
+A text is read again by the configuration that read it then. Of what retention has destroyed only
+the rest is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from grammar import Command, Misread, normalise
+from smsgw import archive, document, keywords, publishing, replies
+from smsgw.archive import Seen, Sent
+from smsgw.document import KeywordsError
+from smsgw.keywords import Configuration
+from smsgw.models import Ciphertext, attempts, messages
+from smsgw.models import replies as _replies
+from smsgw.publishing import Version
+from smsgw.runtime import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A text as the grammar reads it, before anything is known of the phone."""
+
+    keyword: str | None
+    reason: str | None  # why it was misread
+    slot: str | None
+    fields: Mapping[str, str]  # that were read rightly; shown to who may see the text
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Of a wording."""
+
+    text: str
+    is_dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    carrier_ref: str | None
+    code: str | None
+    settled: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    sent: Sent
+    is_notice: bool  # to another phone, whose text is not told here
+    made_at: datetime
+    waited: float | None
+    text: str | None
+    is_gone: bool
+    pieces: Sequence[Piece]  # of its wording; none where that cannot be told any more
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    message: Seen
+    text: str | None
+    normal: str | None
+    is_gone: bool
+    version: Version | None  # none where it is not known
+    read: Read | None
+    replies: Sequence[Reply]
+
+
+def of(tx: Transaction, message_id: int, zone: ZoneInfo, *, with_texts: bool) -> Trace | None:
+    seen = archive.one(tx, message_id)
+    if seen is None:
+        return None
+    sealed = tx.connection.execute(
+        select(messages.c.text).where(messages.c.id == message_id)
+    ).scalar_one()
+    text = tx.vault.decrypt(sealed, Ciphertext.MESSAGE) if sealed else None
+    number = seen.configuration
+    version = publishing.version(tx, number) if number is not None else None
+    day = seen.received_at.astimezone(zone).date()
+    configuration = _configuration(version.text, day) if version else None
+    read = _read(configuration, text) if configuration and text is not None else None
+    return Trace(
+        message=seen,
+        text=text if with_texts else None,
+        normal=normalise(text) if with_texts and text is not None else None,
+        is_gone=text is None,
+        version=version,
+        read=read,
+        replies=_told(tx, seen, configuration, with_texts=with_texts),
+    )
+
+
+@lru_cache(maxsize=16)
+def _configuration(text: str, day: date) -> Configuration | None:
+    """None where an earlier version of this program wrote it, and this one cannot read it."""
+    try:
+        return keywords.load(document.completed(text), day)
+    except KeywordsError:
+        return None
+
+
+def _read(configuration: Configuration, text: str) -> Read:
+    said: Command | Misread = configuration.grammar.parse(text)
+    fields = {name: str(value) for name, value in said.fields.items()}
+    if isinstance(said, Misread):
+        return Read(said.keyword, said.reason, said.slot, fields)
+    return Read(said.keyword, None, None, fields)
+
+
+def _told(
+    tx: Transaction, seen: Seen, configuration: Configuration | None, *, with_texts: bool
+) -> list[Reply]:
+    ids = {sent.id: sent for sent in seen.sent}
+    rows = tx.connection.execute(
+        select(_replies).where(_replies.c.id.in_(ids)).order_by(_replies.c.id)
+    ).all()
+    tries = _attempts(tx, list(ids))
+    told = []
+    for row in rows:
+        text = tx.vault.decrypt(row.text, Ciphertext.REPLY) if row.text else None
+        is_notice = row.phone_id != seen.phone_id
+        may_show = with_texts and not is_notice and row.wording not in archive.SECRET
+        told.append(
+            Reply(
+                sent=ids[row.id],
+                is_notice=is_notice,
+                made_at=row.made_at,
+                waited=row.waited,
+                text=text if may_show else None,
+                is_gone=text is None,
+                pieces=_pieces(configuration, row.wording, text),
+                attempts=tries.get(row.id, ()),
+            )
+        )
+    return told
+
+
+def _pieces(
+    configuration: Configuration | None, name: str | None, text: str | None
+) -> Sequence[Piece]:
+    """In the language that the text is in."""
+    if configuration is None or name is None or text is None:
+        return ()
+    for wordings in configuration.wordings.values():
+        wording = wordings.get(name)
+        dropped = replies.absent(wording, text) if wording else None
+        if wording is not None and dropped is not None:
+            return [Piece(each.written, each.written in dropped) for each in wording.pieces]
+    return ()
+
+
+def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
+    """By reply."""
+    columns = (
+        *(attempts.c.started_at, attempts.c.ended_at, attempts.c.ending),
+        *(attempts.c.carrier_ref, attempts.c.code, attempts.c.settled),
+    )
+    rows = tx.connection.execute(
+        select(attempts.c.reply_id, *columns)
+        .where(attempts.c.reply_id.in_(reply_ids))
+        .order_by(attempts.c.id)
+    )
+    made: dict[int, list[Attempt]] = {}
+    for reply_id, *attempt in rows:
+        made.setdefault(reply_id, []).append(Attempt(*attempt))
+    return made
