@@ -117,16 +117,18 @@ def note(
     phone_id: int | None = None,
     message_id: int | None = None,
     nkp: str | None = None,
+    subject: bytes | None = None,
     detail: str | None = None,
 ) -> None:
-    """`detail` holds nothing personal: a wording's name, a reason, a count."""
+    """`subject`: the keyed hash of an NKP that is not at hand. `detail` holds nothing personal: a
+    wording's name, a reason, a count."""
     row = {
         "at": tx.now,
         "actor": actor[:64],
         "act": act,
         "phone_id": phone_id,
         "message_id": message_id,
-        "subject": tx.vault.hash(nkp, "nkp") if nkp else None,
+        "subject": tx.vault.hash(nkp, "nkp") if nkp else subject,
         "detail": detail,
     }
     tx.connection.execute(insert(audit).values(row | {"mac": _mac(tx, row)}))

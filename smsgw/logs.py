@@ -32,6 +32,7 @@ SPEAKING = {
 def set_up(level: int = logging.INFO) -> None:
     """For this process, libraries included; rq adds nothing where a handler stands."""
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,  # such as that it is a try-out
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -172,5 +172,10 @@ def _answered(
 
 
 def _note(told: Told, act: Act, known: Known, detail: str, nkp: str | None = None) -> None:
-    ids = {"phone_id": known.phone_id, "message_id": told.message_id}
-    audit.note(told.tx, act, told.actor, **ids, nkp=nkp, detail=detail)
+    audit.note(
+        *(told.tx, act, told.actor),
+        phone_id=known.phone_id,
+        message_id=told.message_id,
+        nkp=nkp,
+        detail=detail,
+    )

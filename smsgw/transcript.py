@@ -5,9 +5,10 @@ Every key of `expect` is optional; one that is not known here is a fault of the 
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -103,15 +104,29 @@ class Transcript(Part):
 def read(path: Path) -> Transcript:
     """Raises TranscriptError."""
     try:
-        return Transcript.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise TranscriptError(f"{path}: {error}") from None
+    return parsed(text, str(path))
+
+
+def parsed(text: str, name: str) -> Transcript:
+    """`name`: of what holds it, for faults. Raises TranscriptError."""
+    try:
+        return Transcript.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise TranscriptError(f"{name}: {error}") from None
     except ValidationError as error:
         told = [
-            f"{path}: {_place(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}"
+            f"{name}: {_place(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors()[:SHOWN_FAULTS]
         ]
         raise TranscriptError("\n".join(told)) from None
+
+
+def dumped(document: Mapping[str, Any]) -> str:
+    written: str = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=1000)
+    return written
 
 
 def update(path: Path, replies: list[str | None]) -> None:
@@ -121,8 +136,7 @@ def update(path: Path, replies: list[str | None]) -> None:
     for step, reply in zip(steps, replies, strict=True):
         if reply is not None:
             step.setdefault("expect", {})["reply"] = reply
-    dumped = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=1000)
-    path.write_text(dumped, "utf-8")
+    path.write_text(dumped(document), "utf-8")
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

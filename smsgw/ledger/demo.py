@@ -1,7 +1,10 @@
 """The reference ledger, as if it had been written this month."""
 
+import csv
 from calendar import monthrange
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import Connection, Engine, select
 
@@ -15,7 +18,7 @@ STAY = {"birth_date", "effective_from"}  # births, and rates that law sets by da
 
 def prepare(engine: Engine, now: datetime) -> bool:
     """Loads it into an empty ledger, its dates moved by whole months. False where one is held."""
-    months = (now.year - WRITTEN_FOR.year) * 12 + now.month - WRITTEN_FOR.month
+    months = months_since(now.date())
     with engine.begin() as connection:
         if connection.execute(select(participants.c.nkp).limit(1)).first() is not None:
             return False
@@ -23,6 +26,18 @@ def prepare(engine: Engine, now: datetime) -> bool:
         for file in FILES.values():
             _move(connection, file, months)
     return True
+
+
+@cache
+def people() -> Sequence[Mapping[str, str]]:
+    """Those of the reference ledger, as their file has them."""
+    text = (reference_folder() / "participants.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def months_since(day: date) -> int:
+    """Whole ones, from when the reference ledger was written."""
+    return (day.year - WRITTEN_FOR.year) * 12 + day.month - WRITTEN_FOR.month
 
 
 def moved(day: date, months: int) -> date:

@@ -7,13 +7,25 @@ menu entry.
 from flask import Flask
 
 from smsgw.runtime import Runtime
-from smsgw.web.console import guard, login, messages, operators, overview, registrations, shown
+from smsgw.web.console import (
+    guard,
+    kept,
+    login,
+    messages,
+    operators,
+    overview,
+    registrations,
+    shown,
+    tryout,
+)
 
 for _pages in (
     login.blueprint,
     overview.blueprint,
     messages.blueprint,
     registrations.blueprint,
+    tryout.blueprint,
+    kept.blueprint,
     operators.blueprint,
     operators.audited,
     operators.installed,

@@ -50,6 +50,10 @@ MENU = (
         (Tab("console.registrations.show", "Registrations"),),
     ),
     Section(
+        "Try-out",
+        (Tab("console.tryout.show", "Phone"), Tab("console.kept.show", "Transcripts")),
+    ),
+    Section(
         "Operators",
         (
             Tab("console.operators.show", "Operators", Permission.RUN),

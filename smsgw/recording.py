@@ -1,0 +1,118 @@
+"""A conversation that was tried, written down as a transcript: to be kept, and run again.
+
+A transcript is run over the reference ledger, in a world of its own. So what it expects is what is
+answered there; where that would be another thing than what was tried, it is not written.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from structlog.contextvars import bound_contextvars
+
+from smsgw import phone, registry, replay, transcript
+from smsgw.keywords import Configuration
+from smsgw.ledger import demo
+from smsgw.replay import Taken
+from smsgw.runtime import Runtime
+from smsgw.transcript import Transcript
+from smsgw.tryout import Step, Talk
+
+# Digits of somebody's number perhaps: a NIK, an NKP, a telephone; a date has eight.
+LONG_NUMBER = re.compile(r"\+?[0-9](?:[ .-]?[0-9]){8,}")
+IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
+
+
+class NotWritten(Exception):
+    """The conversation cannot be a transcript."""
+
+
+class Personal(NotWritten):
+    """It may hold what is somebody's own."""
+
+
+class Elsewhere(NotWritten):
+    """Over the reference ledger one of its messages has another end. Its text names the message."""
+
+
+def written(rt: Runtime, name: str, talk: Talk, chosen: Configuration) -> str:
+    """The transcript, as YAML. Raises Personal, Elsewhere."""
+    steps = [each.step for each in talk.tried]
+    registered = _registered(rt, steps)
+    if not rt.settings.demo and _holds_somebody(steps, registered):
+        raise Personal
+    document = {
+        "title": name,
+        "now": _then(rt).isoformat(timespec="seconds"),
+        "registered": registered,
+        "conversations": [{"name": name, "steps": list(_asked(steps))}],
+    }
+    taken = [each for each in again(Transcript.model_validate(document), chosen) if each.answer]
+    expected = [_expected(each) for each in taken]
+    for tried, found, there in zip(talk.tried, expected, taken, strict=True):
+        if there.answer is None or there.answer.verdict != tried.answer.verdict:
+            raise Elsewhere(f"{tried.said} ({found['outcome']})")
+    return transcript.dumped(_with(document, expected))
+
+
+def again(document: Transcript, chosen: Configuration) -> list[Taken]:
+    with bound_contextvars(tryout=True):
+        return list(replay.run(document, configuration=chosen))
+
+
+def _holds_somebody(steps: Sequence[Step], registered: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a phone, a text or an NKP may be a real person's. Those of the reference ledger are
+    not, nor is anybody in a demonstration."""
+    made_up = {row[name] for row in demo.people() for name in IDENTIFYING if row[name]}
+    is_bound = not made_up.issuperset(nkp for nkps in registered.values() for nkp in nkps)
+    return is_bound or any(_is_somebodys(step, made_up) for step in steps)
+
+
+def _is_somebodys(step: Step, made_up: Collection[str]) -> bool:
+    number, rest = phone.e164(step.sender), step.text
+    for known in made_up:
+        rest = rest.replace(known, "")
+    is_real = number is not None and not phone.is_fictitious(number)
+    return is_real or "@" in rest or LONG_NUMBER.search(rest) is not None
+
+
+def _then(rt: Runtime) -> datetime:
+    """Now, moved to when the reference ledger was written: to both, a month ago is a month ago."""
+    now = rt.now().astimezone(rt.settings.zone)
+    day = demo.moved(now.date(), -demo.months_since(now.date()))
+    return datetime.combine(day, now.timetz())
+
+
+def _registered(rt: Runtime, steps: Sequence[Step]) -> dict[str, list[str]]:
+    with rt.reading() as tx:
+        numbers = dict.fromkeys(phone.e164(step.sender) for step in steps)
+        known = {number: registry.read(tx, number) for number in numbers if number}
+    return {number: list(each.caller.nkps) for number, each in known.items() if each.caller.nkps}
+
+
+def _asked(steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        if step.wait:
+            yield {"wait": step.wait}
+        yield {"from": step.sender, "text": step.text}
+
+
+def _expected(taken: Taken) -> dict[str, Any]:
+    answer = taken.answer
+    if answer is None:
+        return {}
+    verdict = {"keyword": answer.verdict.keyword, "outcome": str(answer.verdict.outcome)}
+    reason = {"reason": answer.verdict.reason} if answer.verdict.reason else {}
+    also = {"also": [{"to": each.recipient} for each in answer.also]} if answer.also else {}
+    return {**verdict, **reason, "reply": replay.text_of(answer), **also}
+
+
+def _with(document: Mapping[str, Any], expected: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    (conversation,) = document["conversations"]
+    found = iter(expected)
+    steps = [
+        {**step, "expect": next(found)} if "from" in step else step
+        for step in conversation["steps"]
+    ]
+    return {**document, "conversations": [{**conversation, "steps": steps}]}

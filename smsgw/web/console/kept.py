@@ -1,0 +1,104 @@
+"""Transcripts that were kept: read, taken along, run again, deleted."""
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import kept, recording, transcript, tryout
+from smsgw.document import KeywordsError
+from smsgw.kept import Kept
+from smsgw.operators import Permission
+from smsgw.replay import Taken
+from smsgw.transcript import TranscriptError
+from smsgw.tryout import NoDraft
+from smsgw.web.console import guard
+from smsgw.web.console.shown import page, told
+
+AT_ONCE = 50
+DRAFT = "draft"
+
+blueprint = Blueprint("kept", __name__, url_prefix="/try/kept")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    before = request.args.get("before", type=int)
+    with guard.rt().reading() as tx:
+        found = kept.newest(tx, before, AT_ONCE + 1)
+    return page("kept.html", found=found[:AT_ONCE], is_more=len(found) > AT_ONCE, before=before)
+
+
+@blueprint.get("/<int:number>")
+@guard.needs(Permission.LOOK)
+def one(number: int) -> str:
+    return _page(_found(number))
+
+
+@blueprint.get("/<int:number>.yaml")
+@guard.needs(Permission.LOOK)
+def download(number: int) -> Response:
+    name = f"transcript-{number}.yaml"
+    headers = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(_found(number).text, mimetype="application/yaml", headers=headers)
+
+
+@blueprint.post("/<int:number>/run")
+@guard.needs(Permission.LOOK)
+def run(number: int) -> Answer:
+    """In databases of its own; nothing is changed."""
+    held = _found(number)
+    of_draft = request.form.get("which") == DRAFT
+    try:
+        chosen = tryout.configuration(guard.rt(), of_draft=of_draft)
+        document = transcript.parsed(held.text, held.name)
+        return _page(held, taken=recording.again(document, chosen), of_draft=of_draft)
+    except NoDraft:
+        return _page(held, error=told("There is no draft; choose what is published.")), 409
+    except (KeywordsError, TranscriptError) as error:
+        return _page(held, error=told("This cannot be run: {why}", why=str(error))), 409
+
+
+@blueprint.post("/<int:number>/delete")
+@guard.needs(Permission.DRAFT)
+def delete(number: int) -> BaseResponse:
+    with guard.rt().writing() as tx:
+        kept.remove(tx, number, guard.operator().actor)
+    flash(told("The transcript is deleted."))
+    return redirect(url_for("console.kept.show"), 303)
+
+
+def _found(number: int) -> Kept:
+    with guard.rt().reading() as tx:
+        found = kept.one(tx, number)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _page(
+    held: Kept,
+    error: str | None = None,
+    taken: list[Taken] | None = None,
+    *,
+    of_draft: bool = False,
+) -> str:
+    differing = sum(1 for each in taken or () if each.differs)
+    return page(
+        "kept_one.html",
+        held=held,
+        conversations=_conversations(held),
+        taken=taken,
+        differing=differing,
+        of_draft=of_draft,
+        error=error,
+    )
+
+
+def _conversations(held: Kept) -> tuple[transcript.Conversation, ...]:
+    """None where it cannot be read; its text is shown all the same."""
+    try:
+        return transcript.parsed(held.text, held.name).conversations
+    except TranscriptError:
+        return ()
