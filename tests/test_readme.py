@@ -14,6 +14,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TRIED = [line for line in LINES if line.partition(" ")[0] in {".venv/bin/smsgw", "echo"}]
+PASSWORD = "what is asked for\n"
 ELSEWHERE = [line for line in LINES if line not in TRIED]
 
 
@@ -39,6 +40,7 @@ def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
             shell=True,
             env=environ | (queue if "doctor" in line else {}),
             cwd=environ["SMSGW_HOME"],
+            input=PASSWORD,
             capture_output=True,
             text=True,
         )

@@ -76,9 +76,14 @@ def test_guessing_comes_to_an_end(app: Flask, rt: Runtime, clock: Clock) -> None
     assert log_in(Visitor(app)) == 200
 
 
-def test_guessing_at_many_names_comes_to_an_end(visitor: Visitor, rt: Runtime) -> None:
+def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) -> None:
+    """From one address; a proxy's is everybody's."""
+    visitor.client.environ_base["REMOTE_ADDR"] = "36.66.0.1"
     tries = [log_in(visitor, f"name {number}", "wrong") for number in range(51)]
     assert tries == [403] * 50 + [429]
+    behind_a_proxy = Visitor(app)
+    tries = [log_in(behind_a_proxy, f"other {number}", "wrong") for number in range(51)]
+    assert tries == [403] * 51
 
 
 def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -> None:
