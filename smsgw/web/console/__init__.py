@@ -15,6 +15,7 @@ from smsgw.web.console import (
     operators,
     overview,
     registrations,
+    rehearsal,
     shown,
     tryout,
 )
@@ -23,6 +24,7 @@ for _pages in (
     login.blueprint,
     overview.blueprint,
     messages.blueprint,
+    rehearsal.blueprint,
     registrations.blueprint,
     tryout.blueprint,
     kept.blueprint,

@@ -46,6 +46,10 @@ MENU = (
     Section("Overview", (Tab("console.overview.show", "Overview"),)),
     Section("Messages", (Tab("console.messages.log", "Messages"),)),
     Section(
+        "Keywords",
+        (Tab("console.rehearsal.show", "Rehearsal"),),
+    ),
+    Section(
         "People waiting",
         (Tab("console.registrations.show", "Registrations"),),
     ),

@@ -9,6 +9,7 @@ from smsgw import figures
 from smsgw.audit import Act
 from smsgw.models import AttemptEnd, MessageState, ReplyState, Settled
 from smsgw.models.console import RegistrationState, Role, TaskState
+from smsgw.rehearsal import Kind
 from smsgw.resending import Refusal
 from smsgw.web.console import words
 from smsgw.web.console.shown import MENU
@@ -19,7 +20,7 @@ SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:
 # Values that are shown as words.
 VALUES = (
     *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
-    *(Outcome, Settled, Refusal),
+    *(Outcome, Settled, Refusal, Kind),
 )
 UNITS = ("d", "h", "m", "s")
 

@@ -1,0 +1,154 @@
+"""The draft over messages of the past: begun, watched, stopped, read."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import comparing, jobs, publishing, rehearsal, tasks
+from smsgw.document import KeywordsError
+from smsgw.models.console import TaskKind
+from smsgw.operators import Permission
+from smsgw.publishing import Draft
+from smsgw.rehearsal import Asked, Found, Kind
+from smsgw.runtime import Transaction
+from smsgw.tasks import Task
+from smsgw.web.console import guard
+from smsgw.web.console.shown import is_part, page, told
+
+DAYS = 7  # that are proposed
+SHAPES = (Kind.UNDERSTOOD, Kind.MISUNDERSTOOD, Kind.REROUTED)
+
+blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    task: Task
+    asked: Asked
+    found: Found | None  # None before it began
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@guard.needs(Permission.DRAFT)
+def begin() -> Answer:
+    days = request.form.get("days", type=int)
+    if days not in rehearsal.DAYS:
+        return _page(error=told("Choose how many days.")), 400
+    with guard.rt().reading() as tx:
+        asked, at_work = _asked(tx, days), _at_work(tx)
+    if at_work is not None:
+        flash(told("One is under way already; let it end, or stop it."))
+        return redirect(url_for(".one", task_id=at_work), 303)
+    if asked is None or asked.draft == asked.published:
+        return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
+    try:
+        comparing.configuration(asked.draft, _today())
+    except KeywordsError as error:
+        return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
+    with guard.rt().writing() as tx:
+        operator_id = guard.operator().id
+        task_id = tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+    if not jobs.hint_task(guard.rt(), task_id):
+        flash(told("The queue is away: this begins when it is back."))
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+@blueprint.get("/<int:task_id>")
+@guard.needs(Permission.LOOK)
+def one(task_id: int) -> str | BaseResponse:
+    """Its part is asked for until it is over; then the page is another."""
+    with guard.rt().reading() as tx:
+        run = _run(tx, task_id)
+        held, current = publishing.draft(tx), publishing.current(tx)
+    if is_part() and run.task.is_over:
+        return Response(headers={"HX-Refresh": "true"})
+    return page(
+        "_rehearsal.html" if is_part() else "rehearsal.html",
+        run=run,
+        since=_since(run, held),
+        is_published_since=current.number != run.asked.version,
+        kinds=Kind,
+        shapes=SHAPES,
+        segment_rupiah=guard.rt().settings.segment_rupiah,
+    )
+
+
+@blueprint.post("/<int:task_id>/stop")
+@guard.needs(Permission.DRAFT)
+def stop(task_id: int) -> BaseResponse:
+    with guard.rt().writing() as tx:
+        _run(tx, task_id)
+        tasks.stop(tx, task_id)
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+def _page(error: str | None = None) -> str:
+    with guard.rt().reading() as tx:
+        runs = [_read(task) for task in tasks.latest(tx, TaskKind.REHEARSAL)]
+        asked = _asked(tx, DAYS)
+    chosen = request.form.get("days", DAYS, type=int)
+    return page(
+        "rehearsals.html",
+        error=error,
+        runs=runs,
+        asked=asked,
+        all_days=rehearsal.DAYS,
+        chosen=chosen,
+        is_away=guard.rt().redis is None,
+    )
+
+
+def _asked(tx: Transaction, days: int) -> Asked | None:
+    """None without a draft."""
+    held = publishing.draft(tx)
+    if held is None:
+        return None
+    return Asked(
+        days=days,
+        by=guard.operator().name,
+        version=publishing.current(tx).number,
+        edition=held.edition,
+        published=publishing.answering(tx),
+        draft=held.text,
+    )
+
+
+def _at_work(tx: Transaction) -> int | None:
+    latest = tasks.latest(tx, TaskKind.REHEARSAL)
+    return next((task.id for task in latest if not task.is_over), None)
+
+
+def _run(tx: Transaction, task_id: int) -> Run:
+    task = tasks.one(tx, task_id, TaskKind.REHEARSAL)
+    if task is None:
+        raise NotFound
+    return _read(task)
+
+
+def _read(task: Task) -> Run:
+    found = Found.model_validate(task.found) if task.found else None
+    return Run(task, Asked.model_validate(task.asked), found)
+
+
+def _since(run: Run, held: Draft | None) -> str | None:
+    """What became of the draft since."""
+    if held is None:
+        return told("This draft was published or discarded since.")
+    if held.edition != run.asked.edition:
+        return told("The draft was changed since; this is not about what it says now.")
+    return None
+
+
+def _today() -> date:
+    rt = guard.rt()
+    return rt.now().astimezone(rt.settings.zone).date()
