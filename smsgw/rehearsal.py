@@ -2,7 +2,8 @@
 
 Each message is judged as if it came now to a phone that has said nothing before: by the bindings of
 today, with no question open. Nothing is sent, and of texts nothing is kept: samples show digits as
-# and only words that the keywords know, or that several phones wrote in that order.
+# and only words that the keywords know, or that several phones wrote alike, with no number beside
+them: there they may be a name.
 """
 
 import re
@@ -34,10 +35,10 @@ MOST_SAMPLES = 100  # that are counted, of each kind
 SHOWN_SAMPLES = 20
 SEVERAL = 3  # phones
 LONGEST_SHAPE = 80  # characters
-HIDDEN = "…"
+DIGIT, HIDDEN = "#", "…"
 NOT_UNDERSTOOD = {Outcome.INVALID, Outcome.UNKNOWN}
 _WORD = re.compile(r"[^\W\d_]+")
-_HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w#]*{HIDDEN})+")
+_HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w{DIGIT}]*{HIDDEN})+")
 
 
 class Kind(StrEnum):
@@ -182,7 +183,7 @@ class Rehearsal:
     def _note_shape(
         self, shapes: dict[str, Shape], message: Message, was: Answered, becomes: Answered
     ) -> None:
-        """The words that are hidden at first are shown once several phones wrote them."""
+        """Words that are hidden at first are shown once several phones wrote the same."""
         whole, read = shape_of(message.text), (_read(was), _read(becomes))
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
@@ -192,7 +193,7 @@ class Rehearsal:
         noted.messages += 1
         if message.phone_id not in noted.phones and len(noted.phones) < SEVERAL:
             noted.phones.append(message.phone_id)
-        if len(noted.phones) == SEVERAL:
+        if len(noted.phones) == SEVERAL and DIGIT not in whole:
             noted.shape = whole
 
     def _note_rewording(self, was: Answered, becomes: Answered, difference: int) -> None:
@@ -230,7 +231,7 @@ def vocabulary(text: str) -> frozenset[str]:
 
 def shape_of(text: str, known: frozenset[str] | None = None) -> str:
     """A text without its digits and, where `known` is given, with no words but those."""
-    shape = re.sub(r"\d", "#", normalise(text))
+    shape = re.sub(r"\d", DIGIT, normalise(text))
     if known is not None:
         shape = _WORD.sub(lambda word: word[0] if word[0] in known else HIDDEN, shape)
         shape = _HIDDEN_RUN.sub(HIDDEN, shape)
