@@ -34,7 +34,29 @@ A_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ALWAYS = {
     *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
 }
+DEEPEST = 20  # of lists and mappings in each other; reading thousands takes the process down
 MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
+
+EACH = "*"  # of a mapping's keys
+A_SERVICE = {"name": str, "contact": str, "words": [str], "digits": int, "niks": int}
+NEEDED = {
+    str: "a text is needed; put it in quotes where it is one, YAML reads NO and ON as no words",
+    int: "a number is needed",
+    list: "a list is needed",
+    dict: "a mapping is needed",
+}
+SHAPES: dict[str, Any] = {
+    "fillers": [str],
+    "courtesy": [str],
+    "labels": {EACH: [str]},
+    "choices": {EACH: {EACH: [str]}},
+    "either": {EACH: [str]},
+    "secrets": {EACH: [str]},
+    "services": [A_SERVICE],
+    "terms": {EACH: {EACH: str}},
+    "wordings": {EACH: {EACH: {EACH: str}}},
+}
+GONE = object()  # where one of two has a key and the other has not
 
 Texts = Mapping[str, str]  # by language
 Raw = dict[str, Any]
@@ -75,6 +97,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    text: str
+    clashes: Sequence[str]  # places, by their keys
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     entries: Mapping[str, Entry]
     shared: Mapping[str, Mapping[str, Texts]]
@@ -85,6 +113,8 @@ class Document:
 def read(text: str) -> Document:
     """Raises KeywordsError."""
     raw = parsed(text)
+    held = [name for name in SHAPES if name in raw]
+    raise_for([fault for name in held for fault in _misfits(raw[name], SHAPES[name], name)])
     try:
         words = _words(raw)
         tables = _tables(raw.get("tables", {}))
@@ -101,20 +131,43 @@ def read(text: str) -> Document:
 def parsed(text: str) -> Raw:
     """Raises KeywordsError."""
     try:
+        _raise_for_traps(text)
         raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a day that is none
+        if isinstance(error, KeywordsError):
+            raise
         raise KeywordsError(f"this is no YAML: {error}") from None
     if not isinstance(raw, dict):
         raise KeywordsError("keywords, wordings, fillers and labels are needed")
     return raw
 
 
+def _raise_for_traps(text: str) -> None:
+    """Raises YAMLError, and KeywordsError for what a small text may grow to."""
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise KeywordsError(
+                "write it out where it refers to another part by *; that is not read"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise KeywordsError(f"lists and mappings are in each other {DEEPEST} deep at most")
+
+
 def dumped(raw: Raw) -> str:
     """Always the same for the same, so that versions can be compared line by line."""
     written: str = yaml.dump(
-        raw, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=1_000_000
+        raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
     )
     return written
+
+
+class _Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, _: object) -> bool:
+        """What stands in two places is written twice."""
+        return True
 
 
 def shipped_text() -> str:
@@ -142,6 +195,13 @@ def completed(text: str) -> str:
     return dumped(raw)
 
 
+def merged(base: str, theirs: str, ours: str) -> Merged:
+    """Both changes of `base`; ours where both changed the same. Raises KeywordsError."""
+    clashes: list[str] = []
+    raw = _merged((parsed(base), parsed(theirs), parsed(ours)), (), clashes)
+    return Merged(dumped(raw), clashes)
+
+
 def raise_for(faults: Sequence[str]) -> None:
     if faults:
         raise KeywordsError("\n".join(faults))
@@ -150,6 +210,30 @@ def raise_for(faults: Sequence[str]) -> None:
 def key_of(cell: str) -> str:
     """As the first column of a table is found in a message."""
     return " ".join(re.findall(r"\w+", normalise(cell)))
+
+
+def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:
+    base, theirs, ours = three
+    if ours in (base, theirs):
+        return theirs
+    if theirs == base:
+        return ours
+    if all(isinstance(each, dict) for each in three):
+        made = {
+            key: _merged(
+                (base.get(key, GONE), theirs.get(key, GONE), ours.get(key, GONE)),
+                (*place, str(key)),
+                clashes,
+            )
+            for key in dict.fromkeys((*theirs, *ours))
+        }
+        return {key: value for key, value in made.items() if value is not GONE}
+    if all(isinstance(each, list) for each in three):
+        return [each for each in theirs if each in ours or each not in base] + [
+            each for each in ours if each not in theirs and each not in base
+        ]
+    clashes.append(".".join(place))
+    return ours
 
 
 def _complete(held: dict[str, Any], ours: Mapping[str, Any], section: str) -> None:
@@ -203,6 +287,8 @@ def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     days = [entry.get(key) for key in ("from", "until")]
     yield from (f"{name}: {key} is not known here" for key in entry.keys() - known)
     yield from (f"{name}: {key} is missing" for key in ("poster", "wordings") if key not in entry)
+    yield from _misfits(entry.get("poster", ""), str, f"{name}.poster")
+    yield from _misfits(entry.get("wordings", {}), {EACH: {EACH: str}}, name)
     yield from (
         f"{name}: put the alias for {alias} in quotes; YAML reads it as no word"
         for alias in entry.get("aliases", ())
@@ -223,6 +309,20 @@ def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: this keyword is always on; people depend on it",
         ),
     )
+
+
+def _misfits(value: Any, shape: Any, place: str) -> Iterator[str]:
+    """`shape`: a type, [shape of each], {key: shape} or {EACH: shape}."""
+    kind: type = shape if isinstance(shape, type) else type(shape)
+    fits = isinstance(value, kind)
+    if not fits:
+        yield f"{place}: {NEEDED[kind]}"
+    elif kind is list:
+        for number, each in enumerate(value, 1):
+            yield from _misfits(each, shape[0], f"{place} {number}")
+    elif kind is dict:
+        for key, each in value.items():
+            yield from _misfits(each, shape.get(EACH, shape.get(key, str)), f"{place}.{key}")
 
 
 def _made_faults(name: str, entry: Mapping[str, Any], tables: Mapping[str, Table]) -> Iterator[str]:

@@ -152,6 +152,15 @@ def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
             lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a", "b" * 101, "c"]]}}),
             "100 characters at most",
         ),
+        (lambda raw: raw["keywords"]["saldo"].update(poster=["SALDO"]), "saldo.poster: a text"),
+        (lambda raw: raw["keywords"]["saldo"].update(wordings=None), "saldo: a mapping"),
+        (lambda raw: raw.update(fillers="TOLONG"), "fillers: a list is needed"),
+        (lambda raw: raw["fillers"].append(False), "a text is needed; put it in quotes"),
+        (lambda raw: raw["secrets"]["pins"].append(5), r"secrets.pins \d+: a text"),
+        (lambda raw: raw["services"].append({"name": "x", "words": [1]}), r"words 1: a text"),
+        (lambda raw: raw["services"].append({"name": "x", "niks": "2"}), "niks: a number"),
+        (lambda raw: raw.update(terms={"id": "x"}), "terms.id: a mapping"),
+        (lambda raw: raw["wordings"]["misread"].update(unknown="x"), "unknown: a mapping"),
     ],
 )
 def test_what_cannot_be_published_says_why(change: Callable[..., object], told: str) -> None:
@@ -224,3 +233,27 @@ def test_midnight_counts_without_anything_being_published() -> None:
     day.append(date(2026, 1, 1))
     published.refresh()
     assert "libur" in published.configuration.usage
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000, "20 deep at most"),
+        ("- " * 5000, "20 deep at most"),
+        ("a: &x [1]\nb: *x", "refers to another part"),
+        ("from: 2026-13-45", "this is no YAML"),
+        ("!!python/object:os.system x", "this is no YAML"),
+    ],
+)
+def test_a_text_that_is_made_to_do_harm_does_none(text: str, told: str) -> None:
+    """The first two took the whole process down."""
+    with pytest.raises(KeywordsError, match=told):
+        document.parsed(text)
+
+
+def test_what_stands_twice_is_written_twice() -> None:
+    shared = ["A"]
+    assert document.parsed(document.dumped({"one": shared, "two": shared})) == {
+        "one": ["A"],
+        "two": ["A"],
+    }
