@@ -4,11 +4,13 @@ There is one draft. It is checked before it becomes a version; every process ans
 version within seconds. Bringing an old version back publishes its text anew.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, document, lint
@@ -18,10 +20,21 @@ from smsgw.runtime import Transaction
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200
+IS_THERE = drafts.c.text.is_not(None)
+
+
+class Why(StrEnum):
+    """Nothing was published, although no fault was found."""
+
+    BY_TWO = "you drafted this; another publisher has to publish it"
+    MEANWHILE = "another version was published since this draft was begun; take it over first"
+    AT_ONCE = "another version was published at this instant; look at it, and try again"
+    NO_REASON = "say why, in a few words; it stands beside the version"
+    NO_VERSION = "there is no such version"
 
 
 class NotPublished(Exception):
-    """Its text says why, and what to do."""
+    """Its text says why, and what to do: one of Why, or what the linter says."""
 
 
 class Outdated(Exception):
@@ -72,7 +85,7 @@ def versions(tx: Transaction, before: int | None = None, limit: int = 50) -> lis
 
 
 def draft(tx: Transaction) -> Draft | None:
-    row = tx.connection.execute(select(drafts)).first()
+    row = tx.connection.execute(select(drafts).where(IS_THERE)).first()
     if row is None:
         return None
     authors = tuple(row.authors.splitlines())
@@ -102,34 +115,35 @@ def save(tx: Transaction, text: str, edition: int, author: str, what: str) -> No
     authors = dict.fromkeys((*(held.authors if held else ()), author))
     row = {
         "text": text,
-        "edition": edition + 1,
         "changed_at": tx.now,
         "authors": "\n".join(authors),
     }
     if held is None:
-        _begin(tx, {**row, "id": 1, "based_on": current(tx).number})
+        _begin(tx, {**row, "based_on": current(tx).number})
     else:
-        saved = tx.connection.execute(update(drafts).where(drafts.c.edition == edition).values(row))
-        if saved.rowcount != 1:
-            raise Outdated
+        _change(tx, edition, row)
     audit.note(tx, Act.DRAFTED, author, detail=what)
 
 
 def discard(tx: Transaction, edition: int, actor: str) -> None:
     """Raises Outdated."""
-    gone = tx.connection.execute(delete(drafts).where(drafts.c.edition == edition))
-    if gone.rowcount != 1:
-        raise Outdated
+    _change(tx, edition, {"text": None})
     audit.note(tx, Act.DISCARDED, actor)
 
 
-def rebase(tx: Transaction, edition: int, actor: str) -> None:
-    """The draft stays as it is, and replaces what was published meanwhile. Raises Outdated."""
-    is_it = drafts.c.edition == edition
-    row = {"based_on": current(tx).number, "edition": edition + 1}
-    if tx.connection.execute(update(drafts).where(is_it).values(row)).rowcount != 1:
+def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
+    """Takes what was published meanwhile into the draft. Where both changed the same the draft
+    stays as it is; these places are returned. Raises Outdated."""
+    held = draft(tx)
+    if held is None or held.edition != edition:
         raise Outdated
-    audit.note(tx, Act.DRAFTED, actor, detail="based on the newest version")
+    newest, base = current(tx), version(tx, held.based_on)
+    theirs = document.completed(newest.text)
+    before = document.completed(base.text) if base else theirs
+    merged = document.merged(before, theirs, held.text)
+    _change(tx, edition, {"text": merged.text, "based_on": newest.number})
+    audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
+    return merged.clashes
 
 
 def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool) -> int:
@@ -139,13 +153,13 @@ def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: b
     if held is None or held.edition != edition:
         raise Outdated
     if by_two and actor in held.authors:
-        raise NotPublished("you drafted this; another publisher has to publish it")
+        raise NotPublished(Why.BY_TWO)
     if held.based_on != current(tx).number:
-        raise NotPublished("another version was published since this draft was begun")
+        raise NotPublished(Why.MEANWHILE)
     faults = lint.faults(held.text)
     if faults:
         raise NotPublished("\n".join(faults))
-    tx.connection.execute(delete(drafts).where(drafts.c.edition == edition))
+    _change(tx, edition, {"text": None})
     number = _add(tx, held.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
@@ -155,7 +169,7 @@ def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
     """The number of the new version, which says what version `number` said. Raises NotPublished."""
     old = version(tx, number)
     if old is None:
-        raise NotPublished(f"there is no version {number}")
+        raise NotPublished(Why.NO_VERSION)
     text = document.dumped(document.parsed(document.completed(old.text)))
     faults = lint.faults(text)
     if faults:
@@ -166,15 +180,26 @@ def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
 
 
 def _begin(tx: Transaction, row: dict[str, object]) -> None:
+    """Editions count on from the draft before: a form that was open for that one fits no other."""
+    again = update(drafts).where(~IS_THERE).values({**row, "edition": drafts.c.edition + 1})
+    if tx.connection.execute(again).rowcount == 1:
+        return
     try:
-        tx.connection.execute(insert(drafts).values(row))
+        tx.connection.execute(insert(drafts).values({**row, "id": 1, "edition": 1}))
     except IntegrityError:
         raise Outdated from None
 
 
+def _change(tx: Transaction, edition: int, row: dict[str, object]) -> None:
+    is_it = (drafts.c.edition == edition) & IS_THERE
+    changed = update(drafts).where(is_it).values({**row, "edition": edition + 1})
+    if tx.connection.execute(changed).rowcount != 1:
+        raise Outdated
+
+
 def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = None) -> int:
     if not reason.strip():
-        raise NotPublished("say why, in a few words; it stands beside the version")
+        raise NotPublished(Why.NO_REASON)
     newest = tx.connection.execute(select(func.max(configurations.c.version))).scalar()
     number = int(newest or 0) + 1
     row = {
@@ -188,7 +213,7 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
     try:
         tx.connection.execute(insert(configurations).values(row))
     except IntegrityError:
-        raise NotPublished("another version was published at this instant") from None
+        raise NotPublished(Why.AT_ONCE) from None
     return number
 
 

@@ -91,7 +91,7 @@ drafts = Table(
     "drafts",  # the one draft of the whole configuration
     service,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("text", Text, nullable=False),
+    Column("text", Text),  # none while there is no draft
     Column("based_on", Integer, nullable=False),  # 0: what is shipped
     Column("edition", Integer, nullable=False),  # counts changes up
     Column("changed_at", Instant, nullable=False),

@@ -15,7 +15,7 @@ from smsgw.publishing import NotPublished, Outdated
 from smsgw.runtime import Runtime
 from tests.conftest import STRANGER, Clock
 from tests.smsgw.cli.test_operate import SMSGW
-from tests.smsgw.test_document import changed, with_made
+from tests.smsgw.test_document import STATIC, changed, with_made
 from tests.smsgw.test_responder import say
 
 ANI, BUDI = "operator:ani", "operator:budi"
@@ -32,7 +32,8 @@ def published(rt: Runtime, text: str, reason: str = "a test") -> int:
     with rt.writing() as tx:
         publishing.save(tx, text, 0, ANI, "kontak")
     with rt.writing() as tx:
-        return publishing.publish(tx, 1, BUDI, reason, by_two=True)
+        edition = publishing.draft(tx).edition
+        return publishing.publish(tx, edition, BUDI, reason, by_two=True)
 
 
 def test_a_version_answers_in_every_process_within_seconds(
@@ -90,6 +91,24 @@ def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
         assert publishing.draft(tx) is None
 
 
+def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        publishing.discard(tx, 1, ANI)
+        assert publishing.draft(tx) is None
+        publishing.save(tx, reworded("Dua."), 0, BUDI, "kontak")
+    for act in (
+        lambda tx: publishing.publish(tx, 1, ANI, "why", by_two=False),
+        lambda tx: publishing.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
+        lambda tx: publishing.discard(tx, 1, ANI),
+        lambda tx: publishing.rebase(tx, 1, ANI),
+    ):
+        with pytest.raises(Outdated), rt.writing() as tx:
+            act(tx)
+    with rt.reading() as tx:
+        assert publishing.draft(tx).authors == (BUDI,)
+
+
 def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
         publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
@@ -130,6 +149,35 @@ def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
         publishing.rebase(tx, 1, ANI)
         assert publishing.publish(tx, 2, BUDI, "why", by_two=False) == 2
+
+
+def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
+    """Both changes are in it; where both changed the same it stays, and says where."""
+
+    def ours(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Kami."
+        raw["keywords"]["saldo"]["aliases"].append("DUIT")
+        raw["fillers"].remove("TLG")
+
+    def theirs(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"] |= {"id": "Mereka.", "en": "They."}
+        raw["keywords"]["saldo"]["aliases"].append("UANG")
+        raw["keywords"]["libur"] = {**STATIC}
+
+    with rt.writing() as tx:
+        publishing.save(tx, changed(theirs), 0, BUDI, "all")
+        publishing.publish(tx, 1, BUDI, "theirs", by_two=False)
+        publishing.bring_back(tx, 0, BUDI, "not yet")
+        publishing.save(tx, changed(ours), 0, ANI, "all")
+        publishing.bring_back(tx, 1, BUDI, "now")
+        edition = publishing.draft(tx).edition
+        assert publishing.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
+        raw = document.parsed(publishing.draft(tx).text)
+        assert publishing.publish(tx, edition + 1, BUDI, "both", by_two=True) == 4
+    assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
+    assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
+    assert "libur" in raw["keywords"]
+    assert "TLG" not in raw["fillers"]
 
 
 def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:

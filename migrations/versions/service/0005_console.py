@@ -98,7 +98,7 @@ def _configurations() -> None:
     op.create_table(
         "drafts",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text()),
         sa.Column("based_on", sa.Integer(), nullable=False),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("changed_at", Instant, nullable=False),
