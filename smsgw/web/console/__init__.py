@@ -8,6 +8,7 @@ from flask import Flask
 
 from smsgw.runtime import Runtime
 from smsgw.web.console import (
+    draft,
     guard,
     kept,
     login,
@@ -18,6 +19,7 @@ from smsgw.web.console import (
     rehearsal,
     shown,
     tryout,
+    versions,
 )
 
 for _pages in (
@@ -28,6 +30,8 @@ for _pages in (
     registrations.blueprint,
     tryout.blueprint,
     kept.blueprint,
+    draft.blueprint,
+    versions.blueprint,
     operators.blueprint,
     operators.audited,
     operators.installed,

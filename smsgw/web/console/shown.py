@@ -46,12 +46,16 @@ MENU = (
     Section("Overview", (Tab("console.overview.show", "Overview"),)),
     Section("Messages", (Tab("console.messages.log", "Messages"),)),
     Section(
-        "Keywords",
-        (Tab("console.rehearsal.show", "Rehearsal"),),
-    ),
-    Section(
         "People waiting",
         (Tab("console.registrations.show", "Registrations"),),
+    ),
+    Section(
+        "Keywords",
+        (
+            Tab("console.draft.show", "Draft"),
+            Tab("console.versions.show", "Versions"),
+            Tab("console.rehearsal.show", "Rehearsal"),
+        ),
     ),
     Section(
         "Try-out",

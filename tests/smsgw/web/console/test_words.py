@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.question import Outcome
-from smsgw import figures
+from smsgw import diff, figures, publishing
 from smsgw.audit import Act
 from smsgw.models import AttemptEnd, MessageState, ReplyState, Settled
 from smsgw.models.console import RegistrationState, Role, TaskState
@@ -21,6 +21,7 @@ SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:
 VALUES = (
     *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
     *(Outcome, Settled, Refusal, Kind),
+    *(diff.Kind, publishing.Why),
 )
 UNITS = ("d", "h", "m", "s")
 

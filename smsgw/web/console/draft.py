@@ -1,0 +1,175 @@
+"""The draft of all keywords: what it changes, what is wrong with it, how it is published."""
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import diff, document, lint, publishing
+from smsgw.document import KeywordsError
+from smsgw.operators import Permission
+from smsgw.publishing import Draft, NotPublished, Outdated
+from smsgw.web.console import guard
+from smsgw.web.console.shown import page, told
+
+WHOLE = "everything"  # what was changed, as the audit tells it
+
+blueprint = Blueprint("draft", __name__, url_prefix="/draft")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.get("/text")
+@guard.needs(Permission.DRAFT)
+def form() -> str:
+    with guard.rt().reading() as tx:
+        text, edition = publishing.begun(tx)
+    return page("draft_text.html", text=text, edition=edition)
+
+
+@blueprint.post("/text")
+@guard.needs(Permission.DRAFT)
+def save() -> Answer:
+    return _saved(request.form.get("text", ""), WHOLE)
+
+
+@blueprint.post("/import")
+@guard.needs(Permission.DRAFT)
+def bring() -> Answer:
+    """Takes the place of the draft."""
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        return _page(error=told("Choose a file first.")), 400
+    try:
+        text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _page(error=told("This file is not UTF-8; nothing was changed.")), 400
+    return _saved(text, f"import of {file.filename}"[:80])
+
+
+@blueprint.post("/publish")
+@guard.needs(Permission.PUBLISH)
+def publish() -> Answer:
+    by_two, reason = guard.rt().settings.publish_by_two, request.form.get("reason", "")
+    try:
+        with guard.rt().writing() as tx:
+            actor = guard.operator().actor
+            number = publishing.publish(tx, _edition(), actor, reason, by_two=by_two)
+    except NotPublished as error:
+        return _page(error=told(str(error)), reason=reason), 409
+    except Outdated:
+        return _outdated(reason=reason)
+    flash(
+        told(
+            "Version {number} is published; messages are read by it within seconds.", number=number
+        )
+    )
+    return redirect(url_for("console.versions.one", number=number), 303)
+
+
+@blueprint.post("/discard")
+@guard.needs(Permission.DRAFT)
+def discard() -> Answer:
+    try:
+        with guard.rt().writing() as tx:
+            publishing.discard(tx, _edition(), guard.operator().actor)
+    except Outdated:
+        return _outdated()
+    return _done(told("The draft is discarded."))
+
+
+@blueprint.post("/rebase")
+@guard.needs(Permission.DRAFT)
+def rebase() -> Answer:
+    try:
+        with guard.rt().writing() as tx:
+            clashes = publishing.rebase(tx, _edition(), guard.operator().actor)
+    except Outdated:
+        return _outdated()
+    except KeywordsError as error:
+        return _page(error=str(error)), 409
+    if clashes:
+        places = ", ".join(clashes)
+        flash(told("Here both changed the same, and the draft stays: {places}", places=places))
+    return _done(told("The draft holds what was published meanwhile."))
+
+
+@blueprint.get("/keywords-draft.yaml")
+@guard.needs(Permission.LOOK)
+def export() -> Response:
+    with guard.rt().reading() as tx:
+        held = publishing.draft(tx)
+    if held is None:
+        raise NotFound
+    return as_file(held.text, "keywords-draft.yaml")
+
+
+def as_file(text: str, name: str) -> Response:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, mimetype="application/yaml", headers=disposition)
+
+
+def _saved(text: str, what: str) -> Answer:
+    """Whatever hinders it, the text stays in the form."""
+    try:
+        with guard.rt().writing() as tx:
+            publishing.save(tx, text, _edition(), guard.operator().actor, what)
+    except KeywordsError as error:
+        return page("draft_text.html", text=text, edition=_edition(), error=str(error)), 400
+    except Outdated:
+        return _overtaken(text)
+    return _done(told("The draft is saved."))
+
+
+def _overtaken(text: str) -> Answer:
+    """What somebody did meanwhile is shown; saving again takes the place of it."""
+    with guard.rt().reading() as tx:
+        held, edition = publishing.begun(tx)
+        now = publishing.draft(tx)
+    theirs = diff.between(text, held)
+    return page(
+        "draft_text.html", text=text, edition=edition, is_outdated=True, now=now, theirs=theirs
+    ), 409
+
+
+def _page(**values: Any) -> str:
+    with guard.rt().reading() as tx:
+        held, current = publishing.draft(tx), publishing.current(tx)
+        base = publishing.version(tx, held.based_on) if held else None
+    answering = document.completed(current.text)
+    if held is not None:
+        values |= _about(held, answering)
+    if base is not None and base.number != current.number:
+        values["meanwhile"] = diff.between(document.completed(base.text), answering)
+    by_two = guard.rt().settings.publish_by_two
+    return page("draft.html", draft=held, current=current, by_two=by_two, **values)
+
+
+def _about(held: Draft, answering: str) -> dict[str, Any]:
+    faults = lint.faults(held.text)
+    return {
+        "difference": diff.between(answering, held.text),
+        "faults": faults,
+        "warnings": [] if faults else lint.warnings(held.text),
+        "is_own": guard.operator().actor in held.authors,
+    }
+
+
+def _edition() -> int:
+    return request.form.get("edition", type=int) or 0
+
+
+def _outdated(**values: Any) -> Answer:
+    error = told("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
+    return _page(error=error, **values), 409
+
+
+def _done(message: str) -> BaseResponse:
+    flash(message)
+    return redirect(url_for("console.draft.show"), 303)

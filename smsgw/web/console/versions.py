@@ -1,0 +1,84 @@
+"""Every configuration that was published: who, when, why, what changed; and the way back to it."""
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import diff, publishing
+from smsgw.operators import Permission
+from smsgw.publishing import NotPublished, Version
+from smsgw.runtime import Transaction
+from smsgw.web.console import guard
+from smsgw.web.console.draft import as_file
+from smsgw.web.console.shown import page, told
+
+ROWS = 50
+HIGHEST = 2**31 - 1
+
+blueprint = Blueprint("versions", __name__, url_prefix="/versions")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    before = min(request.args.get("before", HIGHEST, type=int), HIGHEST)
+    with guard.rt().reading() as tx:
+        rows = publishing.versions(tx, before, ROWS + 1)
+        newest = publishing.current(tx).number
+    older = rows[ROWS - 1].number if len(rows) > ROWS else None
+    shown = {"rows": rows[:ROWS], "older": older, "newest": newest}
+    return page("versions.html", is_first=before == HIGHEST, **shown)
+
+
+@blueprint.get("/<int(max=2147483647):number>")
+@guard.needs(Permission.LOOK)
+def one(number: int) -> str:
+    return _page(number)
+
+
+@blueprint.get("/<int(max=2147483647):number>/keywords.yaml")
+@guard.needs(Permission.LOOK)
+def export(number: int) -> Response:
+    with guard.rt().reading() as tx:
+        return as_file(_found(tx, number).text, f"keywords-{number}.yaml")
+
+
+@blueprint.post("/<int(max=2147483647):number>/back")
+@guard.needs(Permission.PUBLISH)
+def bring_back(number: int) -> Answer:
+    reason = request.form.get("reason", "")
+    try:
+        with guard.rt().writing() as tx:
+            _found(tx, number)
+            made = publishing.bring_back(tx, number, guard.operator().actor, reason)
+    except NotPublished as error:
+        return _page(number, error=told(str(error)), reason=reason), 409
+    flash(
+        told(
+            "Version {made} is published and says what version {number} said.",
+            made=made,
+            number=number,
+        )
+    )
+    return redirect(url_for("console.versions.one", number=made), 303)
+
+
+def _page(number: int, **values: Any) -> str:
+    with guard.rt().reading() as tx:
+        it = _found(tx, number)
+        before = publishing.version(tx, number - 1) if number else None
+        newest = publishing.current(tx).number
+        has_draft = publishing.draft(tx) is not None
+    difference = diff.between(before.text, it.text) if before else None
+    values |= {"difference": difference, "newest": newest, "has_draft": has_draft}
+    return page("version.html", it=it, **values)
+
+
+def _found(tx: Transaction, number: int) -> Version:
+    found = publishing.version(tx, number)
+    if found is None:
+        raise NotFound
+    return found
