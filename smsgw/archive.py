@@ -149,7 +149,7 @@ def page(
     limit: int = PAGE,
     looks_at: int = LOOKS_AT,
 ) -> Page:
-    first, end = _span(tx, filters, before)
+    first, end = span(tx, filters, before)
     low = first if _is_quick(filters) else max(first, end - looks_at)
     rows = tx.connection.execute(_list(filters, low, end, limit + 1)).all()
     seen = _with_replies(tx, [_seen(tx, row) for row in rows[:limit]])
@@ -172,9 +172,36 @@ def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Seen]]:
             return
 
 
+def span(tx: Transaction, filters: Filters, before: int | None = None) -> tuple[int, int]:
+    """Ids, the second one excluded, of which all that is asked for is."""
+    at, ids = messages.c.received_at, select(messages.c.id)
+    first, last = 0, _newest(tx)
+    if filters.since is not None:
+        begins = ids.where(at >= filters.since - CLOCKS_DIFFER).order_by(at, messages.c.id)
+        found = tx.connection.execute(begins.limit(1)).scalar()
+        first = last + 1 if found is None else found
+    if filters.until is not None:
+        ends = ids.where(at < filters.until + CLOCKS_DIFFER)
+        newest = ends.order_by(at.desc(), messages.c.id.desc()).limit(1)
+        last = tx.connection.execute(newest).scalar() or 0
+    return first, last + 1 if before is None else min(before, last + 1)
+
+
+def within(filters: Filters) -> ColumnElement[bool]:
+    at = messages.c.received_at
+    since = at >= filters.since if filters.since else true()
+    return since & (at < filters.until if filters.until else true())
+
+
 def one(tx: Transaction, message_id: int) -> Seen | None:
-    row = tx.connection.execute(_listed.where(messages.c.id == message_id)).first()
-    return _with_replies(tx, [_seen(tx, row)])[0] if row else None
+    return next(iter(some(tx, [message_id])), None)
+
+
+def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
+    """Newest first."""
+    rows = tx.connection.execute(_listed.where(messages.c.id.in_(message_ids)))
+    seen = [_seen(tx, row) for row in rows]
+    return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
 
 
 def talk(
@@ -232,33 +259,12 @@ def _list(filters: Filters, low: int, end: int, limit: int) -> Select[*tuple[Any
     else:
         found = _listed.where(messages.c.id >= low, messages.c.id < end)
         ordered = found.order_by(messages.c.id.desc())
-    return ordered.where(_within(filters)).limit(limit)
-
-
-def _within(filters: Filters) -> ColumnElement[bool]:
-    at = messages.c.received_at
-    since = at >= filters.since if filters.since else true()
-    return since & (at < filters.until if filters.until else true())
+    return ordered.where(within(filters)).limit(limit)
 
 
 def _is_quick(filters: Filters) -> bool:
     """A phone has not so many messages that looking through them takes long."""
     return len(filters.kinds) < 2 or filters.phone_id is not None
-
-
-def _span(tx: Transaction, filters: Filters, before: int | None) -> tuple[int, int]:
-    """Ids, the second one excluded, of which all that is asked for is."""
-    at, ids = messages.c.received_at, select(messages.c.id)
-    first, last = 0, _newest(tx)
-    if filters.since is not None:
-        begins = ids.where(at >= filters.since - CLOCKS_DIFFER).order_by(at, messages.c.id)
-        found = tx.connection.execute(begins.limit(1)).scalar()
-        first = last + 1 if found is None else found
-    if filters.until is not None:
-        ends = ids.where(at < filters.until + CLOCKS_DIFFER)
-        newest = ends.order_by(at.desc(), messages.c.id.desc()).limit(1)
-        last = tx.connection.execute(newest).scalar() or 0
-    return first, last + 1 if before is None else min(before, last + 1)
 
 
 def _newest(tx: Transaction) -> int:

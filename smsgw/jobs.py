@@ -20,7 +20,17 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseTimeoutException
 
 from handlers.ports import LedgerDown
-from smsgw import inbox, logs, outbox, rehearsal, responder, sending, tasks, unknowns
+from smsgw import (
+    inbox,
+    logs,
+    outbox,
+    rehearsal,
+    responder,
+    searching,
+    sending,
+    tasks,
+    unknowns,
+)
 from smsgw.carriers.base import Found, SendError
 from smsgw.inbox import Owed
 from smsgw.models import Settled
@@ -49,7 +59,10 @@ BEAT_LIVES = 30  # seconds
 # How a task is done: from where it was left, a step after the other, each far shorter than
 # tasks.LOST_AFTER.
 Work = Callable[[Runtime, Task], Iterator[Step]]
-WORK: Mapping[TaskKind, Work] = {TaskKind.REHEARSAL: rehearsal.run}
+WORK: Mapping[TaskKind, Work] = {
+    TaskKind.REHEARSAL: rehearsal.run,
+    TaskKind.SEARCH: searching.run,
+}
 
 Arguments = ParamSpec("Arguments")
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")

@@ -44,7 +44,13 @@ class Section:
 
 MENU = (
     Section("Overview", (Tab("console.overview.show", "Overview"),)),
-    Section("Messages", (Tab("console.messages.log", "Messages"),)),
+    Section(
+        "Messages",
+        (
+            Tab("console.messages.log", "Messages"),
+            Tab("console.searches.show", "Words of a day", Permission.HELP),
+        ),
+    ),
     Section(
         "People waiting",
         (Tab("console.registrations.show", "Registrations"),),

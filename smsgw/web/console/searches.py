@@ -1,0 +1,118 @@
+"""Words in what people wrote on a day: begun with a reason, watched, stopped."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw import archive, audit, jobs, searching, tasks
+from smsgw.audit import Act
+from smsgw.models.console import TaskKind
+from smsgw.operators import Permission
+from smsgw.runtime import Transaction
+from smsgw.searching import Asked, Found
+from smsgw.tasks import Task
+from smsgw.web.console import guard, reasons
+from smsgw.web.console.shown import is_part, page, told
+
+blueprint = Blueprint("searches", __name__, url_prefix="/messages/words")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    task: Task
+    asked: Asked
+    found: Found | None  # None before it began
+
+
+@blueprint.get("/")
+@guard.needs(Permission.HELP)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@guard.needs(Permission.HELP)
+def begin() -> str | BaseResponse | tuple[str, int]:
+    reason, day, words = reasons.given(), _day(), request.form.get("words", "").strip()
+    if day is None:
+        return _page(error=told("Choose a day that was.")), 400
+    if not _is_enough(words):
+        return _page(error=told("Type a word of 3 letters or more, 60 in all at most.")), 400
+    rt, looker = guard.rt(), guard.operator()
+    with rt.writing() as tx:
+        asked = Asked(day=day, words=words).model_dump(mode="json")
+        task_id = tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
+        audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
+    if not jobs.hint_task(rt, task_id):
+        flash(told("The queue is away: this begins when it is back."))
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+@blueprint.get("/<int(max=9223372036854775807):task_id>")
+@guard.needs(Permission.HELP)
+def one(task_id: int) -> str | BaseResponse:
+    """Its part is asked for until it is over; then the page is another."""
+    with guard.rt().reading() as tx:
+        search = _own(tx, task_id)
+        listed = archive.some(tx, search.found.hits) if search.found else []
+    if is_part() and search.task.is_over:
+        return Response(headers={"HX-Refresh": "true"})
+    template = "_search.html" if is_part() else "search.html"
+    return page(template, search=search, listed=listed, most=searching.MOST_HITS)
+
+
+@blueprint.post("/<int(max=9223372036854775807):task_id>/stop")
+@guard.needs(Permission.HELP)
+def stop(task_id: int) -> BaseResponse:
+    with guard.rt().writing() as tx:
+        _own(tx, task_id)
+        tasks.stop(tx, task_id)
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+def _page(error: str | None = None) -> str:
+    rt = guard.rt()
+    with rt.reading() as tx:
+        latest = tasks.latest(tx, TaskKind.SEARCH, guard.operator().id)
+    return page(
+        "searches.html",
+        error=error,
+        searches=[_read(task) for task in latest],
+        today=_today(),
+        longest=searching.LONGEST,
+    )
+
+
+def _own(tx: Transaction, task_id: int) -> Search:
+    """What somebody looks for may be somebody's own: it is theirs alone."""
+    task = tasks.one(tx, task_id, TaskKind.SEARCH)
+    if task is None or task.operator_id != guard.operator().id:
+        raise NotFound
+    return _read(task)
+
+
+def _read(task: Task) -> Search:
+    found = Found.model_validate(task.found) if task.found else None
+    return Search(task, Asked.model_validate(task.asked), found)
+
+
+def _day() -> date | None:
+    try:
+        day = date.fromisoformat(request.form.get("day", ""))
+    except ValueError:
+        return None
+    return day if date(2000, 1, 1) <= day <= _today() else None
+
+
+def _today() -> date:
+    rt = guard.rt()
+    return rt.now().astimezone(rt.settings.zone).date()
+
+
+def _is_enough(words: str) -> bool:
+    each = searching.words_of(words)
+    is_long = any(len(word) >= searching.SHORTEST for word in each)
+    return is_long and len(words) <= searching.LONGEST
