@@ -48,7 +48,7 @@ KEYS = {
     "9": "WXYZ",
     "*": "+",
     "0": "_",
-    "#": "abc/123",
+    "#": "T9",
 }
 
 blueprint = Blueprint("tryout", __name__, url_prefix="/try")
@@ -161,7 +161,8 @@ def _asked() -> Asked:
 def _steps(written: str) -> tuple[Step, ...]:
     try:
         steps = tuple(Step(*each) for each in json.loads(written))
-    except (ValueError, TypeError):
+        "".join(part for step in steps for part in astuple(step)).encode()  # all is text
+    except (ValueError, TypeError, RecursionError):
         raise BadRequest from None
     if not all(map(_is_step, steps)) or len(steps) > MOST_STEPS:
         raise BadRequest
@@ -169,8 +170,8 @@ def _steps(written: str) -> tuple[Step, ...]:
 
 
 def _is_step(step: Step) -> bool:
-    is_text = all(isinstance(each, str) for each in astuple(step))
-    return is_text and step.wait in WAITS and len(step.text) <= LONGEST_TEXT
+    fits = len(step.sender) <= LONGEST_SENDER and len(step.text) <= LONGEST_TEXT
+    return fits and step.wait in WAITS
 
 
 def _with_next(asked: Asked) -> tuple[Step, ...]:
@@ -237,7 +238,7 @@ def _note(real: list[str], talk: Talk) -> None:
 def _before(asked: Asked) -> Talk:
     """What stood on the screen, unless it may not any more."""
     try:
-        return _tried(asked.steps, asked)
+        return _tried(asked.steps, asked) if asked.steps else Talk()
     except Refused:
         return Talk()
 
