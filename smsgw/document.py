@@ -300,7 +300,7 @@ def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: a budget is 1 to {MOST_SEGMENTS} segments",
         ),
         (
-            not all(isinstance(day, date | None) for day in days),
+            not all(type(day) in {date, type(None)} for day in days),  # no time of a day
             f"{name}: from and until are days, such as 2026-01-31",
         ),
         (not isinstance(enabled, bool), f"{name}: enabled is true or false"),
@@ -349,6 +349,11 @@ def _made_faults(name: str, entry: Mapping[str, Any], tables: Mapping[str, Table
         ),
     )
     given = set(entry.get("wordings", {}))
+    yield from (
+        f"{name}.{topic}: words that ask for this topic are needed"
+        for topic, words in entry.get("topics", {}).items()
+        if not words
+    )
     yield from (f"{name}.{each}: this wording is missing" for each in sorted(wanted - given))
     yield from (f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted))
 

@@ -134,6 +134,10 @@ def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
             lambda raw: raw["keywords"].update(libur={**STATIC, "topics": {"x": ["X"]}}),
             "libur.x: this wording is missing",
         ),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "topics": {"natal": []}}),
+            "libur.natal: words that ask for this topic are needed",
+        ),
         (lambda raw: raw["keywords"].update(mitra=LOOKUP), "there is no table mitra"),
         (
             lambda raw: raw.update(tables={"mitra": {**TABLE, "rows": []}}),

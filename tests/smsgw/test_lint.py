@@ -1,11 +1,14 @@
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from smsgw import lint
 from smsgw.cli import main
+from tests.smsgw.test_document import changed, with_made
 
 SEEDS = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
@@ -46,3 +49,33 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["keywords", "check", str(file)])
     assert (done.exit_code, "can be published" in done.output) == (0, True)
     assert "INFO" in done.output
+
+
+GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
+
+
+@pytest.mark.parametrize("held", GARBAGE, ids=repr)
+@pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
+def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
+    assert isinstance(lint.faults(changed(lambda raw: raw.update({where: held}))), list)
+
+
+@pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
+def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"][where] = held
+
+    assert isinstance(lint.faults(changed(change)), list)
+
+
+def test_a_time_is_no_day() -> None:
+    """Days are compared with days, each time that messages are answered."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["klaim"]["from"] = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
+
+    assert lint.faults(changed(change)) == [
+        "klaim: from and until are days, such as 2026-01-31",
+    ]
