@@ -3,8 +3,29 @@
 import csv
 import io
 from collections.abc import Iterable
+from enum import StrEnum
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that a spreadsheet computes
+
+SEPARATORS = (
+    ",",
+    ";",
+    "\t",
+)  # spreadsheets of some languages write the second; a copy has the third
+
+
+class Why(StrEnum):
+    NOT_UTF8 = "this is not UTF-8"
+    BROKEN = "a quote is opened and not closed, or stands inside a cell"
+    WIDTH = "it has another number of cells than the heading"
+
+
+class NotRead(ValueError):
+    """`row`: in which, counted without the heading, which is 0."""
+
+    def __init__(self, why: Why, row: int) -> None:
+        super().__init__(f"row {row}: {why}")
+        self.why, self.row = why, row
 
 
 def line(cells: Iterable[object]) -> str:
@@ -16,3 +37,34 @@ def line(cells: Iterable[object]) -> str:
 def harmless(cell: object) -> object:
     """Numbers are what they are; a text may be anybody's."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def plain(cell: str) -> str:
+    """What `harmless` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+
+
+def decoded(octets: bytes) -> str:
+    """Raises NotRead."""
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotRead(Why.NOT_UTF8, octets[: error.start].count(b"\n")) from None
+
+
+def read(text: str) -> list[list[str]]:
+    """The heading and the rows, all as wide; empty ones fall away. Raises NotRead."""
+    heading = text.lstrip().partition("\n")[0]
+    separator = max(SEPARATORS, key=heading.count)
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for cells in reader:
+            row = [plain(cell.strip()) for cell in cells]
+            if any(row):
+                rows.append(row)
+                if len(row) != len(rows[0]):
+                    raise NotRead(Why.WIDTH, len(rows) - 1)
+    except csv.Error:
+        raise NotRead(Why.BROKEN, len(rows)) from None
+    return rows

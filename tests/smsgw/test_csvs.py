@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgw import csvs
+from smsgw.csvs import NotRead, Why
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+62812", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
@@ -22,3 +23,40 @@ def test_all_else_stays(cell: object) -> None:
 def test_what_is_written_is_read_again(cells: list[str]) -> None:
     (read,) = csv.reader(io.StringIO(csvs.line(cells), newline=""))
     assert read == [csvs.harmless(cell) for cell in cells]
+
+
+KANTOR = [["Kota", "Telp"], ["Bogor", "+62251"], ["Solo; Sala", ""]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kota,Telp\nBogor,+62251\nSolo; Sala,\n",
+        'Kota;Telp\r\nBogor;\'+62251\r\n\r\n;\r\n"Solo; Sala";\r\n',
+        "Kota\tTelp\nBogor\t +62251 \nSolo; Sala\t",
+        "".join(map(csvs.line, KANTOR)),
+    ],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
+    assert csvs.read(csvs.decoded(text.encode("utf-8-sig"))) == KANTOR
+    assert csvs.read(csvs.decoded(text.encode())) == KANTOR
+
+
+@pytest.mark.parametrize(
+    ("octets", "why", "row"),
+    [
+        (b"Kota,Telp\nBogor,1\nSal\xe9,2\n", Why.NOT_UTF8, 2),
+        (b"Kota,Telp\nBogor,1\nSolo\n", Why.WIDTH, 2),
+        (b"Kota,Telp\nBogor,1,2\n", Why.WIDTH, 1),
+        (b'Kota,Telp\nBogor,1\n"Solo,2\nX,3\n', Why.BROKEN, 2),
+        (b'Kota,Telp\n"Bo"gor,1\n', Why.BROKEN, 1),
+    ],
+)
+def test_what_is_no_table_says_why_and_where(octets: bytes, why: Why, row: int) -> None:
+    with pytest.raises(NotRead) as told:
+        csvs.read(csvs.decoded(octets))
+    assert (told.value.why, told.value.row) == (why, row)
+
+
+def test_nothing_is_no_row() -> None:
+    assert csvs.read(" \n\n") == []
