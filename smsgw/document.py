@@ -363,7 +363,7 @@ def _told(*checks: tuple[bool, str]) -> Iterator[str]:
 
 
 def _tables(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
-    faults = [fault for name, table in raw.items() for fault in _table_faults(name, table)]
+    faults = [fault for name, table in raw.items() for fault in table_faults(name, table)]
     raise_for(faults)
     return {
         name: Table(
@@ -380,7 +380,7 @@ def _tables(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
     }
 
 
-def _table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+def table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
     columns, rows = table.get("columns", []), table.get("rows", [])
     odd = [each for each in columns if not A_COLUMN.fullmatch(str(each))]
     yield from _told(

@@ -60,6 +60,11 @@ class Shown:
     ordinary: Rendered | None = None
     widest: Rendered | None = None
 
+    @property
+    def is_dear(self) -> bool:
+        rendered = (self.ordinary, self.widest)
+        return bool(self.costly) or any(each is not None and each.is_over for each in rendered)
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -70,6 +75,22 @@ class Preview:
     # By wording: what it may be given, as replies show it; and by language what it looks like.
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     wordings: Mapping[str, Mapping[str, Shown]] = field(default_factory=dict)
+
+    @property
+    def dear(self) -> list[tuple[str, str]]:
+        """The wordings, and languages, that cost more than they were meant to."""
+        return [
+            (name, language)
+            for name, languages in self.wordings.items()
+            for language, each in languages.items()
+            if each.is_dear
+        ]
+
+    @property
+    def dearest(self) -> int:
+        """Rupiah for a thousand replies, whichever they are."""
+        all_ = (each for languages in self.wordings.values() for each in languages.values())
+        return max((each.widest.rupiah for each in all_ if each.widest), default=0)
 
 
 @dataclass(frozen=True, slots=True)

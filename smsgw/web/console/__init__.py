@@ -11,6 +11,7 @@ from smsgw.web.console import (
     draft,
     guard,
     kept,
+    keywords,
     login,
     messages,
     operators,
@@ -19,8 +20,10 @@ from smsgw.web.console import (
     rehearsal,
     searches,
     shown,
+    tables,
     tryout,
     versions,
+    wordings,
 )
 
 for _pages in (
@@ -34,6 +37,9 @@ for _pages in (
     kept.blueprint,
     draft.blueprint,
     versions.blueprint,
+    keywords.blueprint,
+    wordings.blueprint,
+    tables.blueprint,
     operators.blueprint,
     operators.audited,
     operators.installed,

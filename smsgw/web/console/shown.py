@@ -58,6 +58,9 @@ MENU = (
     Section(
         "Keywords",
         (
+            Tab("console.keywords.show", "Keywords"),
+            Tab("console.wordings.show", "Wordings"),
+            Tab("console.tables.show", "Tables"),
             Tab("console.draft.show", "Draft"),
             Tab("console.versions.show", "Versions"),
             Tab("console.rehearsal.show", "Rehearsal"),

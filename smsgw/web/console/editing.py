@@ -1,0 +1,259 @@
+"""A part of the draft as a form: what stands there, what was typed, and putting it back.
+
+A form remembers what it was made from. Whoever saves over somebody's change of the same part is
+told; changes of other parts are nobody's hindrance.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from itertools import chain, count
+
+from flask import request
+from werkzeug.exceptions import NotFound
+
+from handlers import SECTIONS, made
+from smsgw import document, preview, publishing
+from smsgw.document import DEFAULT_BUDGET, LOOKUP, STATIC, Raw
+from smsgw.keywords import LANGUAGES
+from smsgw.preview import Preview
+from smsgw.publishing import Outdated
+from smsgw.web.console import guard
+from smsgw.web.console.shown import told
+
+KEYWORDS, WORDINGS, TABLES = "keywords", "wordings", "tables"
+NEW = "NEW"  # the topic that is being added, in a form; others are in small letters
+NEW_ONE, CHANGED, SAME = "new", "changed", ""
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A wording in a form; `key` is in the names of its fields."""
+
+    key: str
+    name: str
+    texts: Mapping[str, str]
+    words: str | None = None  # that ask for it, where it is a topic
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The draft, or what one is begun with, beside what is published."""
+
+    raw: Raw
+    published: Raw
+    is_draft: bool
+
+    def part(self, group: str, name: str) -> Raw | None:
+        found = mapping(self.raw, group).get(name)
+        return found if isinstance(found, dict) else None
+
+    def found(self, group: str, name: str) -> Raw:
+        part = self.part(group, name)
+        if part is None:
+            raise NotFound
+        return part
+
+    def change(self, group: str, name: str) -> str:
+        now, before = (mapping(each, group) for each in (self.raw, self.published))
+        if name not in before:
+            return NEW_ONE
+        return SAME if now.get(name) == before[name] else CHANGED
+
+    def gone(self, group: str) -> list[str]:
+        return [
+            name for name in mapping(self.published, group) if name not in mapping(self.raw, group)
+        ]
+
+
+def looked_at() -> Held:
+    with guard.rt().reading() as tx:
+        text, edition = publishing.begun(tx)
+        answering = publishing.answering(tx) if edition else text
+    return Held(document.parsed(text), document.parsed(answering), edition > 0)
+
+
+def mapping(raw: Mapping[str, object], key: str) -> Raw:
+    """A draft may hold anything."""
+    found = raw.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def mark(part: object) -> str:
+    """Of what a form is made from."""
+    return sha256(document.dumped({"": part}).encode()).hexdigest()[:16]
+
+
+def keep(group: str, name: str, part: Raw | None) -> None:
+    """In the draft; None takes it out. Raises Outdated, KeywordsError."""
+    with guard.rt().writing() as tx:
+        text, edition = publishing.begun(tx)
+        raw = document.parsed(text)
+        parts = {**mapping(raw, group)}
+        if mark(parts.get(name)) != request.form.get("was"):
+            raise Outdated
+        if part is None:
+            parts.pop(name, None)
+        else:
+            parts[name] = part
+        raw[group] = parts
+        author, what = guard.operator().actor, name if group == KEYWORDS else f"{group}: {name}"
+        publishing.save(tx, document.dumped(raw), edition, author, what)
+
+
+def meanwhile() -> str:
+    return told(
+        "Somebody changed this meanwhile; yours is not saved yet. Compare, then save again."
+    )
+
+
+def previewed(raw: Raw, group: str, name: str, part: Raw) -> Preview:
+    """Of the draft as it would be."""
+    text = document.dumped({**raw, group: {**mapping(raw, group), name: part}})
+    return preview.of(text, name, guard.rt().settings.segment_rupiah)
+
+
+def keyword(part: Raw, form: Form) -> Raw:
+    """As it was typed; what the form does not hold stays."""
+    edited = {**part, WORDINGS: texts(mapping(part, WORDINGS), form)}
+    if part.get("kind") == STATIC:
+        _edit_topics(edited, form)
+    _put(edited, "poster", line(form["poster"]).upper())
+    _put(edited, "aliases", listed(form["aliases"]), [])
+    _put(edited, "budget", _number(form["budget"]), DEFAULT_BUDGET)
+    if "enabled" in form:
+        _put(edited, "enabled", form["enabled"] == "on", True)
+        _put(edited, "from", _day(form["from"]))
+        _put(edited, "until", _day(form["until"]))
+    if "table" in form:
+        _put(edited, "table", form["table"])
+    return edited
+
+
+def texts(part: Raw, form: Form) -> Raw:
+    """Of wordings, by name and language."""
+    edited = {**part}
+    for field, typed in form.items():
+        which = re.fullmatch(r"w\.([a-z0-9_]+)\.([a-z]+)", field)
+        if which:
+            name, language = which.groups()
+            edited[name] = {**mapping(edited, name)}
+            _put(edited[name], language, line(typed), "")
+    return edited
+
+
+def blocks(texts: Raw, wanted: Iterable[str], topics: Raw | None = None) -> list[Block]:
+    """`wanted`: names that replies use, whether anything stands there or not; `topics`: of a
+    keyword that has some, with room for another."""
+    words = topics or {}
+    names = dict.fromkeys((*wanted, *map(str, texts), *map(str, words)))
+    found = [_block(name, mapping(texts, name), words.get(name)) for name in names]
+    return found if topics is None else [*found, Block(NEW, "", _nothing(), "")]
+
+
+def wanted(name: str, part: Raw) -> tuple[str, ...]:
+    """The wordings that replies of this section use."""
+    kind = part.get("kind")
+    if kind == STATIC:
+        return (made.TEXT,)
+    if kind == LOOKUP:
+        return (made.FOUND, made.NOT_FOUND)
+    return tuple(SECTIONS[name].WORDINGS) if name in SECTIONS else ()
+
+
+def differences(now: Raw, typed: Raw) -> list[tuple[str, str]]:
+    """Where the draft says something else than what was typed: where, and what."""
+    told = dict(_flat(typed))
+    return [(where, text) for where, text in _flat(now) if told.get(where) != text]
+
+
+def line(text: str) -> str:
+    """An SMS has no lines."""
+    return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
+
+
+def listed(text: str) -> list[str]:
+    words = (" ".join(each.split()).upper() for each in re.split(r"[,;\n]", text))
+    return list(dict.fromkeys(each for each in words if each))
+
+
+def an_id(text: str) -> str:
+    """What a person calls something, as the configuration can name it."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:20].rstrip("_")
+
+
+def _edit_topics(edited: Raw, form: Form) -> None:
+    topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
+    for name in topics:
+        topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
+    words, said = listed(form.get(f"words.{NEW}", "")), _nothing()
+    said |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in said}
+    if words or any(said.values()):
+        name = _named(words, texts)
+        topics[name], texts[name] = words, said
+    for name in [each for each in topics if f"gone.{each}" in form]:
+        del topics[name]
+        texts.pop(name, None)
+    _put(edited, "topics", topics, {})
+
+
+def _named(words: Sequence[str], taken: Raw) -> str:
+    """An id for a topic: nobody has to think of one."""
+    own = [an_id(word) for word in words]
+    numbered = (f"topik_{number}" for number in count(1))
+    return next(
+        each
+        for each in chain(own, numbered)
+        if document.AN_ID.fullmatch(each) and each not in taken
+    )
+
+
+def _nothing() -> dict[str, str]:
+    return dict.fromkeys(LANGUAGES, "")
+
+
+def _block(name: str, texts: Raw, words: object) -> Block:
+    shown = {each: str(texts.get(each) or "") for each in LANGUAGES}
+    return Block(name, name, shown, None if words is None else _joined(words))
+
+
+def _put(part: Raw, key: str, value: object, default: object = None) -> None:
+    """What says what it said leaves no trace in the draft's difference."""
+    if value == part.get(key, default):
+        return
+    if value == default:
+        del part[key]
+    else:
+        part[key] = value
+
+
+def _day(text: str) -> date | str | None:
+    """What is no day is kept, and the linter says so."""
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError:
+        return text.strip()
+
+
+def _number(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else text
+
+
+def _flat(part: Raw) -> Iterator[tuple[str, str]]:
+    for key, value in part.items():
+        if key in {WORDINGS, "topics"}:
+            continue
+        yield key, _joined(value)
+    for name, words in mapping(part, "topics").items():
+        yield f"{name}: topics", _joined(words)
+    for name, texts in mapping(part, WORDINGS).items():
+        for language in LANGUAGES:
+            yield f"{name} ({language})", str(mapping({name: texts}, name).get(language, ""))
+
+
+def _joined(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

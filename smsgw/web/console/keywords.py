@@ -1,0 +1,207 @@
+"""The keywords as they stand in the draft: each as its poster prints it, with all that it answers.
+
+Beside what is typed stands what it will look like and cost; with scripts at every pause, without
+them when asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from grammar.slots import KINDS
+from handlers import SECTIONS
+from handlers.made import FOUND, NOT_FOUND, TEXT
+from smsgw import document
+from smsgw.document import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC, KeywordsError, Raw
+from smsgw.keywords import LANGUAGES
+from smsgw.operators import Permission
+from smsgw.publishing import Outdated
+from smsgw.web.console import editing, guard
+from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
+from smsgw.web.console.shown import is_part, page, told
+
+blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
+Answer = str | Response | tuple[str, int]
+
+TOPIC_SLOT = " [<ISI>]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    poster: str
+    aliases: str
+    kind: str | None
+    is_enabled: bool
+    since: str
+    until: str
+    is_today: bool
+    change: str
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    held = editing.looked_at()
+    return page(
+        "keywords.html",
+        rows=list(_rows(held)),
+        gone=held.gone(KEYWORDS),
+        is_draft=held.is_draft,
+    )
+
+
+@blueprint.get("/<name>")
+@guard.needs(Permission.LOOK)
+def edit(name: str) -> str:
+    held = editing.looked_at()
+    return _page(held, name, held.found(KEYWORDS, name))
+
+
+@blueprint.post("/<name>")
+@guard.needs(Permission.DRAFT)
+def save(name: str) -> Answer:
+    held = editing.looked_at()
+    typed = editing.keyword(held.found(KEYWORDS, name), request.form)
+    try:
+        editing.keep(KEYWORDS, name, typed)
+    except Outdated:
+        held = editing.looked_at()
+        return _page(held, name, typed, **_outdated(held, name, typed)), 409
+    except KeywordsError as error:
+        return _page(held, name, typed, error=str(error)), 400
+    flash(told("{name} is saved in the draft.", name=typed["poster"]))
+    return redirect(url_for("console.keywords.edit", name=name), 303)
+
+
+@blueprint.post("/<name>/preview")
+@guard.needs(Permission.DRAFT)
+def preview(name: str) -> str:
+    held = editing.looked_at()
+    typed = editing.keyword(held.found(KEYWORDS, name), request.form)
+    return _page(held, name, typed, was=request.form.get("was", ""))
+
+
+@blueprint.post("/<name>/delete")
+@guard.needs(Permission.DRAFT)
+def delete(name: str) -> Answer:
+    held = editing.looked_at()
+    part = held.found(KEYWORDS, name)
+    if part.get("kind") is None:
+        raise NotFound
+    try:
+        editing.keep(KEYWORDS, name, None)
+    except Outdated:
+        held = editing.looked_at()
+        return _page(held, name, held.found(KEYWORDS, name), error=editing.meanwhile()), 409
+    flash(told("{name} is gone from the draft.", name=name))
+    return redirect(url_for("console.keywords.show"), 303)
+
+
+@blueprint.get("/a-new-one")
+@guard.needs(Permission.DRAFT)
+def begin() -> str:
+    return _new_page(editing.looked_at())
+
+
+@blueprint.post("/a-new-one")
+@guard.needs(Permission.DRAFT)
+def add() -> Answer:
+    """Where the kind needs words after it, the poster is given room for them."""
+    held, form = editing.looked_at(), request.form
+    poster, kind = editing.line(form["poster"]).upper(), form.get("kind", STATIC)
+    name = editing.an_id(poster.partition("<")[0])
+    table = editing.mapping(mapping(held.raw, TABLES), form.get("table", ""))
+    if not document.AN_ID.fullmatch(name):
+        return _new_page(held, error=told("Begin with a word of 2 to 20 letters.")), 400
+    if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
+        return _new_page(held, error=told("There is {name} already.", name=name)), 409
+    if kind == LOOKUP and not table:
+        return _new_page(held, error=told("Choose the table that it looks up.")), 400
+    if kind == LOOKUP and "<" not in poster:
+        poster += TOPIC_SLOT
+    try:
+        editing.keep(KEYWORDS, name, _made(kind, poster, form.get("table", ""), table))
+    except (Outdated, KeywordsError):
+        return _new_page(editing.looked_at(), error=editing.meanwhile()), 409
+    flash(told("{name} is in the draft; now write what it answers.", name=poster))
+    return redirect(url_for("console.keywords.edit", name=name), 303)
+
+
+def _made(kind: str, poster: str, table: str, held: Raw) -> Raw:
+    nothing = dict.fromkeys(LANGUAGES, "")
+    if kind != LOOKUP:
+        return {"kind": STATIC, "poster": poster, WORDINGS: {TEXT: nothing}}
+    first, *others = held["columns"]
+    found = f"{{{first}}}:" + "".join(f"[ {{{each}}}]" for each in others)
+    wordings = {FOUND: dict.fromkeys(LANGUAGES, found), NOT_FOUND: nothing}
+    return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
+
+
+def _rows(held: Held) -> Iterator[Row]:
+    for name in mapping(held.raw, KEYWORDS):
+        part = held.part(KEYWORDS, name) or {}
+        since, until = part.get("from"), part.get("until")
+        aliases = part.get("aliases", ())
+        yield Row(
+            name=name,
+            poster=str(part.get("poster", name)),
+            aliases=", ".join(map(str, aliases if isinstance(aliases, list) else ())),
+            kind=part.get("kind"),
+            is_enabled=part.get("enabled", True) is not False,
+            since=_as_day(since),
+            until=_as_day(until),
+            is_today=_is_today(since, until),
+            change=held.change(KEYWORDS, name),
+        )
+
+
+def _is_today(since: object, until: object) -> bool:
+    today = guard.rt().now().astimezone(guard.rt().settings.zone).date()
+    started = not isinstance(since, date) or since <= today
+    return started and (not isinstance(until, date) or today <= until)
+
+
+def _as_day(day: object) -> str:
+    return f"{day:%d-%m-%Y}" if isinstance(day, date) else str(day or "")
+
+
+def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
+    now = held.part(KEYWORDS, name)
+    topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
+    blocks = editing.blocks(mapping(typed, WORDINGS), editing.wanted(name, typed), topics)
+    values = {"was": editing.mark(now), **values}
+    return page(
+        "_previewed.html" if is_part() else "keyword.html",
+        name=name,
+        part=typed,
+        blocks=blocks,
+        told=editing.previewed(held.raw, KEYWORDS, name, typed),
+        change=held.change(KEYWORDS, name),
+        may_be_off=name not in ALWAYS,
+        slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),
+        tables=list(mapping(held.raw, TABLES)),
+        most=MOST_SEGMENTS,
+        keys={each.name: NEW for each in blocks if f"w.{each.name}.id" not in request.form},
+        **values,
+    )
+
+
+def _new_page(held: Held, **values: Any) -> str:
+    return page(
+        "keyword_new.html",
+        tables=list(mapping(held.raw, TABLES)),
+        was=editing.mark(None),
+        typed=request.form,
+        **values,
+    )
+
+
+def _outdated(held: Held, name: str, typed: Raw) -> dict[str, Any]:
+    theirs = editing.differences(held.found(KEYWORDS, name), typed)
+    return {"error": editing.meanwhile(), "theirs_now": theirs}

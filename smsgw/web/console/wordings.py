@@ -1,0 +1,83 @@
+"""The wordings that belong to no keyword, edited as a keyword's are."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw.document import KeywordsError, Raw
+from smsgw.operators import Permission
+from smsgw.publishing import Outdated
+from smsgw.web.console import editing, guard
+from smsgw.web.console.editing import WORDINGS, Held, mapping
+from smsgw.web.console.shown import is_part, page, told
+
+blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    held = editing.looked_at()
+    sections = mapping(held.raw, WORDINGS)
+    rows = [(name, len(mapping(sections, name)), held.change(WORDINGS, name)) for name in sections]
+    return page("sections.html", rows=rows, titles=_titles())
+
+
+@blueprint.get("/<name>")
+@guard.needs(Permission.LOOK)
+def edit(name: str) -> str:
+    held = editing.looked_at()
+    return _page(held, name, held.found(WORDINGS, name))
+
+
+@blueprint.post("/<name>")
+@guard.needs(Permission.DRAFT)
+def save(name: str) -> Answer:
+    held = editing.looked_at()
+    typed = editing.texts(held.found(WORDINGS, name), request.form)
+    try:
+        editing.keep(WORDINGS, name, typed)
+    except Outdated:
+        held = editing.looked_at()
+        return _page(held, name, typed, **_meanwhile(held, name, typed)), 409
+    except KeywordsError as error:
+        return _page(held, name, typed, error=str(error)), 400
+    flash(told("{name} is saved in the draft.", name=_titles().get(name, name)))
+    return redirect(url_for("console.wordings.edit", name=name), 303)
+
+
+@blueprint.post("/<name>/preview")
+@guard.needs(Permission.DRAFT)
+def preview(name: str) -> str:
+    held = editing.looked_at()
+    typed = editing.texts(held.found(WORDINGS, name), request.form)
+    return _page(held, name, typed, was=request.form.get("was", ""))
+
+
+def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
+    values = {"was": editing.mark(held.found(WORDINGS, name)), **values}
+    return page(
+        "_previewed.html" if is_part() else "section.html",
+        name=name,
+        blocks=editing.blocks(typed, editing.wanted(name, {})),
+        told=editing.previewed(held.raw, WORDINGS, name, typed),
+        change=held.change(WORDINGS, name),
+        titles=_titles(),
+        keys={},
+        **values,
+    )
+
+
+def _meanwhile(held: Held, name: str, typed: Raw) -> dict[str, Any]:
+    theirs = editing.differences({WORDINGS: held.found(WORDINGS, name)}, {WORDINGS: typed})
+    return {"error": editing.meanwhile(), "theirs_now": theirs}
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "disclosure": told("Who may know what"),
+        "own": told("People with several cards"),
+        "misread": told("Messages that were not understood"),
+    }
