@@ -6,7 +6,7 @@ the rest is told.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from smsgw.models import Ciphertext, attempts, messages
 from smsgw.models import replies as _replies
 from smsgw.publishing import Version
 from smsgw.runtime import Transaction
+
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,27 @@ def of(tx: Transaction, message_id: int, zone: ZoneInfo, *, with_texts: bool) ->
     )
 
 
-@lru_cache(maxsize=16)
 def _configuration(text: str, day: date) -> Configuration | None:
     """None where an earlier version of this program wrote it, and this one cannot read it."""
     try:
-        return keywords.load(document.completed(text), day)
+        since = max((each for each in _changes(text) if each <= day), default=date.min)
+        return _loaded(text, since)
     except KeywordsError:
         return None
+
+
+@lru_cache(maxsize=16)
+def _changes(text: str) -> frozenset[date]:
+    """The days from which on other keywords are in force than before. Raises KeywordsError."""
+    entries = document.read(document.completed(text)).entries.values()
+    begins = {each.since for each in entries if each.since}
+    return frozenset(begins | {each.until + A_DAY for each in entries if each.until})
+
+
+@lru_cache(maxsize=16)
+def _loaded(text: str, day: date) -> Configuration:
+    """Raises KeywordsError."""
+    return keywords.load(document.completed(text), day)
 
 
 def _read(configuration: Configuration, text: str) -> Read:

@@ -1,12 +1,16 @@
 """The way of one message, told by what is stored of it."""
 
+from datetime import date
+from typing import Any
+
 from grammar import normalise
 from smsgw import outbox, sending, traces
 from smsgw.carriers.base import Delivery, Report
 from smsgw.models import messages, replies
 from smsgw.runtime import Runtime
 from smsgw.traces import Trace
-from tests.conftest import P1, P2, STRANGER
+from tests.conftest import P1, P2, STRANGER, Clock
+from tests.smsgw.test_document import changed
 from tests.smsgw.test_publishing import published, reworded
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.test_responder import say
@@ -58,6 +62,21 @@ def test_it_is_read_by_the_version_that_read_it_then(rt: Runtime) -> None:
     (reply,) = told.replies
     assert "Kini lain." not in "".join(each.text for each in reply.pieces)
     assert reply.pieces
+
+
+def test_it_is_read_as_on_its_day(rt: Runtime, clock: Clock) -> None:
+    """A keyword may have been in force then, and not any more."""
+
+    def until(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["until"] = date(2025, 10, 31)
+
+    published(rt, changed(until))
+    rt.published.refresh()
+    for _ in range(2):
+        say(rt, P1, "KONTAK")
+        clock.moves(days=1)
+    keywords = [each.keyword for each in (trace(rt, 1).read, trace(rt, 2).read) if each]
+    assert keywords == ["kontak", None]
 
 
 def test_without_a_reason_no_text_is_in_it(rt: Runtime) -> None:
