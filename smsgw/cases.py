@@ -1,8 +1,8 @@
 """What a person has to see to: complaints and data-protection requests, each with a number."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -10,12 +10,25 @@ from sqlalchemy.exc import IntegrityError
 
 from handlers.question import Case, CaseKind
 from smsgw.models import (
+    NOT_CLOSED,
     Ciphertext,
     cases,
     messages,
     phones,
+    replies,
 )
+from smsgw.models.console import operators
 from smsgw.runtime import Outrun, Transaction
+
+WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
+REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted
+SATURDAY = 5
+_case = (
+    select(cases, phones.c.number.label("phone"), phones.c.language)
+    .add_columns(operators.c.name.label("assigned"))
+    .join_from(cases, phones)
+    .outerjoin(operators, operators.c.id == cases.c.assigned_to)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,50 @@ def all_open(tx: Transaction) -> Sequence[Row[Any]]:
     return tx.connection.execute(
         open_.where(cases.c.closed_at.is_(None)).order_by(cases.c.id)
     ).all()
+
+
+def waiting(tx: Transaction, kind: CaseKind, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Open ones behind the id `after`, oldest first, each with the number (sealed) and language of
+    its phone, and whom it is assigned to."""
+    open_ = _case.where(NOT_CLOSED, cases.c.kind == kind, cases.c.id > after)
+    return tx.connection.execute(open_.order_by(cases.c.id).limit(limit)).all()
+
+
+def one(tx: Transaction, kind: CaseKind, number: str) -> Row[Any] | None:
+    """As `waiting` gives it, open or closed."""
+    is_it = (cases.c.kind == kind) & (cases.c.number == number)
+    return tx.connection.execute(_case.where(is_it)).first()
+
+
+def due(kind: str, opened: datetime, holidays: Collection[date]) -> datetime:
+    """By when it is to be dealt with; `opened` in the scheme's zone."""
+    if kind == CaseKind.DATA_REQUEST:
+        return opened + REQUEST_LASTS
+    day, left = opened.date(), WORKING_DAYS
+    while left:
+        day += timedelta(days=1)
+        left -= day.weekday() < SATURDAY and day not in holidays
+    return datetime.combine(day, time.max, opened.tzinfo)
+
+
+def assign(tx: Transaction, number: str, operator_id: int) -> bool:
+    """False where it is closed."""
+    is_it = (cases.c.number == number) & NOT_CLOSED
+    assigned = update(cases).where(is_it).values(assigned_to=operator_id)
+    return tx.connection.execute(assigned).rowcount == 1
+
+
+def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetime, str, str]]:
+    """What officers told the person: when, where that SMS is, and its text."""
+    rows = tx.connection.execute(
+        select(replies.c.made_at, replies.c.state, replies.c.text)
+        .where(replies.c.message_id == case.message_id, replies.c.wording == wording)
+        .order_by(replies.c.id)
+    )
+    return [
+        (row.made_at, row.state, tx.vault.decrypt(row.text, Ciphertext.REPLY) if row.text else "")
+        for row in rows
+    ]
 
 
 def open_one(tx: Transaction, number: str) -> Row[Any] | None:

@@ -5,9 +5,11 @@ day are sent for a participant.
 """
 
 import secrets
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from handlers.question import Claimed
 from smsgw.models import Ciphertext, codes, freezes
@@ -50,6 +52,45 @@ def is_frozen(tx: Transaction, nkp: str) -> bool:
     """Whether somebody said BUKAN SAYA."""
     held = select(func.count()).where(freezes.c.nkp_hash == tx.vault.hash(nkp, "nkp"))
     return bool(tx.connection.execute(held).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A participant that BUKAN SAYA was said of; which one, while the code it was about is kept."""
+
+    key: str
+    at: datetime
+    nkp: str | None
+    on_file: str | None
+
+
+def frozen(tx: Transaction, limit: int) -> list[Frozen]:
+    """The newest first."""
+    sent = codes.alias()
+    last = select(func.max(sent.c.id)).where(sent.c.nkp_hash == freezes.c.nkp_hash)
+    rows = tx.connection.execute(
+        select(freezes.c.nkp_hash, freezes.c.at, codes.c.nkp, codes.c.on_file)
+        .outerjoin_from(freezes, codes, codes.c.id == last.correlate(freezes).scalar_subquery())
+        .order_by(freezes.c.at.desc(), freezes.c.nkp_hash)
+        .limit(limit)
+    )
+    return [_as_frozen(tx, row) for row in rows]
+
+
+def thaw(tx: Transaction, key: str) -> bool:
+    """Codes may be sent again for whom `frozen` gives this key. False where they may already."""
+    try:
+        nkp_hash = bytes.fromhex(key)
+    except ValueError:
+        return False
+    gone = delete(freezes).where(freezes.c.nkp_hash == nkp_hash)
+    return tx.connection.execute(gone).rowcount == 1
+
+
+def _as_frozen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Frozen:
+    nkp = tx.vault.decrypt(row.nkp, Ciphertext.CLAIMED_NKP) if row.nkp else None
+    on_file = tx.vault.decrypt(row.on_file, Ciphertext.CLAIMED_ON_FILE) if row.on_file else None
+    return Frozen(row.nkp_hash.hex(), row.at, nkp, on_file)
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:

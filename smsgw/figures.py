@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from smsgw.models import UNFINISHED, MessageState, attempts, cases, messages, replies
+from smsgw import guesses
+from smsgw.models import UNFINISHED, MessageState, ReplyState, attempts, cases, messages, replies
 from smsgw.models.console import registrations, reply_tallies, tallies
 from smsgw.runtime import Runtime, Transaction
 from smsgw.tallies import BUCKETS, HOUR, hour_of
@@ -90,8 +91,14 @@ class Overview:
     owed: int
     registrations: int
     cases: Mapping[str, int]
+    locked: int  # phones
     spent: int | None
     budget: int | None
+
+    @property
+    def in_doubt(self) -> int:
+        """Sends of which nobody knows."""
+        return sum(each.count for each in self.outbox if each.state == ReplyState.UNKNOWN)
 
 
 def overview(rt: Runtime) -> Overview:
@@ -115,6 +122,7 @@ def overview(rt: Runtime) -> Overview:
             owed=_owed(tx),
             registrations=_waiting(tx),
             cases=_open_cases(tx),
+            locked=guesses.locked_count(tx),
             spent=None,
             budget=rt.settings.daily_segments,
         )

@@ -1,13 +1,14 @@
 """Identities that a phone named and that are not linked to it: what locks it, what is watched."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Row, Table, delete, func, insert, select
 
 from handlers.question import Guess
 from smsgw import logs
-from smsgw.models import guesses, named
+from smsgw.models import guesses, named, phones
 from smsgw.runtime import Transaction
 
 GUESSES_ALLOWED = 3
@@ -32,6 +33,37 @@ def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
         .group_by(guesses.c.phone_id)
     )
     return {row.phone_id: row.made for row in tx.connection.execute(made)}
+
+
+def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Phones behind the id `after` that guessed too often: the number (sealed) of each, how often,
+    and when last."""
+    since = tx.now - GUESSES_COUNT_FOR
+    made = func.count().label("guesses")
+    return tx.connection.execute(
+        select(phones.c.id, phones.c.number, made, func.max(guesses.c.at).label("last"))
+        .join_from(guesses, phones)
+        .where(guesses.c.at > since, guesses.c.phone_id > after)
+        .group_by(phones.c.id, phones.c.number)
+        .having(func.count() >= GUESSES_ALLOWED)
+        .order_by(phones.c.id)
+        .limit(limit)
+    ).all()
+
+
+def locked_count(tx: Transaction) -> int:
+    since = tx.now - GUESSES_COUNT_FOR
+    each = select(guesses.c.phone_id).where(guesses.c.at > since).group_by(guesses.c.phone_id)
+    locks = each.having(func.count() >= GUESSES_ALLOWED).subquery()
+    return int(tx.connection.execute(select(func.count()).select_from(locks)).scalar_one())
+
+
+def unlock(tx: Transaction, phone_id: int) -> bool:
+    """Forgets what was guessed. False where it was not locked."""
+    if count(tx, phone_id) < GUESSES_ALLOWED:
+        return False
+    tx.connection.execute(delete(guesses).where(guesses.c.phone_id == phone_id))
+    return True
 
 
 def add(tx: Transaction, phone_id: int, guess: Guess) -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +83,11 @@ class Settings(BaseModel):
         "SMSGW_CARRIER", ("simulator",), "carriers in use; the first is for unasked messages"
     )
     timezone: str = _env("SMSGW_TIMEZONE", "Asia/Jakarta", "time zone of dates in replies")
+    holidays: tuple[date, ...] = _env(
+        "SMSGW_HOLIDAYS",
+        (),
+        "days without work, such as 2026-03-20,2026-12-25; complaints have five working days",
+    )
     countries: tuple[str, ...] = _env(
         "SMSGW_COUNTRIES",
         tuple(COUNTRIES.split(",")),
@@ -151,7 +156,7 @@ class Settings(BaseModel):
     )
 
     @field_validator(
-        *("carriers", "countries", "twilio_auth_tokens", "kannel_inbound_passwords"),
+        *("carriers", "countries", "holidays", "twilio_auth_tokens", "kannel_inbound_passwords"),
         "kannel_inbound_networks",
         mode="before",
     )

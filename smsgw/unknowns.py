@@ -12,6 +12,7 @@ counted: an SMS in the carrier's books that no attempt of ours accounts for is t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select, true, update
 
@@ -47,6 +48,7 @@ class Unknown:
     began: datetime
     ended: datetime
     expires: datetime
+    is_left: bool  # to an operator: nothing settles it by itself
     sms: OutgoingSms
 
 
@@ -57,6 +59,15 @@ def due(tx: Transaction, limit: int) -> list[Unknown]:
 
 def all_open(tx: Transaction) -> list[Unknown]:
     return _read(tx, None, true())
+
+
+def some_open(tx: Transaction, after: int, limit: int) -> list[Unknown]:
+    """Those behind the id `after`, the oldest first."""
+    return _read(tx, limit, replies.c.id > after, replies.c.id)
+
+
+def one_open(tx: Transaction, reply_id: int) -> Unknown | None:
+    return next(iter(_read(tx, 1, replies.c.id == reply_id)), None)
 
 
 def settle(
@@ -88,7 +99,7 @@ def settle(
 def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> bool:
     """An operator's word: send it again, to be of use for so long, or (None) let it be. False where
     nobody is in doubt any more."""
-    unknown = next(iter(_read(tx, 1, replies.c.id == reply_id)), None)
+    unknown = one_open(tx, reply_id)
     if unknown is None:
         return False
     if resend_for is not None:
@@ -100,7 +111,12 @@ def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> b
     return True
 
 
-def _read(tx: Transaction, limit: int | None, which: ColumnElement[bool]) -> list[Unknown]:
+def _read(
+    tx: Transaction,
+    limit: int | None,
+    which: ColumnElement[bool],
+    order: ColumnElement[Any] = replies.c.due_at,
+) -> list[Unknown]:
     each = attempts.alias()
     last = select(func.max(each.c.id)).where(each.c.reply_id == replies.c.id).scalar_subquery()
     rows = tx.connection.execute(
@@ -111,7 +127,7 @@ def _read(tx: Transaction, limit: int | None, which: ColumnElement[bool]) -> lis
         .join(phones, phones.c.id == replies.c.phone_id)
         .where(UNFINISHED, replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
         .where(which)
-        .order_by(replies.c.due_at, replies.c.id)
+        .order_by(order, replies.c.id)
         .limit(limit)
     )
     return [
@@ -123,6 +139,7 @@ def _read(tx: Transaction, limit: int | None, which: ColumnElement[bool]) -> lis
             began=row.started_at,
             ended=row.ended_at or tx.now,
             expires=row.expires_at,
+            is_left=row.due_at is None,
             sms=OutgoingSms(
                 attempt_id=row.attempt_id,
                 recipient=tx.vault.decrypt(row.number, Ciphertext.PHONE),

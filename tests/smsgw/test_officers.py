@@ -4,20 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import delete, event, func, select
 
 from handlers.ports import LedgerDown
-from smsgw import officers, registrations, runtime
+from smsgw import codes, guesses, keywords, officers, registrations, runtime
 from smsgw.ledger import SqlLedger
 from smsgw.models import Ciphertext, audit, replies
+from smsgw.models import codes as sent_codes
 from smsgw.models.console import registrations as kept
-from smsgw.officers import Frozen, NotInLedger, Refusal, TooLate
+from smsgw.officers import Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
-from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
 
 ANI, BUDI = "operator:ani", "operator:budi"
 OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
+CASE = "ADU-251031-0001"
 NOBODYS = DAFTAR.replace(P2_NKP, "30000000001")
 
 
@@ -194,3 +196,93 @@ def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
     say(rt, STRANGER, "STOP")
     officers.accept(rt, waiting(rt)[0], ANI, "a reason")
     assert last_sms(rt)[1] == "officer.accepted"
+
+
+def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    say(rt, P1, "STOP")
+    (sent,) = officers.answer(rt, CASE, "Sudah kami tegur.", ANI, closes=True)
+    assert (sent.recipient, sent.text) == (P1, f"Aduan {CASE}: Sudah kami tegur.")
+    assert last_sms(rt) == ("2757", "lapor.answered", sent.text)
+    assert "selesai" in say(rt, P1, f"STATUS {CASE}").reply.text
+    assert [each[1:] for each in acts(rt)] == [
+        ("case answered", CASE),
+        ("case closed", f"{CASE}: answered"),
+    ]
+    with pytest.raises(TooLate):
+        officers.answer(rt, CASE, "Lagi.", BUDI, closes=False)
+
+
+def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    officers.answer(rt, CASE, "Kami periksa.", ANI, closes=False)
+    assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (" \n ", Fault.EMPTY),
+        ("buka https://bpjs", Fault.LINK),
+        ("buka bit.ly", Fault.LINK),
+        ("lihat www dot", None),
+        ("Jl. Sudirman 1. Rp1.500, pk 08.00", None),
+        ("“Baik” – kami periksa…", None),
+        ("baik 👍", Fault.CHARACTERS),
+        ("apa kabar?", None),
+        ("x" * 436, None),
+        ("x" * 437, Fault.LONG),
+    ],
+)
+def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: Fault | None) -> None:
+    typed = officers.typed(keywords.shipped(), CASE, said, "id")
+    assert typed.fault == fault
+    assert typed.count.encoding == "GSM-7"
+
+
+def test_braces_in_an_answer_are_only_braces() -> None:
+    typed = officers.typed(keywords.shipped(), CASE, "{number} {call_centre}", "en")
+    assert typed.text == f"Complaint {CASE}: (number) (call_centre)"
+
+
+def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "locked")
+    with rt.writing() as tx:
+        (row,) = guesses.locked(tx, 0, 10)
+        assert (guesses.locked_count(tx), row.guesses) == (1, 3)
+        assert guesses.locked(tx, row.id, 10) == []
+        assert guesses.unlock(tx, row.id)
+        assert not guesses.unlock(tx, row.id)
+    assert outcome(say(rt, P1, f"IURAN {P2_NKP}")) == ("iuran", "not_linked")
+
+
+def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    clock.moves(hours=25)
+    with rt.reading() as tx:
+        assert (guesses.locked(tx, 0, 10), guesses.locked_count(tx)) == ([], 0)
+
+
+def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with rt.writing() as tx:
+        (one,) = codes.frozen(tx, 10)
+        assert (one.nkp, one.on_file) == (P2_NKP, P2)
+        assert codes.thaw(tx, one.key)
+        assert not codes.thaw(tx, one.key)
+        assert not codes.thaw(tx, "saldo")
+    assert officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+
+
+def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with rt.writing() as tx:
+        tx.connection.execute(delete(sent_codes))
+        (one,) = codes.frozen(tx, 10)
+        assert (one.nkp, one.on_file) == (None, None)
+        assert codes.thaw(tx, one.key)

@@ -8,10 +8,12 @@ from flask import Flask
 
 from smsgw.runtime import Runtime
 from smsgw.web.console import (
+    cases,
     draft,
     guard,
     kept,
     keywords,
+    locked,
     login,
     messages,
     operators,
@@ -19,6 +21,7 @@ from smsgw.web.console import (
     registrations,
     rehearsal,
     searches,
+    sends,
     shown,
     tables,
     tryout,
@@ -40,6 +43,10 @@ for _pages in (
     keywords.blueprint,
     wordings.blueprint,
     tables.blueprint,
+    cases.complaints,
+    cases.requests,
+    locked.blueprint,
+    sends.blueprint,
     operators.blueprint,
     operators.audited,
     operators.installed,

@@ -53,7 +53,13 @@ MENU = (
     ),
     Section(
         "People waiting",
-        (Tab("console.registrations.show", "Registrations"),),
+        (
+            Tab("console.registrations.show", "Registrations"),
+            Tab("console.complaints.show", "Complaints"),
+            Tab("console.data_requests.show", "Data requests"),
+            Tab("console.locked.show", "Locked"),
+            Tab("console.sends.show", "Unknown sends"),
+        ),
     ),
     Section(
         "Keywords",
@@ -114,7 +120,6 @@ def set_up(app: Flask, rt: Runtime) -> None:
         is_demo=rt.settings.demo,
         hour_name=lambda at: f"{at.astimezone(zone):%H:%M}",
         day_name=lambda at: f"{at.astimezone(zone):%d-%m}",
-        waiting_url=lambda which: url_for("console.overview.show", which=which),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(lambda: {"operator": g.get("operator")})

@@ -49,10 +49,10 @@ def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime)
     assert "+6289*****0000" in visitor.text
     looked_at(visitor)
     for told in (
-        f"NKP {P2_NKP} {P2_NKP} the same",
-        "Birth date 10-10-1993 10-10-1992 differs",
-        "E-mail – ",
-        f"Phone {STRANGER} {P2} differs",
+        f"NKP the same {P2_NKP} {P2_NKP}",
+        "Birth date differs 10-10-1993 10-10-1992",
+        "E-mail not sent – ",
+        f"Phone differs {STRANGER} {P2}",
     ):
         assert told in visitor.text
     assert noted(rt)[-1] == ("looked", "she called")

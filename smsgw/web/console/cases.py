@@ -1,0 +1,247 @@
+"""Complaints and data requests: what a person has to see to, with the time there is for it."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from handlers.question import CaseKind
+from smsgw import audit, cases, jobs, officers, operators, phone, retention
+from smsgw.audit import Act
+from smsgw.models import Ciphertext
+from smsgw.officers import Fault, TooLate
+from smsgw.operators import MAY, Permission
+from smsgw.retention import NotErased
+from smsgw.runtime import Transaction
+from smsgw.web.console import guard, reasons
+from smsgw.web.console.shown import is_part, page, told
+
+ROWS = 50
+
+complaints = Blueprint("complaints", __name__, url_prefix="/waiting/complaints")
+requests = Blueprint("data_requests", __name__, url_prefix="/waiting/requests")
+Answer = str | Response | tuple[str, int]
+
+
+@complaints.get("/", endpoint="show")
+@guard.needs(Permission.LOOK)
+def show_complaints() -> str:
+    return _list(CaseKind.COMPLAINT)
+
+
+@complaints.get("/<number>", endpoint="one")
+@guard.needs(Permission.LOOK)
+def one_complaint(number: str) -> str:
+    return _complaint(number)
+
+
+@complaints.post("/<number>", endpoint="look")
+@guard.needs(Permission.HELP)
+def look_complaint(number: str) -> str:
+    return _complaint(number, **_looked(CaseKind.COMPLAINT, number))
+
+
+@complaints.post("/<number>/assign")
+@guard.needs(Permission.HELP)
+def assign(number: str) -> Response:
+    with guard.rt().writing() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+        names = {row.id: row.name for row in _helpers(tx)}
+        to = request.form.get("to", 0, type=int)
+        if to not in names:
+            raise BadRequest
+        is_done = cases.assign(tx, number, to)
+        if is_done:
+            _note(tx, Act.CASE_ASSIGNED, case, f"{number}: {names[to]}")
+    name = names[to]
+    flash(told("{name} sees to it.", name=name) if is_done else told("It is closed already."))
+    return redirect(url_for("console.complaints.one", number=number), 303)
+
+
+@complaints.post("/<number>/typed")
+@guard.needs(Permission.HELP)
+def typed(number: str) -> str:
+    """How an answer will look and what it costs, while it is written."""
+    said = request.form.get("said", "")
+    preview = _typed(number, said)
+    if is_part():
+        return page("_typed.html", **_previewed(preview))
+    return _complaint(number, said=said, **_previewed(preview))
+
+
+@complaints.post("/<number>/answer")
+@guard.needs(Permission.HELP)
+def answer(number: str) -> Answer:
+    said, closes = request.form.get("said", ""), "closes" in request.form
+    preview = _typed(number, said)
+    if preview.fault is not None:
+        error = told("The answer was not sent.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 400
+    try:
+        sent = officers.answer(guard.rt(), number, said, guard.operator().actor, closes=closes)
+    except TooLate:
+        error = told("It was closed just now; nothing was sent.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+    for each in sent:
+        jobs.hint(guard.rt(), each.carrier, each.lane)
+    flash(told("The answer is on its way."))
+    return redirect(url_for("console.complaints.one", number=number), 303)
+
+
+@complaints.post("/<number>/close", endpoint="close")
+@guard.needs(Permission.HELP)
+def close_complaint(number: str) -> Response:
+    return _close(CaseKind.COMPLAINT, number, "console.complaints.show")
+
+
+@requests.get("/", endpoint="show")
+@guard.needs(Permission.LOOK)
+def show_requests() -> str:
+    return _list(CaseKind.DATA_REQUEST)
+
+
+@requests.get("/<number>", endpoint="one")
+@guard.needs(Permission.LOOK)
+def one_request(number: str) -> str:
+    return _request(number)
+
+
+@requests.post("/<number>", endpoint="look")
+@guard.needs(Permission.HELP)
+def look_request(number: str) -> str:
+    return _request(number, **_looked(CaseKind.DATA_REQUEST, number))
+
+
+@requests.post("/<number>/erase")
+@guard.needs(Permission.HELP)
+def erase(number: str) -> Answer:
+    """Nothing brings it back, so whose it is, or which, is typed once more."""
+    rt, typed = guard.rt(), request.form.get("confirmed", "").strip()
+    with rt.reading() as tx:
+        case = _case(tx, CaseKind.DATA_REQUEST, number)
+        whose = _phone(tx, case)
+    if typed.upper() != number and (not whose or phone.e164(typed) != whose):
+        error = told("That is neither this number nor the phone's; nothing was erased.")
+        return _request(number, error=error, confirmed=typed), 400
+    try:
+        retention.erase(rt, number, guard.operator().actor)
+    except NotErased:
+        error = told("An SMS to this phone is on its way or in doubt; nothing was erased.")
+        return _request(number, error=error, confirmed=typed), 409
+    jobs.hint(rt, rt.unasked.name, rt.unasked.own_lane)
+    flash(told("{number} is carried out, and the person is told by SMS.", number=number))
+    return redirect(url_for("console.data_requests.show"), 303)
+
+
+@requests.post("/<number>/close", endpoint="close")
+@guard.needs(Permission.HELP)
+def close_request(number: str) -> Response:
+    return _close(CaseKind.DATA_REQUEST, number, "console.data_requests.show")
+
+
+def _list(kind: CaseKind) -> str:
+    after = request.args.get("after", 0, type=int)
+    with guard.rt().reading() as tx:
+        rows = cases.waiting(tx, kind, after, ROWS + 1)
+        phones = {row.id: _phone(tx, row) for row in rows}
+        now = tx.now
+    return page(
+        "cases.html",
+        kind=str(kind),
+        rows=[(row, phones[row.id], _due(row)) for row in rows[:ROWS]],
+        now=now,
+        after=after,
+        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
+    )
+
+
+def _complaint(number: str, **values: Any) -> str:
+    with guard.rt().reading() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+        helpers = _helpers(tx)
+    return _page("complaint.html", case, helpers=helpers, **values)
+
+
+def _request(number: str, **values: Any) -> str:
+    with guard.rt().reading() as tx:
+        case = _case(tx, CaseKind.DATA_REQUEST, number)
+    return _page("data_request.html", case, **values)
+
+
+def _page(template: str, case: Row[Any], **values: Any) -> str:
+    with guard.rt().reading() as tx:
+        masked, now = phone.mask(_phone(tx, case)), tx.now
+    shown = {"case": case, "masked": masked, "due": _due(case), "now": now}
+    return page(template, **shown, **values)
+
+
+def _looked(kind: CaseKind, number: str) -> dict[str, Any]:
+    with guard.rt().writing() as tx:
+        case = _case(tx, kind, number)
+        reasons.look(tx, phone_id=case.phone_id, message_id=case.message_id)
+        answers = cases.answers(tx, case, officers.ANSWERED)
+        return {"told": cases.told(tx, case), "answers": answers, "reason": reasons.given()}
+
+
+def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
+    reason = reasons.given()
+    with guard.rt().writing() as tx:
+        case = _case(tx, kind, number)
+        is_done = cases.close(tx, number)
+        if is_done:
+            _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
+    closed = told("{number} is closed.", number=number)
+    flash(closed if is_done else told("It is closed already."))
+    return redirect(url_for(endpoint), 303)
+
+
+def _case(tx: Transaction, kind: CaseKind, number: str) -> Row[Any]:
+    case = cases.one(tx, kind, number)
+    if case is None:
+        raise NotFound
+    return case
+
+
+def _phone(tx: Transaction, case: Row[Any]) -> str:
+    return tx.vault.decrypt(case.phone, Ciphertext.PHONE) if case.phone else ""
+
+
+def _due(case: Row[Any]) -> datetime:
+    settings = guard.rt().settings
+    return cases.due(case.kind, case.opened_at.astimezone(settings.zone), settings.holidays)
+
+
+def _helpers(tx: Transaction) -> list[Row[Any]]:
+    """Operators who may see to a case."""
+    everybody = operators.everybody(tx)
+    return [
+        row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
+    ]
+
+
+def _typed(number: str, said: str) -> officers.Typed:
+    with guard.rt().reading() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+    return officers.typed(guard.rt().configuration, number, said, case.language)
+
+
+def _previewed(typed: officers.Typed) -> dict[str, Any]:
+    cost = typed.count.segments * guard.rt().settings.segment_rupiah
+    return {"typed": typed, "cost": cost, "fault": _fault(typed.fault) if typed.fault else None}
+
+
+def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
+    ids = {"phone_id": case.phone_id, "message_id": case.message_id}
+    audit.note(tx, act, guard.operator().actor, **ids, detail=detail)
+
+
+def _fault(fault: Fault) -> str:
+    return {
+        Fault.EMPTY: told("There is no text."),
+        Fault.LINK: told("No links in an SMS; after a full stop put a blank."),
+        Fault.CHARACTERS: told("A character in it is not in the alphabet of SMS."),
+        Fault.LONG: told("It is too long."),
+    }[fault]

@@ -1,0 +1,66 @@
+"""Phones that guessed too often, and participants that BUKAN SAYA was said of."""
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw import audit, codes, guesses
+from smsgw.audit import Act
+from smsgw.models import Ciphertext
+from smsgw.operators import Permission
+from smsgw.web.console import guard, reasons
+from smsgw.web.console.shown import page, told
+
+ROWS, FROZEN = 50, 200
+SHOWN_DIGITS = 4
+
+blueprint = Blueprint("locked", __name__, url_prefix="/waiting/locked")
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    after = request.args.get("after", 0, type=int)
+    with guard.rt().reading() as tx:
+        rows = guesses.locked(tx, after, ROWS + 1)
+        phones = {
+            row.id: tx.vault.decrypt(row.number, Ciphertext.PHONE) if row.number else ""
+            for row in rows
+        }
+        frozen = codes.frozen(tx, FROZEN)
+    return page(
+        "locked.html",
+        rows=rows[:ROWS],
+        phones=phones,
+        frozen=frozen,
+        digits=SHOWN_DIGITS,
+        after=after,
+        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
+    )
+
+
+@blueprint.post("/phones/<int:phone_id>")
+@guard.needs(Permission.HELP)
+def unlock(phone_id: int) -> Response:
+    reason = reasons.given()
+    with guard.rt().writing() as tx:
+        is_done = guesses.unlock(tx, phone_id)
+        if is_done:
+            audit.note(tx, Act.UNLOCKED, guard.operator().actor, phone_id=phone_id, detail=reason)
+    return _done(told("The phone is unlocked.") if is_done else told("It was not locked any more."))
+
+
+@blueprint.post("/participants/<key>")
+@guard.needs(Permission.HELP)
+def thaw(key: str) -> Response:
+    reason = reasons.given()
+    with guard.rt().writing() as tx:
+        is_done = codes.thaw(tx, key)
+        if is_done:
+            audit.note(tx, Act.UNLOCKED, guard.operator().actor, detail=reason)
+    message = told("Codes may be sent again, and registrations accepted.")
+    return _done(message if is_done else told("It was not locked any more."))
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return redirect(url_for("console.locked.show"), 303)

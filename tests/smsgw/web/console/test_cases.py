@@ -1,0 +1,161 @@
+"""Complaints are answered and closed; who wants their data erased has it erased."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from smsgw.models import Ciphertext, replies
+from smsgw.models.console import Role
+from smsgw.runtime import Runtime
+from tests.conftest import P1, STRANGER, Clock
+from tests.smsgw.web.console.conftest import As
+from tests.smsgw.web.console.test_registrations import noted, say
+from tests.visitor import logged_in
+
+COMPLAINTS, REQUESTS = "/console/waiting/complaints/", "/console/waiting/requests/"
+FIRST = "ADU-251031-0001"
+WRITTEN = "LAPOR gaji saya tidak dibayar PT Maju"
+
+
+def last_text(rt: Runtime) -> str:
+    with rt.reading() as tx:
+        sealed = select(replies.c.text).order_by(replies.c.id.desc()).limit(1)
+        return tx.vault.decrypt(tx.connection.execute(sealed).scalar_one(), Ciphertext.REPLY)
+
+
+def test_what_is_overdue_says_so(as_: As, rt: Runtime, clock: Clock) -> None:
+    """Said on a Friday: until the next one."""
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.VIEWER)
+    visitor.get(COMPLAINTS)
+    assert f"{FIRST} +6281*****7890" in visitor.text
+    assert "07-11-2025" in visitor.text
+    assert "overdue" not in visitor.text
+    clock.moves(days=8)
+    visitor = as_(Role.AGENT)
+    visitor.get(COMPLAINTS)
+    assert "07-11-2025 overdue" in visitor.text
+
+
+def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
+    app: Flask, rt: Runtime
+) -> None:
+    say(rt, P1, WRITTEN)
+    logged_in(app, rt, Role.AGENT, "budi")
+    logged_in(app, rt, Role.VIEWER, "wati")
+    visitor = logged_in(app, rt, Role.AGENT, "ani")
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert "gaji" not in visitor.text
+    visitor.submit(f"/{FIRST}", reason="my turn")
+    assert f"{P1} " in visitor.text
+    assert WRITTEN in visitor.text
+    assert ">budi<" in visitor.page
+    assert "wati" not in visitor.page
+    visitor.submit("/assign")
+    assert "ani sees to it" in visitor.text
+    visitor.submit("/answer", said="Sudah kami tegur, terima kasih.", closes="yes")
+    assert "The answer is on its way" in visitor.text
+    assert "closed" in visitor.text
+    assert last_text(rt) == f"Aduan {FIRST}: Sudah kami tegur, terima kasih."
+    acts = [act for act, _ in noted(rt)]
+    assert acts[-4:] == ["looked", "case assigned", "case answered", "case closed"]
+    visitor.submit(f"/{FIRST}", reason="once more")
+    assert "Sudah kami tegur" in visitor.text
+    assert FIRST not in visitor.get(COMPLAINTS).text
+
+
+def test_nobody_is_assigned_who_may_not_help(as_: As, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    as_(Role.VIEWER)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    for nobody in ("1", "99", "x"):
+        assert visitor.post(f"{COMPLAINTS}{FIRST}/assign", to=nobody).status_code == 400
+
+
+def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    form = visitor.form("/answer")
+    part = visitor.client.post(
+        f"{COMPLAINTS}{FIRST}/typed",
+        data=form.values | {"said": "x" * 200},
+        headers={"HX-Request": "true"},
+    ).text
+    assert "<html" not in part
+    assert "223 characters, 2 of at most 3 segments, Rp700" in part
+    visitor.post(f"{COMPLAINTS}{FIRST}/typed", said="lihat bit.ly <b>")
+    assert "No links in an SMS" in visitor.text
+    assert "<html" in visitor.page
+    assert visitor.form("/answer").values["said"] == "lihat bit.ly <b>"
+    assert "<b>" not in visitor.page.replace("<b></b>", "")
+
+
+@pytest.mark.parametrize("said", ["", "buka bit.ly", "👍", "x" * 500])
+def test_what_cannot_be_sent_is_not_sent_and_not_lost(as_: As, rt: Runtime, said: str) -> None:
+    say(rt, P1, WRITTEN)
+    before = last_text(rt)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert visitor.submit("/answer", said=said).status_code == 400
+    assert visitor.form("/answer").values["said"] == said
+    assert last_text(rt) == before
+
+
+def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
+    for each in (ani, budi):
+        each.get(f"{COMPLAINTS}{FIRST}")
+    ani.submit("/close", reason="by telephone")
+    assert (f"{FIRST} is closed") in ani.text
+    assert budi.submit("/answer", said="Baik.").status_code == 409
+    assert "closed just now" in budi.text
+    assert ("case closed", f"{FIRST}: by telephone") in noted(rt)
+
+
+@pytest.mark.parametrize("confirmed", [FIRST.lower(), "0899-0000-0000", STRANGER])
+def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: str) -> None:
+    say(rt, STRANGER, "HAPUS DATA")
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{REQUESTS}{FIRST}")
+    for wrong in ("", P1, "ADU-251031-0002"):
+        assert visitor.submit("/erase", confirmed=wrong).status_code == 400
+    assert "nothing was erased" in visitor.text
+    visitor.submit("/erase", confirmed=confirmed)
+    assert f"{FIRST} is carried out" in visitor.text
+    assert FIRST in last_text(rt)
+    assert ("erased", FIRST) in noted(rt)
+    assert "selesai" in say(rt, STRANGER, f"STATUS {FIRST}").reply.text
+
+
+def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, "HAPUS DATA")
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="sending"))
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{REQUESTS}{FIRST}")
+    assert visitor.submit("/erase", confirmed=FIRST).status_code == 409
+    assert "on its way or in doubt" in visitor.text
+    assert FIRST in visitor.get(REQUESTS).text
+
+
+def test_a_request_that_was_taken_back_is_closed(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, "HAPUS DATA")
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{REQUESTS}{FIRST}")
+    visitor.submit("/close", reason="wrote by mistake")
+    assert f"{FIRST} is closed" in visitor.text
+    assert "Nobody waits" in visitor.text
+
+
+def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.AGENT)
+    assert visitor.get(f"{REQUESTS}{FIRST}").status_code == 404
+    visitor.get(REQUESTS)
+    visitor.get("/console/account")
+    assert visitor.post(f"{REQUESTS}{FIRST}/erase", confirmed=FIRST).status_code == 404

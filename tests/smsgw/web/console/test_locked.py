@@ -1,0 +1,100 @@
+"""Locks are opened, and sends in doubt decided, for a reason."""
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import outbox
+from smsgw.carriers.base import Ending, SendError
+from smsgw.models import replies
+from smsgw.models.console import Role
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P2, P2_NKP, STRANGER
+from tests.smsgw.web.console.conftest import As
+from tests.smsgw.web.console.test_registrations import noted, say
+
+LOCKED, SENDS = "/console/waiting/locked/", "/console/waiting/sends/"
+DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
+
+
+def states(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return list(tx.connection.execute(select(replies.c.state).order_by(replies.c.id)).scalars())
+
+
+def in_doubt(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "simulator", "2757", 1)
+        outbox.record(tx, [outbox.Sent(claim, error=SendError(Ending.UNKNOWN, "told"))])
+
+
+def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    visitor = as_(Role.AGENT)
+    visitor.get("/console/")
+    assert "Locked phones 1" in visitor.text
+    visitor.get(LOCKED)
+    assert "+6281*****7890 3 31-10-2025" in visitor.text
+    address = visitor.form("/phones/1").action
+    assert visitor.post(address, reason="").status_code == 400
+    visitor.get(LOCKED)
+    visitor.submit("/phones/1", reason="a slip of the card")
+    assert "The phone is unlocked" in visitor.text
+    assert "+6281*****7890" not in visitor.text
+    assert noted(rt)[-1] == ("unlocked", "a slip of the card")
+    visitor.post(address, reason="once more")
+    assert "It was not locked any more" in visitor.text
+    assert say(rt, P1, f"IURAN {P2_NKP}").verdict.outcome == "not_linked"
+
+
+def test_a_participant_is_unlocked(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    visitor = as_(Role.AGENT)
+    visitor.get(LOCKED)
+    assert "*******5432 +6285*****5678" in visitor.text
+    key = visitor.page.partition("/participants/")[2].partition('"')[0]
+    visitor.submit(f"/participants/{key}", reason="she came to the office")
+    assert "Codes may be sent again" in visitor.text
+    assert "*******5432" not in visitor.text
+    assert noted(rt)[-1] == ("unlocked", "she came to the office")
+
+
+def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    visitor = as_(Role.VIEWER)
+    visitor.get(LOCKED)
+    assert "+6281*****7890" in visitor.text
+    assert "Unlock" not in visitor.text
+    visitor.get("/console/account")
+    assert visitor.post(f"{LOCKED}phones/1", reason="curious").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "state", "act"),
+    [
+        ("resend", "It is sent again", "queued", "resent"),
+        ("close", "It is let be", "refused", "closed"),
+    ],
+)
+def test_a_send_in_doubt_goes_again_or_is_let_be(
+    as_: As, rt: Runtime, wanted: str, told: str, state: str, act: str
+) -> None:
+    in_doubt(rt)
+    visitor = as_(Role.AGENT)
+    visitor.get("/console/")
+    assert "Unknown sends 1" in visitor.text
+    visitor.get(SENDS)
+    assert "+6281*****7890" in visitor.text
+    assert "is being looked up" in visitor.text
+    address = visitor.form("/sends/1").action
+    assert visitor.post(address, reason="he called").status_code == 400
+    assert visitor.get(SENDS).status_code == 200
+    visitor.post(address, reason="he called", do=wanted)
+    assert told in visitor.text
+    assert states(rt) == [state]
+    assert noted(rt)[-1] == (act, "reply 1: he called")
+    visitor.post(address, reason="he called", do=wanted)
+    assert "It is settled already" in visitor.text
