@@ -112,7 +112,11 @@ class Document:
 
 def read(text: str) -> Document:
     """Raises KeywordsError."""
-    raw = parsed(text)
+    return of(parsed(text))
+
+
+def of(raw: Raw) -> Document:
+    """Raises KeywordsError."""
     held = [name for name in SHAPES if name in raw]
     raise_for([fault for name in held for fault in _misfits(raw[name], SHAPES[name], name)])
     try:

@@ -116,7 +116,11 @@ def shipped() -> Configuration:
 def load(text: str, day: date | None = None) -> Configuration:
     """Reads a YAML configuration; of `day`, or (None) as if all that is enabled were in force.
     Raises KeywordsError."""
-    read = document.read(text)
+    return of(document.read(text), day)
+
+
+def of(read: Document, day: date | None = None) -> Configuration:
+    """Raises KeywordsError."""
     grammar = _grammar(read.entries.values(), read.words)  # all, so that clashes are found
     usage = {name: grammar.usage(name) for name in read.entries}
     budgets = {name: entry.budget for name, entry in read.entries.items()}

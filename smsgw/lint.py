@@ -1,12 +1,11 @@
 """What a configuration of keywords may get wrong although every part of it can be read."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from grammar.suggest import SHORTEST, is_slip
 from handlers.misread import ASKED_FIRST
-from smsgw import keywords
-from smsgw.document import KeywordsError, parsed
+from smsgw import document, keywords
+from smsgw.document import KeywordsError, Raw
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
 STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
@@ -17,30 +16,40 @@ CARRIERS_OWN = {"HELP", "INFO"}
 def faults(text: str) -> list[str]:
     """Why a configuration may not be published, each in a sentence; empty where it may."""
     try:
-        keywords.load(text)
+        return faults_of(document.parsed(text))
     except KeywordsError as error:
         return str(error).splitlines()
-    document = parsed(text)
-    owners = dict(_owners(document))
+
+
+def faults_of(raw: Raw) -> list[str]:
+    try:
+        keywords.of(document.of(raw))
+    except KeywordsError as error:
+        return str(error).splitlines()
+    owners = dict(_owners(raw))
     return [
         *_stop_words(owners),
         *_slips(owners),
-        *_shadowed(owners, document),
+        *_shadowed(owners, raw),
     ]
 
 
 def warnings(text: str) -> list[str]:
     """What is worth a look in a configuration that can be published."""
-    owners = dict(_owners(parsed(text)))
+    return warnings_of(document.parsed(text))
+
+
+def warnings_of(raw: Raw) -> list[str]:
+    owners = dict(_owners(raw))
     return [
         f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
         for word in sorted(CARRIERS_OWN & owners.keys())
     ]
 
 
-def _owners(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _owners(raw: Raw) -> Iterator[tuple[str, str]]:
     """Each way to write a keyword, with the keyword."""
-    for name, entry in document["keywords"].items():
+    for name, entry in raw["keywords"].items():
         poster = entry["poster"].partition("<")[0].rstrip(" [#")
         first = poster if "<" not in entry["poster"] else poster.split()[0]
         for alias in (first, *entry.get("aliases", ())):
@@ -66,10 +75,10 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
                 )
 
 
-def _shadowed(owners: Mapping[str, str], document: Mapping[str, Any]) -> Iterator[str]:
+def _shadowed(owners: Mapping[str, str], raw: Raw) -> Iterator[str]:
     """Aliases that never get their turn, because something else is looked for first."""
-    either = document.get("either", {})
-    phrases = [word for each in document.get("services", ()) for word in each.get("words", ())]
+    either = raw.get("either", {})
+    phrases = [word for each in raw.get("services", ()) for word in each.get("words", ())]
     for alias, name in owners.items():
         if alias in either:
             yield f"{alias} ({name}) is never reached: it is asked about under either"

@@ -8,7 +8,7 @@ from itertools import groupby
 from grammar import PosterError, poster
 from handlers.question import Term, Value
 from smsgw import document, gsm7, keywords, lint, replies
-from smsgw.document import DEFAULT_BUDGET, Document, KeywordsError
+from smsgw.document import DEFAULT_BUDGET, Document, KeywordsError, Raw
 from smsgw.keywords import Offer
 from smsgw.replies import WordingError
 
@@ -138,13 +138,13 @@ class _Section:
         return None
 
 
-def of(text: str, name: str, rupiah: int) -> Preview:
+def of(raw: Raw, name: str, rupiah: int) -> Preview:
     """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
-    faults = lint.faults(text)
+    faults = lint.faults_of(raw)
     own = tuple(each for each in faults if _is_about(each, name))
     others = tuple(each for each in faults if each not in own)
     try:
-        read = document.read(text)
+        read = document.of(raw)
     except KeywordsError:
         return Preview(own, others)
     entry, usage = read.entries.get(name), _usage(read)
@@ -159,7 +159,7 @@ def of(text: str, name: str, rupiah: int) -> Preview:
     return Preview(
         own,
         others,
-        tuple(each for each in lint.warnings(text) if _is_about(each, name)),
+        tuple(each for each in lint.warnings_of(raw) if _is_about(each, name)),
         usage.get(name),
         {wording: _values(offer, usage) for wording, offer in offers.items()},
         {

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from smsgw import document, gsm7, keywords, preview, replies
+from smsgw.document import parsed
 from smsgw.gsm7 import Encoding
 from smsgw.preview import DOUBLE, WIDE, Preview, Run, Shown
 from tests.smsgw.test_document import changed, with_made
@@ -20,7 +21,7 @@ def worded(text: str, **entry: Any) -> Preview:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
         raw["keywords"]["kontak"] |= entry
 
-    return preview.of(changed(change), "kontak", RUPIAH)
+    return preview.of(parsed(changed(change)), "kontak", RUPIAH)
 
 
 def shown(text: str, **entry: Any) -> Shown:
@@ -36,9 +37,9 @@ def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
 
 
 def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
-    text = document.shipped()
+    raw = parsed(document.shipped())
     for section in {name.partition(".")[0] for name in keywords.WORDINGS}:
-        told = preview.of(text, section, RUPIAH)
+        told = preview.of(raw, section, RUPIAH)
         assert (told.own, told.others) == ((), ())
         assert told.wordings
         for languages in told.wordings.values():
@@ -52,7 +53,7 @@ def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
 
 
 def test_a_reply_is_shown_as_it_is_sent() -> None:
-    told = preview.of(document.shipped(), "saldo", RUPIAH)
+    told = preview.of(parsed(document.shipped()), "saldo", RUPIAH)
     balance = told.wordings["balance"]["id"]
     assert told.usage == "SALDO NKP"
     assert balance.ordinary.text == (
@@ -109,7 +110,7 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
-    told = preview.of(changed(change), "saldo", RUPIAH)
+    told = preview.of(parsed(changed(change)), "saldo", RUPIAH)
     assert told.wordings["balance"]["id"] == Shown("a brace has no partner")
     assert told.wordings["balance"]["en"].ordinary
     assert told.own == ("saldo.balance (id): a brace has no partner",)
@@ -136,13 +137,13 @@ def test_a_poster_that_cannot_be_read_is_this_keywords_fault() -> None:
 
 
 def test_what_is_no_configuration_has_faults_only() -> None:
-    told = preview.of("keywords: {}", "kontak", RUPIAH)
+    told = preview.of({"keywords": {}}, "kontak", RUPIAH)
     assert told.others
     assert told.wordings == {}
 
 
 def test_a_tables_own_values_are_shown() -> None:
-    told = preview.of(changed(with_made), "mitra", RUPIAH)
+    told = preview.of(parsed(changed(with_made)), "mitra", RUPIAH)
     assert told.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
@@ -150,11 +151,11 @@ def test_a_tables_own_values_are_shown() -> None:
 
 
 def test_it_keeps_up_with_typing() -> None:
-    text = changed(with_made)
-    preview.of(text, "info", RUPIAH)
+    raw = parsed(changed(with_made))
+    preview.of(raw, "info", RUPIAH)
     took = []
     for _ in range(5):
         begun = time.process_time()
-        preview.of(text, "info", RUPIAH)
+        preview.of(raw, "info", RUPIAH)
         took.append(time.process_time() - begun)
     assert min(took) < 0.1

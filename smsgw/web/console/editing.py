@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from itertools import chain, count
 
@@ -40,13 +41,23 @@ class Block:
     words: str | None = None  # that ask for it, where it is a topic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held:
     """The draft, or what one is begun with, beside what is published."""
 
     raw: Raw
-    published: Raw
-    is_draft: bool
+    newest: str | None  # the text of what is published, where there is a draft
+
+    @property
+    def is_draft(self) -> bool:
+        return self.newest is not None
+
+    @cached_property
+    def published(self) -> Raw:
+        """Not at every pause in typing: this takes as long as all else."""
+        if self.newest is None:
+            return self.raw
+        return document.parsed(document.completed(self.newest))
 
     def part(self, group: str, name: str) -> Raw | None:
         found = mapping(self.raw, group).get(name)
@@ -73,8 +84,8 @@ class Held:
 def looked_at() -> Held:
     with guard.rt().reading() as tx:
         text, edition = publishing.begun(tx)
-        answering = publishing.answering(tx) if edition else text
-    return Held(document.parsed(text), document.parsed(answering), edition > 0)
+        newest = publishing.current(tx).text if edition else None
+    return Held(document.parsed(text), newest)
 
 
 def mapping(raw: Mapping[str, object], key: str) -> Raw:
@@ -113,8 +124,8 @@ def meanwhile() -> str:
 
 def previewed(raw: Raw, group: str, name: str, part: Raw) -> Preview:
     """Of the draft as it would be."""
-    text = document.dumped({**raw, group: {**mapping(raw, group), name: part}})
-    return preview.of(text, name, guard.rt().settings.segment_rupiah)
+    edited = {**raw, group: {**mapping(raw, group), name: part}}
+    return preview.of(edited, name, guard.rt().settings.segment_rupiah)
 
 
 def keyword(part: Raw, form: Form) -> Raw:

@@ -182,7 +182,7 @@ def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
         part=typed,
         blocks=blocks,
         told=editing.previewed(held.raw, KEYWORDS, name, typed),
-        change=held.change(KEYWORDS, name),
+        held=held,
         may_be_off=name not in ALWAYS,
         slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),
         tables=list(mapping(held.raw, TABLES)),

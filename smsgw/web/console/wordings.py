@@ -63,7 +63,7 @@ def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
         name=name,
         blocks=editing.blocks(typed, editing.wanted(name, {})),
         told=editing.previewed(held.raw, WORDINGS, name, typed),
-        change=held.change(WORDINGS, name),
+        held=held,
         titles=_titles(),
         keys={},
         **values,
