@@ -1,9 +1,10 @@
 """A month of messages for the demonstration, each answered and sent, for figures worth a look."""
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from smsgw import responder, sending, transcript
@@ -17,6 +18,7 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 FILES = ("asked-well", "sloppy-balance", "other-messages", "wrong-messages")
 PHONES = [f"+62841{number:08}" for number in range(120)]  # never assigned
 LANE = "2757"
+SEEN_TO = re.compile("DAFTAR|LAPOR|HAPUS|ADU", re.IGNORECASE)  # what officers would be left with
 BY_HOUR = [1, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 20, 16, 18, 20, 18, 16, 14, 12, 12, 10, 8, 4, 2]
 
 
@@ -25,9 +27,10 @@ def speak(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
     chance = random.Random(seed)
     clock = Clock(rt.now())
     then = replace(rt, now=clock)
-    texts = list(_texts())
-    for number, at in enumerate(_instants(rt.now(), a_day, chance)):
-        clock.now = at
+    texts = [text for text in _texts() if not SEEN_TO.search(text)]
+    local = rt.now().astimezone(rt.settings.zone)
+    for number, at in enumerate(_instants(local, a_day, chance)):
+        clock.now = at.astimezone(UTC)
         sms = IncomingSms(
             "simulator", f"month-{number}", chance.choice(PHONES), LANE, chance.choice(texts)
         )

@@ -1,16 +1,21 @@
 """What operators do all day, in a browser, with scripts and without."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from smsgw.models.console import Role
-from tests.browser.desk import ABSENT, Demo, desk
+from tests.browser.desk import ABSENT, Demo, Desk, desk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
 PASSWORD = "a long password for tests"
 
 
-def test_the_first_login(browser, demo: Demo, scripts: bool) -> None:
+def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
     """By the address that `make run` prints; a password set then lets in afterwards."""
     once = demo.told if scripts else demo.once(Role.ADMIN, "en")
     with desk(browser, demo, scripts=scripts) as made:
@@ -27,10 +32,57 @@ def test_the_first_login(browser, demo: Demo, scripts: bool) -> None:
         page.wait_for_url("**/console/")
 
 
-def test_the_overview_goes_on_by_itself(browser, demo: Demo) -> None:
+def test_the_overview_goes_on_by_itself(browser: "Browser", demo: Demo) -> None:
     with desk(browser, demo, scripts=True) as made:
         page = made.log_in(demo.once(Role.VIEWER, "en")).page
         today = page.locator(".figures div", has_text="Messages today").locator("dd")
         before = today.inner_text()
         demo.say("SALDO", "+6281234567890")
         expect(today).not_to_have_text(before, timeout=30_000)
+
+
+NOT_ON_FILE = {
+    True: ("+6289911110001", "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#20098765432"),
+    False: ("+6289911110002", "DAFTAR SALDO#3578012505880000#AGUS WIJAYA#25-05-1988#21000000017"),
+}
+
+
+def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
+    sender, text = NOT_ON_FILE[scripts]
+    demo.say(text, sender)
+    page = admin.open("/console/")
+    page.get_by_role("link", name="Registrations").first.click()
+    page.get_by_role("link", name=f"{sender[-4:]}").click()
+    assert text.split("#")[1] not in page.content()
+    page.get_by_label("Reason").fill("it waits")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".compared")).to_contain_text(text.split("#")[1])
+    page.get_by_label("Reason").first.fill("seen the identity card")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.locator(".note")).to_be_visible()
+    assert "Rp" in demo.say("SALDO", sender)
+
+
+def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
+    page = admin.open("/console/try/")
+    page.get_by_label("Phone that sends").fill("+6285612345678")
+    for said, told in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
+        page.get_by_label("Message").fill(said)
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(".theirs").last).to_contain_text(told)
+    page.get_by_role("link", name="Start over").click()
+    expect(page.locator(".theirs")).to_have_count(0)
+    assert "Balas YA" in demo.say("SALDO 20098765432", "+6285612345678")  # nothing was kept
+
+
+def test_the_keypad_writes(browser: "Browser", demo: Demo) -> None:
+    """SALDO as one taps it: 7777 2 555 3 666."""
+    with desk(browser, demo, scripts=True) as made:
+        page = made.log_in(demo.once(Role.EDITOR, "en")).open("/console/try/")
+        page.get_by_label("Phone that sends").fill("+6284199990001")
+        for key in "77772555":
+            page.locator(f"[data-key='{key}']").click()
+        page.locator("[data-key='3']").click()
+        for _ in range(3):
+            page.locator("[data-key='6']").click()
+        expect(page.get_by_label("Message")).to_have_value("SALDO")

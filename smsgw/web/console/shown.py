@@ -175,8 +175,9 @@ def told(text: str, **values: object) -> str:
 def number(value: float | None) -> str:
     if value is None:
         return "–"
-    value = round(value, 1)
-    shown = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+    places = 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 2
+    shown = f"{round(value, places):,.{places}f}"
+    shown = shown.rstrip("0").rstrip(".") if places else shown
     return shown.translate(str.maketrans(",.", ".,"))
 
 

@@ -1,0 +1,73 @@
+"""Makes the README's pictures of the console anew: `PYTHONPATH=. .venv/bin/python docs/console.py`.
+
+Over a month of made-up messages of the demonstration; needs `make browser` and Debian's chromium.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from smsgw.models.console import Role
+from tests import month
+from tests.browser.desk import CHROMIUM, FLAGS, Demo, Desk
+
+FOLDER = Path(__file__).parent / "console"
+A_DAY = 120  # messages
+SIZE = {"width": 1180, "height": 900}
+WAITING = (
+    ("+6289911110001", "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#20098765432"),
+    ("+6281234567890", "LAPOR iuran bulan lalu belum disetor"),
+    ("+6281234567890", "SALDO"),
+)
+
+
+def overview(page: Page) -> None:
+    page.locator(".figures").wait_for()
+
+
+def keyword(page: Page) -> None:
+    """With a wording that has just become too long for one SMS."""
+    page.goto(page.url.removesuffix("/") + "/keywords/saldo")
+
+
+def phone(page: Page) -> None:
+    page.goto(page.url.removesuffix("/") + "/try/")
+    page.get_by_label("Phone that sends").fill("+6281234567890")
+    for text in ("tolong cek saldo dong pak", "klaim sy sdh cair blm"):
+        page.get_by_label("Message").fill(text)
+        page.get_by_role("button", name="Send").click()
+        page.locator(".mine", has_text=text).wait_for()
+
+
+PICTURES: dict[str, Callable[[Page], None]] = {
+    "overview": overview,
+    "keyword": keyword,
+    "phone": phone,
+}
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        demo = Demo(Path(folder))
+        try:
+            month.speak(demo.rt, A_DAY)
+            for sender, text in WAITING:
+                demo.say(text, sender)
+            time.sleep(15)  # until the clock has counted them
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            for name, show in PICTURES.items():
+                context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
+                page = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en")).page
+                show(page)
+                page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+                context.close()
+        finally:
+            demo.close()
+
+
+if __name__ == "__main__":
+    main()
