@@ -1,5 +1,8 @@
 """What operators do all day, in a browser, with scripts and without."""
 
+import itertools
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
+STRANGERS = (f"+62841{number:08}" for number in itertools.count())  # each may ask so often
 PASSWORD = "a long password for tests"
 
 
@@ -86,3 +90,43 @@ def test_the_keypad_writes(browser: "Browser", demo: Demo) -> None:
         for _ in range(3):
             page.locator("[data-key='6']").click()
         expect(page.get_by_label("Message")).to_have_value("SALDO")
+
+
+def test_a_wording_is_changed_published_and_brought_back(
+    admin: Desk, demo: Demo, scripts: bool
+) -> None:
+    def asked() -> str:
+        return demo.say("KONTAK", next(STRANGERS))
+
+    before = asked()
+    page = admin.open("/console/keywords/kontak")
+    wording = page.get_by_role("group", name="kontak.ways").get_by_label("Indonesian")
+    wording.fill("Hubungi kami. " * 12)
+    if not scripts:
+        page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("2 segments instead of 1").first).to_be_visible()
+    wording.fill("Telp {call_centre}, kami siap membantu.")
+    page.get_by_role("button", name="Save in the draft").click()
+    expect(page.locator(".note")).to_be_visible()
+    assert asked() == before  # nobody is answered by a draft
+    page = admin.open("/console/draft/")
+    expect(page.locator("ins").first).to_contain_text("kami siap membantu")
+    page.get_by_label("Why").fill("shorter")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.locator(".note")).to_be_visible()
+    assert until(lambda: "siap membantu" in asked())
+    page = admin.open("/console/versions/")
+    page.locator("tbody tr").nth(1).get_by_role("link").click()
+    page.get_by_label("Why").fill("the old one was better")
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.locator(".note")).to_be_visible()
+    assert until(lambda: asked() == before)
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Within the five seconds that another version may take."""
+    end = time.monotonic() + 5
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+    return True
