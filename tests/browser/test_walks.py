@@ -1,17 +1,20 @@
 """What operators do all day, in a browser, with scripts and without."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
+from smsgw.models import Ciphertext, phones, replies
 from smsgw.models.console import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
@@ -130,3 +133,63 @@ def until(is_so: Callable[[], bool]) -> bool:
         if time.monotonic() > end:
             return False
     return True
+
+
+def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
+    sender, text = next(STRANGERS), "gaji kami belum dibayar sejak Maret"
+    number = re.search(r"ADU-\d+-\d+", demo.say(f"LAPOR {text}", sender))
+    assert number is not None
+    page = admin.open("/console/")
+    page.get_by_role("link", name="Complaints").first.click()
+    page.get_by_role("link", name=number[0]).click()
+    assert text not in page.content()
+    page.get_by_label("Reason").first.fill("to answer it")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("main")).to_contain_text(text)
+    page.get_by_role("button", name="Assign").click()
+    expect(page.locator(".note")).to_be_visible()
+    page.get_by_label("Text").fill(
+        "Kami sudah menegur perusahaan. Bila belum dibayar, balas SMS ini."
+    )
+    if not scripts:
+        page.get_by_role("button", name="Only look at it").click()
+    expect(page.locator("#typed")).to_contain_text("segment")
+    page.get_by_label("and close the complaint").check()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".note")).to_be_visible()
+    assert until(lambda: "menegur perusahaan" in last_sent(demo, sender))
+
+
+def last_sent(demo: Demo, sender: str) -> str:
+    """What a carrier took last for that phone."""
+    with demo.rt.reading() as tx:
+        row = tx.connection.execute(
+            select(replies.c.text)
+            .join(phones, phones.c.id == replies.c.phone_id)
+            .where(phones.c.hash == tx.vault.hash(sender, "phone"), replies.c.state == "sent")
+            .order_by(replies.c.id.desc())
+        ).first()
+        return tx.vault.decrypt(row.text, Ciphertext.REPLY) if row else ""
+
+
+def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> None:
+    word = "DOMPETKU" if scripts else "CELENGANKU"
+    for _ in range(3):
+        demo.say(f"{word} dong", next(STRANGERS))
+    page = admin.open("/console/keywords/saldo")
+    aliases = page.get_by_label("Other words for it")
+    aliases.fill(f"{aliases.input_value()}, {word}")
+    page.get_by_role("button", name="Save in the draft").click()
+    page = admin.open("/console/rehearsal/")
+    page.get_by_role("button", name="Rehearse").click()
+    if scripts:
+        expect(page.locator("main")).to_contain_text("done", timeout=30_000)
+    assert until(lambda: "done" in reloaded(page))
+    understood = page.locator(".figures div", has_text="Newly understood").locator("dd")
+    expect(understood).to_have_text(re.compile("[3-9]"))
+    expect(page.locator("table").first).to_contain_text(f"{word} DONG")
+
+
+def reloaded(page: "Page") -> str:
+    page.reload()
+    return page.locator("main").inner_text()
