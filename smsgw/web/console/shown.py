@@ -69,6 +69,7 @@ MENU = (
             Tab("console.tables.show", "Tables"),
             Tab("console.draft.show", "Draft"),
             Tab("console.versions.show", "Versions"),
+            Tab("console.not_understood.show", "Unknown messages"),
             Tab("console.rehearsal.show", "Rehearsal"),
         ),
     ),

@@ -1,0 +1,71 @@
+"""What people wrote and was not understood, by shape, and its way into the draft."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw import document, keywords, not_understood, publishing
+from smsgw.document import KeywordsError
+from smsgw.not_understood import SEVERAL, Alias, Filler, NotAccepted
+from smsgw.operators import Permission
+from smsgw.publishing import Outdated
+from smsgw.web.console import guard
+from smsgw.web.console.shown import page, told
+
+DAYS = (1, 7, 30)
+ALIAS, FILLER = "alias", "filler"
+
+blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@guard.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@guard.needs(Permission.DRAFT)
+def accept() -> Answer:
+    form = request.form
+    said, words = (not_understood.words_of(form.get(name, "")) for name in ("said", "words"))
+    is_filler = form.get("kind") == FILLER
+    change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
+    try:
+        not_understood.accept(guard.rt(), change, said, guard.operator().actor)
+    except NotAccepted as error:
+        why = told("Nothing was changed: {why}", why=str(error))
+        return _page(error=why, typed=form), 409
+    except Outdated:
+        why = told("The draft was changed at this instant; press once more.")
+        return _page(error=why, typed=form), 409
+    flash(told("{words} is in the draft now, with a transcript that shows it.", words=words))
+    return redirect(url_for("console.not_understood.show", days=_days()), 303)
+
+
+def _page(**values: Any) -> str:
+    rt, days = guard.rt(), _days()
+    with rt.reading() as tx:
+        draft, answering = publishing.draft(tx), publishing.answering(tx)
+    text, is_faulty = _readable(draft.text if draft else answering, answering)
+    found = not_understood.gather(rt, rt.now() - timedelta(days=days), text)
+    names = sorted(document.read(text).entries)
+    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": SEVERAL}
+    return page("not_understood.html", found=found, days=days, choices=DAYS, **values)
+
+
+def _readable(text: str, instead: str) -> tuple[str, bool]:
+    """A draft with faults reads nothing; what is published does."""
+    try:
+        keywords.load(text)
+    except KeywordsError:
+        return instead, True
+    return text, False
+
+
+def _days() -> int:
+    days = request.values.get("days", 7, type=int)
+    return days if days in DAYS else 7
