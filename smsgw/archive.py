@@ -1,10 +1,10 @@
 """Messages as operators look for them: the newest, those of a kind or of some days, one phone's.
 
-Pages go by id, newest first, and whatever is asked for is one range of one index:
+Pages go by id, newest first, each from one index, whatever a planner believes to be seldom:
 
     all, or days           id; of days from their first message to their last
     a keyword              (keyword, id); likewise an outcome, a carrier, a phone
-    two or more of these   the first one's, LOOKS_AT messages at a time: two kinds that never come
+    two or more of these   the rarest one's, LOOKS_AT messages at a time: two kinds that never come
                            together would otherwise be looked for among all messages there are
 
 Numbers are masked here, and a text is opened for who has said why.
@@ -13,13 +13,13 @@ Numbers are masked here, and a text is opened for who has said why.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import Column, ColumnElement, Row, Select, func, select, true, tuple_
+from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
 
 from smsgw import phone, replies
 from smsgw.models import Ciphertext, messages, phones
@@ -28,11 +28,19 @@ from smsgw.runtime import Runtime, Transaction
 
 PAGE = 50
 BATCH = 1000  # of what is exported, in one short read
-LOOKS_AT = 100_000
+LOOKS_AT = 5000
 AFTER_ALL = 2**62  # no id is so high
 # Who reads such a reply could bind another's number: it is nobody's but the person's.
 SECRET = {"disclosure.code"}
-CLOCKS_DIFFER = timedelta(minutes=5)  # of processes; by so much a later id may be of earlier
+NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
+
+LISTED = (
+    *("id", "received_at", "carrier", "lane", "phone_id", "keyword", "outcome", "reason"),
+    *("state", "configuration"),
+)
+
+Kind = tuple[Column[Any], int | str]  # what a message is in one respect
+Chosen = TypeVarTuple("Chosen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,12 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None  # and no message of that instant
 
+    def is_within(self, at: datetime) -> bool:
+        is_since = self.since is None or at >= self.since
+        return is_since and (self.until is None or at < self.until)
+
     @property
-    def kinds(self) -> list[tuple[Column[Any], int | str]]:
+    def kinds(self) -> list[Kind]:
         each = (
             (messages.c.phone_id, self.phone_id),
             (messages.c.keyword, self.keyword),
@@ -150,12 +162,14 @@ def page(
     looks_at: int = LOOKS_AT,
 ) -> Page:
     first, end = span(tx, filters, before)
-    low = first if _is_quick(filters) else max(first, end - looks_at)
-    rows = tx.connection.execute(_list(filters, low, end, limit + 1)).all()
-    seen = _with_replies(tx, [_seen(tx, row) for row in rows[:limit]])
+    kinds, low = _rarest_first(tx, filters.kinds, end, looks_at)
+    found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
+    rows = [row for row in found if row.id >= first]
+    within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
+    seen = _with_replies(tx, within)
     if len(rows) > limit:
-        return Page(seen, seen[-1].id)
-    if low > first:
+        return Page(seen, rows[limit - 1].id)
+    if low is not None and low > first:
         return Page(seen, low, _received(tx, low))
     return Page(seen, None)
 
@@ -173,24 +187,19 @@ def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Seen]]:
 
 
 def span(tx: Transaction, filters: Filters, before: int | None = None) -> tuple[int, int]:
-    """Ids, the second one excluded, of which all that is asked for is."""
-    at, ids = messages.c.received_at, select(messages.c.id)
-    first, last = 0, _newest(tx)
+    """Ids, the second one excluded, between which all that is asked for is."""
+    at, id_ = messages.c.received_at, messages.c.id
+    newest = _newest(tx)
+    first, last = 0, newest
     if filters.since is not None:
-        begins = ids.where(at >= filters.since - CLOCKS_DIFFER).order_by(at, messages.c.id)
-        found = tx.connection.execute(begins.limit(1)).scalar()
-        first = last + 1 if found is None else found
+        earliest = select(id_).where(at >= filters.since).order_by(at, id_).limit(NEIGHBOURS)
+        found = tx.connection.execute(select(func.min(earliest.subquery().c.id))).scalar()
+        first = newest + 1 if found is None else found
     if filters.until is not None:
-        ends = ids.where(at < filters.until + CLOCKS_DIFFER)
-        newest = ends.order_by(at.desc(), messages.c.id.desc()).limit(1)
-        last = tx.connection.execute(newest).scalar() or 0
+        latest = select(id_).where(at < filters.until).order_by(at.desc(), id_.desc())
+        within = latest.limit(NEIGHBOURS).subquery()
+        last = tx.connection.execute(select(func.max(within.c.id))).scalar() or 0
     return first, last + 1 if before is None else min(before, last + 1)
-
-
-def within(filters: Filters) -> ColumnElement[bool]:
-    at = messages.c.received_at
-    since = at >= filters.since if filters.since else true()
-    return since & (at < filters.until if filters.until else true())
 
 
 def one(tx: Transaction, message_id: int) -> Seen | None:
@@ -199,7 +208,7 @@ def one(tx: Transaction, message_id: int) -> Seen | None:
 
 def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
     """Newest first."""
-    rows = tx.connection.execute(_listed.where(messages.c.id.in_(message_ids)))
+    rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
     seen = [_seen(tx, row) for row in rows]
     return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
 
@@ -239,32 +248,53 @@ def talk(
     return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
 
 
-_listed = select(
-    *(messages.c.id, messages.c.received_at, messages.c.carrier, messages.c.lane),
-    *(messages.c.phone_id, messages.c.keyword, messages.c.outcome, messages.c.reason),
-    *(messages.c.state, messages.c.configuration, phones.c.number),
-).outerjoin_from(messages, phones, phones.c.id == messages.c.phone_id)
+def _rarest_first(
+    tx: Transaction, kinds: Sequence[Kind], end: int, looks_at: int
+) -> tuple[Sequence[Kind], int | None]:
+    """And the id of the last one of that kind that is looked at, where there may be more."""
+    if len(kinds) < 2:
+        return kinds, None
+    reach = {kind: _reach(tx, kind, end, looks_at) for kind in kinds}
+    ordered = sorted(kinds, key=lambda kind: reach[kind] or 0)
+    return ordered, reach[ordered[0]]
 
 
-def _list(filters: Filters, low: int, end: int, limit: int) -> Select[*tuple[Any, ...]]:
-    """Those with low <= id < end. Which index serves is not left to what a planner believes to be
-    seldom: rows are compared as the index orders them, and further kinds cannot use another."""
-    kinds = filters.kinds
-    if kinds:
-        (column, value), *others = kinds
-        key = tuple_(column, messages.c.id)
-        found = _listed.where(key >= tuple_(value, low), key < tuple_(value, end))
-        found = found.where(*(func.coalesce(each, "") == wanted for each, wanted in others))
-        ordered = found.order_by(column.desc(), messages.c.id.desc())
+def _reach(tx: Transaction, kind: Kind, end: int, looks_at: int) -> int | None:
+    last = _of_kind(select(messages.c.id), kind, end).offset(looks_at - 1).limit(1)
+    found: int | None = tx.connection.execute(last).scalar()
+    return found
+
+
+def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[*tuple[Any, ...]]:
+    """Further kinds are looked for among the first one's."""
+    if len(kinds) < 2:
+        table: FromClause = messages
+        found = _listed(table)
+        found = _of_kind(found, kinds[0], end) if kinds else _before(found, end)
     else:
-        found = _listed.where(messages.c.id >= low, messages.c.id < end)
-        ordered = found.order_by(messages.c.id.desc())
-    return ordered.where(within(filters)).limit(limit)
+        table = _of_kind(select(messages), kinds[0], end).limit(looks_at).subquery()
+        of_others = (table.c[column.key] == value for column, value in kinds[1:])
+        first = table.c[kinds[0][0].key]
+        found = _listed(table).where(*of_others).order_by(first.desc(), table.c.id.desc())
+    return found.limit(limit)
 
 
-def _is_quick(filters: Filters) -> bool:
-    """A phone has not so many messages that looking through them takes long."""
-    return len(filters.kinds) < 2 or filters.phone_id is not None
+def _listed(table: FromClause) -> Select[*tuple[Any, ...]]:
+    columns = (table.c[name] for name in LISTED)
+    joined = table.outerjoin(phones, phones.c.id == table.c.phone_id)
+    return select(*columns, phones.c.number).select_from(joined)
+
+
+def _of_kind(found: Select[*Chosen], kind: Kind, end: int) -> Select[*Chosen]:
+    """Rows are compared and ordered as the index is. Its end is a limit: PostgreSQL would not stop
+    at a lower id, but go through all of the kind."""
+    column, value = kind
+    is_before = tuple_(column, messages.c.id) < tuple_(value, end)
+    return found.where(column >= value, is_before).order_by(column.desc(), messages.c.id.desc())
+
+
+def _before(found: Select[*Chosen], end: int) -> Select[*Chosen]:
+    return found.where(messages.c.id < end).order_by(messages.c.id.desc())
 
 
 def _newest(tx: Transaction) -> int:

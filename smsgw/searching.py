@@ -54,8 +54,8 @@ def run(rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS) 
         found = Found.model_validate(task.found)
     while found.at < found.end:
         with rt.reading() as tx:
-            rows = _next(tx, day, found, at_once)
-            found = _looked(tx, found, rows, words)
+            rows = _next(tx, found, at_once)
+            found = _looked(tx, found, day, rows, words)
         if len(rows) < at_once or len(found.hits) > most:
             is_cut, hits = len(found.hits) > most, found.hits[:most]
             found = found.model_copy(update={"at": found.end, "is_cut": is_cut, "hits": hits})
@@ -72,23 +72,29 @@ def _begun(rt: Runtime, day: Filters) -> Found:
     return Found(first=first, at=first, end=max(first, end))
 
 
-def _next(tx: Transaction, day: Filters, found: Found, limit: int) -> Sequence[Row[int, bytes]]:
-    of_it = (messages.c.id >= found.at, messages.c.id < found.end, archive.within(day))
-    rows = select(messages.c.id, messages.c.text).where(*of_it).order_by(messages.c.id)
+def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[int, datetime, bytes]]:
+    of_it = (messages.c.id >= found.at, messages.c.id < found.end)
+    columns = (messages.c.id, messages.c.received_at, messages.c.text)
+    rows = select(*columns).where(*of_it).order_by(messages.c.id)
     return tx.connection.execute(rows.limit(limit)).all()
 
 
 def _looked(
-    tx: Transaction, found: Found, rows: Sequence[Row[int, bytes]], words: Sequence[str]
+    tx: Transaction,
+    found: Found,
+    day: Filters,
+    rows: Sequence[Row[int, datetime, bytes]],
+    words: Sequence[str],
 ) -> Found:
-    held = [row for row in rows if row.text is not None]
+    of_day = [row for row in rows if day.is_within(row.received_at)]
+    held = [row for row in of_day if row.text is not None]
     hits = [row.id for row in held if _holds(tx, row.text, words)]
     return found.model_copy(
         update={
             "at": rows[-1].id + 1 if rows else found.end,
             "hits": [*found.hits, *hits],
             "looked": found.looked + len(held),
-            "destroyed": found.destroyed + len(rows) - len(held),
+            "destroyed": found.destroyed + len(of_day) - len(held),
         }
     )
 
