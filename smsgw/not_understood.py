@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import groupby, islice, takewhile
 from typing import Any
 
@@ -22,6 +23,7 @@ from grammar.suggest import near
 from handlers.misread import ASKED_FIRST
 from handlers.question import Outcome
 from smsgw import document, kept, keywords, lint, publishing, transcript
+from smsgw.document import Document
 from smsgw.ledger import demo
 from smsgw.models import Ciphertext, messages
 from smsgw.runtime import Runtime, Transaction
@@ -87,10 +89,17 @@ class Gathered:
 Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 
 
+@lru_cache(maxsize=2)
+def reader(text: str) -> tuple[Grammar, Document]:
+    """What reads by a configuration. Raises KeywordsError."""
+    read = document.read(text)
+    return keywords.of(read).grammar, read
+
+
 def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathered:
     """`text`: of the configuration that is to understand them. `most`: messages, the newest.
     Raises KeywordsError."""
-    grammar, read = keywords.load(text).grammar, document.read(text)
+    grammar, read = reader(text)
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
         texts = [tx.vault.decrypt(row.text, Ciphertext.MESSAGE) for row in rows[:most]]
@@ -265,7 +274,7 @@ def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
             yield Filler(word, said.keyword)
 
 
-def _hints(read: document.Document) -> Mapping[str, str]:
+def _hints(read: Document) -> Mapping[str, str]:
     """Words that tell a keyword, although they are not enough to write it."""
     owners: dict[str, set[str]] = {}
     for name, entry in read.entries.items():

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw import document, keywords, not_understood, publishing
+from smsgw import not_understood, publishing
 from smsgw.document import KeywordsError
 from smsgw.not_understood import SEVERAL, Alias, Filler, NotAccepted
 from smsgw.operators import Permission
@@ -52,7 +52,7 @@ def _page(**values: Any) -> str:
         draft, answering = publishing.draft(tx), publishing.answering(tx)
     text, is_faulty = _readable(draft.text if draft else answering, answering)
     found = not_understood.gather(rt, rt.now() - timedelta(days=days), text)
-    names = sorted(document.read(text).entries)
+    names = sorted(not_understood.reader(text)[1].entries)
     values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": SEVERAL}
     return page("not_understood.html", found=found, days=days, choices=DAYS, **values)
 
@@ -60,7 +60,7 @@ def _page(**values: Any) -> str:
 def _readable(text: str, instead: str) -> tuple[str, bool]:
     """A draft with faults reads nothing; what is published does."""
     try:
-        keywords.load(text)
+        not_understood.reader(text)
     except KeywordsError:
         return instead, True
     return text, False
