@@ -40,7 +40,7 @@ def keep(tx: Transaction, name: str, text: str, author: str) -> int:
     if len(text) > LONGEST_TEXT:
         raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
     row = {
-        "name": name,
+        "name": tx.vault.encrypt(name, Ciphertext.TRANSCRIPT_NAME),
         "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT),
         "made_at": tx.now,
         "made_by": author,
@@ -72,5 +72,6 @@ def remove(tx: Transaction, number: int, actor: str) -> None:
 
 
 def _kept(tx: Transaction, row: Row[Any]) -> Kept:
+    name = tx.vault.decrypt(row.name, Ciphertext.TRANSCRIPT_NAME)
     text = tx.vault.decrypt(row.text, Ciphertext.TRANSCRIPT)
-    return Kept(row.id, row.name, text, row.made_at, row.made_by)
+    return Kept(row.id, name, text, row.made_at, row.made_by)

@@ -19,8 +19,8 @@ from smsgw.runtime import Runtime
 from smsgw.transcript import Transcript
 from smsgw.tryout import Step, Talk
 
-# Digits of somebody's number perhaps: a NIK, an NKP, a telephone; a date has eight.
-LONG_NUMBER = re.compile(r"\+?[0-9](?:[ .-]?[0-9]){8,}")
+# Digits of somebody's number perhaps: a NIK, an NKP, a telephone, however written; a date has 8.
+LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){8,}")
 IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
 
 
@@ -40,7 +40,7 @@ def written(rt: Runtime, name: str, talk: Talk, chosen: Configuration) -> str:
     """The transcript, as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.tried]
     registered = _registered(rt, steps)
-    if not rt.settings.demo and _holds_somebody(steps, registered):
+    if not rt.settings.demo and _holds_somebody(name, steps, registered):
         raise Personal
     document = {
         "title": name,
@@ -61,20 +61,32 @@ def again(document: Transcript, chosen: Configuration) -> list[Taken]:
         return list(replay.run(document, configuration=chosen))
 
 
-def _holds_somebody(steps: Sequence[Step], registered: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a phone, a text or an NKP may be a real person's. Those of the reference ledger are
-    not, nor is anybody in a demonstration."""
+def _holds_somebody(
+    name: str, steps: Sequence[Step], registered: Mapping[str, Sequence[str]]
+) -> bool:
+    """Whether the name, a phone, a text or an NKP may be a real person's. Those of the reference
+    ledger are not, nor is anybody in a demonstration."""
     made_up = {row[name] for row in demo.people() for name in IDENTIFYING if row[name]}
     is_bound = not made_up.issuperset(nkp for nkps in registered.values() for nkp in nkps)
-    return is_bound or any(_is_somebodys(step, made_up) for step in steps)
+    texts = (name, *(step.text for step in steps))
+    return (
+        is_bound
+        or any(_tells_of_somebody(text, made_up) for text in texts)
+        or any(_is_somebodys(step.sender, made_up) for step in steps)
+    )
 
 
-def _is_somebodys(step: Step, made_up: Collection[str]) -> bool:
-    number, rest = phone.e164(step.sender), step.text
+def _is_somebodys(sender: str, made_up: Collection[str]) -> bool:
+    number = phone.e164(sender)
+    return (
+        _tells_of_somebody(sender, made_up) if number is None else not phone.is_fictitious(number)
+    )
+
+
+def _tells_of_somebody(text: str, made_up: Collection[str]) -> bool:
     for known in made_up:
-        rest = rest.replace(known, "")
-    is_real = number is not None and not phone.is_fictitious(number)
-    return is_real or "@" in rest or LONG_NUMBER.search(rest) is not None
+        text = text.replace(known, "")
+    return "@" in text or LONG_NUMBER.search(text) is not None
 
 
 def _then(rt: Runtime) -> datetime:

@@ -47,6 +47,7 @@ class Ciphertext(StrEnum):
     FOUND = "tasks.found"
     GIVEN = "registrations.given"
     TRANSCRIPT = "transcripts.text"
+    TRANSCRIPT_NAME = "transcripts.name"
 
 
 class KeyPurpose(StrEnum):

@@ -122,7 +122,7 @@ transcripts = Table(
     "transcripts",  # conversations that operators keep, to be run again
     service,
     Column("id", Id, primary_key=True),
-    Column("name", String(80), nullable=False),
+    Column("name", LargeBinary, nullable=False),
     Column("text", LargeBinary, nullable=False),  # YAML
     Column("made_at", Instant, nullable=False),
     Column("made_by", String(64), nullable=False),

@@ -50,10 +50,12 @@ def test_what_has_no_name_or_no_end_is_not_kept(rt: Runtime, name: str, text: st
 
 def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
     with rt.writing() as tx:
-        number = kept.keep(tx, "sealed", TEXT, ANI)
-        before = tx.connection.execute(select(transcripts.c.text)).scalar_one()
-    assert b"conversations" not in before
+        number = kept.keep(tx, "asked twice", TEXT, ANI)
+        before = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
+    assert (b"asked twice" in before.name, b"conversations" in before.text) == (False, False)
     rotation.rotate(rt, ANI, tell=lambda _: None, wait=lambda _: None)
     with rt.reading() as tx:
-        assert tx.connection.execute(select(transcripts.c.text)).scalar_one() != before
-        assert kept.one(tx, number).text == TEXT
+        after = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
+        assert (after.name != before.name, after.text != before.text) == (True, True)
+        held = kept.one(tx, number)
+        assert (held.name, held.text) == ("asked twice", TEXT)

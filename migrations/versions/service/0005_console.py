@@ -108,7 +108,7 @@ def _configurations() -> None:
     op.create_table(
         "transcripts",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("made_by", sa.String(64), nullable=False),

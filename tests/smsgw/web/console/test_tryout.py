@@ -238,6 +238,11 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
         ("SALDO 2198 7654 321", 400),
         ("hubungi ani@example.com", 400),
         ("GANTI HP 081298765432", 400),
+        ("NIK saya 3171/0123/4567/0001", 400),
+        ("NIK saya 3171#0123#4567#0001", 400),
+        ("NIK saya 3171  0123  4567  0001", 400),
+        ("HP saya 0812--3456--7890", 400),
+        ("lahir 17-08-1990", 200),
     ],
 )
 def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, status: int) -> None:
@@ -247,6 +252,29 @@ def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, statu
     assert ("it may hold somebody's number" in visitor.text) == (status == 400)
     with rt.reading() as tx:
         assert len(kept.newest(tx)) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("Budi 081234567890", 400),
+        ("ani@example.com", 400),
+        (f"asks for {P1_NKP}", 200),
+        ("asked on 31-10-2025", 200),
+    ],
+)
+def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) -> None:
+    visitor = started(as_(Role.EDITOR))
+    try_on(visitor, "KONTAK", sender=NOBODY)
+    assert keep(visitor, name) == status
+    with rt.reading() as tx:
+        assert [each.name for each in kept.newest(tx)] == [name] * (status == 200)
+
+
+def test_what_is_no_phone_is_looked_at_as_a_text(as_: As, rt: Runtime) -> None:
+    visitor = started(as_(Role.EDITOR))
+    try_on(visitor, "KONTAK", sender="3171/0123/4567/0001")
+    assert keep(visitor, "a test") == 400
 
 
 def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
