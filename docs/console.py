@@ -3,6 +3,7 @@
 Over a month of made-up messages of the demonstration; needs `make browser` and Debian's chromium.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests import month
 from tests.browser.desk import CHROMIUM, FLAGS, Demo, Desk
 
 FOLDER = Path(__file__).parent / "console"
-A_DAY = 120  # messages
+A_DAY = int(os.environ.get("A_DAY", "120"))  # messages
 SIZE = {"width": 1180, "height": 900}
 WAITING = (
     ("+6289911110001", "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#20098765432"),
@@ -30,7 +31,13 @@ def overview(page: Page) -> None:
 
 def keyword(page: Page) -> None:
     """With a wording that has just become too long for one SMS."""
-    page.goto(page.url.removesuffix("/") + "/keywords/saldo")
+    page.goto(page.url.removesuffix("/") + "/keywords/iuran")
+    wording = page.get_by_role("group", name="iuran.ended")
+    text = wording.get_by_label("Indonesian")
+    text.fill(text.input_value().replace("[ Bantuan", " Terima kasih “Bapak/Ibu”.[ Bantuan", 1))
+    wording.locator(".state.bad").first.wait_for()
+    wording.scroll_into_view_if_needed()
+    page.evaluate("window.scrollBy(0, -120)")
 
 
 def phone(page: Page) -> None:
@@ -63,7 +70,7 @@ def main() -> None:
                 context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
                 page = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en")).page
                 show(page)
-                page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+                page.screenshot(path=FOLDER / f"{name}.png", full_page=name != "keyword")
                 context.close()
         finally:
             demo.close()
