@@ -3,6 +3,7 @@
 A session is a row, found by the hash of what the browser holds: it ends when the row goes.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit
@@ -26,7 +27,8 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
 IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
 SEEN_EVERY = timedelta(minutes=1)
 ONCE_LASTS = timedelta(days=1)
-LONGEST_NAME = 40
+LEAST_DIFFERENT = 5  # characters of a password
+A_NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}", re.ASCII | re.IGNORECASE)
 
 
 class Permission(StrEnum):
@@ -69,8 +71,10 @@ class Operator:
 def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) -> Operator:
     """`hashed`: of a password, by `hashing`. Raises NotDone."""
     name = name.strip()
-    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        raise NotDone(f"a name has 1 to {LONGEST_NAME} characters")
+    if not A_NAME.fullmatch(name):
+        raise NotDone("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
+    if named(tx, name) is not None:
+        raise NotDone(f"there is an operator {name} already")
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
     try:
         made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
@@ -85,13 +89,17 @@ def everybody(tx: Transaction) -> list[Row[Any]]:
 
 
 def named(tx: Transaction, name: str) -> Row[Any] | None:
-    return tx.connection.execute(select(operators).where(operators.c.name == name)).first()
+    """In whatever case it is written."""
+    is_it = func.lower(operators.c.name) == name.lower()
+    return tx.connection.execute(select(operators).where(is_it)).first()
 
 
 def hashing(password: str) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise NotDone(f"a password has {SHORTEST_PASSWORD} characters or more")
+    if len(set(password)) < LEAST_DIFFERENT:
+        raise NotDone(f"a password has {LEAST_DIFFERENT} different characters or more")
     return _hasher().hash(password)
 
 
@@ -147,10 +155,12 @@ def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
 
 
 def invite(tx: Transaction, operator_id: int) -> str:
-    """A login that works once, within a day; it replaces the one before."""
+    """A login that works once, within a day; it replaces the one before. Raises NotDone."""
     held = secrets.token_urlsafe(24)
     row = {"once_hash": _digest(held), "once_until": tx.now + ONCE_LASTS}
-    tx.connection.execute(update(operators).where(operators.c.id == operator_id).values(row))
+    may_log_in = (operators.c.id == operator_id) & operators.c.disabled_at.is_(None)
+    if tx.connection.execute(update(operators).where(may_log_in).values(row)).rowcount != 1:
+        raise NotDone("who is disabled is enabled first")
     return held
 
 
@@ -161,7 +171,7 @@ def invited(tx: Transaction, held: str) -> Row[Any] | None:
         update(operators)
         .where(is_it, operators.c.once_until > tx.now, operators.c.disabled_at.is_(None))
         .values(once_hash=None, once_until=None)
-        .returning(operators.c.id, operators.c.name)
+        .returning(operators)
     )
     return tx.connection.execute(used).first()
 
@@ -196,13 +206,12 @@ def speak(tx: Transaction, operator_id: int, language: str) -> None:
 
 def _keep_an_admin(tx: Transaction, name: str) -> None:
     """Raises NotDone where nobody but `name` could add operators."""
-    admins = {each.name for each in everybody(tx) if _is_admin(each)}
-    if admins == {name}:
+    admins = select(operators.c.name).where(
+        operators.c.role == Role.ADMIN, operators.c.disabled_at.is_(None)
+    )
+    held = tx.connection.execute(admins.with_for_update()).scalars()  # two would demote each other
+    if [each.lower() for each in held] == [name.lower()]:
         raise NotDone(f"{name} is the only admin; make another one first")
-
-
-def _is_admin(row: Row[Any]) -> bool:
-    return row.role == Role.ADMIN and row.disabled_at is None
 
 
 def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:

@@ -103,7 +103,7 @@ class Desk:
     def log_in(self, once: str) -> "Desk":
         self.page.goto(once)
         self.page.locator("main button").click()
-        self.page.wait_for_url("**/console/")
+        self.page.wait_for_url("**/console/**")
         return self
 
     def open(self, address: str) -> "Page":

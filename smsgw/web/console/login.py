@@ -3,6 +3,7 @@
 from datetime import timedelta
 from importlib import resources
 from ipaddress import ip_address
+from typing import Any
 
 from flask import (
     Blueprint,
@@ -16,17 +17,20 @@ from flask import (
     url_for,
 )
 from pyrate_limiter import Duration, Rate
+from sqlalchemy import Row
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import operators
+from smsgw import logs, operators
 from smsgw.operators import NotDone, Operator, Permission
+from smsgw.runtime import Transaction
 from smsgw.web.console import guard, shown, words
 from smsgw.web.console.shown import page, told
 
 A_YEAR = int(timedelta(days=365).total_seconds())
 # One guessing at one name, and one guessing at many.
-BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(50, 15 * Duration.MINUTE),)
+BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(20, 15 * Duration.MINUTE),)
 
+log = logs.get(__name__)
 blueprint = Blueprint("login", __name__)
 
 
@@ -60,9 +64,11 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     with rt.reading() as tx:
         row = operators.named(tx, name)
     if not operators.is_password(row, password) or row is None:
+        log.warning("a login failed", address=request.remote_addr)
         error = told("Name or password is wrong.")
         return page("login.html", to=to, name=name, error=error), 403
     with rt.writing() as tx:
+        _speak(tx, row.id)
         guard.begin(operators.log_in(tx, row.id, row.name))
     return redirect(to or url_for("console.overview.show"), 303)
 
@@ -75,11 +81,14 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
     with rt.writing() as tx:
         row = operators.invited(tx, request.form.get("once", ""))
         held = operators.log_in(tx, row.id, row.name) if row else None
-    if held is None:
+        if row is not None:
+            _speak(tx, row.id)
+    if row is None or held is None:
         error = told("This login was used, or its day is over.")
         return page("login.html", to="", error=error), 403
     guard.begin(held)
-    return redirect(url_for("console.overview.show"), 303)
+    where = "console.overview.show" if row.password is not None else "console.login.account"
+    return redirect(url_for(where), 303)
 
 
 @blueprint.post("/logout")
@@ -108,7 +117,7 @@ def speak() -> BaseResponse:
 @blueprint.get("/account")
 @guard.needs(Permission.LOOK)
 def account() -> str:
-    return page("account.html")
+    return _account()
 
 
 @blueprint.post("/account/password")
@@ -118,13 +127,13 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     rt, known = guard.rt(), guard.operator()
     with rt.reading() as tx:
         row = operators.named(tx, known.name)
-    has_one = row is not None and row.password is not None
-    if has_one and not operators.is_password(row, request.form.get("old", "")):
-        return page("account.html", error=told("The password until now is wrong.")), 403
+    if _has_password(row) and not operators.is_password(row, request.form.get("old", "")):
+        return _account(error=told("The password until now is wrong.")), 403
     try:
         hashed = operators.hashing(request.form.get("new", ""))
     except NotDone:
-        return page("account.html", error=told("A password has 12 characters or more.")), 400
+        error = told("A password has 12 characters or more, 5 of them different.")
+        return _account(error=error), 400
     with rt.writing() as tx:
         operators.set_password(tx, known.name, hashed, known.actor)
         guard.begin(operators.log_in(tx, known.id, known.name))
@@ -139,6 +148,24 @@ def log_out_everywhere() -> BaseResponse:
         operators.log_out_everywhere(tx, guard.operator().id)
     guard.end()
     return redirect(url_for("console.login.form"), 303)
+
+
+def _account(**values: str) -> str:
+    known = guard.operator()
+    with guard.rt().reading() as tx:
+        has_one = _has_password(operators.named(tx, known.name))
+    return page("account.html", has_one=has_one, **values)
+
+
+def _has_password(row: Row[Any] | None) -> bool:
+    return row is not None and row.password is not None
+
+
+def _speak(tx: Transaction, operator_id: int) -> None:
+    """The language that was chosen before the login."""
+    chosen = session.get(shown.CHOSEN)
+    if chosen in words.LANGUAGES:
+        operators.speak(tx, operator_id, chosen)
 
 
 def _may_try(name: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from sqlalchemy import Row
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
 from smsgw import audit, settings
@@ -33,48 +33,56 @@ def show() -> str:
 @guard.needs(Permission.RUN)
 def add() -> Answer:
     """They come in by a one-time login, which is shown here and nowhere else."""
-    name = request.form.get("name", "").strip()
+    name, role = request.form.get("name", "").strip(), _role()
     try:
         with guard.rt().writing() as tx:
-            made = people.add(tx, name, _role(), None, guard.operator().actor)
+            made = people.add(tx, name, role, None, guard.operator().actor)
             once = people.invite(tx, made.id)
     except NotDone:
-        error = told("There is {name} already, or the name is empty or longer than 40.", name=name)
-        return _page(error=error, name=name), 400
+        return _page(
+            error=told(
+                "A name has 1 to 40 letters, digits, blanks, dots, hyphens, and is nobody else's."
+            ),
+            name=name,
+        ), 400
     return _page(invited=name, address=_address(once))
 
 
 @blueprint.post("/<int:operator_id>/role")
 @guard.needs(Permission.RUN)
 def set_role(operator_id: int) -> Answer:
-    with guard.rt().writing() as tx:
-        row, role = _found(tx, operator_id), _role()
-        try:
+    role = _role()
+    try:
+        with guard.rt().writing() as tx:
+            row = _found(tx, operator_id)
             people.set_role(tx, row.name, role, guard.operator().actor)
-        except NotDone:
-            return _page(error=_only_admin(row.name)), 409
+    except NotDone:
+        return _page(error=_only_admin(row.name)), 409
     return _done(told("{name} is {role} now, and logs in anew.", name=row.name, role=told(role)))
 
 
 @blueprint.post("/<int:operator_id>/invite")
 @guard.needs(Permission.RUN)
 def invite(operator_id: int) -> Answer:
-    with guard.rt().writing() as tx:
-        row = _found(tx, operator_id)
-        once = people.invite(tx, operator_id)
-        audit.note(tx, audit.Act.INVITED, guard.operator().actor, detail=row.name)
+    try:
+        with guard.rt().writing() as tx:
+            row = _found(tx, operator_id)
+            once = people.invite(tx, operator_id)
+            audit.note(tx, audit.Act.INVITED, guard.operator().actor, detail=row.name)
+    except NotDone:
+        return _page(error=told("{name} is let in no more.", name=row.name)), 409
     return _page(invited=row.name, address=_address(once))
 
 
 @blueprint.post("/<int:operator_id>/disable")
 @guard.needs(Permission.RUN)
 def disable(operator_id: int) -> Answer:
-    with guard.rt().writing() as tx:
-        row = _found(tx, operator_id)
-        try:
+    try:
+        with guard.rt().writing() as tx:
+            row = _found(tx, operator_id)
             people.disable(tx, row.name, guard.operator().actor)
-        except NotDone:
-            return _page(error=_only_admin(row.name)), 409
+    except NotDone:
+        return _page(error=_only_admin(row.name)), 409
     return _done(told("{name} is let in no more.", name=row.name))
 
 
@@ -115,8 +123,10 @@ def _done(message: str) -> Response:
 
 
 def _role() -> Role:
-    wanted = request.form.get("role")
-    return Role(wanted) if wanted in set(Role) else Role.VIEWER
+    try:
+        return Role(request.form.get("role", ""))
+    except ValueError:
+        raise BadRequest from None
 
 
 def _found(tx: Transaction, operator_id: int) -> Row[Any]:

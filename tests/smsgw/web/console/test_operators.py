@@ -44,10 +44,10 @@ def test_who_is_added_comes_in_once_by_the_address_that_is_shown(
     assert "once=" not in admin.get("/console/operators/").text
 
 
-@pytest.mark.parametrize("name", ["", "x" * 41, "admin"])
+@pytest.mark.parametrize("name", ["", "x" * 41, "admin", "ADMIN", "<b>"])
 def test_a_name_that_cannot_be_added(admin: Visitor, name: str) -> None:
     assert admin.submit("/console/operators/", name=name, role="viewer").status_code == 400
-    assert "the name is empty or longer than 40" in admin.text
+    assert "nobody else's" in admin.text
 
 
 def test_another_role_counts_from_the_next_page_on(admin: Visitor, as_: As, rt: Runtime) -> None:
@@ -77,6 +77,21 @@ def test_the_only_admin_stays_one(
     answer = admin.submit(f"/console/operators/{id_of(rt, 'admin')}/{what}", **values)
     assert answer.status_code == 409
     assert "the only admin" in admin.text
+
+
+def test_a_role_that_is_none(admin: Visitor) -> None:
+    assert admin.submit("/console/operators/", name="rina", role="god").status_code == 400
+    assert "rina" not in admin.get("/console/operators/").text
+
+
+def test_who_is_out_gets_no_login(admin: Visitor, as_: As, rt: Runtime) -> None:
+    """From a page that was loaded before."""
+    as_(Role.VIEWER)
+    number = id_of(rt, "viewer")
+    admin.get("/console/operators/")
+    admin.submit(f"/console/operators/{number}/disable")
+    assert admin.post(f"/console/operators/{number}/invite").status_code == 409
+    assert "once=" not in admin.text
 
 
 def test_somebody_who_is_not_there(admin: Visitor) -> None:
