@@ -14,6 +14,7 @@ from pathlib import Path
 import requests
 import structlog
 
+from smsgw.app import create_app
 from smsgw.models.console import Role
 from tests import month
 from tests.browser.desk import Demo
@@ -48,7 +49,7 @@ def logged_in(demo: Demo) -> requests.Session:
 
 def measured(demo: Demo, visitor: requests.Session) -> list[float]:
     """The 95th percentile of each page, in seconds; prints them."""
-    walk, found = Walk("/console/"), []
+    walk, found = Walk(create_app(demo.rt)), []
     for address in walk:
         took = []
         for _ in range(ASKED):

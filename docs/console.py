@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from smsgw.models.console import Role
 from tests import month
@@ -25,13 +25,13 @@ WAITING = (
 )
 
 
-def overview(page: Page) -> None:
-    page.locator(".figures").wait_for()
+def overview(made: Desk) -> None:
+    made.open("/console/")
 
 
-def keyword(page: Page) -> None:
+def keyword(made: Desk) -> None:
     """With a wording that has just become too long for one SMS."""
-    page.goto(page.url.removesuffix("/") + "/keywords/iuran")
+    page = made.open("/console/keywords/iuran")
     wording = page.get_by_role("group", name="iuran.ended")
     text = wording.get_by_label("Indonesian")
     text.fill(text.input_value().replace("[ Bantuan", " Terima kasih “Bapak/Ibu”.[ Bantuan", 1))
@@ -40,8 +40,8 @@ def keyword(page: Page) -> None:
     page.evaluate("window.scrollBy(0, -120)")
 
 
-def phone(page: Page) -> None:
-    page.goto(page.url.removesuffix("/") + "/try/")
+def phone(made: Desk) -> None:
+    page = made.open("/console/try/")
     page.get_by_label("Phone that sends").fill("+6281234567890")
     for text in ("tolong cek saldo dong pak", "klaim sy sdh cair blm"):
         page.get_by_label("Message").fill(text)
@@ -49,7 +49,7 @@ def phone(page: Page) -> None:
         page.locator(".mine", has_text=text).wait_for()
 
 
-PICTURES: dict[str, Callable[[Page], None]] = {
+PICTURES: dict[str, Callable[[Desk], None]] = {
     "overview": overview,
     "keyword": keyword,
     "phone": phone,
@@ -68,9 +68,9 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             for name, show in PICTURES.items():
                 context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
-                page = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en")).page
-                show(page)
-                page.screenshot(path=FOLDER / f"{name}.png", full_page=name != "keyword")
+                made = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en"))
+                show(made)
+                made.page.screenshot(path=FOLDER / f"{name}.png", full_page=name != "keyword")
                 context.close()
         finally:
             demo.close()

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -21,7 +22,7 @@ INPUT = re.compile(r"<(?:input|button)[^>]*>")
 AREA = re.compile(r"<textarea([^>]*)>(.*?)</textarea>", re.DOTALL)
 SELECT = re.compile(r"<select([^>]*)>(.*?)</select>", re.DOTALL)
 LINK = re.compile(r'<a [^>]*href="([^"#]+)')
-OF_A_KIND = 3  # pages that differ in numbers alone
+OF_A_KIND = 3
 TAGS = re.compile(r"<[^>]*>")
 
 
@@ -83,11 +84,13 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
 
 
 class Walk:
-    """Addresses that wait to be looked at; each page adds those that it links to."""
+    """Addresses that wait to be looked at; each page adds those that it links to. Of one kind, that
+    is route and names in the query, the first few."""
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, app: Flask, start: str = "/console/") -> None:
+        self._routes = app.url_map.bind("localhost")
         self._waiting, self._known = [start], {start}
-        self._kinds = Counter[str]()
+        self._kinds = Counter[tuple[str, ...]]()
 
     def __iter__(self) -> Iterator[str]:
         while self._waiting:
@@ -95,17 +98,22 @@ class Walk:
 
     def look(self, page: str) -> None:
         for to in map(html.unescape, LINK.findall(page)):
-            kind = re.sub(r"\d+", "0", to)
             if to.startswith("/console/") and to not in self._known:
                 self._known.add(to)
+                kind = self._kind(to)
                 self._kinds[kind] += 1
                 if self._kinds[kind] <= OF_A_KIND:
                     self._waiting.append(to)
 
+    def _kind(self, address: str) -> tuple[str, ...]:
+        path, _, query = address.partition("?")
+        endpoint, _ = self._routes.match(path)
+        return (endpoint, *sorted(parse_qs(query)))
 
-def crawled(visitor: Visitor, start: str = "/console/") -> Iterator[tuple[str, TestResponse]]:
-    """Every page that links lead to; of those that differ in a number alone, the first few."""
-    walk = Walk(start)
+
+def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
+    """Every page that links lead to."""
+    walk = Walk(visitor.client.application)
     for address in walk:
         answer = visitor.get(address)
         yield address, answer

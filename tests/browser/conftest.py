@@ -23,8 +23,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
+    """Not for longer: its loop runs as long, and other tests have loops of their own."""
     if CHROMIUM is None:
         pytest.skip(ABSENT)
     with sync_playwright() as playwright:

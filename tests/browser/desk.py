@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from smsgw import operators, runtime, settings
+from smsgw import operators, outbox, responder, runtime, sending, settings
+from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.models.console import Role
 from tests.servers import die_with_parent
 from tests.smsgw.test_end_to_end import free_port
@@ -20,6 +22,7 @@ from tests.smsgw.test_end_to_end import free_port
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+LANE = "2757"
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
 ABSENT = "no Chromium (on Debian: apt install chromium), or `make browser` was not run"
@@ -65,14 +68,15 @@ class Demo:
         return found[0]
 
     def say(self, text: str, sender: str) -> str:
-        said = subprocess.run(
-            [BIN / "smsgw", "say", text, "--from", sender],
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return said.stdout.strip()
+        """What the phone reads, as `smsgw say` does it, in this process."""
+        sms = IncomingSms("simulator", uuid4().hex, sender, LANE, text)
+        answer = responder.respond(self.rt, sms)
+        sending.drain(self.rt, "simulator", LANE)
+        assert answer is not None
+        with self.rt.writing() as tx:
+            for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
+                outbox.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))
+        return answer.reply.text if answer.reply else ""
 
     def once(self, role: Role, language: str) -> str:
         """A one-time login of an operator of that role."""

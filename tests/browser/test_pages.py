@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
 
+from smsgw.app import create_app
 from smsgw.models.console import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 from tests.visitor import Walk
@@ -32,9 +34,9 @@ def busy(demo: Demo) -> Demo:
     return demo
 
 
-def walked(made: Desk) -> Iterator["Page"]:
+def walked(made: Desk, app: Flask) -> Iterator["Page"]:
     """Every page that links lead to."""
-    walk = Walk("/console/")
+    walk = Walk(app)
     for address in walk:
         head = made.page.request.head(made.address + address)
         if head.headers["content-type"].startswith("text/html"):  # else a file, to be saved
@@ -52,7 +54,7 @@ def test_axe_finds_nothing_and_no_page_is_heavy(
     with desk(browser, busy, scripts=True, width=width) as made:
         made.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         made.log_in(busy.once(Role.ADMIN, "id" if width == 390 else "en"))
-        for page in walked(made):
+        for page in walked(made, create_app(busy.rt)):
             findings += faults(page)
             pages += 1
     assert findings == []

@@ -41,7 +41,7 @@ def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
 
 def test_the_overview_goes_on_by_itself(browser: "Browser", demo: Demo) -> None:
     with desk(browser, demo, scripts=True) as made:
-        page = made.log_in(demo.once(Role.VIEWER, "en")).page
+        page = made.log_in(demo.once(Role.VIEWER, "en")).open("/console/")
         today = page.locator(".figures div", has_text="Messages today").locator("dd")
         before = today.inner_text()
         demo.say("SALDO", "+6281234567890")
