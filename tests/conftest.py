@@ -125,6 +125,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+# What is called as a command takes seconds, and what it calls is tested on both.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 def _put_back(connection: Connection) -> None:
     """Migrating for each test would take most of the time."""
     names = ", ".join(f"public.{table}" for table in TABLES)

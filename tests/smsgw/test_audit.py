@@ -14,7 +14,7 @@ from smsgw.carriers.base import Ending, IncomingSms, SendError
 from smsgw.models import audit as table
 from smsgw.models import audit_head
 from smsgw.runtime import Runtime
-from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.test_responder import put_on_file, say
@@ -202,6 +202,7 @@ def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -
     assert findings(rt) == ["row 1 was changed, or not written by us"]
 
 
+@on_sqlite
 def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)

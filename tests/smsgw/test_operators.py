@@ -10,7 +10,7 @@ from smsgw.models import audit
 from smsgw.models.console import Role
 from smsgw.operators import MAY, NotDone, Permission
 from smsgw.runtime import Runtime
-from tests.conftest import Clock
+from tests.conftest import Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 
 PASSWORD = "correct horse battery"
@@ -138,6 +138,7 @@ def test_each_role_may_what_it_is_for() -> None:
     assert MAY[Role.ADMIN] == set(Permission)
 
 
+@on_sqlite
 def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -13,7 +13,7 @@ from smsgw.document import KeywordsError
 from smsgw.models import audit, messages
 from smsgw.publishing import NotPublished, Outdated
 from smsgw.runtime import Runtime
-from tests.conftest import STRANGER, Clock
+from tests.conftest import STRANGER, Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_document import STATIC, changed, with_made
 from tests.smsgw.test_responder import say
@@ -199,6 +199,7 @@ def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
     ]
 
 
+@on_sqlite
 def test_the_commands_bring_and_take_it(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
