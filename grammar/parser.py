@@ -11,7 +11,7 @@ which slot failed.) What no shape takes is a name, a place or a text, if the pos
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -82,11 +82,10 @@ class Grammar:
             }
             for kind, values in words.choices.items()
         }
-        self._read = {keyword.id: _built(keyword) for keyword in keywords}
-        self._alone = _aliases(read for read in self._read.values() if read.keyword.alone)
-        self._first = _aliases(read for read in self._read.values() if not read.keyword.alone)
-        for alias in self._alone.keys() & self._first.keys():
-            raise PosterError(f"{' '.join(alias)} belongs to two keywords")
+        self._read = _all_built(keywords)
+        aliases = _aliases(self._read.values())
+        self._alone = {alias: read for alias, read in aliases.items() if read.keyword.alone}
+        self._first = {alias: read for alias, read in aliases.items() if not read.keyword.alone}
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
@@ -327,6 +326,19 @@ class Grammar:
         yield from self._first.items()
 
 
+def _all_built(keywords: Sequence[Keyword]) -> dict[str, _Read]:
+    """Raises PosterError, which names all that cannot be read, one a line."""
+    built, faults = {}, []
+    for keyword in keywords:
+        try:
+            built[keyword.id] = _built(keyword)
+        except PosterError as error:
+            faults.append(str(error))
+    if faults:
+        raise PosterError("\n".join(faults))
+    return built
+
+
 def _built(keyword: Keyword) -> _Read:
     try:
         read = poster.read(keyword.poster)
@@ -348,19 +360,22 @@ def _built(keyword: Keyword) -> _Read:
     return _Read(keyword, read, items.streamline())
 
 
-def _aliases(reads: Iterator[_Read]) -> dict[tuple[str, ...], _Read]:
-    """Every way to write each keyword. Raises PosterError where two share one."""
+def _aliases(reads: Iterable[_Read]) -> dict[tuple[str, ...], _Read]:
+    """Every way to write each keyword. Raises PosterError, which names all that two share."""
     aliases: dict[tuple[str, ...], _Read] = {}
+    faults = []
     for read in reads:
         for alias in (read.poster.keyword, *read.keyword.aliases):
             words = tuple(_WORDS.findall(normalise(alias)))
             if not words or len(words) > LONGEST_ALIAS:
-                raise PosterError(
+                faults.append(
                     f"{read.keyword.id}: {alias!r}: an alias has one to {LONGEST_ALIAS} words"
                 )
-            if aliases.setdefault(words, read) is not read:
+            elif aliases.setdefault(words, read) is not read:
                 other = aliases[words].keyword.id
-                raise PosterError(f"{alias!r} belongs to {other} and to {read.keyword.id}")
+                faults.append(f"{alias!r} belongs to {other} and to {read.keyword.id}")
+    if faults:
+        raise PosterError("\n".join(faults))
     return aliases
 
 

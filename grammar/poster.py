@@ -62,6 +62,8 @@ _poster = _word + pp.ZeroOrMore(_word | _required | _optional) + pp.StringEnd()
 
 def read(text: str) -> Poster:
     """Raises PosterError."""
+    if not text[:1].isalpha():
+        raise PosterError(f"{text!r}: a poster begins with a word")
     try:
         found = _poster.parse_string(text)
     except pp.ParseBaseException as error:

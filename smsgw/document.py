@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -35,17 +36,22 @@ ALWAYS = {
     *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
 }
 DEEPEST = 20  # of lists and mappings in each other; reading thousands takes the process down
+MOST_DIGITS = 18  # Python writes no number of thousands
 MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
 
 EACH = "*"  # of a mapping's keys
 A_SERVICE = {"name": str, "contact": str, "words": [str], "digits": int, "niks": int}
+A_TABLE = {"columns": [str], "rows": [list]}
 NEEDED = {
     str: "a text is needed; put it in quotes where it is one, YAML reads NO and ON as no words",
+    bool: "true or false is needed",
     int: "a number is needed",
     list: "a list is needed",
     dict: "a mapping is needed",
 }
 SHAPES: dict[str, Any] = {
+    "keywords": dict,
+    "tables": dict,
     "fillers": [str],
     "courtesy": [str],
     "labels": {EACH: [str]},
@@ -56,6 +62,7 @@ SHAPES: dict[str, Any] = {
     "terms": {EACH: {EACH: str}},
     "wordings": {EACH: {EACH: {EACH: str}}},
 }
+ALL_NEED = ("keywords", "wordings", "fillers", "labels")
 GONE = object()  # where one of two has a key and the other has not
 
 Texts = Mapping[str, str]  # by language
@@ -117,19 +124,42 @@ def read(text: str) -> Document:
 
 def of(raw: Raw) -> Document:
     """Raises KeywordsError."""
-    held = [name for name in SHAPES if name in raw]
-    raise_for([fault for name in held for fault in _misfits(raw[name], SHAPES[name], name)])
+    raise_for(faults(raw))
     try:
-        words = _words(raw)
-        tables = _tables(raw.get("tables", {}))
-        raise_for([*_faults(raw["keywords"], tables)])
+        words, tables = _words(raw), _tables(raw.get("tables", {}))
         entries = {name: _entry(name, each, tables) for name, each in raw["keywords"].items()}
         return Document(entries, raw["wordings"], raw.get("terms", {}), words)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, KeywordsError):
-            raise
-        lacks = f"; {error} is missing" if isinstance(error, KeyError) else ""
-        raise KeywordsError(f"keywords, wordings, fillers and labels are needed{lacks}") from None
+        raise KeywordsError(f"it cannot be read: {error}") from None
+
+
+def faults(raw: Raw) -> list[str]:
+    """Why it cannot be read, each with its place."""
+    tables, entries = (_mapping(raw, key) for key in ("tables", "keywords"))
+    return [
+        *_top_faults(raw),
+        *(fault for name, table in tables.items() for fault in table_faults(name, table)),
+        *(f"{name}: this keyword has no entry" for name in HANDLERS if name not in entries),
+        *(fault for name, entry in entries.items() for fault in _faults(name, entry, tables)),
+    ]
+
+
+def sound(raw: Raw) -> Raw:
+    """What can be read of it; in place of the rest stands what is shipped, if anything."""
+    ours, entries = _shipped(), _mapping(raw, "keywords")
+    whole = {key: each for key, each in raw.items() if not _top_misfits(key, each)}
+    tables = {
+        name: table
+        for name, table in _mapping(raw, "tables").items()
+        if not list(table_faults(name, table))
+    }
+    read = {name: _sound(name, entries.get(name), tables) for name in (*HANDLERS, *entries)}
+    return {
+        **{key: ours[key] for key in ALL_NEED},
+        **whole,
+        "tables": tables,
+        "keywords": {name: entry for name, entry in read.items() if entry},
+    }
 
 
 def parsed(text: str) -> Raw:
@@ -143,7 +173,20 @@ def parsed(text: str) -> Raw:
         raise KeywordsError(f"this is no YAML: {error}") from None
     if not isinstance(raw, dict):
         raise KeywordsError("keywords, wordings, fillers and labels are needed")
+    if any(abs(number) >= 10**MOST_DIGITS for number in _numbers(raw)):
+        raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
     return raw
+
+
+def _numbers(value: object) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict):
+        for each in chain(value.keys(), value.values()):
+            yield from _numbers(each)
+    elif isinstance(value, list | tuple | set):
+        for each in value:
+            yield from _numbers(each)
 
 
 def _raise_for_traps(text: str) -> None:
@@ -184,10 +227,17 @@ def shipped() -> str:
     return dumped(parsed(shipped_text()))
 
 
+@cache
+def _shipped() -> Raw:
+    return parsed(shipped())
+
+
 def completed(text: str) -> str:
     """What an earlier version of this program published, with what this one has new, and without
     what it does not know any more."""
-    raw, ours = {"keywords": {}, "wordings": {}, **parsed(text)}, parsed(shipped_text())
+    read, ours = parsed(text), parsed(shipped_text())
+    known = {key: each for key, each in read.items() if key in SHAPES}
+    raw: Raw = {"keywords": {}, "wordings": {}, **known}
     for name, entry in ours["keywords"].items():
         raw["keywords"].setdefault(name, entry)
         _complete(raw["keywords"][name].setdefault("wordings", {}), entry["wordings"], name)
@@ -270,29 +320,71 @@ def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> En
     )
 
 
-def _faults(entries: Mapping[str, Mapping[str, Any]], tables: Mapping[str, Table]) -> Iterator[str]:
-    for name in HANDLERS.keys() - entries.keys():
-        yield f"{name}: this keyword has no entry"
-    for name, entry in entries.items():
-        if not isinstance(entry, dict):
-            yield f"{name}: poster and wordings are needed"
-            continue
-        kind = entry.get("kind")
-        if kind is None and name not in HANDLERS:
-            yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
-        elif kind is not None:
-            yield from _made_faults(name, entry, tables)
-        yield from _entry_faults(name, entry)
+def _mapping(raw: Raw, key: str) -> Raw:
+    found = raw.get(key)
+    return found if isinstance(found, dict) else {}
 
 
-def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    known = KEYS | MADE_KEYS.get(str(entry.get("kind")), set())
-    budget, enabled = entry.get("budget", DEFAULT_BUDGET), entry.get("enabled", True)
-    days = [entry.get(key) for key in ("from", "until")]
-    yield from (f"{name}: {key} is not known here" for key in entry.keys() - known)
-    yield from (f"{name}: {key} is missing" for key in ("poster", "wordings") if key not in entry)
+def _top_faults(raw: Raw) -> Iterator[str]:
+    lacks = [key for key in ALL_NEED if key not in raw]
+    if lacks:
+        what = ", ".join(lacks)
+        yield f"keywords, wordings, fillers and labels are needed; {what} is missing"
+    for key, each in raw.items():
+        yield from _top_misfits(key, each)
+
+
+def _top_misfits(key: str, value: Any) -> list[str]:
+    if key not in SHAPES:
+        return [f"{key}: this is not known here; there are {', '.join(SHAPES)}"]
+    misfits = [*_misfits(value, SHAPES[key], key)]
+    if key == "either" and not misfits:
+        pairs = ((f"{key}.{word}", each) for word, each in value.items())
+        return [f"{place}: two keywords are needed" for place, each in pairs if len(each) != 2]
+    return misfits
+
+
+def _sound(name: str, entry: Any, tables: Raw) -> Raw:
+    """The entry without what is wrong in it; nothing where that leaves nothing to read."""
+    ours: Raw = _shipped()["keywords"].get(name, {})
+    kept = entry if isinstance(entry, dict) else ours
+    for key in kept:
+        instead = {each: kept[each] for each in kept if each != key}
+        instead |= {key: ours[key]} if key in ours else {}
+        if len(_faults(name, instead, tables)) < len(_faults(name, kept, tables)):
+            kept = instead
+    return ours if _faults(name, kept, tables) else kept
+
+
+def _faults(name: str, entry: Any, tables: Raw) -> list[str]:
+    if not isinstance(name, str):
+        return [f"{name}: put this name in quotes; YAML reads it as no word"]
+    if not isinstance(entry, dict):
+        return [f"{name}: poster and wordings are needed"]
+    misfits = [*_entry_misfits(name, entry)]
+    return misfits or [*_entry_faults(name, entry, tables)]
+
+
+def _entry_misfits(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield from _misfits(entry.get("poster", ""), str, f"{name}.poster")
     yield from _misfits(entry.get("wordings", {}), {EACH: {EACH: str}}, name)
+    yield from _misfits(entry.get("aliases", []), list, f"{name}.aliases")
+    yield from _misfits(entry.get("topics", {}), {EACH: [str]}, f"{name}.topics")
+    yield from _misfits(entry.get("alone", False), bool, f"{name}.alone")
+    yield from _misfits(entry.get("bare", ""), str, f"{name}.bare")
+    yield from _misfits(entry.get("table", ""), str, f"{name}.table")
+
+
+def _entry_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[str]:
+    if "kind" in entry:
+        yield from _made_faults(name, entry, tables)
+    elif name not in HANDLERS:
+        yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
+    known = KEYS | MADE_KEYS.get(str(entry.get("kind")), set())
+    budget, enabled = entry.get("budget", DEFAULT_BUDGET), entry.get("enabled", True)
+    days: list[Any] = [entry.get(key) for key in ("from", "until")]
+    yield from (f"{name}: {key} is not known here" for key in entry.keys() - known)
+    yield from (f"{name}: {key} is missing" for key in ("poster", "wordings") if key not in entry)
     yield from (
         f"{name}: put the alias for {alias} in quotes; YAML reads it as no word"
         for alias in entry.get("aliases", ())
@@ -306,6 +398,10 @@ def _entry_faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
         (
             not all(type(day) in {date, type(None)} for day in days),  # no time of a day
             f"{name}: from and until are days, such as 2026-01-31",
+        ),
+        (
+            all(type(day) is date for day in days) and days[0] > days[1],
+            f"{name}: from is after until",
         ),
         (not isinstance(enabled, bool), f"{name}: enabled is true or false"),
         (
@@ -321,16 +417,17 @@ def _misfits(value: Any, shape: Any, place: str) -> Iterator[str]:
     fits = isinstance(value, kind)
     if not fits:
         yield f"{place}: {NEEDED[kind]}"
-    elif kind is list:
+    elif isinstance(shape, list):
         for number, each in enumerate(value, 1):
             yield from _misfits(each, shape[0], f"{place} {number}")
-    elif kind is dict:
+    elif isinstance(shape, dict):
         for key, each in value.items():
             yield from _misfits(each, shape.get(EACH, shape.get(key, str)), f"{place}.{key}")
 
 
-def _made_faults(name: str, entry: Mapping[str, Any], tables: Mapping[str, Table]) -> Iterator[str]:
-    kind, is_static = entry["kind"], entry["kind"] == STATIC
+def _made_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[str]:
+    kind = str(entry["kind"])
+    is_static = kind == STATIC
     wanted = {made.TEXT, *entry.get("topics", {})} if is_static else {made.FOUND, made.NOT_FOUND}
     slots = set(re.findall(r"<([^>]*)>", str(entry.get("poster")))) - MADE_SLOTS
     yield from _told(
@@ -358,8 +455,12 @@ def _made_faults(name: str, entry: Mapping[str, Any], tables: Mapping[str, Table
         for topic, words in entry.get("topics", {}).items()
         if not words
     )
-    yield from (f"{name}.{each}: this wording is missing" for each in sorted(wanted - given))
-    yield from (f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted))
+    yield from (
+        f"{name}.{each}: this wording is missing" for each in sorted(wanted - given, key=str)
+    )
+    yield from (
+        f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted, key=str)
+    )
 
 
 def _told(*checks: tuple[bool, str]) -> Iterator[str]:
@@ -367,8 +468,6 @@ def _told(*checks: tuple[bool, str]) -> Iterator[str]:
 
 
 def _tables(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
-    faults = [fault for name, table in raw.items() for fault in table_faults(name, table)]
-    raise_for(faults)
     return {
         name: Table(
             table["columns"],
@@ -384,7 +483,12 @@ def _tables(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
     }
 
 
-def table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+def table_faults(name: str, table: Any) -> Iterator[str]:
+    misfits = [*_misfits(name, str, "a table's name"), *_misfits(table, A_TABLE, f"table {name}")]
+    return iter(misfits) if misfits else _table_faults(name, table)
+
+
+def _table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
     columns, rows = table.get("columns", []), table.get("rows", [])
     odd = [each for each in columns if not A_COLUMN.fullmatch(str(each))]
     yield from _told(

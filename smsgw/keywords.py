@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from math import inf
 from threading import Lock
 
-from grammar import Grammar, Keyword, PosterError, Words
+from grammar import Grammar, Keyword, PosterError, Words, poster
 from handlers import WORDINGS
 from handlers.made import FOUND
 from handlers.question import Made, Value, Verbatim
@@ -124,7 +124,8 @@ def of(read: Document, day: date | None = None) -> Configuration:
     grammar = _grammar(read.entries.values(), read.words)  # all, so that clashes are found
     usage = {name: grammar.usage(name) for name in read.entries}
     budgets = {name: entry.budget for name, entry in read.entries.items()}
-    wordings = _wordings(read, usage, budgets)
+    wordings, faults = _wordings(read, usage)
+    document.raise_for(faults)
     in_force = {
         name: entry
         for name, entry in read.entries.items()
@@ -135,6 +136,27 @@ def of(read: Document, day: date | None = None) -> Configuration:
         usage = {name: grammar.usage(name) for name in in_force}
     made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
     return Configuration(grammar, usage, wordings, budgets, read.terms, made)
+
+
+def faults(read: Document) -> list[str]:
+    """All of them: those of wordings too where a poster cannot be read."""
+    _, found = _wordings(read, usage_of(read))
+    try:
+        _grammar(read.entries.values(), read.words)
+    except KeywordsError as error:
+        return [*str(error).splitlines(), *found]
+    return found
+
+
+def usage_of(read: Document) -> dict[str, str]:
+    """Of the posters that can be read."""
+    usage = {}
+    for name, entry in read.entries.items():
+        try:
+            usage[name] = poster.read(entry.poster).usage
+        except PosterError:
+            continue
+    return usage
 
 
 def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
@@ -151,13 +173,15 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
 
 
 def _wordings(
-    read: Document, usage: Mapping[str, str], budgets: Mapping[str, int]
-) -> dict[str, dict[str, Wording]]:
+    read: Document, usage: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Wording]], list[str]]:
+    """With what is wrong in them."""
     texts, offers = texts_of(read), offered(read)
     faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
     for name, offer in offers.items():
-        budget = budgets.get(name.partition(".")[0], DEFAULT_BUDGET)
+        entry = read.entries.get(name.partition(".")[0])
+        budget = entry.budget if entry else DEFAULT_BUDGET
         for language in LANGUAGES:
             try:
                 wording = _wording(texts.get(name), language)
@@ -166,8 +190,7 @@ def _wordings(
                 faults.append(f"{name} ({language}): {error}")
             else:
                 wordings[language][name] = wording
-    document.raise_for(faults)
-    return wordings
+    return wordings, faults
 
 
 def offered(read: Document) -> dict[str, Offer]:

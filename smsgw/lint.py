@@ -1,11 +1,15 @@
 """What a configuration of keywords may get wrong although every part of it can be read."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
+from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers.misread import ASKED_FIRST
 from smsgw import document, keywords
-from smsgw.document import KeywordsError, Raw
+from smsgw.document import ALWAYS, Document, Entry, KeywordsError, Raw
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
 STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
@@ -13,47 +17,87 @@ STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
 CARRIERS_OWN = {"HELP", "INFO"}
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`read`: what can be read of it, with what is shipped in place of the rest."""
+
+    faults: list[str]
+    warnings: list[str]
+    read: Document | None
+
+
 def faults(text: str) -> list[str]:
     """Why a configuration may not be published, each in a sentence; empty where it may."""
     try:
-        return faults_of(document.parsed(text))
+        return of(document.parsed(text)).faults
     except KeywordsError as error:
         return str(error).splitlines()
-
-
-def faults_of(raw: Raw) -> list[str]:
-    try:
-        keywords.of(document.of(raw))
-    except KeywordsError as error:
-        return str(error).splitlines()
-    owners = dict(_owners(raw))
-    return [
-        *_stop_words(owners),
-        *_slips(owners),
-        *_shadowed(owners, raw),
-    ]
 
 
 def warnings(text: str) -> list[str]:
     """What is worth a look in a configuration that can be published."""
-    return warnings_of(document.parsed(text))
+    return of(document.parsed(text)).warnings
 
 
-def warnings_of(raw: Raw) -> list[str]:
-    owners = dict(_owners(raw))
+def of(raw: Raw) -> Findings:
+    faults = document.faults(raw)
+    sound = document.sound(raw) if faults else raw
+    try:
+        read = document.of(sound)
+    except KeywordsError as error:
+        return Findings([*faults, *str(error).splitlines()], [], None)
+    owners = dict(_owners(read.entries.values()))
+    further = (
+        *keywords.faults(read),
+        *_stop_words(owners),
+        *_unwritten(owners),
+        *_letters(read),
+        *_slips(owners),
+        *_shadowed(owners, read),
+    )
+    replaced = _replaced(raw, sound)
+    faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
+    return Findings(faults, [*_carriers(owners), *_renamed(owners), *_advised(read)], read)
+
+
+def is_about(fault: str, name: str) -> bool:
+    """Whether it concerns that keyword or section."""
+    own = re.escape(name)
+    places = rf"^{own}[.:]|\({own}\)|\bto {own}\b|^table {own}[,:.]|\b{own}'s"
+    return re.search(places, fault) is not None
+
+
+def _replaced(raw: Raw, sound: Raw) -> list[str]:
+    """Keywords of which more cannot be told: it would be told of what stands in their place."""
+    held = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
     return [
-        f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
-        for word in sorted(CARRIERS_OWN & owners.keys())
+        name
+        for name, entry in sound["keywords"].items()
+        if not isinstance(held.get(name), dict)
+        or any(held[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings"))
     ]
 
 
-def _owners(raw: Raw) -> Iterator[tuple[str, str]]:
+def _owners(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
     """Each way to write a keyword, with the keyword."""
-    for name, entry in raw["keywords"].items():
-        poster = entry["poster"].partition("<")[0].rstrip(" [#")
-        first = poster if "<" not in entry["poster"] else poster.split()[0]
-        for alias in (first, *entry.get("aliases", ())):
-            yield alias, name
+    for entry in entries:
+        for alias in (*_printed(entry.poster), *entry.aliases):
+            yield document.key_of(alias), entry.id
+
+
+def _printed(text: str) -> list[str]:
+    """The keyword of a poster; nothing where that cannot be read."""
+    try:
+        return [poster.read(text).keyword]
+    except PosterError:
+        return []
+
+
+@cache
+def _shipped() -> Mapping[str, str]:
+    """By the word that it is printed with, the keyword."""
+    entries = document.read(document.shipped_text()).entries.values()
+    return {poster.read(entry.poster).keyword: entry.id for entry in entries}
 
 
 def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
@@ -61,6 +105,43 @@ def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
         if owners.get(word) != "stop":
             has = f"belongs to {owners[word]}" if word in owners else "is missing"
             yield f"{word} {has}; whoever writes it wants no more SMS, so it must be stop's"
+
+
+def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped().items():
+        if name in ALWAYS and owners.get(word) != name:
+            yield f"{name}: people depend on {word}; keep it as the poster or among the other words"
+
+
+def _letters(read: Document) -> Iterator[str]:
+    """One of a keyword that is read anywhere in a message, not only when it is all of it."""
+    for entry in read.entries.values():
+        words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
+        for word in words:
+            if len(document.key_of(word)) == 1:
+                yield f"{entry.id}: {word} is one letter, which stands in many other messages"
+
+
+def _carriers(owners: Mapping[str, str]) -> Iterator[str]:
+    for word in sorted(CARRIERS_OWN & owners.keys()):
+        yield f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
+
+
+def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped().items():
+        if name not in ALWAYS and owners.get(word) != name:
+            yield f"{name}: posters and texts that are out say {word}, which it does not answer to"
+
+
+def _advised(read: Document) -> Iterator[str]:
+    """Texts that tell people to write what nothing answers."""
+    owners = dict(_owners(each for each in read.entries.values() if each.is_enabled))
+    gone = [re.escape(word) for word in _shipped() if word not in owners]
+    named = re.compile(rf"\b(?:{'|'.join(gone)})\b")
+    for place, texts in keywords.texts_of(read).items() if gone else ():
+        for language, text in texts.items():
+            for word in dict.fromkeys(named.findall(text)):
+                yield f"{place} ({language}): it says {word}, which no keyword answers to"
 
 
 def _slips(owners: Mapping[str, str]) -> Iterator[str]:
@@ -75,12 +156,11 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
                 )
 
 
-def _shadowed(owners: Mapping[str, str], raw: Raw) -> Iterator[str]:
+def _shadowed(owners: Mapping[str, str], read: Document) -> Iterator[str]:
     """Aliases that never get their turn, because something else is looked for first."""
-    either = raw.get("either", {})
-    phrases = [word for each in raw.get("services", ()) for word in each.get("words", ())]
+    phrases = [word for each in read.words.services for word in each.words]
     for alias, name in owners.items():
-        if alias in either:
+        if alias in read.words.either:
             yield f"{alias} ({name}) is never reached: it is asked about under either"
         for phrase in phrases:
             if f"{alias} ".startswith(f"{phrase} "):

@@ -1,14 +1,12 @@
 """What a keyword's replies will look like and cost, while they are being written."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from grammar import PosterError, poster
 from handlers.question import Term, Value
-from smsgw import document, gsm7, keywords, lint, replies
-from smsgw.document import DEFAULT_BUDGET, Document, KeywordsError, Raw
+from smsgw import gsm7, keywords, lint, replies
+from smsgw.document import DEFAULT_BUDGET, Raw
 from smsgw.keywords import Offer
 from smsgw.replies import WordingError
 
@@ -140,14 +138,13 @@ class _Section:
 
 def of(raw: Raw, name: str, rupiah: int) -> Preview:
     """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
-    faults = lint.faults_of(raw)
-    own = tuple(each for each in faults if _is_about(each, name))
-    others = tuple(each for each in faults if each not in own)
-    try:
-        read = document.of(raw)
-    except KeywordsError:
+    found = lint.of(raw)
+    own = tuple(each for each in found.faults if lint.is_about(each, name))
+    others = tuple(each for each in found.faults if each not in own)
+    read = found.read
+    if read is None:
         return Preview(own, others)
-    entry, usage = read.entries.get(name), _usage(read)
+    entry, usage = read.entries.get(name), keywords.usage_of(read)
     budget = entry.budget if entry else DEFAULT_BUDGET
     texts = entry.wordings if entry else read.shared.get(name, {})
     section = _Section(usage, budget, read.terms, rupiah)
@@ -159,7 +156,7 @@ def of(raw: Raw, name: str, rupiah: int) -> Preview:
     return Preview(
         own,
         others,
-        tuple(each for each in lint.warnings_of(raw) if _is_about(each, name)),
+        tuple(each for each in found.warnings if lint.is_about(each, name)),
         usage.get(name),
         {wording: _values(offer, usage) for wording, offer in offers.items()},
         {
@@ -176,17 +173,6 @@ def _by_owner(offers: Mapping[str, Offer]) -> Iterator[tuple[tuple[str, str], Of
     for whole, offer in offers.items():
         owner, _, wording = whole.partition(".")
         yield (owner, wording), offer
-
-
-def _usage(read: Document) -> dict[str, str]:
-    """Of the posters that can be read."""
-    usage = {}
-    for name, entry in read.entries.items():
-        try:
-            usage[name] = poster.read(entry.poster).usage
-        except PosterError:
-            continue
-    return usage
 
 
 def _values(offer: Offer, usage: Mapping[str, str]) -> dict[str, str]:
@@ -213,8 +199,3 @@ def _cost(letter: str) -> str:
     if letter in gsm7.EXTENSION:
         return DOUBLE
     return "" if letter in gsm7.BASIC else WIDE
-
-
-def _is_about(fault: str, name: str) -> bool:
-    own = re.escape(name)
-    return re.search(rf"^{own}[.:]|\({own}\)|\bto {own}\b|\b{own}'s", fault) is not None

@@ -221,11 +221,11 @@ def test_usage_is_what_the_poster_needs() -> None:
     ("keywords", "told"),
     [
         ([Keyword("x", "X [<NKP>")], "character"),
-        ([Keyword("x", "<NKP>")], "character 1"),
+        ([Keyword("x", "<NKP>")], "begins with a word"),
         ([Keyword("x", "X <PIN>")], "<PIN> is no slot"),
         ([Keyword("x", "X <NKP>#<NKP>")], "twice"),
         ([Keyword("x", "X"), Keyword("y", "Y", ("X",))], "'X' belongs to x and to y"),
-        ([Keyword("x", "X"), Keyword("y", "Y", ("X",), alone=True)], "two keywords"),
+        ([Keyword("x", "X"), Keyword("y", "Y", ("X",), alone=True)], "'X' belongs to x and to y"),
         ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA",))], "one to 3 words"),
     ],
 )

@@ -91,6 +91,18 @@ def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
     assert lint.faults(text) == []
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "9" * 19, "[{9999999999999999999: a}]"])
+def test_a_number_that_cannot_be_written_again_is_refused(number: str) -> None:
+    with pytest.raises(KeywordsError, match="18 digits at most"):
+        document.parsed(f"a: {number}")
+
+
+def test_a_part_that_is_not_known_any_more_is_left_out() -> None:
+    later = changed(lambda raw: raw.update(emoji={}))
+    assert lint.faults(later) == [each for each in lint.faults(later) if each.startswith("emoji:")]
+    assert lint.faults(document.completed(later)) == []
+
+
 def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
     text = changed(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
     off = configured(rt, text)

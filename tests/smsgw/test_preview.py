@@ -136,10 +136,45 @@ def test_a_poster_that_cannot_be_read_is_this_keywords_fault() -> None:
     assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"poster": "<NKP>"},
+        {"aliases": "SAL"},
+        {"wordings": None},
+        {"from": "besok"},
+        {"aliases": ["KONTAK"]},
+    ],
+)
+def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["klaim"] |= theirs
+        raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Telepon {telephone}."
+
+    told = preview.of(parsed(changed(change)), "kontak", RUPIAH)
+    assert told.wordings["ways"]["id"].ordinary.text == "Telepon -."
+    assert told.values["ways"]
+    assert "kontak.ways (id): {telephone} is no value of this reply" in told.own
+    there = preview.of(parsed(changed(change)), "klaim", RUPIAH)
+    assert there.own
+
+
+def test_a_clash_is_told_on_both_pages() -> None:
+    raw = parsed(changed(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
+    for name in ("saldo", "stop"):
+        assert "'STOP' belongs to saldo and to stop" in preview.of(raw, name, RUPIAH).own
+
+
+def test_a_keyword_with_a_fault_still_shows_what_it_answers() -> None:
+    told = worded("Telepon {call_centre}.", until="besok")
+    assert told.own == ("kontak: from and until are days, such as 2026-01-31",)
+    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+
+
 def test_what_is_no_configuration_has_faults_only() -> None:
     told = preview.of({"keywords": {}}, "kontak", RUPIAH)
+    assert "kontak: this keyword has no entry" in told.own
     assert told.others
-    assert told.wordings == {}
 
 
 def test_a_tables_own_values_are_shown() -> None:

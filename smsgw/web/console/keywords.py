@@ -163,12 +163,12 @@ def _rows(held: Held) -> Iterator[Row]:
 
 def _is_today(since: object, until: object) -> bool:
     today = guard.rt().now().astimezone(guard.rt().settings.zone).date()
-    started = not isinstance(since, date) or since <= today
-    return started and (not isinstance(until, date) or today <= until)
+    started = type(since) is not date or since <= today  # a draft may hold a time of a day
+    return started and (type(until) is not date or today <= until)
 
 
 def _as_day(day: object) -> str:
-    return f"{day:%d-%m-%Y}" if isinstance(day, date) else str(day or "")
+    return f"{day:%d-%m-%Y}" if type(day) is date else str(day or "")
 
 
 def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:

@@ -151,7 +151,7 @@ def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, **{"w.ways.id": "Telepon {call", "from": "besok"})
-    assert "1 fault It cannot be published like this." in visitor.text
+    assert "2 faults It cannot be published like this." in visitor.text
     assert "kontak: from and until are days" in visitor.text
     entry = drafted(rt)["keywords"]["kontak"]
     assert entry["wordings"]["ways"]["id"] == "Telepon {call"
@@ -265,6 +265,28 @@ def test_a_draft_of_any_shape_is_shown(as_: As, rt: Runtime) -> None:
         draft(rt, changed(lambda raw, held=held: raw.update(keywords=held, wordings=held)))
         for address in ("/console/keywords/", "/console/wordings/", "/console/tables/", KONTAK):
             assert visitor.get(address).status_code in {200, 404}, (held, address)
+
+
+@pytest.mark.parametrize("poster", ["<NKP>", "[<NKP>]", "<NKP> SALDO"])
+def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
+    as_: As, rt: Runtime, poster: str
+) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(KONTAK)
+    visitor.submit(KONTAK, poster=poster)
+    assert "1 fault" in visitor.text
+    assert "a poster begins with a word" in visitor.text
+    for address in ("/console/keywords/", "/console/wordings/own", "/console/keywords/saldo"):
+        assert visitor.get(address).status_code == 200
+
+
+def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
+    hour = document.parsed("a: 2025-01-01T00:00:00")["a"]
+    draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
+    visitor = as_(Role.EDITOR)
+    assert visitor.get("/console/keywords/").status_code == 200
+    visitor.get(KONTAK)
+    assert "kontak: from and until are days" in visitor.text
 
 
 def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) -> None:
