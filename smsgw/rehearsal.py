@@ -2,8 +2,9 @@
 
 Each message is judged as if it came now to a phone that has said nothing before: by the bindings of
 today, with no question open. Nothing is sent, and of texts nothing is kept: samples show digits as
-# and only words that the keywords know, or that several phones wrote alike, with no number beside
-them: there they may be a name.
+# and only words that the published keywords know (a draft may hold guesses at somebody's words), or
+that several phones wrote alike, with no number beside them: there they may be a name. What fewer
+phones wrote is not shown.
 """
 
 import re
@@ -64,7 +65,7 @@ class Shape(BaseModel):
     was: Read
     becomes: Read
     messages: int = 0
-    phones: list[int] = []  # ids, SEVERAL at most
+    phones: list[int] = []  # ids; SEVERAL are enough
 
 
 class Rewording(BaseModel):
@@ -99,7 +100,12 @@ class Found(BaseModel):
         return sum(self.counts.values())
 
     def shown_shapes(self, kind: Kind) -> list[Shape]:
-        return _commonest(self.shapes.get(kind, {}).values())
+        alike = _taken_together(self.shapes.get(kind, {}).values())
+        return _commonest(each for each in alike if len(each.phones) >= SEVERAL)
+
+    def not_shown(self, kind: Kind) -> int:
+        """Messages."""
+        return self.counts.get(kind, 0) - sum(each.messages for each in self.shown_shapes(kind))
 
     def shown_rewordings(self) -> list[Rewording]:
         return _commonest(self.rewordings.values())
@@ -149,7 +155,7 @@ class Rehearsal:
         was = comparing.configuration(asked.published, today)
         becomes = comparing.configuration(asked.draft, today)
         self._both = Both(was, becomes, rt.ledger, today)
-        self._vocabulary = vocabulary(asked.published) | vocabulary(asked.draft)
+        self._vocabulary = vocabulary(asked.published)
 
     def callers(self, batch: Sequence[Message]) -> Mapping[int, tuple[Caller, str]]:
         """The phones whose messages have to be decided, each with its language."""
@@ -188,13 +194,13 @@ class Rehearsal:
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
             return
-        masked = shape_of(message.text, self._vocabulary)
+        masked = shape_of(message.text, self._vocabulary)[:LONGEST_SHAPE]
         noted = shapes.setdefault(key, Shape(shape=masked, was=read[0], becomes=read[1]))
         noted.messages += 1
         if message.phone_id not in noted.phones and len(noted.phones) < SEVERAL:
             noted.phones.append(message.phone_id)
         if len(noted.phones) == SEVERAL and DIGIT not in whole:
-            noted.shape = whole
+            noted.shape = whole[:LONGEST_SHAPE]
 
     def _note_rewording(self, was: Answered, becomes: Answered, difference: int) -> None:
         rewordings = self._found.rewordings
@@ -235,7 +241,7 @@ def shape_of(text: str, known: frozenset[str] | None = None) -> str:
     if known is not None:
         shape = _WORD.sub(lambda word: word[0] if word[0] in known else HIDDEN, shape)
         shape = _HIDDEN_RUN.sub(HIDDEN, shape)
-    return shape[:LONGEST_SHAPE]
+    return shape
 
 
 def _begin(rt: Runtime, since: datetime, until: datetime) -> Found:
@@ -298,6 +304,21 @@ def _written(by: Configuration, answered: Answered) -> str:
 
 def _step(found: Found) -> Step:
     return Step(found.judged, found.total, found.model_dump(mode="json"))
+
+
+def _taken_together(shapes: Iterable[Shape]) -> Iterable[Shape]:
+    """Those that are shown alike."""
+    together: dict[str, Shape] = {}
+    for each in shapes:
+        key = f"{each.was} {each.becomes} {each.shape}"
+        taken = together.get(key, each.model_copy(update={"messages": 0, "phones": []}))
+        together[key] = taken.model_copy(
+            update={
+                "messages": taken.messages + each.messages,
+                "phones": [*{*taken.phones, *each.phones}],
+            }
+        )
+    return together.values()
 
 
 def _commonest(samples: Iterable[Sample]) -> list[Sample]:

@@ -12,7 +12,8 @@ from smsgw.models.console import Role, TaskKind
 from smsgw.runtime import Runtime
 from tests.conftest import P1_NKP, Clock
 from tests.smsgw.test_jobs import burst
-from tests.smsgw.test_rehearsal import DRAFT, talk
+from tests.smsgw.test_rehearsal import DRAFT, OTHERS, talk
+from tests.smsgw.test_responder import say
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor, logged_in
 
@@ -35,6 +36,8 @@ def save(rt: Runtime, text: str, edition: int) -> None:
 
 
 def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: Runtime) -> None:
+    for sender in OTHERS[:3]:
+        say(rt, sender, "cabang bandung")
     editor.submit("/console/rehearsal/", days=7)
     assert "waiting" in editor.text
     assert burst(rt) == 1
@@ -46,17 +49,17 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
     for told in (
         "with no question open",
         "done",
-        "7 of 7 messages",
-        "Would change 5",
+        "10 of 10 messages",
+        "Would change 8",
         "Newly understood 1",
-        "Newly misunderstood 1",
+        "Newly misunderstood 4",
         "Rerouted 1",
         "Other reply 2",
         "Segments +3",
         "Cost +Rp1.050",
-        "Cost of 1,000 messages +Rp150.000",
-        "DOMPET PAK … unknown saldo answered 1",
-        "CABANG … kantor answered unknown 1",
+        "Difference per 1,000 messages +Rp105.000",
+        "CABANG BANDUNG kantor answered unknown 4",
+        "1 more that are rarer, or that fewer than three phones wrote.",
         "2 messages, segments +2",
         "− Saldo JHT NKP {nkp}",
     ):
