@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, case, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from smsgw.models import Ciphertext
 from smsgw.models.console import TaskKind, TaskState, tasks
@@ -21,6 +22,10 @@ KEPT_FOR = timedelta(days=7)
 
 Json = Any
 UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
+
+
+class AtWork(Exception):
+    """There is one rehearsal at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Step:
 
 
 def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
+    """Raises AtWork."""
     row = {
         "kind": kind,
         "operator_id": operator_id,
@@ -63,7 +69,10 @@ def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
         "made_at": tx.now,
         "seen_at": tx.now,
     }
-    made = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
+    try:
+        made = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
+    except IntegrityError:
+        raise AtWork from None
     return int(made.scalar_one())
 
 
@@ -105,8 +114,11 @@ def progress(tx: Transaction, task: Task, step: Step) -> Task:
 
 
 def leave(tx: Transaction, task: Task, state: TaskState) -> None:
-    """At its end, or WAITING for whoever goes on with it. Raises Outrun."""
-    _kept(tx, task, state=state)
+    """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Outrun."""
+    if state is TaskState.WAITING:
+        _kept(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
+    else:
+        _kept(tx, task, state=state)
 
 
 def stop(tx: Transaction, task_id: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
 )
 
 from smsgw.models.types import Id, Instant, one_of, service
@@ -117,6 +118,14 @@ tasks = Table(
     one_of("state", TaskState),
 )
 Index("ix_tasks_operator_id", tasks.c.operator_id, tasks.c.id)
+AT_WORK = and_(tasks.c.kind == "rehearsal", tasks.c.state.in_(("waiting", "running")))
+Index(
+    "ix_tasks_rehearsal",  # one at a time
+    tasks.c.kind,
+    unique=True,
+    sqlite_where=AT_WORK,
+    postgresql_where=AT_WORK,
+)
 
 transcripts = Table(
     "transcripts",  # conversations that operators keep, to be run again

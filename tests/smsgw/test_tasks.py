@@ -38,6 +38,11 @@ def asks_a_ledger_that_is_away(_rt: Runtime, _task: Task) -> Iterator[Step]:
     raise LedgerDown
 
 
+def finds_no_ledger(_rt: Runtime, _task: Task) -> Iterator[Step]:
+    yield from ()
+    raise LedgerDown
+
+
 def breaks(_rt: Runtime, _task: Task) -> Iterator[Step]:
     yield Step(1, 3, [1])
     raise ZeroDivisionError
@@ -144,6 +149,27 @@ def test_while_the_ledger_is_away_it_waits_for_the_clock(rt: Runtime, task_id: i
     assert task is not None
     assert not jobs.do_part(rt, task, asks_a_ledger_that_is_away, lambda: False)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("waiting", [1])
+
+
+def test_a_stop_is_not_lost_while_the_ledger_is_away(rt: Runtime, task_id: int) -> None:
+    task = claimed(rt, task_id)
+    assert task is not None
+    with rt.writing() as tx:
+        tasks.stop(tx, task_id)
+    jobs.do_part(rt, task, finds_no_ledger, lambda: False)
+    assert seen(rt, task_id).state == "stopped"
+
+
+def test_there_is_one_rehearsal_at_a_time(rt: Runtime, task_id: int) -> None:
+    operator_id = seen(rt, task_id).operator_id
+    with rt.writing() as tx:
+        first = tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
+        tasks.make(tx, TaskKind.SEARCH, operator_id, {})
+    with pytest.raises(tasks.AtWork), rt.writing() as tx:
+        tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
+    with rt.writing() as tx:
+        tasks.stop(tx, first)
+        assert tasks.make(tx, TaskKind.REHEARSAL, operator_id, {}) > first
 
 
 def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:

@@ -12,6 +12,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
 WAITS, GIVEN = sa.text("state = 'waiting'"), sa.text("given IS NOT NULL")
 NOT_CLOSED = sa.text("closed_at IS NULL")
+AT_WORK = sa.text("kind = 'rehearsal' AND state IN ('waiting', 'running')")
 TABLES = (
     *("reply_tallies", "tallies", "registrations", "tasks", "transcripts", "drafts"),
     *("configurations", "sessions", "operators"),
@@ -139,6 +140,14 @@ def _waiting() -> None:
         ),
     )
     op.create_index("ix_tasks_operator_id", "tasks", ["operator_id", "id"])
+    op.create_index(
+        "ix_tasks_rehearsal",
+        "tasks",
+        ["kind"],
+        unique=True,
+        sqlite_where=AT_WORK,
+        postgresql_where=AT_WORK,
+    )
     op.create_table(
         "registrations",
         sa.Column("id", Id, primary_key=True),

@@ -45,19 +45,19 @@ def begin() -> Answer:
     if days not in rehearsal.DAYS:
         return _page(error=told("Choose how many days.")), 400
     with guard.rt().reading() as tx:
-        asked, at_work = _asked(tx, days), _at_work(tx)
-    if at_work is not None:
-        flash(told("One is under way already; let it end, or stop it."))
-        return redirect(url_for(".one", task_id=at_work), 303)
+        asked = _asked(tx, days)
     if asked is None or asked.draft == asked.published:
         return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
     try:
         comparing.configuration(asked.draft, _today())
     except KeywordsError as error:
         return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
-    with guard.rt().writing() as tx:
-        operator_id = guard.operator().id
-        task_id = tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+    try:
+        with guard.rt().writing() as tx:
+            operator_id = guard.operator().id
+            task_id = tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+    except tasks.AtWork:
+        return _to_the_one_at_work()
     if not jobs.hint_task(guard.rt(), task_id):
         flash(told("The queue is away: this begins when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
@@ -123,9 +123,11 @@ def _asked(tx: Transaction, days: int) -> Asked | None:
     )
 
 
-def _at_work(tx: Transaction) -> int | None:
-    latest = tasks.latest(tx, TaskKind.REHEARSAL)
-    return next((task.id for task in latest if not task.is_over), None)
+def _to_the_one_at_work() -> BaseResponse:
+    with guard.rt().reading() as tx:
+        (latest,) = tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
+    flash(told("One is under way already; let it end, or stop it."))
+    return redirect(url_for(".one", task_id=latest.id), 303)
 
 
 def _run(tx: Transaction, task_id: int) -> Run:
