@@ -22,6 +22,7 @@ DAY, MONTH = 24, 30  # hours, days
 ANSWERED, MISREAD, UNKNOWN, SILENT = "answered", "misread", "unknown", "silent"
 KINDS = (ANSWERED, MISREAD, UNKNOWN, SILENT)
 KIND_OF = {"invalid": MISREAD, "secret": MISREAD, "unknown": UNKNOWN, "silent": SILENT}
+IS_UNDERSTOOD = (tallies.c.keyword != "").label("is_understood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _now(tx: Transaction) -> float:
 def _hours(tx: Transaction, since: datetime) -> list[Span]:
     counted: dict[datetime, Counter[str]] = {since + HOUR * n: Counter() for n in range(DAY)}
     for row in _by_outcome(tx, since):
-        counted[row.hour][KIND_OF.get(row.outcome, ANSWERED)] += row.messages
+        counted[row.hour][_kind(row)] += row.messages
     return [Span(at, dict(counts)) for at, counts in counted.items()]
 
 
@@ -150,17 +151,23 @@ def _days(tx: Transaction, since: datetime, zone: Any) -> list[Span]:
     for row in _by_outcome(tx, since):
         day = row.hour.astimezone(zone).date()
         if day in counted:
-            counted[day][KIND_OF.get(row.outcome, ANSWERED)] += row.messages
+            counted[day][_kind(row)] += row.messages
     begins = {day: datetime(day.year, day.month, day.day, tzinfo=zone) for day in counted}
     return [Span(begins[day], dict(counts)) for day, counts in counted.items()]
+
+
+def _kind(row: Row[Any]) -> str:
+    """YA with nothing open has the outcome unknown, and was understood and answered."""
+    kind = KIND_OF.get(row.outcome, ANSWERED)
+    return ANSWERED if kind == UNKNOWN and row.is_understood else kind
 
 
 def _by_outcome(tx: Transaction, since: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
     summed = func.sum(tallies.c.messages).label("messages")
     return tx.connection.execute(
-        select(tallies.c.hour, tallies.c.outcome, summed)
+        select(tallies.c.hour, tallies.c.outcome, IS_UNDERSTOOD, summed)
         .where(tallies.c.hour >= since, tallies.c.carrier != "")
-        .group_by(tallies.c.hour, tallies.c.outcome)
+        .group_by(tallies.c.hour, tallies.c.outcome, IS_UNDERSTOOD)
     ).all()
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
-from smsgw import jobs, tallies
+from smsgw import figures, jobs, tallies
 from smsgw.models import messages, replies
 from smsgw.models.console import reply_tallies
 from smsgw.models.console import tallies as table
@@ -48,6 +48,21 @@ def test_an_answer_that_was_owed_is_counted_where_its_message_came(
     jobs.answer_owed(rt)
     Tallies(rt).step()
     assert sums(rt) == {("saldo", "confirm", ""): 1}
+
+
+def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
+    """HAPUS DATA, then YA by habit."""
+    for text in ("YA", "TIDAK", "apa saja"):
+        say(rt, STRANGER, text)
+    Tallies(rt).step()
+    told = figures.overview(rt)
+    for span in (told.today, told.hours[-1]):
+        assert span.counts == {"answered": 2, "unknown": 1}
+    assert sums(rt) == {
+        ("ya", "unknown", ""): 1,
+        ("tidak", "unknown", ""): 1,
+        ("", "unknown", ""): 1,
+    }
 
 
 def test_years_that_nobody_counted_are_caught_up_with(rt: Runtime, clock: Clock) -> None:
