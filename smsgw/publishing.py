@@ -31,6 +31,7 @@ class Why(StrEnum):
     AT_ONCE = "another version was published at this instant; look at it, and try again"
     NO_REASON = "say why, in a few words; it stands beside the version"
     NO_VERSION = "there is no such version"
+    SAME = "this is what answers already"
 
 
 class NotPublished(Exception):
@@ -171,6 +172,8 @@ def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
     if old is None:
         raise NotPublished(Why.NO_VERSION)
     text = document.dumped(document.parsed(document.completed(old.text)))
+    if text == document.dumped(document.parsed(answering(tx))):
+        raise NotPublished(Why.SAME)
     faults = lint.faults(text)
     if faults:
         raise NotPublished("\n".join(faults))

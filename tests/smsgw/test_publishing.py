@@ -74,6 +74,18 @@ def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
         assert publishing.current(tx).text == document.shipped()
 
 
+def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
+    """By its text, whatever number it has."""
+    published(rt, reworded("Satu."))
+    with rt.writing() as tx:
+        assert publishing.bring_back(tx, 0, ANI, "one was wrong") == 2
+    for number in (0, 2):
+        with pytest.raises(NotPublished, match="answers already"), rt.writing() as tx:
+            publishing.bring_back(tx, number, ANI, "pressed twice")
+    with rt.reading() as tx:
+        assert publishing.current(tx).number == 2
+
+
 def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
     with rt.writing() as tx:
         publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
@@ -142,13 +154,16 @@ def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, t
 
 def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
+        publishing.save(tx, reworded("Dua."), 0, ANI, "kontak")
+        publishing.publish(tx, 1, BUDI, "why", by_two=False)
         publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        edition = publishing.draft(tx).edition
         publishing.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
-        publishing.publish(tx, 1, BUDI, "why", by_two=False)
+        publishing.publish(tx, edition, BUDI, "why", by_two=False)
     with rt.writing() as tx:
-        publishing.rebase(tx, 1, ANI)
-        assert publishing.publish(tx, 2, BUDI, "why", by_two=False) == 2
+        publishing.rebase(tx, edition, ANI)
+        assert publishing.publish(tx, edition + 1, BUDI, "why", by_two=False) == 3
 
 
 def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:

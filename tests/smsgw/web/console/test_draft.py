@@ -118,13 +118,9 @@ def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runti
 
 
 def test_where_both_changed_the_same_the_place_is_named(as_: As, rt: Runtime) -> None:
-    drafted(rt, reworded(HELLO))
+    published(rt, reworded(HELLO))
+    drafted(rt, reworded(OTHER))
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "meanwhile")
-        publishing.rebase(tx, 1, ANI)
-    with rt.writing() as tx:
-        publishing.publish(tx, 2, ANI, "hello", by_two=False)
-        publishing.save(tx, reworded(OTHER), 0, ANI, "kontak")
         publishing.bring_back(tx, 0, ANI, "meanwhile")
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)

@@ -47,6 +47,9 @@ def test_one_press_and_a_reason_bring_a_version_back(as_: As, rt: Runtime) -> No
     visitor.get("/console/versions/0")
     visitor.submit("/versions/0/back", reason="from the start")
     assert current(rt).text == document.shipped()
+    visitor.get("/console/versions/0")
+    assert visitor.submit("/versions/0/back", reason="pressed twice").status_code == 409
+    assert "this is what answers already" in visitor.text
 
 
 def test_the_one_that_answers_is_not_brought_back(as_: As, rt: Runtime) -> None:
@@ -67,9 +70,10 @@ def test_what_is_not_there(as_: As, rt: Runtime) -> None:
 
 
 def test_many_versions_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
     with rt.writing() as tx:
-        for _ in range(52):
-            publishing.bring_back(tx, 0, ANI, "again")
+        for number in range(51):
+            publishing.bring_back(tx, number % 2, ANI, "again")
     visitor = as_(Role.VIEWER)
     visitor.get("/console/versions/")
     assert "Version 52 answers" in visitor.text
