@@ -124,7 +124,15 @@ def _saved(text: str, what: str) -> Answer:
         return page("draft_text.html", text=text, edition=_edition(), error=str(error)), 400
     except Outdated:
         return _overtaken(text)
-    return _done(told("The draft is saved."))
+    return _done(_saved_with(len(lint.faults(text))))
+
+
+def _saved_with(faults: int) -> str:
+    if faults == 0:
+        return told("The draft is saved.")
+    if faults == 1:
+        return told("The draft is saved; it cannot be published yet: it has 1 fault.")
+    return told("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
 
 
 def _overtaken(text: str) -> Answer:

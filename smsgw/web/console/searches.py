@@ -38,7 +38,7 @@ def show() -> str:
 def begin() -> str | BaseResponse | tuple[str, int]:
     reason, day, words = reasons.given(), _day(), request.form.get("words", "").strip()
     if day is None:
-        return _page(error=told("Choose a day that was.")), 400
+        return _page(error=told("Choose today or an earlier day.")), 400
     if not _is_enough(words):
         return _page(error=told("Type a word of 3 letters or more, 60 in all at most.")), 400
     rt, looker = guard.rt(), guard.operator()

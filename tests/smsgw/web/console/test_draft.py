@@ -90,7 +90,7 @@ def test_faults_are_named_and_hinder(as_: As, rt: Runtime) -> None:
     drafted(rt, reworded("W" * 200))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "1 faults" in visitor.text or "2 faults" in visitor.text
+    assert "2 faults" in visitor.text
     assert "2 segments instead of 1" in visitor.text
     assert "/draft/publish" not in visitor.page
     visitor.post("/console/draft/publish", edition=1, reason="all the same")
@@ -210,6 +210,24 @@ def test_a_file_takes_the_place_of_the_draft(as_: As, rt: Runtime) -> None:
     visitor.submit("/draft/import", file=file(b"\xef\xbb\xbf" + reworded(HELLO).encode()))
     assert "The draft is saved." in visitor.text
     assert held(rt).text == reworded(HELLO)
+
+
+def test_a_file_that_is_no_good_draft_says_how_many_faults_it_has(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.EDITOR)
+    for change, told in (
+        (lambda raw: raw["keywords"].pop("saldo"), "it has 1 fault."),
+        (lambda raw: (raw["keywords"].pop("saldo"), raw["keywords"].pop("ya")), "it has 2 faults."),
+    ):
+        visitor.get(PAGE)
+        visitor.submit("/draft/import", file=file(changed(change).encode()))
+        assert f"The draft is saved; it cannot be published yet: {told}" in visitor.text
+
+
+def test_one_line_is_one_line(as_: As, rt: Runtime) -> None:
+    drafted(rt, changed(lambda raw: raw["fillers"].append("HALOHALO")))
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert "1 line added, 0 removed" in visitor.text
 
 
 def test_a_file_that_cannot_be_taken_says_why(as_: As, rt: Runtime) -> None:

@@ -71,8 +71,8 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
     [
         ({"words": "di ke"}, "Type a word of 3 letters or more"),
         ({"words": "panjang " * 10}, "60 in all at most"),
-        ({"day": "2025-11-01"}, "Choose a day that was."),
-        ({"day": "1-1-1"}, "Choose a day that was."),
+        ({"day": "2025-11-01"}, "Choose today or an earlier day."),
+        ({"day": "1-1-1"}, "Choose today or an earlier day."),
         ({"reason": ""}, "Please say why"),
     ],
 )

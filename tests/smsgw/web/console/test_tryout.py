@@ -11,6 +11,7 @@ from smsgw import kept, publishing, transcript
 from smsgw.app import create_app
 from smsgw.models import audit
 from smsgw.models.console import Role
+from smsgw.replay import A_CODE
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.cli.test_operate import smsgw
@@ -76,7 +77,8 @@ def test_a_code_is_typed_as_it_stands_on_the_screen(player: Visitor) -> None:
     """Each run sends another one."""
     try_on(player, DAFTAR, sender=STRANGER)
     code = player.form(SAY).values["code"]
-    assert code in player.text
+    assert f"KODE {code}" in player.text
+    assert P1 in player.text
     try_on(player, f"kode {code.lower()}")
     assert "kode.bound" in player.text or player.text.count("answered") == 1
 
@@ -141,12 +143,16 @@ def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) 
     assert looks(rt) == [(agent, 1, False, why), (agent, None, True, why)]
 
 
-def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime) -> None:
-    visitor = started(as_(Role.AGENT))
+@pytest.mark.parametrize("role", [Role.AGENT, Role.ADMIN])
+def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, role: Role) -> None:
+    """Nor its number: only in a demonstration."""
+    visitor = started(as_(role))
     assert try_on(visitor, DAFTAR, sender=STRANGER, reason="a test") == 200
     assert "+6281*****7890" in visitor.text
+    assert "(a text for that phone alone)" in visitor.text
     assert visitor.form(SAY).values["code"] == ""
-    assert P1 not in visitor.text
+    assert A_CODE.search(visitor.page) is None
+    assert P1 not in visitor.page
     assert [each[2] for each in looks(rt)] == [False, True]
 
 
@@ -217,7 +223,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
     with rt.writing() as tx:
         publishing.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
     player.submit("/run", which="draft")
-    assert "1 steps differ" in player.text
+    assert "1 step differs from what was kept" in player.text
     assert "Halo dunia." in player.text
     player.get("/console/try/kept/")
     assert "how to reach us" in player.text
@@ -309,6 +315,9 @@ def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
     assert keep(visitor, "a test") == 403
     started(visitor)
     assert "Keep as transcript" not in visitor.text
+    visitor.get("/console/try/kept/")
+    assert "Editors, publishers and admins keep them" in visitor.text
+    assert "then keep it" not in visitor.text
 
 
 def test_pages_of_kept_transcripts(as_: As, rt: Runtime) -> None:
