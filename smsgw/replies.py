@@ -9,7 +9,7 @@ read, bounds every reply. A value is never expanded again.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -190,12 +190,10 @@ class Piece:
         return f"[{inner}]" if self.is_clause else inner
 
     @property
-    def pattern(self) -> str:
-        """What it looks like with any values; a clause is a group, and may be absent."""
-        inner = "".join(
-            re.escape(literal) + (".*?" if name is not None else "") for literal, name in self.parts
-        )
-        return f"({inner})?" if self.is_clause else inner
+    def steps(self) -> Sequence[str | None]:
+        """Its literals, and None for each value."""
+        parts = ([literal] if name is None else [literal, None] for literal, name in self.parts)
+        return [step for part in parts for step in part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +246,14 @@ def dropped(
 
 
 def absent(wording: Wording, text: str) -> list[str] | None:
-    """The clauses that are not in `text`, a reply made of `wording`; None if it was not."""
-    clauses = [piece for piece in wording.pieces if piece.is_clause]
-    pattern = re.compile("".join(piece.pattern for piece in wording.pieces), re.DOTALL)
-    found = pattern.fullmatch(text) or pattern.fullmatch(f"{text} ")  # a blank at its end is cut
+    """The clauses that are not in `text`, a reply made of `wording`; None if it was not. Where it
+    can be told in several ways, values are short and clauses there, from the first on."""
+    found = _told(wording, text)
+    if found is None:
+        found = _told(wording, f"{text} ")  # a blank at its end is cut
     if found is None:
         return None
-    return [
-        piece.written for piece, was in zip(clauses, found.groups(), strict=True) if was is None
-    ]
+    return [piece.written for piece, was in zip(wording.pieces, found, strict=True) if not was]
 
 
 def check(
@@ -447,6 +444,44 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
         if isinstance(error, WordingError):
             raise
         raise WordingError("a brace has no partner") from None
+
+
+def _told(wording: Wording, text: str) -> list[bool] | None:
+    """Which pieces are in `text`. First it is marked, from the end, where what is left of the
+    wording may begin: so no way is gone twice, however many there are."""
+    ends, marked = {len(text)}, []
+    for piece in reversed(wording.pieces):
+        marks = _marks(piece, text, ends)
+        marked.append(marks)
+        ends = marks[0] | (ends if piece.is_clause else set())
+    if 0 not in ends:
+        return None
+    at, found = 0, []
+    for piece, marks in zip(wording.pieces, reversed(marked), strict=True):
+        found.append(at in marks[0])
+        at = _behind(piece, at, marks) if found[-1] else at
+    return found
+
+
+def _marks(piece: Piece, text: str, ends: set[int]) -> list[set[int]]:
+    """Where each of its steps may begin, so that it ends at one of `ends`; at last these."""
+    marks = [ends]
+    for step in reversed(piece.steps):
+        if step is None:
+            marks.append(set(range(max(marks[-1], default=-1) + 1)))
+        else:
+            marks.append({at - len(step) for at in marks[-1] if text.endswith(step, 0, at)})
+    return marks[::-1]
+
+
+def _behind(piece: Piece, at: int, marks: Sequence[set[int]]) -> int:
+    """Where it ends that begins at `at`."""
+    for step, following in zip(piece.steps, marks[1:], strict=True):
+        if step is None:
+            at = min(end for end in following if end >= at)
+        else:
+            at += len(step)
+    return at
 
 
 def _kept(

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from grammar import Command, Misread, normalise
 from smsgw import archive, document, keywords, publishing, replies
@@ -20,7 +20,7 @@ from smsgw.keywords import Configuration
 from smsgw.models import Ciphertext, attempts, messages
 from smsgw.models import replies as _replies
 from smsgw.publishing import Version
-from smsgw.runtime import Transaction
+from smsgw.runtime import Runtime, Transaction
 
 A_DAY = timedelta(days=1)
 
@@ -76,27 +76,57 @@ class Trace:
     replies: Sequence[Reply]
 
 
-def of(tx: Transaction, message_id: int, zone: ZoneInfo, *, with_texts: bool) -> Trace | None:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database has of a message."""
+
+    message: Seen
+    text: str | None
+    version: Version | None
+    replies: Sequence[Row[Any]]
+    texts: Mapping[int, str]  # by reply; none where it is destroyed
+    attempts: Mapping[int, Sequence[Attempt]]  # by reply
+
+
+def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
+    """It is told when nothing is open any more: that may take longer than a read should."""
+    with rt.reading() as tx:
+        stored = _stored(tx, message_id)
+    if stored is None:
+        return None
+    text, version = stored.text, stored.version
+    day = stored.message.received_at.astimezone(rt.settings.zone).date()
+    configuration = _configuration(version.text, day) if version else None
+    read = _read(configuration, text) if configuration and text is not None else None
+    return Trace(
+        message=stored.message,
+        text=text if with_texts else None,
+        normal=normalise(text) if with_texts and text is not None else None,
+        is_gone=text is None,
+        version=version,
+        read=read,
+        replies=_told(stored, configuration, with_texts=with_texts),
+    )
+
+
+def _stored(tx: Transaction, message_id: int) -> Stored | None:
     seen = archive.one(tx, message_id)
     if seen is None:
         return None
     sealed = tx.connection.execute(
         select(messages.c.text).where(messages.c.id == message_id)
     ).scalar_one()
-    text = tx.vault.decrypt(sealed, Ciphertext.MESSAGE) if sealed else None
-    number = seen.configuration
-    version = publishing.version(tx, number) if number is not None else None
-    day = seen.received_at.astimezone(zone).date()
-    configuration = _configuration(version.text, day) if version else None
-    read = _read(configuration, text) if configuration and text is not None else None
-    return Trace(
+    ids, number = [sent.id for sent in seen.sent], seen.configuration
+    rows = tx.connection.execute(
+        select(_replies).where(_replies.c.id.in_(ids)).order_by(_replies.c.id)
+    ).all()
+    return Stored(
         message=seen,
-        text=text if with_texts else None,
-        normal=normalise(text) if with_texts and text is not None else None,
-        is_gone=text is None,
-        version=version,
-        read=read,
-        replies=_told(tx, seen, configuration, with_texts=with_texts),
+        text=tx.vault.decrypt(sealed, Ciphertext.MESSAGE) if sealed else None,
+        version=publishing.version(tx, number) if number is not None else None,
+        replies=rows,
+        texts={row.id: tx.vault.decrypt(row.text, Ciphertext.REPLY) for row in rows if row.text},
+        attempts=_attempts(tx, ids),
     )
 
 
@@ -132,28 +162,24 @@ def _read(configuration: Configuration, text: str) -> Read:
 
 
 def _told(
-    tx: Transaction, seen: Seen, configuration: Configuration | None, *, with_texts: bool
-) -> list[Reply]:
-    ids = {sent.id: sent for sent in seen.sent}
-    rows = tx.connection.execute(
-        select(_replies).where(_replies.c.id.in_(ids)).order_by(_replies.c.id)
-    ).all()
-    tries = _attempts(tx, list(ids))
+    stored: Stored, configuration: Configuration | None, *, with_texts: bool
+) -> Sequence[Reply]:
+    sent = {each.id: each for each in stored.message.sent}
     told = []
-    for row in rows:
-        text = tx.vault.decrypt(row.text, Ciphertext.REPLY) if row.text else None
-        is_notice = row.phone_id != seen.phone_id
+    for row in stored.replies:
+        text = stored.texts.get(row.id)
+        is_notice = row.phone_id != stored.message.phone_id
         may_show = with_texts and not is_notice and row.wording not in archive.SECRET
         told.append(
             Reply(
-                sent=ids[row.id],
+                sent=sent[row.id],
                 is_notice=is_notice,
                 made_at=row.made_at,
                 waited=row.waited,
                 text=text if may_show else None,
                 is_gone=text is None,
                 pieces=_pieces(configuration, row.wording, text),
-                attempts=tries.get(row.id, ()),
+                attempts=stored.attempts.get(row.id, ()),
             )
         )
     return told

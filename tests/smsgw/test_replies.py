@@ -1,3 +1,4 @@
+import re
 from datetime import date
 from decimal import Decimal
 from importlib import resources
@@ -15,6 +16,7 @@ from smsgw.replies import (
     EVERYWHERE,
     REFERENCES,
     WIDEST,
+    Wording,
     WordingError,
     absent,
     check,
@@ -140,6 +142,37 @@ def test_what_was_left_out_can_be_told_from_the_text(nkp: str) -> None:
     values["call_centre"] = Verbatim("175")
     assert absent(wording, render(wording, values, 1)) == left_out[:1]
     assert absent(wording, "Something else") is None
+
+
+def by_regex(wording: Wording, text: str) -> list[str] | None:
+    """What `absent` finds, by trying all ways there are."""
+    pattern = ""
+    for piece in wording.pieces:
+        steps = (".*?" if step is None else re.escape(step) for step in piece.steps)
+        pattern += f"({''.join(steps)})" + ("?" if piece.is_clause else "")
+    found = re.fullmatch(pattern, text, re.DOTALL) or re.fullmatch(pattern, f"{text} ", re.DOTALL)
+    if found is None:
+        return None
+    both = zip(wording.pieces, found.groups(), strict=True)
+    return [piece.written for piece, was in both if was is None]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "b ", "{x}", "[a{x}]", "[b]", "[{x} ]", "[{x}a{y}]"]), max_size=6
+    ),
+    st.text("ab ", max_size=8),
+)
+def test_of_many_ways_to_tell_it_is_always_the_same(pieces: list[str], text: str) -> None:
+    wording = parse("".join(pieces))
+    assert absent(wording, text) == by_regex(wording, text)
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("wording", ["[ {a}{b}]" * 9 + ".", "{a}{b}{c}" * 9 + "."])
+def test_values_side_by_side_take_no_longer(wording: str) -> None:
+    """As in a look-up of many columns, told of a text that was made of another wording."""
+    assert absent(parse(wording), "x " * 300) is None
 
 
 def test_a_value_is_never_expanded_again() -> None:

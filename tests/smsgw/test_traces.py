@@ -19,8 +19,7 @@ PINNED = "SALDO 19012345678 pin saya 987654"
 
 
 def trace(rt: Runtime, message_id: int = 1, *, with_texts: bool = True) -> Trace:
-    with rt.reading() as tx:
-        found = traces.of(tx, message_id, rt.settings.zone, with_texts=with_texts)
+    found = traces.of(rt, message_id, with_texts=with_texts)
     assert found is not None
     return found
 

@@ -138,9 +138,7 @@ def _conversation(phone_id: int, *, with_texts: bool) -> str:
 
 
 def _message(message_id: int, *, with_texts: bool, **values: Any) -> str:
-    rt = guard.rt()
-    with rt.reading() as tx:
-        trace = traces.of(tx, message_id, rt.settings.zone, with_texts=with_texts)
+    trace = traces.of(guard.rt(), message_id, with_texts=with_texts)
     if trace is None:
         raise NotFound
     return page("message.html", trace=trace, is_read=with_texts, **values)
