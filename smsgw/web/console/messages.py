@@ -102,6 +102,10 @@ def read(message_id: int) -> str:
 @guard.needs(Permission.HELP)
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     rt, reason = guard.rt(), reasons.given()
+    with rt.reading() as tx:
+        seen = archive.one(tx, message_id)
+    if seen is None or reply_id not in {sent.id for sent in seen.sent}:
+        raise NotFound
     try:
         sent = resending.resend(rt, reply_id, guard.operator().actor, reason)
     except NotResent as refused:
@@ -141,7 +145,7 @@ def _message(message_id: int, *, with_texts: bool, **values: Any) -> str:
     trace = traces.of(guard.rt(), message_id, with_texts=with_texts)
     if trace is None:
         raise NotFound
-    return page("message.html", trace=trace, is_read=with_texts, **values)
+    return page("message.html", trace=trace, is_read=with_texts, once=resending.ONCE, **values)
 
 
 def _asked() -> Mapping[str, str]:

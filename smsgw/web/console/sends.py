@@ -1,50 +1,73 @@
 """Sends of which nobody knows whether they went out: again, or let be."""
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from smsgw import audit, jobs, unknowns
+from smsgw import audit, jobs, resending, unknowns
 from smsgw.audit import Act
 from smsgw.operators import Permission
+from smsgw.resending import NotResent
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.shown import page, told
 
 ROWS = 50
-ACTS = {"resend": Act.RESENT, "close": Act.CLOSED}
 
 blueprint = Blueprint("sends", __name__, url_prefix="/waiting/sends")
+Answer = Response | tuple[str, int]
 
 
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    after = request.args.get("after", 0, type=int)
-    with guard.rt().reading() as tx:
-        rows = unknowns.some_open(tx, after, ROWS + 1)
-    further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None
-    return page("sends.html", rows=rows[:ROWS], after=after, further=further)
+    return _page()
 
 
 @blueprint.post("/<int:reply_id>")
 @guard.needs(Permission.HELP)
-def decide(reply_id: int) -> Response:
+def decide(reply_id: int) -> Answer:
     reason, wanted = reasons.given(), request.form.get("do", "")
-    if wanted not in ACTS:
-        raise BadRequest
+    if wanted == "resend":
+        return _resend(reply_id, reason)
+    if wanted == "close":
+        return _close(reply_id, reason)
+    raise BadRequest
+
+
+def _resend(reply_id: int, reason: str) -> Answer:
     rt = guard.rt()
-    lasts = rt.settings.validity if wanted == "resend" else None
-    with rt.writing() as tx:
+    with rt.reading() as tx:
+        is_in_doubt = unknowns.one_open(tx, reply_id) is not None
+    if not is_in_doubt:
+        return _done(told("It is settled already."))
+    try:
+        sent = resending.resend(rt, reply_id, guard.operator().actor, reason)
+    except NotResent as refused:
+        return _page(error=told(str(refused))), 409
+    jobs.hint(rt, sent.carrier, sent.lane)
+    return _done(told("It is sent again."))
+
+
+def _close(reply_id: int, reason: str) -> Answer:
+    with guard.rt().writing() as tx:
         unknown = unknowns.one_open(tx, reply_id)
-        is_done = unknown is not None and unknowns.decide(tx, reply_id, resend_for=lasts)
+        is_done = unknown is not None and unknowns.decide(tx, reply_id, resend_for=None)
         if unknown is not None and is_done:
             actor, detail = guard.operator().actor, f"reply {reply_id}: {reason}"
-            audit.note(tx, ACTS[wanted], actor, phone_id=unknown.phone_id, detail=detail)
-    if unknown is None or not is_done:
-        flash(told("It is settled already."))
-    elif wanted == "resend":
-        jobs.hint(rt, unknown.carrier, unknown.sms.lane)
-        flash(told("It is sent again."))
-    else:
-        flash(told("It is let be."))
+            audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
+    return _done(told("It is let be.") if is_done else told("It is settled already."))
+
+
+def _page(**values: Any) -> str:
+    after = request.args.get("after", 0, type=int)
+    with guard.rt().reading() as tx:
+        rows = unknowns.some_open(tx, after, ROWS + 1)
+    further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None
+    return page("sends.html", rows=rows[:ROWS], after=after, further=further, **values)
+
+
+def _done(message: str) -> Response:
+    flash(message)
     return redirect(url_for("console.sends.show"), 303)

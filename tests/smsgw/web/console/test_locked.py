@@ -5,10 +5,10 @@ from sqlalchemy import select
 
 from smsgw import outbox
 from smsgw.carriers.base import Ending, SendError
-from smsgw.models import replies
+from smsgw.models import audit, replies
 from smsgw.models.console import Role
 from smsgw.runtime import Runtime
-from tests.conftest import P1, P2, P2_NKP, STRANGER
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_registrations import noted, say
 
@@ -98,3 +98,25 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert noted(rt)[-1] == (act, "reply 1: he called")
     visitor.post(address, reason="he called", do=wanted)
     assert "It is settled already" in visitor.text
+
+
+def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -> None:
+    in_doubt(rt)
+    visitor = as_(Role.AGENT)
+    visitor.get(SENDS)
+    say(rt, P1, "STOP")
+    assert visitor.submit("/sends/1", reason="he called", do="resend").status_code == 409
+    assert "The phone said STOP since." in visitor.text
+    assert states(rt)[0] == "unknown"
+    assert "resent" not in {act for act, _ in noted(rt)}
+
+
+def test_one_sent_again_tells_the_audit_of_whom_it_speaks(as_: As, rt: Runtime) -> None:
+    in_doubt(rt)
+    visitor = as_(Role.AGENT)
+    visitor.get(SENDS)
+    visitor.submit("/sends/1", reason="he called", do="resend")
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(audit).where(audit.c.act == "resent")).one()
+        assert row.subject == tx.vault.hash(P1_NKP, "nkp")
+    assert (row.message_id, row.phone_id) == (1, 1)

@@ -14,6 +14,7 @@ from smsgw.models import replies as _replies
 from smsgw.models.console import Role
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
+from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor
 
@@ -199,6 +200,23 @@ def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
         assert list(tx.connection.execute(of_first).scalars()) == ["sent", "queued"]
     assert sent.redis is not None
     assert sent.redis.exists("hint:simulator:2757")
+
+
+def test_a_reply_is_sent_again_from_its_own_message_alone(as_: As, sent: Runtime) -> None:
+    say(sent, P2, "KONTAK")
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{LOG}2")
+    assert visitor.post(f"{LOG}2/replies/1", reason="never came").status_code == 404
+    assert visitor.post(f"{LOG}99/replies/1", reason="never came").status_code == 404
+    assert acts(sent, "resent") == []
+
+
+def test_a_code_is_not_offered_to_be_sent_again(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{LOG}1")
+    assert "disclosure.code" in visitor.text
+    assert visitor.page.count("/replies/") == 1
 
 
 def test_a_reply_that_may_not_be_told_any_more_stays(as_: As, sent: Runtime, clock: Clock) -> None:
