@@ -77,14 +77,15 @@ def frozen(tx: Transaction, limit: int) -> list[Frozen]:
     return [_as_frozen(tx, row) for row in rows]
 
 
-def thaw(tx: Transaction, key: str) -> bool:
-    """Codes may be sent again for whom `frozen` gives this key. False where they may already."""
+def thaw(tx: Transaction, key: str) -> bytes | None:
+    """Codes may be sent again for whom `frozen` gives this key: the hash of that NKP. None where
+    they may already."""
     try:
         nkp_hash = bytes.fromhex(key)
     except ValueError:
-        return False
+        return None
     gone = delete(freezes).where(freezes.c.nkp_hash == nkp_hash)
-    return tx.connection.execute(gone).rowcount == 1
+    return nkp_hash if tx.connection.execute(gone).rowcount == 1 else None
 
 
 def _as_frozen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Frozen:

@@ -23,12 +23,20 @@ def given() -> str:
     return reason
 
 
-def look(tx: Transaction, *, phone_id: int | None, message_id: int | None = None) -> None:
-    """Before a text or a whole number is shown, in a transaction that is kept. Raises NoReason."""
+def look(
+    tx: Transaction,
+    *,
+    phone_id: int | None,
+    message_id: int | None = None,
+    nkp: str | None = None,
+) -> None:
+    """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
+    that is kept. Raises NoReason."""
     looker = guard.operator()
     audit.note(
         *(tx, Act.LOOKED, looker.actor),
         phone_id=phone_id,
         message_id=message_id,
+        nkp=nkp,
         detail=given(),
     )

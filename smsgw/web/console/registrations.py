@@ -68,20 +68,18 @@ def one(registration_id: int) -> str:
 @guard.needs(Permission.HELP)
 def look(registration_id: int) -> str:
     """The ledger is asked when the look is noted and nothing is open."""
-    reason = reasons.given()
     with guard.rt().writing() as tx:
         row = _row(tx, registration_id)
-        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id)
         given = registrations.given(tx, row)
+        if given is None:
+            raise NotFound
+        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
         number = tx.vault.decrypt(row.phone, Ciphertext.PHONE) if row.phone else ""
-    if given is None:
-        raise NotFound
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
         is_frozen, bound = codes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
     return _page(
         registration_id,
-        reason=reason,
         number=number,
         found=found,
         compared=list(_compared(given, number, found.participant)),

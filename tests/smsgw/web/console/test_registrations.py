@@ -4,14 +4,14 @@ from dataclasses import replace
 from itertools import count
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from smsgw import responder, runtime
 from smsgw.app import create_app
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
 from smsgw.models import audit
-from smsgw.models.console import Role
+from smsgw.models.console import Role, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from tests.conftest import P2, P2_NKP, STRANGER
@@ -56,6 +56,27 @@ def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime)
     ):
         assert told in visitor.text
     assert noted(rt)[-1] == ("looked", "she called")
+    with rt.reading() as tx:
+        about = select(audit.c.subject).where(audit.c.act == "looked")
+        assert tx.connection.execute(about).scalar_one() == tx.vault.hash(P2_NKP, "nkp")
+
+
+def test_of_what_is_destroyed_no_look_is_noted(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    with rt.writing() as tx:
+        tx.connection.execute(update(registrations).values(given=None))
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{PAGE}1")
+    assert visitor.submit("/registrations/1", reason="she called").status_code == 404
+    assert "looked" not in dict(noted(rt))
+
+
+def test_why_somebody_looked_is_no_reason_to_decide(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    looked_at(visitor)
+    for action in ("/accept", "/refuse"):
+        assert visitor.form(action).values["reason"] == ""
 
 
 def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
