@@ -118,20 +118,28 @@ def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetim
     ]
 
 
+def count_answers(tx: Transaction, case: Row[Any], wording: str) -> int:
+    made = select(func.count()).where(
+        replies.c.message_id == case.message_id, replies.c.wording == wording
+    )
+    return int(tx.connection.execute(made).scalar_one())
+
+
 def open_one(tx: Transaction, number: str) -> Row[Any] | None:
     is_it = (cases.c.number == number) & cases.c.closed_at.is_(None)
     return tx.connection.execute(select(cases).where(is_it)).first()
 
 
 def told(tx: Transaction, case: Row[Any]) -> Told:
-    """What the person wrote, and on which phone."""
+    """What the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
         select(phones.c.number, messages.c.text)
         .join_from(phones, messages, messages.c.id == case.message_id)
         .where(phones.c.id == case.phone_id)
     ).one()
     text = tx.vault.decrypt(row.text, Ciphertext.MESSAGE) if row.text else ""
-    return Told(tx.vault.decrypt(row.number, Ciphertext.PHONE), text)
+    number = tx.vault.decrypt(row.number, Ciphertext.PHONE) if row.number else ""
+    return Told(number, text)
 
 
 def close(tx: Transaction, number: str) -> bool:

@@ -15,6 +15,7 @@ from handlers.question import Masked, Verbatim
 from smsgw import audit, cases, codes, gsm7, registrations, registry, telling
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
+from smsgw.models import Priority
 from smsgw.models.console import RegistrationState
 from smsgw.registry import Known
 from smsgw.runtime import Outrun, Runtime
@@ -31,6 +32,10 @@ class NotDone(Exception):
 
 class TooLate(NotDone):
     """Another officer, or the person, was first."""
+
+
+class Answered(NotDone):
+    """Another answer went out since the case was looked at."""
 
 
 class NotInLedger(NotDone):
@@ -80,10 +85,11 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
         text = telling.worded(told, ACCEPTED, {"nkp": Masked(nkp)})
         notices = registry.bind(told.tx, known, nkp, consent=text, on_file=participant.phone)
         binding_id = registry.binding_id(told.tx, known, nkp)
-        sent = _answered(told, known, ACCEPTED, text, binding_id)
+        sent = [_answered(told, known, ACCEPTED, text, binding_id)]
         telling.disclosed(told, known.phone_id, nkp, ACCEPTED)
         _note(told, Act.ACCEPTED, known, reason, nkp)
-        return [sent, *(telling.notify(told, each) for each in notices)]
+        sent += [telling.notify(told, each, Priority.SCHEDULED) for each in notices]
+    return _spent(rt, sent)
 
 
 def refuse(
@@ -95,16 +101,21 @@ def refuse(
         known, told = _decided(told, registration_id, RegistrationState.REFUSED)
         sent = _answered(told, known, wording, telling.worded(told, wording, {}))
         _note(told, Act.REFUSED, known, f"{refusal}: {reason}")
-        return [sent]
+    return _spent(rt, [sent])
 
 
-def answer(rt: Runtime, number: str, said: str, actor: str, *, closes: bool) -> list[Outgoing]:
-    """To a complaint; `said` has no fault. Raises NotDone."""
+def answer(
+    rt: Runtime, number: str, said: str, actor: str, *, after: int, closes: bool
+) -> list[Outgoing]:
+    """To a complaint that was answered `after` times before, so that each is sent once, however
+    often it is clicked; `said` has no fault. Raises NotDone."""
     with _deciding(rt, actor) as told:
         case = cases.open_one(told.tx, number)
         known = registry.hold(told.tx, case.phone_id) if case else None
         if case is None or known is None:
             raise TooLate
+        if cases.count_answers(told.tx, case, ANSWERED) != after:
+            raise Answered
         told = replace(told, message_id=case.message_id, language=known.language)
         if closes and not cases.close(told.tx, number):
             raise TooLate
@@ -113,7 +124,7 @@ def answer(rt: Runtime, number: str, said: str, actor: str, *, closes: bool) -> 
         _note(told, Act.CASE_ANSWERED, known, number)
         if closes:
             _note(told, Act.CASE_CLOSED, known, f"{number}: answered")
-        return [sent]
+    return _spent(rt, [sent])
 
 
 def typed(configuration: Configuration, number: str, said: str, language: str) -> Typed:
@@ -169,6 +180,11 @@ def _answered(
     told: Told, known: Known, wording: str, text: str, binding_id: int | None = None
 ) -> Outgoing:
     return telling.answer_later(told, known.phone_id, known.caller.phone, wording, text, binding_id)
+
+
+def _spent(rt: Runtime, sent: list[Outgoing]) -> list[Outgoing]:
+    rt.spend(sum(gsm7.count(each.text).segments for each in sent))
+    return sent
 
 
 def _note(told: Told, act: Act, known: Known, detail: str, nkp: str | None = None) -> None:

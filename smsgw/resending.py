@@ -60,8 +60,7 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         detail = f"reply {reply_id}: {reason}"
         about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": nkp}
         audit.note(tx, Act.RESENT, actor, detail=detail, **about)
-    if rt.settings.daily_segments is not None:
-        rt.counters.spend(rt.now().astimezone(rt.settings.zone).date(), row.segments)
+    rt.spend(row.segments)
     return Resent(row.carrier, row.lane)
 
 

@@ -371,8 +371,8 @@ def _short_hash(rt: Runtime, text: str) -> str:
 def _spend(rt: Runtime, answer: Answer) -> None:
     sent = (answer.reply, *answer.also) if answer.reply else answer.also
     segments = sum(gsm7.count(each.text).segments for each in sent)
-    if segments and rt.settings.daily_segments is not None:
-        rt.counters.spend(rt.now().astimezone(rt.settings.zone).date(), segments)
+    if segments:
+        rt.spend(segments)
 
 
 def _tell(sms: IncomingSms, answer: Answer, seconds: float) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind
-from smsgw import audit, cases, logs, outbox, registrations, unknowns
+from smsgw import audit, cases, gsm7, logs, outbox, registrations, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
@@ -37,6 +37,7 @@ from smsgw.runtime import Runtime, Transaction
 
 log = logs.get(__name__)
 
+ERASED = "hapus_data.done"  # the wording that tells it
 BATCH = 500  # rows of one kind in one transaction
 IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
 ENDED_MESSAGE = (messages.c.state != MessageState.RECEIVED, ~IN_CASE)
@@ -47,6 +48,10 @@ REST = timedelta(minutes=1)  # between two looks while nothing is due
 
 class NotErased(Exception):
     """Its text tells an operator why, and what to do."""
+
+
+class NotOpen(NotErased):
+    """It was carried out or closed before, or is no data request."""
 
 
 class Retention:
@@ -107,14 +112,15 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
     with rt.reading() as tx:
         case = cases.open_one(tx, number)
     if case is None or case.kind != CaseKind.DATA_REQUEST:
-        raise NotErased(f"{number} is no open data request; see smsgw cases list")
+        raise NotOpen(f"{number} is no open data request; see smsgw cases list")
     with rt.writing() as tx:
         if not cases.close(tx, number):
-            raise NotErased(f"{number} was carried out just now")
+            raise NotOpen(f"{number} was settled just now")
         _erase_phone(tx, case.phone_id)
         language = tx.connection.execute(
             select(phones.c.language).where(phones.c.id == case.phone_id)
         ).scalar_one()
+        text = rt.configuration.text(ERASED, {"number": number}, language)
         outbox.add(
             tx,
             Draft(
@@ -123,13 +129,14 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
                 binding_id=None,
                 carrier=rt.unasked.name,
                 lane=rt.unasked.own_lane,
-                text=rt.configuration.text("hapus_data.done", {"number": number}, language),
+                text=text,
                 lasts=rt.settings.validity,
                 priority=Priority.SCHEDULED,
-                wording="hapus_data.done",
+                wording=ERASED,
             ),
         )
         audit.note(tx, Act.ERASED, actor, phone_id=case.phone_id, detail=number)
+    rt.spend(gsm7.count(text).segments)
 
 
 def _erase_phone(tx: Transaction, phone_id: int) -> None:

@@ -85,6 +85,11 @@ class Runtime:
         """The carrier of messages that nobody asked for."""
         return self.carriers[self.settings.carriers[0]]
 
+    def spend(self, segments: int) -> None:
+        """Of what the day may cost; after the commit that sends them."""
+        if self.settings.daily_segments is not None:
+            self.counters.spend(self.now().astimezone(self.settings.zone).date(), segments)
+
     def close(self) -> None:
         self.service.dispose()
         self.ledger.engine.dispose()

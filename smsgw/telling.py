@@ -58,7 +58,7 @@ def disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
     )
 
 
-def notify(told: Told, notice: Notice) -> Outgoing:
+def notify(told: Told, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
     """Another phone, in its own language, by the carrier of what nobody asked for."""
     told = replace(told, language=registry.language_of(told.tx, notice.phone_id))
     text = worded(told, notice.reply.wording, notice.reply.values)
@@ -69,6 +69,7 @@ def notify(told: Told, notice: Notice) -> Outgoing:
         told.tx,
         outbox.Draft(
             *(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
+            priority=priority,
             wording=notice.reply.wording,
         ),
     )

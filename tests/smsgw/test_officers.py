@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import delete, event, func, select
 
 from handlers.ports import LedgerDown
-from smsgw import codes, guesses, keywords, officers, registrations, runtime
+from smsgw import codes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
 from smsgw.ledger import SqlLedger
-from smsgw.models import Ciphertext, audit, replies
+from smsgw.models import Ciphertext, audit, messages, replies
 from smsgw.models import codes as sent_codes
 from smsgw.models.console import registrations as kept
-from smsgw.officers import Fault, Frozen, NotInLedger, Refusal, TooLate
+from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
@@ -201,7 +201,7 @@ def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
 def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     say(rt, P1, "STOP")
-    (sent,) = officers.answer(rt, CASE, "Sudah kami tegur.", ANI, closes=True)
+    (sent,) = officers.answer(rt, CASE, "Sudah kami tegur.", ANI, after=0, closes=True)
     assert (sent.recipient, sent.text) == (P1, f"Aduan {CASE}: Sudah kami tegur.")
     assert last_sms(rt) == ("2757", "lapor.answered", sent.text)
     assert "selesai" in say(rt, P1, f"STATUS {CASE}").reply.text
@@ -210,13 +210,51 @@ def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
         ("case closed", f"{CASE}: answered"),
     ]
     with pytest.raises(TooLate):
-        officers.answer(rt, CASE, "Lagi.", BUDI, closes=False)
+        officers.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
 
 
 def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
-    officers.answer(rt, CASE, "Kami periksa.", ANI, closes=False)
+    officers.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
     assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
+    assert officers.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
+
+
+def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    with ThreadPoolExecutor(4) as pool:
+        clicks = [
+            pool.submit(officers.answer, rt, CASE, "Baik.", ANI, after=0, closes=False)
+            for _ in range(4)
+        ]
+    late = [each for each in clicks if isinstance(each.exception(), Answered)]
+    assert len(late) == len(clicks) - 1
+    with rt.reading() as tx:
+        told = select(func.count()).where(replies.c.wording == "lapor.answered")
+        assert tx.connection.execute(told).scalar_one() == 1
+
+
+def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
+    limited = replace(rt, settings=rt.settings.model_copy(update={"daily_segments": 1000}))
+    for text in (OF_P1, "LAPOR PT Maju belum bayar iuran"):
+        say(limited, STRANGER, text)
+    today = limited.now().astimezone(limited.settings.zone).date()
+    before = limited.counters.spent(today)
+    sent = officers.answer(limited, CASE, "x" * 200, ANI, after=0, closes=True)
+    sent += officers.accept(limited, waiting(limited)[0], ANI, "a reason")
+    segments = sum(gsm7.count(each.text).segments for each in sent)
+    assert limited.counters.spent(today) == before + segments
+
+
+def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+    """Also the notice to the phone before, so that no figure counts an officer's own time."""
+    say(rt, STRANGER, OF_P1)
+    clock.moves(minutes=4)
+    assert len(officers.accept(rt, waiting(rt)[0], ANI, "a reason")) == 2
+    with rt.reading() as tx:
+        waits = select(outbox.SINCE).join_from(replies, messages).order_by(replies.c.id.desc())
+        since = tx.connection.execute(waits.limit(2)).scalars().all()
+        assert since == [tx.now] * 2
 
 
 @pytest.mark.parametrize(
@@ -272,7 +310,7 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     with rt.writing() as tx:
         (one,) = codes.frozen(tx, 10)
         assert (one.nkp, one.on_file) == (P2_NKP, P2)
-        assert codes.thaw(tx, one.key)
+        assert codes.thaw(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
         assert not codes.thaw(tx, one.key)
         assert not codes.thaw(tx, "saldo")
     assert officers.accept(rt, waiting(rt)[0], ANI, "a reason")

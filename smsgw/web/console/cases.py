@@ -14,7 +14,7 @@ from smsgw.audit import Act
 from smsgw.models import Ciphertext
 from smsgw.officers import Fault, TooLate
 from smsgw.operators import MAY, Permission
-from smsgw.retention import NotErased
+from smsgw.retention import ERASED, NotErased, NotOpen
 from smsgw.runtime import Transaction
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.shown import is_part, page, told
@@ -76,12 +76,17 @@ def typed(number: str) -> str:
 @guard.needs(Permission.HELP)
 def answer(number: str) -> Answer:
     said, closes = request.form.get("said", ""), "closes" in request.form
+    after = request.form.get("answers", -1, type=int)
     preview = _typed(number, said)
     if preview.fault is not None:
         error = told("The answer was not sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 400
     try:
-        sent = officers.answer(guard.rt(), number, said, guard.operator().actor, closes=closes)
+        actor = guard.operator().actor
+        sent = officers.answer(guard.rt(), number, said, actor, after=after, closes=closes)
+    except officers.Answered:
+        error = told("An answer went out meanwhile, as is shown below; this one was not sent.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except TooLate:
         error = told("It was closed just now; nothing was sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
@@ -128,6 +133,8 @@ def erase(number: str) -> Answer:
         return _request(number, error=error, confirmed=typed), 400
     try:
         retention.erase(rt, number, guard.operator().actor)
+    except NotOpen:
+        return _request(number, error=_ended(case)), 409
     except NotErased:
         error = told("An SMS to this phone is on its way or in doubt; nothing was erased.")
         return _request(number, error=error, confirmed=typed), 409
@@ -162,7 +169,8 @@ def _complaint(number: str, **values: Any) -> str:
     with guard.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
         helpers = _helpers(tx)
-    return _page("complaint.html", case, helpers=helpers, **values)
+        answers = cases.answers(tx, case, officers.ANSWERED)
+    return _page("complaint.html", case, helpers=helpers, answers=answers, **values)
 
 
 def _request(number: str, **values: Any) -> str:
@@ -182,8 +190,13 @@ def _looked(kind: CaseKind, number: str) -> dict[str, Any]:
     with guard.rt().writing() as tx:
         case = _case(tx, kind, number)
         reasons.look(tx, phone_id=case.phone_id, message_id=case.message_id)
-        answers = cases.answers(tx, case, officers.ANSWERED)
-        return {"told": cases.told(tx, case), "answers": answers, "reason": reasons.given()}
+        return {"told": cases.told(tx, case), "said": request.form.get("said")}
+
+
+def _ended(case: Row[Any]) -> str:
+    with guard.rt().reading() as tx:
+        is_erased = cases.count_answers(tx, case, ERASED) > 0
+    return told("It is carried out already.") if is_erased else told("It is closed already.")
 
 
 def _close(kind: CaseKind, number: str, endpoint: str) -> Response:

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from smsgw.models import Ciphertext, replies
+from smsgw.models import Ciphertext, messages, phones, replies
 from smsgw.models.console import Role
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER, Clock
@@ -46,7 +46,8 @@ def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
     visitor = logged_in(app, rt, Role.AGENT, "ani")
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert "gaji" not in visitor.text
-    visitor.submit(f"/{FIRST}", reason="my turn")
+    visitor.post(f"{COMPLAINTS}{FIRST}", reason="my turn", said="Sudah kami")
+    assert visitor.form("/answer").values["said"] == "Sudah kami"
     assert f"{P1} " in visitor.text
     assert WRITTEN in visitor.text
     assert ">budi<" in visitor.page
@@ -103,6 +104,39 @@ def test_what_cannot_be_sent_is_not_sent_and_not_lost(as_: As, rt: Runtime, said
     assert last_text(rt) == before
 
 
+def test_a_second_officer_sees_that_it_was_answered(app: Flask, rt: Runtime) -> None:
+    """When, and the text for a reason; and a form made before that sends nothing."""
+    say(rt, P1, WRITTEN)
+    ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
+    for each in (ani, budi):
+        each.get(f"{COMPLAINTS}{FIRST}")
+    ani.submit("/answer", said="Kami periksa.")
+    for said in ("Baik.", "Baik."):
+        assert budi.post(f"{COMPLAINTS}{FIRST}/answer", said=said, answers="0").status_code == 409
+    assert "An answer went out meanwhile" in budi.text
+    assert "Answers that were sent 31-10-2025" in budi.text
+    assert "Kami periksa" not in budi.text
+    assert last_text(rt) == f"Aduan {FIRST}: Kami periksa."
+    assert budi.form("/answer").values["said"] == "Baik."
+    budi.post(f"{COMPLAINTS}{FIRST}", reason="what was said", said="Baik.")
+    assert "Kami periksa." in budi.text
+    budi.submit("/answer")
+    assert last_text(rt) == f"Aduan {FIRST}: Baik."
+
+
+def test_a_closed_case_of_a_forgotten_phone_can_be_looked_at(as_: As, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    visitor.submit("/close", reason="by telephone")
+    with rt.writing() as tx:
+        tx.connection.execute(update(phones).values(number=None))
+        tx.connection.execute(update(messages).values(text=None))
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert visitor.submit(f"/{FIRST}", reason="a question").status_code == 200
+    assert "Its text is destroyed" in visitor.text
+
+
 def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
@@ -112,6 +146,7 @@ def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
     assert (f"{FIRST} is closed") in ani.text
     assert budi.submit("/answer", said="Baik.").status_code == 409
     assert "closed just now" in budi.text
+    assert "Not sent Baik." in budi.text
     assert ("case closed", f"{FIRST}: by telephone") in noted(rt)
 
 
@@ -130,6 +165,24 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
     assert FIRST in last_text(rt)
     assert ("erased", FIRST) in noted(rt)
     assert "selesai" in say(rt, STRANGER, f"STATUS {FIRST}").reply.text
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [("/erase", "It is carried out already."), ("/close", "It is closed already.")],
+)
+def test_what_is_settled_is_not_erased_again(as_: As, rt: Runtime, first: str, told: str) -> None:
+    say(rt, STRANGER, "HAPUS DATA")
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{REQUESTS}{FIRST}")
+    visitor.submit(first, confirmed=FIRST, reason="as was asked")
+    address = f"{REQUESTS}{FIRST}/erase"
+    visitor.get("/console/account")
+    assert visitor.post(address, confirmed=FIRST).status_code == 409
+    assert told in visitor.text
+    assert "on its way or in doubt" not in visitor.text
 
 
 def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> None:
