@@ -230,6 +230,7 @@ guesses = Table(
     Column("identity_hash", LargeBinary(32), primary_key=True),
     Column("at", Instant, nullable=False),
     Index("ix_guesses_identity_hash", "identity_hash"),
+    Index("ix_guesses_at", "at", "phone_id"),
 )
 
 named = Table(

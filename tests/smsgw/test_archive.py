@@ -238,7 +238,7 @@ def plans(rt: Runtime) -> Iterator[list[str]]:
     explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
     with rt.service.connect() as connection:
         for statement, parameters in run:
-            if re.search(r"FROM (messages|replies)\b", statement):
+            if re.search(r"FROM (messages|replies|guesses)\b", statement):
                 rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
                 told.append("\n".join(str(row[-1]) for row in rows))
 

@@ -2,19 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, event, func, select
+from sqlalchemy import delete, event, func, insert, select
 
 from handlers.ports import LedgerDown
 from smsgw import codes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
 from smsgw.ledger import SqlLedger
 from smsgw.models import Ciphertext, audit, messages, replies
 from smsgw.models import codes as sent_codes
+from smsgw.models import guesses as guessed
 from smsgw.models.console import registrations as kept
 from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.smsgw.test_archive import plans
 from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
 
 ANI, BUDI = "operator:ani", "operator:budi"
@@ -294,6 +297,23 @@ def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
         assert guesses.unlock(tx, row.id)
         assert not guesses.unlock(tx, row.id)
     assert outcome(say(rt, P1, f"IURAN {P2_NKP}")) == ("iuran", "not_linked")
+
+
+def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
+    """Each look at the overview counts them."""
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        old = [
+            {"phone_id": 1, "identity_hash": n.to_bytes(32), "at": tx.now - timedelta(days=2)}
+            for n in range(20_000)
+        ]
+        tx.connection.execute(insert(guessed), old)
+    with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    with plans(rt) as told, rt.reading() as tx:
+        assert guesses.locked_count(tx) == 0
+    (plan,) = told
+    assert "ix_guesses_at" in plan
 
 
 def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:

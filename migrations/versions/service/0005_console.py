@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_cases_open", "cases", ["id"], sqlite_where=NOT_CLOSED, postgresql_where=NOT_CLOSED
     )
+    op.create_index("ix_guesses_at", "guesses", ["at", "phone_id"])
     op.add_column("messages", sa.Column("configuration", sa.Integer()))
     op.add_column("replies", sa.Column("wording", sa.String(60)))
     op.create_index("ix_messages_received_at", "messages", ["received_at", "id"])
@@ -46,6 +47,7 @@ def downgrade() -> None:
         batch.drop_column("wording")
     with op.batch_alter_table("messages") as batch:
         batch.drop_column("configuration")
+    op.drop_index("ix_guesses_at", "guesses")
     op.drop_index("ix_cases_open", "cases")
     with op.batch_alter_table("cases") as batch:
         batch.drop_constraint(op.f("fk_cases_assigned_to_operators"), type_="foreignkey")
