@@ -15,9 +15,13 @@ from smsgw import phone
 from smsgw.operators import Permission
 from smsgw.runtime import Runtime
 from smsgw.web.console import guard, words
-from smsgw.web.console.reasons import NoReason
+from smsgw.web.console.reasons import NamesSomebody, NoReason
 
-KNOWN: dict[type, str] = {CSRFError: "outdated", NoReason: "no_reason"}
+KNOWN: dict[type, str] = {
+    CSRFError: "outdated",
+    NoReason: "no_reason",
+    NamesSomebody: "personal",
+}
 CHOSEN = "language"  # in the session of who has not logged in
 
 

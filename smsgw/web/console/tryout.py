@@ -30,7 +30,7 @@ from smsgw.tryout import (
     Talk,
 )
 from smsgw.web.console import guard, reasons
-from smsgw.web.console.reasons import NoReason
+from smsgw.web.console.reasons import NamesSomebody, NoReason
 from smsgw.web.console.shown import is_part, page, told
 
 NOBODYS = "+6284 000 000 001"  # the phone that a form begins with: nobody has it
@@ -210,6 +210,8 @@ def _reason() -> str:
     except NoReason:
         error = told("This may be somebody's phone: say why you look, in 3 characters or more.")
         raise Refused(error, 400) from None
+    except NamesSomebody:
+        raise Refused(told("Please say why, without naming anybody"), 400) from None
 
 
 def _configuration(which: str) -> Configuration:

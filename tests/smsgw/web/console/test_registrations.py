@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import count
 
+import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -86,6 +87,26 @@ def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
     assert visitor.submit("/registrations/1", reason=" ").status_code == 400
     assert P2_NKP not in visitor.text
     assert "looked" not in dict(noted(rt))
+
+
+@pytest.mark.parametrize(
+    "reason", ["NIK 3273055010920000", "call 0812-3456 789", "wrote from a@b.id"]
+)
+def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{PAGE}1")
+    assert visitor.submit("/registrations/1", reason=reason).status_code == 400
+    assert "without naming anybody" in visitor.text
+    assert "looked" not in dict(noted(rt))
+
+
+def test_a_reason_may_name_a_case_and_a_day(as_: As, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{PAGE}1")
+    reason = "ADU-251031-0042, on 31-10-2025"
+    assert visitor.submit("/registrations/1", reason=reason).status_code == 200
 
 
 def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> None:
