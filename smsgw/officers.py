@@ -5,6 +5,7 @@ else makes one at that instant.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Fault(StrEnum):
 
     EMPTY = "empty"
     LINK = "link"
-    CHARACTERS = "characters"  # which GSM-7 has not, nor anything like them
+    CHARACTERS = "characters"  # that do not reach the person as they are, nor anything like them
     LONG = "long"
 
 
@@ -71,6 +72,7 @@ class Typed:
     count: gsm7.Count
     budget: int  # segments
     fault: Fault | None
+    character: str | None  # the first that does not reach the person as it is
 
 
 def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[Outgoing]:
@@ -132,16 +134,22 @@ def typed(configuration: Configuration, number: str, said: str, language: str) -
     said = " ".join(said.split())
     plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
     text = configuration.text(ANSWERED, {"number": number, "answer": Verbatim(plain)}, language)
-    counted = gsm7.count(text)
+    counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
     faults = {
         Fault.EMPTY: not said,
         Fault.LINK: LINK.search(plain) is not None,
-        Fault.CHARACTERS: plain.count("?") > said.count("?"),
+        Fault.CHARACTERS: character is not None,
         Fault.LONG: counted.segments > budget,
     }
-    return Typed(
-        text, counted, budget, next((each for each, is_so in faults.items() if is_so), None)
-    )
+    fault = next((each for each, is_so in faults.items() if is_so), None)
+    return Typed(text, counted, budget, fault, character)
+
+
+def _is_lost(character: str) -> bool:
+    """Quotes, dashes and accents have a plain form that says the same; these have not."""
+    is_control = unicodedata.category(character) == "Cc"
+    sent = gsm7.to_gsm7(character)
+    return is_control or character in gsm7.EXTENSION or ("?" in sent and character != "?")
 
 
 def _asked_for(rt: Runtime, registration_id: int) -> Participant:

@@ -271,6 +271,9 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
         ("“Baik” – kami periksa…", None),
         ("baik 👍", Fault.CHARACTERS),
         ("apa kabar?", None),
+        ("di {kota}", Fault.CHARACTERS),
+        ("baik\x07", Fault.CHARACTERS),
+        ("baik\nsekali", None),
         ("x" * 436, None),
         ("x" * 437, Fault.LONG),
     ],
@@ -281,9 +284,9 @@ def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: Fault | None)
     assert typed.count.encoding == "GSM-7"
 
 
-def test_braces_in_an_answer_are_only_braces() -> None:
-    typed = officers.typed(keywords.shipped(), CASE, "{number} {call_centre}", "en")
-    assert typed.text == f"Complaint {CASE}: (number) (call_centre)"
+def test_the_character_that_an_sms_cannot_carry_is_named() -> None:
+    assert officers.typed(keywords.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
+    assert officers.typed(keywords.shipped(), CASE, "“Baik” – é", "id").character is None
 
 
 def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:

@@ -79,7 +79,7 @@ def answer(number: str) -> Answer:
     after = request.form.get("answers", -1, type=int)
     preview = _typed(number, said)
     if preview.fault is not None:
-        error = told("The answer was not sent.")
+        error = told("The answer was not sent. {why}", why=_fault(preview))
         return _complaint(number, error=error, said=said, **_previewed(preview)), 400
     try:
         actor = guard.operator().actor
@@ -243,7 +243,7 @@ def _typed(number: str, said: str) -> officers.Typed:
 
 def _previewed(typed: officers.Typed) -> dict[str, Any]:
     cost = typed.count.segments * guard.rt().settings.segment_rupiah
-    return {"typed": typed, "cost": cost, "fault": _fault(typed.fault) if typed.fault else None}
+    return {"typed": typed, "cost": cost, "fault": _fault(typed)}
 
 
 def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
@@ -251,10 +251,14 @@ def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
     audit.note(tx, act, guard.operator().actor, **ids, detail=detail)
 
 
-def _fault(fault: Fault) -> str:
+def _fault(typed: officers.Typed) -> str | None:
+    if typed.fault is None:
+        return None
+    wrong = typed.character or ""
+    wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
     return {
         Fault.EMPTY: told("There is no text."),
         Fault.LINK: told("No links in an SMS; after a full stop put a blank."),
-        Fault.CHARACTERS: told("A character in it is not in the alphabet of SMS."),
+        Fault.CHARACTERS: told("An SMS cannot carry this character: {character}", character=wrong),
         Fault.LONG: told("It is too long."),
-    }[fault]
+    }[typed.fault]

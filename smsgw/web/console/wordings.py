@@ -79,5 +79,6 @@ def _titles() -> dict[str, str]:
     return {
         "disclosure": told("Who may know what"),
         "own": told("People with several cards"),
+        "officer": told("What officers decide"),
         "misread": told("Messages that were not understood"),
     }

@@ -93,13 +93,25 @@ def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
     assert "<b>" not in visitor.page.replace("<b></b>", "")
 
 
-@pytest.mark.parametrize("said", ["", "buka bit.ly", "👍", "x" * 500])
-def test_what_cannot_be_sent_is_not_sent_and_not_lost(as_: As, rt: Runtime, said: str) -> None:
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "There is no text."),
+        ("buka bit.ly", "No links in an SMS"),
+        ("baik 👍", "An SMS cannot carry this character: 👍"),
+        ("baik\x07", "An SMS cannot carry this character: U+0007"),
+        ("x" * 500, "It is too long."),
+    ],
+)
+def test_what_cannot_be_sent_is_not_sent_and_not_lost(
+    as_: As, rt: Runtime, said: str, why: str
+) -> None:
     say(rt, P1, WRITTEN)
     before = last_text(rt)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert visitor.submit("/answer", said=said).status_code == 400
+    assert f"The answer was not sent. {why}" in visitor.text
     assert visitor.form("/answer").values["said"] == said
     assert last_text(rt) == before
 
