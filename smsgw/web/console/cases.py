@@ -16,7 +16,7 @@ from smsgw.officers import Fault, TooLate
 from smsgw.operators import MAY, Permission
 from smsgw.retention import ERASED, NotErased, NotOpen
 from smsgw.runtime import Transaction
-from smsgw.web.console import guard, reasons
+from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 
 ROWS = 50
@@ -150,7 +150,7 @@ def close_request(number: str) -> Response:
 
 
 def _list(kind: CaseKind) -> str:
-    after = request.args.get("after", 0, type=int)
+    after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = cases.waiting(tx, kind, after, ROWS + 1)
         phones = {row.id: _phone(tx, row) for row in rows}

@@ -10,7 +10,7 @@ from smsgw import diff, document, lint, publishing
 from smsgw.document import KeywordsError
 from smsgw.operators import Permission
 from smsgw.publishing import Draft, NotPublished, Outdated
-from smsgw.web.console import guard
+from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import page, told
 
 WHOLE = "everything"  # what was changed, as the audit tells it
@@ -170,7 +170,7 @@ def _about(held: Draft, answering: str) -> dict[str, Any]:
 
 
 def _edition() -> int:
-    return request.form.get("edition", type=int) or 0
+    return ids.number(request.form, "edition", ids.LARGEST_INTEGER - 1) or 0
 
 
 def _outdated(**values: Any) -> Answer:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, session, url_for
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw import crypto, operators, runtime
@@ -15,6 +16,7 @@ from smsgw.operators import Operator, Permission
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
 from smsgw.web import doors
+from smsgw.web.console import ids
 
 HELD = "held"  # what the browser keeps of a session
 FORM_LASTS = int(timedelta(hours=12).total_seconds())
@@ -64,6 +66,7 @@ def set_up(app: Flask, rt: Runtime) -> None:
         WTF_CSRF_TIME_LIMIT=FORM_LASTS,
         WTF_CSRF_SSL_STRICT=False,  # a proxy may end TLS; the cookie is SameSite
     )
+    app.url_map.converters["id"] = ids.IdConverter
     app.register_blueprint(blueprint)
     forms.init_app(app)
 
@@ -93,6 +96,8 @@ def let_in() -> BaseResponse | None:
     if request.endpoint == "console.login.static_file":  # whose it is does not matter
         return None
     g.operator = _whose()
+    if _has_nul():
+        raise BadRequest
     forms.protect()
     view = current_app.view_functions[request.endpoint or ""]
     permission: Permission | None = getattr(view, "permission", Permission.RUN)
@@ -105,7 +110,7 @@ def let_in() -> BaseResponse | None:
     return None
 
 
-@blueprint.get("/<path:_nothing>")
+@blueprint.route("/<path:_nothing>", methods=["GET", "POST"])
 @needs(Permission.LOOK)
 def nothing(_nothing: str) -> BaseResponse:
     """Who is nobody does not learn what there is."""
@@ -144,6 +149,12 @@ def _whose() -> Operator | None:
         with rt().writing() as tx:
             operators.seen(tx, held)
     return known
+
+
+def _has_nul() -> bool:
+    """No text that people write has one, and PostgreSQL keeps none."""
+    pairs = (*request.args.items(multi=True), *request.form.items(multi=True))
+    return any("\0" in text for text in (request.path, *chain.from_iterable(pairs)))
 
 
 def _to_login() -> BaseResponse:

@@ -11,7 +11,7 @@ from smsgw.operators import Permission
 from smsgw.replay import Taken
 from smsgw.transcript import TranscriptError
 from smsgw.tryout import NoDraft
-from smsgw.web.console import guard
+from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import page, told
 
 AT_ONCE = 50
@@ -24,19 +24,19 @@ Answer = str | BaseResponse | tuple[str, int]
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    before = request.args.get("before", type=int)
+    before = ids.number(request.args, "before")
     with guard.rt().reading() as tx:
         found = kept.newest(tx, before, AT_ONCE + 1)
     return page("kept.html", found=found[:AT_ONCE], is_more=len(found) > AT_ONCE, before=before)
 
 
-@blueprint.get("/<int:number>")
+@blueprint.get("/<id:number>")
 @guard.needs(Permission.LOOK)
 def one(number: int) -> str:
     return _page(_found(number))
 
 
-@blueprint.get("/<int:number>.yaml")
+@blueprint.get("/<id:number>.yaml")
 @guard.needs(Permission.LOOK)
 def download(number: int) -> Response:
     name = f"transcript-{number}.yaml"
@@ -44,7 +44,7 @@ def download(number: int) -> Response:
     return Response(_found(number).text, mimetype="application/yaml", headers=headers)
 
 
-@blueprint.post("/<int:number>/run")
+@blueprint.post("/<id:number>/run")
 @guard.needs(Permission.LOOK)
 def run(number: int) -> Answer:
     """In databases of its own; nothing is changed."""
@@ -60,7 +60,7 @@ def run(number: int) -> Answer:
         return _page(held, error=told("This cannot be run: {why}", why=str(error))), 409
 
 
-@blueprint.post("/<int:number>/delete")
+@blueprint.post("/<id:number>/delete")
 @guard.needs(Permission.DRAFT)
 def delete(number: int) -> BaseResponse:
     with guard.rt().writing() as tx:

@@ -7,7 +7,7 @@ from smsgw import audit, codes, guesses
 from smsgw.audit import Act
 from smsgw.models import Ciphertext
 from smsgw.operators import Permission
-from smsgw.web.console import guard, reasons
+from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 
 ROWS, FROZEN = 50, 200
@@ -19,7 +19,7 @@ blueprint = Blueprint("locked", __name__, url_prefix="/waiting/locked")
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    after = request.args.get("after", 0, type=int)
+    after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = guesses.locked(tx, after, ROWS + 1)
         phones = {
@@ -38,7 +38,7 @@ def show() -> str:
     )
 
 
-@blueprint.post("/phones/<int:phone_id>")
+@blueprint.post("/phones/<id:phone_id>")
 @guard.needs(Permission.HELP)
 def unlock(phone_id: int) -> Response:
     reason = reasons.given()

@@ -15,10 +15,9 @@ from smsgw.archive import Filters, Seen
 from smsgw.operators import Permission
 from smsgw.resending import NotResent
 from smsgw.runtime import Runtime
-from smsgw.web.console import guard, reasons
+from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 
-ID = "int(max=9223372036854775807)"
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 EXPORTED = (
     *("id", "reference", "received_at", "carrier", "lane", "number", "keyword", "outcome"),
@@ -67,13 +66,13 @@ def by_reference() -> BaseResponse | tuple[str, int]:
     return redirect(url_for("console.messages.show", message_id=found), 303)
 
 
-@blueprint.get(f"/phones/<{ID}:phone_id>")
+@blueprint.get("/phones/<id:phone_id>")
 @guard.needs(Permission.LOOK)
 def conversation(phone_id: int) -> str:
     return _conversation(phone_id, with_texts=False)
 
 
-@blueprint.post(f"/phones/<{ID}:phone_id>")
+@blueprint.post("/phones/<id:phone_id>")
 @guard.needs(Permission.HELP)
 def read_conversation(phone_id: int) -> str:
     with guard.rt().writing() as tx:
@@ -81,13 +80,13 @@ def read_conversation(phone_id: int) -> str:
     return _conversation(phone_id, with_texts=True)
 
 
-@blueprint.get(f"/<{ID}:message_id>")
+@blueprint.get("/<id:message_id>")
 @guard.needs(Permission.LOOK)
 def show(message_id: int) -> str:
     return _message(message_id, with_texts=False)
 
 
-@blueprint.post(f"/<{ID}:message_id>")
+@blueprint.post("/<id:message_id>")
 @guard.needs(Permission.HELP)
 def read(message_id: int) -> str:
     with guard.rt().writing() as tx:
@@ -98,7 +97,7 @@ def read(message_id: int) -> str:
     return _message(message_id, with_texts=True)
 
 
-@blueprint.post(f"/<{ID}:message_id>/replies/<{ID}:reply_id>")
+@blueprint.post("/<id:message_id>/replies/<id:reply_id>")
 @guard.needs(Permission.HELP)
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     rt, reason = guard.rt(), reasons.given()
@@ -116,7 +115,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
 
 
 def _log(**values: Any) -> str:
-    rt, asked, before = guard.rt(), _asked(), request.args.get("before", type=int)
+    rt, asked, before = guard.rt(), _asked(), ids.number(request.args, "before")
     with rt.reading() as tx:
         found = archive.page(tx, _filters(asked), before)
     return page(

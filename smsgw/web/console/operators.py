@@ -12,7 +12,7 @@ from smsgw import operators as people
 from smsgw.models.console import Role
 from smsgw.operators import NotDone, Permission
 from smsgw.runtime import Transaction
-from smsgw.web.console import guard
+from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import page, told
 
 AUDIT_ROWS = 100
@@ -48,7 +48,7 @@ def add() -> Answer:
     return _page(invited=name, address=_address(once))
 
 
-@blueprint.post("/<int:operator_id>/role")
+@blueprint.post("/<id:operator_id>/role")
 @guard.needs(Permission.RUN)
 def set_role(operator_id: int) -> Answer:
     role = _role()
@@ -61,7 +61,7 @@ def set_role(operator_id: int) -> Answer:
     return _done(told("{name} is {role} now, and logs in anew.", name=row.name, role=told(role)))
 
 
-@blueprint.post("/<int:operator_id>/invite")
+@blueprint.post("/<id:operator_id>/invite")
 @guard.needs(Permission.RUN)
 def invite(operator_id: int) -> Answer:
     try:
@@ -74,7 +74,7 @@ def invite(operator_id: int) -> Answer:
     return _page(invited=row.name, address=_address(once))
 
 
-@blueprint.post("/<int:operator_id>/disable")
+@blueprint.post("/<id:operator_id>/disable")
 @guard.needs(Permission.RUN)
 def disable(operator_id: int) -> Answer:
     try:
@@ -86,7 +86,7 @@ def disable(operator_id: int) -> Answer:
     return _done(told("{name} is let in no more.", name=row.name))
 
 
-@blueprint.post("/<int:operator_id>/enable")
+@blueprint.post("/<id:operator_id>/enable")
 @guard.needs(Permission.RUN)
 def enable(operator_id: int) -> Answer:
     with guard.rt().writing() as tx:
@@ -98,7 +98,7 @@ def enable(operator_id: int) -> Answer:
 @audited.get("/", endpoint="show")
 @guard.needs(Permission.RUN)
 def show_records() -> str:
-    before = request.args.get("before", type=int)
+    before = ids.number(request.args, "before")
     with guard.rt().reading() as tx:
         rows = audit.page(tx, before, AUDIT_ROWS + 1)
     older = rows[AUDIT_ROWS - 1].id if len(rows) > AUDIT_ROWS else None

@@ -19,7 +19,7 @@ from smsgw.officers import NotDone, Refusal
 from smsgw.operators import Permission
 from smsgw.runtime import Transaction
 from smsgw.telling import Outgoing
-from smsgw.web.console import guard, reasons
+from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 
 ROWS = 50
@@ -50,7 +50,7 @@ class Found:
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    after = request.args.get("after", 0, type=int)
+    after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = registrations.waiting(tx, after, ROWS + 1)
         phones = {row.id: tx.vault.decrypt(row.phone, Ciphertext.PHONE) for row in rows}
@@ -58,13 +58,13 @@ def show() -> str:
     return page("registrations.html", rows=rows[:ROWS], phones=phones, further=further, after=after)
 
 
-@blueprint.get("/<int:registration_id>")
+@blueprint.get("/<id:registration_id>")
 @guard.needs(Permission.LOOK)
 def one(registration_id: int) -> str:
     return _page(registration_id)
 
 
-@blueprint.post("/<int:registration_id>")
+@blueprint.post("/<id:registration_id>")
 @guard.needs(Permission.HELP)
 def look(registration_id: int) -> str:
     """The ledger is asked when the look is noted and nothing is open."""
@@ -88,7 +88,7 @@ def look(registration_id: int) -> str:
     )
 
 
-@blueprint.post("/<int:registration_id>/accept")
+@blueprint.post("/<id:registration_id>/accept")
 @guard.needs(Permission.HELP)
 def accept(registration_id: int) -> Answer:
     reason = reasons.given()
@@ -104,7 +104,7 @@ def accept(registration_id: int) -> Answer:
     return _done(sent, told("The phone is registered, and the person is told by SMS."))
 
 
-@blueprint.post("/<int:registration_id>/refuse")
+@blueprint.post("/<id:registration_id>/refuse")
 @guard.needs(Permission.HELP)
 def refuse(registration_id: int) -> Answer:
     reason, wanted = reasons.given(), request.form.get("refusal")

@@ -63,7 +63,7 @@ def begin() -> Answer:
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
-@blueprint.get("/<int:task_id>")
+@blueprint.get("/<id:task_id>")
 @guard.needs(Permission.LOOK)
 def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
@@ -83,7 +83,7 @@ def one(task_id: int) -> str | BaseResponse:
     )
 
 
-@blueprint.post("/<int:task_id>/stop")
+@blueprint.post("/<id:task_id>/stop")
 @guard.needs(Permission.DRAFT)
 def stop(task_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:

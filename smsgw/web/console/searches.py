@@ -51,7 +51,7 @@ def begin() -> str | BaseResponse | tuple[str, int]:
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
-@blueprint.get("/<int(max=9223372036854775807):task_id>")
+@blueprint.get("/<id:task_id>")
 @guard.needs(Permission.HELP)
 def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
@@ -64,7 +64,7 @@ def one(task_id: int) -> str | BaseResponse:
     return page(template, search=search, listed=listed, most=searching.MOST_HITS)
 
 
-@blueprint.post("/<int(max=9223372036854775807):task_id>/stop")
+@blueprint.post("/<id:task_id>/stop")
 @guard.needs(Permission.HELP)
 def stop(task_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:

@@ -10,7 +10,7 @@ from smsgw import audit, jobs, resending, unknowns
 from smsgw.audit import Act
 from smsgw.operators import Permission
 from smsgw.resending import NotResent
-from smsgw.web.console import guard, reasons
+from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 
 ROWS = 50
@@ -25,7 +25,7 @@ def show() -> str:
     return _page()
 
 
-@blueprint.post("/<int:reply_id>")
+@blueprint.post("/<id:reply_id>")
 @guard.needs(Permission.HELP)
 def decide(reply_id: int) -> Answer:
     reason, wanted = reasons.given(), request.form.get("do", "")
@@ -61,7 +61,7 @@ def _close(reply_id: int, reason: str) -> Answer:
 
 
 def _page(**values: Any) -> str:
-    after = request.args.get("after", 0, type=int)
+    after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = unknowns.some_open(tx, after, ROWS + 1)
     further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None

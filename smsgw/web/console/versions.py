@@ -10,12 +10,12 @@ from smsgw import diff, publishing
 from smsgw.operators import Permission
 from smsgw.publishing import NotPublished, Version
 from smsgw.runtime import Transaction
-from smsgw.web.console import guard
+from smsgw.web.console import guard, ids
 from smsgw.web.console.draft import as_file
 from smsgw.web.console.shown import page, told
 
 ROWS = 50
-HIGHEST = 2**31 - 1
+HIGHEST = ids.LARGEST_INTEGER
 
 blueprint = Blueprint("versions", __name__, url_prefix="/versions")
 Answer = str | BaseResponse | tuple[str, int]
@@ -24,7 +24,7 @@ Answer = str | BaseResponse | tuple[str, int]
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    before = min(request.args.get("before", HIGHEST, type=int), HIGHEST)
+    before = ids.number(request.args, "before", HIGHEST) or HIGHEST
     with guard.rt().reading() as tx:
         rows = publishing.versions(tx, before, ROWS + 1)
         newest = publishing.current(tx).number
@@ -33,20 +33,20 @@ def show() -> str:
     return page("versions.html", is_first=before == HIGHEST, **shown)
 
 
-@blueprint.get("/<int(max=2147483647):number>")
+@blueprint.get("/<id(digits=9):number>")
 @guard.needs(Permission.LOOK)
 def one(number: int) -> str:
     return _page(number)
 
 
-@blueprint.get("/<int(max=2147483647):number>/keywords.yaml")
+@blueprint.get("/<id(digits=9):number>/keywords.yaml")
 @guard.needs(Permission.LOOK)
 def export(number: int) -> Response:
     with guard.rt().reading() as tx:
         return as_file(_found(tx, number).text, f"keywords-{number}.yaml")
 
 
-@blueprint.post("/<int(max=2147483647):number>/back")
+@blueprint.post("/<id(digits=9):number>/back")
 @guard.needs(Permission.PUBLISH)
 def bring_back(number: int) -> Answer:
     reason = request.form.get("reason", "")

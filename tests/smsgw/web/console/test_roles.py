@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from smsgw import responder
 from smsgw.carriers.base import IncomingSms
@@ -55,7 +55,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
 
 def _some(rule: Rule, name: str) -> object:
     """An id of something that is there, or a name."""
-    return 1 if "Integer" in type(rule._converters[name]).__name__ else "saldo"
+    return 1 if isinstance(rule._converters[name], IntegerConverter) else "saldo"
 
 
 def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
