@@ -105,7 +105,7 @@ def test_a_reason_may_name_a_case_and_a_day(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
-    reason = "ADU-251031-0042, on 31-10-2025"
+    reason = "ADU-251031-0042, on 31-10-2025 at 12.30"
     assert visitor.submit("/registrations/1", reason=reason).status_code == 200
 
 
