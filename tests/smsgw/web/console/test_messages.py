@@ -81,7 +81,7 @@ def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> Non
         ("since=2025-10-31&until=2025-10-31", ["saldo", "kontak", "saldo"]),
         ("since=2025-11-01", []),
         ("until=2025-10-30", []),
-        ("keyword=%00&outcome=';--&carrier=%F0&since=gone&until=9999-12-31", None),
+        ("keyword=%01&outcome=';--&carrier=%F0&since=gone&until=9999-12-31", None),
         ("phone=99999999999999999999&before=99999999999999999999", None),
     ],
 )
