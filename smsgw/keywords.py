@@ -14,7 +14,7 @@ from handlers.made import FOUND
 from handlers.question import Made, Value, Verbatim
 from smsgw import document, logs, replies
 from smsgw.document import DEFAULT_BUDGET, Document, Entry, KeywordsError, Table, Texts
-from smsgw.replies import OwnWords, Wording, WordingError
+from smsgw.replies import OwnWords, Wording
 
 log = logs.get(__name__)
 
@@ -183,14 +183,20 @@ def _wordings(
         entry = read.entries.get(name.partition(".")[0])
         budget = entry.budget if entry else DEFAULT_BUDGET
         for language in LANGUAGES:
-            try:
-                wording = _wording(texts.get(name), language)
-                replies.check(wording, offer.names, usage, budget, offer.widest)
-            except WordingError as error:
-                faults.append(f"{name} ({language}): {error}")
-            else:
-                wordings[language][name] = wording
+            text = (texts.get(name) or {}).get(language)
+            wrong = wording_faults(text, offer, usage, budget)
+            faults += [f"{name} ({language}): {each}" for each in wrong]
+            if text and not wrong:
+                wordings[language][name] = replies.parse(text)
     return wordings, faults
+
+
+def wording_faults(
+    text: str | None, offer: Offer, usage: Mapping[str, str], budget: int
+) -> list[str]:
+    if not text or not text.strip():
+        return ["this wording is missing"]
+    return replies.faults(text, offer.names, usage, budget, offer.widest)
 
 
 def offered(read: Document) -> dict[str, Offer]:
@@ -226,10 +232,3 @@ def _offer(table: Table) -> Offer:
 
 def _made(entry: Entry) -> Made:
     return Made(entry.topics or {}, entry.table.rows if entry.table else None)
-
-
-def _wording(texts: Texts | None, language: str) -> Wording:
-    text = texts.get(language) if texts else None
-    if not isinstance(text, str) or not text.strip():
-        raise WordingError("this wording is missing")
-    return replies.parse(text)

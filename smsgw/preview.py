@@ -104,16 +104,18 @@ class _Section:
         if not isinstance(text, str) or not text.strip():
             return Shown()
         costly = tuple(dict.fromkeys(Run(each, cost) for each in text if (cost := _cost(each))))
+        faults = keywords.wording_faults(text, offer, self.usage, self.budget)
+        fault = "; ".join(faults) or None
         try:
             replies.structure(text)
-        except WordingError as error:
-            return Shown(str(error), costly)
+        except WordingError:
+            return Shown(fault, costly)
         given = (
             replies.ordinary(self.usage, offer.ordinary),
             replies.widest(self.usage, offer.widest),
         )
         both = (self._rendered(text, values, language) for values in given)
-        return Shown(self._fault(text, offer), costly, *both)
+        return Shown(fault, costly, *both)
 
     def _rendered(self, text: str, values: Mapping[str, Value], language: str) -> Rendered:
         what = (replies.structure(text), values, self.budget, self.terms.get(language, {}))
@@ -126,14 +128,6 @@ class _Section:
             dropped=tuple(replies.dropped(*what)),
             rupiah=count.segments * A_THOUSAND * self.rupiah,
         )
-
-    def _fault(self, text: str, offer: Offer) -> str | None:
-        try:
-            what = (offer.names, self.usage, self.budget, offer.widest)
-            replies.check(replies.parse(text), *what)
-        except WordingError as error:
-            return str(error)
-        return None
 
 
 def of(raw: Raw, name: str, rupiah: int) -> Preview:

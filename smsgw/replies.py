@@ -157,6 +157,7 @@ ORDINARY: Mapping[str, Value] = {
 }
 # A text is cut to what its placeholder is given, for most that is TEXT_WIDTH.
 WIDTHS = {name: len(value) for name, value in WIDEST.items() if isinstance(value, str)}
+NOT_PLAIN = "only plain GSM-7 characters may be used; another would double the cost"
 EVERYWHERE = frozenset({"call_centre", "ref"})
 
 
@@ -213,10 +214,38 @@ class Wording:
 
 def parse(text: str) -> Wording:
     """Raises WordingError."""
-    literal = re.sub(r"[\[\]{}]", "", text)
-    if gsm7.to_gsm7(literal) != literal:
-        raise WordingError("only plain GSM-7 characters may be used; another would double the cost")
+    if not _is_plain(text):
+        raise WordingError(NOT_PLAIN)
     return structure(text)
+
+
+def faults(
+    text: str,
+    offered: frozenset[str],
+    usage: Mapping[str, str],
+    budget: int,
+    own: Mapping[str, Value] = MappingProxyType({}),
+) -> list[str]:
+    """Why a wording cannot be sent, all that is wrong at once; see `check`."""
+    unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
+    found = [] if _is_plain(text) else [NOT_PLAIN]
+    found += [_not_offered(name) for name in sorted(unknown)]
+    try:
+        wording = structure(text)
+        if not found:
+            check(wording, offered, usage, budget, own)
+    except WordingError as error:
+        found.append(str(error))
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    literal = re.sub(r"[\[\]{}]", "", text)
+    return gsm7.to_gsm7(literal) == literal
+
+
+def _not_offered(name: str) -> str:
+    return f"{{{name}}} is no value of this reply"
 
 
 def structure(text: str) -> Wording:
@@ -267,7 +296,7 @@ def check(
     widest values of placeholders that this wording has for itself."""
     unknown = wording.names - offered - EVERYWHERE
     if unknown:
-        raise WordingError(f"{{{min(unknown)}}} is no value of this reply")
+        raise WordingError(_not_offered(min(unknown)))
     required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
     text = render(required, widest(usage, own), budget)
     counted = gsm7.count(text)

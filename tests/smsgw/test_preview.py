@@ -117,6 +117,18 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
     assert len(told.others) == 1
 
 
+def test_all_that_is_wrong_with_a_wording_is_told() -> None:
+    told = worded("Telepon “{telephone}” {fax} [x")
+    assert told.wordings["ways"]["id"].fault == "; ".join(
+        each.partition(": ")[2] for each in told.own
+    )
+    said = "\n".join(told.own)
+    assert "plain GSM-7" in said
+    assert "{fax} is no value" in said
+    assert "{telephone} is no value" in said
+    assert "bracket" in said
+
+
 def test_a_value_that_nothing_gives_is_told_and_shown_as_nothing() -> None:
     told = shown("Telepon {telephone}.")
     assert told.fault == "{telephone} is no value of this reply"

@@ -11,7 +11,7 @@ from smsgw.document import KeywordsError
 from smsgw.operators import Permission
 from smsgw.publishing import Draft, NotPublished, Outdated
 from smsgw.web.console import guard, ids
-from smsgw.web.console.shown import page, told
+from smsgw.web.console.shown import of_linter, page, told
 
 WHOLE = "everything"  # what was changed, as the audit tells it
 
@@ -62,7 +62,7 @@ def publish() -> Answer:
             actor = guard.operator().actor
             number = publishing.publish(tx, _edition(), actor, reason, by_two=by_two)
     except NotPublished as error:
-        return _page(error=told(str(error)), reason=reason), 409
+        return _page(error=of_linter(str(error)), reason=reason), 409
     except Outdated:
         return _outdated(reason=reason)
     flash(
@@ -93,7 +93,7 @@ def rebase() -> Answer:
     except Outdated:
         return _outdated()
     except KeywordsError as error:
-        return _page(error=str(error)), 409
+        return _page(error=of_linter(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
         flash(told("Here both changed the same, and the draft stays: {places}", places=places))
@@ -121,7 +121,9 @@ def _saved(text: str, what: str) -> Answer:
         with guard.rt().writing() as tx:
             publishing.save(tx, text, _edition(), guard.operator().actor, what)
     except KeywordsError as error:
-        return page("draft_text.html", text=text, edition=_edition(), error=str(error)), 400
+        return page(
+            "draft_text.html", text=text, edition=_edition(), error=of_linter(str(error))
+        ), 400
     except Outdated:
         return _overtaken(text)
     return _done(_saved_with(len(lint.faults(text))))

@@ -1,11 +1,11 @@
 """A part of the draft as a form: what stands there, what was typed, and putting it back.
 
-A form remembers what it was made from. Whoever saves over somebody's change of the same part is
-told; changes of other parts are nobody's hindrance.
+A form remembers what it was made from. Whoever saves over somebody's change of the same field is
+told; changes of other fields and other parts are nobody's hindrance.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from handlers import SECTIONS, made
 from smsgw import document, preview, publishing
-from smsgw.document import DEFAULT_BUDGET, LOOKUP, STATIC, Raw
+from smsgw.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, Raw
 from smsgw.keywords import LANGUAGES
 from smsgw.preview import Preview
 from smsgw.publishing import Outdated
@@ -27,8 +27,19 @@ from smsgw.web.console.shown import told
 KEYWORDS, WORDINGS, TABLES = "keywords", "wordings", "tables"
 NEW = "NEW"  # the topic that is being added, in a form; others are in small letters
 NEW_ONE, CHANGED, SAME = "new", "changed", ""
+MARK = 12  # characters of a hash
 
 Form = Mapping[str, str]
+Path = tuple[str, ...]  # of a field: its keys
+
+
+class Clash(Exception):
+    """Somebody else changed the same fields meanwhile."""
+
+    def __init__(self, part: Raw, theirs: Sequence[tuple[str, str]]) -> None:
+        """`part`: with all that does not clash; `theirs`: where, and what stands there."""
+        super().__init__(part)
+        self.part, self.theirs = part, theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +106,40 @@ def mapping(raw: Mapping[str, object], key: str) -> Raw:
 
 
 def mark(part: object) -> str:
-    """Of what a form is made from."""
-    return sha256(document.dumped({"": part}).encode()).hexdigest()[:16]
+    """Of what a form is made from: of each field, where it stands and what it says."""
+    return " ".join(_marked(path) + _marked(value) for path, value in _fields(part).items())
 
 
 def keep(group: str, name: str, part: Raw | None) -> None:
     """In the draft; None takes it out. Raises Outdated, KeywordsError."""
+
+    def unless_changed(now: object) -> Raw | None:
+        if mark(now) != request.form.get("was"):
+            raise Outdated
+        return part
+
+    _write(group, name, unless_changed)
+
+
+def keep_typed(group: str, name: str, typed: Raw) -> None:
+    """In the draft, beside what somebody else changed in it meanwhile. Raises Clash, Outdated,
+    KeywordsError."""
+    _write(group, name, lambda now: _merged(now if isinstance(now, dict) else {}, typed))
+
+
+def _write(group: str, name: str, change: Callable[[object], Raw | None]) -> None:
+    try:
+        _write_once(group, name, change)
+    except Outdated:  # by whoever saved another part at this instant
+        _write_once(group, name, change)
+
+
+def _write_once(group: str, name: str, change: Callable[[object], Raw | None]) -> None:
     with guard.rt().writing() as tx:
         text, edition = publishing.begun(tx)
         raw = document.parsed(text)
         parts = {**mapping(raw, group)}
-        if mark(parts.get(name)) != request.form.get("was"):
-            raise Outdated
+        part = change(parts.get(name))
         if part is None:
             parts.pop(name, None)
         else:
@@ -114,6 +147,58 @@ def keep(group: str, name: str, part: Raw | None) -> None:
         raw[group] = parts
         author, what = guard.operator().actor, name if group == KEYWORDS else f"{group}: {name}"
         publishing.save(tx, document.dumped(raw), edition, author, what)
+
+
+def _merged(now: Raw, typed: Raw) -> Raw:
+    """Of each field what was changed since the form was made. Raises Clash where both were."""
+    was = {each[:MARK]: each[MARK:] for each in request.form.get("was", "").split()}
+    theirs, mine = _fields(now), _fields(typed)
+    merged, clashes = {**theirs}, []
+    for path in dict.fromkeys((*theirs, *mine)):
+        before, here = was.get(_marked(path), _marked(GONE)), mine.get(path, GONE)
+        if _marked(here) == before:
+            continue
+        merged[path] = here
+        if before != _marked(theirs.get(path, GONE)) != _marked(here):
+            clashes.append(path)
+    part = _part({path: value for path, value in merged.items() if value is not GONE})
+    if clashes:
+        raise Clash(part, [(_where(each), _joined(theirs.get(each, "–"))) for each in clashes])
+    return part
+
+
+def _fields(value: object, path: Path = ()) -> dict[Path, object]:
+    if not isinstance(value, dict) or not value:
+        return {} if value is None and not path else {path: value}
+    found: dict[Path, object] = {}
+    for key, each in value.items():
+        found |= _fields(each, (*path, key))
+    return found
+
+
+def _part(fields: Mapping[Path, object]) -> Raw:
+    whole: Raw = {}
+    for (*places, key), value in fields.items():
+        part = whole
+        for each in places:
+            if not isinstance(part.get(each), dict):
+                part[each] = {}
+            part = part[each]
+        if value != {} or key not in part:
+            part[key] = value
+    return whole
+
+
+def _marked(value: object) -> str:
+    return sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:MARK]
+
+
+def _where(path: Path) -> str:
+    """As the form calls it."""
+    *places, last = map(str, path)
+    if not places:
+        return last
+    return f"{last}: topics" if places == ["topics"] else f"{places[-1]} ({last})"
 
 
 def meanwhile() -> str:
@@ -174,12 +259,6 @@ def wanted(name: str, part: Raw) -> tuple[str, ...]:
     if kind == LOOKUP:
         return (made.FOUND, made.NOT_FOUND)
     return tuple(SECTIONS[name].WORDINGS) if name in SECTIONS else ()
-
-
-def differences(now: Raw, typed: Raw) -> list[tuple[str, str]]:
-    """Where the draft says something else than what was typed: where, and what."""
-    told = dict(_flat(typed))
-    return [(where, text) for where, text in _flat(now) if told.get(where) != text]
 
 
 def line(text: str) -> str:
@@ -252,18 +331,6 @@ def _day(text: str) -> date | str | None:
 
 def _number(text: str) -> int | str:
     return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else text
-
-
-def _flat(part: Raw) -> Iterator[tuple[str, str]]:
-    for key, value in part.items():
-        if key in {WORDINGS, "topics"}:
-            continue
-        yield key, _joined(value)
-    for name, words in mapping(part, "topics").items():
-        yield f"{name}: topics", _joined(words)
-    for name, texts in mapping(part, WORDINGS).items():
-        for language in LANGUAGES:
-            yield f"{name} ({language})", str(mapping({name: texts}, name).get(language, ""))
 
 
 def _joined(value: object) -> str:

@@ -22,8 +22,8 @@ from smsgw.keywords import LANGUAGES
 from smsgw.operators import Permission
 from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
-from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
-from smsgw.web.console.shown import is_part, page, told
+from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Clash, Held, mapping
+from smsgw.web.console.shown import is_part, of_linter, page, told
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
 Answer = str | Response | tuple[str, int]
@@ -69,12 +69,14 @@ def save(name: str) -> Answer:
     held = editing.looked_at()
     typed = editing.keyword(held.found(KEYWORDS, name), request.form)
     try:
-        editing.keep(KEYWORDS, name, typed)
+        editing.keep_typed(KEYWORDS, name, typed)
+    except Clash as clash:
+        values = {"error": editing.meanwhile(), "theirs_now": clash.theirs}
+        return _page(editing.looked_at(), name, clash.part, **values), 409
     except Outdated:
-        held = editing.looked_at()
-        return _page(held, name, typed, **_outdated(held, name, typed)), 409
+        return _page(editing.looked_at(), name, typed, error=editing.meanwhile()), 409
     except KeywordsError as error:
-        return _page(held, name, typed, error=str(error)), 400
+        return _page(held, name, typed, error=of_linter(str(error))), 400
     flash(told("{name} is saved in the draft.", name=typed["poster"]))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
@@ -200,8 +202,3 @@ def _new_page(held: Held, **values: Any) -> str:
         typed=request.form,
         **values,
     )
-
-
-def _outdated(held: Held, name: str, typed: Raw) -> dict[str, Any]:
-    theirs = editing.differences(held.found(KEYWORDS, name), typed)
-    return {"error": editing.meanwhile(), "theirs_now": theirs}

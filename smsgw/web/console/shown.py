@@ -177,6 +177,12 @@ def told(text: str, **values: object) -> str:
     return Markup(escape(found)).format(**values)  # noqa: S704, escaped just now
 
 
+def of_linter(text: str) -> str:
+    """What the linter says is English alone; what is known is said in the operator's language."""
+    found = words.translated(text, language())
+    return found if found != text else Markup('<span lang="en">{}</span>').format(text)
+
+
 def number(value: float | None) -> str:
     if value is None:
         return "–"

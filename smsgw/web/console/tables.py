@@ -13,7 +13,7 @@ from smsgw.operators import Permission
 from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
 from smsgw.web.console.editing import KEYWORDS, TABLES, Held, mapping
-from smsgw.web.console.shown import page, told
+from smsgw.web.console.shown import of_linter, page, told
 
 blueprint = Blueprint("tables", __name__, url_prefix="/tables")
 Answer = str | Response | tuple[str, int]
@@ -47,7 +47,7 @@ def show() -> str:
 @guard.needs(Permission.DRAFT)
 def add() -> Answer:
     name = editing.an_id(request.form["name"])
-    refused = _take(name)
+    refused = _misnamed(name) or _take(name)
     if refused is not None:
         typed = {"name": request.form["name"], "text": refused.text}
         return _all(error=refused.why, typed=typed), refused.code
@@ -96,6 +96,16 @@ def delete(name: str) -> Answer:
     return redirect(url_for("console.tables.show"), 303)
 
 
+def _misnamed(name: str) -> Refused | None:
+    text = request.form.get("text", "")
+    if not document.AN_ID.fullmatch(name):
+        why = told("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
+        return Refused(why, text, 400)
+    if name in mapping(editing.looked_at().raw, TABLES):
+        return Refused(told("There is {name} already.", name=name), text, 409)
+    return None
+
+
 def _take(name: str) -> Refused | None:
     """Into the draft, whole or not at all."""
     text = ""
@@ -105,7 +115,7 @@ def _take(name: str) -> Refused | None:
     except NotRead as error:
         return Refused(_told(error), text, 400)
     except KeywordsError as error:
-        return Refused(str(error), text, 400)
+        return Refused(of_linter(str(error)), text, 400)
     except Outdated:
         return Refused(editing.meanwhile(), text, 409)
     return None
@@ -139,6 +149,8 @@ def _told(error: NotRead) -> str:
 
 def _done(name: str) -> Response:
     flash(told("{name} is saved in the draft.", name=name))
+    if request.files.get("file") and request.form.get("text", "").strip():
+        flash(told("The file was taken, and not the text beside it."))
     return redirect(url_for("console.tables.view", name=name), 303)
 
 

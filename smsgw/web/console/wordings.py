@@ -9,8 +9,8 @@ from smsgw.document import KeywordsError, Raw
 from smsgw.operators import Permission
 from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
-from smsgw.web.console.editing import WORDINGS, Held, mapping
-from smsgw.web.console.shown import is_part, page, told
+from smsgw.web.console.editing import WORDINGS, Clash, Held, mapping
+from smsgw.web.console.shown import is_part, of_linter, page, told
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
 Answer = str | Response | tuple[str, int]
@@ -38,12 +38,14 @@ def save(name: str) -> Answer:
     held = editing.looked_at()
     typed = editing.texts(held.found(WORDINGS, name), request.form)
     try:
-        editing.keep(WORDINGS, name, typed)
+        editing.keep_typed(WORDINGS, name, typed)
+    except Clash as clash:
+        values = {"error": editing.meanwhile(), "theirs_now": clash.theirs}
+        return _page(editing.looked_at(), name, clash.part, **values), 409
     except Outdated:
-        held = editing.looked_at()
-        return _page(held, name, typed, **_meanwhile(held, name, typed)), 409
+        return _page(editing.looked_at(), name, typed, error=editing.meanwhile()), 409
     except KeywordsError as error:
-        return _page(held, name, typed, error=str(error)), 400
+        return _page(held, name, typed, error=of_linter(str(error))), 400
     flash(told("{name} is saved in the draft.", name=_titles().get(name, name)))
     return redirect(url_for("console.wordings.edit", name=name), 303)
 
@@ -68,11 +70,6 @@ def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
         keys={},
         **values,
     )
-
-
-def _meanwhile(held: Held, name: str, typed: Raw) -> dict[str, Any]:
-    theirs = editing.differences({WORDINGS: held.found(WORDINGS, name)}, {WORDINGS: typed})
-    return {"error": editing.meanwhile(), "theirs_now": theirs}
 
 
 def _titles() -> dict[str, str]:

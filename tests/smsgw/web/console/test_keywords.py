@@ -1,12 +1,16 @@
 """What operators type becomes the draft, and what is published answers."""
 
 import re
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from flask import Flask, g
 
 from smsgw import document, publishing
 from smsgw.models.console import Role
+from smsgw.operators import Operator
+from smsgw.publishing import Outdated
 from smsgw.runtime import Runtime
 from smsgw.web.console import editing
 from tests.conftest import STRANGER, Clock
@@ -164,6 +168,7 @@ def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
     answer = visitor.submit(KONTAK, **{"w.ways.id": "W" * 500_001})
     assert answer.status_code == 400
     assert "more than 500,000 characters" in visitor.text
+    assert '<span lang="en">it has more than' in visitor.page
     assert len(visitor.form(KONTAK).values["w.ways.id"]) == 500_001
     assert drafted(rt) is None
 
@@ -199,7 +204,65 @@ def test_what_was_published_meanwhile_is_not_undone(as_: As, rt: Runtime, clock:
     visitor.get(KONTAK)
     draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update(aliases=["HUBUNGI"])))
     publish(rt, clock)
-    assert visitor.submit(KONTAK, **{"w.ways.id": "Ani's"}).status_code == 409
+    assert visitor.submit(KONTAK, aliases="CS").status_code == 409
+    assert "aliases HUBUNGI" in visitor.text
+
+
+def test_two_change_different_fields_of_a_keyword(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(KONTAK)
+
+    def theirs(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["aliases"] = ["HUBUNGI"]
+        raw["keywords"]["kontak"]["wordings"]["ways"]["en"] = "Budi's"
+
+    draft(rt, changed(theirs))
+    assert visitor.submit(KONTAK, budget="2", **{"w.ways.id": "Ani's"}).status_code == 200
+    kept = drafted(rt)["keywords"]["kontak"]
+    assert (kept["aliases"], kept["budget"]) == (["HUBUNGI"], 2)
+    assert kept["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
+
+
+def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(KONTAK)
+
+    def theirs(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"] = {"id": "Budi's", "en": "Budi's own"}
+
+    draft(rt, changed(theirs))
+    fields = {"w.ways.id": "Ani's", "aliases": "CS"}
+    assert visitor.submit(KONTAK, **fields).status_code == 409
+    assert "ways (id) Budi's" in visitor.text
+    assert "ways (en) Budi's" not in visitor.text
+    assert visitor.form(KONTAK).values["w.ways.en"] == "Budi's own"
+    assert visitor.submit(KONTAK).status_code == 200
+    kept = drafted(rt)["keywords"]["kontak"]
+    assert kept["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
+    assert kept["aliases"] == ["CS"]
+
+
+def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) -> None:
+    draft(rt, changed(with_made))
+    visitor = as_(Role.EDITOR)
+    visitor.get("/console/keywords/libur")
+
+    def theirs(raw: dict[str, Any]) -> None:
+        libur = raw["keywords"]["libur"]
+        libur["topics"] = {"idulfitri": ["LEBARAN"]}
+        del libur["wordings"]["natal"]
+
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"] = document.parsed(document.dumped(raw["keywords"]))
+        theirs(raw)
+
+    draft(rt, changed(change))
+    assert visitor.submit("/keywords/libur", **{"w.answer.id": "Ani's"}).status_code == 200
+    kept = drafted(rt)["keywords"]["libur"]
+    assert kept["topics"] == {"idulfitri": ["LEBARAN"]}
+    assert kept["wordings"].keys() == {"answer", "idulfitri"}
+    assert kept["wordings"]["answer"]["id"] == "Ani's"
 
 
 def test_a_keyword_that_people_depend_on_cannot_be_switched_off(as_: As, rt: Runtime) -> None:
@@ -310,6 +373,25 @@ def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
     assert visitor.submit("/wordings/own", **{"w.choose.en": "Mine"}).status_code == 409
     assert "choose (en) Theirs" in visitor.text
     assert visitor.form("/wordings/own").values["w.choose.en"] == "Mine"
+
+
+@pytest.mark.parametrize(("times", "is_kept"), [(1, True), (2, False)])
+def test_who_saves_at_the_same_instant_as_another_is_tried_again(
+    app: Flask, rt: Runtime, times: int, is_kept: bool
+) -> None:
+    """Of two that save other keywords, one finds that the draft has another edition by now."""
+    overtaken = iter(range(times))
+
+    def change(_: object) -> dict[str, Any]:
+        if next(overtaken, None) is not None:
+            raise Outdated
+        return {"poster": "KONTAK"}
+
+    with app.test_request_context():
+        g.operator = Operator(1, "ani", Role.EDITOR, "en")
+        with nullcontext() if is_kept else pytest.raises(Outdated):
+            editing._write("keywords", "kontak", change)
+    assert (drafted(rt) is not None) == is_kept
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,25 @@ def test_a_new_table_takes_nobodys_place(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     assert visitor.submit(TABLES, name="mitra", text=CSV).status_code == 409
+    assert "There is mitra already." in visitor.text
     assert len(drafted(rt)["tables"]["mitra"]["rows"]) == 3
+
+
+@pytest.mark.parametrize("name", ["1", "9 kota", "?"])
+def test_a_table_has_a_name_that_a_keyword_can_use(as_: As, rt: Runtime, name: str) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(TABLES)
+    assert visitor.submit(TABLES, name=name, text=CSV).status_code == 400
+    assert "Name: 2 to 20 letters" in visitor.text
+    assert visitor.form(TABLES).values["text"].strip() == CSV.strip()
+
+
+def test_a_file_beside_a_text_is_what_counts_and_is_told(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(TABLES)
+    visitor.submit(TABLES, name="mitra", file=file(CSV), text="a,b\nc,d\n")
+    assert "The file was taken, and not the text beside it." in visitor.text
+    assert drafted(rt)["tables"]["mitra"]["columns"] == ["kota", "nama", "no_telp"]
 
 
 def test_a_download_can_be_uploaded_again_and_holds_no_formula(as_: As, rt: Runtime) -> None:
