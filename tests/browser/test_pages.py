@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 checker = pytest.importorskip("axe_playwright_python.sync_playwright", reason=ABSENT)
 
 HEAVIEST = 150_000  # octets of a page with all it loads
+CELLS = "[...document.querySelectorAll('table.stacks tbody :is(th, td):not([colspan])')]"
+ILL_LABELLED = (
+    f"{CELLS}.filter(cell => cell.cellIndex > 0 && cell.dataset.label"
+    " !== cell.closest('table').tHead.rows[0].cells[cell.cellIndex].textContent)"
+    ".map(cell => cell.dataset.label)"
+)
+OUT_OF_SIGHT = (  # on a phone, where each row is a stack
+    "window.innerWidth < 800 && [...document.querySelectorAll('.scroll:has(> table.stacks)')]"
+    ".some(around => around.scrollWidth > around.clientWidth)"
+)
 TRAFFIC = (
     ("+6281234567890", "SALDO 19012345678"),
     ("+6281234567890", "berapa duit gue"),
@@ -68,6 +78,10 @@ def faults(page: "Page") -> Iterator[str]:
             yield f"{page.url}: {each['id']}: {node['html'][:200]}"
     if _sideways(page) > 0:
         yield f"{page.url}: wider than its window"
+    for label in page.evaluate(ILL_LABELLED):
+        yield f"{page.url}: a cell of another column is called {label}"
+    if page.evaluate(OUT_OF_SIGHT):
+        yield f"{page.url}: a table goes off to the right"
     if _weight(page) > HEAVIEST:
         yield f"{page.url}: weighs {_weight(page)}"
 

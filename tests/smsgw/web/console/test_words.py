@@ -54,4 +54,4 @@ def test_values_in_a_word_are_the_same_in_both() -> None:
 
 def test_what_is_not_known_is_said_in_english() -> None:
     assert words.translated("never said", "id") == "never said"
-    assert words.translated("Menu", "en") == "Menu"
+    assert words.translated("Log out", "en") == "Log out"
