@@ -12,7 +12,7 @@ from smsgw.publishing import NotPublished, Version
 from smsgw.runtime import Transaction
 from smsgw.web.console import guard, ids
 from smsgw.web.console.draft import as_file
-from smsgw.web.console.shown import page, told
+from smsgw.web.console.shown import of_linter, page, told
 
 ROWS = 50
 HIGHEST = ids.LARGEST_INTEGER
@@ -55,7 +55,7 @@ def bring_back(number: int) -> Answer:
             _found(tx, number)
             made = publishing.bring_back(tx, number, guard.operator().actor, reason)
     except NotPublished as error:
-        return _page(number, error=told(str(error)), reason=reason), 409
+        return _page(number, error=of_linter(str(error)), reason=reason), 409
     flash(
         told(
             "Version {made} is published and says what version {number} said.",
