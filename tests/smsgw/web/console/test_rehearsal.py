@@ -56,7 +56,7 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
         "Rerouted 1",
         "Other reply 2",
         "Segments +3",
-        "Cost +Rp1.050",
+        "Difference in cost +Rp1.050",
         "Difference per 1,000 messages +Rp105.000",
         "CABANG BANDUNG kantor answered unknown 4",
         "1 more that are rarer, or that fewer than three phones wrote.",
