@@ -7,8 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import delete
+
 from smsgw import responder, sending, transcript
 from smsgw.carriers.base import IncomingSms
+from smsgw.models.console import tallies
 from smsgw.replay import Clock
 from smsgw.runtime import Runtime
 from smsgw.tallies import Tallies
@@ -37,6 +40,8 @@ def speak(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
         responder.respond(then, sms)
         clock.now += timedelta(milliseconds=chance.randint(150, 1500))
         sending.drain(then, "simulator", LANE)
+    with rt.writing() as tx:  # a clock that runs has counted hours before they were spoken in
+        tx.connection.execute(delete(tallies))
     clock.now = rt.now()
     counting = Tallies(then)
     while counting.step():  # the hours of a month, some at a time
