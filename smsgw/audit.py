@@ -49,6 +49,7 @@ PARTICIPANT = "participant"
 class Act(StrEnum):
     DISCLOSED = "disclosed"  # a reply or notice that tells of a participant
     LOOKED = "looked"  # an operator read a text, or a whole number
+    EXPORTED = "exported"  # the list of messages, as a file
     SEARCHED = "searched"  # an operator had texts looked through for words
     SAID = "said"  # an operator spoke for a phone
     RESENT = "resent"

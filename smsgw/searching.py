@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from sqlalchemy import Row, select
 
 from grammar import normalise
-from smsgw import archive
+from smsgw import archive, audit
 from smsgw.archive import Filters
+from smsgw.audit import Act
 from smsgw.models import Ciphertext, messages
 from smsgw.runtime import Runtime, Transaction
 from smsgw.tasks import Step, Task
@@ -22,6 +23,7 @@ SHORTEST, LONGEST = 3, 60  # characters
 class Asked(BaseModel):
     day: date  # the scheme's
     words: str
+    by: str  # as the audit names them
 
 
 class Found(BaseModel):
@@ -60,6 +62,14 @@ def run(rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS) 
             is_cut, hits = len(found.hits) > most, found.hits[:most]
             found = found.model_copy(update={"at": found.end, "is_cut": is_cut, "hits": hits})
         yield _step(found)
+    with rt.writing() as tx:
+        note(tx, asked, found)
+
+
+def note(tx: Transaction, asked: Asked, found: Found) -> None:
+    """What came of it, for the audit; not the words."""
+    detail = f"{asked.day}: {len(found.hits)} found"
+    audit.note(tx, Act.SEARCHED, asked.by, detail=detail)
 
 
 def _step(found: Found) -> Step:

@@ -31,7 +31,7 @@ def traffic(rt: Runtime, clock: Clock) -> Runtime:
 def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Found]:
     with rt.writing() as tx:
         ani = add(tx, f"ani {words} {day}", Role.AGENT, None, "shell:test")
-        asked = Asked(day=day, words=words).model_dump(mode="json")
+        asked = Asked(day=day, words=words, by=ani.actor).model_dump(mode="json")
         task_id = tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
     goes_on = True
     while goes_on:
@@ -86,7 +86,7 @@ def test_it_ends_where_there_are_too_many(rt: Runtime) -> None:
 def _steps(rt: Runtime, **limits: int) -> list[tasks.Step]:
     with rt.writing() as tx:
         ani = add(tx, "ani", Role.AGENT, None, "shell:test")
-        asked = Asked(day=TODAY, words="gaji").model_dump(mode="json")
+        asked = Asked(day=TODAY, words="gaji", by="operator:ani").model_dump(mode="json")
         task_id = tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
         task = tasks.claim(tx, task_id)
     assert task is not None

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
 from handlers.question import Outcome
-from smsgw import archive, csvs, jobs, resending, traces
+from smsgw import archive, audit, csvs, jobs, resending, traces
 from smsgw.archive import Filters, Seen
+from smsgw.audit import Act
 from smsgw.operators import Permission
 from smsgw.resending import NotResent
 from smsgw.runtime import Runtime
@@ -19,10 +21,13 @@ from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
+FILTERS = ("keyword", "outcome", "carrier", "since", "until", "phone")
 EXPORTED = (
     *("id", "reference", "received_at", "carrier", "lane", "number", "keyword", "outcome"),
     *("reason", "state", "configuration", "replies", "segments"),
 )
+
+EXPORTING = BoundedSemaphore(2)  # of this process: each keeps a thread and the database at work
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 
@@ -37,7 +42,14 @@ def log() -> str:
 @guard.needs(Permission.LOOK)
 def export() -> Response:
     """Without texts; as long as it takes, a short read after the other."""
-    lines = _lines(guard.rt(), _filters(_asked()))
+    rt, asked = guard.rt(), _asked()
+    if not EXPORTING.acquire(blocking=False):
+        raise TooManyRequests
+    lines = _until_closed(_lines(rt, _filters(asked)))
+    next(lines)  # begun, it ends however little of it is read
+    with rt.writing() as tx:
+        detail = " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
+        audit.note(tx, Act.EXPORTED, guard.operator().actor, detail=detail)
     named = {"Content-Disposition": "attachment; filename=messages.csv"}
     return Response(lines, mimetype="text/csv", headers=named)
 
@@ -122,11 +134,12 @@ def _log(**values: Any) -> str:
         "_messages.html" if is_part() else "messages.html",
         found=found,
         asked=asked,
+        faults=list(_faults(asked)),
         is_live=before is None and request.args.get("live") != "0",
         is_newest=before is None,
         keywords=sorted({*rt.configuration.usage, *asked.get("keyword", "").split()}),
         outcomes=list(Outcome),
-        carriers=list(rt.carriers),
+        carriers=sorted({*rt.carriers, *asked.get("carrier", "").split()}),
         **values,
     )
 
@@ -151,10 +164,29 @@ def _asked() -> Mapping[str, str]:
     """What the address asks for, and only what makes sense."""
     given = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
     asked = {name: value for name, value in given.items() if A_NAME.fullmatch(value)}
+    if asked.get("outcome") not in set(Outcome):
+        asked.pop("outcome", None)
     days = {name: _day(request.args.get(name, "")) for name in ("since", "until")}
     asked |= {name: day.isoformat() for name, day in days.items() if day}
     phone_id = request.args.get("phone", "")
     return asked | ({"phone": phone_id} if re.fullmatch(r"[0-9]{1,18}", phone_id) else {})
+
+
+def _faults(asked: Mapping[str, str]) -> Iterator[str]:
+    """Why the list may be another than whoever asked believes."""
+    left_out = [
+        name for name in FILTERS if request.args.get(name, "").strip() and name not in asked
+    ]
+    if left_out:
+        yield told("This was not understood and left out: {names}.", names=", ".join(left_out))
+    if {"since", "until"} <= asked.keys() and asked["until"] < asked["since"]:
+        yield told("The last day is before the first, so nothing is found.")
+    rt = guard.rt()
+    for name, known in (("keyword", rt.configuration.usage), ("carrier", rt.carriers)):
+        if name in asked and asked[name] not in known:
+            yield told(
+                "{name} is not known now; only what is from its time is found.", name=asked[name]
+            )
 
 
 def _filters(asked: Mapping[str, str]) -> Filters:
@@ -187,6 +219,15 @@ def _ends() -> tuple[int, int] | None:
     """Where a page of a conversation goes on."""
     ends = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", request.values.get("before", ""))
     return (int(ends[1]), int(ends[2])) if ends else None
+
+
+def _until_closed(lines: Iterator[str]) -> Iterator[str]:
+    """What EXPORTING was acquired for."""
+    try:
+        yield ""
+        yield from lines
+    finally:
+        EXPORTING.release()
 
 
 def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:

@@ -45,11 +45,12 @@ def look(
 ) -> None:
     """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
     that is kept. Raises NoReason."""
-    looker = guard.operator()
+    looker, reason = guard.operator(), given()
+    is_found = phone_id is not None or message_id is not None
     audit.note(
         *(tx, Act.LOOKED, looker.actor),
         phone_id=phone_id,
         message_id=message_id,
         nkp=nkp,
-        detail=given(),
+        detail=reason if is_found else f"not found: {reason}",
     )

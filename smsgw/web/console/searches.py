@@ -43,7 +43,7 @@ def begin() -> str | BaseResponse | tuple[str, int]:
         return _page(error=told("Type a word of 3 letters or more, 60 in all at most.")), 400
     rt, looker = guard.rt(), guard.operator()
     with rt.writing() as tx:
-        asked = Asked(day=day, words=words).model_dump(mode="json")
+        asked = Asked(day=day, words=words, by=looker.actor).model_dump(mode="json")
         task_id = tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
@@ -68,7 +68,9 @@ def one(task_id: int) -> str | BaseResponse:
 @guard.needs(Permission.HELP)
 def stop(task_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:
-        _own(tx, task_id)
+        search = _own(tx, task_id)
+        if search.found is not None and not search.task.is_over:
+            searching.note(tx, search.asked, search.found)
         tasks.stop(tx, task_id)
     return redirect(url_for(".one", task_id=task_id), 303)
 

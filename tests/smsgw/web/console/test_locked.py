@@ -94,6 +94,7 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     visitor = as_(Role.AGENT)
     visitor.get("/console/")
     assert "Unknown sends 1" in visitor.text
+    assert "simulator 2757: in doubt 1" in visitor.text
     visitor.get(SENDS)
     assert "+6281*****7890" in visitor.text
     assert "is being looked up" in visitor.text

@@ -127,7 +127,12 @@ def test_a_number_leads_to_its_conversation_and_stays_out_of_addresses(
     answer = visitor.submit("/number", number="0811 1111 1111", reason="caller asks again")
     assert answer.status_code == 404
     assert "This number is not known here." in visitor.text
-    assert acts(traffic, "looked")[-1] == ("operator:agent", None, None, "caller asks again")
+    assert acts(traffic, "looked")[-1] == (
+        "operator:agent",
+        None,
+        None,
+        "not found: caller asks again",
+    )
 
 
 @pytest.mark.parametrize("address", [f"{LOG}1", f"{LOG}phones/1"])
@@ -239,6 +244,56 @@ def test_the_list_as_csv_holds_no_text_no_number_and_no_formula(as_: As, traffic
     assert rows[2]["received_at"] == "2025-10-31T10:00:00+07:00"
     for hidden in (TEXT, P1, P1_NKP, "Saldo JHT"):
         assert hidden not in answer.text
+
+
+def test_who_took_the_list_is_kept(as_: As, traffic: Runtime) -> None:
+    visitor = as_(Role.VIEWER)
+    visitor.get(f"{LOG}export.csv")
+    visitor.get(f"{LOG}export.csv?keyword=saldo&since=2025-10-31")
+    by, taken = "operator:viewer", [each[3] for each in acts(traffic, "exported")]
+    assert taken == ["all", "keyword=saldo since=2025-10-31"]
+    assert acts(traffic, "exported")[0][0] == by
+
+
+def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> None:
+    """One that nobody reads to its end is over when it is let go of."""
+    visitor = as_(Role.VIEWER)
+    first, second = (visitor.client.get(f"{LOG}export.csv") for _ in range(2))
+    assert visitor.get(f"{LOG}export.csv").status_code == 429
+    assert "Two lists are being made already" in visitor.text
+    first.close()
+    assert len(visitor.get(f"{LOG}export.csv").text.splitlines()) == 4
+    assert len(second.text.splitlines()) == 4
+    assert len(acts(traffic, "exported")) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("since=abc&keyword=a%20b&outcome=odd", "left out: keyword, outcome, since."),
+        ("since=2025-10-31&until=2025-10-01", "The last day is before the first"),
+        ("keyword=pajak", "pajak is not known now"),
+        ("carrier=kannel", "kannel is not known now"),
+    ],
+)
+def test_what_is_asked_for_and_makes_no_sense_is_told(
+    as_: As, traffic: Runtime, asked: str, told: str
+) -> None:
+    visitor = as_(Role.VIEWER)
+    visitor.get(f"{LOG}?{asked}")
+    assert told in visitor.text
+    visitor.get(f"{LOG}?keyword=saldo&outcome=answered&carrier=simulator&since=2025-10-31")
+    assert 'role="alert"' not in visitor.page
+
+
+def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{LOG}1")
+    visitor.submit("/1/replies/1", reason="never came")
+    sending.drain(sent, "simulator", "2757")
+    visitor.get(f"{LOG}1")
+    for reply in (1, 2):
+        assert visitor.page.count(f'aria-label="Attempts {reply}"') == 1
 
 
 def test_in_indonesian_too(as_: As, traffic: Runtime) -> None:

@@ -53,8 +53,10 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     assert TEXT not in visitor.page
     assert P1 not in visitor.page
     with traffic.reading() as tx:
-        noted = tx.connection.execute(select(audit).where(audit.c.act == "searched")).one()
-    assert (noted.actor, noted.detail) == ("operator:agent", "2025-10-31: who waits for wages")
+        rows = tx.connection.execute(select(audit).where(audit.c.act == "searched")).all()
+    assert {each.actor for each in rows} == {"operator:agent"}
+    told = [each.detail for each in rows]
+    assert told == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
 
 
 def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
