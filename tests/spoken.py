@@ -69,8 +69,9 @@ def _ledger_files() -> list[Path]:
 
 
 def _is_day(value: str) -> bool:
+    """Or a month."""
     try:
-        return bool(date.fromisoformat(value))
+        return bool(date.fromisoformat(value if len(value) > 7 else f"{value}-01"))
     except ValueError:
         return False
 

@@ -1,6 +1,7 @@
 """Keywords that operators make, switch off, or have valid for a time."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -54,8 +55,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
 
 
 def with_made(raw: dict[str, Any]) -> None:
-    raw["keywords"] |= {"libur": {**STATIC}, "mitra": {**LOOKUP}}
-    raw["tables"] = {"mitra": {**TABLE}}
+    raw["keywords"] |= deepcopy({"libur": STATIC, "mitra": LOOKUP})
+    raw["tables"] = deepcopy({"mitra": TABLE})
 
 
 def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
