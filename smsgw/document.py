@@ -9,11 +9,12 @@ tables:    name -> columns and rows, all texts; a row is found by its first colu
 fillers, labels, courtesy, choices, services, either, secrets, terms
 """
 
+import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
 from typing import Any
@@ -163,7 +164,18 @@ def sound(raw: Raw) -> Raw:
 
 
 def parsed(text: str) -> Raw:
-    """Raises KeywordsError."""
+    """A fresh one each time. Raises KeywordsError."""
+    raw: Raw = pickle.loads(_pickled(text))  # noqa: S301, of our own making just now
+    return raw
+
+
+@lru_cache(maxsize=8)
+def _pickled(text: str) -> bytes:
+    """A page reads the same text several times, and YAML takes ten times as long as this."""
+    return pickle.dumps(_parsed(text))
+
+
+def _parsed(text: str) -> Raw:
     try:
         _raise_for_traps(text)
         raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
@@ -232,6 +244,7 @@ def _shipped() -> Raw:
     return parsed(shipped())
 
 
+@lru_cache(maxsize=8)
 def completed(text: str) -> str:
     """What an earlier version of this program published, with what this one has new, and without
     what it does not know any more."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from itertools import groupby
 from operator import itemgetter
 from string import Formatter
@@ -212,6 +212,7 @@ class Wording:
         return tuple(literal.strip() for piece in required for literal, _ in piece.parts)
 
 
+@lru_cache(maxsize=2048)
 def parse(text: str) -> Wording:
     """Raises WordingError."""
     if not _is_plain(text):
