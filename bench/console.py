@@ -21,7 +21,7 @@ from tests.browser.desk import Demo
 from tests.visitor import TOKEN, Walk
 
 A_DAY = int(os.environ.get("A_DAY", "50"))
-ASKED = 20  # times
+ASKED = 100  # times
 LIMIT = 0.1  # seconds
 
 
