@@ -218,6 +218,6 @@ def _budget(rt: Runtime) -> Iterator[Metric]:
     most = rt.settings.daily_segments
     if most is None:
         return
-    spent = rt.counters.spent(rt.now().astimezone(rt.settings.zone).date())
+    spent = rt.counters.spent(rt.today)
     yield GaugeMetricFamily("smsgw_budget_segments", "Segments that a day may cost.", most)
     yield GaugeMetricFamily("smsgw_budget_spent_segments", "Segments it has cost.", spent)

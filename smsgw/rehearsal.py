@@ -151,7 +151,7 @@ class Rehearsal:
 
     def __init__(self, rt: Runtime, asked: Asked, found: Found) -> None:
         self._rt, self._found = rt, found
-        today = rt.now().astimezone(rt.settings.zone).date()
+        today = rt.today
         was = comparing.configuration(asked.published, today)
         becomes = comparing.configuration(asked.draft, today)
         self._both = Both(was, becomes, rt.ledger, today)

@@ -193,7 +193,7 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
-    today = rt.now().astimezone(rt.settings.zone).date()
+    today = rt.today
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
         decided = deciding.decide(*what, rt.ledger, today)

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,11 @@ class Runtime:
             yield Transaction(connection, self.vault, self.now())
 
     @property
+    def today(self) -> date:
+        """The scheme's."""
+        return self.now().astimezone(self.settings.zone).date()
+
+    @property
     def configuration(self) -> Configuration:
         """The newest that was published."""
         self.published.refresh()
@@ -88,7 +93,7 @@ class Runtime:
     def spend(self, segments: int) -> None:
         """Of what the day may cost; after the commit that sends them."""
         if self.settings.daily_segments is not None:
-            self.counters.spend(self.now().astimezone(self.settings.zone).date(), segments)
+            self.counters.spend(self.today, segments)
 
     def close(self) -> None:
         self.service.dispose()

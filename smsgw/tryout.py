@@ -117,7 +117,7 @@ def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
         draft = publishing.draft(tx)
     if draft is None:
         raise NoDraft
-    day = rt.now().astimezone(rt.settings.zone).date()
+    day = rt.today
     return keywords.load(document.completed(draft.text), day)
 
 

@@ -82,19 +82,6 @@ def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     assert "Balas YA" in demo.say("SALDO 20098765432", "+6285612345678")  # nothing was kept
 
 
-def test_the_keypad_writes(browser: "Browser", demo: Demo) -> None:
-    """SALDO as one taps it: 7777 2 555 3 666."""
-    with desk(browser, demo, scripts=True) as made:
-        page = made.log_in(demo.once(Role.EDITOR, "en")).open("/console/try/")
-        page.get_by_label("Phone that sends").fill("+6284199990001")
-        for key in "77772555":
-            page.locator(f"[data-key='{key}']").click()
-        page.locator("[data-key='3']").click()
-        for _ in range(3):
-            page.locator("[data-key='6']").click()
-        expect(page.get_by_label("Message")).to_have_value("SALDO")
-
-
 def test_a_wording_is_changed_published_and_brought_back(
     admin: Desk, demo: Demo, scripts: bool
 ) -> None:

@@ -17,12 +17,12 @@ from werkzeug.exceptions import NotFound
 
 from handlers import SECTIONS, made
 from smsgw import document, preview, publishing
-from smsgw.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, Raw
+from smsgw.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, KeywordsError, Raw
 from smsgw.keywords import LANGUAGES
 from smsgw.preview import Preview
 from smsgw.publishing import Outdated
 from smsgw.web.console import guard
-from smsgw.web.console.shown import told
+from smsgw.web.console.shown import of_linter, told
 
 KEYWORDS, WORDINGS, TABLES = "keywords", "wordings", "tables"
 NEW = "NEW"  # the topic that is being added, in a form; others are in small letters
@@ -125,6 +125,20 @@ def keep_typed(group: str, name: str, typed: Raw) -> None:
     """In the draft, beside what somebody else changed in it meanwhile. Raises Clash, Outdated,
     KeywordsError."""
     _write(group, name, lambda now: _merged(now if isinstance(now, dict) else {}, typed))
+
+
+def refused(group: str, name: str, typed: Raw, again: Callable[..., str]) -> tuple[str, int] | None:
+    """None where it was kept; else what stands in the way, on the form `again` shows."""
+    try:
+        keep_typed(group, name, typed)
+    except Clash as clash:
+        values = {"error": meanwhile(), "theirs_now": clash.theirs}
+        return again(looked_at(), name, clash.part, **values), 409
+    except Outdated:
+        return again(looked_at(), name, typed, error=meanwhile()), 409
+    except KeywordsError as error:
+        return again(looked_at(), name, typed, error=of_linter(str(error))), 400
+    return None
 
 
 def _write(group: str, name: str, change: Callable[[object], Raw | None]) -> None:

@@ -22,8 +22,8 @@ from smsgw.keywords import LANGUAGES
 from smsgw.operators import Permission
 from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
-from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Clash, Held, mapping
-from smsgw.web.console.shown import is_part, of_linter, page, told
+from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
+from smsgw.web.console.shown import is_part, page, told
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
 Answer = str | Response | tuple[str, int]
@@ -68,15 +68,9 @@ def edit(name: str) -> str:
 def save(name: str) -> Answer:
     held = editing.looked_at()
     typed = editing.keyword(held.found(KEYWORDS, name), request.form)
-    try:
-        editing.keep_typed(KEYWORDS, name, typed)
-    except Clash as clash:
-        values = {"error": editing.meanwhile(), "theirs_now": clash.theirs}
-        return _page(editing.looked_at(), name, clash.part, **values), 409
-    except Outdated:
-        return _page(editing.looked_at(), name, typed, error=editing.meanwhile()), 409
-    except KeywordsError as error:
-        return _page(held, name, typed, error=of_linter(str(error))), 400
+    refused = editing.refused(KEYWORDS, name, typed, _page)
+    if refused is not None:
+        return refused
     flash(told("{name} is saved in the draft.", name=typed["poster"]))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
@@ -164,7 +158,7 @@ def _rows(held: Held) -> Iterator[Row]:
 
 
 def _is_today(since: object, until: object) -> bool:
-    today = guard.rt().now().astimezone(guard.rt().settings.zone).date()
+    today = guard.rt().today
     started = type(since) is not date or since <= today  # a draft may hold a time of a day
     return started and (type(until) is not date or today <= until)
 

@@ -15,7 +15,7 @@ from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told
 
 DAYS = (1, 7, 30)
-ALIAS, FILLER = "alias", "filler"
+FILLER = "filler"
 
 blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
 Answer = str | Response | tuple[str, int]

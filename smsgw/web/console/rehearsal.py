@@ -1,7 +1,6 @@
 """The draft over messages of the past: begun, watched, stopped, read."""
 
 from dataclasses import dataclass
-from datetime import date
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
@@ -49,7 +48,7 @@ def begin() -> Answer:
     if asked is None or asked.draft == asked.published:
         return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
     try:
-        comparing.configuration(asked.draft, _today())
+        comparing.configuration(asked.draft, guard.rt().today)
     except KeywordsError as error:
         return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
     try:
@@ -149,8 +148,3 @@ def _since(run: Run, held: Draft | None) -> str | None:
     if held.edition != run.asked.edition:
         return told("The draft was changed since; this is not about what it says now.")
     return None
-
-
-def _today() -> date:
-    rt = guard.rt()
-    return rt.now().astimezone(rt.settings.zone).date()

@@ -83,7 +83,7 @@ def _page(error: str | None = None) -> str:
         "searches.html",
         error=error,
         searches=[_read(task) for task in latest],
-        today=_today(),
+        today=guard.rt().today,
         longest=searching.LONGEST,
     )
 
@@ -106,12 +106,7 @@ def _day() -> date | None:
         day = date.fromisoformat(request.form.get("day", ""))
     except ValueError:
         return None
-    return day if date(2000, 1, 1) <= day <= _today() else None
-
-
-def _today() -> date:
-    rt = guard.rt()
-    return rt.now().astimezone(rt.settings.zone).date()
+    return day if date(2000, 1, 1) <= day <= guard.rt().today else None
 
 
 def _is_enough(words: str) -> bool:

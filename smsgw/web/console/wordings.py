@@ -5,12 +5,11 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw.document import KeywordsError, Raw
+from smsgw.document import Raw
 from smsgw.operators import Permission
-from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
-from smsgw.web.console.editing import WORDINGS, Clash, Held, mapping
-from smsgw.web.console.shown import is_part, of_linter, page, told
+from smsgw.web.console.editing import WORDINGS, Held, mapping
+from smsgw.web.console.shown import is_part, page, told
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
 Answer = str | Response | tuple[str, int]
@@ -37,15 +36,9 @@ def edit(name: str) -> str:
 def save(name: str) -> Answer:
     held = editing.looked_at()
     typed = editing.texts(held.found(WORDINGS, name), request.form)
-    try:
-        editing.keep_typed(WORDINGS, name, typed)
-    except Clash as clash:
-        values = {"error": editing.meanwhile(), "theirs_now": clash.theirs}
-        return _page(editing.looked_at(), name, clash.part, **values), 409
-    except Outdated:
-        return _page(editing.looked_at(), name, typed, error=editing.meanwhile()), 409
-    except KeywordsError as error:
-        return _page(held, name, typed, error=of_linter(str(error))), 400
+    refused = editing.refused(WORDINGS, name, typed, _page)
+    if refused is not None:
+        return refused
     flash(told("{name} is saved in the draft.", name=_titles().get(name, name)))
     return redirect(url_for("console.wordings.edit", name=name), 303)
 
