@@ -178,9 +178,8 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
         decision = _within_limits(heard, _decide(rt, heard, known))
-    call_centre = telling.call_centre(
-        rt.ledger.contact("call_centre")
-    )  # before the write: no lock waits for it
+    # Before the write: no lock waits for the ledger.
+    call_centre = telling.call_centre(rt.ledger.contact("call_centre"))
     with rt.writing() as tx:
         told = Told(rt, tx, heard.configuration, call_centre, heard.actor)
         return _store(told, heard, known, decision)
