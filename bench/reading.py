@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grammar import MAX_CHARACTERS
-from smsgw import keywords, transcript
+from smsgw import keywords
+from smsgw.transcripts import reader
 
 HOSTILE = {
     "digits": "1",
@@ -51,7 +52,7 @@ def messages() -> list[str]:
     return [
         step.text
         for path in sorted(Path("tests/transcripts").glob("*.yaml"))
-        for conversation in transcript.read(path).conversations
+        for conversation in reader.read(path).transcript.conversations
         for step in conversation.steps
         if step.text
     ]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from smsgw import document, migrate, registry, rehearsal, runtime, settings, transcript
+from smsgw import document, migrate, registry, rehearsal, runtime, settings
+from smsgw.transcripts import reader
 from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.models import Ciphertext, MessageState, messages, phones
 from smsgw.models.console import TaskKind, TaskState
@@ -113,7 +114,7 @@ def number(phone: int) -> str:
 
 def spoken() -> Iterator[str]:
     for path in sorted(Path("tests/transcripts").glob("*.yaml")):
-        for conversation in transcript.read(path).conversations:
+        for conversation in reader.read(path).transcript.conversations:
             yield from (step.text for step in conversation.steps if step.text)
 
 

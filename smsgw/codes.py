@@ -4,7 +4,6 @@ A keyed hash of each is kept. It is good for ten minutes, three tries and one ph
 day are sent for a participant.
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +32,7 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     if is_frozen(tx, nkp):
         return None
     spend(tx, phone_id, nkp)
-    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    code = "".join(tx.random.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
     row = {
         "phone_id": phone_id,
         "nkp_hash": nkp_hash,
@@ -107,6 +106,12 @@ def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
         return None
     nkp = tx.vault.decrypt(row.nkp, Ciphertext.CLAIMED_NKP)
     return Claimed(nkp, tx.vault.decrypt(row.on_file, Ciphertext.CLAIMED_ON_FILE))
+
+
+def is_awaited(tx: Transaction, phone_id: int) -> bool:
+    """Whether a code for this phone is still good."""
+    waiting = select(func.count()).where(codes.c.phone_id == phone_id, *_still_good(tx))
+    return bool(tx.connection.execute(waiting).scalar_one())
 
 
 def count_wrong(tx: Transaction, phone_id: int) -> None:

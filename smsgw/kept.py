@@ -32,11 +32,17 @@ class Kept:
     by: str
 
 
-def keep(tx: Transaction, name: str, text: str, author: str) -> int:
-    """Its id. Raises NotKept."""
-    name = " ".join(name.split())
+def named(written: str) -> str:
+    """A name as it is kept. Raises NotKept."""
+    name = " ".join(written.split())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise NotKept(f"a name has 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def keep(tx: Transaction, name: str, text: str, author: str) -> int:
+    """Its id. Raises NotKept."""
+    name = named(name)
     if len(text) > LONGEST_TEXT:
         raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
     row = {

@@ -22,11 +22,12 @@ from grammar.parser import LONGEST_ALIAS
 from grammar.suggest import near
 from handlers.misread import ASKED_FIRST
 from handlers.question import Outcome
-from smsgw import document, kept, keywords, lint, publishing, transcript
+from smsgw import document, kept, keywords, lint, publishing
 from smsgw.document import Document
 from smsgw.ledger import demo
 from smsgw.models import Ciphertext, messages
 from smsgw.runtime import Runtime, Transaction
+from smsgw.transcripts.format import dumps
 
 NEWEST = 10_000  # messages; most of a second's work
 SEVERAL = 3  # phones
@@ -152,7 +153,7 @@ def shown_by(said: str, keyword: str) -> str:
     """A transcript, of somebody who is nobody."""
     somebody = demo.people()[0]
     step = {"from": somebody["phone"], "text": said, "expect": {"keyword": keyword}}
-    return transcript.dumped(
+    return dumps(
         {
             "title": f"{said} is read as {keyword}",
             "now": THEN.isoformat(),

@@ -11,13 +11,15 @@ from typing import Any
 
 from structlog.contextvars import bound_contextvars
 
-from smsgw import phone, registry, replay, transcript
+from smsgw import phone, registry
 from smsgw.keywords import Configuration
 from smsgw.ledger import demo
-from smsgw.replay import Taken
 from smsgw.runtime import Runtime
-from smsgw.transcript import Transcript
-from smsgw.tryout import Step, Talk
+from smsgw.transcripts import format as transcripts
+from smsgw.transcripts import reader, runner
+from smsgw.transcripts.faults import TranscriptError
+from smsgw.transcripts.runner import Result
+from smsgw.tryout import Step, Talk, Tried
 
 # Digits of somebody's number perhaps: a NIK, an NKP, a telephone, however written; a date has 8.
 LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){8,}")
@@ -46,19 +48,23 @@ def written(rt: Runtime, name: str, talk: Talk, chosen: Configuration) -> str:
         "title": name,
         "now": _then(rt).isoformat(timespec="seconds"),
         "registered": registered,
-        "conversations": [{"name": name, "steps": list(_asked(steps))}],
+        "conversations": [{"name": name, "steps": list(_asked(talk.tried))}],
     }
-    taken = [each for each in again(Transcript.model_validate(document), chosen) if each.answer]
-    expected = [_expected(each) for each in taken]
-    for tried, found, there in zip(talk.tried, expected, taken, strict=True):
-        if there.answer is None or there.answer.verdict != tried.answer.verdict:
-            raise Elsewhere(f"{tried.said} ({found['outcome']})")
-    return transcript.dumped(_with(document, expected))
+    try:
+        results = again(transcripts.dumps(document), name, chosen)
+    except TranscriptError as error:
+        raise Elsewhere(str(error)) from None
+    for each in results:
+        if each.differences:
+            raise Elsewhere(f"{each.said} ({each.got.outcome})")
+    return transcripts.dumps(_with(document, results))
 
 
-def again(document: Transcript, chosen: Configuration) -> list[Taken]:
+def again(text: str, name: str, chosen: Configuration) -> list[Result]:
+    """Of a transcript that is kept. Raises TranscriptError."""
+    document = reader.parse(text, name, configuration=chosen)
     with bound_contextvars(tryout=True):
-        return list(replay.run(document, configuration=chosen))
+        return list(runner.run(document))
 
 
 def _holds_somebody(
@@ -103,28 +109,27 @@ def _registered(rt: Runtime, steps: Sequence[Step]) -> dict[str, list[str]]:
     return {number: list(each.caller.nkps) for number, each in known.items() if each.caller.nkps}
 
 
-def _asked(steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
-    for step in steps:
+def _asked(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
+    """The steps, each with how its answer was judged."""
+    for each in tried:
+        step, verdict = each.step, each.answer.verdict
         if step.wait:
             yield {"wait": step.wait}
-        yield {"from": step.sender, "text": step.text}
+        expected = {"keyword": verdict.keyword, "outcome": str(verdict.outcome)}
+        reason = {"reason": verdict.reason} if verdict.reason else {}
+        yield {"from": step.sender, "text": step.text, "expect": {**expected, **reason}}
 
 
-def _expected(taken: Taken) -> dict[str, Any]:
-    answer = taken.answer
-    if answer is None:
-        return {}
-    verdict = {"keyword": answer.verdict.keyword, "outcome": str(answer.verdict.outcome)}
-    reason = {"reason": answer.verdict.reason} if answer.verdict.reason else {}
-    also = {"also": [{"to": each.recipient} for each in answer.also]} if answer.also else {}
-    return {**verdict, **reason, "reply": replay.text_of(answer), **also}
-
-
-def _with(document: Mapping[str, Any], expected: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _with(document: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
+    """And with what it said, and who else got something."""
     (conversation,) = document["conversations"]
-    found = iter(expected)
     steps = [
-        {**step, "expect": next(found)} if "from" in step else step
-        for step in conversation["steps"]
+        {**step, "expect": {**step["expect"], **_came(result)}} if "from" in step else step
+        for step, result in zip(conversation["steps"], results, strict=True)
     ]
     return {**document, "conversations": [{**conversation, "steps": steps}]}
+
+
+def _came(result: Result) -> dict[str, Any]:
+    also = [{"to": sms.to} for sms in result.got.also]
+    return {"reply": result.got.reply, **({"also": also} if also else {})}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random, SystemRandom
 from typing import Any
 
 from redis import Redis
@@ -45,6 +46,7 @@ class Transaction:
     connection: Connection
     vault: Vault
     now: datetime
+    random: Random  # of codes; in a replay the same each time
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,21 @@ class Runtime:
     counters: Counters = field(default_factory=Counters)
     published: Published = field(default_factory=Published)
     now: Callable[[], datetime] = utc_now
+    random: Random = field(default_factory=SystemRandom)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A short read; on SQLite it does not wait for the one writer."""
         self.vault.refresh()
         with self.service.connect().execution_options(read_only=True) as connection:
-            yield Transaction(connection, self.vault, self.now())
+            yield Transaction(connection, self.vault, self.now(), self.random)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """Commits at its end, unless something was raised."""
         self.vault.refresh()
         with self.service.begin() as connection:
-            yield Transaction(connection, self.vault, self.now())
+            yield Transaction(connection, self.vault, self.now(), self.random)
 
     @property
     def today(self) -> date:

@@ -85,14 +85,15 @@ class Supervisor:
             env=self._environ,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def _stop(self, *_: object) -> None:
         self._is_stopping = True
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a child that was just started: it is told to stop when its parent ends, however."""
     parent = os.getppid()
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

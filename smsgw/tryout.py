@@ -28,9 +28,12 @@ from smsgw.keywords import Configuration, Published
 from smsgw.ledger.fictitious import FictitiousLedger
 from smsgw.limits import Counters
 from smsgw.models import audit, replies
-from smsgw.replay import A_CODE, BETWEEN_MESSAGES, CODE, Clock
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime, Transaction
+from smsgw.transcripts.format import BETWEEN_MESSAGES
+from smsgw.transcripts.runner import A_CODE
+from smsgw.transcripts.values import CODE
+from smsgw.transcripts.world import Clock
 
 MOST_STEPS = 20
 LONGEST_SENDER, LONGEST_TEXT = 20, 1000  # characters
@@ -94,12 +97,12 @@ class Undone(Runtime):
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        yield Transaction(self.connection, self.vault, self.now())
+        yield Transaction(self.connection, self.vault, self.now(), self.random)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self.connection.begin_nested():
-            yield Transaction(self.connection, self.vault, self.now())
+            yield Transaction(self.connection, self.vault, self.now(), self.random)
 
 
 def is_anybodys(rt: Runtime, sender: str) -> bool:

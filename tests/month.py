@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from smsgw import responder, sending, transcript
+from smsgw import responder, sending
 from smsgw.carriers.base import IncomingSms
 from smsgw.models.console import tallies
-from smsgw.replay import Clock
 from smsgw.runtime import Runtime
 from smsgw.tallies import Tallies
+from smsgw.transcripts import reader
+from smsgw.transcripts.world import Clock
 
 DAYS = 30
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -62,5 +63,5 @@ def _instants(until: datetime, a_day: int, chance: random.Random) -> Iterator[da
 
 def _texts() -> Iterator[str]:
     for name in FILES:
-        for conversation in transcript.read(TRANSCRIPTS / f"{name}.yaml").conversations:
+        for conversation in reader.read(TRANSCRIPTS / f"{name}.yaml").transcript.conversations:
             yield from (step.text for step in conversation.steps if step.text)

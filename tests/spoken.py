@@ -22,20 +22,27 @@ from sqlalchemy import text, update
 
 from handlers import HANDLERS
 from handlers.question import Outcome
-from smsgw import jobs, logs, metrics, migrate, replay, responder, runtime, settings, transcript
+from smsgw import jobs, logs, metrics, migrate, responder, runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.base import IncomingSms, OutgoingSms
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
-from smsgw.models import Ciphertext, bindings, messages
-from smsgw.replay import Clock, Taken
+from smsgw.models import Ciphertext, bindings, data_keys, messages, service
 from smsgw.runtime import Runtime
-from smsgw.transcript import Step
+from smsgw.transcripts import reader, world
+from smsgw.transcripts.format import Step, Transcript
+from smsgw.transcripts.runner import Result, Talk
+from smsgw.transcripts.world import Clock
 from tests.web_stub import web_stub
 
 FOLDER = Path(__file__).parent / "transcripts"
+# People of all kinds, over the packaged ledger; the others would only take time.
+FILES = (
+    *("asked-well", "conversations", "every-keyword", "holes-and-choices", "ledger-away"),
+    *("limits", "other-messages", "sloppy-balance", "sloppy-registration", "wrong-messages"),
+)
 PUBLIC = {"offices.csv", "rates.csv", "contacts.csv"}  # what posters print too
 SHARED = {"status", "status_reason", "category", "program", "reason", "stage", "note"}
 SECRET, TOKEN, PASSWORD = "s" * 40, "a token of Twilio's", "twelve-letters"
@@ -88,7 +95,7 @@ def main(home: Path, redis_url: str) -> None:
 
 
 def _runtime(home: Path, redis_url: str) -> Runtime:
-    clock = Clock(transcript.read(FOLDER / "asked-well.yaml").now)
+    clock = Clock(reader.read(FOLDER / "asked-well.yaml").transcript.now)
     environ = {
         "SMSGW_HOME": str(home),
         "LEDGER_URL": f"sqlite:///{home / 'ledger.db'}",
@@ -118,15 +125,15 @@ def _leaks(rt: Runtime, home: Path, redis_url: str, said: set[str]) -> Iterator[
     always = personal() | secrets()
     clock = rt.now
     assert isinstance(clock, Clock)
-    for path in sorted(FOLDER.glob("*.yaml")):
-        document = transcript.read(path)
+    for name in FILES:
+        document = reader.read(FOLDER / f"{name}.yaml").transcript
         for number, conversation in enumerate(document.conversations):
             clock.now = document.now
-            replay._start(rt, document.registered)
+            _begin(rt, document)
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
             counting = replace(rt, counters=Counters(rt.redis))
-            talk = replay.Talk(counting, clock, f"{path.stem} {number}")
+            talk = Talk(counting, clock, f"{name} {number}")
             taken = [talk.take(step) for step in conversation.steps]
             heard = set(_spoken(conversation.steps, taken))
             said |= heard
@@ -134,11 +141,20 @@ def _leaks(rt: Runtime, home: Path, redis_url: str, said: set[str]) -> Iterator[
             yield from _found(places, always | heard)
 
 
-def _spoken(steps: Sequence[Step], taken: Sequence[Taken]) -> Iterator[str]:
+def _begin(rt: Runtime, document: Transcript) -> None:
+    """The databases as a conversation finds them."""
+    with rt.writing() as tx:
+        for table in reversed(service.sorted_tables):
+            if table is not data_keys:
+                tx.connection.execute(table.delete())
+    world.start(rt, document)
+
+
+def _spoken(steps: Sequence[Step], taken: Sequence[Result]) -> Iterator[str]:
     """Who said what, and what they were told: all that is longer than a keyword."""
     texts = [part for step in steps for part in (step.sender, step.text)]
-    texts += [sent.text for each in taken for sent in each.also]
-    texts += [replay.text_of(each.answer) for each in taken]
+    texts += [sms.text for each in taken for sms in each.got.also]
+    texts += [each.got.reply for each in taken]
     for each in texts:
         if each and len(each) >= SHORTEST and each.lower() not in WORDS:
             yield each
@@ -202,7 +218,7 @@ class BrokenLedger:
 
 def _bugs(rt: Runtime, redis_url: str) -> None:
     """Each layer gets what it cannot bear, and says so in the log."""
-    replay._start(rt, {P1: (P1_NKP,)})
+    _begin(rt, Transcript.model_construct(registered={P1: (P1_NKP,)}, starts={}))
     broken = replace(rt, ledger=BrokenLedger())  # type: ignore[arg-type]
     client = create_app(broken).test_client()
     asked = f"/in/kannel?id=1&from=%2B6281234567890&to=2757&text={TEXT.replace(' ', '+')}"

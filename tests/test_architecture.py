@@ -5,10 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from handlers import HANDLERS
 from smsgw import keywords, migrate, settings
+from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -37,11 +36,12 @@ def test_every_setting_is_in_the_readme() -> None:
 
 def test_every_keyword_has_a_conversation() -> None:
     assert set(keywords.shipped().usage) == set(HANDLERS)
+    documents = collection.read(collection.files([ROOT / "tests" / "transcripts"]))
     shown = {
-        (step.get("expect") or {}).get("keyword")
-        for path in (ROOT / "tests" / "transcripts").glob("*.yaml")
-        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]
-        for step in conversation["steps"]
+        step.expect.keyword
+        for document in documents
+        for conversation in document.transcript.conversations
+        for step in conversation.steps
     }
     assert set(HANDLERS) <= shown
 

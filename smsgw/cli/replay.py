@@ -2,88 +2,208 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from smsgw import keywords as configurations
-from smsgw import logs, transcript
-from smsgw import replay as transcripts
-from smsgw.cli.say import told
+from smsgw import logs
 from smsgw.document import KeywordsError
-from smsgw.ledger.load import LoadError
-from smsgw.replay import Taken
-from smsgw.transcript import TranscriptError
+from smsgw.ledger.load import LoadError, reference_folder
+from smsgw.transcripts import collection, report, schema, update
+from smsgw.transcripts.collection import NothingFound, Part, Played
+from smsgw.transcripts.faults import TranscriptError
+from smsgw.transcripts.reader import Defaults, Document
+from smsgw.transcripts.report import Totals
+from smsgw.transcripts.update import NotUpdated
 
-NOTHING = {
-    "keyword": None,
-    "outcome": None,
-    "reason": None,
-    "reply": None,
-    "encoding": None,
-    "segments": 0,
-}
+DIFFERS, BROKEN = 1, 2  # exit codes
+LINE_EVERY = 100  # conversations, where there is no terminal
+
+
+@dataclass
+class Run:
+    """What was asked for, and what came of it."""
+
+    as_json: bool
+    fail_fast: bool
+    jobs: int
+    totals: Totals = field(default_factory=Totals)
+    played: list[Played] = field(default_factory=list)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--ledger", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--ledger",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="CSV files instead of the packaged ledger, for transcripts that name none.",
+)
 @click.option(
     "--keywords",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Another configuration than the one that is shipped.",
+    help="Keywords instead of the shipped ones, for transcripts that name none.",
 )
-@click.option("--update", is_flag=True, help="Write each reply into the file as expected.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a step.")
+@click.option("--only", multiple=True, metavar="NAME", help="Conversations so called; * fits all.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Processes.", show_default=True)
+@click.option("--fail-fast", is_flag=True, help="Stop after the first conversation that differs.")
+@click.option("--update", "updates", is_flag=True, help="Write reply and also as they came.")
+@click.option("--diff", "shows", is_flag=True, help="Show what --update would write.")
+@click.option("--force", is_flag=True, help="Update although keyword, outcome or others differ.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a step, then totals.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a report for CI."
+)
+@click.option("--schema", "wants_schema", is_flag=True, help="Print the JSON Schema for editors.")
 def replay(
     paths: tuple[Path, ...],
     ledger: Path | None,
     keywords: Path | None,
-    update: bool,
+    only: tuple[str, ...],
+    jobs: int,
+    fail_fast: bool,
+    updates: bool,
+    shows: bool,
+    force: bool,
     as_json: bool,
+    junit: Path | None,
+    wants_schema: bool,
 ) -> None:
-    """Run the transcripts in PATHS (files, or folders of *.yaml); exit 1 where a step differs."""
-    logs.set_up(logging.ERROR)
-    differing = steps = 0
+    """Run the transcripts in PATHS: files, folders of *.yaml and *.yml, or - for standard input.
+
+    Exit code 0: every step agrees; 1: a step differs; 2: a file cannot be run, or there is none.
+    """
+    if wants_schema:
+        click.echo(json.dumps(schema.schema(), indent=2))
+        return
+    if (updates or shows) and (only or fail_fast):
+        raise click.UsageError(
+            "--update and --diff go without --only and --fail-fast"
+        )
+    logs.set_up(logging.CRITICAL)
+    run = Run(as_json, fail_fast, jobs)
+    documents = _read(paths, _defaults(ledger, keywords), run)
+    _play(_chosen(documents, only), run)
+    if junit:
+        junit.write_text(report.junit(run.played), "utf-8")
+    differs = bool(run.totals.differ)
+    if updates or shows:
+        differs = _update(documents, run, shows=shows, force=force)
+    _sum_up(run)
+    if differs:
+        raise SystemExit(DIFFERS)
+
+
+def _defaults(ledger: Path | None, keywords: Path | None) -> Defaults:
     try:
-        configuration = configurations.load(keywords.read_text("utf-8")) if keywords else None
-        for path in _files(paths):
-            taken = list(transcripts.run(transcript.read(path), ledger, configuration))
-            if update:
-                transcript.update(path, [transcripts.text_of(step.answer) for step in taken])
-            for step in taken:
-                _print(path, step, as_json)
-            steps += len(taken)
-            differing += sum(1 for step in taken if step.differs)
-    except (TranscriptError, LoadError, KeywordsError, UnicodeDecodeError) as error:
-        raise click.ClickException(str(error)) from None
-    if not steps:
-        raise click.ClickException("there are no transcripts (*.yaml) in these folders")
-    click.echo(f"{steps} steps, {differing} differ", err=True)
-    if differing:
-        raise SystemExit(1)
+        text = keywords.read_text("utf-8") if keywords else None
+        defaults = Defaults(ledger or reference_folder(), text)
+        defaults.check()
+    except (KeywordsError, UnicodeDecodeError) as error:
+        for line in dict.fromkeys(str(error).splitlines()):
+            click.echo(f"{keywords}: {line}", err=True)
+        raise SystemExit(BROKEN) from None
+    return defaults
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        yield from sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
+def _read(paths: Sequence[Path], defaults: Defaults, run: Run) -> list[Document]:
+    if not paths:
+        raise click.UsageError("name a file, a folder, or - for standard input")
+    try:
+        documents = collection.read(collection.files(paths), defaults)
+    except TranscriptError as error:
+        _give_up(error, run)
+    if not documents:
+        told = ", ".join(map(str, paths))
+        click.echo(f"there are no transcripts (*.yaml, *.yml) in {told}", err=True)
+        raise SystemExit(BROKEN)
+    run.totals.files = len(documents)
+    return documents
 
 
-def _print(path: Path, step: Taken, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(_object(step), ensure_ascii=False))
-    for difference in step.differs:
-        where = f"{path.name}: {step.conversation}: step {step.number}"
-        click.echo(f"{where}: {difference}", err=as_json)
+def _chosen(documents: Sequence[Document], only: Sequence[str]) -> list[Part]:
+    try:
+        return collection.choose(documents, only)
+    except NothingFound as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(BROKEN) from None
 
 
-def _object(step: Taken) -> dict[str, object]:
-    return {
-        "conversation": step.conversation,
-        "step": step.number,
-        "agrees": not step.differs,
-        "differs": list(step.differs),
-        **(told(step.answer) if step.answer else NOTHING),
-        "also": [{"to": each.recipient, "reply": each.text} for each in step.also],
-    }
+def _play(chosen: Sequence[Part], run: Run) -> None:
+    try:
+        for each in _with_progress(collection.play(chosen, run.jobs), chosen):
+            run.totals.add(each)
+            run.played.append(each)
+            _print(each, run)
+            if run.fail_fast and not each.agrees:
+                break
+    except TranscriptError as error:
+        _give_up(error, run)
+    except LoadError as error:
+        click.echo(f"the ledger cannot be loaded:\n{error}", err=True)
+        raise SystemExit(BROKEN) from None
+
+
+def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator[Played]:
+    """A bar on a terminal; elsewhere a line now and then."""
+    count = sum(len(names) for _, names in chosen)
+    is_terminal = sys.stderr.isatty()
+    with click.progressbar(
+        played, length=count, label="conversations", file=sys.stderr, hidden=not is_terminal
+    ) as bar:
+        for number, each in enumerate(bar, 1):
+            yield each
+            if not is_terminal and number % LINE_EVERY == 0:
+                click.echo(f"{number} of {count} conversations", err=True)
+
+
+def _print(played: Played, run: Run) -> None:
+    for line in report.as_json(played) if run.as_json else ():
+        click.echo(line)
+    with_colour = not run.as_json and sys.stdout.isatty()
+    for line in report.lines(played, with_colour=with_colour):
+        click.echo(line, err=run.as_json)
+
+
+def _sum_up(run: Run) -> None:
+    if run.as_json:
+        click.echo(report.totals_as_json(run.totals))
+    for line in run.totals.table():
+        click.echo(line, err=True)
+    click.echo(run.totals.sentence(), err=True)
+
+
+def _give_up(error: TranscriptError, run: Run) -> NoReturn:
+    for fault in error.faults if run.as_json else ():
+        click.echo(report.fault_as_json(fault))
+    click.echo(str(error), err=True)
+    number, files = len(error.faults), len({each.file for each in error.faults})
+    click.echo(f"{number} faults in {files} files; nothing was run", err=True)
+    raise SystemExit(BROKEN)
+
+
+def _update(documents: Sequence[Document], run: Run, *, shows: bool, force: bool) -> bool:
+    """Every file or none. Returns whether a step differs afterwards."""
+    texts: list[tuple[Document, str]] = []
+    is_refused = False
+    for document in documents:
+        results = [each.results for each in run.played if each.document is document]
+        try:
+            texts.append((document, update.updated(document, results, force=force)))
+        except NotUpdated as error:
+            is_refused = True
+            click.echo(f"not updated (--force writes the replies all the same):\n{error}", err=True)
+    if shows:
+        for document, text in texts:
+            click.echo(update.difference(document.name, document.source.text, text), nl=False)
+        return bool(run.totals.differ)
+    if is_refused:
+        return True
+    for document, text in texts:
+        if text != document.source.text:
+            update.write(Path(document.name), text)
+            click.echo(f"{document.name}: updated", err=True)
+    return any(update.differs_still(each.results) for each in run.played)

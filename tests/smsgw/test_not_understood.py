@@ -14,13 +14,12 @@ from smsgw import (
     keywords,
     not_understood,
     publishing,
-    replay,
     responder,
-    transcript,
 )
 from smsgw.carriers.base import IncomingSms
 from smsgw.not_understood import Alias, Filler, Gathered, NotAccepted
 from smsgw.runtime import Runtime
+from smsgw.transcripts import reader, runner
 from tests.conftest import Clock
 from tests.smsgw.test_document import changed, with_made
 
@@ -171,7 +170,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
     assert draft.edition == 2
     assert said in held.text
     steps = list(
-        replay.run(transcript.parsed(held.text, held.name), configuration=keywords.load(draft.text))
+        runner.run(reader.parse(held.text, held.name, configuration=keywords.load(draft.text)))
     )
     assert [each.differs for each in steps] == [()]
     assert steps[0].answer.verdict.keyword is not None
@@ -180,8 +179,8 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
 def test_the_transcript_shows_it(rt: Runtime) -> None:
     """By what is published, it differs."""
     text = not_understood.shown_by("DUIT GUE", "saldo")
-    (step,) = replay.run(transcript.parsed(text, "shown"))
-    assert step.differs == ("keyword: expected saldo, got None",)
+    (step,) = runner.run(reader.parse(text, "shown"))
+    assert step.differs == ("keyword: expected saldo, got null",)
 
 
 @pytest.mark.parametrize(

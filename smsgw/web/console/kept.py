@@ -4,12 +4,14 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import kept, recording, transcript, tryout
+from smsgw import kept, recording, tryout
 from smsgw.document import KeywordsError
 from smsgw.kept import Kept
 from smsgw.operators import Permission
-from smsgw.replay import Taken
-from smsgw.transcript import TranscriptError
+from smsgw.transcripts import reader
+from smsgw.transcripts.faults import TranscriptError
+from smsgw.transcripts.format import Conversation
+from smsgw.transcripts.runner import Result
 from smsgw.tryout import NoDraft
 from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import page, told
@@ -52,8 +54,8 @@ def run(number: int) -> Answer:
     of_draft = request.form.get("which") == DRAFT
     try:
         chosen = tryout.configuration(guard.rt(), of_draft=of_draft)
-        document = transcript.parsed(held.text, held.name)
-        return _page(held, taken=recording.again(document, chosen), of_draft=of_draft)
+        taken = recording.again(held.text, held.name, chosen)
+        return _page(held, taken=taken, of_draft=of_draft)
     except NoDraft:
         return _page(held, error=told("There is no draft; choose what is published.")), 409
     except (KeywordsError, TranscriptError) as error:
@@ -80,7 +82,7 @@ def _found(number: int) -> Kept:
 def _page(
     held: Kept,
     error: str | None = None,
-    taken: list[Taken] | None = None,
+    taken: list[Result] | None = None,
     *,
     of_draft: bool = False,
 ) -> str:
@@ -96,9 +98,9 @@ def _page(
     )
 
 
-def _conversations(held: Kept) -> tuple[transcript.Conversation, ...]:
+def _conversations(held: Kept) -> tuple[Conversation, ...]:
     """None where it cannot be read; its text is shown all the same."""
     try:
-        return transcript.parsed(held.text, held.name).conversations
+        return reader.parse(held.text, held.name).transcript.conversations
     except TranscriptError:
         return ()

@@ -17,7 +17,7 @@ from smsgw.keywords import Configuration
 from smsgw.ledger import demo
 from smsgw.operators import Permission
 from smsgw.recording import Elsewhere, Personal
-from smsgw.replay import CODE
+from smsgw.transcripts.values import CODE
 from smsgw.tryout import (
     LONGEST_SENDER,
     LONGEST_TEXT,
@@ -128,8 +128,9 @@ def keep() -> Answer:
 
 
 def _kept(talk: Talk, asked: Asked) -> int:
-    rt, name = guard.rt(), " ".join(request.form.get("name", "").split())
+    rt = guard.rt()
     try:
+        name = kept.named(request.form.get("name", ""))
         text = recording.written(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
             return kept.keep(tx, name, text, guard.operator().actor)

@@ -7,12 +7,13 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from smsgw import kept, publishing, transcript
+from smsgw import kept, publishing
 from smsgw.app import create_app
 from smsgw.models import audit
 from smsgw.models.console import Role
-from smsgw.replay import A_CODE
 from smsgw.runtime import Runtime
+from smsgw.transcripts import reader
+from smsgw.transcripts.runner import A_CODE
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.cli.test_operate import smsgw
 from tests.smsgw.test_publishing import ANI, reworded
@@ -206,7 +207,7 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     file.write_text(held.text)
     told = smsgw(tmp_path, "replay", str(file))
     assert (told.returncode, "7 steps, 0 differ" in told.stderr) == (0, True), told.stdout
-    steps = transcript.read(file).conversations[0].steps
+    steps = reader.read(file).transcript.conversations[0].steps
     assert [each.expect.outcome for each in steps if each.sender] == [
         *("answered", "confirm", "answered", "silent", "pending", "answered")
     ]

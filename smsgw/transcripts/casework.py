@@ -1,0 +1,89 @@
+"""What a transcript lets an officer do: registrations, complaints and data requests."""
+
+from handlers.ports import LedgerDown
+from smsgw import audit, cases, officers, registrations, registry, retention
+from smsgw.audit import Act
+from smsgw.models import Ciphertext
+from smsgw.officers import Refusal
+from smsgw.runtime import Runtime
+from smsgw.transcripts.format import Officer
+
+WHY = "in a transcript"  # an officer's reason
+MAX_WAITING = 1000
+# Why an officer could not do something, as `reason` says it.
+NOT_DONE: dict[type[Exception], str] = {
+    officers.TooLate: "not_waiting",
+    officers.NotInLedger: "not_in_ledger",
+    officers.Frozen: "frozen",
+    retention.NotErased: "not_waiting",
+    LedgerDown: "ledger_down",
+}
+
+
+class Unsendable(Exception):
+    """An answer that an officer may not send. Its text says why."""
+
+
+def carry_out(rt: Runtime, officer: Officer) -> str | None:
+    """Why it could not be done; None where it was. Raises Unsendable."""
+    actor = f"operator:{officer.by}"
+    try:
+        if officer.answer is not None:
+            _answer(rt, officer.answer, officer.text or "", actor)
+        elif officer.erase is not None:
+            retention.erase(rt, officer.erase, actor)
+        else:
+            _decide(rt, _registration(rt, officer), officer, actor)
+    except tuple(NOT_DONE) as error:
+        return next(NOT_DONE[each] for each in type(error).__mro__ if each in NOT_DONE)
+    return None
+
+
+def _decide(rt: Runtime, registration_id: int, officer: Officer, actor: str) -> None:
+    if officer.look is not None:
+        _look(rt, registration_id, officer.look, actor)
+    elif officer.accept is not None:
+        officers.accept(rt, registration_id, actor, WHY)
+    else:
+        officers.refuse(rt, registration_id, actor, WHY, Refusal(officer.because))
+
+
+def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:
+    with rt.reading() as tx:
+        case = cases.open_one(tx, number)
+        if case is None:
+            raise officers.TooLate
+        language = registry.language_of(tx, case.phone_id)
+        after = cases.count_answers(tx, case, officers.ANSWERED)
+    fault = officers.typed(rt.configuration, number, text, language).fault
+    if fault is not None:
+        raise Unsendable(f"officer: this answer cannot be sent ({fault})")
+    officers.answer(rt, number, text, actor, after=after, closes=True)
+
+
+def _registration(rt: Runtime, officer: Officer) -> int:
+    """The id of the one that waits. Raises TooLate."""
+    with rt.reading() as tx:
+        for row in registrations.waiting(tx, 0, MAX_WAITING):
+            number = tx.vault.decrypt(row.phone, Ciphertext.PHONE)
+            given = registrations.given(tx, row)
+            is_theirs = officer.sender in {None, number}
+            if given is not None and given.nkp == officer.nkp and is_theirs:
+                return int(row.id)
+    raise officers.TooLate
+
+
+def _look(rt: Runtime, registration_id: int, nkp: str, actor: str) -> None:
+    with rt.writing() as tx:
+        row = registrations.one(tx, registration_id)
+        if row is None:
+            raise officers.TooLate
+        audit.note(
+            tx,
+            Act.LOOKED,
+            actor,
+            phone_id=row.phone_id,
+            message_id=row.message_id,
+            nkp=nkp,
+            detail=WHY,
+        )

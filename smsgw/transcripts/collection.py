@@ -1,0 +1,154 @@
+"""Many transcripts: the files of a folder, read all before any runs, and played in file order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+from smsgw.supervisor import die_with_parent
+from smsgw.transcripts import reader, runner
+from smsgw.transcripts.faults import Fault, TranscriptError
+from smsgw.transcripts.reader import Defaults, Document
+from smsgw.transcripts.runner import Result
+from smsgw.transcripts.values import did_you_mean
+
+SUFFIXES = {".yaml", ".yml"}
+AT_ONCE = 25  # conversations of a file that a process takes at a time
+
+Part = tuple[Document, frozenset[str]]  # the names of conversations in it
+
+
+class NothingFound(ValueError):
+    """There is no such conversation. Its text says which there are."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A conversation that was played."""
+
+    document: Document
+    index: int  # in its file
+    results: Sequence[Result]
+
+    @property
+    def name(self) -> str:
+        return self.document.transcript.conversations[self.index].name
+
+    @property
+    def kind(self) -> str | None:
+        return self.document.transcript.conversations[self.index].kind
+
+    @property
+    def agrees(self) -> bool:
+        return not any(each.differences for each in self.results)
+
+    def line(self, number: int) -> int:
+        """Of a step, from 1."""
+        return self.document.line(self.index, number - 1)
+
+
+def files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Each once, in the order given; in a folder by name, hidden ones left out."""
+    seen: set[Path] = set()
+    for path in paths:
+        for file in sorted(_within(path)) if path.is_dir() else [path]:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[Document]:
+    """All of them. A file that another names as its keywords is no transcript. Raises
+    TranscriptError with the faults of all."""
+    documents: list[Document] = []
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            documents.append(reader.read(path, defaults))
+        except TranscriptError as error:
+            faults += error.faults
+    named = {file for each in documents for file in each.files}
+    faults = [each for each in faults if Path(each.file).resolve() not in named]
+    if faults:
+        raise TranscriptError(faults)
+    return documents
+
+
+def choose(documents: Sequence[Document], patterns: Sequence[str]) -> list[Part]:
+    """The conversations to play: those whose names are, or fit (with *), one of `patterns`; all
+    where there are none. Raises NothingFound for a pattern that no name fits."""
+    names = [[each.name for each in document.transcript.conversations] for document in documents]
+    known = tuple(dict.fromkeys(name for each in names for name in each))
+    for pattern in patterns:
+        if not any(_fits(name, pattern) for name in known):
+            hint = did_you_mean(pattern, known)
+            raise NothingFound(f"no conversation is called {pattern!r}{hint}")
+    return [
+        (
+            document,
+            frozenset(
+                name
+                for name in each
+                if not patterns or any(_fits(name, pattern) for pattern in patterns)
+            ),
+        )
+        for document, each in zip(documents, names, strict=True)
+    ]
+
+
+def play(chosen: Sequence[Part], jobs: int = 1) -> Iterator[Played]:
+    """In file order, however many processes play them. Raises TranscriptError, LoadError."""
+    parts = list(_parts(chosen))
+    for (document, names), results in zip(parts, _results(parts, jobs), strict=True):
+        for index, conversation in enumerate(document.transcript.conversations):
+            if conversation.name in names:
+                yield Played(document, index, [next(results) for _ in conversation.steps])
+
+
+def _within(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not is_hidden and file.suffix.lower() in SUFFIXES and file.is_file():
+            yield file
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
+
+
+def _parts(chosen: Sequence[Part]) -> Iterator[Part]:
+    for document, names in chosen:
+        listed = [each.name for each in document.transcript.conversations if each.name in names]
+        for first in range(0, len(listed), AT_ONCE):
+            yield document, frozenset(listed[first : first + AT_ONCE])
+
+
+def _results(parts: Sequence[Part], jobs: int) -> Iterator[Iterator[Result]]:
+    if jobs == 1 or len(parts) < 2:
+        yield from (runner.run(document, names) for document, names in parts)
+        return
+    with ProcessPoolExecutor(jobs, initializer=die_with_parent) as pool:
+        try:
+            yield from map(iter, pool.map(_run, *zip(*map(_portable, parts), strict=True)))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _portable(part: Part) -> tuple[str, str, Path | None, Defaults, frozenset[str]]:
+    """What a process needs to read and run it for itself: a grammar does not travel."""
+    document, names = part
+    return document.name, document.source.text, document.folder, document.defaults, names
+
+
+def _run(
+    name: str, text: str, folder: Path | None, defaults: Defaults, names: frozenset[str]
+) -> list[Result]:
+    return list(runner.run(_parsed(text, name, folder, defaults), names))
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str, name: str, folder: Path | None, defaults: Defaults) -> Document:
+    return reader.parse(text, name, folder, defaults)

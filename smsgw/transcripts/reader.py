@@ -1,0 +1,383 @@
+"""The one reader of transcripts, for checking and for updating: strict, and telling every fault by
+file, line and column, with what was probably meant."""
+
+import csv
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from smsgw import keywords, settings
+from smsgw.document import KeywordsError
+from smsgw.keywords import Configuration
+from smsgw.ledger.load import reference_folder
+from smsgw.settings import SettingsError
+from smsgw.transcripts import explanation
+from smsgw.transcripts.faults import Fault, TranscriptError
+from smsgw.transcripts.format import (
+    BETWEEN_MESSAGES,
+    NULLABLE,
+    Answer,
+    Conversation,
+    Expectation,
+    Step,
+    Transcript,
+)
+from smsgw.transcripts.source import Place, Source
+from smsgw.transcripts.values import CODE, ECHO
+
+ENVIRONMENT = {
+    "timezone": "SMSGW_TIMEZONE",
+    "countries": "SMSGW_COUNTRIES",
+    "holidays": "SMSGW_HOLIDAYS",
+}
+STDIN = "-"
+KEY_MARK = "[key]"  # pydantic's, at the end of the place of a mapping's key
+
+
+@dataclass(frozen=True)
+class Document:
+    """A transcript that can be run, and where each part of it stands."""
+
+    name: str  # the file, as it was given
+    transcript: Transcript
+    source: Source
+    configuration: Configuration
+    ledger: Path  # folder
+    published: Mapping[str, Configuration] = field(default_factory=dict)  # by file name
+    files: frozenset[Path] = frozenset()  # keywords that it names
+    folder: Path | None = None
+    defaults: "Defaults" = field(default_factory=lambda: Defaults())
+
+    def line(self, conversation: int, step: int | None = None) -> int:
+        place: Place = ("conversations", conversation)
+        return self.source.line(place if step is None else (*place, "steps", step))
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """For files that name no ledger or keywords of their own."""
+
+    ledger: Path = field(default_factory=reference_folder)
+    keywords: str | None = None  # the text of a configuration; None for the shipped one
+
+    @property
+    def configuration(self) -> Configuration:
+        """Raises KeywordsError."""
+        return keywords.shipped() if self.keywords is None else _loaded(self.keywords)
+
+    def check(self) -> None:
+        """Raises KeywordsError where the configuration cannot be used."""
+        _ = self.configuration
+
+
+@lru_cache(maxsize=8)
+def _loaded(text: str) -> Configuration:
+    return keywords.load(text)
+
+
+def read(path: Path, defaults: Defaults | None = None) -> Document:
+    """A file, or - for standard input. Raises TranscriptError."""
+    name = str(path)
+    try:
+        octets = sys.stdin.buffer.read() if name == STDIN else path.read_bytes()
+    except OSError as error:
+        raise TranscriptError([Fault(name, 1, 1, f"cannot be read: {error.strerror}")]) from None
+    return parse(decoded(octets, name), name, path.parent, defaults)
+
+
+def reread(document: Document, text: str) -> Document:
+    """The same file with another text. Raises TranscriptError."""
+    return parse(text, document.name, document.folder, document.defaults)
+
+
+def decoded(octets: bytes, name: str) -> str:
+    """Raises TranscriptError."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = octets[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        told = "is not UTF-8; save the file as UTF-8"
+        raise TranscriptError([Fault(name, line, column, told)]) from None
+
+
+def parse(
+    text: str,
+    name: str,
+    folder: Path | None = None,
+    defaults: Defaults | None = None,
+    configuration: Configuration | None = None,
+) -> Document:
+    """`name`: of what holds it, for faults. `folder`: where the files lie that it names; without
+    one it may name none. `configuration`: instead of that of `defaults`. Raises TranscriptError."""
+    reading = _Reading(Source(text, name), folder, defaults or Defaults(), configuration)
+    return reading.document()
+
+
+class _Reading:
+    """Gathers the faults of one file."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: Path | None,
+        defaults: Defaults,
+        configuration: Configuration | None,
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._defaults = defaults
+        self._chosen = configuration
+        self._faults: list[Fault] = []
+        self._published: dict[str, Configuration] = {}
+        self._files: set[Path] = set()
+
+    def document(self) -> Document:
+        ledger = self._ledger()
+        configuration = self._configuration()
+        self._read_published()
+        self._check_nulls(self._source.value, ())
+        transcript = self._validated(
+            {
+                "nkps": _nkps(ledger),
+                "keywords": sorted(
+                    name
+                    for each in (configuration, *self._published.values())
+                    for name in each.usage
+                ),
+            }
+        )
+        if transcript is not None:
+            self._check(transcript)
+        if self._faults or transcript is None:
+            raise TranscriptError(self._faults)
+        return Document(
+            name=self._source.name,
+            transcript=transcript,
+            source=self._source,
+            configuration=configuration,
+            ledger=ledger,
+            published=self._published,
+            files=frozenset(self._files),
+            folder=self._folder,
+            defaults=self._defaults,
+        )
+
+    def _fault(self, place: Place, text: str, *, of_key: bool = False) -> None:
+        self._faults.append(self._source.fault(place, text, of_key=of_key))
+
+    def _ledger(self) -> Path:
+        path = self._file(("ledger",))
+        if path is None:
+            return self._defaults.ledger
+        if not path.is_dir():
+            self._fault(("ledger",), f"{path} is not a folder")
+            return self._defaults.ledger
+        return path
+
+    def _configuration(self) -> Configuration:
+        chosen = self._chosen or self._defaults.configuration
+        return self._keywords(("keywords",)) or chosen
+
+    def _read_published(self) -> None:
+        for place in _places_of(self._source.value, "publish"):
+            found = self._keywords(place)
+            if found is not None:
+                self._published[str(_at(self._source.value, place))] = found
+
+    def _keywords(self, place: Place) -> Configuration | None:
+        path = self._file(place)
+        if path is None:
+            return None
+        self._files.add(path.resolve())
+        try:
+            return _loaded(path.read_text("utf-8"))
+        except OSError as error:
+            self._fault(place, f"{path} cannot be read: {error.strerror}")
+        except (KeywordsError, UnicodeDecodeError) as error:
+            self._fault(place, f"{path} cannot be used: {error}")
+        return None
+
+    def _file(self, place: Place) -> Path | None:
+        """What a key names, beside the transcript; None where it names nothing."""
+        named = _at(self._source.value, place)
+        if not isinstance(named, str) or not named.strip():
+            return None
+        if self._folder is None:
+            told = "names a file, and this transcript lies in no folder"
+            self._fault(place, f"{place[-1]!r} {told}")
+            return None
+        return self._folder / named
+
+    def _validated(self, context: Mapping[str, Any]) -> Transcript | None:
+        value = self._source.value
+        if not isinstance(value, dict):
+            held = "is empty" if value is None else "is no mapping"
+            self._fault((), f"the file {held}; a transcript has at least now and conversations")
+            return None
+        try:
+            return Transcript.model_validate(value, context=dict(context))
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                self._tell(each)
+        return None
+
+    def _check_nulls(self, value: Any, place: Place) -> None:
+        """A key without a value is a slip, but where null says something."""
+        if isinstance(value, tuple):
+            for index, each in enumerate(value):
+                self._check_nulls(each, (*place, index))
+        for key, each in value.items() if isinstance(value, dict) else ():
+            is_named = key in NULLABLE or place[-1:] == ("number_on_file",)
+            if each is None and not is_named:
+                told = f"{key!r} has no value; give it one, or leave it out"
+                self._fault((*place, key), told, of_key=True)
+            self._check_nulls(each, (*place, key))
+
+    def _tell(self, error: ErrorDetails) -> None:
+        place, of_key = tuple(error["loc"]), False
+        if place and place[-1] == KEY_MARK:
+            place, of_key = place[:-1], True
+        if error["type"] == "too_short" and _at(self._source.value, place):
+            return  # its entries have faults of their own
+        if error["type"] == "missing":
+            self._fault(place[:-1], f"{str(place[-1])!r} is missing")
+        elif error["type"] == "extra_forbidden":
+            self._fault(place, explanation.unknown_key(place), of_key=True)
+        else:
+            self._fault(place, explanation.sentence(place, error), of_key=of_key)
+
+    def _check(self, transcript: Transcript) -> None:
+        """What one value alone cannot tell."""
+        self._check_bindings(transcript)
+        self._check_settings(transcript)
+        names: dict[str, int] = {}
+        for index, conversation in enumerate(transcript.conversations):
+            place: Place = ("conversations", index)
+            if conversation.name in names:
+                told = f"conversation {names[conversation.name]} has the same name"
+                self._fault((*place, "name"), told)
+            names.setdefault(conversation.name, index + 1)
+            self._check_steps(transcript.now, conversation, place)
+
+    def _check_bindings(self, transcript: Transcript) -> None:
+        """One phone an NKP."""
+        phones: dict[str, str] = {}
+        told = "{nkp} is bound to {phone} already; an NKP has one phone"
+        bound: list[tuple[str, str, Place]] = [
+            (phone, nkp, ("registered", phone, index))
+            for phone, nkps in transcript.registered.items()
+            for index, nkp in enumerate(nkps)
+        ]
+        bound += [
+            (phone, each.nkp, ("starts", phone, "bindings", index, "nkp"))
+            for phone, start in transcript.starts.items()
+            for index, each in enumerate(start.bindings)
+        ]
+        for phone, nkp, place in bound:
+            if nkp in phones:
+                self._fault(place, told.format(nkp=nkp, phone=phones[nkp]))
+            phones.setdefault(nkp, phone)
+
+    def _check_settings(self, transcript: Transcript) -> None:
+        for name, variable in ENVIRONMENT.items():
+            value = getattr(transcript.settings, name)
+            if value is None:
+                continue
+            try:
+                settings.load({variable: value if isinstance(value, str) else ",".join(value)})
+            except SettingsError as error:
+                told = str(error).removeprefix(f"{variable}: ")
+                self._fault(("settings", name), told)
+
+    def _check_steps(self, now: datetime, conversation: Conversation, place: Place) -> None:
+        said: set[str] = set()
+        for index, step in enumerate(conversation.steps):
+            here: Place = (*place, "steps", index)
+            now = self._clock_after(now, step, here)
+            self._check_text(step, said, here)
+            self._check_same(conversation, index, here)
+            if step.expect.state is not None and not (said or step.sender):
+                self._fault((*here, "expect", "state"), "nobody has written yet")
+            if step.report is not None and not said:
+                self._fault((*here, "report"), "nothing was sent yet")
+            if step.sender:
+                said.add(step.sender)
+
+    def _clock_after(self, now: datetime, step: Step, place: Place) -> datetime:
+        if step.at is not None:
+            if step.at < now:
+                self._fault((*place, "at"), f"the clock stands at {now.isoformat()} already")
+            return max(now, step.at)
+        try:
+            if step.sender is not None:
+                return now + (BETWEEN_MESSAGES if step.gap is None else step.gap)
+            now += step.wait or timedelta(days=step.days or 0)
+        except OverflowError:
+            self._fault(place, "the clock would pass the year 9999")
+        return now
+
+    def _check_text(self, step: Step, said: Collection[str], place: Place) -> None:
+        text = step.text or ""
+        if text == ECHO and step.sender not in said:
+            told = f"{ECHO} needs a reply to this phone before"
+            self._fault((*place, "text"), told)
+        if CODE in text and not said:
+            self._fault((*place, "text"), f"{CODE} needs a code that was sent before")
+
+    def _check_same(self, conversation: Conversation, index: int, place: Place) -> None:
+        for where, answer in _answers(conversation.steps[index].expect):
+            number = answer.same_reply_as
+            if number is None:
+                continue
+            if number > index:
+                told = "same_reply_as names an earlier step of the conversation"
+            elif conversation.steps[number - 1].sender is None:
+                told = f"step {number} is no message, so it has no reply"
+            else:
+                continue
+            self._fault((*place, "expect", *where, "same_reply_as"), told)
+
+
+def _answers(expect: Expectation) -> Iterator[tuple[Place, Answer]]:
+    yield (), expect
+    yield from ((("any", index), each) for index, each in enumerate(expect.any))
+    yield from ((("never", index), each) for index, each in enumerate(expect.never))
+
+
+def _at(value: Any, place: Place) -> Any:
+    for part in place:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, tuple) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+def _places_of(value: Any, key: str) -> list[Place]:
+    """Of a key of steps."""
+    conversations = _at(value, ("conversations",))
+    return [
+        ("conversations", index, "steps", number, key)
+        for index, each in enumerate(conversations if isinstance(conversations, tuple) else ())
+        for number, step in enumerate(_at(each, ("steps",)) or ())
+        if isinstance(step, dict) and key in step
+    ]
+
+
+def _nkps(folder: Path) -> frozenset[str] | None:
+    """Of everybody in a ledger; None where its files cannot be read, which its import tells."""
+    try:
+        with (folder / "participants.csv").open(encoding="utf-8-sig", newline="") as lines:
+            return frozenset(row["nkp"].strip() for row in csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError):
+        return None

@@ -1,0 +1,282 @@
+"""Plays conversations to the real responder, each from the state that its file describes.
+
+Time moves only as the transcript says.
+"""
+
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy import func, select
+
+from smsgw import (
+    jobs,
+    outbox,
+    phone,
+    responder,
+    runtime,
+    sending,
+)
+from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw.codes import CODE_LENGTH, CODE_LETTERS
+from smsgw.keywords import Configuration, Published
+from smsgw.ledger import SqlLedger
+from smsgw.models import attempts
+from smsgw.responder import Answer
+from smsgw.retention import Retention
+from smsgw.runtime import Runtime
+from smsgw.transcripts import casework, comparison, state, world
+from smsgw.transcripts.comparison import Difference, Outcome
+from smsgw.transcripts.faults import TranscriptError
+from smsgw.transcripts.format import (
+    BETWEEN_MESSAGES,
+    Conversation,
+    State,
+    Step,
+)
+from smsgw.transcripts.reader import Document
+from smsgw.transcripts.values import CODE, ECHO
+from smsgw.transcripts.world import Clock, World
+
+LANE = "2757"
+A_CODE = re.compile(rf"KODE ([{CODE_LETTERS}]{{{CODE_LENGTH}}})\b")
+LONGEST_REFERENCE = 64
+WHY = "in a transcript"  # an officer's reason
+ONE_DAY = timedelta(days=1)
+AWAY = "sqlite:////nonexistent/ledger.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one step of a conversation gave, and where that differs from what was expected."""
+
+    conversation: str
+    number: int  # from 1
+    step: Step
+    said: str | None  # what was really sent, where `text` held =echo or =code
+    got: Outcome
+    answer: Answer | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        return tuple(map(str, self.differences))
+
+    @property
+    def is_dangerous(self) -> bool:
+        return any(each.key == comparison.DANGER for each in self.differences)
+
+
+def run(document: Document, names: frozenset[str] | None = None) -> Iterator[Result]:
+    """Every step of every conversation, in file order; of those in `names` where it is given.
+    Raises LoadError, TranscriptError."""
+    chosen = [
+        (index, each)
+        for index, each in enumerate(document.transcript.conversations)
+        if names is None or each.name in names
+    ]
+    if not chosen:
+        return
+    with world.prepared(document) as made:
+        for index, conversation in chosen:
+            yield from play(made, conversation, index)
+
+
+def play(made: World, conversation: Conversation, index: int) -> Iterator[Result]:
+    """`index`: of the conversation in its file. Raises TranscriptError where its clock runs out."""
+    talk = Talk(made.begin(), made.clock, conversation.name, made.document.published)
+    for number, step in enumerate(conversation.steps):
+        try:
+            yield talk.take(step)
+        except OverflowError:
+            place = ("conversations", index, "steps", number)
+            told = "what begins here would end after the year 9999; set an earlier clock"
+            raise TranscriptError([made.document.source.fault(place, told)]) from None
+
+
+class Unplayable(Exception):
+    """A step that cannot be done. Its text says why."""
+
+
+class Talk:
+    """One conversation while it runs."""
+
+    def __init__(
+        self,
+        rt: Runtime,
+        clock: Clock,
+        name: str,
+        published: Mapping[str, Configuration] = MappingProxyType({}),
+    ) -> None:
+        self._up = self._rt = rt
+        self._clock = clock
+        self._name = name
+        self._published = published  # by the name that a publish step gives
+        self._results: list[Result] = []
+        self._last_reply: int | None = None  # the id of the last reply to a message
+        self._writer: str | None = None  # who wrote last
+        self._retention = Retention(rt)
+
+    def take(self, step: Step) -> Result:
+        said, answer, got = None, None, Outcome()
+        before = state.newest_reply(self._rt)
+        try:
+            said = self._said(step)
+            answer, reason = self._done(step, said)
+            got = self._outcome(step, answer, reason, before)
+        except (Unplayable, casework.Unsendable) as error:
+            got = Outcome(failure=str(error))
+        except OverflowError:
+            raise
+        except Exception as error:  # a bug of the service is a difference like others
+            got = Outcome(failure=_crash(error))
+        differences = comparison.compare(step.expect, got, [each.got for each in self._results])
+        result = Result(
+            conversation=self._name,
+            number=len(self._results) + 1,
+            step=step,
+            said=said,
+            got=got,
+            answer=answer,
+            differences=differences,
+        )
+        self._results.append(result)
+        return result
+
+    def _done(self, step: Step, said: str | None) -> tuple[Answer | None, str | None]:
+        """The answer to a message; why an officer could not do something."""
+        if step.sender is not None:
+            return self._say(step, said or ""), None
+        if step.officer is not None:
+            reason = casework.carry_out(self._rt, step.officer)
+            self._send()
+            return None, reason
+        self._pass(step.wait)
+        for _ in range(step.days or 0):
+            self._pass(ONE_DAY, with_retention=True)
+        self._change_world(step)
+        return None, None
+
+    def _change_world(self, step: Step) -> None:
+        if step.ledger is not None:
+            self._ledger(is_up=step.ledger == "up")
+        for nkp, number in (step.number_on_file or {}).items():
+            world.change_number(self._up, nkp, number)
+        if step.report is not None:
+            self._report(Delivery(step.report))
+        if step.publish is not None:
+            self._publish(self._published[step.publish])
+
+    def _say(self, step: Step, said: str) -> Answer | None:
+        sender = step.sender or ""
+        self._clock.now = step.at or self._clock.now + (
+            BETWEEN_MESSAGES if step.gap is None else step.gap
+        )
+        self._writer = sender
+        reference = f"{self._name}-{len(self._results)}"[-LONGEST_REFERENCE:]
+        sms = IncomingSms("simulator", reference, sender, LANE, said)
+        answer = responder.respond(self._rt, sms)
+        self._send()
+        return answer
+
+    def _pass(self, span: timedelta | None, *, with_retention: bool = False) -> None:
+        """The clock moves, and what is due by then is done."""
+        if span is None:
+            return
+        self._clock.now += span
+        jobs.sweep(self._rt)
+        jobs.answer_owed(self._rt)
+        self._send()
+        while with_retention and self._retention.step():
+            pass
+
+    def _send(self) -> None:
+        with self._rt.reading() as tx:
+            lanes = outbox.lanes_waiting(tx)
+        for carrier, lane in lanes:
+            sending.drain(self._rt, carrier, lane)
+
+    def _ledger(self, *, is_up: bool) -> None:
+        away = SqlLedger(runtime.engine(AWAY))
+        self._rt = replace(self._rt, ledger=self._up.ledger if is_up else away)
+
+    def _publish(self, configuration: Configuration) -> None:
+        version = self._rt.configuration.version + 1
+        published = Published.always(replace(configuration, version=version))
+        self._rt = replace(self._rt, published=published)
+
+    def _report(self, delivery: Delivery) -> None:
+        sent = select(func.max(attempts.c.id)).where(attempts.c.reply_id == self._last_reply)
+        with self._rt.writing() as tx:
+            attempt = tx.connection.execute(sent).scalar_one()
+            if attempt is None:
+                raise Unplayable("report: no reply was sent before this step")
+            outbox.apply_report(tx, Report("simulator", attempt, delivery))
+
+    def _outcome(
+        self, step: Step, answer: Answer | None, reason: str | None, before: int
+    ) -> Outcome:
+        queued = state.queued_since(self._rt, before)
+        is_answered = answer is not None and answer.reply is not None
+        if is_answered:
+            self._last_reply = queued[0][0]
+        own, further = queued[: int(is_answered)], queued[int(is_answered) :]
+        also = tuple(sms for _, sms in further)
+        if answer is None:
+            is_done = reason is None or "reason" in step.expect.model_fields_set
+            failure = None if is_done else f"officer: it could not be done ({reason})"
+            return Outcome(reason=reason, also=also, state=self._state(step), failure=failure)
+        verdict = answer.verdict
+        return Outcome(
+            keyword=verdict.keyword,
+            outcome=str(verdict.outcome),
+            reason=verdict.reason,
+            reply=own[0][1].text if own else None,
+            wording=own[0][1].wording if own else None,
+            also=also,
+            state=self._state(step),
+        )
+
+    def _state(self, step: Step) -> State | None:
+        asked = (step.expect, *step.expect.any, *step.expect.never)
+        if self._writer is None or all(each.state is None for each in asked):
+            return None
+        return state.read(self._rt, self._writer)
+
+    def _said(self, step: Step) -> str | None:
+        """The text with what =echo and =code stand for."""
+        text = step.text
+        if text == ECHO:
+            text = self._last_reply_to(step.sender or "")
+            if text is None:
+                raise Unplayable(f"text: {ECHO} stands for our last reply, and there is none")
+        elif text is not None and CODE in text:
+            code = self._last_code()
+            if code is None:
+                raise Unplayable(f"text: {CODE} stands for the last code, and none was sent")
+            text = text.replace(CODE, code)
+        return text
+
+    def _last_code(self) -> str | None:
+        texts = [sms.text for each in self._results for sms in each.got.also]
+        codes = [found[1] for text in texts if (found := A_CODE.search(text))]
+        return codes[-1] if codes else None
+
+    def _last_reply_to(self, sender: str) -> str | None:
+        number = phone.e164(sender)
+        for each in reversed(self._results):
+            if each.got.reply is not None and phone.e164(each.step.sender or "") == number:
+                return each.got.reply
+        return None
+
+
+def _crash(error: Exception) -> str:
+    """With the place in our own code, the innermost."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if "site-packages" not in each.filename]
+    where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return f"the service failed: {type(error).__name__}{where}"

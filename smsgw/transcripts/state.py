@@ -1,0 +1,80 @@
+"""What the databases hold after a step: of the phone that wrote, and which replies it queued."""
+
+from sqlalchemy import func, select
+
+from handlers.question import Choice, Consent, Draft, OpenQuestion, Suggestion
+from smsgw import codes, phone, registry
+from smsgw.models import Ciphertext, cases, phones, replies
+from smsgw.runtime import Runtime, Transaction
+from smsgw.transcripts.comparison import Sms
+from smsgw.transcripts.format import State
+
+NAMES: dict[type[OpenQuestion], str] = {
+    Consent: "consent",
+    Suggestion: "suggestion",
+    Draft: "draft",
+    Choice: "choice",
+}
+
+
+def read(rt: Runtime, sender: str) -> State:
+    """Of a phone that never wrote: nothing."""
+    number = phone.e164(sender)
+    if number is None:
+        return State()
+    with rt.reading() as tx:
+        known = registry.read(tx, number)
+        own = phones.c.id == known.phone_id
+        row = tx.connection.execute(select(phones.c.stopped_at).where(own)).first()
+        return State(
+            bound=known.caller.nkps,
+            locked=known.caller.locked,
+            language="en" if known.language == "en" else "id",
+            stopped=row is not None and row.stopped_at is not None,
+            open=_open(tx, known.phone_id, known.caller.open),
+            cases=_open_cases(tx, known.phone_id),
+        )
+
+
+def _open(tx: Transaction, phone_id: int, question: OpenQuestion | None) -> str | None:
+    if question is not None:
+        return NAMES[type(question)]
+    return "code" if codes.is_awaited(tx, phone_id) else None
+
+
+def _open_cases(tx: Transaction, phone_id: int) -> int:
+    own = (cases.c.phone_id == phone_id) & cases.c.closed_at.is_(None)
+    return int(tx.connection.execute(select(func.count()).where(own)).scalar_one())
+
+
+def newest_reply(rt: Runtime) -> int:
+    """Its id; 0 for none."""
+    with rt.reading() as tx:
+        return tx.connection.execute(select(func.max(replies.c.id))).scalar_one() or 0
+
+
+def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
+    """Replies with a higher id, each with its id, sent or not."""
+    rows = (
+        select(replies.c.id, replies.c.text, replies.c.wording, phones.c.number)
+        .join_from(replies, phones)
+        .where(replies.c.id > reply_id)
+        .order_by(replies.c.id)
+    )
+    with rt.reading() as tx:
+        return [
+            (
+                row.id,
+                Sms(
+                    to=_opened(tx, row.number, Ciphertext.PHONE),
+                    text=_opened(tx, row.text, Ciphertext.REPLY),
+                    wording=row.wording,
+                ),
+            )
+            for row in tx.connection.execute(rows)
+        ]
+
+
+def _opened(tx: Transaction, sealed: bytes | None, column: Ciphertext) -> str:
+    """Nothing where its time was over within the step."""
+    return tx.vault.decrypt(sealed, column) if sealed is not None else ""

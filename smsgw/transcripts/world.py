@@ -1,0 +1,180 @@
+"""The world that a transcript describes: a service database and a ledger in memory, and a clock.
+
+Nothing is written to disk, so nothing is left behind, whatever ends the run. The databases are
+prepared once for a file; each conversation begins with a copy of that image.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import Engine, update
+
+from handlers.question import Guess
+from smsgw import guesses, migrate, registry, runtime, settings
+from smsgw.keywords import Published
+from smsgw.ledger.load import load
+from smsgw.limits import Counters
+from smsgw.models import bindings, phones
+from smsgw.models.ledger import participants
+from smsgw.runtime import Runtime, Transaction
+from smsgw.transcripts.format import Start, Transcript
+from smsgw.transcripts.reader import ENVIRONMENT, Document
+
+IN_MEMORY = "sqlite://"
+KEY = "transcripts are public, so is this key"
+SEED = "smsgw"  # of the codes that are sent: the same in every run
+CONSENT = "registered in the transcript"
+IMAGES_KEPT = 4  # ledgers
+
+
+@dataclass
+class Clock:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True)
+class World:
+    rt: Runtime
+    clock: Clock
+    document: Document
+    service: bytes  # images of the databases before the first step
+    ledger: bytes
+
+    def begin(self) -> Runtime:
+        """Everything as it is before the first step of a conversation."""
+        _restore(self.rt.service, self.service)
+        _restore(self.rt.ledger.engine, self.ledger)
+        self.clock.now = self.document.transcript.now
+        return replace(self.rt, counters=Counters(), random=Random(SEED))  # noqa: S311
+
+
+@contextmanager
+def prepared(document: Document) -> Iterator[World]:
+    """Raises LoadError where the ledger's files cannot be read."""
+    transcript = document.transcript
+    clock = Clock(transcript.now)
+    ledger = _ledger_image(document.ledger)
+    made = runtime.build(settings.load(_environment(transcript)), now=clock)
+    rt = replace(made, published=Published.always(document.configuration))
+    try:
+        _restore(rt.service, _service_image())
+        _restore(rt.ledger.engine, ledger)
+        start(rt, transcript)
+        yield World(rt, clock, document, _image(rt.service), ledger)
+    finally:
+        rt.close()
+
+
+def start(rt: Runtime, transcript: Transcript) -> None:
+    """Writes what is known of phones before the first step into empty databases."""
+    nkps = [nkp for each in transcript.registered.values() for nkp in each]
+    on_file = {nkp: _on_file(rt, nkp) for nkp in nkps}
+    with rt.writing() as tx:
+        for number, bound in transcript.registered.items():
+            known = registry.advance(tx, registry.read(tx, number))
+            for nkp in bound:
+                registry.bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
+        for number, each in transcript.starts.items():
+            _start_phone(tx, number, each)
+
+
+def change_number(rt: Runtime, nkp: str, number: str | None) -> None:
+    """The number on file of a participant; None for none."""
+    with rt.ledger.engine.begin() as connection:
+        changed = update(participants).where(participants.c.nkp == nkp)
+        connection.execute(changed.values(phone=number))
+
+
+def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
+    known = registry.advance(tx, registry.read(tx, number))
+    own = phones.c.id == known.phone_id
+    stopped_at = tx.now if begin.stopped else None
+    tx.connection.execute(
+        update(phones).where(own).values(language=begin.language, stopped_at=stopped_at)
+    )
+    for each in begin.bindings:
+        registry.bind(tx, known, each.nkp, consent=CONSENT, on_file=each.on_file)
+        if each.unused is not None:
+            then = tx.now - each.unused
+            bound = bindings.c.nkp_hash == tx.vault.hash(each.nkp, "nkp")
+            tx.connection.execute(
+                update(bindings)
+                .where(bound, bindings.c.ended_at.is_(None))
+                .values(bound_at=then, consented_at=then, used_at=then)
+            )
+    for count in range(guesses.GUESSES_ALLOWED if begin.locked else 0):
+        guesses.add(tx, known.phone_id, Guess(f"before the first step {count}"))
+
+
+def _on_file(rt: Runtime, nkp: str) -> str | None:
+    participant = rt.ledger.participant(nkp)
+    return participant.phone if participant else None
+
+
+def _environment(transcript: Transcript) -> dict[str, str]:
+    chosen = {
+        variable: value if isinstance(value, str) else ",".join(value)
+        for name, variable in ENVIRONMENT.items()
+        if (value := getattr(transcript.settings, name)) is not None
+    }
+    return {
+        "DATABASE_URL": IN_MEMORY,
+        "LEDGER_URL": IN_MEMORY,
+        "SMSGW_SECRET_KEY": KEY,
+        **chosen,
+    }
+
+
+@lru_cache(maxsize=1)
+def _service_image() -> bytes:
+    """A service database that was migrated and has its keys."""
+
+    def fill(rt: Runtime) -> Engine:
+        migrate.upgrade(rt.service, "service")
+        rt.vault.refresh()
+        return rt.service
+
+    return _filled(fill)
+
+
+@lru_cache(maxsize=IMAGES_KEPT)
+def _ledger_image(folder: Path) -> bytes:
+    def fill(rt: Runtime) -> Engine:
+        migrate.upgrade(rt.ledger.engine, "ledger")
+        load(rt.ledger.engine, folder)
+        return rt.ledger.engine
+
+    return _filled(fill)
+
+
+def _filled(fill: Callable[[Runtime], Engine]) -> bytes:
+    environ = {"DATABASE_URL": IN_MEMORY, "LEDGER_URL": IN_MEMORY, "SMSGW_SECRET_KEY": KEY}
+    rt = runtime.build(settings.load(environ))
+    try:
+        return _image(fill(rt))
+    finally:
+        rt.close()
+
+
+def _image(engine: Engine) -> bytes:
+    with engine.connect() as connection:
+        octets: bytes = _driver(connection).serialize()
+    return octets
+
+
+def _restore(engine: Engine, image: bytes) -> None:
+    with engine.connect() as connection:
+        _driver(connection).deserialize(image)
+
+
+def _driver(connection: Any) -> Any:
+    return connection.connection.driver_connection
