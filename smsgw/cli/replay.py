@@ -180,9 +180,14 @@ def _give_up(error: TranscriptError, run: Run) -> NoReturn:
     for fault in error.faults if run.as_json else ():
         click.echo(report.fault_as_json(fault))
     click.echo(str(error), err=True)
-    number, files = len(error.faults), len({each.file for each in error.faults})
-    click.echo(f"{number} faults in {files} files; nothing was run", err=True)
+    files = len({each.file for each in error.faults})
+    told = f"{_count(len(error.faults), 'fault')} in {_count(files, 'file')}; nothing was run"
+    click.echo(told, err=True)
     raise SystemExit(BROKEN)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _update(documents: Sequence[Document], run: Run, *, shows: bool, force: bool) -> bool:

@@ -1,0 +1,60 @@
+"""What docs/testing.md shows is so, tried from an empty folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from smsgw.transcripts import format as transcripts
+from smsgw.transcripts.values import OFFICER_REASONS, OUTCOMES, QUESTIONS, REASONS
+
+GUIDE = (Path(__file__).parents[1] / "docs" / "testing.md").read_text("utf-8")
+FILE = re.compile(r"`([\w/]+\.(?:yaml|csv))`:\n\n```(?:yaml|csv)\n(.*?)```", re.DOTALL)
+PARTS = (
+    *(transcripts.Transcript, transcripts.Start, transcripts.Binding, transcripts.Settings),
+    *(transcripts.Conversation, transcripts.Step, transcripts.Officer, transcripts.Expectation),
+    *(transcripts.Also, transcripts.State),
+)
+
+
+def replay(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_its_files_agree(tmp_path: Path) -> None:
+    files = FILE.findall(GUIDE)
+    assert [name for name, _ in files] == [
+        *("balance.yaml", "world.yaml", "people/participants.csv", "people/balances.csv"),
+        *("steps.yaml", "expectations.yaml"),
+    ]
+    for name, text in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    done = replay(tmp_path, ".")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "disclosure      1      1        0" in done.stderr
+    updated = replay(tmp_path, "balance.yaml", "--update")
+    assert updated.returncode == 0
+    assert "Rp123.456.789" in (tmp_path / "balance.yaml").read_text()
+    (tmp_path / "balance.yaml").write_text(files[0][1].replace("keyword: saldo", "keyword: salod"))
+    broken = replay(tmp_path, "balance.yaml")
+    assert broken.returncode == 2
+    assert "balance.yaml:8:23: there is no keyword 'salod'; did you mean 'saldo'?" in broken.stderr
+
+
+def test_every_key_and_every_name_is_shown_in_it() -> None:
+    shown = " ".join(text for _, text in FILE.findall(GUIDE))
+    for part in PARTS:
+        for name, field in part.model_fields.items():
+            key = field.alias or name
+            assert re.search(rf"\b{key}:", GUIDE) or f"`{key}`" in GUIDE, key
+            assert re.search(rf"\b{key}:", shown) or key in {"keywords", "publish", "erase"}, key
+    for name in (*OUTCOMES, *REASONS, *OFFICER_REASONS, *QUESTIONS):
+        assert f"`{name}`" in GUIDE, name
