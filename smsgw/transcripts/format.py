@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from smsgw.officers import Refusal
 from smsgw.transcripts.values import (
+    OFFICER_REASONS,
     QUESTIONS,
+    REASONS,
     REFUSALS,
     Case,
     Digits,
@@ -200,16 +202,14 @@ class Step(Model):
 
     @model_validator(mode="after")
     def _expects_what_can_come(self) -> "Step":
-        if self.sender is not None:
-            return self
         may = WITHOUT_REPLY | ({"reason"} if self.officer else set())
         wrong = sorted(self.expect.model_fields_set - may)
-        if wrong:
-            raise ValueError(
-                f"only a message has {', '.join(wrong)}; this step may expect {', '.join(sorted(may))}"
-                if not self.officer
-                else f"an officer's step has no {', '.join(wrong)}"
-            )
+        if self.sender is None and wrong:
+            told = f"only a message has {', '.join(wrong)}"
+            raise ValueError(f"{told}; this step may expect {', '.join(sorted(may))}")
+        reasons = REASONS if self.sender is not None else OFFICER_REASONS
+        if self.expect.reason is not None and self.expect.reason not in reasons:
+            raise ValueError(f"reason is one of {', '.join(reasons)} here")
         return self
 
 

@@ -3,9 +3,8 @@ file, line and column, with what was probably meant."""
 
 import csv
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,18 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from smsgw import keywords, settings
+from smsgw import keywords
 from smsgw.document import KeywordsError
 from smsgw.keywords import Configuration
 from smsgw.ledger.load import reference_folder
-from smsgw.settings import SettingsError
-from smsgw.transcripts import explanation
+from smsgw.transcripts import checks, explanation
 from smsgw.transcripts.faults import Fault, TranscriptError
 from smsgw.transcripts.format import (
-    BETWEEN_MESSAGES,
     NULLABLE,
-    Answer,
-    Conversation,
-    Expectation,
-    Step,
     Transcript,
 )
 from smsgw.transcripts.source import Place, Source
-from smsgw.transcripts.values import CODE, ECHO
 
-ENVIRONMENT = {
-    "timezone": "SMSGW_TIMEZONE",
-    "countries": "SMSGW_COUNTRIES",
-    "holidays": "SMSGW_HOLIDAYS",
-}
 STDIN = "-"
 KEY_MARK = "[key]"  # pydantic's, at the end of the place of a mapping's key
 
@@ -155,7 +142,8 @@ class _Reading:
             }
         )
         if transcript is not None:
-            self._check(transcript)
+            for place, told in checks.faults(transcript, configuration.grammar):
+                self._fault(place, told)
         if self._faults or transcript is None:
             raise TranscriptError(self._faults)
         return Document(
@@ -253,103 +241,6 @@ class _Reading:
             self._fault(place, explanation.unknown_key(place), of_key=True)
         else:
             self._fault(place, explanation.sentence(place, error), of_key=of_key)
-
-    def _check(self, transcript: Transcript) -> None:
-        """What one value alone cannot tell."""
-        self._check_bindings(transcript)
-        self._check_settings(transcript)
-        names: dict[str, int] = {}
-        for index, conversation in enumerate(transcript.conversations):
-            place: Place = ("conversations", index)
-            if conversation.name in names:
-                told = f"conversation {names[conversation.name]} has the same name"
-                self._fault((*place, "name"), told)
-            names.setdefault(conversation.name, index + 1)
-            self._check_steps(transcript.now, conversation, place)
-
-    def _check_bindings(self, transcript: Transcript) -> None:
-        """One phone an NKP."""
-        phones: dict[str, str] = {}
-        told = "{nkp} is bound to {phone} already; an NKP has one phone"
-        bound: list[tuple[str, str, Place]] = [
-            (phone, nkp, ("registered", phone, index))
-            for phone, nkps in transcript.registered.items()
-            for index, nkp in enumerate(nkps)
-        ]
-        bound += [
-            (phone, each.nkp, ("starts", phone, "bindings", index, "nkp"))
-            for phone, start in transcript.starts.items()
-            for index, each in enumerate(start.bindings)
-        ]
-        for phone, nkp, place in bound:
-            if nkp in phones:
-                self._fault(place, told.format(nkp=nkp, phone=phones[nkp]))
-            phones.setdefault(nkp, phone)
-
-    def _check_settings(self, transcript: Transcript) -> None:
-        for name, variable in ENVIRONMENT.items():
-            value = getattr(transcript.settings, name)
-            if value is None:
-                continue
-            try:
-                settings.load({variable: value if isinstance(value, str) else ",".join(value)})
-            except SettingsError as error:
-                told = str(error).removeprefix(f"{variable}: ")
-                self._fault(("settings", name), told)
-
-    def _check_steps(self, now: datetime, conversation: Conversation, place: Place) -> None:
-        said: set[str] = set()
-        for index, step in enumerate(conversation.steps):
-            here: Place = (*place, "steps", index)
-            now = self._clock_after(now, step, here)
-            self._check_text(step, said, here)
-            self._check_same(conversation, index, here)
-            if step.expect.state is not None and not (said or step.sender):
-                self._fault((*here, "expect", "state"), "nobody has written yet")
-            if step.report is not None and not said:
-                self._fault((*here, "report"), "nothing was sent yet")
-            if step.sender:
-                said.add(step.sender)
-
-    def _clock_after(self, now: datetime, step: Step, place: Place) -> datetime:
-        if step.at is not None:
-            if step.at < now:
-                self._fault((*place, "at"), f"the clock stands at {now.isoformat()} already")
-            return max(now, step.at)
-        try:
-            if step.sender is not None:
-                return now + (BETWEEN_MESSAGES if step.gap is None else step.gap)
-            now += step.wait or timedelta(days=step.days or 0)
-        except OverflowError:
-            self._fault(place, "the clock would pass the year 9999")
-        return now
-
-    def _check_text(self, step: Step, said: Collection[str], place: Place) -> None:
-        text = step.text or ""
-        if text == ECHO and step.sender not in said:
-            told = f"{ECHO} needs a reply to this phone before"
-            self._fault((*place, "text"), told)
-        if CODE in text and not said:
-            self._fault((*place, "text"), f"{CODE} needs a code that was sent before")
-
-    def _check_same(self, conversation: Conversation, index: int, place: Place) -> None:
-        for where, answer in _answers(conversation.steps[index].expect):
-            number = answer.same_reply_as
-            if number is None:
-                continue
-            if number > index:
-                told = "same_reply_as names an earlier step of the conversation"
-            elif conversation.steps[number - 1].sender is None:
-                told = f"step {number} is no message, so it has no reply"
-            else:
-                continue
-            self._fault((*place, "expect", *where, "same_reply_as"), told)
-
-
-def _answers(expect: Expectation) -> Iterator[tuple[Place, Answer]]:
-    yield (), expect
-    yield from ((("any", index), each) for index, each in enumerate(expect.any))
-    yield from ((("never", index), each) for index, each in enumerate(expect.never))
 
 
 def _at(value: Any, place: Place) -> Any:

@@ -23,8 +23,9 @@ from smsgw.limits import Counters
 from smsgw.models import bindings, phones
 from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime, Transaction
+from smsgw.transcripts import checks
 from smsgw.transcripts.format import Start, Transcript
-from smsgw.transcripts.reader import ENVIRONMENT, Document
+from smsgw.transcripts.reader import Document
 
 IN_MEMORY = "sqlite://"
 KEY = "transcripts are public, so is this key"
@@ -121,16 +122,11 @@ def _on_file(rt: Runtime, nkp: str) -> str | None:
 
 
 def _environment(transcript: Transcript) -> dict[str, str]:
-    chosen = {
-        variable: value if isinstance(value, str) else ",".join(value)
-        for name, variable in ENVIRONMENT.items()
-        if (value := getattr(transcript.settings, name)) is not None
-    }
     return {
         "DATABASE_URL": IN_MEMORY,
         "LEDGER_URL": IN_MEMORY,
         "SMSGW_SECRET_KEY": KEY,
-        **chosen,
+        **checks.environment(transcript.settings),
     }
 
 

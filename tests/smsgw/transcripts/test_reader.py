@@ -176,6 +176,18 @@ def with_step(step: str) -> str:
         ('{from: "+6289", text: "=echo"}', "7:27: =echo needs a reply to this phone before"),
         ('{from: x, text: "=echo "}', "7:21: did you mean '=echo', to the letter?"),
         ("{from: x, text: KODE =CODE}", "7:21: did you mean '=code', to the letter?"),
+        (
+            "{from: x, text: KODE =code}",
+            "7:21: =code needs a registration (DAFTAR) before, which sends a code",
+        ),
+        (
+            "{from: x, text: y, expect: {reason: frozen}}",
+            "7:5: reason is one of duplicate, echo, courtesy",
+        ),
+        (
+            '{officer: {accept: "19012345678"}, expect: {reason: echo}}',
+            "7:5: reason is one of not_waiting, not_in_ledger",
+        ),
         # files
         (
             "{publish: x.yaml}",

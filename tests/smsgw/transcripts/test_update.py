@@ -1,8 +1,6 @@
 """--update changes `reply` and `also` alone, keeps all else to the letter, and leaves nothing that
 differs."""
 
-# ruff: noqa: E501 (a step is a line, as in transcripts)
-
 import re
 from pathlib import Path
 
