@@ -15,13 +15,13 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from smsgw import document, migrate, registry, rehearsal, runtime, settings
-from smsgw.transcripts import reader
 from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.models import Ciphertext, MessageState, messages, phones
 from smsgw.models.console import TaskKind, TaskState
 from smsgw.rehearsal import Asked, Found
 from smsgw.runtime import Runtime
 from smsgw.tasks import Task
+from smsgw.transcripts import reader
 from tests.servers import Postgres, postgres_programs
 
 MESSAGES = int(os.environ.get("MESSAGES", "100000"))

@@ -80,9 +80,7 @@ def replay(
         click.echo(json.dumps(schema.schema(), indent=2))
         return
     if (updates or shows) and (only or fail_fast):
-        raise click.UsageError(
-            "--update and --diff go without --only and --fail-fast"
-        )
+        raise click.UsageError("--update and --diff go without --only and --fail-fast")
     logs.set_up(logging.CRITICAL)
     run = Run(as_json, fail_fast, jobs)
     documents = _read(paths, _defaults(ledger, keywords), run)

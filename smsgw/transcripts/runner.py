@@ -19,13 +19,13 @@ from smsgw import (
     phone,
     responder,
     runtime,
-    sending,
 )
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.models import attempts
+from smsgw.outbox import Sent
 from smsgw.responder import Answer
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime
@@ -42,7 +42,8 @@ from smsgw.transcripts.reader import Document
 from smsgw.transcripts.values import CODE, ECHO
 from smsgw.transcripts.world import Clock, World
 
-LANE = "2757"
+CARRIER, LANE = "simulator", "2757"
+AT_ONCE = 100  # replies
 A_CODE = re.compile(rf"KODE ([{CODE_LETTERS}]{{{CODE_LENGTH}}})\b")
 LONGEST_REFERENCE = 64
 WHY = "in a transcript"  # an officer's reason
@@ -117,23 +118,23 @@ class Talk:
         self._name = name
         self._published = published  # by the name that a publish step gives
         self._results: list[Result] = []
-        self._last_reply: int | None = None  # the id of the last reply to a message
+        self._newest_reply = state.newest_reply(rt)  # ids: of all,
+        self._last_reply: int | None = None  # and of the last that answered a message
         self._writer: str | None = None  # who wrote last
         self._retention = Retention(rt)
 
     def take(self, step: Step) -> Result:
         said, answer, got = None, None, Outcome()
-        before = state.newest_reply(self._rt)
         try:
             said = self._said(step)
             answer, reason = self._done(step, said)
-            got = self._outcome(step, answer, reason, before)
+            got = self._outcome(step, answer, reason)
         except (Unplayable, casework.Unsendable) as error:
-            got = Outcome(failure=str(error))
+            got = self._failed(str(error))
         except OverflowError:
             raise
         except Exception as error:  # a bug of the service is a difference like others
-            got = Outcome(failure=_crash(error))
+            got = self._failed(_crash(error))
         differences = comparison.compare(step.expect, got, [each.got for each in self._results])
         result = Result(
             conversation=self._name,
@@ -146,6 +147,10 @@ class Talk:
         )
         self._results.append(result)
         return result
+
+    def _failed(self, why: str) -> Outcome:
+        self._newest_reply = state.newest_reply(self._rt)
+        return Outcome(failure=why)
 
     def _done(self, step: Step, said: str | None) -> tuple[Answer | None, str | None]:
         """The answer to a message; why an officer could not do something."""
@@ -178,7 +183,7 @@ class Talk:
         )
         self._writer = sender
         reference = f"{self._name}-{len(self._results)}"[-LONGEST_REFERENCE:]
-        sms = IncomingSms("simulator", reference, sender, LANE, said)
+        sms = IncomingSms(CARRIER, reference, sender, LANE, said)
         answer = responder.respond(self._rt, sms)
         self._send()
         return answer
@@ -195,10 +200,18 @@ class Talk:
             pass
 
     def _send(self) -> None:
-        with self._rt.reading() as tx:
-            lanes = outbox.lanes_waiting(tx)
-        for carrier, lane in lanes:
-            sending.drain(self._rt, carrier, lane)
+        """What is due, one after the other: the threads of `sending.drain` would only cost time
+        where nobody waits for a carrier."""
+        carrier = self._rt.carriers[CARRIER]
+        is_more = True
+        while is_more:
+            with self._rt.writing() as tx:
+                claims = outbox.claim(tx, CARRIER, LANE, AT_ONCE)
+            if claims:
+                sent = [Sent(each, carrier_ref=carrier.send(each.sms)) for each in claims]
+                with self._rt.writing() as tx:
+                    outbox.record(tx, sent)
+            is_more = len(claims) == AT_ONCE
 
     def _ledger(self, *, is_up: bool) -> None:
         away = SqlLedger(runtime.engine(AWAY))
@@ -215,12 +228,11 @@ class Talk:
             attempt = tx.connection.execute(sent).scalar_one()
             if attempt is None:
                 raise Unplayable("report: no reply was sent before this step")
-            outbox.apply_report(tx, Report("simulator", attempt, delivery))
+            outbox.apply_report(tx, Report(CARRIER, attempt, delivery))
 
-    def _outcome(
-        self, step: Step, answer: Answer | None, reason: str | None, before: int
-    ) -> Outcome:
-        queued = state.queued_since(self._rt, before)
+    def _outcome(self, step: Step, answer: Answer | None, reason: str | None) -> Outcome:
+        queued = state.queued_since(self._rt, self._newest_reply)
+        self._newest_reply = max([each for each, _ in queued], default=self._newest_reply)
         is_answered = answer is not None and answer.reply is not None
         if is_answered:
             self._last_reply = queued[0][0]
