@@ -2,7 +2,7 @@
 
 from handlers import own
 from handlers.ports import Participant
-from handlers.question import Masked, Outcome, Question, Reply, Value
+from handlers.question import Masked, Outcome, Question, Reply, Terms, Value
 
 WORDINGS = {"profile": ("nkp", "name", "born", "programs", "emergency", "holes")}
 HOLES = {
@@ -11,6 +11,8 @@ HOLES = {
     "phone": "nomor HP",
     "emergency_name": "kontak darurat",
 }
+
+LONGEST_NAME = 14  # letters, so that no digit of the number beside it is cut
 
 
 def answer(question: Question) -> Reply:
@@ -25,7 +27,7 @@ def _profile(question: Question, participant: Participant) -> Reply:
         "born": participant.birth_date,
         "programs": "+".join(question.ledger.programs(participant.nkp)) or None,
         "emergency": _emergency(participant),
-        "holes": ", ".join(holes) or None,
+        "holes": Terms(tuple(holes)) if holes else None,
     }
     return Reply(Outcome.ANSWERED, "data.profile", values)
 
@@ -38,4 +40,4 @@ def _emergency(participant: Participant) -> str | None:
     """Enough to see whether it still holds, not enough to call."""
     name, phone = first_name(participant.emergency_name), participant.emergency_phone
     ending = f" *{phone[-4:]}" if phone else ""
-    return f"{name}{ending}" if name else None
+    return f"{name[:LONGEST_NAME]}{ending}" if name else None

@@ -5,7 +5,7 @@ from functools import partial
 
 from handlers import own
 from handlers.ports import Claim, Participant
-from handlers.question import Masked, Outcome, Question, Reply, Term, Value
+from handlers.question import Masked, Outcome, Question, Reply, Term, Terms, Value
 
 WORDINGS = {
     "stage": ("nkp", "program", "claim", "stage", "step", "updated", "next", "before"),
@@ -52,7 +52,7 @@ def _from(claims: Sequence[Claim], _question: Question, participant: Participant
         "claim": f"***{claim.claim_no[-4:]}",
         "stage": Term(claim.stage) if claim.stage else None,
         "updated": claim.updated_on,
-        "before": f"{older[0].program or ''} {older[0].stage or ''}".strip() if older else None,
+        "before": _before(older[0]) if older else None,
     }
     if claim.stage == REFUSED:
         values["why"] = Term(claim.note) if claim.note else None
@@ -62,3 +62,8 @@ def _from(claims: Sequence[Claim], _question: Question, participant: Participant
     step = STAGES.index(claim.stage) + 1 if claim.stage in STAGES else None
     values |= {"step": step, "next": Term(STAGES[step]) if step else None}
     return Reply(Outcome.ANSWERED, "klaim.stage", values)
+
+
+def _before(claim: Claim) -> Terms | None:
+    words = tuple(filter(None, (claim.program, claim.stage)))
+    return Terms(words, " ") if words else None

@@ -169,6 +169,14 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Several of the ledger's own words, each shown in the reader's language and none cut."""
+
+    words: tuple[str, ...]
+    separator: str = ", "
+
+
+@dataclass(frozen=True, slots=True)
 class Percent:
     value: Decimal
 
@@ -180,7 +188,9 @@ class Verbatim:
     text: str
 
 
-Value = str | int | Decimal | date | Masked | Month | Choices | Term | Percent | Verbatim | None
+Value = (
+    str | int | Decimal | date | Masked | Month | Choices | Term | Terms | Percent | Verbatim | None
+)
 
 
 @dataclass(frozen=True, slots=True)

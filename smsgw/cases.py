@@ -63,7 +63,13 @@ def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
     row = tx.connection.execute(
         select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
     ).first()
-    return Case(row.number, row.closed_at is None, row.opened_at.date()) if row else None
+    return Case(row.number, row.closed_at is None, _day(row.number)) if row else None
+
+
+def _day(number: str) -> date:
+    """The scheme's, on which the case was opened; the clock's is another one for some hours."""
+    year, month, day = (int(number[at : at + 2]) for at in (4, 6, 8))
+    return date(2000 + year, month, day)
 
 
 def all_open(tx: Transaction) -> Sequence[Row[Any]]:

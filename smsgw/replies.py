@@ -19,7 +19,7 @@ from operator import itemgetter
 from string import Formatter
 from types import MappingProxyType
 
-from handlers.question import Choices, Masked, Month, Percent, Term, Value, Verbatim
+from handlers.question import Choices, Masked, Month, Percent, Term, Terms, Value, Verbatim
 from smsgw import gsm7
 
 TEXT_WIDTH = 20
@@ -60,7 +60,7 @@ WIDEST: Mapping[str, Value] = {
     "born": date(2000, 12, 31),
     "programs": "JHT+JKK+JKM+JKP+JP",
     "emergency": "W" * TEXT_WIDTH,
-    "holes": "W" * 40,
+    "holes": "W" * 60,
     "program": "W" * 10,
     "claim": "***0000",
     "stage": "W" * TEXT_WIDTH,
@@ -377,6 +377,9 @@ def _holds(text: str, literals: tuple[str, ...]) -> bool:
 def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
     if value is None:
         return None
+    if isinstance(value, Terms):
+        words = (gsm7.to_gsm7(terms.get(word, word)) for word in value.words)
+        return value.separator.join(words)
     if isinstance(value, Term):
         value = terms.get(value.word, value.word)
     if isinstance(value, str):
