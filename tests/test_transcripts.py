@@ -1,18 +1,19 @@
-"""Every conversation under tests/transcripts, as one test each."""
+"""Every conversation under tests/transcripts as one test, and for each file that --update would
+change nothing but `reply` and `also`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from smsgw.transcripts import collection, report, runner
+from smsgw.transcripts import collection, reader, report, runner, update
 from smsgw.transcripts.collection import Played
 from smsgw.transcripts.reader import Document
-from smsgw.transcripts.world import World, prepared
+from smsgw.transcripts.runner import Result
 
 FOLDER = Path(__file__).parent / "transcripts"
+WRITTEN = re.compile(r"""(, )?(reply|also): ("[^"]*"|'[^']*'|null|\[[^\]]*\])(,? ?)""")
 
 
 @cache
@@ -20,33 +21,43 @@ def documents() -> list[Document]:
     return collection.read(collection.files([FOLDER]))
 
 
-def conversations() -> list[pytest.param]:
+@cache
+def results(number: int) -> list[list[Result]]:
+    """Of one file, by conversation: played once, in whichever process tests it."""
+    document = documents()[number]
+    played = runner.run(document)
+    return [[next(played) for _ in each.steps] for each in document.transcript.conversations]
+
+
+def conversations() -> list[tuple[int, int]]:
+    """Files and what is in them, so that the tests of one file stand together."""
     return [
-        pytest.param(document, index, id=f"{Path(document.name).stem}: {conversation.name}")
-        for document in documents()
-        for index, conversation in enumerate(document.transcript.conversations)
+        (number, index)
+        for number, document in enumerate(documents())
+        for index, _ in enumerate(document.transcript.conversations)
     ]
 
 
-@pytest.fixture(scope="module")
-def worlds() -> Iterator[Callable[[Document], World]]:
-    """Each is prepared once; every conversation begins with a copy."""
-    made: dict[str, World] = {}
-    with ExitStack() as stack:
-
-        def world(document: Document) -> World:
-            if document.name not in made:
-                made[document.name] = stack.enter_context(prepared(document))
-            return made[document.name]
-
-        yield world
+def name(value: tuple[int, int]) -> str:
+    document = documents()[value[0]]
+    return f"{Path(document.name).stem}: {document.transcript.conversations[value[1]].name}"
 
 
-@pytest.mark.parametrize(("document", "index"), conversations())
-def test_every_step_agrees(
-    document: Document, index: int, worlds: Callable[[Document], World]
-) -> None:
-    conversation = document.transcript.conversations[index]
-    results = list(runner.play(worlds(document), conversation, index))
-    played = Played(document, index, results)
+@pytest.mark.parametrize("which", conversations(), ids=name)
+def test_every_step_agrees(which: tuple[int, int]) -> None:
+    number, index = which
+    document = documents()[number]
+    played = Played(document, index, results(number)[index])
     assert played.agrees, "\n" + "\n".join(report.lines(played))
+    if index + 1 == len(document.transcript.conversations):
+        _check_update(document, results(number))
+
+
+def _check_update(document: Document, found: list[list[Result]]) -> None:
+    after = update.updated(document, found)
+    assert _without_written(after) == _without_written(document.source.text)
+    assert update.updated(reader.reread(document, after), found) == after
+
+
+def _without_written(text: str) -> str:
+    return re.sub(r"[ {}\n]", "", WRITTEN.sub("", text))
