@@ -7,7 +7,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check install --qu
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
 
-.PHONY: help install run test check browser audit bench chaos lock
+.PHONY: help install run test check browser audit bench chaos mutants fixes lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ bench: $(VENV)/dev.done  ## measure
 
 chaos: $(VENV)/dev.done  ## kill everything under load, for ten minutes (SEED=… MESSAGES=… KILLS=…)
 	@$(BIN)/python -m tests.chaos.run
+
+mutants: $(VENV)/dev.done  ## plant faults and print which ones nothing notices (SAMPLE=… SEED=…)
+	@$(BIN)/python -m tools.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
+fixes: $(VENV)/dev.done  ## undo the last fifteen fixes, one at a time, and see their tests fail
+	@$(BIN)/python -m tools.undo_fixes
 
 lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded setup.cfg -o requirements/run.lock

@@ -1,0 +1,146 @@
+"""What `make mutants` plants is one change each, and what it says of one is true."""
+
+import ast
+import difflib
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smsgw import keywords
+from smsgw.document import KeywordsError
+from tools.mutants import choice, code, configuration, modules, report, source
+from tools.mutants.children import Task, start
+from tools.mutants.modules import MODULES, Missing, Module
+from tools.mutants.mutant import GROUPS, KEYWORDS, ROOT, Mutant
+from tools.mutants.trials import Outcome, Verdict
+
+CODE, CONFIGURATION = list(code.mutants()), list(configuration.mutants())
+BALANCE = """
+now: 2025-10-31T10:00:00+07:00
+registered: {"+6281234567890": ["19012345678"]}
+conversations:
+- name: what was paid in is not what it earned
+  steps:
+  - from: "+6281234567890"
+    text: SALDO
+    expect: {contains: ["Setoran Rp98.765.432, hasil Rp24.691.357"]}
+"""
+
+
+def kind(mutant: Mutant) -> str:
+    return next(part for part in reversed(mutant.id.split(":")) if not part.isdigit())
+
+
+def by_kind(mutants: Iterable[Mutant]) -> dict[str, list[Mutant]]:
+    ordered = sorted(mutants, key=kind)
+    return {name: list(each) for name, each in itertools.groupby(ordered, key=kind)}
+
+
+def loads(text: str) -> bool:
+    try:
+        keywords.load(text)
+    except KeywordsError:
+        return False
+    return True
+
+
+def test_ids_are_unique_and_every_group_has_mutants() -> None:
+    mutants = CODE + CONFIGURATION
+    assert len({mutant.id for mutant in mutants}) == len(mutants)
+    assert {mutant.group for mutant in mutants} == set(GROUPS)
+
+
+def test_ids_stay_when_lines_move() -> None:
+    module = MODULES[0]
+    text = (ROOT / module.path).read_text("utf-8")
+    before, after = list(code.of(module, text)), list(code.of(module, f"# a line\n{text}"))
+    assert [each.id for each in before] == [each.id for each in after]
+    assert [each.line + 1 for each in before] == [each.line for each in after]
+
+
+@pytest.mark.parametrize(
+    "of_kind", by_kind(CONFIGURATION).values(), ids=by_kind(CONFIGURATION).keys()
+)
+def test_a_change_of_the_configuration_can_be_loaded(of_kind: list[Mutant]) -> None:
+    text = (ROOT / KEYWORDS).read_text("utf-8")
+    some = [mutant.text() for mutant in of_kind[:: len(of_kind) // 5 + 1]]
+    assert all(yaml.safe_load(each) != yaml.safe_load(text) for each in some)
+    assert any(loads(each) for each in some)
+
+
+def test_only_the_place_that_is_named_is_edited() -> None:
+    made = source.Source("a: [X, Y]\nb:\n  c: {d: 1}\n  e: true # why\nf:\n- g: h\n- g: i\n")
+    read = made.read()
+    assert yaml.safe_load(made.edited(("a", 1), source.DROPPED)) == {**read, "a": ["X"]}
+    assert yaml.safe_load(made.edited(("a", 0), source.DROPPED)) == {**read, "a": ["Y"]}
+    assert yaml.safe_load(made.edited(("b", "e"), source.DROPPED)) == {**read, "b": {"c": {"d": 1}}}
+    assert yaml.safe_load(made.edited(("b", "c", "d"), "[Z]"))["b"]["c"] == {"d": "[Z]"}
+    assert yaml.safe_load(made.edited(("f", 0), source.DROPPED)) == {**read, "f": [{"g": "i"}]}
+
+
+@pytest.mark.parametrize("of_kind", by_kind(CODE).values(), ids=by_kind(CODE).keys())
+def test_a_change_of_code_compiles_and_is_one(of_kind: list[Mutant]) -> None:
+    for mutant in of_kind[:: len(of_kind) // 10 + 1]:
+        before = ast.unparse(ast.parse((ROOT / mutant.path).read_text("utf-8"))).splitlines()
+        after = ast.unparse(ast.parse(mutant.text())).splitlines()
+        blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        assert len([each for each in blocks if each[0] != "equal"]) == 1, mutant
+
+
+def test_a_row_of_a_file_that_moved_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match=MODULES[0].path):
+        modules.check(tmp_path)
+    with pytest.raises(Missing, match="gone_away"):
+        list(code.of(Module("a.py", GROUPS[0], (), only=("gone_away",)), "A = 1\n"))
+
+
+def test_a_sample_is_even_and_always_the_same() -> None:
+    mutants = CODE + CONFIGURATION
+    drawn = choice.sample(mutants, 2 * len(GROUPS), seed=1)
+    assert drawn == choice.sample(reversed(mutants), 2 * len(GROUPS), seed=1)
+    assert drawn != choice.sample(mutants, 2 * len(GROUPS), seed=2)
+    assert sorted(mutant.group for mutant in drawn) == sorted(GROUPS * 2)
+
+
+def test_what_survives_is_printed_and_counted() -> None:
+    noticed, survived, refused = CODE[0], CODE[1], CONFIGURATION[0]
+    outcomes = [
+        Outcome(noticed, Verdict.CONVERSATIONS),
+        Outcome(survived, Verdict.SURVIVED),
+        Outcome(refused, Verdict.REFUSED),
+    ]
+    told = "\n".join(report.lines(outcomes))
+    assert report.line(survived) in told
+    assert report.line(noticed) not in told
+    assert list(report.short(outcomes, 50, 50)) == []
+    assert len(list(report.short(outcomes, 95, 50))) == 1
+    assert len(list(report.short(outcomes, 95, 80))) == 2
+
+
+def test_what_never_ends_is_stopped(tmp_path: Path) -> None:
+    child = start(Task(tmp_path, lambda: next(0 for _ in itertools.count() if False), 1))
+    is_good: bool | None = None
+    while is_good is None:
+        is_good = child.is_good()
+    assert not is_good
+
+
+def test_money_that_is_exchanged_is_noticed(tmp_path: Path) -> None:
+    """From end to end, once in a wording and once in code."""
+    transcript = tmp_path / "balance.yaml"
+    transcript.write_text(BALANCE, "utf-8")
+    wanted = (
+        "saldo.balance.id: {contributions} <-> {returns}",
+        "held.contributions <-> held.returns",
+    )
+    ids = [mutant.id for mutant in CODE + CONFIGURATION if mutant.what in wanted]
+    options = ["--transcripts", str(transcript), "--at-least", "100", "100", "--jobs", "1"]
+    command = [sys.executable, "-m", "tools.mutants", *ids, *options]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count(f": {Verdict.CONVERSATIONS} ") == len(wanted)

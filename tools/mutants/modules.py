@@ -1,0 +1,128 @@
+"""Which Python files are changed: their group, and the tests that are nearest to each.
+
+Tests are files or single tests, as pytest takes them, the quick ones first. When a file moves,
+change its row; a row whose file is missing is an error.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.mutants.mutant import (
+    CODES,
+    DISCLOSURE,
+    LIMITS,
+    LOCKS,
+    MONEY,
+    ROOT,
+    SAFETY,
+    STRUCTURE,
+    WORDS,
+)
+
+
+class Missing(Exception):
+    """A row of the table names what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """`only`: the functions, methods and constants that are changed; all of them where none is
+    given. `hints`: what conversations that are about it hold, besides its name."""
+
+    path: str
+    group: str
+    tests: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+CONTEXT = "tests/handlers/test_context.py"
+REGISTRATION = "tests/smsgw/test_registration.py"
+OFFICERS = "tests/smsgw/test_officers.py"
+STRANGERS = "tests/smsgw/test_disclosure.py::test_no_reply_tells_of_somebody_else"
+RESPONDER = "tests/smsgw/test_responder.py"
+REPLIES = "tests/smsgw/test_replies.py"
+LIMIT = "tests/smsgw/test_limits.py"
+REHEARSAL = "tests/smsgw/test_rehearsal.py"
+LOCKED = "tests/smsgw/web/console/test_locked.py"
+WAITING = "tests/smsgw/web/console/test_registrations.py"
+LOAD = "tests/smsgw/ledger/test_load.py"
+TYPED = "tests/grammar/test_typed.py::test_what_is_typed_is_understood"
+PARSER = "tests/grammar/test_parser.py"
+
+TELLING = (REGISTRATION, RESPONDER, STRANGERS)
+
+MODULES = (
+    Module("handlers/disclosure.py", DISCLOSURE, TELLING, hints=("not_linked", "locked")),
+    Module("handlers/own.py", DISCLOSURE, TELLING, hints=("confirm", "not_linked")),
+    Module("handlers/ya.py", DISCLOSURE, TELLING),
+    Module("handlers/daftar.py", DISCLOSURE, TELLING),
+    Module("handlers/kode.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
+    Module("handlers/ulang.py", DISCLOSURE, TELLING),
+    Module("handlers/lanjut.py", DISCLOSURE, TELLING),
+    Module("handlers/bukan_saya.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
+    Module("handlers/ganti_hp.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
+    Module("handlers/data.py", DISCLOSURE, (RESPONDER, STRANGERS)),
+    Module("handlers/klaim.py", DISCLOSURE, (RESPONDER, STRANGERS)),
+    Module("handlers/status.py", DISCLOSURE, (RESPONDER, STRANGERS)),
+    Module("handlers/context.py", DISCLOSURE, (CONTEXT, *TELLING), hints=("confirm",)),
+    Module(
+        "smsgw/registry.py",
+        DISCLOSURE,
+        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        hints=("daftar",),
+    ),
+    Module("smsgw/registrations.py", DISCLOSURE, (OFFICERS, WAITING), hints=("daftar",)),
+    Module("smsgw/pages.py", DISCLOSURE, TELLING, hints=("lanjut",)),
+    Module("smsgw/questions.py", DISCLOSURE, TELLING, hints=("confirm",)),
+    Module(
+        "smsgw/guesses.py", LOCKS, (REGISTRATION, OFFICERS, LOCKED, RESPONDER), hints=("locked",)
+    ),
+    Module("smsgw/codes.py", CODES, (REGISTRATION, OFFICERS, LOCKED), hints=("kode",)),
+    Module("smsgw/limits.py", LIMITS, (RESPONDER, LIMIT), hints=("throttled", "loop")),
+    Module(
+        "smsgw/responder.py",
+        LIMITS,
+        (RESPONDER, LIMIT),
+        only=(
+            *("HEEDED", "REPEAT_WITHIN", "ON_ITS_WAY", "NEVER_REPEATS", "ECHO_FROM"),
+            *("_decide", "_within_limits", "_is_heeded", "_may_be_answered"),
+            *("_is_echo", "_is_repeat", "_gate", "_spend"),
+        ),
+        hints=("throttled", "duplicate", "echo"),
+    ),
+    Module("handlers/saldo.py", MONEY, (RESPONDER,)),
+    Module("handlers/iuran.py", MONEY, (RESPONDER,)),
+    Module("handlers/jp.py", MONEY, (RESPONDER,)),
+    Module("handlers/info.py", MONEY, (RESPONDER,)),
+    Module("smsgw/replies.py", MONEY, (REPLIES,), only=("show", "_", "_kept"), hints=("saldo",)),
+    Module(
+        "smsgw/ledger/__init__.py",
+        MONEY,
+        (RESPONDER, LOAD),
+        only=(
+            *("PAID", "BALANCE", "LAST_CONTRIBUTION", "PAID_IN", "PENSION_MONTHS", "PROGRAMS"),
+            *("CLAIMS", "MOST_CLAIMS", "RATES", "SqlLedger.last_contribution"),
+            *("SqlLedger.paid_in", "SqlLedger.pension_months"),
+        ),
+        hints=("saldo", "iuran"),
+    ),
+)
+
+# Of the configuration, by group.
+CONFIGURATION_TESTS = {
+    SAFETY: (REPLIES, REGISTRATION),
+    MONEY: (REPLIES, RESPONDER),
+    WORDS: (PARSER, TYPED),
+    STRUCTURE: (PARSER, REPLIES, TYPED),
+}
+
+
+def check(root: Path = ROOT, modules: tuple[Module, ...] = MODULES) -> None:
+    """Raises Missing."""
+    named = [path for module in modules for path in (module.path, *module.tests)]
+    named += [path for tests in CONFIGURATION_TESTS.values() for path in tests]
+    files = dict.fromkeys(path.partition("::")[0] for path in named)
+    gone = [path for path in files if not (root / path).is_file()]
+    if gone:
+        raise Missing(f"tools/mutants/modules.py names files that are missing: {', '.join(gone)}")
