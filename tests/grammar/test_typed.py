@@ -43,25 +43,31 @@ def test_what_is_typed_is_understood(keyword: str) -> None:
 
 
 def built(document: dict[str, Any]) -> Grammar:
-    return keywords.load(yaml.safe_dump(document)).grammar
+    """JSON is YAML, and written ten times as fast."""
+    return keywords.load(json.dumps(document)).grammar
 
 
-def readings(grammar: Grammar) -> list[str]:
-    return [
-        repr((said.keyword, getattr(said, "is_slip", None), dict(said.fields)))
-        for said in map(grammar.parse, texts())
-    ]
+def readings(grammar: Grammar, first: str) -> Iterator[str]:
+    """How all is read that is typed, for the keyword `first` first of all."""
+    others = [text for keyword, typed in TYPED.items() if keyword != first for text in typed]
+    for said in map(grammar.parse, [*TYPED[first], *others]):
+        yield repr((said.keyword, getattr(said, "is_slip", None), dict(said.fields)))
+
+
+def is_missed(keyword: str, alias: str) -> bool:
+    without = copy.deepcopy(SEEDS)
+    without["keywords"][keyword]["aliases"].remove(alias)
+    grammars = built(without), keywords.shipped().grammar
+    pairs = zip(*(readings(each, keyword) for each in grammars), strict=True)
+    return any(one != other for one, other in pairs)
 
 
 @pytest.mark.parametrize(
-    "keyword", [name for name, e in SEEDS["keywords"].items() if "aliases" in e]
+    "keyword", [name for name, entry in SEEDS["keywords"].items() if entry.get("aliases")]
 )
 def test_no_alias_can_be_dropped_unseen(keyword: str) -> None:
-    usual = readings(keywords.shipped().grammar)
-    for alias in SEEDS["keywords"][keyword]["aliases"]:
-        without = copy.deepcopy(SEEDS)
-        without["keywords"][keyword]["aliases"].remove(alias)
-        assert readings(built(without)) != usual, alias
+    aliases = SEEDS["keywords"][keyword]["aliases"]
+    assert [alias for alias in aliases if not is_missed(keyword, alias)] == []
 
 
 def changed(tmp_path: Path, old: str, new: str) -> list[str]:

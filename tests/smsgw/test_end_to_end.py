@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from twilio.request_validator import RequestValidator
 from tests.conftest import P1, STRANGER
 from tests.servers import die_with_parent
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
+from tests.waiting import eventually
 
 SMSGW = Path(sys.executable).parent / "smsgw"
 PUBLIC_URL, OURS = TWILIO["SMSGW_PUBLIC_URL"], TWILIO["TWILIO_FROM"]
@@ -54,11 +54,11 @@ class Service:
                 cwd=home,
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
-        until = time.monotonic() + 60
-        while "Try:" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.1)
+        eventually(self._is_up, self.log.read_text)
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return "Try:" in self.log.read_text()
 
     def text(self, sid: str, body: str, sender: str = P1, token: str = "token") -> int:
         form = {"MessageSid": sid, "From": sender, "To": OURS, "Body": body}
@@ -81,10 +81,18 @@ class Service:
         return said.stdout
 
     def posts(self, number: int) -> list[dict[str, str]]:
-        until = time.monotonic() + 20
-        while len(self.stub.posts) < number and time.monotonic() < until:
-            time.sleep(0.05)
+        """All, as soon as there are so many."""
+        eventually(lambda: len(self.stub.posts) >= number, self.log.read_text)
         return self.stub.posts
+
+    def posts_before(self, sender: str) -> list[dict[str, str]]:
+        """All that left before the answer to one more message: a lane sends the oldest first."""
+        assert self.text(f"SM{sender}", "KONTAK", sender) == 200
+        eventually(lambda: self._is_answered(sender), self.log.read_text)
+        return [post for post in self.stub.posts if post["To"] != sender]
+
+    def _is_answered(self, sender: str) -> bool:
+        return any(post["To"] == sender for post in self.stub.posts)
 
     def children(self) -> list[int]:
         """Every process that has this service's home in its environment."""
@@ -117,18 +125,15 @@ def test_a_signed_message_is_answered_by_one_post(service: Service) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: service.text("SM-once", "SALDO 19012345678"), range(20)))
     assert set(answers) == {200}
-    (post,) = service.posts(before + 1)[before:]
+    (post,) = service.posts_before("+6285700000001")[before:]
     assert (post["To"], post["From"]) == (P1, OURS)
     assert "Rp123.456.789" in post["Body"]
-    time.sleep(0.5)
-    assert len(service.stub.posts) == before + 1
 
 
 def test_a_forged_one_is_not(service: Service) -> None:
-    before = len(service.posts(0))
+    before = list(service.posts(0))
     assert service.text("SM-forged", "SALDO", token="someone's") == 403
-    time.sleep(0.3)
-    assert len(service.stub.posts) == before
+    assert service.posts_before("+6285700000002") == before
 
 
 def test_say_speaks_while_it_runs(service: Service) -> None:
@@ -191,10 +196,7 @@ def test_a_killed_child_is_started_again_and_nothing_outlives_the_supervisor(
         assert len(service.posts(1)) == 1
         service.process.kill()
         service.process.wait()
-        until = time.monotonic() + 15
-        while service.children() and time.monotonic() < until:
-            time.sleep(0.1)
-        assert service.children() == []
+        eventually(lambda: service.children() == [])
         assert "Rp123.456.789" in service.say("cek saldo dong")
 
 

@@ -7,21 +7,27 @@ from itertools import count
 
 import pytest
 from redis import Redis
+from sqlalchemy import select
 
 from smsgw import jobs, lanes, responder, runtime, sending, settings
 from smsgw.carriers.base import IncomingSms
+from smsgw.models import attempts, replies
 from smsgw.runtime import Runtime
 from tests.conftest import P1, Clock
 from tests.servers import Queue as Server
 from tests.smsgw.test_jobs import burst, states
+from tests.waiting import eventually
 
 SLOW, FAST = "+15005550006", "2757"
+SLOW_RATE, RATE = 0.3, 20  # SMS a second
 _references = count()
 
 
 @pytest.fixture
 def slowed(rt: Runtime, environ: dict[str, str]) -> Runtime:
-    return replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{SLOW}=0.3"}))
+    return replace(
+        rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{SLOW}={SLOW_RATE}"})
+    )
 
 
 @pytest.fixture
@@ -41,17 +47,49 @@ def receive(rt: Runtime, clock: Clock, lane: str, number: int) -> None:
 def test_a_bucket_holds_a_second_and_fills_by_its_rate(
     rt: Runtime, environ: dict[str, str]
 ) -> None:
-    own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": "2757=20"}))
-    assert lanes.take(own, "simulator", FAST, 16).number == 16
-    assert lanes.take(own, "simulator", FAST, 16).number == 4
-    none = lanes.take(own, "simulator", FAST, 16)
-    assert (none.number, none.wait) == (0, lanes.SHORTEST_WAIT)
+    own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{FAST}={RATE}"}))
+    begun = server_time(own)
+    taken = emptied(own)
+    assert RATE <= taken <= RATE + fills(own, begun)
     assert lanes.hits(own) == {("simulator", FAST): 1}
+
+    begun = server_time(own)
     lanes.give_back(own, "simulator", FAST, 3)
-    assert lanes.take(own, "simulator", FAST, 16).number == 3
-    time.sleep(0.3)
-    assert 5 <= lanes.take(own, "simulator", FAST, 16).number <= 8
+    assert 3 <= emptied(own) <= 3 + fills(own, begun)
+
+    begun = server_time(own)
+    passes(own, 0.5)
+    assert RATE // 2 <= emptied(own) <= RATE // 2 + fills(own, begun)
+
+    passes(own, 60)
+    assert lanes.take(own, "simulator", FAST, 500).number == RATE
     assert lanes.take(own, "simulator", SLOW, 500).number == 500
+
+
+def emptied(rt: Runtime) -> int:
+    """How many could be sent until the bucket had none."""
+    taken = 0
+    while (allowed := lanes.take(rt, "simulator", FAST, 16)).number:
+        taken += allowed.number
+    assert allowed.wait == lanes.SHORTEST_WAIT
+    return taken
+
+
+def server_time(rt: Runtime) -> float:
+    assert rt.redis is not None
+    seconds, micros = rt.redis.time()
+    return float(seconds) + float(micros) / 1e6
+
+
+def fills(rt: Runtime, since: float) -> float:
+    """What has come in meanwhile, on a slow machine too, and the part of one that was there."""
+    return (server_time(rt) - since) * RATE + 1
+
+
+def passes(rt: Runtime, seconds: float) -> None:
+    """For the bucket, which the server's clock fills."""
+    assert rt.redis is not None
+    rt.redis.hincrbyfloat(f"lane:simulator:{FAST}", "at", -seconds)
 
 
 @pytest.mark.parametrize(
@@ -67,24 +105,35 @@ def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) 
     receive(slowed, clock, FAST, 3)
     for lane in (SLOW, FAST):
         jobs.hint(slowed, "simulator", lane)
-    burst(slowed)
-    assert states(slowed) == ["sent", "queued", "queued", "sent", "sent", "sent"]
-    until = time.monotonic() + 30
-    while states(slowed)[1] == "queued" and time.monotonic() < until:
-        time.sleep(0.2)
-        burst(slowed)  # nobody hinted: it comes back by itself
-    assert states(slowed)[1] == "sent"
+
+    def comes_back() -> bool:
+        """By itself: nobody hints."""
+        burst(slowed)
+        return states(slowed)[1] == "sent"
+
+    eventually(comes_back)
+    with slowed.reading() as tx:
+        left = select(replies.c.lane).join(attempts).order_by(attempts.c.id)
+        assert list(tx.connection.execute(left).scalars())[:5] == [SLOW, FAST, FAST, FAST, SLOW]
 
 
 def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
-    turn = jobs.Turn(rt)
-    time.sleep(jobs.TURN)
-    assert not turn()  # nobody waits
+    begun = time.monotonic()
+    turn = jobs.Turn(rt, looks_every=0.1)
+    while time.monotonic() < begun + 0.5:
+        assert not turn()  # nobody waits
     jobs.hint(rt, "simulator", SLOW)
-    assert not turn()  # it has begun another
-    time.sleep(jobs.TURN)
-    assert turn()
+    eventually(turn)
+    assert time.monotonic() < begun + sending.HOLDS  # when it would be over anyway
+
+
+def test_a_lane_has_its_turn_whoever_waits(rt: Runtime, queue: Server) -> None:
+    rt = replace(rt, redis=runtime.hints(queue.url))
+    jobs.hint(rt, "simulator", SLOW)
+    begun = time.monotonic()
+    eventually(jobs.Turn(rt))
+    assert begun + jobs.TURN <= time.monotonic() < begun + sending.HOLDS
 
 
 def test_without_its_bucket_a_slow_lane_waits(slowed: Runtime, clock: Clock, queue: Server) -> None:

@@ -165,7 +165,39 @@ def test_what_asks_for_ever_what_can_be_answered_is_stopped_too(
     for number in range(290):
         clock.moves(minutes=4.9)
         answered += say(counting, P1, texts[number % len(texts)]).reply is not None
-    assert 20 <= answered <= 60
+    assert answered == 60
+
+
+def test_an_hour_has_twenty_replies(counting: Runtime, clock: Clock) -> None:
+    texts = ["KONTAK", "STATUS", "SALDO", "IURAN", "JP", "DATA", "INFO IURAN", "KANTOR BOGOR"]
+    answered = []
+    for number in range(25):
+        clock.moves(minutes=2.2)  # 25 in 55 minutes
+        answered.append(say(counting, P1, texts[number % len(texts)]).reply is not None)
+    assert answered == [True] * 20 + [False] * 5
+
+
+def test_a_locked_phone_is_told_so_as_often_as_others_are_told_why(
+    counting: Runtime, clock: Clock
+) -> None:
+    said = []
+    for number in range(9):
+        clock.moves(minutes=15)
+        said.append(say(counting, P1, f"SALDO 3000000000{number}"))
+    outcomes = [each.verdict.outcome for each in said]
+    assert outcomes == ["not_linked"] * 3 + ["locked"] * 5 + ["silent"]
+    assert "besok" in said[7].reply.text
+
+
+@pytest.mark.parametrize("text", ["DAFTAR", "SALDO 1901234567", "apa kabar", "KODE"])
+def test_the_same_is_explained_twice(counting: Runtime, clock: Clock, text: str) -> None:
+    """Who sends it a third time does not read us."""
+    said = []
+    for _ in range(3):
+        clock.moves(minutes=3)
+        said.append(say(counting, P1, text))
+    assert [each.reply is not None for each in said] == [True, True, text == "KODE"]
+    assert said[2].verdict.reason == (None if text == "KODE" else "loop")
 
 
 def test_the_fifth_reply_that_only_explains_is_the_last_until_tomorrow(
@@ -244,6 +276,12 @@ def test_no_message_that_people_write_is_taken_for_ours() -> None:
     for step in steps:
         assert not own.are(step.text), step
         assert step.expect.reply is None or own.are(step.expect.reply), step
+
+
+@pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
+def test_what_we_write_is_taken_for_ours(rt: Runtime, text: str) -> None:
+    """But for what hardly has words of its own, such as the numbers to call."""
+    assert keywords.shipped().own_words.are(say(rt, P1, text).reply.text)
 
 
 def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:

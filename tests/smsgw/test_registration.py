@@ -24,6 +24,7 @@ from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
 WRONG_YEAR = DAFTAR.replace("1992", "1993")
+WRONG_NIK = DAFTAR.replace("3273055010920000", "3273055010920001")
 _references = count()
 
 
@@ -67,6 +68,38 @@ def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> No
     assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
 
 
+def test_only_the_last_code_is_good(rt: Runtime, clock: Clock) -> None:
+    first = code_in(say(rt, STRANGER, DAFTAR))
+    clock.moves(minutes=3)
+    last = code_in(say(rt, STRANGER, DAFTAR))
+    assert outcome(say(rt, STRANGER, f"KODE {first}")) == ("kode", "invalid")
+    assert outcome(say(rt, STRANGER, f"KODE {last}")) == ("kode", "answered")
+
+
+@pytest.mark.parametrize("text", [WRONG_YEAR, WRONG_NIK], ids=["birth date", "NIK"])
+def test_what_does_not_match_asks_nobody_and_sends_no_code(rt: Runtime, text: str) -> None:
+    """Not even the phone on file."""
+    assert outcome(say(rt, P2, text)) == ("daftar", "not_linked")
+    assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
+    elsewhere = say(rt, STRANGER, text)
+    assert (outcome(elsewhere), elsewhere.also) == (("daftar", "pending"), ())
+    assert rows(rt, codes) == 0
+
+
+def test_a_number_that_ends_alike_is_another_phone(rt: Runtime) -> None:
+    other = "+62811" + P2[-8:]
+    assert outcome(say(rt, other, f"SALDO {P2_NKP}")) == ("saldo", "not_registered")
+    assert [each.recipient for each in say(rt, other, DAFTAR).also] == [P2]
+
+
+def test_a_phone_on_file_of_two_is_asked_for_each(rt: Runtime) -> None:
+    put_on_file(rt, P2_NKP, P1)
+    assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "confirm")
+    assert "Rp36.125.500" in say(rt, P1, "YA").reply.text
+    assert outcome(say(rt, P1, "SALDO")) == ("saldo", "confirm")
+    assert "Rp36.125.500" in say(rt, P1, "B").reply.text
+
+
 def test_codes_are_kept_as_a_keyed_hash(rt: Runtime) -> None:
     code = code_in(say(rt, STRANGER, DAFTAR))
     with rt.reading() as tx:
@@ -104,11 +137,19 @@ def test_bukan_saya_voids_codes_unbinds_the_other_phone_and_sends_no_more(rt: Ru
     code = code_in(say(rt, STRANGER, DAFTAR))
     say(rt, STRANGER, f"KODE {code}")
     assert outcome(say(rt, P2, "BUKAN SAYA")) == ("bukan_saya", "answered")
+    assert outcome(say(rt, STRANGER, "ULANG")) == ("ulang", "unknown")
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
-    assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
     assert rows(rt, freezes) == 1
     frozen = say(rt, "+6289900000001", DAFTAR)
     assert (outcome(frozen), frozen.also) == (("daftar", "pending"), ())
+
+
+@pytest.mark.parametrize(("days", "then"), [(29, "not_registered"), (31, "answered")])
+def test_bukan_saya_reaches_back_a_month(rt: Runtime, clock: Clock, days: int, then: str) -> None:
+    say(rt, STRANGER, f"KODE {code_in(say(rt, STRANGER, DAFTAR))}")
+    clock.moves(days=days)
+    say(rt, P2, "BUKAN SAYA")
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", then)
 
 
 def test_a_binding_lapses_after_a_year_unused(rt: Runtime, clock: Clock) -> None:
@@ -129,6 +170,8 @@ def test_a_binding_ends_when_the_number_on_file_changes(rt: Runtime) -> None:
     told = say(rt, P2, "SALDO")
     assert outcome(told) == ("saldo", "not_registered")
     assert outcome(say(rt, P2, "IURAN")) == ("iuran", "not_registered")
+    put_on_file(rt, P2_NKP, P2)  # it has ended, whatever is on file later
+    assert outcome(say(rt, P2, "STATUS")) == ("status", "not_registered")
 
 
 def test_what_is_missing_is_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
@@ -212,6 +255,7 @@ def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
         ("kode otp 998877 jangan kasih", ""),
         ("nama ibu kandung SUMIYATI", ""),
         (f"SALDO {P1_NKP} PIN: 123456", f"SALDO {P1_NKP} PIN: ***"),
+        (f"SALDO {P1_NKP} PIN 123", f"SALDO {P1_NKP} PIN ***"),
         (f"saldo {P1_NKP} ibu kandung: Sumiyati", f"saldo {P1_NKP} ibu kandung: ***"),
         ("PIN １２３４５６", ""),
     ],

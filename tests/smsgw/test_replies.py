@@ -84,10 +84,11 @@ def test_no_wording_with_any_data_passes_its_budget(
 
 
 def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
-    published = keywords.shipped()
+    wordings = keywords.shipped().wordings
+    assert [wordings[language].keys() for language in keywords.LANGUAGES] == [WORDINGS.keys()] * 2
     for name in WORDINGS:
         needed = [
-            {each for piece in published.wordings[language][name].pieces for each in piece.names}
+            {each for piece in wordings[language][name].pieces for each in piece.names}
             for language in keywords.LANGUAGES
         ]
         assert needed[0] ^ needed[1] <= EVERYWHERE, name

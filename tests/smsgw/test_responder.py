@@ -20,7 +20,7 @@ from smsgw.models import (
 from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
-from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 
 _references = count()
 
@@ -70,8 +70,17 @@ def test_a_lock_ends_a_day_after_its_guesses(rt: Runtime, clock: Clock) -> None:
     for number in range(3):
         say(rt, P1, f"SALDO 3000000000{number}")
     assert say(rt, P1, "SALDO 30000000009").verdict.outcome == "locked"
-    clock.moves(hours=24)
-    assert say(rt, P1, "SALDO 30000000009").verdict.outcome == "not_linked"
+    clock.moves(hours=23, minutes=59)
+    assert say(rt, P1, "SALDO 30000000009").verdict.outcome == "locked"
+    clock.moves(minutes=1)
+    assert say(rt, P1, "SALDO 30000000010").verdict.outcome == "not_linked"
+
+
+def test_a_locked_phone_may_ask_for_its_own_and_for_nobody_by_nik(rt: Runtime) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number}")
+    assert say(rt, P1, "SALDO 3273055010920000").verdict.outcome == "locked"
+    assert say(rt, P1, f"SALDO {P1_NKP}").verdict.outcome == "answered"
 
 
 def test_the_same_guess_again_is_no_further_try(rt: Runtime, clock: Clock) -> None:
@@ -80,11 +89,48 @@ def test_the_same_guess_again_is_no_further_try(rt: Runtime, clock: Clock) -> No
         assert say(rt, P1, "SALDO 30000000001").verdict.outcome == "not_linked"
 
 
-def test_a_lock_destroys_what_could_be_repeated(rt: Runtime) -> None:
-    say(rt, P1, "SALDO")
-    for number in range(3):
-        say(rt, P1, f"SALDO 3000000000{number}")
-    assert "Rp" not in (say(rt, P1, "ULANG").reply or pytest.fail("no reply")).text
+def ask_until_silence(rt: Runtime, sender: str, last: str) -> None:
+    """`last` is what ULANG would repeat, LANJUT would show a page; what comes now has no reply that
+    would take their place."""
+    for text in ("KANTOR JAKARTA", "KONTAK", "INFO JHT", "BANTUAN", last):
+        assert say(rt, sender, text).reply is not None
+
+
+@pytest.mark.parametrize(("guessed", "outcome"), [(2, "answered"), (3, "unknown")])
+def test_a_lock_destroys_what_could_be_repeated(
+    rt: Runtime, clock: Clock, guessed: int, outcome: str
+) -> None:
+    ask_until_silence(rt, P1, "SALDO")
+    for number in range(guessed):
+        assert say(rt, P1, f"SALDO 3000000000{number}").reply is None
+    clock.moves(minutes=2)
+    again = say(rt, P1, "ULANG")
+    assert (again.verdict.outcome, "Rp123.456.789" in again.reply.text) == (outcome, guessed < 3)
+    assert say(rt, P1, "LANJUT").verdict.outcome == outcome
+
+
+@pytest.mark.parametrize("text", ["GANTI HP", "BUKAN SAYA"])
+def test_who_gives_a_phone_up_leaves_nothing_to_repeat(
+    rt: Runtime, clock: Clock, text: str
+) -> None:
+    """Not even what hangs on no binding, and shows the end of its number all the same."""
+    ask_until_silence(rt, P1, f"DAFTAR SALDO#3171011708900000#17-08-1990#{P1_NKP}")
+    assert say(rt, P1, text).reply is None
+    clock.moves(minutes=2)
+    again = say(rt, P1, "ULANG")
+    assert (again.verdict.outcome, P1_NKP[-4:] in again.reply.text) == ("unknown", False)
+    assert say(rt, P1, "LANJUT").verdict.outcome == "unknown"
+
+
+def test_who_lost_a_number_is_not_told_again(rt: Runtime) -> None:
+    say(rt, P2, f"SALDO {P2_NKP}")
+    assert "Rp" in say(rt, P2, "YA").reply.text
+    put_on_file(rt, P2_NKP, STRANGER)
+    say(rt, STRANGER, f"SALDO {P2_NKP}")
+    assert "Rp" in say(rt, STRANGER, "YA").reply.text
+    again = say(rt, P2, "ULANG")
+    assert (again.verdict.outcome, "Rp" in again.reply.text) == ("unknown", False)
+    assert "Rp" in say(rt, STRANGER, "ULANG").reply.text
 
 
 def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) -> None:
@@ -133,16 +179,33 @@ def test_who_loses_a_number_while_asking_is_not_told(rt: Runtime) -> None:
     assert say(rt, P2, "saldo jht").verdict.outcome == "not_registered"
 
 
-def test_what_waits_to_be_sent_ends_with_its_binding(rt: Runtime) -> None:
+def test_what_waits_to_be_sent_is_withdrawn_with_its_binding(rt: Runtime) -> None:
+    """That of the other phone, and nothing else."""
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
     put_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     say(rt, STRANGER, "YA")
+    with rt.reading() as tx:
+        kept = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
+        waiting = [tuple(row) for row in tx.connection.execute(kept)]
+    assert waiting == [
+        ("disclosure.ask", "queued", None),
+        ("ya.bound", "refused", "unbound"),
+        ("disclosure.ask", "queued", None),
+        ("ya.bound", "queued", None),
+        ("disclosure.replaced", "queued", None),
+    ]
+
+
+def test_what_waits_although_its_binding_ended_is_not_claimed(rt: Runtime) -> None:
+    """Whoever ended it: the reply that hangs on it is left where it is."""
+    say(rt, P1, "SALDO")
+    say(rt, P1, "KONTAK")
     with rt.writing() as tx:
+        tx.connection.execute(bindings.update().values(ended_at=tx.now))
         claims = outbox.claim(tx, "simulator", "2757", 20)
-    assert not [each for each in claims if each.sms.recipient == P2 and "Rp" in each.sms.text]
-    assert [each for each in claims if each.sms.recipient == STRANGER and "Rp" in each.sms.text]
+    assert ["Rp" in each.sms.text for each in claims] == [False]
 
 
 def test_the_ledger_is_never_asked_while_anything_is_locked(rt: Runtime) -> None:
@@ -243,6 +306,7 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
             for value in row
             if isinstance(value, bytes)
         )
+    assert len(dump) > 200
     for secret in (b"81234567890", b"19012345678", b"SALDO", b"Rp123"):
         assert secret not in dump
 

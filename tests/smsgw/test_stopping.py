@@ -2,15 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
+from select import select as select_ready
+from urllib.parse import urlencode
 
 import pytest
-import requests
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
@@ -21,6 +22,7 @@ from smsgw.runtime import Runtime
 from tests.conftest import P1
 from tests.smsgw.test_end_to_end import free_port
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
+from tests.waiting import LONGEST, eventually
 from tests.web_process import BIN, web_process
 
 OURS, PUBLIC_URL = TWILIO["TWILIO_FROM"], TWILIO["SMSGW_PUBLIC_URL"]
@@ -68,15 +70,13 @@ def test_a_worker_ends_its_send_and_writes_it_down(
     stub.answers.append("stall")
     jobs.hint(own, "twilio", OURS)
     worker = start([BIN / "smsgw", "worker"], environ)
-    until = time.monotonic() + 20
-    while not stub.posts and time.monotonic() < until:
-        time.sleep(0.05)
+    eventually(lambda: stub.posts)
     worker.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
-    assert worker.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(0.5)
     assert state(own) == "sending"
     stub.release.set()
-    assert worker.wait(10) == 0
+    assert worker.wait(LONGEST) == 0
     assert state(own) == "sent"
     own.close()
 
@@ -86,25 +86,28 @@ def test_a_web_process_answers_what_it_has_begun_to_read(
 ) -> None:
     form = {"MessageSid": "SM1", "From": P1, "To": OURS, "Body": "SALDO"}
     header = RequestValidator("token").compute_signature(f"{PUBLIC_URL}/in/twilio", form)
-    told: list[int] = []
-
-    def text() -> None:
-        answer = requests.post(
-            f"{web.address}/in/twilio", form, headers={"X-Twilio-Signature": header}, timeout=20
-        )
-        told.append(answer.status_code)
-
+    types = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": header}
     with web_process(environ, tmp_path / "web.log") as web:
+        sender = HTTPConnection("127.0.0.1", web.port, timeout=LONGEST)
         with rt.service.connect() as connection:  # the message waits until this ends
             connection.exec_driver_sql(LOCK.get(connection.dialect.name, "SELECT 1"))
-            sender = threading.Thread(target=text)
-            sender.start()
-            time.sleep(0.7)
+            sender.request("POST", "/in/twilio", urlencode(form), types)
+            eventually(lambda: is_read(web.port, sender.sock))
             web.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            assert told == []
+            assert select_ready([sender.sock], [], [], 0.5) == ([], [], [])  # no word yet
             connection.rollback()
-        sender.join()
-        assert told == [200]
-        assert web.process.wait(15) == 0
+        assert sender.getresponse().status == 200
+        sender.close()
+        assert web.process.wait(LONGEST) == 0
     assert state(rt) == "queued"
+
+
+def is_read(port: int, client: socket.socket) -> bool:
+    """Whether the server on `port` has taken all that `client` sent: Linux lists each end of a
+    connection with what lies there unread."""
+    ends = f"{port:04X}", f"{client.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, here, there, _, queues, *_ = line.split()
+        if (here.partition(":")[2], there.partition(":")[2]) == ends:
+            return int(queues.partition(":")[2], 16) == 0
+    return False

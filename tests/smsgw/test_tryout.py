@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import select, text
+from sqlalchemy import Engine, select, text
 from structlog.testing import capture_logs
 
 from smsgw import publishing, registry, runtime, tryout
@@ -21,6 +22,7 @@ from smsgw.tryout import Busy, NoDraft, Slow, Step, Talk, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.test_publishing import ANI, reworded
 from tests.smsgw.test_responder import say
+from tests.waiting import eventually
 
 NOBODY = "+6284000000001"
 DAFTAR = "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#19012345678"
@@ -150,17 +152,24 @@ def test_the_ledger_is_away(rt: Runtime) -> None:
 class Sleepy(SqlLedger):
     """One whose every look-up takes its time."""
 
+    def __init__(self, engine: Engine, takes: float) -> None:
+        super().__init__(engine)
+        self.asked, self._takes = 0, takes
+
     def _rows(self, *arguments: Any, **keys: object) -> Any:
-        time.sleep(0.8)
+        self.asked += 1
+        time.sleep(self._takes)
         return super()._rows(*arguments, **keys)
 
 
 def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> None:
-    slow = replace(rt, ledger=Sleepy(rt.ledger.engine))
-    started = time.monotonic()
+    """The conversation ends with the message at which its time is over."""
+    said = [(P1, word) for word in ("SALDO", "IURAN", "DATA", "JP", "KLAIM") * 4]
+    quick, slow = (Sleepy(rt.ledger.engine, takes) for takes in (0, tryout.PATIENCE / 2))
+    tried(replace(rt, ledger=quick), *said[:5])
     with pytest.raises(Slow):
-        tried(slow, *((P1, word) for word in ("SALDO", "IURAN", "DATA", "JP", "KLAIM")))
-    assert time.monotonic() - started < 5
+        tried(replace(rt, ledger=slow), *said)
+    assert 1 <= slow.asked < quick.asked
 
 
 def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
@@ -170,12 +179,13 @@ def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
 
     def try_on() -> None:
         while not is_over.wait(0.02):  # seconds: faster than any finger
-            talks.append(outcomes(tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))))
+            with suppress(Busy, Slow):
+                talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
+                talks.append(outcomes(talk))
 
     thread = threading.Thread(target=try_on)
     thread.start()
-    while not talks:
-        time.sleep(0.01)
+    eventually(lambda: talks)
     texts = ("SALDO", "IURAN", "DATA", "JP")
     answers = [say(rt, P1, word).verdict.outcome for word in texts]
     answers.append(say(rt, P2, f"SALDO {P2_NKP}").verdict.outcome)

@@ -204,6 +204,7 @@ def test_look_ups_never_scan(engine: Engine) -> None:
             )
             assert "Seq Scan" not in plan
             assert "SCAN" not in plan
+            assert "Index" in plan or "SEARCH" in plan
 
 
 def test_the_demo_is_loaded_once_and_is_of_this_month(engine: Engine) -> None:

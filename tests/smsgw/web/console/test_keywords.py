@@ -113,13 +113,16 @@ def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
     before = document.parsed(changed(with_made))
     draft(rt, changed(with_made))
     visitor = as_(Role.EDITOR)
-    groups = {"keywords": before["keywords"], "wordings": before["wordings"]}
-    for group, parts in groups.items():
-        for name in {*[*parts][::4], *[*parts][-2:]}:  # every kind of field
-            address = f"/console/{group}/{name}"
-            answer = visitor.post(address, **typed(visitor, address))
-            assert answer.status_code == 200, name
-            assert drafted(rt) == before, name
+    some = [
+        f"/console/{group}/{name}"
+        for group in ("keywords", "wordings")
+        for name in {*[*before[group]][::4], *[*before[group]][-2:]}  # every kind of field
+    ]
+    assert len(some) > 8
+    for address in some:
+        answer = visitor.post(address, **typed(visitor, address))
+        assert answer.status_code == 200, address
+        assert drafted(rt) == before, address
 
 
 def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Runtime) -> None:

@@ -101,11 +101,20 @@ def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
     assert "looked" not in dict(noted(rt))
 
 
-def test_a_reason_may_name_a_case_and_a_day(as_: As, rt: Runtime) -> None:
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "as in ADU-251031-0042",
+        "called 31-10-2025 12.30",
+        "away 31-10-2025 - 1/11/2025",
+        "open 08.00-12.00, 13:00-16:30",
+    ],
+)
+def test_a_reason_may_name_a_case_days_and_hours(as_: As, rt: Runtime, reason: str) -> None:
+    """Each is as many digits as a number of somebody's."""
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
-    reason = "ADU-251031-0042, on 31-10-2025 at 12.30"
     assert visitor.submit("/registrations/1", reason=reason).status_code == 200
 
 

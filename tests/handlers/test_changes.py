@@ -1,0 +1,40 @@
+"""What a reply changes, where no shipped words bring it about."""
+
+from datetime import date
+
+import pytest
+
+from grammar import Command
+from handlers import HANDLERS
+from handlers.question import Ask, Bound, Caller, Question
+from smsgw import deciding, keywords
+from smsgw.models.ledger import participants
+from smsgw.runtime import Runtime
+from tests.conftest import P1, P1_NKP, P2, P2_NKP
+
+TODAY = date(2025, 10, 31)
+FIELDS = {"nkp": P1_NKP, "code": "BCDFG", "switch": "off", "language": "en", "text": "GAJI"}
+# They cannot be a slip of what changes something: they are said to a question, or read a page.
+ANSWERS = {"ya", "tidak", "lanjut", "ulang"}
+
+
+@pytest.mark.parametrize("keyword", sorted(HANDLERS.keys() - ANSWERS))
+def test_what_was_meant_perhaps_changes_nothing(rt: Runtime, keyword: str) -> None:
+    """An operator may give any keyword a word that another is one slip away from."""
+    said = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
+    caller = Caller(P1, bound=(Bound(P1_NKP),))
+    decided = deciding.decide(keywords.shipped(), said, keyword, caller, rt.ledger, TODAY)
+    assert decided.reply is not None
+    assert {type(change) for change in decided.reply.changes} <= {Ask}
+
+
+def test_what_nobody_wrote_is_not_what_the_ledger_lacks(rt: Runtime) -> None:
+    """An operator may leave NIK and birth date out of the poster."""
+    with rt.ledger.engine.begin() as connection:
+        holes = participants.update().where(participants.c.nkp == P2_NKP)
+        connection.execute(holes.values(nik=None, birth_date=None))
+    said = Command("daftar", {"nkp": P2_NKP}, "DAFTAR", "")
+    reply = HANDLERS["daftar"].answer(
+        Question(said, Caller(P2), rt.ledger, keywords.shipped().usage, TODAY)
+    )
+    assert reply.outcome == "not_linked"

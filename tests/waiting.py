@@ -1,0 +1,14 @@
+"""Waiting for what comes sooner or later: a loaded machine takes its time."""
+
+import time
+from collections.abc import Callable
+
+LONGEST = 60.0  # seconds
+
+
+def eventually(is_so: Callable[[], object], told: Callable[[], str] = str) -> None:
+    """`told`: what there is to know where it never is."""
+    until = time.monotonic() + LONGEST
+    while not is_so():
+        assert time.monotonic() < until, told()
+        time.sleep(0.02)
