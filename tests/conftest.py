@@ -31,8 +31,8 @@ _started: list[Postgres | Queue] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Once for all workers, which find the addresses in their environment."""
-    if hasattr(config, "workerinput"):
+    """Once for all workers, or for many runs: the addresses are in the environment."""
+    if hasattr(config, "workerinput") or "SMSGW_TEST_REDIS_URL" in os.environ:
         return
     programs = postgres_programs()
     if programs is not None:

@@ -47,6 +47,7 @@ def test_its_files_agree(tmp_path: Path) -> None:
     broken = replay(tmp_path, "balance.yaml")
     assert broken.returncode == 2
     assert "balance.yaml:8:23: there is no keyword 'salod'; did you mean 'saldo'?" in broken.stderr
+    assert "1 fault in 1 file; nothing was run" in broken.stderr
 
 
 def test_every_key_and_every_name_is_shown_in_it() -> None:

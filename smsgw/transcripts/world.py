@@ -145,8 +145,17 @@ def _service_image() -> bytes:
 @lru_cache(maxsize=IMAGES_KEPT)
 def _ledger_image(folder: Path) -> bytes:
     def fill(rt: Runtime) -> Engine:
-        migrate.upgrade(rt.ledger.engine, "ledger")
+        _restore(rt.ledger.engine, _empty_ledger_image())
         load(rt.ledger.engine, folder)
+        return rt.ledger.engine
+
+    return _filled(fill)
+
+
+@lru_cache(maxsize=1)
+def _empty_ledger_image() -> bytes:
+    def fill(rt: Runtime) -> Engine:
+        migrate.upgrade(rt.ledger.engine, "ledger")
         return rt.ledger.engine
 
     return _filled(fill)

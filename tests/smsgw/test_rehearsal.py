@@ -24,7 +24,6 @@ from smsgw import (
     runtime,
     tasks,
     telling,
-    transcript,
 )
 from smsgw.comparing import Both
 from smsgw.keywords import Configuration
@@ -36,12 +35,16 @@ from smsgw.operators import add
 from smsgw.rehearsal import Asked, Found, Kind, shape_of
 from smsgw.runtime import Runtime
 from smsgw.tasks import Task
+from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_document import changed
 from tests.smsgw.test_responder import say
 
 _numbers = count()
 OTHERS = [f"+62857000000{number:02}" for number in range(20)]
+
+FOLDER = Path(__file__).parents[1] / "transcripts"
+SPOKEN = ("asked-well", "conversations", "other-messages", "sloppy-balance", "wrong-messages")
 
 
 def drafted(raw: dict[str, Any]) -> None:
@@ -286,8 +289,8 @@ def test_only_what_words_decided_is_judged(rt: Runtime, clock: Clock) -> None:
 def spoken() -> list[str]:
     return [
         step.text
-        for path in sorted(Path("tests/transcripts").glob("*.yaml"))
-        for conversation in transcript.read(path).conversations
+        for name in SPOKEN
+        for conversation in reader.read(FOLDER / f"{name}.yaml").transcript.conversations
         for step in conversation.steps
         if step.text
     ]

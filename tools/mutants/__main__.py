@@ -104,6 +104,7 @@ def _tried(
     outcomes: list[Outcome] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as made, unit_tests.queue():
+        Path(made).chmod(0o711)  # PostgreSQL, which tests may start in it, runs as nobody
         bench = Bench(Path(made), conversations.find(transcripts), most)
         list(side_by_side([bench.options], jobs))
         for outcome in side_by_side((partial(bench.trial, each) for each in mutants), jobs):

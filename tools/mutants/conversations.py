@@ -19,12 +19,13 @@ OPTIONS = {"--fail-fast": ("--fail-fast",), "--jobs": ("--jobs", "1")}
 class Conversations:
     """Files of transcripts, by their paths from the root or, elsewhere, whole."""
 
-    files: tuple[tuple[str, str], ...]  # path, text
+    files: tuple[tuple[str, str], ...]  # path, text on one line
     options: tuple[str, ...] = ()
 
     def nearest(self, mutant: Mutant) -> list[str]:
         """Those that hold most of what the mutant hints at; then the short ones."""
-        hints = [re.compile(rf"\b{re.escape(each)}\b", re.IGNORECASE) for each in mutant.hints]
+        whole = (rf"(?<!\w){re.escape(each)}(?!\w)" for each in mutant.hints)
+        hints = [re.compile(each, re.IGNORECASE) for each in whole]
 
         def distance(file: tuple[str, str]) -> tuple[int, ...]:
             _, text = file
@@ -51,7 +52,7 @@ def last(folder: Path) -> str:
 def find(paths: Sequence[Path]) -> Conversations:
     """Files, and what is in folders."""
     names = [each for path in paths for each in (_within(path) if path.is_dir() else [path])]
-    read = {_name(path): path.read_text("utf-8") for path in names}
+    read = {_name(path): " ".join(path.read_text("utf-8").split()) for path in names}
     return Conversations(tuple((name, text) for name, text in read.items()))
 
 
