@@ -125,6 +125,7 @@ def test_a_signed_message_is_answered_by_one_post(service: Service) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: service.text("SM-once", "SALDO 19012345678"), range(20)))
     assert set(answers) == {200}
+    service.posts(before + 1)
     (post,) = service.posts_before("+6285700000001")[before:]
     assert (post["To"], post["From"]) == (P1, OURS)
     assert "Rp123.456.789" in post["Body"]
