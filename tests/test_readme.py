@@ -15,6 +15,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TRIED = [line for line in LINES if line.partition(" ")[0] in {".venv/bin/smsgw", "echo"}]
 PASSWORD = "what is asked for\n"
+SHOWN = "tests/transcripts/every-keyword.yaml"  # every file is replayed by test_transcripts.py
 ELSEWHERE = [line for line in LINES if line not in TRIED]
 
 
@@ -24,7 +25,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("readme")
     (home / ".venv").mkdir()
     (home / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    (home / "tests").symlink_to(ROOT / "tests")
+    (home / SHOWN).parent.mkdir(parents=True)
+    (home / SHOWN).symlink_to(ROOT / SHOWN)
     made = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(home), "SMSGW_DEMO": "1"}
     for step in ("migrate", "demo"):
         subprocess.run([home / ".venv/bin/smsgw", step], env=made, check=True)

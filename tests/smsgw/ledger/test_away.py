@@ -74,7 +74,7 @@ def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
             alone = refused(other)
         finally:
             server.thaw()
-    assert max(waited) < 2 * alone
+    assert max(waited) < 3 * alone  # who had to connect waited two seconds, and nobody in a line
     assert len([each for each in waited if each > alone / 2]) <= THREADS
     for each in (ledger, other):
         each.engine.dispose()
