@@ -75,7 +75,7 @@ def test_keys_are_changed_under_load(
         thread.join()
     assert (done.returncode, "key 2 seals" in done.stdout) == (0, True), done.stderr
     for told in outcomes:
-        assert told.count("answered") > 50
+        assert told.count("answered") > 2  # on both sides of the change
         assert set(told) <= {"answered", "silent"}  # the other asked the same at this instant
     assert keys_in_use(others[0]) == {2}
     with others[1].reading() as tx:
