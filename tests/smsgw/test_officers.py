@@ -322,7 +322,7 @@ def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
 def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:
     for number in range(3):
         say(rt, P1, f"SALDO 3000000000{number * 2}")
-    clock.moves(hours=25)
+    clock.moves(hours=24)
     with rt.reading() as tx:
         assert (guesses.locked(tx, 0, 10), guesses.locked_count(tx)) == ([], 0)
 

@@ -265,6 +265,14 @@ def test_a_repeat_is_answered_once_its_reply_is_lost_or_there(rt: Runtime, state
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
 
 
+@pytest.mark.parametrize("state", ["queued", "sending", "sent"])
+def test_a_repeat_is_silent_while_its_reply_is_on_its_way(rt: Runtime, state: str) -> None:
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        tx.connection.execute(replies.update().values(state=state))
+    assert say(rt, P1, "SALDO").verdict.reason == "duplicate"
+
+
 def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(minutes=1)
