@@ -74,9 +74,10 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
 
 
 def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
-    """A binding lapses when the number on file is no longer what it was."""
-    known = question.caller.on_file(nkp)
-    if participant is None or (known is not None and participant.phone != known):
+    """The gate before whatever tells something of a participant. A binding lapses when the number
+    on file is no longer what it was."""
+    is_theirs = disclosure.is_still_theirs(participant, question.caller.on_file(nkp))
+    if participant is None or not is_theirs:
         ends = Unbind((nkp,))
         if disclosure.is_on_file(participant, question.caller):
             reply = disclosure.ask(nkp)

@@ -1,14 +1,27 @@
-"""ULANG: the last answer once more, without asking the ledger: its SMS may have been lost."""
+"""ULANG: the last answer once more, word for word: its SMS may have been lost."""
 
+from handlers import own
+from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply, Verbatim
 
 WORDINGS = {"again": ("answer",), "nothing": ("saldo",)}
 
 
 def answer(question: Question) -> Reply:
+    """What tells of a participant is told to whom SALDO would tell it now."""
     caller = question.caller
     if caller.last_answer is None:
         usage = {"saldo": Verbatim(question.usage["saldo"])}
         return Reply(Outcome.UNKNOWN, "ulang.nothing", usage)
-    values = {"answer": Verbatim(caller.last_answer)}
-    return Reply(Outcome.ANSWERED, "ulang.again", values, about=caller.last_about)
+    if caller.last_about is None:
+        return _again(caller.last_answer)
+    participant = question.ledger.participant(caller.last_about)
+    return own.told(question, _repeat, caller.last_about, participant)
+
+
+def _repeat(question: Question, _participant: Participant) -> Reply:
+    return _again(question.caller.last_answer or "")
+
+
+def _again(answered: str) -> Reply:
+    return Reply(Outcome.ANSWERED, "ulang.again", {"answer": Verbatim(answered)})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -37,6 +38,7 @@ class Owed:
 
     message_id: int
     sms: IncomingSms
+    received_at: datetime
 
 
 def is_known(tx: Transaction, sms: IncomingSms) -> bool:
@@ -110,6 +112,7 @@ def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
                 lane=row.lane,
                 text=tx.vault.decrypt(row.text, Ciphertext.MESSAGE),
             ),
+            row.received_at,
         )
         for row in rows
     ]

@@ -37,6 +37,7 @@ from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.models import (
     OPEN,
     QUEUED,
+    UNBOUND,
     UNFINISHED,
     AttemptEnd,
     Ciphertext,
@@ -92,11 +93,21 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """What a reply that tells of a participant hangs on."""
+
+    nkp: str
+    on_file: str | None  # the number on file when the phone was bound
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     reply_id: int
     attempts: int
     since: datetime  # when the wait for it began
     sms: OutgoingSms
+    age: timedelta  # since it was made
+    binding: Binding | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,7 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
         )
         .returning(
             *(replies.c.priority, replies.c.id, replies.c.text),
-            *(replies.c.attempts, replies.c.expires_at),
+            *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
         )
     ).all()
     return [_claimed(tx, lane, row) for row in sorted(taken)]
@@ -274,7 +285,7 @@ def drop_stale(tx: Transaction) -> list[int]:
     ended while it was on its way. Returns those that are past their time."""
     ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
     tx.connection.execute(
-        update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code="unbound")
+        update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
     )
     late = tx.connection.execute(
         update(replies)
@@ -292,9 +303,10 @@ def pause(attempts_made: int) -> timedelta:
 
 
 _concerned = (
-    select(phones.c.number, SINCE)
+    select(phones.c.number, bindings.c.nkp, bindings.c.on_file, SINCE)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
+    .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
     .where(replies.c.id == bindparam("reply_id"))
 )
 
@@ -303,15 +315,23 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )
-    number, since = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
+    concerned = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
     sms = OutgoingSms(
         attempt_id=begun.scalar_one(),
-        recipient=tx.vault.decrypt(number, Ciphertext.PHONE),
+        recipient=tx.vault.decrypt(concerned.number, Ciphertext.PHONE),
         lane=lane,
         text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
         lasts=row.expires_at - tx.now,
     )
-    return Claim(row.id, row.attempts, since, sms)
+    age, binding = tx.now - row.made_at, _binding(tx, concerned)
+    return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
+
+
+def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
+    if row.nkp is None:
+        return None
+    on_file = tx.vault.decrypt(row.on_file, Ciphertext.ON_FILE) if row.on_file else None
+    return Binding(tx.vault.decrypt(row.nkp, Ciphertext.NKP), on_file)
 
 
 def _end_attempt(

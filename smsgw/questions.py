@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, insert
@@ -46,9 +46,13 @@ def close(tx: Transaction, phone_id: int) -> None:
 
 
 def still_open(
-    tx: Transaction, row: Row[*tuple[Any, ...]]
+    tx: Transaction, row: Row[*tuple[Any, ...]], answered_at: datetime | None = None
 ) -> tuple[str | None, OpenQuestion | None]:
-    if row.asked is None or row.expires_at <= tx.now:
+    """`answered_at`: when a message came whose answer had to wait; it cannot mean a question that
+    was asked later, and was in time for one that has expired since."""
+    if row.asked is None or row.expires_at <= (answered_at or tx.now):
+        return None, None
+    if answered_at is not None and row.asked_at >= answered_at:
         return None, None
     asked = json.loads(tx.vault.decrypt(row.asked, Ciphertext.ASKED))
     if row.kind == QuestionKind.CONSENT:

@@ -40,6 +40,7 @@ from smsgw import cases, codes, guesses, pages, questions, registrations
 from smsgw.crypto import Unreadable
 from smsgw.models import (
     QUEUED,
+    UNBOUND,
     Ciphertext,
     MessageState,
     ReplyState,
@@ -100,6 +101,7 @@ _phone = (
         phones.c.language,
         _questions.c.kind,
         _questions.c.asked,
+        _questions.c.asked_at,
         _questions.c.expires_at,
         _last_message.c.text_hash,
         _last_message.c.received_at,
@@ -146,9 +148,15 @@ def check_key(rt: Runtime) -> None:
 
 
 def read(
-    tx: Transaction, number: str, *, code: str | None = None, case: str | None = None
+    tx: Transaction,
+    number: str,
+    *,
+    code: str | None = None,
+    case: str | None = None,
+    received_at: datetime | None = None,
 ) -> Known:
-    """`code` and `case` are what the message named: only what they open is looked up."""
+    """`code` and `case` are what the message named: only what they open is looked up.
+    `received_at`: of a message whose answer had to wait."""
     row = tx.connection.execute(_phone, {"hash": tx.vault.hash(number, "phone")}).first()
     if row is None:
         return Known(0, 0, Caller(phone=number), {}, None)
@@ -156,7 +164,7 @@ def read(
     held = tx.connection.execute(_bound, since).all()
     ids = {tx.vault.decrypt(binding.nkp, Ciphertext.NKP): binding.id for binding in held}
     guessed = guesses.count(tx, row.id)
-    asked, question = questions.still_open(tx, row)
+    asked, question = questions.still_open(tx, row, received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
     told = tx.vault.decrypt(row.last_text, Ciphertext.REPLY) if row.last_text else None
     is_repeatable = about is not None or row.last_binding_id is None
@@ -334,7 +342,7 @@ def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
     tx.connection.execute(
         update(replies)
         .where(replies.c.binding_id.in_(binding_ids), QUEUED)
-        .values(state=ReplyState.REFUSED, code="unbound")
+        .values(state=ReplyState.REFUSED, code=UNBOUND)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, exists, select
 
+from handlers.disclosure import is_still_theirs
 from handlers.ports import LedgerDown
 from smsgw import audit, outbox, unknowns
 from smsgw.audit import Act
@@ -51,7 +52,7 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         row = _reply(tx, reply_id)
         _check(rt, tx, row)
         nkp, on_file = _about(tx, row)
-    if nkp is not None and on_file is not None:
+    if nkp is not None:
         _check_number_on_file(rt, nkp, on_file)
     with rt.writing() as tx:
         row = _reply(tx, reply_id, is_locked=True)
@@ -117,14 +118,14 @@ def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
     return nkp, on_file
 
 
-def _check_number_on_file(rt: Runtime, nkp: str, on_file: str) -> None:
+def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
     """Another number on file ends a binding, which only the next message would notice. Raises
     NotResent."""
     try:
         participant = rt.ledger.participant(nkp)
     except LedgerDown:
         raise NotResent(Refusal.LEDGER_AWAY) from None
-    if participant is None or participant.phone != on_file:
+    if not is_still_theirs(participant, on_file):
         raise NotResent(Refusal.NUMBER_CHANGED)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
-from handlers import disclosure
+from handlers import context, disclosure
 from handlers.ports import LedgerDown
 from handlers.question import (
     CaseKind,
@@ -103,7 +103,7 @@ class Heard:
     text_hash: bytes
     gate: Gate
     is_ours: bool  # a reply of ours that comes back
-    owed: int | None  # the id it is stored under when its answer had to wait
+    owed: Owed | None  # where its answer had to wait
     actor: str
 
 
@@ -122,10 +122,10 @@ def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> An
 
 def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
     """Gives the answer that waited for the ledger. Raises NotStored while it still has to."""
-    return _settle(rt, owed.sms, owed.message_id, audit.PARTICIPANT)
+    return _settle(rt, owed.sms, owed, audit.PARTICIPANT)
 
 
-def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answer | None:
+def _settle(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Answer | None:
     started = time.perf_counter()
     try:
         heard = _heard(rt, sms, owed, actor)
@@ -141,7 +141,7 @@ def _settle(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Answ
     return answer
 
 
-def _heard(rt: Runtime, sms: IncomingSms, owed: int | None, actor: str) -> Heard:
+def _heard(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Heard:
     configuration = rt.configuration
     said = configuration.grammar.parse(sms.text)
     is_ours = configuration.own_words.are(sms.text)
@@ -173,7 +173,7 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
     with rt.reading() as tx:
         if heard.owed is None and inbox.is_known(tx, heard.sms):
             raise Repeated
-        known = _read(tx, number, heard.said) if number else None
+        known = _read(tx, number, heard) if number else None
     if known is None or not _may_be_answered(rt, known, heard.sms.lane):
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
@@ -233,11 +233,18 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
     return "" if is_secret else grammar.redact(text).text
 
 
-def _read(tx: Transaction, number: str, said: Command | Misread) -> Known:
-    code, case = said.fields.get("code"), said.fields.get("number")
-    return registry.read(
-        tx, number, code=str(code) if code else None, case=str(case) if case else None
-    )
+def _read(tx: Transaction, number: str, heard: Heard) -> Known:
+    """With what a code or a case's number opens, also where YA says that it was meant."""
+    received_at = heard.owed.received_at if heard.owed else None
+    known = registry.read(tx, number, **_opens(heard.said), received_at=received_at)
+    meant = context.meant(heard.said, known.caller)
+    opens = _opens(meant) if meant else {}
+    return registry.read(tx, number, **opens, received_at=received_at) if opens else known
+
+
+def _opens(said: Command | Misread) -> dict[str, str]:
+    named = {"code": said.fields.get("code"), "case": said.fields.get("number")}
+    return {what: str(value) for what, value in named.items() if value}
 
 
 # Twilio's OptOutType: the carrier has answered, and blocked or unblocked the phone, itself.
@@ -296,7 +303,7 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
 
 def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:
     if heard.owed is not None:
-        return inbox.settle(tx, heard.owed, verdict)
+        return inbox.settle(tx, heard.owed.message_id, verdict)
     phone_id, version = known.phone_id if known else None, heard.configuration.version
     return inbox.accept(tx, heard.sms, phone_id, heard.text_hash, verdict, version)
 

@@ -1,15 +1,23 @@
-"""What waits in a lane leaves by its carrier: claimed, sent, recorded."""
+"""What waits in a lane leaves by its carrier: claimed, sent, recorded.
+
+What tells of a participant passes once more the gate that it passed when it was made: their number
+on file may be another person's by now.
+"""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from handlers.disclosure import is_still_theirs
+from handlers.ports import LedgerDown
 from smsgw import lanes, logs, outbox
 from smsgw.carriers import http
-from smsgw.carriers.base import Carrier, Ending, SendError
+from smsgw.carriers.base import Ending, SendError
+from smsgw.models import UNBOUND
 from smsgw.outbox import Claim, Sent
 from smsgw.runtime import Runtime
 
@@ -18,6 +26,7 @@ log = logs.get(__name__)
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
+JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
 
 
@@ -47,9 +56,7 @@ def drain(
                 room = SENDERS - len(sending) if has_time else 0
                 claims, come_back = _claim(rt, carrier, lane, room)
                 now = time.monotonic()
-                sending |= {
-                    pool.submit(_send, rt.carriers[carrier], claim, now) for claim in claims
-                }
+                sending |= {pool.submit(_send, rt, carrier, claim, now) for claim in claims}
                 if not sending:
                     return come_back if has_time else 0.0
                 ended, sending = wait(sending, return_when=FIRST_COMPLETED)
@@ -88,16 +95,36 @@ def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
         outbox.record(tx, results)
 
 
-def _send(carrier: Carrier, claim: Claim, claimed: float) -> Sent:
-    """Not at all once its lease is nearly over: somebody else may have concluded something."""
-    http.SEND_BY.set(claimed + LAST_MOMENT)
+def sent(rt: Runtime, carrier: str, claim: Claim) -> Sent:
+    """Posts it, if it may still be told."""
     try:
-        if time.monotonic() > claimed + LAST_MOMENT:
-            raise SendError(Ending.RETRY, "too late")
-        return Sent(claim, carrier_ref=carrier.send(claim.sms))
+        if not _may_be_told(rt, claim):
+            raise SendError(Ending.REFUSED, UNBOUND)
+        return Sent(claim, carrier_ref=rt.carriers[carrier].send(claim.sms))
     except SendError as error:
         log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
         return Sent(claim, error=error)
     except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
         log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
         return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))
+
+
+def _may_be_told(rt: Runtime, claim: Claim) -> bool:
+    """Raises SendError where that cannot be known now."""
+    if claim.binding is None:
+        return True
+    try:
+        participant = rt.ledger.participant(claim.binding.nkp)
+    except LedgerDown:
+        if claim.age < JUST_MADE:
+            return True
+        raise SendError(Ending.RETRY, "ledger away") from None
+    return is_still_theirs(participant, claim.binding.on_file)
+
+
+def _send(rt: Runtime, carrier: str, claim: Claim, claimed: float) -> Sent:
+    """Not at all once its lease is nearly over: somebody else may have concluded something."""
+    http.SEND_BY.set(claimed + LAST_MOMENT)
+    if time.monotonic() > claimed + LAST_MOMENT:
+        return Sent(claim, error=SendError(Ending.RETRY, "too late"))
+    return sent(rt, carrier, claim)

@@ -74,6 +74,7 @@ class ReplyState(StrEnum):
     DELIVERED = "delivered"
 
 
+UNBOUND = "unbound"  # the code of a reply that was refused since its binding ended
 WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 

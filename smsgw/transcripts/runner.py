@@ -19,13 +19,13 @@ from smsgw import (
     phone,
     responder,
     runtime,
+    sending,
 )
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.models import attempts
-from smsgw.outbox import Sent
 from smsgw.responder import Answer
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime
@@ -202,13 +202,12 @@ class Talk:
     def _send(self) -> None:
         """What is due, one after the other: the threads of `sending.drain` would only cost time
         where nobody waits for a carrier."""
-        carrier = self._rt.carriers[CARRIER]
         is_more = True
         while is_more:
             with self._rt.writing() as tx:
                 claims = outbox.claim(tx, CARRIER, LANE, AT_ONCE)
             if claims:
-                sent = [Sent(each, carrier_ref=carrier.send(each.sms)) for each in claims]
+                sent = [sending.sent(self._rt, CARRIER, each) for each in claims]
                 with self._rt.writing() as tx:
                     outbox.record(tx, sent)
             is_more = len(claims) == AT_ONCE
