@@ -89,6 +89,7 @@ class Words:
     )  # kind of slot -> value -> words that mean it
     services: tuple[Service, ...] = ()
     either: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
-    pins: tuple[str, ...] = ()  # come before a PIN, an OTP, a password
-    mothers: tuple[str, ...] = ()  # come before a mother's name
+    pins: tuple[str, ...] = ()  # stand beside a PIN, an OTP
+    passwords: tuple[str, ...] = ()  # come before a password
+    mothers: tuple[str, ...] = ()  # stand beside a mother's name
     banking: tuple[str, ...] = ()  # keywords that banks want a PIN after

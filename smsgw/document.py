@@ -559,6 +559,7 @@ def _words(raw: Mapping[str, Any]) -> Words:
         ),
         either={word: (first, second) for word, (first, second) in raw.get("either", {}).items()},
         pins=tuple(secrets.get("pins", ())),
+        passwords=tuple(secrets.get("passwords", ())),
         mothers=tuple(secrets.get("mothers", ())),
         banking=tuple(secrets.get("banking", ())),
     )
