@@ -242,7 +242,7 @@ def talk(
     )
     is_more = len(said) + len(told) > limit
     shown = [_sms(tx, each, is_ours=ours, with_text=with_texts) for _, ours, each in newest]
-    number = _number(tx, row.number)
+    number = _number(tx, row.number, row.id)
     if number is not None and not with_texts:
         number = phone.mask(number)
     return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
@@ -310,12 +310,12 @@ def _received(tx: Transaction, id_: int) -> datetime | None:
 
 def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Seen:
     values = row._asdict()
-    number = _number(tx, values.pop("number"))
+    number = _number(tx, values.pop("number"), row.id)
     return Seen(**values, number=phone.mask(number) if number else None)
 
 
-def _number(tx: Transaction, sealed: bytes | None) -> str | None:
-    return tx.vault.decrypt(sealed, Ciphertext.PHONE) if sealed else None
+def _number(tx: Transaction, sealed: bytes | None, row: int) -> str | None:
+    return tx.opened(sealed, Ciphertext.PHONE, row)
 
 
 def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
@@ -346,14 +346,14 @@ def _of_phone(
 
 def _sms(tx: Transaction, row: Row[Any], *, is_ours: bool, with_text: bool) -> Sms:
     if not is_ours:
-        shown = _text(tx, row.text, Ciphertext.MESSAGE) if with_text else None
+        shown = _text(tx, row.text, Ciphertext.MESSAGE, row.id) if with_text else None
         told = {"keyword": row.keyword, "outcome": row.outcome}
         return Sms(row.received_at, False, row.id, row.state, shown, row.text is None, **told)
     is_secret = row.wording in SECRET
-    shown = _text(tx, row.text, Ciphertext.REPLY) if with_text and not is_secret else None
+    shown = _text(tx, row.text, Ciphertext.REPLY, row.id) if with_text and not is_secret else None
     told = {"is_secret": is_secret, "segments": row.segments}
     return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)
 
 
-def _text(tx: Transaction, sealed: bytes | None, name: Ciphertext) -> str | None:
-    return None if sealed is None else tx.vault.decrypt(sealed, name)
+def _text(tx: Transaction, sealed: bytes | None, name: Ciphertext, row: int) -> str | None:
+    return tx.opened(sealed, name, row)

@@ -114,12 +114,12 @@ def assign(tx: Transaction, number: str, operator_id: int) -> bool:
 def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetime, str, str]]:
     """What officers told the person: when, where that SMS is, and its text."""
     rows = tx.connection.execute(
-        select(replies.c.made_at, replies.c.state, replies.c.text)
+        select(replies.c.id, replies.c.made_at, replies.c.state, replies.c.text)
         .where(replies.c.message_id == case.message_id, replies.c.wording == wording)
         .order_by(replies.c.id)
     )
     return [
-        (row.made_at, row.state, tx.vault.decrypt(row.text, Ciphertext.REPLY) if row.text else "")
+        (row.made_at, row.state, tx.opened(row.text, Ciphertext.REPLY, row.id) or "")
         for row in rows
     ]
 
@@ -143,9 +143,8 @@ def told(tx: Transaction, case: Row[Any]) -> Told:
         .join_from(phones, messages, messages.c.id == case.message_id)
         .where(phones.c.id == case.phone_id)
     ).one()
-    text = tx.vault.decrypt(row.text, Ciphertext.MESSAGE) if row.text else ""
-    number = tx.vault.decrypt(row.number, Ciphertext.PHONE) if row.number else ""
-    return Told(number, text)
+    text = tx.opened(row.text, Ciphertext.MESSAGE, case.message_id) or ""
+    return Told(tx.opened(row.number, Ciphertext.PHONE, case.phone_id) or "", text)
 
 
 def close(tx: Transaction, number: str) -> bool:

@@ -68,7 +68,7 @@ def frozen(tx: Transaction, limit: int) -> list[Frozen]:
     sent = codes.alias()
     last = select(func.max(sent.c.id)).where(sent.c.nkp_hash == freezes.c.nkp_hash)
     rows = tx.connection.execute(
-        select(freezes.c.nkp_hash, freezes.c.at, codes.c.nkp, codes.c.on_file)
+        select(freezes.c.nkp_hash, freezes.c.at, codes.c.id, codes.c.nkp, codes.c.on_file)
         .outerjoin_from(freezes, codes, codes.c.id == last.correlate(freezes).scalar_subquery())
         .order_by(freezes.c.at.desc(), freezes.c.nkp_hash)
         .limit(limit)
@@ -88,15 +88,15 @@ def thaw(tx: Transaction, key: str) -> bytes | None:
 
 
 def _as_frozen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Frozen:
-    nkp = tx.vault.decrypt(row.nkp, Ciphertext.CLAIMED_NKP) if row.nkp else None
-    on_file = tx.vault.decrypt(row.on_file, Ciphertext.CLAIMED_ON_FILE) if row.on_file else None
+    nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id)
+    on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id)
     return Frozen(row.nkp_hash.hex(), row.at, nkp, on_file)
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
     """What `code`, typed on this phone, opens."""
     row = tx.connection.execute(
-        select(codes.c.nkp, codes.c.on_file).where(
+        select(codes.c.id, codes.c.nkp, codes.c.on_file).where(
             codes.c.phone_id == phone_id,
             codes.c.code_hash == _code_hash(tx, phone_id, code),
             *_still_good(tx),
@@ -104,8 +104,9 @@ def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
     ).first()
     if row is None:
         return None
-    nkp = tx.vault.decrypt(row.nkp, Ciphertext.CLAIMED_NKP)
-    return Claimed(nkp, tx.vault.decrypt(row.on_file, Ciphertext.CLAIMED_ON_FILE))
+    nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id)
+    on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id)
+    return Claimed(nkp, on_file) if nkp is not None and on_file is not None else None
 
 
 def is_awaited(tx: Transaction, phone_id: int) -> bool:

@@ -107,14 +107,16 @@ class Vault:
         return bytes([key]) + nonce + sealed
 
     def decrypt(self, ciphertext: bytes, column: str) -> str:
-        cipher = self._cipher(ciphertext[0])
+        """Raises Unreadable."""
+        cipher = self._cipher(ciphertext[0]) if ciphertext else None
         if cipher is None:
             raise Unreadable(f"{column} was written with a key that is not here")
         nonce, body = ciphertext[1 : 1 + NONCE_OCTETS], ciphertext[1 + NONCE_OCTETS :]
         try:
             opened = cipher.decrypt(nonce, body, column.encode())
-        except InvalidTag:
-            raise Unreadable(f"{column} was written with another SMSGW_SECRET_KEY") from None
+        except (InvalidTag, ValueError):
+            told = "was written with another SMSGW_SECRET_KEY, or is damaged"
+            raise Unreadable(f"{column} {told}") from None
         return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:

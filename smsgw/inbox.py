@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import tallies
@@ -93,29 +94,43 @@ def give_up(tx: Transaction, message_id: int) -> None:
     tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
 
 
+def is_owing(tx: Transaction) -> bool:
+    """Whether a message waits for its answer."""
+    waiting = exists().where(messages.c.state == MessageState.RECEIVED)
+    return bool(tx.connection.execute(select(waiting)).scalar_one())
+
+
+def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
+    """Gives up what waits for its answer and cannot be opened; returns the ids."""
+    lost = [row.id for row in _waiting(tx, limit) if _opened(tx, row) is None]
+    for message_id in lost:
+        give_up(tx, message_id)
+    return lost
+
+
 def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
-    """Messages that wait for their answer, oldest first."""
-    rows = tx.connection.execute(
+    """Messages that wait for their answer, oldest first; without those that cannot be opened."""
+    opened = (_opened(tx, row) for row in _waiting(tx, limit))
+    return [each for each in opened if each is not None]
+
+
+def _waiting(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
+    return tx.connection.execute(
         select(messages, phones.c.number)
         .join(phones, phones.c.id == messages.c.phone_id)
         .where(messages.c.state == MessageState.RECEIVED)
         .order_by(messages.c.id)
         .limit(limit)
-    )
-    return [
-        Owed(
-            row.id,
-            IncomingSms(
-                carrier=row.carrier,
-                carrier_ref=row.carrier_ref,
-                sender=tx.vault.decrypt(row.number, Ciphertext.PHONE),
-                lane=row.lane,
-                text=tx.vault.decrypt(row.text, Ciphertext.MESSAGE),
-            ),
-            row.received_at,
-        )
-        for row in rows
-    ]
+    ).all()
+
+
+def _opened(tx: Transaction, row: Row[Any]) -> Owed | None:
+    sender = tx.opened(row.number, Ciphertext.PHONE, row.phone_id)
+    text = tx.opened(row.text, Ciphertext.MESSAGE, row.id)
+    if sender is None or text is None:
+        return None
+    sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)
+    return Owed(row.id, sms, row.received_at)
 
 
 def _told(verdict: Verdict) -> dict[str, str | None]:

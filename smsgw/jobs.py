@@ -13,6 +13,7 @@ from functools import wraps
 from threading import Event, Timer
 from typing import ParamSpec
 
+import rq.job
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
@@ -47,6 +48,7 @@ TURN = 1.0  # seconds that a lane has a worker for itself while others wait
 TASK_TURN = 0.2  # seconds that an operator's task has
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
+QUEUE_AGAIN = 5.0  # seconds until a worker tries again
 JOB_LIMIT = 180  # seconds; jobs end by themselves long before
 KEEP_FAILURES = 86_400  # seconds
 OWED_AT_ONCE, UNKNOWN_AT_ONCE = 1000, 100
@@ -121,6 +123,9 @@ def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> lis
     """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest."""
     answers: list[Answer] = []
     failed = 0
+    with rt.writing() as tx:
+        for message_id in inbox.fail_unreadable(tx, OWED_AT_ONCE):
+            log.error("an owed message cannot be opened", message=message_id)
     with rt.reading() as tx:
         waiting = inbox.owed(tx, OWED_AT_ONCE)
     for owed in waiting:
@@ -155,7 +160,8 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
     for unknown in waiting:
         if is_over():
             return
-        books = None if unknown.carrier in mute else _books(rt, unknown, mute)
+        is_asked = unknown.is_readable and unknown.carrier not in mute
+        books = _books(rt, unknown, mute) if is_asked else None
         with rt.writing() as tx:
             how = unknowns.settle(tx, unknown, books, may_resend=may_resend)
         log.info("settled" if how else "in doubt", reply=unknown.reply_id, how=how)
@@ -223,8 +229,8 @@ def sweep(rt: Runtime) -> None:
         tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx)
-        is_owing = bool(inbox.owed(tx, 1))
-        is_in_doubt = bool(unknowns.due(tx, 1))
+        is_owing = inbox.is_owing(tx)
+        is_in_doubt = unknowns.is_due(tx)
         left = tasks.due(tx)
     _beat(rt, CLOCK_BEATS)
     for carrier, lane in lanes:
@@ -239,22 +245,67 @@ def sweep(rt: Runtime) -> None:
 
 
 def work(rt: Runtime) -> None:
-    """Runs jobs until the process is told to stop; what is in hand is finished. Raises NoQueue."""
+    """Runs jobs until the process is told to stop; what is in hand is finished. A Redis that is
+    full or away is waited for. Raises NoQueue."""
     if rt.redis_url is None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
     RUNTIME.set(rt)
     connection = Redis.from_url(rt.redis_url)
-    worker = Worker(
-        [_queue(connection)],
-        connection=connection,
-        serializer=JSONSerializer,
-        log_job_description=False,
-    )
-    worker.work(logging_level="WARNING")
+    while not STOPPING.is_set():
+        worker = Worker(
+            [_queue(connection)],
+            connection=connection,
+            serializer=JSONSerializer,
+            log_job_description=False,
+        )
+        try:
+            worker.work(logging_level="WARNING")
+        except RedisError as error:
+            log.error("the queue cannot be used", error=type(error).__name__)
+            STOPPING.wait(QUEUE_AGAIN)
+        else:
+            return
+
+
+class UnknownJob(Exception):
+    """A job in the queue that is none of ours."""
+
+
+class Job(rq.job.Job):
+    """Runs what JOBS names and nothing else: who can write to the queue could otherwise name any
+    function of any library, which rq would import and call. Callbacks are functions too."""
+
+    @property
+    def func(self) -> Callable[..., None]:
+        """Raises UnknownJob."""
+        work = JOBS.get(str(self.func_name)) if self.instance is None else None
+        if work is None:
+            raise UnknownJob
+        return work
+
+    @property
+    def success_callback(self) -> None:
+        return None
+
+    @property
+    def failure_callback(self) -> None:
+        return None
+
+    @property
+    def stopped_callback(self) -> None:
+        return None
+
+
+JOBS = {
+    f"{work.__module__}.{work.__qualname__}": work
+    for work in (drain_lane, answer_waiting, settle_unknown, do_task, beat)
+}
 
 
 class Worker(SimpleWorker):
     """Runs jobs in its own process, and lets the one in hand know when to come to an end."""
+
+    job_class = Job
 
     def handle_warm_shutdown_request(self) -> None:
         STOPPING.set()
@@ -337,7 +388,14 @@ def _books(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | N
 def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
     """Nobody needs to hint in the meantime. If this process dies, the sweep does."""
     key = f"hint:{carrier}:{lane}"
-    if rt.redis is not None and rt.redis.set(key, "1", nx=True, px=round(seconds * 1000)):
+    try:
+        is_first = rt.redis is not None and rt.redis.set(
+            key, "1", nx=True, px=round(seconds * 1000)
+        )
+    except RedisError as error:
+        log.warning("the queue is away", error=type(error).__name__)
+        return
+    if is_first:
         timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))
         timer.daemon = True
         timer.start()
@@ -351,8 +409,9 @@ def _beat(rt: Runtime, key: str) -> None:
 
 
 def _forget(rt: Runtime, key: str) -> None:
-    if rt.redis is not None:
-        rt.redis.delete(key)
+    with contextlib.suppress(RedisError):
+        if rt.redis is not None:
+            rt.redis.delete(key)
 
 
 def _queue(connection: Redis) -> Queue:

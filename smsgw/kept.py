@@ -78,6 +78,6 @@ def remove(tx: Transaction, number: int, actor: str) -> None:
 
 
 def _kept(tx: Transaction, row: Row[Any]) -> Kept:
-    name = tx.vault.decrypt(row.name, Ciphertext.TRANSCRIPT_NAME)
-    text = tx.vault.decrypt(row.text, Ciphertext.TRANSCRIPT)
+    name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, row.id) or f"transcript {row.id}"
+    text = tx.opened(row.text, Ciphertext.TRANSCRIPT, row.id) or ""
     return Kept(row.id, name, text, row.made_at, row.made_by)

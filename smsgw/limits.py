@@ -48,6 +48,7 @@ TOLD_EVERY = 60.0  # seconds between two alarms of one process
 class Candidate:
     """A message that would be answered, by the keyed hashes that tell it from others."""
 
+    message: str  # the carrier's name of it: however often it is delivered, it counts once
     phone: str
     words: str  # of its normal form
     shape: str  # of its normal form with every digit the same
@@ -100,9 +101,17 @@ class Gate:
     def _key(self, kind: str) -> str:
         return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
+    def give_back(self) -> None:
+        """What was taken for an answer that could not be stored; the carrier delivers again."""
+        for key, is_taken in self._told.items():
+            if is_taken and key != "room":
+                self._counters.give_back(key, self._candidate.message)
+        self._told.clear()
+
     def _take(self, key: str, rates: Sequence[Rate]) -> bool:
         if key not in self._told:
-            self._told[key] = self._counters.take(key, rates, self._candidate.at)
+            name, at = self._candidate.message, self._candidate.at
+            self._told[key] = self._counters.take(key, rates, at, name)
         return self._told[key]
 
 
@@ -136,16 +145,17 @@ class Counters:
             with self._lock:
                 self._begun.pop(message).set()
 
-    def take(self, key: str, rates: Sequence[Rate], at: datetime) -> bool:
-        """Whether there is room for one more; if so it is taken."""
-        item = RateItem("1", round(at.timestamp() * 1000))
+    def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
+        """Whether there is room for one more; if so it is taken. `name`: by which it can be given
+        back."""
+        item = RateItem(name, round(at.timestamp() * 1000))
         redis = self._reachable()
         if redis is not None:
             try:
-                return self._shared(redis, f"limit:{key}", rates).put(item) is True
+                return self._shared(redis, f"limit:{key}", rates, name).put(item) is True
             except NoScriptError:  # it was restarted
                 self._script = None
-                return self.take(key, rates, at)
+                return self.take(key, rates, at, name)
             except RedisError as error:
                 self._left_alone(error)
         with self._lock:
@@ -155,6 +165,20 @@ class Counters:
                 self._buckets.popitem(last=False)
             bucket.leak(item.timestamp)
             return bucket.put(item)
+
+    def give_back(self, key: str, name: str) -> None:
+        redis = self._reachable()
+        if redis is not None:
+            try:
+                redis.zrem(f"limit:{key}", _member(name))
+            except RedisError as error:
+                self._left_alone(error)
+            else:
+                return
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                bucket.items = [item for item in bucket.items if item.name != name]
 
     def is_full(self, key: str, rates: Sequence[Rate]) -> bool:
         """Whether `take` would find no room, of a key that counts one day."""
@@ -212,27 +236,37 @@ class Counters:
         self._asks_at = time.monotonic() + ASK_AGAIN
         log.warning("this process counts for itself", error=type(error).__name__)
 
-    def _shared(self, redis: Redis, key: str, rates: Sequence[Rate]) -> RedisBucket:
+    def _shared(self, redis: Redis, key: str, rates: Sequence[Rate], name: str) -> RedisBucket:
         if self._script is None:
             self._script = str(redis.script_load(LuaScript.PUT_ITEM))
         longest = max(rate.interval for rate in rates)
-        client: Any = _Forgetting(redis, longest)
+        client: Any = _Forgetting(redis, longest, name)
         return RedisBucket(list(rates), client, key, self._script)
 
 
 class _Forgetting:
-    """The limiter's client: in the same trip what no window holds any more goes."""
+    """The limiter's client: in the same trip what no window holds any more goes. What has a name is
+    counted by it, where the limiter would make one up."""
 
-    def __init__(self, redis: Redis, longest: int) -> None:
+    def __init__(self, redis: Redis, longest: int, name: str) -> None:
         self._redis = redis
         self._longest = longest  # milliseconds
+        self._name = name
 
-    def evalsha(self, script: str, keys: int, key: str, now: int, *rest: object) -> object:
+    def evalsha(
+        self, script: str, keys: int, key: str, now: int, weight: int, named: str, *rest: object
+    ) -> object:
+        rest = (weight, f"{self._name}:" if self._name else named, *rest)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zremrangebyscore(key, 0, now - self._longest - 1)
         pipeline.evalsha(script, keys, key, now, *rest)  # type: ignore[arg-type]
         pipeline.pexpire(key, self._longest)
         return pipeline.execute()[1]
+
+
+def _member(name: str) -> str:
+    """As the limiter's script writes the first of an item."""
+    return f"{name}:1"
 
 
 def _is_passive(keyword: str | None, outcome: str) -> bool:

@@ -103,7 +103,7 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     grammar, read = reader(text)
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
-        texts = [tx.vault.decrypt(row.text, Ciphertext.MESSAGE) for row in rows[:most]]
+        texts = [tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "" for row in rows[:most]]
     aside = read.words.fillers | read.words.courtesy
     shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
     found = [

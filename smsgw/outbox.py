@@ -34,11 +34,13 @@ from sqlalchemy import (
 
 from smsgw import gsm7
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
+from smsgw.crypto import Unreadable
 from smsgw.models import (
     OPEN,
     QUEUED,
     UNBOUND,
     UNFINISHED,
+    UNREADABLE,
     AttemptEnd,
     Ciphertext,
     Priority,
@@ -200,7 +202,8 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
             *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
         )
     ).all()
-    return [_claimed(tx, lane, row) for row in sorted(taken)]
+    claims = (_claimed(tx, lane, row) for row in sorted(taken))
+    return [claim for claim in claims if claim is not None]
 
 
 def record(tx: Transaction, results: Sequence[Sent]) -> None:
@@ -303,7 +306,8 @@ def pause(attempts_made: int) -> timedelta:
 
 
 _concerned = (
-    select(phones.c.number, bindings.c.nkp, bindings.c.on_file, SINCE)
+    select(phones.c.number, replies.c.phone_id, replies.c.binding_id, SINCE)
+    .add_columns(bindings.c.nkp, bindings.c.on_file)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
@@ -311,27 +315,38 @@ _concerned = (
 )
 
 
-def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim:
+def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | None:
+    """None where something it needs cannot be opened: that reply is refused."""
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )
     concerned = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
-    sms = OutgoingSms(
-        attempt_id=begun.scalar_one(),
-        recipient=tx.vault.decrypt(concerned.number, Ciphertext.PHONE),
-        lane=lane,
-        text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
-        lasts=row.expires_at - tx.now,
-    )
-    age, binding = tx.now - row.made_at, _binding(tx, concerned)
+    attempt_id = begun.scalar_one()
+    recipient = tx.opened(concerned.number, Ciphertext.PHONE, concerned.phone_id)
+    text = tx.opened(row.text, Ciphertext.REPLY, row.id)
+    try:
+        binding = _binding(tx, concerned)
+    except Unreadable:
+        binding, text = None, None
+    if recipient is None or text is None:
+        news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None}
+        _move(tx, row.id, news | {"code": UNREADABLE}, row.attempts)
+        _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, UNREADABLE)
+        return None
+    sms = OutgoingSms(attempt_id, recipient, lane, text, row.expires_at - tx.now)
+    age = tx.now - row.made_at
     return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
 
 
 def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
-    if row.nkp is None:
+    """Raises Unreadable."""
+    if row.binding_id is None:
         return None
-    on_file = tx.vault.decrypt(row.on_file, Ciphertext.ON_FILE) if row.on_file else None
-    return Binding(tx.vault.decrypt(row.nkp, Ciphertext.NKP), on_file)
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id)
+    if nkp is None or (on_file is None and row.on_file is not None):
+        raise Unreadable("bindings")
+    return Binding(nkp, on_file)
 
 
 def _end_attempt(

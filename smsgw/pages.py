@@ -25,17 +25,20 @@ def keep(tx: Transaction, phone_id: int, texts: list[str]) -> None:
 
 
 def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
-    """Of a row with `pages` and `pages_expire_at`."""
+    """Of a row with the phone's `id`, `pages` and `pages_expire_at`."""
     if row.pages is None or row.pages_expire_at <= tx.now:
         return []
-    texts: list[str] = json.loads(tx.vault.decrypt(row.pages, Ciphertext.PAGES))
+    opened = tx.opened(row.pages, Ciphertext.PAGES, row.id)
+    texts: list[str] = json.loads(opened) if opened else []
     return texts
 
 
 def turn(tx: Transaction, phone_id: int) -> None:
     row = tx.connection.execute(
-        select(pages.c.texts.label("pages"), pages.c.expires_at.label("pages_expire_at")).where(
-            pages.c.phone_id == phone_id
-        )
+        select(
+            pages.c.phone_id.label("id"),
+            pages.c.texts.label("pages"),
+            pages.c.expires_at.label("pages_expire_at"),
+        ).where(pages.c.phone_id == phone_id)
     ).first()
     keep(tx, phone_id, held(tx, row)[1:] if row else [])

@@ -54,7 +54,10 @@ def still_open(
         return None, None
     if answered_at is not None and row.asked_at >= answered_at:
         return None, None
-    asked = json.loads(tx.vault.decrypt(row.asked, Ciphertext.ASKED))
+    opened = tx.opened(row.asked, Ciphertext.ASKED, row.id)
+    if opened is None:
+        return None, None
+    asked = json.loads(opened)
     if row.kind == QuestionKind.CONSENT:
         return asked["text"], Consent(asked["nkp"])
     command = _restored(asked["command"])

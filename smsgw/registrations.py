@@ -49,10 +49,11 @@ def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
 
 
 def given(tx: Transaction, row: Row[Any]) -> Given | None:
-    """None once its time is over."""
-    if row.given is None:
+    """None once its time is over, or where it cannot be opened."""
+    opened = tx.opened(row.given, Ciphertext.GIVEN, row.id)
+    if opened is None:
         return None
-    held = json.loads(tx.vault.decrypt(row.given, Ciphertext.GIVEN))
+    held = json.loads(opened)
     born = held["birth_date"]
     return Given(**{**held, "birth_date": date.fromisoformat(born) if born else None})
 

@@ -107,6 +107,7 @@ _phone = (
         _last_message.c.received_at,
         _last_message.c.state.label("message_state"),
         _its_reply.c.state.label("reply_state"),
+        _last_reply.c.id.label("last_reply_id"),
         _last_reply.c.text.label("last_text"),
         _last_reply.c.binding_id.label("last_binding_id"),
         _pages.c.texts.label("pages"),
@@ -161,16 +162,16 @@ def read(
     if row is None:
         return Known(0, 0, Caller(phone=number), {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
-    held = tx.connection.execute(_bound, since).all()
-    ids = {tx.vault.decrypt(binding.nkp, Ciphertext.NKP): binding.id for binding in held}
+    held = _opened(tx, tx.connection.execute(_bound, since))
+    ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     guessed = guesses.count(tx, row.id)
     asked, question = questions.still_open(tx, row, received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
-    told = tx.vault.decrypt(row.last_text, Ciphertext.REPLY) if row.last_text else None
+    told = tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id)
     is_repeatable = about is not None or row.last_binding_id is None
     caller = Caller(
         phone=number,
-        bound=tuple(_as_bound(tx, binding) for binding in held),
+        bound=tuple(held.values()),
         open=question,
         asked=asked,
         locked=guessed >= guesses.GUESSES_ALLOWED,
@@ -186,10 +187,9 @@ def read(
 def hold(tx: Transaction, phone_id: int) -> Known | None:
     """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
     whose = select(phones.c.number).where(phones.c.id == phone_id)
-    number = tx.connection.execute(whose.with_for_update()).scalar_one()
-    if number is None:
-        return None
-    return advance(tx, read(tx, tx.vault.decrypt(number, Ciphertext.PHONE)))
+    sealed = tx.connection.execute(whose.with_for_update()).scalar_one()
+    number = tx.opened(sealed, Ciphertext.PHONE, phone_id)
+    return advance(tx, read(tx, number)) if number is not None else None
 
 
 def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Caller, str]]:
@@ -202,18 +202,23 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
     for row in tx.connection.execute(
         _in_use.where(bindings.c.phone_id.in_(phone_ids)), {"used_since": tx.now - UNUSED_FOR}
     ):
-        held.setdefault(row.phone_id, []).append(_as_bound(tx, row))
+        held.setdefault(row.phone_id, []).extend(_opened(tx, [row]).values())
     guessed = guesses.counts(tx, phone_ids)
+    opened = (
+        (row, tx.opened(row.number, Ciphertext.PHONE, row.id))
+        for row in tx.connection.execute(whose)
+    )
     return {
         row.id: (
             Caller(
-                phone=tx.vault.decrypt(row.number, Ciphertext.PHONE),
+                phone=number,
                 bound=tuple(held.get(row.id, ())),
                 locked=guessed.get(row.id, 0) >= guesses.GUESSES_ALLOWED,
             ),
             row.language,
         )
-        for row in tx.connection.execute(whose)
+        for row, number in opened
+        if number is not None
     }
 
 
@@ -288,7 +293,11 @@ def bind(
     """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
     ended = _end(tx, bindings.c.nkp_hash == nkp_hash)
-    lost = [_lost(tx, row.phone_id, nkp) for row in ended if row.phone_id != known.phone_id]
+    lost = [
+        notice
+        for row in ended
+        if row.phone_id != known.phone_id and (notice := _lost(tx, row.phone_id, nkp))
+    ]
     codes.spend(tx, known.phone_id, nkp)
     registrations.bound(tx, known.phone_id, nkp)
     row = {
@@ -311,11 +320,11 @@ def bind(
 def bound_to(tx: Transaction, nkp: str) -> str | None:
     """The phone that `nkp` is bound to now."""
     found = tx.connection.execute(
-        select(phones.c.number)
+        select(phones.c.id, phones.c.number)
         .join_from(bindings, phones)
         .where(bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"), bindings.c.ended_at.is_(None))
-    ).scalar_one_or_none()
-    return tx.vault.decrypt(found, Ciphertext.PHONE) if found else None
+    ).one_or_none()
+    return tx.opened(found.number, Ciphertext.PHONE, found.id) if found else None
 
 
 def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
@@ -364,9 +373,15 @@ def language_of(tx: Transaction, phone_id: int) -> str:
     return str(chosen.scalar_one())
 
 
-def _as_bound(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Bound:
-    on_file = tx.vault.decrypt(row.on_file, Ciphertext.ON_FILE) if row.on_file else None
-    return Bound(tx.vault.decrypt(row.nkp, Ciphertext.NKP), on_file)
+def _opened(tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int, Bound]:
+    """Bindings by their ids; one that cannot be opened lets nobody ask for anything."""
+    held = {}
+    for row in rows:
+        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id)
+        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id)
+        if nkp is not None and (on_file is not None or row.on_file is None):
+            held[row.id] = Bound(nkp, on_file)
+    return held
 
 
 def _end(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -421,10 +436,10 @@ def _phone_id(tx: Transaction, number: str) -> int:
     return int(found) if found is not None else _add(tx, number)
 
 
-def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice:
+def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
     number = tx.connection.execute(select(phones.c.number).where(phones.c.id == phone_id))
-    told = tx.vault.decrypt(number.scalar_one(), Ciphertext.PHONE)
-    return Notice(phone_id, told, nkp, replaced(nkp))
+    told = tx.opened(number.scalar_one(), Ciphertext.PHONE, phone_id)
+    return Notice(phone_id, told, nkp, replaced(nkp)) if told is not None else None
 
 
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:

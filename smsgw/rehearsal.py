@@ -265,7 +265,7 @@ def _batch(rt: Runtime, since: datetime, found: Found) -> list[Message]:
     )
     with rt.reading() as tx:
         return [
-            Message(row.id, row.phone_id, tx.vault.decrypt(row.text, Ciphertext.MESSAGE))
+            Message(row.id, row.phone_id, tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "")
             for row in tx.connection.execute(rows)
         ]
 

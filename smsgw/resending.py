@@ -52,6 +52,8 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         row = _reply(tx, reply_id)
         _check(rt, tx, row)
         nkp, on_file = _about(tx, row)
+        if row.binding_id is not None and nkp is None:
+            raise NotResent(Refusal.UNBOUND)
     if nkp is not None:
         _check_number_on_file(rt, nkp, on_file)
     with rt.writing() as tx:
@@ -113,9 +115,10 @@ def _is_bound(tx: Transaction, row: Row[Any]) -> bool:
 
 def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
     """The participant it tells of, and what their number on file was when they were bound."""
-    nkp = tx.vault.decrypt(row.nkp, Ciphertext.NKP) if row.nkp else None
-    on_file = tx.vault.decrypt(row.on_file, Ciphertext.ON_FILE) if row.on_file else None
-    return nkp, on_file
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id)
+    is_damaged = row.on_file is not None and on_file is None
+    return (None, None) if is_damaged else (nkp, on_file)
 
 
 def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
@@ -131,7 +134,9 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     """Raises NotResent."""
-    lasts = rt.settings.validity
+    lasts, text = rt.settings.validity, tx.opened(row.text, Ciphertext.REPLY, row.id)
+    if text is None:
+        raise NotResent(Refusal.GONE)
     if row.state == ReplyState.UNKNOWN:
         if not unknowns.decide(tx, row.id, resend_for=lasts):
             raise NotResent(Refusal.SETTLED)
@@ -140,7 +145,7 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
         tx,
         Draft(
             *(row.message_id, row.phone_id, row.binding_id, row.carrier, row.lane),
-            text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
+            text=text,
             lasts=lasts,
             priority=Priority.SCHEDULED,  # nobody waits for it since the message came
             wording=row.wording,

@@ -127,13 +127,18 @@ def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
 
 def _settle(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Answer | None:
     started = time.perf_counter()
+    heard = None
     try:
         heard = _heard(rt, sms, owed, actor)
         with rt.counters.alone(f"{sms.carrier}:{sms.carrier_ref}"):
             answer = _in_turn(rt, heard)
     except Repeated:
         return None
-    except (DBAPIError, NoConnection, Unreadable) as error:
+    except (DBAPIError, NoConnection, Unreadable, NotStored) as error:
+        if heard is not None:
+            heard.gate.give_back()
+        if isinstance(error, NotStored):
+            raise
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
     _spend(rt, answer)
@@ -152,7 +157,7 @@ def _heard(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Hear
         configuration=configuration,
         said=said,
         text_hash=rt.vault.hash(normal, "text"),
-        gate=_gate(rt, sms.sender, normal),
+        gate=_gate(rt, sms, normal),
         is_ours=is_ours,
         owed=owed,
         actor=actor,
@@ -357,11 +362,12 @@ def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
     )
 
 
-def _gate(rt: Runtime, sender: str, normal: str) -> Gate:
+def _gate(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
     words, shape = normal, re.sub(r"[0-9]", "0", normal)
     now = rt.now()
     candidate = limits.Candidate(
-        phone=_short_hash(rt, phone.e164(sender) or sender),
+        message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
+        phone=_short_hash(rt, phone.e164(sms.sender) or sms.sender),
         words=_short_hash(rt, words),
         shape=_short_hash(rt, shape),
         at=now,

@@ -70,19 +70,21 @@ def _place(name: Ciphertext) -> tuple[Table, Column[bytes]]:
 def _write_anew(rt: Runtime, name: Ciphertext) -> int:
     written = 0
     for _ in range(PASSES):
-        written += _one_pass(rt, name)
-        if not _is_left(rt, name):
+        count, damaged = _one_pass(rt, name)
+        written += count
+        if _left(rt, name) <= damaged:
             return written
         time.sleep(BETWEEN_PASSES)
     raise NotRotated(f"{name} holds values that are in use all the time; run it again")
 
 
-def _one_pass(rt: Runtime, name: Ciphertext) -> int:
+def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
+    """How many values were sealed anew, and how many cannot be opened and stay as they are."""
     table, column = _place(name)
     (key,) = table.primary_key.columns
     put: dict[str, Any] = {column.key: bindparam("sealed")}
     anew = update(table).where(key == bindparam("at")).values(put)
-    written, last = 0, -1
+    written, damaged, last = 0, 0, -1
     while True:
         with rt.writing() as tx:
             found = tx.connection.execute(
@@ -92,13 +94,18 @@ def _one_pass(rt: Runtime, name: Ciphertext) -> int:
                 .limit(BATCH)
                 .with_for_update(skip_locked=True)
             ).all()
-            opened = ((row.key, tx.vault.decrypt(row.sealed, name)) for row in found)
-            rows = [{"at": at, "sealed": tx.vault.encrypt(text, name)} for at, text in opened]
+            opened = ((row.key, tx.opened(row.sealed, name, row.key)) for row in found)
+            rows = [
+                {"at": at, "sealed": tx.vault.encrypt(text, name)}
+                for at, text in opened
+                if text is not None
+            ]
             if rows:
                 tx.connection.execute(anew, rows)
-        written += len(found)
+        written += len(rows)
+        damaged += len(found) - len(rows)
         if len(found) < BATCH:
-            return written
+            return written, damaged
         last = found[-1].key
 
 
@@ -106,8 +113,8 @@ def _is_old(rt: Runtime, column: Column[bytes]) -> Any:
     return func.substr(column, 1, 1) != bytes([rt.vault.active])
 
 
-def _is_left(rt: Runtime, name: Ciphertext) -> bool:
-    _, column = _place(name)
+def _left(rt: Runtime, name: Ciphertext) -> int:
+    table, column = _place(name)
     with rt.reading() as tx:
-        left = select(column).where(_is_old(rt, column)).limit(1)
-        return tx.connection.execute(left).first() is not None
+        left = select(func.count()).select_from(table).where(_is_old(rt, column))
+        return int(tx.connection.execute(left).scalar_one())

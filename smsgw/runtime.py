@@ -17,14 +17,17 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import carriers, embedded, keys, overdue
+from smsgw import carriers, embedded, keys, logs, overdue
 from smsgw.carriers.base import Carrier
-from smsgw.crypto import Vault, Wrapper
+from smsgw.crypto import Unreadable, Vault, Wrapper
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
+from smsgw.models import Ciphertext
 from smsgw.models.console import configurations
 from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
+
+log = logs.get(__name__)
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
 HINT_LIMIT = 1.0  # seconds
@@ -47,6 +50,17 @@ class Transaction:
     vault: Vault
     now: datetime
     random: Random  # of codes; in a replay the same each time
+
+    def opened(self, sealed: bytes | None, column: Ciphertext, row: object) -> str | None:
+        """What stands in a row; None where it is empty or cannot be opened, which the log tells by
+        the row's id: a row that is damaged is in nobody else's way."""
+        if sealed is None:
+            return None
+        try:
+            return self.vault.decrypt(sealed, column)
+        except Unreadable as error:
+            log.error("a row cannot be opened", column=column, row=row, error=str(error))
+            return None
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _looked(
 ) -> Found:
     of_day = [row for row in rows if day.is_within(row.received_at)]
     held = [row for row in of_day if row.text is not None]
-    hits = [row.id for row in held if _holds(tx, row.text, words)]
+    hits = [row.id for row in held if _holds(tx, row, words)]
     return found.model_copy(
         update={
             "at": rows[-1].id + 1 if rows else found.end,
@@ -109,9 +109,9 @@ def _looked(
     )
 
 
-def _holds(tx: Transaction, sealed: bytes, words: Sequence[str]) -> bool:
+def _holds(tx: Transaction, row: Row[int, datetime, bytes], words: Sequence[str]) -> bool:
     """All of them, each by itself or in a longer word."""
-    text = normalise(tx.vault.decrypt(sealed, Ciphertext.MESSAGE)).casefold()
+    text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "").casefold()
     return all(word in text for word in words)
 
 

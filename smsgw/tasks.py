@@ -165,13 +165,14 @@ def _kept(tx: Transaction, task: Task, **values: object) -> Task:
 
 
 def _task(tx: Transaction, row: Row[Any]) -> Task:
-    found = tx.vault.decrypt(row.found, Ciphertext.FOUND) if row.found else None
+    asked = tx.opened(row.asked, Ciphertext.TASK, row.id)
+    found = tx.opened(row.found, Ciphertext.FOUND, row.id)
     return Task(
         id=row.id,
         kind=TaskKind(row.kind),
         operator_id=row.operator_id,
         state=TaskState(row.state),
-        asked=json.loads(tx.vault.decrypt(row.asked, Ciphertext.TASK)),
+        asked=json.loads(asked) if asked else {},
         found=json.loads(found) if found else None,
         done=row.done,
         total=row.total,

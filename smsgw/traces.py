@@ -122,10 +122,14 @@ def _stored(tx: Transaction, message_id: int) -> Stored | None:
     ).all()
     return Stored(
         message=seen,
-        text=tx.vault.decrypt(sealed, Ciphertext.MESSAGE) if sealed else None,
+        text=tx.opened(sealed, Ciphertext.MESSAGE, message_id),
         version=publishing.version(tx, number) if number is not None else None,
         replies=rows,
-        texts={row.id: tx.vault.decrypt(row.text, Ciphertext.REPLY) for row in rows if row.text},
+        texts={
+            row.id: text
+            for row in rows
+            if (text := tx.opened(row.text, Ciphertext.REPLY, row.id)) is not None
+        },
         attempts=_attempts(tx, ids),
     )
 

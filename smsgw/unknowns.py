@@ -51,10 +51,20 @@ class Unknown:
     is_left: bool  # to an operator: nothing settles it by itself
     sms: OutgoingSms
 
+    @property
+    def is_readable(self) -> bool:
+        return bool(self.sms.recipient and self.sms.text)
+
 
 def due(tx: Transaction, limit: int) -> list[Unknown]:
     """Those that something can be done about now, longest due first."""
-    return _read(tx, limit, replies.c.due_at <= tx.now)
+    return _read(tx, limit, _is_due(tx))
+
+
+def is_due(tx: Transaction) -> bool:
+    """Whether there are such."""
+    of_these = exists().where(*_OPEN, attempts.c.reply_id == replies.c.id, _is_due(tx))
+    return bool(tx.connection.execute(select(of_these)).scalar_one())
 
 
 def all_open(tx: Transaction) -> list[Unknown]:
@@ -75,6 +85,9 @@ def settle(
 ) -> Settled | None:
     """By what the carrier's books say, or by policy where they are silent (`books` is None). None
     where it stays open; it is then due again, or an operator's."""
+    if not unknown.is_readable:
+        _look_again(tx, unknown, None)
+        return None
     left = None
     if books is not None and not _is_disputed(tx, unknown):
         left = [each for each in books if _may_be_it(tx, unknown, each)]
@@ -111,6 +124,13 @@ def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> b
     return True
 
 
+_OPEN = (UNFINISHED, replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
+
+
+def _is_due(tx: Transaction) -> ColumnElement[bool]:
+    return replies.c.due_at <= tx.now
+
+
 def _read(
     tx: Transaction,
     limit: int | None,
@@ -125,8 +145,7 @@ def _read(
         .select_from(replies)
         .join(attempts, attempts.c.id == last)
         .join(phones, phones.c.id == replies.c.phone_id)
-        .where(UNFINISHED, replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
-        .where(which)
+        .where(*_OPEN, which)
         .order_by(order, replies.c.id)
         .limit(limit)
     )
@@ -142,9 +161,9 @@ def _read(
             is_left=row.due_at is None,
             sms=OutgoingSms(
                 attempt_id=row.attempt_id,
-                recipient=tx.vault.decrypt(row.number, Ciphertext.PHONE),
+                recipient=tx.opened(row.number, Ciphertext.PHONE, row.phone_id) or "",
                 lane=row.lane,
-                text=tx.vault.decrypt(row.text, Ciphertext.REPLY),
+                text=tx.opened(row.text, Ciphertext.REPLY, row.id) or "",
             ),
         )
         for row in rows

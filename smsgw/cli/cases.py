@@ -20,7 +20,7 @@ def show() -> None:
     """Print each open one: its number, what it is, when it was opened (UTC), whose phone."""
     with opened().reading() as tx:
         for case in waiting.all_open(tx):
-            whose = phone.mask(tx.vault.decrypt(case.phone, Ciphertext.PHONE))
+            whose = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, case.number) or "")
             click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
 
 

@@ -75,6 +75,7 @@ class ReplyState(StrEnum):
 
 
 UNBOUND = "unbound"  # the code of a reply that was refused since its binding ended
+UNREADABLE = "unreadable"  # … since what it holds cannot be opened
 WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 

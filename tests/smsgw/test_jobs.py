@@ -4,17 +4,20 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
+import rq.job
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
-from sqlalchemy import event, select, update
+from sqlalchemy import Column, event, select, update
 from sqlalchemy.exc import OperationalError
 
-from smsgw import jobs, outbox, responder, runtime, sending
+from smsgw import inbox, jobs, outbox, responder, runtime, sending, unknowns
 from smsgw.carriers import http
 from smsgw.carriers.base import (
     Delivery,
@@ -32,12 +35,14 @@ from smsgw.models import (
     attempts,
     bindings,
     messages,
+    phones,
     replies,
 )
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
-from tests.conftest import P1, Clock
+from tests.conftest import P1, P1_NKP, Clock
 from tests.servers import Queue as Server
+from tests.smsgw.test_responder import say
 
 LANE = "2757"
 _references = count()
@@ -355,6 +360,136 @@ def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
 def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
     with pytest.raises(jobs.NoQueue):
         jobs.work(replace(rt, redis_url=None))
+
+
+@pytest.mark.parametrize("name", ["os.mkdir", "smsgw.jobs.work", "mkdir", "pathlib.Path.mkdir"])
+def test_the_queue_runs_only_what_is_ours(rt: Runtime, tmp_path: Path, name: str) -> None:
+    """B4: who can write to Redis names a function, as what is done or as what follows it."""
+    folder = str(tmp_path / "made")
+    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    queue.enqueue(name, folder)
+    follows = rq.job.Job.create(
+        "smsgw.jobs.beat", connection=rt.redis, serializer=JSONSerializer, origin=jobs.QUEUE
+    )
+    queue.enqueue_job(follows)
+    key = f"rq:job:{follows.id}"
+    for callback in ("success", "failure", "stopped"):
+        rt.redis.hset(key, f"{callback}_callback_name", "os.mkdir")
+    jobs.RUNTIME.set(rt)
+    worker = jobs.Worker([queue], connection=rt.redis, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="CRITICAL")
+    assert not Path(folder).exists()
+    assert queue.count == 0
+    assert rt.redis.exists(jobs.WORKER_BEATS)  # the job that is ours was done
+    rt.redis.flushdb()
+
+
+def test_every_job_is_one_of_ours(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    jobs.sweep(rt)
+    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    assert {job.func_name for job in queue.jobs} <= set(jobs.JOBS)
+    assert len(queue.jobs) >= 2
+    rt.redis.flushdb()
+
+
+def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
+    """W18: it refuses what is written to it, and serves what is read."""
+    server = Server()
+    try:
+        full = runtime.hints(server.url)
+        own = replace(rt, redis=full, redis_url=server.url)
+        full.config_set("maxmemory", 1)
+        receive(own, clock)
+        assert states(own) == ["queued"]
+        assert not jobs.hint(own, "simulator", LANE)
+        jobs.RUNTIME.set(own)
+        jobs.drain_lane("simulator", LANE)
+        assert states(own) == ["sent"]
+        jobs.sweep(own)
+        worker = Thread(target=jobs.work, args=(own,), daemon=True)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(jobs, "QUEUE_AGAIN", 0.01)
+            worker.start()
+            worker.join(0.5)
+            assert worker.is_alive()  # it waits for room
+            jobs.STOPPING.set()
+            worker.join(5)
+        assert not worker.is_alive()
+    finally:
+        jobs.STOPPING.clear()
+        server.stop()
+
+
+def test_a_reply_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+    """B9: one octet string of the oldest is overwritten."""
+    receive(rt, clock, 3)
+    damage(rt, replies.c.text, 1)
+    sending.drain(rt, "simulator", LANE)
+    assert states(rt) == ["refused", "sent", "sent"]
+    with rt.reading() as tx:
+        code = select(replies.c.code).where(replies.c.id == 1)
+        assert tx.connection.execute(code).scalar_one() == "unreadable"
+
+
+@pytest.mark.parametrize("column", [bindings.c.nkp, phones.c.number])
+def test_what_a_damaged_binding_tells_goes_to_nobody(
+    rt: Runtime, clock: Clock, column: Column[bytes]
+) -> None:
+    receive(rt, clock, 2)
+    damage(rt, column, 1)
+    sending.drain(rt, "simulator", LANE)
+    assert states(rt) == ["refused", "refused"]
+
+
+def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+    down = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    for text in ("SALDO", "IURAN"):
+        clock.moves(minutes=3)
+        say(down, P1, text)
+    damage(rt, messages.c.text, 1)
+    jobs.sweep(rt)
+    answers = jobs.answer_owed(rt)
+    assert len(answers) == 1
+    with rt.reading() as tx:
+        told = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
+        assert list(told) == ["failed", "answered"]
+        assert not inbox.is_owing(tx)
+
+
+def test_a_damaged_binding_answers_as_none(rt: Runtime, clock: Clock) -> None:
+    """Its phone is not kept out for ever: it can be bound anew."""
+    damage(rt, bindings.c.nkp, 1)
+    clock.moves(minutes=3)
+    assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
+    assert say(rt, P1, f"SALDO {P1_NKP}").verdict.outcome == "confirm"
+    assert say(rt, P1, "YA").verdict.outcome == "answered"
+
+
+def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
+    rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 2)
+    with rt.writing() as tx:
+        outbox.claim(tx, "simulator", LANE, 5)
+    clock.moves(minutes=1)
+    jobs.sweep(rt)
+    damage(rt, replies.c.text, 1)
+    clock.moves(minutes=10)
+    jobs.settle(rt)
+    jobs.sweep(rt)
+    with rt.reading() as tx:
+        assert [each.is_left for each in unknowns.all_open(tx)] == [True]
+        assert not unknowns.is_due(tx)
+
+
+def damage(rt: Runtime, column: Column[bytes], row: int) -> None:
+    """As bit rot does, or a thief."""
+    with rt.writing() as tx:
+        held = tx.connection.execute(select(column).where(column.table.c.id == row)).scalar_one()
+        broken = bytes([*held[:-1], held[-1] ^ 1])
+        changed = update(column.table).where(column.table.c.id == row)
+        tx.connection.execute(changed.values({column.name: broken}))
 
 
 def burst(rt: Runtime) -> int:

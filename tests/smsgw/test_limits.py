@@ -11,7 +11,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from smsgw import keywords, runtime, settings
+from smsgw import keywords, responder, runtime, settings
+from smsgw.carriers.base import IncomingSms
 from smsgw.limits import Counters
 from smsgw.models import (
     cases,
@@ -27,6 +28,9 @@ from tests.smsgw.test_responder import say
 
 FOLDER = Path(__file__).parents[1] / "transcripts"
 SPOKEN = ("asked-well", "sloppy-balance", "sloppy-registration", "other-messages", "wrong-messages")
+FULL = """CREATE TRIGGER full BEFORE INSERT ON replies
+BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+PROGRAMS = ["JHT", "JP"]
 WORDS = ["siang", "pak", "kapan", "nanti", "terus", "anak", "surat", "minggu", "libur", "besok"]
 
 
@@ -237,6 +241,27 @@ def test_a_guess_without_a_reply_is_a_guess(counting: Runtime, clock: Clock) -> 
     assert say(counting, P1, "SALDO 30000000009").verdict.outcome == "locked"
     with counting.reading() as tx:
         assert tx.connection.execute(select(func.count(guesses.c.at))).scalar_one() == 3
+
+
+@pytest.mark.parametrize("text", ["SALDO", "SALDO 1234", "BANTUAN", "mengapa begini"])
+def test_what_could_not_be_stored_is_answered_when_it_comes_again(
+    counting: Runtime, text: str
+) -> None:
+    """B8: a carrier delivers again and again until the disk has room."""
+    sms = IncomingSms("simulator", "again", P1, "2757", text)
+    with counting.writing() as tx:
+        tx.connection.exec_driver_sql(FULL)
+    for _ in range(6):
+        with pytest.raises(responder.NotStored):
+            responder.respond(counting, sms)
+    with counting.writing() as tx:
+        tx.connection.exec_driver_sql("DROP TRIGGER full")
+    answer = responder.respond(counting, sms)
+    assert answer is not None
+    assert answer.reply is not None
+    for number in range(4):  # and nothing of the five a minute is lost
+        other = say(counting, P1, "KONTAK" if number % 2 else f"INFO {PROGRAMS[number // 2]}")
+        assert other.reply is not None
 
 
 def test_our_own_numbers_are_not_answered(counting: Runtime) -> None:

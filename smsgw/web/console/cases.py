@@ -219,7 +219,7 @@ def _case(tx: Transaction, kind: CaseKind, number: str) -> Row[Any]:
 
 
 def _phone(tx: Transaction, case: Row[Any]) -> str:
-    return tx.vault.decrypt(case.phone, Ciphertext.PHONE) if case.phone else ""
+    return tx.opened(case.phone, Ciphertext.PHONE, case.number) or ""
 
 
 def _due(case: Row[Any]) -> datetime:

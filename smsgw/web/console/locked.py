@@ -22,10 +22,7 @@ def show() -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = guesses.locked(tx, after, ROWS + 1)
-        phones = {
-            row.id: tx.vault.decrypt(row.number, Ciphertext.PHONE) if row.number else ""
-            for row in rows
-        }
+        phones = {row.id: tx.opened(row.number, Ciphertext.PHONE, row.id) or "" for row in rows}
         frozen = codes.frozen(tx, FROZEN)
     return page(
         "locked.html",

@@ -53,7 +53,7 @@ def show() -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = registrations.waiting(tx, after, ROWS + 1)
-        phones = {row.id: tx.vault.decrypt(row.phone, Ciphertext.PHONE) for row in rows}
+        phones = {row.id: tx.opened(row.phone, Ciphertext.PHONE, row.id) or "" for row in rows}
     further = rows[ROWS - 1].id if len(rows) > ROWS else None
     return page("registrations.html", rows=rows[:ROWS], phones=phones, further=further, after=after)
 
@@ -74,7 +74,7 @@ def look(registration_id: int) -> str:
         if given is None:
             raise NotFound
         reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
-        number = tx.vault.decrypt(row.phone, Ciphertext.PHONE) if row.phone else ""
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.id) or ""
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
         is_frozen, bound = codes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
@@ -131,7 +131,7 @@ def _done(sent: list[Outgoing], message: str) -> Response:
 def _page(registration_id: int, **values: Any) -> str:
     with guard.rt().reading() as tx:
         row = _row(tx, registration_id)
-        number = tx.vault.decrypt(row.phone, Ciphertext.PHONE) if row.phone else ""
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.id) or ""
     return page(
         "registration.html",
         row=row,
