@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import dropwhile
 
 import pyparsing as pp
 
@@ -38,6 +39,7 @@ LONGEST_ALIAS = 3  # words
 LONGEST_LABEL = 4
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
+LONGEST_PAIR = 2  # words of a keyword in which a slip is looked for
 SHORTEST_STEM = 4  # letters, before -nya
 FAMILY_CARD = "KK"  # a label, not a slot: nobody asks for one
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -88,6 +90,17 @@ class Grammar:
         self._first = {alias: read for alias, read in aliases.items() if not read.keyword.alone}
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
+        self._phrases = {
+            tuple(_WORDS.findall(normalise(phrase))): read
+            for read in self._read.values()
+            for phrase in read.keyword.phrases
+        }
+        self._pairs = {
+            " ".join(alias): read
+            for alias, read in self._aliases()
+            if len(alias) == LONGEST_PAIR and read.keyword.asked
+        }
+        self._doubts, self._addressed = words.doubts, words.addressed
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
@@ -113,7 +126,8 @@ class Grammar:
         found = list(_WORDS.finditer(text))
         words = [match[0] for match in found]
         told = [word for word in words if word not in self._fillers]
-        if read := self._whole(text, words):
+        read = self._whole(text, words) or self._phrased(words)
+        if read is not None:
             return Command(read.keyword.id, NO_FIELDS, " ".join(words), "")
         if len(told) == 1 and told[0] in self._either:
             first, second = self._either[told[0]]
@@ -135,8 +149,33 @@ class Grammar:
                     return slipped  # DAFTRA SALDO#… asks for no balance
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
-                return self._fields(read, word, f"{text[:before]} {text[after:]}")
+                further = f"{text[:before]} {text[after:]}"
+                said = self._fields(read, word, further)
+                if isinstance(said, Command) and self._is_doubtful(read, further):
+                    return replace(said, is_slip=True)
+                return said
         return None
+
+    def _is_doubtful(self, read: _Read, further: str) -> bool:
+        """Whether something else is said beside a keyword that changes something: its own words,
+        fillers, thanks and the number that an advert says to text are nothing else."""
+        if not read.keyword.asked:
+            return False
+        own = {
+            word
+            for slot in read.poster.slots
+            for words in self._choices.get(slot.kind, {})
+            for word in words
+        }
+        words = _WORDS.findall(further)
+        harmless = self._fillers | self._courtesy | own
+        numbers = re.findall(r"\d+", further)
+        return (
+            "?" in further
+            or any(word not in harmless for word in words)
+            or not self._doubts.isdisjoint(words)
+            or any(len(number) >= SHORTEST_NUMBER for number in numbers)
+        )
 
     def _meant(self, words: list[str]) -> _Read | None:
         """Whose alias these words are; SALDONYA is SALDO, as people say it."""
@@ -153,7 +192,31 @@ class Grammar:
         told = tuple(word for word in words if word in self._own or word not in self._fillers)
         bare = tuple(word for word in words if word not in self._fillers)
         tries = (self._alone.get(each) for each in (tuple(words), told, bare))
-        return next(filter(None, tries), None)
+        read = next(filter(None, tries), None)
+        if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
+            return None
+        return read
+
+    def _is_assent(self, read: _Read, text: str, words: list[str]) -> bool:
+        """YA and no question, with its own word at the front: a "ya" that ends a sentence in
+        Indonesian is a particle, and says yes to nothing."""
+        front = list(dropwhile(self._addressed.__contains__, words))
+        is_first = any(
+            self._alone.get(tuple(front[:length])) is read
+            for length in range(1, min(LONGEST_ALIAS, len(front)) + 1)
+        )
+        is_whole = self._alone.get(tuple(words)) is read
+        is_asking = "?" in text or not self._doubts.isdisjoint(words)
+        return (is_first or is_whole) and not is_asking
+
+    def _phrased(self, words: list[str]) -> _Read | None:
+        """Whose phrase stands in the text, as one asks for no more SMS in one's own words."""
+        for index in range(len(words)):
+            for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
+                read = self._phrases.get(tuple(words[index : index + length]))
+                if read is not None:
+                    return read
+        return None
 
     def _elsewhere(self, text: str, words: list[str]) -> Service | None:
         """The service whose message this is, by how it begins or by what it carries."""
@@ -175,7 +238,15 @@ class Grammar:
                 continue
             said = self._fields(read, word, text.replace(word, " ", 1))
             return replace(said, is_slip=True) if isinstance(said, Command) else said
-        return None
+        return self._slipped_pair(words)
+
+    def _slipped_pair(self, words: list[str]) -> Command | None:
+        """A keyword of two words that is all of the message, one slip away."""
+        written = " ".join(word for word in words if word not in self._courtesy)
+        meant = {self._pairs[each].keyword.id for each in near(written, self._pairs)}
+        if len(meant) != 1:
+            return None
+        return Command(meant.pop(), NO_FIELDS, written, "", is_slip=True)
 
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:
         rest = " ".join(words)

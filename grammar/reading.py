@@ -29,7 +29,7 @@ class Command:
     fields: Fields
     word: str  # the alias as it was read; "" for a bare number
     rest: str  # words that no slot took
-    is_slip: bool = False  # the keyword was one slip away
+    is_slip: bool = False  # the keyword was one slip away, or may not have been meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,10 @@ class Misread:
 class Keyword:
     """A keyword as an operator defines it.
 
-    `alone`: an alias counts only as the whole message (STOP). `bare`: the kind of slot that means
-    this keyword when it is sent without any.
+    `alone`: an alias counts only as the whole message (STOP). `leads`: and has to be at its front
+    (YA). `asked`: with other words around it, it is not sure that it is meant (GANTI HP). `phrases`
+    are meant wherever they stand. `bare`: the kind of slot that means this keyword when it is sent
+    without any.
     """
 
     id: str
@@ -60,6 +62,9 @@ class Keyword:
     aliases: tuple[str, ...] = ()
     alone: bool = False
     bare: str | None = None
+    leads: bool = False
+    asked: bool = False
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class Words:
     )  # kind of slot -> value -> words that mean it
     services: tuple[Service, ...] = ()
     either: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    doubts: frozenset[str] = frozenset()  # ask something, so they agree to nothing
+    addressed: frozenset[str] = frozenset()  # may come before a word of assent
     pins: tuple[str, ...] = ()  # stand beside a PIN, an OTP
     passwords: tuple[str, ...] = ()  # come before a password
     mothers: tuple[str, ...] = ()  # stand beside a mother's name

@@ -115,8 +115,8 @@ def birth_date() -> pp.ParserElement:
 # Those that begin with a letter; they are tried before words.
 _LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "EMAIL": (r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower),
-    "NOMOR": (r"[A-Z]{3}[ \-]?\d{6}[ \-]?\d{3,4}(?!\d)", lambda text: re.sub(r"[ \-]", "", text)),
-    "KODE": (r"[B-DF-HJ-NP-TV-Z]{5}(?![^\W\d_])", str),
+    "NOMOR": (r"[A-Z]{3}[ \-]?\d{6}[ \-]?\d{3,6}(?!\d)", lambda text: re.sub(r"[ \-]", "", text)),
+    "KODE": (r"[B-DF-HJ-NP-TV-Z]{5,9}(?![^\W\d_])", str),
 }
 
 

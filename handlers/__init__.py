@@ -30,6 +30,7 @@ from handlers import (
     status,
     stop,
     tidak,
+    tolak,
     ulang,
     ya,
 )
@@ -46,6 +47,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ya": ya,
     "tidak": tidak,
     "kode": kode,
+    "tolak": tolak,
     "bukan_saya": bukan_saya,
     "ganti_hp": ganti_hp,
     "kantor": kantor,
@@ -61,6 +63,14 @@ HANDLERS: Mapping[str, Handler] = {
     "hapus_data": hapus_data,
     "bantuan": bantuan,
 }
+
+# What they do is more than an answer: none acts from within a sentence, or by a slip.
+CHANGING = frozenset(
+    {
+        *("ya", "tidak", "tolak", "bukan_saya", "ganti_hp"),
+        *("notif", "stop", "mulai", "bahasa", "hapus_data"),
+    }
+)
 
 SECTIONS: Mapping[str, Worded] = {
     **HANDLERS,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from grammar import Command, Misread, Reason
-from handlers.question import Ask, Caller, Choice, Draft, Reply, Suggestion
+from handlers.question import Ask, Caller, Choice, Draft, Identity, Reply, Suggestion
 
 LETTERS = "ABCDEF"
 NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country
@@ -32,7 +32,7 @@ def is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
         return said.keyword == "ya"
     is_asked_anew = any(isinstance(change, Ask) for change in reply.changes)
     return (
-        isinstance(caller.open, Choice | Draft)
+        isinstance(caller.open, Choice | Draft | Identity)
         and said.keyword == caller.open.command.keyword
         and not is_asked_anew
     )

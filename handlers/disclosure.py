@@ -27,6 +27,7 @@ WORDINGS = {
     "locked": (),
     "replaced": ("nkp",),
     "code": ("nkp", "code"),
+    "bound_elsewhere": ("nkp",),
     "unavailable": (),
     "enough": (),
 }
@@ -79,6 +80,11 @@ def locked(question: Question) -> Reply | None:
 def replaced(nkp: str) -> Reply:
     """To the phone that `nkp` was bound to until another one took its place."""
     return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": Masked(nkp)})
+
+
+def bound_elsewhere(nkp: str) -> Reply:
+    """To the number on file, where `nkp` was bound to another phone by a code or an officer."""
+    return Reply(Outcome.ANSWERED, "disclosure.bound_elsewhere", {"nkp": Masked(nkp)})
 
 
 def unavailable() -> Reply:

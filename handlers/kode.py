@@ -1,16 +1,18 @@
-"""KODE BCDFG: what the number on file was sent, typed on the phone that wants to be registered."""
+"""KODE BCDFGHJ: what the number on file was sent, typed on the phone that is to be registered."""
 
 from handlers.question import Bind, Masked, Outcome, Question, Reply, WrongCode
 
-WORDINGS = {"bound": ("nkp",), "wrong": ()}
+WORDINGS = {"bound": ("nkp",), "wrong": (), "closed": ()}
 
 
 def answer(question: Question) -> Reply:
     """A wrong code and no code at all read the same: a stranger learns of no match."""
     claimed = question.caller.claimed
+    if question.caller.has_tried_codes:
+        return Reply(Outcome.LOCKED, "kode.closed")
     if claimed is None:
         return Reply(Outcome.INVALID, "kode.wrong", changes=(WrongCode(),))
-    bind = Bind(claimed.nkp, claimed.on_file)
+    bind = Bind(claimed.nkp, claimed.on_file, claimed.code_id)
     return Reply(
         Outcome.ANSWERED,
         "kode.bound",

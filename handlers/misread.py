@@ -32,22 +32,6 @@ WORDINGS = {
 DRAFTED = "daftar"  # long enough that nobody should type it twice
 DRAFT_LASTS = timedelta(minutes=15)
 SUGGESTION_LASTS = timedelta(minutes=10)
-# A keyword that only reads what is the sender's own may be guessed; others are asked for first.
-ASKED_FIRST = {
-    "stop",
-    "mulai",
-    "kode",
-    "bukan_saya",
-    "ganti_hp",
-    "lapor",
-    "notif",
-    "bahasa",
-    "hapus_data",
-}
-
-
-def is_asked_first(command: Command) -> bool:
-    return command.is_slip and command.keyword in ASKED_FIRST
 
 
 def suggest(question: Question, command: Command) -> Reply:
@@ -76,6 +60,8 @@ def answer(question: Question) -> Reply:
             values = {"digits": said.slot, "service": said.read, "contact": said.needed}
             values_and_usage = {**values, "saldo": usage["saldo"]}
             return Reply(Outcome.MISDIRECTED, "misread.misdirected", values_and_usage)
+    if said.reason is Reason.UNKNOWN and question.caller.asked is not None:
+        return still_open(question)
     if said.reason is Reason.UNKNOWN or said.keyword is None:
         return Reply(Outcome.UNKNOWN, "misread.unknown", {"saldo": usage["saldo"]})
     return _invalid(said, usage[said.keyword])

@@ -13,15 +13,31 @@ from handlers import disclosure
 from handlers.ports import Participant
 from handlers.question import (
     Ask,
+    Bound,
     Choice,
     Choices,
+    Close,
+    Identity,
+    Masked,
+    Moment,
     Outcome,
     Question,
     Reply,
     Unbind,
+    Value,
+    WrongIdentity,
 )
 
-WORDINGS = {"choose": ("choices", "count")}
+WORDINGS = {
+    "choose": ("choices", "count"),
+    "not_yet": ("nkp", "starts"),
+    "identity": ("nkp",),
+    "identity_wrong": (),
+    "no_identity": (),
+}
+IDENTITY_LASTS = timedelta(minutes=10)
+IDENTITY_DIGITS, WRONG_ALLOWED = 4, 3
+PROOF = "proof"  # the field of the digits that were answered
 CHOICE_LASTS = timedelta(minutes=10)
 
 Tell = Callable[[Question, Participant], Reply]
@@ -66,7 +82,8 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
         if participant.nkp in caller.nkps:
             return told(question, tell, participant.nkp, participant)
     for participant in held:
-        if disclosure.is_on_file(participant, caller):
+        is_new = participant.nkp not in caller.former
+        if is_new and disclosure.is_on_file(participant, caller):
             return disclosure.ask(participant.nkp)
     if not caller.nkps:
         return disclosure.not_registered(question)
@@ -76,15 +93,46 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
 def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
     """The gate before whatever tells something of a participant. A binding lapses when the number
     on file is no longer what it was."""
-    is_theirs = disclosure.is_still_theirs(participant, question.caller.on_file(nkp))
+    bound = question.caller.binding(nkp)
+    is_theirs = disclosure.is_still_theirs(participant, bound.on_file if bound else None)
     if participant is None or not is_theirs:
-        ends = Unbind((nkp,))
-        if disclosure.is_on_file(participant, question.caller):
-            reply = disclosure.ask(nkp)
-        else:
-            reply = disclosure.not_registered(question)
-        return replace(reply, changes=(ends, *reply.changes))
-    return replace(tell(question, participant), about=nkp)
+        reply = disclosure.not_registered(question)
+        return replace(reply, changes=(Unbind((nkp,)), *reply.changes))
+    if bound is not None and bound.tells_from is not None and question.now < bound.tells_from:
+        starts = bound.tells_from.astimezone(question.now.tzinfo)
+        values: dict[str, Value] = {"nkp": Masked(nkp), "starts": Moment(starts)}
+        return Reply(Outcome.PENDING, "own.not_yet", values, shows=(nkp,))
+    return _unproven(question, participant, bound) or replace(
+        tell(question, participant), about=nkp
+    )
+
+
+def _unproven(question: Question, participant: Participant, bound: Bound | None) -> Reply | None:
+    """A number that was silent for long may be another person's by now, who has no KTP to read the
+    last digits of the NIK from."""
+    if bound is None or bound.used_at is None:
+        return None
+    if question.now - bound.used_at < question.unused_for:
+        return None
+    wanted = (participant.nik or "")[-IDENTITY_DIGITS:]
+    if len(wanted) < IDENTITY_DIGITS:
+        return Reply(Outcome.LOCKED, "own.no_identity")
+    if not isinstance(question.said, Command):
+        raise TypeError("only a command can be proven for")
+    said, asked = question.text(PROOF), question.caller.open
+    fields = {name: value for name, value in question.said.fields.items() if name != PROOF}
+    command = replace(question.said, fields=fields)
+    ask = Ask(Identity(command, bound.nkp), IDENTITY_LASTS)
+    if said is None or not isinstance(asked, Identity) or asked.nkp != bound.nkp:
+        values: dict[str, Value] = {"nkp": Masked(bound.nkp)}
+        return Reply(Outcome.CONFIRM, "own.identity", values, changes=(ask,), shows=(bound.nkp,))
+    if said == wanted:
+        return None
+    if bound.wrong_answers + 1 < WRONG_ALLOWED:
+        changes = (WrongIdentity(bound.nkp), ask)
+        return Reply(Outcome.NOT_LINKED, "own.identity_wrong", changes=changes)
+    reply = disclosure.not_registered(question)
+    return replace(reply, changes=(Unbind((bound.nkp,)), Close(), *reply.changes))
 
 
 def _by_letter(letter: str, nkps: tuple[str, ...]) -> str | None:

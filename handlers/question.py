@@ -1,8 +1,8 @@
 """What a handler is asked and what it answers: values in, values out."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -55,7 +55,15 @@ class Suggestion:
     command: Command
 
 
-OpenQuestion = Consent | Choice | Draft | Suggestion
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """We asked for the last digits of the NIK of `nkp`, before `command` is answered."""
+
+    command: Command
+    nkp: str
+
+
+OpenQuestion = Consent | Choice | Draft | Suggestion | Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,9 @@ class Bound:
 
     nkp: str
     on_file: str | None = None
+    tells_from: datetime | None = None  # before that it tells nothing
+    used_at: datetime | None = None
+    wrong_answers: int = 0  # of the last day, to who asked for the digits of the NIK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class Claimed:
 
     nkp: str
     on_file: str
+    code_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +109,18 @@ class Caller:
     last_about: str | None = None  # the NKP that answer tells of
     next_page: str | None = None  # what LANJUT shows
     claimed: Claimed | None = None
+    has_tried_codes: bool = False  # too many wrong ones today
+    former: Container[str] = ()  # NKPs that were its own, or that it disowned
+    asked_codes: tuple[str, ...] = ()  # NKPs for which codes were sent here and are still good
+    rejections: int = 0  # of such codes, in the last month
     case: Case | None = None  # the one whose number was typed
 
     @property
     def nkps(self) -> tuple[str, ...]:
         return tuple(bound.nkp for bound in self.bound)
 
-    def on_file(self, nkp: str) -> str | None:
-        """The number on file when `nkp` was bound to this phone."""
-        return next((bound.on_file for bound in self.bound if bound.nkp == nkp), None)
+    def binding(self, nkp: str) -> Bound | None:
+        return next((bound for bound in self.bound if bound.nkp == nkp), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +138,12 @@ class Question:
     caller: Caller
     ledger: Ledger
     usage: Mapping[str, str]  # keyword id -> how it is written, from its poster
-    today: date
+    now: datetime  # where the scheme is
+    unused_for: timedelta = timedelta.max  # after which a binding has to be proven anew
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
     def field(self, name: str) -> str | date | None:
         """What a slot took, such as "nkp" or "birth_date"."""
@@ -152,6 +172,13 @@ class Masked:
 @dataclass(frozen=True, slots=True)
 class Month:
     first_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day and its time, where the scheme is."""
+
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +216,19 @@ class Verbatim:
 
 
 Value = (
-    str | int | Decimal | date | Masked | Month | Choices | Term | Terms | Percent | Verbatim | None
+    str
+    | int
+    | Decimal
+    | date
+    | Masked
+    | Month
+    | Moment
+    | Choices
+    | Term
+    | Terms
+    | Percent
+    | Verbatim
+    | None
 )
 
 
@@ -212,6 +251,7 @@ class Bind:
 
     nkp: str
     on_file: str | None
+    code_id: int | None = None  # of the code that was typed, which is then spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +265,14 @@ class Unbind:
 class Disown:
     """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
     is unbound, and no further ones are sent for these participants."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCodes:
+    """Who writes did not ask for the codes that were sent here: they are void, and none are sent
+    for these participants for a day, or until an officer has looked at it."""
+
+    until_officer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +304,13 @@ class Register:
 @dataclass(frozen=True, slots=True)
 class WrongCode:
     """A try at whatever codes this phone waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongIdentity:
+    """Other digits than those of the NIK of `nkp`."""
+
+    nkp: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +367,11 @@ Change = (
     | Bind
     | Unbind
     | Disown
+    | RejectCodes
     | SendCode
     | Register
     | WrongCode
+    | WrongIdentity
     | Guess
     | Stop
     | Resume

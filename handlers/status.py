@@ -2,7 +2,7 @@
 
 from handlers import klaim, own
 from handlers.ports import Participant
-from handlers.question import Masked, Outcome, Question, Reply, Term, Value
+from handlers.question import Masked, Outcome, Question, Reply, Term, Value, Verbatim
 
 WORDINGS = {
     "member": ("nkp", "status", "since", "why"),
@@ -36,5 +36,9 @@ def _case(question: Question) -> Reply:
     if case is None:
         return Reply(Outcome.NOT_LINKED, "status.no_number")
     state = Term(OPEN if case.is_open else CLOSED)
-    values: dict[str, Value] = {"number": case.number, "status": state, "since": case.opened_on}
+    values: dict[str, Value] = {
+        "number": Verbatim(case.number),
+        "status": state,
+        "since": case.opened_on,
+    }
     return Reply(Outcome.ANSWERED, "status.case", values)

@@ -10,6 +10,7 @@ from handlers.question import (
     Close,
     Consent,
     Draft,
+    Identity,
     Outcome,
     Question,
     Reply,
@@ -30,7 +31,7 @@ def answer(question: Question) -> Reply:
             return _bind(question, nkp)
         case Choice(command):
             return own.choose(replace(question, said=command))
-        case Draft():
+        case Draft() | Identity():
             return still_open(question)
         case _:
             return nothing_open(question)

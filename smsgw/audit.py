@@ -43,6 +43,7 @@ READ_AT_ONCE = 5000
 FINDINGS = 50  # told of one verification
 SEALED_WITHIN = timedelta(minutes=1)  # while a clock runs
 START = b"\0" * 32
+SALT_OCTETS = 16  # two acts that are alike have rows that are not
 PARTICIPANT = "participant"
 
 
@@ -51,6 +52,7 @@ class Act(StrEnum):
     LOOKED = "looked"  # an operator read a text, or a whole number
     EXPORTED = "exported"  # the list of messages, as a file
     SEARCHED = "searched"  # an operator had texts looked through for words
+    REHEARSED = "rehearsed"  # messages were read once more by a draft
     SAID = "said"  # an operator spoke for a phone
     RESENT = "resent"
     CLOSED = "closed"
@@ -58,6 +60,7 @@ class Act(StrEnum):
     CASE_ASSIGNED = "case assigned"
     CASE_ANSWERED = "case answered"
     ACCEPTED = "registration accepted"
+    AGREED = "registration agreed to"  # by the first of two
     REFUSED = "registration refused"
     UNLOCKED = "unlocked"  # a phone that guessed, or a participant after BUKAN SAYA
     KEY_MADE = "key made"
@@ -132,6 +135,7 @@ def note(
         "message_id": message_id,
         "subject": tx.vault.hash(nkp, "nkp") if nkp else subject,
         "detail": detail,
+        "salt": os.urandom(SALT_OCTETS),
     }
     tx.connection.execute(insert(audit).values(row | {"mac": _mac(tx, row)}))
 
@@ -278,7 +282,8 @@ def _is_forged(tx: Transaction, row: Row[Any]) -> bool:
 
 def _mac(tx: Transaction, row: dict[str, Any]) -> bytes:
     said = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
-    whole = [_instant(row["at"]), _octets(row["subject"] or b"").hex(), *said]
+    octets = [_octets(row[name] or b"").hex() for name in ("subject", "salt")]
+    whole = [_instant(row["at"]), *octets, *said]
     return tx.vault.hash(json.dumps(whole, default=repr), "audit")
 
 

@@ -38,9 +38,22 @@ class Told:
 
 
 def open_case(
-    tx: Transaction, phone_id: int, message_id: int, kind: CaseKind, local: datetime
+    tx: Transaction,
+    phone_id: int,
+    message_id: int,
+    kind: CaseKind,
+    local: datetime,
+    text_hash: bytes,
 ) -> str:
-    """The number of a new case, such as ADU-251031-0042: the 42nd of that day. Raises Outrun."""
+    """The number of a new case, such as ADU-251031-0042: the 42nd of that day. What is open and
+    told again has its number: a phone's data request, a complaint in the same words. Raises
+    Outrun."""
+    same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
+    if kind is CaseKind.COMPLAINT:
+        same.append(cases.c.text_hash == text_hash)
+    held = tx.connection.execute(select(cases.c.number).where(*same).order_by(cases.c.id)).first()
+    if held is not None:
+        return str(held.number)
     day = f"ADU-{local:%y%m%d}-"
     count = select(func.count()).where(cases.c.number.startswith(day, autoescape=True))
     number = f"{day}{tx.connection.execute(count).scalar_one() + 1:04}"
@@ -49,6 +62,7 @@ def open_case(
         "kind": kind,
         "phone_id": phone_id,
         "message_id": message_id,
+        "text_hash": text_hash,
         "opened_at": tx.now,
     }
     try:

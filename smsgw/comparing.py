@@ -1,12 +1,12 @@
 """Two configurations side by side: what each would answer. Nothing is stored or sent."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from grammar import Command, Misread
 from handlers.ports import Ledger
-from handlers.question import Caller, Outcome, Reply, Speak
+from handlers.question import Caller, Outcome, Reply, Speak, Verbatim
 from smsgw import deciding, document, gsm7, keywords, replies, telling
 from smsgw.deciding import Decided
 from smsgw.keywords import Configuration
@@ -34,10 +34,16 @@ class Both:
     """`was` and `becomes`, and what can be told of them before a message is known."""
 
     def __init__(
-        self, was: Configuration, becomes: Configuration, ledger: Ledger, today: date
+        self,
+        was: Configuration,
+        becomes: Configuration,
+        ledger: Ledger,
+        now: datetime,
+        unused_for: timedelta,
     ) -> None:
         self.was, self.becomes = was, becomes
-        self._ledger, self._today = Remembered(ledger), today
+        self._ledger, self._now = Remembered(ledger), now
+        self._unused_for = unused_for
         self._call_centre = telling.call_centre(ledger.contact("call_centre"))
         # Without an open question a decision depends on what was read, and on these alone.
         self._decide_alike = was.usage == becomes.usage and was.made == becomes.made
@@ -86,7 +92,7 @@ class Both:
     def _decided(
         self, by: Configuration, said: Command | Misread, text: str, caller: Caller
     ) -> Decided:
-        return deciding.decide(by, said, text, caller, self._ledger, self._today)
+        return deciding.decide(by, said, text, caller, self._ledger, self._now, self._unused_for)
 
     def _worded(
         self, by: Configuration, decided: Decided, message_id: int, language: str
@@ -96,7 +102,7 @@ class Both:
             return Answered(keyword, Outcome.SILENT)
         language = _spoken(reply, language)
         everywhere = {"call_centre": self._call_centre, "ref": replies.reference(message_id)}
-        values = {"number": A_CASE, **reply.values, **everywhere}
+        values = {"number": Verbatim(A_CASE), **reply.values, **everywhere}
         text = by.text(reply.wording, values, language)
         return Answered(keyword, reply.outcome, reply.wording, language, text)
 

@@ -4,12 +4,12 @@ Nothing is stored or sent here, so the same words serve whoever asks what would 
 """
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import datetime, timedelta
 
-from grammar import Command, Misread
-from handlers import HANDLERS, context, disclosure, made, misread
+from grammar import Command, Misread, normalise
+from handlers import HANDLERS, context, disclosure, made, misread, own
 from handlers.ports import Ledger
-from handlers.question import Caller, Close, Draft, OpenQuestion, Question, Reply
+from handlers.question import Caller, Close, Draft, Identity, OpenQuestion, Question, Reply
 from smsgw.keywords import Configuration
 
 
@@ -27,14 +27,16 @@ def decide(
     text: str,
     caller: Caller,
     ledger: Ledger,
-    today: date,
+    now: datetime,
+    unused_for: timedelta,
 ) -> Decided:
-    """`said`: `text` as the configuration's grammar reads it. Raises LedgerDown, after `meant` of
-    the same arguments has told what was asked."""
+    """`said`: `text` as the configuration's grammar reads it; `now`: where the scheme is;
+    `unused_for`: after which a binding has to be proven anew. Raises LedgerDown, after
+    `meant` of the same arguments has told what was asked."""
     said = meant(configuration, said, text, caller)
     if context.is_silent(said, caller):
         return Decided(said, None)
-    question = Question(said, caller, ledger, configuration.usage, today)
+    question = Question(said, caller, ledger, configuration.usage, now, unused_for)
     chosen = context.meant(said, caller)
     asked = replace(question, said=chosen) if chosen else question
     reply = disclosure.locked(asked) or _handled(asked, configuration)
@@ -52,8 +54,16 @@ def meant(
 def _completed(
     configuration: Configuration, said: Command | Misread, text: str, asked: OpenQuestion | None
 ) -> Command | Misread:
-    """What a message without a keyword adds to a registration that lacked something."""
-    if not isinstance(asked, Draft) or said.word:
+    """What a message without a keyword adds to a registration that lacked something, or says to a
+    question about the NIK."""
+    if said.word:
+        return said
+    if isinstance(asked, Identity):
+        digits = "".join(filter(str.isdecimal, normalise(text)))
+        if len(digits) != own.IDENTITY_DIGITS:
+            return said
+        return replace(asked.command, fields={**asked.command.fields, own.PROOF: digits})
+    if not isinstance(asked, Draft):
         return said
     draft = asked.command
     completed = configuration.grammar.complete(draft.keyword, draft.fields, text)
@@ -65,7 +75,7 @@ def _handled(question: Question, configuration: Configuration) -> Reply:
     said = question.said
     if isinstance(said, Misread):
         return misread.answer(question)
-    if misread.is_asked_first(said):
+    if said.is_slip and said.keyword in configuration.asked:
         return misread.suggest(question, said)
     if said.keyword in configuration.made:
         return made.answer(question, said.keyword, configuration.made[said.keyword])

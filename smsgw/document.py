@@ -27,7 +27,11 @@ from smsgw import gsm7
 
 DEFAULT_BUDGET, MOST_SEGMENTS = 1, 4
 STATIC, LOOKUP = "static", "lookup"
-KEYS = {"poster", "aliases", "alone", "bare", "budget", "wordings", "enabled", "from", "until"}
+KEYS = {"poster", "aliases", "alone", "leads", "asked", "phrases", "bare", "budget", "wordings"}
+KEYS |= {"enabled", "from", "until"}
+# When a keyword that changes something is asked first: with a slip in it, or with other words
+# around it too.
+ASKED = ("slips", "words")
 MADE_KEYS = {STATIC: {"kind", "topics"}, LOOKUP: {"kind", "table"}}
 MADE_SLOTS = {"ISI", "KOTA", "NOMOR", "TAHUN"}  # nothing that is somebody's own
 AN_ID = re.compile(r"[a-z][a-z0-9_]{1,19}")
@@ -37,6 +41,9 @@ ALWAYS = {
     *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
 }
 DEEPEST = 20  # of lists and mappings in each other; reading thousands takes the process down
+NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+A_NUMBER = re.compile(r"[-+]?[.0-9][0-9a-fA-FxXoO_:.eE+-]*\Z")
+FAULTS_TOLD = 20
 MOST_DIGITS = 18  # Python writes no number of thousands
 MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
 
@@ -55,6 +62,8 @@ SHAPES: dict[str, Any] = {
     "tables": dict,
     "fillers": [str],
     "courtesy": [str],
+    "doubts": [str],
+    "addressed": [str],
     "labels": {EACH: [str]},
     "choices": {EACH: {EACH: [str]}},
     "either": {EACH: [str]},
@@ -89,6 +98,9 @@ class Entry:
     poster: str
     aliases: tuple[str, ...]
     alone: bool
+    leads: bool
+    asked: str | None  # of ASKED
+    phrases: tuple[str, ...]
     bare: str | None
     budget: int
     wordings: Mapping[str, Texts]
@@ -179,7 +191,11 @@ def _parsed(text: str) -> Raw:
     try:
         _raise_for_traps(text)
         raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
-    except (yaml.YAMLError, ValueError) as error:  # the latter for a day that is none
+    except (
+        yaml.YAMLError,
+        ValueError,
+        OverflowError,
+    ) as error:  # the latter for a day that is none
         if isinstance(error, KeywordsError):
             raise
         raise KeywordsError(f"this is no YAML: {error}") from None
@@ -213,6 +229,15 @@ def _raise_for_traps(text: str) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise KeywordsError(f"lists and mappings are in each other {DEEPEST} deep at most")
+        if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
+            raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
+
+
+def _is_long_number(event: yaml.ScalarEvent) -> bool:
+    """What YAML would work out, 1:30 to the base of sixty included: time grows with the square of
+    its length."""
+    is_plain = (not event.style and event.tag is None) or event.tag in NUMBER_TAGS
+    return is_plain and len(event.value) > MOST_DIGITS and A_NUMBER.match(event.value) is not None
 
 
 def dumped(raw: Raw) -> str:
@@ -270,8 +295,10 @@ def merged(base: str, theirs: str, ours: str) -> Merged:
 
 
 def raise_for(faults: Sequence[str]) -> None:
+    further = len(faults) - FAULTS_TOLD
     if faults:
-        raise KeywordsError("\n".join(faults))
+        told = [*faults[:FAULTS_TOLD], *([f"and {further} more faults"] if further > 0 else [])]
+        raise KeywordsError("\n".join(told))
 
 
 def key_of(cell: str) -> str:
@@ -321,6 +348,9 @@ def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> En
         poster=raw["poster"],
         aliases=tuple(raw.get("aliases", ())),
         alone=raw.get("alone", False),
+        leads=raw.get("leads", False),
+        asked=raw.get("asked"),
+        phrases=tuple(raw.get("phrases", ())),
         bare=raw.get("bare"),
         budget=raw.get("budget", DEFAULT_BUDGET),
         wordings=raw["wordings"],
@@ -384,6 +414,9 @@ def _entry_misfits(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield from _misfits(entry.get("aliases", []), list, f"{name}.aliases")
     yield from _misfits(entry.get("topics", {}), {EACH: [str]}, f"{name}.topics")
     yield from _misfits(entry.get("alone", False), bool, f"{name}.alone")
+    yield from _misfits(entry.get("leads", False), bool, f"{name}.leads")
+    yield from _misfits(entry.get("asked", ASKED[0]), str, f"{name}.asked")
+    yield from _misfits(entry.get("phrases", []), [str], f"{name}.phrases")
     yield from _misfits(entry.get("bare", ""), str, f"{name}.bare")
     yield from _misfits(entry.get("table", ""), str, f"{name}.table")
 
@@ -393,6 +426,8 @@ def _entry_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[
         yield from _made_faults(name, entry, tables)
     elif name not in HANDLERS:
         yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
+    if entry.get("asked", ASKED[0]) not in ASKED:
+        yield f"{name}.asked: it is {' or '.join(ASKED)}"
     known = KEYS | MADE_KEYS.get(str(entry.get("kind")), set())
     budget, enabled = entry.get("budget", DEFAULT_BUDGET), entry.get("enabled", True)
     days: list[Any] = [entry.get(key) for key in ("from", "until")]
@@ -558,6 +593,8 @@ def _words(raw: Mapping[str, Any]) -> Words:
             for service in raw.get("services", ())
         ),
         either={word: (first, second) for word, (first, second) in raw.get("either", {}).items()},
+        doubts=frozenset(raw.get("doubts", ())),
+        addressed=frozenset(raw.get("addressed", ())),
         pins=tuple(secrets.get("pins", ())),
         passwords=tuple(secrets.get("passwords", ())),
         mothers=tuple(secrets.get("mothers", ())),

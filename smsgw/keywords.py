@@ -29,6 +29,7 @@ class Configuration:
     budgets: Mapping[str, int]  # keyword id -> segments
     terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
     made: Mapping[str, Made]  # what operators made without code
+    asked: frozenset[str] = frozenset()  # ids of keywords that are asked first, in doubt
     version: int = 0
 
     @cached_property
@@ -135,7 +136,8 @@ def of(read: Document, day: date | None = None) -> Configuration:
         grammar = _grammar(in_force.values(), read.words)
         usage = {name: grammar.usage(name) for name in in_force}
     made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
-    return Configuration(grammar, usage, wordings, budgets, read.terms, made)
+    asked = frozenset(each.id for each in in_force.values() if each.asked is not None)
+    return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
 
 
 def faults(read: Document) -> list[str]:
@@ -163,7 +165,14 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
     try:
         return Grammar(
             [
-                Keyword(each.id, each.poster, each.aliases, alone=each.alone, bare=each.bare)
+                Keyword(
+                    *(each.id, each.poster, each.aliases),
+                    alone=each.alone,
+                    bare=each.bare,
+                    leads=each.leads,
+                    asked=each.asked == "words",
+                    phrases=each.phrases,
+                )
                 for each in entries
             ],
             words,

@@ -7,7 +7,7 @@ from functools import cache
 
 from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
-from handlers.misread import ASKED_FIRST
+from handlers import CHANGING
 from smsgw import document, keywords
 from smsgw.document import ALWAYS, Document, Entry, KeywordsError, Raw
 
@@ -53,6 +53,7 @@ def of(raw: Raw) -> Findings:
         *_unwritten(owners),
         *_letters(read),
         *_slips(owners),
+        *_acting(read),
         *_shadowed(owners, read),
     )
     replaced = _replaced(raw, sound)
@@ -144,12 +145,20 @@ def _advised(read: Document) -> Iterator[str]:
                 yield f"{place} ({language}): it says {word}, which no keyword answers to"
 
 
+def _acting(read: Document) -> Iterator[str]:
+    """What changes something and would do so from within a sentence."""
+    for name in CHANGING & read.entries.keys():
+        entry = read.entries[name]
+        if not entry.alone and entry.asked != "words":
+            yield f"{name}: it changes something, so it is alone: true, or asked: words"
+
+
 def _slips(owners: Mapping[str, str]) -> Iterator[str]:
     words = sorted(word for word in owners if " " not in word and len(word) >= SHORTEST)
     for index, one in enumerate(words):
         for other in words[index + 1 :]:
             pair = {owners[one], owners[other]}
-            if len(pair) == 2 and pair & ASKED_FIRST and is_slip(one, other):
+            if len(pair) == 2 and pair & CHANGING and is_slip(one, other):
                 yield (
                     f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
                     "and one of them changes something"

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import lanes, logs
+from smsgw import codes, lanes, logs
 from smsgw.models import (
     UNFINISHED,
     MessageState,
@@ -86,6 +86,7 @@ class _Figures:
             yield from _accepted(tx)
             yield from _waiting(tx)
             yield from _sends(tx)
+            yield _wrong_codes(tx)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
 
@@ -123,6 +124,11 @@ def _owed(tx: Transaction) -> Iterator[Metric]:
     yield GaugeMetricFamily("smsgw_answers_owed", "Messages that wait for the ledger.", number)
     yield GaugeMetricFamily("smsgw_answers_owed_oldest_seconds", "How long the first waits.", age)
     yield GaugeMetricFamily("smsgw_answers_failed", "Owed answers that a bug of ours took.", failed)
+
+
+def _wrong_codes(tx: Transaction) -> Metric:
+    count = codes.wrong_in_a_day(tx)
+    return GaugeMetricFamily("smsgw_wrong_codes", "Wrong codes of all phones in a day.", count)
 
 
 def _accepted(tx: Transaction) -> Iterator[Metric]:

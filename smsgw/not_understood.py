@@ -20,7 +20,7 @@ from sqlalchemy import Row, select, tuple_
 from grammar import Command, Grammar, Misread, Reason, normalise
 from grammar.parser import LONGEST_ALIAS
 from grammar.suggest import near
-from handlers.misread import ASKED_FIRST
+from handlers import CHANGING
 from handlers.question import Outcome
 from smsgw import document, kept, keywords, lint, publishing
 from smsgw.document import Document
@@ -174,7 +174,7 @@ def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[An
     key = tuple_(messages.c.outcome, messages.c.id)
     first, last = (tuple_(str(Outcome.UNKNOWN), each) for each in (begins, AFTER_ALL))
     rows = (
-        select(messages.c.phone_id, messages.c.text)
+        select(messages.c.id, messages.c.phone_id, messages.c.text)
         .where(key >= first, key <= last, messages.c.text.is_not(None))
         .order_by(messages.c.outcome.desc(), messages.c.id.desc())
         .limit(most + 1)
@@ -271,7 +271,7 @@ def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
     """Words without which the rest is understood, where nothing is changed by what is guessed."""
     for index, word in enumerate(words):
         said = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
-        if isinstance(said, Command) and said.word and said.keyword not in ASKED_FIRST:
+        if isinstance(said, Command) and said.word and said.keyword not in CHANGING:
             yield Filler(word, said.keyword)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from handlers.ports import Participant
-from handlers.question import Masked, Verbatim
+from handlers.question import Given, Masked, Moment, Value, Verbatim
 from smsgw import audit, cases, codes, gsm7, registrations, registry, telling
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
@@ -47,6 +47,14 @@ class Frozen(NotDone):
     """BUKAN SAYA was said of this participant."""
 
 
+class NotLooked(NotDone):
+    """This officer has not seen what was given."""
+
+
+class SameOfficer(NotDone):
+    """Something differs from the ledger, and this officer was the first of the two it takes."""
+
+
 class Refusal(StrEnum):
     """Each is a wording of its own. The first tells a stranger nothing of a participant."""
 
@@ -75,23 +83,66 @@ class Typed:
     character: str | None  # the first that does not reach the person as it is
 
 
-def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[Outgoing]:
-    """Binds the phone as its code would have; returns what is to be sent. Raises NotDone and
-    LedgerDown."""
-    participant = _asked_for(rt, registration_id)
+def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[Outgoing] | None:
+    """Binds the phone as its code would have, though it is told nothing for some hours; returns
+    what is to be sent. None where something differs from the ledger, and a second officer has to
+    agree. Raises NotDone and LedgerDown."""
+    given, participant = _asked_for(rt, registration_id)
     nkp = participant.nkp
     with _deciding(rt, actor) as told:
-        known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        codes.hold(told.tx, told.tx.vault.hash(nkp, "nkp"))
         if codes.is_frozen(told.tx, nkp):
             raise Frozen
-        text = telling.worded(told, ACCEPTED, {"nkp": Masked(nkp)})
-        notices = registry.bind(told.tx, known, nkp, consent=text, on_file=participant.phone)
+        if not _is_agreed(told, registration_id, given, participant, reason):
+            return None
+        known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        tells_from = told.tx.now + rt.settings.officer_wait
+        values: dict[str, Value] = {
+            "nkp": Masked(nkp),
+            "starts": Moment(tells_from.astimezone(rt.settings.zone)),
+        }
+        text = telling.worded(told, ACCEPTED, values)
+        notices = registry.bind(
+            *(told.tx, known, nkp),
+            consent=text,
+            on_file=participant.phone,
+            tells_from=tells_from,
+        )
         binding_id = registry.binding_id(told.tx, known, nkp)
         sent = [_answered(told, known, ACCEPTED, text, binding_id)]
         telling.disclosed(told, known.phone_id, nkp, ACCEPTED)
         _note(told, Act.ACCEPTED, known, reason, nkp)
         sent += [telling.notify(told, each, Priority.SCHEDULED) for each in notices]
     return _spent(rt, sent)
+
+
+def differs(given: Given, participant: Participant) -> bool:
+    """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
+    named, held = given.name or "", participant.name or ""
+    is_same_name = not named or named.casefold().split() == held.casefold().split()
+    is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
+    return not is_same or not is_same_name
+
+
+def _is_agreed(
+    told: Told, registration_id: int, given: Given, participant: Participant, reason: str
+) -> bool:
+    """By all that it takes. Raises NotLooked, SameOfficer and TooLate."""
+    row = registrations.one(told.tx, registration_id)
+    if row is None or row.state != RegistrationState.WAITING:
+        raise TooLate
+    if not registrations.has_looked(told.tx, registration_id, told.actor):
+        raise NotLooked
+    if not differs(given, participant):
+        return True
+    if row.agreed_by == told.actor:
+        raise SameOfficer
+    if row.agreed_by is not None:
+        return True
+    registrations.agree(told.tx, registration_id, told.actor)
+    about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": participant.nkp}
+    audit.note(told.tx, Act.AGREED, told.actor, detail=reason, **about)
+    return False
 
 
 def refuse(
@@ -133,7 +184,9 @@ def typed(configuration: Configuration, number: str, said: str, language: str) -
     """What an officer types, as the person who wrote `number` will read it."""
     said = " ".join(said.split())
     plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
-    text = configuration.text(ANSWERED, {"number": number, "answer": Verbatim(plain)}, language)
+    text = configuration.text(
+        ANSWERED, {"number": Verbatim(number), "answer": Verbatim(plain)}, language
+    )
     counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
     faults = {
         Fault.EMPTY: not said,
@@ -152,7 +205,7 @@ def _is_lost(character: str) -> bool:
     return is_control or character in gsm7.EXTENSION or ("?" in sent and character != "?")
 
 
-def _asked_for(rt: Runtime, registration_id: int) -> Participant:
+def _asked_for(rt: Runtime, registration_id: int) -> tuple[Given, Participant]:
     """Before the write: no transaction waits for the ledger."""
     with rt.reading() as tx:
         row = registrations.one(tx, registration_id)
@@ -162,7 +215,7 @@ def _asked_for(rt: Runtime, registration_id: int) -> Participant:
     participant = rt.ledger.participant(given.nkp)
     if participant is None:
         raise NotInLedger
-    return participant
+    return given, participant
 
 
 @contextmanager

@@ -5,12 +5,13 @@ A session is a row, found by the hash of what the browser holds: it ends when th
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
+from threading import BoundedSemaphore
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -27,6 +28,7 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
 IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
 SEEN_EVERY = timedelta(minutes=1)
 ONCE_LASTS = timedelta(days=1)
+AT_ONCE = BoundedSemaphore(2)  # passwords of a process that are looked at: each fills a core
 LEAST_DIFFERENT = 5  # characters of a password
 A_NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}", re.ASCII | re.IGNORECASE)
 
@@ -76,6 +78,7 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
     if named(tx, name) is not None:
         raise NotDone(f"there is an operator {name} already")
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
+    row["added_by"] = actor
     try:
         made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
@@ -107,14 +110,17 @@ def is_password(row: Row[Any] | None, password: str) -> bool:
     """Takes as long for whom there is not. No transaction should be open."""
     held = row.password if row is not None and row.password else _nobodys()
     try:
-        _hasher().verify(held, password[:LONGEST_PASSWORD])
+        with AT_ONCE:
+            _hasher().verify(held, password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, InvalidHashError):
         return False
     return row is not None and row.password is not None and row.disabled_at is None
 
 
-def log_in(tx: Transaction, operator_id: int, name: str) -> str:
-    """What the browser is to hold."""
+def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | None = None) -> str:
+    """What the browser is to hold. `instead_of`: what it held before, which ends."""
+    if instead_of is not None:
+        log_out(tx, instead_of)
     held = secrets.token_urlsafe(32)
     row = {"operator_id": operator_id, "made_at": tx.now, "seen_at": tx.now}
     tx.connection.execute(insert(sessions).values(row | {"hash": _digest(held)}))
@@ -141,6 +147,14 @@ def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
     return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
 
 
+def are_one(tx: Transaction, actor: str, others: Collection[str]) -> bool:
+    """Whether one of these may act as `actor`: it is them, or they let them in."""
+    name = actor.removeprefix("operator:")
+    row = named(tx, name) if actor != name else None
+    by = {actor, row.added_by, row.invited_by} if row is not None else {actor}
+    return not by.isdisjoint(others)
+
+
 def seen(tx: Transaction, held: str) -> None:
     is_it = sessions.c.hash == _digest(held)
     tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
@@ -154,10 +168,18 @@ def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
     tx.connection.execute(delete(sessions).where(sessions.c.operator_id == operator_id))
 
 
-def invite(tx: Transaction, operator_id: int) -> str:
-    """A login that works once, within a day; it replaces the one before. Raises NotDone."""
+def invite(tx: Transaction, operator_id: int, actor: str) -> str:
+    """A login that works once, within a day; it replaces the one before. One for somebody else
+    takes their password away, so that they notice. Raises NotDone."""
     held = secrets.token_urlsafe(24)
-    row = {"once_hash": _digest(held), "once_until": tx.now + ONCE_LASTS}
+    row: dict[str, object] = {
+        "once_hash": _digest(held),
+        "once_until": tx.now + ONCE_LASTS,
+        "invited_by": actor,
+    }
+    name = tx.connection.execute(select(operators.c.name).where(operators.c.id == operator_id))
+    if f"operator:{name.scalar_one_or_none()}" != actor:
+        row["password"] = None
     may_log_in = (operators.c.id == operator_id) & operators.c.disabled_at.is_(None)
     if tx.connection.execute(update(operators).where(may_log_in).values(row)).rowcount != 1:
         raise NotDone("who is disabled is enabled first")

@@ -92,6 +92,7 @@ class Draft:
     lasts: timedelta  # how long it is of use
     priority: Priority = Priority.ASKED
     wording: str | None = None  # what it was made of
+    delay: timedelta = timedelta()  # before it leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def add(tx: Transaction, draft: Draft) -> int:
         "priority": draft.priority,
         "made_at": tx.now,
         "expires_at": tx.now + draft.lasts,
-        "due_at": tx.now,
+        "due_at": tx.now + draft.delay,
         "attempts": 0,
     }
     return int(

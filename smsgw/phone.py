@@ -6,6 +6,10 @@ import phonenumbers
 
 REGION = "ID"
 FICTITIOUS = "+6284"  # never assigned in Indonesia: the phones of made participants
+PHONES = {
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,  # where numbers do not tell, as in +1
+}
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
 
 
@@ -25,7 +29,18 @@ def e164(written: str) -> str | None:
 
 def is_in(number: str, calling_codes: tuple[str, ...]) -> bool:
     """Whether an E.164 number belongs to one of these calling codes, such as ("62", "60")."""
-    return str(phonenumbers.parse(number).country_code) in calling_codes
+    return calling_code(number) in calling_codes
+
+
+def can_get_sms(number: str) -> bool:
+    """Whether an E.164 number is a person's phone: what is premium, shared-cost, free, a service or
+    in the wall costs money or gets nothing."""
+    return is_fictitious(number) or phonenumbers.number_type(phonenumbers.parse(number)) in PHONES
+
+
+def calling_code(number: str) -> str:
+    """62 of an Indonesian E.164 number."""
+    return str(phonenumbers.parse(number).country_code)
 
 
 def is_fictitious(number: str) -> bool:

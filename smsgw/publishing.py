@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw import audit, document, lint
+from smsgw import audit, document, lint, operators
 from smsgw.audit import Act
 from smsgw.models.console import configurations, drafts
 from smsgw.runtime import Transaction
@@ -148,12 +148,12 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
 
 
 def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool) -> int:
-    """The number of the new version. `by_two`: who drafted may not publish. Raises NotPublished,
-    Outdated."""
+    """The number of the new version. `by_two`: who drafted may not publish, nor whom they let in.
+    Raises NotPublished, Outdated."""
     held = draft(tx)
     if held is None or held.edition != edition:
         raise Outdated
-    if by_two and actor in held.authors:
+    if by_two and operators.are_one(tx, actor, held.authors):
         raise NotPublished(Why.BY_TWO)
     if held.based_on != current(tx).number:
         raise NotPublished(Why.MEANWHILE)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert
 
 from grammar import Command
-from handlers.question import Choice, Consent, Draft, OpenQuestion, Suggestion
+from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw.models import Ciphertext, QuestionKind, questions
 from smsgw.runtime import Transaction
 
@@ -18,6 +18,7 @@ KINDS = {
     Choice: QuestionKind.CHOICE,
     Draft: QuestionKind.DRAFT,
     Suggestion: QuestionKind.SUGGESTION,
+    Identity: QuestionKind.IDENTITY,
 }
 
 
@@ -31,6 +32,8 @@ def ask(
         asked["nkp"] = question.nkp
     else:
         asked["command"] = _stored(question.command)
+    if isinstance(question, Identity):
+        asked["nkp"] = question.nkp
     row = {
         "phone_id": phone_id,
         "kind": KINDS[type(question)],
@@ -63,6 +66,8 @@ def still_open(
     command = _restored(asked["command"])
     if row.kind == QuestionKind.CHOICE:
         return asked["text"], Choice(command)
+    if row.kind == QuestionKind.IDENTITY:
+        return asked["text"], Identity(command, asked["nkp"])
     is_draft = row.kind == QuestionKind.DRAFT
     return asked["text"], Draft(command) if is_draft else Suggestion(command)
 

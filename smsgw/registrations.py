@@ -12,11 +12,16 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
 from handlers.question import Given
 from smsgw.models import Ciphertext, phones
-from smsgw.models.console import WAITS, RegistrationState, registrations
+from smsgw.models.console import (
+    WAITS,
+    RegistrationState,
+    registration_looks,
+    registrations,
+)
 from smsgw.runtime import Transaction
 
 
@@ -56,6 +61,25 @@ def given(tx: Transaction, row: Row[Any]) -> Given | None:
     held = json.loads(opened)
     born = held["birth_date"]
     return Given(**{**held, "birth_date": date.fromisoformat(born) if born else None})
+
+
+def looked(tx: Transaction, registration_id: int, actor: str) -> None:
+    """Notes that an officer saw what was given."""
+    if not has_looked(tx, registration_id, actor):
+        row = {"registration_id": registration_id, "actor": actor, "at": tx.now}
+        tx.connection.execute(insert(registration_looks).values(row))
+
+
+def has_looked(tx: Transaction, registration_id: int, actor: str) -> bool:
+    by = registration_looks.c.actor == actor
+    seen = exists().where(registration_looks.c.registration_id == registration_id, by)
+    return bool(tx.connection.execute(select(seen)).scalar_one())
+
+
+def agree(tx: Transaction, registration_id: int, actor: str) -> None:
+    """The first of the two officers that are needed where something differs."""
+    own = registrations.c.id == registration_id
+    tx.connection.execute(update(registrations).where(own).values(agreed_by=actor))
 
 
 def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> bool:

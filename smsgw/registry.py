@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from handlers.disclosure import replaced
+from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import (
     Ask,
     Bind,
@@ -26,6 +26,7 @@ from handlers.question import (
     Masked,
     Outcome,
     Register,
+    RejectCodes,
     Reply,
     Resume,
     SendCode,
@@ -35,17 +36,20 @@ from handlers.question import (
     Unbind,
     WantNews,
     WrongCode,
+    WrongIdentity,
 )
-from smsgw import cases, codes, guesses, pages, questions, registrations
-from smsgw.crypto import Unreadable
+from smsgw import cases, codes, guesses, pages, phone, questions, registrations
+from smsgw.crypto import Unreadable, Vault
 from smsgw.models import (
     QUEUED,
     UNBOUND,
     Ciphertext,
+    MadeBy,
     MessageState,
     ReplyState,
     bindings,
     messages,
+    past_bindings,
     phones,
     replies,
 )
@@ -54,6 +58,10 @@ from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.settings import SettingsError
 
+# A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
+# replies of the same lane come.
+CODE_WAITS = (5, 60)
+WRONG_ANSWERS_COUNT_FOR = timedelta(hours=24)
 UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
 
@@ -76,6 +84,7 @@ class Notice:
     nkp: str  # whom it tells of
     reply: Reply
     lasts: timedelta | None = None  # where it is of use for less than others
+    delay: timedelta = timedelta()  # before it leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +135,37 @@ _phone = (
 )
 _in_use = (
     select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
+    .add_columns(bindings.c.tells_from, bindings.c.used_at)
+    .add_columns(bindings.c.wrong_answers, bindings.c.wrong_since)
     .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
 _bound = _in_use.where(bindings.c.phone_id == bindparam("phone_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a message names that has to be looked up."""
+
+    code: str | None = None
+    case: str | None = None
+    identity: bool = False  # an NKP, or a NIK
+    asked_codes: bool = False  # those that were sent here
+
+
+NOTHING_NAMED = Named()
+NOBODY: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Former:
+    """NKPs by their hashes: what they were is destroyed long before it stops to count."""
+
+    vault: Vault
+    hashes: frozenset[bytes]
+
+    def __contains__(self, nkp: object) -> bool:
+        return bool(self.hashes) and self.vault.hash(str(nkp), "nkp") in self.hashes
 
 
 def check_key(rt: Runtime) -> None:
@@ -152,15 +188,22 @@ def read(
     tx: Transaction,
     number: str,
     *,
-    code: str | None = None,
-    case: str | None = None,
+    named: Named = NOTHING_NAMED,
     received_at: datetime | None = None,
 ) -> Known:
-    """`code` and `case` are what the message named: only what they open is looked up.
-    `received_at`: of a message whose answer had to wait."""
+    """Only what the message names is looked up. `received_at`: of a message whose answer had to
+    wait."""
+    former = codes.disowned(tx, number) | _ever_bound(tx, number) if named.identity else NOBODY
+    asked_codes = codes.sent_here(tx, number) if named.asked_codes else {}
     row = tx.connection.execute(_phone, {"hash": tx.vault.hash(number, "phone")}).first()
     if row is None:
-        return Known(0, 0, Caller(phone=number), {}, None)
+        caller = Caller(
+            phone=number,
+            former=_Former(tx.vault, former),
+            asked_codes=tuple(asked_codes),
+            rejections=max(asked_codes.values(), default=0),
+        )
+        return Known(0, 0, caller, {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
     held = _opened(tx, tx.connection.execute(_bound, since))
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
@@ -178,8 +221,13 @@ def read(
         last_answer=told if is_repeatable else None,
         last_about=about,
         next_page=next(iter(pages.held(tx, row)), None),
-        claimed=codes.claimed(tx, row.id, code) if code else None,
-        case=cases.find(tx, row.id, case) if case else None,
+        claimed=codes.claimed(tx, row.id, named.code) if named.code else None,
+        has_tried_codes=bool(named.code)
+        and codes.wrong_in_a_day(tx, row.id) >= codes.WRONG_CODES_A_DAY,
+        former=_Former(tx.vault, former),
+        asked_codes=tuple(asked_codes),
+        rejections=max(asked_codes.values(), default=0),
+        case=cases.find(tx, row.id, named.case) if named.case else None,
     )
     return Known(row.id, row.version, caller, ids, _previous(row), told, row.language)
 
@@ -247,8 +295,9 @@ def apply(
                 questions.ask(tx, known.phone_id, question, text, lasts)
             case Close():
                 questions.close(tx, known.phone_id)
-            case Bind(nkp, on_file):
-                notices += bind(tx, known, nkp, consent=known.caller.asked or text, on_file=on_file)
+            case Bind(nkp, on_file, code_id):
+                consent = known.caller.asked or text
+                notices += bind(tx, known, nkp, consent=consent, on_file=on_file, code_id=code_id)
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
             case Register(given):
@@ -257,6 +306,10 @@ def apply(
                 _unbind(tx, known, nkps)
             case Disown():
                 _disown(tx, known)
+            case RejectCodes(until_officer):
+                codes.reject(tx, known.caller.phone, until_officer=until_officer)
+            case WrongIdentity(nkp):
+                _count_wrong_identity(tx, known, nkp)
             case WrongCode():
                 codes.count_wrong(tx, known.phone_id)
             case Guess():
@@ -288,10 +341,22 @@ def remember(tx: Transaction, known: Known, message_id: int, reply_id: int | Non
 
 
 def bind(
-    tx: Transaction, known: Known, nkp: str, *, consent: str, on_file: str | None = None
+    tx: Transaction,
+    known: Known,
+    nkp: str,
+    *,
+    consent: str,
+    on_file: str | None = None,
+    code_id: int | None = None,
+    tells_from: datetime | None = None,
 ) -> list[Notice]:
-    """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to."""
+    """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to. `code_id`: of
+    the code that did it; `tells_from`: where an officer did. Raises Outrun where the code is good
+    no more."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
+    codes.hold(tx, nkp_hash)
+    if code_id is not None and not codes.use(tx, code_id):
+        raise Outrun
     ended = _end(tx, bindings.c.nkp_hash == nkp_hash)
     lost = [
         notice
@@ -300,6 +365,7 @@ def bind(
     ]
     codes.spend(tx, known.phone_id, nkp)
     registrations.bound(tx, known.phone_id, nkp)
+    _remember_binding(tx, known.caller.phone, nkp_hash)
     row = {
         "phone_id": known.phone_id,
         "nkp_hash": nkp_hash,
@@ -308,13 +374,39 @@ def bind(
         "consent": tx.vault.encrypt(consent, Ciphertext.CONSENT),
         "consented_at": tx.now,
         "on_file": tx.vault.encrypt(on_file, Ciphertext.ON_FILE) if on_file else None,
+        "on_file_hash": tx.vault.hash(on_file, "phone") if on_file else None,
+        "made_by": _made_by(code_id, tells_from),
+        "tells_from": tells_from,
         "used_at": tx.now,
     }
     try:
         tx.connection.execute(insert(bindings).values(row))
     except IntegrityError:  # another phone took it at this instant
         raise Outrun from None
-    return lost
+    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
+    if on_file is None or is_told or _made_by(code_id, tells_from) is MadeBy.CONSENT:
+        return lost
+    return [*lost, Notice(_phone_id(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
+
+
+def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:
+    if code_id is not None:
+        return MadeBy.CODE
+    return MadeBy.CONSENT if tells_from is None else MadeBy.OFFICER
+
+
+def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
+    """By the number itself: a phone may be forgotten, and another person have its number."""
+    if nkp_hash not in _ever_bound(tx, number):
+        row = {"phone_hash": tx.vault.hash(number, "past"), "nkp_hash": nkp_hash}
+        tx.connection.execute(insert(past_bindings).values(row))
+
+
+def _ever_bound(tx: Transaction, number: str) -> frozenset[bytes]:
+    held = select(past_bindings.c.nkp_hash).where(
+        past_bindings.c.phone_hash == tx.vault.hash(number, "past")
+    )
+    return frozenset(tx.connection.execute(held).scalars())
 
 
 def bound_to(tx: Transaction, nkp: str) -> str | None:
@@ -380,8 +472,22 @@ def _opened(tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int,
         nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id)
         on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id)
         if nkp is not None and (on_file is not None or row.on_file is None):
-            held[row.id] = Bound(nkp, on_file)
+            wrong = row.wrong_answers if _counts(tx, row.wrong_since) else 0
+            held[row.id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
     return held
+
+
+def _counts(tx: Transaction, since: datetime | None) -> bool:
+    return since is not None and since > tx.now - WRONG_ANSWERS_COUNT_FOR
+
+
+def _count_wrong_identity(tx: Transaction, known: Known, nkp: str) -> None:
+    bound = known.caller.binding(nkp)
+    row = bindings.c.id == known.binding_ids[nkp]
+    first = bound.wrong_answers if bound else 0
+    since = {} if first else {"wrong_since": tx.now}
+    changed = update(bindings).where(row).values(wrong_answers=first + 1, **since)
+    tx.connection.execute(changed)
 
 
 def _end(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -421,11 +527,14 @@ def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
 
 
 def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[Notice]:
+    if not phone.can_get_sms(on_file):
+        return []
     code = codes.make(tx, known.phone_id, nkp, on_file)
     if code is None:
         return []
     reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": Masked(nkp), "code": code})
-    return [Notice(_phone_id(tx, on_file), on_file, nkp, reply, codes.CODE_LASTS)]
+    delay = timedelta(seconds=tx.random.uniform(*CODE_WAITS))
+    return [Notice(_phone_id(tx, on_file), on_file, nkp, reply, codes.CODE_LASTS, delay)]
 
 
 def _phone_id(tx: Transaction, number: str) -> int:

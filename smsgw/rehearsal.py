@@ -90,14 +90,30 @@ class Found(BaseModel):
     is_cut: bool  # there were more; the newest were taken
     judged: int = 0
     counts: dict[Kind, int] = {}
-    more: int = 0  # segments, of replies that become longer
-    fewer: int = 0
+    longer: dict[Kind, int] = {}  # segments, of replies that become longer
+    shorter: dict[Kind, int] = {}
     shapes: dict[Kind, dict[str, Shape]] = {}
     rewordings: dict[str, Rewording] = {}
+    phones: dict[Kind, list[int]] = {}  # ids; SEVERAL are enough
+
+    def shown(self, kind: Kind) -> int | None:
+        """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
+        the draft one could find out who wrote it."""
+        return self.counts[kind] if len(self.phones.get(kind, ())) >= SEVERAL else None
+
+    @property
+    def more(self) -> int:
+        """Segments, of what is shown."""
+        return sum(count for kind, count in self.longer.items() if self.shown(kind))
+
+    @property
+    def fewer(self) -> int:
+        return sum(count for kind, count in self.shorter.items() if self.shown(kind))
 
     @property
     def changed(self) -> int:
-        return sum(self.counts.values())
+        """Of what is shown."""
+        return sum(self.shown(kind) or 0 for kind in self.counts)
 
     def shown_shapes(self, kind: Kind) -> list[Shape]:
         alike = _taken_together(self.shapes.get(kind, {}).values())
@@ -105,10 +121,10 @@ class Found(BaseModel):
 
     def not_shown(self, kind: Kind) -> int:
         """Messages."""
-        return self.counts.get(kind, 0) - sum(each.messages for each in self.shown_shapes(kind))
+        return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
 
     def shown_rewordings(self) -> list[Rewording]:
-        return _commonest(self.rewordings.values())
+        return _commonest(self.rewordings.values()) if self.shown(Kind.REWORDED) else []
 
 
 class Asked(BaseModel):
@@ -151,10 +167,10 @@ class Rehearsal:
 
     def __init__(self, rt: Runtime, asked: Asked, found: Found) -> None:
         self._rt, self._found = rt, found
-        today = rt.today
-        was = comparing.configuration(asked.published, today)
-        becomes = comparing.configuration(asked.draft, today)
-        self._both = Both(was, becomes, rt.ledger, today)
+        now = rt.local
+        was = comparing.configuration(asked.published, now.date())
+        becomes = comparing.configuration(asked.draft, now.date())
+        self._both = Both(was, becomes, rt.ledger, now, rt.settings.unused_for)
         self._vocabulary = vocabulary(asked.published)
 
     def callers(self, batch: Sequence[Message]) -> Mapping[int, tuple[Caller, str]]:
@@ -179,8 +195,11 @@ class Rehearsal:
         was, becomes = answers
         found, difference = self._found, becomes.segments - was.segments
         found.counts[kind] = found.counts.get(kind, 0) + 1
-        found.more += max(difference, 0)
-        found.fewer += max(-difference, 0)
+        wrote = found.phones.setdefault(kind, [])
+        if message.phone_id not in wrote and len(wrote) < SEVERAL:
+            wrote.append(message.phone_id)
+        found.longer[kind] = found.longer.get(kind, 0) + max(difference, 0)
+        found.shorter[kind] = found.shorter.get(kind, 0) + max(-difference, 0)
         if kind is Kind.REWORDED:
             self._note_rewording(was, becomes, difference)
         else:

@@ -11,7 +11,7 @@ read, bounds every reply. A value is never expanded again.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, singledispatch
 from itertools import groupby
@@ -19,7 +19,17 @@ from operator import itemgetter
 from string import Formatter
 from types import MappingProxyType
 
-from handlers.question import Choices, Masked, Month, Percent, Term, Terms, Value, Verbatim
+from handlers.question import (
+    Choices,
+    Masked,
+    Moment,
+    Month,
+    Percent,
+    Term,
+    Terms,
+    Value,
+    Verbatim,
+)
 from smsgw import gsm7
 
 TEXT_WIDTH = 20
@@ -55,7 +65,7 @@ WIDEST: Mapping[str, Value] = {
     **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp", "amount"), Decimal(2**63 - 1)),
     "since": date(2000, 12, 31),
     "why": "W" * 40,
-    "number": "ADU-251031-0042",
+    "number": Verbatim("ADU-251031-000042"),
     "name": "W" * TEXT_WIDTH,
     "born": date(2000, 12, 31),
     "programs": "JHT+JKK+JKM+JKP+JP",
@@ -68,7 +78,8 @@ WIDEST: Mapping[str, Value] = {
     "updated": date(2000, 12, 31),
     "next": "W" * TEXT_WIDTH,
     "before": "W" * TEXT_WIDTH,
-    "code": "BCDFG",
+    "code": "BCDFGHJ",
+    **dict.fromkeys(("starts", "until"), Moment(datetime(2000, 12, 31, 23, 59, tzinfo=UTC))),
     "office": "W" * 30,
     "address": "W" * 60,
     "phone": "W" * TEXT_WIDTH,
@@ -115,7 +126,7 @@ ORDINARY: Mapping[str, Value] = {
     "amount": Decimal(12_500_000),
     "since": date(2025, 3, 1),
     "why": Term("BERHENTI KERJA"),
-    "number": "ADU-260131-0007",
+    "number": Verbatim("ADU-260131-0007"),
     "name": "RATNA",
     "born": date(1990, 5, 21),
     "programs": "JHT+JKK+JKM+JP",
@@ -128,7 +139,8 @@ ORDINARY: Mapping[str, Value] = {
     "updated": date(2026, 1, 30),
     "next": Term("PEMBAYARAN"),
     "before": Term("PENETAPAN"),
-    "code": "BCDFG",
+    "code": "BCDFGHJ",
+    **dict.fromkeys(("starts", "until"), Moment(datetime(2026, 1, 31, 20, 0, tzinfo=UTC))),
     "office": "Jakarta Menara",
     "address": "Jl Jend Gatot Subroto 79",
     "phone": "021-5207797",
@@ -406,6 +418,11 @@ def _(value: Decimal) -> str:
 @show.register
 def _(value: date) -> str:
     return f"{value:%d-%m-%Y}"
+
+
+@show.register
+def _(value: Moment) -> str:
+    return f"{value.at:%d-%m-%Y %H.%M}"
 
 
 @show.register

@@ -26,12 +26,15 @@ from handlers.question import (
     Guess,
     OpenCase,
     Outcome,
+    RejectCodes,
     Reply,
     Resume,
     Speak,
     Stop,
     Unbind,
+    Verbatim,
     WrongCode,
+    WrongIdentity,
 )
 from smsgw import (
     audit,
@@ -54,14 +57,14 @@ from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
 from smsgw.limits import Gate
 from smsgw.models import Priority, ReplyState
-from smsgw.registry import Known
+from smsgw.registry import Known, Named
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.telling import Outgoing, Told
 
 log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
-HEEDED = (Stop, Disown, Unbind, Guess, WrongCode)
+HEEDED = (Stop, Disown, RejectCodes, Unbind, Guess, WrongCode, WrongIdentity)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)
@@ -197,10 +200,9 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
-    today = rt.today
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
-        decided = deciding.decide(*what, rt.ledger, today)
+        decided = deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
     except LedgerDown:
         if heard.owed is not None:
             raise NotStored from None
@@ -241,15 +243,21 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
 def _read(tx: Transaction, number: str, heard: Heard) -> Known:
     """With what a code or a case's number opens, also where YA says that it was meant."""
     received_at = heard.owed.received_at if heard.owed else None
-    known = registry.read(tx, number, **_opens(heard.said), received_at=received_at)
+    known = registry.read(tx, number, named=_named(heard.said), received_at=received_at)
     meant = context.meant(heard.said, known.caller)
-    opens = _opens(meant) if meant else {}
-    return registry.read(tx, number, **opens, received_at=received_at) if opens else known
+    if meant is None or _named(meant) == registry.NOTHING_NAMED:
+        return known
+    return registry.read(tx, number, named=_named(meant), received_at=received_at)
 
 
-def _opens(said: Command | Misread) -> dict[str, str]:
-    named = {"code": said.fields.get("code"), "case": said.fields.get("number")}
-    return {what: str(value) for what, value in named.items() if value}
+def _named(said: Command | Misread) -> Named:
+    code, case = said.fields.get("code"), said.fields.get("number")
+    return Named(
+        code=str(code) if code else None,
+        case=str(case) if case else None,
+        identity="nkp" in said.fields or "nik" in said.fields,
+        asked_codes=said.keyword == "tolak",
+    )
 
 
 # Twilio's OptOutType: the carrier has answered, and blocked or unblocked the phone, itself.
@@ -268,7 +276,12 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     answer = Answer(message_id, decision.verdict)
     if known is None:
         return answer
-    told = replace(told, message_id=message_id, language=_language(known, decision.changes))
+    told = replace(
+        told,
+        message_id=message_id,
+        text_hash=heard.text_hash,
+        language=_language(known, decision.changes),
+    )
     if told.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
@@ -321,14 +334,15 @@ def _language(known: Known, changes: tuple[Change, ...]) -> str:
 def _numbered(told: Told, known: Known, reply: Reply) -> Reply:
     """With the number of the case that it opens."""
     number = _opened(told, known, reply.changes)
-    return replace(reply, values={**reply.values, "number": number}) if number else reply
+    return replace(reply, values={**reply.values, "number": Verbatim(number)}) if number else reply
 
 
 def _opened(told: Told, known: Known, changes: tuple[Change, ...]) -> str | None:
     for change in changes:
         if isinstance(change, OpenCase):
             local = told.tx.now.astimezone(told.rt.settings.zone)
-            return cases.open_case(told.tx, known.phone_id, told.message_id, change.kind, local)
+            what = (told.message_id, change.kind, local, told.text_hash)
+            return cases.open_case(told.tx, known.phone_id, *what)
     return None
 
 
@@ -337,7 +351,8 @@ def _may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
     own numbers."""
     ours = {phone.e164(each) for each in (lane, *(it.own_lane for it in rt.carriers.values()))}
     is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
-    return bool(is_served) and known.caller.phone not in ours
+    is_phone = phone.can_get_sms(known.caller.phone)
+    return bool(is_served) and is_phone and known.caller.phone not in ours
 
 
 def _is_echo(heard: Heard, known: Known) -> bool:

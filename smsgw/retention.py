@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
-from handlers.question import CaseKind
+from handlers.question import CaseKind, Verbatim
 from smsgw import audit, cases, gsm7, logs, outbox, registrations, unknowns
 from smsgw.audit import Act
-from smsgw.codes import DISOWNED_FOR
+from smsgw.codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
 from smsgw.models import (
     MessageState,
@@ -26,7 +26,9 @@ from smsgw.models import (
     pages,
     phones,
     questions,
+    rejections,
     replies,
+    wrong_codes,
 )
 from smsgw.models import cases as _cases
 from smsgw.models.console import GIVEN
@@ -120,7 +122,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         language = tx.connection.execute(
             select(phones.c.language).where(phones.c.id == case.phone_id)
         ).scalar_one()
-        text = rt.configuration.text(ERASED, {"number": number}, language)
+        text = rt.configuration.text(ERASED, {"number": Verbatim(number)}, language)
         outbox.add(
             tx,
             Draft(
@@ -162,7 +164,7 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     run(update(bindings).where(held, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
     _blank(tx, held)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
-    for table in (questions, pages, codes):
+    for table in (questions, pages, codes, wrong_codes):
         run(delete(table).where(table.c.phone_id == phone_id))
     number = select(phones.c.hash).where(phones.c.id == phone_id).scalar_subquery()
     run(delete(codes).where(codes.c.on_file_hash == number))  # that others had sent to it
@@ -211,8 +213,10 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
         (questions, questions.c.expires_at < tx.now),
         (pages, pages.c.expires_at < tx.now),
         (codes, codes.c.made_at < min(since, tx.now - DISOWNED_FOR)),
+        (wrong_codes, wrong_codes.c.at < counted),
     ):
         run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
+    run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
     held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
     run(update(bindings).where(held, unused, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
     _blank(tx, held & or_(unused, bindings.c.ended_at < since))
@@ -237,7 +241,13 @@ def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
         tx.connection.execute(
             update(bindings)
             .where(bindings.c.id == binding_id)
-            .values(nkp_hash=secrets.token_bytes(32), nkp=None, consent=None, on_file=None)
+            .values(
+                nkp_hash=secrets.token_bytes(32),
+                nkp=None,
+                consent=None,
+                on_file=None,
+                on_file_hash=None,
+            )
         )
 
 

@@ -1,5 +1,6 @@
 """What a process holds: settings, database engines, queue connection, keys, carriers, the clock."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -92,9 +93,14 @@ class Runtime:
             yield Transaction(connection, self.vault, self.now(), self.random)
 
     @property
+    def local(self) -> datetime:
+        """Now, where the scheme is."""
+        return self.now().astimezone(self.settings.zone)
+
+    @property
     def today(self) -> date:
         """The scheme's."""
-        return self.now().astimezone(self.settings.zone).date()
+        return self.local.date()
 
     @property
     def configuration(self) -> Configuration:
@@ -179,6 +185,7 @@ def engine(url: str, limit: float | None = None) -> Engine:
             overdue.watch(made, limit)
         return made
     made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
+    event.listen(made, "do_connect", _make_private)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_sqlite)
     return made
@@ -245,6 +252,14 @@ def _postgres_options(limit: float | None) -> dict[str, Any]:
             "options": f"-c statement_timeout={milliseconds}",
         },
     }
+
+
+def _make_private(_dialect: object, _record: object, arguments: list[Any], _: object) -> None:
+    """A new file is for nobody else; SQLite would make it as the umask has it."""
+    file = Path(str(arguments[0]))
+    if arguments and file.parent.is_dir() and str(file) != ":memory:":
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -29,6 +29,7 @@ DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
 LONGEST_RETENTION = 3650  # days
+LONGEST_WAIT = 240  # hours
 SHORTEST_SECRET = 32  # characters
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
@@ -104,6 +105,16 @@ class Settings(BaseModel):
     retention: timedelta = _env(
         "SMSGW_RETENTION_DAYS", timedelta(days=90), "days that texts and idle phones are kept"
     )
+    unused_for: timedelta = _env(
+        "SMSGW_UNUSED_DAYS",
+        timedelta(days=60),
+        "days after which an unused phone is asked for digits of the NIK: numbers are sold again",
+    )
+    officer_wait: timedelta = _env(
+        "SMSGW_OFFICER_WAIT_HOURS",
+        timedelta(hours=12),
+        "hours before a phone that an officer registered is told anything",
+    )
     lane_rates: Mapping[str, float] = _env(
         "SMSGW_LANE_RATES",
         {},
@@ -175,7 +186,16 @@ class Settings(BaseModel):
             return timedelta(minutes=int(value))
         return value
 
-    @field_validator("retention", mode="before")
+    @field_validator("officer_wait", mode="before")
+    @classmethod
+    def _hours(cls, value: object) -> object:
+        if isinstance(value, str):
+            if not value.isdecimal() or not 0 <= int(value) <= LONGEST_WAIT:
+                raise ValueError(f"is a number of hours from 0 to {LONGEST_WAIT}")
+            return timedelta(hours=int(value))
+        return value
+
+    @field_validator("retention", "unused_for", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
         if isinstance(value, str):

@@ -33,6 +33,7 @@ class Told:
     call_centre: Verbatim | None
     actor: str
     message_id: int = 0
+    text_hash: bytes = b""
     language: str = "id"
 
 
@@ -69,8 +70,9 @@ def notify(told: Told, notice: Notice, priority: Priority = Priority.ASKED) -> O
         told.tx,
         outbox.Draft(
             *(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
-            priority=priority,
+            priority=Priority.SCHEDULED if notice.delay else priority,
             wording=notice.reply.wording,
+            delay=notice.delay,
         ),
     )
     return Outgoing(notice.number, text, carrier, lane)

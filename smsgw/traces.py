@@ -173,6 +173,8 @@ def _told(
     for row in stored.replies:
         text = stored.texts.get(row.id)
         is_notice = row.phone_id != stored.message.phone_id
+        if is_notice and not with_texts:
+            continue  # that there is one may tell that what was sent is somebody's
         may_show = with_texts and not is_notice and row.wording not in archive.SECRET
         told.append(
             Reply(

@@ -1,6 +1,7 @@
 """`smsgw doctor`: which part of an installation does not work, and what to do."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import click
 from redis.exceptions import RedisError
@@ -13,6 +14,8 @@ from smsgw.carriers.base import Ending, SendError
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
 from smsgw.runtime import Runtime
+
+OPEN_QUEUE = "anybody on its network can write there; REDIS_URL wants a password, or a socket"
 
 
 @click.command()
@@ -69,11 +72,19 @@ def _keys(rt: Runtime) -> str | None:
 def _queue(rt: Runtime) -> str | None:
     try:
         if rt.redis is not None and rt.redis.ping():
-            return None
+            return OPEN_QUEUE if is_exposed(rt.redis_url or "") else None
     except RedisError as error:
         if rt.settings.redis_url is not None:
             return f"it does not answer ({type(error).__name__}); check REDIS_URL"
     return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
+
+
+def is_exposed(address: str) -> bool:
+    """Whether others can write to this Redis: they would move limits and hold up replies, although
+    no job but ours is run."""
+    parts = urlsplit(address)
+    is_here = parts.scheme == "unix" or parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
+    return not is_here and not parts.password
 
 
 def _files(rt: Runtime) -> str | None:

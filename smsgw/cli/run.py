@@ -165,7 +165,7 @@ def invited(settings: Settings) -> str:
             row = operators.named(tx, DEMO_ADMIN)
             actor = audit.operator()
             known = row or operators.add(tx, DEMO_ADMIN, Role.ADMIN, None, actor)
-            return operators.invite(tx, known.id)
+            return operators.invite(tx, known.id, f"operator:{DEMO_ADMIN}")
     finally:
         rt.close()
 

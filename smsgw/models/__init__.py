@@ -106,11 +106,20 @@ class AttemptEnd(StrEnum):
     UNKNOWN = "unknown"
 
 
+class MadeBy(StrEnum):
+    """Whose word bound a phone."""
+
+    CONSENT = "consent"  # YA, from the number on file
+    CODE = "code"  # sent to the number on file, typed on another phone
+    OFFICER = "officer"
+
+
 class QuestionKind(StrEnum):
     CONSENT = "consent"
     CHOICE = "choice"
     DRAFT = "draft"
     SUGGESTION = "suggestion"
+    IDENTITY = "identity"
 
 
 data_keys = Table(
@@ -150,9 +159,16 @@ bindings = Table(
     Column("consent", LargeBinary),  # the wording that was agreed to
     Column("consented_at", Instant, nullable=False),
     Column("on_file", LargeBinary),  # the number on file then; another one ends the binding
+    Column("on_file_hash", LargeBinary(32)),
+    Column("made_by", String(10), nullable=False),
+    Column("tells_from", Instant),  # before that it tells nothing; none where it may at once
     Column("used_at", Instant, nullable=False),
+    Column("wrong_answers", Integer, nullable=False, server_default="0"),  # about the NIK, since
+    Column("wrong_since", Instant),
     Column("ended_at", Instant),
     Index("ix_bindings_phone_id", "phone_id"),
+    Index("ix_bindings_on_file_hash", "on_file_hash"),
+    one_of("made_by", MadeBy),
 )
 # One phone per NKP: a database's word, not a program's.
 Index(
@@ -161,6 +177,13 @@ Index(
     unique=True,
     sqlite_where=bindings.c.ended_at.is_(None),
     postgresql_where=bindings.c.ended_at.is_(None),
+)
+
+past_bindings = Table(
+    "past_bindings",  # which phone was ever bound to whom: keyed hashes that are never destroyed
+    service,
+    Column("phone_hash", LargeBinary(32), primary_key=True),  # of its own kind: it finds no phone
+    Column("nkp_hash", LargeBinary(32), primary_key=True),
 )
 
 questions = Table(
@@ -193,10 +216,30 @@ codes = Table(
 )
 
 freezes = Table(
-    "freezes",  # participants for whom no codes are sent: somebody said BUKAN SAYA
+    "freezes",  # participants for whom no codes are sent: somebody said BUKAN SAYA, or TOLAK
     service,
     Column("nkp_hash", LargeBinary(32), primary_key=True),
     Column("at", Instant, nullable=False),
+    Column("until", Instant),  # none: until an officer ends it
+)
+
+rejections = Table(
+    "rejections",  # each TOLAK: a code that its receiver had not asked for
+    service,
+    Column("id", Id, primary_key=True),
+    Column("nkp_hash", LargeBinary(32), nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_rejections_nkp_hash", "nkp_hash", "at"),
+)
+
+wrong_codes = Table(
+    "wrong_codes",  # each KODE that opened nothing, whatever the phone waits for
+    service,
+    Column("id", Id, primary_key=True),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_wrong_codes_phone_id", "phone_id", "at"),
+    Index("ix_wrong_codes_at", "at"),
 )
 
 pages = Table(
@@ -211,10 +254,11 @@ cases = Table(
     "cases",  # what a person has to see to
     service,
     Column("id", Id, primary_key=True),
-    Column("number", String(16), nullable=False, unique=True),  # ADU-251031-0042
+    Column("number", String(20), nullable=False, unique=True),  # ADU-251031-0042
     Column("kind", String(20), nullable=False),
     Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
     Column("message_id", Id, nullable=False),  # which holds its text
+    Column("text_hash", LargeBinary(32), nullable=False),  # of that text's normal form
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("assigned_to", Id, ForeignKey("operators.id")),
@@ -344,6 +388,7 @@ audit = Table(
     Column("message_id", Id),
     Column("subject", LargeBinary(32)),  # keyed hash of the NKP it is about
     Column("detail", Text),  # why, or how much; nothing personal
+    Column("salt", LargeBinary(16), nullable=False, unique=True),  # no two rows are alike
     Column("mac", LargeBinary(32), nullable=False),  # of all above, by whoever wrote it
     Column("number", BigInteger, unique=True),  # given by the seal, without gaps
     Column("seal", LargeBinary(32)),  # of the mac, the number and the seal before

@@ -62,6 +62,8 @@ operators = Table(
     Column("password", String(200)),  # argon2id; none while only a one-time login lets in
     Column("once_hash", LargeBinary(32), unique=True),  # of a one-time login
     Column("once_until", Instant),
+    Column("added_by", String(64)),
+    Column("invited_by", String(64)),  # who made the last one-time login
     Column("made_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     one_of("role", Role),
@@ -144,12 +146,22 @@ registrations = Table(
     Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
     Column("message_id", Id, nullable=False),
     Column("given", LargeBinary),  # JSON; none once its time is over
+    Column("agreed_by", String(64)),  # the first of two officers, where something differs
     Column("state", String(20), nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Index("ix_registrations_phone_id", "phone_id"),
     one_of("state", RegistrationState),
 )
+
+registration_looks = Table(
+    "registration_looks",  # who looked at which: nobody accepts what they have not seen
+    service,
+    Column("registration_id", Id, ForeignKey("registrations.id"), primary_key=True),
+    Column("actor", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
 WAITS = registrations.c.state == "waiting"
 Index("ix_registrations_waiting", registrations.c.id, sqlite_where=WAITS, postgresql_where=WAITS)
 GIVEN = registrations.c.given.is_not(None)

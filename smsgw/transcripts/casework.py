@@ -15,6 +15,8 @@ NOT_DONE: dict[type[Exception], str] = {
     officers.TooLate: "not_waiting",
     officers.NotInLedger: "not_in_ledger",
     officers.Frozen: "frozen",
+    officers.NotLooked: "not_looked",
+    officers.SameOfficer: "same_officer",
     retention.NotErased: "not_waiting",
     LedgerDown: "ledger_down",
 }
@@ -87,3 +89,4 @@ def _look(rt: Runtime, registration_id: int, nkp: str, actor: str) -> None:
             nkp=nkp,
             detail=WHY,
         )
+        registrations.looked(tx, registration_id, actor)

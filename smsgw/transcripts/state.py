@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from handlers.question import Choice, Consent, Draft, OpenQuestion, Suggestion
+from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw import codes, phone, registry
 from smsgw.models import Ciphertext, cases, phones, replies
 from smsgw.runtime import Runtime, Transaction
@@ -14,6 +14,7 @@ NAMES: dict[type[OpenQuestion], str] = {
     Suggestion: "suggestion",
     Draft: "draft",
     Choice: "choice",
+    Identity: "identity",
 }
 
 

@@ -23,7 +23,10 @@ CASE = r"^ADU-[0-9]{6}-[0-9]{4}$"
 OUTCOMES = tuple(map(str, Outcome))
 REASONS = ("duplicate", "echo", "courtesy", "unreachable_sender", "throttled", "loop")
 # Why an officer could not do what a step says.
-OFFICER_REASONS = ("not_waiting", "not_in_ledger", "frozen", "ledger_down")
+OFFICER_REASONS = (
+    *("not_waiting", "not_in_ledger", "not_looked", "same_officer"),
+    *("frozen", "ledger_down"),
+)
 REFUSALS = tuple(map(str, Refusal))
 QUESTIONS = ("consent", "suggestion", "draft", "choice", "code", "identity")
 

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""The service's tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,59 +9,375 @@ branch_labels = None
 depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Instant = sa.DateTime(timezone=True)
+
+
+TABLES = (  # those that point to others first
+    "attempts",
+    "replies",
+    "registration_looks",
+    "wrong_codes",
+    "tasks",
+    "sessions",
+    "registrations",
+    "questions",
+    "pages",
+    "named",
+    "messages",
+    "guesses",
+    "codes",
+    "cases",
+    "bindings",
+    "transcripts",
+    "tallies",
+    "reply_tallies",
+    "rejections",
+    "phones",
+    "past_bindings",
+    "operators",
+    "freezes",
+    "drafts",
+    "data_keys",
+    "configurations",
+    "audit_head",
+    "audit",
+)
 
 
 def upgrade() -> None:
+    _audit()
+    _audit_head()
+    _configurations()
+    _data_keys()
+    _drafts()
+    _freezes()
+    _operators()
+    _past_bindings()
+    _phones()
+    _rejections()
+    _reply_tallies()
+    _tallies()
+    _transcripts()
+    _bindings()
+    _cases()
+    _codes()
+    _guesses()
+    _messages()
+    _named()
+    _pages()
+    _questions()
+    _registrations()
+    _sessions()
+    _tasks()
+    _wrong_codes()
+    _registration_looks()
+    _replies()
+    _attempts()
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.drop_table(table)
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("act", sa.String(length=40), nullable=False),
+        sa.Column("phone_id", Id, nullable=True),
+        sa.Column("message_id", Id, nullable=True),
+        sa.Column("subject", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("salt", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("seal", sa.LargeBinary(length=32), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        sa.UniqueConstraint("number", name=op.f("uq_audit_number")),
+        sa.UniqueConstraint("salt", name=op.f("uq_audit_salt")),
+    )
+    op.create_index(
+        "ix_audit_unsealed",
+        "audit",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("number IS NULL"),
+        postgresql_where=sa.text("number IS NULL"),
+    )
+
+
+def _audit_head() -> None:
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(length=32), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_head_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+
+
+def _configurations() -> None:
+    op.create_table(
+        "configurations",
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("published_at", Instant, nullable=False),
+        sa.Column("published_by", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("was", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_configurations")),
+    )
+
+
+def _data_keys() -> None:
+    op.create_table(
+        "data_keys",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("purpose", sa.String(length=10), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("retired_at", Instant, nullable=True),
+        sa.CheckConstraint("purpose IN ('data', 'hash')", name=op.f("ck_data_keys_purpose")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_keys")),
+    )
+
+
+def _drafts() -> None:
+    op.create_table(
+        "drafts",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("based_on", sa.Integer(), nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
+        sa.Column("changed_at", Instant, nullable=False),
+        sa.Column("authors", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_drafts_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drafts")),
+    )
+
+
+def _freezes() -> None:
+    op.create_table(
+        "freezes",
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("until", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("nkp_hash", name=op.f("pk_freezes")),
+    )
+
+
+def _operators() -> None:
+    op.create_table(
+        "operators",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("language", sa.String(length=2), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=True),
+        sa.Column("once_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("once_until", Instant, nullable=True),
+        sa.Column("added_by", sa.String(length=64), nullable=True),
+        sa.Column("invited_by", sa.String(length=64), nullable=True),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("disabled_at", Instant, nullable=True),
+        sa.CheckConstraint(
+            "role IN ('viewer', 'agent', 'editor', 'publisher', 'admin')",
+            name=op.f("ck_operators_role"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
+        sa.UniqueConstraint("name", name=op.f("uq_operators_name")),
+        sa.UniqueConstraint("once_hash", name=op.f("uq_operators_once_hash")),
+    )
+
+
+def _past_bindings() -> None:
+    op.create_table(
+        "past_bindings",
+        sa.Column("phone_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("phone_hash", "nkp_hash", name=op.f("pk_past_bindings")),
+    )
+
+
+def _phones() -> None:
     op.create_table(
         "phones",
         sa.Column("id", Id, nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("number", sa.LargeBinary(), nullable=False),
+        sa.Column("number", sa.LargeBinary(), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_at", Instant, nullable=True),
+        sa.Column("language", sa.String(length=2), server_default="id", nullable=False),
+        sa.Column("wants_news", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("last_message_id", Id, nullable=True),
         sa.Column("last_reply_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_phones")),
         sa.UniqueConstraint("hash", name=op.f("uq_phones_hash")),
     )
+
+
+def _rejections() -> None:
+    op.create_table(
+        "rejections",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rejections")),
+    )
+    op.create_index("ix_rejections_nkp_hash", "rejections", ["nkp_hash", "at"], unique=False)
+
+
+def _reply_tallies() -> None:
+    op.create_table(
+        "reply_tallies",
+        sa.Column("hour", Instant, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("bucket", sa.SmallInteger(), nullable=False),
+        sa.Column("replies", sa.BigInteger(), nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("waited", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "carrier", "bucket", name=op.f("pk_reply_tallies")),
+    )
+
+
+def _tallies() -> None:
+    op.create_table(
+        "tallies",
+        sa.Column("hour", Instant, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("keyword", sa.String(length=20), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "hour", "carrier", "keyword", "outcome", "reason", name=op.f("pk_tallies")
+        ),
+    )
+
+
+def _transcripts() -> None:
+    op.create_table(
+        "transcripts",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("made_by", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transcripts")),
+    )
+
+
+def _bindings() -> None:
     op.create_table(
         "bindings",
         sa.Column("id", Id, nullable=False),
         sa.Column("phone_id", Id, nullable=False),
         sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("nkp", sa.LargeBinary(), nullable=False),
-        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("consent", sa.LargeBinary(), nullable=False),
-        sa.Column("consented_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("nkp", sa.LargeBinary(), nullable=True),
+        sa.Column("bound_at", Instant, nullable=False),
+        sa.Column("consent", sa.LargeBinary(), nullable=True),
+        sa.Column("consented_at", Instant, nullable=False),
+        sa.Column("on_file", sa.LargeBinary(), nullable=True),
+        sa.Column("on_file_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("made_by", sa.String(length=10), nullable=False),
+        sa.Column("tells_from", Instant, nullable=True),
+        sa.Column("used_at", Instant, nullable=False),
+        sa.Column("wrong_answers", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("wrong_since", Instant, nullable=True),
+        sa.Column("ended_at", Instant, nullable=True),
+        sa.CheckConstraint(
+            "made_by IN ('consent', 'code', 'officer')", name=op.f("ck_bindings_made_by")
+        ),
         sa.ForeignKeyConstraint(
             ["phone_id"], ["phones.id"], name=op.f("fk_bindings_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bindings")),
     )
-    with op.batch_alter_table("bindings", schema=None) as batch_op:
-        batch_op.create_index("ix_bindings_phone_id", ["phone_id"], unique=False)
-        batch_op.create_index(
-            "uq_bindings_nkp_hash_active",
-            ["nkp_hash"],
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        )
+    op.create_index("ix_bindings_on_file_hash", "bindings", ["on_file_hash"], unique=False)
+    op.create_index("ix_bindings_phone_id", "bindings", ["phone_id"], unique=False)
+    op.create_index(
+        "uq_bindings_nkp_hash_active",
+        "bindings",
+        ["nkp_hash"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
 
+
+def _cases() -> None:
+    op.create_table(
+        "cases",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("message_id", Id, nullable=False),
+        sa.Column("text_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("opened_at", Instant, nullable=False),
+        sa.Column("closed_at", Instant, nullable=True),
+        sa.Column("assigned_to", Id, nullable=True),
+        sa.CheckConstraint("kind IN ('complaint', 'data_request')", name=op.f("ck_cases_kind")),
+        sa.ForeignKeyConstraint(
+            ["assigned_to"], ["operators.id"], name=op.f("fk_cases_assigned_to_operators")
+        ),
+        sa.ForeignKeyConstraint(["phone_id"], ["phones.id"], name=op.f("fk_cases_phone_id_phones")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
+        sa.UniqueConstraint("number", name=op.f("uq_cases_number")),
+    )
+    op.create_index("ix_cases_message_id", "cases", ["message_id"], unique=False)
+    op.create_index(
+        "ix_cases_open",
+        "cases",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index("ix_cases_phone_id", "cases", ["phone_id"], unique=False)
+
+
+def _codes() -> None:
+    op.create_table(
+        "codes",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("nkp", sa.LargeBinary(), nullable=False),
+        sa.Column("on_file_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("on_file", sa.LargeBinary(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("wrong_tries", sa.Integer(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("ended_at", Instant, nullable=True),
+        sa.ForeignKeyConstraint(["phone_id"], ["phones.id"], name=op.f("fk_codes_phone_id_phones")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_codes")),
+    )
+    op.create_index("ix_codes_nkp_hash", "codes", ["nkp_hash"], unique=False)
+    op.create_index("ix_codes_on_file_hash", "codes", ["on_file_hash"], unique=False)
+    op.create_index("ix_codes_phone_id", "codes", ["phone_id"], unique=False)
+
+
+def _guesses() -> None:
     op.create_table(
         "guesses",
         sa.Column("phone_id", Id, nullable=False),
         sa.Column("identity_hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", Instant, nullable=False),
         sa.ForeignKeyConstraint(
             ["phone_id"], ["phones.id"], name=op.f("fk_guesses_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("phone_id", "identity_hash", name=op.f("pk_guesses")),
     )
-    with op.batch_alter_table("guesses", schema=None) as batch_op:
-        batch_op.create_index("ix_guesses_identity_hash", ["identity_hash"], unique=False)
+    op.create_index("ix_guesses_at", "guesses", ["at", "phone_id"], unique=False)
+    op.create_index("ix_guesses_identity_hash", "guesses", ["identity_hash"], unique=False)
 
+
+def _messages() -> None:
     op.create_table(
         "messages",
         sa.Column("id", Id, nullable=False),
@@ -69,37 +385,201 @@ def upgrade() -> None:
         sa.Column("carrier_ref", sa.String(length=64), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
         sa.Column("phone_id", Id, nullable=True),
-        sa.Column("text", sa.LargeBinary(), nullable=False),
-        sa.Column("text_hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("text_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("received_at", Instant, nullable=False),
         sa.Column("keyword", sa.String(length=20), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("configuration", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
-        sa.CheckConstraint("state IN ('received', 'answered')", name=op.f("ck_messages_state")),
+        sa.CheckConstraint(
+            "state IN ('received', 'answered', 'failed')", name=op.f("ck_messages_state")
+        ),
         sa.ForeignKeyConstraint(
             ["phone_id"], ["phones.id"], name=op.f("fk_messages_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("carrier", "carrier_ref", name=op.f("uq_messages_carrier_carrier_ref")),
     )
-    with op.batch_alter_table("messages", schema=None) as batch_op:
-        batch_op.create_index("ix_messages_phone_id", ["phone_id", "id"], unique=False)
-        batch_op.create_index("ix_messages_state", ["state", "id"], unique=False)
+    op.create_index("ix_messages_carrier", "messages", ["carrier", "id"], unique=False)
+    op.create_index("ix_messages_keyword", "messages", ["keyword", "id"], unique=False)
+    op.create_index("ix_messages_outcome", "messages", ["outcome", "id"], unique=False)
+    op.create_index("ix_messages_phone_id", "messages", ["phone_id", "id"], unique=False)
+    op.create_index("ix_messages_received_at", "messages", ["received_at", "id"], unique=False)
+    op.create_index("ix_messages_state", "messages", ["state", "id"], unique=False)
+    op.create_index(
+        "ix_messages_texts",
+        "messages",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("text IS NOT NULL"),
+        postgresql_where=sa.text("text IS NOT NULL"),
+    )
 
+
+def _named() -> None:
+    op.create_table(
+        "named",
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("identity_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(["phone_id"], ["phones.id"], name=op.f("fk_named_phone_id_phones")),
+        sa.PrimaryKeyConstraint("phone_id", "identity_hash", name=op.f("pk_named")),
+    )
+    op.create_index("ix_named_identity_hash", "named", ["identity_hash"], unique=False)
+
+
+def _pages() -> None:
+    op.create_table(
+        "pages",
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("texts", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(["phone_id"], ["phones.id"], name=op.f("fk_pages_phone_id_phones")),
+        sa.PrimaryKeyConstraint("phone_id", name=op.f("pk_pages")),
+    )
+
+
+def _questions() -> None:
     op.create_table(
         "questions",
         sa.Column("phone_id", Id, nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("asked", sa.LargeBinary(), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('consent', 'choice')", name=op.f("ck_questions_kind")),
+        sa.Column("asked_at", Instant, nullable=False),
+        sa.Column("expires_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('consent', 'choice', 'draft', 'suggestion', 'identity')",
+            name=op.f("ck_questions_kind"),
+        ),
         sa.ForeignKeyConstraint(
             ["phone_id"], ["phones.id"], name=op.f("fk_questions_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("phone_id", name=op.f("pk_questions")),
     )
+
+
+def _registrations() -> None:
+    op.create_table(
+        "registrations",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("message_id", Id, nullable=False),
+        sa.Column("given", sa.LargeBinary(), nullable=True),
+        sa.Column("agreed_by", sa.String(length=64), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("ended_at", Instant, nullable=True),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'accepted', 'refused', 'replaced', 'code', 'lapsed')",
+            name=op.f("ck_registrations_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["phone_id"], ["phones.id"], name=op.f("fk_registrations_phone_id_phones")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registrations")),
+    )
+    op.create_index(
+        "ix_registrations_given",
+        "registrations",
+        ["made_at"],
+        unique=False,
+        sqlite_where=sa.text("given IS NOT NULL"),
+        postgresql_where=sa.text("given IS NOT NULL"),
+    )
+    op.create_index("ix_registrations_phone_id", "registrations", ["phone_id"], unique=False)
+    op.create_index(
+        "ix_registrations_waiting",
+        "registrations",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+
+
+def _sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("operator_id", Id, nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("seen_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operator_id"], ["operators.id"], name=op.f("fk_sessions_operator_id_operators")
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_sessions")),
+    )
+    op.create_index("ix_sessions_operator_id", "sessions", ["operator_id"], unique=False)
+
+
+def _tasks() -> None:
+    op.create_table(
+        "tasks",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("operator_id", Id, nullable=False),
+        sa.Column("asked", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("is_to_stop", sa.Boolean(), nullable=False),
+        sa.Column("found", sa.LargeBinary(), nullable=True),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("seen_at", Instant, nullable=False),
+        sa.CheckConstraint("kind IN ('rehearsal', 'search')", name=op.f("ck_tasks_kind")),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'running', 'done', 'stopped', 'failed')",
+            name=op.f("ck_tasks_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["operator_id"], ["operators.id"], name=op.f("fk_tasks_operator_id_operators")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+    )
+    op.create_index("ix_tasks_operator_id", "tasks", ["operator_id", "id"], unique=False)
+    op.create_index(
+        "ix_tasks_rehearsal",
+        "tasks",
+        ["kind"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'rehearsal' AND state IN ('waiting', 'running')"),
+        postgresql_where=sa.text("kind = 'rehearsal' AND state IN ('waiting', 'running')"),
+    )
+
+
+def _wrong_codes() -> None:
+    op.create_table(
+        "wrong_codes",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("phone_id", Id, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["phone_id"], ["phones.id"], name=op.f("fk_wrong_codes_phone_id_phones")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_wrong_codes")),
+    )
+    op.create_index("ix_wrong_codes_at", "wrong_codes", ["at"], unique=False)
+    op.create_index("ix_wrong_codes_phone_id", "wrong_codes", ["phone_id", "at"], unique=False)
+
+
+def _registration_looks() -> None:
+    op.create_table(
+        "registration_looks",
+        sa.Column("registration_id", Id, nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["registration_id"],
+            ["registrations.id"],
+            name=op.f("fk_registration_looks_registration_id_registrations"),
+        ),
+        sa.PrimaryKeyConstraint("registration_id", "actor", name=op.f("pk_registration_looks")),
+    )
+
+
+def _replies() -> None:
     op.create_table(
         "replies",
         sa.Column("id", Id, nullable=False),
@@ -108,19 +588,23 @@ def upgrade() -> None:
         sa.Column("binding_id", Id, nullable=True),
         sa.Column("carrier", sa.String(length=20), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
-        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("wording", sa.String(length=60), nullable=True),
         sa.Column("encoding", sa.String(length=10), nullable=False),
         sa.Column("segments", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("expires_at", Instant, nullable=False),
+        sa.Column("due_at", Instant, nullable=True),
+        sa.Column("lease_until", Instant, nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("carrier_ref", sa.String(length=64), nullable=True),
         sa.Column("code", sa.String(length=20), nullable=True),
+        sa.Column("waited", sa.Float(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('queued', 'sending', 'unknown', 'sent', 'refused', "
-            "'undelivered', 'delivered')",
+            "state IN ('queued', 'sending', 'unknown', 'expired', 'sent', 'refused',"
+            " 'undelivered', 'delivered')",
             name=op.f("ck_replies_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -134,60 +618,64 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),
     )
-    with op.batch_alter_table("replies", schema=None) as batch_op:
-        batch_op.create_index("ix_replies_message_id", ["message_id"], unique=False)
-        batch_op.create_index("ix_replies_phone_id", ["phone_id", "id"], unique=False)
-        batch_op.create_index("ix_replies_state", ["state", "lane", "due_at"], unique=False)
+    op.create_index("ix_replies_message_id", "replies", ["message_id"], unique=False)
+    op.create_index("ix_replies_phone_id", "replies", ["phone_id", "id"], unique=False)
+    op.create_index(
+        "ix_replies_queue",
+        "replies",
+        ["carrier", "lane", "priority", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "ix_replies_texts",
+        "replies",
+        ["made_at"],
+        unique=False,
+        sqlite_where=sa.text("text IS NOT NULL"),
+        postgresql_where=sa.text("text IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_replies_unfinished",
+        "replies",
+        ["state", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
+        postgresql_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
+    )
 
+
+def _attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", Id, nullable=False),
         sa.Column("reply_id", Id, nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_at", Instant, nullable=False),
+        sa.Column("ended_at", Instant, nullable=True),
         sa.Column("ending", sa.String(length=20), nullable=True),
         sa.Column("carrier_ref", sa.String(length=64), nullable=True),
         sa.Column("code", sa.String(length=20), nullable=True),
+        sa.Column("settled", sa.String(length=20), nullable=True),
         sa.CheckConstraint(
             "ending IN ('sent', 'refused', 'retry', 'unknown')", name=op.f("ck_attempts_ending")
+        ),
+        sa.CheckConstraint(
+            "settled IN ('report', 'found', 'absent', 'resent', 'closed')",
+            name=op.f("ck_attempts_settled"),
         ),
         sa.ForeignKeyConstraint(
             ["reply_id"], ["replies.id"], name=op.f("fk_attempts_reply_id_replies")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.create_index("ix_attempts_reply_id", ["reply_id"], unique=False)
-
-
-def downgrade() -> None:
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.drop_index("ix_attempts_reply_id")
-
-    op.drop_table("attempts")
-    with op.batch_alter_table("replies", schema=None) as batch_op:
-        batch_op.drop_index("ix_replies_state")
-        batch_op.drop_index("ix_replies_phone_id")
-        batch_op.drop_index("ix_replies_message_id")
-
-    op.drop_table("replies")
-    op.drop_table("questions")
-    with op.batch_alter_table("messages", schema=None) as batch_op:
-        batch_op.drop_index("ix_messages_state")
-        batch_op.drop_index("ix_messages_phone_id")
-
-    op.drop_table("messages")
-    with op.batch_alter_table("guesses", schema=None) as batch_op:
-        batch_op.drop_index("ix_guesses_identity_hash")
-
-    op.drop_table("guesses")
-    with op.batch_alter_table("bindings", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_bindings_nkp_hash_active",
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        )
-        batch_op.drop_index("ix_bindings_phone_id")
-
-    op.drop_table("bindings")
-    op.drop_table("phones")
+    op.create_index(
+        "ix_attempts_open",
+        "attempts",
+        ["started_at"],
+        unique=False,
+        sqlite_where=sa.text("ending IS NULL"),
+        postgresql_where=sa.text("ending IS NULL"),
+    )
+    op.create_index("ix_attempts_reply_id", "attempts", ["reply_id"], unique=False)
+    # ### end Alembic commands ###

@@ -1,0 +1,24 @@
+"""TOLAK: "I did not ask for that code". It ends codes, and leaves what this phone is bound to."""
+
+from datetime import timedelta
+
+from handlers import tidak
+from handlers.question import Consent, Moment, Outcome, Question, RejectCodes, Reply
+from handlers.ya import nothing_open
+
+WORDINGS = {"done": ("until",), "done_again": ()}
+LASTS = timedelta(hours=24)  # how long no codes are sent then
+MOST = 3  # in a month: after that an officer looks at it
+
+
+def answer(question: Question) -> Reply:
+    if isinstance(question.caller.open, Consent):
+        return tidak.answer(question)
+    if not question.caller.asked_codes:
+        return nothing_open(question)
+    if question.caller.rejections + 1 >= MOST:
+        changes = (RejectCodes(until_officer=True),)
+        return Reply(Outcome.ANSWERED, "tolak.done_again", changes=changes)
+    until = {"until": Moment(question.now + LASTS)}
+    changes = (RejectCodes(until_officer=False),)
+    return Reply(Outcome.ANSWERED, "tolak.done", until, changes=changes)
