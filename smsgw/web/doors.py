@@ -21,6 +21,8 @@ LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends 
 LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS, AT_ONCE = 64, 8
+# The console has places of its own: operators wait for no webhook, and no webhook for them.
+CONSOLE_AT_ONCE, CONSOLE_WAITS = 4, 5.0  # requests, seconds
 
 # Nothing of what is served here belongs into a page, a frame, a cache or another site's script.
 HEADERS = {
@@ -71,6 +73,7 @@ class ReadFirst:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._places = BoundedSemaphore(AT_ONCE)
+        self._console = BoundedSemaphore(CONSOLE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         is_upload = environ.get("PATH_INFO", "").startswith("/console/")
@@ -82,8 +85,16 @@ class ReadFirst:
             environ["CONTENT_LENGTH"] = announced or str(len(body))  # what was cut short shows
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         READING.ends()
-        with self._places:
+        if not is_upload:
+            with self._places:
+                return self._application(environ, start_response)
+        if not self._console.acquire(timeout=CONSOLE_WAITS):  # and lets go of its reader
+            start_response("503 Service Unavailable", [("Retry-After", "5"), *HEADERS.items()])
+            return [b""]
+        try:
             return self._application(environ, start_response)
+        finally:
+            self._console.release()
 
 
 def guard(app: Flask, *, is_https: bool) -> None:

@@ -129,6 +129,12 @@ def begin(held: str) -> None:
     session[HELD] = held
 
 
+def held() -> str | None:
+    """What this browser has of a session, which may have ended."""
+    found = session.get(HELD)
+    return found if isinstance(found, str) else None
+
+
 def end() -> str | None:
     held: str | None = session.get(HELD)
     session.clear()

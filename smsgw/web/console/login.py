@@ -1,5 +1,7 @@
 """Logging in and out, and what an operator sets for themselves."""
 
+import re
+import secrets
 from datetime import timedelta
 from importlib import resources
 from ipaddress import ip_address
@@ -8,6 +10,7 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
+    current_app,
     flash,
     g,
     redirect,
@@ -16,6 +19,7 @@ from flask import (
     session,
     url_for,
 )
+from itsdangerous import BadData, URLSafeSerializer
 from pyrate_limiter import Duration, Rate
 from sqlalchemy import Row
 from werkzeug.wrappers import Response as BaseResponse
@@ -26,6 +30,8 @@ from smsgw.runtime import Transaction
 from smsgw.web.console import guard, shown, words
 from smsgw.web.console.shown import page, told
 
+KNOWN = "smsgw-known"
+A_PAGE = re.compile(r"/console/[!-\[\]-~]*")  # printable, and no backslash
 A_YEAR = int(timedelta(days=365).total_seconds())
 # One guessing at one name, and one guessing at many.
 BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(20, 15 * Duration.MINUTE),)
@@ -56,7 +62,8 @@ def form() -> str | BaseResponse:
 def log_in() -> str | BaseResponse | tuple[str, int]:
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     to = _local(request.form.get("to"))
-    if not _may_try(name):
+    tried = Tries(name)
+    if not tried.take():
         return page(
             "login.html", to=to, name=name, error=told("Too many tries; wait 15 minutes.")
         ), 429
@@ -67,10 +74,11 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
         log.warning("a login failed", address=request.remote_addr)
         error = told("Name or password is wrong.")
         return page("login.html", to=to, name=name, error=error), 403
+    tried.give_back()
     with rt.writing() as tx:
         _speak(tx, row.id)
-        guard.begin(operators.log_in(tx, row.id, row.name))
-    return redirect(to or url_for("console.overview.show"), 303)
+        guard.begin(operators.log_in(tx, row.id, row.name, instead_of=guard.held()))
+    return _remembered(redirect(to or url_for("console.overview.show"), 303), row.name)
 
 
 @blueprint.post("/login/once")
@@ -80,7 +88,8 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
     rt = guard.rt()
     with rt.writing() as tx:
         row = operators.invited(tx, request.form.get("once", ""))
-        held = operators.log_in(tx, row.id, row.name) if row else None
+        before = guard.held()
+        held = operators.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
             _speak(tx, row.id)
     if row is None or held is None:
@@ -88,7 +97,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
         return page("login.html", to="", error=error), 403
     guard.begin(held)
     where = "console.overview.show" if row.password is not None else "console.login.account"
-    return redirect(url_for(where), 303)
+    return _remembered(redirect(url_for(where), 303), row.name)
 
 
 @blueprint.post("/logout")
@@ -127,8 +136,13 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     rt, known = guard.rt(), guard.operator()
     with rt.reading() as tx:
         row = operators.named(tx, known.name)
-    if _has_password(row) and not operators.is_password(row, request.form.get("old", "")):
-        return _account(error=told("The password until now is wrong.")), 403
+    tried = Tries(known.name, "old")
+    if _has_password(row):
+        if not tried.take():
+            return _account(error=told("Too many tries; wait 15 minutes.")), 429
+        if not operators.is_password(row, request.form.get("old", "")):
+            return _account(error=told("The password until now is wrong.")), 403
+        tried.give_back()
     try:
         hashed = operators.hashing(request.form.get("new", ""))
     except NotDone:
@@ -168,17 +182,60 @@ def _speak(tx: Transaction, operator_id: int) -> None:
         operators.speak(tx, operator_id, chosen)
 
 
-def _may_try(name: str) -> bool:
-    rt = guard.rt()
-    by = rt.vault.hash(name.casefold(), "login").hex()[:24]
-    at = rt.now()
-    address = request.remote_addr or ""
-    if not rt.counters.take(f"login:{by}", BY_NAME, at):
-        return False
-    if _is_of_us_all(address):
-        return True
-    hashed = rt.vault.hash(address, "login").hex()[:24]
-    return rt.counters.take(f"login:{hashed}", BY_ADDRESS, at)
+class Tries:
+    """Of one name: by a browser that logged in with it before, or by all others together, whom a
+    stranger may keep out. What was right is given back."""
+
+    def __init__(self, name: str, kind: str = "login") -> None:
+        rt, address = guard.rt(), request.remote_addr or ""
+        by = _short_hash(name.casefold())
+        browser = _browser(name)
+        self._name = secrets.token_hex(8)
+        self._limits = [(f"{kind}:{by}:{browser}" if browser else f"{kind}:{by}", BY_NAME)]
+        if not browser and not _is_of_us_all(address):
+            self._limits.append((f"{kind}:{_short_hash(address)}", BY_ADDRESS))
+        self._counters, self._at = rt.counters, rt.now()
+
+    def take(self) -> bool:
+        return all(
+            self._counters.take(key, rates, self._at, self._name) for key, rates in self._limits
+        )
+
+    def give_back(self) -> None:
+        for key, _ in self._limits:
+            self._counters.give_back(key, self._name)
+
+
+def _short_hash(text: str) -> str:
+    return guard.rt().vault.hash(text, "login").hex()[:24]
+
+
+def _remembered(response: BaseResponse, name: str) -> BaseResponse:
+    """A browser that logged in once has tries of its own afterwards."""
+    is_https = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    response.set_cookie(
+        KNOWN,
+        _signer().dumps([_short_hash(name.casefold()), secrets.token_hex(8)]),
+        max_age=A_YEAR,
+        path="/console/",
+        secure=is_https,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _browser(name: str) -> str | None:
+    """Which one it is; None for one that never logged in with this name."""
+    try:
+        by, browser = _signer().loads(request.cookies.get(KNOWN, ""))
+    except (BadData, TypeError, ValueError):
+        return None
+    return str(browser) if by == _short_hash(name.casefold()) else None
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="browsers that logged in")
 
 
 def _is_of_us_all(address: str) -> bool:
@@ -191,5 +248,5 @@ def _is_of_us_all(address: str) -> bool:
 
 def _local(address: str | None) -> str:
     """A page of the console, or nothing: nobody is sent elsewhere."""
-    is_ours = address is not None and address.startswith("/console/") and "\\" not in address
+    is_ours = address is not None and A_PAGE.fullmatch(address) is not None
     return address if is_ours and address is not None else ""

@@ -37,7 +37,7 @@ def add() -> Answer:
     try:
         with guard.rt().writing() as tx:
             made = people.add(tx, name, role, None, guard.operator().actor)
-            once = people.invite(tx, made.id)
+            once = people.invite(tx, made.id, guard.operator().actor)
     except NotDone:
         return _page(
             error=told(
@@ -67,7 +67,7 @@ def invite(operator_id: int) -> Answer:
     try:
         with guard.rt().writing() as tx:
             row = _found(tx, operator_id)
-            once = people.invite(tx, operator_id)
+            once = people.invite(tx, operator_id, guard.operator().actor)
             audit.note(tx, audit.Act.INVITED, guard.operator().actor, detail=row.name)
     except NotDone:
         return _page(error=told("{name} is let in no more.", name=row.name)), 409

@@ -14,7 +14,7 @@ from smsgw.web.console import guard
 SHORTEST, LONGEST = 3, 200  # characters
 # A case's number is ours, and a day or an hour is nobody's.
 NOBODYS = re.compile(
-    r"\bADU-?\d{6}-?\d{4}\b|\b\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|\b\d{1,2}[:.]\d{2}\b", re.IGNORECASE
+    r"\bADU-?\d{6}-?\d{4,6}\b|\b\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|\b\d{1,2}[:.]\d{2}\b", re.IGNORECASE
 )
 
 

@@ -74,6 +74,7 @@ def look(registration_id: int) -> str:
         if given is None:
             raise NotFound
         reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
+        registrations.looked(tx, registration_id, guard.operator().actor)
         number = tx.opened(row.phone, Ciphertext.PHONE, row.id) or ""
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
@@ -101,6 +102,10 @@ def accept(registration_id: int) -> Answer:
         return _page(registration_id, error=error, reason=reason), 503
     except NotDone as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
+    if sent is None:
+        return _done(
+            [], told("Noted. Something differs from the ledger: a second officer decides.")
+        )
     return _done(sent, told("The phone is registered, and the person is told by SMS."))
 
 
@@ -198,5 +203,9 @@ def _why(why: NotDone) -> str:
             return told(
                 "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
             )
+        case officers.NotLooked():
+            return told("Look at what was sent first.")
+        case officers.SameOfficer():
+            return told("You have agreed; something differs, so another officer decides.")
         case _:
             return told("Somebody was first: another officer, or the person. Nothing was changed.")

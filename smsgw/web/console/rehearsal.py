@@ -6,7 +6,8 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import comparing, jobs, publishing, rehearsal, tasks
+from smsgw import audit, comparing, jobs, publishing, rehearsal, tasks
+from smsgw.audit import Act
 from smsgw.document import KeywordsError
 from smsgw.models.console import TaskKind
 from smsgw.operators import Permission
@@ -55,6 +56,7 @@ def begin() -> Answer:
         with guard.rt().writing() as tx:
             operator_id = guard.operator().id
             task_id = tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+            audit.note(tx, Act.REHEARSED, guard.operator().actor, detail=f"{asked.days} days")
     except tasks.AtWork:
         return _to_the_one_at_work()
     if not jobs.hint_task(guard.rt(), task_id):
