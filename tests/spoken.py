@@ -230,10 +230,12 @@ def _bugs(rt: Runtime, redis_url: str) -> None:
         torn = tx.vault.encrypt(TEXT, Ciphertext.REPLY)
         tx.connection.execute(update(messages).values(state="received", text=torn))
     _work(rt, redis_url, "answer_waiting")
+    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    _work(nowhere, redis_url, "answer_waiting")
     with rt.writing() as tx:
         torn = tx.vault.encrypt(P1_NKP, Ciphertext.CONSENT)
         tx.connection.execute(update(bindings).values(nkp=torn))
-    _crashes(lambda: _say(rt, "2", TEXT))
+    _say(rt, "2", TEXT)  # whose binding does not open
     _crashes(lambda: settings.load({"SMSGW_SECRET_KEY": P1_NKP}))
     _crashes(lambda: rt.vault.decrypt(b"\x07" + TEXT.encode(), Ciphertext.MESSAGE))
     _crashes(lambda: HANDLERS[TEXT])

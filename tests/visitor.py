@@ -76,7 +76,7 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     visitor = Visitor(app)
     with rt.writing() as tx:
         made = added(tx, role, name or str(role))
-        once = operators.invite(tx, made.id)
+        once = operators.invite(tx, made.id, "shell:tests")
     visitor.get(f"/console/login?once={once}")
     response = visitor.submit("/console/login/once")
     assert response.status_code == 200, response.text

@@ -85,7 +85,7 @@ class Demo:
             row = operators.named(tx, name)
             known = row.id if row else operators.add(tx, name, role, None, "shell:test").id
             operators.speak(tx, known, language)
-            return f"{self.address}/console/login?once={operators.invite(tx, known)}"
+            return f"{self.address}/console/login?once={operators.invite(tx, known, 'shell:tests')}"
 
     def close(self) -> None:
         self.rt.close()

@@ -1,6 +1,6 @@
 """What a reply changes, where no shipped words bring it about."""
 
-from datetime import date
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP
 
-TODAY = date(2025, 10, 31)
+TODAY = datetime(2025, 10, 31, 10, tzinfo=UTC)
 FIELDS = {"nkp": P1_NKP, "code": "BCDFG", "switch": "off", "language": "en", "text": "GAJI"}
 # They cannot be a slip of what changes something: they are said to a question, or read a page.
 ANSWERS = {"ya", "tidak", "lanjut", "ulang"}
@@ -23,7 +23,9 @@ def test_what_was_meant_perhaps_changes_nothing(rt: Runtime, keyword: str) -> No
     """An operator may give any keyword a word that another is one slip away from."""
     said = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
     caller = Caller(P1, bound=(Bound(P1_NKP),))
-    decided = deciding.decide(keywords.shipped(), said, keyword, caller, rt.ledger, TODAY)
+    decided = deciding.decide(
+        keywords.shipped(), said, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
+    )
     assert decided.reply is not None
     assert {type(change) for change in decided.reply.changes} <= {Ask}
 

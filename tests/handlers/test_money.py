@@ -1,6 +1,6 @@
 """Amounts and days of payment, each in its own place."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -14,10 +14,11 @@ from tests.conftest import P1, P1_NKP
 
 
 def told(rt: Runtime, keyword: str, today: date, **fields: str) -> Reply:
+    now = datetime.combine(today, time(), UTC)
     said = Command(keyword, fields, keyword.upper(), "")
     caller = Caller(P1, bound=(Bound(P1_NKP),))
     return HANDLERS[keyword].answer(
-        Question(said, caller, rt.ledger, keywords.shipped().usage, today)
+        Question(said, caller, rt.ledger, keywords.shipped().usage, now)
     )
 
 

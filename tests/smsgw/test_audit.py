@@ -1,6 +1,7 @@
 """Who was told what stands in a record that cannot be changed without showing."""
 
 import getpass
+import os
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
             row = {"at": tx.now + timedelta(seconds=number), "actor": "participant"}
             row |= {"act": Act.DISCLOSED, "phone_id": number, "message_id": number}
             row |= {"subject": tx.vault.hash(str(number), "nkp"), "detail": "saldo.balance"}
+            row |= {"salt": os.urandom(audit.SALT_OCTETS)}
             row |= {"mac": audit._mac(tx, row), "number": last.number + 1}
             last = Head(last.number + 1, audit._chained(tx, last.seal, last.number + 1, row["mac"]))
             made.append(row | {"seal": last.seal})
@@ -101,8 +103,9 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         sealed = {row["number"]: dict(row) for row in first}
     said = ("actor", "act", "phone_id", "message_id", "subject", "detail", "at", "mac")
     swapped = {name: sealed[6][name] for name in said}, {name: sealed[5][name] for name in said}
-    copied = {**sealed[8], "id": head.number + 5, "number": None, "seal": None}
+    copied = {**sealed[8], "id": head.number + 5, "number": None, "seal": None, "salt": b"2" * 16}
     added = {**sealed[9], "id": head.number + 6, "number": head.number + 1, "mac": b"1" * 32}
+    added["salt"] = b"1" * 16
     apply(
         rt,
         update(table).where(table.c.number == 2).values(phone_id=7),
@@ -116,11 +119,14 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         "row 2 was changed, or not written by us",
         "rows 3 to 3 are missing",
         "row 5 is not the one that was sealed",
+        "row 5 was changed, or not written by us",
         "row 6 is not the one that was sealed",
+        "row 6 was changed, or not written by us",
         f"row {head.number + 1} is not the one that was sealed",
         f"row {head.number + 1} was changed, or not written by us",
         f"row {head.number + 1} lies behind the head",
         f"the row with id {head.number + 5} is a copy of the one with id {sealed[8]['id']}",
+        f"the unsealed row with id {head.number + 5} was not written by us",
     ]
     assert findings(rt, head) == told
 
@@ -196,6 +202,7 @@ def apply(rt: Runtime, *statements: object) -> None:
 def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -> None:
     with rt.writing() as tx:
         row = {"at": tx.now, "actor": "shell:nobody", "act": "closed", "mac": b"\0" * 32}
+        row |= {"salt": b"\0" * 16}
         tx.connection.execute(insert(table).values(row))
     assert findings(rt) == ["the unsealed row with id 1 was not written by us"]
     audit.seal(rt)

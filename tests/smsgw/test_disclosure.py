@@ -5,7 +5,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -103,21 +103,22 @@ class Talk:
             put_on_file(self._rt, (step.nkp, step.phone))
             return
         self._clock.moves(minutes=1)
-        text = step.text.replace("=code", next(reversed(self._codes), "BCDFG"))
+        text = step.text.replace("=code", next(reversed(self._codes), "BCDFGHJ"))
         answer = say(self._rt, step.sender, text)
         for sent in answer.also:
             self._notice(step.sender, sent)
         self._follow(step.sender, text, answer)
         if answer.reply is not None:
-            self._judge(step, answer.reply.text, self._may_be_told(step.sender, answer))
+            self._judge(step, answer.reply.text, self._may_be_told(step.sender))
 
     def _notice(self, sender: str, sent: Outgoing) -> None:
         """A code goes to the number on file, news of a loss to who has lost."""
         nkp = shown_in(sent.text)
         assert nkp
-        code = re.search(r"KODE ([B-Z]{5})\b", sent.text)
+        code = re.search(r"KODE ([B-Z]{7})\b", sent.text)
         if code is None:
-            assert sent.recipient == self._bound[nkp][0]
+            holder, _ = self._bound.get(nkp, (None, None))
+            assert sent.recipient in {holder, self._on_file[nkp]}
         else:
             assert sent.recipient == self._on_file[nkp]
             self._codes[code[1]] = (sender, nkp, sent.recipient)
@@ -144,13 +145,11 @@ class Talk:
         ended = {(asker, nkp) for asker, nkp, _ in sent} | {(phone, nkp) for nkp in TOLD_OF}
         self._bound = {nkp: by for nkp, by in self._bound.items() if (by[0], nkp) not in ended}
 
-    def _may_be_told(self, phone: str, answer: Answer) -> set[str]:
-        """ULANG does not ask the ledger, so it cannot know that another number is on file."""
-        is_again = answer.verdict.keyword == "ulang"
+    def _may_be_told(self, phone: str) -> set[str]:
         return {
             nkp
             for nkp, (holder, on_file) in self._bound.items()
-            if holder == phone and (is_again or on_file == self._on_file[nkp])
+            if holder == phone and on_file == self._on_file[nkp]
         }
 
     def _judge(self, what: object, text: str, of: set[str]) -> None:
@@ -177,7 +176,7 @@ texts = st.one_of(
     st.text(max_size=80),
     st.lists(
         st.sampled_from(
-            [*WORDS, *IDENTITIES, "#", "17-08-1990", "10-10-1992", "KODE BCDFG", "A", "B", "2025"]
+            [*WORDS, *IDENTITIES, "#", "17-08-1990", "10-10-1992", "KODE BCDFGHJ", "A", "B", "2025"]
         ),
         max_size=8,
     ).map(" ".join),
@@ -338,7 +337,7 @@ def told(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
     caller = Caller(STRANGERS[0], bound=(Bound(nkp),))
     published = keywords.shipped()
-    question = Question(said, caller, ledger, published.usage, date(2025, 10, 31))
+    question = Question(said, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC))
     reply = HANDLERS[keyword].answer(question)
     assert reply.outcome == "answered"
     for language in keywords.LANGUAGES:

@@ -462,7 +462,8 @@ def test_a_damaged_binding_answers_as_none(rt: Runtime, clock: Clock) -> None:
     damage(rt, bindings.c.nkp, 1)
     clock.moves(minutes=3)
     assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
-    assert say(rt, P1, f"SALDO {P1_NKP}").verdict.outcome == "confirm"
+    anew = f"DAFTAR SALDO#3171011708900000#17-08-1990#{P1_NKP}"
+    assert say(rt, P1, anew).verdict.outcome == "confirm"
     assert say(rt, P1, "YA").verdict.outcome == "answered"
 
 

@@ -133,9 +133,9 @@ def test_a_keyword_is_proposed_where_a_word_tells_it(
 
 
 def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote) -> None:
-    wrote(*["MENU BOSKU"] * 3, *["tidak bosque"] * 3, *["STOP JANGAN"] * 3)
+    wrote(*["MENU BOSKU"] * 3, *["lanjut bosque"] * 3, *["STOP JANGAN"] * 3)
     proposed = {each.text: each.proposed for each in gathered(rt).shapes}
-    assert proposed["TIDAK BOSQUE"] == Filler("BOSQUE", "tidak")
+    assert proposed["LANJUT BOSQUE"] == Filler("BOSQUE", "lanjut")
     assert isinstance(proposed["STOP JANGAN"], Alias)  # nobody is stopped by a guess
 
 

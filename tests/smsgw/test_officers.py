@@ -16,6 +16,7 @@ from smsgw.models import guesses as guessed
 from smsgw.models.console import registrations as kept
 from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
+from smsgw.telling import Outgoing
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_archive import plans
 from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
@@ -49,6 +50,15 @@ def last_sms(rt: Runtime) -> tuple[str, str, str]:
     with rt.reading() as tx:
         row = tx.connection.execute(select(replies).order_by(replies.c.id.desc())).first()
         return row.lane, row.wording, tx.vault.decrypt(row.text, Ciphertext.REPLY)
+
+
+def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
+    """By who looked at it, and a second one where it takes two."""
+    (one, *_) = waiting(rt)
+    for actor in (BUDI, ANI):
+        with rt.writing() as tx:
+            registrations.looked(tx, one, actor)
+    return officers.accept(rt, one, BUDI, reason) or officers.accept(rt, one, ANI, reason) or []
 
 
 def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
@@ -107,15 +117,18 @@ def test_bukan_saya_takes_it_back(rt: Runtime) -> None:
     assert states(rt) == ["lapsed"]
 
 
-def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(rt: Runtime) -> None:
+def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
+    rt: Runtime, clock: Clock
+) -> None:
     """From the number that the registration came to, and with a reason in the audit."""
     say(rt, STRANGER, OF_P1)
-    (one,) = waiting(rt)
-    sent = officers.accept(rt, one, ANI, "KTP seen at the branch")
+    sent = accepted(rt, "KTP seen at the branch")
     assert [each.recipient for each in sent] == [STRANGER, P1]
     assert "BUKAN SAYA" in sent[0].text
     assert "HP lain" in sent[1].text
     assert sent[0].lane == "2757"
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "pending")
+    clock.moves(hours=12)
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
     assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
     assert states(rt) == ["accepted"]
@@ -126,7 +139,7 @@ def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(rt: Runtim
 
 def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
-    officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    accepted(rt)
     put_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
@@ -146,6 +159,8 @@ def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Refusal)
 def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (one,) = waiting(rt)
+    with rt.writing() as tx:
+        registrations.looked(tx, one, ANI)
     decisions = [
         lambda: officers.accept(rt, one, ANI, "a reason"),
         lambda: officers.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
@@ -175,13 +190,13 @@ def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
     with pytest.raises(LedgerDown):
         officers.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
     assert states(rt) == ["waiting"]
-    assert officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    assert accepted(rt)
 
 
 def test_nobody_is_registered_for_what_the_ledger_has_not(rt: Runtime) -> None:
     say(rt, STRANGER, NOBODYS)
     with pytest.raises(NotInLedger):
-        officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+        accepted(rt)
     assert states(rt) == ["waiting"]
 
 
@@ -189,7 +204,7 @@ def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with pytest.raises(Frozen):
-        officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+        accepted(rt)
     assert states(rt) == ["waiting"]
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
@@ -197,8 +212,7 @@ def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
 def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "STOP")
-    officers.accept(rt, waiting(rt)[0], ANI, "a reason")
-    assert last_sms(rt)[1] == "officer.accepted"
+    assert [each.recipient for each in accepted(rt)] == [STRANGER, P2]
 
 
 def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
@@ -244,7 +258,7 @@ def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
     today = limited.now().astimezone(limited.settings.zone).date()
     before = limited.counters.spent(today)
     sent = officers.answer(limited, CASE, "x" * 200, ANI, after=0, closes=True)
-    sent += officers.accept(limited, waiting(limited)[0], ANI, "a reason")
+    sent += accepted(limited)
     segments = sum(gsm7.count(each.text).segments for each in sent)
     assert limited.counters.spent(today) == before + segments
 
@@ -253,7 +267,7 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
     """Also the notice to the phone before, so that no figure counts an officer's own time."""
     say(rt, STRANGER, OF_P1)
     clock.moves(minutes=4)
-    assert len(officers.accept(rt, waiting(rt)[0], ANI, "a reason")) == 2
+    assert len(accepted(rt)) == 2
     with rt.reading() as tx:
         waits = select(outbox.SINCE).join_from(replies, messages).order_by(replies.c.id.desc())
         since = tx.connection.execute(waits.limit(2)).scalars().all()
@@ -336,7 +350,7 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
         assert codes.thaw(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
         assert not codes.thaw(tx, one.key)
         assert not codes.thaw(tx, "saldo")
-    assert officers.accept(rt, waiting(rt)[0], ANI, "a reason")
+    assert accepted(rt)
 
 
 def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:

@@ -95,12 +95,15 @@ def test_what_ends_a_session(rt: Runtime, end: str) -> None:
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        first, held = operators.invite(tx, ani.id), operators.invite(tx, ani.id)
+        first, held = (
+            operators.invite(tx, ani.id, "shell:tests"),
+            operators.invite(tx, ani.id, "shell:tests"),
+        )
     with rt.writing() as tx:
         assert operators.invited(tx, first) is None
         assert operators.invited(tx, held).name == "ani"
         assert operators.invited(tx, held) is None
-        late = operators.invite(tx, ani.id)
+        late = operators.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
     with rt.writing() as tx:
         assert operators.invited(tx, late) is None
@@ -109,7 +112,7 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
 def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
     ani, _ = added(rt), added(rt, "budi")
     with rt.writing() as tx:
-        held = operators.invite(tx, ani.id)
+        held = operators.invite(tx, ani.id, "operator:ani")
         operators.disable(tx, "ani", SHELL)
         assert operators.invited(tx, held) is None
         row = operators.named(tx, "ani")

@@ -135,11 +135,13 @@ def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
     assert (misunderstood.was.keyword, misunderstood.becomes.outcome) == ("kantor", "unknown")
     (rerouted,) = told.shapes[Kind.REROUTED].values()
     assert (rerouted.was.keyword, rerouted.becomes.keyword) == ("saldo", "kontak")
-    (reworded,) = told.shown_rewordings()
+    (reworded,) = told.rewordings.values()
     assert (reworded.was, reworded.becomes, reworded.messages) == (*["saldo.balance"] * 2, 2)
     assert reworded.becomes_text.endswith("Terima kasih. ")
     assert reworded.segments == 2
-    assert (told.more, told.fewer) == (3, 0)
+    assert (sum(told.longer.values()), sum(told.shorter.values())) == (3, 0)
+    # One phone wrote each: nothing is told of them.
+    assert (told.changed, told.more, told.shown_rewordings()) == (0, 0, [])
 
 
 def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
@@ -180,7 +182,8 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
 
     say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
     alone = found(rt, changed(guess))
-    assert (alone.counts, alone.not_shown(Kind.UNDERSTOOD)) == ({Kind.UNDERSTOOD: 1}, 1)
+    assert (alone.counts, alone.shown(Kind.UNDERSTOOD)) == ({Kind.UNDERSTOOD: 1}, None)
+    assert (alone.changed, alone.not_shown(Kind.UNDERSTOOD)) == (0, 0)
     assert alone.shown_shapes(Kind.UNDERSTOOD) == []
     for sender in OTHERS[1:3]:
         say(rt, sender, "gaji kena kanker 5678")
@@ -301,14 +304,16 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
     rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
 ) -> None:
     """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
-    today = rt.now().date()
-    was = comparing.configuration(document.shipped(), today)
-    becomes = comparing.configuration(changed(change), today)
+    now, unused_for = rt.local, rt.settings.unused_for
+    was = comparing.configuration(document.shipped(), now.date())
+    becomes = comparing.configuration(changed(change), now.date())
     with rt.reading() as tx:
         known = [registry.read(tx, number).caller for number in (P1, STRANGER)]
 
     def answer(by: Configuration, text: str, caller: Caller) -> tuple[object, ...]:
-        decided = deciding.decide(by, by.grammar.parse(text), text, caller, rt.ledger, today)
+        decided = deciding.decide(
+            by, by.grammar.parse(text), text, caller, rt.ledger, now, unused_for
+        )
         reply = decided.reply
         if reply is None:
             return (decided.said.keyword, Outcome.SILENT, "")
@@ -318,7 +323,7 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         told = by.text(reply.wording, values, language)
         return (decided.said.keyword, reply.outcome, told)
 
-    both, differ = Both(was, becomes, rt.ledger, today), 0
+    both, differ = Both(was, becomes, rt.ledger, now, unused_for), 0
     for text, caller in product(spoken(), known):
         slowly = answer(was, text, caller), answer(becomes, text, caller)
         assert both.is_answered_alike(text) <= (slowly[0] == slowly[1])

@@ -1,5 +1,5 @@
 import re
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 from importlib import resources
 
@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import WORDINGS
-from handlers.misread import ASKED_FIRST
-from handlers.question import Choices, Masked, Month, Percent, Term, Value, Verbatim
+from handlers import CHANGING, WORDINGS
+from handlers.question import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw import keywords
 from smsgw.gsm7 import Encoding, count
 from smsgw.replies import (
@@ -39,6 +38,7 @@ ANY: dict[type, st.SearchStrategy[Value]] = {
     Month: st.one_of(st.none(), dates.map(Month)),
     Choices: st.lists(digits, min_size=2, max_size=30).map(lambda nkps: Choices(tuple(nkps))),
     int: st.one_of(st.none(), st.integers(0, 999)),
+    Moment: st.datetimes(timezones=st.just(UTC)).map(Moment),
     Percent: st.one_of(st.none(), st.decimals(0, 100, places=2).map(Percent)),
     str: st.one_of(WORDS, st.text(max_size=200).map(Term)),
 }
@@ -47,6 +47,7 @@ OURS: dict[str, st.SearchStrategy[Value]] = {
     "answer": st.text("aBc 1", max_size=160).map(Verbatim),
     "call_centre": st.one_of(st.none(), st.just(Verbatim("0800-1234567"))),
     "ref": st.integers(1, 10**12).map(reference),
+    "number": st.just(Verbatim("ADU-251031-100000")),
     "first": st.just(Verbatim("STOP")),
     "second": st.just(Verbatim("KLAIM")),
     "jp_cap": st.just(Decimal(11_086_300)),
@@ -59,7 +60,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
     if name in {"saldo", "daftar", "usage"}:
         return st.just(Verbatim(usage[name]))
     if name == "meant":
-        return st.sampled_from([Verbatim(usage[each]) for each in ASKED_FIRST])
+        return st.sampled_from([Verbatim(usage[each]) for each in CHANGING])
     return OURS[name] if name in OURS else ANY[type(WIDEST[name])]
 
 

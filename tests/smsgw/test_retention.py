@@ -80,7 +80,8 @@ def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
     assert (rows(rt, messages), rows(rt, replies)) == (4, 3)
     assert figures(rt) == before
     assert say(rt, P1, "ULANG").verdict.outcome == "unknown"
-    assert say(rt, P1, "SALDO").verdict.outcome == "answered"
+    assert say(rt, P1, "SALDO").verdict.outcome == "confirm"  # and the NIK is asked for
+    assert say(rt, P1, "0000").verdict.outcome == "answered"
 
 
 def test_a_registration_that_nobody_looked_at_ends(rt: Runtime, clock: Clock) -> None:

@@ -43,6 +43,8 @@ STRANGERS = "tests/smsgw/test_disclosure.py::test_no_reply_tells_of_somebody_els
 RESPONDER = "tests/smsgw/test_responder.py"
 REPLIES = "tests/smsgw/test_replies.py"
 LIMIT = "tests/smsgw/test_limits.py"
+ATTACKS = "tests/smsgw/test_attacks.py"
+REDACT = "tests/grammar/test_redact.py"
 REHEARSAL = "tests/smsgw/test_rehearsal.py"
 LOCKED = "tests/smsgw/web/console/test_locked.py"
 WAITING = "tests/smsgw/web/console/test_registrations.py"
@@ -58,6 +60,7 @@ MODULES = (
     Module("handlers/ya.py", DISCLOSURE, TELLING),
     Module("handlers/daftar.py", DISCLOSURE, TELLING),
     Module("handlers/kode.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
+    Module("handlers/tolak.py", CODES, (ATTACKS,)),
     Module("handlers/ulang.py", DISCLOSURE, TELLING),
     Module("handlers/lanjut.py", DISCLOSURE, TELLING),
     Module("handlers/bukan_saya.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
@@ -78,7 +81,7 @@ MODULES = (
     Module(
         "smsgw/guesses.py", LOCKS, (REGISTRATION, OFFICERS, LOCKED, RESPONDER), hints=("locked",)
     ),
-    Module("smsgw/codes.py", CODES, (REGISTRATION, OFFICERS, LOCKED), hints=("kode",)),
+    Module("smsgw/codes.py", CODES, (REGISTRATION, OFFICERS, ATTACKS, LOCKED), hints=("kode",)),
     Module("smsgw/limits.py", LIMITS, (RESPONDER, LIMIT), hints=("throttled", "loop")),
     Module(
         "smsgw/responder.py",
@@ -111,7 +114,7 @@ MODULES = (
 
 # Of the configuration, by group.
 CONFIGURATION_TESTS = {
-    SAFETY: (REPLIES, REGISTRATION),
+    SAFETY: (REDACT, REPLIES, REGISTRATION),
     MONEY: (REPLIES, RESPONDER),
     WORDS: (PARSER, TYPED),
     STRUCTURE: (PARSER, REPLIES, TYPED),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.cli import doctor
 from tests.conftest import KEY, P1, STRANGER
 from tests.twilio_stub import TWILIO, twilio_stub
 from tests.web_stub import web_stub
@@ -52,6 +53,23 @@ def test_the_doctor_names_what_to_do(home: Path) -> None:
         refused = smsgw(home, *command, **queue, SMSGW_SECRET_KEY=KEY)
         assert refused.returncode == 1
         assert "SMSGW_SECRET_KEY: the database was written with another" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "is_exposed"),
+    [
+        ("redis://queue.internal:6379/0", True),
+        ("redis://user@10.0.0.7:6379/0", True),
+        ("rediss://10.0.0.7:6380", True),
+        ("redis://:secret@queue.internal:6379/0", False),
+        ("redis://user:secret@10.0.0.7:6379", False),
+        ("redis://localhost:6379/0", False),
+        ("redis://127.0.0.1:6379", False),
+        ("unix:///run/redis.sock", False),
+    ],
+)
+def test_a_queue_that_others_can_write_to_is_told(address: str, is_exposed: bool) -> None:
+    assert doctor.is_exposed(address) == is_exposed
 
 
 def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:

@@ -121,7 +121,7 @@ def test_also_says_that_nobody_else_gets_anything() -> None:
         ('reply: "x"', False),
         (
             'reply: "HP lain ingin info saldo NKP *******5432. Bila itu Anda, ketik di HP itu: KODE '
-            '{code} (10 menit). Bukan Anda? Jangan beri siapa pun, balas BUKAN SAYA"',
+            '{code} (10 menit). Bukan Anda? Jangan beri siapa pun, balas TOLAK"',
             True,
         ),
     ],
@@ -183,7 +183,10 @@ def test_an_officer_accepts_refuses_and_looks() -> None:
     officer = f'{{officer: {{accept: "{P2_NKP}", from: "{STRANGER}", by: ani}}, expect: {{also: [{{to: "{STRANGER}", contains: [Petugas]}}], state: {{bound: ["{P2_NKP}"]}}}}}}'
     look = f'{{officer: {{look: "{P2_NKP}"}}, expect: {{also: []}}}}'
     again = f'{{officer: {{accept: "{P2_NKP}"}}, expect: {{reason: not_waiting, also: []}}}}'
-    assert differs(says(DAFTAR, sender=STRANGER), look, officer, again) == []
+    seen = f'{{officer: {{look: "{P2_NKP}", by: ani}}, expect: {{also: []}}}}'
+    assert differs(says(DAFTAR, sender=STRANGER), look, seen, officer, again) == []
+    unseen = f'{{officer: {{accept: "{P2_NKP}"}}, expect: {{reason: not_looked, also: []}}}}'
+    assert differs(says(DAFTAR, sender=STRANGER), unseen) == []
     refuse = f'{{officer: {{refuse: "{P2_NKP}", because: differs}}, expect: {{also: [{{to: "{STRANGER}", contains: [tidak cocok]}}], state: {{bound: []}}}}}}'
     assert differs(says(DAFTAR, sender=STRANGER), refuse) == []
     found = differs(says(DAFTAR, sender=STRANGER), f'{{officer: {{accept: "{P1_NKP}"}}}}')
@@ -249,13 +252,15 @@ def test_a_world_starts_as_it_is_described() -> None:
     head = f"""\
 now: 2025-10-31T10:00:00+07:00
 starts:
-  "{P1}": {{stopped: true, language: en, locked: true, bindings: [{{nkp: "{P1_NKP}", on_file: "{P1}", unused: 61d}}]}}
+  "{P1}": {{stopped: true, language: en, locked: true, bindings: [{{nkp: "{P1_NKP}", on_file: "{P1}", unused: 59d}}]}}
   "{P2}": {{bindings: [{{nkp: "{P2_NKP}", on_file: "+6281200000000"}}]}}
   "{STRANGER}": {{bindings: [{{nkp: "28000000013", unused: 365d}}]}}
 """
     state = f'state: {{stopped: true, language: en, locked: true, bound: ["{P1_NKP}"]}}'
     assert differs(says("SALDO", f"contains: [balance], {state}"), head=head) == []
-    assert differs(says("SALDO", "outcome: confirm, state: {bound: []}", P2), head=head) == []
+    assert (
+        differs(says("SALDO", "outcome: not_registered, state: {bound: []}", P2), head=head) == []
+    )
     assert (
         differs(says("SALDO", "outcome: not_registered, state: {bound: []}", STRANGER), head=head)
         == []

@@ -89,7 +89,7 @@ def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) ->
 def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id)
+        once = operators.invite(tx, ani.id, "shell:tests")
     visitor, second = Visitor(app), Visitor(app)
     for each in (visitor, second):
         each.get(f"/console/login?once={once}")
@@ -104,7 +104,7 @@ def test_who_came_by_one_is_asked_for_a_password(visitor: Visitor, rt: Runtime) 
     """In the language that was chosen before."""
     with rt.writing() as tx:
         rina = operators.add(tx, "rina", Role.AGENT, None, "shell:test")
-        once = operators.invite(tx, rina.id)
+        once = operators.invite(tx, rina.id, "shell:tests")
     visitor.get("/console/login")
     visitor.submit("/console/language", language="en")
     visitor.get(f"/console/login?once={once}")
@@ -120,7 +120,7 @@ def test_a_name_may_be_typed_in_capitals(visitor: Visitor, rt: Runtime) -> None:
 def test_a_one_time_login_ends_after_a_day(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id)
+        once = operators.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
     visitor.get(f"/console/login?once={once}")
     assert visitor.submit("/console/login/once").status_code == 403
@@ -257,3 +257,61 @@ def test_what_is_not_there(as_: As) -> None:
     assert visitor.client.get("/console/static/nothing.css").status_code == 404
     assert visitor.get("/console/nothing").status_code == 404
     assert "There is nothing here" in visitor.text
+
+
+def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
+    """W8: who logged in from this browser before has tries of their own, and what was right is
+    given back."""
+    added(rt)
+    known, stranger = Visitor(app), Visitor(app)
+    for _ in range(12):
+        assert log_in(known) == 200
+        known.post("/console/logout")
+    for _ in range(11):
+        log_in(stranger, password="wrong")
+    assert log_in(stranger) == 429
+    assert log_in(Visitor(app)) == 429
+    assert log_in(known) == 200
+
+
+def test_the_password_until_now_is_guessed_ten_times(as_: As, rt: Runtime) -> None:
+    """W8: by whoever finds a session left open."""
+    visitor = as_(Role.ADMIN)
+    visitor.submit("/console/account/password", new=PASSWORD)
+    told = [
+        visitor.post("/console/account/password", old=f"guess {number}", new="x" * 20).status_code
+        for number in range(12)
+    ]
+    assert told == [403] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("to", ["/console/\r\nSet-Cookie: a=b", "/console/\u2028", "/console/\x00"])
+def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str) -> None:
+    """W10: it made a 500 of a login that had succeeded."""
+    added(rt)
+    visitor.get("/console/login")
+    form = visitor.form("/console/login")
+    form.values |= {"to": to, "name": "ani", "password": PASSWORD}
+    assert visitor.client.post(form.action, data=form.values).status_code in {303, 400}
+
+
+def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
+    """W15: in the same browser."""
+    added(rt)
+    log_in(visitor)
+    log_in(visitor)
+    with rt.reading() as tx:
+        assert len(tx.connection.execute(select(sessions)).all()) == 1
+
+
+def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runtime) -> None:
+    """B16: so that they notice."""
+    ani = added(rt)
+    with rt.writing() as tx:
+        operators.invite(tx, ani.id, "operator:admin1")
+    assert log_in(Visitor(app)) == 403
+    added(rt, "budi")
+    with rt.writing() as tx:
+        budi = operators.named(tx, "budi")
+        operators.invite(tx, budi.id, "operator:budi")
+    assert log_in(Visitor(app), "budi") == 200

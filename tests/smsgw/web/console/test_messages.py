@@ -220,6 +220,8 @@ def test_a_code_is_not_offered_to_be_sent_again(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
+    assert "disclosure.code" not in visitor.text  # W6: it would tell that what was sent fits
+    visitor.submit(f"{LOG}1", reason="helps them")
     assert "disclosure.code" in visitor.text
     assert visitor.page.count("/replies/") == 1
 

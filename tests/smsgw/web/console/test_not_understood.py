@@ -59,13 +59,13 @@ def test_another_keyword_and_other_words_are_chosen(as_: As, rt: Runtime, wrote:
 
 
 def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
-    wrote(*["tidak bosque"] * 3)
+    wrote(*["lanjut bosque"] * 3)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    assert "without BOSQUE it is read as tidak" in visitor.text
+    assert "without BOSQUE it is read as lanjut" in visitor.text
     visitor.submit(PAGE)
     assert "- BOSQUE" in held(rt).text
-    assert transcripts(rt) == ["BOSQUE: tidak"]
+    assert transcripts(rt) == ["BOSQUE: lanjut"]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ from smsgw.models import audit
 from smsgw.models.console import Role, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
-from tests.conftest import P2, P2_NKP, STRANGER
+from tests.conftest import P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor, logged_in
 
 PAGE = "/console/waiting/registrations/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"
+RIGHT = DAFTAR.replace("1993", "1992")
 _references = count()
 
 
@@ -127,15 +128,17 @@ def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> 
     assert visitor.post(f"{PAGE}1", reason="curious").status_code == 403
 
 
-def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime) -> None:
-    say(rt, STRANGER, DAFTAR)
+def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Clock) -> None:
+    say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
     visitor.submit("/accept", reason="KTP seen")
     assert "The phone is registered" in visitor.text
     assert "Nobody waits" in visitor.text
-    assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
     assert "accepted" in visitor.get(f"{PAGE}1").text
+    assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
+    clock.moves(hours=12)
+    assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
 
 
 def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> None:
@@ -150,7 +153,7 @@ def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> 
 
 
 def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Runtime) -> None:
-    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, RIGHT)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
     looked_at(budi)
@@ -181,3 +184,28 @@ def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
     visitor.get(f"{PAGE}?after=50")
     assert "+6285*****0050" in visitor.text
     assert "Further" not in visitor.text
+
+
+def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
+    looked_at(ani)
+    ani.submit("/accept", reason="KTP seen")
+    assert "a second officer decides" in ani.text
+    looked_at(ani)
+    assert ani.submit("/accept", reason="KTP seen").status_code == 409
+    assert "another officer decides" in ani.text
+    assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
+    looked_at(budi)
+    budi.submit("/accept", reason="KTP seen too")
+    assert "The phone is registered" in budi.text
+
+
+def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
+    """B2: the page hides the button; whoever posts without it is asked to look."""
+    say(rt, STRANGER, RIGHT)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{PAGE}1")
+    assert visitor.post(f"{PAGE}1/accept", reason="data cocok").status_code == 409
+    assert "Look at what was sent first" in visitor.text
+    assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"

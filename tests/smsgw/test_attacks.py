@@ -1,0 +1,262 @@
+"""What attackers did, each once more. SECURITY.md names these tests beside the threats."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from threading import Event, Semaphore
+
+import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from smsgw import codes, document, officers, operators, phone, publishing, runtime, sending
+from smsgw.document import KeywordsError
+from smsgw.models import cases, freezes, replies, wrong_codes
+from smsgw.models import codes as sent_codes
+from smsgw.models.console import Role
+from smsgw.publishing import NotPublished
+from smsgw.registry import CODE_WAITS
+from smsgw.runtime import Runtime
+from smsgw.web import doors
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.smsgw.test_operators import added
+from tests.smsgw.test_registration import DAFTAR
+from tests.smsgw.test_responder import put_on_file, rows, say
+
+SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
+LANE = ("simulator", "2757")
+
+
+def states(rt: Runtime) -> list[tuple[str, str | None]]:
+    with rt.reading() as tx:
+        found = tx.connection.execute(
+            select(replies.c.state, replies.c.code).order_by(replies.c.id)
+        )
+        return [(row.state, row.code) for row in found]
+
+
+def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) -> None:
+    """B1: what is queued passes the gate that SALDO passes."""
+    say(rt, P1, "GANTI HP")
+    assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
+    assert "Rp" in say(rt, P1, "YA").reply.text
+    put_on_file(rt, P1_NKP, "+6281999999999")
+    sending.drain(rt, *LANE)
+    assert states(rt)[-1] == ("refused", "unbound")
+
+
+def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Clock) -> None:
+    """Just made it was looked at just now; later it waits for the ledger, and is not lost."""
+    away = runtime.engine("sqlite:////nonexistent/ledger.db")
+    say(rt, P1, "SALDO")
+    down = replace(rt, ledger=type(rt.ledger)(away))
+    clock.moves(minutes=2)
+    sending.drain(down, *LANE)
+    assert states(rt)[-1] == ("queued", "ledger away")
+    clock.moves(minutes=2)
+    sending.drain(rt, *LANE)
+    assert states(rt)[-1] == ("sent", None)
+    clock.moves(minutes=3)
+    say(rt, P1, "IURAN")
+    sending.drain(down, *LANE)
+    assert states(rt)[-1] == ("sent", None)
+
+
+def test_at_one_instant_two_codes_a_day_are_two(rt: Runtime) -> None:
+    """B5: eight phones ask at once."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
+    assert rows(rt, sent_codes) == codes.CODES_A_DAY
+
+
+def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> None:
+    """B6: BUKAN SAYA comes between what KODE reads and what it writes."""
+    code = say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    real = rt.ledger
+
+    class Between:
+        """The ledger, which is asked between the two."""
+
+        def __init__(self) -> None:
+            self.was_said = False
+
+        def contact(self, channel: str) -> object:
+            if not self.was_said:
+                self.was_said = True
+                say(rt, P2, "BUKAN SAYA")
+            return real.contact(channel)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    answer = say(replace(rt, ledger=Between()), STRANGER, f"KODE {code}")
+    assert answer.verdict.outcome == "invalid"
+    assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
+
+
+def test_a_code_is_spent_once(rt: Runtime) -> None:
+    code = say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
+    assert [each.verdict.outcome for each in said].count("answered") == 1
+
+
+def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
+    """B7: told again it has the same number; a complaint has one for each text."""
+    numbers = set()
+    for number in range(30):
+        clock.moves(minutes=5)
+        answer = say(rt, STRANGER, "HAPUS DATA" if number % 2 else "hapus data pak")
+        if answer.reply is not None:
+            numbers.add(answer.reply.text.split("no. ")[1][:15])
+    assert len(numbers) == rows(rt, cases) == 1
+    clock.moves(days=1)
+    for text in ("LAPOR iuran belum dibayar", "lapor iuran belum  dibayar", "LAPOR kantor tutup"):
+        clock.moves(minutes=5)
+        say(rt, STRANGER, text)
+    assert rows(rt, cases) == 3
+
+
+def test_a_number_is_never_cut(rt: Runtime) -> None:
+    """W12: the 10,000th complaint of a day, and the 100,000th."""
+    say(rt, P2, "KONTAK")
+    with rt.writing() as tx:
+        row = {"kind": "complaint", "message_id": 1, "opened_at": tx.now}
+        made = [
+            row | {"number": f"ADU-251031-{number:04}", "phone_id": 2, "text_hash": b"%d" % number}
+            for number in range(1, 10_000)
+        ]
+        tx.connection.execute(cases.insert(), made)
+    told = say(rt, P1, "LAPOR belum dibayar").reply.text
+    assert told.count("ADU-251031-10000") == 2
+    assert say(rt, P1, "STATUS ADU-251031-10000").verdict.outcome == "answered"
+
+
+def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
+    """W1: never with the asker's own replies."""
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "INFO JHT")
+    sending.drain(rt, *LANE)
+    assert [state for state, _ in states(rt)] == ["sent", "queued", "sent"]
+    with rt.reading() as tx:
+        code = tx.connection.execute(select(replies).where(replies.c.wording == "disclosure.code"))
+        row = code.one()
+    shortest, longest = (timedelta(seconds=each) for each in CODE_WAITS)
+    assert shortest <= row.due_at - clock() <= longest
+    clock.moves(seconds=61)
+    sending.drain(rt, *LANE)
+    assert [state for state, _ in states(rt)] == ["sent"] * 3
+
+
+def test_wrong_codes_of_all_phones_raise_an_alarm(rt: Runtime) -> None:
+    """W2."""
+    say(rt, STRANGER, "KONTAK")
+    with rt.writing() as tx:
+        tx.connection.execute(
+            wrong_codes.insert(), [{"phone_id": 2, "at": tx.now}] * (codes.MANY_WRONG_CODES - 1)
+        )
+    with capture_logs() as told:
+        say(rt, P2, "KODE BBBBBBB")
+    assert any(each["event"] == "many wrong codes" for each in told)
+
+
+@pytest.mark.parametrize(
+    "number", ["+62809123456", "+62804123456", "+622112345678", "+39899123456", "+628001234567"]
+)
+def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None:
+    """W13: premium, shared-cost, fixed-line, free."""
+    answer = say(rt, number, "KONTAK")
+    assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
+    put_on_file(rt, P2_NKP, number)
+    assert say(rt, STRANGER, DAFTAR).also == ()
+
+
+@pytest.mark.parametrize(
+    "number", [P1, "+60123456789", "+6591234567", "+393331234567", "+628400001"]
+)
+def test_what_is_a_persons_phone_gets_a_reply(rt: Runtime, number: str) -> None:
+    assert phone.e164(number) is not None
+    assert say(rt, number, "KONTAK").reply is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1" * 19, "1:" * 5_000 + "1", "1:" * 30_000 + "1.5", "-" + "9" * 400_000, "0x" + "f" * 40_000],
+)
+def test_a_long_number_is_refused_at_once(value: str) -> None:
+    """W9: YAML would work it out, in a time that grows with the square of its length."""
+    with pytest.raises(KeywordsError, match="digits at most"):
+        document.parsed(f"a: {value}\n")
+
+
+def test_a_long_text_of_digits_is_read_in_quotes() -> None:
+    assert document.parsed(f'a: "{"1" * 400}"\n')["a"] == "1" * 400
+
+
+def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
+    """B16: who was added, or invited again, by who drafted."""
+    added(rt, "admin1", Role.ADMIN)
+    with rt.writing() as tx:
+        text = document.shipped().replace("Hubungi", "Telepon")
+        publishing.save(tx, text, 0, "operator:admin1", "a word")
+    with rt.writing() as tx:
+        operators.add(tx, "budi", Role.PUBLISHER, None, "operator:admin1")
+        cici = operators.add(tx, "cici", Role.PUBLISHER, None, "shell:root")
+        operators.add(tx, "dodi", Role.PUBLISHER, None, "shell:root")
+        operators.invite(tx, cici.id, "operator:admin1")
+    for name in ("admin1", "budi", "cici"):
+        with pytest.raises(NotPublished), rt.writing() as tx:
+            publishing.publish(tx, 1, f"operator:{name}", "why", by_two=True)
+
+
+def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
+    """BUKAN SAYA while an officer decides."""
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with pytest.raises(officers.Frozen):
+        officers.accept(rt, 1, "operator:ani", "KTP seen")
+    assert rows(rt, freezes) == 1
+
+
+def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
+    """W15."""
+    engine = runtime.engine(f"sqlite:///{tmp_path}/own.db")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    assert (tmp_path / "own.db").stat().st_mode & 0o777 == 0o600
+    engine.dispose()
+
+
+def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
+    """B12: logins of strangers, which take long, fill the places of the console alone."""
+    let_go, begun = Event(), [Semaphore(0), Semaphore(0)]
+
+    def application(environ: dict[str, object], _start: object) -> list[bytes]:
+        is_console = str(environ["PATH_INFO"]).startswith("/console/")
+        if environ["QUERY_STRING"]:
+            return [b"done"]
+        begun[is_console].release()
+        let_go.wait(30)
+        return [b"done"]
+
+    door = doors.ReadFirst(application)
+
+    def ask(path: str, query: str = "") -> bytes:
+        environ = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": BytesIO()}
+        return b"".join(door(environ, lambda *_: None))
+
+    for path, places in (("/console/login", doors.CONSOLE_AT_ONCE), ("/in/twilio", doors.AT_ONCE)):
+        is_console = path.startswith("/console/")
+        with ThreadPoolExecutor(places) as pool:
+            slow = [pool.submit(ask, path) for _ in range(places)]
+            for _ in slow:
+                begun[is_console].acquire(timeout=10)
+            other = "/in/twilio" if is_console else "/console/login"
+            assert ask(other, "quick") == b"done"
+            if is_console:
+                assert ask(path, "quick") == b""  # told to come again, and its reader is free
+            let_go.set()
+            assert [each.result() for each in slow] == [b"done"] * places
+        let_go.clear()
