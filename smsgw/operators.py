@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from hashlib import sha256
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -123,7 +122,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
         log_out(tx, instead_of)
     held = secrets.token_urlsafe(32)
     row = {"operator_id": operator_id, "made_at": tx.now, "seen_at": tx.now}
-    tx.connection.execute(insert(sessions).values(row | {"hash": _digest(held)}))
+    tx.connection.execute(insert(sessions).values(row | {"hash": _hashed(tx, held)}))
     old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
     tx.connection.execute(delete(sessions).where(old))
     audit.note(tx, Act.LOGGED_IN, f"operator:{name}")
@@ -136,7 +135,7 @@ def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
         select(operators, sessions.c.seen_at)
         .join_from(sessions, operators)
         .where(
-            sessions.c.hash == _digest(held),
+            sessions.c.hash == _hashed(tx, held),
             sessions.c.seen_at > tx.now - IDLE_FOR,
             sessions.c.made_at > tx.now - LASTS,
             operators.c.disabled_at.is_(None),
@@ -156,12 +155,12 @@ def are_one(tx: Transaction, actor: str, others: Collection[str]) -> bool:
 
 
 def seen(tx: Transaction, held: str) -> None:
-    is_it = sessions.c.hash == _digest(held)
+    is_it = sessions.c.hash == _hashed(tx, held)
     tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
 
 
 def log_out(tx: Transaction, held: str) -> None:
-    tx.connection.execute(delete(sessions).where(sessions.c.hash == _digest(held)))
+    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hashed(tx, held)))
 
 
 def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
@@ -173,7 +172,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     takes their password away, so that they notice. Raises NotDone."""
     held = secrets.token_urlsafe(24)
     row: dict[str, object] = {
-        "once_hash": _digest(held),
+        "once_hash": _hashed(tx, held),
         "once_until": tx.now + ONCE_LASTS,
         "invited_by": actor,
     }
@@ -188,7 +187,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
 
 def invited(tx: Transaction, held: str) -> Row[Any] | None:
     """Whom a one-time login lets in; it works no second time."""
-    is_it: ColumnElement[bool] = operators.c.once_hash == _digest(held)
+    is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, held)
     used = (
         update(operators)
         .where(is_it, operators.c.once_until > tx.now, operators.c.disabled_at.is_(None))
@@ -246,9 +245,9 @@ def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) 
     audit.note(tx, act, actor, detail=told)
 
 
-def _digest(held: str) -> bytes:
-    """Of something random, so it needs neither salt nor key."""
-    return sha256(held.encode()).digest()
+def _hashed(tx: Transaction, held: str) -> bytes:
+    """With a key, so that who can write to the database alone makes no login that lets in."""
+    return tx.vault.hash(held, "login")
 
 
 @cache

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Semaphore
@@ -15,7 +16,8 @@ from smsgw import codes, document, officers, operators, phone, publishing, runti
 from smsgw.document import KeywordsError
 from smsgw.models import cases, freezes, replies, wrong_codes
 from smsgw.models import codes as sent_codes
-from smsgw.models.console import Role
+from smsgw.models.console import Role, sessions
+from smsgw.models.console import operators as people
 from smsgw.publishing import NotPublished
 from smsgw.registry import CODE_WAITS
 from smsgw.runtime import Runtime
@@ -27,6 +29,7 @@ from tests.smsgw.test_responder import put_on_file, rows, say
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
 LANE = ("simulator", "2757")
+A_DAY = timedelta(days=1)
 
 
 def states(rt: Runtime) -> list[tuple[str, str | None]]:
@@ -260,3 +263,18 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
             let_go.set()
             assert [each.result() for each in slow] == [b"done"] * places
         let_go.clear()
+
+
+def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) -> None:
+    """B3: by who has its password and not the secret."""
+    ani = added(rt)
+    held = "x" * 32
+    with rt.writing() as tx:
+        login = {"once_hash": sha256(held.encode()).digest(), "once_until": tx.now + A_DAY}
+        tx.connection.execute(people.update().values(login))
+        session = {"hash": sha256(held.encode()).digest(), "operator_id": ani.id}
+        session |= {"made_at": tx.now, "seen_at": tx.now}
+        tx.connection.execute(sessions.insert().values(session))
+    with rt.writing() as tx:
+        assert operators.invited(tx, held) is None
+        assert operators.whose(tx, held) is None
