@@ -90,12 +90,12 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     given, participant = _asked_for(rt, registration_id)
     nkp = participant.nkp
     with _deciding(rt, actor) as told:
-        codes.hold(told.tx, told.tx.vault.hash(nkp, "nkp"))
-        if codes.is_frozen(told.tx, nkp):
-            raise Frozen
         if not _is_agreed(told, registration_id, given, participant, reason):
             return None
         known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        codes.hold(told.tx, told.tx.vault.hash(nkp, "nkp"))  # after the phone, as everywhere
+        if codes.is_frozen(told.tx, nkp):
+            raise Frozen
         tells_from = told.tx.now + rt.settings.officer_wait
         values: dict[str, Value] = {
             "nkp": Masked(nkp),

@@ -12,7 +12,17 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from smsgw import codes, document, officers, operators, phone, publishing, runtime, sending
+from smsgw import (
+    codes,
+    document,
+    officers,
+    operators,
+    phone,
+    publishing,
+    registrations,
+    runtime,
+    sending,
+)
 from smsgw.document import KeywordsError
 from smsgw.models import cases, freezes, replies, wrong_codes
 from smsgw.models import codes as sent_codes
@@ -218,6 +228,8 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
     """BUKAN SAYA while an officer decides."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
+    with rt.writing() as tx:
+        registrations.looked(tx, 1, "operator:ani")
     with pytest.raises(officers.Frozen):
         officers.accept(rt, 1, "operator:ani", "KTP seen")
     assert rows(rt, freezes) == 1
