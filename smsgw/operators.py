@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from threading import BoundedSemaphore
@@ -18,10 +18,12 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw import audit
+from smsgw import audit, logs
 from smsgw.audit import Act
 from smsgw.models.console import Role, operators, sessions
 from smsgw.runtime import Transaction
+
+log = logs.get(__name__)
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
 IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
@@ -82,8 +84,10 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
         made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
         raise NotDone(f"there is an operator {name} already") from None
+    operator_id = int(made.scalar_one())
+    _sign(tx, operator_id)
     audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
-    return Operator(int(made.scalar_one()), name, role, "id")
+    return Operator(operator_id, name, role, "id")
 
 
 def everybody(tx: Transaction) -> list[Row[Any]]:
@@ -94,6 +98,15 @@ def named(tx: Transaction, name: str) -> Row[Any] | None:
     """In whatever case it is written."""
     is_it = func.lower(operators.c.name) == name.lower()
     return tx.connection.execute(select(operators).where(is_it)).first()
+
+
+def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
+    """Whether we gave them that role and that password; who only writes to the database makes no
+    operator."""
+    if row is None or row.mac == _mac(tx, row):
+        return row is not None
+    log.error("an operator is not ours", operator=row.id)
+    return False
 
 
 def hashing(password: str) -> str:
@@ -120,7 +133,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
     """What the browser is to hold. `instead_of`: what it held before, which ends."""
     if instead_of is not None:
         log_out(tx, instead_of)
-    held = secrets.token_urlsafe(32)
+    held = f"{operator_id}.{secrets.token_urlsafe(32)}"  # so that no row gives it to another
     row = {"operator_id": operator_id, "made_at": tx.now, "seen_at": tx.now}
     tx.connection.execute(insert(sessions).values(row | {"hash": _hashed(tx, held)}))
     old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
@@ -141,7 +154,7 @@ def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
             operators.c.disabled_at.is_(None),
         )
     ).first()
-    if row is None:
+    if row is None or not held.startswith(f"{row.id}.") or not may_log_in(tx, row):
         return None
     return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
 
@@ -176,25 +189,33 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
         "once_until": tx.now + ONCE_LASTS,
         "invited_by": actor,
     }
-    name = tx.connection.execute(select(operators.c.name).where(operators.c.id == operator_id))
-    if f"operator:{name.scalar_one_or_none()}" != actor:
+    of = operators.c.id == operator_id
+    before = tx.connection.execute(select(operators).where(of)).first()
+    if before is not None and f"operator:{before.name}" != actor:
         row["password"] = None
-    may_log_in = (operators.c.id == operator_id) & operators.c.disabled_at.is_(None)
-    if tx.connection.execute(update(operators).where(may_log_in).values(row)).rowcount != 1:
+    is_enabled = of & operators.c.disabled_at.is_(None)
+    changed = update(operators).where(is_enabled).values(row)
+    if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
         raise NotDone("who is disabled is enabled first")
+    _sign(tx, operator_id)
     return held
 
 
 def invited(tx: Transaction, held: str) -> Row[Any] | None:
     """Whom a one-time login lets in; it works no second time."""
     is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, held)
+    if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
+        return None
     used = (
         update(operators)
         .where(is_it, operators.c.once_until > tx.now, operators.c.disabled_at.is_(None))
         .values(once_hash=None, once_until=None)
         .returning(operators)
     )
-    return tx.connection.execute(used).first()
+    row = tx.connection.execute(used).first()
+    if row is not None:
+        _sign(tx, row.id)
+    return row
 
 
 def set_password(tx: Transaction, name: str, hashed: str, actor: str) -> None:
@@ -240,9 +261,25 @@ def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) 
     if row is None:
         raise NotDone(f"there is no operator {name}; see smsgw operators list")
     tx.connection.execute(update(operators).where(operators.c.id == row.id).values(values))
+    if may_log_in(tx, row):
+        _sign(tx, row.id)
     log_out_everywhere(tx, row.id)
     told = f"{name}: {values['role']}" if "role" in values else name
     audit.note(tx, act, actor, detail=told)
+
+
+def _sign(tx: Transaction, operator_id: int) -> None:
+    """After each change of what lets them in."""
+    of = operators.c.id == operator_id
+    row = tx.connection.execute(select(operators).where(of)).one()
+    tx.connection.execute(update(operators).where(of).values(mac=_mac(tx, row)))
+
+
+def _mac(tx: Transaction, row: Row[Any]) -> bytes:
+    once, until = (row.once_hash or b"").hex(), row.once_until
+    ends = until.astimezone(UTC).isoformat() if until else ""
+    way_in = f"{row.password or ''} {once} {ends} {row.disabled_at is not None}"
+    return tx.vault.hash(f"1 {row.id} {row.name} {row.role} {way_in}", "operator")
 
 
 def _hashed(tx: Transaction, held: str) -> bytes:

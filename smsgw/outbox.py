@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw import gsm7
+from smsgw import gsm7, logs, macs
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.crypto import Unreadable
 from smsgw.models import (
@@ -59,6 +59,8 @@ LONGEST_PAUSE = timedelta(minutes=5)
 # A report mostly tells by then, and what is on its way to the carrier's own books has got there.
 ASK_AFTER = timedelta(seconds=20)
 CHANCE = SystemRandom()
+
+log = logs.get(__name__)
 
 RANK = {state: rank for rank, state in enumerate(ReplyState)}
 # Where not from every lower rank: what nobody was sure of stays with who looks into it.
@@ -131,6 +133,7 @@ def add(tx: Transaction, draft: Draft) -> int:
         "carrier": draft.carrier,
         "lane": draft.lane,
         "text": tx.vault.encrypt(draft.text, Ciphertext.REPLY),
+        "mac": macs.of_reply(tx, draft.phone_id, draft.message_id, draft.binding_id, draft.text),
         "wording": draft.wording,
         "encoding": counted.encoding,
         "segments": counted.segments,
@@ -201,6 +204,7 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
         .returning(
             *(replies.c.priority, replies.c.id, replies.c.text),
             *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
+            *(replies.c.message_id, replies.c.mac),
         )
     ).all()
     claims = (_claimed(tx, lane, row) for row in sorted(taken))
@@ -325,6 +329,10 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
     attempt_id = begun.scalar_one()
     recipient = tx.opened(concerned.number, Ciphertext.PHONE, concerned.phone_id)
     text = tx.opened(row.text, Ciphertext.REPLY, row.id)
+    about = (concerned.phone_id, row.message_id, concerned.binding_id)
+    if text is not None and row.mac != macs.of_reply(tx, *about, text):
+        log.error("a reply was not written by us", reply=row.id)
+        text = None
     try:
         binding = _binding(tx, concerned)
     except Unreadable:

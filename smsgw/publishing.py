@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from smsgw import audit, document, lint, operators
 from smsgw.audit import Act
 from smsgw.models.console import configurations, drafts
-from smsgw.runtime import Transaction
+from smsgw.runtime import Transaction, configuration_mac
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200
@@ -212,6 +212,7 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
         "published_by": actor,
         "reason": reason.strip()[:LONGEST_REASON],
         "was": was,
+        "mac": configuration_mac(tx.vault, number, text),
     }
     try:
         tx.connection.execute(insert(configurations).values(row))

@@ -38,7 +38,7 @@ from handlers.question import (
     WrongCode,
     WrongIdentity,
 )
-from smsgw import cases, codes, guesses, pages, phone, questions, registrations
+from smsgw import cases, codes, guesses, logs, macs, pages, phone, questions, registrations
 from smsgw.crypto import Unreadable, Vault
 from smsgw.models import (
     QUEUED,
@@ -57,6 +57,8 @@ from smsgw.models import pages as _pages
 from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.settings import SettingsError
+
+log = logs.get(__name__)
 
 # A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
 # replies of the same lane come.
@@ -118,6 +120,8 @@ _phone = (
         _its_reply.c.state.label("reply_state"),
         _last_reply.c.id.label("last_reply_id"),
         _last_reply.c.text.label("last_text"),
+        _last_reply.c.message_id.label("answers"),
+        _last_reply.c.mac.label("last_mac"),
         _last_reply.c.binding_id.label("last_binding_id"),
         _pages.c.texts.label("pages"),
         _pages.c.expires_at.label("pages_expire_at"),
@@ -137,6 +141,7 @@ _in_use = (
     select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
     .add_columns(bindings.c.tells_from, bindings.c.used_at)
     .add_columns(bindings.c.wrong_answers, bindings.c.wrong_since)
+    .add_columns(bindings.c.made_by, bindings.c.mac)
     .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
@@ -205,12 +210,12 @@ def read(
         )
         return Known(0, 0, caller, {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
-    held = _opened(tx, tx.connection.execute(_bound, since))
+    held = _opened(tx, tx.connection.execute(_bound, since), number)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     guessed = guesses.count(tx, row.id)
     asked, question = questions.still_open(tx, row, received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
-    told = tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id)
+    told = _last_told(tx, row)
     is_repeatable = about is not None or row.last_binding_id is None
     caller = Caller(
         phone=number,
@@ -232,6 +237,17 @@ def read(
     return Known(row.id, row.version, caller, ids, _previous(row), told, row.language)
 
 
+def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
+    """What the phone was told last; None where it is destroyed, or not what we wrote."""
+    text = tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id)
+    if text is None:
+        return None
+    if row.last_mac != macs.of_reply(tx, row.id, row.answers, row.last_binding_id, text):
+        log.error("a reply was not written by us", reply=row.last_reply_id)
+        return None
+    return text
+
+
 def hold(tx: Transaction, phone_id: int) -> Known | None:
     """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
     whose = select(phones.c.number).where(phones.c.id == phone_id)
@@ -246,27 +262,28 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
     whose = select(phones.c.id, phones.c.number, phones.c.language).where(
         phones.c.id.in_(phone_ids), phones.c.number.is_not(None)
     )
-    held: dict[int, list[Bound]] = {}
-    for row in tx.connection.execute(
-        _in_use.where(bindings.c.phone_id.in_(phone_ids)), {"used_since": tx.now - UNUSED_FOR}
-    ):
-        held.setdefault(row.phone_id, []).extend(_opened(tx, [row]).values())
-    guessed = guesses.counts(tx, phone_ids)
     opened = (
         (row, tx.opened(row.number, Ciphertext.PHONE, row.id))
         for row in tx.connection.execute(whose)
     )
+    known = {row.id: (row.language, number) for row, number in opened if number is not None}
+    held: dict[int, list[Bound]] = {}
+    for row in tx.connection.execute(
+        _in_use.where(bindings.c.phone_id.in_(known)), {"used_since": tx.now - UNUSED_FOR}
+    ):
+        _, number = known[row.phone_id]
+        held.setdefault(row.phone_id, []).extend(_opened(tx, [row], number).values())
+    guessed = guesses.counts(tx, known)
     return {
-        row.id: (
+        phone_id: (
             Caller(
                 phone=number,
-                bound=tuple(held.get(row.id, ())),
-                locked=guessed.get(row.id, 0) >= guesses.GUESSES_ALLOWED,
+                bound=tuple(held.get(phone_id, ())),
+                locked=guessed.get(phone_id, 0) >= guesses.GUESSES_ALLOWED,
             ),
-            row.language,
+            language,
         )
-        for row, number in opened
-        if number is not None
+        for phone_id, (language, number) in known.items()
     }
 
 
@@ -365,6 +382,7 @@ def bind(
     ]
     codes.spend(tx, known.phone_id, nkp)
     registrations.bound(tx, known.phone_id, nkp)
+    made_by = _made_by(code_id, tells_from)
     _remember_binding(tx, known.caller.phone, nkp_hash)
     row = {
         "phone_id": known.phone_id,
@@ -375,8 +393,9 @@ def bind(
         "consented_at": tx.now,
         "on_file": tx.vault.encrypt(on_file, Ciphertext.ON_FILE) if on_file else None,
         "on_file_hash": tx.vault.hash(on_file, "phone") if on_file else None,
-        "made_by": _made_by(code_id, tells_from),
+        "made_by": made_by,
         "tells_from": tells_from,
+        "mac": macs.of_binding(tx, known.caller.phone, nkp, on_file, made_by, tells_from),
         "used_at": tx.now,
     }
     try:
@@ -384,7 +403,7 @@ def bind(
     except IntegrityError:  # another phone took it at this instant
         raise Outrun from None
     is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_told or _made_by(code_id, tells_from) is MadeBy.CONSENT:
+    if on_file is None or is_told or made_by is MadeBy.CONSENT:
         return lost
     return [*lost, Notice(_phone_id(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
 
@@ -465,13 +484,19 @@ def language_of(tx: Transaction, phone_id: int) -> str:
     return str(chosen.scalar_one())
 
 
-def _opened(tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int, Bound]:
-    """Bindings by their ids; one that cannot be opened lets nobody ask for anything."""
+def _opened(
+    tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], number: str
+) -> dict[int, Bound]:
+    """Bindings of a phone by their ids; one that cannot be opened, or that we did not make, lets
+    nobody ask for anything."""
     held = {}
     for row in rows:
         nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id)
         on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id)
         if nkp is not None and (on_file is not None or row.on_file is None):
+            if row.mac != macs.of_binding(tx, number, nkp, on_file, row.made_by, row.tells_from):
+                log.error("a binding was not made by us", binding=row.id)
+                continue
             wrong = row.wrong_answers if _counts(tx, row.wrong_since) else 0
             held[row.id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
     return held
@@ -495,7 +520,7 @@ def _end(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Row[*tuple[Any
     ended = tx.connection.execute(
         update(bindings)
         .where(which, bindings.c.ended_at.is_(None))
-        .values(ended_at=tx.now)
+        .values(ended_at=tx.now, mac=None)
         .returning(bindings.c.id, bindings.c.phone_id)
     ).all()
     _withdraw(tx, [row.id for row in ended])

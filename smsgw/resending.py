@@ -9,7 +9,7 @@ from sqlalchemy import Row, exists, select
 
 from handlers.disclosure import is_still_theirs
 from handlers.ports import LedgerDown
-from smsgw import audit, outbox, unknowns
+from smsgw import audit, macs, outbox, unknowns
 from smsgw.audit import Act
 from smsgw.models import WAITING, Ciphertext, Priority, ReplyState, bindings, phones, replies
 from smsgw.outbox import Draft
@@ -135,7 +135,8 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     """Raises NotResent."""
     lasts, text = rt.settings.validity, tx.opened(row.text, Ciphertext.REPLY, row.id)
-    if text is None:
+    about = (row.phone_id, row.message_id, row.binding_id)
+    if text is None or row.mac != macs.of_reply(tx, *about, text):
         raise NotResent(Refusal.GONE)
     if row.state == ReplyState.UNKNOWN:
         if not unknowns.decide(tx, row.id, resend_for=lasts):

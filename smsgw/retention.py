@@ -161,7 +161,11 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
     run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
     held = bindings.c.phone_id == phone_id
-    run(update(bindings).where(held, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
+    run(
+        update(bindings)
+        .where(held, bindings.c.ended_at.is_(None))
+        .values(ended_at=tx.now, mac=None)
+    )
     _blank(tx, held)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     for table in (questions, pages, codes, wrong_codes):
@@ -218,7 +222,11 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
         run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
     run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
     held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
-    run(update(bindings).where(held, unused, bindings.c.ended_at.is_(None)).values(ended_at=tx.now))
+    run(
+        update(bindings)
+        .where(held, unused, bindings.c.ended_at.is_(None))
+        .values(ended_at=tx.now, mac=None)
+    )
     _blank(tx, held & or_(unused, bindings.c.ended_at < since))
     silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
     return sum(_forget(tx, row.id, row.version) for row in run(silent).all())

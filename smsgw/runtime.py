@@ -32,6 +32,7 @@ log = logs.get(__name__)
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
 HINT_LIMIT = 1.0  # seconds
+VERSIONS_TRIED = 10  # newest first, where some are not ours
 PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration as often as that
 
 
@@ -127,17 +128,18 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     queue = settings.redis_url or embedded.url(settings.home)
     redis = hints(queue) if queue else None
     service, wrapper = engine(settings.service_url), keeper(settings)
+    vault = Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN)
     return Runtime(
         settings=settings,
         service=service,
         ledger=SqlLedger(engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)),
-        vault=Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN),
+        vault=vault,
         carriers=carriers.build(settings),
         redis_url=queue,
         redis=redis,
         counters=Counters(redis),
         published=Published(
-            lambda since: _published_since(service, since),
+            lambda since: _published_since(service, vault, since),
             lambda: now().astimezone(settings.zone).date(),
             PUBLISHED_WITHIN,
         ),
@@ -145,18 +147,29 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     )
 
 
-def _published_since(service: Engine, version: int) -> tuple[int, str] | None:
+def configuration_mac(vault: Vault, version: int, text: str) -> bytes:
+    """That we published it: who can write to the database alone gives nobody other words."""
+    return vault.hash(f"1 {version} {text}", "configuration")
+
+
+def _published_since(service: Engine, vault: Vault, version: int) -> tuple[int, str] | None:
     """None where nothing was, or the database is away: what answered goes on."""
-    newest = select(configurations.c.version, configurations.c.text).order_by(
-        configurations.c.version.desc()
+    newer = (
+        select(configurations.c.version, configurations.c.text, configurations.c.mac)
+        .where(configurations.c.version > version)
+        .order_by(configurations.c.version.desc())
+        .limit(VERSIONS_TRIED)
     )
     try:
         with service.connect().execution_options(read_only=True) as connection:
-            row = connection.execute(newest.where(configurations.c.version > version).limit(1))
-            found = row.first()
+            found = connection.execute(newer).all()
     except SQLAlchemyError:
         return None
-    return (found.version, found.text) if found else None
+    for row in found:
+        if row.mac == configuration_mac(vault, row.version, row.text):
+            return row.version, row.text
+        log.error("a published configuration is not ours", version=row.version)
+    return None
 
 
 def hints(url: str) -> Redis:

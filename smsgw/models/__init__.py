@@ -165,6 +165,7 @@ bindings = Table(
     Column("used_at", Instant, nullable=False),
     Column("wrong_answers", Integer, nullable=False, server_default="0"),  # about the NIK, since
     Column("wrong_since", Instant),
+    Column("mac", LargeBinary(32)),  # that we bound this phone; none once it has ended
     Column("ended_at", Instant),
     Index("ix_bindings_phone_id", "phone_id"),
     Index("ix_bindings_on_file_hash", "on_file_hash"),
@@ -324,6 +325,7 @@ replies = Table(
     Column("carrier", String(20), nullable=False),
     Column("lane", String(64), nullable=False),
     Column("text", LargeBinary),  # none once its time is over
+    Column("mac", LargeBinary(32), nullable=False),  # that we wrote this text for this phone
     Column("wording", String(60)),  # what it was made of
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Semaphore
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Update, select, update
 from structlog.testing import capture_logs
 
 from smsgw import (
@@ -24,9 +24,9 @@ from smsgw import (
     sending,
 )
 from smsgw.document import KeywordsError
-from smsgw.models import cases, freezes, replies, wrong_codes
+from smsgw.models import bindings, cases, freezes, phones, replies, wrong_codes
 from smsgw.models import codes as sent_codes
-from smsgw.models.console import Role, sessions
+from smsgw.models.console import Role, configurations, sessions
 from smsgw.models.console import operators as people
 from smsgw.publishing import NotPublished
 from smsgw.registry import CODE_WAITS
@@ -301,3 +301,88 @@ def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) 
     with rt.writing() as tx:
         assert operators.invited(tx, held) is None
         assert operators.whose(tx, held) is None
+
+
+def swap_texts(victim: int, own: int) -> list[Update]:
+    """The victim's balance becomes what the thief's phone was told last."""
+    theirs = select(replies.c.text).where(replies.c.id == victim).scalar_subquery()
+    return [update(replies).where(replies.c.id == own).values(text=theirs, binding_id=None)]
+
+
+def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
+    """B3: with its password, and a phone of their own."""
+    assert "Rp" in say(rt, P1, "SALDO").reply.text
+    say(rt, STRANGER, "KONTAK")
+    sql(rt, *swap_texts(1, 2))
+    assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
+    sending.drain(rt, *LANE)
+    assert ("refused", "unreadable") in states(rt)
+
+
+@pytest.mark.parametrize("kind", ["moved", "renumbered", "exchanged", "revived"])
+def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -> None:
+    say(rt, STRANGER, DAFTAR)
+    code = say(rt, SOMEBODY[0], DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    say(rt, SOMEBODY[0], f"KODE {code}")
+    with rt.reading() as tx:
+        found = select(phones.c.id, phones.c.hash)
+        ids = {row.hash: row.id for row in tx.connection.execute(found)}
+        own, thief = (tx.vault.hash(number, "phone") for number in (SOMEBODY[0], STRANGER))
+    if kind == "moved":
+        sql(rt, update(bindings).values(phone_id=ids[thief]))
+    if kind == "renumbered":
+        other = update(phones).where(phones.c.id == ids[thief]).values(hash=b"0" * 32)
+        sql(rt, other, update(phones).where(phones.c.id == ids[own]).values(hash=thief))
+    if kind == "exchanged":
+        theirs = select(bindings.c.nkp).where(bindings.c.id == 1).scalar_subquery()
+        mine = update(bindings).where(bindings.c.phone_id == ids[own])
+        sql(rt, mine.values(nkp=theirs))
+    if kind == "revived":
+        say(rt, SOMEBODY[0], "GANTI HP")
+        sql(rt, update(bindings).values(ended_at=None))
+    sender = SOMEBODY[0] if kind in {"exchanged", "revived"} else STRANGER
+    assert say(rt, sender, "SALDO").verdict.outcome == "not_registered"
+
+
+def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
+    ani, viewer = added(rt, "ani"), added(rt, "viewer", Role.VIEWER)
+    with rt.writing() as tx:
+        held = operators.log_in(tx, viewer.id, "viewer")
+        once = operators.invite(tx, viewer.id, "operator:viewer")
+        assert operators.whose(tx, held) is not None
+    sql(rt, update(sessions).values(operator_id=ani.id))
+    with rt.writing() as tx:
+        assert operators.whose(tx, held) is None
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(people).where(people.c.id == viewer.id)).one()
+    mine, theirs = (people.c.id == each.id for each in (viewer, ani))
+    moved = {"once_hash": row.once_hash, "once_until": row.once_until}
+    sql(
+        rt,
+        update(people).where(mine).values(once_hash=None),
+        update(people).where(theirs).values(moved),
+    )
+    with rt.writing() as tx:
+        assert operators.invited(tx, once) is None
+        again = operators.log_in(tx, viewer.id, "viewer")
+    sql(rt, update(people).where(mine).values(role=Role.ADMIN))
+    with rt.reading() as tx:
+        assert operators.whose(tx, again) is None
+        assert not operators.may_log_in(tx, operators.named(tx, "viewer"))
+
+
+def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None:
+    words = document.shipped().replace("Bantuan {call_centre}", "Hubungi 0812")
+    with rt.writing() as tx:
+        row = {"version": 99, "text": words, "published_at": tx.now, "published_by": "x"}
+        row |= {"reason": "x", "mac": b"0" * 32}
+        tx.connection.execute(configurations.insert().values(row))
+    fresh = runtime.build(rt.settings)
+    assert fresh.configuration.version == 0
+    fresh.close()
+
+
+def sql(rt: Runtime, *statements: Update) -> None:
+    with rt.service.begin() as connection:
+        for statement in statements:
+            connection.execute(statement)

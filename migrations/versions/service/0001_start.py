@@ -129,6 +129,7 @@ def _configurations() -> None:
         sa.Column("published_by", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("was", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_configurations")),
     )
 
@@ -184,6 +185,7 @@ def _operators() -> None:
         sa.Column("invited_by", sa.String(length=64), nullable=True),
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("disabled_at", Instant, nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
         sa.CheckConstraint(
             "role IN ('viewer', 'agent', 'editor', 'publisher', 'admin')",
             name=op.f("ck_operators_role"),
@@ -288,6 +290,7 @@ def _bindings() -> None:
         sa.Column("used_at", Instant, nullable=False),
         sa.Column("wrong_answers", sa.Integer(), server_default="0", nullable=False),
         sa.Column("wrong_since", Instant, nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
         sa.Column("ended_at", Instant, nullable=True),
         sa.CheckConstraint(
             "made_by IN ('consent', 'code', 'officer')", name=op.f("ck_bindings_made_by")
@@ -589,6 +592,7 @@ def _replies() -> None:
         sa.Column("carrier", sa.String(length=20), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
         sa.Column("wording", sa.String(length=60), nullable=True),
         sa.Column("encoding", sa.String(length=10), nullable=False),
         sa.Column("segments", sa.Integer(), nullable=False),

@@ -70,6 +70,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     rt = guard.rt()
     with rt.reading() as tx:
         row = operators.named(tx, name)
+        row = row if operators.may_log_in(tx, row) else None
     if not operators.is_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         error = told("Name or password is wrong.")
