@@ -325,7 +325,7 @@ replies = Table(
     Column("carrier", String(20), nullable=False),
     Column("lane", String(64), nullable=False),
     Column("text", LargeBinary),  # none once its time is over
-    Column("mac", LargeBinary(32), nullable=False),  # that we wrote this text for this phone
+    Column("mac", LargeBinary(32)),  # that we wrote this text for this phone
     Column("wording", String(60)),  # what it was made of
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),

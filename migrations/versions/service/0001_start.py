@@ -592,7 +592,7 @@ def _replies() -> None:
         sa.Column("carrier", sa.String(length=20), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=True),
-        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
         sa.Column("wording", sa.String(length=60), nullable=True),
         sa.Column("encoding", sa.String(length=10), nullable=False),
         sa.Column("segments", sa.Integer(), nullable=False),
