@@ -77,11 +77,12 @@ def fill(rt: Runtime) -> None:
             insert(phones),
             [
                 {
-                    "hash": tx.vault.hash(number(each), "phone"),
-                    "number": tx.vault.encrypt(number(each), Ciphertext.PHONE),
+                    "hash": whose,
+                    "number": tx.vault.encrypt(number(each), Ciphertext.PHONE, whose),
                     "version": 1,
                 }
                 for each in range(PHONES)
+                for whose in [tx.vault.hash(number(each), "phone")]
             ],
         )
         for each in range(0, PHONES, 2):
@@ -93,7 +94,9 @@ def fill(rt: Runtime) -> None:
                 "carrier_ref": str(each),
                 "lane": "2757",
                 "phone_id": each % PHONES + 1,
-                "text": tx.vault.encrypt(text.replace(NKP, own(each)), Ciphertext.MESSAGE),
+                "text": tx.vault.encrypt(
+                    text.replace(NKP, own(each)), Ciphertext.MESSAGE, "simulator", str(each)
+                ),
                 "received_at": tx.now,
                 "outcome": "answered",
                 "state": MessageState.ANSWERED,

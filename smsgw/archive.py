@@ -241,8 +241,10 @@ def talk(
         for which in (False, True)
     )
     is_more = len(said) + len(told) > limit
-    shown = [_sms(tx, each, is_ours=ours, with_text=with_texts) for _, ours, each in newest]
-    number = _number(tx, row.number, row.id)
+    shown = [
+        _sms(tx, each, row.hash, is_ours=ours, with_text=with_texts) for _, ours, each in newest
+    ]
+    number = _number(tx, row.number, row.id, row.hash)
     if number is not None and not with_texts:
         number = phone.mask(number)
     return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
@@ -282,7 +284,7 @@ def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[
 def _listed(table: FromClause) -> Select[*tuple[Any, ...]]:
     columns = (table.c[name] for name in LISTED)
     joined = table.outerjoin(phones, phones.c.id == table.c.phone_id)
-    return select(*columns, phones.c.number).select_from(joined)
+    return select(*columns, phones.c.number, phones.c.hash).select_from(joined)
 
 
 def _of_kind(found: Select[*Chosen], kind: Kind, end: int) -> Select[*Chosen]:
@@ -310,12 +312,14 @@ def _received(tx: Transaction, id_: int) -> datetime | None:
 
 def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Seen:
     values = row._asdict()
-    number = _number(tx, values.pop("number"), row.id)
+    number = _number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
     return Seen(**values, number=phone.mask(number) if number else None)
 
 
-def _number(tx: Transaction, sealed: bytes | None, row: int) -> str | None:
-    return tx.opened(sealed, Ciphertext.PHONE, row)
+def _number(
+    tx: Transaction, sealed: bytes | None, row: int | None, hash_: bytes | None
+) -> str | None:
+    return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
 
 
 def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
@@ -344,16 +348,18 @@ def _of_phone(
     return tx.connection.execute(held.order_by(id_.desc()).limit(limit + 1)).all()
 
 
-def _sms(tx: Transaction, row: Row[Any], *, is_ours: bool, with_text: bool) -> Sms:
+def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool) -> Sms:
+    """`whose`: the hash of the phone's number."""
+    shown = None
     if not is_ours:
-        shown = _text(tx, row.text, Ciphertext.MESSAGE, row.id) if with_text else None
+        if with_text:
+            of_message = (row.carrier, row.carrier_ref)
+            shown = tx.opened(row.text, Ciphertext.MESSAGE, row.id, *of_message)
         told = {"keyword": row.keyword, "outcome": row.outcome}
         return Sms(row.received_at, False, row.id, row.state, shown, row.text is None, **told)
     is_secret = row.wording in SECRET
-    shown = _text(tx, row.text, Ciphertext.REPLY, row.id) if with_text and not is_secret else None
+    if with_text and not is_secret:
+        named_by = (whose, row.message_id, row.binding_id)
+        shown = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
     told = {"is_secret": is_secret, "segments": row.segments}
     return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)
-
-
-def _text(tx: Transaction, sealed: bytes | None, name: Ciphertext, row: int) -> str | None:
-    return tx.opened(sealed, name, row)

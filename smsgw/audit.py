@@ -59,6 +59,8 @@ class Act(StrEnum):
     CASE_CLOSED = "case closed"
     CASE_ASSIGNED = "case assigned"
     CASE_ANSWERED = "case answered"
+    BOUND = "bound"  # a phone, to a participant
+    UNBOUND = "unbound"
     ACCEPTED = "registration accepted"
     AGREED = "registration agreed to"  # by the first of two
     REFUSED = "registration refused"

@@ -18,13 +18,15 @@ from smsgw.models import (
     replies,
 )
 from smsgw.models.console import operators
+from smsgw.models.sealed import ROW
 from smsgw.runtime import Outrun, Transaction
 
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
 REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted
 SATURDAY = 5
 _case = (
-    select(cases, phones.c.number.label("phone"), phones.c.language)
+    select(cases, phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
+    .add_columns(phones.c.language)
     .add_columns(operators.c.name.label("assigned"))
     .join_from(cases, phones)
     .outerjoin(operators, operators.c.id == cases.c.assigned_to)
@@ -88,7 +90,8 @@ def _day(number: str) -> date:
 
 def all_open(tx: Transaction) -> Sequence[Row[Any]]:
     """Oldest first: what each is, and the number (sealed) of its phone."""
-    open_ = select(cases, phones.c.number.label("phone")).join(phones)
+    whose = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
+    open_ = select(cases, *whose).join(phones)
     return tx.connection.execute(
         open_.where(cases.c.closed_at.is_(None)).order_by(cases.c.id)
     ).all()
@@ -128,13 +131,15 @@ def assign(tx: Transaction, number: str, operator_id: int) -> bool:
 def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetime, str, str]]:
     """What officers told the person: when, where that SMS is, and its text."""
     rows = tx.connection.execute(
-        select(replies.c.id, replies.c.made_at, replies.c.state, replies.c.text)
+        select(replies, phones.c.hash)
+        .join(phones, phones.c.id == replies.c.phone_id)
         .where(replies.c.message_id == case.message_id, replies.c.wording == wording)
         .order_by(replies.c.id)
     )
     return [
-        (row.made_at, row.state, tx.opened(row.text, Ciphertext.REPLY, row.id) or "")
+        (row.made_at, row.state, tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by) or "")
         for row in rows
+        for named_by in [(row.hash, row.message_id, row.binding_id)]
     ]
 
 
@@ -153,12 +158,13 @@ def open_one(tx: Transaction, number: str) -> Row[Any] | None:
 def told(tx: Transaction, case: Row[Any]) -> Told:
     """What the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
-        select(phones.c.number, messages.c.text)
+        select(phones.c.number, phones.c.hash, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .join_from(phones, messages, messages.c.id == case.message_id)
         .where(phones.c.id == case.phone_id)
     ).one()
-    text = tx.opened(row.text, Ciphertext.MESSAGE, case.message_id) or ""
-    return Told(tx.opened(row.number, Ciphertext.PHONE, case.phone_id) or "", text)
+    named_by = (row.carrier, row.carrier_ref)
+    text = tx.opened(row.text, Ciphertext.MESSAGE, case.message_id, *named_by) or ""
+    return Told(tx.opened(row.number, Ciphertext.PHONE, case.phone_id, row.hash) or "", text)
 
 
 def close(tx: Transaction, number: str) -> bool:

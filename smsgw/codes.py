@@ -5,20 +5,17 @@ most two a day are sent for a participant. Who decides about a participant's cod
 holds them: two at one instant decide one after the other.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from handlers.question import Claimed
-from smsgw import logs
+from smsgw import freezes, logs
 from smsgw.models import (
     Ciphertext,
     MadeBy,
     bindings,
     codes,
-    freezes,
     rejections,
     wrong_codes,
 )
@@ -54,17 +51,19 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     )
     if tx.connection.execute(made).scalar_one() >= CODES_A_DAY:
         return None
-    if is_frozen(tx, nkp):
+    if freezes.is_frozen(tx, nkp):
         return None
+    freezes.begin_count(tx, nkp_hash)
     spend(tx, phone_id, nkp)
     code = "".join(tx.random.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+    code_hash = _code_hash(tx, phone_id, code)
     row = {
         "phone_id": phone_id,
         "nkp_hash": nkp_hash,
-        "nkp": tx.vault.encrypt(nkp, Ciphertext.CLAIMED_NKP),
+        "nkp": tx.vault.encrypt(nkp, Ciphertext.CLAIMED_NKP, code_hash),
         "on_file_hash": tx.vault.hash(on_file, "phone"),
-        "on_file": tx.vault.encrypt(on_file, Ciphertext.CLAIMED_ON_FILE),
-        "code_hash": _code_hash(tx, phone_id, code),
+        "on_file": tx.vault.encrypt(on_file, Ciphertext.CLAIMED_ON_FILE, code_hash),
+        "code_hash": code_hash,
         "wrong_tries": 0,
         "made_at": tx.now,
     }
@@ -72,73 +71,20 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     return code
 
 
-def is_frozen(tx: Transaction, nkp: str) -> bool:
-    """Whether somebody said BUKAN SAYA, or TOLAK of late."""
-    nkp_hash = tx.vault.hash(nkp, "nkp")
-    held = select(func.count()).where(freezes.c.nkp_hash == nkp_hash, _lasts(tx))
-    return bool(tx.connection.execute(held).scalar_one())
-
-
-def _lasts(tx: Transaction) -> ColumnElement[bool]:
-    return freezes.c.until.is_(None) | (freezes.c.until > tx.now)
-
-
 def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
-    """Hashes of the NKPs that are frozen and whose codes went to this number, or whose bindings to
-    other phones were told to it."""
+    """Hashes of the NKPs that are frozen until an officer ends it and whose codes went to this
+    number, or whose bindings to other phones were told to it."""
     here = tx.vault.hash(number, "phone")
     sent = select(codes.c.nkp_hash).where(codes.c.on_file_hash == here)
     bound = select(bindings.c.nkp_hash).where(bindings.c.on_file_hash == here)
-    theirs = freezes.c.nkp_hash.in_(sent.union(bound))
-    held = select(freezes.c.nkp_hash).where(freezes.c.until.is_(None), theirs)
-    return frozenset(tx.connection.execute(held).scalars())
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """A participant that BUKAN SAYA was said of; which one, while the code it was about is kept."""
-
-    key: str
-    at: datetime
-    nkp: str | None
-    on_file: str | None
-
-
-def frozen(tx: Transaction, limit: int) -> list[Frozen]:
-    """The newest first."""
-    sent = codes.alias()
-    last = select(func.max(sent.c.id)).where(sent.c.nkp_hash == freezes.c.nkp_hash)
-    rows = tx.connection.execute(
-        select(freezes.c.nkp_hash, freezes.c.at, codes.c.id, codes.c.nkp, codes.c.on_file)
-        .outerjoin_from(freezes, codes, codes.c.id == last.correlate(freezes).scalar_subquery())
-        .where(_lasts(tx))
-        .order_by(freezes.c.at.desc(), freezes.c.nkp_hash)
-        .limit(limit)
-    )
-    return [_as_frozen(tx, row) for row in rows]
-
-
-def thaw(tx: Transaction, key: str) -> bytes | None:
-    """Codes may be sent again for whom `frozen` gives this key: the hash of that NKP. None where
-    they may already."""
-    try:
-        nkp_hash = bytes.fromhex(key)
-    except ValueError:
-        return None
-    gone = delete(freezes).where(freezes.c.nkp_hash == nkp_hash)
-    return nkp_hash if tx.connection.execute(gone).rowcount == 1 else None
-
-
-def _as_frozen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Frozen:
-    nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id)
-    on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id)
-    return Frozen(row.nkp_hash.hex(), row.at, nkp, on_file)
+    theirs = tx.connection.execute(sent.union(bound)).scalars().all()
+    return freezes.among(tx, theirs, for_a_day_too=False)
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
     """What `code`, typed on this phone, opens."""
     row = tx.connection.execute(
-        select(codes.c.id, codes.c.nkp, codes.c.on_file).where(
+        select(codes).where(
             codes.c.phone_id == phone_id,
             codes.c.code_hash == _code_hash(tx, phone_id, code),
             *_still_good(tx),
@@ -146,9 +92,9 @@ def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
     ).first()
     if row is None:
         return None
-    nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id)
-    on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id)
-    if nkp is None or on_file is None or is_frozen(tx, nkp):
+    nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id, row.code_hash)
+    on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id, row.code_hash)
+    if nkp is None or on_file is None or freezes.is_frozen(tx, nkp):
         return None
     return Claimed(nkp, on_file, row.id)
 
@@ -165,7 +111,7 @@ def sent_here(tx: Transaction, number: str) -> dict[str, int]:
     here = codes.c.on_file_hash == tx.vault.hash(number, "phone")
     found = {}
     for row in tx.connection.execute(select(codes).where(here, *_still_good(tx))):
-        nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id)
+        nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id, row.code_hash)
         if nkp is not None:
             found[nkp] = _rejections(tx, row.nkp_hash)
     return found
@@ -186,18 +132,8 @@ def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
     for nkp_hash in hashes:
         hold(tx, nkp_hash)
         tx.connection.execute(insert(rejections).values(nkp_hash=nkp_hash, at=tx.now))
-        _freeze(tx, nkp_hash, None if until_officer else tx.now + REJECTED_FOR)
+        freezes.add(tx, nkp_hash, None if until_officer else tx.now + REJECTED_FOR)
     _end(tx, here & codes.c.nkp_hash.in_(hashes))
-
-
-def _freeze(tx: Transaction, nkp_hash: bytes, until: datetime | None) -> None:
-    """One that an officer has to end stays so."""
-    held = select(freezes.c.until).where(freezes.c.nkp_hash == nkp_hash)
-    before = tx.connection.execute(held).first()
-    if before is not None and before.until is None:
-        return
-    tx.connection.execute(delete(freezes).where(freezes.c.nkp_hash == nkp_hash))
-    tx.connection.execute(insert(freezes).values(nkp_hash=nkp_hash, at=tx.now, until=until))
 
 
 def is_awaited(tx: Transaction, phone_id: int) -> bool:
@@ -250,7 +186,7 @@ def void(tx: Transaction, on_file: str) -> list[tuple[int, bytes]]:
     found = tx.connection.execute(sent.union(bound)).all()
     for nkp_hash in sorted({row.nkp_hash for row in found}):
         hold(tx, nkp_hash)
-        _freeze(tx, nkp_hash, None)
+        freezes.add(tx, nkp_hash, None)
     _end(tx, codes.c.on_file_hash == here)
     return [(row.phone_id, row.nkp_hash) for row in found]
 

@@ -1,16 +1,19 @@
 """Stored texts and numbers: a keyed hash to find them by, and ciphertext to read them by.
 
 Ciphertext is one octet that names the data key, a 12 octet nonce, then AES-256-GCM-SIV with its
-tag; the column it belongs to is authenticated, so that a value moved to another column does not
-open. GCM-SIV, because a nonce that repeats then tells only that two texts are equal. Data keys are
-random and lie in the database, wrapped by a key that derives (HKDF-SHA256) from SMSGW_SECRET_KEY.
+tag; the column it belongs to, and what names its row, are authenticated, so that a value moved to
+another column or row does not open. GCM-SIV, because a nonce that repeats then tells only that two
+texts are equal. Data keys are random and lie in the database, wrapped by a key that derives
+(HKDF-SHA256) from SMSGW_SECRET_KEY.
 """
 
 import hmac
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import product
 from math import inf
@@ -25,6 +28,9 @@ NONCE_OCTETS = 12
 KEY_OCTETS = 32
 WRAPPED_OCTETS = NONCE_OCTETS + KEY_OCTETS + 16  # under one secret
 FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
+
+
+Part = str | int | bytes | datetime | None  # of what names a row
 
 
 class Unreadable(Exception):
@@ -44,7 +50,6 @@ class Wrapper:
     """Keeps keys under every secret it is given, so that who has one of them can go on."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._secrets = secrets
         self._ciphers = [AESGCMSIV(derived(each, b"smsgw wrapped keys 1")) for each in secrets]
 
     def wrap(self, key: bytes, name: str) -> bytes:
@@ -63,12 +68,6 @@ class Wrapper:
             except (InvalidTag, ValueError):
                 continue
         raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
-
-    def derived(self) -> Keys:
-        """What the first versions used, before keys lay in the database."""
-        secret = self._secrets[-1]
-        data = {FIRST_KEY: derived(secret, b"smsgw texts and numbers 1")}
-        return Keys(data, FIRST_KEY, derived(secret, b"smsgw keyed hash 1"))
 
 
 class Vault:
@@ -100,22 +99,23 @@ class Vault:
         """The id of the key that seals."""
         return self._held().active
 
-    def encrypt(self, text: str, column: str) -> bytes:
+    def encrypt(self, text: str, column: str, *row: Part) -> bytes:
+        """`row`: what names the row, known before it is stored and never changed."""
         key = self._held().active
         nonce = os.urandom(NONCE_OCTETS)
-        sealed = self._ciphers[key].encrypt(nonce, _octets(text), column.encode())
+        sealed = self._ciphers[key].encrypt(nonce, _octets(text), _place(column, row))
         return bytes([key]) + nonce + sealed
 
-    def decrypt(self, ciphertext: bytes, column: str) -> str:
-        """Raises Unreadable."""
+    def decrypt(self, ciphertext: bytes, column: str, *row: Part) -> str:
+        """`row`: as when it was sealed. Raises Unreadable."""
         cipher = self._cipher(ciphertext[0]) if ciphertext else None
         if cipher is None:
             raise Unreadable(f"{column} was written with a key that is not here")
         nonce, body = ciphertext[1 : 1 + NONCE_OCTETS], ciphertext[1 + NONCE_OCTETS :]
         try:
-            opened = cipher.decrypt(nonce, body, column.encode())
+            opened = cipher.decrypt(nonce, body, _place(column, row))
         except (InvalidTag, ValueError):
-            told = "was written with another SMSGW_SECRET_KEY, or is damaged"
+            told = "was written with another SMSGW_SECRET_KEY or for another row, or is damaged"
             raise Unreadable(f"{column} {told}") from None
         return opened.decode("utf-8", "surrogatepass")
 
@@ -157,6 +157,17 @@ def derived(secret: str, purpose: bytes) -> bytes:
 
 def new_key() -> bytes:
     return os.urandom(KEY_OCTETS)
+
+
+def _place(column: str, row: Sequence[Part]) -> bytes:
+    return json.dumps([column, *map(plain, row)]).encode()
+
+
+def plain(part: Part) -> str | int | None:
+    """As JSON can write it; instants in UTC."""
+    if isinstance(part, bytes):
+        return part.hex()
+    return part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part
 
 
 def _octets(text: str) -> bytes:

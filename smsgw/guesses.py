@@ -41,10 +41,11 @@ def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
     since = tx.now - GUESSES_COUNT_FOR
     made = func.count().label("guesses")
     return tx.connection.execute(
-        select(phones.c.id, phones.c.number, made, func.max(guesses.c.at).label("last"))
+        select(phones.c.id, phones.c.number, phones.c.hash, made)
+        .add_columns(func.max(guesses.c.at).label("last"))
         .join_from(guesses, phones)
         .where(guesses.c.at > since, guesses.c.phone_id > after)
-        .group_by(phones.c.id, phones.c.number)
+        .group_by(phones.c.id, phones.c.number, phones.c.hash)
         .having(func.count() >= GUESSES_ALLOWED)
         .order_by(phones.c.id)
         .limit(limit)

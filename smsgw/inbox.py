@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, String, cast, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import tallies
@@ -13,6 +13,7 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.models import (
     Ciphertext,
     MessageState,
+    failed_checks,
     messages,
     phones,
 )
@@ -62,7 +63,7 @@ def accept(
         "carrier_ref": sms.carrier_ref,
         "lane": sms.lane,
         "phone_id": phone_id,
-        "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE),
+        "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE, sms.carrier, sms.carrier_ref),
         "text_hash": text_hash,
         "received_at": tx.now,
         "configuration": version,
@@ -101,11 +102,13 @@ def is_owing(tx: Transaction) -> bool:
 
 
 def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
-    """Gives up what waits for its answer and cannot be opened; returns the ids."""
+    """Gives up what waits for its answer and cannot be opened; returns the ids. Where many cannot,
+    they go on waiting, behind those that can."""
     lost = [row.id for row in _waiting(tx, limit) if _opened(tx, row) is None]
-    for message_id in lost:
+    given_up = lost if tx.may_end_what_failed() else []
+    for message_id in given_up:
         give_up(tx, message_id)
-    return lost
+    return given_up
 
 
 def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
@@ -114,19 +117,25 @@ def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
     return [each for each in opened if each is not None]
 
 
+_failed = exists().where(
+    failed_checks.c.table_name == "messages",
+    failed_checks.c.row == cast(messages.c.id, String),
+)
+
+
 def _waiting(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
     return tx.connection.execute(
-        select(messages, phones.c.number)
+        select(messages, phones.c.number, phones.c.hash)
         .join(phones, phones.c.id == messages.c.phone_id)
         .where(messages.c.state == MessageState.RECEIVED)
-        .order_by(messages.c.id)
+        .order_by(_failed, messages.c.id)
         .limit(limit)
     ).all()
 
 
 def _opened(tx: Transaction, row: Row[Any]) -> Owed | None:
-    sender = tx.opened(row.number, Ciphertext.PHONE, row.phone_id)
-    text = tx.opened(row.text, Ciphertext.MESSAGE, row.id)
+    sender = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    text = tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref)
     if sender is None or text is None:
         return None
     sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)

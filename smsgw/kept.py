@@ -46,8 +46,8 @@ def keep(tx: Transaction, name: str, text: str, author: str) -> int:
     if len(text) > LONGEST_TEXT:
         raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
     row = {
-        "name": tx.vault.encrypt(name, Ciphertext.TRANSCRIPT_NAME),
-        "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT),
+        "name": tx.vault.encrypt(name, Ciphertext.TRANSCRIPT_NAME, author, tx.now),
+        "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT, author, tx.now),
         "made_at": tx.now,
         "made_by": author,
     }
@@ -78,6 +78,7 @@ def remove(tx: Transaction, number: int, actor: str) -> None:
 
 
 def _kept(tx: Transaction, row: Row[Any]) -> Kept:
-    name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, row.id) or f"transcript {row.id}"
-    text = tx.opened(row.text, Ciphertext.TRANSCRIPT, row.id) or ""
+    named_by = (row.id, row.made_by, row.made_at)
+    name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, *named_by) or f"transcript {row.id}"
+    text = tx.opened(row.text, Ciphertext.TRANSCRIPT, *named_by) or ""
     return Kept(row.id, name, text, row.made_at, row.made_by)

@@ -11,17 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.crypto import FIRST_KEY, LAST_KEY, Keys, Vault, Wrapper, new_key
-from smsgw.models import (
-    Ciphertext,
-    KeyPurpose,
-    data_keys,
-    messages,
-    phones,
-)
+from smsgw.crypto import FIRST_KEY, LAST_KEY, Keys, Wrapper, new_key
+from smsgw.models import KeyPurpose, data_keys
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
-EARLIEST = ((phones.c.number, Ciphertext.PHONE), (messages.c.text, Ciphertext.MESSAGE))
 READABLE_FOR = timedelta(days=1)  # a retired key
 
 
@@ -74,28 +67,12 @@ def _held(connection: Connection) -> Sequence[Row[Any]]:
 
 
 def _make(engine: Engine, wrapper: Wrapper, now: datetime) -> None:
-    """Of an empty database new ones; one that an earlier version filled keeps what it derived,
-    which is tried first: under a wrong secret nothing would open any more. Raises Unreadable."""
     try:
         with engine.begin() as connection:
-            keys = _earlier(connection, wrapper) or Keys(
-                {FIRST_KEY: new_key()}, FIRST_KEY, new_key()
-            )
-            _store(connection, wrapper, 0, KeyPurpose.HASH, keys.hashing, now)
-            _store(connection, wrapper, FIRST_KEY, KeyPurpose.DATA, keys.data[FIRST_KEY], now)
+            _store(connection, wrapper, 0, KeyPurpose.HASH, new_key(), now)
+            _store(connection, wrapper, FIRST_KEY, KeyPurpose.DATA, new_key(), now)
     except IntegrityError:
         return  # another process was first
-
-
-def _earlier(connection: Connection, wrapper: Wrapper) -> Keys | None:
-    """Those of a database that was filled before keys lay in it. Raises Unreadable."""
-    keys = None
-    for column, name in EARLIEST:
-        held = connection.execute(select(column).where(column.is_not(None)).limit(1)).scalar()
-        if held is not None:
-            keys = wrapper.derived()
-            Vault(wrapper.derived).decrypt(held, name)
-    return keys
 
 
 def _store(

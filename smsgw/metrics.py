@@ -8,6 +8,7 @@ final, how a POST ended, when a carrier first accepted. What still moves is a ga
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -19,7 +20,7 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import codes, lanes, logs
+from smsgw import codes, failed_checks, lanes, logs
 from smsgw.models import (
     UNFINISHED,
     MessageState,
@@ -32,6 +33,7 @@ from smsgw.runtime import Runtime, Transaction
 log = logs.get(__name__)
 
 KEPT = "metrics"
+A_DAY = timedelta(days=1)
 LONG = 0.5  # seconds
 TOLD_AGAIN = 10
 COUNTING = Lock()  # one at a time in a process
@@ -87,6 +89,7 @@ class _Figures:
             yield from _waiting(tx)
             yield from _sends(tx)
             yield _wrong_codes(tx)
+            yield _failed_checks(tx)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
 
@@ -129,6 +132,17 @@ def _owed(tx: Transaction) -> Iterator[Metric]:
 def _wrong_codes(tx: Transaction) -> Metric:
     count = codes.wrong_in_a_day(tx)
     return GaugeMetricFamily("smsgw_wrong_codes", "Wrong codes of all phones in a day.", count)
+
+
+def _failed_checks(tx: Transaction) -> Metric:
+    failed = GaugeMetricFamily(
+        "smsgw_failed_checks",
+        "Rows that could not be opened, or were not written by us, in a day.",
+        labels=["table"],
+    )
+    for table, count in failed_checks.by_table(tx.connection, tx.now - A_DAY).items():
+        failed.add_metric([table], count)
+    return failed
 
 
 def _accepted(tx: Transaction) -> Iterator[Metric]:

@@ -26,6 +26,7 @@ from smsgw import document, kept, keywords, lint, publishing
 from smsgw.document import Document
 from smsgw.ledger import demo
 from smsgw.models import Ciphertext, messages
+from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime, Transaction
 from smsgw.transcripts.format import dumps
 
@@ -103,7 +104,7 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     grammar, read = reader(text)
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
-        texts = [tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "" for row in rows[:most]]
+        texts = [_text(tx, row) for row in rows[:most]]
     aside = read.words.fillers | read.words.courtesy
     shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
     found = [
@@ -163,6 +164,10 @@ def shown_by(said: str, keyword: str) -> str:
     )
 
 
+def _text(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str:
+    return tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref) or ""
+
+
 def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """The newest, and one more where there are more: one range of an index, which holds outcomes
     together."""
@@ -174,7 +179,7 @@ def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[An
     key = tuple_(messages.c.outcome, messages.c.id)
     first, last = (tuple_(str(Outcome.UNKNOWN), each) for each in (begins, AFTER_ALL))
     rows = (
-        select(messages.c.id, messages.c.phone_id, messages.c.text)
+        select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .where(key >= first, key <= last, messages.c.text.is_not(None))
         .order_by(messages.c.outcome.desc(), messages.c.id.desc())
         .limit(most + 1)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from handlers.ports import Participant
 from handlers.question import Given, Masked, Moment, Value, Verbatim
-from smsgw import audit, cases, codes, gsm7, registrations, registry, telling
+from smsgw import audit, cases, codes, freezes, gsm7, registrations, registry, telling
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
 from smsgw.models import Priority
@@ -94,7 +94,7 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
             return None
         known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
         codes.hold(told.tx, told.tx.vault.hash(nkp, "nkp"))  # after the phone, as everywhere
-        if codes.is_frozen(told.tx, nkp):
+        if freezes.is_frozen(told.tx, nkp):
             raise Frozen
         tells_from = told.tx.now + rt.settings.officer_wait
         values: dict[str, Value] = {
@@ -107,6 +107,7 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
             consent=text,
             on_file=participant.phone,
             tells_from=tells_from,
+            actor=actor,
         )
         binding_id = registry.binding_id(told.tx, known, nkp)
         sent = [_answered(told, known, ACCEPTED, text, binding_id)]

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from threading import BoundedSemaphore
@@ -18,12 +18,10 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw import audit, logs
+from smsgw import audit, macs
 from smsgw.audit import Act
 from smsgw.models.console import Role, operators, sessions
 from smsgw.runtime import Transaction
-
-log = logs.get(__name__)
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
 IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
@@ -31,6 +29,12 @@ SEEN_EVERY = timedelta(minutes=1)
 ONCE_LASTS = timedelta(days=1)
 AT_ONCE = BoundedSemaphore(2)  # passwords of a process that are looked at: each fills a core
 LEAST_DIFFERENT = 5  # characters of a password
+_SESSION = (
+    sessions.c.hash.label("session_hash"),
+    sessions.c.operator_id.label("session_operator"),
+    sessions.c.made_at.label("session_made_at"),
+    sessions.c.mac.label("session_mac"),
+)
 A_NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}", re.ASCII | re.IGNORECASE)
 
 
@@ -103,10 +107,7 @@ def named(tx: Transaction, name: str) -> Row[Any] | None:
 def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
     """Whether we gave them that role and that password; who only writes to the database makes no
     operator."""
-    if row is None or row.mac == _mac(tx, row):
-        return row is not None
-    log.error("an operator is not ours", operator=row.id)
-    return False
+    return row is not None and tx.is_ours(macs.OPERATOR, row.mac, row.id, row._mapping)
 
 
 def hashing(password: str) -> str:
@@ -133,9 +134,10 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
     """What the browser is to hold. `instead_of`: what it held before, which ends."""
     if instead_of is not None:
         log_out(tx, instead_of)
-    held = f"{operator_id}.{secrets.token_urlsafe(32)}"  # so that no row gives it to another
-    row = {"operator_id": operator_id, "made_at": tx.now, "seen_at": tx.now}
-    tx.connection.execute(insert(sessions).values(row | {"hash": _hashed(tx, held)}))
+    held = secrets.token_urlsafe(32)
+    row = {"hash": _hashed(tx, held), "operator_id": operator_id, "made_at": tx.now}
+    proof = {"mac": macs.SESSION.make(tx.vault, row)}
+    tx.connection.execute(insert(sessions).values(row | proof | {"seen_at": tx.now}))
     old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
     tx.connection.execute(delete(sessions).where(old))
     audit.note(tx, Act.LOGGED_IN, f"operator:{name}")
@@ -145,7 +147,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
 def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
     """Whose session it is, and when it was seen last."""
     row = tx.connection.execute(
-        select(operators, sessions.c.seen_at)
+        select(operators, sessions.c.seen_at, *_SESSION)
         .join_from(sessions, operators)
         .where(
             sessions.c.hash == _hashed(tx, held),
@@ -154,7 +156,7 @@ def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
             operators.c.disabled_at.is_(None),
         )
     ).first()
-    if row is None or not held.startswith(f"{row.id}.") or not may_log_in(tx, row):
+    if row is None or not _is_session(tx, row) or not may_log_in(tx, row):
         return None
     return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
 
@@ -272,14 +274,17 @@ def _sign(tx: Transaction, operator_id: int) -> None:
     """After each change of what lets them in."""
     of = operators.c.id == operator_id
     row = tx.connection.execute(select(operators).where(of)).one()
-    tx.connection.execute(update(operators).where(of).values(mac=_mac(tx, row)))
+    proof = macs.OPERATOR.make(tx.vault, row._mapping)
+    tx.connection.execute(update(operators).where(of).values(mac=proof))
 
 
-def _mac(tx: Transaction, row: Row[Any]) -> bytes:
-    once, until = (row.once_hash or b"").hex(), row.once_until
-    ends = until.astimezone(UTC).isoformat() if until else ""
-    way_in = f"{row.password or ''} {once} {ends} {row.disabled_at is not None}"
-    return tx.vault.hash(f"1 {row.id} {row.name} {row.role} {way_in}", "operator")
+def _is_session(tx: Transaction, row: Row[Any]) -> bool:
+    said = {
+        "hash": row.session_hash,
+        "operator_id": row.session_operator,
+        "made_at": row.session_made_at,
+    }
+    return tx.is_ours(macs.SESSION, row.session_mac, row.session_hash, said)
 
 
 def _hashed(tx: Transaction, held: str) -> bytes:

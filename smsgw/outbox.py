@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw import gsm7, logs, macs
+from smsgw import gsm7, logs
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.crypto import Unreadable
 from smsgw.models import (
@@ -56,6 +56,7 @@ from smsgw.runtime import Transaction
 
 LEASE = timedelta(seconds=45)  # above a carrier's limits and the tries to record it, together
 LONGEST_PAUSE = timedelta(minutes=5)
+SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 # A report mostly tells by then, and what is on its way to the carrier's own books has got there.
 ASK_AFTER = timedelta(seconds=20)
 CHANCE = SystemRandom()
@@ -87,6 +88,7 @@ class Draft:
 
     message_id: int
     phone_id: int
+    number: str  # of that phone
     binding_id: int | None
     carrier: str
     lane: str
@@ -125,15 +127,15 @@ class Sent:
 
 
 def add(tx: Transaction, draft: Draft) -> int:
-    counted = gsm7.count(draft.text)
+    counted, whose = gsm7.count(draft.text), tx.vault.hash(draft.number, "phone")
+    named_by = (whose, draft.message_id, draft.binding_id)
     row = {
         "message_id": draft.message_id,
         "phone_id": draft.phone_id,
         "binding_id": draft.binding_id,
         "carrier": draft.carrier,
         "lane": draft.lane,
-        "text": tx.vault.encrypt(draft.text, Ciphertext.REPLY),
-        "mac": macs.of_reply(tx, draft.phone_id, draft.message_id, draft.binding_id, draft.text),
+        "text": tx.vault.encrypt(draft.text, Ciphertext.REPLY, *named_by),
         "wording": draft.wording,
         "encoding": counted.encoding,
         "segments": counted.segments,
@@ -178,7 +180,19 @@ def lanes_waiting(tx: Transaction) -> list[tuple[str, str]]:
 
 def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
     """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
-    asked for and wait for first, and of these the oldest."""
+    asked for and wait for first, and of these the oldest. Those that cannot be opened are set
+    aside."""
+    claims: list[Claim] = []
+    for _ in range(SET_ASIDE_AT_ONCE):
+        taken = _take(tx, carrier, lane, limit)
+        opened = (_claimed(tx, lane, row) for row in taken)
+        claims = [each for each in opened if each is not None]
+        if claims or len(taken) < limit:
+            break
+    return claims
+
+
+def _take(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Row[*tuple[Any, ...]]]:
     pick = (
         select(replies.c.id)
         .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
@@ -204,11 +218,10 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
         .returning(
             *(replies.c.priority, replies.c.id, replies.c.text),
             *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
-            *(replies.c.message_id, replies.c.mac),
+            replies.c.message_id,
         )
     ).all()
-    claims = (_claimed(tx, lane, row) for row in sorted(taken))
-    return [claim for claim in claims if claim is not None]
+    return sorted(taken)
 
 
 def record(tx: Transaction, results: Sequence[Sent]) -> None:
@@ -311,8 +324,8 @@ def pause(attempts_made: int) -> timedelta:
 
 
 _concerned = (
-    select(phones.c.number, replies.c.phone_id, replies.c.binding_id, SINCE)
-    .add_columns(bindings.c.nkp, bindings.c.on_file)
+    select(phones.c.number, phones.c.hash, replies.c.phone_id, replies.c.binding_id, SINCE)
+    .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
@@ -321,38 +334,44 @@ _concerned = (
 
 
 def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | None:
-    """None where something it needs cannot be opened: that reply is refused."""
+    """None where something it needs cannot be opened: that reply is refused; where many cannot, it
+    waits, and may be sent once they can."""
     begun = tx.connection.execute(
         insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
     )
     concerned = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
     attempt_id = begun.scalar_one()
-    recipient = tx.opened(concerned.number, Ciphertext.PHONE, concerned.phone_id)
-    text = tx.opened(row.text, Ciphertext.REPLY, row.id)
-    about = (concerned.phone_id, row.message_id, concerned.binding_id)
-    if text is not None and row.mac != macs.of_reply(tx, *about, text):
-        log.error("a reply was not written by us", reply=row.id)
-        text = None
+    whose = (concerned.phone_id, concerned.hash)
+    recipient = tx.opened(concerned.number, Ciphertext.PHONE, *whose)
+    named_by = (concerned.hash, row.message_id, concerned.binding_id)
+    text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
     try:
         binding = _binding(tx, concerned)
     except Unreadable:
         binding, text = None, None
     if recipient is None or text is None:
-        news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None}
-        _move(tx, row.id, news | {"code": UNREADABLE}, row.attempts)
-        _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, UNREADABLE)
+        _set_aside(tx, row, attempt_id)
         return None
     sms = OutgoingSms(attempt_id, recipient, lane, text, row.expires_at - tx.now)
     age = tx.now - row.made_at
     return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
 
 
+def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> None:
+    is_over = tx.may_end_what_failed()
+    state = ReplyState.REFUSED if is_over else ReplyState.QUEUED
+    ending = AttemptEnd.REFUSED if is_over else AttemptEnd.RETRY
+    news = {"state": state, "lease_until": None, "code": UNREADABLE}
+    _move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
+    _end_attempt(tx, attempt_id, ending, None, UNREADABLE)
+
+
 def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
     """Raises Unreadable."""
     if row.binding_id is None:
         return None
-    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id)
-    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id)
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
     if nkp is None or (on_file is None and row.on_file is not None):
         raise Unreadable("bindings")
     return Binding(nkp, on_file)

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw import audit, document, lint, operators
+from smsgw import audit, document, lint, macs, operators
 from smsgw.audit import Act
 from smsgw.models.console import configurations, drafts
-from smsgw.runtime import Transaction, configuration_mac
+from smsgw.runtime import Transaction
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200
@@ -212,10 +212,10 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
         "published_by": actor,
         "reason": reason.strip()[:LONGEST_REASON],
         "was": was,
-        "mac": configuration_mac(tx.vault, number, text),
     }
     try:
-        tx.connection.execute(insert(configurations).values(row))
+        proven = row | {"mac": macs.CONFIGURATION.make(tx.vault, row)}
+        tx.connection.execute(insert(configurations).values(proven))
     except IntegrityError:
         raise NotPublished(Why.AT_ONCE) from None
     return number

@@ -23,9 +23,14 @@ KINDS = {
 
 
 def ask(
-    tx: Transaction, phone_id: int, question: OpenQuestion, text: str, lasts: timedelta
+    tx: Transaction,
+    phone_id: int,
+    number: str,
+    question: OpenQuestion,
+    text: str,
+    lasts: timedelta,
 ) -> None:
-    """It replaces the one before; `text` is how it was worded."""
+    """It replaces the one before; `text` is how it was worded, `number` the phone's."""
     close(tx, phone_id)
     asked: dict[str, object] = {"text": text}
     if isinstance(question, Consent):
@@ -34,10 +39,11 @@ def ask(
         asked["command"] = _stored(question.command)
     if isinstance(question, Identity):
         asked["nkp"] = question.nkp
+    whose = tx.vault.hash(number, "phone")
     row = {
         "phone_id": phone_id,
         "kind": KINDS[type(question)],
-        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED),
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED, whose),
         "asked_at": tx.now,
         "expires_at": tx.now + lasts,
     }
@@ -57,7 +63,7 @@ def still_open(
         return None, None
     if answered_at is not None and row.asked_at >= answered_at:
         return None, None
-    opened = tx.opened(row.asked, Ciphertext.ASKED, row.id)
+    opened = tx.opened(row.asked, Ciphertext.ASKED, row.id, row.hash)
     if opened is None:
         return None, None
     asked = json.loads(opened)

@@ -24,15 +24,22 @@ from smsgw.models.console import (
 )
 from smsgw.runtime import Transaction
 
+_rows = select(
+    registrations, phones.c.number.label("phone"), phones.c.hash.label("phone_hash")
+).join(phones)
 
-def keep(tx: Transaction, phone_id: int, message_id: int, given: Given) -> None:
-    """The same statements whatever was given: nobody can tell what becomes of it."""
+
+def keep(tx: Transaction, phone_id: int, number: str, message_id: int, given: Given) -> None:
+    """`number`: the phone's. The same statements whatever was given: nobody can tell what becomes
+    of it."""
     own = registrations.c.phone_id == phone_id
     _end(tx, own, RegistrationState.REPLACED, given=None)
+    named_by = (tx.vault.hash(number, "phone"), message_id)
+    said = json.dumps(asdict(given), default=str)
     row = {
         "phone_id": phone_id,
         "message_id": message_id,
-        "given": tx.vault.encrypt(json.dumps(asdict(given), default=str), Ciphertext.GIVEN),
+        "given": tx.vault.encrypt(said, Ciphertext.GIVEN, *named_by),
         "state": RegistrationState.WAITING,
         "made_at": tx.now,
     }
@@ -41,21 +48,19 @@ def keep(tx: Transaction, phone_id: int, message_id: int, given: Given) -> None:
 
 def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
     """Those behind the id `after`, the oldest first, each with the number (sealed) of its phone."""
-    rows = select(registrations, phones.c.number.label("phone")).join(phones)
     return tx.connection.execute(
-        rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
+        _rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
     ).all()
 
 
 def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
     """As `waiting` gives it, whatever became of it."""
-    rows = select(registrations, phones.c.number.label("phone")).join(phones)
-    return tx.connection.execute(rows.where(registrations.c.id == registration_id)).first()
+    return tx.connection.execute(_rows.where(registrations.c.id == registration_id)).first()
 
 
 def given(tx: Transaction, row: Row[Any]) -> Given | None:
     """None once its time is over, or where it cannot be opened."""
-    opened = tx.opened(row.given, Ciphertext.GIVEN, row.id)
+    opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
         return None
     held = json.loads(opened)
@@ -90,7 +95,7 @@ def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> b
 def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
     """What this phone sent to be bound to `nkp` is settled."""
     own = registrations.c.phone_id == phone_id
-    for row in tx.connection.execute(select(registrations).where(own, WAITS)).all():
+    for row in tx.connection.execute(_rows.where(own, WAITS)).all():
         held = given(tx, row)
         if held is not None and held.nkp == nkp:
             _end(tx, registrations.c.id == row.id, RegistrationState.CODE)

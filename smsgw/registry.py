@@ -6,11 +6,12 @@ are judged one after the other.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from handlers.disclosure import bound_elsewhere, replaced
@@ -38,7 +39,19 @@ from handlers.question import (
     WrongCode,
     WrongIdentity,
 )
-from smsgw import cases, codes, guesses, logs, macs, pages, phone, questions, registrations
+from smsgw import (
+    audit,
+    cases,
+    codes,
+    freezes,
+    guesses,
+    macs,
+    pages,
+    phone,
+    questions,
+    registrations,
+)
+from smsgw.audit import Act
 from smsgw.crypto import Unreadable, Vault
 from smsgw.models import (
     QUEUED,
@@ -58,11 +71,10 @@ from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.settings import SettingsError
 
-log = logs.get(__name__)
-
 # A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
 # replies of the same lane come.
 CODE_WAITS = (5, 60)
+PHONES_TRIED = 10  # of whom one opens with the right key
 WRONG_ANSWERS_COUNT_FOR = timedelta(hours=24)
 UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
@@ -108,6 +120,7 @@ _last_reply = replies.alias("last_reply")
 _phone = (
     select(
         phones.c.id,
+        phones.c.hash,
         phones.c.version,
         phones.c.language,
         _questions.c.kind,
@@ -121,7 +134,6 @@ _phone = (
         _last_reply.c.id.label("last_reply_id"),
         _last_reply.c.text.label("last_text"),
         _last_reply.c.message_id.label("answers"),
-        _last_reply.c.mac.label("last_mac"),
         _last_reply.c.binding_id.label("last_binding_id"),
         _pages.c.texts.label("pages"),
         _pages.c.expires_at.label("pages_expire_at"),
@@ -141,7 +153,8 @@ _in_use = (
     select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
     .add_columns(bindings.c.tells_from, bindings.c.used_at)
     .add_columns(bindings.c.wrong_answers, bindings.c.wrong_since)
-    .add_columns(bindings.c.made_by, bindings.c.mac)
+    .add_columns(bindings.c.nkp_hash, bindings.c.on_file_hash, bindings.c.made_by)
+    .add_columns(bindings.c.consented_at, bindings.c.mac)
     .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
@@ -175,18 +188,25 @@ class _Former:
 
 def check_key(rt: Runtime) -> None:
     """Raises SettingsError where the database was written with another key: a phone would be taken
-    for a stranger's, and what it is told could not be read again."""
-    stored = select(phones.c.number).where(phones.c.number.is_not(None)).limit(1)
+    for a stranger's, and what it is told could not be read again. One row that can be opened tells
+    that the key is right; others may be damaged."""
+    stored = select(phones).where(phones.c.number.is_not(None)).order_by(phones.c.id.desc())
     try:
-        with rt.reading() as tx:
-            number = tx.connection.execute(stored).scalar_one_or_none()
-            if number is not None:
-                tx.vault.decrypt(number, Ciphertext.PHONE)
-    except Unreadable:
-        told = "the database was written with another one; set that"
-        raise SettingsError(f"SMSGW_SECRET_KEY: {told}") from None
+        with suppress(Unreadable), rt.reading() as tx:
+            rows = tx.connection.execute(stored.limit(PHONES_TRIED)).all()
+            if not rows or any(_opens(tx, row) for row in rows):
+                return
     except SQLAlchemyError:
         return  # away, or not migrated: whoever uses it says so
+    raise SettingsError("SMSGW_SECRET_KEY: the database was written with another one; set that")
+
+
+def _opens(tx: Transaction, row: Row[Any]) -> bool:
+    try:
+        tx.vault.decrypt(row.number, Ciphertext.PHONE, row.hash)
+    except Unreadable:
+        return False
+    return True
 
 
 def read(
@@ -210,7 +230,7 @@ def read(
         )
         return Known(0, 0, caller, {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
-    held = _opened(tx, tx.connection.execute(_bound, since), number)
+    held = _opened(tx, tx.connection.execute(_bound, since), row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     guessed = guesses.count(tx, row.id)
     asked, question = questions.still_open(tx, row, received_at)
@@ -238,41 +258,36 @@ def read(
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
-    """What the phone was told last; None where it is destroyed, or not what we wrote."""
-    text = tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id)
-    if text is None:
-        return None
-    if row.last_mac != macs.of_reply(tx, row.id, row.answers, row.last_binding_id, text):
-        log.error("a reply was not written by us", reply=row.last_reply_id)
-        return None
-    return text
+    """What the phone was told last; None where it is destroyed, or not what we told it."""
+    named_by = (row.hash, row.answers, row.last_binding_id)
+    return tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id, *named_by)
 
 
 def hold(tx: Transaction, phone_id: int) -> Known | None:
     """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
-    whose = select(phones.c.number).where(phones.c.id == phone_id)
-    sealed = tx.connection.execute(whose.with_for_update()).scalar_one()
-    number = tx.opened(sealed, Ciphertext.PHONE, phone_id)
+    number = _number(tx, select(phones).where(phones.c.id == phone_id).with_for_update())
     return advance(tx, read(tx, number)) if number is not None else None
 
 
 def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Caller, str]]:
     """Many phones at once, each with its language, as if they had said nothing before; those that
     are forgotten are left out."""
-    whose = select(phones.c.id, phones.c.number, phones.c.language).where(
+    whose = select(phones.c.id, phones.c.hash, phones.c.number, phones.c.language).where(
         phones.c.id.in_(phone_ids), phones.c.number.is_not(None)
     )
     opened = (
-        (row, tx.opened(row.number, Ciphertext.PHONE, row.id))
+        (row, tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash))
         for row in tx.connection.execute(whose)
     )
-    known = {row.id: (row.language, number) for row, number in opened if number is not None}
+    whole = [(row, number) for row, number in opened if number is not None]
+    known = {row.id: (row.language, number) for row, number in whole}
+    hashes = {row.id: row.hash for row, _ in whole}
     held: dict[int, list[Bound]] = {}
     for row in tx.connection.execute(
         _in_use.where(bindings.c.phone_id.in_(known)), {"used_since": tx.now - UNUSED_FOR}
     ):
-        _, number = known[row.phone_id]
-        held.setdefault(row.phone_id, []).extend(_opened(tx, [row], number).values())
+        mine = _opened(tx, [row], hashes[row.phone_id])
+        held.setdefault(row.phone_id, []).extend(mine.values())
     guessed = guesses.counts(tx, known)
     return {
         phone_id: (
@@ -309,7 +324,7 @@ def apply(
     for change in changes:
         match change:
             case Ask(question, lasts):
-                questions.ask(tx, known.phone_id, question, text, lasts)
+                questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
             case Close():
                 questions.close(tx, known.phone_id)
             case Bind(nkp, on_file, code_id):
@@ -318,7 +333,7 @@ def apply(
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
             case Register(given):
-                registrations.keep(tx, known.phone_id, message_id, given)
+                registrations.keep(tx, known.phone_id, known.caller.phone, message_id, given)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
             case Disown():
@@ -348,7 +363,7 @@ def _note(tx: Transaction, known: Known, change: Change) -> None:
         case Speak(language):
             _set(tx, known, language=language)
         case TurnPage():
-            pages.turn(tx, known.phone_id)
+            pages.turn(tx, known.phone_id, known.caller.phone)
 
 
 def remember(tx: Transaction, known: Known, message_id: int, reply_id: int | None = None) -> None:
@@ -366,6 +381,7 @@ def bind(
     on_file: str | None = None,
     code_id: int | None = None,
     tells_from: datetime | None = None,
+    actor: str = audit.PARTICIPANT,
 ) -> list[Notice]:
     """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to. `code_id`: of
     the code that did it; `tells_from`: where an officer did. Raises Outrun where the code is good
@@ -374,7 +390,8 @@ def bind(
     codes.hold(tx, nkp_hash)
     if code_id is not None and not codes.use(tx, code_id):
         raise Outrun
-    ended = _end(tx, bindings.c.nkp_hash == nkp_hash)
+    freezes.begin_count(tx, nkp_hash)
+    ended = end(tx, bindings.c.nkp_hash == nkp_hash, actor, "replaced")
     lost = [
         notice
         for row in ended
@@ -384,24 +401,32 @@ def bind(
     registrations.bound(tx, known.phone_id, nkp)
     made_by = _made_by(code_id, tells_from)
     _remember_binding(tx, known.caller.phone, nkp_hash)
-    row = {
+    on_file_hash = tx.vault.hash(on_file, "phone") if on_file else None
+    seal, proven = (
+        tx.vault.encrypt,
+        {
+            "nkp_hash": nkp_hash,
+            "on_file_hash": on_file_hash,
+            "made_by": made_by,
+            "tells_from": tells_from,
+            "consented_at": tx.now,
+        },
+    )
+    phone_hash = tx.vault.hash(known.caller.phone, "phone")
+    row = proven | {
         "phone_id": known.phone_id,
-        "nkp_hash": nkp_hash,
-        "nkp": tx.vault.encrypt(nkp, Ciphertext.NKP),
+        "nkp": seal(nkp, Ciphertext.NKP, nkp_hash),
         "bound_at": tx.now,
-        "consent": tx.vault.encrypt(consent, Ciphertext.CONSENT),
-        "consented_at": tx.now,
-        "on_file": tx.vault.encrypt(on_file, Ciphertext.ON_FILE) if on_file else None,
-        "on_file_hash": tx.vault.hash(on_file, "phone") if on_file else None,
-        "made_by": made_by,
-        "tells_from": tells_from,
-        "mac": macs.of_binding(tx, known.caller.phone, nkp, on_file, made_by, tells_from),
+        "consent": seal(consent, Ciphertext.CONSENT, nkp_hash),
+        "on_file": seal(on_file, Ciphertext.ON_FILE, on_file_hash) if on_file else None,
+        "mac": macs.BINDING.make(tx.vault, proven | {"phone": phone_hash}),
         "used_at": tx.now,
     }
     try:
         tx.connection.execute(insert(bindings).values(row))
     except IntegrityError:  # another phone took it at this instant
         raise Outrun from None
+    audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
     is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
     if on_file is None or is_told or made_by is MadeBy.CONSENT:
         return lost
@@ -430,12 +455,18 @@ def _ever_bound(tx: Transaction, number: str) -> frozenset[bytes]:
 
 def bound_to(tx: Transaction, nkp: str) -> str | None:
     """The phone that `nkp` is bound to now."""
-    found = tx.connection.execute(
-        select(phones.c.id, phones.c.number)
-        .join_from(bindings, phones)
-        .where(bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"), bindings.c.ended_at.is_(None))
-    ).one_or_none()
-    return tx.opened(found.number, Ciphertext.PHONE, found.id) if found else None
+    held = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
+    return _number(tx, select(phones).join_from(bindings, phones).where(held))
+
+
+def number_of(tx: Transaction, phone_id: int) -> str | None:
+    return _number(tx, select(phones).where(phones.c.id == phone_id))
+
+
+def _number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | None:
+    """Of the phone that `whose` selects; None where there is none, or it is forgotten."""
+    row = tx.connection.execute(whose).one_or_none()
+    return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
 
 
 def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
@@ -467,11 +498,9 @@ def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
 
 
 def _add(tx: Transaction, number: str) -> int:
-    row = {
-        "hash": tx.vault.hash(number, "phone"),
-        "number": tx.vault.encrypt(number, Ciphertext.PHONE),
-        "version": 1,
-    }
+    found_by = tx.vault.hash(number, "phone")
+    sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
+    row = {"hash": found_by, "number": sealed, "version": 1}
     try:
         added = tx.connection.execute(insert(phones).values(row).returning(phones.c.id))
     except IntegrityError:
@@ -485,18 +514,17 @@ def language_of(tx: Transaction, phone_id: int) -> str:
 
 
 def _opened(
-    tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], number: str
+    tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], phone_hash: bytes
 ) -> dict[int, Bound]:
     """Bindings of a phone by their ids; one that cannot be opened, or that we did not make, lets
     nobody ask for anything."""
     held = {}
     for row in rows:
-        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id)
-        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id)
+        if not tx.is_ours(macs.BINDING, row.mac, row.id, {**row._mapping, "phone": phone_hash}):
+            continue
+        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id, row.nkp_hash)
+        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id, row.on_file_hash)
         if nkp is not None and (on_file is not None or row.on_file is None):
-            if row.mac != macs.of_binding(tx, number, nkp, on_file, row.made_by, row.tells_from):
-                log.error("a binding was not made by us", binding=row.id)
-                continue
             wrong = row.wrong_answers if _counts(tx, row.wrong_since) else 0
             held[row.id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
     return held
@@ -515,14 +543,19 @@ def _count_wrong_identity(tx: Transaction, known: Known, nkp: str) -> None:
     tx.connection.execute(changed)
 
 
-def _end(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Ends bindings, with what waits to be sent about them."""
+def end(
+    tx: Transaction, which: ColumnElement[bool], actor: str, why: str
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Ends bindings, with what waits to be sent about them. Returns the `phone_id` of each."""
     ended = tx.connection.execute(
         update(bindings)
         .where(which, bindings.c.ended_at.is_(None))
         .values(ended_at=tx.now, mac=None)
-        .returning(bindings.c.id, bindings.c.phone_id)
+        .returning(bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash)
     ).all()
+    for row in ended:
+        whose = {"phone_id": row.phone_id, "subject": row.nkp_hash}
+        audit.note(tx, Act.UNBOUND, actor, detail=why, **whose)
     _withdraw(tx, [row.id for row in ended])
     return ended
 
@@ -530,9 +563,10 @@ def _end(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Row[*tuple[Any
 def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
     """What ULANG and LANJUT would show goes too."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
-    _end(tx, (bindings.c.phone_id == known.phone_id) & bindings.c.nkp_hash.in_(hashes))
+    own = bindings.c.phone_id == known.phone_id
+    end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")
     _set(tx, known, last_reply_id=None)
-    pages.keep(tx, known.phone_id, [])
+    pages.destroy(tx, known.phone_id)
 
 
 def _disown(tx: Transaction, known: Known) -> None:
@@ -540,7 +574,8 @@ def _disown(tx: Transaction, known: Known) -> None:
     registered is nobody's."""
     registrations.lapse(tx, known.phone_id)
     for phone_id, nkp_hash in codes.void(tx, known.caller.phone):
-        _end(tx, (bindings.c.phone_id == phone_id) & (bindings.c.nkp_hash == nkp_hash))
+        theirs = (bindings.c.phone_id == phone_id) & (bindings.c.nkp_hash == nkp_hash)
+        end(tx, theirs, audit.PARTICIPANT, "disowned")
 
 
 def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
@@ -548,7 +583,7 @@ def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
     guesses.add(tx, known.phone_id, guess)
     if guesses.count(tx, known.phone_id) >= guesses.GUESSES_ALLOWED:
         _set(tx, known, last_reply_id=None)
-        pages.keep(tx, known.phone_id, [])
+        pages.destroy(tx, known.phone_id)
 
 
 def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[Notice]:
@@ -571,8 +606,7 @@ def _phone_id(tx: Transaction, number: str) -> int:
 
 
 def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
-    number = tx.connection.execute(select(phones.c.number).where(phones.c.id == phone_id))
-    told = tx.opened(number.scalar_one(), Ciphertext.PHONE, phone_id)
+    told = number_of(tx, phone_id)
     return Notice(phone_id, told, nkp, replaced(nkp)) if told is not None else None
 
 

@@ -25,6 +25,7 @@ from smsgw import comparing, document, registry
 from smsgw.comparing import Answered, Both
 from smsgw.keywords import Configuration
 from smsgw.models import Ciphertext, messages
+from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime
 from smsgw.tasks import Step, Task
 
@@ -277,15 +278,16 @@ def _begin(rt: Runtime, since: datetime, until: datetime) -> Found:
 
 def _batch(rt: Runtime, since: datetime, found: Found) -> list[Message]:
     rows = (
-        select(messages.c.id, messages.c.phone_id, messages.c.text)
+        select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .where(messages.c.id > found.last, messages.c.id <= found.until, _is_judged(since))
         .order_by(messages.c.id)
         .limit(AT_ONCE)
     )
     with rt.reading() as tx:
         return [
-            Message(row.id, row.phone_id, tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "")
+            Message(row.id, row.phone_id, tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "")
             for row in tx.connection.execute(rows)
+            for named_by in [(row.id, row.carrier, row.carrier_ref)]
         ]
 
 

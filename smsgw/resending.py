@@ -9,7 +9,7 @@ from sqlalchemy import Row, exists, select
 
 from handlers.disclosure import is_still_theirs
 from handlers.ports import LedgerDown
-from smsgw import audit, macs, outbox, unknowns
+from smsgw import audit, outbox, unknowns
 from smsgw.audit import Act
 from smsgw.models import WAITING, Ciphertext, Priority, ReplyState, bindings, phones, replies
 from smsgw.outbox import Draft
@@ -69,8 +69,9 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
 
 def _reply(tx: Transaction, reply_id: int, *, is_locked: bool = False) -> Row[Any]:
     found = (
-        select(replies, phones.c.stopped_at, bindings.c.nkp, bindings.c.on_file)
-        .add_columns(bindings.c.ended_at, bindings.c.used_at)
+        select(replies, phones.c.stopped_at, phones.c.hash, phones.c.number)
+        .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file)
+        .add_columns(bindings.c.on_file_hash, bindings.c.ended_at, bindings.c.used_at)
         .join_from(replies, phones)
         .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
         .where(replies.c.id == reply_id)
@@ -115,8 +116,8 @@ def _is_bound(tx: Transaction, row: Row[Any]) -> bool:
 
 def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
     """The participant it tells of, and what their number on file was when they were bound."""
-    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id)
-    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id)
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
     is_damaged = row.on_file is not None and on_file is None
     return (None, None) if is_damaged else (nkp, on_file)
 
@@ -134,9 +135,10 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     """Raises NotResent."""
-    lasts, text = rt.settings.validity, tx.opened(row.text, Ciphertext.REPLY, row.id)
-    about = (row.phone_id, row.message_id, row.binding_id)
-    if text is None or row.mac != macs.of_reply(tx, *about, text):
+    lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
+    text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
+    number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    if text is None or number is None:
         raise NotResent(Refusal.GONE)
     if row.state == ReplyState.UNKNOWN:
         if not unknowns.decide(tx, row.id, resend_for=lasts):
@@ -145,7 +147,7 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     outbox.add(
         tx,
         Draft(
-            *(row.message_id, row.phone_id, row.binding_id, row.carrier, row.lane),
+            *(row.message_id, row.phone_id, number, row.binding_id, row.carrier, row.lane),
             text=text,
             lasts=lasts,
             priority=Priority.SCHEDULED,  # nobody waits for it since the message came

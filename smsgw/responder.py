@@ -296,11 +296,12 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         return answer
     if reply.pages:
         texts = [telling.worded(told, page.wording, page.values) for page in reply.pages]
-        pages.keep(tx, known.phone_id, texts)
+        pages.keep(tx, known.phone_id, known.caller.phone, texts)
     binding_id = registry.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
         message_id=message_id,
         phone_id=known.phone_id,
+        number=known.caller.phone,
         binding_id=binding_id,
         carrier=heard.sms.carrier,
         lane=heard.sms.lane,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind, Verbatim
-from smsgw import audit, cases, gsm7, logs, outbox, registrations, unknowns
+from smsgw import audit, cases, gsm7, logs, outbox, registrations, registry, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
@@ -39,6 +39,7 @@ from smsgw.runtime import Runtime, Transaction
 
 log = logs.get(__name__)
 
+CLOCK = "clock"  # as the audit names it
 ERASED = "hapus_data.done"  # the wording that tells it
 BATCH = 500  # rows of one kind in one transaction
 IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
@@ -118,16 +119,18 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
     with rt.writing() as tx:
         if not cases.close(tx, number):
             raise NotOpen(f"{number} was settled just now")
-        _erase_phone(tx, case.phone_id)
-        language = tx.connection.execute(
-            select(phones.c.language).where(phones.c.id == case.phone_id)
-        ).scalar_one()
+        _erase_phone(tx, case.phone_id, actor)
+        phone = registry.number_of(tx, case.phone_id)
+        if phone is None:
+            raise NotErased("the phone's number cannot be opened; see smsgw audit verify")
+        language = registry.language_of(tx, case.phone_id)
         text = rt.configuration.text(ERASED, {"number": Verbatim(number)}, language)
         outbox.add(
             tx,
             Draft(
                 message_id=case.message_id,
                 phone_id=case.phone_id,
+                number=phone,
                 binding_id=None,
                 carrier=rt.unasked.name,
                 lane=rt.unasked.own_lane,
@@ -141,7 +144,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
     rt.spend(gsm7.count(text).segments)
 
 
-def _erase_phone(tx: Transaction, phone_id: int) -> None:
+def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     """The phone's row first, as who answers it does: whoever does at this instant starts again."""
     run = tx.connection.execute
     nothing = {"last_message_id": None, "last_reply_id": None, "wants_news": False}
@@ -161,11 +164,7 @@ def _erase_phone(tx: Transaction, phone_id: int) -> None:
     run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
     run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
     held = bindings.c.phone_id == phone_id
-    run(
-        update(bindings)
-        .where(held, bindings.c.ended_at.is_(None))
-        .values(ended_at=tx.now, mac=None)
-    )
+    registry.end(tx, held, actor, "erased")
     _blank(tx, held)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     for table in (questions, pages, codes, wrong_codes):
@@ -222,11 +221,7 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
         run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
     run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
     held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
-    run(
-        update(bindings)
-        .where(held, unused, bindings.c.ended_at.is_(None))
-        .values(ended_at=tx.now, mac=None)
-    )
+    registry.end(tx, held & unused, CLOCK, "unused")
     _blank(tx, held & or_(unused, bindings.c.ended_at < since))
     silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
     return sum(_forget(tx, row.id, row.version) for row in run(silent).all())

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, Table, bindparam, func, select, update
+from sqlalchemy import Column, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, keys, runtime
 from smsgw.audit import Act
-from smsgw.models import Ciphertext, service
+from smsgw.models import Ciphertext, sealed
 from smsgw.runtime import Runtime
 
 BATCH = 500  # rows written anew in one transaction
@@ -62,11 +62,6 @@ def _begin(rt: Runtime, actor: str) -> int:
     return made
 
 
-def _place(name: Ciphertext) -> tuple[Table, Column[bytes]]:
-    table, _, column = name.partition(".")
-    return service.tables[table], service.tables[table].c[column]
-
-
 def _write_anew(rt: Runtime, name: Ciphertext) -> int:
     written = 0
     for _ in range(PASSES):
@@ -80,7 +75,7 @@ def _write_anew(rt: Runtime, name: Ciphertext) -> int:
 
 def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
     """How many values were sealed anew, and how many cannot be opened and stay as they are."""
-    table, column = _place(name)
+    table, column = sealed.place(name)
     (key,) = table.primary_key.columns
     put: dict[str, Any] = {column.key: bindparam("sealed")}
     anew = update(table).where(key == bindparam("at")).values(put)
@@ -88,17 +83,16 @@ def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
     while True:
         with rt.writing() as tx:
             found = tx.connection.execute(
-                select(key.label("key"), column.label("sealed"))
+                sealed.values(name)
                 .where(key > last, _is_old(rt, column))
                 .order_by(key)
                 .limit(BATCH)
-                .with_for_update(skip_locked=True)
+                .with_for_update(of=table, skip_locked=True)
             ).all()
-            opened = ((row.key, tx.opened(row.sealed, name, row.key)) for row in found)
             rows = [
-                {"at": at, "sealed": tx.vault.encrypt(text, name)}
-                for at, text in opened
-                if text is not None
+                {"at": at, "sealed": tx.vault.encrypt(text, name, *named_by)}
+                for at, held, *named_by in found
+                if (text := tx.opened(held, name, at, *named_by)) is not None
             ]
             if rows:
                 tx.connection.execute(anew, rows)
@@ -114,7 +108,7 @@ def _is_old(rt: Runtime, column: Column[bytes]) -> Any:
 
 
 def _left(rt: Runtime, name: Ciphertext) -> int:
-    table, column = _place(name)
+    table, column = sealed.place(name)
     with rt.reading() as tx:
         left = select(func.count()).select_from(table).where(_is_old(rt, column))
         return int(tx.connection.execute(left).scalar_one())

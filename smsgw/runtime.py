@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,12 +18,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import carriers, embedded, keys, logs, overdue
+from smsgw import carriers, embedded, failed_checks, keys, logs, macs, overdue
 from smsgw.carriers.base import Carrier
-from smsgw.crypto import Unreadable, Vault, Wrapper
+from smsgw.crypto import Part, Unreadable, Vault, Wrapper
+from smsgw.failed_checks import FailedCheck
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
+from smsgw.macs import Proof
 from smsgw.models import Ciphertext
 from smsgw.models.console import configurations
 from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
@@ -52,17 +54,40 @@ class Transaction:
     vault: Vault
     now: datetime
     random: Random  # of codes; in a replay the same each time
+    failed: list[FailedCheck] = field(default_factory=list)  # kept when the transaction is over
 
-    def opened(self, sealed: bytes | None, column: Ciphertext, row: object) -> str | None:
+    def opened(
+        self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part
+    ) -> str | None:
         """What stands in a row; None where it is empty or cannot be opened, which the log tells by
-        the row's id: a row that is damaged is in nobody else's way."""
+        the row's id: a row that is damaged is in nobody else's way. `named_by`: sealed.ROW."""
         if sealed is None:
             return None
         try:
-            return self.vault.decrypt(sealed, column)
+            return self.vault.decrypt(sealed, column, *named_by)
         except Unreadable as error:
-            log.error("a row cannot be opened", column=column, row=row, error=str(error))
+            self.note_failure(column.partition(".")[0], row, "unreadable", error=str(error))
             return None
+
+    def is_ours(
+        self, proof: Proof, mac: bytes | None, row: object, values: Mapping[Any, Any]
+    ) -> bool:
+        """Whether we wrote the row with the id `row`; the log tells where not."""
+        if proof.holds(self.vault, mac, values):
+            return True
+        self.note_failure(proof.table, row, "not ours")
+        return False
+
+    def note_failure(self, table: str, row: object, why: str, **more: str) -> None:
+        """Of a row that fails its check; kept when the transaction is over."""
+        name = macs.shown(row)
+        log.error("a row failed its check", table=table, row=name, why=why, **more)
+        self.failed.append(FailedCheck(table, name, why))
+
+    def may_end_what_failed(self) -> bool:
+        """Whether so few rows failed that what cannot be opened may be given up."""
+        lately = failed_checks.count_since(self.connection, self.now - failed_checks.HOUR)
+        return lately + len(self.failed) <= failed_checks.MANY_AN_HOUR
 
 
 @dataclass(frozen=True)
@@ -83,15 +108,26 @@ class Runtime:
     def reading(self) -> Iterator[Transaction]:
         """A short read; on SQLite it does not wait for the one writer."""
         self.vault.refresh()
-        with self.service.connect().execution_options(read_only=True) as connection:
-            yield Transaction(connection, self.vault, self.now(), self.random)
+        begun = self.service.connect().execution_options(read_only=True)
+        with self._noting(self.now()) as failed, begun as connection:
+            yield Transaction(connection, self.vault, self.now(), self.random, failed)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """Commits at its end, unless something was raised."""
         self.vault.refresh()
-        with self.service.begin() as connection:
-            yield Transaction(connection, self.vault, self.now(), self.random)
+        with self._noting(self.now()) as failed, self.service.begin() as connection:
+            yield Transaction(connection, self.vault, self.now(), self.random, failed)
+
+    @contextmanager
+    def _noting(self, now: datetime) -> Iterator[list[FailedCheck]]:
+        """Keeps what failed in a transaction, in one of its own behind it."""
+        failed: list[FailedCheck] = []
+        try:
+            yield failed
+        finally:
+            if failed:
+                _keep(self.service, failed, now)
 
     @property
     def local(self) -> datetime:
@@ -139,7 +175,7 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
         redis=redis,
         counters=Counters(redis),
         published=Published(
-            lambda since: _published_since(service, vault, since),
+            lambda since: _published_since(service, vault, since, now),
             lambda: now().astimezone(settings.zone).date(),
             PUBLISHED_WITHIN,
         ),
@@ -147,15 +183,12 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
     )
 
 
-def configuration_mac(vault: Vault, version: int, text: str) -> bytes:
-    """That we published it: who can write to the database alone gives nobody other words."""
-    return vault.hash(f"1 {version} {text}", "configuration")
-
-
-def _published_since(service: Engine, vault: Vault, version: int) -> tuple[int, str] | None:
+def _published_since(
+    service: Engine, vault: Vault, version: int, now: Callable[[], datetime]
+) -> tuple[int, str] | None:
     """None where nothing was, or the database is away: what answered goes on."""
     newer = (
-        select(configurations.c.version, configurations.c.text, configurations.c.mac)
+        select(configurations)
         .where(configurations.c.version > version)
         .order_by(configurations.c.version.desc())
         .limit(VERSIONS_TRIED)
@@ -166,10 +199,19 @@ def _published_since(service: Engine, vault: Vault, version: int) -> tuple[int, 
     except SQLAlchemyError:
         return None
     for row in found:
-        if row.mac == configuration_mac(vault, row.version, row.text):
+        if macs.CONFIGURATION.holds(vault, row.mac, row._mapping):
             return row.version, row.text
-        log.error("a published configuration is not ours", version=row.version)
+        log.error("a row failed its check", table="configurations", row=row.version, why="not ours")
+        _keep(service, [FailedCheck("configurations", str(row.version), "not ours")], now())
     return None
+
+
+def _keep(service: Engine, failed: Sequence[FailedCheck], now: datetime) -> None:
+    try:
+        with service.begin() as connection:
+            failed_checks.record(connection, failed, now)
+    except SQLAlchemyError as error:
+        log.warning("failed checks are not kept", error=type(error).__name__)
 
 
 def hints(url: str) -> Redis:

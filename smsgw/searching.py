@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from smsgw import archive, audit
 from smsgw.archive import Filters
 from smsgw.audit import Act
 from smsgw.models import Ciphertext, messages
+from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime, Transaction
 from smsgw.tasks import Step, Task
 
@@ -82,9 +84,9 @@ def _begun(rt: Runtime, day: Filters) -> Found:
     return Found(first=first, at=first, end=max(first, end))
 
 
-def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[int, datetime, bytes]]:
+def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[Any]]:
     of_it = (messages.c.id >= found.at, messages.c.id < found.end)
-    columns = (messages.c.id, messages.c.received_at, messages.c.text)
+    columns = (messages.c.id, messages.c.received_at, messages.c.text, *ROW[Ciphertext.MESSAGE])
     rows = select(*columns).where(*of_it).order_by(messages.c.id)
     return tx.connection.execute(rows.limit(limit)).all()
 
@@ -93,7 +95,7 @@ def _looked(
     tx: Transaction,
     found: Found,
     day: Filters,
-    rows: Sequence[Row[int, datetime, bytes]],
+    rows: Sequence[Row[Any]],
     words: Sequence[str],
 ) -> Found:
     of_day = [row for row in rows if day.is_within(row.received_at)]
@@ -109,9 +111,10 @@ def _looked(
     )
 
 
-def _holds(tx: Transaction, row: Row[int, datetime, bytes], words: Sequence[str]) -> bool:
+def _holds(tx: Transaction, row: Row[Any], words: Sequence[str]) -> bool:
     """All of them, each by itself or in a longer word."""
-    text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, row.id) or "").casefold()
+    named_by = (row.id, row.carrier, row.carrier_ref)
+    text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "").casefold()
     return all(word in text for word in words)
 
 

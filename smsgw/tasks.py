@@ -61,7 +61,7 @@ def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
     row = {
         "kind": kind,
         "operator_id": operator_id,
-        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.TASK),
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.TASK, operator_id, kind, tx.now),
         "state": TaskState.WAITING,
         "done": 0,
         "total": 0,
@@ -105,11 +105,12 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
 
 def progress(tx: Transaction, task: Task, step: Step) -> Task:
     """The task as it is then, which says whether it is to stop. Raises Outrun."""
+    named_by = (task.operator_id, task.kind, task.made_at)
     return _kept(
         *(tx, task),
         done=step.done,
         total=step.total,
-        found=tx.vault.encrypt(json.dumps(step.found), Ciphertext.FOUND),
+        found=tx.vault.encrypt(json.dumps(step.found), Ciphertext.FOUND, *named_by),
     )
 
 
@@ -165,8 +166,9 @@ def _kept(tx: Transaction, task: Task, **values: object) -> Task:
 
 
 def _task(tx: Transaction, row: Row[Any]) -> Task:
-    asked = tx.opened(row.asked, Ciphertext.TASK, row.id)
-    found = tx.opened(row.found, Ciphertext.FOUND, row.id)
+    named_by = (row.id, row.operator_id, row.kind, row.made_at)
+    asked = tx.opened(row.asked, Ciphertext.TASK, *named_by)
+    found = tx.opened(row.found, Ciphertext.FOUND, *named_by)
     return Task(
         id=row.id,
         kind=TaskKind(row.kind),

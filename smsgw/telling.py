@@ -69,7 +69,7 @@ def notify(told: Told, notice: Notice, priority: Priority = Priority.ASKED) -> O
     outbox.add(
         told.tx,
         outbox.Draft(
-            *(told.message_id, notice.phone_id, None, carrier, lane, text, lasts),
+            *(told.message_id, notice.phone_id, notice.number, None, carrier, lane, text, lasts),
             priority=Priority.SCHEDULED if notice.delay else priority,
             wording=notice.reply.wording,
             delay=notice.delay,
@@ -87,7 +87,7 @@ def answer_later(
     outbox.add(
         told.tx,
         outbox.Draft(
-            *(told.message_id, phone_id, binding_id, carrier, lane, text),
+            *(told.message_id, phone_id, number, binding_id, carrier, lane, text),
             lasts=told.rt.settings.validity,
             priority=Priority.SCHEDULED,
             wording=wording,

@@ -17,8 +17,9 @@ from smsgw import archive, document, keywords, publishing, replies
 from smsgw.archive import Seen, Sent
 from smsgw.document import KeywordsError
 from smsgw.keywords import Configuration
-from smsgw.models import Ciphertext, attempts, messages
+from smsgw.models import Ciphertext, attempts, messages, phones
 from smsgw.models import replies as _replies
+from smsgw.models.sealed import ROW
 from smsgw.publishing import Version
 from smsgw.runtime import Runtime, Transaction
 
@@ -114,24 +115,30 @@ def _stored(tx: Transaction, message_id: int) -> Stored | None:
     if seen is None:
         return None
     sealed = tx.connection.execute(
-        select(messages.c.text).where(messages.c.id == message_id)
-    ).scalar_one()
+        select(messages.c.text, *ROW[Ciphertext.MESSAGE]).where(messages.c.id == message_id)
+    ).one()
     ids, number = [sent.id for sent in seen.sent], seen.configuration
     rows = tx.connection.execute(
-        select(_replies).where(_replies.c.id.in_(ids)).order_by(_replies.c.id)
+        select(_replies, phones.c.hash)
+        .join(phones, phones.c.id == _replies.c.phone_id)
+        .where(_replies.c.id.in_(ids))
+        .order_by(_replies.c.id)
     ).all()
     return Stored(
         message=seen,
-        text=tx.opened(sealed, Ciphertext.MESSAGE, message_id),
+        text=tx.opened(
+            *(sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref)
+        ),
         version=publishing.version(tx, number) if number is not None else None,
         replies=rows,
-        texts={
-            row.id: text
-            for row in rows
-            if (text := tx.opened(row.text, Ciphertext.REPLY, row.id)) is not None
-        },
+        texts={row.id: text for row in rows if (text := _reply_text(tx, row)) is not None},
         attempts=_attempts(tx, ids),
     )
+
+
+def _reply_text(tx: Transaction, row: Row[Any]) -> str | None:
+    named_by = (row.hash, row.message_id, row.binding_id)
+    return tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
 
 
 def _configuration(text: str, day: date) -> Configuration | None:

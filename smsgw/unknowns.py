@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select, true, update
+from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
 from smsgw.carriers.base import Found, OutgoingSms, Report
 from smsgw.models import (
@@ -141,7 +141,7 @@ def _read(
     last = select(func.max(each.c.id)).where(each.c.reply_id == replies.c.id).scalar_subquery()
     rows = tx.connection.execute(
         select(replies, attempts.c.id.label("attempt_id"), attempts.c.started_at)
-        .add_columns(attempts.c.ended_at, phones.c.number)
+        .add_columns(attempts.c.ended_at, phones.c.number, phones.c.hash)
         .select_from(replies)
         .join(attempts, attempts.c.id == last)
         .join(phones, phones.c.id == replies.c.phone_id)
@@ -149,25 +149,28 @@ def _read(
         .order_by(order, replies.c.id)
         .limit(limit)
     )
-    return [
-        Unknown(
-            reply_id=row.id,
-            phone_id=row.phone_id,
-            carrier=row.carrier,
-            attempts=row.attempts,
-            began=row.started_at,
-            ended=row.ended_at or tx.now,
-            expires=row.expires_at,
-            is_left=row.due_at is None,
-            sms=OutgoingSms(
-                attempt_id=row.attempt_id,
-                recipient=tx.opened(row.number, Ciphertext.PHONE, row.phone_id) or "",
-                lane=row.lane,
-                text=tx.opened(row.text, Ciphertext.REPLY, row.id) or "",
-            ),
-        )
-        for row in rows
-    ]
+    return [_unknown(tx, row) for row in rows]
+
+
+def _unknown(tx: Transaction, row: Row[Any]) -> Unknown:
+    recipient = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    named_by = (row.hash, row.message_id, row.binding_id)
+    return Unknown(
+        reply_id=row.id,
+        phone_id=row.phone_id,
+        carrier=row.carrier,
+        attempts=row.attempts,
+        began=row.started_at,
+        ended=row.ended_at or tx.now,
+        expires=row.expires_at,
+        is_left=row.due_at is None,
+        sms=OutgoingSms(
+            attempt_id=row.attempt_id,
+            recipient=recipient or "",
+            lane=row.lane,
+            text=tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by) or "",
+        ),
+    )
 
 
 def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from smsgw import migrate, registry, runtime, settings
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import service
+from smsgw.models import audit, service
 from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
 from tests.servers import Postgres, Queue, postgres_programs
@@ -183,7 +183,7 @@ def environ(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]
 
 
 def _fill(url: str) -> None:
-    """Migrated, with the reference ledger, P1's phone bound."""
+    """Migrated, with the reference ledger, P1's phone bound; nothing in the audit."""
     environ = {"DATABASE_URL": url, "SMSGW_SECRET_KEY": KEY}
     made = runtime.build(settings.load(environ), now=Clock())
     migrate.upgrade(made.service, "service")
@@ -192,6 +192,7 @@ def _fill(url: str) -> None:
     with made.writing() as tx:
         known = registry.advance(tx, registry.read(tx, P1))
         registry.bind(tx, known, P1_NKP, consent="in a test")
+        tx.connection.execute(audit.delete())
     made.close()
 
 

@@ -66,14 +66,14 @@ def _phones(tx: Transaction, day: int, count: int) -> Sequence[int]:
     known = tx.connection.execute(first).scalar_one_or_none()
     if known is not None:
         return range(known, known + count)
-    sealed = tx.vault.encrypt("+6281299990000", Ciphertext.PHONE)
+    hashes = [tx.vault.hash(f"{day // 30}-{number}", "phone") for number in range(count)]
     rows = [
         {
-            "hash": tx.vault.hash(f"{day // 30}-{number}", "phone"),
-            "number": sealed,
+            "hash": each,
+            "number": tx.vault.encrypt("+6281299990000", Ciphertext.PHONE, each),
             "version": 1,
         }
-        for number in range(count)
+        for each in hashes
     ]
     return _put(tx.connection, phones, rows)
 
@@ -86,7 +86,9 @@ def _message(
         "carrier_ref": f"{day}-{number}",
         "lane": "2757",
         "phone_id": senders[number % len(senders)],
-        "text": tx.vault.encrypt("tolong cek saldo", Ciphertext.MESSAGE),
+        "text": tx.vault.encrypt(
+            "tolong cek saldo", Ciphertext.MESSAGE, "simulator", f"{day}-{number}"
+        ),
         "text_hash": tx.vault.hash(str(number % 50), "text"),
         "received_at": tx.now + timedelta(seconds=number % 86_400),
         "keyword": "saldo",

@@ -20,7 +20,8 @@ def show() -> None:
     """Print each open one: its number, what it is, when it was opened (UTC), whose phone."""
     with opened().reading() as tx:
         for case in waiting.all_open(tx):
-            whose = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, case.number) or "")
+            named_by = (case.phone_id, case.phone_hash)
+            whose = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, *named_by) or "")
             click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
 
 

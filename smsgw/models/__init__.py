@@ -165,7 +165,7 @@ bindings = Table(
     Column("used_at", Instant, nullable=False),
     Column("wrong_answers", Integer, nullable=False, server_default="0"),  # about the NIK, since
     Column("wrong_since", Instant),
-    Column("mac", LargeBinary(32)),  # that we bound this phone; none once it has ended
+    Column("mac", LargeBinary(33)),  # that we bound this phone; none once it has ended
     Column("ended_at", Instant),
     Index("ix_bindings_phone_id", "phone_id"),
     Index("ix_bindings_on_file_hash", "on_file_hash"),
@@ -217,11 +217,43 @@ codes = Table(
 )
 
 freezes = Table(
-    "freezes",  # participants for whom no codes are sent: somebody said BUKAN SAYA, or TOLAK
+    "freezes",  # of participants for whom no codes are sent: somebody said BUKAN SAYA, or TOLAK
     service,
-    Column("nkp_hash", LargeBinary(32), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("nkp_hash", LargeBinary(32), nullable=False),
     Column("at", Instant, nullable=False),
     Column("until", Instant),  # none: until an officer ends it
+    Column("ended_at", Instant),  # by an officer
+    Column("mac", LargeBinary(33), nullable=False),
+    Index("ix_freezes_nkp_hash", "nkp_hash"),
+)
+
+freeze_counts = Table(
+    "freeze_counts",  # how many freezes a participant has, so that one that was deleted is missed
+    service,
+    Column("nkp_hash", LargeBinary(32), primary_key=True),  # of whoever had a code or a binding
+    Column("freezes", Integer, nullable=False),
+    Column("mac", LargeBinary(33), nullable=False),
+)
+COUNTED = freeze_counts.c.freezes > literal_column("0")
+Index(
+    "ix_freeze_counts_counted",
+    freeze_counts.c.nkp_hash,
+    sqlite_where=COUNTED,
+    postgresql_where=COUNTED,
+)
+
+failed_checks = Table(
+    "failed_checks",  # rows that cannot be opened, or whose proof is wrong
+    service,
+    Column("id", Id, primary_key=True),
+    Column("table_name", String(40), nullable=False),
+    Column("row", String(40), nullable=False),
+    Column("why", String(20), nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    UniqueConstraint("table_name", "row"),
+    Index("ix_failed_checks_first_at", "first_at"),
 )
 
 rejections = Table(
@@ -325,7 +357,6 @@ replies = Table(
     Column("carrier", String(20), nullable=False),
     Column("lane", String(64), nullable=False),
     Column("text", LargeBinary),  # none once its time is over
-    Column("mac", LargeBinary(32)),  # that we wrote this text for this phone
     Column("wording", String(60)),  # what it was made of
     Column("encoding", String(10), nullable=False),
     Column("segments", Integer, nullable=False),

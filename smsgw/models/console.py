@@ -66,7 +66,7 @@ operators = Table(
     Column("invited_by", String(64)),  # who made the last one-time login
     Column("made_at", Instant, nullable=False),
     Column("disabled_at", Instant),
-    Column("mac", LargeBinary(32)),  # that we gave them that role and that way in
+    Column("mac", LargeBinary(33)),  # that we gave them that role and that way in
     one_of("role", Role),
 )
 
@@ -77,6 +77,7 @@ sessions = Table(
     Column("operator_id", Id, ForeignKey("operators.id"), nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("mac", LargeBinary(33), nullable=False),
     Index("ix_sessions_operator_id", "operator_id"),
 )
 
@@ -89,7 +90,7 @@ configurations = Table(
     Column("published_by", String(64), nullable=False),
     Column("reason", Text, nullable=False),
     Column("was", Integer),  # the version whose text it brings back
-    Column("mac", LargeBinary(32), nullable=False),  # that we published it
+    Column("mac", LargeBinary(33), nullable=False),  # that we published it
 )
 
 drafts = Table(

@@ -67,7 +67,7 @@ def _registration(rt: Runtime, officer: Officer) -> int:
     """The id of the one that waits. Raises TooLate."""
     with rt.reading() as tx:
         for row in registrations.waiting(tx, 0, MAX_WAITING):
-            number = tx.vault.decrypt(row.phone, Ciphertext.PHONE)
+            number = tx.vault.decrypt(row.phone, Ciphertext.PHONE, row.phone_hash)
             given = registrations.given(tx, row)
             is_theirs = officer.sender in {None, number}
             if given is not None and given.nkp == officer.nkp and is_theirs:

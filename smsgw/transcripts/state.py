@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 
 from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw import codes, phone, registry
+from smsgw.crypto import Part
 from smsgw.models import Ciphertext, cases, phones, replies
 from smsgw.runtime import Runtime, Transaction
 from smsgw.transcripts.comparison import Sms
@@ -57,7 +58,7 @@ def newest_reply(rt: Runtime) -> int:
 def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
     """Replies with a higher id, each with its id, sent or not."""
     rows = (
-        select(replies.c.id, replies.c.text, replies.c.wording, phones.c.number)
+        select(replies, phones.c.number, phones.c.hash)
         .join_from(replies, phones)
         .where(replies.c.id > reply_id)
         .order_by(replies.c.id)
@@ -67,8 +68,11 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
             (
                 row.id,
                 Sms(
-                    to=_opened(tx, row.number, Ciphertext.PHONE),
-                    text=_opened(tx, row.text, Ciphertext.REPLY),
+                    to=_opened(tx, row.number, Ciphertext.PHONE, row.hash),
+                    text=_opened(
+                        *(tx, row.text, Ciphertext.REPLY),
+                        *(row.hash, row.message_id, row.binding_id),
+                    ),
                     wording=row.wording,
                 ),
             )
@@ -76,6 +80,6 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
         ]
 
 
-def _opened(tx: Transaction, sealed: bytes | None, column: Ciphertext) -> str:
+def _opened(tx: Transaction, sealed: bytes | None, column: Ciphertext, *named_by: Part) -> str:
     """Nothing where its time was over within the step."""
-    return tx.vault.decrypt(sealed, column) if sealed is not None else ""
+    return tx.vault.decrypt(sealed, column, *named_by) if sealed is not None else ""

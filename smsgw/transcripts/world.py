@@ -110,7 +110,7 @@ def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
             tx.connection.execute(
                 update(bindings)
                 .where(bound, bindings.c.ended_at.is_(None))
-                .values(bound_at=then, consented_at=then, used_at=then)
+                .values(bound_at=then, used_at=then)
             )
     for count in range(guesses.GUESSES_ALLOWED if begin.locked else 0):
         guesses.add(tx, known.phone_id, Guess(f"before the first step {count}"))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
 from smsgw.models import Ciphertext, phones, replies
 from smsgw.models.console import Role
+from tests import sealed
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 
 if TYPE_CHECKING:
@@ -150,13 +150,9 @@ def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
 def last_sent(demo: Demo, sender: str) -> str:
     """What a carrier took last for that phone."""
     with demo.rt.reading() as tx:
-        row = tx.connection.execute(
-            select(replies.c.text)
-            .join(phones, phones.c.id == replies.c.phone_id)
-            .where(phones.c.hash == tx.vault.hash(sender, "phone"), replies.c.state == "sent")
-            .order_by(replies.c.id.desc())
-        ).first()
-        return tx.vault.decrypt(row.text, Ciphertext.REPLY) if row else ""
+        theirs = phones.c.hash == tx.vault.hash(sender, "phone")
+        told = sealed.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
+        return told[-1] if told else ""
 
 
 def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> None:

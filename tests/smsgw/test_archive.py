@@ -174,14 +174,17 @@ def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
 def many(rt: Runtime, clock: Clock) -> Runtime:
     """Enough that no planner would rather read through all; klaim came only at first."""
     with rt.writing() as tx:
-        number = tx.vault.encrypt(P1, Ciphertext.PHONE)
-        tx.connection.execute(
-            insert(phones),
-            [
-                {"id": 100 + each, "hash": each.to_bytes(32), "number": number, "version": 1}
-                for each in range(PHONES)
-            ],
-        )
+        hashes = [each.to_bytes(32) for each in range(PHONES)]
+        made = [
+            {
+                "id": 100 + number,
+                "hash": each,
+                "number": tx.vault.encrypt(P1, Ciphertext.PHONE, each),
+                "version": 1,
+            }
+            for number, each in enumerate(hashes)
+        ]
+        tx.connection.execute(insert(phones), made)
         tx.connection.execute(insert(messages), [_message(tx, each) for each in range(MANY)])
         tx.connection.execute(insert(_replies), [_reply(tx, each) for each in range(MANY)])
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from smsgw import (
     codes,
     document,
+    freezes,
     officers,
     operators,
     phone,
@@ -24,8 +25,9 @@ from smsgw import (
     sending,
 )
 from smsgw.document import KeywordsError
-from smsgw.models import bindings, cases, freezes, phones, replies, wrong_codes
+from smsgw.models import bindings, cases, phones, replies, wrong_codes
 from smsgw.models import codes as sent_codes
+from smsgw.models import freezes as frozen
 from smsgw.models.console import Role, configurations, sessions
 from smsgw.models.console import operators as people
 from smsgw.publishing import NotPublished
@@ -180,10 +182,10 @@ def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) 
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "TOLAK")
     with rt.reading() as tx:
-        assert [each.nkp for each in codes.frozen(tx, 10)] == [P2_NKP]
+        assert [each.nkp for each in freezes.frozen(tx, 10)] == [P2_NKP]
     clock.moves(days=1)
     with rt.reading() as tx:
-        assert codes.frozen(tx, 10) == []
+        assert freezes.frozen(tx, 10) == []
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
         registrations.looked(tx, 1, "operator:ani")
     with pytest.raises(officers.Frozen):
         officers.accept(rt, 1, "operator:ani", "KTP seen")
-    assert rows(rt, freezes) == 1
+    assert rows(rt, frozen) == 1
 
 
 def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
@@ -296,7 +298,7 @@ def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) 
         login = {"once_hash": sha256(held.encode()).digest(), "once_until": tx.now + A_DAY}
         tx.connection.execute(people.update().values(login))
         session = {"hash": sha256(held.encode()).digest(), "operator_id": ani.id}
-        session |= {"made_at": tx.now, "seen_at": tx.now}
+        session |= {"made_at": tx.now, "seen_at": tx.now, "mac": b"\1" * 33}
         tx.connection.execute(sessions.insert().values(session))
     with rt.writing() as tx:
         assert operators.invited(tx, held) is None

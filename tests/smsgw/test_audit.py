@@ -13,7 +13,7 @@ from smsgw import audit, migrate, outbox, responder, retention, runtime, setting
 from smsgw.audit import Act, Head
 from smsgw.carriers.base import Ending, IncomingSms, SendError
 from smsgw.models import audit as table
-from smsgw.models import audit_head
+from smsgw.models import audit_head, phones
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
@@ -214,9 +214,10 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
 
-    say(rt, P1, "SALDO")
+    say(rt, P1, "GANTI HP")  # of a binding that the audit does not know
+    say(rt, P2, f"SALDO {P2_NKP}")
     waiting = called("audit", "verify")
-    assert "1 rows are not sealed yet (ids 1)" in waiting.stdout
+    assert "2 rows are not sealed yet (ids 1, 2)" in waiting.stdout
     assert (waiting.returncode, "is `smsgw clock` running" in waiting.stdout) == (1, True)
     audit.seal(rt)
     head = called("audit", "head").stdout.strip()
@@ -224,6 +225,8 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
     apply(rt, update(table).values(detail="kontak.list"))
     broken = called("audit", "verify")
     assert (broken.returncode, "row 1 was changed" in broken.stdout) == (1, True)
+    apply(rt, update(phones).where(phones.c.id == 1).values(hash=b"0" * 32))
+    assert "phones.number: row 1 cannot be opened" in called("audit", "verify").stdout
     for head in ("x", ""):
         assert "a head is a number" in called("audit", "verify", "--head", head).stderr
     other = called("audit", "verify", "--head", f"0:{'1' * 64}")
@@ -294,4 +297,7 @@ def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:
         retention.erase(rt, "ADU-000000-0000", "shell:ani")
     assert rows(rt) == []
     retention.erase(rt, "ADU-251031-0001", "shell:ani")
-    assert rows(rt) == [("shell:ani", "erased", "ADU-251031-0001")]
+    assert rows(rt) == [
+        ("shell:ani", "unbound", "erased"),
+        ("shell:ani", "erased", "ADU-251031-0001"),
+    ]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, event, func, insert, select
 
 from handlers.ports import LedgerDown
-from smsgw import codes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
+from smsgw import freezes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
 from smsgw.ledger import SqlLedger
 from smsgw.models import Ciphertext, audit, messages, replies
 from smsgw.models import codes as sent_codes
@@ -17,6 +17,7 @@ from smsgw.models.console import registrations as kept
 from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
 from smsgw.telling import Outgoing
+from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_archive import plans
 from tests.smsgw.test_registration import DAFTAR, WRONG_YEAR, code_in, outcome, put_on_file, say
@@ -49,7 +50,7 @@ def last_sms(rt: Runtime) -> tuple[str, str, str]:
     """Its lane, what it is made of, its text."""
     with rt.reading() as tx:
         row = tx.connection.execute(select(replies).order_by(replies.c.id.desc())).first()
-        return row.lane, row.wording, tx.vault.decrypt(row.text, Ciphertext.REPLY)
+        return row.lane, row.wording, sealed.texts(tx, Ciphertext.REPLY)[-1]
 
 
 def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
@@ -345,11 +346,11 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
-        (one,) = codes.frozen(tx, 10)
+        (one,) = freezes.frozen(tx, 10)
         assert (one.nkp, one.on_file) == (P2_NKP, P2)
-        assert codes.thaw(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
-        assert not codes.thaw(tx, one.key)
-        assert not codes.thaw(tx, "saldo")
+        assert freezes.end(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
+        assert not freezes.end(tx, one.key)
+        assert not freezes.end(tx, "saldo")
     assert accepted(rt)
 
 
@@ -358,6 +359,6 @@ def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
         tx.connection.execute(delete(sent_codes))
-        (one,) = codes.frozen(tx, 10)
+        (one,) = freezes.frozen(tx, 10)
         assert (one.nkp, one.on_file) == (None, None)
-        assert codes.thaw(tx, one.key)
+        assert freezes.end(tx, one.key)

@@ -10,16 +10,17 @@ from structlog.testing import capture_logs
 from smsgw import responder
 from smsgw.carriers.base import IncomingSms
 from smsgw.models import (
+    Ciphertext,
     cases,
     codes,
     freezes,
-    messages,
     named,
     phones,
 )
 from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
@@ -268,10 +269,7 @@ def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
     told = say(rt, P1, text)
     assert outcome(told)[1] == ("answered" if kept else "secret")
     with rt.reading() as tx:
-        stored = tx.connection.execute(
-            select(messages.c.text).order_by(messages.c.id.desc())
-        ).scalars()
-        assert tx.vault.decrypt(stored.first(), "messages.text") == kept
+        assert sealed.texts(tx, Ciphertext.MESSAGE)[-1] == kept
 
 
 def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:

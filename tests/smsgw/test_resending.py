@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select, update
 
 from smsgw import resending, sending
-from smsgw.models import audit, bindings, replies
+from smsgw.models import Ciphertext, audit, bindings, replies
 from smsgw.resending import NotResent, Refusal
 from smsgw.runtime import Runtime
+from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.test_responder import put_on_file, say
@@ -45,10 +46,7 @@ def test_it_goes_out_as_a_reply_of_its_own(sent: Runtime) -> None:
     sending.drain(sent, "simulator", "2757")
     assert states(sent) == ["sent", "sent"]
     with sent.reading() as tx:
-        said = [
-            tx.vault.decrypt(each, "replies.text")
-            for each in tx.connection.execute(select(replies.c.text)).scalars()
-        ]
+        said = sealed.texts(tx, Ciphertext.REPLY)
         noted = tx.connection.execute(select(audit).where(audit.c.act == "resent")).one()
         assert said[0] == said[1]
         assert noted.subject == tx.vault.hash(P1_NKP, "nkp")

@@ -10,6 +10,7 @@ from smsgw import jobs, outbox, registry, responder, runtime
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
 from smsgw.models import (
+    Ciphertext,
     bindings,
     guesses,
     messages,
@@ -20,6 +21,7 @@ from smsgw.models import (
 from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 
 _references = count()
@@ -141,7 +143,7 @@ def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) ->
     with rt.reading() as tx:
         row = tx.connection.execute(select(bindings).order_by(bindings.c.id.desc())).first()
         assert row is not None
-        assert tx.vault.decrypt(row.consent, "bindings.consent") == asked.reply.text
+        assert sealed.texts(tx, Ciphertext.CONSENT)[-1] == asked.reply.text
         assert row.consented_at == clock.now
         assert tx.connection.execute(select(questions)).first() is None
 

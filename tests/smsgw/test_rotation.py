@@ -10,14 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 from smsgw import audit, keys, registry, rotation, runtime, settings
-from smsgw.crypto import Unreadable, Vault
 from smsgw.limits import Counters
 from smsgw.models import (
     Ciphertext,
-    bindings,
     data_keys,
-    messages,
-    phones,
+    sealed,
 )
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
@@ -43,7 +40,7 @@ def keys_in_use(rt: Runtime) -> set[int]:
     """Of all values that are stored."""
     found = set()
     for name in Ciphertext:
-        _, column = rotation._place(name)
+        _, column = sealed.place(name)
         with rt.reading() as tx:
             first = select(func.substr(column, 1, 1)).where(column.is_not(None)).distinct()
             found |= {bytes(octet)[0] for octet in tx.connection.execute(first).scalars()}
@@ -106,9 +103,9 @@ def test_a_new_secret_replaces_the_old_one(
 
 def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
     """For a process that was asleep: what it sealed with it is found by the next rotation."""
-    sealed = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
+    said = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
     rotate(rt)
-    assert rt.vault.decrypt(sealed, Ciphertext.MESSAGE) == "SALDO"
+    assert rt.vault.decrypt(said, Ciphertext.MESSAGE) == "SALDO"
     clock.moves(days=2)
     rotate(rt)
     assert key_ids(rt) == [2, 3]
@@ -132,50 +129,3 @@ def key_ids(rt: Runtime) -> list[int]:
     with rt.reading() as tx:
         data = select(data_keys.c.id).where(data_keys.c.purpose == "data")
         return sorted(tx.connection.execute(data).scalars())
-
-
-# Sealed and hashed by the version that derived its keys from the secret, KEY.
-EARLIER = {
-    "number": bytes.fromhex(
-        "01a0a1c3a40eca1ff2f42e221414697d51a2cba71781bf6487664d628c4f3a5960a1cf2ff3d3fe6e3ce4c3"
-    ),
-    "hash": bytes.fromhex("8b7cf7f9ff2488ee210e3b1e715b30ca16bec74f1be92a994ec100c91807d2d7"),
-}
-
-
-def test_what_an_earlier_version_filled_opens_with_its_secret_alone(
-    rt: Runtime, environ: dict[str, str], clock: Clock
-) -> None:
-    with rt.writing() as tx:
-        tx.connection.execute(bindings.delete())
-        tx.connection.execute(phones.delete())
-        tx.connection.execute(data_keys.delete())
-        tx.connection.execute(phones.insert().values(**EARLIER, version=1))
-    wrong = settings.load(environ | {"SMSGW_SECRET_KEY": NEW})
-    with pytest.raises(Unreadable):
-        keys.load(rt.service, runtime.keeper(wrong), clock)
-    assert key_ids(rt) == []
-    upgraded = runtime.build(settings.load(environ), now=clock)
-    with upgraded.reading() as tx:
-        assert registry.read(tx, P1).version == 1
-        assert tx.vault.decrypt(EARLIER["number"], Ciphertext.PHONE) == P1
-    rotate(upgraded)
-    assert keys_in_use(upgraded) == {2}
-    upgraded.close()
-
-
-def test_a_text_alone_tells_that_there_was_an_earlier_version(
-    rt: Runtime, environ: dict[str, str], clock: Clock
-) -> None:
-    """Of names and short codes, which have no phone."""
-    derived = runtime.keeper(rt.settings).derived()
-    sealed = Vault(lambda: derived).encrypt("bonus kuota", Ciphertext.MESSAGE)
-    say(rt, "TELKOMSEL", "bonus kuota")
-    with rt.writing() as tx:
-        for table in (bindings, phones, data_keys):
-            tx.connection.execute(table.delete())
-        tx.connection.execute(messages.update().values(text=sealed))
-    upgraded = runtime.build(settings.load(environ), now=clock)
-    with upgraded.reading() as tx:
-        assert tx.vault.decrypt(sealed, Ciphertext.MESSAGE) == "bonus kuota"
-    upgraded.close()

@@ -36,6 +36,8 @@ TABLES = (  # those that point to others first
     "past_bindings",
     "operators",
     "freezes",
+    "freeze_counts",
+    "failed_checks",
     "drafts",
     "data_keys",
     "configurations",
@@ -50,6 +52,8 @@ def upgrade() -> None:
     _configurations()
     _data_keys()
     _drafts()
+    _failed_checks()
+    _freeze_counts()
     _freezes()
     _operators()
     _past_bindings()
@@ -129,7 +133,7 @@ def _configurations() -> None:
         sa.Column("published_by", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("was", sa.Integer(), nullable=True),
-        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=False),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_configurations")),
     )
 
@@ -161,14 +165,51 @@ def _drafts() -> None:
     )
 
 
+def _failed_checks() -> None:
+    op.create_table(
+        "failed_checks",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("table_name", sa.String(length=40), nullable=False),
+        sa.Column("row", sa.String(length=40), nullable=False),
+        sa.Column("why", sa.String(length=20), nullable=False),
+        sa.Column("first_at", Instant, nullable=False),
+        sa.Column("last_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_checks")),
+        sa.UniqueConstraint("table_name", "row", name=op.f("uq_failed_checks_table_name_row")),
+    )
+    op.create_index("ix_failed_checks_first_at", "failed_checks", ["first_at"], unique=False)
+
+
+def _freeze_counts() -> None:
+    op.create_table(
+        "freeze_counts",
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("freezes", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=False),
+        sa.PrimaryKeyConstraint("nkp_hash", name=op.f("pk_freeze_counts")),
+    )
+    op.create_index(
+        "ix_freeze_counts_counted",
+        "freeze_counts",
+        ["nkp_hash"],
+        unique=False,
+        sqlite_where=sa.text("freezes > 0"),
+        postgresql_where=sa.text("freezes > 0"),
+    )
+
+
 def _freezes() -> None:
     op.create_table(
         "freezes",
+        sa.Column("id", Id, nullable=False),
         sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", Instant, nullable=False),
         sa.Column("until", Instant, nullable=True),
-        sa.PrimaryKeyConstraint("nkp_hash", name=op.f("pk_freezes")),
+        sa.Column("ended_at", Instant, nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_freezes")),
     )
+    op.create_index("ix_freezes_nkp_hash", "freezes", ["nkp_hash"], unique=False)
 
 
 def _operators() -> None:
@@ -185,7 +226,7 @@ def _operators() -> None:
         sa.Column("invited_by", sa.String(length=64), nullable=True),
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("disabled_at", Instant, nullable=True),
-        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=True),
         sa.CheckConstraint(
             "role IN ('viewer', 'agent', 'editor', 'publisher', 'admin')",
             name=op.f("ck_operators_role"),
@@ -290,7 +331,7 @@ def _bindings() -> None:
         sa.Column("used_at", Instant, nullable=False),
         sa.Column("wrong_answers", sa.Integer(), server_default="0", nullable=False),
         sa.Column("wrong_since", Instant, nullable=True),
-        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=True),
         sa.Column("ended_at", Instant, nullable=True),
         sa.CheckConstraint(
             "made_by IN ('consent', 'code', 'officer')", name=op.f("ck_bindings_made_by")
@@ -509,6 +550,7 @@ def _sessions() -> None:
         sa.Column("operator_id", Id, nullable=False),
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("seen_at", Instant, nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=False),
         sa.ForeignKeyConstraint(
             ["operator_id"], ["operators.id"], name=op.f("fk_sessions_operator_id_operators")
         ),
@@ -592,7 +634,6 @@ def _replies() -> None:
         sa.Column("carrier", sa.String(length=20), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=True),
-        sa.Column("mac", sa.LargeBinary(length=32), nullable=True),
         sa.Column("wording", sa.String(length=60), nullable=True),
         sa.Column("encoding", sa.String(length=10), nullable=False),
         sa.Column("segments", sa.Integer(), nullable=False),

@@ -219,7 +219,7 @@ def _case(tx: Transaction, kind: CaseKind, number: str) -> Row[Any]:
 
 
 def _phone(tx: Transaction, case: Row[Any]) -> str:
-    return tx.opened(case.phone, Ciphertext.PHONE, case.number) or ""
+    return tx.opened(case.phone, Ciphertext.PHONE, case.phone_id, case.phone_hash) or ""
 
 
 def _due(case: Row[Any]) -> datetime:

@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw import audit, codes, guesses
+from smsgw import audit, freezes, guesses
 from smsgw.audit import Act
 from smsgw.models import Ciphertext
 from smsgw.operators import Permission
@@ -22,8 +22,10 @@ def show() -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = guesses.locked(tx, after, ROWS + 1)
-        phones = {row.id: tx.opened(row.number, Ciphertext.PHONE, row.id) or "" for row in rows}
-        frozen = codes.frozen(tx, FROZEN)
+        phones = {
+            row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or "" for row in rows
+        }
+        frozen = freezes.frozen(tx, FROZEN)
     return page(
         "locked.html",
         rows=rows[:ROWS],
@@ -52,7 +54,7 @@ def thaw() -> Response:
     """Whom, the form tells: not even a hash of an NKP has a place in an address."""
     reason = reasons.given()
     with guard.rt().writing() as tx:
-        thawed = codes.thaw(tx, request.form.get("key", ""))
+        thawed = freezes.end(tx, request.form.get("key", ""))
         if thawed is not None:
             audit.note(tx, Act.UNLOCKED, guard.operator().actor, subject=thawed, detail=reason)
     message = told("Codes may be sent again, and registrations accepted.")

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from handlers.ports import LedgerDown, Participant
 from handlers.question import Given
-from smsgw import codes, jobs, officers, registrations, registry
+from smsgw import freezes, jobs, officers, registrations, registry
 from smsgw.models import Ciphertext
 from smsgw.models.console import RegistrationState
 from smsgw.officers import NotDone, Refusal
@@ -53,7 +53,10 @@ def show() -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
         rows = registrations.waiting(tx, after, ROWS + 1)
-        phones = {row.id: tx.opened(row.phone, Ciphertext.PHONE, row.id) or "" for row in rows}
+        phones = {
+            row.id: tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+            for row in rows
+        }
     further = rows[ROWS - 1].id if len(rows) > ROWS else None
     return page("registrations.html", rows=rows[:ROWS], phones=phones, further=further, after=after)
 
@@ -75,10 +78,10 @@ def look(registration_id: int) -> str:
             raise NotFound
         reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
         registrations.looked(tx, registration_id, guard.operator().actor)
-        number = tx.opened(row.phone, Ciphertext.PHONE, row.id) or ""
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
-        is_frozen, bound = codes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
+        is_frozen, bound = freezes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
     return _page(
         registration_id,
         number=number,
@@ -136,7 +139,7 @@ def _done(sent: list[Outgoing], message: str) -> Response:
 def _page(registration_id: int, **values: Any) -> str:
     with guard.rt().reading() as tx:
         row = _row(tx, registration_id)
-        number = tx.opened(row.phone, Ciphertext.PHONE, row.id) or ""
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
     return page(
         "registration.html",
         row=row,

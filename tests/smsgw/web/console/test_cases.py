@@ -2,11 +2,12 @@
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from smsgw.models import Ciphertext, messages, phones, replies
 from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from tests import sealed
 from tests.conftest import P1, STRANGER, Clock
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_registrations import noted, say
@@ -19,8 +20,7 @@ WRITTEN = "LAPOR gaji saya tidak dibayar PT Maju"
 
 def last_text(rt: Runtime) -> str:
     with rt.reading() as tx:
-        sealed = select(replies.c.text).order_by(replies.c.id.desc()).limit(1)
-        return tx.vault.decrypt(tx.connection.execute(sealed).scalar_one(), Ciphertext.REPLY)
+        return sealed.texts(tx, Ciphertext.REPLY)[-1]
 
 
 def test_what_is_overdue_says_so(as_: As, rt: Runtime, clock: Clock) -> None:

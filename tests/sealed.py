@@ -1,0 +1,14 @@
+"""What stands in ciphertext, opened as the service opens it."""
+
+from sqlalchemy import ColumnElement
+
+from smsgw.models import Ciphertext, sealed
+from smsgw.runtime import Transaction
+
+
+def texts(tx: Transaction, name: Ciphertext, *which: ColumnElement[bool]) -> list[str]:
+    """Of the rows that are asked for, by their keys; without those that are destroyed."""
+    found = tx.connection.execute(sealed.values(name).where(*which).order_by("key"))
+    return [
+        tx.vault.decrypt(held, name, *named_by) for _, held, *named_by in found if held is not None
+    ]
