@@ -145,7 +145,7 @@ class Grammar:
                 read = self._meant(words[index : index + length])
                 if read is None:
                     continue
-                if slipped := self._slipped(text, words[:index]):
+                if slipped := self._slipped(text, words[:index], is_all=False):
                     return slipped  # DAFTRA SALDO#… asks for no balance
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
@@ -171,9 +171,8 @@ class Grammar:
         harmless = self._fillers | self._courtesy | own
         numbers = re.findall(r"\d+", further)
         return (
-            "?" in further
+            self._is_asking(further, words)
             or any(word not in harmless for word in words)
-            or not self._doubts.isdisjoint(words)
             or any(len(number) >= SHORTEST_NUMBER for number in numbers)
         )
 
@@ -200,14 +199,19 @@ class Grammar:
     def _is_assent(self, read: _Read, text: str, words: list[str]) -> bool:
         """YA and no question, with its own word at the front: a "ya" that ends a sentence in
         Indonesian is a particle, and says yes to nothing."""
-        front = list(dropwhile(self._addressed.__contains__, words))
+        front = self._front(words)
         is_first = any(
             self._alone.get(tuple(front[:length])) is read
             for length in range(1, min(LONGEST_ALIAS, len(front)) + 1)
         )
         is_whole = self._alone.get(tuple(words)) is read
-        is_asking = "?" in text or not self._doubts.isdisjoint(words)
-        return (is_first or is_whole) and not is_asking
+        return (is_first or is_whole) and not self._is_asking(text, words)
+
+    def _front(self, words: list[str]) -> list[str]:
+        return list(dropwhile(self._addressed.__contains__, words))
+
+    def _is_asking(self, text: str, words: list[str]) -> bool:
+        return "?" in text or not self._doubts.isdisjoint(words)
 
     def _phrased(self, words: list[str]) -> _Read | None:
         """Whose phrase stands in the text, as one asks for no more SMS in one's own words."""
@@ -228,17 +232,27 @@ class Grammar:
                 return service
         return None
 
-    def _slipped(self, text: str, words: list[str]) -> Command | Misread | None:
-        """A keyword one slip away, near the front; one that stands alone, alone."""
+    def _slipped(
+        self, text: str, words: list[str], *, is_all: bool = True
+    ) -> Command | Misread | None:
+        """A keyword one slip away, near the front; one that stands alone, alone. `is_all`: whether
+        there are no words but these."""
         told = [word for word in words if word not in self._fillers and not self._label(word)]
         for word in told[:CLOSE_TO_THE_FRONT]:
             meant = {self._single[each].keyword.id for each in near(word, self._single)}
             read = self._read[meant.pop()] if len(meant) == 1 else None
-            if read is None or (read.keyword.alone and len(told) > 1):
+            if read is None or (read.keyword.alone and (len(told) > 1 or not is_all)):
+                continue
+            if read.keyword.leads and not self._is_slipped_assent(word, text, words):
                 continue
             said = self._fields(read, word, text.replace(word, " ", 1))
             return replace(said, is_slip=True) if isinstance(said, Command) else said
         return self._slipped_pair(words)
+
+    def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
+        """As without the slip: at the front, with no question, and no number."""
+        is_first = self._front(words)[:1] == [word]
+        return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
 
     def _slipped_pair(self, words: list[str]) -> Command | None:
         """A keyword of two words that is all of the message, one slip away."""
