@@ -1,0 +1,20 @@
+"""Databases in memory, taken and put back: a test may begin a thousand times."""
+
+import sqlite3
+from typing import cast
+
+from sqlalchemy import Engine
+
+
+def taken(engine: Engine) -> bytes:
+    return _driver(engine).serialize()
+
+
+def put_back(engine: Engine, image: bytes) -> None:
+    _driver(engine).deserialize(image)
+
+
+def _driver(engine: Engine) -> sqlite3.Connection:
+    """SQLAlchemy keeps one connection to a database in memory."""
+    with engine.connect() as connection:
+        return cast("sqlite3.Connection", connection.connection.driver_connection)

@@ -1,0 +1,424 @@
+"""Whatever is said, nothing is changed by chance: only a keyword with nothing else said, or YA to a
+question that named it.
+
+What counts as nothing else is read here from the keywords' YAML alone, and in another way than the
+service reads it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count, dropwhile
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from smsgw import migrate, responder, runtime
+from smsgw import settings as environment
+from smsgw.carriers.base import IncomingSms
+from smsgw.document import shipped_text
+from smsgw.ledger.load import load, reference_folder
+from smsgw.limits import Counters
+from smsgw.models import (
+    bindings,
+    cases,
+    codes,
+    freezes,
+    past_bindings,
+    phones,
+    rejections,
+    wrong_codes,
+)
+from smsgw.models.console import registrations
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+from tests import depth, images
+from tests.conftest import KEY, P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.smsgw.test_registration import DAFTAR
+
+TWO_CARDS = "+6281311112222"
+_references = count()
+
+SEEDS = yaml.safe_load(shipped_text())
+KEYWORDS: dict[str, dict] = SEEDS["keywords"]
+FREE = frozenset(SEEDS["fillers"]) | frozenset(SEEDS["courtesy"])
+DOUBTS, ADDRESSED = frozenset(SEEDS["doubts"]), frozenset(SEEDS["addressed"])
+LONGEST_FREE_NUMBER = 5  # digits: 2757, a year
+
+# What each keyword is there to change.
+CHANGES = {
+    "daftar": {"codes"},
+    "kode": {"codes", "bindings"},
+    "tolak": {"codes"},
+    "bukan_saya": {"codes", "bindings"},
+    "ganti_hp": {"bindings"},
+    "lapor": {"cases"},
+    "hapus_data": {"cases"},
+    "notif": {"news"},
+    "stop": {"stopped"},
+    "mulai": {"stopped"},
+    "bahasa": {"language"},
+}
+FREE_TEXT = {"lapor", "daftar"}  # a slot of theirs takes any words
+SHORTEST_SLIP = 4  # letters of a word in which a slip may be read
+A_CODE = re.compile(r"[B-DF-HJ-NP-TV-Z]{5,9}")
+
+
+def words_of(text: str) -> list[str]:
+    """Words, numbers and question marks, one after the other."""
+    plain = unicodedata.normalize("NFKC", text).upper()
+    plain = "".join(each for each in plain if unicodedata.category(each) not in {"Cf", "Cs"})
+    return re.findall(r"[^\W\d_]+|\d+|\?", re.sub(r"['’`´]", "", plain))
+
+
+def without_nya(word: str) -> str:
+    return word.removesuffix("NYA") or word
+
+
+def printed(entry: Mapping[str, str]) -> list[list[str]]:
+    """Each way to write a keyword; one with slots is the first word of its poster."""
+    poster = entry["poster"].split()[0] if "<" in entry["poster"] else entry["poster"]
+    return [words_of(each) for each in (poster, *entry.get("aliases", ()))]
+
+
+def chosen_from(entry: Mapping[str, str]) -> set[str]:
+    """The words of a keyword's slots, where they are a list."""
+    slots = re.findall(r"<(.+?)>", entry["poster"])
+    lists = [listed for slot in slots for listed in SEEDS["choices"].get(slot, {}).values()]
+    return {word for listed in lists for each in listed for word in words_of(str(each))}
+
+
+WAYS = {name: printed(entry) for name, entry in KEYWORDS.items()}
+OWN = {name: chosen_from(entry) for name, entry in KEYWORDS.items()}
+PHRASES = [words_of(each) for each in KEYWORDS["stop"]["phrases"]]
+
+
+def is_free(word: str) -> bool:
+    return word in FREE or (word.isdecimal() and len(word) <= LONGEST_FREE_NUMBER)
+
+
+def places(said: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """What stands before and after it, wherever it stands."""
+    for start in range(len(said) - len(way) + 1):
+        found = said[start : start + len(way)]
+        if found == way or [without_nya(each) for each in found] == way:
+            yield said[:start], said[start + len(way) :]
+
+
+def is_slip(written: str, meant: str) -> bool:
+    """A letter left out, added, changed, or two exchanged."""
+    if min(len(written), len(meant)) < SHORTEST_SLIP - 1:
+        return False
+    short, long = sorted((written, meant), key=len)
+    shorter = {long[:at] + long[at + 1 :] for at in range(len(long))}
+    swapped = {long[:at] + long[at : at + 2][::-1] + long[at + 2 :] for at in range(len(long))}
+    is_changed = sum(one != other for one, other in zip(short, long, strict=False)) == 1
+    return short in shorter | swapped or (len(short) == len(long) and is_changed)
+
+
+def is_said(name: str, said: list[str]) -> bool:
+    """Whether the text is that keyword, its slots and what carries nothing. Whoever writes all of a
+    registration may slip in its keyword."""
+    numbers = {len(each) for each in said if each.isdecimal()}
+    ways = {way[0] for way in WAYS["daftar"]}
+    if name == "daftar" and {11, 16} <= numbers:
+        return any(is_slip(each, way) for each in said for way in ways) or not ways.isdisjoint(said)
+    for way in WAYS[name]:
+        for before, after in places(said, way):
+            if name in FREE_TEXT:
+                return True
+            if name == "kode" and any(A_CODE.fullmatch(each) for each in after + before):
+                return True
+            rest = before + after
+            is_alone = KEYWORDS[name].get("alone")  # STOP? is no other thing than STOP
+            free = OWN[name] | ({"?"} if is_alone else set())
+            is_asking = not is_alone and is_question(rest)
+            if not is_asking and all(is_free(each) or each in free for each in rest):
+                return True
+    return False
+
+
+def is_question(said: list[str]) -> bool:
+    return "?" in said or not DOUBTS.isdisjoint(said)
+
+
+def is_yes(said: list[str]) -> bool:
+    """YA at the front, with a slip perhaps, with nothing else said and nothing asked."""
+    front, ways = list(dropwhile(ADDRESSED.__contains__, said)), WAYS["ya"]
+    slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
+    leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or said == way]
+    own = ADDRESSED.union(*ways, *slipped)
+    is_all = all(word in own or (is_free(word) and not word.isdecimal()) for word in said)
+    return bool(leads) and is_all and not is_question(said)
+
+
+@dataclass(frozen=True)
+class State:
+    """A phone that is about to write, and what YA says yes to there."""
+
+    speaker: str
+    before: tuple[tuple[str, str] | timedelta, ...] = ()  # who said what; how long nobody did
+    yes: frozenset[str] = frozenset()
+    completes: frozenset[str] = frozenset()  # what a number that was asked for changes
+
+
+def asked(text: str, keyword: str) -> State:
+    return State(P1, (*BOUND, (P1, text)), yes=frozenset(CHANGES[keyword]))
+
+
+BOUND = ((P1, f"SALDO {P1_NKP}"), (P1, "YA"))
+BOUND_TWICE = tuple(
+    (TWO_CARDS, said) for nkp in ("21000000017", "21000000025") for said in (f"SALDO {nkp}", "YA")
+)
+STATES = {
+    "never wrote": State(STRANGER),
+    "bound": State(P1, BOUND),
+    "bound, all otherwise": State(
+        P1, (*BOUND, (P1, "NOTIF ON"), (P1, "BAHASA EN"), (P1, "STOP"), (P1, "LAPOR tutup"))
+    ),
+    "asked to agree": State(P2, ((P2, f"SALDO {P2_NKP}"),), yes=frozenset({"bindings"})),
+    "asked which card": State(TWO_CARDS, (*BOUND_TWICE, (TWO_CARDS, "SALDO"))),
+    "asked for the NIK": State(P1, (*BOUND, timedelta(days=61), (P1, "SALDO"))),
+    "asked for what lacks": State(
+        STRANGER, ((STRANGER, DAFTAR[:-12]),), completes=frozenset(CHANGES["daftar"])
+    ),
+    "waits for a code": State(STRANGER, ((STRANGER, DAFTAR),)),
+    "was sent a code": State(P2, ((STRANGER, DAFTAR),)),
+    "was told of a code's phone": State(P2, ((STRANGER, DAFTAR), (STRANGER, "KODE =code"))),
+    "bound by a code": State(STRANGER, ((STRANGER, DAFTAR), (STRANGER, "KODE =code"))),
+    "asked GANTI HP?": asked("GANTI HO", "ganti_hp"),
+    "asked BUKAN SAYA?": asked("BUKAN SAYO", "bukan_saya"),
+    "asked HAPUS DATA?": asked("hapus data yg lama", "hapus_data"),
+    "asked STOP?": asked("STPO", "stop"),
+    "asked BAHASA?": asked("BAHSA EN", "bahasa"),
+    "asked NOTIF?": asked("NOTFI ON", "notif"),
+    "asked LAPOR?": asked("LAPRO kantor tutup", "lapor"),
+}
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A state as it is before the text."""
+
+    state: State
+    service: bytes
+    at: datetime
+    holds: dict[str, list]
+    codes: tuple[str, ...]
+
+
+class World:
+    def __init__(self, rt: Runtime, clock: Clock) -> None:
+        self.rt, self.clock = rt, clock
+        self._empty = images.taken(rt.service)
+        self._begun: dict[str, Begun] = {}
+
+    def begin(self, name: str) -> Begun:
+        """A phone in that state; its messages of before count for no limit."""
+        if name not in self._begun:
+            self._begun[name] = self._made(STATES[name])
+        begun = self._begun[name]
+        images.put_back(self.rt.service, begun.service)
+        self.clock.now = begun.at
+        self._fresh()
+        return begun
+
+    def say(self, sender: str, text: str) -> Answer:
+        self.clock.moves(seconds=20)
+        sms = IncomingSms("simulator", f"c{next(_references)}", sender, "2757", text)
+        answer = responder.respond(self.rt, sms)
+        assert answer is not None
+        return answer
+
+    def _fresh(self) -> None:
+        self.rt = replace(self.rt, counters=Counters(), random=Random("chance"))
+
+    def _made(self, state: State) -> Begun:
+        images.put_back(self.rt.service, self._empty)
+        self.clock.now = Clock().now
+        self._fresh()
+        sent: list[str] = []
+        for step in state.before:
+            if isinstance(step, timedelta):
+                self.clock.now += step
+                continue
+            sender, text = step
+            answer = self.say(sender, text.replace("=code", sent[-1] if sent else ""))
+            texts = [each.text for each in answer.also]
+            sent += [found for text in texts for found in re.findall(r"KODE ([B-Z]{7})\b", text)]
+        image = images.taken(self.rt.service)
+        return Begun(state, image, self.clock.now, held(self.rt), tuple(sent))
+
+
+def held(rt: Runtime) -> dict[str, list]:
+    """All that may not be changed by chance."""
+    with rt.reading() as tx:
+
+        def rows(*columns: object) -> list:
+            return sorted(map(repr, tx.connection.execute(select(*columns)).all()))
+
+        of_phones = tx.connection.execute(select(phones)).all()
+        bound = (bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash, bindings.c.made_by)
+        bound += (bindings.c.consent, bindings.c.on_file_hash, bindings.c.ended_at)
+        sent = (codes.c.id, codes.c.phone_id, codes.c.nkp_hash, codes.c.wrong_tries)
+        return {
+            "bindings": [*rows(*bound), *rows(past_bindings)],
+            "codes": [
+                *rows(*sent, codes.c.ended_at),
+                *(len(rows(table)) for table in (rejections, wrong_codes)),
+                *rows(freezes.c.nkp_hash, freezes.c.until),
+                *rows(registrations.c.id, registrations.c.phone_id, registrations.c.state),
+            ],
+            "cases": rows(cases.c.number, cases.c.kind, cases.c.phone_id, cases.c.closed_at),
+            "language": sorted(row.id for row in of_phones if row.language != "id"),
+            "stopped": sorted(row.id for row in of_phones if row.stopped_at is not None),
+            "news": sorted(row.id for row in of_phones if row.wants_news),
+        }
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    clock = Clock()
+    environ = {"DATABASE_URL": "sqlite://", "LEDGER_URL": "sqlite://", "SMSGW_SECRET_KEY": KEY}
+    rt = runtime.build(environment.load(environ), now=clock)
+    migrate.upgrade(rt.service, "service")
+    migrate.upgrade(rt.ledger.engine, "ledger")
+    load(rt.ledger.engine, reference_folder())
+    rt.vault.refresh()
+    yield World(rt, clock)
+    rt.close()
+
+
+SENTENCES = [
+    "hp baru sy ga bisa download jmo",
+    "ubah nomor rekening gimana",
+    "salah orang yg dipanggil pas antri tadi",
+    "jangan hapus data saya ya",
+    "notif saldo kok mati",
+    "kok saya ya",
+    "berapa ya?",
+    "makasih ya",
+]
+TRANSCRIPTS = [
+    each.read_text("utf-8") for each in Path(__file__).parents[1].glob("transcripts/*.yaml")
+]
+SPOKEN = sorted({said for text in TRANSCRIPTS for said in re.findall(r'text: "?([^",\n]+)', text)})
+VOCABULARY = sorted({word for said in SPOKEN for word in said.split()})
+ALIASES = sorted({" ".join(way) for ways in WAYS.values() for way in ways})
+ACTING = sorted({" ".join(way) for name in CHANGES for way in WAYS[name]})
+LISTED = sorted(
+    {str(word) for words in (*OWN.values(), DOUBTS, ADDRESSED) for word in words}
+    | {" ".join(phrase) for phrase in PHRASES}
+)
+NUMBERS = ["2757", "2025", P1_NKP, P2_NKP, "3171011708900000", "17-08-1990", "10-10-1992", "0000"]
+MARKS = ["?", "!", ".", "..", ",", "#", "-", ":)", "BCDFGHJ", "=code", "A", "B"]
+
+
+@st.composite
+def slips(draw: st.DrawFn) -> str:
+    """A letter left out, doubled, changed, or two exchanged."""
+    word = draw(st.sampled_from(ACTING))
+    at = draw(st.integers(0, len(word) - 1))
+    other = draw(st.sampled_from("AEIOUNRST"))
+    ways = [
+        word[:at] + word[at + 1 :],
+        word[: at + 1] + word[at:],
+        word[:at] + other + word[at + 1 :],
+        word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
+    ]
+    return draw(st.sampled_from(ways))
+
+
+heads = st.one_of(
+    st.sampled_from(ACTING), st.sampled_from(ACTING), slips(), st.sampled_from(ALIASES)
+)
+fillers = st.sampled_from(sorted(FREE))
+single = st.one_of(
+    *(fillers, fillers, fillers, heads),
+    *map(st.sampled_from, (VOCABULARY, LISTED, NUMBERS, MARKS)),
+)
+few = st.lists(single, max_size=3).map(" ".join)
+sentences = st.sampled_from([*SENTENCES, *SPOKEN])
+texts = st.one_of(
+    sentences,
+    st.tuples(few, heads, few).map(" ".join),
+    st.tuples(st.lists(fillers, max_size=2).map(" ".join), heads, few).map(" ".join),
+    st.tuples(few, sentences, few).map(" ".join),
+    st.lists(single, min_size=1, max_size=6).map(" ".join),
+    st.text(max_size=60),
+)
+cased = st.tuples(texts, st.sampled_from([str, str.lower, str.upper])).map(lambda it: it[1](it[0]))
+
+
+def may_change(state: State, text: str) -> set[str]:
+    said = words_of(text)
+    plain = [name for name in CHANGES if is_said(name, said)]
+    allowed = {part for name in plain for part in CHANGES[name]}
+    if any(list(places(said, phrase)) for phrase in PHRASES):
+        allowed |= CHANGES["stop"]
+    if is_yes(said):
+        allowed |= state.yes
+    if sum(map(str.isdecimal, text)) >= len(P1_NKP):
+        allowed |= state.completes
+    return allowed
+
+
+@given(st.sampled_from(sorted(STATES)), cased)
+@depth.examples(1200)
+def test_nothing_is_changed_by_chance(world: World, name: str, text: str) -> None:
+    begun = world.begin(name)
+    text = text.replace("=code", (*begun.codes, "BCDFGHJ")[0])
+    world.say(begun.state.speaker, text)
+    after = held(world.rt)
+    changed = {part for part in after if after[part] != begun.holds[part]}
+    assert changed <= may_change(begun.state, text), (name, text)
+    if "stopped" in changed and len(after["stopped"]) > len(begun.holds["stopped"]):
+        assert changed == {"stopped"}
+        world.say(begun.state.speaker, "MULAI")
+        assert held(world.rt) == begun.holds
+
+
+PLAIN = [
+    ("never wrote", DAFTAR, "codes"),
+    ("waits for a code", "kode =code pak", "codes bindings"),
+    ("was sent a code", "tolak", "codes"),
+    ("was told of a code's phone", "bukan saya pak", "codes bindings"),
+    ("bound", "ganti hp ya", "bindings"),
+    ("bound", "lapor kantor tutup", "cases"),
+    ("bound", "tolong hapus data", "cases"),
+    ("bound", "notif on 2757", "news"),
+    ("bound", "stop", "stopped"),
+    ("bound", "pak jangan sms lagi ke sini, salah nomor", "stopped"),
+    ("bound, all otherwise", "mulai", "stopped"),
+    ("bound, all otherwise", "bahasa id", "language"),
+    ("asked to agree", "pak ya setuju", "bindings"),
+    ("asked for what lacks", P2_NKP, "codes"),
+    ("asked GANTI HP?", "ya", "bindings"),
+    ("asked HAPUS DATA?", "ya", "cases"),
+    ("asked BUKAN SAYA?", "ya", "bindings"),
+    ("asked STOP?", "ya", "stopped"),
+    ("asked BAHASA?", "ya", "language"),
+    ("asked NOTIF?", "ya", "news"),
+    ("asked LAPOR?", "ya", "cases"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "changes"), PLAIN)
+def test_what_is_plainly_said_changes_just_that(
+    world: World, name: str, text: str, changes: str
+) -> None:
+    """So that the test above is seen to look."""
+    begun = world.begin(name)
+    text = text.replace("=code", (*begun.codes, "")[0])
+    world.say(begun.state.speaker, text)
+    after = held(world.rt)
+    changed = {part for part in after if after[part] != begun.holds[part]}
+    assert changed == set(changes.split())
+    assert changed <= may_change(begun.state, text)
