@@ -42,6 +42,12 @@ class Visitor:
     def get(self, address: str) -> TestResponse:
         return self._seen(self.client.get(address))
 
+    def log_in_once(self, address: str) -> TestResponse:
+        """By an address with its code after #, which browsers do not send."""
+        page, _, code = address.partition("#")
+        self.get(page)
+        return self.submit("/console/login/once", once=code)
+
     def post(self, address: str, /, **values: object) -> TestResponse:
         """With the token of the page before; a redirect is followed."""
         token = TOKEN.search(self.page)
@@ -77,8 +83,7 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     with rt.writing() as tx:
         made = added(tx, role, name or str(role))
         once = operators.invite(tx, made.id, "shell:tests")
-    visitor.get(f"/console/login?once={once}")
-    response = visitor.submit("/console/login/once")
+    response = visitor.log_in_once(f"/console/login/once#{once}")
     assert response.status_code == 200, response.text
     return visitor
 

@@ -153,7 +153,7 @@ class Welcome:
             if self._settings.demo:
                 once = invited(self._settings)
                 base = self._settings.public_url or self._address  # where its cookies are for
-                click.echo(f"Console, lets in once: {base}/console/login?once={once}")
+                click.echo(f"Console, lets in once: {base}/console/login/once#{once}")
                 click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
 
 

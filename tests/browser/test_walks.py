@@ -27,6 +27,7 @@ def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
     once = demo.told if scripts else demo.once(Role.ADMIN, "en")
     with desk(browser, demo, scripts=scripts) as made:
         page = made.log_in(once).page
+        assert "#" not in page.url
         name = page.locator(".who a").inner_text()
         made.open("/console/account")
         page.locator("[name=new]").fill(PASSWORD)

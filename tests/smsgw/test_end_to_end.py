@@ -144,21 +144,22 @@ def test_say_speaks_while_it_runs(service: Service) -> None:
 
 
 def test_the_demonstration_lets_into_its_console_once(service: Service) -> None:
-    told = re.search(rf"{PUBLIC_URL}(/console/login)\?once=(\S+)", service.log.read_text())
+    told = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
     assert told is not None
     address = f"http://127.0.0.1:{service.port}{told[1]}"
     for code in (303, 403):
-        page = requests.get(address, params={"once": told[2]}, timeout=20)
+        page = requests.get(address, timeout=20)
         token = re.search(r'csrf_token" value="([^"]+)"', page.text)
         assert token is not None
         answer = requests.post(
-            f"{address}/once",
+            address,
             data={"csrf_token": token[1], "once": told[2]},
             headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
             allow_redirects=False,
             timeout=20,
         )
         assert answer.status_code == code
+    assert service.log.read_text().count(told[2]) == 1  # no line of the log has it again
 
 
 def test_two_in_one_folder_are_refused(service: Service) -> None:

@@ -50,10 +50,7 @@ def static_file(name: str) -> Response:
 
 @blueprint.get("/login")
 @guard.for_everybody
-def form() -> str | BaseResponse:
-    once = request.args.get("once")
-    if once:
-        return page("login_once.html", once=once)
+def form() -> str:
     return page("login.html", to=_local(request.args.get("to")))
 
 
@@ -82,20 +79,28 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     return _remembered(redirect(to or url_for("console.overview.show"), 303), row.name)
 
 
+@blueprint.get("/login/once")
+@guard.for_everybody
+def once_form() -> str:
+    """The code follows # in the address, which browsers do not send: no log on the way has it."""
+    return page("login_once.html")
+
+
 @blueprint.post("/login/once")
 @guard.for_everybody
 def log_in_once() -> BaseResponse | tuple[str, int]:
     """By POST, so that who only looks at an address does not use it up."""
     rt = guard.rt()
+    code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
-        row = operators.invited(tx, request.form.get("once", ""))
+        row = operators.invited(tx, code)
         before = guard.held()
         held = operators.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
             _speak(tx, row.id)
     if row is None or held is None:
-        error = told("This login was used, or its day is over.")
-        return page("login.html", to="", error=error), 403
+        error = told("This code is wrong, was used, or its day is over.")
+        return page("login_once.html", error=error), 403
     guard.begin(held)
     where = "console.overview.show" if row.password is not None else "console.login.account"
     return _remembered(redirect(url_for(where), 303), row.name)

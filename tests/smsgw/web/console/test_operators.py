@@ -27,7 +27,7 @@ def admin(as_: As) -> Visitor:
 
 
 def invited(admin: Visitor) -> str:
-    found = re.search(r"http://localhost(/console/login\?once=[^<]+)", admin.page)
+    found = re.search(r"http://localhost(/console/login/once#[^<]+)", admin.page)
     assert found is not None
     return found[1]
 
@@ -37,11 +37,10 @@ def test_who_is_added_comes_in_once_by_the_address_that_is_shown(
 ) -> None:
     admin.submit("/console/operators/", name="rina", role="agent")
     newcomer = Visitor(app)
-    newcomer.get(invited(admin))
-    newcomer.submit("/console/login/once")
+    newcomer.log_in_once(invited(admin))
     assert "rina" in newcomer.text
     assert newcomer.get("/console/operators/").status_code == 403
-    assert "once=" not in admin.get("/console/operators/").text
+    assert "/login/once#" not in admin.get("/console/operators/").text
 
 
 @pytest.mark.parametrize("name", ["", "x" * 41, "admin", "ADMIN", "<b>"])
@@ -66,8 +65,7 @@ def test_out_and_in_again(admin: Visitor, as_: As, rt: Runtime, app: Flask) -> N
     admin.submit(f"/console/operators/{number}/enable")
     admin.submit(f"/console/operators/{number}/invite")
     again = Visitor(app)
-    again.get(invited(admin))
-    assert again.submit("/console/login/once").status_code == 200
+    assert again.log_in_once(invited(admin)).status_code == 200
 
 
 @pytest.mark.parametrize(("what", "values"), [("disable", {}), ("role", {"role": "viewer"})])
@@ -91,7 +89,7 @@ def test_who_is_out_gets_no_login(admin: Visitor, as_: As, rt: Runtime) -> None:
     admin.get("/console/operators/")
     admin.submit(f"/console/operators/{number}/disable")
     assert admin.post(f"/console/operators/{number}/invite").status_code == 409
-    assert "once=" not in admin.text
+    assert "/login/once#" not in admin.text
 
 
 def test_somebody_who_is_not_there(admin: Visitor) -> None:
