@@ -158,7 +158,8 @@ def seal(rt: Runtime) -> Head | None:
         try:
             with rt.writing() as tx:
                 last = _seal(tx)
-        except IntegrityError:
+        except IntegrityError:  # or a head that was overwritten: `verify` tells
+            log.warning("audit not sealed: another clock was first")
             return None
     if last is not None:
         log.info("audit sealed", head=str(last))

@@ -83,12 +83,13 @@ class Vault:
         self._lock = Lock()
 
     def refresh(self) -> None:
-        """Learns of keys that were made meanwhile, where that was not done of late."""
+        """Learns of keys that were made meanwhile, where that was not done of late. Whoever holds
+        keys goes on with them where those of the database cannot be read any more."""
         if self._is_fresh():
             return
         with self._lock:
             if not self._is_fresh():
-                self._take(self._load())
+                self._take(self._newest())
 
     def reload(self) -> None:
         self._until = 0.0
@@ -132,6 +133,14 @@ class Vault:
         if self._keys is None:
             raise Unreadable("there are no keys")
         return self._keys
+
+    def _newest(self) -> Keys:
+        try:
+            return self._load()
+        except Unreadable:
+            if self._keys is None:
+                raise
+            return self._keys
 
     def _cipher(self, key: int) -> AESGCMSIV | None:
         self._held()

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 
-from smsgw import freezes, macs
+from smsgw import freezes, keys, macs
 from smsgw.audit import Act
-from smsgw.crypto import Unreadable
+from smsgw.crypto import Unreadable, Wrapper
 from smsgw.macs import Proof
 from smsgw.models import Ciphertext, audit, bindings, freeze_counts, phones, sealed
 from smsgw.models import freezes as _freezes
@@ -35,8 +35,10 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
 )
 
 
-def findings(tx: Transaction) -> Iterator[str]:
-    """Each is kept among the failed checks as well."""
+def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
+    """Each is kept among the failed checks as well. `wrapper`: of the keys in the database."""
+    for key, copy in keys.damaged(tx.connection, wrapper):
+        yield f"data_keys: copy {copy} of key {key} cannot be opened"
     for proof, rows in _PROVEN:
         yield from _not_ours(tx, proof, rows)
     yield from _without_a_record(tx)

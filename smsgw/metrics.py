@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import codes, failed_checks, lanes, logs
+from smsgw import codes, failed_checks, keys, lanes, logs, runtime
 from smsgw.models import (
     UNFINISHED,
     MessageState,
@@ -89,7 +89,7 @@ class _Figures:
             yield from _waiting(tx)
             yield from _sends(tx)
             yield _wrong_codes(tx)
-            yield _failed_checks(tx)
+            yield _failed_checks(self._rt, tx)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
 
@@ -134,13 +134,17 @@ def _wrong_codes(tx: Transaction) -> Metric:
     return GaugeMetricFamily("smsgw_wrong_codes", "Wrong codes of all phones in a day.", count)
 
 
-def _failed_checks(tx: Transaction) -> Metric:
+def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
     failed = GaugeMetricFamily(
         "smsgw_failed_checks",
         "Rows that could not be opened, or were not written by us, in a day.",
         labels=["table"],
     )
-    for table, count in failed_checks.by_table(tx.connection, tx.now - A_DAY).items():
+    by_table = dict(failed_checks.by_table(tx.connection, tx.now - A_DAY))
+    damaged = keys.damaged(tx.connection, runtime.keeper(rt.settings))
+    if damaged:
+        by_table["data_keys"] = len(damaged)
+    for table, count in by_table.items():
         failed.add_metric([table], count)
     return failed
 

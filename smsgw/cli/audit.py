@@ -5,7 +5,7 @@ from itertools import islice
 import click
 
 from smsgw import audit as records
-from smsgw import integrity
+from smsgw import integrity, runtime
 from smsgw.audit import Head, NoHead
 from smsgw.cli.installation import opened
 
@@ -34,9 +34,11 @@ def verify(known: str | None) -> None:
         expected = Head.read(known) if known is not None else None
     except NoHead as error:
         raise click.ClickException(str(error)) from None
-    with opened().reading() as tx:
+    rt = opened()
+    with rt.reading() as tx:
         found = records.verify(tx, expected)
-        findings = [*found.findings, *islice(integrity.findings(tx), records.FINDINGS)]
+        others = integrity.findings(tx, runtime.keeper(rt.settings))
+        findings = [*found.findings, *islice(others, records.FINDINGS)]
     for finding in findings:
         click.echo(finding)
     if found.unsealed:

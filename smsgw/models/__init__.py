@@ -126,6 +126,7 @@ data_keys = Table(
     "data_keys",  # each wrapped by SMSGW_SECRET_KEY; the newest of the data keys seals
     service,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("copy", SmallInteger, primary_key=True, autoincrement=False),
     Column("purpose", String(10), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("made_at", Instant, nullable=False),

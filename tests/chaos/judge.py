@@ -13,6 +13,7 @@ from smsgw.models import (
 )
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import Carrier
+from tests.chaos.damage import Damage
 
 WELL = {"sent", "delivered", "undelivered"}
 
@@ -32,24 +33,35 @@ class Verdict:
     unsettled: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     settled: Counter[str] = field(default_factory=Counter)
+    harmed: int = 0  # messages of phones whose rows were overwritten: nothing is promised of them
 
 
-def is_settled(rt: Runtime) -> bool:
+def is_settled(rt: Runtime, damage: Damage) -> bool:
     """Whether nothing will happen any more by itself."""
+    doubted = (replies.c.state == "unknown") & replies.c.due_at.is_not(None)
+    moving = [
+        select(messages.c.phone_id).where(messages.c.state == "received"),
+        select(replies.c.phone_id).where(replies.c.state.in_(["queued", "sending"])),
+        select(replies.c.phone_id).where(doubted),
+    ]
     with rt.reading() as tx:
-        owed = select(messages.c.id).where(messages.c.state == "received").limit(1)
-        moving = select(replies.c.id).where(replies.c.state.in_(["queued", "sending"])).limit(1)
-        doubted = (replies.c.state == "unknown") & replies.c.due_at.is_not(None)
-        in_doubt = select(replies.c.id).where(doubted).limit(1)
-        return not any(tx.connection.execute(each).first() for each in (owed, moving, in_doubt))
+        phone_ids = {row.phone_id for each in moving for row in tx.connection.execute(each)}
+        return phone_ids <= damage.phone_ids
 
 
-def judge(rt: Runtime, carrier: Carrier) -> Verdict:
-    verdict = Verdict()
+def judge(rt: Runtime, carrier: Carrier, damage: Damage | None = None) -> Verdict:
+    damage, verdict = damage or Damage(), Verdict()
+    whole = messages.c.phone_id.not_in(damage.phone_ids)
     with rt.reading() as tx:
-        stored = {row.carrier_ref: row for row in tx.connection.execute(select(messages))}
-        rows = tx.connection.execute(select(replies).order_by(replies.c.id)).all()
-        tries = tx.connection.execute(select(attempts).order_by(attempts.c.id)).all()
+        stored = {
+            row.carrier_ref: row for row in tx.connection.execute(select(messages).where(whole))
+        }
+        theirs = select(replies).where(replies.c.phone_id.not_in(damage.phone_ids))
+        rows = tx.connection.execute(theirs.order_by(replies.c.id)).all()
+        made = select(attempts).where(attempts.c.reply_id.in_([row.id for row in rows]))
+        tries = tx.connection.execute(made.order_by(attempts.c.id)).all()
+        others = select(messages.c.carrier_ref).where(~whole)
+        harmed = {*tx.connection.execute(others).scalars(), *damage.carrier_refs}
     of_message, of_reply = defaultdict(list), defaultdict(list)
     for row in rows:
         of_message[row.message_id].append(row)
@@ -57,10 +69,9 @@ def judge(rt: Runtime, carrier: Carrier) -> Verdict:
         of_reply[attempt.reply_id].append(attempt)
         verdict.ends[attempt.ending or "open"] += 1
         verdict.settled[attempt.settled or ""] += 1
-    verdict.received = len(stored)
-    verdict.lost += [
-        f"{sid}: acknowledged, not stored" for sid in carrier.acknowledged - set(stored)
-    ]
+    verdict.received, verdict.harmed = len(stored), len(harmed)
+    missing = carrier.acknowledged - set(stored) - harmed
+    verdict.lost += [f"{sid}: acknowledged, not stored" for sid in missing]
     for sid, message in stored.items():
         _judge_message(verdict, sid, message, of_message[message.id])
     for row in rows:

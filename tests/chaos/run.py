@@ -15,6 +15,7 @@ from random import Random
 
 from smsgw.ledger.make import FIRST_NKP
 from tests.chaos.carrier import Carrier
+from tests.chaos.damage import Damage, overwrite
 from tests.chaos.judge import Verdict, is_settled, judge
 from tests.chaos.world import BOUND, World, phone
 
@@ -35,6 +36,7 @@ SAID = [
     "halo apa kabar",
     "makasih",
     "LAPOR kartu saya hilang {number}",
+    "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{nkp}",
 ]
 
 
@@ -48,7 +50,7 @@ class Plan:
     patience: float = 600.0  # seconds for all to settle
     targets: tuple[str, ...] = (
         *("web", "web child", "worker 1", "worker 2", "clock"),
-        *("database", "queue", "queue flushed", "ledger frozen"),
+        *("database", "queue", "queue flushed", "ledger frozen", "rows overwritten"),
     )
 
 
@@ -62,6 +64,8 @@ class Report:
     waits: list[float]
     seconds: float
     metrics: list[str] = field(default_factory=list)  # what each of several askers was told
+    damage: Damage = field(default_factory=Damage)
+    findings: list[str] = field(default_factory=list)  # of `smsgw audit verify`
 
     def p99(self) -> float:
         ordered = sorted(self.waits)
@@ -75,7 +79,12 @@ class Report:
             "kills and restarts": _listed(self.kills),
             "what the carrier did": _listed(self.happened),
             "given up by the carrier before we had stored it": self.given_up,
-            "acknowledged and stored": f"{verdict.received:,}",
+            "rows overwritten, in so many tables": (
+                f"{len(self.damage.tables)}, {len(set(self.damage.tables))}; "
+                f"{len(self.findings)} are named by smsgw audit verify"
+            ),
+            "messages of phones that had such a row": verdict.harmed,
+            "acknowledged and stored, of all others": f"{verdict.received:,}",
             "answered at once / later, when the ledger was back / silent": (
                 f"{verdict.answered:,} / {verdict.answered_later:,} / {verdict.silent:,}"
             ),
@@ -121,7 +130,8 @@ async def run(plan: Plan) -> Report:
         kills: Counter[str] = Counter()
         await asyncio.gather(_load(plan, carrier), _kill(plan, made, kills))
         await _settle(plan, made, carrier)
-        verdict = await asyncio.to_thread(judge, made.rt, carrier)
+        verdict = await asyncio.to_thread(judge, made.rt, carrier, made.damage)
+        findings = await asyncio.to_thread(made.findings)
         told = [await _metrics(carrier) for _ in range(6)]
         await carrier.stop()
     return Report(
@@ -133,6 +143,8 @@ async def run(plan: Plan) -> Report:
         waits=carrier.waits,
         seconds=time.monotonic() - started,
         metrics=told,
+        damage=made.damage,
+        findings=findings,
     )
 
 
@@ -201,6 +213,7 @@ def _strike(made: World, target: str, chance: Random) -> Callable[[], None]:
         "queue": lambda: restart(made.queue),
         "queue flushed": made.flush,
         "ledger frozen": freeze,
+        "rows overwritten": lambda: overwrite(made.rt.service, chance, made.damage),
     }.get(target, lambda: made.processes[target].kill())
 
 
@@ -209,7 +222,7 @@ async def _settle(plan: Plan, made: World, carrier: Carrier) -> None:
     until = time.monotonic() + plan.patience
     while time.monotonic() < until:
         await asyncio.sleep(1)
-        if not carrier.tasks and await asyncio.to_thread(is_settled, made.rt):
+        if not carrier.tasks and await asyncio.to_thread(is_settled, made.rt, made.damage):
             return
 
 

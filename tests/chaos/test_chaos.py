@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -19,13 +20,17 @@ pytestmark = [
 ]
 
 
+ALL = Plan(seed=7, messages=1200, kills=9, rate=60.0, patience=150)
+KILLS = replace(ALL, targets=tuple(each for each in ALL.targets if each != "rows overwritten"))
+
+
 def counted(metrics: str, name: str) -> float:
     """The sum over all labels."""
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (.+)$", metrics, re.M))
 
 
 def test_nothing_is_lost_and_nothing_answered_twice() -> None:
-    report = asyncio.run(run(Plan(seed=7, messages=1200, kills=9, rate=60.0, patience=150)))
+    report = asyncio.run(run(KILLS))
     verdict = report.verdict
     assert sum(report.kills.values()) == 9, report.table()
     assert (verdict.lost, verdict.doubled) == ([], []), report.table()
@@ -40,6 +45,20 @@ def test_nothing_is_lost_and_nothing_answered_twice() -> None:
     replies = verdict.answered + 2 * verdict.answered_later
     assert counted(first, "smsgw_reply_seconds_count") == replies
     assert counted(first, "smsgw_sends_total") == sum(verdict.ends.values())
+
+
+def test_a_row_in_each_table_is_overwritten_and_nothing_else_is_harmed() -> None:
+    """Two times, and then every process starts anew."""
+    targets = ("rows overwritten", "rows overwritten", "web", "worker 1", "worker 2", "clock")
+    plan = Plan(seed=3, messages=300, kills=6, rate=20.0, fault_rate=0, patience=90)
+    report = asyncio.run(run(replace(plan, targets=targets)))
+    verdict, told = report.verdict, report.table() + "\n".join(report.findings)
+    assert (verdict.lost, verdict.doubled) == ([], []), told
+    assert verdict.received == sum((verdict.answered, verdict.answered_later, verdict.silent))
+    assert len(set(report.damage.tables)) >= 15, told
+    assert 0 < verdict.harmed < 0.2 * verdict.received, told
+    for table in ("phones", "bindings", "operators", "sessions", "configurations", "data_keys"):
+        assert any(each.startswith(table) for each in report.findings), told
 
 
 def test_everything_dies_between_the_acknowledgement_and_the_send() -> None:

@@ -11,11 +11,23 @@ from random import Random
 
 from redis import Redis
 
-from smsgw import migrate, registry, runtime, settings
+from smsgw import (
+    document,
+    kept,
+    migrate,
+    operators,
+    publishing,
+    registry,
+    runtime,
+    settings,
+    tasks,
+)
 from smsgw.ledger.load import load, reference_folder
 from smsgw.ledger.make import FIRST_NKP, make
+from smsgw.models.console import Role, TaskKind
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import ACCOUNT, OURS, PUBLIC_URL, TOKEN
+from tests.chaos.damage import Damage
 from tests.servers import Postgres, Queue, die_with_parent, postgres_programs
 from tests.smsgw.test_end_to_end import free_port
 
@@ -107,6 +119,7 @@ class World:
         }
         self.rt = self._prepare()
         self.processes: dict[str, Process] = {}
+        self.damage = Damage()
 
     @property
     def url(self) -> str:
@@ -134,6 +147,13 @@ class World:
         with Redis.from_url(self.queue.url) as client:
             client.flushall()
 
+    def findings(self) -> list[str]:
+        """Of `smsgw audit verify`, one a line."""
+        told = subprocess.run(
+            [BIN / "smsgw", "audit", "verify"], env=self.environ, capture_output=True, text=True
+        )
+        return told.stdout.splitlines()
+
     def stop(self) -> None:
         for process in self.processes.values():
             process.stop()
@@ -153,4 +173,12 @@ class World:
             for number in range(BOUND):
                 known = registry.advance(tx, registry.read(tx, phone(number)))
                 registry.bind(tx, known, str(FIRST_NKP + number), consent="in a test")
+            ani = operators.add(tx, "ani", Role.ADMIN, None, "shell:root")
+            operators.log_in(tx, ani.id, ani.name)
+            for word in ("Telepon", "Panggil"):
+                text = document.shipped().replace("Hubungi", word)
+                publishing.save(tx, text, publishing.begun(tx)[1], ani.actor, "a word")
+                publishing.publish(tx, publishing.begun(tx)[1], ani.actor, "why", by_two=False)
+            kept.keep(tx, "a name", "- phone: a", ani.actor)
+            tasks.make(tx, TaskKind.SEARCH, ani.id, {})
         return rt

@@ -14,8 +14,12 @@ from smsgw import (
     integrity,
     kept,
     macs,
+    metrics,
     operators,
     publishing,
+    registry,
+    rotation,
+    runtime,
     sending,
     tasks,
 )
@@ -25,6 +29,7 @@ from smsgw.models import (
     Ciphertext,
     bindings,
     codes,
+    data_keys,
     freeze_counts,
     freezes,
     phones,
@@ -34,6 +39,7 @@ from smsgw.models import (
 from smsgw.models.console import Role, TaskKind, configurations, sessions
 from smsgw.models.console import operators as people
 from smsgw.runtime import Runtime
+from smsgw.settings import SettingsError
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_operators import added
 from tests.smsgw.test_registration import DAFTAR, code_in, say
@@ -81,7 +87,7 @@ def client(lived: Runtime) -> Iterator[FlaskClient]:
 
 def findings(rt: Runtime) -> list[str]:
     with rt.reading() as tx:
-        return list(integrity.findings(tx))
+        return list(integrity.findings(tx, runtime.keeper(rt.settings)))
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:
@@ -142,6 +148,28 @@ def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None
     told = " ".join(findings(lived))
     assert ("are missing" in told) == (kind != "codes and counts")
     assert ("has no count of freezes" in told) == (kind != "freezes")
+
+
+def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> None:
+    which = data_keys.c.copy == data_keys.c.id + 1  # of key 0 the first, of key 1 the second
+    sql(lived, update(data_keys).where(which).values(wrapped=b"0" * 60))
+    fresh = runtime.build(lived.settings, now=lived.now)
+    assert "Rp" in say(fresh, P1, "SALDO").reply.text
+    told = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
+    assert findings(fresh) == told
+    assert 'table="data_keys"} 2.0' in metrics.text(fresh).decode()
+    rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
+    assert findings(fresh) == []
+    fresh.close()
+
+
+def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Runtime) -> None:
+    before = say(lived, P1, "SALDO").reply.text
+    sql(lived, update(data_keys).values(wrapped=b"0" * 60))
+    lived.vault.reload()
+    assert say(lived, P1, "SALDO").reply.text == before
+    with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
+        registry.check_key(runtime.build(lived.settings))
 
 
 def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:

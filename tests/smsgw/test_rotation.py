@@ -127,5 +127,5 @@ def rotate(rt: Runtime) -> int:
 
 def key_ids(rt: Runtime) -> list[int]:
     with rt.reading() as tx:
-        data = select(data_keys.c.id).where(data_keys.c.purpose == "data")
+        data = select(data_keys.c.id).distinct().where(data_keys.c.purpose == "data")
         return sorted(tx.connection.execute(data).scalars())

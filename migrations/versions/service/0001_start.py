@@ -142,12 +142,13 @@ def _data_keys() -> None:
     op.create_table(
         "data_keys",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("copy", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("purpose", sa.String(length=10), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", Instant, nullable=False),
         sa.Column("retired_at", Instant, nullable=True),
         sa.CheckConstraint("purpose IN ('data', 'hash')", name=op.f("ck_data_keys_purpose")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_keys")),
+        sa.PrimaryKeyConstraint("id", "copy", name=op.f("pk_data_keys")),
     )
 
 
