@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Semaphore
 
 import pytest
-from sqlalchemy import Update, select, update
+from sqlalchemy import Executable, delete, select, update
 from structlog.testing import capture_logs
 
 from smsgw import (
@@ -25,7 +25,16 @@ from smsgw import (
     sending,
 )
 from smsgw.document import KeywordsError
-from smsgw.models import bindings, cases, phones, replies, wrong_codes
+from smsgw.models import (
+    bindings,
+    cases,
+    freeze_counts,
+    pages,
+    phones,
+    questions,
+    replies,
+    wrong_codes,
+)
 from smsgw.models import codes as sent_codes
 from smsgw.models import freezes as frozen
 from smsgw.models.console import Role, configurations, sessions
@@ -305,7 +314,7 @@ def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) 
         assert operators.whose(tx, held) is None
 
 
-def swap_texts(victim: int, own: int) -> list[Update]:
+def swap_texts(victim: int, own: int) -> list[Executable]:
     """The victim's balance becomes what the thief's phone was told last."""
     theirs = select(replies.c.text).where(replies.c.id == victim).scalar_subquery()
     return [update(replies).where(replies.c.id == own).values(text=theirs, binding_id=None)]
@@ -346,6 +355,88 @@ def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -
     assert say(rt, sender, "SALDO").verdict.outcome == "not_registered"
 
 
+@pytest.mark.parametrize("kind", ["deleted", "deleted with its count", "over", "ended", "copied"])
+def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    p1 = freeze_counts.alias()  # of somebody who was never frozen
+    other = select(p1.c.mac).where(p1.c.freezes == 0).scalar_subquery()
+    statements = {
+        "deleted": [delete(frozen)],
+        "deleted with its count": [delete(frozen), delete(freeze_counts)],
+        "over": [update(frozen).values(until=frozen.c.at)],
+        "ended": [update(frozen).values(ended_at=frozen.c.at)],
+        "copied": [
+            delete(frozen),
+            update(freeze_counts).where(freeze_counts.c.freezes > 0).values(freezes=0, mac=other),
+        ],
+    }
+    sql(rt, *statements[kind])
+    assert say(rt, SOMEBODY[0], DAFTAR).also == ()
+    with rt.writing() as tx:
+        registrations.looked(tx, 1, "operator:ani")
+    with pytest.raises(officers.Frozen):
+        officers.accept(rt, 1, "operator:ani", "KTP seen")
+
+
+def test_an_officer_ends_what_the_database_lost(rt: Runtime) -> None:
+    """From then on it is counted anew."""
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    sql(rt, delete(frozen), delete(freeze_counts))
+    with rt.writing() as tx:
+        (held,) = freezes.frozen(tx, 10)
+        assert (held.nkp, held.at) == (P2_NKP, None)
+        assert freezes.end(tx, held.key) is not None
+    assert len(say(rt, SOMEBODY[0], DAFTAR).also) == 1
+
+
+def phone_ids(rt: Runtime, *numbers: str) -> list[int]:
+    with rt.reading() as tx:
+        found = tx.connection.execute(select(phones.c.hash, phones.c.id))
+        ids = {row.hash: row.id for row in found}
+        return [ids[tx.vault.hash(number, "phone")] for number in numbers]
+
+
+def test_who_writes_to_the_database_alone_answers_nobody_elses_question(rt: Runtime) -> None:
+    say(rt, STRANGER, "KONTAK")
+    say(rt, P2, f"SALDO {P2_NKP}")
+    (thief,) = phone_ids(rt, STRANGER)
+    sql(rt, update(questions).values(phone_id=thief))
+    say(rt, STRANGER, "YA")
+    assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
+
+
+def test_who_writes_to_the_database_alone_is_shown_nobody_elses_pages(rt: Runtime) -> None:
+    say(rt, STRANGER, "KONTAK")
+    assert "LANJUT" in say(rt, P1, "BANTUAN").reply.text
+    (thief,) = phone_ids(rt, STRANGER)
+    sql(rt, update(pages).values(phone_id=thief))
+    assert say(rt, STRANGER, "LANJUT").verdict.outcome == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["repeated", "moved", "renumbered"])
+def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, kind: str) -> None:
+    say(rt, STRANGER, "KONTAK")
+    assert "Rp" in say(rt, P1, "SALDO").reply.text
+    thief, victim = phone_ids(rt, STRANGER, P1)
+    mine, theirs = phones.c.id == thief, phones.c.id == victim
+    other = phones.alias()
+    number = select(other.c.number).where(other.c.id == thief).scalar_subquery()
+    last = select(other.c.last_reply_id).where(other.c.id == victim).scalar_subquery()
+    statement = {
+        "repeated": update(phones).where(mine).values(last_reply_id=last),
+        "moved": update(replies).where(replies.c.phone_id == victim).values(phone_id=thief),
+        "renumbered": update(phones).where(theirs).values(number=number),
+    }[kind]
+    sql(rt, statement)
+    if kind == "repeated":
+        assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
+    else:
+        sending.drain(rt, *LANE)
+        assert states(rt)[1] == ("refused", "unreadable")
+
+
 def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
     ani, viewer = added(rt, "ani"), added(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
@@ -384,7 +475,7 @@ def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None
     fresh.close()
 
 
-def sql(rt: Runtime, *statements: Update) -> None:
+def sql(rt: Runtime, *statements: Executable) -> None:
     with rt.service.begin() as connection:
         for statement in statements:
             connection.execute(statement)
