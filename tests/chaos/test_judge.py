@@ -10,6 +10,7 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.models import attempts, messages, replies
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import Carrier
+from tests.chaos.damage import Damage
 from tests.chaos.judge import is_settled, judge
 from tests.conftest import P1, Clock
 
@@ -41,7 +42,7 @@ def last_attempt(rt: Runtime) -> int:
 def test_all_is_well(rt: Runtime, sent: Carrier) -> None:
     verdict = judge(rt, sent)
     assert (verdict.lost, verdict.doubled, verdict.answered) == ([], [], 2)
-    assert is_settled(rt)
+    assert is_settled(rt, Damage())
 
 
 def test_acknowledged_and_not_stored(rt: Runtime, sent: Carrier) -> None:
@@ -72,4 +73,4 @@ def test_not_answered(rt: Runtime, sent: Carrier, state: str) -> None:
     with rt.writing() as tx:
         tx.connection.execute(update(messages).values(state=state))
     assert len(judge(rt, sent).lost) == 2
-    assert is_settled(rt) is (state == "failed")
+    assert is_settled(rt, Damage()) is (state == "failed")
