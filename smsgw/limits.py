@@ -5,8 +5,8 @@ keyed hash here. What guards identities is counted in the database (see guesses)
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -40,6 +40,7 @@ COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 COUNTS_KEPT = 50_000  # in one process's memory; a phone has some five
 ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
 SPENDING_KEPT = timedelta(days=2)
+EVERYWHERE = "all"  # beside the calling codes
 PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
 TOLD_EVERY = 60.0  # seconds between two alarms of one process
 
@@ -50,26 +51,36 @@ class Candidate:
 
     message: str  # the carrier's name of it: however often it is delivered, it counts once
     phone: str
+    code: str  # the phone's calling code
     words: str  # of its normal form
     shape: str  # of its normal form with every digit the same
     at: datetime
     day: date  # where the scheme is
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Most segments of replies a day; None where there is no limit."""
+
+    everywhere: int | None = None
+    code: int | None = None  # to phones of the calling code of who asks
+
+
 class Gate:
     """Says whether one message is answered. Each limit is asked once, however often the answer is
     decided anew."""
 
-    def __init__(self, counters: "Counters", candidate: Candidate, budget: int | None) -> None:
+    def __init__(self, counters: "Counters", candidate: Candidate, budget: Budget) -> None:
         self._counters = counters
         self._candidate = candidate
-        self._budget = budget  # segments a day
+        self._budget = budget
         self._told: dict[str, bool] = {}
 
     def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
         """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
         phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
-        if self._budget is not None and self._counters.is_spent(self._candidate.day, self._budget):
+        day, code = self._candidate.day, self._candidate.code
+        if self._budget != Budget() and self._counters.is_spent(day, code, self._budget):
             return "throttled"
         explains = outcome in PASSIVE_OUTCOMES and keyword not in COUNTED_ELSEWHERE
         if explains and not self._take(f"same:{phone}:{words}", SAME):
@@ -123,8 +134,9 @@ class Counters:
         self._asks_at = 0.0
         self._script: str | None = None
         self._buckets: OrderedDict[str, InMemoryBucket] = OrderedDict()
-        self._spent: dict[str, int] = {}
+        self._spent: tuple[date | None, Counter[str]] = None, Counter()
         self._told_at = -TOLD_EVERY
+        self._told_of: set[tuple[date, str]] = set()
         self._begun: dict[str, Event] = {}
         self._lock = Lock()
 
@@ -193,41 +205,64 @@ class Counters:
             bucket = self._buckets.get(key)
             return bucket is not None and bucket.count() >= most
 
-    def spend(self, day: date, segments: int) -> None:
-        key = f"segments:{day:%y%m%d}"
+    def spend(self, day: date, by_code: Mapping[str, int]) -> None:
+        """Segments to phones of each calling code."""
+        added = {**by_code, EVERYWHERE: sum(by_code.values())}
         redis = self._reachable()
         if redis is not None:
             try:
                 pipeline = redis.pipeline()
-                pipeline.incrby(key, segments)
-                pipeline.expire(key, SPENDING_KEPT)
+                for code, segments in added.items():
+                    pipeline.hincrby(_spending(day), code, segments)
+                pipeline.expire(_spending(day), SPENDING_KEPT)
                 pipeline.execute()
             except RedisError as error:
                 self._left_alone(error)
             else:
                 return
         with self._lock:
-            self._spent = {key: self._spent.get(key, 0) + segments}
+            of, before = self._spent
+            self._spent = day, Counter(before if of == day else {}) + Counter(added)
 
-    def spent(self, day: date) -> int:
-        """Segments of that day's replies, so far."""
-        key = f"segments:{day:%y%m%d}"
+    def spending(self, day: date) -> Mapping[str, int]:
+        """Segments of that day's replies so far, EVERYWHERE and by calling code."""
         redis = self._reachable()
         if redis is not None:
             try:
-                return int(redis.get(key) or 0)
+                found = redis.hgetall(_spending(day)).items()
+                return {_text(name): int(segments) for name, segments in found}
             except RedisError as error:
                 self._left_alone(error)
-        return self._spent.get(key, 0)
+        of, here = self._spent
+        return here if of == day else {}
 
-    def is_spent(self, day: date, budget: int) -> bool:
-        """Tells of it, since somebody has to decide: nobody is answered until the day is over."""
-        if self.spent(day) < budget:
-            return False
+    def spent(self, day: date) -> int:
+        """Segments of all that day's replies, so far."""
+        return self.spending(day).get(EVERYWHERE, 0)
+
+    def is_spent(self, day: date, code: str, budget: Budget) -> bool:
+        """Tells of it, since somebody has to decide: nobody is answered, or nobody of that calling
+        code, until the day is over."""
+        spending = self.spending(day)
+        if budget.everywhere is not None and spending.get(EVERYWHERE, 0) >= budget.everywhere:
+            self._tell_of_the_day()
+            return True
+        if budget.code is not None and spending.get(code, 0) >= budget.code:
+            self._tell_of_a_code(day, code)
+            return True
+        return False
+
+    def _tell_of_the_day(self) -> None:
         if time.monotonic() - self._told_at >= TOLD_EVERY:
             self._told_at = time.monotonic()
             log.error("the day's segments are spent: messages are stored and not answered")
-        return True
+
+    def _tell_of_a_code(self, day: date, code: str) -> None:
+        with self._lock:
+            is_told = (day, code) in self._told_of
+            self._told_of = {each for each in self._told_of if each[0] == day} | {(day, code)}
+        if not is_told:
+            log.error("a calling code's segments are spent: it is not answered today", code=code)
 
     def _reachable(self) -> Redis | None:
         return self._redis if time.monotonic() >= self._asks_at else None
@@ -262,6 +297,14 @@ class _Forgetting:
         pipeline.evalsha(script, keys, key, now, *rest)  # type: ignore[arg-type]
         pipeline.pexpire(key, self._longest)
         return pipeline.execute()[1]
+
+
+def _spending(day: date) -> str:
+    return f"spent:{day:%y%m%d}"
+
+
+def _text(name: bytes | str) -> str:
+    return name if isinstance(name, str) else name.decode()
 
 
 def _member(name: str) -> str:

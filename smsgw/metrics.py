@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
 from smsgw import codes, failed_checks, keys, lanes, logs, runtime
+from smsgw.limits import EVERYWHERE
 from smsgw.models import (
     UNFINISHED,
     MessageState,
@@ -29,6 +30,7 @@ from smsgw.models import (
     replies,
 )
 from smsgw.runtime import Runtime, Transaction
+from smsgw.settings import ALL_OTHERS
 
 log = logs.get(__name__)
 
@@ -92,6 +94,7 @@ class _Figures:
             yield _failed_checks(self._rt, tx)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
+        yield from _budgets_by_code(self._rt)
 
 
 def _messages(tx: Transaction) -> Iterator[Metric]:
@@ -245,3 +248,26 @@ def _budget(rt: Runtime) -> Iterator[Metric]:
     spent = rt.counters.spent(rt.today)
     yield GaugeMetricFamily("smsgw_budget_segments", "Segments that a day may cost.", most)
     yield GaugeMetricFamily("smsgw_budget_spent_segments", "Segments it has cost.", spent)
+
+
+def _budgets_by_code(rt: Runtime) -> Iterator[Metric]:
+    """The same of each calling code that is limited: of those named in the setting, and of others
+    once they have cost something."""
+    by_code = rt.settings.daily_segments_by_code
+    if not by_code:
+        return
+    limit = GaugeMetricFamily(
+        "smsgw_code_budget_segments",
+        "Segments that a calling code may cost a day.",
+        labels=["code"],
+    )
+    spent = GaugeMetricFamily(
+        "smsgw_code_budget_spent_segments", "Segments it has cost.", labels=["code"]
+    )
+    spending = rt.counters.spending(rt.today)
+    for code in sorted((by_code.keys() | spending.keys()) - {ALL_OTHERS, EVERYWHERE}):
+        most = rt.settings.daily_segments_of(code)
+        if most is not None:
+            limit.add_metric([code], most)
+            spent.add_metric([code], spending.get(code, 0))
+    yield from (limit, spent)

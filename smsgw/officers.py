@@ -245,7 +245,7 @@ def _answered(
 
 
 def _spent(rt: Runtime, sent: list[Outgoing]) -> list[Outgoing]:
-    rt.spend(sum(gsm7.count(each.text).segments for each in sent))
+    rt.spend((each.recipient, each.text) for each in sent)
     return sent
 
 

@@ -59,11 +59,11 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
     with rt.writing() as tx:
         row = _reply(tx, reply_id, is_locked=True)
         _check(rt, tx, row)
-        _send(rt, tx, row)
+        sent = _send(rt, tx, row)
         detail = f"reply {reply_id}: {reason}"
         about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": nkp}
         audit.note(tx, Act.RESENT, actor, detail=detail, **about)
-    rt.spend(row.segments)
+    rt.spend([sent])
     return Resent(row.carrier, row.lane)
 
 
@@ -133,8 +133,8 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
         raise NotResent(Refusal.NUMBER_CHANGED)
 
 
-def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
-    """Raises NotResent."""
+def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
+    """The phone's number, and the text that goes to it. Raises NotResent."""
     lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
     text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
     number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
@@ -143,7 +143,7 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     if row.state == ReplyState.UNKNOWN:
         if not unknowns.decide(tx, row.id, resend_for=lasts):
             raise NotResent(Refusal.SETTLED)
-        return
+        return number, text
     outbox.add(
         tx,
         Draft(
@@ -154,3 +154,4 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
             wording=row.wording,
         ),
     )
+    return number, text

@@ -55,7 +55,7 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.crypto import Unreadable
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
-from smsgw.limits import Gate
+from smsgw.limits import Budget, Gate
 from smsgw.models import Priority, ReplyState
 from smsgw.registry import Known, Named
 from smsgw.runtime import Outrun, Runtime, Transaction
@@ -380,16 +380,19 @@ def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
 
 def _gate(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
     words, shape = normal, re.sub(r"[0-9]", "0", normal)
-    now = rt.now()
+    now, number = rt.now(), phone.e164(sms.sender)
+    code = phone.calling_code(number) if number else ""
     candidate = limits.Candidate(
         message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
-        phone=_short_hash(rt, phone.e164(sms.sender) or sms.sender),
+        phone=_short_hash(rt, number or sms.sender),
+        code=code,
         words=_short_hash(rt, words),
         shape=_short_hash(rt, shape),
         at=now,
         day=now.astimezone(rt.settings.zone).date(),
     )
-    return Gate(rt.counters, candidate, rt.settings.daily_segments)
+    budget = Budget(rt.settings.daily_segments, rt.settings.daily_segments_of(code))
+    return Gate(rt.counters, candidate, budget)
 
 
 def _short_hash(rt: Runtime, text: str) -> str:
@@ -398,9 +401,7 @@ def _short_hash(rt: Runtime, text: str) -> str:
 
 def _spend(rt: Runtime, answer: Answer) -> None:
     sent = (answer.reply, *answer.also) if answer.reply else answer.also
-    segments = sum(gsm7.count(each.text).segments for each in sent)
-    if segments:
-        rt.spend(segments)
+    rt.spend((each.recipient, each.text) for each in sent)
 
 
 def _tell(sms: IncomingSms, answer: Answer, seconds: float) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from handlers.question import CaseKind, Verbatim
-from smsgw import audit, cases, gsm7, logs, outbox, registrations, registry, unknowns
+from smsgw import audit, cases, logs, outbox, registrations, registry, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
@@ -141,7 +141,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
             ),
         )
         audit.note(tx, Act.ERASED, actor, phone_id=case.phone_id, detail=number)
-    rt.spend(gsm7.count(text).segments)
+    rt.spend([(phone, text)])
 
 
 def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import carriers, embedded, failed_checks, keys, logs, macs, overdue
+from smsgw import carriers, embedded, failed_checks, gsm7, keys, logs, macs, overdue, phone
 from smsgw.carriers.base import Carrier
 from smsgw.crypto import Part, Unreadable, Vault, Wrapper
 from smsgw.failed_checks import FailedCheck
@@ -150,10 +151,15 @@ class Runtime:
         """The carrier of messages that nobody asked for."""
         return self.carriers[self.settings.carriers[0]]
 
-    def spend(self, segments: int) -> None:
-        """Of what the day may cost; after the commit that sends them."""
-        if self.settings.daily_segments is not None:
-            self.counters.spend(self.today, segments)
+    def spend(self, sent: Iterable[tuple[str, str]]) -> None:
+        """Of what the day may cost, texts to E.164 numbers; after the commit that sends them."""
+        if not self.settings.limits_spending:
+            return
+        by_code = Counter[str]()
+        for number, text in sent:
+            by_code[phone.calling_code(number)] += gsm7.count(text).segments
+        if by_code:
+            self.counters.spend(self.today, by_code)
 
     def close(self) -> None:
         self.service.dispose()

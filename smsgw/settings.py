@@ -30,6 +30,8 @@ CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
 LONGEST_VALIDITY = 600  # minutes; more than carriers keep an SMS
 LONGEST_RETENTION = 3650  # days
 LONGEST_WAIT = 240  # hours
+ALL_OTHERS = "*"  # each calling code that is not named, by itself
+A_CODES_SEGMENTS = r"\+?([0-9]{1,3}|\*) *= *([0-9]{1,9})"  # 60=500
 SHORTEST_SECRET = 32  # characters
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
@@ -126,6 +128,11 @@ class Settings(BaseModel):
         "most segments of replies a day; then messages are stored and not answered",
         ge=1,
     )
+    daily_segments_by_code: Mapping[str, int] = _env(
+        "SMSGW_DAILY_SEGMENTS_BY_CODE",
+        {},
+        "the same by calling code, such as 62=20000,60=500,*=100; * is each other code by itself",
+    )
     publish_by_two: bool = _env(
         "SMSGW_PUBLISH_BY_TWO", False, "who drafted keywords may not be who publishes them"
     )
@@ -220,6 +227,27 @@ class Settings(BaseModel):
             raise ValueError(f"has a rate that is not from {SLOWEST} to {FASTEST:g} a second")
         return rates
 
+    @field_validator("daily_segments_by_code", mode="before")
+    @classmethod
+    def _segments_by_code(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        pairs = [re.fullmatch(A_CODES_SEGMENTS, part, re.ASCII) for part in parts]
+        read = [(pair[1], int(pair[2])) for pair in pairs if pair]
+        if not read or len(read) < len(parts):
+            raise ValueError(
+                "is a list of calling codes and segments a day, such as 62=20000,60=500,*=100"
+            )
+        for code, segments in read:
+            if code not in CALLING_CODES | {ALL_OTHERS}:
+                raise ValueError(f"has {code}, which is no calling code")
+            if segments < 1:
+                raise ValueError(f"has no segments for {code}; give it 1 or more")
+        if len(dict(read)) < len(read):
+            raise ValueError("has a calling code twice")
+        return dict(read)
+
     @field_validator("secret_key", "old_secret_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
@@ -312,6 +340,16 @@ class Settings(BaseModel):
         if value and not (parts.scheme in {"http", "https"} and parts.hostname and is_port):
             raise ValueError("is no address such as https://sms.example.org")
         return value.rstrip("/") if value else None
+
+    @property
+    def limits_spending(self) -> bool:
+        """Whether a day has a budget, for all or for a calling code."""
+        return self.daily_segments is not None or bool(self.daily_segments_by_code)
+
+    def daily_segments_of(self, code: str) -> int | None:
+        """Most segments a day to phones of a calling code; None where there is no limit."""
+        by_code = self.daily_segments_by_code
+        return by_code.get(code, by_code.get(ALL_OTHERS))
 
     @property
     def is_sqlite(self) -> bool:
@@ -435,7 +473,7 @@ def _shown(value: object, name: str | None = None) -> str:
         case tuple():
             return ",".join(_shown(part) for part in value)
         case Mapping():
-            return ",".join(f"{name}={number:g}" for name, number in value.items())
+            return ",".join(f"{name}={_plain(number)}" for name, number in value.items())
         case timedelta() if name == "SMSGW_RETENTION_DAYS":
             return f"{value.days}"
         case timedelta():
@@ -446,3 +484,7 @@ def _shown(value: object, name: str | None = None) -> str:
     parts = urlsplit(text)
     shown = text.replace(f":{parts.password}@", ":********@") if parts.password else text
     return re.sub(r"(?i)\b((?:pass|pwd|secret|token)\w*=)[^&#]*", r"\1********", shown)
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"

@@ -29,6 +29,19 @@ def test_lists_and_addresses_are_read() -> None:
     assert [token.get_secret_value() for token in made.twilio_auth_tokens] == ["new", "old"]
 
 
+def test_segments_by_calling_code_are_read() -> None:
+    made = settings.load({"SMSGW_DAILY_SEGMENTS_BY_CODE": "62=20000000, +60 = 500,*=100,"})
+    limits = [made.daily_segments_of(code) for code in ("62", "60", "65")]
+    assert limits == [20_000_000, 500, 100]
+    shown = {name: value for name, value, _ in settings.rows(made)}
+    assert shown["SMSGW_DAILY_SEGMENTS_BY_CODE"] == "62=20000000,60=500,*=100"
+
+
+def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
+    made = settings.load({"SMSGW_DAILY_SEGMENTS_BY_CODE": "60=500"})
+    assert made.daily_segments_of("62") is None
+
+
 @pytest.mark.parametrize(
     ("environ", "named"),
     [
@@ -54,6 +67,23 @@ def test_lists_and_addresses_are_read() -> None:
             ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SMSGW_PUBLIC_URL", "TWILIO_FROM"],
         ),
         (TWILIO | {"SMSGW_DEMO": "1"}, ["SMSGW_DEMO"]),
+        ({"SMSGW_DAILY_SEGMENTS": "0"}, ["SMSGW_DAILY_SEGMENTS"]),
+        *(
+            ({"SMSGW_DAILY_SEGMENTS_BY_CODE": value}, [f"SMSGW_DAILY_SEGMENTS_BY_CODE: {fault}"])
+            for value, fault in {
+                "100": "is a list",
+                ",": "is a list",
+                "62=": "is a list",
+                "62=1e9": "is a list",
+                "62=5;60=5": "is a list",
+                "62=-5": "is a list",
+                "62=5,999=5": "has 999, which is no calling code",
+                "062=5": "has 062, which is no calling code",
+                "62=5,60=0": "has no segments for 60",
+                "62=5,+62=6": "has a calling code twice",
+                "*=5,*=5": "has a calling code twice",
+            }.items()
+        ),
     ],
 )
 def test_every_fault_is_told_at_once_without_the_secret(

@@ -20,6 +20,7 @@ from smsgw.models import attempts, messages, replies
 from smsgw.runtime import Runtime, engine
 from tests.conftest import Clock
 from tests.smsgw.test_jobs import LANE, Failing, burst, receive, with_carrier
+from tests.smsgw.test_responder import say
 
 ROOT = Path(__file__).parents[3]
 NAME = re.compile(r"\bsmsgw_\w+")
@@ -139,7 +140,8 @@ def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
 def test_alerts_and_dashboard_speak_of_figures_that_exist(
     rt: Runtime, environ: dict[str, str]
 ) -> None:
-    limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
+    budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
+    limited = replace(rt, settings=settings.load(environ | budgets))
     with create_app(limited).test_client() as client:
         told = client.get("/metrics").text
     known = {family.name for family in families(told)}
@@ -175,3 +177,36 @@ def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock
         told = figures(client)
     assert told["smsgw_budget_segments",] == 10
     assert told["smsgw_budget_spent_segments",] == 2
+    assert not any(name.startswith("smsgw_code_budget") for name, *_ in told)
+
+
+def test_what_a_calling_code_has_cost_is_told(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    """Of those that are named, and of others once they have cost something."""
+    budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9,60=5,*=3"}
+    limited = replace(rt, settings=settings.load(environ | budgets))
+    receive(limited, clock, 2)
+    say(limited, "+6581234500", "KONTAK")
+    with create_app(limited).test_client() as client:
+        told = figures(client)
+    codes = {key: value for key, value in told.items() if "budget" in key[0]}
+    assert codes == {
+        ("smsgw_code_budget_segments", "60"): 5,
+        ("smsgw_code_budget_segments", "62"): 9,
+        ("smsgw_code_budget_segments", "65"): 3,
+        ("smsgw_code_budget_spent_segments", "60"): 0,
+        ("smsgw_code_budget_spent_segments", "62"): 2,
+        ("smsgw_code_budget_spent_segments", "65"): 1,
+    }
+
+
+def test_a_code_without_a_limit_is_not_told(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "60=5"}
+    limited = replace(rt, settings=settings.load(environ | budgets))
+    receive(limited, clock)
+    with create_app(limited).test_client() as client:
+        told = figures(client)
+    assert {key[1:] for key in told if "budget" in key[0]} == {("60",)}
