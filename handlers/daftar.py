@@ -1,5 +1,6 @@
 """DAFTAR SALDO#3171…#BUDI SANTOSO#17-08-1990#1901…: ask that this phone may read a balance."""
 
+from dataclasses import replace
 from datetime import date
 
 from handlers.disclosure import ask, guess, is_on_file, not_linked
@@ -14,6 +15,7 @@ from handlers.question import (
     Register,
     Reply,
     SendCode,
+    WrongNkp,
 )
 
 WORDINGS = {"pending": (), "already": ("nkp",)}
@@ -27,7 +29,7 @@ def answer(question: Question) -> Reply:
     if not is_on_file(participant, question.caller):
         return _pending(question, participant)
     if participant is None or not _matches(question, participant):
-        return not_linked(_guess(question))
+        return not_linked(_guess(question, participant))
     return ask(nkp)
 
 
@@ -37,7 +39,7 @@ def _pending(question: Question, participant: Participant | None) -> Reply:
     Each counts as a try: a lock that fell on mismatches alone would tell which were none. And each
     is kept for an officer, who may find what no rule does.
     """
-    changes: list[Change] = [_guess(question), Register(_given(question))]
+    changes: list[Change] = [_guess(question, participant), Register(_given(question))]
     if participant is not None and participant.phone and _matches(question, participant):
         changes.append(SendCode(participant.nkp, participant.phone))
     return Reply(Outcome.PENDING, "daftar.pending", changes=tuple(changes))
@@ -60,8 +62,9 @@ def _given(question: Question) -> Given:
     )
 
 
-def _guess(question: Question) -> Guess:
+def _guess(question: Question, participant: Participant | None) -> Guess:
     """With the NKP alone as what counts, a birth date could be found by trying."""
-    identities = guess(question.nkp, question.nik)
+    wrong = WrongNkp(question.nkp or "", is_issued=participant is not None)
+    identities = guess(question.nkp, question.nik, wrong=wrong)
     combination = f"{identities.combination} {question.field('birth_date')}"
-    return Guess(combination, identities.parts)
+    return replace(identities, combination=combination)

@@ -18,6 +18,7 @@ from handlers.question import (
     Question,
     Reply,
     Verbatim,
+    WrongNkp,
 )
 
 WORDINGS = {
@@ -63,10 +64,10 @@ def not_linked(guess: Guess) -> Reply:
     return Reply(Outcome.NOT_LINKED, "disclosure.not_linked", changes=(guess,))
 
 
-def guess(*parts: object) -> Guess:
+def guess(*parts: object, wrong: WrongNkp | None = None) -> Guess:
     """Every part is an identity of its own; together they are one try."""
     named = tuple(str(part) for part in parts if part is not None)
-    return Guess(" ".join(named), named)
+    return Guess(" ".join(named), named, wrong)
 
 
 def locked(question: Question) -> Reply | None:

@@ -26,6 +26,7 @@ from handlers.question import (
     Unbind,
     Value,
     WrongIdentity,
+    WrongNkp,
 )
 
 WORDINGS = {
@@ -85,9 +86,11 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
         is_new = participant.nkp not in caller.former
         if is_new and disclosure.is_on_file(participant, caller):
             return disclosure.ask(participant.nkp)
+    wrong = WrongNkp(question.nkp, is_issued=bool(held)) if question.nkp else None
     if not caller.nkps:
-        return disclosure.not_registered(question)
-    return disclosure.not_linked(disclosure.guess(question.nkp or question.nik))
+        reply = disclosure.not_registered(question)
+        return replace(reply, changes=(wrong,)) if wrong else reply
+    return disclosure.not_linked(disclosure.guess(question.nkp or question.nik, wrong=wrong))
 
 
 def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:

@@ -314,12 +314,22 @@ class WrongIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongNkp:
+    """An NKP was named that is not linked to this phone. By itself it is no try: a phone that is
+    bound to nobody is told nothing of it. `is_issued`: the ledger knows it."""
+
+    nkp: str
+    is_issued: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Guess:
     """Identities were named that are not linked to this phone: `combination` is what counts as one
-    try, `parts` are counted over all phones."""
+    try, `parts` are counted over all phones. `wrong`: the NKP among them."""
 
     combination: str
     parts: tuple[str, ...] = ()
+    wrong: WrongNkp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +382,7 @@ Change = (
     | Register
     | WrongCode
     | WrongIdentity
+    | WrongNkp
     | Guess
     | Stop
     | Resume

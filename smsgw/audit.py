@@ -70,6 +70,7 @@ class Act(StrEnum):
     ERASED = "erased"
     LEDGER_LOADED = "ledger loaded"
     LEDGER_MADE = "ledger made"
+    DECOYS_CHANGED = "decoys changed"
     OPERATOR_ADDED = "operator added"
     PASSWORD_SET = "password set"  # noqa: S105, nobody's password
     ROLE_SET = "role set"

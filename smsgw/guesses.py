@@ -4,16 +4,33 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+)
 
-from handlers.question import Guess
+from handlers.question import Guess, WrongNkp
 from smsgw import logs
-from smsgw.models import guesses, named, phones
+from smsgw.models import DECOY_NAMED, decoys, guesses, named, phones
 from smsgw.runtime import Transaction
 
 GUESSES_ALLOWED = 3
 GUESSES_COUNT_FOR = timedelta(hours=24)
 MANY_PHONES = 3  # that name one identity within a day: somebody tries it from several
+# Decoys that one phone names within a day, and phones that name any: more than slips of typing do.
+DECOYS_OF_A_PHONE, DECOY_PHONES = 2, 10
+NO_HASH = b""  # of no NKP
 
 log = logs.get(__name__)
 
@@ -78,7 +95,30 @@ def add(tx: Transaction, phone_id: int, guess: Guess) -> None:
     }
     _put(tx, guesses, row)
     for identity in guess.parts:
-        _watch(tx, phone_id, identity)
+        is_nkp = guess.wrong is not None and guess.wrong.nkp == identity
+        _watch(tx, phone_id, identity, guess.wrong if is_nkp else None)
+    if guess.wrong is not None:
+        _tell_of_decoys(tx, phone_id, guess.wrong)
+
+
+def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
+    """What is no try is kept where it is a decoy. The same statements where it is not."""
+    decoy, name = _decoy(tx, wrong), tx.vault.hash(wrong.nkp, "named")
+    same = (named.c.phone_id == phone_id) & (named.c.identity_hash == name)
+    tx.connection.execute(delete(named).where(same, exists(decoy)))
+    values = {named.c.phone_id: phone_id, named.c.identity_hash: name, named.c.at: tx.now}
+    row = [literal(value, column.type) for column, value in values.items()]
+    kept = decoy.with_only_columns(*row, true())
+    tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], kept))
+    _tell_of_decoys(tx, phone_id, wrong)
+
+
+def decoys_named(tx: Transaction) -> tuple[int, int]:
+    """Within a day: the most that one phone named, and how many phones named any."""
+    each = _decoys_named(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
+    most = select(func.coalesce(func.max(each.c.numbers), 0), func.count()).select_from(each)
+    numbers, phones_ = tx.connection.execute(most).one()
+    return int(numbers), int(phones_)
 
 
 def _put(tx: Transaction, table: Table, row: dict[str, object]) -> None:
@@ -87,13 +127,14 @@ def _put(tx: Transaction, table: Table, row: dict[str, object]) -> None:
     tx.connection.execute(insert(table).values(row))
 
 
-def _watch(tx: Transaction, phone_id: int, identity: str) -> None:
+def _watch(tx: Transaction, phone_id: int, identity: str, wrong: WrongNkp | None) -> None:
     """Counts who names one identity, over all phones, and tells of what looks like a search."""
     since = tx.now - GUESSES_COUNT_FOR
     row: dict[str, object] = {
         "phone_id": phone_id,
         "identity_hash": tx.vault.hash(identity, "named"),
         "at": tx.now,
+        "is_decoy": exists(_decoy(tx, wrong)),
     }
     _put(tx, named, row)
     by = select(func.count()).where(
@@ -108,6 +149,36 @@ def _watch(tx: Transaction, phone_id: int, identity: str) -> None:
     )
     if tx.connection.execute(run).scalar_one():
         log.warning("a phone tries a run of numbers", phone_id=phone_id)
+
+
+def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
+    """One alone is a slip of typing."""
+    own = named.c.phone_id == phone_id
+    is_this = and_(own, named.c.identity_hash == tx.vault.hash(wrong.nkp, "named"))
+    numbers, phones_, is_decoy = tx.connection.execute(
+        _decoys_named(
+            tx,
+            func.count(case((own, 1))),
+            func.count(named.c.phone_id.distinct()),
+            func.count(case((is_this, 1))),
+        )
+    ).one()
+    if is_decoy and numbers >= DECOYS_OF_A_PHONE:
+        told = "a phone names numbers that were never issued"
+        log.warning(told, numbers=numbers, phone_id=phone_id)
+    if is_decoy and phones_ >= DECOY_PHONES:
+        told = "many phones name numbers that were never issued"
+        log.warning(told, phones=phones_, phone_id=phone_id)
+
+
+def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
+    return select(*figures).where(DECOY_NAMED, named.c.at > tx.now - GUESSES_COUNT_FOR)
+
+
+def _decoy(tx: Transaction, wrong: WrongNkp | None) -> Select[tuple[bytes]]:
+    """Its row. For an issued number, which has none whatever the list holds, the same statement."""
+    nkp_hash = NO_HASH if wrong is None or wrong.is_issued else tx.vault.hash(wrong.nkp, "nkp")
+    return select(decoys.c.nkp_hash).where(decoys.c.nkp_hash == nkp_hash)
 
 
 def _neighbours(identity: str) -> list[str]:

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import codes, failed_checks, keys, lanes, logs, runtime
+from smsgw import codes, failed_checks, guesses, keys, lanes, logs, runtime
 from smsgw.limits import EVERYWHERE
 from smsgw.models import (
     UNFINISHED,
@@ -92,6 +92,7 @@ class _Figures:
             yield from _sends(tx)
             yield _wrong_codes(tx)
             yield _failed_checks(self._rt, tx)
+            yield from _decoys(tx)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
         yield from _budgets_by_code(self._rt)
@@ -150,6 +151,13 @@ def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
     for table, count in by_table.items():
         failed.add_metric([table], count)
     return failed
+
+
+def _decoys(tx: Transaction) -> Iterator[Metric]:
+    numbers, phones = guesses.decoys_named(tx)
+    of_one = "Decoys that one phone named in a day, at most."
+    yield GaugeMetricFamily("smsgw_decoys_by_one_phone", of_one, numbers)
+    yield GaugeMetricFamily("smsgw_decoy_phones", "Phones that named decoys in a day.", phones)
 
 
 def _accepted(tx: Transaction) -> Iterator[Metric]:

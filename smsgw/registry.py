@@ -38,6 +38,7 @@ from handlers.question import (
     WantNews,
     WrongCode,
     WrongIdentity,
+    WrongNkp,
 )
 from smsgw import (
     audit,
@@ -346,6 +347,8 @@ def apply(
                 codes.count_wrong(tx, known.phone_id)
             case Guess():
                 _guess(tx, known, change)
+            case WrongNkp():
+                guesses.add_wrong(tx, known.phone_id, change)
             case _:
                 _note(tx, known, change)
     return notices

@@ -35,6 +35,7 @@ from handlers.question import (
     Verbatim,
     WrongCode,
     WrongIdentity,
+    WrongNkp,
 )
 from smsgw import (
     audit,
@@ -64,7 +65,7 @@ from smsgw.telling import Outgoing, Told
 log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
-HEEDED = (Stop, Disown, RejectCodes, Unbind, Guess, WrongCode, WrongIdentity)
+HEEDED = (Stop, Disown, RejectCodes, Unbind, Guess, WrongCode, WrongIdentity, WrongNkp)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)

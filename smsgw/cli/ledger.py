@@ -1,4 +1,5 @@
-"""`smsgw ledger load` and `smsgw ledger make`: the only commands that write the ledger."""
+"""`smsgw ledger load` and `smsgw ledger make`, the only commands that write the ledger, and
+`smsgw ledger decoys`, which keeps a list beside it."""
 
 import sys
 from pathlib import Path
@@ -7,17 +8,19 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from smsgw import audit, runtime
+from smsgw import audit, decoys, runtime
 from smsgw.audit import Act
 from smsgw.cli.installation import opened
 from smsgw.ledger import load as files
 from smsgw.ledger import make as fiction
 from smsgw.runtime import Runtime
 
+MOST_DECOYS = 1_000_000
+
 
 @click.group()
 def ledger() -> None:
-    """Fill the participant ledger."""
+    """Fill the participant ledger, and watch who tries its numbers."""
 
 
 @ledger.command()
@@ -37,6 +40,8 @@ def load(folder: Path, replace: bool) -> None:
     _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in told.items()))
     for name, count in told.items():
         click.echo(f"{name}: {count}")
+    if "participants" in counts:
+        _drop_issued(rt)
 
 
 @ledger.command()
@@ -58,6 +63,68 @@ def make(participants: int) -> None:
         ) from None
     _note(rt, Act.LEDGER_MADE, f"{participants} participants")
     click.echo(f"{participants} participants")
+    _drop_issued(rt)
+
+
+@ledger.command("decoys")
+@click.option("--count", type=click.IntRange(1, MOST_DECOYS), help="Add so many.")
+@click.option(
+    "--between",
+    nargs=2,
+    metavar="FIRST LAST",
+    help="Of NKPs in this range; without it, near those that the ledger holds.",
+)
+@click.option("--clear", is_flag=True, help="Take all off the list.")
+def _decoys(count: int | None, between: tuple[str, str] | None, clear: bool) -> None:
+    """NKPs that were never issued, in a sealed list: who tries numbers meets them.
+
+    Without an option, tells how many there are, and when a scan is noticed.
+    """
+    if clear and (count or between):
+        raise click.UsageError("--clear takes all off the list; it goes with nothing else")
+    rt = opened()
+    try:
+        if clear:
+            click.echo(f"{decoys.clear(rt, audit.operator())} decoys are off the list")
+            return
+        where = decoys.Range.read(*between) if between else None
+        if count:
+            decoys.draw(rt, count, audit.operator(), where)
+        _describe(rt, where)
+    except decoys.NotDrawn as error:
+        raise click.ClickException(str(error)) from None
+    except SQLAlchemyError as error:
+        raise click.ClickException(
+            f"the list could not be used ({type(error).__name__}); run smsgw migrate first"
+        ) from None
+
+
+def _describe(rt: Runtime, where: decoys.Range | None) -> None:
+    with rt.reading() as tx:
+        number = decoys.count(tx)
+    click.echo(f"{number} decoys")
+    if number == 0:
+        return
+    density = decoys.density(rt, where)
+    place = f"between {where.first} and {where.last}" if where else "near issued numbers"
+    click.echo(f"density {place}: {density:.2%}")
+    half, most = (decoys.noticed_within(density, certainty) for certainty in (0.5, 0.95))
+    if half is None:
+        click.echo("a scan there is not noticed")
+    else:
+        click.echo(f"half of all scans there are noticed within {half} numbers, 95 % within {most}")
+
+
+def _drop_issued(rt: Runtime) -> None:
+    """What was loaded is loaded, whether or not the list can be used; a number that the ledger
+    knows is taken for no decoy anyway."""
+    try:
+        dropped = decoys.drop_issued(rt, audit.operator())
+    except (decoys.NotDrawn, SQLAlchemyError) as error:
+        click.echo(f"decoys that were issued are still listed: {type(error).__name__}", err=True)
+        return
+    if dropped:
+        click.echo(f"decoys: {dropped} removed, which are issued now")
 
 
 def _told(count: files.Loaded) -> str:

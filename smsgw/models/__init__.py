@@ -319,7 +319,22 @@ named = Table(
     Column("phone_id", Id, ForeignKey("phones.id"), primary_key=True),
     Column("identity_hash", LargeBinary(32), primary_key=True),
     Column("at", Instant, nullable=False),
+    Column("is_decoy", Boolean, nullable=False, server_default=false()),  # when it was named
     Index("ix_named_identity_hash", "identity_hash"),
+)
+DECOY_NAMED = named.c.is_decoy == literal_column("true")
+Index(
+    "ix_named_decoys",
+    *(named.c.at, named.c.phone_id),
+    sqlite_where=DECOY_NAMED,
+    postgresql_where=DECOY_NAMED,
+)
+
+decoys = Table(
+    "decoys",  # NKPs that were never issued: keyed hashes, so that the rows alone tell no number
+    service,
+    Column("nkp_hash", LargeBinary(32), primary_key=True),
+    Column("made_at", Instant, nullable=False),
 )
 
 messages = Table(

@@ -39,6 +39,7 @@ TABLES = (  # those that point to others first
     "freeze_counts",
     "failed_checks",
     "drafts",
+    "decoys",
     "data_keys",
     "configurations",
     "audit_head",
@@ -51,6 +52,7 @@ def upgrade() -> None:
     _audit_head()
     _configurations()
     _data_keys()
+    _decoys()
     _drafts()
     _failed_checks()
     _freeze_counts()
@@ -149,6 +151,15 @@ def _data_keys() -> None:
         sa.Column("retired_at", Instant, nullable=True),
         sa.CheckConstraint("purpose IN ('data', 'hash')", name=op.f("ck_data_keys_purpose")),
         sa.PrimaryKeyConstraint("id", "copy", name=op.f("pk_data_keys")),
+    )
+
+
+def _decoys() -> None:
+    op.create_table(
+        "decoys",
+        sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("nkp_hash", name=op.f("pk_decoys")),
     )
 
 
@@ -469,8 +480,17 @@ def _named() -> None:
         sa.Column("phone_id", Id, nullable=False),
         sa.Column("identity_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", Instant, nullable=False),
+        sa.Column("is_decoy", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["phone_id"], ["phones.id"], name=op.f("fk_named_phone_id_phones")),
         sa.PrimaryKeyConstraint("phone_id", "identity_hash", name=op.f("pk_named")),
+    )
+    op.create_index(
+        "ix_named_decoys",
+        "named",
+        ["at", "phone_id"],
+        unique=False,
+        sqlite_where=sa.text("is_decoy = true"),
+        postgresql_where=sa.text("is_decoy = true"),
     )
     op.create_index("ix_named_identity_hash", "named", ["identity_hash"], unique=False)
 
