@@ -87,6 +87,16 @@ def test_the_clock_seals_and_the_head_moves(rt: Runtime) -> None:
     assert Head.read(str(second)) == second
 
 
+def test_two_acts_that_are_alike_are_no_forgery(rt: Runtime) -> None:
+    """B11: of one instant, in one transaction, about one phone."""
+    with rt.writing() as tx:
+        for _ in range(2):
+            audit.note(tx, Act.SAID, "shell:ani", phone_id=1, detail="tryout")
+    assert findings(rt) == []
+    audit.seal(rt)
+    assert findings(rt) == []
+
+
 def test_a_row_that_waits_too_long_is_told(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(minutes=2)

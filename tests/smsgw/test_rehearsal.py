@@ -174,7 +174,7 @@ def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) ->
 
 
 def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
-    """An editor who may read no texts drafts words of them."""
+    """W7: an editor who may read no texts drafts words of them."""
 
     def guess(raw: dict[str, Any]) -> None:
         raw["fillers"] += ["BUDI", "SANTOSO", "KENA", "KANKER"]
