@@ -18,6 +18,7 @@ from smsgw import document, migrate, registry, rehearsal, runtime, settings
 from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.models import Ciphertext, MessageState, messages, phones
 from smsgw.models.console import TaskKind, TaskState
+from smsgw.phone import FICTITIOUS
 from smsgw.rehearsal import Asked, Found
 from smsgw.runtime import Runtime
 from smsgw.tasks import Task
@@ -87,7 +88,8 @@ def fill(rt: Runtime) -> None:
         )
         for each in range(0, PHONES, 2):
             known = registry.read(tx, number(each))
-            registry.bind(tx, known, str(FIRST_NKP + each), consent="in a measurement")
+            nkp, on_file = str(FIRST_NKP + each), f"{FICTITIOUS}{each:09}"
+            registry.bind(tx, known, nkp, consent="in a measurement", on_file=on_file)
         rows = (
             {
                 "carrier": "simulator",

@@ -39,10 +39,12 @@ def is_on_file(participant: Participant | None, caller: Caller) -> bool:
     return participant is not None and participant.phone == caller.phone
 
 
-def is_still_theirs(participant: Participant | None, on_file: str | None) -> bool:
-    """Whether a binding holds: the participant is there, and their number on file is what it was
-    when the phone was bound; `on_file` is None where that was not known."""
-    return participant is not None and (on_file is None or participant.phone == on_file)
+def is_still_theirs(participant: Participant | None, on_file: str | None, phone: str) -> bool:
+    """Whether a binding of `phone` holds: the participant is there, and their number on file is
+    what it was when the phone was bound. Where there was none (`on_file` is None), there is none
+    still, or it is this phone's own."""
+    allowed = (on_file,) if on_file is not None else (None, phone)
+    return participant is not None and participant.phone in allowed
 
 
 def ask(nkp: str) -> Reply:

@@ -97,7 +97,8 @@ def told(question: Question, tell: Tell, nkp: str, participant: Participant | No
     """The gate before whatever tells something of a participant. A binding lapses when the number
     on file is no longer what it was."""
     bound = question.caller.binding(nkp)
-    is_theirs = disclosure.is_still_theirs(participant, bound.on_file if bound else None)
+    on_file = bound.on_file if bound else None
+    is_theirs = disclosure.is_still_theirs(participant, on_file, question.caller.phone)
     if participant is None or not is_theirs:
         reply = disclosure.not_registered(question)
         return replace(reply, changes=(Unbind((nkp,)), *reply.changes))

@@ -68,8 +68,8 @@ OpenQuestion = Consent | Choice | Draft | Suggestion | Identity
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A participant bound to a phone with consent; `on_file` is what its number on file was then,
-    None where that was not known."""
+    """A participant bound to a phone with consent; `on_file` is what the number on file was then,
+    None where there was none."""
 
     nkp: str
     on_file: str | None = None

@@ -54,8 +54,9 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         nkp, on_file = _about(tx, row)
         if row.binding_id is not None and nkp is None:
             raise NotResent(Refusal.UNBOUND)
+        number = _number(tx, row)
     if nkp is not None:
-        _check_number_on_file(rt, nkp, on_file)
+        _check_number_on_file(rt, nkp, on_file, number)
     with rt.writing() as tx:
         row = _reply(tx, reply_id, is_locked=True)
         _check(rt, tx, row)
@@ -122,23 +123,30 @@ def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
     return (None, None) if is_damaged else (nkp, on_file)
 
 
-def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None) -> None:
+def _number(tx: Transaction, row: Row[Any]) -> str:
+    """Of the phone. Raises NotResent where it cannot be opened."""
+    number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    if number is None:
+        raise NotResent(Refusal.GONE)
+    return number
+
+
+def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: str) -> None:
     """Another number on file ends a binding, which only the next message would notice. Raises
     NotResent."""
     try:
         participant = rt.ledger.participant(nkp)
     except LedgerDown:
         raise NotResent(Refusal.LEDGER_AWAY) from None
-    if not is_still_theirs(participant, on_file):
+    if not is_still_theirs(participant, on_file, number):
         raise NotResent(Refusal.NUMBER_CHANGED)
 
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
     """The phone's number, and the text that goes to it. Raises NotResent."""
     lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
-    text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
-    number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
-    if text is None or number is None:
+    text, number = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by), _number(tx, row)
+    if text is None:
         raise NotResent(Refusal.GONE)
     if row.state == ReplyState.UNKNOWN:
         if not unknowns.decide(tx, row.id, resend_for=lasts):

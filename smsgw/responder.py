@@ -54,6 +54,7 @@ from smsgw import (
 from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
 from smsgw.crypto import Unreadable
+from smsgw.deciding import Decided
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
 from smsgw.limits import Budget, Gate
@@ -66,6 +67,9 @@ log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
 HEEDED = (Stop, Disown, RejectCodes, Unbind, Guess, WrongCode, WrongIdentity, WrongNkp)
+# Said again, it may be said of a code that came in between.
+TAKE_BACK = {"bukan_saya", "ganti_hp", "tolak"}
+TAKEN_BACK = (Disown, RejectCodes, Unbind)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
 REPEAT_WITHIN = timedelta(minutes=2)
@@ -196,14 +200,15 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if _is_repeat(rt, heard, known):
-        return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"))
+        is_silent = Verdict(heard.said.keyword, Outcome.SILENT, "duplicate")
+        return Decision(is_silent, changes=_taken_back(rt, heard, known))
     if heard.is_ours or _is_echo(heard, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
-        decided = deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
+        decided = _decided(rt, heard, known)
     except LedgerDown:
         if heard.owed is not None:
             raise NotStored from None
@@ -213,6 +218,19 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if reply is None:
         return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
     return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
+
+
+def _decided(rt: Runtime, heard: Heard, known: Known) -> Decided:
+    """Raises LedgerDown."""
+    what = (heard.configuration, heard.said, heard.sms.text, known.caller)
+    return deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
+
+
+def _taken_back(rt: Runtime, heard: Heard, known: Known) -> tuple[Change, ...]:
+    """What a repeat does although it is not answered."""
+    reply = _decided(rt, heard, known).reply if heard.said.keyword in TAKE_BACK else None
+    changes = reply.changes if reply else ()
+    return tuple(each for each in changes if isinstance(each, TAKEN_BACK))
 
 
 def _within_limits(heard: Heard, decision: Decision) -> Decision:

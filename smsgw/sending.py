@@ -119,7 +119,7 @@ def _may_be_told(rt: Runtime, claim: Claim) -> bool:
         if claim.age < JUST_MADE:
             return True
         raise SendError(Ending.RETRY, "ledger away") from None
-    return is_still_theirs(participant, claim.binding.on_file)
+    return is_still_theirs(participant, claim.binding.on_file, claim.sms.recipient)
 
 
 def _send(rt: Runtime, carrier: str, claim: Claim, claimed: float) -> Sent:

@@ -25,6 +25,7 @@ from smsgw import (
 from smsgw.ledger.load import load, reference_folder
 from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.models.console import Role, TaskKind
+from smsgw.phone import FICTITIOUS
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import ACCOUNT, OURS, PUBLIC_URL, TOKEN
 from tests.chaos.damage import Damage
@@ -172,7 +173,9 @@ class World:
         with rt.writing() as tx:
             for number in range(BOUND):
                 known = registry.advance(tx, registry.read(tx, phone(number)))
-                registry.bind(tx, known, str(FIRST_NKP + number), consent="in a test")
+                nkp = str(FIRST_NKP + number)
+                on_file = f"{FICTITIOUS}{number:09}"
+                registry.bind(tx, known, nkp, consent="in a test", on_file=on_file)
             ani = operators.add(tx, "ani", Role.ADMIN, None, "shell:root")
             operators.log_in(tx, ani.id, ani.name)
             for word in ("Telepon", "Panggil"):

@@ -324,7 +324,7 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
 def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         known = registry.advance(tx, registry.read(tx, P1))
-        registry.bind(tx, known, "21000000017", consent="in a test")
+        registry.bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"
     assert "0017" in say(rt, P1, "B").reply.text
     say(rt, P1, "SALDO")

@@ -124,7 +124,7 @@ def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
         known = registry.advance(tx, registry.read(tx, NOBODY))
-        registry.bind(tx, known, P2_NKP, consent="a test")
+        registry.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
         text_ = reply(tried(rt, (NOBODY, word)).tried[0])
         assert "Rp" not in text_ or "Rp0" in text_, word
