@@ -54,7 +54,6 @@ from smsgw import (
 from smsgw.audit import Act
 from smsgw.carriers.base import IncomingSms
 from smsgw.crypto import Unreadable
-from smsgw.deciding import Decided
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
 from smsgw.limits import Budget, Gate
@@ -199,16 +198,23 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
 
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
-    if _is_repeat(rt, heard, known):
-        is_silent = Verdict(heard.said.keyword, Outcome.SILENT, "duplicate")
-        return Decision(is_silent, changes=_taken_back(rt, heard, known))
+    if not _is_repeat(rt, heard, known):
+        return _decide_anew(rt, heard, known)
+    changes: tuple[Change, ...] = ()
+    if heard.said.keyword in TAKE_BACK:
+        changes = _decide_anew(rt, heard, known).changes
+    taken_back = tuple(each for each in changes if isinstance(each, TAKEN_BACK))
+    return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"), changes=taken_back)
+
+
+def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if heard.is_ours or _is_echo(heard, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
-        decided = _decided(rt, heard, known)
+        decided = deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
     except LedgerDown:
         if heard.owed is not None:
             raise NotStored from None
@@ -218,19 +224,6 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
     if reply is None:
         return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
     return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
-
-
-def _decided(rt: Runtime, heard: Heard, known: Known) -> Decided:
-    """Raises LedgerDown."""
-    what = (heard.configuration, heard.said, heard.sms.text, known.caller)
-    return deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
-
-
-def _taken_back(rt: Runtime, heard: Heard, known: Known) -> tuple[Change, ...]:
-    """What a repeat does although it is not answered."""
-    reply = _decided(rt, heard, known).reply if heard.said.keyword in TAKE_BACK else None
-    changes = reply.changes if reply else ()
-    return tuple(each for each in changes if isinstance(each, TAKEN_BACK))
 
 
 def _within_limits(heard: Heard, decision: Decision) -> Decision:
