@@ -4,6 +4,7 @@ Nothing here knows a clock, a file, a database or a log, and nothing here raises
 wrote. Keywords, fillers and labels are given as values by whoever builds a Grammar.
 """
 
+from grammar.look_alikes import fold
 from grammar.normalise import MAX_CHARACTERS, normalise
 from grammar.parser import Grammar
 from grammar.poster import PosterError
@@ -22,5 +23,6 @@ __all__ = [
     "Redacted",
     "Service",
     "Words",
+    "fold",
     "normalise",
 ]

@@ -1,12 +1,12 @@
 """What handsets, newspapers and people do to a text before it reaches us, undone."""
 
 import re
-import unicodedata
+
+from grammar.look_alikes import fold
 
 MAX_CHARACTERS = 1600  # the longest an SMS gateway delivers; what lies beyond is not read
 
 _SPASI = re.compile(r"[(<\[{_]SPASI[)>\]}_]|(?<![^\W_])SPASI(?![^\W_])")
-_QUOTES = str.maketrans(dict.fromkeys('‘’‚‛′`´“”„‟«»"', "'"))
 _APOSTROPHE_IN_A_NAME = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
 _WRAPPING = re.compile(r"[()<>\[\]{}'\s]+")
 _SPACED_OUT = re.compile(r"(?<![^\W_])[A-Z](?: [A-Z]){3,}(?![^\W_])")
@@ -20,25 +20,12 @@ def normalise(text: str) -> str:
 
     Two texts with the same normal form say the same, so it also tells a repeat.
     """
-    text = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS]
-    text = "".join(map(_plain, text)).upper()[:MAX_CHARACTERS]
-    text = _SPASI.sub(" ", text.translate(_QUOTES))
+    text = fold(text[:MAX_CHARACTERS])[:MAX_CHARACTERS].upper()[:MAX_CHARACTERS]
+    text = _SPASI.sub(" ", text.replace('"', "'"))
     text = _APOSTROPHE_IN_A_NAME.sub("", text)
     text = _WRAPPING.sub(" ", text)
     text = _SPACED_OUT.sub(lambda found: found[0].replace(" ", ""), text)
     return _ALMOST_NUMBER.sub(_as_number, text).strip()
-
-
-def _plain(letter: str) -> str:
-    if letter.isascii() and letter.isprintable():
-        return letter
-    category = unicodedata.category(letter)
-    if category in {"Cf", "Cs"}:
-        return ""
-    if category == "Cc" or letter.isspace():
-        return " "
-    value = unicodedata.decimal(letter, None)
-    return letter if value is None else str(value)
 
 
 def _as_number(found: re.Match[str]) -> str:

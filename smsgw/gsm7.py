@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grammar.look_alikes import TABLE
+
 BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -28,22 +30,14 @@ _CLUSTER = re.compile(
     re.DOTALL,
 )
 
-# What handsets and word processors put where basic letters would do.
-_LOOK_ALIKE = str.maketrans(
+# What basic letters stand for, besides what looks like them.
+_LOOK_ALIKE = TABLE | str.maketrans(
     {
-        **dict.fromkeys("«»“”„‟″〝〞", '"'),
-        **dict.fromkeys("‘’‚‛′ʻʼʽ´`", "'"),
-        **dict.fromkeys("‐‑‒–—―−•⁃~", "-"),
         **dict.fromkeys("[{", "("),
         **dict.fromkeys("]}", ")"),
-        **dict.fromkeys("|\\⁄∕", "/"),
-        "…": "...",
         "€": "EUR",
         "^": "'",
         "×": "x",
-        "ł": "l",
-        "Ł": "L",
-        "ı": "i",
     }
 )
 

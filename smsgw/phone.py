@@ -4,21 +4,24 @@ import re
 
 import phonenumbers
 
+from grammar import fold
+
 REGION = "ID"
 FICTITIOUS = "+6284"  # never assigned in Indonesia: the phones of made participants
 PHONES = {
     phonenumbers.PhoneNumberType.MOBILE,
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,  # where numbers do not tell, as in +1
 }
+_NO_PART = re.compile(r"^\s*tel:|[\s()<>\[\].,:;/_*'\"-]")
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
 
 
 def e164(written: str) -> str | None:
-    """`written` (0812…, 62812…, +62 812-…, 0062…) as +62812…, or None where it is no phone number.
+    """`written` (0812…, 62812…, +62 812–…, 0062…) as +62812…, or None where it is no phone number.
 
     A short code parses as a possible Indonesian number, hence the length first.
     """
-    digits = re.sub(r"[\s().-]", "", written)
+    digits = _NO_PART.sub("", fold(written))
     digits = "+" + digits[2:] if digits.startswith("00") else digits
     if not re.fullmatch(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", digits, re.ASCII):
         return None

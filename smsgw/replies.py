@@ -19,6 +19,7 @@ from operator import itemgetter
 from string import Formatter
 from types import MappingProxyType
 
+from grammar import fold
 from handlers.question import (
     Choices,
     Masked,
@@ -467,7 +468,7 @@ def reference(sequence: int) -> str:
 
 def sequence(reference: str) -> int | None:
     """The first that has this reference; each further REFERENCES later. None where it is none."""
-    written = "".join(reference.split()).upper()
+    written = "".join(fold(reference).split()).upper()
     if len(written) != REFERENCE_LENGTH or not set(written) <= set(REFERENCE_ALPHABET):
         return None
     number = 0

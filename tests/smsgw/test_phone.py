@@ -19,12 +19,42 @@ from smsgw.phone import e164, is_fictitious, is_in, mask
         ("TELKOMSEL", None),
         ("", None),
         ("+999123456789", None),
-        ("٠٨١٢٣٤٥٦٧٨٩٠", None),
+        ("٠٨١٢٣٤٥٦٧٨٩٠", "+6281234567890"),
         ("0" * 400, None),
     ],
 )
 def test_phones_are_told_from_names_and_short_codes(written: str, number: str | None) -> None:
     assert e164(written) == number
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(f"0812{dash}3456{dash}7890" for dash in "‐‑‒–—―−﹣－➖~•·_/,"),
+        *(
+            "0812 – 3456 – 7890",
+            "０８１２３４５６７８９０",
+            "０８１２－３４５６－７８９０",
+            "0812\u00a03456\u30007890",
+        ),
+        "0\ufe0f\u20e38\ufe0f\u20e31\ufe0f\u20e32\ufe0f\u20e3 3456 7890",
+        "0\ufe0e8\ufe0e12\u0332\u033634567890",
+        *(
+            f"{mark}0812{mark}3456 7890{mark}"
+            for mark in "\u200b\u200e\u202a\u202c\u2066\u2069\ufeff"
+        ),
+        *("\u202a+62 812-3456-7890\u202c", "tel:+62-812-3456-7890", "+62 (0) 812 3456 7890"),
+        *(
+            "<081234567890>",
+            "[0812] 3456 7890",
+            '"081234567890"',
+            "'081234567890",
+            "＋62 812 3456 7890",
+        ),
+    ],
+)
+def test_a_number_is_read_however_it_was_pasted(written: str) -> None:
+    assert e164(written) == "+6281234567890"
 
 
 def test_countries_and_masks() -> None:

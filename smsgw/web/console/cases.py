@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
+from grammar import fold
 from handlers.question import CaseKind
 from smsgw import audit, cases, jobs, officers, operators, phone, retention
 from smsgw.audit import Act
@@ -128,7 +129,7 @@ def erase(number: str) -> Answer:
     with rt.reading() as tx:
         case = _case(tx, CaseKind.DATA_REQUEST, number)
         whose = _phone(tx, case)
-    if typed.upper() != number and (not whose or phone.e164(typed) != whose):
+    if fold(typed).strip().upper() != number and (not whose or phone.e164(typed) != whose):
         error = told("That is neither this number nor the phone's; nothing was erased.")
         return _request(number, error=error, confirmed=typed), 400
     try:

@@ -115,6 +115,25 @@ def test_a_reference_leads_to_its_message(as_: As, traffic: Runtime) -> None:
     assert visitor.form("reference").values["reference"] == "nothing"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "0812‑3456‑7890",
+            "0812–3456–7890",
+            "\u202a+62 812-3456-7890\u202c",
+            "0812\u200b34567890",
+        ),
+        *("\ufeff081234567890", "０８１２３４５６７８９０", "0812 − 3456 − 7890", "0️⃣8️⃣1️⃣2️⃣34567890"),
+    ],
+)
+def test_a_number_is_found_however_it_was_pasted(as_: As, traffic: Runtime, written: str) -> None:
+    visitor = as_(Role.AGENT)
+    visitor.get(LOG)
+    visitor.submit("/number", number=written, reason="caller asks")
+    assert "Conversation with +6281*****7890" in visitor.text
+
+
 def test_a_number_leads_to_its_conversation_and_stays_out_of_addresses(
     as_: As, traffic: Runtime
 ) -> None:
