@@ -38,6 +38,7 @@ from grammar.suggest import near
 LONGEST_ALIAS = 3  # words
 LONGEST_LABEL = 4
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
+SHORTEST_IN_TWO = 9  # digits of a number in two groups; less is a month or two years
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
 LONGEST_PAIR = 2  # words of a keyword in which a slip is looked for
 SHORTEST_STEM = 4  # letters, before -nya
@@ -62,6 +63,15 @@ class _Read:
 
     def has(self, kind: str) -> bool:
         return any(slot.kind == kind for slot in self.poster.slots)
+
+    def joined(self, run: list[Token]) -> list[Token]:
+        """As one, where the groups of a run have the digits of a number that is wanted."""
+        written = _digits_of(run)
+        for kind in ("NKP", "NIK") if len(run) > 1 else ():
+            is_wanted = self.has(kind) or (kind == "NIK" and self.has("NKP"))
+            if is_wanted and len(written) == KINDS[kind].digits:
+                return [Token(kind, written, written)]
+        return run
 
 
 class Grammar:
@@ -285,6 +295,8 @@ class Grammar:
         self, read: _Read, word: str, text: str, known: Fields = NO_FIELDS
     ) -> Command | Misread:
         tokens = [token for token in read.items.parse_string(text) if isinstance(token, Token)]
+        if sum(token.kind == "NUMBER" for token in tokens) > 1:
+            tokens = [token for run in _runs_of_numbers(tokens) for token in read.joined(run)]
         runs = list(self._runs(tokens, read.poster))
         fields: dict[str, str | date] = {**known, **self._by_shape(tokens)}
         for slot in read.poster.slots:
@@ -337,9 +349,9 @@ class Grammar:
             if token.kind == "IMPOSSIBLE" and "TGL_LAHIR" in kinds:
                 return Misread(Reason.IMPOSSIBLE_DATE, slot="TGL_LAHIR", read=token.text)
         numbers = [kind for kind in kinds if KINDS[kind].digits]
-        for token in tokens if numbers else ():
-            if token.kind == "NUMBER" and len(str(token.value)) >= SHORTEST_NUMBER:
-                return self._wrong_number(str(token.value), numbers)
+        written = next(_unread_numbers(tokens), None) if numbers else None
+        if written is not None:
+            return self._wrong_number(written, numbers)
         missing = next((slot.kind for slot in wanted if slot.is_required), None)
         if missing is None:
             return None
@@ -411,6 +423,46 @@ class Grammar:
         yield from self._first.items()
 
 
+def _runs_of_numbers(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Numbers that only a mark or an X parts, together and without it; each other token by itself.
+    What `#` and `*` part are fields of their own."""
+    runs: list[list[Token]] = []
+    marks: list[Token] | None = None  # since the number before
+    for token in tokens:
+        if token.kind == "NUMBER":
+            if marks is None:
+                runs.append([token])
+            else:
+                runs[-1].append(token)
+            marks = []
+        elif marks is not None and _parts_groups(token):
+            marks.append(token)
+        else:
+            runs += [[each] for each in (*(marks or ()), token)]
+            marks = None
+    return runs + [[each] for each in marks or ()]
+
+
+def _parts_groups(token: Token) -> bool:
+    if token.kind == "SEPARATOR":
+        return not {"#", "*"}.intersection(token.text)
+    return token.text == "X"
+
+
+def _digits_of(tokens: Iterable[Token]) -> str:
+    return "".join(str(token.value) for token in tokens if token.kind == "NUMBER")
+
+
+def _unread_numbers(tokens: Sequence[Token]) -> Iterator[str]:
+    """The digits of what was meant as a number: in one piece, then in groups."""
+    runs = [run for run in _runs_of_numbers(tokens) if run[0].kind == "NUMBER"]
+    for run in runs:
+        written = _digits_of(run)
+        fewest = SHORTEST_IN_TWO if len(run) == 2 else SHORTEST_NUMBER
+        if len(written) >= fewest or any(len(each.text) >= SHORTEST_NUMBER for each in run):
+            yield written
+
+
 def _all_built(keywords: Sequence[Keyword]) -> dict[str, _Read]:
     """Raises PosterError, which names all that cannot be read, one a line."""
     built, faults = {}, []
@@ -432,12 +484,15 @@ def _built(keyword: Keyword) -> _Read:
     kinds = {slot.kind for slot in read.slots}
     kinds |= {KINDS[kind].instead or kind for kind in kinds}
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
+    grouped = [slots.grouped(kind) for kind in numbers]
+    if "NKP" in kinds and not any(slot.kind == "NIK" for slot in read.slots):
+        grouped.insert(1, slots.apart(is_year_wanted="TAHUN" in kinds))
     shapes = [
         *slots.lettered(kinds),
         *slots.words(),
         *(slots.exact(kind) for kind in numbers),
         *([slots.birth_date()] if "TGL_LAHIR" in kinds else []),
-        *(slots.grouped(kind) for kind in numbers),
+        *grouped,
         *([slots.year()] if "TAHUN" in kinds else []),
         *slots.others(),
     ]

@@ -37,13 +37,24 @@ MONTHS = {
 LAST_YEAR_OF_2000S = 30
 
 _month = "|".join(sorted(MONTHS, key=len, reverse=True))
-# A date ends where no digit goes on: 33-11-12-04-… is a NIK in groups. A whole number may follow.
-_END = r"(?!\d)(?:(?![-./]\d)|(?=[-./](?:\d{16}|\d{11})(?!\d)))"
-_SPACED_END = r"(?!\d)(?:(?![\s.\-]\d)|(?=\s(?:\d{16}|\d{11})(?!\d)))"
+_BETWEEN = r"[ .\-]"  # groups of digits
+_MARK = r"[-./,:;*+=#_]"  # in a date
+_WHOLE = r"(?:\d{16}|(?:(?<!62[ .\-])|(?!8))\d{11})(?!\d)"  # a card's number; +62 8… is a phone's
+_NKP_TO_THE_END = rf"\d(?:{_BETWEEN}{{0,3}}\d){{10}}(?!\d)(?!{_BETWEEN}{{1,3}}\d)"
+
+
+def _ends(mark: str) -> str:
+    """Where no short group of digits goes on behind the same mark: 33-11-12-04-… is a NIK."""
+    return rf"(?!\d)(?!\s?{mark}\s?\d{{1,6}}(?!\d)(?!(?!{mark}){_BETWEEN}\d))"
+
+
+_SPACED_END = rf"(?!\d)(?:(?![\s.\-]\d)|(?=\s(?:{_WHOLE}|{_NKP_TO_THE_END})))"
 _DATES = (
-    rf"(?P<d1>\d{{1,2}})\s?[-./]\s?(?P<m1>\d{{1,2}})\s?[-./]\s?(?P<y1>\d{{4}}|\d{{2}}){_END}",
-    rf"(?P<y2>\d{{4}})[-./](?P<m2>\d{{1,2}})[-./](?P<d2>\d{{1,2}}){_END}",
-    rf"(?P<d3>\d{{1,2}})[-./\s]{{0,2}}(?P<m3>{_month})[-./\s]{{0,2}}(?P<y3>\d{{4}}|\d{{2}})(?!\d)",
+    rf"(?P<d1>\d{{1,2}})\s?{_MARK}\s?(?P<m1>\d{{1,2}})\s?(?P<s1>{_MARK})\s?(?P<y1>\d{{4}}|\d{{2}})"
+    + _ends("(?P=s1)"),
+    rf"(?P<y2>\d{{4}})\s?{_MARK}\s?(?P<m2>\d{{1,2}})\s?(?P<s2>{_MARK})\s?(?P<d2>\d{{1,2}})"
+    + _ends("(?P=s2)"),
+    rf"(?P<d3>\d{{1,2}})[-./,:_\s]{{0,2}}(?P<m3>{_month})[-./,:_\s]{{0,2}}(?P<y3>\d{{4}}|\d{{2}})(?!\d)",
     r"(?P<d4>\d{1,2})\s(?P<m4>\d{1,2})\s(?P<y4>\d{4}|\d{2})" + _SPACED_END,
     r"(?P<d5>\d{2})(?P<m5>\d{2})(?P<y5>\d{4}|\d{2})" + _SPACED_END,
 )
@@ -103,9 +114,24 @@ def exact(kind: str) -> pp.ParserElement:
 
 
 def grouped(kind: str) -> pp.ParserElement:
-    """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003."""
-    digits = (KINDS[kind].digits or 1) - 1
-    return _token(kind, rf"\d(?:[ .\-]{{0,2}}\d){{{digits}}}(?!\d)", _digits)
+    """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003; three or more where what
+    parts them may part fields too: 190,1234,5678."""
+    further = (KINDS[kind].digits or 1) - 1
+    spaced = rf"\d(?:(?:{_BETWEEN}{{1,3}}(?!{_WHOLE}))?\d){{{further}}}(?!\d)"
+    three = r"(?=\d+\s?(?P<mark>[,/:;*+=#_X])\s?\d+\s?(?P=mark)\s?\d)"
+    marked = rf"{three}\d(?:(?:\s?(?P=mark)\s?)?\d){{{further}}}" + _ends("(?P=mark)")
+    return _token(kind, f"{spaced}|{marked}", _digits)
+
+
+def apart(*, is_year_wanted: bool) -> pp.ParserElement:
+    """The short number or the year that stands before an NKP in groups: 2757 190 1234 5678."""
+
+    def read(_text: str, _at: int, found: pp.ParseResults) -> Token:
+        is_year = is_year_wanted and re.fullmatch(YEAR, found[0])
+        return Token("TAHUN" if is_year else "NUMBER", found[0], found[0])
+
+    pattern = rf"\d{{4,5}}(?={_BETWEEN}{{1,3}}{_NKP_TO_THE_END})"
+    return pp.Regex(pattern).set_parse_action(read)
 
 
 def birth_date() -> pp.ParserElement:
@@ -115,7 +141,10 @@ def birth_date() -> pp.ParserElement:
 # Those that begin with a letter; they are tried before words.
 _LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "EMAIL": (r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower),
-    "NOMOR": (r"[A-Z]{3}[ \-]?\d{6}[ \-]?\d{3,6}(?!\d)", lambda text: re.sub(r"[ \-]", "", text)),
+    "NOMOR": (
+        r"(?!KPJ|NKP|NIK|KTP|...\W{0,3}\d{11}(?!\d))[A-Z]{3}[\W_]{0,3}\d{6}[\W_]{0,3}\d{3,6}(?!\d)",
+        lambda text: re.sub(r"[\W_]", "", text),
+    ),
     "KODE": (r"[B-DF-HJ-NP-TV-Z]{5,9}(?![^\W\d_])", str),
 }
 
@@ -125,13 +154,14 @@ def lettered(kinds: Collection[str]) -> list[pp.ParserElement]:
 
 
 def year() -> pp.ParserElement:
-    return _token("TAHUN", r"(?:19|20)\d\d(?!\d)", str)
+    return _token("TAHUN", rf"{YEAR}(?!\d)", str)
 
 
+YEAR = r"(?:19|20)\d\d"
 WORD = r"[^\W\d_]+(?:[_.\-][^\W\d_]+)*"
 SEPARATORS = r"[#*,;:=+/]+"
 MARKS = r"[^\w\s#*,;:=+/]+|\S"
-NUMBER = r"\d(?:[ .\-]{0,2}\d)*"
+NUMBER = rf"\d+(?:{_BETWEEN}{{1,2}}(?!{_WHOLE}|\d{{1,2}}[-./]\d{{1,2}}[-./]\d{{4}}(?!\d))\d+)*"
 
 
 def words() -> list[pp.ParserElement]:
