@@ -11,7 +11,7 @@ which slot failed.) What no shape takes is a name, a place or a text, if the pos
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import dropwhile
@@ -37,6 +37,7 @@ from grammar.suggest import near
 
 LONGEST_ALIAS = 3  # words
 LONGEST_LABEL = 4
+LONGEST_SIGNATURE, LONGEST_NAME = 6, 4  # words: "Sent from my iPhone", "-- Budi Santoso"
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
 SHORTEST_IN_TWO = 9  # digits of a number in two groups; less is a month or two years
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
@@ -64,6 +65,11 @@ class _Read:
     def has(self, kind: str) -> bool:
         return any(slot.kind == kind for slot in self.poster.slots)
 
+    @property
+    def tells_own(self) -> bool:
+        """Whether its answer is what is somebody's own: a balance."""
+        return self.has("NKP") and not self.has("NIK")
+
     def joined(self, run: list[Token]) -> list[Token]:
         """As one, where the groups of a run have the digits of a number that is wanted."""
         written = _digits_of(run)
@@ -72,6 +78,46 @@ class _Read:
             if is_wanted and len(written) == KINDS[kind].digits:
                 return [Token(kind, written, written)]
         return run
+
+
+class _OptOut:
+    """How the keyword that ends what was not asked for is said; without one nothing is."""
+
+    def __init__(self, reads: Iterable[_Read], others: Mapping[tuple[str, ...], _Read]) -> None:
+        """`others`: the aliases of keywords that need not stand alone."""
+        self.read = next((read for read in reads if read.keyword.opt_outs), None)
+        keyword = self.read.keyword if self.read else Keyword("", "")
+        named = (self.read.poster.keyword, *keyword.aliases) if self.read else ()
+        self._aliases = set(map(_words, keyword.opt_outs)).intersection(map(_words, named))
+        self._unless = frozenset(keyword.unless)
+        self._subscriptions = {
+            *self._aliases,
+            *map(_words, keyword.subscriptions),
+            *(alias for alias, read in others.items() if not read.keyword.asked),
+        }
+        self._others = others
+        self._single = {word for word, *more in map(_words, named) if not more}
+        begun = {alias[0] for alias in others if len(alias) > 1}  # BERHENTI KERJA
+        self.unmistakable = {word for word, *more in self._aliases if not more} - begun
+
+    def length_at_front(self, words: list[str]) -> int:
+        """Of an alias that ends; 0 where a longer one of another keyword stands there."""
+        length = len(_longest(self._aliases, words))
+        return length if len(_longest(self._others, words)) <= length else 0
+
+    def length_of_subscription(self, words: list[str]) -> int:
+        return len(_longest(self._subscriptions, words))
+
+    def word_in(self, words: list[str], harmless: frozenset[str]) -> str | None:
+        """The one that may be meant: at the front, at the end or, where it means nothing else,
+        anywhere."""
+        meant = [
+            word
+            for word, following in zip(words, [*words[1:], ""], strict=False)
+            if following not in self._unless and word not in harmless
+        ]
+        ends = [word for word in (*meant[:1], *meant[-1:]) if word in self._single]
+        return next(iter([*ends, *(word for word in meant if word in self.unmistakable)]), None)
 
 
 class Grammar:
@@ -98,12 +144,11 @@ class Grammar:
         aliases = _aliases(self._read.values())
         self._alone = {alias: read for alias, read in aliases.items() if read.keyword.alone}
         self._first = {alias: read for alias, read in aliases.items() if not read.keyword.alone}
+        self._all = aliases
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
         self._phrases = {
-            tuple(_WORDS.findall(normalise(phrase))): read
-            for read in self._read.values()
-            for phrase in read.keyword.phrases
+            _words(phrase): read for read in self._read.values() for phrase in read.keyword.phrases
         }
         self._pairs = {
             " ".join(alias): read
@@ -111,6 +156,9 @@ class Grammar:
             if len(alias) == LONGEST_PAIR and read.keyword.asked
         }
         self._doubts, self._addressed = words.doubts, words.addressed
+        self._harmless = words.fillers | words.courtesy
+        self._signature = _signature(words.signatures)
+        self._opt_out = _OptOut(self._read.values(), self._first)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
@@ -135,17 +183,62 @@ class Grammar:
     def _parsed(self, text: str) -> Command | Misread:
         found = list(_WORDS.finditer(text))
         words = [match[0] for match in found]
-        told = [word for word in words if word not in self._fillers]
-        read = self._whole(text, words) or self._phrased(words)
+        body = self._unsigned(text)
+        unsigned = words if body == text else _WORDS.findall(body)
+        read = self._whole(body, unsigned) or self._phrased(words) or self._ended(body, unsigned)
         if read is not None:
-            return Command(read.keyword.id, NO_FIELDS, " ".join(words), "")
+            return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
+        told = [word for word in words if word not in self._fillers]
         if len(told) == 1 and told[0] in self._either:
             first, second = self._either[told[0]]
             return Misread(Reason.EITHER, read=first, needed=second, word=told[0])
         if service := self._elsewhere(text, words):
             return _misdirected(service, rest=" ".join(words))
         named = self._named(text, found)
-        return named or self._slipped(text, words) or self._without_keyword(text, words)
+        said = named or self._slipped(text, words) or self._without_keyword(text, words)
+        return self._in_doubt_of_stop(said, unsigned) or said
+
+    def _unsigned(self, text: str) -> str:
+        """Without what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
+        found = self._signature.search(text)
+        if found is None:
+            return text
+        words = [word for word in _WORDS.findall(found["rest"]) if word not in self._fillers]
+        is_by_phone = found["by_phone"] is not None
+        keywords = {alias[0] for alias in (self._alone if is_by_phone else self._all)}
+        says_more = not keywords.union(self._doubts).isdisjoint(words)
+        longest = LONGEST_SIGNATURE if is_by_phone else LONGEST_NAME
+        return text if says_more or len(words) > longest else text[: found.start()]
+
+    def _ended(self, text: str, words: list[str]) -> _Read | None:
+        """STOP, where what follows it is what is to end: STOP SALDO, UNREG ALL 2757."""
+        front = list(dropwhile(self._harmless.union(self._addressed).__contains__, words))
+        length = self._opt_out.length_at_front(front)
+        if not length or self._is_asking(text, words) or not _holds_short_number(text):
+            return None
+        rest = front[length:]
+        while rest:
+            length = self._opt_out.length_of_subscription(rest) or rest[0] in self._harmless
+            if not length:
+                return None
+            rest = rest[length:]
+        return self._opt_out.read
+
+    def _in_doubt_of_stop(
+        self, said: Command | Misread, words: list[str]
+    ) -> Command | Misread | None:
+        """No STOP tells what is somebody's own; who may have meant it is asked."""
+        read, stop = self._read.get(said.keyword or ""), self._opt_out.read
+        if read is None or stop is None or not read.tells_own:
+            return None
+        told = [word for word in words if word not in self._harmless]
+        word = self._opt_out.word_in(words, self._harmless)
+        if word is not None:
+            names = stop.poster.keyword, read.poster.keyword
+            return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
+        if told and told[0] not in self._single and near(told[0], self._opt_out.unmistakable):
+            return Command(stop.keyword.id, NO_FIELDS, told[0], "", is_slip=True)
+        return None
 
     def _named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
         """The first keyword that stands in the text, by its longest alias there."""
@@ -196,15 +289,32 @@ class Grammar:
 
     def _whole(self, text: str, words: list[str]) -> _Read | None:
         """The keyword that is the whole message, give or take fillers and punctuation."""
-        if not words or any(letter.isdigit() for letter in text):
+        if not words or not _holds_short_number(text):
             return None
         told = tuple(word for word in words if word in self._own or word not in self._fillers)
         bare = tuple(word for word in words if word not in self._fillers)
         tries = (self._alone.get(each) for each in (tuple(words), told, bare))
-        read = next(filter(None, tries), None)
+        read = next(filter(None, tries), None) or self._repeated(words)
         if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
             return None
         return read
+
+    def _repeated(self, words: list[str]) -> _Read | None:
+        """The one whose aliases are all that is said, besides fillers and thanks: STOP STOP, YA OK.
+        A word that is both counts where no other does."""
+        surely, perhaps = dict[str, _Read](), dict[str, _Read]()
+        index = 0
+        while index < len(words):
+            alias = _longest(self._alone, words[index:])
+            is_harmless = words[index] in self._harmless
+            if not alias and not is_harmless:
+                return None
+            if alias:
+                read = self._alone[alias]
+                (perhaps if is_harmless else surely)[read.keyword.id] = read
+            index += len(alias) or 1
+        meant = surely or perhaps
+        return next(iter(meant.values())) if len(meant) == 1 else None
 
     def _is_assent(self, read: _Read, text: str, words: list[str]) -> bool:
         """YA and no question, with its own word at the front: a "ya" that ends a sentence in
@@ -423,6 +533,27 @@ class Grammar:
         yield from self._first.items()
 
 
+def _words(alias: str) -> tuple[str, ...]:
+    return tuple(_WORDS.findall(normalise(alias)))
+
+
+def _longest(aliases: Collection[tuple[str, ...]], words: list[str]) -> tuple[str, ...]:
+    """The longest that the words begin with; () for none."""
+    begins = (tuple(words[:length]) for length in range(min(LONGEST_ALIAS, len(words)), 0, -1))
+    return next((each for each in begins if each in aliases), ())
+
+
+def _holds_short_number(text: str) -> bool:
+    """One at most, and no card's: the number that a poster says to text."""
+    numbers = re.findall(r"\d+", text)
+    return len(numbers) <= 1 and all(len(number) < SHORTEST_NUMBER for number in numbers)
+
+
+def _signature(begins: Iterable[str]) -> re.Pattern[str]:
+    listed = "|".join(f"{re.escape(each)} " for each in begins) or "(?!)"
+    return re.compile(rf"(?<=\S)\s+(?:--+(?!\d)|(?P<by_phone>{listed}))(?P<rest>[^?]*)\Z")
+
+
 def _runs_of_numbers(tokens: Sequence[Token]) -> list[list[Token]]:
     """Numbers that only a mark or an X parts, together and without it; each other token by itself.
     What `#` and `*` part are fields of their own."""
@@ -506,7 +637,7 @@ def _aliases(reads: Iterable[_Read]) -> dict[tuple[str, ...], _Read]:
     faults = []
     for read in reads:
         for alias in (read.poster.keyword, *read.keyword.aliases):
-            words = tuple(_WORDS.findall(normalise(alias)))
+            words = _words(alias)
             if not words or len(words) > LONGEST_ALIAS:
                 faults.append(
                     f"{read.keyword.id}: {alias!r}: an alias has one to {LONGEST_ALIAS} words"

@@ -54,7 +54,8 @@ class Keyword:
     `alone`: an alias counts only as the whole message (STOP). `leads`: and has to be at its front
     (YA). `asked`: with other words around it, it is not sure that it is meant (GANTI HP). `phrases`
     are meant wherever they stand. `bare`: the kind of slot that means this keyword when it is sent
-    without any.
+    without any. `opt_outs`: aliases that other keywords, or `subscriptions`, may follow, as in
+    UNREG ALL; none is meant before a word of `unless` (STOP KERJA).
     """
 
     id: str
@@ -65,6 +66,9 @@ class Keyword:
     leads: bool = False
     asked: bool = False
     phrases: tuple[str, ...] = ()
+    opt_outs: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class Words:
     either: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     doubts: frozenset[str] = frozenset()  # ask something, so they agree to nothing
     addressed: frozenset[str] = frozenset()  # may come before a word of assent
+    signatures: tuple[str, ...] = ()  # begin what a phone writes under a message
     pins: tuple[str, ...] = ()  # stand beside a PIN, an OTP
     passwords: tuple[str, ...] = ()  # come before a password
     mothers: tuple[str, ...] = ()  # stand beside a mother's name

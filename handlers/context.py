@@ -12,7 +12,7 @@ NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsew
 def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:
     if caller.open is None:
         return said
-    if isinstance(said, Command) and said.word == NO_TO_A_QUESTION:
+    if isinstance(said, Command) and NO_TO_A_QUESTION in said.word.split():
         return replace(said, keyword="tidak")
     if isinstance(caller.open, Choice) and said.keyword is None and said.rest in tuple(LETTERS):
         return replace(caller.open.command, rest=said.rest)

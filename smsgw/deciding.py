@@ -56,14 +56,14 @@ def _completed(
 ) -> Command | Misread:
     """What a message without a keyword adds to a registration that lacked something, or says to a
     question about the NIK."""
-    if said.word:
+    if said.word and said.keyword != "ya":
         return said
-    if isinstance(asked, Identity):
+    if isinstance(asked, Identity):  # "ya, 0003" answers it too
         digits = "".join(filter(str.isdecimal, normalise(text)))
         if len(digits) != own.IDENTITY_DIGITS:
             return said
         return replace(asked.command, fields={**asked.command.fields, own.PROOF: digits})
-    if not isinstance(asked, Draft):
+    if said.word or not isinstance(asked, Draft):
         return said
     draft = asked.command
     completed = configuration.grammar.complete(draft.keyword, draft.fields, text)

@@ -28,7 +28,7 @@ from smsgw import gsm7
 DEFAULT_BUDGET, MOST_SEGMENTS = 1, 4
 STATIC, LOOKUP = "static", "lookup"
 KEYS = {"poster", "aliases", "alone", "leads", "asked", "phrases", "bare", "budget", "wordings"}
-KEYS |= {"enabled", "from", "until"}
+KEYS |= {"opt_outs", "subscriptions", "unless", "enabled", "from", "until"}
 # When a keyword that changes something is asked first: with a slip in it, or with other words
 # around it too.
 ASKED = ("slips", "words")
@@ -64,6 +64,7 @@ SHAPES: dict[str, Any] = {
     "courtesy": [str],
     "doubts": [str],
     "addressed": [str],
+    "signatures": [str],
     "labels": {EACH: [str]},
     "choices": {EACH: {EACH: [str]}},
     "either": {EACH: [str]},
@@ -101,6 +102,9 @@ class Entry:
     leads: bool
     asked: str | None  # of ASKED
     phrases: tuple[str, ...]
+    opt_outs: tuple[str, ...]
+    subscriptions: tuple[str, ...]
+    unless: tuple[str, ...]
     bare: str | None
     budget: int
     wordings: Mapping[str, Texts]
@@ -351,6 +355,9 @@ def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> En
         leads=raw.get("leads", False),
         asked=raw.get("asked"),
         phrases=tuple(raw.get("phrases", ())),
+        opt_outs=tuple(raw.get("opt_outs", ())),
+        subscriptions=tuple(raw.get("subscriptions", ())),
+        unless=tuple(raw.get("unless", ())),
         bare=raw.get("bare"),
         budget=raw.get("budget", DEFAULT_BUDGET),
         wordings=raw["wordings"],
@@ -416,7 +423,8 @@ def _entry_misfits(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield from _misfits(entry.get("alone", False), bool, f"{name}.alone")
     yield from _misfits(entry.get("leads", False), bool, f"{name}.leads")
     yield from _misfits(entry.get("asked", ASKED[0]), str, f"{name}.asked")
-    yield from _misfits(entry.get("phrases", []), [str], f"{name}.phrases")
+    for key in ("phrases", "opt_outs", "subscriptions", "unless"):
+        yield from _misfits(entry.get(key, []), [str], f"{name}.{key}")
     yield from _misfits(entry.get("bare", ""), str, f"{name}.bare")
     yield from _misfits(entry.get("table", ""), str, f"{name}.table")
 
@@ -595,6 +603,7 @@ def _words(raw: Mapping[str, Any]) -> Words:
         either={word: (first, second) for word, (first, second) in raw.get("either", {}).items()},
         doubts=frozenset(raw.get("doubts", ())),
         addressed=frozenset(raw.get("addressed", ())),
+        signatures=tuple(raw.get("signatures", ())),
         pins=tuple(secrets.get("pins", ())),
         passwords=tuple(secrets.get("passwords", ())),
         mothers=tuple(secrets.get("mothers", ())),

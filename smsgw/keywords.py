@@ -172,6 +172,9 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
                     leads=each.leads,
                     asked=each.asked == "words",
                     phrases=each.phrases,
+                    opt_outs=each.opt_outs,
+                    subscriptions=each.subscriptions,
+                    unless=each.unless,
                 )
                 for each in entries
             ],

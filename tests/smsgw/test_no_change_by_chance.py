@@ -98,6 +98,36 @@ def chosen_from(entry: Mapping[str, str]) -> set[str]:
 WAYS = {name: printed(entry) for name, entry in KEYWORDS.items()}
 OWN = {name: chosen_from(entry) for name, entry in KEYWORDS.items()}
 PHRASES = [words_of(each) for each in KEYWORDS["stop"]["phrases"]]
+OPT_OUTS = [words_of(each) for each in KEYWORDS["stop"]["opt_outs"]]
+# What STOP may name: all that may be ended, and keywords that change nothing by a word.
+SUBSCRIPTIONS = {word for each in KEYWORDS["stop"]["subscriptions"] for word in words_of(each)}
+SUBSCRIPTIONS |= {
+    word
+    for name, entry in KEYWORDS.items()
+    if not entry.get("alone") and entry.get("asked") != "words"
+    for way in WAYS[name]
+    for word in way
+}
+LONGEST_SIGNATURE = 8  # words
+
+
+def unsigned(text: str) -> str:
+    """Without what a phone writes under it."""
+    text = " ".join(text.upper().split())
+    begins = [text.find(f" {each} ") for each in (*SEEDS["signatures"], "--")]
+    begin = min((each for each in begins if each > 0), default=len(text))
+    return text if len(text[begin:].split()) > LONGEST_SIGNATURE else text[:begin]
+
+
+def ends_something(said: list[str]) -> bool:
+    """STOP, what is to end, and nothing else."""
+    front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, said))
+    for way in OPT_OUTS:
+        rest = front[len(way) :]
+        if front[: len(way)] == way and not is_question(said):
+            own = SUBSCRIPTIONS.union(*OPT_OUTS)
+            return all(is_free(each) or each in own for each in rest)
+    return False
 
 
 def is_free(word: str) -> bool:
@@ -138,7 +168,7 @@ def is_said(name: str, said: list[str]) -> bool:
                 return True
             rest = before + after
             is_alone = KEYWORDS[name].get("alone")  # STOP? is no other thing than STOP
-            free = OWN[name] | ({"?"} if is_alone else set())
+            free = OWN[name].union({"?"}, *WAYS[name]) if is_alone else OWN[name]
             is_asking = not is_alone and is_question(rest)
             if not is_asking and all(is_free(each) or each in free for each in rest):
                 return True
@@ -155,7 +185,7 @@ def is_yes(said: list[str]) -> bool:
     slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
     leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or said == way]
     own = ADDRESSED.union(*ways, *slipped)
-    is_all = all(word in own or (is_free(word) and not word.isdecimal()) for word in said)
+    is_all = all(word in own or is_free(word) for word in said)
     return bool(leads) and is_all and not is_question(said)
 
 
@@ -305,6 +335,12 @@ SENTENCES = [
     "kok saya ya",
     "berapa ya?",
     "makasih ya",
+    "stop saldo ya pak",
+    "iuran saya stop",
+    "ya kirim ke 2757",
+    "Sent from my iPhone",
+    "Dikirim dari HP Samsung saya",
+    "-- Budi",
 ]
 TRANSCRIPTS = [
     each.read_text("utf-8") for each in Path(__file__).parents[1].glob("transcripts/*.yaml")
@@ -358,10 +394,10 @@ cased = st.tuples(texts, st.sampled_from([str, str.lower, str.upper])).map(lambd
 
 
 def may_change(state: State, text: str) -> set[str]:
-    said = words_of(text)
+    said = words_of(unsigned(text))
     plain = [name for name in CHANGES if is_said(name, said)]
     allowed = {part for name in plain for part in CHANGES[name]}
-    if any(list(places(said, phrase)) for phrase in PHRASES):
+    if ends_something(said) or any(list(places(words_of(text), each)) for each in PHRASES):
         allowed |= CHANGES["stop"]
     if is_yes(said):
         allowed |= state.yes
@@ -395,6 +431,9 @@ PLAIN = [
     ("bound", "tolong hapus data", "cases"),
     ("bound", "notif on 2757", "news"),
     ("bound", "stop", "stopped"),
+    ("bound", "unreg saldo 2757", "stopped"),
+    ("bound", "STOP ALL\n-- \nBudi", "stopped"),
+    ("asked to agree", "Ya 2757\n\nSent from my iPhone", "bindings"),
     ("bound", "pak jangan sms lagi ke sini, salah nomor", "stopped"),
     ("bound, all otherwise", "mulai", "stopped"),
     ("bound, all otherwise", "bahasa id", "language"),
