@@ -41,6 +41,7 @@ REFERENCE_ALPHABET, REFERENCE_LENGTH = "23456789BCDFGHJKLMNPQRSTVWXZ", 6
 REFERENCES: int = len(REFERENCE_ALPHABET) ** REFERENCE_LENGTH
 SCRAMBLE = 190_838_687
 UNSCRAMBLE: int = pow(SCRAMBLE, -1, REFERENCES)
+CUT = "..."  # where a quote goes on
 TELLING = 16  # characters of a wording's own that nobody else writes in that order
 
 MOST = Decimal("99.99")  # wider than 100
@@ -344,8 +345,26 @@ def _given(
     return {**given, **own}
 
 
+# Phones write these where somebody reacts to a message, in their own language, and quote it.
+_LIKED = (
+    r"(?:Tidak )?Menyukai|Menyayangi|Mencintai|Menertawakan|Tertawa(?: pada| atas)?|Menekankan"
+    r"|Mempertanyakan|Liked|Loved|Disliked|Laughed at|Emphasi[sz]ed|Questioned"
+)
+_REACTED = (
+    r"(?:Reacted|Removed|Bereaksi|Memberi|Menanggapi|Menghapus)\b[^\"']{0,40}"
+    r"\b(?:to|from|dengan|terhadap|pada|ke|dari)"
+)
+_SIGN = r"[^\w\s]{1,8} ?(?:to|ke|kepada|pada|untuk|terhadap)"
+REACTION = re.compile(
+    rf"\W*(?:{_LIKED}|{_REACTED}|{_SIGN}) ?[\"'](?P<quote>.+?)(?P<end>[\"']\W*)?\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+QUOTED = re.compile(r"\W*[\"'](?P<quote>.+)[\"']\W*\Z", re.DOTALL)
+
+
 class OwnWords:
-    """Tells our own replies when they come back, whoever sends them: so responders loop."""
+    """Tells our own replies when they come back, whoever sends them: so responders loop, and so
+    phones write a reaction to one."""
 
     def __init__(self, wordings: Iterable[Wording]) -> None:
         long_enough = {
@@ -355,9 +374,20 @@ class OwnWords:
         self._starts = tuple(start for start in self._by_start if start)
 
     def are(self, text: str) -> bool:
+        text = fold(text).strip()
+        if self._begin(text):
+            return True
+        if reaction := REACTION.match(text):
+            return reaction["end"] is not None or self._begin(reaction["quote"] + CUT)
+        quoted = QUOTED.match(text)
+        return quoted is not None and self._begin(quoted["quote"])
+
+    def _begin(self, text: str) -> bool:
         text = text.strip()
         if len(text) < TELLING:
             return False
+        whole = text.removesuffix(CUT)
+        is_cut = whole != text
         kinds = self._by_start.get("", ())
         if text.startswith(self._starts):
             kinds += tuple(
@@ -366,7 +396,10 @@ class OwnWords:
                 if text.startswith(start)
                 for each in self._by_start[start]
             )
-        return any(_holds(text, literals) for literals in kinds)
+        return any(
+            _holds(text, literals) or (is_cut and _holds_beginning(whole, literals))
+            for literals in kinds
+        )
 
 
 def _by_start(
@@ -385,6 +418,20 @@ def _holds(text: str, literals: tuple[str, ...]) -> bool:
             return False
         at = found + len(literal)
     return True
+
+
+def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
+    """As many in order as are enough to tell, and of the next one what comes before the cut."""
+    at, held = 0, 0
+    for literal in literals:
+        found = text.find(literal, at)
+        if found < 0:
+            begun = (text[-length:] for length in range(len(literal), 0, -1))
+            held += next((len(each) for each in begun if literal.startswith(each)), 0)
+            break
+        held += len(literal)
+        at = found + len(literal)
+    return held >= TELLING
 
 
 def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
