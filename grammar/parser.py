@@ -615,8 +615,9 @@ def _built(keyword: Keyword) -> _Read:
     kinds = {slot.kind for slot in read.slots}
     kinds |= {KINDS[kind].instead or kind for kind in kinds}
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
-    grouped = [slots.grouped(kind) for kind in numbers]
-    if "NKP" in kinds and not any(slot.kind == "NIK" for slot in read.slots):
+    is_only = "NKP" in kinds and not any(slot.kind == "NIK" for slot in read.slots)
+    grouped = [slots.grouped(kind, is_only=is_only) for kind in numbers]
+    if is_only:
         grouped.insert(1, slots.apart(is_year_wanted="TAHUN" in kinds))
     shapes = [
         *slots.lettered(kinds),

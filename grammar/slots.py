@@ -113,11 +113,13 @@ def exact(kind: str) -> pp.ParserElement:
     return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
 
 
-def grouped(kind: str) -> pp.ParserElement:
+def grouped(kind: str, *, is_only: bool = False) -> pp.ParserElement:
     """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003; three or more where what
-    parts them may part fields too: 190,1234,5678."""
+    parts them may part fields too: 190,1234,5678. `is_only`: few digits more are too many of it, no
+    date."""
     further = (KINDS[kind].digits or 1) - 1
     spaced = rf"\d(?:(?:{_BETWEEN}{{1,3}}(?!{_WHOLE}))?\d){{{further}}}(?!\d)"
+    spaced += rf"(?!{_BETWEEN}{{1,3}}\d{{1,3}}(?!\d))" if is_only else ""
     three = r"(?=\d+\s?(?P<mark>[,/:;*+=#_X])\s?\d+\s?(?P=mark)\s?\d)"
     marked = rf"{three}\d(?:(?:\s?(?P=mark)\s?)?\d){{{further}}}" + _ends("(?P=mark)")
     return _token(kind, f"{spaced}|{marked}", _digits)
