@@ -56,6 +56,7 @@ from smsgw.runtime import Transaction
 
 LEASE = timedelta(seconds=45)  # above a carrier's limits and the tries to record it, together
 LONGEST_PAUSE = timedelta(minutes=5)
+LONGEST_CODE = 20  # characters of `replies.code` and `attempts.code`
 SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 # A report mostly tells by then, and what is on its way to the carrier's own books has got there.
 ASK_AFTER = timedelta(seconds=20)
@@ -270,7 +271,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
     news = {
         "state": REPORTED[report.delivery],
         "lease_until": None,
-        "code": report.code,
+        "code": _cut(report.code),
         **_accepted(tx, report.carrier_ref, attempt.since),
     }
     if report.is_opted_out:
@@ -408,6 +409,11 @@ def _accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, ob
     }
 
 
+def _cut(code: str | None) -> str | None:
+    """As much as the column holds: what a carrier says of itself may be of any length."""
+    return code and code.replace("\0", "")[:LONGEST_CODE]
+
+
 def _is_named(ref: str | None) -> ColumnElement[bool]:
     """Whether the carrier may mean this attempt by its id `ref`."""
     if ref is None:
@@ -433,7 +439,7 @@ def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
         Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
         Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
     }[result.error.ending]
-    return ending, state, result.error.code
+    return ending, state, _cut(result.error.code)
 
 
 def _move(

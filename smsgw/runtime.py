@@ -12,11 +12,12 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Connection, Engine, create_engine, event, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import carriers, embedded, failed_checks, gsm7, keys, logs, macs, overdue, phone
@@ -29,7 +30,7 @@ from smsgw.limits import Counters
 from smsgw.macs import Proof
 from smsgw.models import Ciphertext
 from smsgw.models.console import configurations
-from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
+from smsgw.settings import OURS_IN_ADDRESS, SHORTEST_SECRET, Settings, SettingsError
 
 log = logs.get(__name__)
 
@@ -241,7 +242,10 @@ def engine(url: str, limit: float | None = None) -> Engine:
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
-        made = create_engine(address, hide_parameters=True, **_postgres_options(limit))
+        options = _postgres_options(address, limit)
+        address = address.difference_update_query(OURS_IN_ADDRESS)
+        made = create_engine(address, hide_parameters=True, **options)
+        event.listen(made, "handle_error", _name_pooler)
         if limit is not None:
             overdue.watch(made, limit)
         return made
@@ -301,18 +305,34 @@ def _made(settings: Settings, file: Path) -> str:
     return file.read_text("utf-8")
 
 
-def _postgres_options(limit: float | None) -> dict[str, Any]:
+def _postgres_options(address: URL, limit: float | None) -> dict[str, Any]:
+    """What the address says of preparing statements, and its `options` beside ours: libpq takes
+    the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
+    alone keeps the limit."""
+    said = {name: values[-1].lower() for name, values in address.normalized_query.items()}
+    is_pooled = said.get("pgbouncer") in {"1", "true"}
+    threshold = "0" if is_pooled else said.get("prepare_threshold")
+    arguments: dict[str, Any] = {}
+    if threshold is not None:
+        arguments["prepare_threshold"] = int(threshold.replace("none", "0")) or None
     if limit is None:
-        return {"pool_pre_ping": True}
+        return {"pool_pre_ping": True, "connect_args": arguments}
     milliseconds = round(limit * 1000)
-    return {
-        "pool_timeout": limit,
-        "connect_args": {
-            "connect_timeout": max(2, round(limit)),  # libpq takes a shorter one for two seconds
-            "tcp_user_timeout": milliseconds,
-            "options": f"-c statement_timeout={milliseconds}",
-        },
-    }
+    arguments["connect_timeout"] = max(2, round(limit))  # libpq takes a shorter one for two seconds
+    arguments["tcp_user_timeout"] = milliseconds
+    if not is_pooled:
+        theirs = address.normalized_query.get("options") or (os.environ.get("PGOPTIONS", ""),)
+        ours = f"-c statement_timeout={milliseconds}"
+        arguments["options"] = " ".join([ours, *filter(None, theirs)])
+    return {"pool_timeout": limit, "connect_args": arguments}
+
+
+def _name_pooler(context: ExceptionContext) -> None:
+    """The connection is of no more use: what it prepared was prepared on another server's."""
+    if isinstance(context.original_exception, InvalidSqlStatementName | DuplicatePreparedStatement):
+        log.error("a prepared statement is lost; behind PgBouncer, add pgbouncer=1 to the address")
+        context.invalidate_pool_on_disconnect = False
+        context.is_disconnect = True
 
 
 def _make_private(_dialect: object, _record: object, arguments: list[Any], _: object) -> None:

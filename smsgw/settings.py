@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -37,6 +37,16 @@ SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
 A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+# Of an address that others are built on: nothing after the path, nothing that is not ASCII.
+A_WEB_ADDRESS = r"https?://[^/?#\s]+(/[\w.~!$&'()*+,;=:@%/-]*)?"
+A_HOST = r"[\w.-]+|[0-9a-f:.]+"
+OUR_PATHS = re.compile(r"/(in/(twilio|kannel|http|simulator)|console)(/|$)")
+# What an address of PostgreSQL may say that is for us and not for libpq.
+OURS_IN_ADDRESS = {
+    "pgbouncer": r"[01]|true|false",
+    "prepare_threshold": r"[0-9]{1,4}|none",
+}
+UNSEEN = "\ufeff\u200b\u200e\u200f\u2060"  # what editors and web pages leave around a value
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
 # South Korea, Japan, Brunei, Saudi Arabia, the Emirates, Kuwait, Qatar, Oman, Bahrain, Jordan,
@@ -140,7 +150,9 @@ class Settings(BaseModel):
         "SMSGW_SEGMENT_RUPIAH", 350, "what a segment costs, in rupiah", ge=0, le=100_000
     )
     metrics_token: SecretStr | None = _env(
-        "SMSGW_METRICS_TOKEN", None, "bearer token of /metrics; unset: it is for this machine alone"
+        "SMSGW_METRICS_TOKEN",
+        None,
+        "bearer token of /metrics; needed with SMSGW_PUBLIC_URL, else it is for this machine alone",
     )
     demo: bool = _env(
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
@@ -181,7 +193,7 @@ class Settings(BaseModel):
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip().lstrip("+") for part in value.split(",") if part.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("validity", mode="before")
@@ -265,6 +277,8 @@ class Settings(BaseModel):
             kind = ""
         if kind not in DATABASES:
             raise ValueError("is no address such as postgresql://user@host/name or sqlite:///file")
+        if value and kind != "sqlite":
+            _check_options(make_url(value).normalized_query)
         return value
 
     @field_validator("redis_url")
@@ -328,18 +342,40 @@ class Settings(BaseModel):
     @field_validator("countries")
     @classmethod
     def _calling_codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or not all(code in CALLING_CODES for code in value):
+        codes = tuple(code.removeprefix("+") for code in value)
+        if not codes or not all(code in CALLING_CODES for code in codes):
             raise ValueError("is a list of calling codes, such as 62,60,852")
-        return value
+        return codes
 
     @field_validator("public_url", "twilio_api_base", "kannel_sendsms_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        wrong = ValueError(
+            "is no address such as https://sms.example.org: http or https, a host, no blank, and "
+            "nothing after ? or #"
+        )
+        if not re.fullmatch(A_WEB_ADDRESS, value, re.ASCII | re.IGNORECASE):
+            raise wrong
+        try:
+            parts = urlsplit(value)
+            is_port = parts.port is None or parts.port > 0
+        except ValueError:
+            raise wrong from None
+        if not is_port or not re.fullmatch(A_HOST, parts.hostname or "", re.ASCII):
+            raise wrong
+        return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _base_address(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "")
-        is_port = parts.port is None or parts.port  # raises ValueError for what is no number
-        if value and not (parts.scheme in {"http", "https"} and parts.hostname and is_port):
-            raise ValueError("is no address such as https://sms.example.org")
-        return value.rstrip("/") if value else None
+        if OUR_PATHS.search(parts.path):
+            raise ValueError("is the base address alone: what follows it, such as /in/twilio, goes")
+        if "@" in parts.netloc:
+            raise ValueError("holds a user or a password; carriers call it without")
+        return value
 
     @property
     def limits_spending(self) -> bool:
@@ -361,6 +397,11 @@ class Settings(BaseModel):
         bases = {"twilio": self.twilio_api_base, "kannel": self.kannel_sendsms_url}
         real = (bases[name] or "" for name in self.carriers if name in bases)
         return any(urlsplit(base).hostname not in LOOPBACK for base in real)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody calls from elsewhere."""
+        return self.public_url is None or urlsplit(self.public_url).hostname in LOOPBACK
 
     @property
     def is_embedded(self) -> bool:
@@ -397,8 +438,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of `environ` (default: this process's), or SettingsError naming every fault."""
     environ = os.environ if environ is None else environ
     names = (_name(field) for field in Settings.model_fields)
-    given = {name: environ[name] for name in names if environ.get(name, "").strip()}
-    faults: dict[str, str] = {}
+    stripped = {name: _strip(environ[name]) for name in names if name in environ}
+    unseen = "holds a line break, or another character that cannot be seen"
+    faults = {name: unseen for name, value in stripped.items() if not value.isprintable()}
+    given = {name: value for name, value in stripped.items() if value and name not in faults}
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -412,6 +455,29 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if faults:
         raise SettingsError("\n".join(f"{name}: {what}" for name, what in faults.items()))
     return settings
+
+
+def _check_options(said: Mapping[str, Sequence[str]]) -> None:
+    """Of PostgreSQL. Raises ValueError: the driver would take some, and fail at each statement."""
+    if not said:
+        return
+    from psycopg import pq  # who has no such address need not wait for it
+
+    known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
+    for name, values in said.items():
+        shape = OURS_IN_ADDRESS.get(name)
+        if shape is None and name not in known:
+            raise ValueError(f"has {name}, which is no option of a PostgreSQL address")
+        if shape is not None and not all(re.fullmatch(shape, value.lower()) for value in values):
+            raise ValueError(
+                "behind PgBouncer's transaction mode, say pgbouncer=1; prepare_threshold is after "
+                "how many uses a statement is prepared, and 0 or none prepares none"
+            )
+
+
+def _strip(value: str) -> str:
+    """Without what a file or a paste left around it."""
+    return value.strip().strip(UNSEEN).strip()
 
 
 def rows(settings: Settings) -> list[tuple[str, str, str]]:
@@ -483,7 +549,7 @@ def _shown(value: object, name: str | None = None) -> str:
     text = str(value)
     parts = urlsplit(text)
     shown = text.replace(f":{parts.password}@", ":********@") if parts.password else text
-    return re.sub(r"(?i)\b((?:pass|pwd|secret|token)\w*=)[^&#]*", r"\1********", shown)
+    return re.sub(r"(?i)(\w*(?:pass|pwd|secret|token)\w*=)[^&#]*", r"\1********", shown)
 
 
 def _plain(number: float) -> str:

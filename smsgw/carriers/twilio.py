@@ -44,7 +44,9 @@ LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
 OPTED_OUT = "21610"
 LONGEST_VALIDITY = 36_000  # seconds
-RETRIES = "#rc=3&rp=ct,5xx&tt=15000"  # Twilio tries for 15 s, and then the fallback address
+# Twilio tries for 15 s, and then the fallback address, which only incoming messages have:
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+RETRIES = "#rc=3&rp=ct,5xx&tt=15000"
 BOOKS = 100  # of the newest SMS to a phone are looked at
 
 # MessageStatus. `queued`, `sending` and the like are no news: we know that it left us.
@@ -75,13 +77,15 @@ class Twilio:
         self._client = Client(self._account, self._tokens[0], http_client=client)
 
     def verify(self, request: WebhookRequest) -> None:
-        """Over the address that Twilio was given, never over what the request says of itself."""
+        """Over the address that Twilio was given, never over what the request says of itself; with
+        what is asked of retries or without, which its documentation does not say."""
         target = request.path + (f"?{request.query}" if request.query else "")
         given = request.headers.get("x-twilio-signature", "")
         if not any(
-            _equal(given, signature(token, address + target, request.form))
+            _equal(given, signature(token, address + target + fragment, request.form))
             for token in self._tokens
             for address in self._addresses
+            for fragment in ("", RETRIES)
         ):
             raise Forged
 
@@ -119,14 +123,14 @@ class Twilio:
                 to=sms.recipient,
                 **{sender: sms.lane},
                 body=sms.text,
-                status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}",
+                status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
                 validity_period=min(max(seconds, 1), LONGEST_VALIDITY),
             )
         except FAULTS as error:
             raise send_error(error) from None  # Twilio's words hold the recipient's number
         if not message.sid:
             raise SendError(Ending.UNKNOWN, "no sid")
-        return str(message.sid)
+        return str(message.sid)[:LONGEST_SID]
 
     def find(self, sms: OutgoingSms) -> list[Found]:
         """By recipient and sender alone: DateSent is empty while an SMS is in Twilio's queue, and
@@ -140,7 +144,7 @@ class Twilio:
             raise send_error(error) from None
         return [
             Found(
-                str(each.sid),
+                str(each.sid)[:LONGEST_SID],
                 each.date_created,
                 each.body == sms.text,
                 IN_BOOKS[str(each.status)],

@@ -15,6 +15,8 @@ from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
 from smsgw.runtime import Runtime
 
+POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
+POOLED = "behind PgBouncer, add pgbouncer=1 to the address"
 OPEN_QUEUE = "anybody on its network can write there; REDIS_URL wants a password, or a socket"
 
 
@@ -46,7 +48,8 @@ def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
         at = migrate.current(engine, which)
     except SQLAlchemyError as error:
         told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-        return f"it cannot be used ({told}); check its address, its rights, its file"
+        remedy = POOLED if POOLER_REFUSES in told else "check its address, its rights, its file"
+        return f"it cannot be used ({told}); {remedy}"
     wanted = migrate.head(which)
     return None if at == wanted else f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
 

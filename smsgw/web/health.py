@@ -57,14 +57,16 @@ def _runtime() -> Runtime:
 
 
 def _may_look() -> bool:
-    """With the token; without one set, from this machine. Behind a proxy on it that says nothing of
-    whom it forwards, everybody comes from here: then set one."""
-    token = _runtime().settings.metrics_token
+    """With the token; without one set, from this machine, unless a public address is: then a proxy
+    may stand on it that says nothing of whom it forwards."""
+    settings = _runtime().settings
+    token = settings.metrics_token
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     if token is not None:
         return hmac.compare_digest(given, token.get_secret_value().encode())
     is_forwarded = any(name in request.headers for name in FORWARDED)
-    return request.remote_addr in LOOPBACK and not is_forwarded
+    is_local = settings.is_local and request.remote_addr in LOOPBACK
+    return is_local and not is_forwarded
 
 
 def _has_database(rt: Runtime) -> bool:

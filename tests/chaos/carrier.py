@@ -20,6 +20,7 @@ from aiohttp import web
 from smsgw.carriers.twilio import signature
 
 PUBLIC_URL = "https://sms.example.org"
+METRICS_TOKEN = "a token of chaos"
 ACCOUNT, TOKEN, OURS = "AC" + "a" * 32, "token", "+15005550006"
 TRIES, TRIES_LAST = 4, 15.0  # rc=3 and the first; tt, in seconds
 PAUSES = (0.5, 1.5, 4.0)
@@ -158,7 +159,8 @@ class Carrier:
         }
         self.books.append(entry)
         self.accepted[int(attempt)] += 1
-        self._report(entry, form["StatusCallback"].removeprefix(PUBLIC_URL))
+        address, _, _ = form["StatusCallback"].partition("#")  # which is not sent
+        self._report(entry, address.removeprefix(PUBLIC_URL))
         return entry
 
     async def _answer(

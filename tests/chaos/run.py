@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from smsgw.ledger.make import FIRST_NKP
-from tests.chaos.carrier import Carrier
+from tests.chaos.carrier import METRICS_TOKEN, Carrier
 from tests.chaos.damage import Damage, overwrite
 from tests.chaos.judge import Verdict, is_settled, judge
 from tests.chaos.world import BOUND, World, phone
@@ -159,7 +159,8 @@ async def until_up(carrier: Carrier) -> None:
 
 
 async def _metrics(carrier: Carrier) -> str:
-    async with carrier._client.get(carrier.service + "/metrics") as told:
+    token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    async with carrier._client.get(carrier.service + "/metrics", headers=token) as told:
         return await told.text()
 
 

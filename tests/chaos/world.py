@@ -27,7 +27,7 @@ from smsgw.ledger.make import FIRST_NKP, make
 from smsgw.models.console import Role, TaskKind
 from smsgw.phone import FICTITIOUS
 from smsgw.runtime import Runtime
-from tests.chaos.carrier import ACCOUNT, OURS, PUBLIC_URL, TOKEN
+from tests.chaos.carrier import ACCOUNT, METRICS_TOKEN, OURS, PUBLIC_URL, TOKEN
 from tests.chaos.damage import Damage
 from tests.servers import Postgres, Queue, die_with_parent, postgres_programs
 from tests.smsgw.test_end_to_end import free_port
@@ -112,6 +112,7 @@ class World:
             "SMSGW_SECRET_KEY": "a key for chaos, of no use elsewhere",
             "SMSGW_CARRIER": "twilio",
             "SMSGW_PUBLIC_URL": PUBLIC_URL,
+            "SMSGW_METRICS_TOKEN": METRICS_TOKEN,
             "TWILIO_ACCOUNT_SID": ACCOUNT,
             "TWILIO_AUTH_TOKEN": TOKEN,
             "TWILIO_FROM": OURS,

@@ -18,12 +18,14 @@ from smsgw import (
     freezes,
     officers,
     operators,
+    outbox,
     phone,
     publishing,
     registrations,
     runtime,
     sending,
 )
+from smsgw.carriers.base import Delivery, Ending, Report, SendError
 from smsgw.document import KeywordsError
 from smsgw.models import (
     bindings,
@@ -39,6 +41,7 @@ from smsgw.models import codes as sent_codes
 from smsgw.models import freezes as frozen
 from smsgw.models.console import Role, configurations, sessions
 from smsgw.models.console import operators as people
+from smsgw.outbox import Sent
 from smsgw.publishing import NotPublished
 from smsgw.registry import CODE_WAITS
 from smsgw.runtime import Runtime
@@ -158,6 +161,24 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
     assert say(rt, P1, "STATUS ADU-251031-10000").verdict.outcome == "answered"
 
 
+@pytest.mark.parametrize("code", ["0x" + "f" * 32, "\N{GRINNING FACE}" * 21, "a\0b" + "c" * 18, ""])
+def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
+    """W11: of a report, which Kannel would tell again for good, and of a send."""
+    say(rt, P1, "SALDO")
+    sending.drain(rt, *LANE)
+    report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
+    with rt.writing() as tx:
+        assert outbox.apply_report(tx, report)
+    kept = code.replace("\0", "")[:20]
+    assert states(rt) == [("undelivered", kept)]
+    say(rt, P1, "IURAN")
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, *LANE, 1)
+    with rt.writing() as tx:
+        outbox.record(tx, [Sent(claim, error=SendError(Ending.REFUSED, code))])
+    assert states(rt)[-1] == ("refused", kept)
+
+
 def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
     """W1: never with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
@@ -206,6 +227,19 @@ def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
     put_on_file(rt, P2_NKP, number)
     assert say(rt, STRANGER, DAFTAR).also == ()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("1500910", "08001234567", "021 520 7797", "+6518001234567", "+97180012", "+8215881234"),
+        *("14045", "500910", "3636", "+621500910", "0215207797", "0809123456", "+6019001234"),
+    ],
+)
+def test_a_service_number_or_a_landline_gets_nothing(rt: Runtime, number: str) -> None:
+    """Report 8: another's responder would answer ours."""
+    answer = say(rt, number, "SALDO")
+    assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
         ({"PORT": "0", "WEB_CONCURRENCY": "-3"}, ["PORT", "WEB_CONCURRENCY"]),
         ({"PORT": "99999", "SMSGW_CARRIER": "twilio"}, ["PORT", "TWILIO_FROM", "SMSGW_PUBLIC"]),
         ({"DATABASE_URL": "foo"}, ["DATABASE_URL"]),
+        *(
+            ({"LEDGER_URL": f"postgresql://x/y?{said}"}, ["LEDGER_URL: behind PgBouncer"])
+            for said in ("prepare_threshold=never", "prepare_threshold=-1", "pgbouncer=yes")
+        ),
+        *(
+            ({"LEDGER_URL": f"postgresql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}, which is no"])
+            for said in ("autocommit", "statement_cache_size", "pool_size")
+        ),
         ({"LEDGER_URL": "mysql://x/y"}, ["LEDGER_URL: is no address such as postgresql"]),
         ({"REDIS_URL": "foo"}, ["REDIS_URL"]),
         ({"REDIS_URL": "redis://h:99999/0"}, ["REDIS_URL"]),
@@ -95,14 +103,116 @@ def test_every_fault_is_told_at_once_without_the_secret(
     assert "short-secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("left", [" {}", "{}\n", "\t{}\r\n", "\ufeff{}", "{}\u00a0", "\n{}\u200b"])
+def test_what_stands_around_a_value_is_stripped(left: str) -> None:
+    """Report 4: a password with a line break is another password."""
+    given = TWILIO | {
+        "SMSGW_CARRIER": "twilio,kannel",
+        "KANNEL_SENDSMS_URL": "http://127.0.0.1:13013/cgi-bin/sendsms",
+        "KANNEL_USERNAME": "smsgw",
+        "KANNEL_PASSWORD": "two words",
+        "KANNEL_FROM": "2757",
+        "KANNEL_INBOUND_PASSWORD": "twelve-letters",
+        "SMSGW_METRICS_TOKEN": "a token of metrics",
+        "SMSGW_SECRET_KEY": "k" * 32,
+        "SMSGW_TIMEZONE": "Asia/Jayapura",
+        "REDIS_URL": "redis://queue:6379/0",
+        "LEDGER_URL": "postgresql://ledger/x?options=-csearch_path%3Dy",
+        "SMSGW_VALIDITY": "5",
+        "SMSGW_DEMO": "0",
+        "PORT": "8001",
+    }
+    assert settings.load({name: left.format(value) for name, value in given.items()}) == (
+        settings.load(given)
+    )
+
+
+@pytest.mark.parametrize("inside", ["a\nb", "a\r\nb", "a\tb", "a\u2028b", "a\ufeffb", "a\udcffb"])
+@pytest.mark.parametrize("name", ["KANNEL_PASSWORD", "SMSGW_METRICS_TOKEN", "TWILIO_AUTH_TOKEN"])
+def test_what_cannot_be_seen_within_a_value_is_refused(name: str, inside: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({name: inside * 12})
+    assert f"{name}: holds a line break, or another character" in str(raised.value)
+
+
+def test_a_plus_before_a_token_belongs_to_it() -> None:
+    (token,) = settings.load(TWILIO | {"TWILIO_AUTH_TOKEN": "+token"}).twilio_auth_tokens
+    assert token.get_secret_value() == "+token"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://sms.example.org#rc=3&rp=ct,5xx&tt=15000",
+        "https://sms.example.org/#",
+        "https://sms.example.org/?x=1",
+        "https://sms.example.org?",
+        "https://sms.example .org",
+        "https://sms.example.org /base",
+        "https://sms.example.org\\in",
+        "https://sms.example.org…",
+        "https://sms。example.org",
+        "https://sms.example.org,https://other.example.org",
+        "https://sms.example.org/<base>",
+        "https:/sms.example.org",
+        "https://",
+        "https://[::1",
+        "https://sms.example.org:99999",
+        "https://sms.example.org:0",
+        '"https://sms.example.org"',
+    ],
+)
+@pytest.mark.parametrize("name", ["SMSGW_PUBLIC_URL", "KANNEL_SENDSMS_URL", "TWILIO_API_BASE"])
+def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> None:
+    """Report 4: Twilio would be refused at each message, and give each up."""
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({name: address})
+    assert f"{name}: is no address such as https://sms.example.org" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://sms.example.org/in/twilio", "is the base address alone"),
+        ("https://sms.example.org/base/in/twilio/status", "is the base address alone"),
+        ("https://sms.example.org/in/kannel", "is the base address alone"),
+        ("https://sms.example.org/console/", "is the base address alone"),
+        ("https://ani:secret@sms.example.org", "holds a user or a password"),
+        ("https://ani@sms.example.org", "holds a user or a password"),
+    ],
+)
+def test_a_base_address_is_the_base(address: str, told: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({"SMSGW_PUBLIC_URL": address})
+    assert f"SMSGW_PUBLIC_URL: {told}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://sms.example.org",
+        "http://127.0.0.1:8000",
+        "https://[::1]:8443",
+        "https://sms.example.org/base/inbox",
+        "HTTPS://SMS.example.org",
+        "https://xn--sms-example.org/a%20b",
+        "http://sms_gateway:8000",
+    ],
+)
+def test_an_address_that_can_be_right_is_kept(address: str) -> None:
+    assert settings.load({"SMSGW_PUBLIC_URL": f"{address}/"}).public_url == address
+
+
 def test_demo_people_may_meet_a_carrier_on_loopback() -> None:
     assert settings.load(TWILIO | {"SMSGW_DEMO": "1", "TWILIO_API_BASE": "http://127.0.0.1:9"}).demo
 
 
 def test_what_is_shown_is_masked_and_has_a_meaning() -> None:
     secrets = {"SMSGW_SECRET_KEY": "k" * 32, "REDIS_URL": "redis://u:hidden@h/0"}
+    secrets |= {"LEDGER_URL": "postgresql://h/x?sslmode=require&sslpassword=hidden"}
     shown = settings.rows(settings.load(TWILIO | secrets))
     text = "\n".join(value for _, value, _ in shown)
+    assert "sslpassword=********" in text
     for secret in ("kkkk", "hidden", "new", "old"):
         assert secret not in text
     assert all(meaning for _, _, meaning in shown)

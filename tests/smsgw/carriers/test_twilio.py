@@ -167,6 +167,15 @@ def test_reports(status: str, delivery: Delivery | None) -> None:
     assert report is None or (report.attempt_id, report.code) == (7, "30003")
 
 
+def test_a_report_is_signed_with_what_was_asked_of_retries_or_without() -> None:
+    form, path = (("MessageSid", "SM1"), ("MessageStatus", "sent")), "/in/twilio/status"
+    carrier().verify(signed(form, "out=7", path=path))
+    request = signed(form, "out=7#rc=3&rp=ct,5xx&tt=15000", path=path)
+    carrier().verify(replace(request, query="out=7"))
+    with pytest.raises(Forged):
+        carrier().verify(replace(request, query="out=8"))
+
+
 @pytest.mark.parametrize("query", ["", "out=", "out=x", "out=-1", "out=٣", "out=" + "9" * 30])
 def test_a_report_names_an_attempt(query: str) -> None:
     with pytest.raises(Malformed):
@@ -180,7 +189,8 @@ def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
             "To": "+6281234567890",
             "From": "+15005550006",
             "Body": "Saldo JHT",
-            "StatusCallback": "https://sms.example.org/in/twilio/status?out=7",
+            "StatusCallback": "https://sms.example.org/in/twilio/status?out=7"
+            "#rc=3&rp=ct,5xx&tt=15000",
             "ValidityPeriod": "7200",
         }
     ]

@@ -119,6 +119,11 @@ def test_only_this_machine_and_who_has_the_token_may_look(
     assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
     assert client.get("/metrics", environ_base=outside, headers=token).status_code == 403
     assert "parts" not in client.get("/readyz", environ_base=outside).json
+    for base, is_told in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
+        public = settings.load(environ | {"SMSGW_PUBLIC_URL": base})
+        with create_app(replace(rt, settings=public)).test_client() as told:  # W14
+            assert told.get("/metrics").status_code == (200 if is_told else 403)
+            assert ("parts" in told.get("/readyz").json) == is_told
     own = replace(
         rt, settings=settings.load(environ | {"SMSGW_METRICS_TOKEN": "a token of metrics"})
     )
