@@ -146,6 +146,30 @@ def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
     assert rows(rt, cases) == 3
 
 
+@pytest.mark.parametrize("text", ["LAPOR PT Contoh belum bayar iuran", "HAPUS DATA", "LAPOR"])
+@pytest.mark.parametrize("when", ["before", "sent", "reported", "hours later", "at once"])
+def test_a_request_that_is_delivered_twice_is_one(
+    rt: Runtime, clock: Clock, text: str, when: str
+) -> None:
+    """Report 7: by a carrier, under another id, before or after its delivery report."""
+    if when == "at once":
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: say(rt, STRANGER, text), range(4)))
+        assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+        return
+    first = say(rt, STRANGER, text)
+    if when != "before":
+        sending.drain(rt, *LANE)
+    if when in {"reported", "hours later"}:
+        with rt.writing() as tx:
+            assert outbox.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
+    clock.moves(hours=5 if when == "hours later" else 0, seconds=3)
+    again = say(rt, STRANGER, text.lower() + " ")
+    assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+    if when in {"reported", "hours later"}:
+        assert again.reply.text == first.reply.text
+
+
 def test_a_number_is_never_cut(rt: Runtime) -> None:
     """W12: the 10,000th complaint of a day, and the 100,000th."""
     say(rt, P2, "KONTAK")
