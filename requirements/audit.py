@@ -1,7 +1,8 @@
 """Asks whether weaknesses are known of what is pinned: `make audit`.
 
-A weakness fails it. Where the advisories cannot be asked for (a machine without a way out) it says
-so and goes on, unless SMSGW_REQUIRE_AUDIT is set; pip-audit alone may end well without an answer.
+A weakness fails it. Where the advisories cannot be asked for (a machine without a way out, a
+server that answers nonsense or an octet at a time, no pip-audit) it says so and goes on, unless
+SMSGW_REQUIRE_AUDIT is set; pip-audit alone may end well without an answer, or not at all.
 """
 
 import json
@@ -9,7 +10,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+LIMIT = 120.0  # seconds for all of it
 LOCK = Path(__file__).parent / "run.lock"
 PIP_AUDIT = [
     *(Path(sys.executable).parent / "pip-audit", "--vulnerability-service", "osv"),
@@ -18,14 +21,9 @@ PIP_AUDIT = [
 ]
 
 
-def main(*options: str) -> str | None:
+def main(*options: str, limit: float = LIMIT) -> str | None:
     """What is wrong, or None. `options` are pip-audit's."""
-    asked = [*PIP_AUDIT, "--requirement", LOCK, *options]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    try:
-        told = json.loads(done.stdout)["dependencies"]
-    except ValueError:
-        told = []
+    told = _told(options, limit)
     weak = [
         f"{each['name']} {each['version']}: {known['id']}, mended in {known['fix_versions'] or '-'}"
         for each in told
@@ -42,6 +40,16 @@ def main(*options: str) -> str | None:
         return unasked
     sys.stderr.write(f"{unasked} (SMSGW_REQUIRE_AUDIT=1 fails here)\n")
     return None
+
+
+def _told(options: tuple[str, ...], limit: float) -> list[dict[str, Any]]:
+    """What pip-audit says of each package; nothing where it could not ask."""
+    asked = [*PIP_AUDIT, "--requirement", LOCK, *options]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=limit)
+        return list(json.loads(done.stdout)["dependencies"])
+    except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError):
+        return []
 
 
 if __name__ == "__main__":

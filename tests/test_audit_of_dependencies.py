@@ -1,5 +1,6 @@
 """`make audit` fails on a known weakness, and does not pass for having asked where it could not."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -42,6 +43,50 @@ def test_a_known_weakness_fails(weak: list[object]) -> None:
         assert (done.returncode, "click" in done.stderr, "PYSEC" in done.stderr) == (1, True, True)
     else:
         assert (done.returncode, "no weakness is known of" in done.stdout) == (0, True), done.stderr
+
+
+class Useless(Handler):
+    """Whatever stands between us and the advisories."""
+
+    def post(self) -> None:
+        kind = self.server.stub.answers[0]
+        if kind == "drips":  # an octet at a time, so that no single wait is too long
+            self.tell(200, b"", is_cut=True)
+            self.wfile.flush()
+            self.server.stub.release.wait(10)
+        elif kind == "resets":
+            self.reset()
+        else:
+            self.tell(*kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [(503, b""), (200, b"<html>"), (302, b""), (407, b"proxy"), "resets", "drips"]
+)
+def test_whatever_stands_in_the_way_it_ends_with_its_own_sentence(
+    kind: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location("audit", ROOT / "requirements" / "audit.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    stub = WebStub(answers=[kind])
+    with serving(stub, Useless):
+        limit = 4.0 if kind == "drips" else 60.0
+        assert module.main("--osv-url", stub.url, limit=limit) is None
+        stub.release.set()
+    assert "NOTHING WAS AUDITED" in capsys.readouterr().err
+
+
+def test_without_its_tool_it_says_so(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.symlink_to(sys.executable)
+    done = subprocess.run(
+        [bare, "-I", ROOT / "requirements" / "audit.py"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "NOTHING WAS AUDITED" in done.stderr
 
 
 def test_what_could_not_be_asked_is_told(tmp_path: Path) -> None:
