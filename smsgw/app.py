@@ -2,17 +2,16 @@
 
 from flask import Flask
 
-from smsgw import logs, registry, runtime, settings
+from smsgw import logs, settings, starting
 from smsgw.runtime import Runtime
 from smsgw.web import console, doors, health, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
-    """For `rt`, or for what the environment describes. Raises SettingsError."""
+    """For `rt`, or for what the environment describes. Raises SettingsError, NotReady."""
     if rt is None:
         logs.set_up()
-        rt = runtime.build(settings.load())
-        registry.check_key(rt)
+        rt = starting.opened(settings.load())
     app = Flask("smsgw", static_folder=None)
     doors.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
     app.extensions["smsgw"] = rt

@@ -6,6 +6,7 @@ same database or in one of its own.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from typing import Literal
 
@@ -30,8 +31,20 @@ def downgrade(engine: Engine, which: Which, revision: str) -> None:
         command.downgrade(_config(which, connection=connection), revision)
 
 
+@cache
 def head(which: Which) -> str | None:
     return ScriptDirectory.from_config(_config(which)).get_current_head()
+
+
+def fault(engine: Engine, which: Which, remedy: str) -> str | None:
+    """What is wrong with a schema; None where it is the one that this version needs. Raises
+    SQLAlchemyError."""
+    at, wanted = current(engine, which), head(which)
+    if at == wanted:
+        return None
+    told = f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
+    is_known = at is None or at in _known(which)
+    return told if is_known else f"{told}, or start the version that it is for"
 
 
 def current(engine: Engine, which: Which) -> str | None:
@@ -39,6 +52,12 @@ def current(engine: Engine, which: Which) -> str | None:
     with engine.connect() as connection:
         table = {"version_table": VERSION_TABLES[which]}
         return MigrationContext.configure(connection, opts=table).get_current_revision()
+
+
+@cache
+def _known(which: Which) -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config(which))
+    return frozenset(each.revision for each in scripts.walk_revisions())
 
 
 @contextmanager

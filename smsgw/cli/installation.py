@@ -2,18 +2,14 @@
 
 import click
 
-from smsgw import registry, runtime, settings
+from smsgw import settings, starting
 from smsgw.runtime import Runtime
+from smsgw.starting import NotReady
 
 
 def opened() -> Runtime:
     """One that is there already. Raises SettingsError where its key is another."""
-    made = settings.load()
-    if made.is_embedded and not made.database_file.exists():
-        raise click.ClickException(
-            f"there is no installation in {made.instance}: set SMSGW_HOME to the folder that holds "
-            "instance/, or make one with smsgw migrate"
-        )
-    rt = runtime.build(made)
-    registry.check_key(rt)
-    return rt
+    try:
+        return starting.opened(settings.load())
+    except NotReady as error:
+        raise click.ClickException(str(error)) from None

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from smsgw import audit, decoys, runtime
+from smsgw import audit, decoys, migrate, runtime
 from smsgw.audit import Act
 from smsgw.cli.installation import opened
 from smsgw.ledger import load as files
@@ -133,7 +133,11 @@ def _told(count: files.Loaded) -> str:
 
 def _patient(rt: Runtime) -> Engine:
     """Look-ups are cut after two seconds; an import takes what it takes."""
-    return runtime.engine(rt.settings.participant_ledger_url)
+    engine = runtime.engine(rt.settings.participant_ledger_url)
+    fault = migrate.fault(engine, "ledger", "smsgw migrate --ledger")
+    if fault is not None:
+        raise click.ClickException(f"the ledger cannot be used: {fault}")
+    return engine
 
 
 def _note(rt: Runtime, act: Act, what: str) -> None:

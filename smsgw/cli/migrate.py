@@ -1,6 +1,7 @@
 """`smsgw migrate`: the release step."""
 
 import click
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import migrate as migrations
@@ -20,6 +21,10 @@ def migrate(ledger: bool) -> None:
         if ledger or settings.ledger_url is None:
             migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
         registry.check_key(rt)
+    except CommandError as error:
+        raise click.ClickException(
+            f"the database cannot be migrated: {error}; start the version that it is for"
+        ) from None
     except SQLAlchemyError as error:
         raise click.ClickException(
             f"the database cannot be used ({type(error).__name__}); check its address and rights"

@@ -5,17 +5,21 @@ import hmac
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from sqlalchemy import Select, String, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import jobs, metrics
+from smsgw import jobs, logs, metrics, migrate
 from smsgw.crypto import Unreadable
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
 
+VERSION: Select[str] = select(column("version_num", String)).select_from(
+    table(migrate.VERSION_TABLES["service"])
+)
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
+log = logs.get(__name__)
 blueprint = Blueprint("health", __name__)
 
 
@@ -70,11 +74,15 @@ def _may_look() -> bool:
 
 
 def _has_database(rt: Runtime) -> bool:
+    """Of this version's schema, which another version may have changed meanwhile."""
     try:
         with rt.reading() as tx:
-            return bool(tx.connection.execute(text("SELECT 1")).scalar_one())
+            at = tx.connection.execute(VERSION).scalar()
     except (SQLAlchemyError, Unreadable):
         return False
+    if at != migrate.head("service"):
+        log.error("the database's schema is another one", at=at, needed=migrate.head("service"))
+    return at == migrate.head("service")
 
 
 def _has_ledger(rt: Runtime) -> bool:
