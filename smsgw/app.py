@@ -1,6 +1,9 @@
 """The web application: carriers' webhooks and what watches over them."""
 
+from contextlib import suppress
+
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs, settings, starting
 from smsgw.runtime import Runtime
@@ -12,6 +15,8 @@ def create_app(rt: Runtime | None = None) -> Flask:
     if rt is None:
         logs.set_up()
         rt = starting.opened(settings.load())
+        with suppress(SQLAlchemyError):
+            rt.clock_check.compare()
     app = Flask("smsgw", static_folder=None)
     doors.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
     app.extensions["smsgw"] = rt

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseTimeoutException
+from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
 from smsgw import (
@@ -152,7 +153,10 @@ def settle_unknown() -> None:
 
 
 def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
-    """Those that are due, until `is_over`; a carrier that does not answer is asked no more."""
+    """Those that are due, until `is_over`; a carrier that does not answer is asked no more. By a
+    clock that is ahead all would seem to have waited long enough to be sent again."""
+    if not rt.clock_check.is_right():
+        return
     with rt.reading() as tx:
         waiting = unknowns.due(tx, UNKNOWN_AT_ONCE)
     may_resend = rt.settings.unknown == "resend_once"
@@ -221,14 +225,16 @@ def beat() -> None:
 
 def sweep(rt: Runtime) -> None:
     """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
+    may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
-        for reply_id in outbox.expire_leases(tx):
-            log.error("nobody knows whether this reply went out", reply=reply_id)
-        for reply_id in outbox.drop_stale(tx):
+        for reply_id in outbox.drop_stale(tx, may_expire=may_expire):
             log.error("a reply could not leave while it was of use", reply=reply_id)
-        tasks.expire(tx, rt.settings.retention)
+        if may_expire:
+            for reply_id in outbox.expire_leases(tx):
+                log.error("nobody knows whether this reply went out", reply=reply_id)
+            tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
-        lanes = outbox.lanes_waiting(tx)
+        lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
         is_owing = inbox.is_owing(tx)
         is_in_doubt = unknowns.is_due(tx)
         left = tasks.due(tx)
@@ -402,10 +408,18 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
 
 
 def _beat(rt: Runtime, key: str) -> None:
-    """Says that a process of its kind lives and does its work."""
-    with contextlib.suppress(RedisError):
+    """Says that a process of its kind lives and does its work, and how far its machine's clock is
+    ahead of the database's, in seconds."""
+    with contextlib.suppress(RedisError, SQLAlchemyError):
         if rt.redis is not None:
-            rt.redis.set(key, "1", ex=BEAT_LIVES)
+            rt.redis.set(key, f"{rt.clock_check.compare().total_seconds():.1f}", ex=BEAT_LIVES)
+
+
+def skews(rt: Runtime) -> dict[str, float]:
+    """What the beats last said, by kind of process. Raises RedisError."""
+    kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
+    said = rt.redis.mget(kinds.values()) if rt.redis is not None else []
+    return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew is not None}
 
 
 def _forget(rt: Runtime, key: str) -> None:

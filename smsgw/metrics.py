@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import codes, failed_checks, guesses, keys, lanes, logs, runtime
+from smsgw import codes, failed_checks, guesses, jobs, keys, lanes, logs, runtime
 from smsgw.limits import EVERYWHERE
 from smsgw.models import (
     UNFINISHED,
@@ -93,6 +93,7 @@ class _Figures:
             yield _wrong_codes(tx)
             yield _failed_checks(self._rt, tx)
             yield from _decoys(tx)
+        yield _skews(self._rt)
         yield _throttled(self._rt)
         yield from _budget(self._rt)
         yield from _budgets_by_code(self._rt)
@@ -234,6 +235,21 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
     counted = select(func.count()).select_from(attempts).where(in_doubt)
     open_.add_metric([], tx.connection.execute(counted).scalar_one())
     yield from (ends, settled, open_)
+
+
+def _skews(rt: Runtime) -> Metric:
+    """Of this process, and of the others as their beats tell it."""
+    told = {"web": rt.clock_check.compare().total_seconds()}
+    with contextlib.suppress(RedisError):
+        told |= jobs.skews(rt)
+    skew = GaugeMetricFamily(
+        "smsgw_clock_skew_seconds",
+        "How far a process's clock is ahead of the database's; beyond a minute nothing expires.",
+        labels=["process"],
+    )
+    for process, seconds in told.items():
+        skew.add_metric([process], seconds)
+    return skew
 
 
 def _throttled(rt: Runtime) -> Metric:

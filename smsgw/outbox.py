@@ -171,21 +171,24 @@ def attempts_of(tx: Transaction, message_id: int, carrier: str) -> list[int]:
     return list(tx.connection.execute(made).scalars())
 
 
-def lanes_waiting(tx: Transaction) -> list[tuple[str, str]]:
+def lanes_waiting(tx: Transaction, *, may_expire: bool = True) -> list[tuple[str, str]]:
     """(carrier, lane) of every reply that is due."""
     due = select(replies.c.carrier, replies.c.lane).where(
-        QUEUED, replies.c.due_at <= tx.now, replies.c.expires_at > tx.now
+        QUEUED, replies.c.due_at <= tx.now, _is_of_use(tx, may_expire)
     )
     return [(row.carrier, row.lane) for row in tx.connection.execute(due.distinct())]
 
 
-def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
+def claim(
+    tx: Transaction, carrier: str, lane: str, limit: int, *, may_expire: bool = True
+) -> list[Claim]:
     """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
     asked for and wait for first, and of these the oldest. Those that cannot be opened are set
-    aside."""
+    aside. Where nothing may expire, those that seem past their use are of as much use as at first.
+    """
     claims: list[Claim] = []
     for _ in range(SET_ASIDE_AT_ONCE):
-        taken = _take(tx, carrier, lane, limit)
+        taken = _take(tx, carrier, lane, limit, may_expire)
         opened = (_claimed(tx, lane, row) for row in taken)
         claims = [each for each in opened if each is not None]
         if claims or len(taken) < limit:
@@ -193,7 +196,9 @@ def claim(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Claim]:
     return claims
 
 
-def _take(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Row[*tuple[Any, ...]]]:
+def _take(
+    tx: Transaction, carrier: str, lane: str, limit: int, may_expire: bool
+) -> list[Row[*tuple[Any, ...]]]:
     pick = (
         select(replies.c.id)
         .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
@@ -202,7 +207,7 @@ def _take(tx: Transaction, carrier: str, lane: str, limit: int) -> list[Row[*tup
             replies.c.carrier == carrier,
             replies.c.lane == lane,
             replies.c.due_at <= tx.now,
-            replies.c.expires_at > tx.now,
+            _is_of_use(tx, may_expire),
             bindings.c.ended_at.is_(None),
         )
         .order_by(replies.c.priority, replies.c.id)
@@ -302,13 +307,15 @@ def expire_leases(tx: Transaction) -> list[int]:
     return ids
 
 
-def drop_stale(tx: Transaction) -> list[int]:
+def drop_stale(tx: Transaction, *, may_expire: bool = True) -> list[int]:
     """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
     ended while it was on its way. Returns those that are past their time."""
     ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
     tx.connection.execute(
         update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
     )
+    if not may_expire:
+        return []
     late = tx.connection.execute(
         update(replies)
         .where(QUEUED, replies.c.expires_at <= tx.now)
@@ -316,6 +323,10 @@ def drop_stale(tx: Transaction) -> list[int]:
         .returning(replies.c.id)
     )
     return list(late.scalars())
+
+
+def _is_of_use(tx: Transaction, may_expire: bool) -> ColumnElement[bool]:
+    return replies.c.expires_at > tx.now if may_expire else true()
 
 
 def pause(attempts_made: int) -> timedelta:
@@ -353,7 +364,8 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
     if recipient is None or text is None:
         _set_aside(tx, row, attempt_id)
         return None
-    sms = OutgoingSms(attempt_id, recipient, lane, text, row.expires_at - tx.now)
+    lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
+    sms = OutgoingSms(attempt_id, recipient, lane, text, lasts)
     age = tx.now - row.made_at
     return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
 

@@ -67,7 +67,7 @@ class Retention:
 
     def step(self) -> int:
         """One batch of each kind; returns how many rows were emptied or forgotten."""
-        if self._rt.now() < self._next_look:
+        if self._rt.now() < self._next_look or not self._rt.clock_check.is_right():
             return 0
         with self._rt.reading() as tx:
             since = tx.now - self._rt.settings.retention

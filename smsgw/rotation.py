@@ -34,6 +34,8 @@ def rotate(
     settings; while the old one is among them, a process that has no other goes on. `wait` takes
     seconds. Raises NotRotated.
     """
+    if not rt.clock_check.is_right():  # keys that were just retired would be destroyed
+        raise NotRotated("this machine's clock is not the database's; set it, then try again")
     made = _begin(rt, actor)
     known_within = 2 * keys.KNOWN_WITHIN
     tell(f"key {made} is made; in {known_within:g} s every process seals with it")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import carriers, embedded, failed_checks, gsm7, keys, logs, macs, overdue, phone
 from smsgw.carriers.base import Carrier
+from smsgw.clocks import ClockCheck, machine_now
 from smsgw.crypto import Part, Unreadable, Vault, Wrapper
 from smsgw.failed_checks import FailedCheck
 from smsgw.keywords import Configuration, Published
@@ -38,10 +39,6 @@ LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose c
 HINT_LIMIT = 1.0  # seconds
 VERSIONS_TRIED = 10  # newest first, where some are not ours
 PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration as often as that
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Outrun(Exception):
@@ -99,11 +96,12 @@ class Runtime:
     ledger: SqlLedger
     vault: Vault
     carriers: Mapping[str, Carrier]
+    clock_check: ClockCheck
     redis_url: str | None = None
     redis: Redis | None = None  # for hints: gives up within a second
     counters: Counters = field(default_factory=Counters)
     published: Published = field(default_factory=Published)
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
 
     @contextmanager
@@ -167,7 +165,7 @@ class Runtime:
         self.ledger.engine.dispose()
 
 
-def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
+def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runtime:
     queue = settings.redis_url or embedded.url(settings.home)
     redis = hints(queue) if queue else None
     service, wrapper = engine(settings.service_url), keeper(settings)
@@ -178,6 +176,7 @@ def build(settings: Settings, now: Callable[[], datetime] = utc_now) -> Runtime:
         ledger=SqlLedger(engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)),
         vault=vault,
         carriers=carriers.build(settings),
+        clock_check=ClockCheck(service),
         redis_url=queue,
         redis=redis,
         counters=Counters(redis),

@@ -73,8 +73,9 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim]
     allowed = lanes.take(rt, carrier, lane, room)
     if allowed.number <= 0:
         return [], allowed.wait
+    may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
-        claims = outbox.claim(tx, carrier, lane, allowed.number)
+        claims = outbox.claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
     lanes.give_back(rt, carrier, lane, allowed.number - len(claims))
     return claims, None
 

@@ -47,6 +47,8 @@ class Tallies:
         now, started = self._rt.now(), time.monotonic()
         if self._next is not None and now < self._next:
             return 0
+        if not self._rt.clock_check.is_right():  # hours to come would be counted, and never again
+            return 0
         with self._rt.reading() as tx:
             hours, is_more = _to_count(tx)
         for hour in hours:

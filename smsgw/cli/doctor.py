@@ -1,6 +1,7 @@
 """`smsgw doctor`: which part of an installation does not work, and what to do."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import click
@@ -8,7 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import migrate, registry, runtime
+from smsgw import clocks, migrate, registry, runtime
 from smsgw import settings as environment
 from smsgw.carriers.base import Ending, SendError
 from smsgw.carriers.kannel import Kannel
@@ -45,13 +46,11 @@ def _ledger(rt: Runtime) -> str | None:
 def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
     engine = rt.service if which == "service" else rt.ledger.engine
     try:
-        at = migrate.current(engine, which)
+        return migrate.fault(engine, which, remedy)
     except SQLAlchemyError as error:
         told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-        remedy = POOLED if POOLER_REFUSES in told else "check its address, its rights, its file"
-        return f"it cannot be used ({told}); {remedy}"
-    wanted = migrate.head(which)
-    return None if at == wanted else f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
+        what = POOLED if POOLER_REFUSES in told else "check its address, its rights, its file"
+        return f"it cannot be used ({told}); {what}"
 
 
 def _contacts(rt: Runtime) -> str | None:
@@ -70,6 +69,21 @@ def _keys(rt: Runtime) -> str | None:
     except environment.SettingsError as error:
         return str(error)
     return None
+
+
+def _clock(rt: Runtime) -> str | None:
+    try:
+        skew = rt.clock_check.compare()
+    except SQLAlchemyError:
+        return "there is no database to compare it with"
+    if abs(skew) <= clocks.APART:
+        return None
+    way = "ahead of" if skew > timedelta() else "behind"
+    by = timedelta(seconds=round(abs(skew).total_seconds()))
+    return (
+        f"this machine's is {by} {way} the database's, and nothing expires or is destroyed; set "
+        "whichever is wrong (timedatectl set-ntp true)"
+    )
 
 
 def _queue(rt: Runtime) -> str | None:
@@ -123,6 +137,7 @@ CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "service database": _service,
     "participant ledger": _ledger,
     "keys": _keys,
+    "clock": _clock,
     "files": _files,
     "queue": _queue,
     "twilio": _twilio,
