@@ -410,16 +410,19 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
 def _beat(rt: Runtime, key: str) -> None:
     """Says that a process of its kind lives and does its work, and how far its machine's clock is
     ahead of the database's, in seconds."""
-    with contextlib.suppress(RedisError, SQLAlchemyError):
+    skew = ""
+    with contextlib.suppress(SQLAlchemyError):
+        skew = f"{rt.clock_check.compare().total_seconds():.1f}"
+    with contextlib.suppress(RedisError):
         if rt.redis is not None:
-            rt.redis.set(key, f"{rt.clock_check.compare().total_seconds():.1f}", ex=BEAT_LIVES)
+            rt.redis.set(key, skew, ex=BEAT_LIVES)
 
 
 def skews(rt: Runtime) -> dict[str, float]:
     """What the beats last said, by kind of process. Raises RedisError."""
     kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
     said = rt.redis.mget(kinds.values()) if rt.redis is not None else []
-    return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew is not None}
+    return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew}
 
 
 def _forget(rt: Runtime, key: str) -> None:
