@@ -74,9 +74,11 @@ def draw(rt: Runtime, wanted: int, actor: str, between: Range | None = None) -> 
             if not more:
                 raise NotDrawn(f"only {len(found)} numbers are free there")
             found.update(rt.random.sample(sorted(more), min(len(more), missing)))
+    for batch in _batches([rt.vault.hash(nkp, "nkp") for nkp in found]):  # messages wait for each
+        with rt.writing() as tx:
+            rows = [{"nkp_hash": each, "made_at": tx.now} for each in batch]
+            tx.connection.execute(insert(decoys), rows)
     with rt.writing() as tx:
-        rows = [{"nkp_hash": tx.vault.hash(nkp, "nkp"), "made_at": tx.now} for nkp in found]
-        tx.connection.execute(insert(decoys), rows)
         detail = f"{wanted} added, {count(tx)} in all"
         audit.note(tx, Act.DECOYS_CHANGED, actor, detail=detail)
 

@@ -57,6 +57,7 @@ FAILED_IN_A_ROW = 3
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
+TRIED = "tried"  # whether it could be written
 BEAT_LIVES = 30  # seconds
 
 # How a task is done: from where it was left, a step after the other, each far shorter than
@@ -423,6 +424,11 @@ def skews(rt: Runtime) -> dict[str, float]:
     kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
     said = rt.redis.mget(kinds.values()) if rt.redis is not None else []
     return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew}
+
+
+def takes_hints(redis: Redis) -> bool:
+    """Raises RedisError where it takes no writes: it is full, or a replica, or we have no right."""
+    return bool(redis.set(TRIED, "1", ex=BEAT_LIVES))
 
 
 def _forget(rt: Runtime, key: str) -> None:

@@ -3,16 +3,27 @@
 A server's own time limit is of no use when the server is frozen, or the network swallows what it
 says; nor is a limit for each octet, where they come one at a time. So a process watches what its
 threads wait for, and whoever waits for a connection that was cut gets the ordinary error.
+
+Who owes somebody an answer by a certain time sets that for its thread (`within`): all its waits
+together end by then, however many there are.
 """
 
 import os
 import socket
 import threading
 import time
-from collections import OrderedDict
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar, cast
 
+import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
+
+SHORTEST_CONNECT = 2  # seconds; libpq takes a shorter limit for this one
+HARDLY_ANY = 0.05  # seconds, in which no connection is made
+
+Read = TypeVar("Read")
 
 
 class Connected(Protocol):
@@ -21,26 +32,63 @@ class Connected(Protocol):
     def fileno(self) -> int: ...
 
 
-class Deadlines:
-    """Each thread waits for one thing at a time, and for `limit` seconds."""
+class _Thread(threading.local):
+    until: float | None = None
+    patience = 0.0
 
-    def __init__(self, limit: float, gone: tuple[type[Exception], ...] = (OSError,)) -> None:
+
+_thread = _Thread()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What the calling thread waits for ends by then, all of it together."""
+    before, until = _thread.until, time.monotonic() + seconds
+    _thread.until = until if before is None else min(before, until)
+    try:
+        yield
+    finally:
+        _thread.until = before
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Each thing that the calling thread waits for may take so long, where less is the rule."""
+    before, _thread.patience = _thread.patience, seconds
+    try:
+        yield
+    finally:
+        _thread.patience = before
+
+
+def left(limit: float) -> float:
+    """Seconds that the calling thread may wait for something that has a limit; below zero where
+    its time is over."""
+    allowed = max(limit, _thread.patience)
+    until = _thread.until
+    return allowed if until is None else min(allowed, until - time.monotonic())
+
+
+class Deadlines:
+    """Each thread waits for one thing at a time, and is told by when it ends."""
+
+    def __init__(self, gone: tuple[type[Exception], ...] = (OSError,)) -> None:
         """`gone`: what `fileno` raises of a connection that has ended by itself."""
-        self._limit = limit
         self._gone = gone
-        self._waiting: OrderedDict[int, tuple[float, Connected]] = OrderedDict()  # oldest first
+        self._waiting: dict[int, tuple[float, Connected]] = {}
         self._changes = threading.Condition()
+        self._look_at: float | None = None
         self._thread: threading.Thread | None = None
 
-    def begins(self, connection: Connected) -> None:
+    def begins(self, connection: Connected, seconds: float) -> None:
         """The calling thread waits from now on."""
+        until = time.monotonic() + seconds
         with self._changes:
-            self._waiting.pop(threading.get_ident(), None)
-            self._waiting[threading.get_ident()] = (time.monotonic() + self._limit, connection)
+            self._waiting[threading.get_ident()] = (until, connection)
             if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
                 self._thread = threading.Thread(target=self._look, daemon=True, name="overdue")
                 self._thread.start()
-            elif len(self._waiting) == 1:
+            elif self._look_at is None or until < self._look_at:
                 self._changes.notify()
 
     def ends(self) -> None:
@@ -50,12 +98,13 @@ class Deadlines:
     def _look(self) -> None:
         with self._changes:
             while True:
-                overdue = [each for each in self._waiting.items() if each[1][0] <= time.monotonic()]
+                now = time.monotonic()
+                overdue = [each for each in self._waiting.items() if each[1][0] <= now]
                 for thread, (_, connection) in overdue:
                     del self._waiting[thread]
                     self._cut(connection)
-                first = next(iter(self._waiting.values()), None)
-                self._changes.wait(first[0] - time.monotonic() if first else None)
+                self._look_at = min((until for until, _ in self._waiting.values()), default=None)
+                self._changes.wait(self._look_at - now if self._look_at else None)
 
     def _cut(self, connection: Connected) -> None:
         """The waiting thread reads an end of file; closing the descriptor itself is its own."""
@@ -66,16 +115,35 @@ class Deadlines:
             return  # it has ended just now
 
 
+_DATABASES = Deadlines((OSError, psycopg.Error))
+
+
+class _Watched(psycopg.Connection[Any]):
+    """Whatever is waited for, a COMMIT and a look whether it still lives among it, has an end."""
+
+    limit = 0.0
+
+    def wait(self, gen: PQGen[Read], *args: Any, **kwargs: Any) -> Read:
+        if not self.limit:
+            return super().wait(gen, *args, **kwargs)
+        _DATABASES.begins(self, left(self.limit))
+        try:
+            return super().wait(gen, *args, **kwargs)
+        finally:
+            _DATABASES.ends()
+
+
 def watch(engine: Engine, limit: float) -> None:
-    """No statement of this PostgreSQL engine takes longer than `limit` seconds."""
-    deadlines = Deadlines(limit, (OSError, engine.dialect.loaded_dbapi.Error))
+    """Nothing that this PostgreSQL engine waits for takes longer than `limit` seconds."""
 
-    def begins(connection: Any, *_: object) -> None:
-        deadlines.begins(connection.connection.dbapi_connection)
-
-    def ends(*_: object) -> None:
-        deadlines.ends()
-
-    event.listen(engine, "before_cursor_execute", begins)
-    event.listen(engine, "after_cursor_execute", ends)
-    event.listen(engine, "handle_error", ends)
+    @event.listens_for(engine, "do_connect")
+    def connect(_d: object, _r: object, arguments: Any, options: dict[str, Any]) -> _Watched:
+        seconds = left(limit)
+        if seconds < HARDLY_ANY:
+            raise psycopg.OperationalError("there is no time left to connect")
+        hosts = str(options.get("host", "")).count(",") + 1  # each is given as long
+        timeout = max(SHORTEST_CONNECT, int(seconds / hosts))
+        make = cast(Callable[..., _Watched], _Watched.connect)
+        made = make(*arguments, **options | {"connect_timeout": timeout})
+        made.limit = limit
+        return made

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -36,6 +37,9 @@ from smsgw.settings import OURS_IN_ADDRESS, SHORTEST_SECRET, Settings, SettingsE
 log = logs.get(__name__)
 
 LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose carrier waits
+SERVICE_LIMIT = 8.0  # seconds; Twilio waits for 15
+SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
+LOCK_LIMIT = 5.0  # seconds that a statement waits for others; shorter, so that its connection lives
 HINT_LIMIT = 1.0  # seconds
 VERSIONS_TRIED = 10  # newest first, where some are not ours
 PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration as often as that
@@ -168,7 +172,8 @@ class Runtime:
 def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runtime:
     queue = settings.redis_url or embedded.url(settings.home)
     redis = hints(queue) if queue else None
-    service, wrapper = engine(settings.service_url), keeper(settings)
+    service = engine(settings.service_url, SERVICE_LIMIT, lock_limit=LOCK_LIMIT)
+    wrapper = keeper(settings)
     vault = Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN)
     return Runtime(
         settings=settings,
@@ -230,28 +235,30 @@ def hints(url: str) -> Redis:
     )
 
 
-def engine(url: str, limit: float | None = None) -> Engine:
+def engine(url: str, limit: float | None = None, *, lock_limit: float | None = None) -> Engine:
     """The only place that makes engines. Errors never print parameters: they are people's data.
 
-    `limit`: seconds after which connecting, waiting for a connection, or a statement is given up,
-    even by a server that is frozen; with one, a connection that died meanwhile shows when it is
-    used, and not before.
+    `limit`: seconds after which connecting, or whatever else is waited for, is given up, even of a
+    server that is frozen. `lock_limit`: seconds after which a statement that waits for others is;
+    where there is none, the server itself ends statements after `limit`, and a connection that
+    died meanwhile shows when it is used, and not before.
     """
     address = make_url(url)
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
-        options = _postgres_options(address, limit)
+        options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
         made = create_engine(address, hide_parameters=True, **options)
         event.listen(made, "handle_error", _name_pooler)
         if limit is not None:
             overdue.watch(made, limit)
         return made
-    made = create_engine(address, connect_args={"timeout": limit or 10}, hide_parameters=True)
+    waits = limit or SQLITE_LIMIT
+    made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
     event.listen(made, "do_connect", _make_private)
     event.listen(made, "connect", _prepare_sqlite)
-    event.listen(made, "begin", _begin_sqlite)
+    event.listen(made, "begin", partial(_begin_sqlite, waits))
     return made
 
 
@@ -304,7 +311,9 @@ def _made(settings: Settings, file: Path) -> str:
     return file.read_text("utf-8")
 
 
-def _postgres_options(address: URL, limit: float | None) -> dict[str, Any]:
+def _postgres_options(
+    address: URL, limit: float | None, lock_limit: float | None
+) -> dict[str, Any]:
     """What the address says of preparing statements, and its `options` beside ours: libpq takes
     the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
     alone keeps the limit."""
@@ -322,8 +331,11 @@ def _postgres_options(address: URL, limit: float | None) -> dict[str, Any]:
     if not is_pooled:
         theirs = address.normalized_query.get("options") or (os.environ.get("PGOPTIONS", ""),)
         ours = f"-c statement_timeout={milliseconds}"
+        if lock_limit is not None:
+            ours = f"-c lock_timeout={round(lock_limit * 1000)}"
         arguments["options"] = " ".join([ours, *filter(None, theirs)])
-    return {"pool_timeout": limit, "connect_args": arguments}
+    is_tested = lock_limit is not None
+    return {"pool_timeout": limit, "pool_pre_ping": is_tested, "connect_args": arguments}
 
 
 def _name_pooler(context: ExceptionContext) -> None:
@@ -350,7 +362,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA secure_delete=ON")  # what is destroyed does not lie in free pages
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(limit: float, connection: Connection) -> None:
     # A transaction that reads and then writes loses updates unless it is the writer from its start.
-    read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("read_only"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    milliseconds = max(0, round(min(limit, overdue.left(limit)) * 1000))
+    driver = connection.connection.cursor()
+    driver.execute(f"PRAGMA busy_timeout={milliseconds}")
+    driver.close()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import clocks, migrate, registry, runtime
+from smsgw import clocks, jobs, migrate, registry, runtime
 from smsgw import settings as environment
 from smsgw.carriers.base import Ending, SendError
 from smsgw.carriers.kannel import Kannel
@@ -88,11 +88,11 @@ def _clock(rt: Runtime) -> str | None:
 
 def _queue(rt: Runtime) -> str | None:
     try:
-        if rt.redis is not None and rt.redis.ping():
+        if rt.redis is not None and jobs.takes_hints(rt.redis):
             return OPEN_QUEUE if is_exposed(rt.redis_url or "") else None
     except RedisError as error:
         if rt.settings.redis_url is not None:
-            return f"it does not answer ({type(error).__name__}); check REDIS_URL"
+            return f"it takes no hints ({type(error).__name__}); check REDIS_URL, memory and rights"
     return "set REDIS_URL, or start smsgw run, which keeps a server of its own"
 
 

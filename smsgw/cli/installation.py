@@ -2,13 +2,16 @@
 
 import click
 
-from smsgw import settings, starting
+from smsgw import overdue, settings, starting
 from smsgw.runtime import Runtime
 from smsgw.starting import NotReady
 
+PATIENCE = 600.0  # seconds for a statement, where no carrier waits for its end
 
-def opened() -> Runtime:
+
+def opened(patience: float = PATIENCE) -> Runtime:
     """One that is there already. Raises SettingsError where its key is another."""
+    click.get_current_context().with_resource(overdue.patient(patience))
     try:
         return starting.opened(settings.load())
     except NotReady as error:

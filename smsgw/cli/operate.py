@@ -16,6 +16,7 @@ from smsgw.runtime import Runtime
 from smsgw.tallies import Tallies
 
 TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
+CLOCK_PATIENCE = 60.0  # seconds for a statement
 DEMO_PHONE, DEMO_NKP = "+6281234567890", "19012345678"
 
 log = logs.get(__name__)
@@ -25,7 +26,7 @@ log = logs.get(__name__)
 def worker() -> None:
     """Send replies and give owed answers, until told to stop."""
     try:
-        jobs.work(opened())
+        jobs.work(opened(patience=0))
     except jobs.NoQueue as error:
         raise click.ClickException(str(error)) from None
 
@@ -34,7 +35,7 @@ def worker() -> None:
 def clock() -> None:
     """Sweep every 5 seconds, seal the audit and destroy what is due every second, sum up every
     minute, until told to stop."""
-    rt = opened()
+    rt = opened(CLOCK_PATIENCE)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -34,7 +34,7 @@ OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState
 def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     """Send TEXT as if a phone had, and print the reply."""
     logs.set_up(logging.CRITICAL)  # what goes wrong is told in a sentence, below
-    rt = opened()
+    rt = opened(patience=0)
     if rt.settings.reaches_people:
         raise click.ClickException(
             "a carrier that reaches people is in use (SMSGW_CARRIER): this would speak for a real "

@@ -1,8 +1,11 @@
 """What stands before the application: whoever writes slowly, or too much, keeps nobody else out.
 
 A request is read by a thread of its own, of which there are many, and within a time; only what was
-read whole is handled, and of that a few at once. A reverse proxy that buffers does this better; it
-is not always there.
+read whole is handled, and of that a few at once, each kind in places of its own. A reverse proxy
+that buffers does this better; it is not always there.
+
+An answer has to be there before a carrier stops waiting for it: who finds no place in time, or no
+room to wait in, is asked to come again.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,14 +18,16 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from smsgw import overdue
 from smsgw.overdue import Deadlines
 
 LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends is under 4 kB
 LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
-READERS, AT_ONCE = 64, 8
-# The console has places of its own: operators wait for no webhook, and no webhook for them.
-CONSOLE_AT_ONCE, CONSOLE_WAITS = 4, 5.0  # requests, seconds
+READERS = 320  # above all places, and all who wait for one
+AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 8, 4, 2  # places
+CONSOLE_WAITS = 5.0  # seconds
+ANSWER_WITHIN = 8.0  # seconds from then on; carriers wait for 15
 
 # Nothing of what is served here belongs into a page, a frame, a cache or another site's script.
 HEADERS = {
@@ -32,20 +37,44 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+BUSY = {"Retry-After": "5", "Content-Type": "text/html; charset=utf-8"}
 A_YEAR = "max-age=31536000"
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-READING = Deadlines(READ_WITHIN)
+READING = Deadlines()
+
+
+class Places:
+    """So many requests are handled at once; as many as `line` wait for up to `waits` seconds."""
+
+    def __init__(self, number: int, line: int, waits: float) -> None:
+        self._free = BoundedSemaphore(number)
+        self._line = BoundedSemaphore(line)
+        self._waits = waits
+
+    def take(self) -> bool:
+        """False where there is none."""
+        if self._free.acquire(blocking=False):
+            return True
+        if not self._line.acquire(blocking=False):
+            return False
+        try:
+            return self._free.acquire(timeout=self._waits)
+        finally:
+            self._line.release()
+
+    def give_back(self) -> None:
+        self._free.release()
 
 
 class Worker(ThreadWorker):
     """gunicorn's, with an end to reading: its own time-outs are for each octet or for none."""
 
     def handle(self, conn: TConn) -> Any:
-        READING.begins(conn.sock)
+        READING.begins(conn.sock, READ_WITHIN)
         try:
             return super().handle(conn)  # type: ignore[no-untyped-call]
         finally:
@@ -72,12 +101,15 @@ class ReadFirst:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._places = BoundedSemaphore(AT_ONCE)
-        self._console = BoundedSemaphore(CONSOLE_AT_ONCE)
+        # A second is left to who finds a place at last.
+        self._carriers = Places(AT_ONCE, line=200, waits=ANSWER_WITHIN - 1)
+        # Operators wait for no webhook, and no webhook for them; nor for who asks how we are.
+        self._console = Places(CONSOLE_AT_ONCE, line=32, waits=CONSOLE_WAITS)
+        self._watchers = Places(WATCHERS_AT_ONCE, line=8, waits=CONSOLE_WAITS)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        is_upload = environ.get("PATH_INFO", "").startswith("/console/")
-        most = LARGEST_UPLOAD if is_upload else LARGEST_REQUEST
+        path = environ.get("PATH_INFO", "")
+        most = LARGEST_UPLOAD if path.startswith("/console/") else LARGEST_REQUEST
         announced = environ.get("CONTENT_LENGTH")
         if not announced or int(announced) <= most:  # else it is refused unread
             body = environ["wsgi.input"].read(most + 1)
@@ -85,16 +117,25 @@ class ReadFirst:
             environ["CONTENT_LENGTH"] = announced or str(len(body))  # what was cut short shows
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         READING.ends()
-        if not is_upload:
-            with self._places:
-                return self._application(environ, start_response)
-        if not self._console.acquire(timeout=CONSOLE_WAITS):  # and lets go of its reader
-            start_response("503 Service Unavailable", [("Retry-After", "5"), *HEADERS.items()])
-            return [b""]
+        if path == "/healthz":
+            return self._application(environ, start_response)
+        if path.startswith("/console/"):
+            return self._handled(self._console, environ, start_response)
+        if path in {"/readyz", "/metrics"}:
+            return self._handled(self._watchers, environ, start_response)
+        with overdue.within(ANSWER_WITHIN):
+            return self._handled(self._carriers, environ, start_response)
+
+    def _handled(
+        self, places: Places, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if not places.take():  # and lets go of its reader
+            start_response("503 Service Unavailable", [*BUSY.items(), *HEADERS.items()])
+            return [b"busy, please try again"]
         try:
             return self._application(environ, start_response)
         finally:
-            self._console.release()
+            places.give_back()
 
 
 def guard(app: Flask, *, is_https: bool) -> None:

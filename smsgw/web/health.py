@@ -5,18 +5,23 @@ import hmac
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
-from sqlalchemy import Select, String, column, select, table
+from sqlalchemy import Select, String, column, false, select, table, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import jobs, logs, metrics, migrate
+from smsgw import jobs, logs, metrics, migrate, overdue
 from smsgw.crypto import Unreadable
+from smsgw.models import bindings, messages, phones, replies
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
 
 VERSION: Select[str] = select(column("version_num", String)).select_from(
     table(migrate.VERSION_TABLES["service"])
 )
+WRITE_WITHIN = 1.0  # seconds
+LOCKED_FOR = 900  # milliseconds; shorter, so that the connection is not cut
+COUNTING_LIMIT = 60.0  # seconds for each figure of /metrics
+WRITTEN = (phones.c.version, messages.c.state, replies.c.state, bindings.c.used_at)
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 log = logs.get(__name__)
@@ -38,9 +43,7 @@ def ready() -> tuple[Response, int]:
         told["parts"] = {
             "database": is_ready,
             "ledger": _has_ledger(rt),
-            "queue": _has_queue(rt),
-            "worker": _has(rt, jobs.WORKER_BEATS),
-            "clock": _has(rt, jobs.CLOCK_BEATS),
+            **_queue(rt),
         }
     return jsonify(told), 200 if is_ready else 503
 
@@ -50,7 +53,8 @@ def figures() -> Response:
     if not _may_look():
         abort(403)
     try:
-        return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
+        with overdue.patient(COUNTING_LIMIT):
+            return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
     except (SQLAlchemyError, Unreadable):
         abort(503)
 
@@ -74,10 +78,16 @@ def _may_look() -> bool:
 
 
 def _has_database(rt: Runtime) -> bool:
-    """Of this version's schema, which another version may have changed meanwhile."""
+    """Whether what a message needs written could be, within a second, in this version's schema,
+    which another version may have changed meanwhile. Nothing is written."""
     try:
-        with rt.reading() as tx:
+        with overdue.within(WRITE_WITHIN), rt.writing() as tx:
+            if tx.connection.dialect.name == "postgresql":
+                tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCKED_FOR}"))
             at = tx.connection.execute(VERSION).scalar()
+            for each in WRITTEN:
+                nothing = update(each.table).where(false())
+                tx.connection.execute(nothing.values({each: each}))
         rt.clock_check.is_right()  # the log says so where it is not
     except (SQLAlchemyError, Unreadable):
         return False
@@ -94,15 +104,13 @@ def _has_ledger(rt: Runtime) -> bool:
     return True
 
 
-def _has_queue(rt: Runtime) -> bool:
+def _queue(rt: Runtime) -> dict[str, bool | None]:
+    """What the worker and the clock say lies in the queue's server: None where that is broken."""
     try:
-        return rt.redis is not None and bool(rt.redis.ping())
+        if rt.redis is not None and jobs.takes_hints(rt.redis):
+            beats = {"worker": jobs.WORKER_BEATS, "clock": jobs.CLOCK_BEATS}
+            told = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
+            return {"queue": True, **told}
     except RedisError:
-        return False
-
-
-def _has(rt: Runtime, beats: str) -> bool:
-    try:
-        return rt.redis is not None and bool(rt.redis.exists(beats))
-    except RedisError:
-        return False
+        pass
+    return {"queue": False, "worker": None, "clock": None}

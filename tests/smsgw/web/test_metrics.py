@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,17 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families as families
+from redis import Redis
 from sqlalchemy import select, update
 
-from smsgw import jobs, lanes, metrics, outbox, sending, settings
+from smsgw import jobs, lanes, metrics, outbox, runtime, sending, settings
 from smsgw.app import create_app
 from smsgw.carriers.base import Delivery, Ending, Report
 from smsgw.ledger import SqlLedger
 from smsgw.models import attempts, messages, replies
 from smsgw.runtime import Runtime, engine
-from tests.conftest import Clock
+from tests.conftest import Clock, on_sqlite
+from tests.servers import Queue
 from tests.smsgw.test_jobs import LANE, Failing, burst, receive, with_carrier
 from tests.smsgw.test_responder import say
 
@@ -140,6 +143,47 @@ def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
     jobs.sweep(rt)
     burst(rt)
     assert client.get("/readyz").json["parts"] == dict.fromkeys(parts, True)
+
+
+BROKEN: dict[str, Callable[[Redis], object]] = {
+    "full": lambda redis: redis.config_set("maxmemory", "1"),
+    "a replica": lambda redis: redis.replicaof("127.0.0.1", "1"),
+    "held": lambda redis: redis.client_pause(60_000, all=False),
+    "not for us": lambda redis: redis.acl_setuser(
+        "default", enabled=True, nopass=True, commands=["-@write"]
+    ),
+    "shut": lambda redis: redis.shutdown(nosave=True),
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -> None:
+    """Report 10: what the worker and the clock wrote there before says nothing of now."""
+    server = Queue()
+    own = replace(rt, redis=runtime.hints(server.url))
+    try:
+        with create_app(own).test_client() as client:
+            jobs.sweep(own)
+            told = {"database": True, "ledger": True, "queue": True, "clock": True}
+            assert client.get("/readyz").json["parts"] == told | {"worker": False}
+            with Redis.from_url(server.url) as redis:
+                BROKEN[how](redis)
+            broken = {"queue": False, "clock": None, "worker": None}
+            assert client.get("/readyz").json == {"ready": True, "parts": told | broken}
+    finally:
+        server.stop()
+
+
+@on_sqlite
+def test_while_another_writes_it_is_not_ready(client: FlaskClient, rt: Runtime) -> None:
+    """Report 1: an import held the one file of an installation, and all was said to be well."""
+    assert client.get("/readyz").status_code == 200
+    with rt.writing():
+        started = time.monotonic()
+        told = client.get("/readyz")
+        assert time.monotonic() - started < 3
+    assert (told.status_code, told.json["ready"], told.json["parts"]["database"]) == (503, *2 * [0])
 
 
 def test_alerts_and_dashboard_speak_of_figures_that_exist(

@@ -1,0 +1,257 @@
+"""A service database that does not answer, in every way in which it does not: carriers are told in
+time, and whoever asks how we are never waits behind them. Reports 1 and 10, B10."""
+
+import os
+import socket
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import DBAPIError
+from twilio.request_validator import RequestValidator
+
+from smsgw import migrate, overdue, runtime, settings
+from smsgw.ledger.load import load, reference_folder
+from smsgw.models import messages
+from smsgw.runtime import Runtime
+from smsgw.web import doors
+from tests.conftest import ABSENT, KEY
+from tests.servers import Postgres, postgres_programs
+from tests.smsgw.test_end_to_end import free_port
+from tests.twilio_stub import TWILIO
+from tests.waiting import eventually
+from tests.web_process import Web, web_process
+
+PATIENCE = 12.0  # seconds; Twilio's is 15, and this machine is slow
+LIMIT = 1.0
+MANY = 3 * doors.AT_ONCE
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One of its own, to be frozen."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip(ABSENT)
+    made = Postgres(programs)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def engine(server: Postgres) -> Iterator[Engine]:
+    made = runtime.engine(server.url, LIMIT, lock_limit=LIMIT / 2)
+    yield made
+    made.dispose()
+
+
+@contextmanager
+def frozen(server: Postgres) -> Iterator[None]:
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+def given_up(work: Callable[[], object]) -> float:
+    """After how many seconds."""
+    started = time.monotonic()
+    with pytest.raises(DBAPIError):
+        work()
+    return time.monotonic() - started
+
+
+def ask(engine: Engine, times: int = 1, sql: str = "SELECT 1") -> None:
+    with engine.connect() as connection:
+        for _ in range(times):
+            connection.exec_driver_sql(sql).all()
+
+
+def test_a_statement_has_an_end(server: Postgres, engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        with frozen(server):
+            assert LIMIT * 0.9 < given_up(lambda: connection.exec_driver_sql("SELECT 1")) < 4
+
+
+def test_a_commit_has_an_end(server: Postgres, engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        with frozen(server):
+            assert LIMIT * 0.9 < given_up(connection.commit) < 4
+
+
+def test_a_connection_that_waited_in_the_pool_is_looked_at_and_that_has_an_end(
+    server: Postgres, engine: Engine
+) -> None:
+    ask(engine)
+    with frozen(server), overdue.within(LIMIT):
+        assert given_up(lambda: ask(engine)) < 4
+    ask(engine)
+    with engine.connect() as connection, closing(psycopg.connect(server._address)) as other:
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        connection.close()
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        ask(engine)  # one that died meanwhile is nobody's fault
+
+
+def test_connecting_has_an_end(server: Postgres, engine: Engine) -> None:
+    with frozen(server):
+        assert given_up(lambda: ask(engine)) < 4
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        port = silent.getsockname()[1]
+        hosts = f"host=127.0.0.1:{port}&host=127.0.0.1:{port}"
+        two = runtime.engine(f"postgresql://x@/x?{hosts}", 4, lock_limit=1)
+        assert given_up(lambda: ask(two)) < 6  # for both of them together
+
+
+def test_waiting_for_a_lock_has_an_end_and_the_connection_lives(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE locked (id integer)")
+    with engine.connect() as holder, engine.connect() as other:
+        holder.exec_driver_sql("LOCK TABLE locked")
+        assert given_up(lambda: other.exec_driver_sql("SELECT * FROM locked")) < LIMIT
+        other.rollback()
+        assert other.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_many_statements_end_together_and_patience_is_for_each(engine: Engine) -> None:
+    ask(engine)
+    with overdue.within(LIMIT):
+        assert given_up(lambda: ask(engine, 9, "SELECT pg_sleep(0.4)")) < 2 * LIMIT
+    assert given_up(lambda: ask(engine, 1, f"SELECT pg_sleep({3 * LIMIT})")) < 2 * LIMIT
+    with overdue.patient(5 * LIMIT):
+        ask(engine, 1, f"SELECT pg_sleep({1.5 * LIMIT})")
+    with overdue.within(LIMIT), overdue.patient(5 * LIMIT):
+        assert given_up(lambda: ask(engine, 1, "SELECT pg_sleep(9)")) < 2 * LIMIT
+
+
+def test_on_sqlite_who_has_less_time_waits_less_for_the_writer(tmp_path: Path) -> None:
+    engine = runtime.engine(f"sqlite:///{tmp_path}/one.db", 5)
+    with engine.connect() as writer, engine.connect() as other:
+        writer.exec_driver_sql("SELECT 1")
+        with overdue.within(0.3), overdue.patient(60):
+            assert given_up(lambda: other.exec_driver_sql("SELECT 1")) < 2
+    engine.dispose()
+
+
+# The whole web process.
+
+
+@pytest.fixture(scope="module")
+def environ(
+    server: Postgres, tmp_path_factory: pytest.TempPathFactory, redis: str
+) -> dict[str, str]:
+    home = str(tmp_path_factory.mktemp("away"))
+    ours = {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
+    databases = {"DATABASE_URL": server.url, "REDIS_URL": redis}
+    return {"PATH": os.environ["PATH"], **databases, **ours, **TWILIO}
+
+
+@pytest.fixture(scope="module")
+def redis(worker_number: int) -> str:
+    return f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 1}"
+
+
+@pytest.fixture(scope="module")
+def rt(environ: dict[str, str]) -> Iterator[Runtime]:
+    made = runtime.build(settings.load(environ))
+    migrate.upgrade(made.service, "service")
+    migrate.upgrade(made.ledger.engine, "ledger")
+    load(made.ledger.engine, reference_folder())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def web(rt: Runtime, environ: dict[str, str]) -> Iterator[Web]:
+    with web_process(environ, Path(environ["SMSGW_HOME"]) / "web.log") as made:
+        yield made
+
+
+@contextmanager
+def locked(server: Postgres) -> Iterator[None]:
+    with closing(psycopg.connect(server._address)) as connection:
+        connection.execute("LOCK TABLE messages")
+        yield
+
+
+@contextmanager
+def locked_for_writing(server: Postgres) -> Iterator[None]:
+    """As CREATE INDEX does."""
+    with closing(psycopg.connect(server._address)) as connection:
+        connection.execute("LOCK TABLE replies IN SHARE MODE")
+        yield
+
+
+@contextmanager
+def read_only(server: Postgres) -> Iterator[None]:
+    """As a standby is, or a server whose disk is nearly full at some providers."""
+    with closing(psycopg.connect(server._address, autocommit=True)) as connection:
+        change = "ALTER DATABASE postgres {} default_transaction_read_only"
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
+        connection.execute(change.format("SET") + " = on")
+        connection.execute(end + " AND backend_type = 'client backend'")
+        try:
+            yield
+        finally:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(change.format("RESET"))
+            connection.execute(end + " AND backend_type = 'client backend'")
+
+
+def text(web: Web, sid: str) -> tuple[int, float]:
+    """Of a phone of its own; the status of our answer, and how long it took."""
+    sender = f"+62812{zlib.crc32(sid.encode()) % 10**7:07}"
+    ours = TWILIO["TWILIO_FROM"]
+    form = {"MessageSid": sid, "From": sender, "To": ours, "Body": "KONTAK"}
+    address = TWILIO["SMSGW_PUBLIC_URL"] + "/in/twilio"
+    signed = RequestValidator("token").compute_signature(address, form)
+    started = time.monotonic()
+    header = {"X-Twilio-Signature": signed}
+    told = requests.post(f"{web.address}/in/twilio", data=form, headers=header, timeout=30)
+    return told.status_code, time.monotonic() - started
+
+
+def stored(rt: Runtime, sids: list[str]) -> int:
+    with rt.reading() as tx:
+        ours = messages.c.carrier_ref.in_(sids)
+        return tx.connection.execute(select(func.count()).where(ours)).scalar_one()
+
+
+AWAY = [frozen, locked, locked_for_writing, read_only]
+
+
+@pytest.mark.parametrize("away", AWAY, ids=[each.__name__ for each in AWAY])
+def test_carriers_are_told_in_time_and_nobody_else_waits_behind_them(
+    web: Web, rt: Runtime, server: Postgres, away: Callable[[Postgres], Iterator[None]]
+) -> None:
+    sids = [f"SM-{away.__name__}-{number}" for number in range(MANY)]
+    assert text(web, f"SM-{away.__name__}-before")[0] == 200
+    with ThreadPoolExecutor(MANY) as pool:
+        with away(server):
+            begun = [pool.submit(text, web, sid) for sid in sids]
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert requests.get(f"{web.address}/healthz", timeout=10).ok
+            assert time.monotonic() - started < 1.5
+            ready = requests.get(f"{web.address}/readyz", timeout=10)
+            assert time.monotonic() - started < 6
+            answers = [each.result() for each in begun]
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        parts = ready.json()["parts"]
+        assert (parts["database"], parts["queue"]) == (False, True)
+        assert {status for status, _ in answers} == {503}
+        assert max(took for _, took in answers) < PATIENCE
+        eventually(lambda: requests.get(f"{web.address}/readyz", timeout=10).ok)
+        again = list(pool.map(lambda sid: text(web, sid)[0], sids))
+    assert set(again) == {200}
+    assert stored(rt, sids) == MANY
