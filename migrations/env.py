@@ -3,8 +3,11 @@
 from alembic import context
 from sqlalchemy import text
 
+from smsgw.migrate import LOCKED_FOR
+
 CONNECTION = context.config.attributes["connection"]
 LOCK = 7_267_493  # any number, the same for every migrator
+PATIENCE = "60s"  # for another one
 
 context.configure(
     connection=CONNECTION,
@@ -15,7 +18,9 @@ context.configure(
 with context.begin_transaction():
     if CONNECTION.dialect.name == "postgresql":
         # Two release steps at once would race for the same tables.
+        CONNECTION.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
         CONNECTION.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        CONNECTION.execute(text(f"SET LOCAL lock_timeout = '{LOCKED_FOR}'"))
     context.run_migrations()
     if CONNECTION.dialect.name == "sqlite":
         orphans = CONNECTION.exec_driver_sql("PRAGMA foreign_key_check").all()

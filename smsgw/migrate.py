@@ -4,31 +4,45 @@ Two histories, each with one head: the service's tables, and the ledger's, which
 same database or in one of its own.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy.exc import OperationalError
 
 Which = Literal["service", "ledger"]
-PATIENCE = 60_000  # milliseconds for another migrator to be done
+PATIENCE = 60.0  # seconds for another migrator to be done, on SQLite
+TRIES, PAUSE = 3, 2.0  # seconds between two; who waits behind us is let through
+LOCKED_FOR = "3s"  # others wait behind who waits for a table, and messages for 5 s at most
+LOCK_NOT_AVAILABLE = "55P03"
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
 
 
+class TablesInUse(Exception):
+    """Nothing was changed: others use the tables. Its text names them and says what to do."""
+
+
 def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
-    with _rebuilding(engine) as connection:
-        command.upgrade(_config(which, connection=connection), revision)
+    """Does without any lock where nothing is to do. Raises TablesInUse."""
+    _try(engine, lambda: _upgrade(engine, which, revision))
 
 
 def downgrade(engine: Engine, which: Which, revision: str) -> None:
-    with _rebuilding(engine) as connection:
-        command.downgrade(_config(which, connection=connection), revision)
+    """Raises TablesInUse."""
+
+    def change() -> None:
+        with _rebuilding(engine) as connection:
+            command.downgrade(_config(which, connection=connection), revision)
+
+    _try(engine, change)
 
 
 @cache
@@ -49,7 +63,9 @@ def fault(engine: Engine, which: Which, remedy: str) -> str | None:
 
 def current(engine: Engine, which: Which) -> str | None:
     """None for a database that was never migrated."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(read_only=True) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCKED_FOR}'"))
         table = {"version_table": VERSION_TABLES[which]}
         return MigrationContext.configure(connection, opts=table).get_current_revision()
 
@@ -60,16 +76,59 @@ def _known(which: Which) -> frozenset[str]:
     return frozenset(each.revision for each in scripts.walk_revisions())
 
 
+def _upgrade(engine: Engine, which: Which, revision: str) -> None:
+    if revision == "head" and current(engine, which) == head(which):
+        return
+    with _rebuilding(engine) as connection:
+        command.upgrade(_config(which, connection=connection), revision)
+
+
+def _try(engine: Engine, change: Callable[[], None]) -> None:
+    """A few tries, each of which waits for locks no longer than a message can wait behind it."""
+    for number in range(TRIES):
+        if number:
+            time.sleep(PAUSE)
+        try:
+            change()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+        else:
+            return
+    with engine.connect() as connection:
+        users = "; ".join(_shown(row) for row in connection.execute(text(USERS)))
+    raise TablesInUse(
+        f"nothing was changed, since others use the tables ({users or 'they have just ended'}); "
+        "wait until they have ended, or end them, and run it again"
+    )
+
+
+# Sessions of others that hold locks on tables of ours, and for how long.
+USERS = """
+    SELECT a.pid, a.application_name AS name, string_agg(DISTINCT c.relname, ', ') AS tables,
+        round(extract(epoch FROM clock_timestamp() - min(a.xact_start))) AS seconds
+    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.granted AND c.relkind IN ('r', 'p') AND a.pid <> pg_backend_pid()
+        AND a.datname = current_database() AND c.relnamespace = current_schema()::regnamespace
+    GROUP BY a.pid, a.application_name ORDER BY seconds DESC LIMIT 5
+"""
+
+
+def _shown(row: Row[Any]) -> str:
+    who = f"process {row.pid}" + (f", {row.name}" if row.name else "")
+    lasts = f", for {row.seconds} s" if row.seconds is not None else ""
+    return f"{row.tables}: {who}{lasts}"
+
+
 @contextmanager
 def _rebuilding(engine: Engine) -> Iterator[Connection]:
     """SQLite changes a table by making it anew, which no row that points to it may forbid."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(waits_for_writer=PATIENCE) as connection:
         if engine.dialect.name != "sqlite":
             yield connection
             return
         driver = connection.connection.cursor()  # the setting is deaf inside a transaction
         driver.execute("PRAGMA foreign_keys=OFF")
-        driver.execute(f"PRAGMA busy_timeout={PATIENCE}")
         try:
             yield connection
         finally:

@@ -364,9 +364,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(limit: float, connection: Connection) -> None:
     # A transaction that reads and then writes loses updates unless it is the writer from its start.
-    if connection.get_execution_options().get("read_only"):
+    options = connection.get_execution_options()
+    if options.get("read_only"):
         connection.exec_driver_sql("BEGIN")
         return
+    limit = options.get("waits_for_writer", limit)
     milliseconds = max(0, round(min(limit, overdue.left(limit)) * 1000))
     driver = connection.connection.cursor()
     driver.execute(f"PRAGMA busy_timeout={milliseconds}")

@@ -71,7 +71,9 @@ class Settings(BaseModel):
         "DATABASE_URL", None, "service database; unset: a SQLite file under instance/"
     )
     ledger_url: str | None = _env(
-        "LEDGER_URL", None, "participant ledger; unset: the service database"
+        "LEDGER_URL",
+        None,
+        "participant ledger; unset: in the service database, or beside its SQLite file",
     )
     redis_url: str | None = _env(
         "REDIS_URL", None, "queue; unset: the server that `smsgw run` starts"
@@ -427,7 +429,22 @@ class Settings(BaseModel):
 
     @property
     def participant_ledger_url(self) -> str:
-        return self.ledger_url or self.service_url
+        """Unless it is set: of a SQLite file a file beside it, since SQLite has one writer a file,
+        and messages would wait for an import."""
+        if self.ledger_url is not None:
+            return self.ledger_url
+        file = self.service_file
+        if file is None:
+            return self.service_url
+        if self.is_embedded:
+            return f"sqlite:///{file.with_name('ledger.db')}"
+        beside = file.with_name(f"{file.stem}-ledger{file.suffix}")
+        return make_url(self.service_url).set(database=str(beside)).render_as_string(False)
+
+    @property
+    def service_file(self) -> Path | None:
+        """Where the service database is SQLite's, and not in memory."""
+        return self.database_file if self.is_embedded else _sqlite_file(self.database_url)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -496,6 +513,9 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """What only shows when settings are read together."""
     if not settings.is_embedded and settings.secret_key is None:
         yield "SMSGW_SECRET_KEY", "is needed with DATABASE_URL; make one of 32 characters or more"
+    files = (settings.service_file, _sqlite_file(settings.ledger_url))
+    if all(files) and len({file.resolve() for file in files if file}) == 1:
+        yield "LEDGER_URL", "names the service database's file, and messages would wait for imports"
     if not settings.carriers:
         yield "SMSGW_CARRIER", "name at least one of simulator, twilio, kannel"
     if "twilio" in settings.carriers:
@@ -504,6 +524,14 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from _kannel_faults(settings)
     if settings.demo and settings.reaches_people:
         yield "SMSGW_DEMO", "fictitious people are not for a real carrier; unset it"
+
+
+def _sqlite_file(url: str | None) -> Path | None:
+    """None where it is another database, or one in memory."""
+    address = make_url(url) if url else None
+    if address is None or address.get_backend_name() != "sqlite" or not address.database:
+        return None
+    return None if address.database == ":memory:" else Path(address.database)
 
 
 def _twilio_faults(settings: Settings) -> Iterator[tuple[str, str]]:

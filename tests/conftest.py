@@ -105,11 +105,11 @@ def filled_postgres_url(worker_number: int) -> str:
 
 
 @pytest.fixture(scope="session")
-def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite database that `_fill` has filled."""
-    path = tmp_path_factory.mktemp("filled") / "test.db"
-    _fill(f"sqlite:///{path}")
-    return path
+def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of SQLite databases, service and ledger, that `_fill` has filled."""
+    folder = tmp_path_factory.mktemp("filled")
+    _fill(f"sqlite:///{folder / 'test.db'}")
+    return folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -198,11 +198,12 @@ def _fill(url: str) -> None:
 
 @pytest.fixture
 def rt(
-    database_url: str, environ: dict[str, str], clock: Clock, filled_file: Path
+    database_url: str, environ: dict[str, str], clock: Clock, filled_files: Path
 ) -> Iterator[Runtime]:
     """Over what `_fill` has filled."""
     if database_url.startswith("sqlite"):
-        shutil.copy(filled_file, database_url.removeprefix("sqlite:///"))
+        folder = Path(database_url.removeprefix("sqlite:///")).parent
+        shutil.copytree(filled_files, folder, dirs_exist_ok=True)
     made = runtime.build(settings.load(environ), now=clock)
     yield made
     made.close()

@@ -42,14 +42,16 @@ def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> N
     rt = made({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}, clock)
     fill(rt, clock)
     (restored / "instance").mkdir(parents=True)
-    with sqlite3.connect(home / "instance" / "smsgw.db") as connection:
-        connection.execute("VACUUM INTO ?", [str(restored / "instance" / "smsgw.db")])
-    connection.close()
+    for name in ("smsgw.db", "ledger.db"):
+        with sqlite3.connect(home / "instance" / name) as connection:
+            connection.execute("VACUUM INTO ?", [str(restored / "instance" / name)])
+        connection.close()
     receive(rt, clock)
     key = (home / "instance" / "secret_key").read_text()
     (restored / "instance" / "secret_key").write_text(key)
     back = made({"SMSGW_HOME": str(restored), "REDIS_URL": redis_url}, clock)
     assert held(back) == ((P1_NKP,), ["queued"] * 2)
+    assert back.ledger.balance(P1_NKP)
     for each in (rt, back):
         each.close()
 

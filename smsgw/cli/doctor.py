@@ -38,7 +38,7 @@ def _service(rt: Runtime) -> str | None:
 
 
 def _ledger(rt: Runtime) -> str | None:
-    is_apart = rt.settings.ledger_url is not None
+    is_apart = rt.settings.ledger_url is not None  # else `smsgw migrate` makes both
     fault = _schema(rt, "ledger", "smsgw migrate --ledger" if is_apart else "smsgw migrate")
     return fault or _contacts(rt)
 

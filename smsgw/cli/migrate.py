@@ -25,6 +25,8 @@ def migrate(ledger: bool) -> None:
         raise click.ClickException(
             f"the database cannot be migrated: {error}; start the version that it is for"
         ) from None
+    except migrations.TablesInUse as error:
+        raise click.ClickException(str(error)) from None
     except SQLAlchemyError as error:
         raise click.ClickException(
             f"the database cannot be used ({type(error).__name__}); check its address and rights"

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select
 
-from smsgw import migrate, models, runtime
+from smsgw import migrate, models, runtime, settings
 from smsgw.migrate import Which
 from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
-from tests.conftest import P1, STRANGER
+from tests.conftest import KEY, P1, STRANGER
 from tests.smsgw.test_responder import say
 
 METADATA = {"service": models.service, "ledger": participants.metadata}
@@ -69,6 +71,75 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     racing = [subprocess.Popen([smsgw, "migrate"], env=environ) for _ in range(3)]
     assert [process.wait(60) for process in racing] == [0, 0, 0]
     engine = runtime.engine(environ["DATABASE_URL"])
+    ledger = runtime.engine(settings.load(environ).participant_ledger_url)
     assert migrate.current(engine, "service") == migrate.head("service")
-    assert migrate.current(engine, "ledger") == migrate.head("ledger")
+    assert migrate.current(ledger, "ledger") == migrate.head("ledger")
+    for each in (engine, ledger):
+        each.dispose()
+
+
+def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
+    postgres_url: str,
+) -> None:
+    """Report 9: a pg_dump, an export, a report."""
+    engine = runtime.engine(postgres_url)
+    migrate.upgrade(engine, "service")
+    with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
+        reader.exec_driver_sql("SET application_name = 'an export'")
+        reader.exec_driver_sql("SELECT * FROM messages")
+        changing = pool.submit(migrate.downgrade, engine, "service", "base")
+        longest = 0.0
+        while not changing.done():
+            started = time.monotonic()
+            with engine.connect() as other:
+                other.exec_driver_sql("SELECT * FROM messages")
+            longest = max(longest, time.monotonic() - started)
+            time.sleep(0.05)
+        with pytest.raises(migrate.TablesInUse, match=r"messages: process \d+, an export, for"):
+            changing.result()
+    assert 1 < longest < 5
+    assert migrate.current(engine, "service") == migrate.head("service")
+    migrate.downgrade(engine, "service", "base")  # when it has ended
+    engine.dispose()
+
+
+def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
+    engine = runtime.engine(postgres_url)
+    migrate.upgrade(engine, "service")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.connect() as reader:
+            reader.exec_driver_sql("SELECT * FROM messages")
+            changing = pool.submit(migrate.downgrade, engine, "service", "base")
+            time.sleep(4)
+        changing.result(20)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["messages", "alembic_version"])
+def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
+    postgres_url: str, redis_url: str, tmp_path: Path, table: str
+) -> None:
+    ours = {"DATABASE_URL": postgres_url, "SMSGW_SECRET_KEY": KEY, "REDIS_URL": redis_url}
+    environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path), **ours}
+    smsgw = [Path(sys.executable).parent / "smsgw", "migrate"]
+    assert subprocess.run(smsgw, env=environ).returncode == 0
+    engine = runtime.engine(postgres_url)
+    with engine.connect() as holder:
+        holder.exec_driver_sql(f"LOCK TABLE {table}")
+        done = subprocess.run(smsgw, env=environ, capture_output=True, text=True, timeout=60)
+    is_free = table == "messages"
+    assert (done.returncode == 0, "others use the tables" in done.stderr) == (is_free, not is_free)
+    assert "Traceback" not in done.stderr
+    engine.dispose()
+
+
+def test_an_import_does_not_keep_a_start_waiting(tmp_path: Path) -> None:
+    """On SQLite, whose one writer the import is."""
+    engine = runtime.engine(f"sqlite:///{tmp_path}/ledger.db")
+    migrate.upgrade(engine, "ledger")
+    with engine.begin() as importing:
+        importing.execute(participants.insert(), [{"nkp": "19012345678"}])
+        started = time.monotonic()
+        migrate.upgrade(engine, "ledger")
+        assert time.monotonic() - started < 5
     engine.dispose()

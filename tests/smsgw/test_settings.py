@@ -43,6 +43,24 @@ def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "ledger"),
+    [
+        ({"SMSGW_HOME": "/here"}, "sqlite:////here/instance/ledger.db"),
+        ({"DATABASE_URL": "sqlite:////there/one.db"}, "sqlite:////there/one-ledger.db"),
+        ({"DATABASE_URL": "sqlite:///one"}, "sqlite:///one-ledger"),
+        ({"DATABASE_URL": "sqlite://"}, "sqlite://"),
+        ({"DATABASE_URL": "postgresql://u:p@h/x"}, "postgresql://u:p@h/x"),
+        ({"LEDGER_URL": "postgresql://h/y"}, "postgresql://h/y"),
+        ({"LEDGER_URL": "sqlite:////there/other.db"}, "sqlite:////there/other.db"),
+    ],
+)
+def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledger: str) -> None:
+    """Report 1: SQLite has one writer a file, and an import writes for a minute."""
+    made = settings.load({"SMSGW_SECRET_KEY": "k" * 32, **environ})
+    assert made.participant_ledger_url == ledger
+
+
+@pytest.mark.parametrize(
     ("environ", "named"),
     [
         ({"PORT": "x", "SMSGW_TIMEZONE": "Mars"}, ["PORT", "SMSGW_TIMEZONE"]),
@@ -63,6 +81,11 @@ def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
             for said in ("autocommit", "statement_cache_size", "pool_size")
         ),
         ({"LEDGER_URL": "mysql://x/y"}, ["LEDGER_URL: is no address such as postgresql"]),
+        (
+            {"SMSGW_HOME": "/here", "LEDGER_URL": "sqlite:////here/./instance/smsgw.db"},
+            ["LEDGER_URL: names the service database's file"],
+        ),
+        ({"DATABASE_URL": "sqlite:///x", "LEDGER_URL": "sqlite:///./x"}, ["LEDGER_URL: names"]),
         ({"REDIS_URL": "foo"}, ["REDIS_URL"]),
         ({"REDIS_URL": "redis://h:99999/0"}, ["REDIS_URL"]),
         ({"SMSGW_HOME": "/etc/passwd"}, ["SMSGW_HOME: is no folder"]),
