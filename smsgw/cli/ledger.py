@@ -58,9 +58,7 @@ def make(participants: int) -> None:
             "nothing was made: the ledger holds other participants with such numbers"
         ) from None
     except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(
-            f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
-        ) from None
+        raise click.ClickException(f"the ledger could not be written{files.why(error)}") from None
     _note(rt, Act.LEDGER_MADE, f"{participants} participants")
     click.echo(f"{participants} participants")
     _drop_issued(rt)

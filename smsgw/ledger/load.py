@@ -1,5 +1,9 @@
 """Import of the ledger's CSV files: upsert by key, all or nothing.
 
+Whoever reads meanwhile waits for nothing and sees what was there before, until the one commit at
+the end: PostgreSQL's readers never wait for writers, and on SQLite the ledger is a file of its own
+(settings), whose readers do not either.
+
 Files are read and written in one pass inside one transaction, in batches, so that memory stays
 flat; the first bad row stops the writing but not the reading, and the transaction is rolled back.
 Keys that stand twice are found by their digest, eight octets a row.
@@ -52,9 +56,14 @@ def load(
         with engine.begin() as connection:
             return load_into(connection, folder, replace=replace, progress=progress)
     except DBAPIError as error:
-        raise LoadError(
-            f"the ledger could not be written ({type(error).__name__}); run smsgw migrate first"
-        ) from None
+        raise LoadError(f"the ledger could not be written{why(error)}") from None
+
+
+def why(error: DBAPIError) -> str:
+    """The rest of a sentence."""
+    if "database is locked" in str(error.orig):
+        return "; another one writes it, try again when that has ended"
+    return f" ({type(error).__name__}); run smsgw migrate first"
 
 
 def load_into(

@@ -51,7 +51,8 @@ class Carrier:
     books: list[dict[str, object]] = field(default_factory=list)
     accepted: Counter[int] = field(default_factory=Counter)  # by attempt
     acknowledged: set[str] = field(default_factory=set)
-    given_up: set[str] = field(default_factory=set)
+    given_up: dict[str, str] = field(default_factory=dict)  # with what was going on then
+    going_on: set[str] = field(default_factory=set)  # of what is done to the service
     happened: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)  # seconds for an answer of ours
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -101,6 +102,7 @@ class Carrier:
 
     async def _deliver_form(self, form: dict[str, str]) -> None:
         sid, until = form["MessageSid"], time.monotonic() + TRIES_LAST
+        began_with = " and ".join(sorted(self.going_on)) or "nothing"
         for pause in (*PAUSES, None):
             status = await self._call("/in/twilio", form)
             if status == 200:
@@ -114,7 +116,7 @@ class Carrier:
             self.happened["fallback"] += 1
             self.acknowledged.add(sid)
         else:
-            self.given_up.add(sid)
+            self.given_up[sid] = began_with
 
     async def _call(self, target: str, form: dict[str, str]) -> int | str:
         header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}

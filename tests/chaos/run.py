@@ -18,8 +18,9 @@ from tests.chaos.carrier import METRICS_TOKEN, Carrier
 from tests.chaos.damage import Damage, overwrite
 from tests.chaos.judge import Verdict, is_settled, judge
 from tests.chaos.world import BOUND, World, phone
+from tests.servers import Postgres
 
-FROZEN = 6.0  # seconds
+FROZEN = 6.0  # seconds, of the ledger
 PEOPLE = 4  # messages of one phone, about
 SAID = [
     "SALDO",
@@ -50,8 +51,11 @@ class Plan:
     patience: float = 600.0  # seconds for all to settle
     targets: tuple[str, ...] = (
         *("web", "web child", "worker 1", "worker 2", "clock"),
-        *("database", "queue", "queue flushed", "ledger frozen", "rows overwritten"),
+        *("database", "database frozen", "queue", "queue flushed", "ledger frozen", "import"),
+        "rows overwritten",
     )
+    frozen: float = 20.0  # seconds, of the database
+    imported: int = 300_000  # rows
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Report:
     verdict: Verdict
     kills: Counter[str]
     happened: Counter[str]
-    given_up: int
+    given_up: Counter[str]  # by what was going on when they came
     waits: list[float]
     seconds: float
     metrics: list[str] = field(default_factory=list)  # what each of several askers was told
@@ -78,7 +82,9 @@ class Report:
             "messages": f"{self.plan.messages:,} at {self.plan.rate:g} a second",
             "kills and restarts": _listed(self.kills),
             "what the carrier did": _listed(self.happened),
-            "given up by the carrier before we had stored it": self.given_up,
+            "given up by the carrier before we had stored it, by what was going on": (
+                f"{self.given_up.total()}: {_listed(self.given_up)}"
+            ),
             "rows overwritten, in so many tables": (
                 f"{len(self.damage.tables)}, {len(set(self.damage.tables))}; "
                 f"{len(self.findings)} are named by smsgw audit verify"
@@ -128,7 +134,7 @@ async def run(plan: Plan) -> Report:
         carrier.service = made.url
         await until_up(carrier)
         kills: Counter[str] = Counter()
-        await asyncio.gather(_load(plan, carrier), _kill(plan, made, kills))
+        await asyncio.gather(_load(plan, carrier), Strikes(plan, made, carrier, kills).run())
         await _settle(plan, made, carrier)
         verdict = await asyncio.to_thread(judge, made.rt, carrier, made.damage)
         findings = await asyncio.to_thread(made.findings)
@@ -139,7 +145,9 @@ async def run(plan: Plan) -> Report:
         verdict=verdict,
         kills=kills,
         happened=carrier.happened,
-        given_up=len(carrier.given_up - carrier.acknowledged),
+        given_up=Counter(
+            during for sid, during in carrier.given_up.items() if sid not in carrier.acknowledged
+        ),
         waits=carrier.waits,
         seconds=time.monotonic() - started,
         metrics=told,
@@ -184,36 +192,61 @@ async def _after(seconds: float, what: object) -> None:
     await what
 
 
-async def _kill(plan: Plan, made: World, kills: Counter[str]) -> None:
-    """Spread over the load; each target in its turn, in an order that the seed decides."""
-    chance = Random(plan.seed + 2)
-    order: list[str] = []
-    while len(order) < plan.kills:
-        order += chance.sample(plan.targets, len(plan.targets))
-    every = plan.messages / plan.rate / (plan.kills + 1)
-    for target in order[: plan.kills]:
-        await asyncio.sleep(every * chance.uniform(0.8, 1.2))
-        kills[target] += 1
-        await asyncio.to_thread(_strike(made, target, chance))
+@dataclass
+class Strikes:
+    """Spread over the load; each target in its turn, in an order that the seed decides. An import
+    goes on while others are struck."""
+
+    plan: Plan
+    made: World
+    carrier: Carrier
+    kills: Counter[str]
+
+    async def run(self) -> None:
+        plan, chance = self.plan, Random(self.plan.seed + 2)
+        order: list[str] = []
+        while len(order) < plan.kills:
+            order += chance.sample(plan.targets, len(plan.targets))
+        order = order[: plan.kills]
+        lasts = {"database frozen": plan.frozen, "ledger frozen": FROZEN}
+        rest = plan.messages / plan.rate - sum(lasts.get(target, 0) for target in order)
+        every = max(0.5, rest / (plan.kills + 1))
+        imports: list[asyncio.Task[None]] = []
+        for target in order:
+            await asyncio.sleep(every * chance.uniform(0.8, 1.2))
+            if target == "import":
+                await asyncio.gather(*imports)  # one at a time
+                imports = [asyncio.create_task(self._strike(target, chance))]
+            else:
+                await self._strike(target, chance)
+        await asyncio.gather(*imports)
+
+    async def _strike(self, target: str, chance: Random) -> None:
+        self.kills[target] += 1
+        self.carrier.going_on.add(target)
+        await asyncio.to_thread(_strike(self.plan, self.made, target, chance))
+        self.carrier.going_on.discard(target)
 
 
-def _strike(made: World, target: str, chance: Random) -> Callable[[], None]:
+def _strike(plan: Plan, made: World, target: str, chance: Random) -> Callable[[], None]:
     def restart(server: object) -> None:
         server.kill()
         time.sleep(chance.uniform(0.2, 1))
         server.start()
 
-    def freeze() -> None:
-        made.ledger.freeze()
-        time.sleep(FROZEN)
-        made.ledger.thaw()
+    def freeze(server: Postgres, seconds: float) -> None:
+        server.freeze()
+        time.sleep(seconds)
+        server.thaw()
 
     return {
         "web child": lambda: made.processes["web"].kill_a_child(chance),
         "database": lambda: restart(made.database),
+        "database frozen": lambda: freeze(made.database, plan.frozen),
         "queue": lambda: restart(made.queue),
         "queue flushed": made.flush,
-        "ledger frozen": freeze,
+        "ledger frozen": lambda: freeze(made.ledger, FROZEN),
+        "import": lambda: made.load(plan.imported),
         "rows overwritten": lambda: overwrite(made.rt.service, chance, made.damage),
     }.get(target, lambda: made.processes[target].kill())
 
@@ -231,7 +264,7 @@ def main() -> None:
     plan = Plan(
         seed=int(os.environ.get("SEED", "20251031")),
         messages=int(os.environ.get("MESSAGES", "20000")),
-        kills=int(os.environ.get("KILLS", "45")),
+        kills=int(os.environ.get("KILLS", "60")),
         rate=float(os.environ.get("RATE", "50")),
     )
     report = asyncio.run(run(plan))

@@ -38,11 +38,23 @@ WEB = [
     "smsgw.app:create_app()",
 ]
 BOUND = 200  # participants whose phones are bound
+STRANGERS = 70_000_000_000  # the first NKP of those that are imported
 
 
 def phone(number: int) -> str:
     """Of the bound, then of strangers."""
     return f"+62812{number:07}"
+
+
+def write_contributions(folder: Path, rows: int) -> None:
+    """A file of so many, two years of each participant."""
+    head = "nkp,month,jht,jp,jkk,jkm,jkp,paid_on"
+    months = [f"{year}-{month:02}" for year in (2023, 2024) for month in range(1, 13)]
+    lines = (
+        f"{STRANGERS + number // 24},{months[number % 24]},285000,150000,12000,15000,,"
+        for number in range(rows)
+    )
+    (folder / "contributions.csv").write_text("\n".join([head, *lines]) + "\n")
 
 
 class Process:
@@ -148,6 +160,18 @@ class World:
     def flush(self) -> None:
         with Redis.from_url(self.queue.url) as client:
             client.flushall()
+
+    def load(self, rows: int) -> None:
+        """As `smsgw ledger load` does, of participants who say nothing."""
+        folder = self.home / "import"
+        folder.mkdir(exist_ok=True)
+        write_contributions(folder, rows)
+        subprocess.run(
+            [BIN / "smsgw", "ledger", "load", folder],
+            env=self.environ,
+            capture_output=True,
+            check=True,
+        )
 
     def findings(self) -> list[str]:
         """Of `smsgw audit verify`, one a line."""

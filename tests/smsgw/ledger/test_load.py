@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -79,6 +80,42 @@ def test_replace_deletes_what_the_file_no_longer_holds(engine: Engine, tmp_path:
     load(engine, folder(tmp_path, ROW), replace=True)
     assert rows(engine, tables.participants) == 1
     assert rows(engine, tables.balances) == 9
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(
+    engine: Engine, tmp_path: Path, replace: bool
+) -> None:
+    def rows_of(first: int) -> list[str]:
+        return [ROW.replace("19012345678", f"{first}{number:09}") for number in range(1_500)]
+
+    load(engine, folder(tmp_path, *rows_of(11)))
+    reading = engine.execution_options(read_only=True)
+    held = select(func.min(tables.participants.c.nkp), func.count())
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, engine, folder(tmp_path, *rows_of(12)), replace=replace)
+        while not loading.done():
+            with reading.connect() as connection:
+                seen.add(tuple(connection.execute(held).one()))
+        loading.result()
+    with reading.connect() as connection:
+        after = tuple(connection.execute(held).one())
+    assert after == (("12000000000", 1_500) if replace else ("11000000000", 3_000))
+    assert ("11000000000", 1_500) in seen
+    assert seen <= {("11000000000", 1_500), after}
+
+
+def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: Path) -> None:
+    """On SQLite, whose one writer the other is."""
+    if engine.dialect.name == "sqlite":
+        soon = runtime.engine(str(engine.url), 0.5)
+        with engine.begin() as other:
+            other.execute(tables.participants.insert(), [{"nkp": "20098765432"}])
+            with pytest.raises(LoadError, match="another one writes it"):
+                load(soon, folder(tmp_path, ROW))
+        soon.dispose()
+    assert load(engine, folder(tmp_path, ROW))["participants"].rows == 1
 
 
 @pytest.mark.parametrize(
