@@ -26,8 +26,8 @@ LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS = 320  # above all places, and all who wait for one
 AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 8, 4, 2  # places
-CONSOLE_WAITS = 5.0  # seconds
-ANSWER_WITHIN = 8.0  # seconds from then on; carriers wait for 15
+WAITS = 5.0  # seconds, for a place
+ANSWER_WITHIN = 8.0  # seconds, of carriers' requests from then on; carriers wait for 15
 
 # Nothing of what is served here belongs into a page, a frame, a cache or another site's script.
 HEADERS = {
@@ -48,12 +48,11 @@ READING = Deadlines()
 
 
 class Places:
-    """So many requests are handled at once; as many as `line` wait for up to `waits` seconds."""
+    """So many requests are handled at once; as many as `line` wait for WAITS seconds."""
 
-    def __init__(self, number: int, line: int, waits: float) -> None:
+    def __init__(self, number: int, line: int) -> None:
         self._free = BoundedSemaphore(number)
         self._line = BoundedSemaphore(line)
-        self._waits = waits
 
     def take(self) -> bool:
         """False where there is none."""
@@ -62,7 +61,7 @@ class Places:
         if not self._line.acquire(blocking=False):
             return False
         try:
-            return self._free.acquire(timeout=self._waits)
+            return self._free.acquire(timeout=WAITS)
         finally:
             self._line.release()
 
@@ -101,11 +100,10 @@ class ReadFirst:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        # A second is left to who finds a place at last.
-        self._carriers = Places(AT_ONCE, line=200, waits=ANSWER_WITHIN - 1)
+        self._carriers = Places(AT_ONCE, line=200)
         # Operators wait for no webhook, and no webhook for them; nor for who asks how we are.
-        self._console = Places(CONSOLE_AT_ONCE, line=32, waits=CONSOLE_WAITS)
-        self._watchers = Places(WATCHERS_AT_ONCE, line=8, waits=CONSOLE_WAITS)
+        self._console = Places(CONSOLE_AT_ONCE, line=32)
+        self._watchers = Places(WATCHERS_AT_ONCE, line=8)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

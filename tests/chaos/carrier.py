@@ -26,6 +26,7 @@ TRIES, TRIES_LAST = 4, 15.0  # rc=3 and the first; tt, in seconds
 PAUSES = (0.5, 1.5, 4.0)
 READ_LIMIT = 15.0  # rt
 LONGER_THAN_ANYBODY_WAITS = 11.0
+SLOW = 10.0
 
 # What may become of a POST: whether it is taken, and how it is answered.
 WAYS = {
@@ -55,6 +56,7 @@ class Carrier:
     going_on: set[str] = field(default_factory=set)  # of what is done to the service
     happened: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)  # seconds for an answer of ours
+    slow: Counter[str] = field(default_factory=Counter)  # of these above SLOW, as given_up
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -102,7 +104,7 @@ class Carrier:
 
     async def _deliver_form(self, form: dict[str, str]) -> None:
         sid, until = form["MessageSid"], time.monotonic() + TRIES_LAST
-        began_with = " and ".join(sorted(self.going_on)) or "nothing"
+        began_with = self._now()
         for pause in (*PAUSES, None):
             status = await self._call("/in/twilio", form)
             if status == 200:
@@ -118,9 +120,12 @@ class Carrier:
         else:
             self.given_up[sid] = began_with
 
+    def _now(self) -> str:
+        return " and ".join(sorted(self.going_on)) or "nothing"
+
     async def _call(self, target: str, form: dict[str, str]) -> int | str:
         header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}
-        started = time.monotonic()
+        started, began_with = time.monotonic(), self._now()
         try:
             async with self._client.post(self.service + target, data=form, headers=header) as told:
                 await told.read()
@@ -131,6 +136,7 @@ class Carrier:
             return "no connection"
         finally:
             self.waits.append(time.monotonic() - started)
+            self.slow[began_with] += self.waits[-1] > SLOW
 
     # Replies out.
 

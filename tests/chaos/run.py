@@ -66,6 +66,7 @@ class Report:
     happened: Counter[str]
     given_up: Counter[str]  # by what was going on when they came
     waits: list[float]
+    slow: Counter[str]  # of them above 10 s, by the same
     seconds: float
     metrics: list[str] = field(default_factory=list)  # what each of several askers was told
     damage: Damage = field(default_factory=Damage)
@@ -102,6 +103,7 @@ class Report:
             "answered twice after an unknown, by policy": verdict.resent,
             "leases left": verdict.ends["open"],
             "webhook p99 over all of it": f"{self.p99():.2f} s",
+            "webhooks above 10 s, by what was going on": _listed(+self.slow),
             "took": f"{self.seconds:.0f} s",
         }
         return "| | |\n| --- | --- |\n" + "\n".join(f"| {k} | {v} |" for k, v in rows.items())
@@ -149,6 +151,7 @@ async def run(plan: Plan) -> Report:
             during for sid, during in carrier.given_up.items() if sid not in carrier.acknowledged
         ),
         waits=carrier.waits,
+        slow=carrier.slow,
         seconds=time.monotonic() - started,
         metrics=told,
         damage=made.damage,

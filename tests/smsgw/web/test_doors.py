@@ -154,6 +154,16 @@ def test_every_answer_carries_the_headers(web: Web, path: str, status: int) -> N
     assert "Set-Cookie" not in answer.headers
 
 
+def test_who_finds_no_room_to_wait_in_is_asked_to_come_again_at_once() -> None:
+    places = doors.Places(1, line=1)
+    assert places.take()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(places.take) for _ in range(2)]
+        eventually(lambda: any(each.done() for each in waiting))
+        places.give_back()
+    assert sorted(each.result() for each in waiting) == [False, True]
+
+
 def generated(web: Web, count: int, *more: str) -> str:
     """From docs/openapi.yaml, as it says and as it does not; what comes back is as it says."""
     done = subprocess.run(
