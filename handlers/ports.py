@@ -88,6 +88,14 @@ class LedgerDown(Exception):
     """The ledger cannot be read now, or not within its time limit."""
 
 
+class LookUpFailed(LedgerDown):
+    """This look-up was refused, or took too long; others may be answered."""
+
+
+class LookUpWaits(LookUpFailed):
+    """It was not asked, since it failed for others a moment ago."""
+
+
 class Ledger(Protocol):
     """`contact` serves what it knew while the ledger is away; others raise LedgerDown."""
 

@@ -32,10 +32,11 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw import gsm7, logs
+from smsgw import gsm7, logs, phone
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.crypto import Unreadable
 from smsgw.models import (
+    NO_PHONE,
     OPEN,
     QUEUED,
     UNBOUND,
@@ -364,6 +365,10 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
     if recipient is None or text is None:
         _set_aside(tx, row, attempt_id)
         return None
+    if not phone.is_e164(recipient):
+        log.error("a recipient is no phone", reply=row.id)
+        _refuse(tx, row, attempt_id, NO_PHONE)
+        return None
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
     sms = OutgoingSms(attempt_id, recipient, lane, text, lasts)
     age = tx.now - row.made_at
@@ -371,12 +376,18 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
 
 
 def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> None:
-    is_over = tx.may_end_what_failed()
-    state = ReplyState.REFUSED if is_over else ReplyState.QUEUED
-    ending = AttemptEnd.REFUSED if is_over else AttemptEnd.RETRY
-    news = {"state": state, "lease_until": None, "code": UNREADABLE}
+    if tx.may_end_what_failed():
+        _refuse(tx, row, attempt_id, UNREADABLE)
+        return
+    news = {"state": ReplyState.QUEUED, "lease_until": None, "code": UNREADABLE}
     _move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
-    _end_attempt(tx, attempt_id, ending, None, UNREADABLE)
+    _end_attempt(tx, attempt_id, AttemptEnd.RETRY, None, UNREADABLE)
+
+
+def _refuse(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int, code: str) -> None:
+    news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None, "code": code}
+    _move(tx, row.id, news, row.attempts)
+    _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, code)
 
 
 def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:

@@ -28,6 +28,7 @@ from smsgw.crypto import Part, Unreadable, Vault, Wrapper
 from smsgw.failed_checks import FailedCheck
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
+from smsgw.ledger.faults import Failures
 from smsgw.limits import Counters
 from smsgw.macs import Proof
 from smsgw.models import Ciphertext
@@ -40,6 +41,7 @@ LEDGER_LIMIT = 2.0  # seconds; a message is answered inside its webhook, whose c
 SERVICE_LIMIT = 8.0  # seconds; Twilio waits for 15
 SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
 LOCK_LIMIT = 5.0  # seconds that a statement waits for others; shorter, so that its connection lives
+CANCEL_TAKES = 0.25  # seconds that a live server has to end by itself what is over its limit
 HINT_LIMIT = 1.0  # seconds
 VERSIONS_TRIED = 10  # newest first, where some are not ours
 PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration as often as that
@@ -178,7 +180,11 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
     return Runtime(
         settings=settings,
         service=service,
-        ledger=SqlLedger(engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)),
+        ledger=SqlLedger(
+            engine(settings.participant_ledger_url, limit=LEDGER_LIMIT),
+            zone=settings.zone,
+            failures=Failures(redis),
+        ),
         vault=vault,
         carriers=carriers.build(settings),
         clock_check=ClockCheck(service),
@@ -252,7 +258,7 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
         made = create_engine(address, hide_parameters=True, **options)
         event.listen(made, "handle_error", _name_pooler)
         if limit is not None:
-            overdue.watch(made, limit)
+            overdue.watch(made, limit + CANCEL_TAKES)
         return made
     waits = limit or SQLITE_LIMIT
     made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)

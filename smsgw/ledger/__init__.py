@@ -2,15 +2,18 @@
 the same for everybody (contacts, offices, rates) is read whole and kept for a minute."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
-from threading import Lock
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, Engine, Row, Select, bindparam, func, literal, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from handlers.ports import (
@@ -18,196 +21,248 @@ from handlers.ports import (
     Claim,
     Contact,
     LedgerDown,
+    LookUpFailed,
+    LookUpWaits,
     Office,
     Participant,
     Rate,
     YearPaid,
 )
-from smsgw.models.ledger import (
-    balances,
-    claims,
-    contacts,
-    contributions,
-    offices,
-    participants,
-    programs,
-    rates,
-)
+from smsgw.ledger import faults
+from smsgw.ledger.circuit import Circuit
+from smsgw.ledger.faults import Failures, Fault, Kind
+from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
+from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, Unreadable, amount, day, text
 
 KEPT = 60.0  # seconds; every reply names the call centre
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
-LEFT_ALONE = 3.0  # seconds
 AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
-MOST_CLAIMS = 20
-PAID = ("jht", "jp", "jkk", "jkm", "jkp")
+AT_ONCE = 10  # of one look-up; the engine has fifteen connections, so that others find one
+PATIENCE = 1.0  # seconds for a place among them
+CHECKED_EVERY, CHECK_LIMIT = 10.0, 2.0  # seconds
+REMEMBERED = 60.0  # seconds that a fault is told of, unless the look-up worked since
 
 Held = TypeVar("Held")
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
-_nkp: BindParameter[str] = bindparam("nkp")
-_participant = select(*(participants.c[each.name] for each in fields(Participant)))
-PARTICIPANT = _participant.where(participants.c.nkp == _nkp)
-PARTICIPANTS_OF = _participant.where(participants.c.nik == bindparam("nik")).order_by(
-    participants.c.nkp
-)
-BALANCE = (
-    select(*(balances.c[each.name] for each in fields(Balance)))
-    .where(balances.c.nkp == _nkp)
-    .order_by(balances.c.as_of.desc())
-    .limit(1)
-)
-LAST_CONTRIBUTION = (
-    select(contributions.c.month)
-    .where(contributions.c.nkp == _nkp)
-    .order_by(contributions.c.month.desc())
-    .limit(1)
-)
-PAID_IN = select(func.count(), *(func.sum(contributions.c[each]) for each in PAID)).where(
-    contributions.c.nkp == _nkp,
-    contributions.c.month.between(bindparam("first"), bindparam("last")),
-)
-PENSION_MONTHS = select(func.count()).where(contributions.c.nkp == _nkp, contributions.c.jp > 0)
-PROGRAMS = (
-    select(programs.c.program)
-    .where(programs.c.nkp == _nkp, programs.c.until.is_(None))
-    .order_by(programs.c.program)
-)
-CLAIMS = (
-    select(*(claims.c[each.name] for each in fields(Claim)))
-    .where(claims.c.nkp == _nkp)
-    .order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
-    .limit(MOST_CLAIMS)
-)
-OFFICES = select(*(offices.c[each.name] for each in fields(Office))).order_by(offices.c.code)
-RATES = select(*(rates.c[each.name] for each in fields(Rate))).order_by(rates.c.effective_from)
-PING: Select[tuple[int]] = select(literal(1))
-CONTACTS = select(contacts.c.channel, contacts.c.value, contacts.c.hours)
-
-
-class Circuit:
-    """Spares everybody the wait for a ledger that did not answer just now: it is left alone for
-    LEFT_ALONE seconds, then one look-up tries, while the others still do without."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = Lock()
-        self._alone_until: float | None = None
-
-    def may_pass(self) -> bool:
-        if self._alone_until is None:
-            return True
-        with self._lock:
-            if self._alone_until is not None and self._clock() < self._alone_until:
-                return False
-            if self._alone_until is not None:
-                self._alone_until = self._clock() + LEFT_ALONE
-            return True
-
-    def failed(self) -> None:
-        with self._lock:
-            self._alone_until = self._clock() + LEFT_ALONE
-
-    def worked(self) -> None:
-        if self._alone_until is not None:
-            with self._lock:
-                self._alone_until = None
-
-
-def _is_away(error: DBAPIError | NoConnection) -> bool:
-    """What the ledger refuses (a missing right, a column) is no reason to leave it alone."""
-    is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
-    return is_cut or isinstance(error, OperationalError | NoConnection)
-
 
 class SqlLedger:
-    """handlers.ports.Ledger over a database, on an engine of its own."""
+    """handlers.ports.Ledger over a database, on an engine of its own. `zone`: where the scheme is;
+    `failures`: where it is counted what the ledger did not answer."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        zone: ZoneInfo | None = None,
+        failures: Failures | None = None,
+    ) -> None:
         self.engine = engine
+        self.failures = failures or Failures()
         # Reads by one statement need no transaction; on PostgreSQL that saves two trips of four.
         on_postgres = engine.dialect.name == "postgresql"
         options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
         self._reading = engine.execution_options(**options)
         self._clock = clock
-        self._circuit = Circuit(clock)
+        self._zone = zone or ZoneInfo("UTC")
+        self._whole = Circuit(clock)
+        self._circuits = {name: Circuit(clock) for name in LOOK_UPS}
+        self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
         self._kept: dict[str, tuple[float, Rows]] = {}
+        self._faults: dict[str, tuple[float, Fault]] = {}
+        self._checked: tuple[float, tuple[Fault, ...]] = float("-inf"), ()
 
     def participant(self, nkp: str) -> Participant | None:
-        return self._one(Participant, PARTICIPANT, nkp=nkp)
+        rows = self._rows("participant", nkp=nkp)
+        return self._agreed([self._made(Participant, {**row._mapping, "nkp": nkp}) for row in rows])
 
     def participants_of(self, nik: str) -> Sequence[Participant]:
-        return [Participant(*row) for row in self._rows(PARTICIPANTS_OF, nik=nik)]
+        held: dict[str, list[Participant]] = defaultdict(list)
+        for each in self._all_made(Participant, self._rows("participants_of", nik=nik)):
+            held[each.nkp].append(each)
+        agreed = (self._agreed(same) for same in held.values())
+        return [each for each in agreed if each is not None]
 
     def balance(self, nkp: str) -> Balance | None:
-        return self._one(Balance, BALANCE, nkp=nkp)
+        rows = self._rows("balance", nkp=nkp)
+        return next((self._made(Balance, row._mapping) for row in rows), None)
 
     def last_contribution(self, nkp: str) -> date | None:
-        return next((row.month for row in self._rows(LAST_CONTRIBUTION, nkp=nkp)), None)
+        for row in self._rows("last_contribution", nkp=nkp):
+            month: date | None = self._value("contributions.month", row.month, day)
+            if month is None:
+                raise self._unreadable("contributions.month")
+            return month.replace(day=1)
+        return None
 
     def paid_in(self, nkp: str, year: int) -> YearPaid:
-        months = {"first": date(year, 1, 1), "last": date(year, 12, 1)}
-        (row,) = self._rows(PAID_IN, nkp=nkp, **months)
-        return YearPaid(row[0], *(Decimal(amount or 0) for amount in row[1:]))
+        span = {"first": date(year, 1, 1), "next": date(year + 1, 1, 1)}
+        (row,) = self._rows("paid_in", nkp=nkp, **span)
+        sums = (self._value("contributions.sum", value, amount) for value in row[1:])
+        return YearPaid(int(row[0]), *(each or Decimal(0) for each in sums))
 
     def pension_months(self, nkp: str) -> int:
-        return int(self._rows(PENSION_MONTHS, nkp=nkp)[0][0])
+        return int(self._rows("pension_months", nkp=nkp)[0][0])
 
     def programs(self, nkp: str) -> Sequence[str]:
-        return [row.program for row in self._rows(PROGRAMS, nkp=nkp)]
+        found = (
+            self._value("programs.program", row.program, text)
+            for row in self._rows("programs", nkp=nkp)
+        )
+        return [each for each in found if each]
 
     def claims(self, nkp: str) -> Sequence[Claim]:
-        return [Claim(*row) for row in self._rows(CLAIMS, nkp=nkp)]
-
-    def ping(self) -> None:
-        """Raises LedgerDown."""
-        self._rows(PING)
+        return self._all_made(Claim, self._rows("claims", nkp=nkp), nkp=nkp)
 
     def offices(self) -> Sequence[Office]:
-        return [Office(*row) for row in self._all("offices", OFFICES)]
+        return self._all_made(Office, self._all("offices"))
 
     def rates(self) -> Sequence[Rate]:
-        return [Rate(*row) for row in self._all("rates", RATES)]
+        return self._all_made(Rate, self._all("rates"))
 
     def contact(self, channel: str) -> Contact | None:
         try:
-            rows = self._all("contacts", CONTACTS)
+            rows = self._all("contacts")
         except LedgerDown:
             rows = self._kept.get("contacts", (0.0, ()))[1]
-        return next((Contact(row.value, row.hours) for row in rows if row.channel == channel), None)
+        found = (row for row in rows if row.channel == channel)
+        return next((self._made(Contact, row._mapping) for row in found), None)
 
-    def _all(self, name: str, statement: Select[Any]) -> Rows:
+    def check(self) -> Sequence[Fault]:
+        """What the ledger does not answer: what it did not lately, and what it does not when asked
+        for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
+        at, found = self._checked
+        if self._clock() - at >= CHECKED_EVERY:
+            found = self._look()
+            self._checked = self._clock(), found
+        since = self._clock() - REMEMBERED
+        lately = [fault for at, fault in self._faults.values() if at >= since]
+        return list(dict.fromkeys([*lately, *found]))
+
+    def _look(self) -> tuple[Fault, ...]:
+        """Until its time is over, so that whoever asks is answered."""
+        found: list[Fault] = []
+        until = time.monotonic() + CHECK_LIMIT
+        for name, statement in LOOK_UPS.items():
+            if time.monotonic() >= until or any(fault.is_whole for fault in found):
+                break
+            keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
+            try:
+                self._asked(name, keys)
+            except (DBAPIError, NoConnection) as error:
+                fault = faults.of(name, error)
+                self.failures.add(fault)
+                found.append(fault)
+        return tuple(found)
+
+    def _all(self, name: str) -> Rows:
         read_at, rows = self._kept.get(name, (float("-inf"), ()))
         if self._clock() - read_at < KEPT:
             return rows
         try:
-            rows = self._rows(statement)
+            rows = self._rows(name)
         except LedgerDown:
             self._kept[name] = (self._clock() - KEPT + AWAY_KEPT, rows)
             raise
         self._kept[name] = (self._clock(), rows)
         return rows
 
-    def _one(
-        self, made: Callable[..., Held], statement: Select[Any], **keys: object
-    ) -> Held | None:
-        return next((made(*row) for row in self._rows(statement, **keys)), None)
+    def _agreed(self, held: Sequence[Participant]) -> Participant | None:
+        """Of several rows of a participant: where they say different things, nothing is known."""
+        if len(held) < 2:
+            return next(iter(held), None)
+        self.failures.unread("participants.nkp, which stands in several rows")
+        said = {
+            each.name: {getattr(row, each.name) for row in held} for each in fields(Participant)
+        }
+        if len(held) == MOST_ROWS:
+            said["phone"] = {None}  # others may say something else
+        agreed = {name: next(iter(it)) if len(it) == 1 else None for name, it in said.items()}
+        return _maker(Participant)(**agreed)
 
-    def _rows(self, statement: Select[*tuple[Any, ...]], **keys: object) -> Rows:
-        if not self._circuit.may_pass():
+    def _all_made(self, made: type[Held], rows: Rows, **known: str) -> list[Held]:
+        """Without those that are of no use."""
+        held = []
+        for row in rows:
+            try:
+                held.append(self._made(made, {**row._mapping, **known}))
+            except LookUpFailed:
+                continue
+        return held
+
+    def _made(self, made: type[Held], row: Mapping[Any, Any]) -> Held:
+        """Raises LookUpFailed where what it needs cannot be read."""
+        table, make = TABLES[made], _maker(made)
+        values = {
+            name: self._value(f"{table}.{name}", row[name], read)
+            for name, read in FIELDS[made].items()
+        }
+        for name in NEEDED.get(made, ()):
+            if values[name] is None:
+                raise self._unreadable(f"{table}.{name}")
+        return make(**values)
+
+    def _value(self, column: str, value: Any, read: Read) -> Any:
+        try:
+            return None if value is None else read(value, self._zone)
+        except Unreadable:
+            self.failures.unread(column)
+            return None
+
+    def _unreadable(self, column: str) -> LookUpFailed:
+        """Of a row that is of no use without what stands in `column`."""
+        self._note(Fault(column, Kind.REFUSED, Unreadable.__name__))
+        return LookUpFailed(column)
+
+    def _note(self, fault: Fault) -> None:
+        self._faults[fault.name] = self._clock(), fault
+        self.failures.add(fault)
+
+    def _rows(self, name: str, **keys: object) -> Rows:
+        """Raises LedgerDown, or LookUpFailed where others may be answered."""
+        circuit, key = self._circuits[name], next(iter(keys.values()), None)
+        if not circuit.may_pass(key):
+            raise LookUpWaits(name)
+        if not self._whole.may_pass():
             raise LedgerDown("away a moment ago")
         try:
-            rows = self._read(statement, keys)
-        except (DBAPIError, NoConnection) as error:
-            if _is_away(error):
-                self._circuit.failed()
-            raise LedgerDown(type(error).__name__) from error
-        self._circuit.worked()
+            with self._place(name):
+                rows = self._asked(name, keys)
+        except NoConnection as error:
+            self._note(faults.of(name, error))
+            raise LookUpWaits(name) from error
+        except DBAPIError as error:
+            raise self._failed(faults.of(name, error), key) from error
+        circuit.worked()
+        self._whole.worked()
+        self._faults.pop(name, None)
         return rows
 
-    def _read(self, statement: Select[*tuple[Any, ...]], keys: dict[str, object]) -> Rows:
+    @contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        """Raises NoConnection."""
+        if not self._places[name].acquire(timeout=PATIENCE):
+            raise NoConnection
+        try:
+            yield
+        finally:
+            self._places[name].release()
+
+    def _failed(self, fault: Fault, key: object) -> LedgerDown:
+        self._note(fault)
+        if fault.is_whole:
+            self._whole.failed()
+            return LedgerDown(str(fault.kind))
+        self._whole.worked()  # it answered, if only to refuse
+        if fault.kind is Kind.SLOW:
+            self._circuits[fault.name].failed(key)
+        return LookUpFailed(fault.name)
+
+    def _asked(self, name: str, keys: Mapping[str, object]) -> Rows:
         """Again on a new connection where the old one had died: asking before costs a trip. One
         that was cut because nobody answered was not dead; its time is over."""
-        started = time.monotonic()
+        statement, started = LOOK_UPS[name], time.monotonic()
         try:
             with self._reading.connect() as connection:
                 return connection.execute(statement, keys).all()
@@ -216,3 +271,7 @@ class SqlLedger:
                 raise
         with self._reading.connect() as connection:
             return connection.execute(statement, keys).all()
+
+
+def _maker(made: type[Held]) -> Callable[..., Held]:
+    return made

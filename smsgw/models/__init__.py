@@ -76,6 +76,7 @@ class ReplyState(StrEnum):
 
 UNBOUND = "unbound"  # the code of a reply that was refused since its binding ended
 UNREADABLE = "unreadable"  # … since what it holds cannot be opened
+NO_PHONE = "no phone"  # … since its recipient is no E.164 number
 WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 

@@ -7,7 +7,11 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from smsgw import migrate, models, phone, runtime
-from smsgw.ledger import (
+from smsgw.ledger import SqlLedger
+from smsgw.ledger.demo import moved, prepare
+from smsgw.ledger.load import LoadError, load, reference_folder
+from smsgw.ledger.make import NumbersTaken, make
+from smsgw.ledger.statements import (
     BALANCE,
     CLAIMS,
     LAST_CONTRIBUTION,
@@ -16,11 +20,7 @@ from smsgw.ledger import (
     PARTICIPANTS_OF,
     PENSION_MONTHS,
     PROGRAMS,
-    SqlLedger,
 )
-from smsgw.ledger.demo import moved, prepare
-from smsgw.ledger.load import LoadError, load, reference_folder
-from smsgw.ledger.make import NumbersTaken, make
 from smsgw.models import ledger as tables
 
 HEADER = (
@@ -220,7 +220,7 @@ GIVEN = {
     "nkp": "90000000001",
     "nik": "3171011708900000",
     "first": "2025-01-01",
-    "last": "2025-12-01",
+    "next": "2026-01-01",
 }
 
 

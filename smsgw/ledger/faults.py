@@ -1,0 +1,137 @@
+"""Why the ledger did not answer: it is away, one look-up took too long, or it was refused.
+
+A ledger that is away comes back by itself. One that refuses (a column, a type, a right) waits for
+somebody to mend it, and has to be told apart.
+"""
+
+import contextlib
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from smsgw import logs
+
+log = logs.get(__name__)
+
+TOLD_EVERY = 60.0  # seconds, for each look-up
+FAILURES = "ledger-failures"  # in Redis: by look-up and kind, how often
+CONNECTING = "connecting"
+
+SERVER_GONE = re.compile("08...|57P0[1-5]|53300")
+OUT_OF_TIME = re.compile("57014|55P03|40...|53...")  # also: a standby cancelled it
+# Their messages name parts of the schema and never a value.
+NAMES_SCHEMA = re.compile("42...|3F...")
+NO_ENTRY = re.compile("28...|3D...|42501")
+# What libpq hands on when it may not come in has no code.
+NOT_LET_IN = re.compile(
+    r"authentication failed|no pg_hba.conf entry|permission denied for database"
+    r"|(database|role) .* does not exist|is not permitted to log in|no password supplied"
+)
+SQLITE_REFUSES = 1  # SQLITE_ERROR: no such table, no such column
+
+
+class Kind(StrEnum):
+    AWAY = "away"
+    SLOW = "slow"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`name`: of the look-up, or CONNECTING. `error` and `code`: the driver's class and SQLSTATE;
+    `told`: what the server says where that holds no value."""
+
+    name: str
+    kind: Kind
+    error: str
+    code: str | None = None
+    told: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing else would be answered either."""
+        return self.kind is Kind.AWAY or self.name == CONNECTING
+
+    def __str__(self) -> str:
+        code = f" {self.code}" if self.code else ""
+        told = f": {self.told}" if self.told else ""
+        return f"{self.name}: {self.kind} ({self.error}{code}){told}"
+
+
+def of(name: str, error: DBAPIError | NoConnection) -> Fault:
+    if isinstance(error, NoConnection):
+        return Fault(name, Kind.SLOW, type(error).__name__)
+    original = error.orig
+    code = getattr(original, "sqlstate", None)
+    names = (type(original).__name__, code)
+    if error.connection_invalidated or (code and SERVER_GONE.fullmatch(code)):
+        return Fault(name, Kind.AWAY, *names)
+    if error.statement is None:
+        is_refused = NO_ENTRY.fullmatch(code) if code else NOT_LET_IN.search(str(original))
+        return Fault(CONNECTING, Kind.REFUSED if is_refused else Kind.AWAY, *names)
+    if code and OUT_OF_TIME.fullmatch(code):
+        return Fault(name, Kind.SLOW, *names)
+    if code is None and isinstance(error, OperationalError) and not _is_sqlite_refusing(original):
+        return Fault(name, Kind.AWAY, *names)
+    message = getattr(getattr(original, "diag", None), "message_primary", None)
+    told = message if code and NAMES_SCHEMA.fullmatch(code) else None
+    return Fault(name, Kind.REFUSED, *names, told)
+
+
+def _is_sqlite_refusing(original: object) -> bool:
+    return getattr(original, "sqlite_errorcode", None) == SQLITE_REFUSES
+
+
+class Failures:
+    """Counted over all processes where there is a Redis, else in this one; and told in the log."""
+
+    def __init__(self, redis: Redis | None = None) -> None:
+        self._redis = redis
+        self._here: Counter[tuple[str, str]] = Counter()
+        self._told_at: dict[tuple[str, str], float] = {}
+        self._lock = Lock()
+
+    def add(self, fault: Fault) -> None:
+        which = (fault.name, str(fault.kind))
+        if self._is_to_be_told(which):
+            level = log.error if fault.kind is Kind.REFUSED else log.warning
+            what = {"error": fault.error, "code": fault.code, "told": fault.told}
+            level("the ledger did not answer", look_up=fault.name, kind=fault.kind, **what)
+        with contextlib.suppress(RedisError):
+            if self._redis is not None:
+                self._redis.hincrby(FAILURES, ":".join(which), 1)
+                return
+        with self._lock:
+            self._here[which] += 1
+
+    def unread(self, column: str) -> None:
+        """A value that cannot be what its column is for."""
+        if self._is_to_be_told((column, "value")):
+            log.warning("the ledger holds what cannot be read", column=column)
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """By look-up and kind, since Redis was last empty. Raises RedisError."""
+        if self._redis is None:
+            return dict(self._here)
+        told = {}
+        for name, number in self._redis.hgetall(FAILURES).items():
+            look_up, _, kind = (name if isinstance(name, str) else name.decode()).partition(":")
+            told[look_up, kind] = int(number)
+        return told
+
+    def _is_to_be_told(self, which: tuple[str, str]) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._told_at.get(which, -TOLD_EVERY) < TOLD_EVERY:
+                return False
+            self._told_at[which] = now
+            return True

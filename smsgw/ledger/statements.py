@@ -1,0 +1,117 @@
+"""The statements that the ledger is read with. Columns and keys go without types of ours, so that
+an NKP may be a number there and a day a timestamp."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Label,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
+
+from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
+from smsgw.ledger.values import Raw
+from smsgw.models.ledger import (
+    balances,
+    claims,
+    contacts,
+    contributions,
+    offices,
+    participants,
+    programs,
+    rates,
+)
+
+MOST_CLAIMS = 20
+MOST_ROWS = 10  # of one participant, who should have one
+MOST_PARTICIPANTS = 50  # of one NIK
+PAID = ("jht", "jp", "jkk", "jkm", "jkp")
+
+_raw = Raw()
+_nkp: BindParameter[Any] = bindparam("nkp", type_=_raw)
+
+
+def _key(column: ColumnElement[Any], key: BindParameter[Any] = _nkp) -> ColumnElement[bool]:
+    return type_coerce(column, _raw) == key
+
+
+def _columns(table: Table, made: type) -> list[Label[Any]]:
+    return [type_coerce(table.c[each.name], _raw).label(each.name) for each in fields(made)]
+
+
+_participant = select(*_columns(participants, Participant))
+PARTICIPANT = _participant.where(_key(participants.c.nkp)).limit(MOST_ROWS)
+PARTICIPANTS_OF = (
+    _participant.where(_key(participants.c.nik, bindparam("nik", type_=_raw)))
+    .order_by(participants.c.nkp)
+    .limit(MOST_PARTICIPANTS)
+)
+BALANCE = (
+    select(*_columns(balances, Balance))
+    .where(_key(balances.c.nkp), balances.c.as_of.is_not(None))
+    .order_by(balances.c.as_of.desc())
+    .limit(1)
+)
+LAST_CONTRIBUTION = (
+    select(type_coerce(contributions.c.month, _raw).label("month"))
+    .where(_key(contributions.c.nkp), contributions.c.month.is_not(None))
+    .order_by(contributions.c.month.desc())
+    .limit(1)
+)
+PAID_IN = select(
+    func.count(), *(func.sum(type_coerce(contributions.c[each], _raw)) for each in PAID)
+).where(
+    _key(contributions.c.nkp),
+    contributions.c.month >= bindparam("first"),
+    contributions.c.month < bindparam("next"),
+)
+PENSION_MONTHS = select(func.count()).where(_key(contributions.c.nkp), contributions.c.jp > 0)
+PROGRAMS = (
+    select(type_coerce(programs.c.program, _raw).label("program"))
+    .where(_key(programs.c.nkp), programs.c.until.is_(None))
+    .order_by(programs.c.program)
+)
+CLAIMS = (
+    select(*_columns(claims, Claim))
+    .where(_key(claims.c.nkp))
+    .order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
+    .limit(MOST_CLAIMS)
+)
+OFFICES = select(*_columns(offices, Office)).order_by(offices.c.code)
+RATES = select(*_columns(rates, Rate)).order_by(rates.c.effective_from)
+PING: Select[tuple[int]] = select(literal(1))
+CONTACTS = select(
+    type_coerce(contacts.c.channel, _raw).label("channel"), *_columns(contacts, Contact)
+)
+
+LOOK_UPS: Mapping[str, Select[*tuple[Any, ...]]] = {
+    "ping": PING,
+    "participant": PARTICIPANT,
+    "participants_of": PARTICIPANTS_OF,
+    "balance": BALANCE,
+    "last_contribution": LAST_CONTRIBUTION,
+    "paid_in": PAID_IN,
+    "pension_months": PENSION_MONTHS,
+    "programs": PROGRAMS,
+    "claims": CLAIMS,
+    "offices": OFFICES,
+    "rates": RATES,
+    "contacts": CONTACTS,
+}
+# Whom nobody is: what is asked to see whether the ledger answers.
+NOBODY: Mapping[str, object] = {
+    "nkp": "00000000000",
+    "nik": "0000000000000000",
+    "first": date(2000, 1, 1),
+    "next": date(2001, 1, 1),
+}

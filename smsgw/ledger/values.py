@@ -1,0 +1,215 @@
+"""A ledger's values as we use them, however its columns hold them.
+
+A view over somebody else's tables has NKPs as numbers, days as timestamps and phones as they were
+typed. What cannot be read as what it should be is None.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.types import UserDefinedType
+
+from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
+from smsgw import phone
+
+NKP_DIGITS, NIK_DIGITS = 11, 16
+STATUSES = {"AKTIF", "TIDAK AKTIF"}
+STAGES = {"AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI", "DITOLAK"}
+TIMEZONES = {"WIB", "WITA", "WIT"}
+
+# What separates several numbers in one field; a blank or a dash may stand within one.
+BETWEEN_PHONES = re.compile(r"[/\\,;|&\r\n]|\b(?:atau|dan|or)\b", re.IGNORECASE)
+A_NUMBER = re.compile(r"\+?\(?[0-9][0-9\s().-]*")
+SPREADSHEET = re.compile(r"[0-9][eE][+-]?[0-9]")  # 6.28123E+12: digits are lost
+FRACTION = re.compile(r"([0-9]{7,})\.0{1,2}")
+TRUNK_ZERO = re.compile(r"^(\+?62)0+(?=8)")  # +62 (0)812…
+AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")  # 1.200 may be a thousand, and is not guessed at
+
+Read = Callable[[Any, ZoneInfo], Any]
+Held = TypeVar("Held")
+
+
+class Raw(UserDefinedType[Any]):
+    """A column or key whose type is the ledger's own: values come as its driver makes them, and a
+    key goes without a type, so that the column's decides how it is compared."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "TEXT"
+
+
+class Unreadable(ValueError):
+    """A value that cannot be what its column is for."""
+
+
+def text(value: Any, _zone: ZoneInfo) -> str | None:
+    return " ".join(str(value).split()) or None
+
+
+def one_of(known: set[str]) -> Read:
+    """A word of the ledger's, in capitals."""
+
+    def read(value: Any, zone: ZoneInfo) -> str | None:
+        word = (text(value, zone) or "").upper()
+        if word and word not in known:
+            raise Unreadable
+        return word or None
+
+    return read
+
+
+def digits(length: int) -> Read:
+    """A number that is a name, such as an NKP; zeros that a numeric column lost are put back."""
+
+    def read(value: Any, _zone: ZoneInfo) -> str | None:
+        if isinstance(value, str):
+            written = re.sub(r"[\s.-]", "", value)
+        else:
+            written = str(_whole(value)).zfill(length)
+        if not written.strip("0"):
+            return None
+        if not re.fullmatch(rf"[0-9]{{{length}}}", written):
+            raise Unreadable
+        return written
+
+    return read
+
+
+def day(value: Any, zone: ZoneInfo) -> date | None:
+    """Of a time with an offset, the day where the scheme is."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise Unreadable from None
+    if isinstance(value, datetime):
+        return (value.astimezone(zone) if value.tzinfo else value).date()
+    if isinstance(value, date):
+        return value
+    raise Unreadable
+
+
+def amount(value: Any, zone: ZoneInfo) -> Decimal | None:
+    if isinstance(value, str) and not AMOUNT.fullmatch(value.strip()):
+        raise Unreadable
+    return figure(value, zone)
+
+
+def figure(value: Any, _zone: ZoneInfo) -> Decimal:
+    try:
+        read = Decimal(str(value).strip())
+    except ArithmeticError:
+        raise Unreadable from None
+    if not read.is_finite():
+        raise Unreadable
+    return read
+
+
+def number_on_file(value: Any, _zone: ZoneInfo) -> str | None:
+    """The first of its numbers that can get an SMS, as E.164."""
+    return next(filter(phone.can_get_sms, _phones(value)), None)
+
+
+def any_phone(value: Any, _zone: ZoneInfo) -> str | None:
+    return next(iter(_phones(value)), None)
+
+
+def _phones(value: Any) -> list[str]:
+    """Several stand in one field at times, each in its own way of writing."""
+    written = _folded(value) if isinstance(value, str) else str(_whole(value))
+    if SPREADSHEET.search(written):
+        raise Unreadable
+    whole = FRACTION.fullmatch(written)
+    parts = [whole[1]] if whole else BETWEEN_PHONES.split(written)
+    numbers = [each for part in parts for each in A_NUMBER.findall(part)]
+    found = [phone.e164(_plain(number)) for number in numbers]
+    if not any(found) and written.strip("0 -.") and re.search("[0-9]", written):
+        raise Unreadable
+    return [each for each in found if each is not None]
+
+
+def _folded(written: str) -> str:
+    """With plain digits and dashes, and without what cannot be seen."""
+    letters = unicodedata.normalize("NFKC", written)
+    kinds = ((letter, unicodedata.category(letter)) for letter in letters)
+    return "".join(
+        "-" if kind == "Pd" else letter for letter, kind in kinds if kind != "Cf"
+    ).strip()
+
+
+def _plain(number: str) -> str:
+    return TRUNK_ZERO.sub(r"\1", re.sub(r"[^0-9+]", "", number))
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise Unreadable
+    try:
+        whole = int(value)
+    except (ValueError, ArithmeticError):
+        raise Unreadable from None
+    if whole != value or whole < 0:
+        raise Unreadable
+    return whole
+
+
+# How each field is read, by what a row becomes; None stays None.
+FIELDS: Mapping[type, Mapping[str, Read]] = {
+    Participant: {
+        "nkp": digits(NKP_DIGITS),
+        "nik": digits(NIK_DIGITS),
+        "name": text,
+        "birth_date": day,
+        "phone": number_on_file,
+        "status": one_of(STATUSES),
+        "status_since": day,
+        "status_reason": text,
+        "emergency_name": text,
+        "emergency_phone": any_phone,
+        "email": text,
+    },
+    Balance: {"as_of": day, "contributions": amount, "returns": amount, "total": amount},
+    Claim: {
+        "claim_no": text,
+        "nkp": digits(NKP_DIGITS),
+        "program": text,
+        "stage": one_of(STAGES),
+        "filed_on": day,
+        "updated_on": day,
+        "amount": amount,
+        "note": text,
+    },
+    Office: {
+        **dict.fromkeys(("name", "city", "address", "phone", "hours"), text),
+        "timezone": one_of(TIMEZONES),
+    },
+    Rate: {
+        **dict.fromkeys(("program", "category", "item"), text),
+        "effective_from": day,
+        "value": figure,
+        "unit": text,
+    },
+    Contact: {"value": text, "hours": text},
+}
+NEEDED: Mapping[type, tuple[str, ...]] = {
+    Participant: ("nkp",),
+    Balance: ("as_of",),
+    Claim: ("claim_no",),
+    Rate: ("effective_from", "value"),
+}
+TABLES: Mapping[type, str] = {
+    Participant: "participants",
+    Balance: "balances",
+    Claim: "claims",
+    Office: "offices",
+    Rate: "rates",
+    Contact: "contacts",
+}
