@@ -6,6 +6,7 @@ same wording after the same look-up, and what a phone guesses is counted.
 
 from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 
 from handlers.ports import Participant
 from handlers.question import (
@@ -31,6 +32,7 @@ WORDINGS = {
     "bound_elsewhere": ("nkp",),
     "unavailable": (),
     "enough": (),
+    "number_unclear": (),
 }
 CONSENT_LASTS = timedelta(hours=24)
 
@@ -39,12 +41,28 @@ def is_on_file(participant: Participant | None, caller: Caller) -> bool:
     return participant is not None and participant.phone == caller.phone
 
 
-def is_still_theirs(participant: Participant | None, on_file: str | None, phone: str) -> bool:
-    """Whether a binding of `phone` holds: the participant is there, and their number on file is
-    what it was when the phone was bound. Where there was none (`on_file` is None), there is none
-    still, or it is this phone's own."""
-    allowed = (on_file,) if on_file is not None else (None, phone)
-    return participant is not None and participant.phone in allowed
+class OnFile(StrEnum):
+    """The number on file, beside what it was when the phone was bound."""
+
+    SAME = "same"
+    UNCLEAR = "unclear"  # none, or no phone, or the participant is not there: perhaps for a night
+    ANOTHER = "another"  # the person changed it
+
+
+def number_on_file(participant: Participant | None, bound_with: str | None, phone: str) -> OnFile:
+    """Of a binding of `phone`. `bound_with` is None where there was no number on file then: there
+    is none still, or it is this phone's own."""
+    if participant is None or participant.has_many_phones:
+        return OnFile.UNCLEAR
+    allowed = (bound_with,) if bound_with is not None else (None, phone)
+    if participant.phone in allowed:
+        return OnFile.SAME
+    return OnFile.UNCLEAR if participant.phone is None else OnFile.ANOTHER
+
+
+def number_unclear() -> Reply:
+    """Nothing is told of the participant for now, and the binding stays."""
+    return Reply(Outcome.LOCKED, "disclosure.number_unclear")
 
 
 def ask(nkp: str) -> Reply:

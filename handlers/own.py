@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from grammar import Command
 from handlers import disclosure
+from handlers.disclosure import OnFile
 from handlers.ports import Participant
 from handlers.question import (
     Ask,
@@ -18,6 +19,7 @@ from handlers.question import (
     Choices,
     Close,
     Identity,
+    Lapse,
     Masked,
     Moment,
     Outcome,
@@ -95,13 +97,15 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
 
 def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
     """The gate before whatever tells something of a participant. A binding lapses when the number
-    on file is no longer what it was."""
+    on file is another one, not while there is none."""
     bound = question.caller.binding(nkp)
-    on_file = bound.on_file if bound else None
-    is_theirs = disclosure.is_still_theirs(participant, on_file, question.caller.phone)
-    if participant is None or not is_theirs:
+    bound_with = bound.on_file if bound else None
+    on_file = disclosure.number_on_file(participant, bound_with, question.caller.phone)
+    if on_file is OnFile.ANOTHER:
         reply = disclosure.not_registered(question)
-        return replace(reply, changes=(Unbind((nkp,)), *reply.changes))
+        return replace(reply, changes=(Lapse(nkp), *reply.changes))
+    if participant is None or on_file is OnFile.UNCLEAR:
+        return disclosure.number_unclear()
     if bound is not None and bound.tells_from is not None and question.now < bound.tells_from:
         starts = bound.tells_from.astimezone(question.now.tzinfo)
         values: dict[str, Value] = {"nkp": Masked(nkp), "starts": Moment(starts)}

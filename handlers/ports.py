@@ -22,6 +22,7 @@ class Participant:
     emergency_name: str | None
     emergency_phone: str | None
     email: str | None
+    has_many_phones: bool = False  # several rows say different things; `phone` is then None
 
 
 @dataclass(frozen=True, slots=True)

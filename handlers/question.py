@@ -262,6 +262,14 @@ class Unbind:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapse:
+    """This phone may ask for `nkp` no more, since the number on file is another one; what ULANG
+    would show is destroyed."""
+
+    nkp: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disown:
     """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
     is unbound, and no further ones are sent for these participants."""
@@ -376,6 +384,7 @@ Change = (
     | Close
     | Bind
     | Unbind
+    | Lapse
     | Disown
     | RejectCodes
     | SendCode

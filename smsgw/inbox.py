@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, String, cast, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, String, cast, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import tallies
@@ -18,6 +18,8 @@ from smsgw.models import (
     phones,
 )
 from smsgw.runtime import Transaction
+
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 
 
 class Repeated(Exception):
@@ -41,6 +43,7 @@ class Owed:
     message_id: int
     sms: IncomingSms
     received_at: datetime
+    keyword: str | None = None
 
 
 def is_known(tx: Transaction, sms: IncomingSms) -> bool:
@@ -95,10 +98,22 @@ def give_up(tx: Transaction, message_id: int) -> None:
     tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
 
 
+def put_off(tx: Transaction, owed: Owed) -> None:
+    """Its answer is tried again after others, in a quarter of the time that it has waited."""
+    pause = min(max((tx.now - owed.received_at) / 4, SHORTEST_PAUSE), LONGEST_PAUSE)
+    waiting = (messages.c.id == owed.message_id) & (messages.c.state == MessageState.RECEIVED)
+    tx.connection.execute(update(messages).where(waiting).values(due_at=tx.now + pause))
+
+
 def is_owing(tx: Transaction) -> bool:
-    """Whether a message waits for its answer."""
-    waiting = exists().where(messages.c.state == MessageState.RECEIVED)
+    """Whether a message waits for its answer, which may be tried now."""
+    waiting = exists().where(*_due(tx))
     return bool(tx.connection.execute(select(waiting)).scalar_one())
+
+
+def _due(tx: Transaction) -> tuple[ColumnElement[bool], ...]:
+    is_due = messages.c.due_at.is_(None) | (messages.c.due_at <= tx.now)
+    return messages.c.state == MessageState.RECEIVED, is_due
 
 
 def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
@@ -112,7 +127,8 @@ def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
 
 
 def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
-    """Messages that wait for their answer, oldest first; without those that cannot be opened."""
+    """Messages whose answers may be tried now: those not tried before, oldest first, then those
+    that were put off; without those that cannot be opened."""
     opened = (_opened(tx, row) for row in _waiting(tx, limit))
     return [each for each in opened if each is not None]
 
@@ -127,8 +143,8 @@ def _waiting(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
     return tx.connection.execute(
         select(messages, phones.c.number, phones.c.hash)
         .join(phones, phones.c.id == messages.c.phone_id)
-        .where(messages.c.state == MessageState.RECEIVED)
-        .order_by(_failed, messages.c.id)
+        .where(*_due(tx))
+        .order_by(_failed, messages.c.due_at.is_not(None), messages.c.due_at, messages.c.id)
         .limit(limit)
     ).all()
 
@@ -139,7 +155,7 @@ def _opened(tx: Transaction, row: Row[Any]) -> Owed | None:
     if sender is None or text is None:
         return None
     sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)
-    return Owed(row.id, sms, row.received_at)
+    return Owed(row.id, sms, row.received_at, row.keyword)
 
 
 def _told(verdict: Verdict) -> dict[str, str | None]:

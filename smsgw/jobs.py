@@ -7,8 +7,10 @@ the end of the queue between: what people wait for is never behind it.
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import wraps
 from threading import Event, Timer
 from typing import ParamSpec
@@ -121,24 +123,31 @@ def answer_waiting() -> None:
     answer_owed(rt, Turn(rt))
 
 
+@dataclass
+class Failed:
+    """What the ledger could not answer in one round: everything, or look-ups by keyword."""
+
+    in_a_row: int = 0
+    by_keyword: Counter[str | None] = field(default_factory=Counter)
+
+    def is_closed_to(self, owed: Owed) -> bool:
+        return self.by_keyword[owed.keyword] >= FAILED_IN_A_ROW
+
+
 def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
-    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest."""
+    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest. Where
+    a look-up failed for three of a keyword, the others of it wait, and no other keyword."""
     answers: list[Answer] = []
-    failed = 0
+    failed = Failed()
     with rt.writing() as tx:
         for message_id in inbox.fail_unreadable(tx, OWED_AT_ONCE):
             log.error("an owed message cannot be opened", message=message_id)
     with rt.reading() as tx:
         waiting = inbox.owed(tx, OWED_AT_ONCE)
     for owed in waiting:
-        if is_over() or failed == FAILED_IN_A_ROW:
+        if is_over() or failed.in_a_row == FAILED_IN_A_ROW:
             break
-        try:
-            answer = _answer_one(rt, owed)
-        except responder.NotStored:
-            failed += 1
-            continue
-        failed = 0
+        answer = None if failed.is_closed_to(owed) else _try_one(rt, owed, failed)
         if answer is not None:
             answers.append(answer)
             hint_all(rt, answer)
@@ -362,6 +371,22 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
     except Outrun:
         return False
     return True
+
+
+def _try_one(rt: Runtime, owed: Owed, failed: Failed) -> Answer | None:
+    try:
+        answer = _answer_one(rt, owed)
+    except responder.StillOwed as error:
+        failed.by_keyword[owed.keyword] += 1
+        if error.was_asked:
+            with rt.writing() as tx:
+                inbox.put_off(tx, owed)
+        return None
+    except responder.NotStored:
+        failed.in_a_row += 1
+        return None
+    failed.in_a_row = 0
+    return answer
 
 
 def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from handlers.disclosure import bound_elsewhere, replaced
@@ -24,6 +24,7 @@ from handlers.question import (
     Close,
     Disown,
     Guess,
+    Lapse,
     Masked,
     Outcome,
     Register,
@@ -46,6 +47,7 @@ from smsgw import (
     codes,
     freezes,
     guesses,
+    logs,
     macs,
     pages,
     phone,
@@ -72,11 +74,14 @@ from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.settings import SettingsError
 
+log = logs.get(__name__)
+
 # A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
 # replies of the same lane come.
 CODE_WAITS = (5, 60)
 PHONES_TRIED = 10  # of whom one opens with the right key
 WRONG_ANSWERS_COUNT_FOR = timedelta(hours=24)
+LAPSES_COUNT_FOR = timedelta(hours=1)
 UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
 
@@ -337,6 +342,8 @@ def apply(
                 registrations.keep(tx, known.phone_id, known.caller.phone, message_id, given)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
+            case Lapse(nkp):
+                _lapse(tx, known, nkp)
             case Disown():
                 _disown(tx, known)
             case RejectCodes(until_officer):
@@ -431,7 +438,7 @@ def bind(
         raise Outrun from None
     audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
     is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_told or made_by is MadeBy.CONSENT:
+    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
         return lost
     return [*lost, Notice(_phone_id(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
 
@@ -570,6 +577,31 @@ def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
     end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")
     _set(tx, known, last_reply_id=None)
     pages.destroy(tx, known.phone_id)
+
+
+def _lapse(tx: Transaction, known: Known, nkp: str) -> None:
+    which = bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")
+    own = bindings.c.phone_id == known.phone_id
+    for row in end(tx, own & which, audit.PARTICIPANT, "number on file changed"):
+        ended = update(bindings).where(bindings.c.id == row.id)
+        tx.connection.execute(ended.values(lapsed_at=tx.now))
+    _set(tx, known, last_reply_id=None)
+    pages.destroy(tx, known.phone_id)
+
+
+def count_lapses(tx: Transaction) -> int:
+    """How many bindings ended within an hour since the number on file was another one."""
+    lately = select(func.count()).where(bindings.c.lapsed_at > tx.now - LAPSES_COUNT_FOR)
+    return int(tx.connection.execute(lately).scalar_one())
+
+
+def may_lapse(tx: Transaction, limit: int) -> bool:
+    """Whether so few did that it is people who change their numbers, and not the ledger's own
+    tables that were filled with something else."""
+    count = count_lapses(tx)
+    if count >= limit:
+        log.error("numbers on file changed for too many: bindings stay", count=count)
+    return count < limit
 
 
 def _disown(tx: Transaction, known: Known) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, exists, select
 
-from handlers.disclosure import is_still_theirs
+from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown
 from smsgw import audit, outbox, unknowns
 from smsgw.audit import Act
@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     STOPPED = "The phone said STOP since."
     UNBOUND = "The phone is not bound to this participant any more."
     NUMBER_CHANGED = "The participant's number on file is another by now."
+    NUMBER_UNCLEAR = "The participant has no clear number on file now."
     LEDGER_AWAY = "The ledger cannot be asked now; try again."
     SETTLED = "It was settled just now."
 
@@ -138,8 +139,10 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: st
         participant = rt.ledger.participant(nkp)
     except LedgerDown:
         raise NotResent(Refusal.LEDGER_AWAY) from None
-    if not is_still_theirs(participant, on_file, number):
-        raise NotResent(Refusal.NUMBER_CHANGED)
+    now_on_file = number_on_file(participant, on_file, number)
+    if now_on_file is not OnFile.SAME:
+        is_unclear = now_on_file is OnFile.UNCLEAR
+        raise NotResent(Refusal.NUMBER_UNCLEAR if is_unclear else Refusal.NUMBER_CHANGED)
 
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:

@@ -18,12 +18,13 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import context, disclosure
-from handlers.ports import LedgerDown
+from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
 from handlers.question import (
     CaseKind,
     Change,
     Disown,
     Guess,
+    Lapse,
     OpenCase,
     Outcome,
     RejectCodes,
@@ -65,7 +66,7 @@ from smsgw.telling import Outgoing, Told
 log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
-HEEDED = (Stop, Disown, RejectCodes, Unbind, Guess, WrongCode, WrongIdentity, WrongNkp)
+HEEDED = (Stop, Disown, RejectCodes, Unbind, Lapse, Guess, WrongCode, WrongIdentity, WrongNkp)
 # Said again, it may be said of a code that came in between.
 TAKE_BACK = {"bukan_saya", "ganti_hp", "tolak"}
 TAKEN_BACK = (Disown, RejectCodes, Unbind)
@@ -82,6 +83,15 @@ CHANCE = SystemRandom()
 
 class NotStored(Exception):
     """Nothing was stored; the carrier should deliver the message again."""
+
+
+class StillOwed(NotStored):
+    """A look-up of this answer failed; those of others may not. `was_asked`: not where it was left
+    alone because it had failed for others."""
+
+    def __init__(self, *, was_asked: bool) -> None:
+        super().__init__()
+        self.was_asked = was_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,8 @@ def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> An
 
 
 def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
-    """Gives the answer that waited for the ledger. Raises NotStored while it still has to."""
+    """Gives the answer that waited for the ledger. Raises NotStored while it still has to, and
+    StillOwed where that may be so for this one alone."""
     return _settle(rt, owed.sms, owed, audit.PARTICIPANT)
 
 
@@ -215,7 +226,9 @@ def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
         decided = deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
-    except LedgerDown:
+    except LedgerDown as error:
+        if heard.owed is not None and isinstance(error, LookUpFailed):
+            raise StillOwed(was_asked=not isinstance(error, LookUpWaits)) from None
         if heard.owed is not None:
             raise NotStored from None
         waits = Verdict(deciding.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
@@ -281,7 +294,7 @@ FOLLOWED = {
 
 
 def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) -> Answer:
-    tx = told.tx
+    tx, decision = told.tx, _unless_many_lapse(told, decision)
     if known is not None:
         known = registry.advance(tx, known)
     message_id = _keep(tx, heard, known, decision.verdict)
@@ -330,6 +343,20 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         telling.disclosed(told, known.phone_id, nkp, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
+
+
+def _unless_many_lapse(told: Told, decision: Decision) -> Decision:
+    """A binding stays where numbers on file change for so many that it is hardly the people who
+    changed them; nothing is told all the same."""
+    changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
+    if len(changes) == len(decision.changes):
+        return decision
+    if registry.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
+        return decision
+    if decision.reply is None:
+        return replace(decision, changes=changes)
+    reply = disclosure.number_unclear()
+    return Decision(replace(decision.verdict, outcome=reply.outcome), reply, changes)
 
 
 def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:

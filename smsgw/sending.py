@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from handlers.disclosure import is_still_theirs
+from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown
 from smsgw import lanes, logs, outbox
 from smsgw.carriers import http
@@ -120,7 +120,10 @@ def _may_be_told(rt: Runtime, claim: Claim) -> bool:
         if claim.age < JUST_MADE:
             return True
         raise SendError(Ending.RETRY, "ledger away") from None
-    return is_still_theirs(participant, claim.binding.on_file, claim.sms.recipient)
+    on_file = number_on_file(participant, claim.binding.on_file, claim.sms.recipient)
+    if on_file is OnFile.UNCLEAR:
+        raise SendError(Ending.RETRY, "number unclear")
+    return on_file is OnFile.SAME
 
 
 def _send(rt: Runtime, carrier: str, claim: Claim, claimed: float) -> Sent:

@@ -129,6 +129,13 @@ class Settings(BaseModel):
         timedelta(hours=12),
         "hours before a phone that an officer registered is told anything",
     )
+    lapses_an_hour: int = _env(
+        "SMSGW_NUMBERS_CHANGED",
+        20,
+        "most phones an hour that are unbound since the number on file changed; then none is",
+        ge=1,
+        le=1_000_000,
+    )
     lane_rates: Mapping[str, float] = _env(
         "SMSGW_LANE_RATES",
         {},

@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from threading import BoundedSemaphore
@@ -173,13 +172,11 @@ class SqlLedger:
         if len(held) < 2:
             return next(iter(held), None)
         self.failures.unread("participants.nkp, which stands in several rows")
-        said = {
-            each.name: {getattr(row, each.name) for row in held} for each in fields(Participant)
-        }
-        if len(held) == MOST_ROWS:
-            said["phone"] = {None}  # others may say something else
+        said = {name: {getattr(each, name) for each in held} for name in FIELDS[Participant]}
         agreed = {name: next(iter(it)) if len(it) == 1 else None for name, it in said.items()}
-        return _maker(Participant)(**agreed)
+        if len(said["phone"]) == 1 and len(held) < MOST_ROWS:
+            return _maker(Participant)(**agreed)
+        return _maker(Participant)(**agreed | {"phone": None, "has_many_phones": True})
 
     def _all_made(self, made: type[Held], rows: Rows, **known: str) -> list[Held]:
         """Without those that are of no use."""

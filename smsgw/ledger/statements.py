@@ -2,7 +2,6 @@
 an NKP may be a number there and a day a timestamp."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlalchemy import (
 )
 
 from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
-from smsgw.ledger.values import Raw
+from smsgw.ledger.values import FIELDS, Raw
 from smsgw.models.ledger import (
     balances,
     claims,
@@ -46,7 +45,7 @@ def _key(column: ColumnElement[Any], key: BindParameter[Any] = _nkp) -> ColumnEl
 
 
 def _columns(table: Table, made: type) -> list[Label[Any]]:
-    return [type_coerce(table.c[each.name], _raw).label(each.name) for each in fields(made)]
+    return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[made]]
 
 
 _participant = select(*_columns(participants, Participant))

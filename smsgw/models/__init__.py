@@ -169,9 +169,17 @@ bindings = Table(
     Column("wrong_since", Instant),
     Column("mac", LargeBinary(33)),  # that we bound this phone; none once it has ended
     Column("ended_at", Instant),
+    Column("lapsed_at", Instant),  # the same, where the number on file was another one
     Index("ix_bindings_phone_id", "phone_id"),
     Index("ix_bindings_on_file_hash", "on_file_hash"),
     one_of("made_by", MadeBy),
+)
+LAPSED = bindings.c.lapsed_at.is_not(None)
+Index(
+    "ix_bindings_lapsed_at",
+    bindings.c.lapsed_at,
+    sqlite_where=LAPSED,
+    postgresql_where=LAPSED,
 )
 # One phone per NKP: a database's word, not a program's.
 Index(
@@ -354,6 +362,7 @@ messages = Table(
     Column("reason", String(20)),
     Column("configuration", Integer),  # the version that read it; none before there were versions
     Column("state", String(20), nullable=False),
+    Column("due_at", Instant),  # when its answer is tried again, where a look-up of its own failed
     UniqueConstraint("carrier", "carrier_ref"),
     Index("ix_messages_phone_id", "phone_id", "id"),
     Index("ix_messages_received_at", "received_at", "id"),

@@ -345,6 +345,7 @@ def _bindings() -> None:
         sa.Column("wrong_since", Instant, nullable=True),
         sa.Column("mac", sa.LargeBinary(length=33), nullable=True),
         sa.Column("ended_at", Instant, nullable=True),
+        sa.Column("lapsed_at", Instant, nullable=True),
         sa.CheckConstraint(
             "made_by IN ('consent', 'code', 'officer')", name=op.f("ck_bindings_made_by")
         ),
@@ -352,6 +353,14 @@ def _bindings() -> None:
             ["phone_id"], ["phones.id"], name=op.f("fk_bindings_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bindings")),
+    )
+    op.create_index(
+        "ix_bindings_lapsed_at",
+        "bindings",
+        ["lapsed_at"],
+        unique=False,
+        sqlite_where=sa.text("lapsed_at IS NOT NULL"),
+        postgresql_where=sa.text("lapsed_at IS NOT NULL"),
     )
     op.create_index("ix_bindings_on_file_hash", "bindings", ["on_file_hash"], unique=False)
     op.create_index("ix_bindings_phone_id", "bindings", ["phone_id"], unique=False)
@@ -449,6 +458,7 @@ def _messages() -> None:
         sa.Column("reason", sa.String(length=20), nullable=True),
         sa.Column("configuration", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("due_at", Instant, nullable=True),
         sa.CheckConstraint(
             "state IN ('received', 'answered', 'failed')", name=op.f("ck_messages_state")
         ),
