@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -20,7 +21,20 @@ from prometheus_client.core import (
 from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
-from smsgw import codes, failed_checks, guesses, jobs, keys, lanes, logs, runtime
+from handlers import disclosure
+from smsgw import (
+    codes,
+    failed_checks,
+    guesses,
+    jobs,
+    keys,
+    lanes,
+    logs,
+    registry,
+    runtime,
+)
+from smsgw.ledger.faults import CONNECTING, Kind
+from smsgw.ledger.statements import LOOK_UPS
 from smsgw.limits import EVERYWHERE
 from smsgw.models import (
     UNFINISHED,
@@ -35,7 +49,8 @@ from smsgw.settings import ALL_OTHERS
 log = logs.get(__name__)
 
 KEPT = "metrics"
-A_DAY = timedelta(days=1)
+AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
+UNCLEAR = disclosure.number_unclear().wording
 LONG = 0.5  # seconds
 TOLD_AGAIN = 10
 COUNTING = Lock()  # one at a time in a process
@@ -53,9 +68,9 @@ def text(rt: Runtime) -> bytes:
         if kept is not None:
             return kept
         started = time.monotonic()
-        registry = CollectorRegistry()
-        registry.register(_Figures(rt))
-        told = generate_latest(registry)
+        collectors = CollectorRegistry()
+        collectors.register(_Figures(rt))
+        told = generate_latest(collectors)
         took = time.monotonic() - started
         if took > LONG:
             _keep(rt, told, took * TOLD_AGAIN)
@@ -93,8 +108,10 @@ class _Figures:
             yield _wrong_codes(tx)
             yield _failed_checks(self._rt, tx)
             yield from _decoys(tx)
+            yield from _numbers_on_file(self._rt, tx)
         yield _skews(self._rt)
         yield _throttled(self._rt)
+        yield _ledger_failures(self._rt)
         yield from _budget(self._rt)
         yield from _budgets_by_code(self._rt)
 
@@ -262,6 +279,42 @@ def _throttled(rt: Runtime) -> Metric:
     except RedisError as error:
         log.warning("the throttle cannot be asked", error=type(error).__name__)
     return hits
+
+
+def _ledger_failures(rt: Runtime) -> Metric:
+    """Of every look-up, so that the first failure is a rise."""
+    failures = CounterMetricFamily(
+        "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
+    )
+    counts = dict.fromkeys(product([*LOOK_UPS, CONNECTING], map(str, Kind)), 0)
+    try:
+        counts |= rt.ledger.failures.counts()
+    except RedisError as error:
+        log.warning("the ledger's failures are not known", error=type(error).__name__)
+    for which, number in counts.items():
+        failures.add_metric(which, number)
+    return failures
+
+
+def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "smsgw_numbers_changed",
+        "Phones unbound within an hour since the number on file is another one.",
+        registry.count_lapses(tx),
+    )
+    yield GaugeMetricFamily(
+        "smsgw_numbers_changed_limit",
+        "At so many none is unbound any more.",
+        rt.settings.lapses_an_hour,
+    )
+    unclear = select(func.count()).where(
+        replies.c.wording == UNCLEAR, replies.c.made_at > tx.now - AN_HOUR
+    )
+    yield GaugeMetricFamily(
+        "smsgw_numbers_unclear",
+        "Replies within an hour that tell nothing, since the number on file was not clear.",
+        tx.connection.execute(unclear).scalar_one(),
+    )
 
 
 def _budget(rt: Runtime) -> Iterator[Metric]:

@@ -8,7 +8,6 @@ import click
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from handlers.ports import LedgerDown
 from smsgw import clocks, jobs, migrate, registry, runtime
 from smsgw import settings as environment
 from smsgw.carriers.base import Ending, SendError
@@ -54,12 +53,11 @@ def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
 
 
 def _contacts(rt: Runtime) -> str | None:
-    try:
-        rt.ledger.offices()
-        if rt.ledger.contact("call_centre") is None:
-            return "contacts has no call_centre, which replies name; run smsgw ledger load"
-    except LedgerDown:
-        return "it cannot be read within 2 seconds"
+    faults = rt.ledger.check()
+    if faults:
+        return "; ".join(map(str, faults))
+    if rt.ledger.contact("call_centre") is None:
+        return "contacts has no call_centre, which replies name; run smsgw ledger load"
     return None
 
 

@@ -8,7 +8,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import Select, String, column, false, select, table, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from handlers.ports import LedgerDown
 from smsgw import jobs, logs, metrics, migrate, overdue
 from smsgw.crypto import Unreadable
 from smsgw.models import bindings, messages, phones, replies
@@ -40,11 +39,14 @@ def ready() -> tuple[Response, int]:
     is_ready = _has_database(rt)
     told: dict[str, object] = {"ready": is_ready}
     if _may_look():
+        faults = rt.ledger.check()
         told["parts"] = {
             "database": is_ready,
-            "ledger": _has_ledger(rt),
+            "ledger": not faults,
             **_queue(rt),
         }
+        if faults:
+            told["faults"] = {"ledger": [str(fault) for fault in faults]}
     return jsonify(told), 200 if is_ready else 503
 
 
@@ -94,14 +96,6 @@ def _has_database(rt: Runtime) -> bool:
     if at != migrate.head("service"):
         log.error("the database's schema is another one", at=at, needed=migrate.head("service"))
     return at == migrate.head("service")
-
-
-def _has_ledger(rt: Runtime) -> bool:
-    try:
-        rt.ledger.ping()
-    except LedgerDown:
-        return False
-    return True
 
 
 def _queue(rt: Runtime) -> dict[str, bool | None]:
