@@ -1,0 +1,186 @@
+"""A ledger that is away, one that is slow and one that refuses are told apart."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
+
+from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
+from smsgw import runtime
+from smsgw.ledger import SqlLedger
+from smsgw.ledger.circuit import Circuit
+from smsgw.ledger.faults import FAILURES, Failures, Fault, Kind
+from tests import foreign
+
+LIMIT = 0.4  # seconds
+NKP = foreign.nkp(0)
+
+
+@pytest.fixture
+def owner(postgres_url: str) -> Iterator[Connection]:
+    engine = runtime.engine(postgres_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        foreign.make(connection)
+        connection.exec_driver_sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+        connection.exec_driver_sql("GRANT USAGE ON SCHEMA theirs TO reader")
+        connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA theirs TO reader")
+        yield connection
+        connection.exec_driver_sql("DROP OWNED BY reader; DROP ROLE reader")
+        connection.exec_driver_sql("DROP SCHEMA core CASCADE; DROP SCHEMA theirs CASCADE")
+    engine.dispose()
+
+
+def ledger_of(url: str) -> SqlLedger:
+    engine = runtime.engine(url, limit=LIMIT)
+    return SqlLedger(engine.execution_options(schema_translate_map={None: "theirs"}))
+
+
+def fault(ledger: SqlLedger) -> Fault:
+    with pytest.raises(LedgerDown):
+        ledger.balance(NKP)
+    (found, *_) = ledger.check()
+    ledger.engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        ("REVOKE SELECT ON theirs.balances FROM reader", "42501", "permission denied"),
+        ("REVOKE USAGE ON SCHEMA theirs FROM reader", "42501", "permission denied"),
+        ("DROP VIEW theirs.balances", "42P01", "does not exist"),
+        ("ALTER VIEW theirs.balances RENAME COLUMN nkp TO kpj", "42703", "does not exist"),
+        ("ALTER SCHEMA theirs RENAME TO moved", "42P01", "does not exist"),
+    ],
+)
+def test_what_refuses_is_named_without_anybodys_data(
+    owner: Connection, postgres_url: str, change: str, code: str, told: str
+) -> None:
+    ledger = ledger_of(postgres_url.replace("postgres@", "reader@"))
+    assert ledger.balance(NKP)
+    owner.exec_driver_sql(change)
+    try:
+        found = fault(ledger)
+    finally:
+        if "RENAME TO" in change:
+            owner.exec_driver_sql("ALTER SCHEMA moved RENAME TO theirs")
+    assert (found.kind, found.code, found.is_whole) == (Kind.REFUSED, code, False)
+    assert told in str(found)
+    assert NKP not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "kind"),
+    [
+        ("postgres@", "nobody_such@", Kind.REFUSED),
+        ("@/empty", "@/no_such_empty", Kind.REFUSED),
+        ("host=", "host=/nonexistent", Kind.AWAY),
+    ],
+)
+def test_a_door_that_is_shut_is_no_server_that_is_away(
+    owner: Connection, postgres_url: str, right: str, wrong: str, kind: Kind
+) -> None:
+    found = fault(ledger_of(postgres_url.replace(right, wrong)))
+    assert (found.name, found.kind, found.is_whole) == ("connecting", kind, True)
+
+
+def test_an_embedded_ledger_without_a_table_refuses(tmp_path: Path) -> None:
+    ledger = SqlLedger(runtime.engine(f"sqlite:///{tmp_path}/none.db"))
+    with pytest.raises(LookUpFailed):
+        ledger.balance(NKP)
+    names = {each.name for each in ledger.check()}
+    assert {"balance", "claims", "contacts"} <= names
+    assert "ping" not in names
+    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    assert fault(nowhere).kind is Kind.AWAY
+
+
+def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url: str) -> None:
+    now = [0.0]
+    engine = runtime.engine(postgres_url, limit=LIMIT)
+    views = engine.execution_options(schema_translate_map={None: "theirs"})
+    ledger = SqlLedger(views, lambda: now[0])
+    owner.exec_driver_sql("ALTER VIEW theirs.balances RENAME TO hidden")
+    with pytest.raises(LookUpFailed):
+        ledger.balance(NKP)
+    assert [each.name for each in ledger.check()] == ["balance"]
+    owner.exec_driver_sql("ALTER VIEW theirs.hidden RENAME TO balances")
+    assert ledger.balance(NKP)
+    now[0] += 11
+    assert ledger.check() == []
+    engine.dispose()
+
+
+def test_many_who_wait_for_a_slow_look_up_leave_room_for_others(
+    owner: Connection, postgres_url: str
+) -> None:
+    owner.exec_driver_sql(
+        "DROP VIEW theirs.claims; CREATE VIEW theirs.claims AS SELECT no_klaim AS claim_no,"
+        " kpj AS nkp, prog AS program, tahap AS stage, tgl AS filed_on, tgl_ubah AS updated_on,"
+        " nilai AS amount, NULL::text AS note FROM core.klaim WHERE pg_sleep(5) IS NOT NULL"
+    )
+    ledger = ledger_of(postgres_url)
+    assert ledger.participant(NKP)
+
+    def ask(index: int) -> None:
+        with pytest.raises(LookUpFailed):
+            ledger.claims(foreign.nkp(index % 5))
+
+    with ThreadPoolExecutor(30) as pool:
+        slow = [pool.submit(ask, index) for index in range(30)]
+        time.sleep(LIMIT / 4)
+        started = time.monotonic()
+        assert ledger.participant(NKP)
+        took = time.monotonic() - started
+        for each in slow:
+            each.result()
+    assert took < LIMIT / 2
+    ledger.engine.dispose()
+
+
+def test_one_key_that_is_slow_is_left_alone_for_itself() -> None:
+    now = [0.0]
+    circuit = Circuit(lambda: now[0])
+    circuit.failed("one")
+    assert (circuit.may_pass("one"), circuit.may_pass("two")) == (False, True)
+    circuit.worked()
+    circuit.failed("one")
+    assert circuit.may_pass("two")
+    circuit.failed("two")
+    assert not any(circuit.may_pass(key) for key in ("one", "two", "three"))
+    now[0] = 3.0
+    assert [circuit.may_pass(key) for key in ("three", "four")] == [True, False]
+    circuit.worked()
+    assert all(circuit.may_pass(key) for key in ("one", "two", "three"))
+
+
+def test_who_was_not_asked_is_told_apart(owner: Connection, postgres_url: str) -> None:
+    ledger = ledger_of(postgres_url)
+    owner.exec_driver_sql(
+        "DROP VIEW theirs.programs; CREATE VIEW theirs.programs AS SELECT kpj AS nkp, program,"
+        " NULL::date AS until FROM core.iuran WHERE pg_sleep(5) IS NOT NULL"
+    )
+    with pytest.raises(LookUpFailed) as raised:
+        ledger.programs(NKP)
+    assert not isinstance(raised.value, LookUpWaits)
+    with pytest.raises(LookUpWaits):
+        ledger.programs(NKP)
+    ledger.engine.dispose()
+
+
+def test_failures_are_counted_for_all_processes_and_told_once_a_minute(redis_url: str) -> None:
+    redis = Redis.from_url(redis_url)
+    found = Fault("balance", Kind.REFUSED, "UndefinedColumn", "42703")
+    with capture_logs() as logged:
+        here, there = Failures(redis), Failures(redis)
+        for failures in (here, here, there):
+            failures.add(found)
+    assert here.counts() == there.counts() == {("balance", "refused"): 3}
+    assert [each["log_level"] for each in logged] == ["error", "error"]
+    redis.delete(FAILURES)
+    redis.close()
