@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
 from smsgw import audit, runtime
 from smsgw.audit import Act
 from smsgw.guesses import DECOY_PHONES
+from smsgw.ledger.values import Raw, read_nkp
 from smsgw.models import decoys
 from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime, Transaction
@@ -29,6 +30,7 @@ TRIED = 20_000  # numbers of one scan by which the density is measured
 DRAWN_FROM, MOST_AT_ONCE = 4, 200_000  # times as many numbers as are wanted, up to so many
 BATCH = 500
 NKP = re.compile(r"[0-9]{11}")
+NKPS = type_coerce(participants.c.nkp, Raw())  # the ledger's may be numbers
 PHONE = re.compile(r"(?:0|62)8[0-9]+")  # people send their own where an NKP belongs
 
 Value = TypeVar("Value", str, bytes)
@@ -100,8 +102,9 @@ def drop_issued(rt: Runtime, actor: str) -> int:
     if not held:
         return 0
     with _ledger(rt) as ledger:
-        every = ledger.execution_options(yield_per=BATCH).execute(select(participants.c.nkp))
-        issued = [each for nkp in every.scalars() if (each := rt.vault.hash(nkp, "nkp")) in held]
+        every = ledger.execution_options(yield_per=BATCH).execute(select(NKPS))
+        known = (nkp for each in every.scalars() if (nkp := read_nkp(each)))
+        issued = [each for nkp in known if (each := rt.vault.hash(nkp, "nkp")) in held]
     if not issued:
         return 0
     with rt.writing() as tx:
@@ -161,8 +164,9 @@ def _scan(chance: Random, ledger: Connection, between: Range | None, most: int) 
     if between is not None:
         numbers = between.numbers
         return _written(numbers if len(numbers) <= most else chance.sample(numbers, most))
-    by_chance = select(participants.c.nkp).order_by(func.random()).limit(most)
-    issued = [int(nkp) for nkp in ledger.execute(by_chance).scalars() if NKP.fullmatch(nkp)]
+    by_chance = select(NKPS).order_by(func.random()).limit(most)
+    drawn = map(read_nkp, ledger.execute(by_chance).scalars())
+    issued = [int(nkp) for nkp in drawn if nkp and NKP.fullmatch(nkp)]
     if not issued:
         raise NotDrawn("the ledger holds nobody, so there is nothing to be near to; give a range")
     steps = [step for step in range(-NEAR, NEAR + 1) if step]
@@ -182,8 +186,8 @@ def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -
     tried = _scan(rt.random, ledger, between, most)
     tried = {nkp for nkp in tried if not PHONE.fullmatch(nkp)}
     for batch in _batches(sorted(tried)):
-        same = select(participants.c.nkp).where(participants.c.nkp.in_(batch))
-        tried.difference_update(ledger.execute(same).scalars())
+        same = ledger.execute(select(NKPS).where(NKPS.in_(batch))).scalars()
+        tried.difference_update(nkp for each in same if (nkp := read_nkp(each)))
     with rt.reading() as tx:
         return tried - _listed(tx, tried)
 

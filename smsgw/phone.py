@@ -23,6 +23,7 @@ def e164(written: str) -> str | None:
     """
     digits = _NO_PART.sub("", fold(written))
     digits = "+" + digits[2:] if digits.startswith("00") else digits
+    digits = "+" + digits if digits.startswith("628") else digits  # nobody leaves 0 of 0628… away
     if not re.fullmatch(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", digits, re.ASCII):
         return None
     if is_fictitious(digits):

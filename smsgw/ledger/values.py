@@ -27,7 +27,8 @@ BETWEEN_PHONES = re.compile(r"[/\\,;|&\r\n]|\b(?:atau|dan|or)\b", re.IGNORECASE)
 A_NUMBER = re.compile(r"\+?\(?[0-9][0-9\s().-]*")
 SPREADSHEET = re.compile(r"[0-9][eE][+-]?[0-9]")  # 6.28123E+12: digits are lost
 FRACTION = re.compile(r"([0-9]{7,})\.0{1,2}")
-TRUNK_ZERO = re.compile(r"^(\+?62)0+(?=8)")  # +62 (0)812…
+PLAIN = re.compile(r"(?:\+?62|0)?(8[1-35-9][0-9]{7,10})")  # every mobile number of Indonesia
+COUNTRY = re.compile(r"^\+?620*(?=8)")  # 62812…, and +62 (0)812…
 AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")  # 1.200 may be a thousand, and is not guessed at
 
 Read = Callable[[Any, ZoneInfo], Any]
@@ -115,11 +116,24 @@ def figure(value: Any, _zone: ZoneInfo) -> Decimal:
 
 def number_on_file(value: Any, _zone: ZoneInfo) -> str | None:
     """The first of its numbers that can get an SMS, as E.164."""
-    return next(filter(phone.can_get_sms, _phones(value)), None)
+    return _plain_mobile(value) or next(filter(phone.can_get_sms, _phones(value)), None)
 
 
 def any_phone(value: Any, _zone: ZoneInfo) -> str | None:
-    return next(iter(_phones(value)), None)
+    return _plain_mobile(value) or next(iter(_phones(value)), None)
+
+
+def read_nkp(value: Any) -> str | None:
+    try:
+        return None if value is None else _NKP(value, ZoneInfo("UTC"))
+    except Unreadable:
+        return None
+
+
+def _plain_mobile(value: Any) -> str | None:
+    """What nearly all are, without the cost of every country's rules."""
+    found = PLAIN.fullmatch(re.sub("[ -]", "", value)) if isinstance(value, str) else None
+    return f"+62{found[1]}" if found else None
 
 
 def _phones(value: Any) -> list[str]:
@@ -146,7 +160,7 @@ def _folded(written: str) -> str:
 
 
 def _plain(number: str) -> str:
-    return TRUNK_ZERO.sub(r"\1", re.sub(r"[^0-9+]", "", number))
+    return COUNTRY.sub("+62", re.sub(r"[^0-9+]", "", number))
 
 
 def _whole(value: Any) -> int:
@@ -161,10 +175,11 @@ def _whole(value: Any) -> int:
     return whole
 
 
+_NKP = digits(NKP_DIGITS)
 # How each field is read, by what a row becomes; None stays None.
 FIELDS: Mapping[type, Mapping[str, Read]] = {
     Participant: {
-        "nkp": digits(NKP_DIGITS),
+        "nkp": _NKP,
         "nik": digits(NIK_DIGITS),
         "name": text,
         "birth_date": day,
@@ -179,7 +194,7 @@ FIELDS: Mapping[type, Mapping[str, Read]] = {
     Balance: {"as_of": day, "contributions": amount, "returns": amount, "total": amount},
     Claim: {
         "claim_no": text,
-        "nkp": digits(NKP_DIGITS),
+        "nkp": _NKP,
         "program": text,
         "stage": one_of(STAGES),
         "filed_on": day,

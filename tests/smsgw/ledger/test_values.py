@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from smsgw import phone
 from smsgw.ledger import values
 from smsgw.ledger.values import Read, Unreadable
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 OWN = "+6281234567890"
+NONE = {None, "unreadable"}
 
 
 def read(reader: Read, value: object) -> object:
@@ -81,7 +83,18 @@ def test_a_number_on_file_is_read_however_it_is_written(written: object) -> None
     ],
 )
 def test_what_is_no_phone_that_gets_sms_is_none(written: object) -> None:
-    assert read(values.number_on_file, written) in {None, "unreadable"}
+    assert read(values.number_on_file, written) in NONE
+
+
+def test_numbers_that_are_plain_are_read_as_all_the_others_are() -> None:
+    for first in range(10):
+        for second in range(10):
+            for length in range(8, 16):
+                number = f"{first}{second}" + "3456789012345"[: length - 2]
+                for written in (f"0{number}", f"62{number}", f"+62{number}"):
+                    known = phone.e164(written)
+                    expected = {known} if known and phone.can_get_sms(known) else NONE
+                    assert read(values.number_on_file, written) in expected, written
 
 
 def test_what_cannot_be_a_phone_is_told_and_what_is_empty_is_not() -> None:
