@@ -248,14 +248,17 @@ def _proposed(
     tokens: tuple[str, ...],
     texts: Texts,
 ) -> Alias | Filler:
+    """Without a keyword where a word tells one that changes something."""
     words = [each for each in tokens if _WORD.fullmatch(each)]
-    if len(words) == len(tokens):
+    hinted = [_hinted(hints, word) for word in words]
+    is_safe = CHANGING.isdisjoint(hinted)
+    if len(words) == len(tokens) and is_safe:
         filler = next(_fillers(grammar, words), None)
         if filler is not None:
             return filler
     alias = _together(next(iter(texts)), frozenset(words), aside)
     keyword = next(filter(None, (_hinted(hints, word) for word in alias.split())), None)
-    return Alias(alias, keyword)
+    return Alias(alias, keyword if is_safe else None)
 
 
 def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:

@@ -139,6 +139,19 @@ def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote)
     assert isinstance(proposed["STOP JANGAN"], Alias)  # nobody is stopped by a guess
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["kartu hilang", "hp saya kecurian", "hapus akunku", "bahasanya jawa", "kabari gue"]
+    + ["kartu hilang saldonya gimana", "orangnya salah", "hilang duit gue", "nomornya ganti"],
+)
+def test_no_keyword_that_changes_something_is_proposed(
+    rt: Runtime, wrote: Wrote, text: str
+) -> None:
+    """Console fault 1: two clicks and a publish, and whoever writes "kartu hilang" is unlinked."""
+    wrote(*[text] * 3)
+    assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
+
+
 def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
     found = not_understood.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
