@@ -8,8 +8,9 @@ from functools import cache
 from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers import CHANGING
-from smsgw import document, keywords
+from smsgw import document, keywords, replies
 from smsgw.document import ALWAYS, Document, Entry, KeywordsError, Raw
+from smsgw.replies import WordingError
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
 STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
@@ -26,6 +27,26 @@ class Findings:
     read: Document | None
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Values that a wording always told, and tells no longer, or not always."""
+
+    place: str  # such as saldo.balance
+    language: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Words that now do what only others did."""
+
+    words: str
+    keyword: str
+
+
+Doubt = Lost | Acting
+
+
 def faults(text: str) -> list[str]:
     """Why a configuration may not be published, each in a sentence; empty where it may."""
     try:
@@ -37,6 +58,13 @@ def faults(text: str) -> list[str]:
 def warnings(text: str) -> list[str]:
     """What is worth a look in a configuration that can be published."""
     return of(document.parsed(text)).warnings
+
+
+def doubts(before: str, after: str) -> list[Doubt]:
+    """What a person is asked about before `after` answers in place of `before`: it can be
+    published, and may be a slip. Raises KeywordsError."""
+    old, new = document.read(before), document.read(after)
+    return [*_lost(old, new), *_newly_acting(old, new)]
 
 
 def of(raw: Raw) -> Findings:
@@ -59,6 +87,33 @@ def of(raw: Raw) -> Findings:
     replaced = _replaced(raw, sound)
     faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
     return Findings(faults, [*_carriers(owners), *_renamed(owners), *_advised(read)], read)
+
+
+def _lost(old: Document, new: Document) -> Iterator[Lost]:
+    now = keywords.texts_of(new)
+    for place, texts in keywords.texts_of(old).items():
+        for language, text in texts.items():
+            later = now.get(place, {}).get(language)
+            if later and later != text:
+                names = sorted(_always_told(text) - _always_told(later))
+                if names:
+                    yield Lost(place, language, tuple(names))
+
+
+def _always_told(text: str) -> frozenset[str]:
+    """The values outside of clauses, which may fall away."""
+    try:
+        pieces = replies.structure(text).pieces
+    except WordingError:  # of a version that was published under other rules
+        return frozenset()
+    return frozenset().union(*(each.names for each in pieces if not each.is_clause))
+
+
+def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
+    before = dict(_owners(old.entries.values()))
+    for words, name in _owners(new.entries.values()):
+        if name in CHANGING and before.get(words) != name:
+            yield Acting(words, name)
 
 
 def is_about(fault: str, name: str) -> bool:

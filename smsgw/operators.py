@@ -104,6 +104,12 @@ def named(tx: Transaction, name: str) -> Row[Any] | None:
     return tx.connection.execute(select(operators).where(is_it)).first()
 
 
+def known(tx: Transaction, operator_id: int) -> Operator:
+    """Who is there."""
+    row = tx.connection.execute(select(operators).where(operators.c.id == operator_id)).one()
+    return Operator(row.id, row.name, Role(row.role), row.language)
+
+
 def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
     """Whether we gave them that role and that password; who only writes to the database makes no
     operator."""
@@ -183,8 +189,9 @@ def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
 
 
 def invite(tx: Transaction, operator_id: int, actor: str) -> str:
-    """A login that works once, within a day; it replaces the one before. One for somebody else
-    takes their password away, so that they notice. Raises NotDone."""
+    """A login that works once, within a day; it replaces the one before. One for somebody else is
+    how a forgotten password is reset: it takes theirs away, so that they notice, and ends their
+    sessions. Raises NotDone."""
     held = secrets.token_urlsafe(24)
     row: dict[str, object] = {
         "once_hash": _hashed(tx, held),
@@ -195,6 +202,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     before = tx.connection.execute(select(operators).where(of)).first()
     if before is not None and f"operator:{before.name}" != actor:
         row["password"] = None
+        log_out_everywhere(tx, operator_id)
     is_enabled = of & operators.c.disabled_at.is_(None)
     changed = update(operators).where(is_enabled).values(row)
     if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
@@ -249,13 +257,26 @@ def speak(tx: Transaction, operator_id: int, language: str) -> None:
 
 
 def _keep_an_admin(tx: Transaction, name: str) -> None:
-    """Raises NotDone where nobody but `name` could add operators."""
-    admins = select(operators.c.name).where(
+    """Raises NotDone where `name` is an admin and no other one has a password to log in with. Who
+    was only invited may never come; where `name` never came either, nothing is lost."""
+    held = select(operators).where(
         operators.c.role == Role.ADMIN, operators.c.disabled_at.is_(None)
     )
-    held = tx.connection.execute(admins.with_for_update()).scalars()  # two would demote each other
-    if [each.lower() for each in held] == [name.lower()]:
-        raise NotDone(f"{name} is the only admin; make another one first")
+    admins = tx.connection.execute(held.with_for_update()).all()  # two would demote each other
+    own = [row for row in admins if row.name.lower() == name.lower()]
+    others = [row for row in admins if row not in own and may_log_in(tx, row)]
+    if not own or any(row.password is not None for row in others):
+        return
+    if not others or own[0].password is not None or _is_logged_in(tx, own[0].id):
+        raise NotDone(
+            f"{name} is the only admin who can log in; another one needs a password first"
+        )
+
+
+def _is_logged_in(tx: Transaction, operator_id: int) -> bool:
+    is_open = (sessions.c.seen_at > tx.now - IDLE_FOR) & (sessions.c.made_at > tx.now - LASTS)
+    theirs = select(sessions.c.hash).where(sessions.c.operator_id == operator_id, is_open)
+    return tx.connection.execute(theirs.limit(1)).first() is not None
 
 
 def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:

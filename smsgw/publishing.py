@@ -32,6 +32,7 @@ class Why(StrEnum):
     NO_REASON = "say why, in a few words; it stands beside the version"
     NO_VERSION = "there is no such version"
     SAME = "this is what answers already"
+    UNSURE = "something would be lost, or would change something; confirm that it is meant"
 
 
 class NotPublished(Exception):
@@ -147,9 +148,11 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     return merged.clashes
 
 
-def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool) -> int:
+def publish(
+    tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool, is_sure: bool = True
+) -> int:
     """The number of the new version. `by_two`: who drafted may not publish, nor whom they let in.
-    Raises NotPublished, Outdated."""
+    `is_sure`: of what `doubts` asks about. Raises NotPublished, Outdated."""
     held = draft(tx)
     if held is None or held.edition != edition:
         raise Outdated
@@ -160,14 +163,24 @@ def publish(tx: Transaction, edition: int, actor: str, reason: str, *, by_two: b
     faults = lint.faults(held.text)
     if faults:
         raise NotPublished("\n".join(faults))
+    if not is_sure and doubts(tx, held.text):
+        raise NotPublished(Why.UNSURE)
     _change(tx, edition, {"text": None})
     number = _add(tx, held.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
 
 
-def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
-    """The number of the new version, which says what version `number` said. Raises NotPublished."""
+def doubts(tx: Transaction, text: str) -> list[lint.Doubt]:
+    """What is asked about before `text`, which has no faults, takes the place of what answers."""
+    return lint.doubts(answering(tx), document.completed(text))
+
+
+def bring_back(
+    tx: Transaction, number: int, actor: str, reason: str, *, is_sure: bool = True
+) -> int:
+    """The number of the new version, which says what version `number` said. `is_sure`: of what
+    `doubts` asks about. Raises NotPublished."""
     old = version(tx, number)
     if old is None:
         raise NotPublished(Why.NO_VERSION)
@@ -177,6 +190,8 @@ def bring_back(tx: Transaction, number: int, actor: str, reason: str) -> int:
     faults = lint.faults(text)
     if faults:
         raise NotPublished("\n".join(faults))
+    if not is_sure and doubts(tx, text):
+        raise NotPublished(Why.UNSURE)
     made = _add(tx, text, actor, reason, was=number)
     audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
     return made

@@ -62,6 +62,20 @@ class Visitor:
                 return Form(to, dict(_fields(found)))
         raise AssertionError(f"no form to {action} in this page:\n{self.text}")
 
+    def form_of(self, id_: str) -> Form:
+        """The form of the page seen last with that id."""
+        for found in FORM.findall(self.page):
+            if _attributes(found).get("id") == id_:
+                return Form(_attributes(found)["action"], dict(_fields(found)))
+        raise AssertionError(f"no form {id_} in this page:\n{self.text}")
+
+    def button(self, name: str, value: str) -> Mapping[str, str]:
+        """The attributes of a button of the page seen last."""
+        buttons = map(_attributes, re.findall(r"<button[^>]*>", self.page))
+        return next(
+            each for each in buttons if (each.get("name"), each.get("value")) == (name, value)
+        )
+
     def submit(self, action: str, **values: object) -> TestResponse:
         form = self.form(action)
         return self.post(form.action, **(form.values | values))

@@ -141,8 +141,10 @@ def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote)
 
 @pytest.mark.parametrize(
     "text",
-    ["kartu hilang", "hp saya kecurian", "hapus akunku", "bahasanya jawa", "kabari gue"]
-    + ["kartu hilang saldonya gimana", "orangnya salah", "hilang duit gue", "nomornya ganti"],
+    [
+        *("kartu hilang", "hp saya kecurian", "hapus akunku", "bahasanya jawa", "kabari gue"),
+        *("kartu hilang saldonya gimana", "orangnya salah", "hilang duit gue", "nomornya ganti"),
+    ],
 )
 def test_no_keyword_that_changes_something_is_proposed(
     rt: Runtime, wrote: Wrote, text: str

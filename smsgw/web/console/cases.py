@@ -70,7 +70,7 @@ def typed(number: str) -> str:
     preview = _typed(number, said)
     if is_part():
         return page("_typed.html", **_previewed(preview))
-    return _complaint(number, said=said, **_previewed(preview))
+    return _complaint(number, said=said, closes="closes" in request.form, **_previewed(preview))
 
 
 @complaints.post("/<number>/answer")

@@ -39,6 +39,13 @@ def save() -> Answer:
     return _saved(request.form.get("text", ""), WHOLE)
 
 
+@blueprint.post("/text/typed")
+@guard.needs(Permission.DRAFT)
+def typed() -> str:
+    """The form once more, with what is typed in it."""
+    return page("draft_text.html", text=request.form.get("text", ""), edition=_edition())
+
+
 @blueprint.post("/import")
 @guard.needs(Permission.DRAFT)
 def bring() -> Answer:
@@ -60,7 +67,9 @@ def publish() -> Answer:
     try:
         with guard.rt().writing() as tx:
             actor = guard.operator().actor
-            number = publishing.publish(tx, _edition(), actor, reason, by_two=by_two)
+            number = publishing.publish(
+                tx, _edition(), actor, reason, by_two=by_two, is_sure="sure" in request.form
+            )
     except NotPublished as error:
         return _page(error=of_linter(str(error)), reason=reason), 409
     except Outdated:
@@ -167,6 +176,7 @@ def _about(held: Draft, answering: str) -> dict[str, Any]:
         "difference": diff.between(answering, held.text),
         "faults": faults,
         "warnings": [] if faults else lint.warnings(held.text),
+        "doubts": [] if faults else lint.doubts(answering, document.completed(held.text)),
         "is_own": guard.operator().actor in held.authors,
     }
 

@@ -1,6 +1,7 @@
 """Who may see what: one door for all pages, a session in the database, a token in every form."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
@@ -8,7 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, session, url_for
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw import crypto, operators, runtime
@@ -16,9 +17,10 @@ from smsgw.operators import Operator, Permission
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
 from smsgw.web import doors
-from smsgw.web.console import ids
+from smsgw.web.console import ids, words
 
 HELD = "held"  # what the browser keeps of a session
+BY_ITSELF = "console.overview.alarms"  # what a page asks for while nobody uses it
 FORM_LASTS = int(timedelta(hours=12).total_seconds())
 # Ours alone, and no script or style in a page itself.
 POLICY = "; ".join(
@@ -29,10 +31,16 @@ POLICY = "; ".join(
     ]
 )
 
+SPEAKS = "speaks"  # the language that a form is to be shown in once more
+
 View = TypeVar("View", bound=Callable[..., object])
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
 forms = CSRFProtect()
+
+
+class Ended(Unauthorized):
+    """Nobody is logged in, and going to the login would lose what stands in the page."""
 
 
 def needs(permission: Permission) -> Callable[[View], View]:
@@ -107,6 +115,7 @@ def let_in() -> BaseResponse | None:
         return _to_login()
     if not g.operator.may(permission):
         raise Forbidden
+    _speak()
     return None
 
 
@@ -151,7 +160,8 @@ def _whose() -> Operator | None:
     if found is None:
         return None
     known, seen_at = found
-    if seen_at < now - operators.SEEN_EVERY:
+    is_by_itself = request.endpoint == BY_ITSELF
+    if seen_at < now - operators.SEEN_EVERY and not is_by_itself:
         with rt().writing() as tx:
             operators.seen(tx, held)
     return known
@@ -164,11 +174,27 @@ def _has_nul() -> bool:
 
 
 def _to_login() -> BaseResponse:
+    """Raises Ended where a page stays open, or something was typed."""
+    if request.headers.get("HX-Request") or set(request.form) - {"csrf_token"}:
+        raise Ended
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     address = url_for("console.login.form") + (f"?{urlencode({'to': wanted})}" if wanted else "")
-    if request.headers.get("HX-Request"):  # a part of a page: the whole of it goes
-        return Response(status=204, headers={"HX-Redirect": address})
     return redirect(address, 303)
+
+
+def _speak() -> None:
+    """Another language, by a form that is shown once more with what is typed in it."""
+    chosen = request.form.get(SPEAKS)
+    if chosen in words.LANGUAGES:
+        with rt().writing() as tx:
+            operators.speak(tx, g.operator.id, chosen)
+        g.operator = replace(g.operator, language=chosen)
+
+
+def cookie_keys() -> list[str]:
+    """The oldest first."""
+    config = current_app.config
+    return [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
 
 
 def _cookie_key(secret: str) -> str:

@@ -129,6 +129,13 @@ def add() -> Answer:
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
+@blueprint.post("/a-new-one/typed")
+@guard.needs(Permission.DRAFT)
+def typed() -> str:
+    """The form once more, with what is typed in it."""
+    return _new_page(editing.looked_at())
+
+
 def _made(kind: str, poster: str, table: str, held: Raw) -> Raw:
     nothing = dict.fromkeys(LANGUAGES, "")
     if kind != LOOKUP:

@@ -1,6 +1,5 @@
 """Logging in and out, and what an operator sets for themselves."""
 
-import re
 import secrets
 from datetime import timedelta
 from importlib import resources
@@ -25,13 +24,12 @@ from sqlalchemy import Row
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw import logs, operators
-from smsgw.operators import NotDone, Operator, Permission
+from smsgw.operators import NotDone, Permission
 from smsgw.runtime import Transaction
-from smsgw.web.console import guard, shown, words
-from smsgw.web.console.shown import page, told
+from smsgw.web.console import again, guard, shown, words
+from smsgw.web.console.shown import local, page, told
 
 KNOWN = "smsgw-known"
-A_PAGE = re.compile(r"/console/[!-\[\]-~]*")  # printable, and no backslash
 A_YEAR = int(timedelta(days=365).total_seconds())
 # One guessing at one name, and one guessing at many.
 BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(20, 15 * Duration.MINUTE),)
@@ -51,19 +49,22 @@ def static_file(name: str) -> Response:
 @blueprint.get("/login")
 @guard.for_everybody
 def form() -> str:
-    return page("login.html", to=_local(request.args.get("to")))
+    return page("login.html", to=local(request.args.get("to")))
 
 
 @blueprint.post("/login")
 @guard.for_everybody
 def log_in() -> str | BaseResponse | tuple[str, int]:
+    """What was typed when the session had ended is shown to be sent afterwards."""
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
-    to = _local(request.form.get("to"))
+    form: dict[str, Any] = {
+        "to": local(request.form.get("to")),
+        "name": name,
+        "held": again.of_login(),
+    }
     tried = Tries(name)
     if not tried.take():
-        return page(
-            "login.html", to=to, name=name, error=told("Too many tries; wait 15 minutes.")
-        ), 429
+        return page("login.html", error=told("Too many tries; wait 15 minutes."), **form), 429
     rt = guard.rt()
     with rt.reading() as tx:
         row = operators.named(tx, name)
@@ -71,12 +72,15 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     if not operators.is_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         error = told("Name or password is wrong.")
-        return page("login.html", to=to, name=name, error=error), 403
+        return page("login.html", error=error, **form), 403
     tried.give_back()
     with rt.writing() as tx:
         _speak(tx, row.id)
         guard.begin(operators.log_in(tx, row.id, row.name, instead_of=guard.held()))
-    return _remembered(redirect(to or url_for("console.overview.show"), 303), row.name)
+        known = operators.known(tx, row.id)
+    if form["held"] is not None:
+        return _remembered(again.after_login(form["held"], known), row.name)
+    return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)
 
 
 @blueprint.get("/login/once")
@@ -119,14 +123,14 @@ def log_out() -> BaseResponse:
 @blueprint.post("/language")
 @guard.for_everybody
 def speak() -> BaseResponse:
-    chosen = request.form.get("language")
+    chosen, known = request.form.get("language"), g.get("operator")
     if chosen in words.LANGUAGES:
         session[shown.CHOSEN] = chosen
-        known: Operator | None = g.get("operator")
         if known is not None:
             with guard.rt().writing() as tx:
                 operators.speak(tx, known.id, chosen)
-    return redirect(_local(request.form.get("to")) or url_for("console.login.form"), 303)
+    start = "console.login.form" if known is None else "console.overview.show"
+    return redirect(local(request.form.get("to")) or url_for(start), 303)
 
 
 @blueprint.get("/account")
@@ -250,9 +254,3 @@ def _is_of_us_all(address: str) -> bool:
         return ip_address(address).is_private
     except ValueError:
         return True
-
-
-def _local(address: str | None) -> str:
-    """A page of the console, or nothing: nobody is sent elsewhere."""
-    is_ours = address is not None and A_PAGE.fullmatch(address) is not None
-    return address if is_ours and address is not None else ""

@@ -71,7 +71,8 @@ def invite(operator_id: int) -> Answer:
             audit.note(tx, audit.Act.INVITED, guard.operator().actor, detail=row.name)
     except NotDone:
         return _page(error=told("{name} is let in no more.", name=row.name)), 409
-    return _page(invited=row.name, address=_address(once))
+    is_reset = row.password is not None and row.id != guard.operator().id
+    return _page(invited=row.name, address=_address(once), is_reset=is_reset)
 
 
 @blueprint.post("/<id:operator_id>/disable")
@@ -137,7 +138,9 @@ def _found(tx: Transaction, operator_id: int) -> Row[Any]:
 
 
 def _only_admin(name: str) -> str:
-    return told("{name} is the only admin; make another one first.", name=name)
+    return told(
+        "{name} is the only admin who can log in; another one needs a password first.", name=name
+    )
 
 
 def _address(once: str) -> str:

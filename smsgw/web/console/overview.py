@@ -16,3 +16,11 @@ def show() -> str:
     told = figures.overview(guard.rt())
     template = "_overview.html" if is_part() else "overview.html"
     return page(template, told=told, kinds=figures.KINDS, cost=guard.rt().settings.segment_rupiah)
+
+
+@blueprint.get("/alarms")
+@guard.needs(Permission.LOOK)
+def alarms() -> str:
+    """What stands on top of every page, which asks for it again and again: a session that nobody
+    uses ends all the same."""
+    return page("_alarms.html")

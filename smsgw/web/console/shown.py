@@ -1,17 +1,23 @@
 """How pages show values: numbers and money as Indonesia writes them, times of the scheme's zone."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib import resources
 from typing import Any
 
-from flask import Flask, g, render_template, request, session, url_for
+from flask import Flask, current_app, g, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup, escape
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
-from smsgw import phone
+from smsgw import figures, phone
+from smsgw.crypto import Unreadable
+from smsgw.figures import Trouble
 from smsgw.operators import Permission
 from smsgw.runtime import Runtime
 from smsgw.web.console import guard, words
@@ -22,6 +28,7 @@ KNOWN: dict[type, str] = {
     NoReason: "no_reason",
     NamesSomebody: "personal",
 }
+A_PAGE = re.compile(r"/console/[!-\[\]-~]*")  # printable, and no backslash
 CHOSEN = "language"  # in the session of who has not logged in
 
 
@@ -123,6 +130,8 @@ def set_up(app: Flask, rt: Runtime) -> None:
         menu=sections,
         tabs=tabs,
         is_demo=rt.settings.demo,
+        alarms=alarms,
+        landing=landing,
         hour_name=lambda at: f"{at.astimezone(zone):%H:%M}",
         day_name=lambda at: f"{at.astimezone(zone):%d-%m}",
     )
@@ -144,6 +153,42 @@ def tabs() -> list[Tab]:
 
 def _for_them(section: Section) -> list[Tab]:
     return [tab for tab in section.tabs if guard.may(tab.permission)]
+
+
+def alarms() -> Sequence[Trouble]:
+    """None while the database tells nothing: then the page says that."""
+    try:
+        with guard.rt().reading() as tx:
+            return figures.troubles(tx)
+    except (SQLAlchemyError, Unreadable):
+        return ()
+
+
+def local(address: str | None) -> str:
+    """A page of the console, or nothing: nobody is sent elsewhere."""
+    is_ours = address is not None and A_PAGE.fullmatch(address) is not None
+    return address if is_ours and address is not None else ""
+
+
+def landing(address: str) -> str:
+    """The page nearest to where a form was sent: /console/keywords/saldo/preview is shown by none,
+    /console/keywords/saldo is."""
+    pages = current_app.url_map.bind("localhost")
+    path = address.partition("?")[0].rstrip("/")
+    while path.startswith("/console/"):
+        for each in (path, f"{path}/"):
+            if _is_page(pages, each):
+                return each
+        path = path.rpartition("/")[0]
+    return url_for("console.overview.show")
+
+
+def _is_page(pages: MapAdapter, path: str) -> bool:
+    try:
+        endpoint, _ = pages.match(path, method="GET")
+    except HTTPException:  # RequestRedirect is one too
+        return False
+    return bool(endpoint != "console.nothing")
 
 
 def page(template: str, **values: Any) -> str:

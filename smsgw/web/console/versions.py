@@ -6,7 +6,7 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import diff, publishing
+from smsgw import diff, document, lint, publishing
 from smsgw.operators import Permission
 from smsgw.publishing import NotPublished, Version
 from smsgw.runtime import Transaction
@@ -53,7 +53,8 @@ def bring_back(number: int) -> Answer:
     try:
         with guard.rt().writing() as tx:
             _found(tx, number)
-            made = publishing.bring_back(tx, number, guard.operator().actor, reason)
+            actor, is_sure = guard.operator().actor, "sure" in request.form
+            made = publishing.bring_back(tx, number, actor, reason, is_sure=is_sure)
     except NotPublished as error:
         return _page(number, error=of_linter(str(error)), reason=reason), 409
     flash(
@@ -72,9 +73,18 @@ def _page(number: int, **values: Any) -> str:
         before = publishing.version(tx, number - 1) if number else None
         newest = publishing.current(tx).number
         has_draft = publishing.draft(tx) is not None
+        doubts = _doubts(tx, it, newest)
     difference = diff.between(before.text, it.text) if before else None
     values |= {"difference": difference, "newest": newest, "has_draft": has_draft}
+    values["doubts"] = doubts
     return page("version.html", it=it, **values)
+
+
+def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
+    """What has faults by now is not brought back, and is asked about by nobody."""
+    if it.number == newest or lint.faults(document.completed(it.text)):
+        return []
+    return publishing.doubts(tx, it.text)
 
 
 def _found(tx: Transaction, number: int) -> Version:

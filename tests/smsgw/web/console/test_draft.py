@@ -297,3 +297,74 @@ def test_a_name_in_a_draft_is_no_markup(app: Flask, rt: Runtime) -> None:
     visitor.get(PAGE)
     assert "<script>alert" not in visitor.page
     assert "<script>alert(1)</script>" in Visitor.text.fget(visitor)
+
+
+def balance(text: str) -> str:
+    """The draft with another wording of the balance."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = text
+
+    return changed(change)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("Saldo Anda Rp0. Hubungi {call_centre}", "{total}"),
+        ("Saldo JHT NKP {nkp} per {as_of}: Rp0.", "{total}"),
+        ("Saldo JHT NKP {nkp} per {as_of}[: {total}].", "{total}"),
+        ("Saldo JHT NKP {nkp}: {total}.", "{as_of}"),
+        ("Saldo JHT NKP {nkp} per {total}: {total}.", "{as_of}"),
+    ],
+)
+def test_a_wording_that_loses_its_value_is_asked_about(
+    as_: As, rt: Runtime, text: str, lost: str
+) -> None:
+    """Console fault 5, also where the value may fall away."""
+    drafted(rt, balance(text))
+    visitor = as_(Role.PUBLISHER)
+    visitor.get(PAGE)
+    assert "saldo.balance , Indonesian: it no longer always tells" in visitor.text
+    assert lost in visitor.text.partition("Is this meant?")[2]
+    assert "sure" not in visitor.form("/draft/publish").values  # nobody ticked it beforehand
+    assert visitor.submit("/draft/publish", reason="shorter").status_code == 409
+    assert "confirm that it is meant" in visitor.text
+    assert current(rt).number == 0
+    assert visitor.form("/draft/publish").values["reason"] == "shorter"
+    assert visitor.submit("/draft/publish", reason="shorter", sure="yes").status_code == 200
+    assert current(rt).number == 1
+
+
+def test_an_old_version_that_loses_a_value_is_asked_about(as_: As, rt: Runtime) -> None:
+    published(rt, balance("Saldo Anda Rp0. Hubungi {call_centre}"))
+    published(rt, document.shipped())
+    visitor = as_(Role.PUBLISHER)
+    visitor.get("/console/versions/1")
+    assert "{total}" in visitor.text.partition("Is this meant?")[2]
+    assert visitor.submit("/versions/1/back", reason="why not").status_code == 409
+    assert visitor.submit("/versions/1/back", reason="why not", sure="yes").status_code == 200
+
+
+def test_a_wording_that_keeps_its_values_is_asked_about_by_nobody(as_: As, rt: Runtime) -> None:
+    drafted(rt, balance("Per {as_of} saldo JHT NKP {nkp} ada {total}."))
+    visitor = as_(Role.PUBLISHER)
+    visitor.get(PAGE)
+    assert "Is this meant?" not in visitor.text
+    assert visitor.submit("/draft/publish", reason="shorter").status_code == 200
+
+
+def test_words_that_now_change_something_are_asked_about(as_: As, rt: Runtime) -> None:
+    """Console fault 1: KARTU HILANG as another way to unlink a phone."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["ganti_hp"]["aliases"].append("KARTU HILANG")
+        raw["keywords"]["saldo"]["aliases"].append("DUIT GUE")
+
+    drafted(rt, changed(change))
+    visitor = as_(Role.PUBLISHER)
+    visitor.get(PAGE)
+    assert "KARTU HILANG is now another way to write ganti_hp" in visitor.text
+    assert "DUIT GUE is now" not in visitor.text
+    assert visitor.submit("/draft/publish", reason="people ask").status_code == 409
+    assert visitor.submit("/draft/publish", reason="people ask", sure="yes").status_code == 200

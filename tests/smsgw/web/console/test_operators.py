@@ -12,6 +12,8 @@ from smsgw.runtime import Runtime
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor
 
+PASSWORD, OTHER_PASSWORD = "correct horse battery", "another horse battery"
+
 
 def id_of(rt: Runtime, name: str) -> int:
     with rt.reading() as tx:
@@ -117,3 +119,73 @@ def test_settings_are_shown_without_secrets(admin: Visitor, rt: Runtime) -> None
     assert "SMSGW_SEGMENT_RUPIAH 350" in admin.text
     assert rt.settings.secret_key is not None
     assert rt.settings.secret_key.get_secret_value() not in admin.page
+
+
+def password_set(visitor: Visitor, password: str = PASSWORD) -> None:
+    visitor.get("/console/account")
+    assert visitor.submit("/console/account/password", new=password).status_code == 200
+
+
+def test_an_admin_resets_a_forgotten_password(
+    admin: Visitor, as_: As, rt: Runtime, app: Flask
+) -> None:
+    """Console fault 2: by the one-time login, without the old password, for tomorrow too."""
+    forgetful = as_(Role.AGENT)
+    password_set(forgetful)
+    admin.get("/console/operators/")
+    admin.submit(f"/console/operators/{id_of(rt, 'agent')}/invite")
+    assert "Their old password is gone" in admin.text
+    assert forgetful.get("/console/").status_code == 303  # whoever has it open is out
+    again = Visitor(app)
+    again.get("/console/login")
+    assert "An admin resets it" in again.text or "Admin meresetnya" in again.text
+    again.submit("/console/login", name="agent", password=PASSWORD)
+    assert again.get("/console/").status_code == 303
+    again.log_in_once(invited(admin))
+    assert "set one now" in again.text
+    assert "old" not in again.form("/console/account/password").values
+    password_set(again, OTHER_PASSWORD)
+    tomorrow = Visitor(app)
+    tomorrow.get("/console/login")
+    tomorrow.submit("/console/login", name="agent", password=OTHER_PASSWORD)
+    assert tomorrow.get("/console/account").status_code == 200
+
+
+@pytest.mark.parametrize(("what", "values"), [("disable", {}), ("role", {"role": "viewer"})])
+@pytest.mark.parametrize(
+    ("other", "has_password"),
+    [(each, True) for each in ("invited", "came once", "disabled", "logs in")]
+    + [(each, False) for each in ("invited", "came once", "logs in")],
+)
+def test_the_last_admin_who_can_log_in_stays(
+    admin: Visitor,
+    rt: Runtime,
+    app: Flask,
+    what: str,
+    values: dict[str, str],
+    other: str,
+    has_password: bool,
+) -> None:
+    """Console fault 3: an admin who was only invited counts for nothing."""
+    if has_password:
+        password_set(admin)
+        admin.get("/console/operators/")
+    admin.submit("/console/operators/", name="audi", role="admin")
+    audi = Visitor(app)
+    if other != "invited":
+        audi.log_in_once(invited(admin))
+    if other in {"disabled", "logs in"}:
+        password_set(audi)
+    admin.get("/console/operators/")
+    if other == "disabled":
+        admin.submit(f"/console/operators/{id_of(rt, 'audi')}/disable")
+    answer = admin.submit(f"/console/operators/{id_of(rt, 'admin')}/{what}", **values)
+    assert (answer.status_code == 409) == (other != "logs in")
+    assert ("only admin who can log in" in admin.text) == (other != "logs in")
+
+
+def test_who_never_came_may_be_let_in_no_more(admin: Visitor, rt: Runtime) -> None:
+    """Nobody else has a password, and nobody loses one."""
+    admin.submit("/console/operators/", name="audi", role="admin")
+    admin.submit(f"/console/operators/{id_of(rt, 'audi')}/disable")
+    assert "audi is let in no more" in admin.text
