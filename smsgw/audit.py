@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Row,
     Select,
     Table,
@@ -78,12 +79,47 @@ class Act(StrEnum):
     ENABLED = "operator enabled"
     INVITED = "operator invited"  # to log in once
     LOGGED_IN = "logged in"
+    LOGIN_FAILED = "login failed"
     DRAFTED = "drafted"  # a change of the draft of keywords
     DISCARDED = "draft discarded"
     PUBLISHED = "published"
     BROUGHT_BACK = "brought back"  # an old version of the keywords
     TRANSCRIPT_KEPT = "transcript kept"
     TRANSCRIPT_DELETED = "transcript deleted"
+
+
+NOBODY = "nobody"  # acts of who did not log in
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows; what is None does not matter. Days are instants, the last one excluded."""
+
+    actor: str | None = None  # a part of it
+    act: Act | None = None
+    detail: str | None = None  # a part of it, such as the number of a case
+    phone_id: int | None = None
+    message_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        at, equal = audit.c.at, ("act", "phone_id", "message_id")
+        held = {"actor": self.actor, "detail": self.detail}
+        return [
+            *(audit.c[each] == getattr(self, each) for each in equal if getattr(self, each)),
+            *(
+                audit.c[name].icontains(each, autoescape=True)
+                for name, each in held.items()
+                if each
+            ),
+            *([at >= self.since] if self.since else []),
+            *([at < self.until] if self.until else []),
+        ]
+
+
+EVERYTHING = Filters()
 
 
 class NoHead(ValueError):
@@ -167,12 +203,26 @@ def seal(rt: Runtime) -> Head | None:
     return last
 
 
-def page(tx: Transaction, before: int | None, limit: int) -> Sequence[Row[Any]]:
+def page(
+    tx: Transaction, before: int | None, limit: int, filters: Filters = EVERYTHING
+) -> Sequence[Row[Any]]:
     """Newest first."""
-    rows = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    rows = select(audit).where(*filters.conditions).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(audit.c.id < before)
     return tx.connection.execute(rows).all()
+
+
+def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Row[Any]]]:
+    """All of them, the newest first, a short read after the other."""
+    before: int | None = None
+    while True:
+        with rt.reading() as tx:
+            rows = page(tx, before, READ_AT_ONCE, filters)
+        yield rows
+        if len(rows) < READ_AT_ONCE:
+            return
+        before = rows[-1].id
 
 
 def head(tx: Transaction) -> Head:

@@ -1,5 +1,6 @@
 """What a person has to see to: complaints and data-protection requests, each with a number."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -24,8 +25,13 @@ from smsgw.runtime import Outrun, Transaction
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
 REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted
 SATURDAY = 5
+ANSWERED = "lapor.answered"  # the wording of what officers answer
+WRITTEN = re.compile(r"\W*ADU\W*(\d{6})\W*(\d{4,6})\W*", re.ASCII | re.IGNORECASE)
+_answers = (replies.c.message_id == cases.c.message_id) & (replies.c.wording == ANSWERED)
+_answered = select(func.max(replies.c.made_at)).where(_answers).scalar_subquery()
 _case = (
     select(cases, phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
+    .add_columns(_answered.label("answered_at"))
     .add_columns(phones.c.language)
     .add_columns(operators.c.name.label("assigned"))
     .join_from(cases, phones)
@@ -102,6 +108,33 @@ def waiting(tx: Transaction, kind: CaseKind, after: int, limit: int) -> Sequence
     its phone, and whom it is assigned to."""
     open_ = _case.where(NOT_CLOSED, cases.c.kind == kind, cases.c.id > after)
     return tx.connection.execute(open_.order_by(cases.c.id).limit(limit)).all()
+
+
+def closed(tx: Transaction, kind: CaseKind, before: int | None, limit: int) -> Sequence[Row[Any]]:
+    """Those before the id, the newest first, as `waiting` gives them."""
+    found = _case.where(cases.c.closed_at.is_not(None), cases.c.kind == kind)
+    if before is not None:
+        found = found.where(cases.c.id < before)
+    return tx.connection.execute(found.order_by(cases.c.id.desc()).limit(limit)).all()
+
+
+def unanswered(tx: Transaction) -> int:
+    """Open complaints that nobody has answered."""
+    is_untouched = ~select(replies.c.id).where(_answers).exists()
+    of_them = select(func.count()).where(
+        NOT_CLOSED, cases.c.kind == CaseKind.COMPLAINT, is_untouched
+    )
+    return int(tx.connection.execute(of_them).scalar_one())
+
+
+def named(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
+    """The kind and number of a case, open or closed, however the number is written."""
+    found = WRITTEN.fullmatch(written)
+    if found is None:
+        return None
+    is_it = cases.c.number == f"ADU-{found[1]}-{found[2]}"
+    row = tx.connection.execute(select(cases.c.kind, cases.c.number).where(is_it)).first()
+    return (CaseKind(row.kind), row.number) if row else None
 
 
 def one(tx: Transaction, kind: CaseKind, number: str) -> Row[Any] | None:

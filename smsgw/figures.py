@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from smsgw import guesses
+from smsgw.cases import unanswered
 from smsgw.models import (
     UNBOUND,
     UNFINISHED,
@@ -109,6 +110,7 @@ class Overview:
     owed: int
     registrations: int
     cases: Mapping[str, int]
+    unanswered: int  # complaints
     locked: int  # phones
     spent: int | None
     budget: int | None
@@ -156,6 +158,7 @@ def overview(rt: Runtime) -> Overview:
             owed=_owed(tx),
             registrations=_waiting(tx),
             cases=_open_cases(tx),
+            unanswered=unanswered(tx),
             locked=guesses.locked_count(tx),
             spent=None,
             budget=rt.settings.daily_segments,

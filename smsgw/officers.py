@@ -10,19 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 from handlers.ports import Participant
 from handlers.question import Given, Masked, Moment, Value, Verbatim
 from smsgw import audit, cases, codes, freezes, gsm7, registrations, registry, telling
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
-from smsgw.models import Priority
+from smsgw.models import Priority, ReplyState
 from smsgw.models.console import RegistrationState
 from smsgw.registry import Known
 from smsgw.runtime import Outrun, Runtime
 from smsgw.telling import Outgoing, Told
 
-ACCEPTED, ANSWERED = "officer.accepted", "lapor.answered"
+ACCEPTED, ANSWERED = "officer.accepted", cases.ANSWERED
+NOT_ARRIVED = {ReplyState.REFUSED, ReplyState.UNDELIVERED, ReplyState.EXPIRED}
 # A campaign's link was taken for phishing, and that is what people are to think of links.
 LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
 
@@ -37,6 +41,10 @@ class TooLate(NotDone):
 
 class Answered(NotDone):
     """Another answer went out since the case was looked at."""
+
+
+class Repeated(NotDone):
+    """The same answer went out before."""
 
 
 class NotInLedger(NotDone):
@@ -174,6 +182,8 @@ def answer(
         if closes and not cases.close(told.tx, number):
             raise TooLate
         typed_ = typed(told.configuration, number, said, known.language)
+        if _was_sent(told, case, typed_.text):
+            raise Repeated
         sent = _answered(told, known, ANSWERED, typed_.text)
         _note(told, Act.CASE_ANSWERED, known, number)
         if closes:
@@ -197,6 +207,18 @@ def typed(configuration: Configuration, number: str, said: str, language: str) -
     }
     fault = next((each for each, is_so in faults.items() if is_so), None)
     return Typed(text, counted, budget, fault, character)
+
+
+def _was_sent(told: Told, case: Row[Any], text: str) -> bool:
+    """A browser gives back the text of an answer that was sent, on a page that counts it. Marks
+    and letter case make no other answer of it; one that did not arrive may be sent again."""
+    before = cases.answers(told.tx, case, ANSWERED)
+    sent = {_letters(each) for _, state, each in before if state not in NOT_ARRIVED}
+    return _letters(text) in sent
+
+
+def _letters(text: str) -> str:
+    return "".join(each for each in text.casefold() if each.isalnum())
 
 
 def _is_lost(character: str) -> bool:

@@ -10,16 +10,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, document, lint, macs, operators
 from smsgw.audit import Act
-from smsgw.models.console import configurations, drafts
+from smsgw.models.console import configurations, drafts, past_drafts
 from smsgw.runtime import Transaction
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200
+PAST_KEPT = 20  # drafts that were replaced or discarded, the newest
+LONGEST_WHY = 100
+DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
 
 
@@ -64,6 +67,19 @@ class Draft:
     authors: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A draft that something took the place of."""
+
+    id: int
+    text: str
+    based_on: int
+    authors: tuple[str, ...]
+    at: datetime
+    by: str
+    why: str
+
+
 def current(tx: Transaction) -> Version:
     newest = configurations.c.version.desc()
     row = tx.connection.execute(select(configurations).order_by(newest).limit(1)).first()
@@ -105,15 +121,20 @@ def answering(tx: Transaction) -> str:
     return document.completed(current(tx).text)
 
 
-def save(tx: Transaction, text: str, edition: int, author: str, what: str) -> None:
+def save(
+    tx: Transaction, text: str, edition: int, author: str, what: str, *, is_whole: bool = False
+) -> None:
     """`edition`: of the draft that `text` was made from; 0 where there was none. `what`: changed,
-    such as a keyword's id. Raises Outdated, KeywordsError where it cannot be kept."""
+    such as a keyword's id. `is_whole`: it takes the place of the draft, which is kept among the
+    past ones. Raises Outdated, KeywordsError where it cannot be kept."""
     if len(text) > LONGEST_TEXT:
         raise document.KeywordsError(f"it has more than {LONGEST_TEXT:,} characters")
     held = draft(tx)
     if (held.edition if held else 0) != edition:
         raise Outdated
     text = document.dumped(document.parsed(text))
+    if is_whole and held is not None and held.text != text:
+        _keep(tx, held, author, what)
     authors = dict.fromkeys((*(held.authors if held else ()), author))
     row = {
         "text": text,
@@ -127,9 +148,39 @@ def save(tx: Transaction, text: str, edition: int, author: str, what: str) -> No
     audit.note(tx, Act.DRAFTED, author, detail=what)
 
 
+def past(tx: Transaction) -> list[Past]:
+    """Newest first."""
+    rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
+    return [_past(row) for row in rows]
+
+
+def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
+    """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
+    `edition`: as `save` has it. False where it is gone. Raises Outdated."""
+    row = tx.connection.execute(select(past_drafts).where(past_drafts.c.id == past_id)).first()
+    if row is None:
+        return False
+    held, found = draft(tx), _past(row)
+    if (held.edition if held else 0) != edition:
+        raise Outdated
+    what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
+    authors = "\n".join(dict.fromkeys((*found.authors, actor)))
+    change = {"text": found.text, "changed_at": tx.now, "authors": authors}
+    if held is None:
+        _begin(tx, {**change, "based_on": found.based_on})
+    else:
+        _keep(tx, held, actor, what)
+        _change(tx, edition, {**change, "based_on": found.based_on})
+    audit.note(tx, Act.DRAFTED, actor, detail=what)
+    return True
+
+
 def discard(tx: Transaction, edition: int, actor: str) -> None:
-    """Raises Outdated."""
+    """It is kept among the past ones. Raises Outdated."""
+    held = draft(tx)
     _change(tx, edition, {"text": None})
+    if held is not None:
+        _keep(tx, held, actor, DISCARDED)
     audit.note(tx, Act.DISCARDED, actor)
 
 
@@ -234,6 +285,26 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
     except IntegrityError:
         raise NotPublished(Why.AT_ONCE) from None
     return number
+
+
+def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
+    row = {
+        "text": held.text,
+        "based_on": held.based_on,
+        "authors": "\n".join(held.authors),
+        "ended_at": tx.now,
+        "ended_by": actor,
+        "why": why[:LONGEST_WHY],
+    }
+    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
+    newest = tx.connection.execute(made).scalar_one()
+    tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest - PAST_KEPT))
+
+
+def _past(row: Row[Any]) -> Past:
+    authors = tuple(row.authors.splitlines())
+    told = (row.ended_at, row.ended_by, row.why)
+    return Past(row.id, row.text, row.based_on, authors, *told)
 
 
 def _version(row: Row[Any]) -> Version:

@@ -7,7 +7,7 @@ waiting ─▶ accepted | refused     an officer's word
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -51,6 +51,17 @@ def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
     return tx.connection.execute(
         _rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
     ).all()
+
+
+def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
+    """All that wait, the oldest first: of those that are the same NKP's one person's may be true.
+    Each is opened; they are as many as phones ask in the weeks that they wait."""
+    found: dict[str, list[Row[Any]]] = {}
+    for row in tx.connection.execute(_rows.where(WAITS).order_by(registrations.c.id)):
+        held = given(tx, row)
+        if held is not None:
+            found.setdefault(held.nkp, []).append(row)
+    return found
 
 
 def one(tx: Transaction, registration_id: int) -> Row[Any] | None:

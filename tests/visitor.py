@@ -62,6 +62,10 @@ class Visitor:
                 return Form(to, dict(_fields(found)))
         raise AssertionError(f"no form to {action} in this page:\n{self.text}")
 
+    def links(self) -> list[str]:
+        """Of the page seen last."""
+        return [html.unescape(each) for each in LINK.findall(self.page)]
+
     def form_of(self, id_: str) -> Form:
         """The form of the page seen last with that id."""
         for found in FORM.findall(self.page):

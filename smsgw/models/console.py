@@ -105,6 +105,18 @@ drafts = Table(
     CheckConstraint("id = 1", name="one"),
 )
 
+past_drafts = Table(
+    "past_drafts",  # what another text took the place of, so that it can be had back
+    service,
+    Column("id", Id, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("based_on", Integer, nullable=False),
+    Column("authors", Text, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("ended_by", String(64), nullable=False),
+    Column("why", String(100), nullable=False),  # what took its place
+)
+
 tasks = Table(
     "tasks",  # what takes longer than a page
     service,

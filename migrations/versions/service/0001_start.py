@@ -33,6 +33,7 @@ TABLES = (  # those that point to others first
     "reply_tallies",
     "rejections",
     "phones",
+    "past_drafts",
     "past_bindings",
     "operators",
     "freezes",
@@ -59,6 +60,7 @@ def upgrade() -> None:
     _freezes()
     _operators()
     _past_bindings()
+    _past_drafts()
     _phones()
     _rejections()
     _reply_tallies()
@@ -255,6 +257,20 @@ def _past_bindings() -> None:
         sa.Column("phone_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("phone_hash", "nkp_hash", name=op.f("pk_past_bindings")),
+    )
+
+
+def _past_drafts() -> None:
+    op.create_table(
+        "past_drafts",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("based_on", sa.Integer(), nullable=False),
+        sa.Column("authors", sa.Text(), nullable=False),
+        sa.Column("ended_at", Instant, nullable=False),
+        sa.Column("ended_by", sa.String(length=64), nullable=False),
+        sa.Column("why", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_past_drafts")),
     )
 
 

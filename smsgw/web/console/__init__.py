@@ -8,6 +8,7 @@ from flask import Flask
 
 from smsgw.runtime import Runtime
 from smsgw.web.console import (
+    audited,
     cases,
     draft,
     guard,
@@ -50,7 +51,7 @@ for _pages in (
     sends.blueprint,
     not_understood.blueprint,
     operators.blueprint,
-    operators.audited,
+    audited.blueprint,
     operators.installed,
 ):
     guard.blueprint.register_blueprint(_pages)

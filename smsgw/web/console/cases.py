@@ -41,8 +41,13 @@ def one_complaint(number: str) -> str:
 
 @complaints.post("/<number>", endpoint="look")
 @guard.needs(Permission.HELP)
-def look_complaint(number: str) -> str:
-    return _complaint(number, **_looked(CaseKind.COMPLAINT, number))
+def look_complaint(number: str) -> Answer:
+    """An answer that is half written stays in its form."""
+    said = request.form.get("said", "")
+    _look(CaseKind.COMPLAINT, number)
+    if said.strip():
+        return _complaint(number, said=said)
+    return redirect(url_for("console.complaints.one", number=number), 303)
 
 
 @complaints.post("/<number>/assign")
@@ -88,11 +93,16 @@ def answer(number: str) -> Answer:
     except officers.Answered:
         error = told("An answer went out meanwhile, as is shown below; this one was not sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+    except officers.Repeated:
+        error = told("This answer was sent before, as is shown below; it was not sent again.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except TooLate:
         error = told("It was closed just now; nothing was sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     for each in sent:
         jobs.hint(guard.rt(), each.carrier, each.lane)
+    with guard.rt().reading() as tx:
+        reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
     flash(told("The answer is on its way."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
@@ -117,8 +127,9 @@ def one_request(number: str) -> str:
 
 @requests.post("/<number>", endpoint="look")
 @guard.needs(Permission.HELP)
-def look_request(number: str) -> str:
-    return _request(number, **_looked(CaseKind.DATA_REQUEST, number))
+def look_request(number: str) -> Answer:
+    _look(CaseKind.DATA_REQUEST, number)
+    return redirect(url_for("console.data_requests.one", number=number), 303)
 
 
 @requests.post("/<number>/erase")
@@ -151,9 +162,13 @@ def close_request(number: str) -> Response:
 
 
 def _list(kind: CaseKind) -> str:
-    after = ids.number(request.args, "after") or 0
+    """Those that wait, or those that are closed."""
+    after, is_closed = ids.number(request.args, "after"), "closed" in request.args
     with guard.rt().reading() as tx:
-        rows = cases.waiting(tx, kind, after, ROWS + 1)
+        if is_closed:
+            rows = cases.closed(tx, kind, after, ROWS + 1)
+        else:
+            rows = cases.waiting(tx, kind, after or 0, ROWS + 1)
         phones = {row.id: _phone(tx, row) for row in rows}
         now = tx.now
     return page(
@@ -161,8 +176,10 @@ def _list(kind: CaseKind) -> str:
         kind=str(kind),
         rows=[(row, phones[row.id], _due(row)) for row in rows[:ROWS]],
         now=now,
+        is_closed=is_closed,
         after=after,
         further=rows[ROWS - 1].id if len(rows) > ROWS else None,
+        kept={"closed": 1} if is_closed else {},
     )
 
 
@@ -181,17 +198,19 @@ def _request(number: str, **values: Any) -> str:
 
 
 def _page(template: str, case: Row[Any], **values: Any) -> str:
+    is_read = reasons.open_for("case", case.id) is not None
     with guard.rt().reading() as tx:
         masked, now = phone.mask(_phone(tx, case)), tx.now
-    shown = {"case": case, "masked": masked, "due": _due(case), "now": now}
+        told_ = cases.told(tx, case) if is_read else None
+    shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "told": told_}
     return page(template, **shown, **values)
 
 
-def _looked(kind: CaseKind, number: str) -> dict[str, Any]:
+def _look(kind: CaseKind, number: str) -> None:
     with guard.rt().writing() as tx:
         case = _case(tx, kind, number)
         reasons.look(tx, phone_id=case.phone_id, message_id=case.message_id)
-        return {"told": cases.told(tx, case), "said": request.form.get("said")}
+    reasons.opened("case", case.id)
 
 
 def _ended(case: Row[Any]) -> str:
@@ -207,6 +226,7 @@ def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
         is_done = cases.close(tx, number)
         if is_done:
             _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
+    reasons.close("case", case.id)
     closed = told("{number} is closed.", number=number)
     flash(closed if is_done else told("It is closed already."))
     return redirect(url_for(endpoint), 303)

@@ -93,6 +93,30 @@ def discard() -> Answer:
     return _done(told("The draft is discarded."))
 
 
+@blueprint.post("/past/<id:past_id>")
+@guard.needs(Permission.DRAFT)
+def restore(past_id: int) -> Answer:
+    try:
+        with guard.rt().writing() as tx:
+            actor = guard.operator().actor
+            is_done = publishing.restore(tx, past_id, _edition(), actor)
+    except Outdated:
+        return _outdated()
+    if not is_done:
+        raise NotFound
+    return _done(told("The earlier draft is back; the one that stood here is kept too."))
+
+
+@blueprint.get("/past/<id:past_id>.yaml")
+@guard.needs(Permission.LOOK)
+def export_past(past_id: int) -> Response:
+    with guard.rt().reading() as tx:
+        found = next((each for each in publishing.past(tx) if each.id == past_id), None)
+    if found is None:
+        raise NotFound
+    return as_file(found.text, f"keywords-earlier-draft-{past_id}.yaml")
+
+
 @blueprint.post("/rebase")
 @guard.needs(Permission.DRAFT)
 def rebase() -> Answer:
@@ -128,7 +152,8 @@ def _saved(text: str, what: str) -> Answer:
     """Whatever hinders it, the text stays in the form."""
     try:
         with guard.rt().writing() as tx:
-            publishing.save(tx, text, _edition(), guard.operator().actor, what)
+            actor = guard.operator().actor
+            publishing.save(tx, text, _edition(), actor, what, is_whole=True)
     except KeywordsError as error:
         return page(
             "draft_text.html", text=text, edition=_edition(), error=of_linter(str(error))
@@ -161,13 +186,14 @@ def _page(**values: Any) -> str:
     with guard.rt().reading() as tx:
         held, current = publishing.draft(tx), publishing.current(tx)
         base = publishing.version(tx, held.based_on) if held else None
+        past = publishing.past(tx)
     answering = document.completed(current.text)
     if held is not None:
         values |= _about(held, answering)
     if base is not None and base.number != current.number:
         values["meanwhile"] = diff.between(document.completed(base.text), answering)
     by_two = guard.rt().settings.publish_by_two
-    return page("draft.html", draft=held, current=current, by_two=by_two, **values)
+    return page("draft.html", draft=held, current=current, by_two=by_two, past=past, **values)
 
 
 def _about(held: Draft, answering: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from pyrate_limiter import Duration, Rate
 from sqlalchemy import Row
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import logs, operators
+from smsgw import audit, logs, operators
+from smsgw.audit import Act
 from smsgw.operators import NotDone, Permission
 from smsgw.runtime import Transaction
 from smsgw.web.console import again, guard, shown, words
@@ -33,6 +34,7 @@ KNOWN = "smsgw-known"
 A_YEAR = int(timedelta(days=365).total_seconds())
 # One guessing at one name, and one guessing at many.
 BY_NAME, BY_ADDRESS = (Rate(10, 15 * Duration.MINUTE),), (Rate(20, 15 * Duration.MINUTE),)
+NOTED = (Rate(20, Duration.HOUR),)  # failures in the audit
 
 log = logs.get(__name__)
 blueprint = Blueprint("login", __name__)
@@ -64,6 +66,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     }
     tried = Tries(name)
     if not tried.take():
+        note_failure(name, "too many tries")
         return page("login.html", error=told("Too many tries; wait 15 minutes."), **form), 429
     rt = guard.rt()
     with rt.reading() as tx:
@@ -71,6 +74,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
         row = row if operators.may_log_in(tx, row) else None
     if not operators.is_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
+        note_failure(name, "name or password wrong")
         error = told("Name or password is wrong.")
         return page("login.html", error=error, **form), 403
     tried.give_back()
@@ -103,6 +107,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
         if row is not None:
             _speak(tx, row.id)
     if row is None or held is None:
+        note_failure("", "one-time code wrong")
         error = told("This code is wrong, was used, or its day is over.")
         return page("login_once.html", error=error), 403
     guard.begin(held)
@@ -151,6 +156,7 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
         if not tried.take():
             return _account(error=told("Too many tries; wait 15 minutes.")), 429
         if not operators.is_password(row, request.form.get("old", "")):
+            note_failure(known.name, "old password wrong")
             return _account(error=told("The password until now is wrong.")), 403
         tried.give_back()
     try:
@@ -190,6 +196,20 @@ def _speak(tx: Transaction, operator_id: int) -> None:
     chosen = session.get(shown.CHOSEN)
     if chosen in words.LANGUAGES:
         operators.speak(tx, operator_id, chosen)
+
+
+def note_failure(name: str, why: str) -> None:
+    """In the audit. Not what was typed: a password may stand where the name belongs. Of each
+    operator, and of all that are none together, some an hour: a guesser fills nothing."""
+    rt = guard.rt()
+    with rt.reading() as tx:
+        row = operators.named(tx, name)
+    whose = row.name if row is not None else "a name that is nobody's"
+    key = f"failures:{row.id if row is not None else 0}"
+    if rt.counters.take(key, NOTED, rt.now(), secrets.token_hex(8)):
+        with rt.writing() as tx:
+            detail = f"{whose}, from {request.remote_addr}: {why}"
+            audit.note(tx, Act.LOGIN_FAILED, audit.NOBODY, detail=detail)
 
 
 class Tries:

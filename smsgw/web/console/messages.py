@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -10,16 +9,17 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
-from handlers.question import Outcome
-from smsgw import archive, audit, csvs, jobs, resending, traces
+from handlers.question import CaseKind, Outcome
+from smsgw import archive, audit, cases, csvs, jobs, resending, traces
 from smsgw.archive import Filters, Seen
 from smsgw.audit import Act
 from smsgw.operators import Permission
 from smsgw.resending import NotResent
 from smsgw.runtime import Runtime
-from smsgw.web.console import guard, ids, reasons
+from smsgw.web.console import days, guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 
+A_REF = re.compile(r"^\s*ref[\s.:]+", re.IGNORECASE)  # as a reply ends: Ref JH5CN7
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 FILTERS = ("keyword", "outcome", "carrier", "since", "until", "phone")
 EXPORTED = (
@@ -72,7 +72,11 @@ def by_number() -> BaseResponse | tuple[str, int]:
 def by_reference() -> BaseResponse | tuple[str, int]:
     reference = request.args.get("reference", "")
     with guard.rt().reading() as tx:
-        found = archive.message_id(tx, reference)
+        case = cases.named(tx, reference)
+        found = archive.message_id(tx, A_REF.sub("", reference))
+    if case is not None:
+        endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
+        return redirect(url_for(f"console.{endpoint}.one", number=case[1]), 303)
     if found is None:
         return _log(error=told("No message has this reference."), reference=reference), 404
     return redirect(url_for("console.messages.show", message_id=found), 303)
@@ -81,32 +85,39 @@ def by_reference() -> BaseResponse | tuple[str, int]:
 @blueprint.get("/phones/<id:phone_id>")
 @guard.needs(Permission.LOOK)
 def conversation(phone_id: int) -> str:
-    return _conversation(phone_id, with_texts=False)
+    return _conversation(phone_id)
 
 
 @blueprint.post("/phones/<id:phone_id>")
 @guard.needs(Permission.HELP)
-def read_conversation(phone_id: int) -> str:
+def read_conversation(phone_id: int) -> BaseResponse:
+    """By an address, to which a browser goes back."""
     with guard.rt().writing() as tx:
+        if archive.talk(tx, phone_id, None, with_texts=False) is None:
+            raise NotFound
         reasons.look(tx, phone_id=phone_id)
-    return _conversation(phone_id, with_texts=True)
+    reasons.opened("phone", phone_id)
+    before = request.form.get("before") or None
+    address = url_for("console.messages.conversation", phone_id=phone_id, before=before)
+    return redirect(address, 303)
 
 
 @blueprint.get("/<id:message_id>")
 @guard.needs(Permission.LOOK)
 def show(message_id: int) -> str:
-    return _message(message_id, with_texts=False)
+    return _message(message_id)
 
 
 @blueprint.post("/<id:message_id>")
 @guard.needs(Permission.HELP)
-def read(message_id: int) -> str:
+def read(message_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:
         seen = archive.one(tx, message_id)
         if seen is None:
             raise NotFound
         reasons.look(tx, phone_id=seen.phone_id, message_id=message_id)
-    return _message(message_id, with_texts=True)
+    reasons.opened("message", message_id)
+    return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
 
 @blueprint.post("/<id:message_id>/replies/<id:reply_id>")
@@ -120,7 +131,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     try:
         sent = resending.resend(rt, reply_id, guard.operator().actor, reason)
     except NotResent as refused:
-        return _message(message_id, with_texts=False, error=told(str(refused))), 409
+        return _message(message_id, error=told(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
     flash(told("It is sent again."))
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
@@ -144,16 +155,18 @@ def _log(**values: Any) -> str:
     )
 
 
-def _conversation(phone_id: int, *, with_texts: bool) -> str:
+def _conversation(phone_id: int) -> str:
+    given = reasons.open_for("phone", phone_id)
+    with_texts = given is not None
     with guard.rt().reading() as tx:
         talk = archive.talk(tx, phone_id, _ends(), with_texts=with_texts)
     if talk is None:
         raise NotFound
-    reason = request.form.get("reason", "")
-    return page("talk.html", talk=talk, phone_id=phone_id, is_read=with_texts, given=reason)
+    return page("talk.html", talk=talk, phone_id=phone_id, is_read=with_texts, given=given)
 
 
-def _message(message_id: int, *, with_texts: bool, **values: Any) -> str:
+def _message(message_id: int, **values: Any) -> str:
+    with_texts = reasons.open_for("message", message_id) is not None
     trace = traces.of(guard.rt(), message_id, with_texts=with_texts)
     if trace is None:
         raise NotFound
@@ -162,12 +175,12 @@ def _message(message_id: int, *, with_texts: bool, **values: Any) -> str:
 
 def _asked() -> Mapping[str, str]:
     """What the address asks for, and only what makes sense."""
-    given = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
-    asked = {name: value for name, value in given.items() if A_NAME.fullmatch(value)}
+    names = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
+    asked = {name: value for name, value in names.items() if A_NAME.fullmatch(value)}
     if asked.get("outcome") not in set(Outcome):
         asked.pop("outcome", None)
-    days = {name: _day(request.args.get(name, "")) for name in ("since", "until")}
-    asked |= {name: day.isoformat() for name, day in days.items() if day}
+    given = {name: days.read(request.args.get(name, "")) for name in ("since", "until")}
+    asked |= {name: day.isoformat() for name, day in given.items() if day}
     phone_id = request.args.get("phone", "")
     return asked | ({"phone": phone_id} if re.fullmatch(r"[0-9]{1,18}", phone_id) else {})
 
@@ -191,28 +204,15 @@ def _faults(asked: Mapping[str, str]) -> Iterator[str]:
 
 def _filters(asked: Mapping[str, str]) -> Filters:
     """Days are the scheme's, the last one included."""
-    since, until = _day(asked.get("since", "")), _day(asked.get("until", ""))
+    zone = guard.rt().settings.zone
     return Filters(
         phone_id=int(asked["phone"]) if "phone" in asked else None,
         keyword=asked.get("keyword"),
         outcome=asked.get("outcome"),
         carrier=asked.get("carrier"),
-        since=_midnight(since) if since else None,
-        until=_midnight(until + timedelta(days=1)) if until else None,
+        since=days.begins(asked.get("since", ""), zone),
+        until=days.ends(asked.get("until", ""), zone),
     )
-
-
-def _day(written: str) -> date | None:
-    """None also for years that no message is of."""
-    try:
-        day = date.fromisoformat(written)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 2200 else None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=guard.rt().settings.zone)
 
 
 def _ends() -> tuple[int, int] | None:

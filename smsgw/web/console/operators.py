@@ -1,4 +1,4 @@
-"""Who may use the console, what was done by whom, and the settings: for admins."""
+"""Who may use the console, and the settings: for admins."""
 
 from typing import Any
 
@@ -12,13 +12,10 @@ from smsgw import operators as people
 from smsgw.models.console import Role
 from smsgw.operators import NotDone, Permission
 from smsgw.runtime import Transaction
-from smsgw.web.console import guard, ids
+from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told
 
-AUDIT_ROWS = 100
-
 blueprint = Blueprint("operators", __name__, url_prefix="/operators")
-audited = Blueprint("audited", __name__, url_prefix="/audit")
 installed = Blueprint("installed", __name__, url_prefix="/settings")
 Answer = str | Response | tuple[str, int]
 
@@ -94,16 +91,6 @@ def enable(operator_id: int) -> Answer:
         row = _found(tx, operator_id)
         people.enable(tx, row.name, guard.operator().actor)
     return _done(told("{name} may log in again.", name=row.name))
-
-
-@audited.get("/", endpoint="show")
-@guard.needs(Permission.RUN)
-def show_records() -> str:
-    before = ids.number(request.args, "before")
-    with guard.rt().reading() as tx:
-        rows = audit.page(tx, before, AUDIT_ROWS + 1)
-    older = rows[AUDIT_ROWS - 1].id if len(rows) > AUDIT_ROWS else None
-    return page("audit.html", rows=rows[:AUDIT_ROWS], older=older, before=before)
 
 
 @installed.get("/", endpoint="show")

@@ -1,17 +1,23 @@
 """Why an operator looks at what is somebody's own, or does what others have to understand later."""
 
+import json
 import re
+from datetime import timedelta
 
-from flask import request
+from flask import request, session
 from werkzeug.exceptions import BadRequest
 
 from smsgw import audit
 from smsgw.audit import Act
+from smsgw.operators import Permission
 from smsgw.recording import LONG_NUMBER
 from smsgw.runtime import Transaction
 from smsgw.web.console import guard
 
 SHORTEST, LONGEST = 3, 200  # characters
+OPENED = "opened"  # in the session: what, when, and why
+STAYS_OPEN = timedelta(minutes=15)
+COOKIE_ROOM = 2000  # octets; browsers keep no cookie of more than 4 kB
 # A case's number is ours, and a day or an hour is nobody's.
 NOBODYS = re.compile(
     r"\bADU-?\d{6}-?\d{4,6}\b|\b\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|\b\d{1,2}[:.]\d{2}\b", re.IGNORECASE
@@ -34,6 +40,31 @@ def given() -> str:
     if "@" in reason or LONG_NUMBER.search(NOBODYS.sub("", reason)):
         raise NamesSomebody
     return reason
+
+
+def opened(kind: str, id_: int) -> None:
+    """What was looked at for a reason is shown by its address for a while, so that whoever goes
+    back to it sees it."""
+    key, at = f"{kind} {id_}", int(guard.rt().now().timestamp())
+    before = [each for each in session.get(OPENED, []) if each[0] != key]
+    open_ = [*before, [key, at, given()]]
+    while len(json.dumps(open_)) > COOKIE_ROOM:
+        open_.pop(0)
+    session[OPENED] = open_
+
+
+def open_for(kind: str, id_: int) -> str | None:
+    """The reason for which it is open; None where it is not."""
+    since = guard.rt().now().timestamp() - STAYS_OPEN.total_seconds()
+    for key, at, reason in session.get(OPENED, []):
+        if key == f"{kind} {id_}" and at > since and guard.may(Permission.HELP):
+            return str(reason)
+    return None
+
+
+def close(kind: str, id_: int) -> None:
+    """When something is decided: who looks again has another reason."""
+    session[OPENED] = [each for each in session.get(OPENED, []) if each[0] != f"{kind} {id_}"]
 
 
 def look(

@@ -1,6 +1,6 @@
 """Registrations that need an officer: what was sent beside what the ledger holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -57,20 +57,22 @@ def show() -> str:
             row.id: tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
             for row in rows
         }
+        same = _lettered(registrations.by_nkp(tx))
     further = rows[ROWS - 1].id if len(rows) > ROWS else None
-    return page("registrations.html", rows=rows[:ROWS], phones=phones, further=further, after=after)
+    shown = {"rows": rows[:ROWS], "phones": phones, "same": same}
+    return page("registrations.html", further=further, after=after, **shown)
 
 
 @blueprint.get("/<id:registration_id>")
 @guard.needs(Permission.LOOK)
 def one(registration_id: int) -> str:
-    return _page(registration_id)
+    return _page(registration_id, **_opened(registration_id))
 
 
 @blueprint.post("/<id:registration_id>")
 @guard.needs(Permission.HELP)
-def look(registration_id: int) -> str:
-    """The ledger is asked when the look is noted and nothing is open."""
+def look(registration_id: int) -> Response:
+    """By an address, to which a browser goes back."""
     with guard.rt().writing() as tx:
         row = _row(tx, registration_id)
         given = registrations.given(tx, row)
@@ -78,23 +80,14 @@ def look(registration_id: int) -> str:
             raise NotFound
         reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
         registrations.looked(tx, registration_id, guard.operator().actor)
-        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
-    found = _found(given.nkp)
-    with guard.rt().reading() as tx:
-        is_frozen, bound = freezes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
-    return _page(
-        registration_id,
-        number=number,
-        found=found,
-        compared=list(_compared(given, number, found.participant)),
-        is_frozen=is_frozen,
-        bound=bound,
-    )
+    reasons.opened("registration", registration_id)
+    return redirect(url_for("console.registrations.one", registration_id=registration_id), 303)
 
 
 @blueprint.post("/<id:registration_id>/accept")
 @guard.needs(Permission.HELP)
 def accept(registration_id: int) -> Answer:
+    reasons.close("registration", registration_id)
     reason = reasons.given()
     with guard.rt().reading() as tx:
         _row(tx, registration_id)
@@ -115,6 +108,7 @@ def accept(registration_id: int) -> Answer:
 @blueprint.post("/<id:registration_id>/refuse")
 @guard.needs(Permission.HELP)
 def refuse(registration_id: int) -> Answer:
+    reasons.close("registration", registration_id)
     reason, wanted = reasons.given(), request.form.get("refusal")
     if wanted not in set(Refusal):
         raise BadRequest
@@ -129,6 +123,48 @@ def refuse(registration_id: int) -> Answer:
     return _done(sent, told("The registration is refused, and the person is told by SMS."))
 
 
+def _opened(registration_id: int) -> dict[str, Any]:
+    """What was sent beside what the ledger holds, which is asked when nothing is open."""
+    if reasons.open_for("registration", registration_id) is None:
+        return {}
+    with guard.rt().reading() as tx:
+        row = _row(tx, registration_id)
+        given = registrations.given(tx, row)
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+    if given is None:
+        return {}
+    found = _found(given.nkp)
+    with guard.rt().reading() as tx:
+        is_frozen, bound = freezes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
+    compared = list(_compared(given, number, found.participant))
+    told_ = {"number": number, "found": found, "compared": compared}
+    return {**told_, "is_frozen": is_frozen, "bound": bound}
+
+
+def _lettered(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
+    """By the id of each that is not alone: a letter that those of one NKP share, and how many."""
+    several = [rows for rows in by_nkp.values() if len(rows) > 1]
+    return {
+        row.id: (_letter(number), len(rows)) for number, rows in enumerate(several) for row in rows
+    }
+
+
+def _letter(number: int) -> str:
+    letter = chr(ord("A") + number % 26)
+    return letter if number < 26 else f"{letter}{number // 26}"
+
+
+def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]:
+    """That wait for the same NKP, with their phones."""
+    found = registrations.by_nkp(tx).values()
+    rows = next((each for each in found if registration_id in {row.id for row in each}), [])
+    return [
+        (row, tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or "")
+        for row in rows
+        if row.id != registration_id
+    ]
+
+
 def _done(sent: list[Outgoing], message: str) -> Response:
     for carrier, lane in {(each.carrier, each.lane) for each in sent}:
         jobs.hint(guard.rt(), carrier, lane)
@@ -140,9 +176,11 @@ def _page(registration_id: int, **values: Any) -> str:
     with guard.rt().reading() as tx:
         row = _row(tx, registration_id)
         number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+        others = _others(tx, registration_id)
     return page(
         "registration.html",
         row=row,
+        others=others,
         masked=number,
         waits=row.state == RegistrationState.WAITING,
         refusals=_refusals(),

@@ -4,11 +4,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from smsgw.models import Ciphertext, messages, phones, replies
+from smsgw import operators
+from smsgw.models import Ciphertext, cases, messages, phones, replies
 from smsgw.models.console import Role
 from smsgw.runtime import Runtime
 from tests import sealed
-from tests.conftest import P1, STRANGER, Clock
+from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_registrations import noted, say
 from tests.visitor import logged_in
@@ -224,3 +225,130 @@ def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
     visitor.get(REQUESTS)
     visitor.get("/console/account")
     assert visitor.post(f"{REQUESTS}{FIRST}/erase", confirmed=FIRST).status_code == 404
+
+
+def test_answered_and_untouched_complaints_are_told_apart(
+    as_: As, rt: Runtime, clock: Clock
+) -> None:
+    """Console fault 11: in the list, on the page, and on the overview."""
+    for sender in (P1, STRANGER):
+        say(rt, sender, WRITTEN)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    visitor.submit("/answer", said="Sudah kami tegur, terima kasih.")
+    clock.moves(minutes=5)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert "answered 5 m ago not closed yet" in visitor.text
+    visitor.get(COMPLAINTS)
+    untouched, _, answered = visitor.page.partition(FIRST)[2].partition("0002")[::-1]
+    assert "answered 5 m ago" in answered
+    assert "not yet" in untouched
+    visitor.get("/console/")
+    assert "Complaints not answered: 1 2" in visitor.text
+
+
+def test_a_closed_case_is_found(as_: As, rt: Runtime) -> None:
+    """Console fault 11: in a list, and by its number, however a caller spells it."""
+    say(rt, P1, WRITTEN)
+    say(rt, P1, "HAPUS DATA")
+    say(rt, P1, "YA")
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    visitor.submit(f"{FIRST}/close", reason="settled by telephone")
+    assert FIRST not in visitor.text.partition("is closed")[2]
+    visitor.get(f"{COMPLAINTS}?closed=1")
+    assert FIRST in visitor.text
+    visitor.get(f"{REQUESTS}?closed=1")
+    assert FIRST not in visitor.text
+    for written in (FIRST, " adu-251031-0001 ", "ADU2510310001", "ADU 251031 0001"):
+        visitor.get(COMPLAINTS)
+        form = visitor.form("/messages/reference")
+        answer = visitor.client.get(form.action, query_string={"reference": written})
+        assert answer.location == f"{COMPLAINTS}{FIRST}"
+    for unknown in ("ADU-251031-0099", "ADU-1", "ADU"):
+        query = {"reference": unknown}
+        assert (
+            visitor.client.get("/console/messages/reference", query_string=query).status_code == 404
+        )
+
+
+def test_many_closed_ones_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
+    with rt.writing() as tx:
+        row = {"kind": "complaint", "phone_id": 1, "message_id": 1, "text_hash": b""}
+        row |= {"opened_at": tx.now, "closed_at": tx.now}
+        rows = [row | {"number": f"ADU-251030-{number:04}"} for number in range(60)]
+        tx.connection.execute(cases.insert(), rows)
+    visitor = as_(Role.VIEWER)
+    visitor.get(f"{COMPLAINTS}?closed=1")
+    assert "ADU-251030-0059" in visitor.text
+    assert "ADU-251030-0009" not in visitor.text
+    visitor.get(next(each for each in visitor.links() if "after=" in each))
+    assert "ADU-251030-0009" in visitor.text
+    assert "ADU-251030-0059" not in visitor.text
+
+
+@pytest.mark.parametrize(
+    "again",
+    ["Sudah kami tegur.", "  Sudah  kami\ntegur. ", "sudah kami tegur", "Sudah kami tegur…"],
+)
+def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> None:
+    """Console fault 13: by Back, where a browser keeps the text and the page has counted it."""
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    visitor.submit("/answer", said="Sudah kami tegur.")
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert visitor.submit("/answer", said=again).status_code == 409
+    assert "was sent before" in visitor.text
+    assert visitor.submit("/answer", said="Sudah kami tegur lagi.").status_code == 200
+    assert [act for act, _ in noted(rt)].count("case answered") == 2
+
+
+def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    visitor = as_(Role.AGENT)
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    visitor.submit("/answer", said="Sudah kami tegur.")
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="undelivered"))
+    visitor.get(f"{COMPLAINTS}{FIRST}")
+    assert visitor.submit("/answer", said="Sudah kami tegur.").status_code == 200
+
+
+def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
+    """Console fault 12: a browser goes back to it, and asks for the page anew."""
+    say(rt, P1, WRITTEN)
+    say(rt, STRANGER, f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}")
+    visitor = as_(Role.AGENT)
+    for address, shown in (
+        ("/console/messages/phones/1", WRITTEN),
+        ("/console/messages/1", WRITTEN),
+        (f"{COMPLAINTS}{FIRST}", WRITTEN),
+        ("/console/waiting/registrations/1", "BUDI SANTOSO"),
+    ):
+        visitor.get(address)
+        assert shown not in visitor.page
+        form = visitor.form("/logout").values | {"reason": "caller asks"}
+        looks = [act for act, _ in noted(rt)].count("looked")
+        answer = visitor.client.post(address, data=form)
+        assert (answer.status_code, answer.location) == (303, address)
+        for _ in range(2):
+            assert shown in visitor.get(address).text
+        assert [act for act, _ in noted(rt)].count("looked") == looks + 1
+        clock.moves(minutes=16)
+        assert shown not in visitor.get(address).text
+
+
+def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
+    say(rt, P1, WRITTEN)
+    ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
+    ani.get("/console/messages/1")
+    ani.submit("/messages/1", reason="caller asks")
+    assert WRITTEN in ani.text
+    assert WRITTEN not in budi.get("/console/messages/1").text
+    ani.post("/console/logout")
+    with rt.writing() as tx:
+        row = operators.named(tx, "ani")
+        once = operators.invite(tx, row.id, "shell:tests")
+    ani.log_in_once(f"/console/login/once#{once}")
+    assert WRITTEN not in ani.get("/console/messages/1").text

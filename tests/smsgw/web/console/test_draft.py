@@ -368,3 +368,66 @@ def test_words_that_now_change_something_are_asked_about(as_: As, rt: Runtime) -
     assert "DUIT GUE is now" not in visitor.text
     assert visitor.submit("/draft/publish", reason="people ask").status_code == 409
     assert visitor.submit("/draft/publish", reason="people ask", sure="yes").status_code == 200
+
+
+def imported(visitor: Visitor, text: str) -> None:
+    visitor.get(PAGE)
+    form = visitor.form("/draft/import")
+    visitor.post(form.action, **form.values | {"file": (BytesIO(text.encode()), "wrong.yaml")})
+
+
+def test_an_import_keeps_the_draft_before_it(as_: As, rt: Runtime) -> None:
+    """Console fault 6: the wrong file, and the wrong one once more."""
+    drafted(rt, reworded(HELLO))
+    visitor = as_(Role.EDITOR)
+    for text in ("hello: world", "keywords: {}"):
+        imported(visitor, text)
+        assert "cannot be published yet" in visitor.text
+    assert "Earlier drafts" in visitor.text
+    assert visitor.text.count("Bring this draft back") == 2
+    first = min(each for each in visitor.links() if "/past/" in each)
+    assert visitor.client.get(first).text == reworded(HELLO)
+    visitor.submit(first.removesuffix(".yaml"))
+    assert "The earlier draft is back" in visitor.text
+    assert held(rt).text == reworded(HELLO)
+    assert held(rt).authors == (ANI, "operator:editor")
+    assert visitor.text.count("Bring this draft back") == 3  # what stood there is kept too
+
+
+@pytest.mark.parametrize("how", ["as text", "discarded"])
+def test_what_takes_the_place_of_a_draft_keeps_it(as_: As, rt: Runtime, how: str) -> None:
+    drafted(rt, reworded(HELLO))
+    visitor = as_(Role.EDITOR)
+    if how == "discarded":
+        visitor.get(PAGE)
+        visitor.submit("/draft/discard")
+        assert held(rt) is None
+    else:
+        visitor.get(TEXT)
+        visitor.submit(TEXT, text=reworded(OTHER))
+    assert "Earlier drafts" in visitor.text
+    visitor.submit("/past/1")
+    assert held(rt).text == reworded(HELLO)
+
+
+def test_a_draft_is_brought_back_by_who_sees_what_stands_there(as_: As, rt: Runtime) -> None:
+    drafted(rt, reworded(HELLO))
+    visitor = as_(Role.EDITOR)
+    imported(visitor, reworded(OTHER))
+    drafted(rt, reworded("Tiga."))
+    assert visitor.submit("/past/1").status_code == 409
+    assert held(rt).text == reworded("Tiga.")
+    assert visitor.post("/console/draft/past/9", edition=held(rt).edition).status_code == 404
+    assert as_(Role.VIEWER).client.post("/console/draft/past/1").status_code == 400
+
+
+def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.EDITOR)
+    for number in range(23):
+        with rt.writing() as tx:
+            text, edition = reworded(f"Nomor {number}."), publishing.begun(tx)[1]
+            publishing.save(tx, text, edition, ANI, "all", is_whole=True)
+    visitor.get(PAGE)
+    assert visitor.text.count("Bring this draft back") == 20
+    with rt.reading() as tx:
+        assert "Nomor 21." in publishing.past(tx)[0].text

@@ -21,6 +21,8 @@ from tests.visitor import Visitor, logged_in
 
 PAGE = "/console/waiting/registrations/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"
+OTHERS = "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#19012345678"
+ALONE = "DAFTAR SALDO#3578012505880000#AGUS WIJAYA#25-05-1988#21000000017"
 RIGHT = DAFTAR.replace("1993", "1992")
 _references = count()
 
@@ -209,3 +211,28 @@ def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
     assert visitor.post(f"{PAGE}1/accept", reason="data cocok").status_code == 409
     assert "Look at what was sent first" in visitor.text
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
+
+
+def test_several_that_ask_for_one_nkp_are_seen_as_such(as_: As, rt: Runtime) -> None:
+    """Console fault 10: in the list and on each page, before anybody looks or accepts."""
+    phones = [f"+62857000000{number:02}" for number in range(5)]
+    for sender, text in zip(phones, (DAFTAR, RIGHT, DAFTAR, OTHERS, OTHERS), strict=True):
+        say(rt, sender, text)
+    say(rt, STRANGER, ALONE)
+    visitor = as_(Role.VIEWER)
+    visitor.get(PAGE)
+    assert visitor.text.count("3 phones ask for one NKP (A)") == 3
+    assert visitor.text.count("2 phones ask for one NKP (B)") == 2
+    assert P2_NKP not in visitor.page
+    visitor.get(f"{PAGE}2")
+    assert "2 other phones ask for the same NKP" in visitor.text
+    assert {f"{PAGE}1", f"{PAGE}3"} <= set(visitor.links())
+    visitor.get(f"{PAGE}4")
+    assert "Another phone asks for the same NKP" in visitor.text
+    visitor.get(f"{PAGE}6")
+    assert "same NKP" not in visitor.text
+    say(rt, phones[4], ALONE)  # a new one of that phone takes the place of the other
+    visitor.get(PAGE)
+    assert visitor.text.count("2 phones ask for one NKP (B)") == 2
+    visitor.get(f"{PAGE}4")
+    assert "same NKP" not in visitor.text

@@ -1,0 +1,109 @@
+"""The audit: what was done by whom, found by person, act, day, phone or case, and as a file."""
+
+from collections.abc import Iterator, Mapping
+from threading import BoundedSemaphore
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import TooManyRequests
+
+from smsgw import audit, csvs
+from smsgw.audit import Act, Filters
+from smsgw.operators import Permission
+from smsgw.runtime import Runtime
+from smsgw.web.console import days, guard, ids
+from smsgw.web.console.shown import page, told
+
+ROWS = 100
+LONGEST = 64  # characters of what is looked for
+FILTERS = ("actor", "act", "detail", "phone", "message", "since", "until")
+EXPORTED = ("number", "at", "actor", "act", "detail", "message_id", "phone_id")
+EXPORTING = BoundedSemaphore(1)
+
+blueprint = Blueprint("audited", __name__, url_prefix="/audit")
+
+
+@blueprint.get("/")
+@guard.needs(Permission.RUN)
+def show() -> str:
+    before, asked = ids.number(request.args, "before"), _asked()
+    with guard.rt().reading() as tx:
+        rows = audit.page(tx, before, ROWS + 1, _filters(asked))
+    older = rows[ROWS - 1].id if len(rows) > ROWS else None
+    left_out = [
+        each for each in FILTERS if request.args.get(each, "").strip() and each not in asked
+    ]
+    fault = told("This was not understood and left out: {names}.", names=", ".join(left_out))
+    return page(
+        "audit.html",
+        rows=rows[:ROWS],
+        older=older,
+        before=before,
+        asked=asked,
+        acts=list(Act),
+        fault=fault if left_out else None,
+    )
+
+
+@blueprint.get("/export.csv")
+@guard.needs(Permission.RUN)
+def export() -> Response:
+    """As long as it takes, a short read after the other."""
+    rt, asked = guard.rt(), _asked()
+    if not EXPORTING.acquire(blocking=False):
+        raise TooManyRequests
+    lines = _until_closed(_lines(rt, _filters(asked)))
+    next(lines)  # begun, it ends however little of it is read
+    with rt.writing() as tx:
+        detail = " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
+        audit.note(tx, Act.EXPORTED, guard.operator().actor, detail=f"audit: {detail}")
+    named = {"Content-Disposition": "attachment; filename=audit.csv"}
+    return Response(lines, mimetype="text/csv", headers=named)
+
+
+def _asked() -> Mapping[str, str]:
+    """What the address asks for, and only what makes sense."""
+    given = {name: request.args.get(name, "").strip() for name in FILTERS}
+    asked = {name: given[name] for name in ("actor", "detail") if 0 < len(given[name]) <= LONGEST}
+    if given["act"] in set(Act):
+        asked["act"] = given["act"]
+    numbers = {name: ids.number(request.args, name) for name in ("phone", "message")}
+    asked |= {name: str(number) for name, number in numbers.items() if number is not None}
+    found = {name: days.read(given[name]) for name in ("since", "until")}
+    return asked | {name: day.isoformat() for name, day in found.items() if day}
+
+
+def _filters(asked: Mapping[str, str]) -> Filters:
+    """Days are the scheme's, the last one included."""
+    zone = guard.rt().settings.zone
+    return Filters(
+        actor=asked.get("actor"),
+        act=Act(asked["act"]) if "act" in asked else None,
+        detail=asked.get("detail"),
+        phone_id=int(asked["phone"]) if "phone" in asked else None,
+        message_id=int(asked["message"]) if "message" in asked else None,
+        since=days.begins(asked.get("since", ""), zone),
+        until=days.ends(asked.get("until", ""), zone),
+    )
+
+
+def _until_closed(lines: Iterator[str]) -> Iterator[str]:
+    """What EXPORTING was acquired for."""
+    try:
+        yield ""
+        yield from lines
+    finally:
+        EXPORTING.release()
+
+
+def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
+    yield csvs.line(EXPORTED)
+    for rows in audit.walk(rt, filters):
+        yield "".join(
+            csvs.line(
+                (
+                    *(row.number, f"{row.at.astimezone(rt.settings.zone).isoformat()}", row.actor),
+                    *(row.act, row.detail, row.message_id, row.phone_id),
+                )
+            )
+            for row in rows
+        )

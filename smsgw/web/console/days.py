@@ -1,0 +1,23 @@
+"""Days as addresses name them, such as 2025-10-31, in the scheme's zone."""
+
+from datetime import date, datetime, timedelta, tzinfo
+
+
+def read(written: str) -> date | None:
+    """None also for years that nothing is of."""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 2200 else None
+
+
+def begins(written: str, zone: tzinfo) -> datetime | None:
+    day = read(written)
+    return datetime(day.year, day.month, day.day, tzinfo=zone) if day else None
+
+
+def ends(written: str, zone: tzinfo) -> datetime | None:
+    """When the next one begins."""
+    day = read(written)
+    return begins((day + timedelta(days=1)).isoformat(), zone) if day else None
