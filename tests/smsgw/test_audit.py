@@ -311,3 +311,28 @@ def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:
         ("shell:ani", "unbound", "erased"),
         ("shell:ani", "erased", "ADU-251031-0001"),
     ]
+
+
+def test_rows_are_found_by_what_they_say(rt: Runtime, clock: Clock) -> None:
+    """Console fault 15."""
+    with rt.writing() as tx:
+        audit.note(tx, Act.LOOKED, "operator:ani", phone_id=7, message_id=3, detail="100% sure")
+        audit.note(tx, Act.SAID, "operator:budi", phone_id=8, detail="ADU-251031-0006")
+    clock.moves(days=1)
+    with rt.writing() as tx:
+        audit.note(tx, Act.LOOKED, "operator:budi", phone_id=7)
+        yesterday = tx.now - timedelta(hours=1)
+    for filters, ids in (
+        (audit.Filters(), [3, 2, 1]),
+        (audit.Filters(actor="BUDI"), [3, 2]),
+        (audit.Filters(act=Act.LOOKED, phone_id=7), [3, 1]),
+        (audit.Filters(detail="%"), [1]),
+        (audit.Filters(detail="adu-251031"), [2]),
+        (audit.Filters(message_id=3), [1]),
+        (audit.Filters(since=yesterday), [3]),
+        (audit.Filters(until=yesterday), [2, 1]),
+    ):
+        with rt.reading() as tx:
+            found = audit.page(tx, None, 10, filters)
+        first = min(row.id for row in next(audit.walk(rt, audit.Filters())))
+        assert [row.id - first + 1 for row in found] == ids, filters

@@ -234,3 +234,39 @@ def test_the_commands_bring_and_take_it(
     file.write_text(reworded("W" * 200))
     code, told = called("import", file)
     assert (code, "2 segments instead of 1" in told) == (1, True)
+
+
+def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
+    """Console fault 6, with its authors: who drafted it does not publish it either."""
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    with rt.writing() as tx:
+        publishing.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
+        publishing.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
+    with rt.reading() as tx:
+        newest, first = publishing.past(tx)
+    assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
+    assert newest.why == "import of wrong.yaml"
+    with rt.writing() as tx, pytest.raises(Outdated):
+        publishing.restore(tx, first.id, 2, BUDI)
+    with rt.writing() as tx:
+        assert not publishing.restore(tx, 99, 3, BUDI)
+        assert publishing.restore(tx, first.id, 3, BUDI)
+        draft = publishing.draft(tx)
+        assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
+        assert "mars" in publishing.past(tx)[0].text
+        publishing.discard(tx, 4, ANI)
+        assert publishing.restore(tx, publishing.past(tx)[0].id, 0, ANI)
+        assert publishing.draft(tx).text == reworded("Satu.")
+
+
+def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
+    """Console fault 5."""
+    with rt.writing() as tx:
+        publishing.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
+        with pytest.raises(NotPublished, match="confirm that it is meant"):
+            publishing.publish(tx, 1, BUDI, "why", by_two=False, is_sure=False)
+        assert publishing.publish(tx, 1, BUDI, "why", by_two=False) == 1
+        assert publishing.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
+        with pytest.raises(NotPublished, match="confirm that it is meant"):
+            publishing.bring_back(tx, 1, BUDI, "why", is_sure=False)

@@ -1,0 +1,167 @@
+"""What was typed and read is still there: after Back, another language, a session's end."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from smsgw import operators
+from smsgw.models.console import Role
+from tests.browser.desk import ABSENT, Demo, Desk, desk
+from tests.browser.test_walks import PASSWORD, STRANGERS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
+SAID = "Kami sudah menegur perusahaan."
+
+
+def complaint(demo: Demo) -> str:
+    number = re.search(r"ADU-\d+-\d+", demo.say("LAPOR gaji belum dibayar", next(STRANGERS)))
+    assert number is not None
+    return f"/console/waiting/complaints/{number[0]}"
+
+
+def with_password(demo: Demo, name: str) -> None:
+    with demo.rt.writing() as tx:
+        if operators.named(tx, name) is None:
+            operators.add(tx, name, Role.ADMIN, operators.hashing(PASSWORD), "shell:test")
+            row = operators.named(tx, name)
+            assert row is not None
+            operators.speak(tx, row.id, "en")
+
+
+def logged_in(page: "Page", name: str) -> None:
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main button").click()
+
+
+def end_sessions(demo: Demo, name: str) -> None:
+    with demo.rt.writing() as tx:
+        row = operators.named(tx, name)
+        assert row is not None
+        operators.log_out_everywhere(tx, row.id)
+
+
+def test_back_to_a_conversation_that_was_read(admin: Desk, demo: Demo) -> None:
+    """Console fault 12: it was ERR_CACHE_MISS."""
+    sender = next(STRANGERS)
+    demo.say("ini sebuah cerita", sender)
+    page = admin.open("/console/messages/")
+    page.get_by_role("link", name=sender[-4:]).first.click()
+    page.get_by_label("Reason").fill("caller asks")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".talk")).to_contain_text("ini sebuah cerita")
+    page.locator(".talk a").first.click()
+    page.wait_for_url(re.compile(r"messages/\d+$"))
+    page.go_back()
+    expect(page.locator(".talk")).to_contain_text("ini sebuah cerita")
+
+
+def test_an_answer_that_comes_back_by_back_is_not_sent_again(admin: Desk, demo: Demo) -> None:
+    """Console fault 13."""
+    page = admin.open(complaint(demo))
+    page.get_by_label("Text").fill(SAID)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".note")).to_be_visible()
+    page.go_back()
+    page.get_by_label("Text").fill(SAID)  # where a browser does not restore it
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("was sent before")
+    assert "409" in admin.complaints.pop()
+
+
+@pytest.mark.parametrize("button", ["Indonesia", "English"])
+def test_another_language_keeps_what_is_typed(admin: Desk, demo: Demo, button: str) -> None:
+    """Console fault 8: in an answer and in a wording, with the boxes that were ticked."""
+    page = admin.open(complaint(demo))
+    page.get_by_label("Text").fill(SAID)
+    page.locator("[name=closes]").check()
+    page.get_by_role("button", name=button).click()
+    page.wait_for_url("**/typed")
+    expect(page.locator("html")).to_have_attribute("lang", "id" if button == "Indonesia" else "en")
+    expect(page.locator("[name=said]")).to_have_value(SAID)
+    expect(page.locator("[name=closes]")).to_be_checked()
+    page = admin.open("/console/keywords/saldo")
+    page.locator("[name='w.balance.id']").fill(f"{SAID} {{total}}")
+    page.get_by_role("button", name=button).click()
+    page.wait_for_url("**/preview")
+    expect(page.locator("[name='w.balance.id']")).to_have_value(f"{SAID} {{total}}")
+    page.get_by_role("button", name="English").click()
+
+
+def test_another_language_keeps_what_is_typed_elsewhere(browser: "Browser", demo: Demo) -> None:
+    """Console fault 8: where no form goes along, by a script; nothing of it is kept afterwards."""
+    with desk(browser, demo, scripts=True) as made:
+        page = made.log_in(demo.once(Role.ADMIN, "en")).open("/console/operators/")
+        form = page.locator("form[action='/console/operators/']")
+        form.locator("[name=name]").fill("rina baru")
+        form.locator("[name=role]").select_option("editor")
+        page.get_by_role("button", name="Indonesia").click()
+        expect(page.locator("html")).to_have_attribute("lang", "id")
+        expect(form.locator("[name=name]")).to_have_value("rina baru")
+        expect(form.locator("[name=role]")).to_have_value("editor")
+        assert page.evaluate("sessionStorage.length") == 0
+        page.get_by_role("button", name="English").click()
+
+
+def test_a_key_after_the_sessions_end_leaves_the_page_as_it_is(
+    browser: "Browser", demo: Demo
+) -> None:
+    """Console fault 7, report 14: logged in again in another tab, it is sent."""
+    with_password(demo, "rina")
+    address = complaint(demo)
+    with desk(browser, demo, scripts=True) as made:
+        page = made.open("/console/login")
+        logged_in(page, "rina")
+        page = made.open(address)
+        end_sessions(demo, "rina")
+        page.get_by_label("Text").press_sequentially(SAID)
+        expect(page.locator("#alarms")).to_contain_text("Your session has ended")
+        expect(page.get_by_label("Text")).to_have_value(SAID)
+        with page.context.expect_page() as opened:
+            page.locator("#alarms a").click()
+        logged_in(opened.value, "rina")
+        opened.value.wait_for_url("**/console/")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("main")).to_contain_text(SAID)
+        page.get_by_role("button", name="Send it now").click()
+        expect(page.locator(".note")).to_contain_text("on its way")
+
+
+def test_what_was_sent_after_the_sessions_end_is_sent_after_the_login(
+    browser: "Browser", demo: Demo, scripts: bool
+) -> None:
+    """Report 14, in the same tab."""
+    with_password(demo, "dewi")
+    address = complaint(demo)
+    with desk(browser, demo, scripts=scripts) as made:
+        page = made.open("/console/login")
+        logged_in(page, "dewi")
+        page = made.open(address)
+        page.get_by_label("Text").fill(f"{SAID}\nDua baris.")
+        end_sessions(demo, "dewi")
+        page.get_by_role("button", name="Send").click()
+        logged_in(page, "dewi")
+        expect(page.locator("main")).to_contain_text("Dua baris.")
+        page.get_by_role("button", name="Send it now").click()
+        expect(page.locator(".note")).to_be_visible()
+
+
+def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -> None:
+    """Console fault 9: what was sent and what the ledger holds, one below the other."""
+    sender = "+6289911110077"
+    demo.say("DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#20098765432", sender)
+    with desk(browser, demo, scripts=True, width=390) as made:
+        page = made.log_in(demo.once(Role.AGENT, "en")).open("/console/waiting/registrations/")
+        page.get_by_role("link", name=sender[-4:]).click()
+        page.get_by_label("Reason").fill("it waits")
+        page.get_by_role("button", name="Show").click()
+        row = page.locator(".compared tr", has_text="Birth date")
+        for told in ("10-10-1993", "10-10-1992"):
+            box = row.get_by_text(told).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
