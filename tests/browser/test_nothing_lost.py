@@ -103,7 +103,7 @@ def test_another_language_keeps_what_is_typed_elsewhere(browser: "Browser", demo
         expect(page.locator("html")).to_have_attribute("lang", "id")
         expect(form.locator("[name=name]")).to_have_value("rina baru")
         expect(form.locator("[name=role]")).to_have_value("editor")
-        assert page.evaluate("sessionStorage.length") == 0
+        assert page.evaluate("sessionStorage.getItem('typed')") is None
         page.get_by_role("button", name="English").click()
 
 
