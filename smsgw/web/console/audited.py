@@ -64,7 +64,7 @@ def _asked() -> Mapping[str, str]:
     """What the address asks for, and only what makes sense."""
     given = {name: request.args.get(name, "").strip() for name in FILTERS}
     asked = {name: given[name] for name in ("actor", "detail") if 0 < len(given[name]) <= LONGEST}
-    if given["act"] in set(Act):
+    if given["act"] in Act.__members__ or given["act"] in set(Act):
         asked["act"] = given["act"]
     numbers = {name: ids.number(request.args, name) for name in ("phone", "message")}
     asked |= {name: str(number) for name, number in numbers.items() if number is not None}
@@ -77,13 +77,18 @@ def _filters(asked: Mapping[str, str]) -> Filters:
     zone = guard.rt().settings.zone
     return Filters(
         actor=asked.get("actor"),
-        act=Act(asked["act"]) if "act" in asked else None,
+        act=_act(asked["act"]) if "act" in asked else None,
         detail=asked.get("detail"),
         phone_id=int(asked["phone"]) if "phone" in asked else None,
         message_id=int(asked["message"]) if "message" in asked else None,
         since=days.begins(asked.get("since", ""), zone),
         until=days.ends(asked.get("until", ""), zone),
     )
+
+
+def _act(written: str) -> Act:
+    """By its name, as the form has it, or as rows show it."""
+    return Act[written] if written in Act.__members__ else Act(written)
 
 
 def _until_closed(lines: Iterator[str]) -> Iterator[str]:

@@ -47,6 +47,7 @@ ROWS = ("caller asks", "ADU-251031-0006", "100% sure", "=saldo.balance")
         ("actor=ani", [0, 2]),
         ("actor=operator:BUDI", [1]),
         ("act=published", [2]),
+        ("act=CASE_ANSWERED", [1]),
         ("act=looked&actor=budi", []),
         ("detail=adu-251031", [1]),
         ("detail=100%25", [2]),
