@@ -40,6 +40,7 @@ LONGEST_LABEL = 4
 LONGEST_SIGNATURE, LONGEST_NAME = 6, 4  # words: "Sent from my iPhone", "-- Budi Santoso"
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
 SHORTEST_IN_TWO = 9  # digits of a number in two groups; less is a month or two years
+SHORT_NUMBER = range(4, SHORTEST_NUMBER)  # digits of one that an advert says to text
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
 LONGEST_PAIR = 2  # words of a keyword in which a slip is looked for
 SHORTEST_STEM = 4  # letters, before -nya
@@ -233,7 +234,8 @@ class Grammar:
             return None
         told = [word for word in words if word not in self._harmless]
         word = self._opt_out.word_in(words, self._harmless)
-        if word is not None:
+        front = next((each for each in told if each not in self._doubts), None)
+        if word is not None and (word == front or not self._is_asking("", words)):
             names = stop.poster.keyword, read.poster.keyword
             return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
         if told and told[0] not in self._single and near(told[0], self._opt_out.unmistakable):
@@ -293,27 +295,38 @@ class Grammar:
             return None
         told = tuple(word for word in words if word in self._own or word not in self._fillers)
         bare = tuple(word for word in words if word not in self._fillers)
-        tries = (self._alone.get(each) for each in (tuple(words), told, bare))
+        thanks = (word for word in words[1:] if word not in self._harmless)
+        thanked = () if words[0] in self._courtesy else (words[0], *thanks)
+        tries = (self._alone.get(each) for each in (tuple(words), told, bare, thanked))
         read = next(filter(None, tries), None) or self._repeated(words)
         if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
             return None
+        if read is not None and not self._bears_number(read, text, words):
+            return None
         return read
 
+    def _bears_number(self, read: _Read, text: str, words: list[str]) -> bool:
+        """A number beside it says nothing else: YA 2757, but not "ya 1" or "no 1234"."""
+        number = re.search(r"\d+", text)
+        if number is None:
+            return True
+        if read.keyword.leads:
+            return len(number[0]) in SHORT_NUMBER
+        return not self._harmless.issuperset(words)
+
     def _repeated(self, words: list[str]) -> _Read | None:
-        """The one whose aliases are all that is said, besides fillers and thanks: STOP STOP, YA OK.
-        A word that is both counts where no other does."""
-        surely, perhaps = dict[str, _Read](), dict[str, _Read]()
+        """The one whose aliases are all that is said, besides fillers and thanks: STOP STOP,
+        SETUJU OK. A word that is both is a filler: "ok ya" agrees to nothing."""
+        meant = dict[str, _Read]()
         index = 0
         while index < len(words):
             alias = _longest(self._alone, words[index:])
-            is_harmless = words[index] in self._harmless
-            if not alias and not is_harmless:
+            is_harmless = words[index] in self._harmless and len(alias) < 2
+            if alias and not is_harmless:
+                meant[self._alone[alias].keyword.id] = self._alone[alias]
+            elif not is_harmless:
                 return None
-            if alias:
-                read = self._alone[alias]
-                (perhaps if is_harmless else surely)[read.keyword.id] = read
             index += len(alias) or 1
-        meant = surely or perhaps
         return next(iter(meant.values())) if len(meant) == 1 else None
 
     def _is_assent(self, read: _Read, text: str, words: list[str]) -> bool:

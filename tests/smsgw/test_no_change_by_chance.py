@@ -51,6 +51,7 @@ KEYWORDS: dict[str, dict] = SEEDS["keywords"]
 FREE = frozenset(SEEDS["fillers"]) | frozenset(SEEDS["courtesy"])
 DOUBTS, ADDRESSED = frozenset(SEEDS["doubts"]), frozenset(SEEDS["addressed"])
 LONGEST_FREE_NUMBER = 5  # digits: 2757, a year
+SHORT_NUMBER = (4, 5)  # digits
 
 # What each keyword is there to change.
 CHANGES = {
@@ -186,6 +187,7 @@ def is_yes(said: list[str]) -> bool:
     leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or said == way]
     own = ADDRESSED.union(*ways, *slipped)
     is_all = all(word in own or is_free(word) for word in said)
+    is_all = is_all and all(len(word) in SHORT_NUMBER for word in said if word.isdecimal())
     return bool(leads) and is_all and not is_question(said)
 
 
