@@ -21,7 +21,6 @@ from tests.chaos.world import BOUND, World, phone
 from tests.servers import Postgres
 
 FROZEN = 6.0  # seconds, of the ledger
-SLOWEST = 10.0  # seconds of a webhook, of a hundred ninety-nine
 PEOPLE = 4  # messages of one phone, about
 SAID = [
     "SALDO",
@@ -276,7 +275,7 @@ def main() -> None:
     bad = report.verdict.lost + report.verdict.doubled
     if bad or report.verdict.ends["open"]:
         sys.exit(json.dumps(bad[:50], indent=1))
-    if report.p99() >= SLOWEST:
+    if report.p99() >= SLOW:
         sys.exit(f"one webhook in a hundred took {report.p99():.1f} s or more")
 
 
