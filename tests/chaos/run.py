@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from smsgw.ledger.make import FIRST_NKP
-from tests.chaos.carrier import METRICS_TOKEN, Carrier
+from tests.chaos.carrier import METRICS_TOKEN, SLOW, Carrier
 from tests.chaos.damage import Damage, overwrite
 from tests.chaos.judge import Verdict, is_settled, judge
 from tests.chaos.world import BOUND, World, phone
