@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import time
+from datetime import date
 
 from smsgw import migrate, runtime
 from smsgw.ledger import SqlLedger
@@ -32,7 +33,7 @@ def look_ups(ledger: SqlLedger, among: int) -> float:
     for _ in range(3):
         started = time.perf_counter()
         for number in range(LOOK_UPS):
-            assert ledger.balance(str(FIRST_NKP + number * step % among)) is not None
+            assert ledger.balance(str(FIRST_NKP + number * step % among), date.max) is not None
         best = min(best, (time.perf_counter() - started) / LOOK_UPS)
     return best
 

@@ -105,8 +105,8 @@ class Ledger(Protocol):
     def participants_of(self, nik: str) -> Sequence[Participant]:
         """Every NKP of a person, in order."""
 
-    def balance(self, nkp: str) -> Balance | None:
-        """The latest one."""
+    def balance(self, nkp: str, today: date) -> Balance | None:
+        """The latest one up to `today`."""
 
     def last_contribution(self, nkp: str) -> date | None:
         """The first day of the last month that was paid for."""

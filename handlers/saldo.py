@@ -16,7 +16,7 @@ def answer(question: Question) -> Reply:
 
 def balance(question: Question, participant: Participant) -> Reply:
     nkp = participant.nkp
-    held = question.ledger.balance(nkp)
+    held = question.ledger.balance(nkp, question.today)
     values: dict[str, Value] = {
         "nkp": Masked(nkp),
         "status": Term(participant.status) if participant.status else None,

@@ -83,9 +83,9 @@ class SqlLedger:
         agreed = (self._agreed(same) for same in held.values())
         return [each for each in agreed if each is not None]
 
-    def balance(self, nkp: str) -> Balance | None:
-        rows = self._rows("balance", nkp=nkp)
-        return next((self._made(Balance, row._mapping) for row in rows), None)
+    def balance(self, nkp: str, today: date) -> Balance | None:
+        made = (self._made(Balance, row._mapping) for row in self._rows("balance", nkp=nkp))
+        return next((each for each in made if each.as_of <= today), None)
 
     def last_contribution(self, nkp: str) -> date | None:
         for row in self._rows("last_contribution", nkp=nkp):
@@ -109,7 +109,7 @@ class SqlLedger:
             self._value("programs.program", row.program, text)
             for row in self._rows("programs", nkp=nkp)
         )
-        return [each for each in found if each]
+        return list(dict.fromkeys(each for each in found if each))
 
     def claims(self, nkp: str) -> Sequence[Claim]:
         return self._all_made(Claim, self._rows("claims", nkp=nkp), nkp=nkp)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from importlib import resources
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +23,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from smsgw import csvs
 from smsgw.ledger.columns import FILES, File, Value
 
 BATCH = 500  # rows of 13 columns stay under SQLite's 32,766 parameters
 FAULTS_NAMED = 100
+LONGEST_FOUND = 200  # characters of a heading
+UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")  # as it begins where it is read as UTF-8
 
 Row = dict[str, Value]
 Progress = Callable[[int], object]  # told how many octets were read since
@@ -136,17 +139,34 @@ def _told(lines: Iterable[str], progress: Progress) -> Iterator[str]:
 def _rows(
     file: File, path: Path, lines: Iterator[str], faults: Faults, seen: dict[bytes, int]
 ) -> Iterator[Row]:
-    reader = csv.DictReader(lines, strict=True)
+    heading, separator, at = _heading(lines)
+    if heading.startswith(UTF_16):
+        faults.add(path, 1, "this is UTF-16; save it as UTF-8")
+        return
+    reader = csv.DictReader(
+        chain([heading], lines), delimiter=separator, skipinitialspace=True, strict=True
+    )
     try:
-        if set(reader.fieldnames or ()) != set(file.readers):
-            faults.add(path, 1, f"the columns must be {','.join(file.readers)}")
+        columns = reader.fieldnames or ()
+        if set(columns) != set(file.readers):
+            found = f"found {','.join(columns)[:LONGEST_FOUND]}" if columns else "it is empty"
+            faults.add(path, at, f"the columns must be {','.join(file.readers)}; {found}")
             return
         for raw in reader:
-            row = _row(file, raw, path, reader.line_num, faults, seen)
+            row = _row(file, raw, path, reader.line_num + at - 1, faults, seen)
             if row is not None:
                 yield row
     except csv.Error as error:
-        faults.add(path, reader.line_num + 1, f"cannot be read: {error}")
+        faults.add(path, reader.line_num + at, f"cannot be read: {error}")
+
+
+def _heading(lines: Iterator[str]) -> tuple[str, str, int]:
+    """The heading, what parts its cells, and in which line it stands: spreadsheets may write
+    `sep=;` before it."""
+    first = next(lines, "")
+    if first.lower().startswith("sep="):
+        return next(lines, ""), first[len("sep=")], 2
+    return first, max(csvs.SEPARATORS, key=first.count), 1
 
 
 def _row(

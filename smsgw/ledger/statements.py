@@ -34,6 +34,7 @@ from smsgw.models.ledger import (
 MOST_CLAIMS = 20
 MOST_ROWS = 10  # of one participant, who should have one
 MOST_PARTICIPANTS = 50  # of one NIK
+MOST_FUTURE = 12  # balances; those of days to come are left out
 PAID = ("jht", "jp", "jkk", "jkm", "jkp")
 
 _raw = Raw()
@@ -59,7 +60,7 @@ BALANCE = (
     select(*_columns(balances, Balance))
     .where(_key(balances.c.nkp), balances.c.as_of.is_not(None))
     .order_by(balances.c.as_of.desc())
-    .limit(1)
+    .limit(MOST_FUTURE)
 )
 LAST_CONTRIBUTION = (
     select(type_coerce(contributions.c.month, _raw).label("month"))

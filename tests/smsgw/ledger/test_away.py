@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pytest
 from sqlalchemy import event
@@ -49,7 +50,7 @@ def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bo
         SqlLedger(runtime.engine(server.url, limit=limit), clock=lambda: now[0]) for limit in (1, 4)
     ]
     if knows_it:  # a connection is open; else one has to be made, for which libpq takes 2 s
-        assert all(each.balance(P1_NKP) for each in ledgers)
+        assert all(each.balance(P1_NKP, date.max) for each in ledgers)
     server.freeze()
     try:
         with ThreadPoolExecutor(2) as pool:
@@ -60,15 +61,15 @@ def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bo
         server.thaw()
     now[0] = 10.0
     for each in ledgers:
-        assert each.balance(P1_NKP)
+        assert each.balance(P1_NKP, date.max)
         each.engine.dispose()
 
 
 def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
     ledger, other = (SqlLedger(runtime.engine(server.url, limit=1)) for _ in range(2))
     with ThreadPoolExecutor(THREADS) as pool:
-        assert all(pool.map(lambda _: ledger.balance(P1_NKP), range(16)))
-        assert other.balance(P1_NKP)
+        assert all(pool.map(lambda _: ledger.balance(P1_NKP, date.max), range(16)))
+        assert other.balance(P1_NKP, date.max)
         server.freeze()
         try:
             waited = list(pool.map(lambda _: refused(ledger), range(5 * THREADS)))
@@ -100,7 +101,7 @@ def test_while_it_is_away_it_is_left_alone() -> None:
     for seconds, tries in ((0.0, 1), (1.0, 1), (2.9, 1), (3.1, 2), (4.0, 2), (6.2, 3)):
         now[0] = seconds
         with pytest.raises(LedgerDown):
-            ledger.balance(P1_NKP)
+            ledger.balance(P1_NKP, date.max)
         assert len(asked) == tries
     ledger.engine.dispose()
 
@@ -137,13 +138,13 @@ def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
     migrate.upgrade(owner, "ledger")
     load(owner, reference_folder())
     ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
-    assert ledger.balance("19012345678")
+    assert ledger.balance("19012345678", date.max)
     with owner.connect() as connection:
         ended = connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ).all()
         assert ended
-        assert ledger.balance("19012345678")
+        assert ledger.balance("19012345678", date.max)
     ledger.engine.dispose()
     owner.dispose()

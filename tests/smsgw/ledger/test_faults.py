@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def ledger_of(url: str) -> SqlLedger:
 
 def fault(ledger: SqlLedger) -> Fault:
     with pytest.raises(LedgerDown):
-        ledger.balance(NKP)
+        ledger.balance(NKP, date.max)
     (found, *_) = ledger.check()
     ledger.engine.dispose()
     return found
@@ -62,7 +63,7 @@ def test_what_refuses_is_named_without_anybodys_data(
     owner: Connection, postgres_url: str, change: str, code: str, told: str
 ) -> None:
     ledger = ledger_of(postgres_url.replace("postgres@", "reader@"))
-    assert ledger.balance(NKP)
+    assert ledger.balance(NKP, date.max)
     owner.exec_driver_sql(change)
     try:
         found = fault(ledger)
@@ -92,7 +93,7 @@ def test_a_door_that_is_shut_is_no_server_that_is_away(
 def test_an_embedded_ledger_without_a_table_refuses(tmp_path: Path) -> None:
     ledger = SqlLedger(runtime.engine(f"sqlite:///{tmp_path}/none.db"))
     with pytest.raises(LookUpFailed):
-        ledger.balance(NKP)
+        ledger.balance(NKP, date.max)
     names = {each.name for each in ledger.check()}
     assert {"balance", "claims", "contacts"} <= names
     assert "ping" not in names
@@ -107,10 +108,10 @@ def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url:
     ledger = SqlLedger(views, lambda: now[0])
     owner.exec_driver_sql("ALTER VIEW theirs.balances RENAME TO hidden")
     with pytest.raises(LookUpFailed):
-        ledger.balance(NKP)
+        ledger.balance(NKP, date.max)
     assert [each.name for each in ledger.check()] == ["balance"]
     owner.exec_driver_sql("ALTER VIEW theirs.hidden RENAME TO balances")
-    assert ledger.balance(NKP)
+    assert ledger.balance(NKP, date.max)
     now[0] += 11
     assert ledger.check() == []
     engine.dispose()

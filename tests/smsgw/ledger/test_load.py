@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -54,13 +55,13 @@ def test_the_reference_ledger_is_loaded_and_looked_up(engine: Engine) -> None:
     participant = ledger.participant("19012345678")
     assert participant is not None
     assert (participant.phone, participant.birth_date) == ("+6281234567890", date(1990, 8, 17))
-    balance = ledger.balance("19012345678")
+    balance = ledger.balance("19012345678", date.max)
     assert balance is not None
     assert (balance.as_of, balance.total) == (date(2025, 9, 30), Decimal(123456789))
     assert ledger.last_contribution("19012345678") == date(2025, 9, 1)
     assert ledger.contact("call_centre").value == "175"
     assert ledger.participant("99999999999") is None
-    assert ledger.balance("25000000012") is None
+    assert ledger.balance("25000000012", date.max) is None
     assert ledger.last_contribution("25000000012") is None
 
 
@@ -249,7 +250,7 @@ def test_the_demo_is_loaded_once_and_is_of_this_month(engine: Engine) -> None:
     assert prepare(engine, now)
     assert not prepare(engine, now)
     ledger = SqlLedger(engine)
-    balance = ledger.balance("19012345678")
+    balance = ledger.balance("19012345678", date.max)
     assert balance is not None
     assert balance.as_of == date(2026, 10, 31)
     assert ledger.last_contribution("19012345678") == date(2026, 10, 1)
@@ -285,3 +286,71 @@ def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> No
     migrate.downgrade(engine, "ledger", "base")
     now[0] = 200.0
     assert ledger.contact("call_centre").value == "176"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace(",", ", "),
+        lambda text: "sep=,\n" + text,
+        lambda text: "sep=;\r\n" + text.replace(",", ";"),
+        lambda text: "\ufeff" + text,
+    ],
+)
+def test_a_file_is_read_as_spreadsheets_write_it(
+    engine: Engine, tmp_path: Path, written: Callable[[str], str]
+) -> None:
+    path = folder(tmp_path, ROW) / "participants.csv"
+    path.write_text(written(path.read_text("utf-8-sig")), "utf-8", newline="")
+    assert load(engine, tmp_path)["participants"].rows == 1
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        ("nkp,nik\n".encode("utf-16"), ":1: this is UTF-16; save it as UTF-8"),
+        (b"nomor|nama\n", ":1: the columns must be nkp,nik,.*; found nomor|nama"),
+        (b"sep=;\nnkp;nama\n", ":2: the columns must be nkp,nik,.*; found nkp,nama"),
+        (b"", ":1: the columns must be nkp,nik,.*; it is empty"),
+    ],
+)
+def test_what_a_heading_holds_is_told(
+    engine: Engine, tmp_path: Path, octets: bytes, told: str
+) -> None:
+    (tmp_path / "participants.csv").write_bytes(octets)
+    with pytest.raises(LoadError, match=told):
+        load(engine, tmp_path)
+
+
+def test_a_fault_is_named_by_its_line_behind_a_separator_too(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = folder(tmp_path, ROW, ROW.replace("19012345678", "1")) / "participants.csv"
+    path.write_text("sep=,\n" + path.read_text("utf-8-sig"), "utf-8")
+    with pytest.raises(LoadError, match=r"participants\.csv:4: "):
+        load(engine, tmp_path)
+
+
+def test_a_balance_of_a_day_to_come_hides_no_true_one(engine: Engine) -> None:
+    load(engine, reference_folder())
+    ledger = SqlLedger(engine)
+    with engine.begin() as connection:
+        for as_of in (date(2025, 12, 31), date(2026, 12, 31)):
+            row = {"nkp": "19012345678", "as_of": as_of, "total": 1}
+            connection.execute(tables.balances.insert().values(row))
+    held = ledger.balance("19012345678", date(2025, 11, 28))
+    assert held is not None
+    assert held.as_of == date(2025, 9, 30)
+    assert ledger.balance("19012345678", date(2025, 9, 29)) is None
+
+
+def test_a_program_that_was_begun_twice_is_one(engine: Engine) -> None:
+    load(engine, reference_folder())
+    ledger = SqlLedger(engine)
+    before = ledger.programs("19012345678")
+    with engine.begin() as connection:
+        row = {"nkp": "19012345678", "program": before[0], "since": date(2025, 1, 1)}
+        connection.execute(tables.programs.insert().values(row))
+    assert ledger.programs("19012345678") == before

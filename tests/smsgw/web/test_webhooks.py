@@ -125,6 +125,21 @@ def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
     assert state(rt) == "delivered"
 
 
+def test_what_was_delivered_after_all_keeps_no_code_of_a_failure(
+    client: FlaskClient, rt: Runtime
+) -> None:
+    post(client, "/in/twilio", FORM)
+    with rt.writing() as tx:
+        (claim,) = outbox.claim(tx, "twilio", "+15005550006", 1)
+    path = f"/in/twilio/status?out={claim.sms.attempt_id}"
+    failed = {"MessageSid": "SMx", "MessageStatus": "undelivered", "ErrorCode": "30003"}
+    post(client, path, failed)
+    post(client, path, {"MessageSid": "SMx", "MessageStatus": "delivered"})
+    with rt.reading() as tx:
+        held = tx.connection.execute(select(replies.c.state, replies.c.code)).one()
+    assert tuple(held) == ("delivered", None)
+
+
 @pytest.mark.parametrize(
     "form",
     [
