@@ -86,7 +86,8 @@ def set_schema(rt: Runtime, kind: str) -> None:
     with rt.service.begin() as connection:
         if kind == "another version's":
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
-        if kind == "without the ledger's":
+    if kind == "without the ledger's":
+        with rt.ledger.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE ledger_version")
 
 
