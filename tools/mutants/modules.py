@@ -39,10 +39,11 @@ class Module:
 CONTEXT = "tests/handlers/test_context.py"
 REGISTRATION = "tests/smsgw/test_registration.py"
 OFFICERS = "tests/smsgw/test_officers.py"
-STRANGERS = "tests/smsgw/test_disclosure.py::test_no_reply_tells_of_somebody_else"
+STRANGERS = "tests/smsgw/test_conversations.py::test_no_reply_tells_of_somebody_else"
 RESPONDER = "tests/smsgw/test_responder.py"
 REPLIES = "tests/smsgw/test_replies.py"
 LIMIT = "tests/smsgw/test_limits.py"
+INTEGRITY = "tests/smsgw/test_integrity.py"
 ATTACKS = "tests/smsgw/test_attacks.py"
 REDACT = "tests/grammar/test_redact.py"
 REHEARSAL = "tests/smsgw/test_rehearsal.py"
@@ -82,6 +83,7 @@ MODULES = (
         "smsgw/guesses.py", LOCKS, (REGISTRATION, OFFICERS, LOCKED, RESPONDER), hints=("locked",)
     ),
     Module("smsgw/codes.py", CODES, (REGISTRATION, OFFICERS, ATTACKS, LOCKED), hints=("kode",)),
+    Module("smsgw/freezes.py", CODES, (ATTACKS, INTEGRITY, LOCKED), hints=("tolak",)),
     Module("smsgw/limits.py", LIMITS, (RESPONDER, LIMIT), hints=("throttled", "loop")),
     Module(
         "smsgw/responder.py",
@@ -89,7 +91,8 @@ MODULES = (
         (RESPONDER, LIMIT),
         only=(
             *("HEEDED", "REPEAT_WITHIN", "ON_ITS_WAY", "NEVER_REPEATS", "ECHO_FROM"),
-            *("_decide", "_within_limits", "_is_heeded", "_may_be_answered"),
+            *("_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
+            *("_within_limits", "_is_heeded", "_may_be_answered"),
             *("_is_echo", "_is_repeat", "_gate", "_spend"),
         ),
         hints=("throttled", "duplicate", "echo"),
@@ -100,13 +103,22 @@ MODULES = (
     Module("handlers/info.py", MONEY, (RESPONDER,)),
     Module("smsgw/replies.py", MONEY, (REPLIES,), only=("show", "_", "_kept"), hints=("saldo",)),
     Module(
-        "smsgw/ledger/__init__.py",
+        "smsgw/ledger/statements.py",
         MONEY,
         (RESPONDER, LOAD),
         only=(
             *("PAID", "BALANCE", "LAST_CONTRIBUTION", "PAID_IN", "PENSION_MONTHS", "PROGRAMS"),
-            *("CLAIMS", "MOST_CLAIMS", "RATES", "SqlLedger.last_contribution"),
-            *("SqlLedger.paid_in", "SqlLedger.pension_months"),
+            *("CLAIMS", "MOST_CLAIMS", "RATES"),
+        ),
+        hints=("saldo", "iuran"),
+    ),
+    Module(
+        "smsgw/ledger/__init__.py",
+        MONEY,
+        (RESPONDER, LOAD),
+        only=(
+            *("SqlLedger.balance", "SqlLedger.last_contribution", "SqlLedger.paid_in"),
+            "SqlLedger.pension_months",
         ),
         hints=("saldo", "iuran"),
     ),
