@@ -47,6 +47,8 @@ INTEGRITY = "tests/smsgw/test_integrity.py"
 ATTACKS = "tests/smsgw/test_attacks.py"
 REDACT = "tests/grammar/test_redact.py"
 REHEARSAL = "tests/smsgw/test_rehearsal.py"
+DECOYS = "tests/smsgw/test_decoys.py"
+BUDGET = "tests/smsgw/test_budget.py"
 LOCKED = "tests/smsgw/web/console/test_locked.py"
 WAITING = "tests/smsgw/web/console/test_registrations.py"
 LOAD = "tests/smsgw/ledger/test_load.py"
@@ -80,11 +82,14 @@ MODULES = (
     Module("smsgw/pages.py", DISCLOSURE, TELLING, hints=("lanjut",)),
     Module("smsgw/questions.py", DISCLOSURE, TELLING, hints=("confirm",)),
     Module(
-        "smsgw/guesses.py", LOCKS, (REGISTRATION, OFFICERS, LOCKED, RESPONDER), hints=("locked",)
+        "smsgw/guesses.py",
+        LOCKS,
+        (REGISTRATION, DECOYS, OFFICERS, LOCKED, RESPONDER),
+        hints=("locked",),
     ),
     Module("smsgw/codes.py", CODES, (REGISTRATION, OFFICERS, ATTACKS, LOCKED), hints=("kode",)),
     Module("smsgw/freezes.py", CODES, (ATTACKS, INTEGRITY, LOCKED), hints=("tolak",)),
-    Module("smsgw/limits.py", LIMITS, (RESPONDER, LIMIT), hints=("throttled", "loop")),
+    Module("smsgw/limits.py", LIMITS, (RESPONDER, LIMIT, BUDGET), hints=("throttled", "loop")),
     Module(
         "smsgw/responder.py",
         LIMITS,
@@ -95,7 +100,7 @@ MODULES = (
             *("_within_limits", "_is_heeded", "_may_be_answered"),
             *("_is_echo", "_is_repeat", "_gate", "_spend"),
         ),
-        hints=("throttled", "duplicate", "echo"),
+        hints=("throttled", "duplicate", "echo", "tolak"),
     ),
     Module("handlers/saldo.py", MONEY, (RESPONDER,)),
     Module("handlers/iuran.py", MONEY, (RESPONDER,)),
