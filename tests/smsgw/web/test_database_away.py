@@ -32,6 +32,8 @@ from tests.web_process import Web, web_process
 PATIENCE = 12.0  # seconds; Twilio's is 15, and this machine is slow
 LIMIT = 1.0
 MANY = 3 * doors.AT_ONCE
+METRICS_TOKEN = "a token that is long enough for figures"
+WATCHED = {"SMSGW_METRICS_TOKEN": METRICS_TOKEN}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ def environ(
     home = str(tmp_path_factory.mktemp("away"))
     ours = {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
     databases = {"DATABASE_URL": server.url, "REDIS_URL": redis}
-    return {"PATH": os.environ["PATH"], **databases, **ours, **TWILIO}
+    return {"PATH": os.environ["PATH"], **databases, **ours, **TWILIO, **WATCHED}
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +245,8 @@ def test_carriers_are_told_in_time_and_nobody_else_waits_behind_them(
             started = time.monotonic()
             assert requests.get(f"{web.address}/healthz", timeout=10).ok
             assert time.monotonic() - started < 1.5
-            ready = requests.get(f"{web.address}/readyz", timeout=10)
+            token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+            ready = requests.get(f"{web.address}/readyz", headers=token, timeout=10)
             assert time.monotonic() - started < 6
             answers = [each.result() for each in begun]
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
