@@ -1,16 +1,13 @@
 """What became of every message: the service's rows against the carrier's books."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select
 
-from smsgw.models import (
-    Priority,
-    attempts,
-    messages,
-    replies,
-)
+from smsgw.models import Ciphertext, Priority, attempts, messages, replies, sealed
 from smsgw.runtime import Runtime
 from tests.chaos.carrier import Carrier
 from tests.chaos.damage import Damage
@@ -60,6 +57,10 @@ def judge(rt: Runtime, carrier: Carrier, damage: Damage | None = None) -> Verdic
         rows = tx.connection.execute(theirs.order_by(replies.c.id)).all()
         made = select(attempts).where(attempts.c.reply_id.in_([row.id for row in rows]))
         tries = tx.connection.execute(made.order_by(attempts.c.id)).all()
+        texts = {
+            row.key: tx.opened(row.sealed, Ciphertext.REPLY, row.key, *row[2:])
+            for row in tx.connection.execute(sealed.values(Ciphertext.REPLY))
+        }
         others = select(messages.c.carrier_ref).where(~whole)
         harmed = {*tx.connection.execute(others).scalars(), *damage.carrier_refs}
     of_message, of_reply = defaultdict(list), defaultdict(list)
@@ -74,8 +75,11 @@ def judge(rt: Runtime, carrier: Carrier, damage: Damage | None = None) -> Verdic
     verdict.lost += [f"{sid}: acknowledged, not stored" for sid in missing]
     for sid, message in stored.items():
         _judge_message(verdict, sid, message, of_message[message.id])
+    same = defaultdict(list)  # of two SMS that read the same nobody can tell which was taken
     for row in rows:
-        _judge_reply(verdict, carrier, row, of_reply[row.id])
+        same[row.phone_id, texts[row.id] or row.id].append(row)
+    for alike in same.values():
+        _judge_replies(verdict, carrier, alike, of_reply)
     return verdict
 
 
@@ -97,14 +101,23 @@ def _judge_message(verdict: Verdict, sid: str, message: object, answers: list[ob
         verdict.doubled.append(f"{sid}: {message.outcome} with {len(answers)} replies")
 
 
-def _judge_reply(verdict: Verdict, carrier: Carrier, reply: object, tries: list[object]) -> None:
-    accepted = sum(carrier.accepted[each.id] for each in tries)
-    where = f"reply {reply.id} ({reply.state})"
-    if not accepted:
-        verdict.lost.append(f"{where}: the carrier never took it")
-    elif reply.state not in WELL:
-        verdict.unsettled += 1
-    if accepted > 1:
-        is_excused = any(each.settled == "resent" for each in tries[:-1])
+def _judge_replies(
+    verdict: Verdict,
+    carrier: Carrier,
+    alike: Sequence[Any],
+    of_reply: Mapping[int, Sequence[Any]],
+) -> None:
+    """Replies to one phone with one text."""
+    tries = [each for reply in alike for each in of_reply[reply.id]]
+    taken = {
+        reply.id: sum(carrier.accepted[each.id] for each in of_reply[reply.id]) for reply in alike
+    }
+    accepted = sum(taken.values())
+    where = ", ".join(f"reply {reply.id} ({reply.state})" for reply in alike)
+    if accepted < len(alike):
+        verdict.lost.append(f"{where}: the carrier took {accepted}")
+    verdict.unsettled += sum(reply.state not in WELL for reply in alike if taken[reply.id])
+    if accepted > len(alike):
+        is_excused = any(each.settled == "resent" for each in tries)
         verdict.resent += is_excused
         verdict.doubled += [] if is_excused else [f"{where}: taken {accepted} times"]

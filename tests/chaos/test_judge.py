@@ -60,6 +60,24 @@ def test_taken_twice(rt: Runtime, sent: Carrier) -> None:
     assert len(judge(rt, sent).doubled) == 1
 
 
+def test_of_two_that_read_the_same_it_does_not_matter_which_was_taken(
+    rt: Runtime, clock: Clock
+) -> None:
+    """Nobody could tell: their phone has the text as often as it asked."""
+    carrier = Carrier(seed=1)
+    for sid in ("SM-one", "SM-other"):
+        clock.moves(minutes=3)
+        assert responder.respond(rt, IncomingSms("simulator", sid, P1, "2757", "KONTAK"))
+        carrier.acknowledged.add(sid)
+        with rt.writing() as tx:
+            (claim,) = outbox.claim(tx, "simulator", "2757", 1)
+            outbox.record(tx, [outbox.Sent(claim, carrier_ref=sid)])
+    carrier.accepted[claim.sms.attempt_id] += 2
+    assert (judge(rt, carrier).lost, judge(rt, carrier).doubled) == ([], [])
+    carrier.accepted[claim.sms.attempt_id] += 1
+    assert len(judge(rt, carrier).doubled) == 1
+
+
 def test_answered_twice(rt: Runtime, sent: Carrier) -> None:
     with rt.writing() as tx:
         first, second = tx.connection.execute(select(messages.c.id)).scalars()
