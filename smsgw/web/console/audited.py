@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import TooManyRequests
 
 from smsgw import audit, csvs
 from smsgw.audit import Act, Filters
 from smsgw.operators import Permission
 from smsgw.runtime import Runtime
-from smsgw.web.console import days, guard, ids
+from smsgw.web.console import days, exports, guard, ids
 from smsgw.web.console.shown import page, told
 
 ROWS = 100
@@ -48,16 +47,9 @@ def show() -> str:
 @guard.needs(Permission.RUN)
 def export() -> Response:
     """As long as it takes, a short read after the other."""
-    rt, asked = guard.rt(), _asked()
-    if not EXPORTING.acquire(blocking=False):
-        raise TooManyRequests
-    lines = _until_closed(_lines(rt, _filters(asked)))
-    next(lines)  # begun, it ends however little of it is read
-    with rt.writing() as tx:
-        detail = " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
-        audit.note(tx, Act.EXPORTED, guard.operator().actor, detail=f"audit: {detail}")
-    named = {"Content-Disposition": "attachment; filename=audit.csv"}
-    return Response(lines, mimetype="text/csv", headers=named)
+    asked = _asked()
+    lines = _lines(guard.rt(), _filters(asked))
+    return exports.respond(EXPORTING, lines, "audit.csv", f"audit: {exports.described(asked)}")
 
 
 def _asked() -> Mapping[str, str]:
@@ -89,15 +81,6 @@ def _filters(asked: Mapping[str, str]) -> Filters:
 def _act(written: str) -> Act:
     """By its name, as the form has it, or as rows show it."""
     return Act[written] if written in Act.__members__ else Act(written)
-
-
-def _until_closed(lines: Iterator[str]) -> Iterator[str]:
-    """What EXPORTING was acquired for."""
-    try:
-        yield ""
-        yield from lines
-    finally:
-        EXPORTING.release()
 
 
 def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:

@@ -6,17 +6,16 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from handlers.question import CaseKind, Outcome
-from smsgw import archive, audit, cases, csvs, jobs, resending, traces
+from smsgw import archive, cases, csvs, jobs, resending, traces
 from smsgw.archive import Filters, Seen
-from smsgw.audit import Act
 from smsgw.operators import Permission
 from smsgw.resending import NotResent
 from smsgw.runtime import Runtime
-from smsgw.web.console import days, guard, ids, reasons
+from smsgw.web.console import days, exports, guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 
 A_REF = re.compile(r"^\s*ref[\s.:]+", re.IGNORECASE)  # as a reply ends: Ref JH5CN7
@@ -42,16 +41,9 @@ def log() -> str:
 @guard.needs(Permission.LOOK)
 def export() -> Response:
     """Without texts; as long as it takes, a short read after the other."""
-    rt, asked = guard.rt(), _asked()
-    if not EXPORTING.acquire(blocking=False):
-        raise TooManyRequests
-    lines = _until_closed(_lines(rt, _filters(asked)))
-    next(lines)  # begun, it ends however little of it is read
-    with rt.writing() as tx:
-        detail = " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
-        audit.note(tx, Act.EXPORTED, guard.operator().actor, detail=detail)
-    named = {"Content-Disposition": "attachment; filename=messages.csv"}
-    return Response(lines, mimetype="text/csv", headers=named)
+    asked = _asked()
+    lines = _lines(guard.rt(), _filters(asked))
+    return exports.respond(EXPORTING, lines, "messages.csv", exports.described(asked))
 
 
 @blueprint.post("/number")
@@ -219,15 +211,6 @@ def _ends() -> tuple[int, int] | None:
     """Where a page of a conversation goes on."""
     ends = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", request.values.get("before", ""))
     return (int(ends[1]), int(ends[2])) if ends else None
-
-
-def _until_closed(lines: Iterator[str]) -> Iterator[str]:
-    """What EXPORTING was acquired for."""
-    try:
-        yield ""
-        yield from lines
-    finally:
-        EXPORTING.release()
 
 
 def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
