@@ -36,7 +36,7 @@ audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
 bench: $(VENV)/dev.done  ## measure
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
-chaos: $(VENV)/dev.done  ## kill everything under load, for ten minutes (SEED=… MESSAGES=… KILLS=…)
+chaos: $(VENV)/dev.done  ## kill everything under load, for a quarter of an hour (SEED=… RATE=… MESSAGES=… KILLS=…)
 	@$(BIN)/python -m tests.chaos.run
 
 mutants: $(VENV)/dev.done  ## plant faults and print which ones nothing notices (SAMPLE=… SEED=…)

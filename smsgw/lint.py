@@ -35,6 +35,10 @@ class Lost:
     language: str
     names: tuple[str, ...]
 
+    def __str__(self) -> str:
+        names = ", ".join(f"{{{name}}}" for name in self.names)
+        return f"{self.place} ({self.language}) no longer always tells {names}"
+
 
 @dataclass(frozen=True, slots=True)
 class Acting:
@@ -42,6 +46,9 @@ class Acting:
 
     words: str
     keyword: str
+
+    def __str__(self) -> str:
+        return f"{self.words} now changes something, as {self.keyword} does"
 
 
 Doubt = Lost | Acting

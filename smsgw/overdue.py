@@ -21,7 +21,7 @@ from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
 
 SHORTEST_CONNECT = 2  # seconds; libpq takes a shorter limit for this one
-HARDLY_ANY = 0.05  # seconds, in which no connection is made
+HARDLY_ANY = 0.5  # seconds, in which no connection is tried: it could take the shortest limit
 
 Read = TypeVar("Read")
 

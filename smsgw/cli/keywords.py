@@ -1,5 +1,6 @@
 """`smsgw keywords check`, `export` and `import`: the operators' configuration as YAML."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from smsgw import audit, document, lint, publishing, settings
 from smsgw.cli.installation import opened
 from smsgw.document import KeywordsError
 from smsgw.publishing import NotPublished
+from smsgw.runtime import Runtime
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,12 +46,19 @@ def export(file: Path, draft: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--draft", "only_draft", is_flag=True, help="Make it the draft, and no more.")
 @click.option("--reason", help="Why; it stands beside the version. [default: FILE]")
-def bring(file: Path, only_draft: bool, reason: str | None) -> None:
-    """Publish the configuration in FILE; with SMSGW_PUBLISH_BY_TWO make it the draft."""
+@click.option("--yes", is_flag=True, help="Publish what may be a slip without asking.")
+def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
+    """Publish the configuration in FILE; with SMSGW_PUBLISH_BY_TWO make it the draft.
+
+    At a terminal it asks about values that a wording no longer tells, and about words that now
+    change something; elsewhere it publishes, and names them.
+    """
     text, rt, actor = _text(file), opened(), audit.operator()
     found = lint.faults(text)
     if found:
         raise click.ClickException("\n".join(found))
+    if not (only_draft or yes or rt.settings.publish_by_two):
+        _confirm(rt, text)
     try:
         with rt.writing() as tx:
             held = publishing.draft(tx)
@@ -68,6 +77,15 @@ def bring(file: Path, only_draft: bool, reason: str | None) -> None:
     except publishing.Outdated:
         raise click.ClickException("the draft was changed at this instant; try again") from None
     click.echo(f"version {number} is published")
+
+
+def _confirm(rt: Runtime, text: str) -> None:
+    with rt.reading() as tx:
+        doubts = publishing.doubts(tx, text)
+    for doubt in doubts:
+        click.echo(f"warning: {doubt}", err=True)
+    if doubts and sys.stdin.isatty():
+        click.confirm("Is this meant?", abort=True, err=True)
 
 
 def _kept(is_draft: bool) -> str:

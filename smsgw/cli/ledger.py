@@ -1,6 +1,7 @@
 """`smsgw ledger load` and `smsgw ledger make`, the only commands that write the ledger, and
 `smsgw ledger decoys`, which keeps a list beside it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from smsgw.ledger import make as fiction
 from smsgw.runtime import Runtime
 
 MOST_DECOYS = 1_000_000
+IMPORT_NICENESS = 10  # as `nice` has it
 
 
 @click.group()
@@ -130,7 +132,8 @@ def _told(count: files.Loaded) -> str:
 
 
 def _patient(rt: Runtime) -> Engine:
-    """Look-ups are cut after two seconds; an import takes what it takes."""
+    """For an import: it takes the time that it needs, and leaves the processors to messages."""
+    os.nice(IMPORT_NICENESS)
     engine = runtime.engine(rt.settings.participant_ledger_url)
     fault = migrate.fault(engine, "ledger", "smsgw migrate --ledger")
     if fault is not None:

@@ -26,8 +26,8 @@ LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS = 320  # above all places, and all who wait for one
 AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 8, 4, 2  # places
-WAITS = 5.0  # seconds, for a place
-ANSWER_WITHIN = 8.0  # seconds, of carriers' requests from then on; carriers wait for 15
+WAITS = 2.0  # seconds, for a place; a longer wait is of no use to who comes again by itself
+ANSWER_WITHIN = 8.0  # seconds, of carriers' requests, that wait included; carriers wait for 15
 
 # Nothing of what is served here belongs into a page, a frame, a cache or another site's script.
 HEADERS = {

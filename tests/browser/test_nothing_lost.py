@@ -165,3 +165,16 @@ def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -
             assert box is not None
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= 390
+
+
+def test_back_to_a_try_out(admin: Desk, scripts: bool) -> None:
+    """Console fault 12: what was said stands there still."""
+    page = admin.open("/console/try/")
+    page.get_by_label("Message").fill("BANTUAN")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".theirs")).to_have_count(1)
+    admin.open("/console/messages/")
+    page.go_back()
+    expect(page.get_by_label("Message")).to_be_visible()
+    if not scripts:
+        expect(page.locator(".theirs")).to_have_count(1)

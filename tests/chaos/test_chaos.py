@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.carrier import Carrier
 from tests.chaos.judge import judge
-from tests.chaos.run import FROZEN, Plan, run, until_up, world
+from tests.chaos.run import FROZEN, OF_SQLITE, Plan, run, until_up, world
 from tests.chaos.world import phone
 from tests.conftest import ABSENT
 from tests.servers import postgres_programs
@@ -51,6 +51,16 @@ def test_nothing_is_lost_and_nothing_answered_twice() -> None:
     replies = verdict.answered + 2 * verdict.answered_later
     assert counted(first, "smsgw_reply_seconds_count") == replies
     assert counted(first, "smsgw_sends_total") == sum(verdict.ends.values())
+
+
+def test_the_same_on_sqlite() -> None:
+    plan = Plan(seed=4, messages=150, kills=7, rate=10.0, fault_rate=0, patience=90)
+    plan = replace(plan, targets=OF_SQLITE, imported=20_000, is_sqlite=True)
+    report = asyncio.run(run(plan))
+    verdict = report.verdict
+    assert set(report.kills) == set(OF_SQLITE), report.table()
+    assert (verdict.lost, verdict.doubled) == ([], []), report.table()
+    assert verdict.received + report.given_up.total() == plan.messages, report.table()
 
 
 def test_a_row_in_each_table_is_overwritten_and_nothing_else_is_harmed() -> None:

@@ -103,22 +103,28 @@ class Process:
 
 
 class World:
-    """PostgreSQL, a ledger's PostgreSQL, Redis; two web processes, two workers, a clock."""
+    """PostgreSQL, a ledger's PostgreSQL, Redis; two web processes, two workers, a clock. Or SQLite
+    and a ledger's SQLite; then there is one web process."""
 
-    def __init__(self, home: Path, carrier_url: str, **more: str) -> None:
-        programs = postgres_programs()
-        assert programs is not None, "no PostgreSQL programs here"
+    def __init__(
+        self, home: Path, carrier_url: str, *, is_sqlite: bool = False, **more: str
+    ) -> None:
         self.home = home
-        self.database = Postgres(programs, durable=True)
-        self.ledger = Postgres(programs)
+        databases = {}
+        if not is_sqlite:
+            programs = postgres_programs()
+            assert programs is not None, "no PostgreSQL programs here"
+            self.database = Postgres(programs, durable=True)
+            self.ledger = Postgres(programs)
+            databases = {"DATABASE_URL": self.database.url, "LEDGER_URL": self.ledger.url}
         self.queue = Queue()
+        self._servers = [self.queue, *([] if is_sqlite else [self.ledger, self.database])]
         self.port = free_port()
         self.environ = {
             "PATH": os.environ["PATH"],
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "2",
-            "DATABASE_URL": self.database.url,
-            "LEDGER_URL": self.ledger.url,
+            **databases,
             "REDIS_URL": self.queue.url,
             "SMSGW_HOME": str(home),
             "SMSGW_SECRET_KEY": "a key for chaos, of no use elsewhere",
@@ -178,19 +184,19 @@ class World:
         told = subprocess.run(
             [BIN / "smsgw", "audit", "verify"], env=self.environ, capture_output=True, text=True
         )
-        return told.stdout.splitlines()
+        return told.stdout.splitlines() if told.returncode else []
 
     def stop(self) -> None:
         for process in self.processes.values():
             process.stop()
         self.rt.close()
-        for server in (self.queue, self.ledger, self.database):
+        for server in self._servers:
             server.stop()
 
     def _prepare(self) -> Runtime:
         rt = runtime.build(settings.load(self.environ))
         migrate.upgrade(rt.service, "service")
-        owner = runtime.engine(self.ledger.url)
+        owner = runtime.engine(rt.settings.participant_ledger_url)
         migrate.upgrade(owner, "ledger")
         load(owner, reference_folder())
         make(owner, BOUND)

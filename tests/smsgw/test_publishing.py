@@ -1,5 +1,7 @@
 """A draft becomes a version, whole or not at all; every process answers by it within seconds."""
 
+import os
+import pty
 import subprocess
 from itertools import count
 from pathlib import Path
@@ -234,6 +236,42 @@ def test_the_commands_bring_and_take_it(
     file.write_text(reworded("W" * 200))
     code, told = called("import", file)
     assert (code, "2 segments instead of 1" in told) == (1, True)
+
+
+@on_sqlite
+def test_an_import_asks_about_a_value_that_gets_lost(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """At a terminal; elsewhere nobody can answer, and it is named."""
+    lost = "warning: kontak.ways (id) no longer always tells {call_centre}"
+    file = tmp_path / "new.yaml"
+    file.write_text(reworded("Hubungi kami."))
+
+    def published(answer: str | None, *options: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        os.write(ours, (answer or "").encode())
+        done = subprocess.run(
+            [SMSGW, "keywords", "import", *options, file],
+            env=environ,
+            stdin=subprocess.DEVNULL if answer is None else theirs,
+            capture_output=True,
+            text=True,
+        )
+        os.close(ours)
+        os.close(theirs)
+        return done.returncode, done.stdout + done.stderr
+
+    code, text = published("n\n")
+    assert (code, lost in text, "Is this meant?" in text) == (1, True, True)
+    code, text = published("y\n")
+    assert (code, "version 1 is published" in text) == (0, True)
+    with rt.writing() as tx:
+        publishing.bring_back(tx, 0, ANI, "why")
+    code, text = published(None)
+    assert (code, lost in text, "version 3 is published" in text) == (0, True, True)
+    with rt.writing() as tx:
+        publishing.bring_back(tx, 0, ANI, "why")
+    assert published("", "--yes") == (0, "version 5 is published\n")
 
 
 def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:

@@ -5,7 +5,7 @@ import re
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
@@ -104,7 +104,10 @@ def say() -> Answer:
         # htmx shows no answer but a good one, and the words have to be seen.
         return _page(asked, error=error), 200 if is_part() else status
     said = Asked(steps, asked.sender, "", "", asked.which, asked.reason)
-    return _page(said, talk)
+    answer = make_response(_page(said, talk))
+    if not talk.subjects and not _of_somebody(steps):
+        answer.headers["Cache-Control"] = "private, no-cache"  # so that Back shows it again
+    return answer
 
 
 @blueprint.post("/keep")
@@ -185,10 +188,15 @@ def _with_next(asked: Asked) -> tuple[Step, ...]:
     return (*asked.steps, asked.next)
 
 
+def _of_somebody(steps: tuple[Step, ...]) -> list[str]:
+    """The senders that may be real phones."""
+    return [step.sender for step in steps if not tryout.is_anybodys(guard.rt(), step.sender)]
+
+
 def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
     """Raises Refused."""
     rt = guard.rt()
-    real = [step.sender for step in steps if not tryout.is_anybodys(rt, step.sender)]
+    real = _of_somebody(steps)
     if real and not guard.may(Permission.HELP):
         error = told("Your role tries only phones that begin with +6284: those are nobody's.")
         raise Refused(error, 403)

@@ -144,6 +144,14 @@ def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) 
     assert looks(rt) == [(agent, 1, False, why), (agent, None, True, why)]
 
 
+@pytest.mark.parametrize(("sender", "kept"), [(NOBODY, "private, no-cache"), (P1, "no-store")])
+def test_a_browser_keeps_only_what_tells_of_nobody(as_: As, sender: str, kept: str) -> None:
+    """So that Back shows it again."""
+    visitor = started(as_(Role.AGENT))
+    answer = visitor.submit(SAY, text="SALDO", sender=sender, reason="complaint 42")
+    assert answer.headers["Cache-Control"] == kept
+
+
 @pytest.mark.parametrize("role", [Role.AGENT, Role.ADMIN])
 def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, role: Role) -> None:
     """Nor its number: only in a demonstration."""
