@@ -19,10 +19,11 @@ from sqlalchemy import Connection, text
 from smsgw import migrate, replies, runtime, settings
 from smsgw.app import create_app
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import Ciphertext, messages
-from smsgw.models import replies as _replies
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.security import Ciphertext
 from tests.servers import Postgres, postgres_programs
 from tests.visitor import Visitor, logged_in
 

@@ -15,7 +15,7 @@ import requests
 import structlog
 
 from smsgw.app import create_app
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests import month
 from tests.browser.desk import Demo
 from tests.visitor import TOKEN, Walk

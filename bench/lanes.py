@@ -18,8 +18,8 @@ from sqlalchemy import func, insert, select
 from smsgw import jobs, migrate, responder, runtime, settings
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
 from tests.servers import Postgres, Queue, postgres_programs
 
 SLOW, OTHER = "+15005550006", "2757"

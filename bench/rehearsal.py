@@ -16,11 +16,13 @@ from sqlalchemy import insert
 
 from smsgw import document, migrate, registry, rehearsal, runtime, settings
 from smsgw.ledger.make import FIRST_NKP, make
-from smsgw.models import Ciphertext, MessageState, messages, phones
-from smsgw.models.console import TaskKind, TaskState
 from smsgw.phone import FICTITIOUS
 from smsgw.rehearsal import Asked, Found
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import MessageState, messages
+from smsgw.storage.tables.operators import TaskKind, TaskState
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.tasks import Task
 from smsgw.transcripts import reader
 from tests.servers import Postgres, postgres_programs

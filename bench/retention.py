@@ -19,8 +19,8 @@ import structlog
 from smsgw import jobs, migrate, responder, runtime, settings
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import messages, replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages, replies
 from tests.servers import Postgres, postgres_programs
 from tests.year import DAYS, days, numbers_held, oldest_text, rows_held
 

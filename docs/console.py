@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests import month
 from tests.browser.desk import CHROMIUM, FLAGS, Demo, Desk
 

@@ -22,9 +22,11 @@ from typing import Any, TypeVarTuple
 from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
 
 from smsgw import phone, replies
-from smsgw.models import Ciphertext, messages, phones
-from smsgw.models import replies as _replies
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 
 PAGE = 50
 BATCH = 1000  # of what is exported, in one short read

@@ -34,8 +34,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import NullType
 
 from smsgw import logs
-from smsgw.models import UNSEALED, audit, audit_head
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.security import UNSEALED, audit, audit_head
 
 log = logs.get(__name__)
 

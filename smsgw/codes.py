@@ -11,15 +11,9 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 
 from handlers.question import Claimed
 from smsgw import freezes, logs
-from smsgw.models import (
-    Ciphertext,
-    MadeBy,
-    bindings,
-    codes,
-    rejections,
-    wrong_codes,
-)
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import MadeBy, bindings, codes, rejections, wrong_codes
+from smsgw.storage.tables.security import Ciphertext
 
 CODE_LASTS = timedelta(minutes=10)
 CODE_TRIES = 3

@@ -21,9 +21,9 @@ from smsgw import audit, runtime
 from smsgw.audit import Act
 from smsgw.guesses import DECOY_PHONES
 from smsgw.ledger.values import Raw, read_nkp
-from smsgw.models import decoys
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.phones import decoys
 
 NEAR = 50  # how far from an issued number a scan looks, either way
 TRIED = 20_000  # numbers of one scan by which the density is measured

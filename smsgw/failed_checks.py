@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from smsgw.models import failed_checks
+from smsgw.storage.tables.security import failed_checks
 
 MANY_AN_HOUR = 20
 HOUR = timedelta(hours=1)

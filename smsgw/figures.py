@@ -11,7 +11,10 @@ from sqlalchemy import Row, func, select
 
 from smsgw import guesses
 from smsgw.cases import unanswered
-from smsgw.models import (
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.counts import reply_tallies, tallies
+from smsgw.storage.tables.messages import (
     UNBOUND,
     UNFINISHED,
     UNREADABLE,
@@ -19,12 +22,10 @@ from smsgw.models import (
     MessageState,
     ReplyState,
     attempts,
-    cases,
     messages,
     replies,
 )
-from smsgw.models.console import registrations, reply_tallies, tallies
-from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.phones import registrations
 from smsgw.tallies import BUCKETS, HOUR, hour_of
 
 NOW = timedelta(minutes=5)  # over which "now" is counted

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Row, exists, func, insert, select, update
 
 from smsgw import macs
-from smsgw.models import COUNTED, Ciphertext, bindings, codes, freeze_counts, freezes
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import COUNTED, bindings, codes, freeze_counts, freezes
+from smsgw.storage.tables.security import Ciphertext
 
 
 @dataclass(frozen=True, slots=True)

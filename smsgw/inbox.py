@@ -10,14 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import tallies
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import (
-    Ciphertext,
-    MessageState,
-    failed_checks,
-    messages,
-    phones,
-)
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.messages import MessageState, messages
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext, failed_checks
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 

@@ -13,10 +13,12 @@ from smsgw import freezes, keys, macs
 from smsgw.audit import Act
 from smsgw.crypto import Unreadable, Wrapper
 from smsgw.macs import Proof
-from smsgw.models import Ciphertext, audit, bindings, freeze_counts, phones, sealed
-from smsgw.models import freezes as _freezes
-from smsgw.models.console import configurations, operators, sessions
 from smsgw.runtime import Transaction
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.operators import configurations, operators, sessions
+from smsgw.storage.tables.phones import bindings, freeze_counts, phones
+from smsgw.storage.tables.phones import freezes as _freezes
+from smsgw.storage.tables.security import Ciphertext, audit
 
 AT_ONCE = 1000  # rows that are fetched in one piece
 MISSING = 1000  # participants without a freeze or count that are told

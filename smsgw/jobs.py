@@ -37,10 +37,10 @@ from smsgw import (
 )
 from smsgw.carriers.base import Found, SendError
 from smsgw.inbox import Owed
-from smsgw.models import Settled
-from smsgw.models.console import TaskKind, TaskState
 from smsgw.responder import Answer
 from smsgw.runtime import Outrun, Runtime
+from smsgw.storage.tables.messages import Settled
+from smsgw.storage.tables.operators import TaskKind, TaskState
 from smsgw.tasks import Step, Task
 from smsgw.unknowns import Unknown
 

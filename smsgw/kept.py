@@ -11,9 +11,9 @@ from sqlalchemy import Row, delete, insert, select
 
 from smsgw import audit
 from smsgw.audit import Act
-from smsgw.models import Ciphertext
-from smsgw.models.console import transcripts
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.operators import transcripts
+from smsgw.storage.tables.security import Ciphertext
 
 LONGEST_NAME = 80
 LONGEST_TEXT = 100_000  # characters

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import logs
 from smsgw.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
-from smsgw.models import KeyPurpose, data_keys
+from smsgw.storage.tables.security import KeyPurpose, data_keys
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
 READABLE_FOR = timedelta(days=1)  # a retired key

@@ -36,15 +36,9 @@ from smsgw import (
 from smsgw.ledger.faults import CONNECTING, Kind
 from smsgw.ledger.statements import LOOK_UPS
 from smsgw.limits import EVERYWHERE
-from smsgw.models import (
-    UNFINISHED,
-    MessageState,
-    attempts,
-    messages,
-    replies,
-)
 from smsgw.runtime import Runtime, Transaction
 from smsgw.settings import ALL_OTHERS
+from smsgw.storage.tables.messages import UNFINISHED, MessageState, attempts, messages, replies
 
 log = logs.get(__name__)
 

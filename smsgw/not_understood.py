@@ -25,9 +25,10 @@ from handlers.question import Outcome
 from smsgw import document, kept, keywords, lint, publishing
 from smsgw.document import Document
 from smsgw.ledger import demo
-from smsgw.models import Ciphertext, messages
-from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.format import dumps
 
 NEWEST = 10_000  # messages; most of a second's work

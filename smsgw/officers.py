@@ -19,10 +19,10 @@ from handlers.question import Given, Masked, Moment, Value, Verbatim
 from smsgw import audit, cases, codes, freezes, gsm7, registrations, registry, telling
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
-from smsgw.models import Priority, ReplyState
-from smsgw.models.console import RegistrationState
 from smsgw.registry import Known
 from smsgw.runtime import Outrun, Runtime
+from smsgw.storage.tables.messages import Priority, ReplyState
+from smsgw.storage.tables.phones import RegistrationState
 from smsgw.telling import Outgoing, Told
 
 ACCEPTED, ANSWERED = "officer.accepted", cases.ANSWERED

@@ -20,8 +20,8 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, macs
 from smsgw.audit import Act
-from smsgw.models.console import Role, operators, sessions
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.operators import Role, operators, sessions
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
 IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session

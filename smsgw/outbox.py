@@ -35,7 +35,8 @@ from sqlalchemy import (
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.base import Delivery, Ending, OutgoingSms, Report, SendError
 from smsgw.crypto import Unreadable
-from smsgw.models import (
+from smsgw.runtime import Transaction
+from smsgw.storage.tables.messages import (
     NO_PHONE,
     OPEN,
     QUEUED,
@@ -43,17 +44,15 @@ from smsgw.models import (
     UNFINISHED,
     UNREADABLE,
     AttemptEnd,
-    Ciphertext,
     Priority,
     ReplyState,
     Settled,
     attempts,
-    bindings,
     messages,
-    phones,
     replies,
 )
-from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import bindings, phones
+from smsgw.storage.tables.security import Ciphertext
 
 LEASE = timedelta(seconds=45)  # above a carrier's limits and the tries to record it, together
 LONGEST_PAUSE = timedelta(minutes=5)

@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, document, lint, macs, operators
 from smsgw.audit import Act
-from smsgw.models.console import configurations, drafts, past_drafts
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.operators import configurations, drafts, past_drafts
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200

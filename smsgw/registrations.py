@@ -15,14 +15,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
 from handlers.question import Given
-from smsgw.models import Ciphertext, phones
-from smsgw.models.console import (
+from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import (
     WAITS,
     RegistrationState,
+    phones,
     registration_looks,
     registrations,
 )
-from smsgw.runtime import Transaction
+from smsgw.storage.tables.security import Ciphertext
 
 _rows = select(
     registrations, phones.c.number.label("phone"), phones.c.hash.label("phone_hash")

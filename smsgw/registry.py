@@ -56,23 +56,20 @@ from smsgw import (
 )
 from smsgw.audit import Act
 from smsgw.crypto import Unreadable, Vault
-from smsgw.models import (
-    QUEUED,
-    UNBOUND,
-    Ciphertext,
-    MadeBy,
-    MessageState,
-    ReplyState,
-    bindings,
-    messages,
-    past_bindings,
-    phones,
-    replies,
-)
-from smsgw.models import pages as _pages
-from smsgw.models import questions as _questions
 from smsgw.runtime import Outrun, Runtime, Transaction
 from smsgw.settings import SettingsError
+from smsgw.storage.tables.messages import (
+    QUEUED,
+    UNBOUND,
+    MessageState,
+    ReplyState,
+    messages,
+    replies,
+)
+from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
+from smsgw.storage.tables.phones import pages as _pages
+from smsgw.storage.tables.phones import questions as _questions
+from smsgw.storage.tables.security import Ciphertext
 
 log = logs.get(__name__)
 

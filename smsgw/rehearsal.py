@@ -24,9 +24,10 @@ from handlers.question import Caller, Outcome
 from smsgw import comparing, document, registry
 from smsgw.comparing import Answered, Both
 from smsgw.keywords import Configuration
-from smsgw.models import Ciphertext, messages
-from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.tasks import Step, Task
 
 DAYS = (1, 2, 7, 30)

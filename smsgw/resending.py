@@ -11,10 +11,12 @@ from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown
 from smsgw import audit, outbox, unknowns
 from smsgw.audit import Act
-from smsgw.models import WAITING, Ciphertext, Priority, ReplyState, bindings, phones, replies
 from smsgw.outbox import Draft
 from smsgw.registry import UNUSED_FOR
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import WAITING, Priority, ReplyState, replies
+from smsgw.storage.tables.phones import bindings, phones
+from smsgw.storage.tables.security import Ciphertext
 
 RESENT_WITHIN = timedelta(days=7)
 ON_ITS_WAY = (ReplyState.QUEUED, ReplyState.SENDING)

@@ -58,9 +58,9 @@ from smsgw.crypto import Unreadable
 from smsgw.inbox import Owed, Repeated, Verdict
 from smsgw.keywords import Configuration
 from smsgw.limits import Budget, Gate
-from smsgw.models import Priority, ReplyState
 from smsgw.registry import Known, Named
 from smsgw.runtime import Outrun, Runtime, Transaction
+from smsgw.storage.tables.messages import Priority, ReplyState
 from smsgw.telling import Outgoing, Told
 
 log = logs.get(__name__)

@@ -14,28 +14,24 @@ from smsgw import audit, cases, logs, outbox, registrations, registry, unknowns
 from smsgw.audit import Act
 from smsgw.codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
 from smsgw.guesses import GUESSES_COUNT_FOR
-from smsgw.models import (
-    MessageState,
-    Priority,
-    ReplyState,
+from smsgw.outbox import Draft
+from smsgw.registry import UNUSED_FOR
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.cases import cases as _cases
+from smsgw.storage.tables.messages import MessageState, Priority, ReplyState, messages, replies
+from smsgw.storage.tables.phones import (
+    GIVEN,
     bindings,
     codes,
     guesses,
-    messages,
     named,
     pages,
     phones,
     questions,
     rejections,
-    replies,
     wrong_codes,
 )
-from smsgw.models import cases as _cases
-from smsgw.models.console import GIVEN
-from smsgw.models.console import registrations as _registrations
-from smsgw.outbox import Draft
-from smsgw.registry import UNUSED_FOR
-from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.phones import registrations as _registrations
 
 log = logs.get(__name__)
 

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import audit, keys, runtime
 from smsgw.audit import Act
-from smsgw.models import Ciphertext, sealed
 from smsgw.runtime import Runtime
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.security import Ciphertext
 
 BATCH = 500  # rows written anew in one transaction
 PASSES, BETWEEN_PASSES = 20, 0.5  # seconds; a row that is locked is left to the next pass

@@ -31,9 +31,9 @@ from smsgw.ledger import SqlLedger
 from smsgw.ledger.faults import Failures
 from smsgw.limits import Counters
 from smsgw.macs import Proof
-from smsgw.models import Ciphertext
-from smsgw.models.console import configurations
 from smsgw.settings import OURS_IN_ADDRESS, SHORTEST_SECRET, Settings, SettingsError
+from smsgw.storage.tables.operators import configurations
+from smsgw.storage.tables.security import Ciphertext
 
 log = logs.get(__name__)
 

@@ -12,9 +12,10 @@ from grammar import normalise
 from smsgw import archive, audit
 from smsgw.archive import Filters
 from smsgw.audit import Act
-from smsgw.models import Ciphertext, messages
-from smsgw.models.sealed import ROW
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.tasks import Step, Task
 
 AT_ONCE = 1000  # texts of one step

@@ -17,9 +17,9 @@ from handlers.ports import LedgerDown
 from smsgw import lanes, logs, outbox
 from smsgw.carriers import http
 from smsgw.carriers.base import Ending, SendError
-from smsgw.models import UNBOUND
 from smsgw.outbox import Claim, Sent
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import UNBOUND
 
 log = logs.get(__name__)
 

@@ -22,9 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw.models import messages, replies
-from smsgw.models.console import reply_tallies, tallies
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.counts import reply_tallies, tallies
+from smsgw.storage.tables.messages import messages, replies
 
 HOUR = timedelta(hours=1)
 EVERY, SHARE = timedelta(seconds=10), 20  # counting takes a twentieth of the time at most

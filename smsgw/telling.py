@@ -10,9 +10,9 @@ from handlers.question import Value, Verbatim
 from smsgw import audit, gsm7, outbox, registry, replies
 from smsgw.audit import Act
 from smsgw.keywords import Configuration
-from smsgw.models import Priority, messages
 from smsgw.registry import Notice
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import Priority, messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from smsgw import archive, document, keywords, publishing, replies
 from smsgw.archive import Seen, Sent
 from smsgw.document import KeywordsError
 from smsgw.keywords import Configuration
-from smsgw.models import Ciphertext, attempts, messages, phones
-from smsgw.models import replies as _replies
-from smsgw.models.sealed import ROW
 from smsgw.publishing import Version
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import attempts, messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
 
 A_DAY = timedelta(days=1)
 

@@ -27,9 +27,10 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger.fictitious import FictitiousLedger
 from smsgw.limits import Counters
-from smsgw.models import audit, replies
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.security import audit
 from smsgw.transcripts.format import BETWEEN_MESSAGES
 from smsgw.transcripts.runner import A_CODE
 from smsgw.transcripts.values import CODE

@@ -17,19 +17,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
 from smsgw.carriers.base import Found, OutgoingSms, Report
-from smsgw.models import (
+from smsgw.outbox import LEASE, apply_report
+from smsgw.runtime import Transaction
+from smsgw.storage.tables.messages import (
     OPEN,
     UNFINISHED,
     AttemptEnd,
-    Ciphertext,
     ReplyState,
     Settled,
     attempts,
-    phones,
     replies,
 )
-from smsgw.outbox import LEASE, apply_report
-from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 
 ASK_AGAIN = timedelta(seconds=20)
 DECIDE_AFTER = timedelta(minutes=5)  # the wait that SMSGW_UNKNOWN speaks of

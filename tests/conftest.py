@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from smsgw import migrate, registry, runtime, settings
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import audit, service
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.security import audit
+from smsgw.storage.tables.types import service
 from tests.servers import Postgres, Queue, postgres_programs
 
 P1, P1_NKP = "+6281234567890", "19012345678"

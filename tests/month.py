@@ -11,8 +11,8 @@ from sqlalchemy import delete
 
 from smsgw import responder, sending
 from smsgw.carriers.base import IncomingSms
-from smsgw.models.console import tallies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.counts import tallies
 from smsgw.tallies import Tallies
 from smsgw.transcripts import reader
 from smsgw.transcripts.world import Clock

@@ -2,8 +2,9 @@
 
 from sqlalchemy import ColumnElement
 
-from smsgw.models import Ciphertext, sealed
 from smsgw.runtime import Transaction
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.security import Ciphertext
 
 
 def texts(tx: Transaction, name: Ciphertext, *which: ColumnElement[bool]) -> list[str]:

@@ -29,8 +29,11 @@ from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
-from smsgw.models import Ciphertext, bindings, data_keys, messages, service
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.phones import bindings
+from smsgw.storage.tables.security import Ciphertext, data_keys
+from smsgw.storage.tables.types import service
 from smsgw.transcripts import reader, world
 from smsgw.transcripts.format import Step, Transcript
 from smsgw.transcripts.runner import Result, Talk

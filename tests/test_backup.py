@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from smsgw import migrate, registry, runtime, settings
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, Clock
 from tests.servers import Postgres, postgres_programs
 from tests.smsgw.test_jobs import receive

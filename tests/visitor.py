@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from smsgw import operators
-from smsgw.models.console import Role
 from smsgw.operators import Operator
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 FORM = re.compile(r"<form[^>]*>.*?</form>", re.DOTALL)

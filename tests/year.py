@@ -5,14 +5,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from smsgw.models import (
-    Ciphertext,
-    messages,
-    phones,
-    replies,
-)
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import Clock
 
 DAYS = 365

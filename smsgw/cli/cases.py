@@ -7,7 +7,7 @@ from smsgw import audit, phone, retention
 from smsgw import cases as waiting
 from smsgw.audit import Act
 from smsgw.cli.installation import opened
-from smsgw.models import Ciphertext
+from smsgw.storage.tables.security import Ciphertext
 
 
 @click.group()

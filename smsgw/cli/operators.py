@@ -7,8 +7,8 @@ import click
 from smsgw import audit
 from smsgw import operators as people
 from smsgw.cli.installation import opened
-from smsgw.models.console import Role
 from smsgw.operators import NotDone
+from smsgw.storage.tables.operators import Role
 
 ROLE = click.Choice([str(role) for role in Role])
 

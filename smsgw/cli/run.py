@@ -17,8 +17,8 @@ import requests
 import smsgw
 from smsgw import audit, embedded, operators, runtime
 from smsgw import settings as environment
-from smsgw.models.console import Role
 from smsgw.settings import Settings
+from smsgw.storage.tables.operators import Role
 from smsgw.supervisor import Supervisor
 
 DEMO_ADMIN = "demo"

@@ -10,9 +10,9 @@ import click
 from smsgw import audit, gsm7, jobs, logs, outbox, responder, sending
 from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.cli.installation import opened
-from smsgw.models import ReplyState
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import ReplyState
 
 SILENCE = {
     "duplicate": "the same was said just before, and its answer is on its way",

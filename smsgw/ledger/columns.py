@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from sqlalchemy import Table
 
 from smsgw import phone
-from smsgw.models import ledger as tables
+from smsgw.storage.tables import ledger as tables
 
 Value = str | date | Decimal | None
 Reader = Callable[[str], Value]

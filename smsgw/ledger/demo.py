@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from smsgw.ledger.columns import FILES, File
 from smsgw.ledger.load import load_into, reference_folder
-from smsgw.models.ledger import participants
+from smsgw.storage.tables.ledger import participants
 
 WRITTEN_FOR = date(2025, 10, 1)
 STAY = {"birth_date", "effective_from"}  # births, and rates that law sets by date

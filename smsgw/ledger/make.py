@@ -12,7 +12,7 @@ from random import Random
 from sqlalchemy import Connection, Engine, Table, delete, select
 
 from smsgw import phone
-from smsgw.models.ledger import balances, contributions, participants, programs
+from smsgw.storage.tables.ledger import balances, contributions, participants, programs
 
 FIRST_NKP = 90_000_000_000
 MONTHS_PAID = 2  # rows a participant: enough for SALDO, and a million in about a minute

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
 from smsgw.ledger.values import FIELDS, Raw
-from smsgw.models.ledger import (
+from smsgw.storage.tables.ledger import (
     balances,
     claims,
     contacts,

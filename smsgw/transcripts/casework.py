@@ -3,9 +3,9 @@
 from handlers.ports import LedgerDown
 from smsgw import audit, cases, officers, registrations, registry, retention
 from smsgw.audit import Act
-from smsgw.models import Ciphertext
 from smsgw.officers import Refusal
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.format import Officer
 
 WHY = "in a transcript"  # an officer's reason

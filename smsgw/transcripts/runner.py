@@ -25,10 +25,10 @@ from smsgw.carriers.base import Delivery, IncomingSms, Report
 from smsgw.codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.keywords import Configuration, Published
 from smsgw.ledger import SqlLedger
-from smsgw.models import attempts
 from smsgw.responder import Answer
 from smsgw.retention import Retention
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import attempts
 from smsgw.transcripts import casework, comparison, state, world
 from smsgw.transcripts.comparison import Difference, Outcome
 from smsgw.transcripts.faults import TranscriptError

@@ -5,8 +5,11 @@ from sqlalchemy import func, select
 from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw import codes, phone, registry
 from smsgw.crypto import Part
-from smsgw.models import Ciphertext, cases, phones, replies
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.comparison import Sms
 from smsgw.transcripts.format import State
 

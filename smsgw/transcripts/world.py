@@ -20,9 +20,9 @@ from smsgw import guesses, migrate, registry, runtime, settings
 from smsgw.keywords import Published
 from smsgw.ledger.load import load
 from smsgw.limits import Counters
-from smsgw.models import bindings, phones
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.phones import bindings, phones
 from smsgw.transcripts import checks
 from smsgw.transcripts.format import Start, Transcript
 from smsgw.transcripts.reader import Document

@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import jobs, logs, metrics, migrate, overdue
 from smsgw.crypto import Unreadable
-from smsgw.models import bindings, messages, phones, replies
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import bindings, phones
 
 VERSION: Select[str] = select(column("version_num", String)).select_from(
     table(migrate.VERSION_TABLES["service"])

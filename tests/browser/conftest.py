@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, CHROMIUM, FLAGS, Demo, Desk, desk
 
 try:

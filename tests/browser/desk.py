@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from smsgw import operators, outbox, responder, runtime, sending, settings
 from smsgw.carriers.base import Delivery, IncomingSms, Report
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.servers import die_with_parent
 from tests.smsgw.test_end_to_end import free_port
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, Demo, desk
 from tests.browser.proxy import proxy
 from tests.browser.test_pages import faults

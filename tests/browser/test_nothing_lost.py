@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smsgw import operators
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 from tests.browser.test_walks import PASSWORD, STRANGERS
 

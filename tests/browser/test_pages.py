@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from smsgw.app import create_app
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 from tests.visitor import Walk
 

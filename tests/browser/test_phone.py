@@ -2,7 +2,7 @@
 
 import pytest
 
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect

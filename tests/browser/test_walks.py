@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from smsgw.models import Ciphertext, phones, replies
-from smsgw.models.console import Role
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from tests import sealed
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 

@@ -22,17 +22,10 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw.models import (
-    attempts,
-    bindings,
-    data_keys,
-    freeze_counts,
-    messages,
-    phones,
-    replies,
-    service,
-)
-from smsgw.models.types import Instant
+from smsgw.storage.tables.messages import attempts, messages, replies
+from smsgw.storage.tables.phones import bindings, freeze_counts, phones
+from smsgw.storage.tables.security import data_keys
+from smsgw.storage.tables.types import Instant, service
 
 LONGEST = 60  # of texts without a limit
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from smsgw.models import Ciphertext, Priority, attempts, messages, replies, sealed
 from smsgw.runtime import Runtime
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.messages import Priority, attempts, messages, replies
+from smsgw.storage.tables.security import Ciphertext
 from tests.chaos.carrier import Carrier
 from tests.chaos.damage import Damage
 

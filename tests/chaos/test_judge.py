@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from smsgw import outbox, responder
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import attempts, messages, replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.chaos.carrier import Carrier
 from tests.chaos.damage import Damage
 from tests.chaos.judge import is_settled, judge

@@ -24,9 +24,9 @@ from smsgw import (
 )
 from smsgw.ledger.load import load, reference_folder
 from smsgw.ledger.make import FIRST_NKP, make
-from smsgw.models.console import Role, TaskKind
 from smsgw.phone import FICTITIOUS
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
 from tests.chaos.carrier import ACCOUNT, METRICS_TOKEN, OURS, PUBLIC_URL, TOKEN
 from tests.chaos.damage import Damage
 from tests.servers import Postgres, Queue, die_with_parent, postgres_programs

@@ -8,8 +8,8 @@ from grammar import Command
 from handlers import HANDLERS
 from handlers.question import Ask, Bound, Caller, Question
 from smsgw import deciding, keywords
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
 from tests.conftest import P1, P1_NKP, P2, P2_NKP
 
 TODAY = datetime(2025, 10, 31, 10, tzinfo=UTC)

@@ -11,9 +11,11 @@ from sqlalchemy import event, func, insert, select
 
 from smsgw import archive, replies
 from smsgw.archive import Filters, Page
-from smsgw.models import Ciphertext, messages, phones
-from smsgw.models import replies as _replies
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.test_responder import say

@@ -27,24 +27,24 @@ from smsgw import (
 )
 from smsgw.carriers.base import Delivery, Ending, Report, SendError
 from smsgw.document import KeywordsError
-from smsgw.models import (
-    bindings,
-    cases,
-    freeze_counts,
-    pages,
-    phones,
-    questions,
-    replies,
-    wrong_codes,
-)
-from smsgw.models import codes as sent_codes
-from smsgw.models import freezes as frozen
-from smsgw.models.console import Role, configurations, sessions
-from smsgw.models.console import operators as people
 from smsgw.outbox import Sent
 from smsgw.publishing import NotPublished
 from smsgw.registry import CODE_WAITS
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.operators import Role, configurations, sessions
+from smsgw.storage.tables.operators import operators as people
+from smsgw.storage.tables.phones import (
+    bindings,
+    freeze_counts,
+    pages,
+    phones,
+    questions,
+    wrong_codes,
+)
+from smsgw.storage.tables.phones import codes as sent_codes
+from smsgw.storage.tables.phones import freezes as frozen
 from smsgw.web import doors
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_operators import added

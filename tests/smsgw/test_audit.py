@@ -12,9 +12,10 @@ from sqlalchemy import delete, insert, select, update
 from smsgw import audit, migrate, outbox, responder, retention, runtime, settings
 from smsgw.audit import Act, Head
 from smsgw.carriers.base import Ending, IncomingSms, SendError
-from smsgw.models import audit as table
-from smsgw.models import audit_head, phones
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import audit as table
+from smsgw.storage.tables.security import audit_head
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR

@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 
 from smsgw import gsm7, officers, resending, retention, runtime, sending, settings
 from smsgw.limits import Counters
-from smsgw.models import messages, phones, replies
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.servers import Queue
 from tests.smsgw.test_registration import DAFTAR

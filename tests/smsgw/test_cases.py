@@ -7,8 +7,8 @@ import pytest
 
 from handlers.question import CaseKind
 from smsgw import cases, operators, settings
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
 from tests.smsgw.test_registration import say
 

@@ -19,23 +19,16 @@ from smsgw import jobs, operators, outbox, rotation, runtime, sending, tasks
 from smsgw.app import create_app
 from smsgw.carriers.base import Ending, SendError
 from smsgw.clocks import ClockCheck, machine_now
-from smsgw.models import (
-    attempts,
-    bindings,
-    codes,
-    messages,
-    pages,
-    phones,
-    questions,
-    replies,
-)
-from smsgw.models.console import Role, TaskKind, TaskState, tallies
-from smsgw.models.console import registrations as asked
-from smsgw.models.console import tasks as operator_tasks
 from smsgw.outbox import Sent
 from smsgw.retention import Retention
 from smsgw.rotation import NotRotated
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.counts import tallies
+from smsgw.storage.tables.messages import attempts, messages, replies
+from smsgw.storage.tables.operators import Role, TaskKind, TaskState
+from smsgw.storage.tables.operators import tasks as operator_tasks
+from smsgw.storage.tables.phones import bindings, codes, pages, phones, questions
+from smsgw.storage.tables.phones import registrations as asked
 from smsgw.tallies import Tallies
 from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
 from tests.servers import die_with_parent

@@ -37,12 +37,13 @@ from smsgw.carriers.base import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
 from smsgw.limits import Counters
-from smsgw.models import Ciphertext, replies
-from smsgw.models.ledger import balances, claims, contributions, participants
 from smsgw.officers import NotDone, Refusal
 from smsgw.resending import NotResent
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import balances, claims, contributions, participants
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.security import Ciphertext
 from tests import depth, images
 from tests.conftest import KEY, Clock
 from tests.onlooker import Heard, Onlooker, Person

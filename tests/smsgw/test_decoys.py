@@ -17,12 +17,12 @@ from bench import decoys as simulation
 from smsgw import audit, decoys, guesses, metrics, responder
 from smsgw.carriers.base import IncomingSms
 from smsgw.crypto import Keys, Vault
-from smsgw.models import audit as _audit
-from smsgw.models import decoys as _decoys
-from smsgw.models import named
-from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.phones import decoys as _decoys
+from smsgw.storage.tables.phones import named
+from smsgw.storage.tables.security import audit as _audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 
 ROOT = Path(__file__).parents[2]

@@ -25,21 +25,14 @@ from smsgw import (
 )
 from smsgw.app import create_app
 from smsgw.macs import Proof
-from smsgw.models import (
-    Ciphertext,
-    bindings,
-    codes,
-    data_keys,
-    freeze_counts,
-    freezes,
-    phones,
-    replies,
-    sealed,
-)
-from smsgw.models.console import Role, TaskKind, configurations, sessions
-from smsgw.models.console import operators as people
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.operators import Role, TaskKind, configurations, sessions
+from smsgw.storage.tables.operators import operators as people
+from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes, phones
+from smsgw.storage.tables.security import Ciphertext, data_keys
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_operators import added
 from tests.smsgw.test_registration import DAFTAR, code_in, say

@@ -30,16 +30,10 @@ from smsgw.carriers.base import (
 )
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
-from smsgw.models import (
-    Priority,
-    attempts,
-    bindings,
-    messages,
-    phones,
-    replies,
-)
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import Priority, attempts, messages, replies
+from smsgw.storage.tables.phones import bindings, phones
 from tests.conftest import P1, P1_NKP, Clock
 from tests.servers import Queue as Server
 from tests.smsgw.test_responder import say

@@ -5,9 +5,9 @@ from sqlalchemy import select
 
 from smsgw import kept, rotation
 from smsgw.kept import NotKept
-from smsgw.models import audit
-from smsgw.models.console import transcripts
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import transcripts
+from smsgw.storage.tables.security import audit
 
 ANI, BUDI = "operator:ani", "operator:budi"
 TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from smsgw import jobs, lanes, responder, runtime, sending, settings
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import attempts, replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import attempts, replies
 from tests.conftest import P1, Clock
 from tests.servers import Queue as Server
 from tests.smsgw.test_jobs import burst, states

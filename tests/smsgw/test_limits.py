@@ -14,13 +14,10 @@ from sqlalchemy import func, select
 from smsgw import keywords, responder, runtime, settings
 from smsgw.carriers.base import IncomingSms
 from smsgw.limits import Counters
-from smsgw.models import (
-    cases,
-    guesses,
-    phones,
-    replies,
-)
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.phones import guesses, phones
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.servers import Queue

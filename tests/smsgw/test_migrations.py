@@ -12,8 +12,8 @@ from sqlalchemy import func, inspect, select
 
 from smsgw import migrate, models, runtime, settings
 from smsgw.migrate import Which
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
 from tests.conftest import KEY, P1, STRANGER
 from tests.smsgw.test_responder import say
 

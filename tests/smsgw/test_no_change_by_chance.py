@@ -26,19 +26,19 @@ from smsgw.carriers.base import IncomingSms
 from smsgw.document import shipped_text
 from smsgw.ledger.load import load, reference_folder
 from smsgw.limits import Counters
-from smsgw.models import (
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.phones import (
     bindings,
-    cases,
     codes,
     freezes,
     past_bindings,
     phones,
+    registrations,
     rejections,
     wrong_codes,
 )
-from smsgw.models.console import registrations
-from smsgw.responder import Answer
-from smsgw.runtime import Runtime
 from tests import depth, images
 from tests.conftest import KEY, P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR

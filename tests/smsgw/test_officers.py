@@ -11,12 +11,13 @@ from handlers.ports import LedgerDown
 from smsgw import freezes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
 from smsgw.audit import Act
 from smsgw.ledger import SqlLedger
-from smsgw.models import Ciphertext, audit, messages, replies
-from smsgw.models import codes as sent_codes
-from smsgw.models import guesses as guessed
-from smsgw.models.console import registrations as kept
 from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import codes as sent_codes
+from smsgw.storage.tables.phones import guesses as guessed
+from smsgw.storage.tables.phones import registrations as kept
+from smsgw.storage.tables.security import Ciphertext, audit
 from smsgw.telling import Outgoing
 from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from smsgw import operators
-from smsgw.models import audit
-from smsgw.models.console import Role
 from smsgw.operators import MAY, NotDone, Permission
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.security import audit
 from tests.conftest import Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 

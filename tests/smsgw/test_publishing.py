@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from smsgw import document, publishing, runtime, settings
 from smsgw.document import KeywordsError
-from smsgw.models import audit, messages
 from smsgw.publishing import NotPublished, Outdated
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.security import audit
 from tests.conftest import STRANGER, Clock, on_sqlite
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_document import STATIC, changed, with_made

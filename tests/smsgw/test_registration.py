@@ -9,17 +9,12 @@ from structlog.testing import capture_logs
 
 from smsgw import responder
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import (
-    Ciphertext,
-    cases,
-    codes,
-    freezes,
-    named,
-    phones,
-)
-from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.phones import codes, freezes, named, phones
+from smsgw.storage.tables.security import Ciphertext
 from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 

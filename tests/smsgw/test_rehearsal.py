@@ -28,12 +28,12 @@ from smsgw import (
 from smsgw.comparing import Both
 from smsgw.keywords import Configuration
 from smsgw.ledger import SqlLedger
-from smsgw.models import service
-from smsgw.models.console import Role, TaskKind
-from smsgw.models.console import tasks as _tasks
 from smsgw.operators import add
 from smsgw.rehearsal import Asked, Found, Kind, shape_of
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
+from smsgw.storage.tables.operators import tasks as _tasks
+from smsgw.storage.tables.types import service
 from smsgw.tasks import Task
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock

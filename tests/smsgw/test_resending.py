@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import select, update
 
 from smsgw import resending, sending
-from smsgw.models import Ciphertext, audit, bindings, replies
 from smsgw.resending import NotResent, Refusal
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.phones import bindings
+from smsgw.storage.tables.security import Ciphertext, audit
 from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR

@@ -9,18 +9,12 @@ from sqlalchemy import event, func, select
 from smsgw import jobs, outbox, registry, responder, runtime
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
-from smsgw.models import (
-    Ciphertext,
-    bindings,
-    guesses,
-    messages,
-    phones,
-    questions,
-    replies,
-)
-from smsgw.models.ledger import participants
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import bindings, guesses, phones, questions
+from smsgw.storage.tables.security import Ciphertext
 from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 

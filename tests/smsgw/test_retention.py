@@ -10,20 +10,19 @@ from sqlalchemy import Column, Table, delete, func, select, update
 from smsgw import cases, inbox, metrics, outbox, registry, retention, runtime, unknowns
 from smsgw.carriers.base import Ending, SendError
 from smsgw.ledger import SqlLedger
-from smsgw.models import (
-    audit,
+from smsgw.retention import NotErased, Retention
+from smsgw.runtime import Outrun, Runtime
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import (
     bindings,
     codes,
     guesses,
-    messages,
     pages,
     phones,
     questions,
-    replies,
+    registrations,
 )
-from smsgw.models.console import registrations
-from smsgw.retention import NotErased, Retention
-from smsgw.runtime import Outrun, Runtime
+from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR

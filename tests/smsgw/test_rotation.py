@@ -11,13 +11,10 @@ from sqlalchemy import func, select
 
 from smsgw import audit, keys, registry, rotation, runtime, settings
 from smsgw.limits import Counters
-from smsgw.models import (
-    Ciphertext,
-    data_keys,
-    sealed,
-)
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.security import Ciphertext, data_keys
 from tests.conftest import KEY, P1, STRANGER, Clock
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR

@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 from smsgw import jobs, searching, tasks
-from smsgw.models import messages
-from smsgw.models.console import Role, TaskKind, TaskState
 from smsgw.operators import add
 from smsgw.runtime import Runtime
 from smsgw.searching import Asked, Found
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.operators import Role, TaskKind, TaskState
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_responder import say
 

@@ -17,8 +17,8 @@ from twilio.request_validator import RequestValidator
 
 from smsgw import jobs, responder, runtime, settings
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
 from tests.conftest import P1
 from tests.smsgw.test_end_to_end import free_port
 from tests.twilio_stub import TWILIO, Stub, twilio_stub

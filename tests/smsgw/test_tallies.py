@@ -5,10 +5,10 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 
 from smsgw import figures, jobs, tallies
-from smsgw.models import messages, replies
-from smsgw.models.console import reply_tallies
-from smsgw.models.console import tallies as table
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.counts import reply_tallies
+from smsgw.storage.tables.counts import tallies as table
+from smsgw.storage.tables.messages import messages, replies
 from smsgw.tallies import Tallies
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_jobs import receive

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from handlers.ports import LedgerDown
 from smsgw import jobs, tasks
-from smsgw.models.console import Role, TaskKind
-from smsgw.models.console import tasks as _tasks
 from smsgw.operators import add
 from smsgw.runtime import Outrun, Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
+from smsgw.storage.tables.operators import tasks as _tasks
 from smsgw.tasks import Step, Task
 from tests.conftest import Clock
 

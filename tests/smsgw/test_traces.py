@@ -6,8 +6,8 @@ from typing import Any
 from grammar import normalise
 from smsgw import outbox, sending, traces
 from smsgw.carriers.base import Delivery, Report
-from smsgw.models import messages, replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages, replies
 from smsgw.traces import Trace
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_document import changed

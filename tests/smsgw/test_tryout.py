@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from smsgw import publishing, registry, runtime, tryout
 from smsgw.ledger import SqlLedger
 from smsgw.ledger.make import make
-from smsgw.models import service
-from smsgw.models.ledger import participants
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.types import service
 from smsgw.tryout import Busy, NoDraft, Slow, Step, Talk, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.test_publishing import ANI, reworded

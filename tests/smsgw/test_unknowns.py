@@ -15,9 +15,10 @@ from sqlalchemy import select
 from smsgw import jobs, outbox, responder, sending, settings, unknowns
 from smsgw.carriers.base import Delivery, Ending, IncomingSms, Report, SendError
 from smsgw.carriers.twilio import Twilio
-from smsgw.models import attempts, phones, replies
 from smsgw.outbox import Sent
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import attempts, replies
+from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, Clock
 from tests.twilio_stub import TWILIO, Stub, twilio_stub
 

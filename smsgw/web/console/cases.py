@@ -12,11 +12,11 @@ from grammar import fold
 from handlers.question import CaseKind
 from smsgw import audit, cases, jobs, officers, operators, phone, retention
 from smsgw.audit import Act
-from smsgw.models import Ciphertext
 from smsgw.officers import Fault, TooLate
 from smsgw.operators import MAY, Permission
 from smsgw.retention import ERASED, NotErased, NotOpen
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 

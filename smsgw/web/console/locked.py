@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from smsgw import audit, freezes, guesses
 from smsgw.audit import Act
-from smsgw.models import Ciphertext
 from smsgw.operators import Permission
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 

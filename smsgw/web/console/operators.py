@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 
 from smsgw import audit, settings
 from smsgw import operators as people
-from smsgw.models.console import Role
 from smsgw.operators import NotDone, Permission
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.operators import Role
 from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told
 

@@ -13,11 +13,11 @@ from werkzeug.wrappers import Response
 from handlers.ports import LedgerDown, Participant
 from handlers.question import Given
 from smsgw import freezes, jobs, officers, registrations, registry
-from smsgw.models import Ciphertext
-from smsgw.models.console import RegistrationState
 from smsgw.officers import NotDone, Refusal
 from smsgw.operators import Permission
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.phones import RegistrationState
+from smsgw.storage.tables.security import Ciphertext
 from smsgw.telling import Outgoing
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told

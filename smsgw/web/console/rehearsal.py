@@ -9,11 +9,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw import audit, comparing, jobs, publishing, rehearsal, tasks
 from smsgw.audit import Act
 from smsgw.document import KeywordsError
-from smsgw.models.console import TaskKind
 from smsgw.operators import Permission
 from smsgw.publishing import Draft
 from smsgw.rehearsal import Asked, Found, Kind
 from smsgw.runtime import Transaction
+from smsgw.storage.tables.operators import TaskKind
 from smsgw.tasks import Task
 from smsgw.web.console import guard
 from smsgw.web.console.shown import is_part, page, told

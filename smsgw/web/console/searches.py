@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw import archive, audit, jobs, searching, tasks
 from smsgw.audit import Act
-from smsgw.models.console import TaskKind
 from smsgw.operators import Permission
 from smsgw.runtime import Transaction
 from smsgw.searching import Asked, Found
+from smsgw.storage.tables.operators import TaskKind
 from smsgw.tasks import Task
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.shown import is_part, page, told

@@ -16,7 +16,7 @@ import smpp34
 from sqlalchemy import select
 
 from smsgw import runtime
-from smsgw.models import messages, replies
+from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2
 from tests.servers import die_with_parent
 from tests.smpp import Centre, centre

@@ -14,9 +14,10 @@ from smsgw import jobs, outbox, registry, runtime, sending
 from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
-from smsgw.models import bindings, phones, replies
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.phones import bindings, phones
 from tests import foreign
 from tests.conftest import Clock
 from tests.foreign import PHONES, daftar, make, nik, nkp, put_phone

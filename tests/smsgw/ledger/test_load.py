@@ -22,7 +22,7 @@ from smsgw.ledger.statements import (
     PENSION_MONTHS,
     PROGRAMS,
 )
-from smsgw.models import ledger as tables
+from smsgw.storage.tables import ledger as tables
 
 HEADER = (
     "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason,"

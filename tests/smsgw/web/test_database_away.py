@@ -19,8 +19,8 @@ from twilio.request_validator import RequestValidator
 
 from smsgw import migrate, overdue, runtime, settings
 from smsgw.ledger.load import load, reference_folder
-from smsgw.models import messages
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
 from smsgw.web import doors
 from tests.conftest import ABSENT, KEY
 from tests.servers import Postgres, postgres_programs

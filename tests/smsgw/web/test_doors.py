@@ -15,8 +15,9 @@ import requests
 from sqlalchemy import func, select
 
 from smsgw import migrate, runtime, settings
-from smsgw.models import audit_head, data_keys, service
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.security import audit_head, data_keys
+from smsgw.storage.tables.types import service
 from smsgw.web import doors
 from tests import hostile
 from tests.conftest import KEY

@@ -18,8 +18,8 @@ from smsgw import jobs, lanes, metrics, outbox, runtime, sending, settings
 from smsgw.app import create_app
 from smsgw.carriers.base import Delivery, Ending, Report
 from smsgw.ledger import SqlLedger
-from smsgw.models import attempts, messages, replies
 from smsgw.runtime import Runtime, engine
+from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.conftest import Clock, on_sqlite
 from tests.servers import Queue
 from tests.smsgw.test_jobs import LANE, Failing, burst, receive, with_carrier

@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from smsgw import carriers, migrate, outbox, runtime, settings
 from smsgw.app import create_app
 from smsgw.limits import Counters
-from smsgw.models import messages, replies
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1
 
 TWILIO = {

@@ -5,8 +5,8 @@ import pytest
 from flask import Flask
 
 from smsgw.app import create_app
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.visitor import Visitor, logged_in
 
 As = Callable[[Role], Visitor]

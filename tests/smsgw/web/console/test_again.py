@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 
 from smsgw import operators
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, Clock
 from tests.smsgw.test_responder import say
 from tests.visitor import Visitor, logged_in

@@ -5,8 +5,8 @@ from flask import Flask
 
 from smsgw import sending
 from smsgw.carriers.base import Ending
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
 from tests.smsgw.test_jobs import LANE, Failing, receive, with_carrier
 from tests.smsgw.web.console.conftest import As

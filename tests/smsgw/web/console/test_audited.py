@@ -9,8 +9,8 @@ from flask import Flask
 
 from smsgw import audit
 from smsgw.audit import Act
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor, logged_in

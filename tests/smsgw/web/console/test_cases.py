@@ -5,9 +5,12 @@ from flask import Flask
 from sqlalchemy import update
 
 from smsgw import operators
-from smsgw.models import Ciphertext, cases, messages, phones, replies
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
 from tests import sealed
 from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.smsgw.web.console.conftest import As

@@ -10,9 +10,9 @@ from flask import Flask
 
 from smsgw import document, publishing
 from smsgw.app import create_app
-from smsgw.models.console import Role
 from smsgw.publishing import Draft, Version
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.smsgw.test_document import changed
 from tests.smsgw.test_publishing import reworded
 from tests.smsgw.web.console.conftest import As

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask, g
 
 from smsgw import document, publishing
-from smsgw.models.console import Role
 from smsgw.operators import Operator
 from smsgw.publishing import Outdated
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from smsgw.web.console import editing
 from tests.conftest import STRANGER, Clock
 from tests.smsgw.test_document import changed, with_made

@@ -5,9 +5,10 @@ from sqlalchemy import select
 
 from smsgw import outbox
 from smsgw.carriers.base import Ending, SendError
-from smsgw.models import audit, replies
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_registrations import noted, say

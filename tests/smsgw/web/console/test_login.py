@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from smsgw import operators, settings
 from smsgw.app import create_app
-from smsgw.models import audit
-from smsgw.models.console import Role, sessions
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, sessions
+from smsgw.storage.tables.security import audit
 from smsgw.web.console import guard
 from tests.conftest import Clock
 from tests.smsgw.test_operators import PASSWORD, added

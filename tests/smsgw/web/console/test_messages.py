@@ -9,10 +9,11 @@ from sqlalchemy import select, update
 
 from smsgw import replies, responder, sending
 from smsgw.carriers.base import IncomingSms
-from smsgw.models import audit, bindings
-from smsgw.models import replies as _replies
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.phones import bindings
+from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.web.console.conftest import As

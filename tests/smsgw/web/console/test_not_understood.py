@@ -5,9 +5,9 @@ import re
 import pytest
 
 from smsgw import kept, not_understood, publishing
-from smsgw.models.console import Role
 from smsgw.operators import MAY, Permission
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.smsgw.test_not_understood import DUIT, Wrote
 from tests.smsgw.test_not_understood import wrote as wrote
 from tests.smsgw.test_publishing import reworded

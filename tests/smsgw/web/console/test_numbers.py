@@ -6,7 +6,7 @@ import re
 import pytest
 from flask import Flask
 
-from smsgw.models.console import Role
+from smsgw.storage.tables.operators import Role
 from smsgw.web.console.ids import IdConverter
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from smsgw.models import audit
-from smsgw.models.console import Role, operators
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, operators
+from smsgw.storage.tables.security import audit
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor
 

@@ -11,10 +11,11 @@ from smsgw import responder, runtime
 from smsgw.app import create_app
 from smsgw.carriers.base import IncomingSms
 from smsgw.ledger import SqlLedger
-from smsgw.models import audit
-from smsgw.models.console import Role, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.phones import registrations
+from smsgw.storage.tables.security import audit
 from tests.conftest import P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.web.console.conftest import As
 from tests.visitor import Visitor, logged_in

@@ -8,8 +8,8 @@ from flask import Flask
 from smsgw import jobs, publishing, tasks
 from smsgw.app import create_app
 from smsgw.document import dumped, parsed
-from smsgw.models.console import Role, TaskKind
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
 from tests.conftest import P1_NKP, Clock
 from tests.smsgw.test_jobs import burst
 from tests.smsgw.test_rehearsal import DRAFT, OTHERS, talk

@@ -9,9 +9,9 @@ from werkzeug.routing import IntegerConverter, Rule
 
 from smsgw import responder
 from smsgw.carriers.base import IncomingSms
-from smsgw.models.console import Role
 from smsgw.operators import MAY
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
 from tests.smsgw.web.console.conftest import As
 from tests.spoken import personal

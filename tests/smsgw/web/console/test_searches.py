@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from smsgw import jobs, tasks
-from smsgw.models import audit
-from smsgw.models.console import Role, TaskKind
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
+from smsgw.storage.tables.security import audit
 from tests.conftest import P1, STRANGER
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_messages import say

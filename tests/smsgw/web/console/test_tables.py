@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.conftest import STRANGER, Clock
 from tests.smsgw.test_document import changed, with_made
 from tests.smsgw.test_responder import say

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from smsgw import kept, publishing
 from smsgw.app import create_app
-from smsgw.models import audit
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.security import audit
 from smsgw.transcripts import reader
 from smsgw.transcripts.runner import A_CODE
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER

@@ -1,8 +1,8 @@
 """Every version stays, with who, when, why and what; and comes back by one press."""
 
 from smsgw import document, publishing
-from smsgw.models.console import Role
 from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
 from tests.smsgw.test_publishing import reworded
 from tests.smsgw.web.console.conftest import As
 from tests.smsgw.web.console.test_draft import ANI, HELLO, OTHER, current, drafted, published

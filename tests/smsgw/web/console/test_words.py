@@ -7,10 +7,11 @@ from pathlib import Path
 from handlers.question import Outcome
 from smsgw import diff, figures, publishing
 from smsgw.audit import Act
-from smsgw.models import AttemptEnd, MessageState, ReplyState, Settled
-from smsgw.models.console import RegistrationState, Role, TaskState
 from smsgw.rehearsal import Kind
 from smsgw.resending import Refusal
+from smsgw.storage.tables.messages import AttemptEnd, MessageState, ReplyState, Settled
+from smsgw.storage.tables.operators import Role, TaskState
+from smsgw.storage.tables.phones import RegistrationState
 from smsgw.web.console import words
 from smsgw.web.console.shown import MENU
 

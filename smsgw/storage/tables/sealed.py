@@ -6,16 +6,11 @@ from typing import Any
 
 from sqlalchemy import Column, Select, Table, select
 
-from smsgw.models import (
-    Ciphertext,
-    bindings,
-    codes,
-    messages,
-    phones,
-    replies,
-    service,
-)
-from smsgw.models.console import registrations, tasks, transcripts
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.operators import tasks, transcripts
+from smsgw.storage.tables.phones import bindings, codes, phones, registrations
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import service
 
 Columns = tuple[Column[Any], ...]
 _OF_CODE = (codes.c.code_hash,)

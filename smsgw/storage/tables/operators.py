@@ -3,23 +3,20 @@
 from enum import StrEnum
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    SmallInteger,
     String,
     Table,
     Text,
     and_,
 )
 
-from smsgw.models.types import Id, Instant, one_of, service
+from smsgw.storage.tables.types import Id, Instant, one_of, service
 
 
 class Role(StrEnum):
@@ -41,15 +38,6 @@ class TaskState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
-
-
-class RegistrationState(StrEnum):
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    REPLACED = "replaced"  # the phone sent another one
-    CODE = "code"  # the code that was sent settled it
-    LAPSED = "lapsed"  # by BUKAN SAYA or HAPUS DATA, or its time is over
 
 
 operators = Table(
@@ -152,54 +140,4 @@ transcripts = Table(
     Column("text", LargeBinary, nullable=False),  # YAML
     Column("made_at", Instant, nullable=False),
     Column("made_by", String(64), nullable=False),
-)
-
-registrations = Table(
-    "registrations",  # from phones that are not on file
-    service,
-    Column("id", Id, primary_key=True),
-    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
-    Column("message_id", Id, nullable=False),
-    Column("given", LargeBinary),  # JSON; none once its time is over
-    Column("agreed_by", String(64)),  # the first of two officers, where something differs
-    Column("state", String(20), nullable=False),
-    Column("made_at", Instant, nullable=False),
-    Column("ended_at", Instant),
-    Index("ix_registrations_phone_id", "phone_id"),
-    one_of("state", RegistrationState),
-)
-
-registration_looks = Table(
-    "registration_looks",  # who looked at which: nobody accepts what they have not seen
-    service,
-    Column("registration_id", Id, ForeignKey("registrations.id"), primary_key=True),
-    Column("actor", String(64), primary_key=True),
-    Column("at", Instant, nullable=False),
-)
-
-WAITS = registrations.c.state == "waiting"
-Index("ix_registrations_waiting", registrations.c.id, sqlite_where=WAITS, postgresql_where=WAITS)
-GIVEN = registrations.c.given.is_not(None)
-Index("ix_registrations_given", registrations.c.made_at, sqlite_where=GIVEN, postgresql_where=GIVEN)
-
-tallies = Table(
-    "tallies",  # messages of an hour
-    service,
-    Column("hour", Instant, primary_key=True),
-    Column("carrier", String(20), primary_key=True),
-    Column("keyword", String(20), primary_key=True),  # "" for none
-    Column("outcome", String(20), primary_key=True),
-    Column("reason", String(20), primary_key=True),
-    Column("messages", BigInteger, nullable=False),
-)
-
-reply_tallies = Table(
-    "reply_tallies",  # replies made in an hour and accepted by a carrier
-    service,
-    Column("hour", Instant, primary_key=True),
-    Column("carrier", String(20), primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),  # of what they waited
-    Column("replies", BigInteger, nullable=False),
-    Column("segments", BigInteger, nullable=False),
-    Column("waited", Float, nullable=False),  # seconds, all together
 )

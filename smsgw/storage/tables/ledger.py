@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Date, String, Table, Text
 
-from smsgw.models.types import Figure, Rupiah, ledger
+from smsgw.storage.tables.types import Figure, Rupiah, ledger
 
 participants = Table(
     "participants",

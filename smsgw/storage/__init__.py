@@ -1,0 +1,1 @@
+"""Persistence: engines, transactions, tables, encrypted columns and their keys, the audit log."""

@@ -1,0 +1,27 @@
+"""Hourly counts."""
+
+from sqlalchemy import BigInteger, Column, Float, SmallInteger, String, Table
+
+from smsgw.storage.tables.types import Instant, service
+
+tallies = Table(
+    "tallies",  # messages of an hour
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("keyword", String(20), primary_key=True),  # "" for none
+    Column("outcome", String(20), primary_key=True),
+    Column("reason", String(20), primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+)
+
+reply_tallies = Table(
+    "reply_tallies",  # replies made in an hour and accepted by a carrier
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),  # of what they waited
+    Column("replies", BigInteger, nullable=False),
+    Column("segments", BigInteger, nullable=False),
+    Column("waited", Float, nullable=False),  # seconds, all together
+)

@@ -1,0 +1,175 @@
+"""Messages, replies and attempts to send them."""
+
+from enum import IntEnum, StrEnum
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    literal_column,
+)
+
+from smsgw.storage.tables.types import Id, Instant, one_of
+from smsgw.storage.tables.types import service as service
+
+
+class MessageState(StrEnum):
+    RECEIVED = "received"  # the ledger was away; the answer is still owed
+    ANSWERED = "answered"  # its one outcome is final, a reply row included where there is one
+    FAILED = "failed"  # a bug of ours took the answer that was owed; the log has it
+
+
+class ReplyState(StrEnum):
+    """Where a reply is. A carrier's report only ever moves it to a higher rank (outbox.RANK)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"  # a POST left and nobody knows whether it arrived
+    EXPIRED = "expired"  # it could not leave while it was of use: lost
+    SENT = "sent"
+    REFUSED = "refused"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+
+
+UNBOUND = "unbound"  # the code of a reply that was refused since its binding ended
+
+UNREADABLE = "unreadable"  # … since what it holds cannot be opened
+
+NO_PHONE = "no phone"  # … since its recipient is no E.164 number
+
+WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
+
+
+class Priority(IntEnum):
+    """What leaves a lane first."""
+
+    ASKED = 0
+    LATE = 1  # the answer that the ledger owed
+    SCHEDULED = 2
+
+
+class Settled(StrEnum):
+    """How an attempt that ended unknown came to its end."""
+
+    REPORT = "report"  # the carrier told what became of it
+    FOUND = "found"  # asked, the carrier knew it
+    ABSENT = "absent"  # asked, the carrier did not: it was sent again
+    RESENT = "resent"  # by policy, or an operator's word: it may have gone out twice
+    CLOSED = "closed"  # by an operator's word
+
+
+class AttemptEnd(StrEnum):
+    """How the POST ended; written once."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    RETRY = "retry"  # surely not sent; the reply waits for another attempt
+    UNKNOWN = "unknown"
+
+
+messages = Table(
+    "messages",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("carrier", String(20), nullable=False),
+    Column("carrier_ref", String(64), nullable=False),
+    Column("lane", String(64), nullable=False),
+    Column("phone_id", Id, ForeignKey("phones.id")),  # none where no phone sent it
+    Column("text", LargeBinary),  # none once its time is over
+    Column("text_hash", LargeBinary(32)),
+    Column("received_at", Instant, nullable=False),
+    Column("keyword", String(20)),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", String(20)),
+    Column("configuration", Integer),  # the version that read it; none before there were versions
+    Column("state", String(20), nullable=False),
+    Column("due_at", Instant),  # when its answer is tried again, where a look-up of its own failed
+    UniqueConstraint("carrier", "carrier_ref"),
+    Index("ix_messages_phone_id", "phone_id", "id"),
+    Index("ix_messages_received_at", "received_at", "id"),
+    Index("ix_messages_carrier", "carrier", "id"),
+    Index("ix_messages_keyword", "keyword", "id"),
+    Index("ix_messages_outcome", "outcome", "id"),
+    Index("ix_messages_state", "state", "id"),
+    one_of("state", MessageState),
+)
+
+replies = Table(
+    "replies",  # the outbox
+    service,
+    Column("id", Id, primary_key=True),
+    Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
+    Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
+    Column("binding_id", Id, ForeignKey("bindings.id")),  # what it discloses hangs on it
+    Column("carrier", String(20), nullable=False),
+    Column("lane", String(64), nullable=False),
+    Column("text", LargeBinary),  # none once its time is over
+    Column("wording", String(60)),  # what it was made of
+    Column("encoding", String(10), nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),  # after that it is of no use to anybody
+    Column("due_at", Instant),  # queued: to be sent; unknown: to be settled; none: not by itself
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("carrier_ref", String(64)),
+    Column("code", String(20)),  # the carrier's, of the last attempt or report
+    Column("waited", Float),  # seconds from the receipt (outbox.SINCE) to the carrier's acceptance
+    Index("ix_replies_message_id", "message_id"),
+    Index("ix_replies_phone_id", "phone_id", "id"),
+    one_of("state", ReplyState),
+)
+
+# Of millions of rows those that wait are few; a condition has to be spelled like these to use them.
+QUEUED = replies.c.state == literal_column("'queued'")
+
+UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
+
+Index(
+    "ix_replies_queue",
+    *(replies.c.carrier, replies.c.lane, replies.c.priority, replies.c.id),
+    sqlite_where=QUEUED,
+    postgresql_where=QUEUED,
+)
+
+Index(
+    "ix_replies_unfinished",
+    *(replies.c.state, replies.c.due_at),
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
+)
+
+attempts = Table(
+    "attempts",
+    service,
+    Column("id", Id, primary_key=True),
+    Column("reply_id", Id, ForeignKey("replies.id"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("ending", String(20)),
+    Column("carrier_ref", String(64)),
+    Column("code", String(20)),
+    Column("settled", String(20)),
+    Index("ix_attempts_reply_id", "reply_id"),
+    one_of("ending", AttemptEnd),
+    one_of("settled", Settled),
+)
+
+OPEN = attempts.c.ending.is_(None)
+
+Index("ix_attempts_open", attempts.c.started_at, sqlite_where=OPEN, postgresql_where=OPEN)
+
+# What is to be destroyed next; old rows are without a text, and not in here.
+for _at in (messages.c.received_at, replies.c.made_at):
+    _held = _at.table.c.text.is_not(None)
+    Index(f"ix_{_at.table.name}_texts", _at, sqlite_where=_held, postgresql_where=_held)
