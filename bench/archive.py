@@ -16,10 +16,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, text
 
-from smsgw import migrate, replies, runtime, settings
+from smsgw import runtime, settings
 from smsgw.app import create_app
-from smsgw.ledger.load import load, reference_folder
+from smsgw.configuration import wording
+from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
@@ -82,8 +84,8 @@ def main() -> None:
 
 
 def measure(rt: Runtime) -> float:
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     started = time.perf_counter()
     fill(rt)
@@ -188,7 +190,7 @@ def pages(
     yield "a message", lambda: get(log + anywhere())
     yield (
         "a reference",
-        lambda: get(f"{log}reference", reference=replies.reference(int(anywhere()))),
+        lambda: get(f"{log}reference", reference=wording.reference(int(anywhere()))),
     )
     talk = f"{log}phones/"
     yield "a conversation", lambda: get(talk + str(chance.randrange(2, MESSAGES // A_PHONE)))

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import log
 from random import Random
 
-from smsgw.guesses import DECOY_PHONES, DECOYS_OF_A_PHONE
+from smsgw.registry.lockout import DECOY_PHONES, DECOYS_OF_A_PHONE
 
 SEED = 20251031
 DENSITIES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)

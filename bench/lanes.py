@@ -15,10 +15,12 @@ from pathlib import Path
 import structlog
 from sqlalchemy import func, insert, select
 
-from smsgw import jobs, migrate, responder, runtime, settings
-from smsgw.carriers.base import IncomingSms
-from smsgw.ledger.load import load, reference_folder
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
 from tests.servers import Postgres, Queue, postgres_programs
 
@@ -78,8 +80,8 @@ def main() -> None:
             "SMSGW_LANE_RATES": f"{SLOW}=1",
         }
         rt = runtime.build(settings.load(environ))
-        migrate.upgrade(rt.service, "service")
-        migrate.upgrade(rt.ledger.engine, "ledger")
+        migrations.upgrade(rt.service, "service")
+        migrations.upgrade(rt.ledger.engine, "ledger")
         load(rt.ledger.engine, reference_folder())
         command = [Path(sys.executable).parent / "smsgw", "worker"]
         workers = [

@@ -10,9 +10,10 @@ import sys
 import time
 from datetime import date
 
-from smsgw import migrate, runtime
+from smsgw import runtime
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.make import FIRST_NKP, make
+from smsgw.ledger.synthetic import FIRST_NKP, make
+from smsgw.storage import migrations
 from tests.servers import Postgres, postgres_programs
 
 LARGE = int(os.environ.get("PARTICIPANTS", "200000"))
@@ -45,7 +46,7 @@ def main() -> None:
     server = Postgres(programs)
     try:
         engine = runtime.engine(server.url)
-        migrate.upgrade(engine, "ledger")
+        migrations.upgrade(engine, "ledger")
         cost, held = {}, {}
         for count in (SMALL, LARGE):
             started = time.perf_counter()

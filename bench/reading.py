@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grammar import MAX_CHARACTERS
-from smsgw import keywords
+from smsgw.configuration import compiler
 from smsgw.transcripts import reader
 
 HOSTILE = {
@@ -59,7 +59,7 @@ def messages() -> list[str]:
 
 
 def main() -> None:
-    parse = keywords.shipped().grammar.parse
+    parse = compiler.shipped().grammar.parse
     texts = messages()
     rate = len(texts) / seconds(lambda: [parse(text) for text in texts])
     print(f"{len(texts)} messages of the transcripts: {rate:,.0f} a second on one core")

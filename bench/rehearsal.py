@@ -14,16 +14,20 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from smsgw import document, migrate, registry, rehearsal, runtime, settings
-from smsgw.ledger.make import FIRST_NKP, make
+from smsgw import runtime, settings
+from smsgw.backoffice import backtest
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.backtest import Asked, Found
+from smsgw.configuration import document
+from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
-from smsgw.rehearsal import Asked, Found
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.operators import TaskKind, TaskState
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.tasks import Task
 from smsgw.transcripts import reader
 from tests.servers import Postgres, postgres_programs
 
@@ -50,14 +54,14 @@ def main() -> None:
 
 def measure(name: str, environ: dict[str, str]) -> None:
     rt = runtime.build(settings.load(environ))
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     make(rt.ledger.engine, PHONES)
     fill(rt)
     for what, draft in (("aliases", aliases()), ("aliases and wordings", wordings())):
         started = last = time.perf_counter()
         longest, found = 0.0, {}
-        for step in rehearsal.run(rt, asked(rt, draft)):
+        for step in backtest.run(rt, asked(rt, draft)):
             now = time.perf_counter()
             longest, last, found = max(longest, now - last), now, step.found
         rate = MESSAGES / (time.perf_counter() - started)
@@ -89,9 +93,9 @@ def fill(rt: Runtime) -> None:
             ],
         )
         for each in range(0, PHONES, 2):
-            known = registry.read(tx, number(each))
+            known = phone_state.read(tx, number(each))
             nkp, on_file = str(FIRST_NKP + each), f"{FICTITIOUS}{each:09}"
-            registry.bind(tx, known, nkp, consent="in a measurement", on_file=on_file)
+            phone_state.bind(tx, known, nkp, consent="in a measurement", on_file=on_file)
         rows = (
             {
                 "carrier": "simulator",

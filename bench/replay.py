@@ -9,8 +9,9 @@ import sys
 import time
 from datetime import timedelta
 
-from smsgw import logs, outbox, responder, sending
-from smsgw.carriers.base import IncomingSms
+from smsgw import logs, responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging import dispatch, outbox
 from smsgw.runtime import Runtime
 from smsgw.transcripts import reader, runner, world
 
@@ -43,7 +44,7 @@ def send(rt: Runtime) -> None:
     """In this thread: a database in memory is no other thread's."""
     with rt.writing() as tx:
         claims = outbox.claim(tx, runner.CARRIER, runner.LANE, 10)
-    sent = [sending.sent(rt, runner.CARRIER, claim) for claim in claims]
+    sent = [dispatch.sent(rt, runner.CARRIER, claim) for claim in claims]
     with rt.writing() as tx:
         outbox.record(tx, sent)
 

@@ -16,10 +16,12 @@ from typing import Any
 
 import structlog
 
-from smsgw import jobs, migrate, responder, runtime, settings
-from smsgw.carriers.base import IncomingSms
-from smsgw.ledger.load import load, reference_folder
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages, replies
 from tests.servers import Postgres, postgres_programs
 from tests.year import DAYS, days, numbers_held, oldest_text, rows_held
@@ -89,8 +91,8 @@ def measure(environ: dict[str, str]) -> None:
     passed, state, took = processes.Value("d", 0), processes.Value("i", IDLE), processes.Queue()
     clock = Clock(passed)
     rt = runtime.build(settings.load(environ), now=clock)
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     asking = processes.Process(target=ask, args=(environ, passed, state, took))
     asking.start()

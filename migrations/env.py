@@ -1,9 +1,9 @@
-"""Runs a history over the connection that smsgw.migrate hands in."""
+"""Runs a history over the connection that smsgw.storage.migrations hands in."""
 
 from alembic import context
 from sqlalchemy import text
 
-from smsgw.migrate import LOCKED_FOR
+from smsgw.storage.migrations import LOCKED_FOR
 
 CONNECTION = context.config.attributes["connection"]
 LOCK = 7_267_493  # any number, the same for every migrator

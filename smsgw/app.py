@@ -5,7 +5,8 @@ from contextlib import suppress
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import logs, settings, starting
+from smsgw import logs, settings
+from smsgw.operations import startup
 from smsgw.runtime import Runtime
 from smsgw.web import console, doors, health, webhooks
 
@@ -14,7 +15,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
     """For `rt`, or for what the environment describes. Raises SettingsError, NotReady."""
     if rt is None:
         logs.set_up()
-        rt = starting.opened(settings.load())
+        rt = startup.opened(settings.load())
         with suppress(SQLAlchemyError):
             rt.clock_check.compare()
     app = Flask("smsgw", static_folder=None)

@@ -38,30 +38,20 @@ from handlers.question import (
     WrongIdentity,
     WrongNkp,
 )
-from smsgw import (
-    audit,
-    cases,
-    deciding,
-    gsm7,
-    inbox,
-    limits,
-    logs,
-    outbox,
-    pages,
-    phone,
-    registry,
-    telling,
-)
-from smsgw.audit import Act
-from smsgw.carriers.base import IncomingSms
-from smsgw.crypto import Unreadable
-from smsgw.inbox import Owed, Repeated, Verdict
-from smsgw.keywords import Configuration
-from smsgw.limits import Budget, Gate
-from smsgw.registry import Known, Named
+from smsgw import gsm7, logs, phone
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration.compiler import Configuration
+from smsgw.messaging import composer, decision, inbox, outbox, rate_limits
+from smsgw.messaging.composer import Outgoing, Told
+from smsgw.messaging.inbox import Owed, Repeated, Verdict
+from smsgw.messaging.rate_limits import Budget, Gate
+from smsgw.registry import cases, phone_state, reply_pages
+from smsgw.registry.phone_state import Known, Named
 from smsgw.runtime import Outrun, Runtime, Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import Priority, ReplyState
-from smsgw.telling import Outgoing, Told
 
 log = logs.get(__name__)
 
@@ -202,7 +192,7 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
     else:
         decision = _within_limits(heard, _decide(rt, heard, known))
     # Before the write: no lock waits for the ledger.
-    call_centre = telling.call_centre(rt.ledger.contact("call_centre"))
+    call_centre = composer.call_centre(rt.ledger.contact("call_centre"))
     with rt.writing() as tx:
         told = Told(rt, tx, heard.configuration, call_centre, heard.actor)
         return _store(told, heard, known, decision)
@@ -225,13 +215,13 @@ def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
         return FOLLOWED[heard.sms.opted]
     what = (heard.configuration, heard.said, heard.sms.text, known.caller)
     try:
-        decided = deciding.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
+        decided = decision.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
     except LedgerDown as error:
         if heard.owed is not None and isinstance(error, LookUpFailed):
             raise StillOwed(was_asked=not isinstance(error, LookUpWaits)) from None
         if heard.owed is not None:
             raise NotStored from None
-        waits = Verdict(deciding.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
+        waits = Verdict(decision.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
     reply = decided.reply
     if reply is None:
@@ -268,11 +258,11 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
 def _read(tx: Transaction, number: str, heard: Heard) -> Known:
     """With what a code or a case's number opens, also where YA says that it was meant."""
     received_at = heard.owed.received_at if heard.owed else None
-    known = registry.read(tx, number, named=_named(heard.said), received_at=received_at)
+    known = phone_state.read(tx, number, named=_named(heard.said), received_at=received_at)
     meant = context.meant(heard.said, known.caller)
-    if meant is None or _named(meant) == registry.NOTHING_NAMED:
+    if meant is None or _named(meant) == phone_state.NOTHING_NAMED:
         return known
-    return registry.read(tx, number, named=_named(meant), received_at=received_at)
+    return phone_state.read(tx, number, named=_named(meant), received_at=received_at)
 
 
 def _named(said: Command | Misread) -> Named:
@@ -296,7 +286,7 @@ FOLLOWED = {
 def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) -> Answer:
     tx, decision = told.tx, _unless_many_lapse(told, decision)
     if known is not None:
-        known = registry.advance(tx, known)
+        known = phone_state.advance(tx, known)
     message_id = _keep(tx, heard, known, decision.verdict)
     answer = Answer(message_id, decision.verdict)
     if known is None:
@@ -310,19 +300,19 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     if told.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
-        registry.apply(tx, known, decision.changes, message_id)
+        phone_state.apply(tx, known, decision.changes, message_id)
         _opened(told, known, decision.changes)
         return answer
     reply = _numbered(told, known, decision.reply) if decision.reply else None
-    text = telling.worded(told, reply.wording, reply.values) if reply else ""
-    notices = registry.apply(tx, known, decision.changes, message_id, text)
+    text = composer.worded(told, reply.wording, reply.values) if reply else ""
+    notices = phone_state.apply(tx, known, decision.changes, message_id, text)
     if reply is None:
-        registry.remember(tx, known, message_id)
+        phone_state.remember(tx, known, message_id)
         return answer
     if reply.pages:
-        texts = [telling.worded(told, page.wording, page.values) for page in reply.pages]
-        pages.keep(tx, known.phone_id, known.caller.phone, texts)
-    binding_id = registry.binding_id(tx, known, reply.about)
+        texts = [composer.worded(told, page.wording, page.values) for page in reply.pages]
+        reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
+    binding_id = phone_state.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
         message_id=message_id,
         phone_id=known.phone_id,
@@ -337,10 +327,10 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     )
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
-    registry.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(telling.notify(told, each) for each in notices)
+    phone_state.remember(tx, known, message_id, None if is_again else reply_id)
+    also = tuple(composer.notify(told, each) for each in notices)
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
-        telling.disclosed(told, known.phone_id, nkp, reply.wording)
+        composer.disclosed(told, known.phone_id, nkp, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
 
@@ -351,7 +341,7 @@ def _unless_many_lapse(told: Told, decision: Decision) -> Decision:
     changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
     if len(changes) == len(decision.changes):
         return decision
-    if registry.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
+    if phone_state.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
         return decision
     if decision.reply is None:
         return replace(decision, changes=changes)
@@ -421,7 +411,7 @@ def _gate(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
     words, shape = normal, re.sub(r"[0-9]", "0", normal)
     now, number = rt.now(), phone.e164(sms.sender)
     code = phone.calling_code(number) if number else ""
-    candidate = limits.Candidate(
+    candidate = rate_limits.Candidate(
         message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
         phone=_short_hash(rt, number or sms.sender),
         code=code,

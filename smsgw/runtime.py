@@ -21,17 +21,18 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import carriers, embedded, failed_checks, gsm7, keys, logs, macs, overdue, phone
-from smsgw.carriers.base import Carrier
-from smsgw.clocks import ClockCheck, machine_now
-from smsgw.crypto import Part, Unreadable, Vault, Wrapper
-from smsgw.failed_checks import FailedCheck
-from smsgw.keywords import Configuration, Published
+from smsgw import carriers, gsm7, logs, phone
+from smsgw.carriers.carrier import Carrier
+from smsgw.configuration.compiler import Configuration, Published
 from smsgw.ledger import SqlLedger
 from smsgw.ledger.faults import Failures
-from smsgw.limits import Counters
-from smsgw.macs import Proof
+from smsgw.messaging.rate_limits import Counters
 from smsgw.settings import OURS_IN_ADDRESS, SHORTEST_SECRET, Settings, SettingsError
+from smsgw.storage import deadlines, failed_checks, keys, local_redis, row_macs
+from smsgw.storage.clock_check import ClockCheck, machine_now
+from smsgw.storage.crypto import Part, Unreadable, Vault, Wrapper
+from smsgw.storage.failed_checks import FailedCheck
+from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables.operators import configurations
 from smsgw.storage.tables.security import Ciphertext
 
@@ -85,7 +86,7 @@ class Transaction:
 
     def note_failure(self, table: str, row: object, why: str, **more: str) -> None:
         """Of a row that fails its check; kept when the transaction is over."""
-        name = macs.shown(row)
+        name = row_macs.shown(row)
         log.error("a row failed its check", table=table, row=name, why=why, **more)
         self.failed.append(FailedCheck(table, name, why))
 
@@ -172,7 +173,7 @@ class Runtime:
 
 
 def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runtime:
-    queue = settings.redis_url or embedded.url(settings.home)
+    queue = settings.redis_url or local_redis.url(settings.home)
     redis = hints(queue) if queue else None
     service = engine(settings.service_url, SERVICE_LIMIT, lock_limit=LOCK_LIMIT)
     wrapper = keeper(settings)
@@ -216,7 +217,7 @@ def _published_since(
     except SQLAlchemyError:
         return None
     for row in found:
-        if macs.CONFIGURATION.holds(vault, row.mac, row._mapping):
+        if row_macs.CONFIGURATION.holds(vault, row.mac, row._mapping):
             return row.version, row.text
         log.error("a row failed its check", table="configurations", row=row.version, why="not ours")
         _keep(service, [FailedCheck("configurations", str(row.version), "not ours")], now())
@@ -258,7 +259,7 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
         made = create_engine(address, hide_parameters=True, **options)
         event.listen(made, "handle_error", _name_pooler)
         if limit is not None:
-            overdue.watch(made, limit + CANCEL_TAKES)
+            deadlines.watch(made, limit + CANCEL_TAKES)
         return made
     waits = limit or SQLITE_LIMIT
     made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
@@ -375,7 +376,7 @@ def _begin_sqlite(limit: float, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     limit = options.get("waits_for_writer", limit)
-    milliseconds = max(0, round(min(limit, overdue.left(limit)) * 1000))
+    milliseconds = max(0, round(min(limit, deadlines.left(limit)) * 1000))
     driver = connection.connection.cursor()
     driver.execute(f"PRAGMA busy_timeout={milliseconds}")
     driver.close()

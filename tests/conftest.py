@@ -13,9 +13,11 @@ import structlog
 from redis import Redis
 from sqlalchemy import Connection
 
-from smsgw import migrate, registry, runtime, settings
-from smsgw.ledger.load import load, reference_folder
+from smsgw import runtime, settings
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
@@ -187,12 +189,12 @@ def _fill(url: str) -> None:
     """Migrated, with the reference ledger, P1's phone bound; nothing in the audit."""
     environ = {"DATABASE_URL": url, "SMSGW_SECRET_KEY": KEY}
     made = runtime.build(settings.load(environ), now=Clock())
-    migrate.upgrade(made.service, "service")
-    migrate.upgrade(made.ledger.engine, "ledger")
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
     load(made.ledger.engine, reference_folder())
     with made.writing() as tx:
-        known = registry.advance(tx, registry.read(tx, P1))
-        registry.bind(tx, known, P1_NKP, consent="in a test")
+        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        phone_state.bind(tx, known, P1_NKP, consent="in a test")
         tx.connection.execute(audit.delete())
     made.close()
 

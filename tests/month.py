@@ -9,11 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from smsgw import responder, sending
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging import dispatch
+from smsgw.messaging.hourly_counts import Tallies
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import tallies
-from smsgw.tallies import Tallies
 from smsgw.transcripts import reader
 from smsgw.transcripts.world import Clock
 
@@ -40,7 +41,7 @@ def speak(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
         )
         responder.respond(then, sms)
         clock.now += timedelta(milliseconds=chance.randint(150, 1500))
-        sending.drain(then, "simulator", LANE)
+        dispatch.drain(then, "simulator", LANE)
     with rt.writing() as tx:  # a clock that runs has counted hours before they were spoken in
         tx.connection.execute(delete(tallies))
     clock.now = rt.now()

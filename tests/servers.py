@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from smsgw import embedded
+from smsgw.storage import local_redis
 
 LIBC = ctypes.CDLL(None)
 INITDB = ("-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
@@ -124,18 +124,18 @@ class Queue:
     """The same program with the same options as `smsgw run` starts."""
 
     def __init__(self) -> None:
-        self.socket = embedded.new_socket()
+        self.socket = local_redis.new_socket()
         self.url = f"unix://{self.socket}"
         self.start()
 
     def start(self) -> None:
-        command = embedded.command(embedded.program(), self.socket, self.socket.parent)
+        command = local_redis.command(local_redis.program(), self.socket, self.socket.parent)
         self._process = subprocess.Popen(
             [*command, "--databases", "64"],
             preexec_fn=die_with_parent(signal.SIGTERM),
             stdout=subprocess.DEVNULL,
         )
-        assert embedded.wait_until_ready(self.url)
+        assert local_redis.wait_until_ready(self.url)
 
     def kill(self) -> None:
         self._process.kill()

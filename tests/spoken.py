@@ -22,14 +22,16 @@ from sqlalchemy import text, update
 
 from handlers import HANDLERS
 from handlers.question import Outcome
-from smsgw import jobs, logs, metrics, migrate, responder, runtime, settings
+from smsgw import logs, responder, runtime, settings
 from smsgw.app import create_app
-from smsgw.carriers.base import IncomingSms, OutgoingSms
+from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
-from smsgw.ledger.load import load, reference_folder
-from smsgw.limits import Counters
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.messaging.rate_limits import Counters
+from smsgw.operations import jobs, metrics
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.phones import bindings
 from smsgw.storage.tables.security import Ciphertext, data_keys
@@ -117,8 +119,8 @@ def _runtime(home: Path, redis_url: str) -> Runtime:
         "SMSGW_DAILY_SEGMENTS": "100000",
     }
     rt = runtime.build(settings.load(environ), now=clock)
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     return rt
 

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from handlers import HANDLERS
-from smsgw import keywords, migrate, settings
+from smsgw import settings
+from smsgw.configuration import compiler
+from smsgw.storage import migrations
 from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +38,7 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_every_keyword_has_a_conversation() -> None:
-    assert set(keywords.shipped().usage) == set(HANDLERS)
+    assert set(compiler.shipped().usage) == set(HANDLERS)
     documents = collection.read(collection.files([ROOT / "tests" / "transcripts"]))
     shown = {
         step.expect.keyword
@@ -61,5 +63,5 @@ def test_every_threat_names_a_test_that_there_is() -> None:
 
 
 def test_each_history_has_one_head() -> None:
-    assert migrate.head("service")
-    assert migrate.head("ledger")
+    assert migrations.head("service")
+    assert migrations.head("ledger")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from smsgw import migrate, registry, runtime, settings
-from smsgw.ledger.load import load, reference_folder
+from smsgw import runtime, settings
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, Clock
 from tests.servers import Postgres, postgres_programs
@@ -19,19 +21,19 @@ from tests.smsgw.test_jobs import receive
 
 
 def fill(rt: Runtime, clock: Clock) -> None:
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     with rt.writing() as tx:
-        known = registry.advance(tx, registry.read(tx, P1))
-        registry.bind(tx, known, P1_NKP, consent="in a test")
+        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        phone_state.bind(tx, known, P1_NKP, consent="in a test")
     receive(rt, clock, 2)
 
 
 def held(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
     with rt.reading() as tx:
         states = tx.connection.execute(select(replies.c.state)).scalars()
-        return registry.read(tx, P1).caller.nkps, list(states)
+        return phone_state.read(tx, P1).caller.nkps, list(states)
 
 
 def made(environ: dict[str, str], clock: Clock) -> Runtime:

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from smsgw import operators
-from smsgw.operators import Operator
+from smsgw.backoffice import accounts
+from smsgw.backoffice.accounts import Operator
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 
@@ -100,7 +100,7 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     visitor = Visitor(app)
     with rt.writing() as tx:
         made = added(tx, role, name or str(role))
-        once = operators.invite(tx, made.id, "shell:tests")
+        once = accounts.invite(tx, made.id, "shell:tests")
     response = visitor.log_in_once(f"/console/login/once#{once}")
     assert response.status_code == 200, response.text
     return visitor
@@ -144,9 +144,9 @@ def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
             walk.look(answer.text)
 
 
-def added(tx: operators.Transaction, role: Role, name: str) -> Operator:
-    made = operators.add(tx, name, role, None, "shell:test")
-    operators.speak(tx, made.id, "en")
+def added(tx: accounts.Transaction, role: Role, name: str) -> Operator:
+    made = accounts.add(tx, name, role, None, "shell:test")
+    accounts.speak(tx, made.id, "en")
     return made
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from smsgw.retention import Retention
+from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime, Transaction
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones

@@ -1,6 +1,6 @@
 """The carriers, one file each."""
 
-from smsgw.carriers.base import Carrier
+from smsgw.carriers.carrier import Carrier
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.carriers.twilio import Twilio

@@ -19,7 +19,7 @@ import requests
 
 from smsgw import gsm7, phone
 from smsgw.carriers import http
-from smsgw.carriers.base import (
+from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     Forged,

@@ -1,6 +1,6 @@
 """A carrier that takes every SMS at once: what `smsgw say`, transcripts and tests speak through."""
 
-from smsgw.carriers.base import Forged, IncomingSms, OutgoingSms, Report, WebhookRequest
+from smsgw.carriers.carrier import Forged, IncomingSms, OutgoingSms, Report, WebhookRequest
 
 
 class Simulator:

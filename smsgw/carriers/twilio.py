@@ -25,7 +25,7 @@ from twilio.rest import Client
 
 from smsgw import phone
 from smsgw.carriers import http
-from smsgw.carriers.base import (
+from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     Forged,

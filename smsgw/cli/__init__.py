@@ -7,8 +7,8 @@ from importlib import import_module
 import click
 
 from smsgw import logs
-from smsgw.crypto import Unreadable
 from smsgw.settings import SettingsError
+from smsgw.storage.crypto import Unreadable
 
 FILES = {
     "run": "run",

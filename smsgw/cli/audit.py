@@ -4,10 +4,11 @@ from itertools import islice
 
 import click
 
-from smsgw import audit as records
-from smsgw import integrity, runtime
-from smsgw.audit import Head, NoHead
+from smsgw import runtime
 from smsgw.cli.installation import opened
+from smsgw.operations import integrity
+from smsgw.storage import audit as records
+from smsgw.storage.audit import Head, NoHead
 
 
 @click.group()

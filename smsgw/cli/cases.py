@@ -3,10 +3,12 @@
 import click
 
 from handlers.question import CaseKind
-from smsgw import audit, phone, retention
-from smsgw import cases as waiting
-from smsgw.audit import Act
+from smsgw import phone
 from smsgw.cli.installation import opened
+from smsgw.operations import retention
+from smsgw.registry import cases as waiting
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
 
 

@@ -8,12 +8,15 @@ import click
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import clocks, jobs, migrate, registry, runtime
+from smsgw import runtime
 from smsgw import settings as environment
-from smsgw.carriers.base import Ending, SendError
+from smsgw.carriers.carrier import Ending, SendError
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
+from smsgw.operations import jobs
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import clock_check, migrations
 
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
 POOLED = "behind PgBouncer, add pgbouncer=1 to the address"
@@ -42,10 +45,10 @@ def _ledger(rt: Runtime) -> str | None:
     return fault or _contacts(rt)
 
 
-def _schema(rt: Runtime, which: migrate.Which, remedy: str) -> str | None:
+def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
     engine = rt.service if which == "service" else rt.ledger.engine
     try:
-        return migrate.fault(engine, which, remedy)
+        return migrations.fault(engine, which, remedy)
     except SQLAlchemyError as error:
         told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
         what = POOLED if POOLER_REFUSES in told else "check its address, its rights, its file"
@@ -63,7 +66,7 @@ def _contacts(rt: Runtime) -> str | None:
 
 def _keys(rt: Runtime) -> str | None:
     try:
-        registry.check_key(rt)
+        phone_state.check_key(rt)
     except environment.SettingsError as error:
         return str(error)
     return None
@@ -74,7 +77,7 @@ def _clock(rt: Runtime) -> str | None:
         skew = rt.clock_check.compare()
     except SQLAlchemyError:
         return "there is no database to compare it with"
-    if abs(skew) <= clocks.APART:
+    if abs(skew) <= clock_check.APART:
         return None
     way = "ahead of" if skew > timedelta() else "behind"
     by = timedelta(seconds=round(abs(skew).total_seconds()))

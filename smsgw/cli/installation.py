@@ -2,17 +2,19 @@
 
 import click
 
-from smsgw import overdue, settings, starting
+from smsgw import settings
+from smsgw.operations import startup
+from smsgw.operations.startup import NotReady
 from smsgw.runtime import Runtime
-from smsgw.starting import NotReady
+from smsgw.storage import deadlines
 
 PATIENCE = 600.0  # seconds for a statement, where no carrier waits for its end
 
 
 def opened(patience: float = PATIENCE) -> Runtime:
     """One that is there already. Raises SettingsError where its key is another."""
-    click.get_current_context().with_resource(overdue.patient(patience))
+    click.get_current_context().with_resource(deadlines.patient(patience))
     try:
-        return starting.opened(settings.load())
+        return startup.opened(settings.load())
     except NotReady as error:
         raise click.ClickException(str(error)) from None

@@ -2,9 +2,10 @@
 
 import click
 
-from smsgw import audit, rotation
 from smsgw.cli.installation import opened
-from smsgw.rotation import NotRotated
+from smsgw.operations import key_rotation
+from smsgw.operations.key_rotation import NotRotated
+from smsgw.storage import audit
 
 
 @click.group()
@@ -19,7 +20,7 @@ def rotate() -> None:
     opens nothing any more."""
     rt = opened()
     try:
-        count = rotation.rotate(rt, audit.operator(), click.echo)
+        count = key_rotation.rotate(rt, audit.operator(), click.echo)
     except NotRotated as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{count} values were sealed anew; key {rt.vault.active} seals")

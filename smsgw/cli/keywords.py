@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from smsgw import audit, document, lint, publishing, settings
+from smsgw import settings
 from smsgw.cli.installation import opened
-from smsgw.document import KeywordsError
-from smsgw.publishing import NotPublished
+from smsgw.configuration import document, lint, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import NotPublished
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -61,27 +63,27 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
         _confirm(rt, text)
     try:
         with rt.writing() as tx:
-            held = publishing.draft(tx)
+            held = versions.draft(tx)
             if held is not None:
                 who = ", ".join(held.authors)
                 raise NotPublished(f"there is a draft by {who}; publish or discard that first")
-            publishing.save(tx, text, 0, actor, file.name)
-            made = publishing.draft(tx)
+            versions.save(tx, text, 0, actor, file.name)
+            made = versions.draft(tx)
             if made is None or only_draft or rt.settings.publish_by_two:
                 click.echo("this is the draft now; another person publishes it in the console")
                 return
             why = reason or file.name
-            number = publishing.publish(tx, made.edition, actor, why, by_two=False)
+            number = versions.publish(tx, made.edition, actor, why, by_two=False)
     except (NotPublished, KeywordsError) as error:
         raise click.ClickException(str(error)) from None
-    except publishing.Outdated:
+    except versions.Outdated:
         raise click.ClickException("the draft was changed at this instant; try again") from None
     click.echo(f"version {number} is published")
 
 
 def _confirm(rt: Runtime, text: str) -> None:
     with rt.reading() as tx:
-        doubts = publishing.doubts(tx, text)
+        doubts = versions.doubts(tx, text)
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     if doubts and sys.stdin.isatty():
@@ -93,10 +95,10 @@ def _kept(is_draft: bool) -> str:
     if made.is_embedded and not made.database_file.exists():
         return document.shipped_text()
     with opened().reading() as tx:
-        held = publishing.draft(tx) if is_draft else None
+        held = versions.draft(tx) if is_draft else None
         if is_draft and held is None:
             raise click.ClickException("there is no draft")
-        return held.text if held else publishing.current(tx).text
+        return held.text if held else versions.current(tx).text
 
 
 def _text(file: Path) -> str:

@@ -4,9 +4,10 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import migrate as migrations
-from smsgw import registry, runtime
+from smsgw import runtime
 from smsgw import settings as environment
+from smsgw.registry import phone_state
+from smsgw.storage import migrations as migrations
 
 
 @click.command()
@@ -20,7 +21,7 @@ def migrate(ledger: bool) -> None:
             migrations.upgrade(runtime.engine(settings.service_url), "service")
         if ledger or settings.ledger_url is None:
             migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
-        registry.check_key(rt)
+        phone_state.check_key(rt)
     except CommandError as error:
         raise click.ClickException(
             f"the database cannot be migrated: {error}; start the version that it is for"

@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import click
 
-from smsgw import audit, jobs, logs, registry
+from smsgw import logs
 from smsgw import settings as environment
 from smsgw.cli.installation import opened
 from smsgw.ledger.demo import prepare
-from smsgw.retention import Retention
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.operations import jobs
+from smsgw.operations.retention import Retention
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
-from smsgw.tallies import Tallies
+from smsgw.storage import audit
 
 TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
 CLOCK_PATIENCE = 60.0  # seconds for a statement
@@ -81,7 +84,7 @@ def demo() -> None:
 def _bind_demo_phone(rt: Runtime) -> None:
     """Unless it ever was: who unlinked it, or took its place, meant to."""
     with rt.writing() as tx:
-        known = registry.read(tx, DEMO_PHONE)
+        known = phone_state.read(tx, DEMO_PHONE)
         if known.phone_id == 0:
-            known = registry.advance(tx, known)
-            registry.bind(tx, known, DEMO_NKP, consent="SMSGW_DEMO")
+            known = phone_state.advance(tx, known)
+            phone_state.bind(tx, known, DEMO_NKP, consent="SMSGW_DEMO")

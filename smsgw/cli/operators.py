@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from smsgw import audit
-from smsgw import operators as people
+from smsgw.backoffice import accounts as people
+from smsgw.backoffice.accounts import NotDone
 from smsgw.cli.installation import opened
-from smsgw.operators import NotDone
+from smsgw.storage import audit
 from smsgw.storage.tables.operators import Role
 
 ROLE = click.Choice([str(role) for role in Role])

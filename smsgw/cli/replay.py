@@ -11,8 +11,8 @@ from typing import NoReturn
 import click
 
 from smsgw import logs
-from smsgw.document import KeywordsError
-from smsgw.ledger.load import LoadError, reference_folder
+from smsgw.configuration.document import KeywordsError
+from smsgw.ledger.csv_import import LoadError, reference_folder
 from smsgw.transcripts import collection, report, schema, update
 from smsgw.transcripts.collection import NothingFound, Part, Played
 from smsgw.transcripts.faults import TranscriptError

@@ -15,11 +15,13 @@ import click
 import requests
 
 import smsgw
-from smsgw import audit, embedded, operators, runtime
+from smsgw import runtime
 from smsgw import settings as environment
+from smsgw.backoffice import accounts
+from smsgw.operations.supervisor import Supervisor
 from smsgw.settings import Settings
+from smsgw.storage import audit, local_redis
 from smsgw.storage.tables.operators import Role
-from smsgw.supervisor import Supervisor
 
 DEMO_ADMIN = "demo"
 RELEASE, BEFORE_WEB = "release", ("worker", "clock")
@@ -77,26 +79,26 @@ def _queue_folder(settings: Settings) -> Iterator[Path | None]:
     if settings.redis_url is not None:
         yield None
         return
-    left = embedded.url(settings.home)  # by one that was killed; nobody else runs here
+    left = local_redis.url(settings.home)  # by one that was killed; nobody else runs here
     if left is not None:
-        embedded.remove(Path(left.removeprefix("unix://")))
-    path = embedded.new_socket()
-    embedded.address_file(settings.home).write_text(f"unix://{path}")
+        local_redis.remove(Path(left.removeprefix("unix://")))
+    path = local_redis.new_socket()
+    local_redis.address_file(settings.home).write_text(f"unix://{path}")
     try:
         yield path
     finally:
-        embedded.address_file(settings.home).unlink(missing_ok=True)
-        embedded.remove(path)
+        local_redis.address_file(settings.home).unlink(missing_ok=True)
+        local_redis.remove(path)
 
 
 def _start_queue(supervisor: Supervisor, settings: Settings, path: Path) -> None:
     data = settings.instance / "redis"
     data.mkdir(exist_ok=True)
     try:
-        supervisor.start("queue", embedded.command(embedded.program(), path, data))
-    except embedded.NoServer as error:
+        supervisor.start("queue", local_redis.command(local_redis.program(), path, data))
+    except local_redis.NoServer as error:
         raise click.ClickException(str(error)) from None
-    if not embedded.wait_until_ready(f"unix://{path}"):
+    if not local_redis.wait_until_ready(f"unix://{path}"):
         supervisor.stop()
         raise click.ClickException(f"the queue's server did not start; see {data}/server.log")
 
@@ -162,10 +164,10 @@ def invited(settings: Settings) -> str:
     rt = runtime.build(settings)
     try:
         with rt.writing() as tx:
-            row = operators.named(tx, DEMO_ADMIN)
+            row = accounts.named(tx, DEMO_ADMIN)
             actor = audit.operator()
-            known = row or operators.add(tx, DEMO_ADMIN, Role.ADMIN, None, actor)
-            return operators.invite(tx, known.id, f"operator:{DEMO_ADMIN}")
+            known = row or accounts.add(tx, DEMO_ADMIN, Role.ADMIN, None, actor)
+            return accounts.invite(tx, known.id, f"operator:{DEMO_ADMIN}")
     finally:
         rt.close()
 

@@ -7,11 +7,14 @@ import uuid
 
 import click
 
-from smsgw import audit, gsm7, jobs, logs, outbox, responder, sending
-from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw import gsm7, logs, responder
+from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.cli.installation import opened
+from smsgw.messaging import dispatch, outbox
+from smsgw.operations import jobs
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
 from smsgw.storage.tables.messages import ReplyState
 
 SILENCE = {
@@ -79,7 +82,7 @@ def _send(rt: Runtime, answer: Answer) -> None:
         time.sleep(0.02)
     for carrier, lane in answer.lanes:
         if carrier == "simulator":
-            sending.drain(rt, carrier, lane)
+            dispatch.drain(rt, carrier, lane)
 
 
 def _deliver(rt: Runtime, answer: Answer) -> None:

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import click
 
-from smsgw import audit, phone, unknowns
-from smsgw.audit import Act
+from smsgw import phone
 from smsgw.cli.installation import opened
+from smsgw.messaging import reconciliation
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 
 ID = click.IntRange(1, 2**63 - 1)
 
@@ -21,7 +23,7 @@ def unknown() -> None:
 def show() -> None:
     """Print each: its id, when it was tried (UTC), how often, by which carrier, to whom."""
     with opened().reading() as tx:
-        for each in unknowns.all_open(tx):
+        for each in reconciliation.all_open(tx):
             to = phone.mask(each.sms.recipient)
             click.echo(
                 f"{each.reply_id}  {each.began:%Y-%m-%d %H:%M:%S}  {each.carrier}  {to}"
@@ -58,7 +60,7 @@ def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
 
 def _decide_one(tx: Transaction, reply_id: int, lasts: timedelta | None) -> bool:
     act = Act.CLOSED if lasts is None else Act.RESENT
-    is_decided = unknowns.decide(tx, reply_id, resend_for=lasts)
+    is_decided = reconciliation.decide(tx, reply_id, resend_for=lasts)
     if is_decided:
         audit.note(tx, act, audit.operator(), detail=f"reply {reply_id}")
     return is_decided

@@ -28,7 +28,7 @@ from handlers.ports import (
     YearPaid,
 )
 from smsgw.ledger import faults
-from smsgw.ledger.circuit import Circuit
+from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import Failures, Fault, Kind
 from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
 from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, Unreadable, amount, day, text

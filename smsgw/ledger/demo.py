@@ -8,8 +8,8 @@ from functools import cache
 
 from sqlalchemy import Connection, Engine, select
 
-from smsgw.ledger.columns import FILES, File
-from smsgw.ledger.load import load_into, reference_folder
+from smsgw.ledger.csv_format import FILES, File
+from smsgw.ledger.csv_import import load_into, reference_folder
 from smsgw.storage.tables.ledger import participants
 
 WRITTEN_FOR = date(2025, 10, 1)

@@ -1,10 +1,13 @@
 """What a transcript lets an officer do: registrations, complaints and data requests."""
 
 from handlers.ports import LedgerDown
-from smsgw import audit, cases, officers, registrations, registry, retention
-from smsgw.audit import Act
-from smsgw.officers import Refusal
+from smsgw.backoffice import casework
+from smsgw.backoffice.casework import Refusal
+from smsgw.operations import retention
+from smsgw.registry import cases, phone_state, registrations
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.format import Officer
 
@@ -12,11 +15,11 @@ WHY = "in a transcript"  # an officer's reason
 MAX_WAITING = 1000
 # Why an officer could not do something, as `reason` says it.
 NOT_DONE: dict[type[Exception], str] = {
-    officers.TooLate: "not_waiting",
-    officers.NotInLedger: "not_in_ledger",
-    officers.Frozen: "frozen",
-    officers.NotLooked: "not_looked",
-    officers.SameOfficer: "same_officer",
+    casework.TooLate: "not_waiting",
+    casework.NotInLedger: "not_in_ledger",
+    casework.Frozen: "frozen",
+    casework.NotLooked: "not_looked",
+    casework.SameOfficer: "same_officer",
     retention.NotErased: "not_waiting",
     LedgerDown: "ledger_down",
 }
@@ -45,22 +48,22 @@ def _decide(rt: Runtime, registration_id: int, officer: Officer, actor: str) -> 
     if officer.look is not None:
         _look(rt, registration_id, officer.look, actor)
     elif officer.accept is not None:
-        officers.accept(rt, registration_id, actor, WHY)
+        casework.accept(rt, registration_id, actor, WHY)
     else:
-        officers.refuse(rt, registration_id, actor, WHY, Refusal(officer.because))
+        casework.refuse(rt, registration_id, actor, WHY, Refusal(officer.because))
 
 
 def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:
     with rt.reading() as tx:
         case = cases.open_one(tx, number)
         if case is None:
-            raise officers.TooLate
-        language = registry.language_of(tx, case.phone_id)
-        after = cases.count_answers(tx, case, officers.ANSWERED)
-    fault = officers.typed(rt.configuration, number, text, language).fault
+            raise casework.TooLate
+        language = phone_state.language_of(tx, case.phone_id)
+        after = cases.count_answers(tx, case, casework.ANSWERED)
+    fault = casework.typed(rt.configuration, number, text, language).fault
     if fault is not None:
         raise Unsendable(f"officer: this answer cannot be sent ({fault})")
-    officers.answer(rt, number, text, actor, after=after, closes=True)
+    casework.answer(rt, number, text, actor, after=after, closes=True)
 
 
 def _registration(rt: Runtime, officer: Officer) -> int:
@@ -72,14 +75,14 @@ def _registration(rt: Runtime, officer: Officer) -> int:
             is_theirs = officer.sender in {None, number}
             if given is not None and given.nkp == officer.nkp and is_theirs:
                 return int(row.id)
-    raise officers.TooLate
+    raise casework.TooLate
 
 
 def _look(rt: Runtime, registration_id: int, nkp: str, actor: str) -> None:
     with rt.writing() as tx:
         row = registrations.one(tx, registration_id)
         if row is None:
-            raise officers.TooLate
+            raise casework.TooLate
         audit.note(
             tx,
             Act.LOOKED,

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from smsgw.supervisor import die_with_parent
+from smsgw.operations.supervisor import die_with_parent
 from smsgw.transcripts import reader, runner
 from smsgw.transcripts.faults import Fault, TranscriptError
 from smsgw.transcripts.reader import Defaults, Document

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from smsgw import gsm7
-from smsgw.codes import CODE_LENGTH, CODE_LETTERS
-from smsgw.replies import REFERENCE_ALPHABET, REFERENCE_LENGTH
+from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
+from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.transcripts.format import Also, Answer, Expectation, State
 
 HOLES: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from smsgw.officers import Refusal
+from smsgw.backoffice.casework import Refusal
 from smsgw.transcripts.values import (
     OFFICER_REASONS,
     QUESTIONS,

@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from smsgw import keywords
-from smsgw.document import KeywordsError
-from smsgw.keywords import Configuration
-from smsgw.ledger.load import reference_folder
+from smsgw.configuration import compiler
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import KeywordsError
+from smsgw.ledger.csv_import import reference_folder
 from smsgw.transcripts import checks, explanation
 from smsgw.transcripts.faults import Fault, TranscriptError
 from smsgw.transcripts.format import (
@@ -57,7 +57,7 @@ class Defaults:
     @property
     def configuration(self) -> Configuration:
         """Raises KeywordsError."""
-        return keywords.shipped() if self.keywords is None else _loaded(self.keywords)
+        return compiler.shipped() if self.keywords is None else _loaded(self.keywords)
 
     def check(self) -> None:
         """Raises KeywordsError where the configuration cannot be used."""
@@ -66,7 +66,7 @@ class Defaults:
 
 @lru_cache(maxsize=8)
 def _loaded(text: str) -> Configuration:
-    return keywords.load(text)
+    return compiler.load(text)
 
 
 def read(path: Path, defaults: Defaults | None = None) -> Document:

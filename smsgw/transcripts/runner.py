@@ -13,20 +13,15 @@ from types import MappingProxyType
 
 from sqlalchemy import func, select
 
-from smsgw import (
-    jobs,
-    outbox,
-    phone,
-    responder,
-    runtime,
-    sending,
-)
-from smsgw.carriers.base import Delivery, IncomingSms, Report
-from smsgw.codes import CODE_LENGTH, CODE_LETTERS
-from smsgw.keywords import Configuration, Published
+from smsgw import phone, responder, runtime
+from smsgw.carriers.carrier import Delivery, IncomingSms, Report
+from smsgw.configuration.compiler import Configuration, Published
 from smsgw.ledger import SqlLedger
+from smsgw.messaging import dispatch, outbox
+from smsgw.operations import jobs
+from smsgw.operations.retention import Retention
+from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.responder import Answer
-from smsgw.retention import Retention
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts
 from smsgw.transcripts import casework, comparison, state, world
@@ -207,7 +202,7 @@ class Talk:
             with self._rt.writing() as tx:
                 claims = outbox.claim(tx, CARRIER, LANE, AT_ONCE)
             if claims:
-                sent = [sending.sent(self._rt, CARRIER, each) for each in claims]
+                sent = [dispatch.sent(self._rt, CARRIER, each) for each in claims]
                 with self._rt.writing() as tx:
                     outbox.record(tx, sent)
             is_more = len(claims) == AT_ONCE

@@ -3,9 +3,10 @@
 from sqlalchemy import func, select
 
 from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
-from smsgw import codes, phone, registry
-from smsgw.crypto import Part
+from smsgw import phone
+from smsgw.registry import phone_state, registration_codes
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.crypto import Part
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import phones
@@ -28,7 +29,7 @@ def read(rt: Runtime, sender: str) -> State:
     if number is None:
         return State()
     with rt.reading() as tx:
-        known = registry.read(tx, number)
+        known = phone_state.read(tx, number)
         own = phones.c.id == known.phone_id
         row = tx.connection.execute(select(phones.c.stopped_at).where(own)).first()
         return State(
@@ -44,7 +45,7 @@ def read(rt: Runtime, sender: str) -> State:
 def _open(tx: Transaction, phone_id: int, question: OpenQuestion | None) -> str | None:
     if question is not None:
         return NAMES[type(question)]
-    return "code" if codes.is_awaited(tx, phone_id) else None
+    return "code" if registration_codes.is_awaited(tx, phone_id) else None
 
 
 def _open_cases(tx: Transaction, phone_id: int) -> int:

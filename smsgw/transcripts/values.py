@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from handlers import HANDLERS
 from handlers.question import Outcome
-from smsgw.officers import Refusal
+from smsgw.backoffice.casework import Refusal
 from smsgw.transcripts.source import Unquoted
 
 ECHO, CODE = "=echo", "=code"

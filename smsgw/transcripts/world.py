@@ -16,11 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, update
 
 from handlers.question import Guess
-from smsgw import guesses, migrate, registry, runtime, settings
-from smsgw.keywords import Published
-from smsgw.ledger.load import load
-from smsgw.limits import Counters
+from smsgw import runtime, settings
+from smsgw.configuration.compiler import Published
+from smsgw.ledger.csv_import import load
+from smsgw.messaging.rate_limits import Counters
+from smsgw.registry import lockout, phone_state
 from smsgw.runtime import Runtime, Transaction
+from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.transcripts import checks
@@ -81,9 +83,9 @@ def start(rt: Runtime, transcript: Transcript) -> None:
     on_file = {nkp: _on_file(rt, nkp) for nkp in nkps}
     with rt.writing() as tx:
         for number, bound in transcript.registered.items():
-            known = registry.advance(tx, registry.read(tx, number))
+            known = phone_state.advance(tx, phone_state.read(tx, number))
             for nkp in bound:
-                registry.bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
+                phone_state.bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
         for number, each in transcript.starts.items():
             _start_phone(tx, number, each)
 
@@ -96,14 +98,14 @@ def change_number(rt: Runtime, nkp: str, number: str | None) -> None:
 
 
 def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
-    known = registry.advance(tx, registry.read(tx, number))
+    known = phone_state.advance(tx, phone_state.read(tx, number))
     own = phones.c.id == known.phone_id
     stopped_at = tx.now if begin.stopped else None
     tx.connection.execute(
         update(phones).where(own).values(language=begin.language, stopped_at=stopped_at)
     )
     for each in begin.bindings:
-        registry.bind(tx, known, each.nkp, consent=CONSENT, on_file=each.on_file)
+        phone_state.bind(tx, known, each.nkp, consent=CONSENT, on_file=each.on_file)
         if each.unused is not None:
             then = tx.now - each.unused
             bound = bindings.c.nkp_hash == tx.vault.hash(each.nkp, "nkp")
@@ -112,8 +114,8 @@ def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
                 .where(bound, bindings.c.ended_at.is_(None))
                 .values(bound_at=then, used_at=then)
             )
-    for count in range(guesses.GUESSES_ALLOWED if begin.locked else 0):
-        guesses.add(tx, known.phone_id, Guess(f"before the first step {count}"))
+    for count in range(lockout.GUESSES_ALLOWED if begin.locked else 0):
+        lockout.add(tx, known.phone_id, Guess(f"before the first step {count}"))
 
 
 def _on_file(rt: Runtime, nkp: str) -> str | None:
@@ -135,7 +137,7 @@ def _service_image() -> bytes:
     """A service database that was migrated and has its keys."""
 
     def fill(rt: Runtime) -> Engine:
-        migrate.upgrade(rt.service, "service")
+        migrations.upgrade(rt.service, "service")
         rt.vault.refresh()
         return rt.service
 
@@ -155,7 +157,7 @@ def _ledger_image(folder: Path) -> bytes:
 @lru_cache(maxsize=1)
 def _empty_ledger_image() -> bytes:
     def fill(rt: Runtime) -> Engine:
-        migrate.upgrade(rt.ledger.engine, "ledger")
+        migrations.upgrade(rt.ledger.engine, "ledger")
         return rt.ledger.engine
 
     return _filled(fill)

@@ -18,8 +18,8 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from smsgw import overdue
-from smsgw.overdue import Deadlines
+from smsgw.storage import deadlines
+from smsgw.storage.deadlines import Deadlines
 
 LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends is under 4 kB
 LARGEST_UPLOAD = 1024 * 1024  # of an operator
@@ -121,7 +121,7 @@ class ReadFirst:
             return self._handled(self._console, environ, start_response)
         if path in {"/readyz", "/metrics"}:
             return self._handled(self._watchers, environ, start_response)
-        with overdue.within(ANSWER_WITHIN):
+        with deadlines.within(ANSWER_WITHIN):
             return self._handled(self._carriers, environ, start_response)
 
     def _handled(

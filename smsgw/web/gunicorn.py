@@ -1,8 +1,9 @@
 """How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
 
-from smsgw import logs, settings, starting
+from smsgw import logs, settings
+from smsgw.operations import startup
+from smsgw.operations.startup import NotReady
 from smsgw.settings import SettingsError
-from smsgw.starting import NotReady
 from smsgw.web import doors
 
 _settings = settings.load()
@@ -25,6 +26,6 @@ def on_starting(_: object) -> None:
     """Before there is any process that answers: a sentence and an end, not a traceback each."""
     logs.set_up()
     try:
-        starting.opened(_settings).close()
+        startup.opened(_settings).close()
     except (NotReady, SettingsError) as error:
         raise SystemExit(f"Error: {error}") from None

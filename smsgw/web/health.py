@@ -8,15 +8,17 @@ from redis.exceptions import RedisError
 from sqlalchemy import Select, String, column, false, select, table, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import jobs, logs, metrics, migrate, overdue
-from smsgw.crypto import Unreadable
+from smsgw import logs
+from smsgw.operations import jobs, metrics
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
+from smsgw.storage import deadlines, migrations
+from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 
 VERSION: Select[str] = select(column("version_num", String)).select_from(
-    table(migrate.VERSION_TABLES["service"])
+    table(migrations.VERSION_TABLES["service"])
 )
 WRITE_WITHIN = 1.0  # seconds
 LOCKED_FOR = 900  # milliseconds; shorter, so that the connection is not cut
@@ -56,7 +58,7 @@ def figures() -> Response:
     if not _may_look():
         abort(403)
     try:
-        with overdue.patient(COUNTING_LIMIT):
+        with deadlines.patient(COUNTING_LIMIT):
             return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
     except (SQLAlchemyError, Unreadable):
         abort(503)
@@ -84,7 +86,7 @@ def _has_database(rt: Runtime) -> bool:
     """Whether what a message needs written could be, within a second, in this version's schema,
     which another version may have changed meanwhile. Nothing is written."""
     try:
-        with overdue.within(WRITE_WITHIN), rt.writing() as tx:
+        with deadlines.within(WRITE_WITHIN), rt.writing() as tx:
             if tx.connection.dialect.name == "postgresql":
                 tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCKED_FOR}"))
             at = tx.connection.execute(VERSION).scalar()
@@ -94,9 +96,9 @@ def _has_database(rt: Runtime) -> bool:
         rt.clock_check.is_right()  # the log says so where it is not
     except (SQLAlchemyError, Unreadable):
         return False
-    if at != migrate.head("service"):
-        log.error("the database's schema is another one", at=at, needed=migrate.head("service"))
-    return at == migrate.head("service")
+    if at != migrations.head("service"):
+        log.error("the database's schema is another one", at=at, needed=migrations.head("service"))
+    return at == migrations.head("service")
 
 
 def _queue(rt: Runtime) -> dict[str, bool | None]:

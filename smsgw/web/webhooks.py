@@ -7,10 +7,12 @@ from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from smsgw import jobs, logs, outbox, responder
-from smsgw.carriers.base import Carrier, Forged, Malformed, WebhookRequest
-from smsgw.crypto import Unreadable
+from smsgw import logs, responder
+from smsgw.carriers.carrier import Carrier, Forged, Malformed, WebhookRequest
+from smsgw.messaging import outbox
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
+from smsgw.storage.crypto import Unreadable
 
 NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
 NOT_STORED = "not stored, please try again"

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from smsgw import operators, outbox, responder, runtime, sending, settings
-from smsgw.carriers.base import Delivery, IncomingSms, Report
+from smsgw import responder, runtime, settings
+from smsgw.backoffice import accounts
+from smsgw.carriers.carrier import Delivery, IncomingSms, Report
+from smsgw.messaging import dispatch, outbox
 from smsgw.storage.tables.operators import Role
 from tests.servers import die_with_parent
 from tests.smsgw.test_end_to_end import free_port
@@ -71,7 +73,7 @@ class Demo:
         """What the phone reads, as `smsgw say` does it, in this process."""
         sms = IncomingSms("simulator", uuid4().hex, sender, LANE, text)
         answer = responder.respond(self.rt, sms)
-        sending.drain(self.rt, "simulator", LANE)
+        dispatch.drain(self.rt, "simulator", LANE)
         assert answer is not None
         with self.rt.writing() as tx:
             for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
@@ -82,10 +84,10 @@ class Demo:
         """A one-time login of an operator of that role."""
         name = f"{role} {language}"
         with self.rt.writing() as tx:
-            row = operators.named(tx, name)
-            known = row.id if row else operators.add(tx, name, role, None, "shell:test").id
-            operators.speak(tx, known, language)
-            code = operators.invite(tx, known, "shell:tests")
+            row = accounts.named(tx, name)
+            known = row.id if row else accounts.add(tx, name, role, None, "shell:test").id
+            accounts.speak(tx, known, language)
+            code = accounts.invite(tx, known, "shell:tests")
             return f"{self.address}/console/login/once#{code}"
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from smsgw import operators
+from smsgw.backoffice import accounts
 from smsgw.storage.tables.operators import Role
 from tests.browser.desk import ABSENT, Demo, Desk, desk
 from tests.browser.test_walks import PASSWORD, STRANGERS
@@ -25,11 +25,11 @@ def complaint(demo: Demo) -> str:
 
 def with_password(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
-        if operators.named(tx, name) is None:
-            operators.add(tx, name, Role.ADMIN, operators.hashing(PASSWORD), "shell:test")
-            row = operators.named(tx, name)
+        if accounts.named(tx, name) is None:
+            accounts.add(tx, name, Role.ADMIN, accounts.hashing(PASSWORD), "shell:test")
+            row = accounts.named(tx, name)
             assert row is not None
-            operators.speak(tx, row.id, "en")
+            accounts.speak(tx, row.id, "en")
 
 
 def logged_in(page: "Page", name: str) -> None:
@@ -40,9 +40,9 @@ def logged_in(page: "Page", name: str) -> None:
 
 def end_sessions(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
-        row = operators.named(tx, name)
+        row = accounts.named(tx, name)
         assert row is not None
-        operators.log_out_everywhere(tx, row.id)
+        accounts.log_out_everywhere(tx, row.id)
 
 
 def test_back_to_a_conversation_that_was_read(admin: Desk, demo: Demo) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from smsgw.ledger.make import FIRST_NKP
+from smsgw.ledger.synthetic import FIRST_NKP
 from tests.chaos.carrier import METRICS_TOKEN, SLOW, Carrier
 from tests.chaos.damage import Damage, overwrite
 from tests.chaos.judge import Verdict, is_settled, judge

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from smsgw.ledger.load import reference_folder
+from smsgw.ledger.csv_import import reference_folder
 from tests.chaos.world import write_contributions
 from tests.smsgw.test_end_to_end import SMSGW, Service
 from tests.twilio_stub import twilio_stub

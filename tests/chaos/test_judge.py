@@ -5,8 +5,9 @@ from itertools import count
 import pytest
 from sqlalchemy import select, update
 
-from smsgw import outbox, responder
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging import outbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.chaos.carrier import Carrier

@@ -11,22 +11,17 @@ from random import Random
 
 from redis import Redis
 
-from smsgw import (
-    document,
-    kept,
-    migrate,
-    operators,
-    publishing,
-    registry,
-    runtime,
-    settings,
-    tasks,
-)
-from smsgw.ledger.load import load, reference_folder
-from smsgw.ledger.make import FIRST_NKP, make
+from smsgw import runtime, settings
+from smsgw.backoffice import accounts, background_tasks
+from smsgw.configuration import document, versions
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.operators import Role, TaskKind
+from smsgw.transcripts import library
 from tests.chaos.carrier import ACCOUNT, METRICS_TOKEN, OURS, PUBLIC_URL, TOKEN
 from tests.chaos.damage import Damage
 from tests.servers import Postgres, Queue, die_with_parent, postgres_programs
@@ -195,24 +190,24 @@ class World:
 
     def _prepare(self) -> Runtime:
         rt = runtime.build(settings.load(self.environ))
-        migrate.upgrade(rt.service, "service")
+        migrations.upgrade(rt.service, "service")
         owner = runtime.engine(rt.settings.participant_ledger_url)
-        migrate.upgrade(owner, "ledger")
+        migrations.upgrade(owner, "ledger")
         load(owner, reference_folder())
         make(owner, BOUND)
         owner.dispose()
         with rt.writing() as tx:
             for number in range(BOUND):
-                known = registry.advance(tx, registry.read(tx, phone(number)))
+                known = phone_state.advance(tx, phone_state.read(tx, phone(number)))
                 nkp = str(FIRST_NKP + number)
                 on_file = f"{FICTITIOUS}{number:09}"
-                registry.bind(tx, known, nkp, consent="in a test", on_file=on_file)
-            ani = operators.add(tx, "ani", Role.ADMIN, None, "shell:root")
-            operators.log_in(tx, ani.id, ani.name)
+                phone_state.bind(tx, known, nkp, consent="in a test", on_file=on_file)
+            ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:root")
+            accounts.log_in(tx, ani.id, ani.name)
             for word in ("Telepon", "Panggil"):
                 text = document.shipped().replace("Hubungi", word)
-                publishing.save(tx, text, publishing.begun(tx)[1], ani.actor, "a word")
-                publishing.publish(tx, publishing.begun(tx)[1], ani.actor, "why", by_two=False)
-            kept.keep(tx, "a name", "- phone: a", ani.actor)
-            tasks.make(tx, TaskKind.SEARCH, ani.id, {})
+                versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
+                versions.publish(tx, versions.begun(tx)[1], ani.actor, "why", by_two=False)
+            library.keep(tx, "a name", "- phone: a", ani.actor)
+            background_tasks.make(tx, TaskKind.SEARCH, ani.id, {})
         return rt

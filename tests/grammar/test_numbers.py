@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from grammar import Command, Misread, Reason
-from smsgw import keywords
+from smsgw.configuration import compiler
 
-GRAMMAR = keywords.shipped().grammar
+GRAMMAR = compiler.shipped().grammar
 NKP, NIK, BORN = "20098765432", "3273055010920000", date(1992, 10, 10)
 DASHES = "‐‑‒–—―−﹣－➖~•"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grammar import Grammar
-from smsgw import keywords
+from smsgw.configuration import compiler
 
 PINS = ["PIN", "pin", "P I N", "P.I.N", "p-i-n", "pinku", "pinnya", "Pinmu", "OTP", "o t p"]
 PINS += ["otpku", "mpin", "CVV", "kode otp", "kode verifikasi", "kode rahasianya"]
@@ -20,7 +20,7 @@ CARD = "19012345678"
 
 @cache
 def grammar() -> Grammar:
-    return keywords.shipped().grammar
+    return compiler.shipped().grammar
 
 
 def kept(text: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from grammar import Grammar, slots
-from smsgw import keywords
+from smsgw.configuration import compiler
 
 ROOT = Path(__file__).parents[2]
 TYPED: dict[str, list[str]] = yaml.safe_load(
@@ -36,7 +36,7 @@ def texts() -> Iterator[str]:
 
 @pytest.mark.parametrize("keyword", TYPED)
 def test_what_is_typed_is_understood(keyword: str) -> None:
-    grammar = keywords.shipped().grammar
+    grammar = compiler.shipped().grammar
     assert {text: grammar.parse(text).keyword for text in TYPED[keyword]} == dict.fromkeys(
         TYPED[keyword], keyword
     )
@@ -44,7 +44,7 @@ def test_what_is_typed_is_understood(keyword: str) -> None:
 
 def built(document: dict[str, Any]) -> Grammar:
     """JSON is YAML, and written ten times as fast."""
-    return keywords.load(json.dumps(document)).grammar
+    return compiler.load(json.dumps(document)).grammar
 
 
 def readings(grammar: Grammar, first: str) -> Iterator[str]:
@@ -57,7 +57,7 @@ def readings(grammar: Grammar, first: str) -> Iterator[str]:
 def is_missed(keyword: str, alias: str) -> bool:
     without = copy.deepcopy(SEEDS)
     without["keywords"][keyword]["aliases"].remove(alias)
-    grammars = built(without), keywords.shipped().grammar
+    grammars = built(without), compiler.shipped().grammar
     pairs = zip(*(readings(each, keyword) for each in grammars), strict=True)
     return any(one != other for one, other in pairs)
 
@@ -93,12 +93,12 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
 
 @pytest.mark.parametrize("separator", "#*,;:=+/")
 def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> None:
-    usual = [repr(keywords.shipped().grammar.parse(text)) for text in texts()]
+    usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     less = slots.SEPARATORS.replace(separator, "", 1)
     assert changed(tmp_path, slots.SEPARATORS, less) != usual
 
 
 @pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
 def test_no_date_form_can_be_dropped_unseen(tmp_path: Path, form: int) -> None:
-    usual = [repr(keywords.shipped().grammar.parse(text)) for text in texts()]
+    usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     assert changed(tmp_path, f"(?P<d{form}>", f"(?!)(?P<d{form}>") != usual

@@ -7,7 +7,8 @@ import pytest
 from grammar import Command
 from handlers import HANDLERS
 from handlers.question import Ask, Bound, Caller, Question
-from smsgw import deciding, keywords
+from smsgw.configuration import compiler
+from smsgw.messaging import decision
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.ledger import participants
 from tests.conftest import P1, P1_NKP, P2, P2_NKP
@@ -23,8 +24,8 @@ def test_what_was_meant_perhaps_changes_nothing(rt: Runtime, keyword: str) -> No
     """An operator may give any keyword a word that another is one slip away from."""
     said = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
     caller = Caller(P1, bound=(Bound(P1_NKP),))
-    decided = deciding.decide(
-        keywords.shipped(), said, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
+    decided = decision.decide(
+        compiler.shipped(), said, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
     )
     assert decided.reply is not None
     assert {type(change) for change in decided.reply.changes} <= {Ask}
@@ -37,6 +38,6 @@ def test_what_nobody_wrote_is_not_what_the_ledger_lacks(rt: Runtime) -> None:
         connection.execute(holes.values(nik=None, birth_date=None))
     said = Command("daftar", {"nkp": P2_NKP}, "DAFTAR", "")
     reply = HANDLERS["daftar"].answer(
-        Question(said, Caller(P2), rt.ledger, keywords.shipped().usage, TODAY)
+        Question(said, Caller(P2), rt.ledger, compiler.shipped().usage, TODAY)
     )
     assert reply.outcome == "not_linked"

@@ -8,7 +8,7 @@ import pytest
 from grammar import Command
 from handlers import HANDLERS
 from handlers.question import Bound, Caller, Question, Reply
-from smsgw import keywords
+from smsgw.configuration import compiler
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP
 
@@ -18,7 +18,7 @@ def told(rt: Runtime, keyword: str, today: date, **fields: str) -> Reply:
     said = Command(keyword, fields, keyword.upper(), "")
     caller = Caller(P1, bound=(Bound(P1_NKP),))
     return HANDLERS[keyword].answer(
-        Question(said, caller, rt.ledger, keywords.shipped().usage, now)
+        Question(said, caller, rt.ledger, compiler.shipped().usage, now)
     )
 
 

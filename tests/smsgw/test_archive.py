@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, insert, select
 
-from smsgw import archive, replies
-from smsgw.archive import Filters, Page
+from smsgw.backoffice import message_log
+from smsgw.backoffice.message_log import Filters, Page
+from smsgw.configuration import wording
 from smsgw.runtime import Runtime, Transaction
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
@@ -41,25 +42,25 @@ def traffic(rt: Runtime, clock: Clock) -> Runtime:
 
 def found(rt: Runtime, filters: Filters, **more: Any) -> list[int]:
     with rt.reading() as tx:
-        return [each.id for each in archive.page(tx, filters, **more).messages]
+        return [each.id for each in message_log.page(tx, filters, **more).messages]
 
 
 def whose(rt: Runtime, number: str) -> int:
     with rt.reading() as tx:
-        found = archive.phone_id(tx, number)
+        found = message_log.phone_id(tx, number)
     assert found is not None
     return found
 
 
 def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) -> None:
     with traffic.reading() as tx:
-        page = archive.page(tx, Filters())
+        page = message_log.page(tx, Filters())
     assert [each.id for each in page.messages] == [4, 3, 2, 1]
     newest = page.messages[0]
     assert (newest.keyword, newest.outcome, newest.state) == ("kontak", "answered", "answered")
     assert [(each.wording, each.state) for each in newest.sent] == [("kontak.ways", "queued")]
     assert newest.number == "+6285*****5678"
-    assert newest.reference == replies.reference(4)
+    assert newest.reference == wording.reference(4)
     assert page.before is None
 
 
@@ -83,8 +84,8 @@ def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
         assert found(traffic, Filters(phone_id=whose(traffic, typed))) == [3, 1]
     assert found(traffic, Filters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
     with traffic.reading() as tx:
-        assert archive.phone_id(tx, "+6281211112222") is None
-        assert archive.phone_id(tx, "BPJS") is None
+        assert message_log.phone_id(tx, "+6281211112222") is None
+        assert message_log.phone_id(tx, "BPJS") is None
 
 
 def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
@@ -104,7 +105,7 @@ def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
     seen, before = [], None
     while True:
         with traffic.reading() as tx:
-            page = archive.page(tx, Filters(keyword="saldo"), before, limit=1)
+            page = message_log.page(tx, Filters(keyword="saldo"), before, limit=1)
         seen += [each.id for each in page.messages]
         before = page.before
         if before is None:
@@ -114,16 +115,16 @@ def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
 
 def test_a_reference_names_a_message(traffic: Runtime) -> None:
     with traffic.reading() as tx:
-        assert archive.message_id(tx, replies.reference(3).lower()) == 3
-        assert archive.message_id(tx, replies.reference(99)) is None
-        assert archive.message_id(tx, "no such") is None
+        assert message_log.message_id(tx, wording.reference(3).lower()) == 3
+        assert message_log.message_id(tx, wording.reference(99)) is None
+        assert message_log.message_id(tx, "no such") is None
 
 
 def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
     """Without its texts, unless who looks has said why."""
     with traffic.reading() as tx:
-        masked = archive.talk(tx, whose(traffic, P1), with_texts=False)
-        opened = archive.talk(tx, whose(traffic, P1), with_texts=True)
+        masked = message_log.talk(tx, whose(traffic, P1), with_texts=False)
+        opened = message_log.talk(tx, whose(traffic, P1), with_texts=True)
     assert masked is not None
     assert opened is not None
     assert (masked.number, opened.number) == ("+6281*****7890", P1)
@@ -142,7 +143,7 @@ def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Cl
     before = None
     while True:
         with rt.reading() as tx:
-            talk = archive.talk(tx, 1, before, with_texts=False, limit=3)
+            talk = message_log.talk(tx, 1, before, with_texts=False, limit=3)
         assert talk is not None
         seen = [(each.message_id, each.is_ours) for each in talk.sms] + seen
         before = talk.before
@@ -155,7 +156,7 @@ def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
     """Who asks from a phone of their own, and may look at others', would have it otherwise."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
-        talk = archive.talk(tx, whose(rt, P2), with_texts=True)
+        talk = message_log.talk(tx, whose(rt, P2), with_texts=True)
     assert talk is not None
     assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
 
@@ -164,7 +165,7 @@ def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
     with traffic.reading() as tx:
-        talk = archive.talk(tx, whose(traffic, P1), with_texts=True)
+        talk = message_log.talk(tx, whose(traffic, P1), with_texts=True)
     assert talk is not None
     assert [each.is_gone for each in talk.sms] == [True, False, True, False]
 
@@ -276,10 +277,10 @@ def test_every_look_is_a_range_of_an_index(
             filters = Filters(**each, **(span if days else {}))  # type: ignore[arg-type]
             found(many, filters, before=before, looks_at=MANY // 100)
         with many.reading() as tx:
-            archive.one(tx, 7)
-            archive.message_id(tx, replies.reference(7))
-            archive.talk(tx, 200, with_texts=False)
-            archive.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
+            message_log.one(tx, 7)
+            message_log.message_id(tx, wording.reference(7))
+            message_log.talk(tx, 200, with_texts=False)
+            message_log.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
     assert len(told) > len(FILTERS)
     for plan in told:
         assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan
@@ -297,7 +298,7 @@ def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
     before = None
     while not pages or before is not None:
         with many.reading() as tx:
-            pages.append(archive.page(tx, never, before, looks_at=MANY // 12))
+            pages.append(message_log.page(tx, never, before, looks_at=MANY // 12))
         before = pages[-1].before
     assert [each.messages for each in pages] == [[], []]
     assert [each.reaches is None for each in pages] == [False, True]
@@ -305,7 +306,7 @@ def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
 
 
 def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> None:
-    batches = list(archive.walk(many, Filters(keyword="saldo", outcome="invalid")))
+    batches = list(message_log.walk(many, Filters(keyword="saldo", outcome="invalid")))
     ids = [each.id for batch in batches for each in batch]
     with many.reading() as tx:
         wanted = select(func.count()).where(
@@ -313,4 +314,4 @@ def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> N
         )
         assert len(ids) == tx.connection.execute(wanted).scalar_one()
     assert ids == sorted(set(ids), reverse=True)
-    assert max(map(len, batches)) <= archive.BATCH
+    assert max(map(len, batches)) <= message_log.BATCH

@@ -12,24 +12,16 @@ import pytest
 from sqlalchemy import Executable, delete, select, update
 from structlog.testing import capture_logs
 
-from smsgw import (
-    codes,
-    document,
-    freezes,
-    officers,
-    operators,
-    outbox,
-    phone,
-    publishing,
-    registrations,
-    runtime,
-    sending,
-)
-from smsgw.carriers.base import Delivery, Ending, Report, SendError
-from smsgw.document import KeywordsError
-from smsgw.outbox import Sent
-from smsgw.publishing import NotPublished
-from smsgw.registry import CODE_WAITS
+from smsgw import phone, runtime
+from smsgw.backoffice import accounts, casework
+from smsgw.carriers.carrier import Delivery, Ending, Report, SendError
+from smsgw.configuration import document, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import NotPublished
+from smsgw.messaging import dispatch, outbox
+from smsgw.messaging.outbox import Sent
+from smsgw.registry import freezes, registration_codes, registrations
+from smsgw.registry.phone_state import CODE_WAITS
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
@@ -70,7 +62,7 @@ def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) 
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
     assert "Rp" in say(rt, P1, "YA").reply.text
     put_on_file(rt, P1_NKP, "+6281999999999")
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert states(rt)[-1] == ("refused", "unbound")
 
 
@@ -80,14 +72,14 @@ def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Cl
     say(rt, P1, "SALDO")
     down = replace(rt, ledger=type(rt.ledger)(away))
     clock.moves(minutes=2)
-    sending.drain(down, *LANE)
+    dispatch.drain(down, *LANE)
     assert states(rt)[-1] == ("queued", "ledger away")
     clock.moves(minutes=2)
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert states(rt)[-1] == ("sent", None)
     clock.moves(minutes=3)
     say(rt, P1, "IURAN")
-    sending.drain(down, *LANE)
+    dispatch.drain(down, *LANE)
     assert states(rt)[-1] == ("sent", None)
 
 
@@ -95,12 +87,14 @@ def test_at_one_instant_two_codes_a_day_are_two(rt: Runtime) -> None:
     """B5: eight phones ask at once."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
-    assert rows(rt, sent_codes) == codes.CODES_A_DAY
+    assert rows(rt, sent_codes) == registration_codes.CODES_A_DAY
 
 
 def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> None:
     """B6: BUKAN SAYA comes between what KODE reads and what it writes."""
-    code = say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    code = (
+        say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
+    )
     real = rt.ledger
 
     class Between:
@@ -124,7 +118,9 @@ def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> 
 
 
 def test_a_code_is_spent_once(rt: Runtime) -> None:
-    code = say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    code = (
+        say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
+    )
     with ThreadPoolExecutor(4) as pool:
         said = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
     assert [each.verdict.outcome for each in said].count("answered") == 1
@@ -159,7 +155,7 @@ def test_a_request_that_is_delivered_twice_is_one(
         return
     first = say(rt, STRANGER, text)
     if when != "before":
-        sending.drain(rt, *LANE)
+        dispatch.drain(rt, *LANE)
     if when in {"reported", "hours later"}:
         with rt.writing() as tx:
             assert outbox.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
@@ -189,7 +185,7 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
 def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     """W11: of a report, which Kannel would tell again for good, and of a send."""
     say(rt, P1, "SALDO")
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
     with rt.writing() as tx:
         assert outbox.apply_report(tx, report)
@@ -207,7 +203,7 @@ def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
     """W1: never with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "INFO JHT")
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert [state for state, _ in states(rt)] == ["sent", "queued", "sent"]
     with rt.reading() as tx:
         code = tx.connection.execute(select(replies).where(replies.c.wording == "disclosure.code"))
@@ -215,7 +211,7 @@ def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
     shortest, longest = (timedelta(seconds=each) for each in CODE_WAITS)
     assert shortest <= row.due_at - clock() <= longest
     clock.moves(seconds=61)
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert [state for state, _ in states(rt)] == ["sent"] * 3
 
 
@@ -293,15 +289,15 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
     added(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
         text = document.shipped().replace("Hubungi", "Telepon")
-        publishing.save(tx, text, 0, "operator:admin1", "a word")
+        versions.save(tx, text, 0, "operator:admin1", "a word")
     with rt.writing() as tx:
-        operators.add(tx, "budi", Role.PUBLISHER, None, "operator:admin1")
-        cici = operators.add(tx, "cici", Role.PUBLISHER, None, "shell:root")
-        operators.add(tx, "dodi", Role.PUBLISHER, None, "shell:root")
-        operators.invite(tx, cici.id, "operator:admin1")
+        accounts.add(tx, "budi", Role.PUBLISHER, None, "operator:admin1")
+        cici = accounts.add(tx, "cici", Role.PUBLISHER, None, "shell:root")
+        accounts.add(tx, "dodi", Role.PUBLISHER, None, "shell:root")
+        accounts.invite(tx, cici.id, "operator:admin1")
     for name in ("admin1", "budi", "cici"):
         with pytest.raises(NotPublished), rt.writing() as tx:
-            publishing.publish(tx, 1, f"operator:{name}", "why", by_two=True)
+            versions.publish(tx, 1, f"operator:{name}", "why", by_two=True)
 
 
 def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
@@ -310,8 +306,8 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
         registrations.looked(tx, 1, "operator:ani")
-    with pytest.raises(officers.Frozen):
-        officers.accept(rt, 1, "operator:ani", "KTP seen")
+    with pytest.raises(casework.Frozen):
+        casework.accept(rt, 1, "operator:ani", "KTP seen")
     assert rows(rt, frozen) == 1
 
 
@@ -368,8 +364,8 @@ def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) 
         session |= {"made_at": tx.now, "seen_at": tx.now, "mac": b"\1" * 33}
         tx.connection.execute(sessions.insert().values(session))
     with rt.writing() as tx:
-        assert operators.invited(tx, held) is None
-        assert operators.whose(tx, held) is None
+        assert accounts.invited(tx, held) is None
+        assert accounts.whose(tx, held) is None
 
 
 def swap_texts(victim: int, own: int) -> list[Executable]:
@@ -384,14 +380,18 @@ def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     sql(rt, *swap_texts(1, 2))
     assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert ("refused", "unreadable") in states(rt)
 
 
 @pytest.mark.parametrize("kind", ["moved", "renumbered", "exchanged", "revived"])
 def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, DAFTAR)
-    code = say(rt, SOMEBODY[0], DAFTAR).also[0].text.split("KODE ")[1][: codes.CODE_LENGTH]
+    code = (
+        say(rt, SOMEBODY[0], DAFTAR)
+        .also[0]
+        .text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
+    )
     say(rt, SOMEBODY[0], f"KODE {code}")
     with rt.reading() as tx:
         found = select(phones.c.id, phones.c.hash)
@@ -433,8 +433,8 @@ def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str)
     assert say(rt, SOMEBODY[0], DAFTAR).also == ()
     with rt.writing() as tx:
         registrations.looked(tx, 1, "operator:ani")
-    with pytest.raises(officers.Frozen):
-        officers.accept(rt, 1, "operator:ani", "KTP seen")
+    with pytest.raises(casework.Frozen):
+        casework.accept(rt, 1, "operator:ani", "KTP seen")
 
 
 def test_an_officer_ends_what_the_database_lost(rt: Runtime) -> None:
@@ -491,19 +491,19 @@ def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, k
     if kind == "repeated":
         assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
     else:
-        sending.drain(rt, *LANE)
+        dispatch.drain(rt, *LANE)
         assert states(rt)[1] == ("refused", "unreadable")
 
 
 def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
     ani, viewer = added(rt, "ani"), added(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
-        held = operators.log_in(tx, viewer.id, "viewer")
-        once = operators.invite(tx, viewer.id, "operator:viewer")
-        assert operators.whose(tx, held) is not None
+        held = accounts.log_in(tx, viewer.id, "viewer")
+        once = accounts.invite(tx, viewer.id, "operator:viewer")
+        assert accounts.whose(tx, held) is not None
     sql(rt, update(sessions).values(operator_id=ani.id))
     with rt.writing() as tx:
-        assert operators.whose(tx, held) is None
+        assert accounts.whose(tx, held) is None
     with rt.reading() as tx:
         row = tx.connection.execute(select(people).where(people.c.id == viewer.id)).one()
     mine, theirs = (people.c.id == each.id for each in (viewer, ani))
@@ -514,12 +514,12 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
         update(people).where(theirs).values(moved),
     )
     with rt.writing() as tx:
-        assert operators.invited(tx, once) is None
-        again = operators.log_in(tx, viewer.id, "viewer")
+        assert accounts.invited(tx, once) is None
+        again = accounts.log_in(tx, viewer.id, "viewer")
     sql(rt, update(people).where(mine).values(role=Role.ADMIN))
     with rt.reading() as tx:
-        assert operators.whose(tx, again) is None
-        assert not operators.may_log_in(tx, operators.named(tx, "viewer"))
+        assert accounts.whose(tx, again) is None
+        assert not accounts.may_log_in(tx, accounts.named(tx, "viewer"))
 
 
 def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None:

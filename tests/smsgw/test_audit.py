@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from smsgw import audit, migrate, outbox, responder, retention, runtime, settings
-from smsgw.audit import Act, Head
-from smsgw.carriers.base import Ending, IncomingSms, SendError
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import Ending, IncomingSms, SendError
+from smsgw.messaging import outbox
+from smsgw.operations import retention
 from smsgw.runtime import Runtime
+from smsgw.storage import audit, migrations
+from smsgw.storage.audit import Act, Head
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import audit as table
 from smsgw.storage.tables.security import audit_head
@@ -182,7 +185,7 @@ def test_what_is_no_value_at_all_is_a_finding(tmp_path: Path, redis_url: str, ha
 
 def embedded(home: Path, redis_url: str) -> Runtime:
     made = runtime.build(settings.load({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}))
-    migrate.upgrade(made.service, "service")
+    migrations.upgrade(made.service, "service")
     return made
 
 

@@ -10,8 +10,11 @@ from redis import ConnectionPool, Redis, UnixDomainSocketConnection
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from smsgw import gsm7, officers, resending, retention, runtime, sending, settings
-from smsgw.limits import Counters
+from smsgw import gsm7, runtime, settings
+from smsgw.backoffice import casework, resend
+from smsgw.messaging import dispatch
+from smsgw.messaging.rate_limits import Counters
+from smsgw.operations import retention
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
@@ -135,14 +138,14 @@ def test_what_is_sent_later_counts_for_its_code(counting: Runtime) -> None:
     rt = limited(counting, "60=100")
     sender = MALAYSIAN.format(0)
     say(rt, sender, "LAPOR PT Maju belum bayar iuran")
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     at_first = spent(rt)["60"]
-    resending.resend(rt, 1, ANI, "says it never came")
+    resend.resend(rt, 1, ANI, "says it never came")
     assert spent(rt)["60"] == at_first + 1
-    officers.answer(rt, "ADU-251031-0001", "x" * 200, ANI, after=0, closes=True)
+    casework.answer(rt, "ADU-251031-0001", "x" * 200, ANI, after=0, closes=True)
     assert spent(rt)["60"] == at_first + 3
     say(rt, sender, "HAPUS DATA")
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     before = spent(rt)["60"]
     retention.erase(rt, "ADU-251031-0002", ANI)
     assert spent(rt) == {"60": before + 1, "all": before + 1}

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handlers.question import CaseKind
-from smsgw import cases, operators, settings
+from smsgw import settings
+from smsgw.backoffice import accounts
+from smsgw.registry import cases
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
@@ -41,7 +43,7 @@ def test_open_ones_are_listed_by_kind_some_at_a_time(rt: Runtime) -> None:
     for sender, text in ((P1, "LAPOR satu"), (STRANGER, "HAPUS DATA"), (STRANGER, "LAPOR dua")):
         say(rt, sender, text)
     with rt.writing() as tx:
-        ani = operators.add(tx, "ani", Role.AGENT, None, "shell:test")
+        ani = accounts.add(tx, "ani", Role.AGENT, None, "shell:test")
         assert cases.assign(tx, COMPLAINT, ani.id)
         (first,) = cases.waiting(tx, CaseKind.COMPLAINT, 0, 1)
         (second,) = cases.waiting(tx, CaseKind.COMPLAINT, first.id, 5)

@@ -15,21 +15,24 @@ from redis import Redis
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from smsgw import jobs, operators, outbox, rotation, runtime, sending, tasks
+from smsgw import runtime
 from smsgw.app import create_app
-from smsgw.carriers.base import Ending, SendError
-from smsgw.clocks import ClockCheck, machine_now
-from smsgw.outbox import Sent
-from smsgw.retention import Retention
-from smsgw.rotation import NotRotated
+from smsgw.backoffice import accounts, background_tasks
+from smsgw.carriers.carrier import Ending, SendError
+from smsgw.messaging import dispatch, outbox
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.messaging.outbox import Sent
+from smsgw.operations import jobs, key_rotation
+from smsgw.operations.key_rotation import NotRotated
+from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
+from smsgw.storage.clock_check import ClockCheck, machine_now
 from smsgw.storage.tables.counts import tallies
 from smsgw.storage.tables.messages import attempts, messages, replies
 from smsgw.storage.tables.operators import Role, TaskKind, TaskState
 from smsgw.storage.tables.operators import tasks as operator_tasks
 from smsgw.storage.tables.phones import bindings, codes, pages, phones, questions
 from smsgw.storage.tables.phones import registrations as asked
-from smsgw.tallies import Tallies
 from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
 from tests.servers import die_with_parent
 from tests.smsgw.cli.test_operate import SMSGW, smsgw
@@ -129,8 +132,8 @@ def live(rt: Runtime) -> None:
         on_its_way, in_doubt = outbox.claim(tx, *LANE, 2)
         refused = SendError(Ending.UNKNOWN, "told")
         outbox.record(tx, [Sent(in_doubt, error=refused)])
-        ani = operators.add(tx, "ani", Role.ADMIN, None, "shell:test")
-        tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": "SALDO"})
+        ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:test")
+        background_tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": "SALDO"})
         tx.connection.execute(update(bindings).values(used_at=tx.now, bound_at=tx.now))
     assert on_its_way.reply_id != in_doubt.reply_id
     Tallies(rt).step()
@@ -159,7 +162,7 @@ def test_by_a_clock_that_is_ahead_nothing_expires(
     pass_by(wrong)
     assert everything(rt) == before
     with pytest.raises(NotRotated):
-        rotation.rotate(wrong, "shell:test", str)
+        key_rotation.rotate(wrong, "shell:test", str)
     pass_by(rt)  # where both are right that time has passed
     assert everything(rt) != before
 
@@ -170,7 +173,7 @@ def test_by_a_clock_that_is_ahead_what_waits_leaves(rt: Runtime, clock: Clock) -
     clock.moves(hours=3)
     carrier = Failing()
     with capture_logs() as told:
-        sending.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), *LANE)
+        dispatch.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), *LANE)
     assert (everything(rt)["waiting"], len(carrier.sent)) == (0, 3)
     assert min(sms.lasts for sms in carrier.sent) >= timedelta(minutes=10)
     assert told[0]["ahead_seconds"] in range(10795, 10805)

@@ -20,27 +20,21 @@ from sqlalchemy import Engine, func, insert, select
 
 from handlers.ports import Contact, LedgerDown
 from handlers.question import Given
-from smsgw import (
-    freezes,
-    jobs,
-    migrate,
-    officers,
-    outbox,
-    registrations,
-    resending,
-    responder,
-    runtime,
-    sending,
-)
+from smsgw import responder, runtime
 from smsgw import settings as environment
-from smsgw.carriers.base import IncomingSms, OutgoingSms
+from smsgw.backoffice import casework, resend
+from smsgw.backoffice.casework import NotDone, Refusal
+from smsgw.backoffice.resend import NotResent
+from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
-from smsgw.limits import Counters
-from smsgw.officers import NotDone, Refusal
-from smsgw.resending import NotResent
+from smsgw.messaging import dispatch, outbox
+from smsgw.messaging.rate_limits import Counters
+from smsgw.operations import jobs
+from smsgw.registry import freezes, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import balances, claims, contributions, participants
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import Ciphertext
@@ -360,7 +354,7 @@ class Conversation:
             due = outbox.claim(tx, *LANE, AT_ONCE)
         for claim in due:
             self._carrier.sent.clear()
-            result = sending.sent(self._rt, LANE[0], claim)
+            result = dispatch.sent(self._rt, LANE[0], claim)
             for sms in self._carrier.sent:
                 self._show([self._arrival(sms)])
             with self._rt.writing() as tx:
@@ -392,13 +386,13 @@ class Conversation:
                 registrations.looked(tx, row.id, act.who)
             self._looked.add((row.id, act.who))
         elif act.does == "refuse":
-            officers.refuse(self._rt, row.id, act.who, "no", Refusal.DIFFERS)
+            casework.refuse(self._rt, row.id, act.who, "no", Refusal.DIFFERS)
         else:
             return self._accept(row.id, given, phone, act.who)
         return []
 
     def _accept(self, registration_id: int, given: Given, phone: str, who: str) -> list[Event]:
-        sent = officers.accept(self._rt, registration_id, who, "KTP seen")
+        sent = casework.accept(self._rt, registration_id, who, "KTP seen")
         assert (registration_id, who) in self._looked, "an officer accepted without a look"
         first = self._agreed.setdefault(registration_id, who)
         if sent is None:
@@ -426,7 +420,7 @@ class Conversation:
         with self._rt.reading() as tx:
             last = tx.connection.execute(select(func.max(replies.c.id))).scalar_one() or 0
         with suppress(NotResent):
-            resending.resend(self._rt, max(last - back, 1), ANI, "lost")
+            resend.resend(self._rt, max(last - back, 1), ANI, "lost")
             self._resent_at = self._clock.now
 
 
@@ -461,8 +455,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     environ = {"DATABASE_URL": "sqlite://", "LEDGER_URL": "sqlite://", "SMSGW_SECRET_KEY": KEY}
     built = runtime.build(environment.load(environ), now=clock)
     rt = replace(built, redis=None, redis_url=None)
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     rt.vault.refresh()
     away = Slow(runtime.engine(f"sqlite:///{nowhere}"))
     yield World(rt, away, clock)

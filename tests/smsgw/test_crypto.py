@@ -1,6 +1,6 @@
 import pytest
 
-from smsgw.crypto import Keys, Unreadable, Vault, Wrapper, new_key
+from smsgw.storage.crypto import Keys, Unreadable, Vault, Wrapper, new_key
 
 
 def vault() -> Vault:

@@ -14,11 +14,15 @@ from sqlalchemy import event, func, insert, select
 from structlog.testing import capture_logs
 
 from bench import decoys as simulation
-from smsgw import audit, decoys, guesses, metrics, responder
-from smsgw.carriers.base import IncomingSms
-from smsgw.crypto import Keys, Vault
+from smsgw import responder
+from smsgw.backoffice import decoys
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.operations import metrics
+from smsgw.registry import lockout
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.crypto import Keys, Vault
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.phones import decoys as _decoys
 from smsgw.storage.tables.phones import named
@@ -101,7 +105,7 @@ def test_a_decoy_is_answered_as_any_wrong_number(
     seen = []
     for nkp in (DECOYS[0], OTHERS[0], P2_NKP):
         with watched.writing() as tx:
-            tx.connection.execute(guesses.guesses.delete())
+            tx.connection.execute(lockout.guesses.delete())
         clock.moves(hours=1)
         asked.clear()
         told = say(watched, sender, text(nkp))
@@ -224,7 +228,7 @@ def test_what_is_named_by_phones_that_are_bound_to_nobody_counts_as_no_try(
     with watched.reading() as tx:
         rows = select(func.count()).select_from(named)
         assert tx.connection.execute(rows).scalar_one() == 3  # others are not even kept
-        assert tx.connection.execute(select(func.count(guesses.guesses.c.at))).scalar_one() == 0
+        assert tx.connection.execute(select(func.count(lockout.guesses.c.at))).scalar_one() == 0
 
 
 def test_numbers_that_get_no_reply_count(watched: Runtime, clock: Clock) -> None:
@@ -388,5 +392,5 @@ def test_the_tables_of_the_documentation_are_what_the_simulation_prints() -> Non
 def test_an_alert_is_raised_when_the_log_tells() -> None:
     (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     raised = {rule["expr"] for rule in group["rules"]}
-    assert f"max(smsgw_decoys_by_one_phone) >= {guesses.DECOYS_OF_A_PHONE}" in raised
-    assert f"max(smsgw_decoy_phones) >= {guesses.DECOY_PHONES}" in raised
+    assert f"max(smsgw_decoys_by_one_phone) >= {lockout.DECOYS_OF_A_PHONE}" in raised
+    assert f"max(smsgw_decoy_phones) >= {lockout.DECOY_PHONES}" in raised

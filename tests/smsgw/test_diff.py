@@ -1,7 +1,7 @@
 """What two configurations differ in is told line by line, with its place."""
 
-from smsgw import diff, document
-from smsgw.diff import Kind, Line
+from smsgw.configuration import diff, document
+from smsgw.configuration.diff import Kind, Line
 from tests.smsgw.test_document import changed
 
 SHIPPED = document.shipped()

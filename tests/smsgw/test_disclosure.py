@@ -9,11 +9,13 @@ import pytest
 from grammar import Command
 from handlers import HANDLERS
 from handlers.question import Bound, Caller, Question, Verbatim
-from smsgw import keywords, migrate, runtime
+from smsgw import runtime
+from smsgw.configuration import compiler
 from smsgw.gsm7 import count as counted
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.load import load, reference_folder
-from smsgw.ledger.make import FIRST_NKP, make
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.ledger.synthetic import FIRST_NKP, make
+from smsgw.storage import migrations
 
 Row = dict[str, str]
 
@@ -49,7 +51,7 @@ ABOUT_THEM = ["saldo", "iuran", "iuran of a year", "status", "data", "klaim", "j
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
     """The reference ledger and a thousand made participants."""
     engine = runtime.engine(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db")
-    migrate.upgrade(engine, "ledger")
+    migrations.upgrade(engine, "ledger")
     load(engine, reference_folder())
     make(engine, MADE)
     yield SqlLedger(engine)
@@ -63,11 +65,11 @@ def told(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     participant = ledger.participant(nkp)
     on_file = participant.phone if participant else None
     caller = Caller(STRANGER, bound=(Bound(nkp, on_file),))
-    published = keywords.shipped()
+    published = compiler.shipped()
     question = Question(said, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC))
     reply = HANDLERS[keyword].answer(question)
     assert reply.outcome == "answered"
-    for language in keywords.LANGUAGES:
+    for language in compiler.LANGUAGES:
         for each in (reply, *reply.pages):
             yield published.text(each.wording, {**each.values, **EVERYWHERE}, language)
 

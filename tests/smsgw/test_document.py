@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from smsgw import document, keywords, lint
-from smsgw.document import KeywordsError
-from smsgw.keywords import Configuration, Published
+from smsgw.configuration import compiler, document, lint
+from smsgw.configuration.compiler import Configuration, Published
+from smsgw.configuration.document import KeywordsError
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER
 from tests.smsgw.test_responder import say
@@ -60,7 +60,7 @@ def with_made(raw: dict[str, Any]) -> None:
 
 
 def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
-    return replace(rt, published=Published.always(keywords.load(text, day)))
+    return replace(rt, published=Published.always(compiler.load(text, day)))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
         with_made(raw)
         raw["keywords"]["libur"] |= {"from": date(2026, 1, 1), "until": date(2026, 1, 31)}
 
-    assert ("libur" in keywords.load(changed(change), day).usage) == is_on
+    assert ("libur" in compiler.load(changed(change), day).usage) == is_on
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_cannot_be_published_says_why(change: Callable[..., object], told: 
         change(raw)
 
     with pytest.raises(KeywordsError, match=told):
-        keywords.load(changed(both))
+        compiler.load(changed(both))
 
 
 def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
@@ -201,7 +201,7 @@ def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
         raw["keywords"]["mitra"] = {**LOOKUP, "wordings": {**LOOKUP["wordings"], "found": found}}
 
     with pytest.raises(KeywordsError, match=r"mitra\.found .*2 segments instead of 1"):
-        keywords.load(changed(change))
+        compiler.load(changed(change))
 
 
 def test_what_an_earlier_version_published_is_completed() -> None:
@@ -214,14 +214,14 @@ def test_what_an_earlier_version_published_is_completed() -> None:
 
     held = changed(change)
     with pytest.raises(KeywordsError):
-        keywords.load(held)
-    made = keywords.load(document.completed(held))
+        compiler.load(held)
+    made = compiler.load(document.completed(held))
     assert "kontak" in made.usage
     assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
 
 
 def shipped() -> Configuration:
-    return keywords.shipped()
+    return compiler.shipped()
 
 
 def test_another_version_is_learned_of() -> None:

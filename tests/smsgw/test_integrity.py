@@ -8,31 +8,24 @@ from flask.testing import FlaskClient
 from sqlalchemy import Executable, delete, select, update
 from structlog.testing import capture_logs
 
-from smsgw import (
-    document,
-    failed_checks,
-    integrity,
-    kept,
-    macs,
-    metrics,
-    operators,
-    publishing,
-    registry,
-    rotation,
-    runtime,
-    sending,
-    tasks,
-)
+from smsgw import runtime
 from smsgw.app import create_app
-from smsgw.macs import Proof
+from smsgw.backoffice import accounts, background_tasks
+from smsgw.configuration import document, versions
+from smsgw.messaging import dispatch
+from smsgw.operations import integrity, key_rotation, metrics
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
+from smsgw.storage import failed_checks, row_macs
+from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role, TaskKind, configurations, sessions
 from smsgw.storage.tables.operators import operators as people
 from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes, phones
 from smsgw.storage.tables.security import Ciphertext, data_keys
+from smsgw.transcripts import library
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.test_operators import added
 from tests.smsgw.test_registration import DAFTAR, code_in, say
@@ -59,16 +52,16 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
     ani, budi = added(rt, "ani"), added(rt, "budi", Role.VIEWER)
     with rt.writing() as tx:
         for operator in (ani, budi):
-            operators.log_in(tx, operator.id, operator.name)
-            kept.keep(tx, "a name", f"- phone: {operator.name}", operator.actor)
-            made = tasks.make(tx, TaskKind.SEARCH, operator.id, {"words": operator.name})
-            task = tasks.claim(tx, made)
+            accounts.log_in(tx, operator.id, operator.name)
+            library.keep(tx, "a name", f"- phone: {operator.name}", operator.actor)
+            made = background_tasks.make(tx, TaskKind.SEARCH, operator.id, {"words": operator.name})
+            task = background_tasks.claim(tx, made)
             assert task is not None
-            tasks.progress(tx, task, tasks.Step(1, 2, [operator.name]))
+            background_tasks.progress(tx, task, background_tasks.Step(1, 2, [operator.name]))
         for word in ("Telepon", "Panggil"):
             text = document.shipped().replace("Hubungi", word)
-            publishing.save(tx, text, publishing.begun(tx)[1], ani.actor, "a word")
-            publishing.publish(tx, publishing.begun(tx)[1], ani.actor, "why", by_two=False)
+            versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
+            versions.publish(tx, versions.begun(tx)[1], ani.actor, "why", by_two=False)
     return rt
 
 
@@ -151,7 +144,7 @@ def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> N
     told = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
     assert findings(fresh) == told
     assert 'table="data_keys"} 2.0' in metrics.text(fresh).decode()
-    rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
+    key_rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
     assert findings(fresh) == []
     fresh.close()
 
@@ -162,7 +155,7 @@ def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Run
     assert "Rp" in say(lived, P1, "SALDO").reply.text
     fresh = runtime.build(lived.settings)
     with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
-        registry.check_key(fresh)
+        phone_state.check_key(fresh)
     fresh.close()
 
 
@@ -233,16 +226,16 @@ def test_many_failures_at_once_end_nothing(
     with rt.reading() as tx:
         before = tx.connection.execute(select(replies.c.id, replies.c.text)).all()
     sql(rt, update(replies).values(text=b"\1" + b"0" * 60))
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert states(rt).count(ending) >= damaged - failed_checks.MANY_AN_HOUR
     assert states(rt)[-1] == ending
     say(rt, P1, "SALDO")
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert states(rt)[-1] == "sent"
     for row in before:
         sql(rt, update(replies).where(replies.c.id == row.id).values(text=row.text))
     clock.moves(minutes=6)
-    sending.drain(rt, *LANE)
+    dispatch.drain(rt, *LANE)
     assert states(rt)[-2] == ("sent" if ending == "queued" else "refused")
 
 
@@ -268,5 +261,7 @@ def test_a_mac_is_of_its_table(rt: Runtime) -> None:
     mac = Proof("freezes", {1: ("id",)}).make(rt.vault, row)
     assert not Proof("bindings", {1: ("id",)}).holds(rt.vault, mac, row)
     assert all(
-        proof.written in proof.versions for proof in vars(macs).values() if isinstance(proof, Proof)
+        proof.written in proof.versions
+        for proof in vars(row_macs).values()
+        if isinstance(proof, Proof)
     )

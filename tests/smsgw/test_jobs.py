@@ -17,9 +17,9 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import Column, event, select, update
 from sqlalchemy.exc import OperationalError
 
-from smsgw import inbox, jobs, outbox, responder, runtime, sending, unknowns
+from smsgw import responder, runtime
 from smsgw.carriers import http
-from smsgw.carriers.base import (
+from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     IncomingSms,
@@ -30,7 +30,9 @@ from smsgw.carriers.base import (
 )
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
-from smsgw.outbox import Sent
+from smsgw.messaging import dispatch, inbox, outbox, reconciliation
+from smsgw.messaging.outbox import Sent
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Priority, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
@@ -80,14 +82,14 @@ def with_carrier(rt: Runtime, carrier: Simulator) -> Runtime:
 def test_a_drain_empties_its_lane_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     receive(rt, clock, 40)
-    assert sending.drain(with_carrier(rt, carrier), "simulator", LANE) is None
+    assert dispatch.drain(with_carrier(rt, carrier), "simulator", LANE) is None
     assert set(states(rt)) == {"sent"}
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
 
 
 def test_a_drain_whose_time_is_over_leaves_the_rest(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    assert sending.drain(rt, "simulator", LANE, holds=0) == 0.0
+    assert dispatch.drain(rt, "simulator", LANE, holds=0) == 0.0
     assert states(rt) == ["queued"] * 3
 
 
@@ -99,11 +101,11 @@ def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, sta
     carrier = Failing(ending)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     assert states(rt) == [state]
     clock.moves(minutes=10)
     jobs.sweep(failing)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     again = ending is Ending.RETRY
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
 
@@ -112,9 +114,9 @@ def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     clock.moves(hours=2)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     jobs.sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["expired"], 1)
     assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
@@ -136,11 +138,11 @@ def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, cloc
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     with rt.writing() as tx:
         tx.connection.execute(update(bindings).values(ended_at=tx.now))
     clock.moves(seconds=10)
-    sending.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", LANE)
     jobs.sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["refused"], 1)
 
@@ -169,8 +171,8 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
 def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     receive(rt, clock)
-    sending.drain(with_carrier(rt, carrier), "simulator", LANE)
-    sending.drain(with_carrier(rt, carrier), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
     assert len(carrier.sent) == 1
     pauses = [outbox.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
@@ -185,7 +187,7 @@ def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock:
             raise OperationalError("away", None, Exception())
 
     event.listen(rt.service, "before_cursor_execute", fails)
-    assert sending.drain(rt, "simulator", LANE) is None
+    assert dispatch.drain(rt, "simulator", LANE) is None
     assert states(rt) == ["sent"] * 3
 
 
@@ -199,7 +201,7 @@ def test_what_has_left_is_not_forgotten_however_the_drain_ends(rt: Runtime, cloc
 
     event.listen(rt.service, "before_cursor_execute", fails)
     with pytest.raises(KeyboardInterrupt):
-        sending.drain(rt, "simulator", LANE)
+        dispatch.drain(rt, "simulator", LANE)
     assert states(rt) == ["sent"] * 4
 
 
@@ -252,7 +254,7 @@ def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: C
     receive(rt, clock, 3)
     jobs.STOPPING.set()
     try:
-        assert sending.drain(rt, "simulator", LANE, is_over=jobs.Turn(rt)) == 0.0
+        assert dispatch.drain(rt, "simulator", LANE, is_over=jobs.Turn(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
         jobs.STOPPING.clear()
@@ -279,7 +281,7 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
     clock.moves(seconds=61)
     jobs.sweep(rt)
     assert states(rt) == ["unknown"]
-    sending.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", LANE)
     assert states(rt) == ["unknown"]
     with rt.writing() as tx:
         assert outbox.apply_report(
@@ -356,14 +358,19 @@ def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
         jobs.work(replace(rt, redis_url=None))
 
 
-@pytest.mark.parametrize("name", ["os.mkdir", "smsgw.jobs.work", "mkdir", "pathlib.Path.mkdir"])
+@pytest.mark.parametrize(
+    "name", ["os.mkdir", "smsgw.operations.jobs.work", "mkdir", "pathlib.Path.mkdir"]
+)
 def test_the_queue_runs_only_what_is_ours(rt: Runtime, tmp_path: Path, name: str) -> None:
     """B4: who can write to Redis names a function, as what is done or as what follows it."""
     folder = str(tmp_path / "made")
     queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
     queue.enqueue(name, folder)
     follows = rq.job.Job.create(
-        "smsgw.jobs.beat", connection=rt.redis, serializer=JSONSerializer, origin=jobs.QUEUE
+        "smsgw.operations.jobs.beat",
+        connection=rt.redis,
+        serializer=JSONSerializer,
+        origin=jobs.QUEUE,
     )
     queue.enqueue_job(follows)
     key = f"rq:job:{follows.id}"
@@ -419,7 +426,7 @@ def test_a_reply_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clo
     """B9: one octet string of the oldest is overwritten."""
     receive(rt, clock, 3)
     damage(rt, replies.c.text, 1)
-    sending.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", LANE)
     assert states(rt) == ["refused", "sent", "sent"]
     with rt.reading() as tx:
         code = select(replies.c.code).where(replies.c.id == 1)
@@ -432,7 +439,7 @@ def test_what_a_damaged_binding_tells_goes_to_nobody(
 ) -> None:
     receive(rt, clock, 2)
     damage(rt, column, 1)
-    sending.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", LANE)
     assert states(rt) == ["refused", "refused"]
 
 
@@ -474,8 +481,8 @@ def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
     jobs.settle(rt)
     jobs.sweep(rt)
     with rt.reading() as tx:
-        assert [each.is_left for each in unknowns.all_open(tx)] == [True]
-        assert not unknowns.is_due(tx)
+        assert [each.is_left for each in reconciliation.all_open(tx)] == [True]
+        assert not reconciliation.is_due(tx)
 
 
 def damage(rt: Runtime, column: Column[bytes], row: int) -> None:

@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import select
 
-from smsgw import kept, rotation
-from smsgw.kept import NotKept
+from smsgw.operations import key_rotation
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import transcripts
 from smsgw.storage.tables.security import audit
+from smsgw.transcripts import library
+from smsgw.transcripts.library import NotKept
 
 ANI, BUDI = "operator:ani", "operator:budi"
 TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
@@ -15,21 +16,21 @@ TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
 
 def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> None:
     with rt.writing() as tx:
-        first = kept.keep(tx, "  asking   twice ", TEXT, ANI)
-        second = kept.keep(tx, "another", "b", BUDI)
+        first = library.keep(tx, "  asking   twice ", TEXT, ANI)
+        second = library.keep(tx, "another", "b", BUDI)
     with rt.reading() as tx:
-        assert [(each.id, each.name, each.by) for each in kept.newest(tx)] == [
+        assert [(each.id, each.name, each.by) for each in library.newest(tx)] == [
             (second, "another", BUDI),
             (first, "asking twice", ANI),
         ]
-        assert [each.id for each in kept.newest(tx, before=second)] == [first]
-        held = kept.one(tx, first)
+        assert [each.id for each in library.newest(tx, before=second)] == [first]
+        held = library.one(tx, first)
         assert held.text == TEXT
         assert held.at == tx.now
     with rt.writing() as tx:
-        kept.remove(tx, first, BUDI)
-        kept.remove(tx, first, BUDI)
-        assert kept.one(tx, first) is None
+        library.remove(tx, first, BUDI)
+        library.remove(tx, first, BUDI)
+        assert library.one(tx, first) is None
         acts = tx.connection.execute(select(audit.c.actor, audit.c.act, audit.c.detail)).all()
     assert acts == [
         (ANI, "transcript kept", f"transcript {first}"),
@@ -43,19 +44,19 @@ def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> Non
 )
 def test_what_has_no_name_or_no_end_is_not_kept(rt: Runtime, name: str, text: str) -> None:
     with pytest.raises(NotKept), rt.writing() as tx:
-        kept.keep(tx, name, text, ANI)
+        library.keep(tx, name, text, ANI)
     with rt.reading() as tx:
-        assert kept.newest(tx) == []
+        assert library.newest(tx) == []
 
 
 def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
     with rt.writing() as tx:
-        number = kept.keep(tx, "asked twice", TEXT, ANI)
+        number = library.keep(tx, "asked twice", TEXT, ANI)
         before = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
     assert (b"asked twice" in before.name, b"conversations" in before.text) == (False, False)
-    rotation.rotate(rt, ANI, tell=lambda _: None, wait=lambda _: None)
+    key_rotation.rotate(rt, ANI, tell=lambda _: None, wait=lambda _: None)
     with rt.reading() as tx:
         after = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
         assert (after.name != before.name, after.text != before.text) == (True, True)
-        held = kept.one(tx, number)
+        held = library.one(tx, number)
         assert (held.name, held.text) == ("asked twice", TEXT)

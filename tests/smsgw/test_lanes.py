@@ -9,8 +9,10 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from smsgw import jobs, lanes, responder, runtime, sending, settings
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging import dispatch, throttle
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from tests.conftest import P1, Clock
@@ -51,10 +53,10 @@ def test_a_bucket_holds_a_second_and_fills_by_its_rate(
     begun = server_time(own)
     taken = emptied(own)
     assert RATE <= taken <= RATE + fills(own, begun)
-    assert lanes.hits(own) == {("simulator", FAST): 1}
+    assert throttle.hits(own) == {("simulator", FAST): 1}
 
     begun = server_time(own)
-    lanes.give_back(own, "simulator", FAST, 3)
+    throttle.give_back(own, "simulator", FAST, 3)
     assert 3 <= emptied(own) <= 3 + fills(own, begun)
 
     begun = server_time(own)
@@ -62,16 +64,16 @@ def test_a_bucket_holds_a_second_and_fills_by_its_rate(
     assert RATE // 2 <= emptied(own) <= RATE // 2 + fills(own, begun)
 
     passes(own, 60)
-    assert lanes.take(own, "simulator", FAST, 500).number == RATE
-    assert lanes.take(own, "simulator", SLOW, 500).number == 500
+    assert throttle.take(own, "simulator", FAST, 500).number == RATE
+    assert throttle.take(own, "simulator", SLOW, 500).number == 500
 
 
 def emptied(rt: Runtime) -> int:
     """How many could be sent until the bucket had none."""
     taken = 0
-    while (allowed := lanes.take(rt, "simulator", FAST, 16)).number:
+    while (allowed := throttle.take(rt, "simulator", FAST, 16)).number:
         taken += allowed.number
-    assert allowed.wait == lanes.SHORTEST_WAIT
+    assert allowed.wait == throttle.SHORTEST_WAIT
     return taken
 
 
@@ -125,7 +127,7 @@ def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server
         assert not turn()  # nobody waits
     jobs.hint(rt, "simulator", SLOW)
     eventually(turn)
-    assert time.monotonic() < begun + sending.HOLDS  # when it would be over anyway
+    assert time.monotonic() < begun + dispatch.HOLDS  # when it would be over anyway
 
 
 def test_a_lane_has_its_turn_whoever_waits(rt: Runtime, queue: Server) -> None:
@@ -133,7 +135,7 @@ def test_a_lane_has_its_turn_whoever_waits(rt: Runtime, queue: Server) -> None:
     jobs.hint(rt, "simulator", SLOW)
     begun = time.monotonic()
     eventually(jobs.Turn(rt))
-    assert begun + jobs.TURN <= time.monotonic() < begun + sending.HOLDS
+    assert begun + jobs.TURN <= time.monotonic() < begun + dispatch.HOLDS
 
 
 def test_without_its_bucket_a_slow_lane_waits(slowed: Runtime, clock: Clock, queue: Server) -> None:
@@ -141,8 +143,8 @@ def test_without_its_bucket_a_slow_lane_waits(slowed: Runtime, clock: Clock, que
     with Redis.from_url(queue.url) as client:
         away = replace(slowed, redis=client)
         queue.kill()
-        assert sending.drain(away, "simulator", SLOW) == lanes.QUEUE_AWAY
+        assert dispatch.drain(away, "simulator", SLOW) == throttle.QUEUE_AWAY
         assert states(slowed) == ["queued"]
         queue.start()
-        sending.drain(away, "simulator", SLOW)
+        dispatch.drain(away, "simulator", SLOW)
     assert states(slowed) == ["sent"]

@@ -11,9 +11,10 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from smsgw import keywords, responder, runtime, settings
-from smsgw.carriers.base import IncomingSms
-from smsgw.limits import Counters
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration import compiler
+from smsgw.messaging.rate_limits import Counters
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
@@ -86,7 +87,7 @@ def test_two_hundred_at_one_instant_cost_five_replies(counting: Runtime) -> None
 
 
 def test_two_of_us_texting_each_other_stop_at_once(counting: Runtime) -> None:
-    published = keywords.shipped()
+    published = compiler.shipped()
     answer = say(counting, STRANGER, "halo, ini layanan apa?")
     other = "+6285700000001"
     assert say(counting, other, answer.reply.text).verdict.reason == "echo"
@@ -285,7 +286,7 @@ def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, cloc
 
 def test_no_message_that_people_write_is_taken_for_ours() -> None:
     """Those of the files whose people write for themselves."""
-    own = keywords.shipped().own_words
+    own = compiler.shipped().own_words
     read = [reader.read(FOLDER / f"{name}.yaml") for name in SPOKEN]
     steps = [
         step
@@ -303,7 +304,7 @@ def test_no_message_that_people_write_is_taken_for_ours() -> None:
 @pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
 def test_what_we_write_is_taken_for_ours(rt: Runtime, text: str) -> None:
     """But for what hardly has words of its own, such as the numbers to call."""
-    assert keywords.shipped().own_words.are(say(rt, P1, text).reply.text)
+    assert compiler.shipped().own_words.are(say(rt, P1, text).reply.text)
 
 
 def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:

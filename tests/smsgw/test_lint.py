@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from smsgw import document, lint
 from smsgw.cli import main
+from smsgw.configuration import document, lint
 from tests.smsgw.test_document import changed, with_made
 
 SEEDS = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")

@@ -10,29 +10,31 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select
 
-from smsgw import migrate, models, runtime, settings
-from smsgw.migrate import Which
+from smsgw import runtime, settings
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
+from smsgw.storage.migrations import Which
 from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.types import service
 from tests.conftest import KEY, P1, STRANGER
 from tests.smsgw.test_responder import say
 
-METADATA = {"service": models.service, "ledger": participants.metadata}
+METADATA = {"service": service, "ledger": participants.metadata}
 
 
 @pytest.mark.parametrize("which", ["service", "ledger"])
 def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Which) -> None:
     engine = runtime.engine(database_url)
-    assert migrate.current(engine, which) is None
+    assert migrations.current(engine, which) is None
     for _ in range(2):
-        migrate.upgrade(engine, which)
-        assert migrate.current(engine, which) == migrate.head(which)
+        migrations.upgrade(engine, which)
+        assert migrations.current(engine, which) == migrations.head(which)
         with engine.connect() as connection:
-            options = {"version_table": migrate.VERSION_TABLES[which], "compare_type": True}
+            options = {"version_table": migrations.VERSION_TABLES[which], "compare_type": True}
             context = MigrationContext.configure(connection, opts=options)
             assert compare_metadata(context, METADATA[which]) == []
-        migrate.downgrade(engine, which, "base")
-        left = set(inspect(engine).get_table_names()) - set(migrate.VERSION_TABLES.values())
+        migrations.downgrade(engine, which, "base")
+        left = set(inspect(engine).get_table_names()) - set(migrations.VERSION_TABLES.values())
         assert left == set()
     engine.dispose()
 
@@ -42,7 +44,7 @@ def test_a_filled_database_is_brought_up_to_date(filled: Runtime) -> None:
     held = count(filled)
     assert held["phones"] >= 2
     assert held["bindings"] >= 1
-    migrate.upgrade(filled.service, "service")
+    migrations.upgrade(filled.service, "service")
     assert count(filled) == held
     assert say(filled, P1, "SALDO").verdict.outcome == "answered"
 
@@ -59,7 +61,7 @@ def count(rt: Runtime) -> dict[str, int]:
     with rt.reading() as tx:
         return {
             name: tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for name, table in models.service.tables.items()
+            for name, table in service.tables.items()
         }
 
 
@@ -72,8 +74,8 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     assert [process.wait(60) for process in racing] == [0, 0, 0]
     engine = runtime.engine(environ["DATABASE_URL"])
     ledger = runtime.engine(settings.load(environ).participant_ledger_url)
-    assert migrate.current(engine, "service") == migrate.head("service")
-    assert migrate.current(ledger, "ledger") == migrate.head("ledger")
+    assert migrations.current(engine, "service") == migrations.head("service")
+    assert migrations.current(ledger, "ledger") == migrations.head("ledger")
     for each in (engine, ledger):
         each.dispose()
 
@@ -83,11 +85,11 @@ def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
 ) -> None:
     """Report 9: a pg_dump, an export, a report."""
     engine = runtime.engine(postgres_url)
-    migrate.upgrade(engine, "service")
+    migrations.upgrade(engine, "service")
     with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
         reader.exec_driver_sql("SET application_name = 'an export'")
         reader.exec_driver_sql("SELECT * FROM messages")
-        changing = pool.submit(migrate.downgrade, engine, "service", "base")
+        changing = pool.submit(migrations.downgrade, engine, "service", "base")
         longest = 0.0
         while not changing.done():
             started = time.monotonic()
@@ -95,21 +97,21 @@ def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
                 other.exec_driver_sql("SELECT * FROM messages")
             longest = max(longest, time.monotonic() - started)
             time.sleep(0.05)
-        with pytest.raises(migrate.TablesInUse, match=r"messages: process \d+, an export, for"):
+        with pytest.raises(migrations.TablesInUse, match=r"messages: process \d+, an export, for"):
             changing.result()
     assert 1 < longest < 5
-    assert migrate.current(engine, "service") == migrate.head("service")
-    migrate.downgrade(engine, "service", "base")  # when it has ended
+    assert migrations.current(engine, "service") == migrations.head("service")
+    migrations.downgrade(engine, "service", "base")  # when it has ended
     engine.dispose()
 
 
 def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
     engine = runtime.engine(postgres_url)
-    migrate.upgrade(engine, "service")
+    migrations.upgrade(engine, "service")
     with ThreadPoolExecutor(1) as pool:
         with engine.connect() as reader:
             reader.exec_driver_sql("SELECT * FROM messages")
-            changing = pool.submit(migrate.downgrade, engine, "service", "base")
+            changing = pool.submit(migrations.downgrade, engine, "service", "base")
             time.sleep(4)
         changing.result(20)
     engine.dispose()
@@ -136,10 +138,10 @@ def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
 def test_an_import_does_not_keep_a_start_waiting(tmp_path: Path) -> None:
     """On SQLite, whose one writer the import is."""
     engine = runtime.engine(f"sqlite:///{tmp_path}/ledger.db")
-    migrate.upgrade(engine, "ledger")
+    migrations.upgrade(engine, "ledger")
     with engine.begin() as importing:
         importing.execute(participants.insert(), [{"nkp": "19012345678"}])
         started = time.monotonic()
-        migrate.upgrade(engine, "ledger")
+        migrations.upgrade(engine, "ledger")
         assert time.monotonic() - started < 5
     engine.dispose()

@@ -20,14 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from smsgw import migrate, responder, runtime
+from smsgw import responder, runtime
 from smsgw import settings as environment
-from smsgw.carriers.base import IncomingSms
-from smsgw.document import shipped_text
-from smsgw.ledger.load import load, reference_folder
-from smsgw.limits import Counters
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration.document import shipped_text
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.messaging.rate_limits import Counters
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.phones import (
     bindings,
@@ -320,8 +321,8 @@ def world() -> Iterator[World]:
     clock = Clock()
     environ = {"DATABASE_URL": "sqlite://", "LEDGER_URL": "sqlite://", "SMSGW_SECRET_KEY": KEY}
     rt = runtime.build(environment.load(environ), now=clock)
-    migrate.upgrade(rt.service, "service")
-    migrate.upgrade(rt.ledger.engine, "ledger")
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     rt.vault.refresh()
     yield World(rt, clock)

@@ -8,18 +8,13 @@ from typing import Any
 
 import pytest
 
-from smsgw import (
-    document,
-    kept,
-    keywords,
-    not_understood,
-    publishing,
-    responder,
-)
-from smsgw.carriers.base import IncomingSms
-from smsgw.not_understood import Alias, Filler, Gathered, NotAccepted
+from smsgw import responder
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.unrecognised import Alias, Filler, Gathered, NotAccepted
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration import compiler, document, versions
 from smsgw.runtime import Runtime
-from smsgw.transcripts import reader, runner
+from smsgw.transcripts import library, reader, runner
 from tests.conftest import Clock
 from tests.smsgw.test_document import changed, with_made
 
@@ -54,7 +49,7 @@ Wrote = Callable[..., None]
 
 
 def gathered(rt: Runtime, text: str = SHIPPED, days: int = 7) -> Gathered:
-    return not_understood.gather(rt, rt.now() - timedelta(days=days), text)
+    return unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
 
 
 def told(found: Gathered) -> list[tuple[str, int, int]]:
@@ -104,14 +99,14 @@ def test_what_has_an_answer_or_is_long_ago_is_not_there(
 def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
     """Message by message: an alias is found only as it is written."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
-    text, _ = not_understood.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
+    text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
     assert told(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
 def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kapan nih rumah dong cair"] * 3)
     proposed = gathered(rt).shapes[0].proposed
-    text, _ = not_understood.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
+    text, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
     assert gathered(rt, text).shapes == []
 
 
@@ -156,7 +151,7 @@ def test_no_keyword_that_changes_something_is_proposed(
 
 def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
-    found = not_understood.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
     assert (told(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
 
 
@@ -177,15 +172,15 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
     rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
 ) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, changed(with_made), 0, ANI, "all")
-    not_understood.accept(rt, change, said, ANI)
+        versions.save(tx, changed(with_made), 0, ANI, "all")
+    unrecognised.accept(rt, change, said, ANI)
     with rt.reading() as tx:
-        draft = publishing.draft(tx)
-        (held,) = kept.newest(tx)
+        draft = versions.draft(tx)
+        (held,) = library.newest(tx)
     assert draft.edition == 2
     assert said in held.text
     steps = list(
-        runner.run(reader.parse(held.text, held.name, configuration=keywords.load(draft.text)))
+        runner.run(reader.parse(held.text, held.name, configuration=compiler.load(draft.text)))
     )
     assert [each.differs for each in steps] == [()]
     assert steps[0].answer.verdict.keyword is not None
@@ -193,7 +188,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
 
 def test_the_transcript_shows_it(rt: Runtime) -> None:
     """By what is published, it differs."""
-    text = not_understood.shown_by("DUIT GUE", "saldo")
+    text = unrecognised.shown_by("DUIT GUE", "saldo")
     (step,) = runner.run(reader.parse(text, "shown"))
     assert step.differs == ("keyword: expected saldo, got null",)
 
@@ -217,10 +212,10 @@ def test_what_would_do_harm_is_not_accepted(
     rt: Runtime, change: Alias | Filler, said: str, why: str
 ) -> None:
     with pytest.raises(NotAccepted, match=why):
-        not_understood.accept(rt, change, said, ANI)
+        unrecognised.accept(rt, change, said, ANI)
     with rt.reading() as tx:
-        assert publishing.draft(tx) is None
-        assert kept.newest(tx) == []
+        assert versions.draft(tx) is None
+        assert library.newest(tx) == []
 
 
 def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
@@ -228,9 +223,9 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
         raw["keywords"]["kontak"].pop("poster")
 
     with rt.writing() as tx:
-        publishing.save(tx, changed(broken), 0, ANI, "all")
+        versions.save(tx, changed(broken), 0, ANI, "all")
     with pytest.raises(NotAccepted, match="poster is missing"):
-        not_understood.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
+        unrecognised.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
 
 
 @pytest.mark.parametrize(
@@ -238,4 +233,4 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
     [("duit  gue", "DUIT GUE"), ("duit 5", ""), ("a" * 81, ""), ("<b>", "B"), ("", "")],
 )
 def test_words_are_words(typed: str, words: str) -> None:
-    assert not_understood.words_of(typed) == words
+    assert unrecognised.words_of(typed) == words

@@ -8,17 +8,21 @@ import pytest
 from sqlalchemy import delete, event, func, insert, select
 
 from handlers.ports import LedgerDown
-from smsgw import freezes, gsm7, guesses, keywords, officers, outbox, registrations, runtime
-from smsgw.audit import Act
+from smsgw import gsm7, runtime
+from smsgw.backoffice import casework
+from smsgw.backoffice.casework import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
+from smsgw.configuration import compiler
 from smsgw.ledger import SqlLedger
-from smsgw.officers import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
+from smsgw.messaging import outbox
+from smsgw.messaging.composer import Outgoing
+from smsgw.registry import freezes, lockout, registrations
 from smsgw.runtime import Runtime
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import codes as sent_codes
 from smsgw.storage.tables.phones import guesses as guessed
 from smsgw.storage.tables.phones import registrations as kept
 from smsgw.storage.tables.security import Ciphertext, audit
-from smsgw.telling import Outgoing
 from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_archive import plans
@@ -61,7 +65,7 @@ def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
     for actor in (BUDI, ANI):
         with rt.writing() as tx:
             registrations.looked(tx, one, actor)
-    return officers.accept(rt, one, BUDI, reason) or officers.accept(rt, one, ANI, reason) or []
+    return casework.accept(rt, one, BUDI, reason) or casework.accept(rt, one, ANI, reason) or []
 
 
 def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
@@ -151,7 +155,7 @@ def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime
 def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Refusal) -> None:
     say(rt, STRANGER, "BAHASA EN")
     say(rt, STRANGER, WRONG_YEAR)
-    (sent,) = officers.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
+    (sent,) = casework.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
     assert "registered" in sent.text
     assert last_sms(rt) == ("2757", f"officer.{refusal}", sent.text)
     assert states(rt) == ["refused"]
@@ -165,8 +169,8 @@ def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
     with rt.writing() as tx:
         registrations.looked(tx, one, ANI)
     decisions = [
-        lambda: officers.accept(rt, one, ANI, "a reason"),
-        lambda: officers.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
+        lambda: casework.accept(rt, one, ANI, "a reason"),
+        lambda: casework.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
     ] * 4
     with ThreadPoolExecutor(len(decisions)) as pool:
         decided = [pool.submit(each) for each in decisions]
@@ -184,7 +188,7 @@ def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
     (seen,) = waiting(rt)
     say(rt, STRANGER, OF_P1)
     with pytest.raises(TooLate):
-        officers.accept(rt, seen, ANI, "a reason")
+        casework.accept(rt, seen, ANI, "a reason")
     assert waiting(rt) != []
 
 
@@ -192,7 +196,7 @@ def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
     with pytest.raises(LedgerDown):
-        officers.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
+        casework.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
     assert states(rt) == ["waiting"]
     assert accepted(rt)
 
@@ -222,7 +226,7 @@ def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
 def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     say(rt, P1, "STOP")
-    (sent,) = officers.answer(rt, CASE, "Sudah kami tegur.", ANI, after=0, closes=True)
+    (sent,) = casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=0, closes=True)
     assert (sent.recipient, sent.text) == (P1, f"Aduan {CASE}: Sudah kami tegur.")
     assert last_sms(rt) == ("2757", "lapor.answered", sent.text)
     assert "selesai" in say(rt, P1, f"STATUS {CASE}").reply.text
@@ -231,21 +235,21 @@ def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
         ("case closed", f"{CASE}: answered"),
     ]
     with pytest.raises(TooLate):
-        officers.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
+        casework.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
 
 
 def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
-    officers.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
+    casework.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
     assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
-    assert officers.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
+    assert casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
 
 
 def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     with ThreadPoolExecutor(4) as pool:
         clicks = [
-            pool.submit(officers.answer, rt, CASE, "Baik.", ANI, after=0, closes=False)
+            pool.submit(casework.answer, rt, CASE, "Baik.", ANI, after=0, closes=False)
             for _ in range(4)
         ]
     late = [each for each in clicks if isinstance(each.exception(), Answered)]
@@ -261,7 +265,7 @@ def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
         say(limited, STRANGER, text)
     today = limited.now().astimezone(limited.settings.zone).date()
     before = limited.counters.spent(today)
-    sent = officers.answer(limited, CASE, "x" * 200, ANI, after=0, closes=True)
+    sent = casework.answer(limited, CASE, "x" * 200, ANI, after=0, closes=True)
     sent += accepted(limited)
     segments = sum(gsm7.count(each.text).segments for each in sent)
     assert limited.counters.spent(today) == before + segments
@@ -297,14 +301,14 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
     ],
 )
 def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: Fault | None) -> None:
-    typed = officers.typed(keywords.shipped(), CASE, said, "id")
+    typed = casework.typed(compiler.shipped(), CASE, said, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"
 
 
 def test_the_character_that_an_sms_cannot_carry_is_named() -> None:
-    assert officers.typed(keywords.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
-    assert officers.typed(keywords.shipped(), CASE, "“Baik” – é", "id").character is None
+    assert casework.typed(compiler.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
+    assert casework.typed(compiler.shipped(), CASE, "“Baik” – é", "id").character is None
 
 
 def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
@@ -312,11 +316,11 @@ def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "locked")
     with rt.writing() as tx:
-        (row,) = guesses.locked(tx, 0, 10)
-        assert (guesses.locked_count(tx), row.guesses) == (1, 3)
-        assert guesses.locked(tx, row.id, 10) == []
-        assert guesses.unlock(tx, row.id)
-        assert not guesses.unlock(tx, row.id)
+        (row,) = lockout.locked(tx, 0, 10)
+        assert (lockout.locked_count(tx), row.guesses) == (1, 3)
+        assert lockout.locked(tx, row.id, 10) == []
+        assert lockout.unlock(tx, row.id)
+        assert not lockout.unlock(tx, row.id)
     assert outcome(say(rt, P1, f"IURAN {P2_NKP}")) == ("iuran", "not_linked")
 
 
@@ -332,7 +336,7 @@ def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     with plans(rt) as told, rt.reading() as tx:
-        assert guesses.locked_count(tx) == 0
+        assert lockout.locked_count(tx) == 0
     (plan,) = told
     assert "ix_guesses_at" in plan
 
@@ -342,7 +346,7 @@ def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     clock.moves(hours=24)
     with rt.reading() as tx:
-        assert (guesses.locked(tx, 0, 10), guesses.locked_count(tx)) == ([], 0)
+        assert (lockout.locked(tx, 0, 10), lockout.locked_count(tx)) == ([], 0)
 
 
 def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:

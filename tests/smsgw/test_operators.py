@@ -5,8 +5,8 @@ import subprocess
 import pytest
 from sqlalchemy import select
 
-from smsgw import operators
-from smsgw.operators import MAY, NotDone, Permission
+from smsgw.backoffice import accounts
+from smsgw.backoffice.accounts import MAY, NotDone, Permission
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
@@ -17,25 +17,25 @@ PASSWORD = "correct horse battery"
 SHELL = "shell:ani"
 
 
-def added(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> operators.Operator:
+def added(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> accounts.Operator:
     with rt.writing() as tx:
-        return operators.add(tx, name, role, operators.hashing(PASSWORD), SHELL)
+        return accounts.add(tx, name, role, accounts.hashing(PASSWORD), SHELL)
 
 
 def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
     added(rt)
     with rt.reading() as tx:
-        ani, nobody = operators.named(tx, "ani"), operators.named(tx, "nobody")
-    assert operators.is_password(ani, PASSWORD)
-    assert not operators.is_password(ani, PASSWORD + "x")
-    assert not operators.is_password(nobody, PASSWORD)
+        ani, nobody = accounts.named(tx, "ani"), accounts.named(tx, "nobody")
+    assert accounts.is_password(ani, PASSWORD)
+    assert not accounts.is_password(ani, PASSWORD + "x")
+    assert not accounts.is_password(nobody, PASSWORD)
     assert PASSWORD not in ani.password
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
 def test_what_is_no_password(password: str) -> None:
     with pytest.raises(NotDone, match="characters or more"):
-        operators.hashing(password)
+        accounts.hashing(password)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
@@ -47,90 +47,90 @@ def test_what_is_no_name(rt: Runtime, name: str) -> None:
 def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        held = operators.log_in(tx, ani.id, ani.name)
+        held = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(5):
         clock.moves(minutes=110)
         with rt.writing() as tx:
-            assert operators.whose(tx, held)[0] == ani
-            operators.seen(tx, held)
+            assert accounts.whose(tx, held)[0] == ani
+            accounts.seen(tx, held)
     clock.moves(minutes=121)
     with rt.reading() as tx:
-        assert operators.whose(tx, held) is None
-        assert operators.whose(tx, "x" * 43) is None
+        assert accounts.whose(tx, held) is None
+        assert accounts.whose(tx, "x" * 43) is None
 
 
 def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        held = operators.log_in(tx, ani.id, ani.name)
+        held = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(13):
         clock.moves(hours=1)
         with rt.writing() as tx:
-            operators.seen(tx, held)
+            accounts.seen(tx, held)
     with rt.reading() as tx:
-        assert operators.whose(tx, held) is None
+        assert accounts.whose(tx, held) is None
 
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
 def test_what_ends_a_session(rt: Runtime, end: str) -> None:
     ani, _ = added(rt), added(rt, "budi")
     with rt.writing() as tx:
-        held = operators.log_in(tx, ani.id, ani.name)
+        held = accounts.log_in(tx, ani.id, ani.name)
     with rt.writing() as tx:
         match end:
             case "out":
-                operators.log_out(tx, held)
+                accounts.log_out(tx, held)
             case "everywhere":
-                operators.log_out_everywhere(tx, ani.id)
+                accounts.log_out_everywhere(tx, ani.id)
             case "disabled":
-                operators.disable(tx, "ani", SHELL)
+                accounts.disable(tx, "ani", SHELL)
             case "password":
-                operators.set_password(tx, "ani", operators.hashing(PASSWORD + "2"), SHELL)
+                accounts.set_password(tx, "ani", accounts.hashing(PASSWORD + "2"), SHELL)
             case "role":
-                operators.set_role(tx, "ani", Role.VIEWER, SHELL)
+                accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
     with rt.reading() as tx:
-        assert operators.whose(tx, held) is None
+        assert accounts.whose(tx, held) is None
 
 
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
         first, held = (
-            operators.invite(tx, ani.id, "shell:tests"),
-            operators.invite(tx, ani.id, "shell:tests"),
+            accounts.invite(tx, ani.id, "shell:tests"),
+            accounts.invite(tx, ani.id, "shell:tests"),
         )
     with rt.writing() as tx:
-        assert operators.invited(tx, first) is None
-        assert operators.invited(tx, held).name == "ani"
-        assert operators.invited(tx, held) is None
-        late = operators.invite(tx, ani.id, "shell:tests")
+        assert accounts.invited(tx, first) is None
+        assert accounts.invited(tx, held).name == "ani"
+        assert accounts.invited(tx, held) is None
+        late = accounts.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
     with rt.writing() as tx:
-        assert operators.invited(tx, late) is None
+        assert accounts.invited(tx, late) is None
 
 
 def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
     ani, _ = added(rt), added(rt, "budi")
     with rt.writing() as tx:
-        held = operators.invite(tx, ani.id, "operator:ani")
-        operators.disable(tx, "ani", SHELL)
-        assert operators.invited(tx, held) is None
-        row = operators.named(tx, "ani")
-    assert not operators.is_password(row, PASSWORD)
+        held = accounts.invite(tx, ani.id, "operator:ani")
+        accounts.disable(tx, "ani", SHELL)
+        assert accounts.invited(tx, held) is None
+        row = accounts.named(tx, "ani")
+    assert not accounts.is_password(row, PASSWORD)
     with rt.writing() as tx:
-        operators.enable(tx, "ani", SHELL)
-        row = operators.named(tx, "ani")
-    assert operators.is_password(row, PASSWORD)
+        accounts.enable(tx, "ani", SHELL)
+        row = accounts.named(tx, "ani")
+    assert accounts.is_password(row, PASSWORD)
 
 
 def test_one_admin_always_stays(rt: Runtime) -> None:
     added(rt)
     with rt.writing() as tx:
         with pytest.raises(NotDone, match="the only admin"):
-            operators.disable(tx, "ani", SHELL)
+            accounts.disable(tx, "ani", SHELL)
         with pytest.raises(NotDone, match="the only admin"):
-            operators.set_role(tx, "ani", Role.AGENT, SHELL)
-        operators.set_role(tx, "ani", Role.ADMIN, SHELL)
+            accounts.set_role(tx, "ani", Role.AGENT, SHELL)
+        accounts.set_role(tx, "ani", Role.ADMIN, SHELL)
 
 
 def test_each_role_may_what_it_is_for() -> None:
@@ -161,7 +161,7 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     assert called("list").stdout.startswith("budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
-        assert operators.is_password(operators.named(tx, "budi"), PASSWORD + "2")
+        assert accounts.is_password(accounts.named(tx, "budi"), PASSWORD + "2")
     assert called("disable", "budi").returncode == 0
     assert "disabled" in called("list").stdout
     assert "no operator nobody" in called("disable", "nobody").stderr

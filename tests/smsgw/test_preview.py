@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from smsgw import document, gsm7, keywords, lint, preview, replies
-from smsgw.document import parsed
+from smsgw import gsm7
+from smsgw.configuration import compiler, document, lint, preview, wording
+from smsgw.configuration.document import parsed
+from smsgw.configuration.preview import DOUBLE, WIDE, Preview, Run, Shown
 from smsgw.gsm7 import Encoding
-from smsgw.preview import DOUBLE, WIDE, Preview, Run, Shown
 from tests.smsgw.test_document import changed, with_made
 
 RUPIAH = 350
@@ -30,23 +31,23 @@ def shown(text: str, **entry: Any) -> Shown:
 
 
 def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
-    assert replies.ORDINARY.keys() == replies.WIDEST.keys()
-    for name, value in replies.ORDINARY.items():
-        shown, widest = (preview._as_shown(each) for each in (value, replies.WIDEST[name]))
+    assert wording.ORDINARY.keys() == wording.WIDEST.keys()
+    for name, value in wording.ORDINARY.items():
+        shown, widest = (preview._as_shown(each) for each in (value, wording.WIDEST[name]))
         assert len(shown) <= len(widest), name
         assert gsm7.is_gsm7(shown), name
 
 
 def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
     raw = parsed(document.shipped())
-    sections = {name.partition(".")[0] for name in keywords.WORDINGS}
+    sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
     for section in sections:
         told = preview.of(raw, section, RUPIAH)
         assert (told.own, told.others) == ((), ())
         assert told.wordings
         for languages in told.wordings.values():
-            assert languages.keys() == set(keywords.LANGUAGES)
+            assert languages.keys() == set(compiler.LANGUAGES)
             for each in languages.values():
                 assert each.fault is None
                 assert each.ordinary
@@ -68,7 +69,7 @@ def test_a_reply_is_shown_as_it_is_sent() -> None:
     assert balance.ordinary.dropped == ()
     assert "[ Setoran {contributions}, hasil {returns}.]" in balance.widest.dropped
     assert told.values["balance"]["total"] == "Rp48.750.000"
-    assert told.values["balance"].keys() >= replies.EVERYWHERE
+    assert told.values["balance"].keys() >= wording.EVERYWHERE
     assert "Active" in told.wordings["balance"]["en"].ordinary.text
 
 
@@ -198,7 +199,7 @@ def test_a_tables_own_values_are_shown() -> None:
     assert told.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
-    assert told.values["found"].keys() == {"kota", "nama", "telp"} | replies.EVERYWHERE
+    assert told.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
 
 
 def test_it_keeps_up_with_typing() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from smsgw import document, publishing, runtime, settings
-from smsgw.document import KeywordsError
-from smsgw.publishing import NotPublished, Outdated
+from smsgw import runtime, settings
+from smsgw.configuration import document, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import NotPublished, Outdated
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.security import audit
@@ -34,10 +35,10 @@ def reworded(text: str) -> str:
 
 def published(rt: Runtime, text: str, reason: str = "a test") -> int:
     with rt.writing() as tx:
-        publishing.save(tx, text, 0, ANI, "kontak")
+        versions.save(tx, text, 0, ANI, "kontak")
     with rt.writing() as tx:
-        edition = publishing.draft(tx).edition
-        return publishing.publish(tx, edition, BUDI, reason, by_two=True)
+        edition = versions.draft(tx).edition
+        return versions.publish(tx, edition, BUDI, reason, by_two=True)
 
 
 def test_a_version_answers_in_every_process_within_seconds(
@@ -59,74 +60,74 @@ def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
     for number, text in enumerate(("Satu.", "Dua."), 1):
         assert published(rt, reworded(text), f"why {number}") == number
     with rt.writing() as tx:
-        assert publishing.bring_back(tx, 1, ANI, "two was wrong") == 3
+        assert versions.bring_back(tx, 1, ANI, "two was wrong") == 3
     with rt.reading() as tx:
-        told = [(each.number, each.by, each.reason, each.was) for each in publishing.versions(tx)]
-        assert publishing.version(tx, 3).text == publishing.version(tx, 1).text
+        told = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
+        assert versions.version(tx, 3).text == versions.version(tx, 1).text
     assert told == [
         (3, ANI, "two was wrong", 1),
         (2, BUDI, "why 2", None),
         (1, BUDI, "why 1", None),
     ]
     with rt.writing() as tx:
-        assert publishing.bring_back(tx, 0, ANI, "as shipped") == 4
-        assert publishing.current(tx).text == document.shipped()
+        assert versions.bring_back(tx, 0, ANI, "as shipped") == 4
+        assert versions.current(tx).text == document.shipped()
 
 
 def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
     """By its text, whatever number it has."""
     published(rt, reworded("Satu."))
     with rt.writing() as tx:
-        assert publishing.bring_back(tx, 0, ANI, "one was wrong") == 2
+        assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
     for number in (0, 2):
         with pytest.raises(NotPublished, match="answers already"), rt.writing() as tx:
-            publishing.bring_back(tx, number, ANI, "pressed twice")
+            versions.bring_back(tx, number, ANI, "pressed twice")
     with rt.reading() as tx:
-        assert publishing.current(tx).number == 2
+        assert versions.current(tx).number == 2
 
 
 def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
     for edition in (0, 5):
         with pytest.raises(Outdated), rt.writing() as tx:
-            publishing.save(tx, reworded("Dua."), edition, BUDI, "kontak")
+            versions.save(tx, reworded("Dua."), edition, BUDI, "kontak")
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Dua."), 1, BUDI, "kontak")
-        held = publishing.draft(tx)
+        versions.save(tx, reworded("Dua."), 1, BUDI, "kontak")
+        held = versions.draft(tx)
     assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
     with pytest.raises(Outdated), rt.writing() as tx:
-        publishing.discard(tx, 1, ANI)
+        versions.discard(tx, 1, ANI)
     with rt.writing() as tx:
-        publishing.discard(tx, 2, ANI)
-        assert publishing.draft(tx) is None
+        versions.discard(tx, 2, ANI)
+        assert versions.draft(tx) is None
 
 
 def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
-        publishing.discard(tx, 1, ANI)
-        assert publishing.draft(tx) is None
-        publishing.save(tx, reworded("Dua."), 0, BUDI, "kontak")
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.discard(tx, 1, ANI)
+        assert versions.draft(tx) is None
+        versions.save(tx, reworded("Dua."), 0, BUDI, "kontak")
     for act in (
-        lambda tx: publishing.publish(tx, 1, ANI, "why", by_two=False),
-        lambda tx: publishing.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
-        lambda tx: publishing.discard(tx, 1, ANI),
-        lambda tx: publishing.rebase(tx, 1, ANI),
+        lambda tx: versions.publish(tx, 1, ANI, "why", by_two=False),
+        lambda tx: versions.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
+        lambda tx: versions.discard(tx, 1, ANI),
+        lambda tx: versions.rebase(tx, 1, ANI),
     ):
         with pytest.raises(Outdated), rt.writing() as tx:
             act(tx)
     with rt.reading() as tx:
-        assert publishing.draft(tx).authors == (BUDI,)
+        assert versions.draft(tx).authors == (BUDI,)
 
 
 def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
-        publishing.publish(tx, 1, ANI, "mine", by_two=True)
+        versions.publish(tx, 1, ANI, "mine", by_two=True)
     with rt.writing() as tx:
-        assert publishing.publish(tx, 1, BUDI, "looked at it", by_two=True) == 1
+        assert versions.publish(tx, 1, BUDI, "looked at it", by_two=True) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,26 +144,26 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
 )
 def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, text(), 0, ANI, "kontak")
+        versions.save(tx, text(), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match=told), rt.writing() as tx:
-        publishing.publish(tx, 1, BUDI, reason, by_two=False)
+        versions.publish(tx, 1, BUDI, reason, by_two=False)
     with rt.reading() as tx:
-        assert publishing.versions(tx) == []
-        assert publishing.draft(tx) is not None
+        assert versions.versions(tx) == []
+        assert versions.draft(tx) is not None
 
 
 def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Dua."), 0, ANI, "kontak")
-        publishing.publish(tx, 1, BUDI, "why", by_two=False)
-        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
-        edition = publishing.draft(tx).edition
-        publishing.bring_back(tx, 0, BUDI, "meanwhile")
+        versions.save(tx, reworded("Dua."), 0, ANI, "kontak")
+        versions.publish(tx, 1, BUDI, "why", by_two=False)
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        edition = versions.draft(tx).edition
+        versions.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
-        publishing.publish(tx, edition, BUDI, "why", by_two=False)
+        versions.publish(tx, edition, BUDI, "why", by_two=False)
     with rt.writing() as tx:
-        publishing.rebase(tx, edition, ANI)
-        assert publishing.publish(tx, edition + 1, BUDI, "why", by_two=False) == 3
+        versions.rebase(tx, edition, ANI)
+        assert versions.publish(tx, edition + 1, BUDI, "why", by_two=False) == 3
 
 
 def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
@@ -179,15 +180,15 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         raw["keywords"]["libur"] = {**STATIC}
 
     with rt.writing() as tx:
-        publishing.save(tx, changed(theirs), 0, BUDI, "all")
-        publishing.publish(tx, 1, BUDI, "theirs", by_two=False)
-        publishing.bring_back(tx, 0, BUDI, "not yet")
-        publishing.save(tx, changed(ours), 0, ANI, "all")
-        publishing.bring_back(tx, 1, BUDI, "now")
-        edition = publishing.draft(tx).edition
-        assert publishing.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
-        raw = document.parsed(publishing.draft(tx).text)
-        assert publishing.publish(tx, edition + 1, BUDI, "both", by_two=True) == 4
+        versions.save(tx, changed(theirs), 0, BUDI, "all")
+        versions.publish(tx, 1, BUDI, "theirs", by_two=False)
+        versions.bring_back(tx, 0, BUDI, "not yet")
+        versions.save(tx, changed(ours), 0, ANI, "all")
+        versions.bring_back(tx, 1, BUDI, "now")
+        edition = versions.draft(tx).edition
+        assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
+        raw = document.parsed(versions.draft(tx).text)
+        assert versions.publish(tx, edition + 1, BUDI, "both", by_two=True) == 4
     assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
     assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
     assert "libur" in raw["keywords"]
@@ -197,13 +198,13 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
 def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
     for text in ("a: [", "just a text", "x" * 600_000):
         with pytest.raises(KeywordsError), rt.writing() as tx:
-            publishing.save(tx, text, 0, ANI, "import")
+            versions.save(tx, text, 0, ANI, "import")
 
 
 def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
     published(rt, reworded("Satu."))
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "why")
+        versions.bring_back(tx, 0, ANI, "why")
     with rt.reading() as tx:
         acts = tx.connection.execute(select(audit.c.actor, audit.c.act, audit.c.detail)).all()
     assert acts == [
@@ -267,45 +268,45 @@ def test_an_import_asks_about_a_value_that_gets_lost(
     code, text = published("y\n")
     assert (code, "version 1 is published" in text) == (0, True)
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "why")
+        versions.bring_back(tx, 0, ANI, "why")
     code, text = published(None)
     assert (code, lost in text, "version 3 is published" in text) == (0, True, True)
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "why")
+        versions.bring_back(tx, 0, ANI, "why")
     assert published("", "--yes") == (0, "version 5 is published\n")
 
 
 def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
     """Console fault 6, with its authors: who drafted it does not publish it either."""
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
     with rt.writing() as tx:
-        publishing.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
-        publishing.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
+        versions.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
+        versions.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
     with rt.reading() as tx:
-        newest, first = publishing.past(tx)
+        newest, first = versions.past(tx)
     assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
     assert newest.why == "import of wrong.yaml"
     with rt.writing() as tx, pytest.raises(Outdated):
-        publishing.restore(tx, first.id, 2, BUDI)
+        versions.restore(tx, first.id, 2, BUDI)
     with rt.writing() as tx:
-        assert not publishing.restore(tx, 99, 3, BUDI)
-        assert publishing.restore(tx, first.id, 3, BUDI)
-        draft = publishing.draft(tx)
+        assert not versions.restore(tx, 99, 3, BUDI)
+        assert versions.restore(tx, first.id, 3, BUDI)
+        draft = versions.draft(tx)
         assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
-        assert "mars" in publishing.past(tx)[0].text
-        publishing.discard(tx, 4, ANI)
-        assert publishing.restore(tx, publishing.past(tx)[0].id, 0, ANI)
-        assert publishing.draft(tx).text == reworded("Satu.")
+        assert "mars" in versions.past(tx)[0].text
+        versions.discard(tx, 4, ANI)
+        assert versions.restore(tx, versions.past(tx)[0].id, 0, ANI)
+        assert versions.draft(tx).text == reworded("Satu.")
 
 
 def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
     """Console fault 5."""
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
         with pytest.raises(NotPublished, match="confirm that it is meant"):
-            publishing.publish(tx, 1, BUDI, "why", by_two=False, is_sure=False)
-        assert publishing.publish(tx, 1, BUDI, "why", by_two=False) == 1
-        assert publishing.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
+            versions.publish(tx, 1, BUDI, "why", by_two=False, is_sure=False)
+        assert versions.publish(tx, 1, BUDI, "why", by_two=False) == 1
+        assert versions.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
         with pytest.raises(NotPublished, match="confirm that it is meant"):
-            publishing.bring_back(tx, 1, BUDI, "why", is_sure=False)
+            versions.bring_back(tx, 1, BUDI, "why", is_sure=False)

@@ -8,7 +8,7 @@ from sqlalchemy import event, func, select
 from structlog.testing import capture_logs
 
 from smsgw import responder
-from smsgw.carriers.base import IncomingSms
+from smsgw.carriers.carrier import IncomingSms
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases

@@ -12,29 +12,22 @@ import pytest
 from sqlalchemy import event, func, select
 
 from handlers.question import Caller, Outcome, Speak
-from smsgw import (
-    comparing,
-    deciding,
-    document,
-    jobs,
-    registry,
-    rehearsal,
-    replies,
-    retention,
-    runtime,
-    tasks,
-    telling,
-)
-from smsgw.comparing import Both
-from smsgw.keywords import Configuration
+from smsgw import runtime
+from smsgw.backoffice import background_tasks, backtest, comparison
+from smsgw.backoffice.accounts import add
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.backtest import Asked, Found, Kind, shape_of
+from smsgw.backoffice.comparison import Both
+from smsgw.configuration import document, wording
+from smsgw.configuration.compiler import Configuration
 from smsgw.ledger import SqlLedger
-from smsgw.operators import add
-from smsgw.rehearsal import Asked, Found, Kind, shape_of
+from smsgw.messaging import composer, decision
+from smsgw.operations import jobs, retention
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
 from smsgw.storage.tables.types import service
-from smsgw.tasks import Task
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_document import changed
@@ -92,22 +85,22 @@ def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
     )
     with rt.writing() as tx:
         ani = add(tx, f"ani {next(_numbers)}", Role.EDITOR, None, "shell:test")
-        return tasks.make(tx, TaskKind.REHEARSAL, ani.id, asked.model_dump())
+        return background_tasks.make(tx, TaskKind.REHEARSAL, ani.id, asked.model_dump())
 
 
 def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
     """So many steps of a message each."""
     with rt.writing() as tx:
-        task = tasks.claim(tx, task_id)
+        task = background_tasks.claim(tx, task_id)
     assert task is not None
     left = iter(range(steps - 1))
-    work = partial(rehearsal.run, step_lasts=0)
+    work = partial(backtest.run, step_lasts=0)
     return jobs.do_part(rt, task, work, lambda: next(left, None) is None)
 
 
 def seen(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
-        task = tasks.one(tx, task_id, TaskKind.REHEARSAL)
+        task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     assert task is not None
     return task
 
@@ -200,7 +193,7 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
     ],
 )
 def test_a_shape_holds_what_is_nobodys_own(text: str, shape: str) -> None:
-    assert shape_of(text, rehearsal.vocabulary(document.shipped())) == shape
+    assert shape_of(text, backtest.vocabulary(document.shipped())) == shape
 
 
 def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) -> None:
@@ -208,8 +201,8 @@ def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) ->
     task_id = begin(rt)
     assert part(rt, task_id, steps=3)
     with rt.writing() as tx:
-        tasks.stop(tx, task_id)
-        assert tasks.claim(tx, task_id) is None
+        background_tasks.stop(tx, task_id)
+        assert background_tasks.claim(tx, task_id) is None
     task = seen(rt, task_id)
     assert (task.state, task.done, task.total) == ("stopped", 3, 7)
     assert Found.model_validate(task.found).counts == {Kind.REWORDED: 2, Kind.UNDERSTOOD: 1}
@@ -222,7 +215,7 @@ def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
     for _ in range(3):
         part(rt, task_id, steps=2)
     with rt.writing() as tx:
-        task = tasks.claim(tx, task_id)  # and dies
+        task = background_tasks.claim(tx, task_id)  # and dies
     assert task is not None
     clock.moves(seconds=31)
     part(rt, task_id)
@@ -305,20 +298,20 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
 ) -> None:
     """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
     now, unused_for = rt.local, rt.settings.unused_for
-    was = comparing.configuration(document.shipped(), now.date())
-    becomes = comparing.configuration(changed(change), now.date())
+    was = comparison.configuration(document.shipped(), now.date())
+    becomes = comparison.configuration(changed(change), now.date())
     with rt.reading() as tx:
-        known = [registry.read(tx, number).caller for number in (P1, STRANGER)]
+        known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]
 
     def answer(by: Configuration, text: str, caller: Caller) -> tuple[object, ...]:
-        decided = deciding.decide(
+        decided = decision.decide(
             by, by.grammar.parse(text), text, caller, rt.ledger, now, unused_for
         )
         reply = decided.reply
         if reply is None:
             return (decided.said.keyword, Outcome.SILENT, "")
-        values = {**reply.values, "number": "ADU-251031-0042", "ref": replies.reference(1)}
-        values["call_centre"] = telling.call_centre(rt.ledger.contact("call_centre"))
+        values = {**reply.values, "number": "ADU-251031-0042", "ref": wording.reference(1)}
+        values["call_centre"] = composer.call_centre(rt.ledger.contact("call_centre"))
         language = "en" if any(each == Speak("en") for each in reply.changes) else "id"
         told = by.text(reply.wording, values, language)
         return (decided.said.keyword, reply.outcome, told)

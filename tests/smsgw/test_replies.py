@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from handlers import CHANGING, WORDINGS
 from handlers.question import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
-from smsgw import keywords
-from smsgw.gsm7 import Encoding, count
-from smsgw.replies import (
+from smsgw.configuration import compiler
+from smsgw.configuration.wording import (
     EVERYWHERE,
     REFERENCES,
     WIDEST,
@@ -26,6 +25,7 @@ from smsgw.replies import (
     sequence,
     show,
 )
+from smsgw.gsm7 import Encoding, count
 
 digits = st.text("0123456789", min_size=11, max_size=11)
 dates = st.dates(min_value=date(1900, 1, 1))
@@ -56,7 +56,7 @@ OURS: dict[str, st.SearchStrategy[Value]] = {
 
 
 def anything(name: str) -> st.SearchStrategy[Value]:
-    usage = {**keywords.shipped().usage, "usage": keywords.shipped().usage["daftar"]}
+    usage = {**compiler.shipped().usage, "usage": compiler.shipped().usage["daftar"]}
     if name in {"saldo", "daftar", "usage"}:
         return st.just(Verbatim(usage[name]))
     if name == "meant":
@@ -64,14 +64,14 @@ def anything(name: str) -> st.SearchStrategy[Value]:
     return OURS[name] if name in OURS else ANY[type(WIDEST[name])]
 
 
-@pytest.mark.parametrize("language", keywords.LANGUAGES)
+@pytest.mark.parametrize("language", compiler.LANGUAGES)
 @pytest.mark.parametrize("name", sorted(WORDINGS))
 @given(st.data())
 @settings(max_examples=15, deadline=None)
 def test_no_wording_with_any_data_passes_its_budget(
     name: str, language: str, data: st.DataObject
 ) -> None:
-    published = keywords.shipped()
+    published = compiler.shipped()
     values = {each: data.draw(anything(each)) for each in {*WORDINGS[name], *EVERYWHERE}}
     text = published.text(name, values, language)
     counted = count(text)
@@ -85,12 +85,12 @@ def test_no_wording_with_any_data_passes_its_budget(
 
 
 def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
-    wordings = keywords.shipped().wordings
-    assert [wordings[language].keys() for language in keywords.LANGUAGES] == [WORDINGS.keys()] * 2
+    wordings = compiler.shipped().wordings
+    assert [wordings[language].keys() for language in compiler.LANGUAGES] == [WORDINGS.keys()] * 2
     for name in WORDINGS:
         needed = [
             {each for piece in wordings[language][name].pieces for each in piece.names}
-            for language in keywords.LANGUAGES
+            for language in compiler.LANGUAGES
         ]
         assert needed[0] ^ needed[1] <= EVERYWHERE, name
 
@@ -245,5 +245,5 @@ def test_what_is_no_reference_leads_nowhere(written: str) -> None:
 def test_a_configuration_that_cannot_be_published(change: tuple[str, str], told: str) -> None:
     text = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
     assert change[0] in text
-    with pytest.raises(keywords.KeywordsError, match=told):
-        keywords.load(text.replace(*change, 1))
+    with pytest.raises(compiler.KeywordsError, match=told):
+        compiler.load(text.replace(*change, 1))

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
-from smsgw import resending, sending
-from smsgw.resending import NotResent, Refusal
+from smsgw.backoffice import resend as resending
+from smsgw.backoffice.resend import NotResent, Refusal
+from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import bindings
@@ -23,7 +24,7 @@ ANI = "operator:ani"
 def sent(rt: Runtime) -> Runtime:
     """P1's balance, which the carrier took."""
     say(rt, P1, "SALDO")
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     return rt
 
 
@@ -45,7 +46,7 @@ def states(rt: Runtime) -> list[str]:
 def test_it_goes_out_as_a_reply_of_its_own(sent: Runtime) -> None:
     resend(sent)
     assert states(sent) == ["sent", "queued"]
-    sending.drain(sent, "simulator", "2757")
+    dispatch.drain(sent, "simulator", "2757")
     assert states(sent) == ["sent", "sent"]
     with sent.reading() as tx:
         said = sealed.texts(tx, Ciphertext.REPLY)
@@ -125,9 +126,9 @@ def test_what_it_told_may_be_nobodys_to_know_by_now(
 def test_another_number_on_file_ends_it_though_the_phone_is_bound(rt: Runtime) -> None:
     say(rt, P2, "SALDO 20098765432")
     say(rt, P2, "YA")
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     resend(rt, 2)
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     put_on_file(rt, "20098765432", "+6281200000000")
     assert refusal(rt, 2) == Refusal.NUMBER_CHANGED
 
@@ -135,7 +136,7 @@ def test_another_number_on_file_ends_it_though_the_phone_is_bound(rt: Runtime) -
 def test_a_code_is_not_sent_again(rt: Runtime) -> None:
     """It would count neither as one of the day's, nor be valid for long."""
     say(rt, STRANGER, DAFTAR)
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     with rt.reading() as tx:
         is_code = replies.c.wording == "disclosure.code"
         code = tx.connection.execute(select(replies.c.id).where(is_code)).scalar_one()

@@ -6,9 +6,12 @@ from itertools import count
 import pytest
 from sqlalchemy import event, func, select
 
-from smsgw import jobs, outbox, registry, responder, runtime
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder, runtime
+from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger import SqlLedger
+from smsgw.messaging import outbox
+from smsgw.operations import jobs
+from smsgw.registry import phone_state
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.ledger import participants
@@ -317,8 +320,8 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
 
 def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
-        known = registry.advance(tx, registry.read(tx, P1))
-        registry.bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
+        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        phone_state.bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"
     assert "0017" in say(rt, P1, "B").reply.text
     say(rt, P1, "SALDO")

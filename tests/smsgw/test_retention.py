@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Column, Table, delete, func, select, update
 
-from smsgw import cases, inbox, metrics, outbox, registry, retention, runtime, unknowns
-from smsgw.carriers.base import Ending, SendError
+from smsgw import runtime
+from smsgw.carriers.carrier import Ending, SendError
 from smsgw.ledger import SqlLedger
-from smsgw.retention import NotErased, Retention
+from smsgw.messaging import inbox, outbox, reconciliation
+from smsgw.operations import metrics, retention
+from smsgw.operations.retention import NotErased, Retention
+from smsgw.registry import cases, phone_state
 from smsgw.runtime import Outrun, Runtime
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import (
@@ -136,16 +139,16 @@ def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
         pass
     assert held(rt, replies.c.text) == 0
     with rt.reading() as tx:
-        assert unknowns.all_open(tx) == []
+        assert reconciliation.all_open(tx) == []
 
 
 def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, "KONTAK")
     with rt.reading() as tx:
-        known = registry.read(tx, STRANGER)
+        known = phone_state.read(tx, STRANGER)
     passes(rt, clock, 91)
     with pytest.raises(Outrun), rt.writing() as tx:
-        registry.advance(tx, known)
+        phone_state.advance(tx, known)
 
 
 def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock) -> None:
@@ -187,10 +190,10 @@ def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
     """Which then finds the phone changed, and starts again from nothing."""
     say(rt, P1, "HAPUS DATA")
     with rt.reading() as tx:
-        known = registry.read(tx, P1)
+        known = phone_state.read(tx, P1)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with pytest.raises(Outrun), rt.writing() as tx:
-        registry.bind(tx, registry.advance(tx, known), P1_NKP, consent="too late")
+        phone_state.bind(tx, phone_state.advance(tx, known), P1_NKP, consent="too late")
     assert held(rt, bindings.c.nkp) == 0
 
 
@@ -299,7 +302,7 @@ def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runt
     with rt.writing() as tx:
         (claim,) = outbox.claim(tx, "simulator", "2757", 9)
         assert "ADU-251031-0001" in claim.sms.text
-        assert registry.read(tx, P1).caller.nkps == ()
+        assert phone_state.read(tx, P1).caller.nkps == ()
         received = select(messages.c.id).where(messages.c.state != "answered")
         assert tx.connection.execute(received).all() == []
 

@@ -9,10 +9,13 @@ from itertools import cycle
 import pytest
 from sqlalchemy import func, select
 
-from smsgw import audit, keys, registry, rotation, runtime, settings
-from smsgw.limits import Counters
+from smsgw import runtime, settings
+from smsgw.messaging.rate_limits import Counters
+from smsgw.operations import key_rotation
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
+from smsgw.storage import audit, keys
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from tests.conftest import KEY, P1, STRANGER, Clock
@@ -82,18 +85,18 @@ def test_a_new_secret_replaces_the_old_one(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     turning = runtime.build(settings.load(environ | BOTH), now=clock)
-    registry.check_key(turning)
+    phone_state.check_key(turning)
     assert rotate(turning) > 0
     turning.close()
     stale = runtime.build(settings.load(environ), now=clock)
-    registry.check_key(stale)  # it may be restarted meanwhile
+    phone_state.check_key(stale)  # it may be restarted meanwhile
     fresh = runtime.build(settings.load(environ | {"SMSGW_SECRET_KEY": NEW}), now=clock)
-    registry.check_key(fresh)
+    phone_state.check_key(fresh)
     assert say(fresh, P1, "SALDO").verdict.outcome == "answered"
     rotate(fresh)  # nobody needs the old one any more
     late = runtime.build(settings.load(environ), now=clock)
     with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
-        registry.check_key(late)
+        phone_state.check_key(late)
     for each in (fresh, stale, late):
         each.close()
 
@@ -113,13 +116,13 @@ def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
 def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         tx.connection.execute(data_keys.update().where(data_keys.c.id == 1).values(id=255))
-    with pytest.raises(rotation.NotRotated, match="255 keys"):
+    with pytest.raises(key_rotation.NotRotated, match="255 keys"):
         rotate(rt)
 
 
 def rotate(rt: Runtime) -> int:
     """Where no other process is, nobody waits for one."""
-    return rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
+    return key_rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
 
 
 def key_ids(rt: Runtime) -> list[int]:

@@ -4,10 +4,11 @@ from datetime import date
 
 import pytest
 
-from smsgw import jobs, searching, tasks
-from smsgw.operators import add
+from smsgw.backoffice import background_tasks, text_search
+from smsgw.backoffice.accounts import add
+from smsgw.backoffice.text_search import Asked, Found
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
-from smsgw.searching import Asked, Found
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.operators import Role, TaskKind, TaskState
 from tests.conftest import P1, P2, STRANGER, Clock
@@ -32,15 +33,15 @@ def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Found
     with rt.writing() as tx:
         ani = add(tx, f"ani {words} {day}", Role.AGENT, None, "shell:test")
         asked = Asked(day=day, words=words, by=ani.actor).model_dump(mode="json")
-        task_id = tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
+        task_id = background_tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
     goes_on = True
     while goes_on:
         with rt.writing() as tx:
-            task = tasks.claim(tx, task_id)
+            task = background_tasks.claim(tx, task_id)
         assert task is not None
         goes_on = jobs.do_part(rt, task, jobs.WORK[task.kind], lambda: True)
     with rt.reading() as tx:
-        task = tasks.one(tx, task_id, TaskKind.SEARCH)
+        task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert task is not None
     assert task.done == task.total
     return task.state, Found.model_validate(task.found)
@@ -83,11 +84,11 @@ def test_it_ends_where_there_are_too_many(rt: Runtime) -> None:
     assert (found.hits, step.done) == ([1, 2, 3], step.total)
 
 
-def _steps(rt: Runtime, **limits: int) -> list[tasks.Step]:
+def _steps(rt: Runtime, **limits: int) -> list[background_tasks.Step]:
     with rt.writing() as tx:
         ani = add(tx, "ani", Role.AGENT, None, "shell:test")
         asked = Asked(day=TODAY, words="gaji", by="operator:ani").model_dump(mode="json")
-        task_id = tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
-        task = tasks.claim(tx, task_id)
+        task_id = background_tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
+        task = background_tasks.claim(tx, task_id)
     assert task is not None
-    return list(searching.run(rt, task, **limits))
+    return list(text_search.run(rt, task, **limits))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from smsgw import migrate
 from smsgw.app import create_app
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from tests.smsgw.cli.test_operate import SMSGW, smsgw
 from tests.smsgw.test_end_to_end import free_port
 from tests.web_process import web_process
@@ -82,7 +82,7 @@ def test_on_another_schema_nothing_starts_and_says_why(
 
 def set_schema(rt: Runtime, kind: str) -> None:
     if kind == "empty":
-        migrate.downgrade(rt.service, "service", "base")
+        migrations.downgrade(rt.service, "service", "base")
     with rt.service.begin() as connection:
         if kind == "another version's":
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
@@ -98,7 +98,7 @@ def test_while_it_runs_the_schema_is_looked_at(rt: Runtime) -> None:
         with capture_logs() as told:
             answer = client.get("/readyz")
         assert (answer.status_code, answer.json["parts"]["database"]) == (503, False)
-        assert {"at": "0004", "needed": migrate.head("service")}.items() <= told[0].items()
+        assert {"at": "0004", "needed": migrations.head("service")}.items() <= told[0].items()
         with rt.service.begin() as connection:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         assert client.get("/readyz").status_code == 503

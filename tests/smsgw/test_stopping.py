@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from smsgw import jobs, responder, runtime, settings
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from tests.conftest import P1

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.supervisor import Supervisor
+from smsgw.operations.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys
-from smsgw.supervisor import Supervisor
+from smsgw.operations.supervisor import Supervisor
 made = Supervisor(os.environ)
 for number, command in enumerate(sys.argv[1:]):
     made.start(f"child{number}", ["sh", "-c", command])

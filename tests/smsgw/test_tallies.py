@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
-from smsgw import figures, jobs, tallies
+from smsgw.messaging import hourly_counts
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.operations import dashboard, jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import reply_tallies
 from smsgw.storage.tables.counts import tallies as table
 from smsgw.storage.tables.messages import messages, replies
-from smsgw.tallies import Tallies
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_jobs import receive
 from tests.smsgw.test_responder import say
@@ -55,7 +56,7 @@ def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
     for text in ("YA", "TIDAK", "apa saja"):
         say(rt, STRANGER, text)
     Tallies(rt).step()
-    told = figures.overview(rt)
+    told = dashboard.overview(rt)
     for span in (told.today, told.hours[-1]):
         assert span.counts == {"answered": 2, "unknown": 1}
     assert sums(rt) == {
@@ -100,9 +101,9 @@ def test_nothing_is_counted_twice_a_minute(rt: Runtime, clock: Clock) -> None:
 
 def test_an_hour_begins_and_ends_once(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
-    edge = tallies.hour_of(clock.now)
+    edge = hourly_counts.hour_of(clock.now)
     with rt.writing() as tx:
         tx.connection.execute(update(messages).values(received_at=edge))
-        tallies.count(tx, edge)
-        tallies.count(tx, edge - timedelta(hours=1))
+        hourly_counts.count(tx, edge)
+        hourly_counts.count(tx, edge - timedelta(hours=1))
     assert sum(sums(rt).values()) == 1

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from handlers.ports import LedgerDown
-from smsgw import jobs, tasks
-from smsgw.operators import add
+from smsgw.backoffice import background_tasks
+from smsgw.backoffice.accounts import add
+from smsgw.backoffice.background_tasks import Step, Task
+from smsgw.operations import jobs
 from smsgw.runtime import Outrun, Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
-from smsgw.tasks import Step, Task
 from tests.conftest import Clock
 
 SECRET = "SALDO 19012345678"
@@ -23,7 +24,7 @@ SECRET = "SALDO 19012345678"
 def task_id(rt: Runtime) -> int:
     with rt.writing() as tx:
         ani = add(tx, "ani", Role.ADMIN, None, "shell:test")
-        return tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": SECRET})
+        return background_tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": SECRET})
 
 
 def counts_to_three(_rt: Runtime, task: Task) -> Iterator[Step]:
@@ -50,7 +51,7 @@ def breaks(_rt: Runtime, _task: Task) -> Iterator[Step]:
 
 def claimed(rt: Runtime, task_id: int) -> Task | None:
     with rt.writing() as tx:
-        return tasks.claim(tx, task_id)
+        return background_tasks.claim(tx, task_id)
 
 
 def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> bool:
@@ -61,7 +62,7 @@ def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> bool:
 
 def seen(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
-        found = tasks.one(tx, task_id, TaskKind.SEARCH)
+        found = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert found is not None
     return found
 
@@ -79,7 +80,7 @@ def test_what_is_asked_and_found_is_sealed(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.reading() as tx:
         row = tx.connection.execute(select(_tasks.c.asked, _tasks.c.found)).one()
-        assert tasks.one(tx, task_id, TaskKind.REHEARSAL) is None
+        assert background_tasks.one(tx, task_id, TaskKind.REHEARSAL) is None
     assert SECRET.encode() not in row.asked
     assert b"[1]" not in row.found
 
@@ -93,7 +94,7 @@ def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock)
     second = claimed(rt, task_id)
     assert second is not None
     with pytest.raises(Outrun), rt.writing() as tx:
-        tasks.progress(tx, first, Step(1, 3, [1]))
+        background_tasks.progress(tx, first, Step(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
     assert seen(rt, task_id).found is None
     assert jobs.do_part(rt, second, counts_to_three, lambda: True)
@@ -106,11 +107,11 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
-        tasks.progress(tx, task, Step(1, 3, [1]))
-        assert tasks.due(tx) == []
+        background_tasks.progress(tx, task, Step(1, 3, [1]))
+        assert background_tasks.due(tx) == []
     clock.moves(seconds=31)
     with rt.reading() as tx:
-        assert tasks.due(tx) == [task_id]
+        assert background_tasks.due(tx) == [task_id]
     jobs.sweep(rt)
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
@@ -121,7 +122,7 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
 def test_one_that_waits_is_stopped_at_once(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.writing() as tx:
-        tasks.stop(tx, task_id)
+        background_tasks.stop(tx, task_id)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
     assert claimed(rt, task_id) is None
 
@@ -130,7 +131,7 @@ def test_one_that_runs_stops_after_its_step(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
-        tasks.stop(tx, task_id)
+        background_tasks.stop(tx, task_id)
     assert seen(rt, task_id).state == "running"
     assert not jobs.do_part(rt, task, counts_to_three, lambda: False)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
@@ -155,7 +156,7 @@ def test_a_stop_is_not_lost_while_the_ledger_is_away(rt: Runtime, task_id: int) 
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
-        tasks.stop(tx, task_id)
+        background_tasks.stop(tx, task_id)
     jobs.do_part(rt, task, finds_no_ledger, lambda: False)
     assert seen(rt, task_id).state == "stopped"
 
@@ -163,13 +164,13 @@ def test_a_stop_is_not_lost_while_the_ledger_is_away(rt: Runtime, task_id: int) 
 def test_there_is_one_rehearsal_at_a_time(rt: Runtime, task_id: int) -> None:
     operator_id = seen(rt, task_id).operator_id
     with rt.writing() as tx:
-        first = tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
-        tasks.make(tx, TaskKind.SEARCH, operator_id, {})
-    with pytest.raises(tasks.AtWork), rt.writing() as tx:
-        tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
+        first = background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
+        background_tasks.make(tx, TaskKind.SEARCH, operator_id, {})
+    with pytest.raises(background_tasks.AtWork), rt.writing() as tx:
+        background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
     with rt.writing() as tx:
-        tasks.stop(tx, first)
-        assert tasks.make(tx, TaskKind.REHEARSAL, operator_id, {}) > first
+        background_tasks.stop(tx, first)
+        assert background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {}) > first
 
 
 def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:
@@ -188,17 +189,22 @@ def test_old_ones_go(rt: Runtime, task_id: int, clock: Clock, kept_for: int, day
     clock.moves(days=2)
     jobs.sweep(replace(rt, settings=settings))
     with rt.reading() as tx:
-        assert tasks.latest(tx, TaskKind.SEARCH) == []
+        assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 
 
 def test_latest_are_of_one_operator_or_of_all(rt: Runtime, task_id: int) -> None:
     with rt.writing() as tx:
         budi = add(tx, "budi", Role.AGENT, None, "shell:test")
-        other = tasks.make(tx, TaskKind.SEARCH, budi.id, {})
-        tasks.make(tx, TaskKind.REHEARSAL, budi.id, {})
+        other = background_tasks.make(tx, TaskKind.SEARCH, budi.id, {})
+        background_tasks.make(tx, TaskKind.REHEARSAL, budi.id, {})
     with rt.reading() as tx:
-        assert [each.id for each in tasks.latest(tx, TaskKind.SEARCH)] == [other, task_id]
-        assert [each.id for each in tasks.latest(tx, TaskKind.SEARCH, budi.id)] == [other]
+        assert [each.id for each in background_tasks.latest(tx, TaskKind.SEARCH)] == [
+            other,
+            task_id,
+        ]
+        assert [each.id for each in background_tasks.latest(tx, TaskKind.SEARCH, budi.id)] == [
+            other
+        ]
 
 
 def test_without_a_queue_whoever_asked_is_told(rt: Runtime, task_id: int) -> None:

@@ -4,11 +4,12 @@ from datetime import date
 from typing import Any
 
 from grammar import normalise
-from smsgw import outbox, sending, traces
-from smsgw.carriers.base import Delivery, Report
+from smsgw.backoffice import trace as traces
+from smsgw.backoffice.trace import Trace
+from smsgw.carriers.carrier import Delivery, Report
+from smsgw.messaging import dispatch, outbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
-from smsgw.traces import Trace
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_document import changed
 from tests.smsgw.test_publishing import published, reworded
@@ -27,7 +28,7 @@ def trace(rt: Runtime, message_id: int = 1, *, with_texts: bool = True) -> Trace
 def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None:
     answer = say(rt, P1, PINNED)
     assert answer.reply is not None
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     with rt.writing() as tx:
         assert outbox.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED, None, "000"))
     told = trace(rt)

@@ -12,13 +12,16 @@ from redis import Redis
 from sqlalchemy import Engine, select, text
 from structlog.testing import capture_logs
 
-from smsgw import publishing, registry, runtime, tryout
+from smsgw import runtime
+from smsgw.configuration import versions
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.make import make
+from smsgw.ledger.synthetic import make
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
-from smsgw.tryout import Busy, NoDraft, Slow, Step, Talk, Tried
+from smsgw.transcripts import sandbox
+from smsgw.transcripts.sandbox import Busy, NoDraft, Slow, Step, Talk, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.test_publishing import ANI, reworded
 from tests.smsgw.test_responder import say
@@ -31,7 +34,7 @@ DAFTAR = "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#19012345678"
 def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> Talk:
     """(sender, text, wait?) each."""
     steps = [Step(*each) for each in said]
-    return tryout.run(rt, steps, tryout.configuration(rt, of_draft=of_draft))
+    return sandbox.run(rt, steps, sandbox.configuration(rt, of_draft=of_draft))
 
 
 def outcomes(talk: Talk) -> list[str]:
@@ -103,7 +106,7 @@ def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None
     with pytest.raises(NoDraft):
         tried(rt, (NOBODY, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
     assert reply(tried(rt, (NOBODY, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
     assert reply(tried(rt, (NOBODY, "KONTAK")).tried[0]) != "Halo dunia."
 
@@ -123,8 +126,8 @@ def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
     assert [each.answer.also for each in talk.tried] == [(), ()]
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
-        known = registry.advance(tx, registry.read(tx, NOBODY))
-        registry.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
+        known = phone_state.advance(tx, phone_state.read(tx, NOBODY))
+        phone_state.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
         text_ = reply(tried(rt, (NOBODY, word)).tried[0])
         assert "Rp" not in text_ or "Rp0" in text_, word
@@ -165,7 +168,7 @@ class Sleepy(SqlLedger):
 def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> None:
     """The conversation ends with the message at which its time is over."""
     said = [(P1, word) for word in ("SALDO", "IURAN", "DATA", "JP", "KLAIM") * 4]
-    quick, slow = (Sleepy(rt.ledger.engine, takes) for takes in (0, tryout.PATIENCE / 2))
+    quick, slow = (Sleepy(rt.ledger.engine, takes) for takes in (0, sandbox.PATIENCE / 2))
     tried(replace(rt, ledger=quick), *said[:5])
     with pytest.raises(Slow):
         tried(replace(rt, ledger=slow), *said)

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from smsgw import jobs, outbox, responder, sending, settings, unknowns
-from smsgw.carriers.base import Delivery, Ending, IncomingSms, Report, SendError
+from smsgw import responder, settings
+from smsgw.carriers.carrier import Delivery, Ending, IncomingSms, Report, SendError
 from smsgw.carriers.twilio import Twilio
-from smsgw.outbox import Sent
+from smsgw.messaging import dispatch, outbox, reconciliation
+from smsgw.messaging.outbox import Sent
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from smsgw.storage.tables.phones import phones
@@ -52,7 +54,7 @@ def receive(rt: Runtime, text: str = "SALDO") -> None:
 
 
 def send(rt: Runtime) -> None:
-    sending.drain(rt, "twilio", OURS)
+    dispatch.drain(rt, "twilio", OURS)
 
 
 def state(rt: Runtime) -> str:
@@ -230,8 +232,8 @@ def test_what_an_operator_sends_again_is_of_use_again(
     send(texted)
     clock.moves(hours=5)
     with texted.writing() as tx:
-        (reply_id,) = [each.reply_id for each in unknowns.all_open(tx)]
-        assert unknowns.decide(tx, reply_id, resend_for=timedelta(hours=2))
+        (reply_id,) = [each.reply_id for each in reconciliation.all_open(tx)]
+        assert reconciliation.decide(tx, reply_id, resend_for=timedelta(hours=2))
     jobs.sweep(texted)
     send(texted)
     assert (state(texted), len(stub.posts)) == ("sent", 2)

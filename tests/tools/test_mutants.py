@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smsgw import keywords
-from smsgw.document import KeywordsError
+from smsgw.configuration import compiler
+from smsgw.configuration.document import KeywordsError
 from tools.mutants import choice, code, configuration, modules, report, source
 from tools.mutants.children import Task, start
 from tools.mutants.modules import MODULES, Missing, Module
@@ -43,7 +43,7 @@ def by_kind(mutants: Iterable[Mutant]) -> dict[str, list[Mutant]]:
 
 def loads(text: str) -> bool:
     try:
-        keywords.load(text)
+        compiler.load(text)
     except KeywordsError:
         return False
     return True

@@ -14,7 +14,7 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw.operators import Operator
+from smsgw.backoffice.accounts import Operator
 from smsgw.web.console import guard, shown
 from smsgw.web.console.shown import is_part, page
 

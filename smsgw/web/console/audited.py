@@ -5,10 +5,11 @@ from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request
 
-from smsgw import audit, csvs
-from smsgw.audit import Act, Filters
-from smsgw.operators import Permission
+from smsgw import csvs
+from smsgw.backoffice.accounts import Permission
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act, Filters
 from smsgw.web.console import days, exports, guard, ids
 from smsgw.web.console.shown import page, told
 

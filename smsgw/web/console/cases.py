@@ -10,12 +10,16 @@ from werkzeug.wrappers import Response
 
 from grammar import fold
 from handlers.question import CaseKind
-from smsgw import audit, cases, jobs, officers, operators, phone, retention
-from smsgw.audit import Act
-from smsgw.officers import Fault, TooLate
-from smsgw.operators import MAY, Permission
-from smsgw.retention import ERASED, NotErased, NotOpen
+from smsgw import phone
+from smsgw.backoffice import accounts, casework
+from smsgw.backoffice.accounts import MAY, Permission
+from smsgw.backoffice.casework import Fault, TooLate
+from smsgw.operations import jobs, retention
+from smsgw.operations.retention import ERASED, NotErased, NotOpen
+from smsgw.registry import cases
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
@@ -89,11 +93,11 @@ def answer(number: str) -> Answer:
         return _complaint(number, error=error, said=said, **_previewed(preview)), 400
     try:
         actor = guard.operator().actor
-        sent = officers.answer(guard.rt(), number, said, actor, after=after, closes=closes)
-    except officers.Answered:
+        sent = casework.answer(guard.rt(), number, said, actor, after=after, closes=closes)
+    except casework.Answered:
         error = told("An answer went out meanwhile, as is shown below; this one was not sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
-    except officers.Repeated:
+    except casework.Repeated:
         error = told("This answer was sent before, as is shown below; it was not sent again.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except TooLate:
@@ -187,7 +191,7 @@ def _complaint(number: str, **values: Any) -> str:
     with guard.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
         helpers = _helpers(tx)
-        answers = cases.answers(tx, case, officers.ANSWERED)
+        answers = cases.answers(tx, case, casework.ANSWERED)
     return _page("complaint.html", case, helpers=helpers, answers=answers, **values)
 
 
@@ -250,19 +254,19 @@ def _due(case: Row[Any]) -> datetime:
 
 def _helpers(tx: Transaction) -> list[Row[Any]]:
     """Operators who may see to a case."""
-    everybody = operators.everybody(tx)
+    everybody = accounts.everybody(tx)
     return [
         row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
     ]
 
 
-def _typed(number: str, said: str) -> officers.Typed:
+def _typed(number: str, said: str) -> casework.Typed:
     with guard.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
-    return officers.typed(guard.rt().configuration, number, said, case.language)
+    return casework.typed(guard.rt().configuration, number, said, case.language)
 
 
-def _previewed(typed: officers.Typed) -> dict[str, Any]:
+def _previewed(typed: casework.Typed) -> dict[str, Any]:
     cost = typed.count.segments * guard.rt().settings.segment_rupiah
     return {"typed": typed, "cost": cost, "fault": _fault(typed)}
 
@@ -272,7 +276,7 @@ def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
     audit.note(tx, act, guard.operator().actor, **ids, detail=detail)
 
 
-def _fault(typed: officers.Typed) -> str | None:
+def _fault(typed: casework.Typed) -> str | None:
     if typed.fault is None:
         return None
     wrong = typed.character or ""

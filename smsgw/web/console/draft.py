@@ -6,10 +6,10 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import diff, document, lint, publishing
-from smsgw.document import KeywordsError
-from smsgw.operators import Permission
-from smsgw.publishing import Draft, NotPublished, Outdated
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Draft, NotPublished, Outdated
 from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import of_linter, page, told
 
@@ -29,7 +29,7 @@ def show() -> str:
 @guard.needs(Permission.DRAFT)
 def form() -> str:
     with guard.rt().reading() as tx:
-        text, edition = publishing.begun(tx)
+        text, edition = versions.begun(tx)
     return page("draft_text.html", text=text, edition=edition)
 
 
@@ -67,7 +67,7 @@ def publish() -> Answer:
     try:
         with guard.rt().writing() as tx:
             actor = guard.operator().actor
-            number = publishing.publish(
+            number = versions.publish(
                 tx, _edition(), actor, reason, by_two=by_two, is_sure="sure" in request.form
             )
     except NotPublished as error:
@@ -87,7 +87,7 @@ def publish() -> Answer:
 def discard() -> Answer:
     try:
         with guard.rt().writing() as tx:
-            publishing.discard(tx, _edition(), guard.operator().actor)
+            versions.discard(tx, _edition(), guard.operator().actor)
     except Outdated:
         return _outdated()
     return _done(told("The draft is discarded."))
@@ -99,7 +99,7 @@ def restore(past_id: int) -> Answer:
     try:
         with guard.rt().writing() as tx:
             actor = guard.operator().actor
-            is_done = publishing.restore(tx, past_id, _edition(), actor)
+            is_done = versions.restore(tx, past_id, _edition(), actor)
     except Outdated:
         return _outdated()
     if not is_done:
@@ -111,7 +111,7 @@ def restore(past_id: int) -> Answer:
 @guard.needs(Permission.LOOK)
 def export_past(past_id: int) -> Response:
     with guard.rt().reading() as tx:
-        found = next((each for each in publishing.past(tx) if each.id == past_id), None)
+        found = next((each for each in versions.past(tx) if each.id == past_id), None)
     if found is None:
         raise NotFound
     return as_file(found.text, f"keywords-earlier-draft-{past_id}.yaml")
@@ -122,7 +122,7 @@ def export_past(past_id: int) -> Response:
 def rebase() -> Answer:
     try:
         with guard.rt().writing() as tx:
-            clashes = publishing.rebase(tx, _edition(), guard.operator().actor)
+            clashes = versions.rebase(tx, _edition(), guard.operator().actor)
     except Outdated:
         return _outdated()
     except KeywordsError as error:
@@ -137,7 +137,7 @@ def rebase() -> Answer:
 @guard.needs(Permission.LOOK)
 def export() -> Response:
     with guard.rt().reading() as tx:
-        held = publishing.draft(tx)
+        held = versions.draft(tx)
     if held is None:
         raise NotFound
     return as_file(held.text, "keywords-draft.yaml")
@@ -153,7 +153,7 @@ def _saved(text: str, what: str) -> Answer:
     try:
         with guard.rt().writing() as tx:
             actor = guard.operator().actor
-            publishing.save(tx, text, _edition(), actor, what, is_whole=True)
+            versions.save(tx, text, _edition(), actor, what, is_whole=True)
     except KeywordsError as error:
         return page(
             "draft_text.html", text=text, edition=_edition(), error=of_linter(str(error))
@@ -174,8 +174,8 @@ def _saved_with(faults: int) -> str:
 def _overtaken(text: str) -> Answer:
     """What somebody did meanwhile is shown; saving again takes the place of it."""
     with guard.rt().reading() as tx:
-        held, edition = publishing.begun(tx)
-        now = publishing.draft(tx)
+        held, edition = versions.begun(tx)
+        now = versions.draft(tx)
     theirs = diff.between(text, held)
     return page(
         "draft_text.html", text=text, edition=edition, is_outdated=True, now=now, theirs=theirs
@@ -184,9 +184,9 @@ def _overtaken(text: str) -> Answer:
 
 def _page(**values: Any) -> str:
     with guard.rt().reading() as tx:
-        held, current = publishing.draft(tx), publishing.current(tx)
-        base = publishing.version(tx, held.based_on) if held else None
-        past = publishing.past(tx)
+        held, current = versions.draft(tx), versions.current(tx)
+        base = versions.version(tx, held.based_on) if held else None
+        past = versions.past(tx)
     answering = document.completed(current.text)
     if held is not None:
         values |= _about(held, answering)

@@ -16,11 +16,11 @@ from flask import request
 from werkzeug.exceptions import NotFound
 
 from handlers import SECTIONS, made
-from smsgw import document, preview, publishing
-from smsgw.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, KeywordsError, Raw
-from smsgw.keywords import LANGUAGES
-from smsgw.preview import Preview
-from smsgw.publishing import Outdated
+from smsgw.configuration import document, preview, versions
+from smsgw.configuration.compiler import LANGUAGES
+from smsgw.configuration.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, KeywordsError, Raw
+from smsgw.configuration.preview import Preview
+from smsgw.configuration.versions import Outdated
 from smsgw.web.console import guard
 from smsgw.web.console.shown import of_linter, told
 
@@ -94,8 +94,8 @@ class Held:
 
 def looked_at() -> Held:
     with guard.rt().reading() as tx:
-        text, edition = publishing.begun(tx)
-        newest = publishing.current(tx).text if edition else None
+        text, edition = versions.begun(tx)
+        newest = versions.current(tx).text if edition else None
     return Held(document.parsed(text), newest)
 
 
@@ -150,7 +150,7 @@ def _write(group: str, name: str, change: Callable[[object], Raw | None]) -> Non
 
 def _write_once(group: str, name: str, change: Callable[[object], Raw | None]) -> None:
     with guard.rt().writing() as tx:
-        text, edition = publishing.begun(tx)
+        text, edition = versions.begun(tx)
         raw = document.parsed(text)
         parts = {**mapping(raw, group)}
         part = change(parts.get(name))
@@ -160,7 +160,7 @@ def _write_once(group: str, name: str, change: Callable[[object], Raw | None]) -
             parts[name] = part
         raw[group] = parts
         author, what = guard.operator().actor, name if group == KEYWORDS else f"{group}: {name}"
-        publishing.save(tx, document.dumped(raw), edition, author, what)
+        versions.save(tx, document.dumped(raw), edition, author, what)
 
 
 def _merged(now: Raw, typed: Raw) -> Raw:

@@ -7,8 +7,8 @@ from threading import BoundedSemaphore
 from flask import Response
 from werkzeug.exceptions import TooManyRequests
 
-from smsgw import audit
-from smsgw.audit import Act
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.web.console import guard
 
 

@@ -12,10 +12,12 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import crypto, operators, runtime
-from smsgw.operators import Operator, Permission
+from smsgw import runtime
+from smsgw.backoffice import accounts
+from smsgw.backoffice.accounts import Operator, Permission
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
+from smsgw.storage import crypto
 from smsgw.web import doors
 from smsgw.web.console import ids, words
 
@@ -155,15 +157,15 @@ def _whose() -> Operator | None:
     if not isinstance(held, str):
         return None
     with rt().reading() as tx:
-        found = operators.whose(tx, held)
+        found = accounts.whose(tx, held)
         now = tx.now
     if found is None:
         return None
     known, seen_at = found
     is_by_itself = request.endpoint == BY_ITSELF
-    if seen_at < now - operators.SEEN_EVERY and not is_by_itself:
+    if seen_at < now - accounts.SEEN_EVERY and not is_by_itself:
         with rt().writing() as tx:
-            operators.seen(tx, held)
+            accounts.seen(tx, held)
     return known
 
 
@@ -187,7 +189,7 @@ def _speak() -> None:
     chosen = request.form.get(SPEAKS)
     if chosen in words.LANGUAGES:
         with rt().writing() as tx:
-            operators.speak(tx, g.operator.id, chosen)
+            accounts.speak(tx, g.operator.id, chosen)
         g.operator = replace(g.operator, language=chosen)
 
 

@@ -4,15 +4,14 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import kept, recording, tryout
-from smsgw.document import KeywordsError
-from smsgw.kept import Kept
-from smsgw.operators import Permission
-from smsgw.transcripts import reader
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration.document import KeywordsError
+from smsgw.transcripts import library, reader, recorder, sandbox
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.format import Conversation
+from smsgw.transcripts.library import Kept
 from smsgw.transcripts.runner import Result
-from smsgw.tryout import NoDraft
+from smsgw.transcripts.sandbox import NoDraft
 from smsgw.web.console import guard, ids
 from smsgw.web.console.shown import page, told
 
@@ -28,7 +27,7 @@ Answer = str | BaseResponse | tuple[str, int]
 def show() -> str:
     before = ids.number(request.args, "before")
     with guard.rt().reading() as tx:
-        found = kept.newest(tx, before, AT_ONCE + 1)
+        found = library.newest(tx, before, AT_ONCE + 1)
     return page("kept.html", found=found[:AT_ONCE], is_more=len(found) > AT_ONCE, before=before)
 
 
@@ -53,8 +52,8 @@ def run(number: int) -> Answer:
     held = _found(number)
     of_draft = request.form.get("which") == DRAFT
     try:
-        chosen = tryout.configuration(guard.rt(), of_draft=of_draft)
-        taken = recording.again(held.text, held.name, chosen)
+        chosen = sandbox.configuration(guard.rt(), of_draft=of_draft)
+        taken = recorder.again(held.text, held.name, chosen)
         return _page(held, taken=taken, of_draft=of_draft)
     except NoDraft:
         return _page(held, error=told("There is no draft; choose what is published.")), 409
@@ -66,14 +65,14 @@ def run(number: int) -> Answer:
 @guard.needs(Permission.DRAFT)
 def delete(number: int) -> BaseResponse:
     with guard.rt().writing() as tx:
-        kept.remove(tx, number, guard.operator().actor)
+        library.remove(tx, number, guard.operator().actor)
     flash(told("The transcript is deleted."))
     return redirect(url_for("console.kept.show"), 303)
 
 
 def _found(number: int) -> Kept:
     with guard.rt().reading() as tx:
-        found = kept.one(tx, number)
+        found = library.one(tx, number)
     if found is None:
         raise NotFound
     return found

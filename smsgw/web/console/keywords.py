@@ -16,11 +16,19 @@ from werkzeug.wrappers import Response
 from grammar.slots import KINDS
 from handlers import SECTIONS
 from handlers.made import FOUND, NOT_FOUND, TEXT
-from smsgw import document
-from smsgw.document import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC, KeywordsError, Raw
-from smsgw.keywords import LANGUAGES
-from smsgw.operators import Permission
-from smsgw.publishing import Outdated
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import document
+from smsgw.configuration.compiler import LANGUAGES
+from smsgw.configuration.document import (
+    ALWAYS,
+    LOOKUP,
+    MADE_SLOTS,
+    MOST_SEGMENTS,
+    STATIC,
+    KeywordsError,
+    Raw,
+)
+from smsgw.configuration.versions import Outdated
 from smsgw.web.console import editing, guard
 from smsgw.web.console.editing import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
 from smsgw.web.console.shown import is_part, page, told

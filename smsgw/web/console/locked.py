@@ -3,9 +3,10 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw import audit, freezes, guesses
-from smsgw.audit import Act
-from smsgw.operators import Permission
+from smsgw.backoffice.accounts import Permission
+from smsgw.registry import freezes, lockout
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
@@ -21,7 +22,7 @@ blueprint = Blueprint("locked", __name__, url_prefix="/waiting/locked")
 def show() -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
-        rows = guesses.locked(tx, after, ROWS + 1)
+        rows = lockout.locked(tx, after, ROWS + 1)
         phones = {
             row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or "" for row in rows
         }
@@ -42,7 +43,7 @@ def show() -> str:
 def unlock(phone_id: int) -> Response:
     reason = reasons.given()
     with guard.rt().writing() as tx:
-        is_done = guesses.unlock(tx, phone_id)
+        is_done = lockout.unlock(tx, phone_id)
         if is_done:
             audit.note(tx, Act.UNLOCKED, guard.operator().actor, phone_id=phone_id, detail=reason)
     return _done(told("The phone is unlocked.") if is_done else told("It was not locked any more."))

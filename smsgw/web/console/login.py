@@ -23,10 +23,12 @@ from pyrate_limiter import Duration, Rate
 from sqlalchemy import Row
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import audit, logs, operators
-from smsgw.audit import Act
-from smsgw.operators import NotDone, Permission
+from smsgw import logs
+from smsgw.backoffice import accounts
+from smsgw.backoffice.accounts import NotDone, Permission
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.web.console import again, guard, shown, words
 from smsgw.web.console.shown import local, page, told
 
@@ -70,9 +72,9 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
         return page("login.html", error=told("Too many tries; wait 15 minutes."), **form), 429
     rt = guard.rt()
     with rt.reading() as tx:
-        row = operators.named(tx, name)
-        row = row if operators.may_log_in(tx, row) else None
-    if not operators.is_password(row, password) or row is None:
+        row = accounts.named(tx, name)
+        row = row if accounts.may_log_in(tx, row) else None
+    if not accounts.is_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
         error = told("Name or password is wrong.")
@@ -80,8 +82,8 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     tried.give_back()
     with rt.writing() as tx:
         _speak(tx, row.id)
-        guard.begin(operators.log_in(tx, row.id, row.name, instead_of=guard.held()))
-        known = operators.known(tx, row.id)
+        guard.begin(accounts.log_in(tx, row.id, row.name, instead_of=guard.held()))
+        known = accounts.known(tx, row.id)
     if form["held"] is not None:
         return _remembered(again.after_login(form["held"], known), row.name)
     return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)
@@ -101,9 +103,9 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
     rt = guard.rt()
     code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
-        row = operators.invited(tx, code)
+        row = accounts.invited(tx, code)
         before = guard.held()
-        held = operators.log_in(tx, row.id, row.name, instead_of=before) if row else None
+        held = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
             _speak(tx, row.id)
     if row is None or held is None:
@@ -121,7 +123,7 @@ def log_out() -> BaseResponse:
     held = guard.end()
     if held:
         with guard.rt().writing() as tx:
-            operators.log_out(tx, held)
+            accounts.log_out(tx, held)
     return redirect(url_for("console.login.form"), 303)
 
 
@@ -133,7 +135,7 @@ def speak() -> BaseResponse:
         session[shown.CHOSEN] = chosen
         if known is not None:
             with guard.rt().writing() as tx:
-                operators.speak(tx, known.id, chosen)
+                accounts.speak(tx, known.id, chosen)
     start = "console.login.form" if known is None else "console.overview.show"
     return redirect(local(request.form.get("to")) or url_for(start), 303)
 
@@ -150,23 +152,23 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     """Asks for the one before, where there is one: a screen may be left open."""
     rt, known = guard.rt(), guard.operator()
     with rt.reading() as tx:
-        row = operators.named(tx, known.name)
+        row = accounts.named(tx, known.name)
     tried = Tries(known.name, "old")
     if _has_password(row):
         if not tried.take():
             return _account(error=told("Too many tries; wait 15 minutes.")), 429
-        if not operators.is_password(row, request.form.get("old", "")):
+        if not accounts.is_password(row, request.form.get("old", "")):
             note_failure(known.name, "old password wrong")
             return _account(error=told("The password until now is wrong.")), 403
         tried.give_back()
     try:
-        hashed = operators.hashing(request.form.get("new", ""))
+        hashed = accounts.hashing(request.form.get("new", ""))
     except NotDone:
         error = told("A password has 12 characters or more, 5 of them different.")
         return _account(error=error), 400
     with rt.writing() as tx:
-        operators.set_password(tx, known.name, hashed, known.actor)
-        guard.begin(operators.log_in(tx, known.id, known.name))
+        accounts.set_password(tx, known.name, hashed, known.actor)
+        guard.begin(accounts.log_in(tx, known.id, known.name))
     flash(told("The password is another; all other sessions have ended."))
     return redirect(url_for("console.login.account"), 303)
 
@@ -175,7 +177,7 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
 @guard.needs(Permission.LOOK)
 def log_out_everywhere() -> BaseResponse:
     with guard.rt().writing() as tx:
-        operators.log_out_everywhere(tx, guard.operator().id)
+        accounts.log_out_everywhere(tx, guard.operator().id)
     guard.end()
     return redirect(url_for("console.login.form"), 303)
 
@@ -183,7 +185,7 @@ def log_out_everywhere() -> BaseResponse:
 def _account(**values: str) -> str:
     known = guard.operator()
     with guard.rt().reading() as tx:
-        has_one = _has_password(operators.named(tx, known.name))
+        has_one = _has_password(accounts.named(tx, known.name))
     return page("account.html", has_one=has_one, **values)
 
 
@@ -195,7 +197,7 @@ def _speak(tx: Transaction, operator_id: int) -> None:
     """The language that was chosen before the login."""
     chosen = session.get(shown.CHOSEN)
     if chosen in words.LANGUAGES:
-        operators.speak(tx, operator_id, chosen)
+        accounts.speak(tx, operator_id, chosen)
 
 
 def note_failure(name: str, why: str) -> None:
@@ -203,7 +205,7 @@ def note_failure(name: str, why: str) -> None:
     operator, and of all that are none together, some an hour: a guesser fills nothing."""
     rt = guard.rt()
     with rt.reading() as tx:
-        row = operators.named(tx, name)
+        row = accounts.named(tx, name)
     whose = row.name if row is not None else "a name that is nobody's"
     key = f"failures:{row.id if row is not None else 0}"
     if rt.counters.take(key, NOTED, rt.now(), secrets.token_hex(8)):

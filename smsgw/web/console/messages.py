@@ -10,10 +10,15 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from handlers.question import CaseKind, Outcome
-from smsgw import archive, cases, csvs, jobs, resending, traces
-from smsgw.archive import Filters, Seen
-from smsgw.operators import Permission
-from smsgw.resending import NotResent
+from smsgw import csvs
+from smsgw.backoffice import message_log
+from smsgw.backoffice import resend as resending
+from smsgw.backoffice import trace as traces
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.message_log import Filters, Seen
+from smsgw.backoffice.resend import NotResent
+from smsgw.operations import jobs
+from smsgw.registry import cases
 from smsgw.runtime import Runtime
 from smsgw.web.console import days, exports, guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
@@ -52,7 +57,7 @@ def by_number() -> BaseResponse | tuple[str, int]:
     """By POST: a number has no place in an address, which browsers and proxies keep."""
     number = request.form.get("number", "")
     with guard.rt().writing() as tx:
-        found = archive.phone_id(tx, number)
+        found = message_log.phone_id(tx, number)
         reasons.look(tx, phone_id=found)
     if found is None:
         return _log(error=told("This number is not known here."), number=number), 404
@@ -65,7 +70,7 @@ def by_reference() -> BaseResponse | tuple[str, int]:
     reference = request.args.get("reference", "")
     with guard.rt().reading() as tx:
         case = cases.named(tx, reference)
-        found = archive.message_id(tx, A_REF.sub("", reference))
+        found = message_log.message_id(tx, A_REF.sub("", reference))
     if case is not None:
         endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
         return redirect(url_for(f"console.{endpoint}.one", number=case[1]), 303)
@@ -85,7 +90,7 @@ def conversation(phone_id: int) -> str:
 def read_conversation(phone_id: int) -> BaseResponse:
     """By an address, to which a browser goes back."""
     with guard.rt().writing() as tx:
-        if archive.talk(tx, phone_id, None, with_texts=False) is None:
+        if message_log.talk(tx, phone_id, None, with_texts=False) is None:
             raise NotFound
         reasons.look(tx, phone_id=phone_id)
     reasons.opened("phone", phone_id)
@@ -104,7 +109,7 @@ def show(message_id: int) -> str:
 @guard.needs(Permission.HELP)
 def read(message_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:
-        seen = archive.one(tx, message_id)
+        seen = message_log.one(tx, message_id)
         if seen is None:
             raise NotFound
         reasons.look(tx, phone_id=seen.phone_id, message_id=message_id)
@@ -117,7 +122,7 @@ def read(message_id: int) -> BaseResponse:
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     rt, reason = guard.rt(), reasons.given()
     with rt.reading() as tx:
-        seen = archive.one(tx, message_id)
+        seen = message_log.one(tx, message_id)
     if seen is None or reply_id not in {sent.id for sent in seen.sent}:
         raise NotFound
     try:
@@ -132,7 +137,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
 def _log(**values: Any) -> str:
     rt, asked, before = guard.rt(), _asked(), ids.number(request.args, "before")
     with rt.reading() as tx:
-        found = archive.page(tx, _filters(asked), before)
+        found = message_log.page(tx, _filters(asked), before)
     return page(
         "_messages.html" if is_part() else "messages.html",
         found=found,
@@ -151,7 +156,7 @@ def _conversation(phone_id: int) -> str:
     given = reasons.open_for("phone", phone_id)
     with_texts = given is not None
     with guard.rt().reading() as tx:
-        talk = archive.talk(tx, phone_id, _ends(), with_texts=with_texts)
+        talk = message_log.talk(tx, phone_id, _ends(), with_texts=with_texts)
     if talk is None:
         raise NotFound
     return page("talk.html", talk=talk, phone_id=phone_id, is_read=with_texts, given=given)
@@ -215,7 +220,7 @@ def _ends() -> tuple[int, int] | None:
 
 def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
     yield csvs.line(EXPORTED)
-    for seen in archive.walk(rt, filters):
+    for seen in message_log.walk(rt, filters):
         yield "".join(csvs.line(_cells(rt, each)) for each in seen)
 
 

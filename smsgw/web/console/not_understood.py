@@ -6,11 +6,12 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw import not_understood, publishing
-from smsgw.document import KeywordsError
-from smsgw.not_understood import SEVERAL, Alias, Filler, NotAccepted
-from smsgw.operators import Permission
-from smsgw.publishing import Outdated
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.unrecognised import SEVERAL, Alias, Filler, NotAccepted
+from smsgw.configuration import versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Outdated
 from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told
 
@@ -31,11 +32,11 @@ def show() -> str:
 @guard.needs(Permission.DRAFT)
 def accept() -> Answer:
     form = request.form
-    said, words = (not_understood.words_of(form.get(name, "")) for name in ("said", "words"))
+    said, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
     is_filler = form.get("kind") == FILLER
     change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
     try:
-        not_understood.accept(guard.rt(), change, said, guard.operator().actor)
+        unrecognised.accept(guard.rt(), change, said, guard.operator().actor)
     except NotAccepted as error:
         why = told("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409
@@ -49,10 +50,10 @@ def accept() -> Answer:
 def _page(**values: Any) -> str:
     rt, days = guard.rt(), _days()
     with rt.reading() as tx:
-        draft, answering = publishing.draft(tx), publishing.answering(tx)
+        draft, answering = versions.draft(tx), versions.answering(tx)
     text, is_faulty = _readable(draft.text if draft else answering, answering)
-    found = not_understood.gather(rt, rt.now() - timedelta(days=days), text)
-    names = sorted(not_understood.reader(text)[1].entries)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
+    names = sorted(unrecognised.reader(text)[1].entries)
     values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": SEVERAL}
     return page("not_understood.html", found=found, days=days, choices=DAYS, **values)
 
@@ -60,7 +61,7 @@ def _page(**values: Any) -> str:
 def _readable(text: str, instead: str) -> tuple[str, bool]:
     """A draft with faults reads nothing; what is published does."""
     try:
-        not_understood.reader(text)
+        unrecognised.reader(text)
     except KeywordsError:
         return instead, True
     return text, False

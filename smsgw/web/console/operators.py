@@ -7,10 +7,11 @@ from sqlalchemy import Row
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from smsgw import audit, settings
-from smsgw import operators as people
-from smsgw.operators import NotDone, Permission
+from smsgw import settings
+from smsgw.backoffice import accounts as people
+from smsgw.backoffice.accounts import NotDone, Permission
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
 from smsgw.storage.tables.operators import Role
 from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told

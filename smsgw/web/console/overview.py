@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from smsgw import figures
-from smsgw.operators import Permission
+from smsgw.backoffice.accounts import Permission
+from smsgw.operations import dashboard
 from smsgw.web.console import guard
 from smsgw.web.console.shown import is_part, page
 
@@ -13,9 +13,9 @@ blueprint = Blueprint("overview", __name__)
 @blueprint.get("/")
 @guard.needs(Permission.LOOK)
 def show() -> str:
-    told = figures.overview(guard.rt())
+    told = dashboard.overview(guard.rt())
     template = "_overview.html" if is_part() else "overview.html"
-    return page(template, told=told, kinds=figures.KINDS, cost=guard.rt().settings.segment_rupiah)
+    return page(template, told=told, kinds=dashboard.KINDS, cost=guard.rt().settings.segment_rupiah)
 
 
 @blueprint.get("/alarms")

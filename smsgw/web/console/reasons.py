@@ -7,11 +7,11 @@ from datetime import timedelta
 from flask import request, session
 from werkzeug.exceptions import BadRequest
 
-from smsgw import audit
-from smsgw.audit import Act
-from smsgw.operators import Permission
-from smsgw.recording import LONG_NUMBER
+from smsgw.backoffice.accounts import Permission
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.transcripts.recorder import LONG_NUMBER
 from smsgw.web.console import guard
 
 SHORTEST, LONGEST = 3, 200  # characters

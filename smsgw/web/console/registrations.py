@@ -12,13 +12,15 @@ from werkzeug.wrappers import Response
 
 from handlers.ports import LedgerDown, Participant
 from handlers.question import Given
-from smsgw import freezes, jobs, officers, registrations, registry
-from smsgw.officers import NotDone, Refusal
-from smsgw.operators import Permission
+from smsgw.backoffice import casework
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.casework import NotDone, Refusal
+from smsgw.messaging.composer import Outgoing
+from smsgw.operations import jobs
+from smsgw.registry import freezes, phone_state, registrations
 from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import RegistrationState
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.telling import Outgoing
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 
@@ -92,7 +94,7 @@ def accept(registration_id: int) -> Answer:
     with guard.rt().reading() as tx:
         _row(tx, registration_id)
     try:
-        sent = officers.accept(guard.rt(), registration_id, guard.operator().actor, reason)
+        sent = casework.accept(guard.rt(), registration_id, guard.operator().actor, reason)
     except LedgerDown:
         error = told("The ledger cannot be read now. Nothing was changed; try again in a moment.")
         return _page(registration_id, error=error, reason=reason), 503
@@ -115,7 +117,7 @@ def refuse(registration_id: int) -> Answer:
     with guard.rt().reading() as tx:
         _row(tx, registration_id)
     try:
-        sent = officers.refuse(
+        sent = casework.refuse(
             guard.rt(), registration_id, guard.operator().actor, reason, Refusal(wanted)
         )
     except NotDone as why:
@@ -135,7 +137,7 @@ def _opened(registration_id: int) -> dict[str, Any]:
         return {}
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
-        is_frozen, bound = freezes.is_frozen(tx, given.nkp), registry.bound_to(tx, given.nkp)
+        is_frozen, bound = freezes.is_frozen(tx, given.nkp), phone_state.bound_to(tx, given.nkp)
     compared = list(_compared(given, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}
@@ -238,15 +240,15 @@ def _refusals() -> dict[Refusal, str]:
 
 def _why(why: NotDone) -> str:
     match why:
-        case officers.NotInLedger():
+        case casework.NotInLedger():
             return told("The ledger has no such NKP, so nobody can be registered for it.")
-        case officers.Frozen():
+        case casework.Frozen():
             return told(
                 "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
             )
-        case officers.NotLooked():
+        case casework.NotLooked():
             return told("Look at what was sent first.")
-        case officers.SameOfficer():
+        case casework.SameOfficer():
             return told("You have agreed; something differs, so another officer decides.")
         case _:
             return told("Somebody was first: another officer, or the person. Nothing was changed.")

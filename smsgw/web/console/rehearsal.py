@@ -6,15 +6,18 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import audit, comparing, jobs, publishing, rehearsal, tasks
-from smsgw.audit import Act
-from smsgw.document import KeywordsError
-from smsgw.operators import Permission
-from smsgw.publishing import Draft
-from smsgw.rehearsal import Asked, Found, Kind
+from smsgw.backoffice import background_tasks, backtest, comparison
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.backtest import Asked, Found, Kind
+from smsgw.configuration import versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Draft
+from smsgw.operations import jobs
 from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import TaskKind
-from smsgw.tasks import Task
 from smsgw.web.console import guard
 from smsgw.web.console.shown import is_part, page, told
 
@@ -42,22 +45,22 @@ def show() -> str:
 @guard.needs(Permission.DRAFT)
 def begin() -> Answer:
     days = request.form.get("days", type=int)
-    if days not in rehearsal.DAYS:
+    if days not in backtest.DAYS:
         return _page(error=told("Choose how many days.")), 400
     with guard.rt().reading() as tx:
         asked = _asked(tx, days)
     if asked is None or asked.draft == asked.published:
         return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
     try:
-        comparing.configuration(asked.draft, guard.rt().today)
+        comparison.configuration(asked.draft, guard.rt().today)
     except KeywordsError as error:
         return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
     try:
         with guard.rt().writing() as tx:
             operator_id = guard.operator().id
-            task_id = tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+            task_id = background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
             audit.note(tx, Act.REHEARSED, guard.operator().actor, detail=f"{asked.days} days")
-    except tasks.AtWork:
+    except background_tasks.AtWork:
         return _to_the_one_at_work()
     if not jobs.hint_task(guard.rt(), task_id):
         flash(told("The queue is away: this begins when it is back."))
@@ -70,7 +73,7 @@ def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
     with guard.rt().reading() as tx:
         run = _run(tx, task_id)
-        held, current = publishing.draft(tx), publishing.current(tx)
+        held, current = versions.draft(tx), versions.current(tx)
     if is_part() and run.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     return page(
@@ -89,13 +92,13 @@ def one(task_id: int) -> str | BaseResponse:
 def stop(task_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:
         _run(tx, task_id)
-        tasks.stop(tx, task_id)
+        background_tasks.stop(tx, task_id)
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
 def _page(error: str | None = None) -> str:
     with guard.rt().reading() as tx:
-        runs = [_read(task) for task in tasks.latest(tx, TaskKind.REHEARSAL)]
+        runs = [_read(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
         asked = _asked(tx, DAYS)
     chosen = request.form.get("days", DAYS, type=int)
     return page(
@@ -103,7 +106,7 @@ def _page(error: str | None = None) -> str:
         error=error,
         runs=runs,
         asked=asked,
-        all_days=rehearsal.DAYS,
+        all_days=backtest.DAYS,
         chosen=chosen,
         is_away=guard.rt().redis is None,
     )
@@ -111,28 +114,28 @@ def _page(error: str | None = None) -> str:
 
 def _asked(tx: Transaction, days: int) -> Asked | None:
     """None without a draft."""
-    held = publishing.draft(tx)
+    held = versions.draft(tx)
     if held is None:
         return None
     return Asked(
         days=days,
         by=guard.operator().name,
-        version=publishing.current(tx).number,
+        version=versions.current(tx).number,
         edition=held.edition,
-        published=publishing.answering(tx),
+        published=versions.answering(tx),
         draft=held.text,
     )
 
 
 def _to_the_one_at_work() -> BaseResponse:
     with guard.rt().reading() as tx:
-        (latest,) = tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
+        (latest,) = background_tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
     flash(told("One is under way already; let it end, or stop it."))
     return redirect(url_for(".one", task_id=latest.id), 303)
 
 
 def _run(tx: Transaction, task_id: int) -> Run:
-    task = tasks.one(tx, task_id, TaskKind.REHEARSAL)
+    task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     if task is None:
         raise NotFound
     return _read(task)

@@ -7,13 +7,15 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import archive, audit, jobs, searching, tasks
-from smsgw.audit import Act
-from smsgw.operators import Permission
+from smsgw.backoffice import background_tasks, message_log, text_search
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.text_search import Asked, Found
+from smsgw.operations import jobs
 from smsgw.runtime import Transaction
-from smsgw.searching import Asked, Found
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import TaskKind
-from smsgw.tasks import Task
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.shown import is_part, page, told
 
@@ -44,7 +46,7 @@ def begin() -> str | BaseResponse | tuple[str, int]:
     rt, looker = guard.rt(), guard.operator()
     with rt.writing() as tx:
         asked = Asked(day=day, words=words, by=looker.actor).model_dump(mode="json")
-        task_id = tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
+        task_id = background_tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
         flash(told("The queue is away: this begins when it is back."))
@@ -57,11 +59,11 @@ def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
     with guard.rt().reading() as tx:
         search = _own(tx, task_id)
-        listed = archive.some(tx, search.found.hits) if search.found else []
+        listed = message_log.some(tx, search.found.hits) if search.found else []
     if is_part() and search.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     template = "_search.html" if is_part() else "search.html"
-    return page(template, search=search, listed=listed, most=searching.MOST_HITS)
+    return page(template, search=search, listed=listed, most=text_search.MOST_HITS)
 
 
 @blueprint.post("/<id:task_id>/stop")
@@ -70,27 +72,27 @@ def stop(task_id: int) -> BaseResponse:
     with guard.rt().writing() as tx:
         search = _own(tx, task_id)
         if search.found is not None and not search.task.is_over:
-            searching.note(tx, search.asked, search.found)
-        tasks.stop(tx, task_id)
+            text_search.note(tx, search.asked, search.found)
+        background_tasks.stop(tx, task_id)
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
 def _page(error: str | None = None) -> str:
     rt = guard.rt()
     with rt.reading() as tx:
-        latest = tasks.latest(tx, TaskKind.SEARCH, guard.operator().id)
+        latest = background_tasks.latest(tx, TaskKind.SEARCH, guard.operator().id)
     return page(
         "searches.html",
         error=error,
         searches=[_read(task) for task in latest],
         today=guard.rt().today,
-        longest=searching.LONGEST,
+        longest=text_search.LONGEST,
     )
 
 
 def _own(tx: Transaction, task_id: int) -> Search:
     """What somebody looks for may be somebody's own: it is theirs alone."""
-    task = tasks.one(tx, task_id, TaskKind.SEARCH)
+    task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     if task is None or task.operator_id != guard.operator().id:
         raise NotFound
     return _read(task)
@@ -110,6 +112,6 @@ def _day() -> date | None:
 
 
 def _is_enough(words: str) -> bool:
-    each = searching.words_of(words)
-    is_long = any(len(word) >= searching.SHORTEST for word in each)
-    return is_long and len(words) <= searching.LONGEST
+    each = text_search.words_of(words)
+    is_long = any(len(word) >= text_search.SHORTEST for word in each)
+    return is_long and len(words) <= text_search.LONGEST

@@ -6,10 +6,13 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from smsgw import audit, jobs, resending, unknowns
-from smsgw.audit import Act
-from smsgw.operators import Permission
-from smsgw.resending import NotResent
+from smsgw.backoffice import resend
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.resend import NotResent
+from smsgw.messaging import reconciliation
+from smsgw.operations import jobs
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 
@@ -39,11 +42,11 @@ def decide(reply_id: int) -> Answer:
 def _resend(reply_id: int, reason: str) -> Answer:
     rt = guard.rt()
     with rt.reading() as tx:
-        is_in_doubt = unknowns.one_open(tx, reply_id) is not None
+        is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
     if not is_in_doubt:
         return _done(told("It is settled already."))
     try:
-        sent = resending.resend(rt, reply_id, guard.operator().actor, reason)
+        sent = resend.resend(rt, reply_id, guard.operator().actor, reason)
     except NotResent as refused:
         return _page(error=told(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
@@ -52,8 +55,8 @@ def _resend(reply_id: int, reason: str) -> Answer:
 
 def _close(reply_id: int, reason: str) -> Answer:
     with guard.rt().writing() as tx:
-        unknown = unknowns.one_open(tx, reply_id)
-        is_done = unknown is not None and unknowns.decide(tx, reply_id, resend_for=None)
+        unknown = reconciliation.one_open(tx, reply_id)
+        is_done = unknown is not None and reconciliation.decide(tx, reply_id, resend_for=None)
         if unknown is not None and is_done:
             actor, detail = guard.operator().actor, f"reply {reply_id}: {reason}"
             audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
@@ -63,7 +66,7 @@ def _close(reply_id: int, reason: str) -> Answer:
 def _page(**values: Any) -> str:
     after = ids.number(request.args, "after") or 0
     with guard.rt().reading() as tx:
-        rows = unknowns.some_open(tx, after, ROWS + 1)
+        rows = reconciliation.some_open(tx, after, ROWS + 1)
     further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None
     return page("sends.html", rows=rows[:ROWS], after=after, further=further, **values)
 

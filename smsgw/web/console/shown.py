@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from smsgw import figures, phone
-from smsgw.crypto import Unreadable
-from smsgw.figures import Trouble
-from smsgw.operators import Permission
+from smsgw import phone
+from smsgw.backoffice.accounts import Permission
+from smsgw.operations import dashboard
+from smsgw.operations.dashboard import Trouble
 from smsgw.runtime import Runtime
+from smsgw.storage.crypto import Unreadable
 from smsgw.web.console import guard, words
 from smsgw.web.console.reasons import NamesSomebody, NoReason
 
@@ -159,7 +160,7 @@ def alarms() -> Sequence[Trouble]:
     """None while the database tells nothing: then the page says that."""
     try:
         with guard.rt().reading() as tx:
-            return figures.troubles(tx)
+            return dashboard.troubles(tx)
     except (SQLAlchemyError, Unreadable):
         return ()
 

@@ -6,11 +6,12 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw import csvs, document
+from smsgw import csvs
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import document
+from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.versions import Outdated
 from smsgw.csvs import NotRead, Why
-from smsgw.document import KeywordsError, Raw
-from smsgw.operators import Permission
-from smsgw.publishing import Outdated
 from smsgw.web.console import editing, guard
 from smsgw.web.console.editing import KEYWORDS, TABLES, Held, mapping
 from smsgw.web.console.shown import of_linter, page, told

@@ -9,16 +9,19 @@ from flask import Blueprint, flash, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from smsgw import audit, gsm7, kept, phone, publishing, recording, registry, tryout
-from smsgw.audit import Act
-from smsgw.document import KeywordsError
-from smsgw.kept import NotKept
-from smsgw.keywords import Configuration
+from smsgw import gsm7, phone
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import versions
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import KeywordsError
 from smsgw.ledger import demo
-from smsgw.operators import Permission
-from smsgw.recording import Elsewhere, Personal
-from smsgw.transcripts.values import CODE
-from smsgw.tryout import (
+from smsgw.registry import phone_state
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.transcripts import library, recorder, sandbox
+from smsgw.transcripts.library import NotKept
+from smsgw.transcripts.recorder import Elsewhere, Personal
+from smsgw.transcripts.sandbox import (
     LONGEST_SENDER,
     LONGEST_TEXT,
     MOST_STEPS,
@@ -29,6 +32,7 @@ from smsgw.tryout import (
     Step,
     Talk,
 )
+from smsgw.transcripts.values import CODE
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.reasons import NamesSomebody, NoReason
 from smsgw.web.console.shown import is_part, page, told
@@ -133,10 +137,10 @@ def keep() -> Answer:
 def _kept(talk: Talk, asked: Asked) -> int:
     rt = guard.rt()
     try:
-        name = kept.named(request.form.get("name", ""))
-        text = recording.written(rt, name, talk, _configuration(asked.which))
+        name = library.named(request.form.get("name", ""))
+        text = recorder.written(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
-            return kept.keep(tx, name, text, guard.operator().actor)
+            return library.keep(tx, name, text, guard.operator().actor)
     except Personal:
         error = told("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
         raise Refused(error, 400) from None
@@ -190,7 +194,7 @@ def _with_next(asked: Asked) -> tuple[Step, ...]:
 
 def _of_somebody(steps: tuple[Step, ...]) -> list[str]:
     """The senders that may be real phones."""
-    return [step.sender for step in steps if not tryout.is_anybodys(guard.rt(), step.sender)]
+    return [step.sender for step in steps if not sandbox.is_anybodys(guard.rt(), step.sender)]
 
 
 def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
@@ -203,7 +207,7 @@ def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
     if real:
         _reason()
     try:
-        talk = tryout.run(rt, steps, _configuration(asked.which))
+        talk = sandbox.run(rt, steps, _configuration(asked.which))
     except Busy:
         raise Refused(told("The database is busy or away; try again."), 503) from None
     except Slow:
@@ -225,7 +229,7 @@ def _reason() -> str:
 
 def _configuration(which: str) -> Configuration:
     try:
-        return tryout.configuration(guard.rt(), of_draft=which == DRAFT)
+        return sandbox.configuration(guard.rt(), of_draft=which == DRAFT)
     except NoDraft:
         raise Refused(told("There is no draft; choose what is published."), 409) from None
     except KeywordsError as error:
@@ -238,7 +242,7 @@ def _note(real: list[str], talk: Talk) -> None:
     numbers = dict.fromkeys(filter(None, map(phone.e164, real)))
     with guard.rt().writing() as tx:
         noted: list[dict[str, Any]] = [
-            {"phone_id": registry.read(tx, number).phone_id or None} for number in numbers
+            {"phone_id": phone_state.read(tx, number).phone_id or None} for number in numbers
         ]
         for each in (*noted, *({"subject": subject} for subject in talk.subjects)):
             audit.note(
@@ -264,7 +268,7 @@ def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> s
     rt = guard.rt()
     talk = talk or _before(asked)
     with rt.reading() as tx:
-        has_draft = publishing.draft(tx) is not None
+        has_draft = versions.draft(tx) is not None
     return page(
         "_tryout.html" if is_part() else "tryout.html",
         asked=asked,
@@ -272,7 +276,7 @@ def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> s
         count=gsm7.count,
         cost=rt.settings.segment_rupiah,
         has_draft=has_draft,
-        is_anybodys=lambda sender: tryout.is_anybodys(rt, sender),
+        is_anybodys=lambda sender: sandbox.is_anybodys(rt, sender),
         people=demo.people() if rt.settings.demo else (),
         vocabulary=" ".join(_vocabulary(rt.configuration)),
         keys=KEYS,

@@ -6,9 +6,9 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import diff, document, lint, publishing
-from smsgw.operators import Permission
-from smsgw.publishing import NotPublished, Version
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration.versions import NotPublished, Version
 from smsgw.runtime import Transaction
 from smsgw.web.console import guard, ids
 from smsgw.web.console.draft import as_file
@@ -26,8 +26,8 @@ Answer = str | BaseResponse | tuple[str, int]
 def show() -> str:
     before = ids.number(request.args, "before", HIGHEST) or HIGHEST
     with guard.rt().reading() as tx:
-        rows = publishing.versions(tx, before, ROWS + 1)
-        newest = publishing.current(tx).number
+        rows = versions.versions(tx, before, ROWS + 1)
+        newest = versions.current(tx).number
     older = rows[ROWS - 1].number if len(rows) > ROWS else None
     shown = {"rows": rows[:ROWS], "older": older, "newest": newest}
     return page("versions.html", is_first=before == HIGHEST, **shown)
@@ -54,7 +54,7 @@ def bring_back(number: int) -> Answer:
         with guard.rt().writing() as tx:
             _found(tx, number)
             actor, is_sure = guard.operator().actor, "sure" in request.form
-            made = publishing.bring_back(tx, number, actor, reason, is_sure=is_sure)
+            made = versions.bring_back(tx, number, actor, reason, is_sure=is_sure)
     except NotPublished as error:
         return _page(number, error=of_linter(str(error)), reason=reason), 409
     flash(
@@ -70,9 +70,9 @@ def bring_back(number: int) -> Answer:
 def _page(number: int, **values: Any) -> str:
     with guard.rt().reading() as tx:
         it = _found(tx, number)
-        before = publishing.version(tx, number - 1) if number else None
-        newest = publishing.current(tx).number
-        has_draft = publishing.draft(tx) is not None
+        before = versions.version(tx, number - 1) if number else None
+        newest = versions.current(tx).number
+        has_draft = versions.draft(tx) is not None
         doubts = _doubts(tx, it, newest)
     difference = diff.between(before.text, it.text) if before else None
     values |= {"difference": difference, "newest": newest, "has_draft": has_draft}
@@ -84,11 +84,11 @@ def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
     """What has faults by now is not brought back, and is asked about by nobody."""
     if it.number == newest or lint.faults(document.completed(it.text)):
         return []
-    return publishing.doubts(tx, it.text)
+    return versions.doubts(tx, it.text)
 
 
 def _found(tx: Transaction, number: int) -> Version:
-    found = publishing.version(tx, number)
+    found = versions.version(tx, number)
     if found is None:
         raise NotFound
     return found

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from smsgw.document import Raw
-from smsgw.operators import Permission
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration.document import Raw
 from smsgw.web.console import editing, guard
 from smsgw.web.console.editing import WORDINGS, Held, mapping
 from smsgw.web.console.shown import is_part, page, told

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote_from_bytes, urlsplit
 import pytest
 
 from smsgw import settings
-from smsgw.carriers.base import (
+from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     Forged,

@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from smsgw import settings
-from smsgw.carriers.base import (
+from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     Forged,

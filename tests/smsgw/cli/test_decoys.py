@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.ledger.load import reference_folder
+from smsgw.ledger.csv_import import reference_folder
 from tests.conftest import P1
 from tests.smsgw.cli.test_operate import smsgw
 

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from handlers.ports import LedgerDown
-from smsgw import migrate, runtime
+from smsgw import runtime
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.circuit import Circuit
-from smsgw.ledger.load import load, reference_folder
+from smsgw.ledger.circuit_breaker import Circuit
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.storage import migrations
 from tests.conftest import ABSENT, P1_NKP
 from tests.servers import Postgres, postgres_programs
 
@@ -35,7 +36,7 @@ def server() -> Iterator[Postgres]:
         pytest.skip(ABSENT)
     made = Postgres(programs)
     owner = runtime.engine(made.url)
-    migrate.upgrade(owner, "ledger")
+    migrations.upgrade(owner, "ledger")
     load(owner, reference_folder())
     owner.dispose()
     yield made
@@ -120,8 +121,8 @@ def test_one_tries_while_the_others_do_without() -> None:
 
 def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
     owner = runtime.engine(postgres_url)
-    migrate.downgrade(owner, "ledger", "base")
-    migrate.upgrade(owner, "ledger")
+    migrations.downgrade(owner, "ledger", "base")
+    migrations.upgrade(owner, "ledger")
     now = [0.0]
     ledger = SqlLedger(runtime.engine(postgres_url, limit=0.2), clock=lambda: now[0])
     with owner.begin() as connection:
@@ -135,7 +136,7 @@ def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
 
 def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
     owner = runtime.engine(postgres_url)
-    migrate.upgrade(owner, "ledger")
+    migrations.upgrade(owner, "ledger")
     load(owner, reference_folder())
     ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
     assert ledger.balance("19012345678", date.max)

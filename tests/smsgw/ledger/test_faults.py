@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
 from smsgw import runtime
 from smsgw.ledger import SqlLedger
-from smsgw.ledger.circuit import Circuit
+from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import FAILURES, Failures, Fault, Kind
 from tests import foreign
 

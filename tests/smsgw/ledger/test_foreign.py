@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import Connection, func, select
 from structlog.testing import capture_logs
 
-from smsgw import jobs, outbox, registry, runtime, sending
+from smsgw import runtime
 from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger import SqlLedger
+from smsgw.messaging import dispatch, outbox
+from smsgw.operations import jobs
+from smsgw.registry import phone_state
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
@@ -213,7 +216,7 @@ def test_a_reply_waits_while_the_number_on_file_is_unclear(
 ) -> None:
     bind(theirs, 0)
     put_phone(owner, 0, None)
-    sending.drain(theirs, "simulator", "2757")
+    dispatch.drain(theirs, "simulator", "2757")
 
     def states() -> dict[str, int]:
         with theirs.reading() as tx:
@@ -223,7 +226,7 @@ def test_a_reply_waits_while_the_number_on_file_is_unclear(
     assert states() == {"sent": 1, "queued": 1}
     put_phone(owner, 0, PHONES[0][0])
     clock.moves(minutes=1)
-    sending.drain(theirs, "simulator", "2757")
+    dispatch.drain(theirs, "simulator", "2757")
     assert states() == {"sent": 2}
 
 
@@ -233,7 +236,7 @@ def test_nothing_leaves_for_a_recipient_that_is_no_phone(theirs: Runtime, number
     with theirs.writing() as tx:
         whose = select(phones.c.hash, phones.c.id).order_by(phones.c.id.desc()).limit(1)
         row = tx.connection.execute(whose).one()
-        sealed = tx.vault.encrypt(number, registry.Ciphertext.PHONE, row.hash)
+        sealed = tx.vault.encrypt(number, phone_state.Ciphertext.PHONE, row.hash)
         changed = phones.update().where(phones.c.id == row.id).values(number=sealed)
         tx.connection.execute(changed)
     with theirs.writing() as tx:

@@ -5,13 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Table, func, select
 
-from smsgw import migrate, models, phone, runtime
+from smsgw import phone, runtime
 from smsgw.ledger import SqlLedger
+from smsgw.ledger.csv_import import LoadError, load, reference_folder
 from smsgw.ledger.demo import moved, prepare
-from smsgw.ledger.load import LoadError, load, reference_folder
-from smsgw.ledger.make import NumbersTaken, make
 from smsgw.ledger.statements import (
     BALANCE,
     CLAIMS,
@@ -22,6 +21,8 @@ from smsgw.ledger.statements import (
     PENSION_MONTHS,
     PROGRAMS,
 )
+from smsgw.ledger.synthetic import NumbersTaken, make
+from smsgw.storage import migrations
 from smsgw.storage.tables import ledger as tables
 
 HEADER = (
@@ -34,7 +35,7 @@ ROW = "19012345678,3171011708900000,Budi,1990-08-17,+6281234567890,,PU,AKTIF,201
 @pytest.fixture
 def engine(database_url: str) -> Engine:
     made = runtime.engine(database_url)
-    migrate.upgrade(made, "ledger")
+    migrations.upgrade(made, "ledger")
     yield made
     made.dispose()
 
@@ -44,7 +45,7 @@ def folder(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
     return tmp_path
 
 
-def rows(engine: Engine, table: models.Table) -> int:
+def rows(engine: Engine, table: Table) -> int:
     with engine.connect() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
@@ -283,7 +284,7 @@ def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> No
     assert ledger.contact("call_centre").value == "175"
     now[0] = 61.0
     assert ledger.contact("call_centre").value == "176"
-    migrate.downgrade(engine, "ledger", "base")
+    migrations.downgrade(engine, "ledger", "base")
     now[0] = 200.0
     assert ledger.contact("call_centre").value == "176"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smsgw import document
+from smsgw.configuration import document
 from smsgw.transcripts import reader, runner
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.runner import Result

@@ -17,9 +17,10 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from twilio.request_validator import RequestValidator
 
-from smsgw import migrate, overdue, runtime, settings
-from smsgw.ledger.load import load, reference_folder
+from smsgw import runtime, settings
+from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.runtime import Runtime
+from smsgw.storage import deadlines, migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.web import doors
 from tests.conftest import ABSENT, KEY
@@ -95,7 +96,7 @@ def test_a_connection_that_waited_in_the_pool_is_looked_at_and_that_has_an_end(
     server: Postgres, engine: Engine
 ) -> None:
     ask(engine)
-    with frozen(server), overdue.within(LIMIT):
+    with frozen(server), deadlines.within(LIMIT):
         assert given_up(lambda: ask(engine)) < 4
     ask(engine)
     with engine.connect() as connection, closing(psycopg.connect(server._address)) as other:
@@ -127,12 +128,12 @@ def test_waiting_for_a_lock_has_an_end_and_the_connection_lives(engine: Engine) 
 
 def test_many_statements_end_together_and_patience_is_for_each(engine: Engine) -> None:
     ask(engine)
-    with overdue.within(LIMIT):
+    with deadlines.within(LIMIT):
         assert given_up(lambda: ask(engine, 9, "SELECT pg_sleep(0.4)")) < 2 * LIMIT
     assert given_up(lambda: ask(engine, 1, f"SELECT pg_sleep({3 * LIMIT})")) < 2 * LIMIT
-    with overdue.patient(5 * LIMIT):
+    with deadlines.patient(5 * LIMIT):
         ask(engine, 1, f"SELECT pg_sleep({1.5 * LIMIT})")
-    with overdue.within(LIMIT), overdue.patient(5 * LIMIT):
+    with deadlines.within(LIMIT), deadlines.patient(5 * LIMIT):
         assert given_up(lambda: ask(engine, 1, "SELECT pg_sleep(9)")) < 2 * LIMIT
 
 
@@ -140,7 +141,7 @@ def test_on_sqlite_who_has_less_time_waits_less_for_the_writer(tmp_path: Path) -
     engine = runtime.engine(f"sqlite:///{tmp_path}/one.db", 5)
     with engine.connect() as writer, engine.connect() as other:
         writer.exec_driver_sql("SELECT 1")
-        with overdue.within(0.3), overdue.patient(60):
+        with deadlines.within(0.3), deadlines.patient(60):
             assert given_up(lambda: other.exec_driver_sql("SELECT 1")) < 2
     engine.dispose()
 
@@ -166,8 +167,8 @@ def redis(worker_number: int) -> str:
 @pytest.fixture(scope="module")
 def rt(environ: dict[str, str]) -> Iterator[Runtime]:
     made = runtime.build(settings.load(environ))
-    migrate.upgrade(made.service, "service")
-    migrate.upgrade(made.ledger.engine, "ledger")
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
     load(made.ledger.engine, reference_folder())
     yield made
     made.close()

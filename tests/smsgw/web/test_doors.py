@@ -14,8 +14,9 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from smsgw import migrate, runtime, settings
+from smsgw import runtime, settings
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.security import audit_head, data_keys
 from smsgw.storage.tables.types import service
 from smsgw.web import doors
@@ -48,8 +49,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def rt(environ: dict[str, str]) -> Iterator[Runtime]:
     made = runtime.build(settings.load(environ))
-    migrate.upgrade(made.service, "service")
-    migrate.upgrade(made.ledger.engine, "ledger")
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
     yield made
     made.close()
 

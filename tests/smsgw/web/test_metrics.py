@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from redis import Redis
 from sqlalchemy import select, update
 
-from smsgw import jobs, lanes, metrics, outbox, runtime, sending, settings
+from smsgw import runtime, settings
 from smsgw.app import create_app
-from smsgw.carriers.base import Delivery, Ending, Report
+from smsgw.carriers.carrier import Delivery, Ending, Report
 from smsgw.ledger import SqlLedger
+from smsgw.messaging import dispatch, outbox, throttle
+from smsgw.operations import jobs, metrics
 from smsgw.runtime import Runtime, engine
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.conftest import Clock, on_sqlite
@@ -56,7 +58,7 @@ def test_each_reply_is_counted_once_at_each_step(
     assert seen["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
     assert seen["smsgw_outbox", "simulator", LANE, "queued"] == 3
     assert seen["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
-    sending.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
     seen = figures(client)
     assert seen["smsgw_sends_total", "simulator", "told", "refused"] == 1
     assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
@@ -82,7 +84,7 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
 ) -> None:
     receive(rt, clock)
     clock.moves(seconds=3)
-    sending.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", LANE)
     seen = figures(client)
     assert seen["smsgw_reply_seconds_sum", "simulator"] == 3
     reached = [seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metrics.BUCKETS]
@@ -109,7 +111,7 @@ def test_a_throttle_that_said_no_is_counted(
 ) -> None:
     own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{LANE}=1"}))
     for _ in range(3):
-        lanes.take(own, "simulator", LANE, 1)
+        throttle.take(own, "simulator", LANE, 1)
     assert figures(client)["smsgw_lane_throttled_total", "simulator", LANE] == 2
 
 
@@ -211,7 +213,7 @@ def test_every_alert_is_explained() -> None:
 
 def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
-    sending.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", LANE)
     with rt.reading() as tx:
         assert tx.connection.execute(select(replies.c.id)).all()
     told = client.get("/metrics").text

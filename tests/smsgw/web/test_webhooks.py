@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
-from smsgw import carriers, migrate, outbox, runtime, settings
+from smsgw import carriers, runtime, settings
 from smsgw.app import create_app
-from smsgw.limits import Counters
+from smsgw.messaging import outbox
+from smsgw.messaging.rate_limits import Counters
 from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1
 
@@ -272,7 +274,7 @@ def test_readiness_names_parts_to_who_may_look_only(client: FlaskClient) -> None
 
 def test_a_carrier_that_is_not_in_use_has_no_address(tmp_path: object, redis_url: str) -> None:
     made = runtime.build(settings.load({"SMSGW_HOME": str(tmp_path), "REDIS_URL": redis_url}))
-    migrate.upgrade(made.service, "service")
+    migrations.upgrade(made.service, "service")
     client = create_app(made).test_client()
     for path in ("/in/twilio", "/in/twilio/status?out=1", "/in/simulator", "/in/kannel"):
         assert client.post(path, data=FORM).status_code == 404

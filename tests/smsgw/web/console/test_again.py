@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from smsgw import operators
+from smsgw.backoffice import accounts
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, Clock
@@ -36,7 +36,7 @@ def idle(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
 
 def ended_elsewhere(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
-        operators.log_out_everywhere(tx, 1)
+        accounts.log_out_everywhere(tx, 1)
 
 
 def cookie_gone(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
@@ -60,7 +60,7 @@ def test_an_answer_typed_when_the_session_had_ended_is_sent_after_the_login(
     ani.submit("/console/login", name="ani", password=PASSWORD)
     assert SAID in ani.text
     with rt.reading() as tx:
-        assert "case answered" not in [row.act for row in operators.audit.page(tx, None, 100)]
+        assert "case answered" not in [row.act for row in accounts.audit.page(tx, None, 100)]
     ani.submit("/answer")
     assert "The answer is on its way." in ani.text
     assert "case is closed" in ani.text

@@ -3,8 +3,8 @@
 import pytest
 from flask import Flask
 
-from smsgw import sending
-from smsgw.carriers.base import Ending
+from smsgw.carriers.carrier import Ending
+from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
@@ -22,7 +22,7 @@ def viewer(as_: As) -> Visitor:
 
 
 def sent(rt: Runtime, *endings: Ending) -> None:
-    sending.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
 
 
 def told(viewer: Visitor) -> str:

@@ -7,9 +7,9 @@ import io
 import pytest
 from flask import Flask
 
-from smsgw import audit
-from smsgw.audit import Act
 from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
 from tests.smsgw.web.console.conftest import As

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from smsgw import operators
+from smsgw.backoffice import accounts
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import messages, replies
@@ -351,7 +351,7 @@ def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
     assert WRITTEN not in budi.get("/console/messages/1").text
     ani.post("/console/logout")
     with rt.writing() as tx:
-        row = operators.named(tx, "ani")
-        once = operators.invite(tx, row.id, "shell:tests")
+        row = accounts.named(tx, "ani")
+        once = accounts.invite(tx, row.id, "shell:tests")
     ani.log_in_once(f"/console/login/once#{once}")
     assert WRITTEN not in ani.get("/console/messages/1").text

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from smsgw import document, publishing
 from smsgw.app import create_app
-from smsgw.publishing import Draft, Version
+from smsgw.configuration import document, versions
+from smsgw.configuration.versions import Draft, Version
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.test_document import changed
@@ -25,24 +25,24 @@ PAGE, TEXT = "/console/draft/", "/console/draft/text"
 
 def drafted(rt: Runtime, text: str, author: str = ANI) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, text, publishing.begun(tx)[1], author, "kontak")
+        versions.save(tx, text, versions.begun(tx)[1], author, "kontak")
 
 
 def published(rt: Runtime, text: str) -> int:
     drafted(rt, text)
     with rt.writing() as tx:
-        edition = publishing.begun(tx)[1]
-        return publishing.publish(tx, edition, ANI, "in a test", by_two=False)
+        edition = versions.begun(tx)[1]
+        return versions.publish(tx, edition, ANI, "in a test", by_two=False)
 
 
 def held(rt: Runtime) -> Draft | None:
     with rt.reading() as tx:
-        return publishing.draft(tx)
+        return versions.draft(tx)
 
 
 def current(rt: Runtime) -> Version:
     with rt.reading() as tx:
-        return publishing.current(tx)
+        return versions.current(tx)
 
 
 def test_a_draft_shows_what_it_changes_and_is_published_with_a_reason(as_: As, rt: Runtime) -> None:
@@ -105,7 +105,7 @@ def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runti
     published(rt, reworded(OTHER))
     drafted(rt, document.dumped(document.parsed(changed(aliased))))
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "back to the start")
+        versions.bring_back(tx, 0, ANI, "back to the start")
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
     assert "Another version was published meanwhile" in visitor.text
@@ -121,7 +121,7 @@ def test_where_both_changed_the_same_the_place_is_named(as_: As, rt: Runtime) ->
     published(rt, reworded(HELLO))
     drafted(rt, reworded(OTHER))
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "meanwhile")
+        versions.bring_back(tx, 0, ANI, "meanwhile")
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     visitor.submit("/draft/rebase")
@@ -145,7 +145,7 @@ def test_a_draft_that_is_another_meanwhile_is_left_alone(as_: As, rt: Runtime, a
     drafted(rt, reworded("Satu."))
     if action.endswith("rebase"):
         with rt.writing() as tx:
-            publishing.bring_back(tx, 0, ANI, "meanwhile")
+            versions.bring_back(tx, 0, ANI, "meanwhile")
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
     drafted(rt, reworded("Dua."))
@@ -192,7 +192,7 @@ def test_a_draft_that_was_published_while_its_text_was_edited(as_: As, rt: Runti
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
     with rt.writing() as tx:
-        publishing.publish(tx, 1, ANI, "meanwhile", by_two=False)
+        versions.publish(tx, 1, ANI, "meanwhile", by_two=False)
     assert visitor.submit("/draft/text", text=reworded(HELLO)).status_code == 409
     assert "published or discarded meanwhile" in visitor.text
     assert visitor.submit("/draft/text").status_code == 200
@@ -425,9 +425,9 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for number in range(23):
         with rt.writing() as tx:
-            text, edition = reworded(f"Nomor {number}."), publishing.begun(tx)[1]
-            publishing.save(tx, text, edition, ANI, "all", is_whole=True)
+            text, edition = reworded(f"Nomor {number}."), versions.begun(tx)[1]
+            versions.save(tx, text, edition, ANI, "all", is_whole=True)
     visitor.get(PAGE)
     assert visitor.text.count("Bring this draft back") == 20
     with rt.reading() as tx:
-        assert "Nomor 21." in publishing.past(tx)[0].text
+        assert "Nomor 21." in versions.past(tx)[0].text

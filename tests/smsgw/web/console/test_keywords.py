@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
-from smsgw import document, publishing
-from smsgw.operators import Operator
-from smsgw.publishing import Outdated
+from smsgw.backoffice.accounts import Operator
+from smsgw.configuration import document, versions
+from smsgw.configuration.versions import Outdated
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.web.console import editing
@@ -25,20 +25,20 @@ BUDI = "operator:budi"
 
 def drafted(rt: Runtime) -> Any:
     with rt.reading() as tx:
-        held = publishing.draft(tx)
+        held = versions.draft(tx)
     return document.parsed(held.text) if held else None
 
 
 def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
     with rt.writing() as tx:
-        held = publishing.draft(tx)
-        publishing.save(tx, text, held.edition if held else 0, author, "a test")
+        held = versions.draft(tx)
+        versions.save(tx, text, held.edition if held else 0, author, "a test")
 
 
 def publish(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
-        edition = publishing.draft(tx).edition
-        publishing.publish(tx, edition, BUDI, "a test", by_two=False)
+        edition = versions.draft(tx).edition
+        versions.publish(tx, edition, BUDI, "a test", by_two=False)
     clock.moves(minutes=3)
     rt.published._until = 0
 

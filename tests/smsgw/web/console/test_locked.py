@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from smsgw import outbox
-from smsgw.carriers.base import Ending, SendError
+from smsgw.carriers.carrier import Ending, SendError
+from smsgw.messaging import outbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role

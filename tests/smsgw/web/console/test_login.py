@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from smsgw import operators, settings
+from smsgw import settings
 from smsgw.app import create_app
+from smsgw.backoffice import accounts
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, sessions
 from smsgw.storage.tables.security import audit
@@ -89,7 +90,7 @@ def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) ->
 def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id, "shell:tests")
+        once = accounts.invite(tx, ani.id, "shell:tests")
     visitor, second = Visitor(app), Visitor(app)
     for each in (visitor, second):
         each.get("/console/login/once")
@@ -106,7 +107,7 @@ def test_a_code_may_be_pasted_with_what_is_around_it(
 ) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id, "shell:tests")
+        once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login/once")
     assert visitor.submit("/console/login/once", once="wrong").status_code == 403
     assert "Kode ini salah" in visitor.text
@@ -124,7 +125,7 @@ def test_what_is_in_a_request_line_lets_nobody_in(
     """W15: proxies keep it. Neither by GET nor by a POST to such an address."""
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id, "shell:tests")
+        once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login")
     seen = visitor.client.get(address.format(once), follow_redirects=True)
     assert once not in re.sub(r'name="to" value="[^"]*"', "", seen.text)
@@ -138,8 +139,8 @@ def test_what_is_in_a_request_line_lets_nobody_in(
 def test_who_came_by_one_is_asked_for_a_password(visitor: Visitor, rt: Runtime) -> None:
     """In the language that was chosen before."""
     with rt.writing() as tx:
-        rina = operators.add(tx, "rina", Role.AGENT, None, "shell:test")
-        once = operators.invite(tx, rina.id, "shell:tests")
+        rina = accounts.add(tx, "rina", Role.AGENT, None, "shell:test")
+        once = accounts.invite(tx, rina.id, "shell:tests")
     visitor.get("/console/login")
     visitor.submit("/console/language", language="en")
     visitor.log_in_once(f"/console/login/once#{once}")
@@ -154,7 +155,7 @@ def test_a_name_may_be_typed_in_capitals(visitor: Visitor, rt: Runtime) -> None:
 def test_a_one_time_login_ends_after_a_day(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
     ani = added(rt)
     with rt.writing() as tx:
-        once = operators.invite(tx, ani.id, "shell:tests")
+        once = accounts.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
     assert visitor.log_in_once(f"/console/login/once#{once}").status_code == 403
 
@@ -228,7 +229,7 @@ def test_who_came_once_sets_a_first_password(as_: As) -> None:
 def test_a_disabled_operator_is_out(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     with rt.writing() as tx:
-        operators.disable(tx, "viewer", "shell:test")
+        accounts.disable(tx, "viewer", "shell:test")
     assert visitor.get("/console/").status_code == 303
 
 
@@ -341,10 +342,10 @@ def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runt
     """B16: so that they notice."""
     ani = added(rt)
     with rt.writing() as tx:
-        operators.invite(tx, ani.id, "operator:admin1")
+        accounts.invite(tx, ani.id, "operator:admin1")
     assert log_in(Visitor(app)) == 403
     added(rt, "budi")
     with rt.writing() as tx:
-        budi = operators.named(tx, "budi")
-        operators.invite(tx, budi.id, "operator:budi")
+        budi = accounts.named(tx, "budi")
+        accounts.invite(tx, budi.id, "operator:budi")
     assert log_in(Visitor(app), "budi") == 200

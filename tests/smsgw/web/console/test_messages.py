@@ -7,8 +7,10 @@ from itertools import count
 import pytest
 from sqlalchemy import select, update
 
-from smsgw import replies, responder, sending
-from smsgw.carriers.base import IncomingSms
+from smsgw import responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration import wording
+from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
@@ -42,7 +44,7 @@ def traffic(rt: Runtime, clock: Clock) -> Runtime:
 @pytest.fixture
 def sent(rt: Runtime) -> Runtime:
     say(rt, P1, TEXT)
-    sending.drain(rt, "simulator", "2757")
+    dispatch.drain(rt, "simulator", "2757")
     return rt
 
 
@@ -109,7 +111,7 @@ def test_pages_lead_to_older_ones(as_: As, rt: Runtime, clock: Clock) -> None:
 
 def test_a_reference_leads_to_its_message(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
-    answer = visitor.get(f"{LOG}reference?reference={replies.reference(2).lower()}")
+    answer = visitor.get(f"{LOG}reference?reference={wording.reference(2).lower()}")
     assert answer.location == f"{LOG}2"
     assert visitor.get(f"{LOG}reference?reference=nothing").status_code == 404
     assert "No message has this reference." in visitor.text
@@ -312,7 +314,7 @@ def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     visitor.submit("/1/replies/1", reason="never came")
-    sending.drain(sent, "simulator", "2757")
+    dispatch.drain(sent, "simulator", "2757")
     visitor.get(f"{LOG}1")
     for reply in (1, 2):
         assert visitor.page.count(f'aria-label="Attempts {reply}"') == 1

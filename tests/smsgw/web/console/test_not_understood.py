@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-from smsgw import kept, not_understood, publishing
-from smsgw.operators import MAY, Permission
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.accounts import MAY, Permission
+from smsgw.configuration import versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
+from smsgw.transcripts import library
 from tests.smsgw.test_not_understood import DUIT, Wrote
 from tests.smsgw.test_not_understood import wrote as wrote
 from tests.smsgw.test_publishing import reworded
@@ -19,7 +21,7 @@ PAGE = "/console/not-understood/"
 
 def transcripts(rt: Runtime) -> list[str]:
     with rt.reading() as tx:
-        return [each.name for each in kept.newest(tx)]
+        return [each.name for each in library.newest(tx)]
 
 
 @pytest.mark.parametrize("role", Role)
@@ -108,7 +110,7 @@ def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:
         wrote(*[f"zzz{letter * 3} qqq{letter * 3}"] * 3)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    assert len(re.findall('class="card shape"', visitor.page)) == not_understood.SHOWN
+    assert len(re.findall('class="card shape"', visitor.page)) == unrecognised.SHOWN
     assert len(visitor.page) < 100_000
 
 
@@ -117,4 +119,4 @@ def test_nothing_is_something_too(as_: As, rt: Runtime) -> None:
     assert visitor.get(PAGE).status_code == 200
     assert visitor.get(f"{PAGE}?days=x").status_code == 200
     with rt.reading() as tx:
-        assert publishing.draft(tx) is None
+        assert versions.draft(tx) is None

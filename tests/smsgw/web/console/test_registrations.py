@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from smsgw import responder, runtime
 from smsgw.app import create_app
-from smsgw.carriers.base import IncomingSms
+from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger import SqlLedger
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from smsgw import jobs, publishing, tasks
 from smsgw.app import create_app
-from smsgw.document import dumped, parsed
+from smsgw.backoffice import background_tasks
+from smsgw.configuration import versions
+from smsgw.configuration.document import dumped, parsed
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from tests.conftest import P1_NKP, Clock
@@ -32,7 +34,7 @@ def editor(as_: As, rt: Runtime, clock: Clock) -> Visitor:
 
 def save(rt: Runtime, text: str, edition: int) -> None:
     with rt.writing() as tx:
-        publishing.save(tx, text, edition, "operator:ani", "kontak")
+        versions.save(tx, text, edition, "operator:ani", "kontak")
 
 
 def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: Runtime) -> None:
@@ -81,7 +83,7 @@ def test_it_is_stopped(editor: Visitor, rt: Runtime) -> None:
     assert "stopped" in editor.text
     burst(rt)
     with rt.reading() as tx:
-        task = tasks.one(tx, 1, TaskKind.REHEARSAL)
+        task = background_tasks.one(tx, 1, TaskKind.REHEARSAL)
     assert task is not None
     assert (task.state, task.done) == ("stopped", 0)
 
@@ -101,7 +103,7 @@ def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) ->
     save(rt, dumped({**parsed(DRAFT), "courtesy": ["OKE"]}), 1)
     assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
     with rt.writing() as tx:
-        publishing.publish(tx, 2, "operator:budi", "a test", by_two=True)
+        versions.publish(tx, 2, "operator:budi", "a test", by_two=True)
     editor.get("/console/rehearsal/1")
     assert "This draft was published or discarded since." in editor.text
     assert "Another version was published since." in editor.text
@@ -126,7 +128,7 @@ def test_without_a_draft_there_is_nothing_to_do(as_: As, rt: Runtime) -> None:
     editor = as_(Role.EDITOR)
     assert "There is no draft" in editor.get("/console/rehearsal/").text
     with rt.reading() as tx:
-        text = publishing.current(tx).text
+        text = versions.current(tx).text
     save(rt, text, 0)
     assert "nothing would change" in editor.get("/console/rehearsal/").text
     assert editor.post("/console/rehearsal/", days=1).status_code == 400

@@ -8,8 +8,8 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule
 
 from smsgw import responder
-from smsgw.carriers.base import IncomingSms
-from smsgw.operators import MAY
+from smsgw.backoffice.accounts import MAY
+from smsgw.carriers.carrier import IncomingSms
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from smsgw import jobs, tasks
+from smsgw.backoffice import background_tasks
+from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.security import audit
@@ -31,7 +32,7 @@ def begin(visitor: Visitor, **values: str) -> int:
 
 def do(rt: Runtime, task_id: int = 1) -> None:
     with rt.writing() as tx:
-        task = tasks.claim(tx, task_id)
+        task = background_tasks.claim(tx, task_id)
     assert task is not None
     jobs.do_part(rt, task, jobs.WORK[TaskKind.SEARCH], lambda: False)
 
@@ -65,7 +66,7 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
     visitor.submit("/1/stop")
     assert "stopped" in visitor.text
     with traffic.writing() as tx:
-        assert tasks.claim(tx, 1) is None
+        assert background_tasks.claim(tx, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_what_cannot_be_looked_for(
     assert begin(visitor, **values) == 400
     assert told in visitor.text
     with traffic.reading() as tx:
-        assert tasks.latest(tx, TaskKind.SEARCH) == []
+        assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 
 
 def test_a_search_is_its_askers_alone(as_: As, traffic: Runtime) -> None:

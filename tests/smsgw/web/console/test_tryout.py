@@ -7,12 +7,12 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from smsgw import kept, publishing
 from smsgw.app import create_app
+from smsgw.configuration import versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
-from smsgw.transcripts import reader
+from smsgw.transcripts import library, reader
 from smsgw.transcripts.runner import A_CODE
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.cli.test_operate import smsgw
@@ -93,11 +93,11 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
     assert try_on(player, "KONTAK", which="draft") == 200
     assert "Halo dunia." in player.text
     with rt.writing() as tx:
-        publishing.save(tx, "a: 1", 1, ANI, "broken")
+        versions.save(tx, "a: 1", 1, ANI, "broken")
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "The draft cannot answer yet" in player.text
 
@@ -209,7 +209,7 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     assert keep(player, "asks, and agrees") == 200
     assert "The conversation is kept." in player.text
     with rt.reading() as tx:
-        (held,) = kept.newest(tx)
+        (held,) = library.newest(tx)
     assert (held.name, held.by) == ("asks, and agrees", "operator:editor")
     file = tmp_path / "kept.yaml"
     file.write_text(held.text)
@@ -230,7 +230,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
     player.submit("/run", which="draft")
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        publishing.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
     player.submit("/run", which="draft")
     assert "1 step differs from what was kept" in player.text
     assert "Halo dunia." in player.text
@@ -266,7 +266,7 @@ def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, statu
     assert keep(visitor, "a test") == status
     assert ("it may hold somebody's number" in visitor.text) == (status == 400)
     with rt.reading() as tx:
-        assert len(kept.newest(tx)) == (status == 200)
+        assert len(library.newest(tx)) == (status == 200)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) ->
     try_on(visitor, "KONTAK", sender=NOBODY)
     assert keep(visitor, name) == status
     with rt.reading() as tx:
-        assert [each.name for each in kept.newest(tx)] == [name] * (status == 200)
+        assert [each.name for each in library.newest(tx)] == [name] * (status == 200)
 
 
 def test_what_is_no_phone_is_looked_at_as_a_text(as_: As, rt: Runtime) -> None:
@@ -297,7 +297,7 @@ def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
     assert try_on(visitor, "KONTAK", sender=P1, reason="a test") == 200
     assert keep(visitor, "a test") == 400
     with rt.reading() as tx:
-        assert kept.newest(tx) == []
+        assert library.newest(tx) == []
 
 
 def test_what_ends_otherwise_elsewhere_is_not_kept(player: Visitor, rt: Runtime) -> None:
@@ -332,7 +332,7 @@ def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
 def test_pages_of_kept_transcripts(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         for number in range(51):
-            kept.keep(tx, f"number {number}", "now: 1", ANI)
+            library.keep(tx, f"number {number}", "now: 1", ANI)
     visitor = as_(Role.VIEWER)
     visitor.get("/console/try/kept/")
     assert ("number 50" in visitor.text, "number 0" in visitor.text) == (True, False)

@@ -1,6 +1,6 @@
 """Every version stays, with who, when, why and what; and comes back by one press."""
 
-from smsgw import document, publishing
+from smsgw.configuration import document, versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.test_publishing import reworded
@@ -11,7 +11,7 @@ from tests.smsgw.web.console.test_draft import ANI, HELLO, OTHER, current, draft
 def test_versions_are_listed_newest_first(as_: As, rt: Runtime) -> None:
     published(rt, reworded(HELLO))
     with rt.writing() as tx:
-        publishing.bring_back(tx, 0, ANI, "it was wrong")
+        versions.bring_back(tx, 0, ANI, "it was wrong")
     visitor = as_(Role.VIEWER)
     visitor.get("/console/versions/")
     text = visitor.text
@@ -73,7 +73,7 @@ def test_many_versions_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
     published(rt, reworded(HELLO))
     with rt.writing() as tx:
         for number in range(51):
-            publishing.bring_back(tx, number % 2, ANI, "again")
+            versions.bring_back(tx, number % 2, ANI, "again")
     visitor = as_(Role.VIEWER)
     visitor.get("/console/versions/")
     assert "Version 52 answers" in visitor.text

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.question import Outcome
-from smsgw import diff, figures, publishing
-from smsgw.audit import Act
-from smsgw.rehearsal import Kind
-from smsgw.resending import Refusal
+from smsgw.backoffice.backtest import Kind
+from smsgw.backoffice.resend import Refusal
+from smsgw.configuration import diff, versions
+from smsgw.operations import dashboard
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import AttemptEnd, MessageState, ReplyState, Settled
 from smsgw.storage.tables.operators import Role, TaskState
 from smsgw.storage.tables.phones import RegistrationState
@@ -22,7 +23,7 @@ SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:
 VALUES = (
     *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
     *(Outcome, Settled, Refusal, Kind),
-    *(diff.Kind, publishing.Why),
+    *(diff.Kind, versions.Why),
 )
 UNITS = ("d", "h", "m", "s")
 
@@ -36,7 +37,7 @@ def written() -> Iterator[str]:
 def needed() -> set[str]:
     values = {str(each) for kind in VALUES for each in kind}
     menu = {each.name for each in MENU} | {tab.name for each in MENU for tab in each.tabs}
-    return {*written(), *values, *menu, *figures.KINDS, *UNITS}
+    return {*written(), *values, *menu, *dashboard.KINDS, *UNITS}
 
 
 def test_every_word_is_known_in_indonesian() -> None:

@@ -1,0 +1,1 @@
+"""What operators do and look up: accounts, casework, resend, message log, backtest."""

@@ -1,0 +1,323 @@
+"""Who may use the console, with which role; their passwords, one-time logins and sessions.
+
+A session is a row, found by the hash of what the browser holds: it ends when the row goes.
+"""
+
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from threading import BoundedSemaphore
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw.runtime import Transaction
+from smsgw.storage import audit, row_macs
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.operators import Role, operators, sessions
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200  # characters
+IDLE_FOR, LASTS = timedelta(hours=2), timedelta(hours=12)  # of a session
+SEEN_EVERY = timedelta(minutes=1)
+ONCE_LASTS = timedelta(days=1)
+AT_ONCE = BoundedSemaphore(2)  # passwords of a process that are looked at: each fills a core
+LEAST_DIFFERENT = 5  # characters of a password
+_SESSION = (
+    sessions.c.hash.label("session_hash"),
+    sessions.c.operator_id.label("session_operator"),
+    sessions.c.made_at.label("session_made_at"),
+    sessions.c.mac.label("session_mac"),
+)
+A_NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}", re.ASCII | re.IGNORECASE)
+
+
+class Permission(StrEnum):
+    LOOK = "look"  # figures, lists, masked numbers
+    HELP = "help"  # texts and whole numbers with a reason; cases, registrations, sends
+    DRAFT = "draft"
+    PUBLISH = "publish"
+    RUN = "run"  # operators, settings
+
+
+MAY: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.LOOK}),
+    Role.AGENT: frozenset({Permission.LOOK, Permission.HELP}),
+    Role.EDITOR: frozenset({Permission.LOOK, Permission.DRAFT}),
+    Role.PUBLISHER: frozenset({Permission.LOOK, Permission.DRAFT, Permission.PUBLISH}),
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+class NotDone(Exception):
+    """Its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    id: int
+    name: str
+    role: Role
+    language: str
+
+    @property
+    def actor(self) -> str:
+        """As the audit names them."""
+        return f"operator:{self.name}"
+
+    def may(self, permission: Permission) -> bool:
+        return permission in MAY[self.role]
+
+
+def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) -> Operator:
+    """`hashed`: of a password, by `hashing`. Raises NotDone."""
+    name = name.strip()
+    if not A_NAME.fullmatch(name):
+        raise NotDone("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
+    if named(tx, name) is not None:
+        raise NotDone(f"there is an operator {name} already")
+    row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
+    row["added_by"] = actor
+    try:
+        made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
+    except IntegrityError:
+        raise NotDone(f"there is an operator {name} already") from None
+    operator_id = int(made.scalar_one())
+    _sign(tx, operator_id)
+    audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
+    return Operator(operator_id, name, role, "id")
+
+
+def everybody(tx: Transaction) -> list[Row[Any]]:
+    return list(tx.connection.execute(select(operators).order_by(operators.c.name)))
+
+
+def named(tx: Transaction, name: str) -> Row[Any] | None:
+    """In whatever case it is written."""
+    is_it = func.lower(operators.c.name) == name.lower()
+    return tx.connection.execute(select(operators).where(is_it)).first()
+
+
+def known(tx: Transaction, operator_id: int) -> Operator:
+    """Who is there."""
+    row = tx.connection.execute(select(operators).where(operators.c.id == operator_id)).one()
+    return Operator(row.id, row.name, Role(row.role), row.language)
+
+
+def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
+    """Whether we gave them that role and that password; who only writes to the database makes no
+    operator."""
+    return row is not None and tx.is_ours(row_macs.OPERATOR, row.mac, row.id, row._mapping)
+
+
+def hashing(password: str) -> str:
+    """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise NotDone(f"a password has {SHORTEST_PASSWORD} characters or more")
+    if len(set(password)) < LEAST_DIFFERENT:
+        raise NotDone(f"a password has {LEAST_DIFFERENT} different characters or more")
+    return _hasher().hash(password)
+
+
+def is_password(row: Row[Any] | None, password: str) -> bool:
+    """Takes as long for whom there is not. No transaction should be open."""
+    held = row.password if row is not None and row.password else _nobodys()
+    try:
+        with AT_ONCE:
+            _hasher().verify(held, password[:LONGEST_PASSWORD])
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return row is not None and row.password is not None and row.disabled_at is None
+
+
+def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | None = None) -> str:
+    """What the browser is to hold. `instead_of`: what it held before, which ends."""
+    if instead_of is not None:
+        log_out(tx, instead_of)
+    held = secrets.token_urlsafe(32)
+    row = {"hash": _hashed(tx, held), "operator_id": operator_id, "made_at": tx.now}
+    proof = {"mac": row_macs.SESSION.make(tx.vault, row)}
+    tx.connection.execute(insert(sessions).values(row | proof | {"seen_at": tx.now}))
+    old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
+    tx.connection.execute(delete(sessions).where(old))
+    audit.note(tx, Act.LOGGED_IN, f"operator:{name}")
+    return held
+
+
+def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
+    """Whose session it is, and when it was seen last."""
+    row = tx.connection.execute(
+        select(operators, sessions.c.seen_at, *_SESSION)
+        .join_from(sessions, operators)
+        .where(
+            sessions.c.hash == _hashed(tx, held),
+            sessions.c.seen_at > tx.now - IDLE_FOR,
+            sessions.c.made_at > tx.now - LASTS,
+            operators.c.disabled_at.is_(None),
+        )
+    ).first()
+    if row is None or not _is_session(tx, row) or not may_log_in(tx, row):
+        return None
+    return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
+
+
+def are_one(tx: Transaction, actor: str, others: Collection[str]) -> bool:
+    """Whether one of these may act as `actor`: it is them, or they let them in."""
+    name = actor.removeprefix("operator:")
+    row = named(tx, name) if actor != name else None
+    by = {actor, row.added_by, row.invited_by} if row is not None else {actor}
+    return not by.isdisjoint(others)
+
+
+def seen(tx: Transaction, held: str) -> None:
+    is_it = sessions.c.hash == _hashed(tx, held)
+    tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
+
+
+def log_out(tx: Transaction, held: str) -> None:
+    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hashed(tx, held)))
+
+
+def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
+    tx.connection.execute(delete(sessions).where(sessions.c.operator_id == operator_id))
+
+
+def invite(tx: Transaction, operator_id: int, actor: str) -> str:
+    """A login that works once, within a day; it replaces the one before. One for somebody else is
+    how a forgotten password is reset: it takes theirs away, so that they notice, and ends their
+    sessions. Raises NotDone."""
+    held = secrets.token_urlsafe(24)
+    row: dict[str, object] = {
+        "once_hash": _hashed(tx, held),
+        "once_until": tx.now + ONCE_LASTS,
+        "invited_by": actor,
+    }
+    of = operators.c.id == operator_id
+    before = tx.connection.execute(select(operators).where(of)).first()
+    if before is not None and f"operator:{before.name}" != actor:
+        row["password"] = None
+        log_out_everywhere(tx, operator_id)
+    is_enabled = of & operators.c.disabled_at.is_(None)
+    changed = update(operators).where(is_enabled).values(row)
+    if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
+        raise NotDone("who is disabled is enabled first")
+    _sign(tx, operator_id)
+    return held
+
+
+def invited(tx: Transaction, held: str) -> Row[Any] | None:
+    """Whom a one-time login lets in; it works no second time."""
+    is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, held)
+    if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
+        return None
+    used = (
+        update(operators)
+        .where(is_it, operators.c.once_until > tx.now, operators.c.disabled_at.is_(None))
+        .values(once_hash=None, once_until=None)
+        .returning(operators)
+    )
+    row = tx.connection.execute(used).first()
+    if row is not None:
+        _sign(tx, row.id)
+    return row
+
+
+def set_password(tx: Transaction, name: str, hashed: str, actor: str) -> None:
+    """Ends all sessions. Raises NotDone."""
+    _change(tx, name, Act.PASSWORD_SET, actor, password=hashed, once_hash=None, once_until=None)
+
+
+def set_role(tx: Transaction, name: str, role: Role, actor: str) -> None:
+    """Ends all sessions. Raises NotDone."""
+    if role is not Role.ADMIN:
+        _keep_an_admin(tx, name)
+    _change(tx, name, Act.ROLE_SET, actor, role=role)
+
+
+def disable(tx: Transaction, name: str, actor: str) -> None:
+    """Raises NotDone."""
+    _keep_an_admin(tx, name)
+    _change(tx, name, Act.DISABLED, actor, disabled_at=tx.now, once_hash=None, once_until=None)
+
+
+def enable(tx: Transaction, name: str, actor: str) -> None:
+    """Raises NotDone."""
+    _change(tx, name, Act.ENABLED, actor, disabled_at=None)
+
+
+def speak(tx: Transaction, operator_id: int, language: str) -> None:
+    of = operators.c.id == operator_id
+    tx.connection.execute(update(operators).where(of).values(language=language))
+
+
+def _keep_an_admin(tx: Transaction, name: str) -> None:
+    """Raises NotDone where `name` is an admin and no other one has a password to log in with. Who
+    was only invited may never come; where `name` never came either, nothing is lost."""
+    held = select(operators).where(
+        operators.c.role == Role.ADMIN, operators.c.disabled_at.is_(None)
+    )
+    admins = tx.connection.execute(held.with_for_update()).all()  # two would demote each other
+    own = [row for row in admins if row.name.lower() == name.lower()]
+    others = [row for row in admins if row not in own and may_log_in(tx, row)]
+    if not own or any(row.password is not None for row in others):
+        return
+    if not others or own[0].password is not None or _is_logged_in(tx, own[0].id):
+        raise NotDone(
+            f"{name} is the only admin who can log in; another one needs a password first"
+        )
+
+
+def _is_logged_in(tx: Transaction, operator_id: int) -> bool:
+    is_open = (sessions.c.seen_at > tx.now - IDLE_FOR) & (sessions.c.made_at > tx.now - LASTS)
+    theirs = select(sessions.c.hash).where(sessions.c.operator_id == operator_id, is_open)
+    return tx.connection.execute(theirs.limit(1)).first() is not None
+
+
+def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:
+    row = named(tx, name)
+    if row is None:
+        raise NotDone(f"there is no operator {name}; see smsgw operators list")
+    tx.connection.execute(update(operators).where(operators.c.id == row.id).values(values))
+    if may_log_in(tx, row):
+        _sign(tx, row.id)
+    log_out_everywhere(tx, row.id)
+    told = f"{name}: {values['role']}" if "role" in values else name
+    audit.note(tx, act, actor, detail=told)
+
+
+def _sign(tx: Transaction, operator_id: int) -> None:
+    """After each change of what lets them in."""
+    of = operators.c.id == operator_id
+    row = tx.connection.execute(select(operators).where(of)).one()
+    proof = row_macs.OPERATOR.make(tx.vault, row._mapping)
+    tx.connection.execute(update(operators).where(of).values(mac=proof))
+
+
+def _is_session(tx: Transaction, row: Row[Any]) -> bool:
+    said = {
+        "hash": row.session_hash,
+        "operator_id": row.session_operator,
+        "made_at": row.session_made_at,
+    }
+    return tx.is_ours(row_macs.SESSION, row.session_mac, row.session_hash, said)
+
+
+def _hashed(tx: Transaction, held: str) -> bytes:
+    """With a key, so that who can write to the database alone makes no login that lets in."""
+    return tx.vault.hash(held, "login")
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()  # argon2id as RFC 9106 has it where memory is short
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher().hash(secrets.token_urlsafe(16))

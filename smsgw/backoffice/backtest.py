@@ -1,0 +1,349 @@
+"""The draft over messages of the past: what it would answer otherwise than what is published.
+
+Each message is judged as if it came now to a phone that has said nothing before: by the bindings of
+today, with no question open. Nothing is sent, and of texts nothing is kept: samples show digits as
+# and only words that the published keywords know (a draft may hold guesses at somebody's words), or
+that several phones wrote alike, with no number beside them: there they may be a name. What fewer
+phones wrote is not shown.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from grammar import normalise
+from handlers.question import Caller, Outcome
+from smsgw.backoffice import comparison
+from smsgw.backoffice.background_tasks import Step, Task
+from smsgw.backoffice.comparison import Answered, Both
+from smsgw.configuration import document
+from smsgw.configuration.compiler import Configuration
+from smsgw.registry import phone_state
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
+
+DAYS = (1, 2, 7, 30)
+MOST = 200_000  # messages of one rehearsal, the newest
+AT_ONCE = 250  # messages read together
+STEP_LASTS = 0.25  # seconds
+MOST_SAMPLES = 100  # that are counted, of each kind
+SHOWN_SAMPLES = 20
+SEVERAL = 3  # phones
+LONGEST_SHAPE = 80  # characters
+DIGIT, HIDDEN = "#", "…"
+NOT_UNDERSTOOD = {Outcome.INVALID, Outcome.UNKNOWN}
+_WORD = re.compile(r"[^\W\d_]+")
+_HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w{DIGIT}]*{HIDDEN})+")
+
+
+class Kind(StrEnum):
+    """What would be different; the first that holds."""
+
+    UNDERSTOOD = "newly understood"
+    MISUNDERSTOOD = "newly misunderstood"
+    REROUTED = "rerouted"  # to another keyword
+    REWORDED = "other reply"
+
+
+class Read(BaseModel):
+    """What a message is taken for."""
+
+    keyword: str | None
+    outcome: str
+
+
+class Shape(BaseModel):
+    """Messages that are written alike and change alike."""
+
+    shape: str
+    was: Read
+    becomes: Read
+    messages: int = 0
+    phones: list[int] = []  # ids; SEVERAL are enough
+
+
+class Rewording(BaseModel):
+    """Replies that change alike, by their wordings as operators write them; "" for silence."""
+
+    language: str
+    was: str
+    becomes: str
+    was_text: str
+    becomes_text: str
+    messages: int = 0
+    segments: int = 0  # more than before
+
+
+Sample = TypeVar("Sample", Shape, Rewording)
+
+
+class Found(BaseModel):
+    last: int  # message that was judged
+    until: int
+    total: int
+    is_cut: bool  # there were more; the newest were taken
+    judged: int = 0
+    counts: dict[Kind, int] = {}
+    longer: dict[Kind, int] = {}  # segments, of replies that become longer
+    shorter: dict[Kind, int] = {}
+    shapes: dict[Kind, dict[str, Shape]] = {}
+    rewordings: dict[str, Rewording] = {}
+    phones: dict[Kind, list[int]] = {}  # ids; SEVERAL are enough
+
+    def shown(self, kind: Kind) -> int | None:
+        """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
+        the draft one could find out who wrote it."""
+        return self.counts[kind] if len(self.phones.get(kind, ())) >= SEVERAL else None
+
+    @property
+    def more(self) -> int:
+        """Segments, of what is shown."""
+        return sum(count for kind, count in self.longer.items() if self.shown(kind))
+
+    @property
+    def fewer(self) -> int:
+        return sum(count for kind, count in self.shorter.items() if self.shown(kind))
+
+    @property
+    def changed(self) -> int:
+        """Of what is shown."""
+        return sum(self.shown(kind) or 0 for kind in self.counts)
+
+    def shown_shapes(self, kind: Kind) -> list[Shape]:
+        alike = _taken_together(self.shapes.get(kind, {}).values())
+        return _commonest(each for each in alike if len(each.phones) >= SEVERAL)
+
+    def not_shown(self, kind: Kind) -> int:
+        """Messages."""
+        return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
+
+    def shown_rewordings(self) -> list[Rewording]:
+        return _commonest(self.rewordings.values()) if self.shown(Kind.REWORDED) else []
+
+
+class Asked(BaseModel):
+    """With both texts as they were then: a draft goes on changing."""
+
+    days: int
+    by: str  # the operator's name
+    version: int  # that was published
+    edition: int  # of the draft
+    published: str
+    draft: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: int
+    phone_id: int
+    text: str
+
+
+def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[Step]:
+    """Goes on from where the task was left. Raises LedgerDown."""
+    asked = Asked.model_validate(task.asked)
+    since = task.made_at - timedelta(days=asked.days)
+    found = Found.model_validate(task.found) if task.found else _begin(rt, since, task.made_at)
+    rehearsal = Rehearsal(rt, asked, found)
+    until = time.monotonic() + step_lasts
+    while batch := _batch(rt, since, found):
+        callers = rehearsal.callers(batch)
+        for message in batch:
+            rehearsal.judge(message, callers)
+            if time.monotonic() > until:
+                yield _step(found)
+                until = time.monotonic() + step_lasts
+    yield _step(found)
+
+
+class Rehearsal:
+    """While it is at it."""
+
+    def __init__(self, rt: Runtime, asked: Asked, found: Found) -> None:
+        self._rt, self._found = rt, found
+        now = rt.local
+        was = comparison.configuration(asked.published, now.date())
+        becomes = comparison.configuration(asked.draft, now.date())
+        self._both = Both(was, becomes, rt.ledger, now, rt.settings.unused_for)
+        self._vocabulary = vocabulary(asked.published)
+
+    def callers(self, batch: Sequence[Message]) -> Mapping[int, tuple[Caller, str]]:
+        """The phones whose messages have to be decided, each with its language."""
+        phone_ids = {each.phone_id for each in batch if not self._both.is_answered_alike(each.text)}
+        if not phone_ids:
+            return {}
+        with self._rt.reading() as tx:
+            return phone_state.callers(tx, phone_ids)
+
+    def judge(self, message: Message, callers: Mapping[int, tuple[Caller, str]]) -> None:
+        found = self._found
+        if message.phone_id in callers and not self._both.is_answered_alike(message.text):
+            self._compare(message, *callers[message.phone_id])
+        found.last, found.judged = message.id, found.judged + 1
+
+    def _compare(self, message: Message, caller: Caller, language: str) -> None:
+        answers = self._both.answers(message.id, message.text, caller, language)
+        kind = _kind(*answers) if answers else None
+        if answers is None or kind is None:
+            return
+        was, becomes = answers
+        found, difference = self._found, becomes.segments - was.segments
+        found.counts[kind] = found.counts.get(kind, 0) + 1
+        wrote = found.phones.setdefault(kind, [])
+        if message.phone_id not in wrote and len(wrote) < SEVERAL:
+            wrote.append(message.phone_id)
+        found.longer[kind] = found.longer.get(kind, 0) + max(difference, 0)
+        found.shorter[kind] = found.shorter.get(kind, 0) + max(-difference, 0)
+        if kind is Kind.REWORDED:
+            self._note_rewording(was, becomes, difference)
+        else:
+            self._note_shape(found.shapes.setdefault(kind, {}), message, was, becomes)
+
+    def _note_shape(
+        self, shapes: dict[str, Shape], message: Message, was: Answered, becomes: Answered
+    ) -> None:
+        """Words that are hidden at first are shown once several phones wrote the same."""
+        whole, read = shape_of(message.text), (_read(was), _read(becomes))
+        key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
+        if key not in shapes and len(shapes) == MOST_SAMPLES:
+            return
+        masked = shape_of(message.text, self._vocabulary)[:LONGEST_SHAPE]
+        noted = shapes.setdefault(key, Shape(shape=masked, was=read[0], becomes=read[1]))
+        noted.messages += 1
+        if message.phone_id not in noted.phones and len(noted.phones) < SEVERAL:
+            noted.phones.append(message.phone_id)
+        if len(noted.phones) == SEVERAL and DIGIT not in whole:
+            noted.shape = whole[:LONGEST_SHAPE]
+
+    def _note_rewording(self, was: Answered, becomes: Answered, difference: int) -> None:
+        rewordings = self._found.rewordings
+        language = becomes.language or was.language
+        key = f"{language} {was.wording} {becomes.wording}"
+        if key not in rewordings and len(rewordings) == MOST_SAMPLES:
+            return
+        first = Rewording(
+            language=language,
+            was=was.wording,
+            becomes=becomes.wording,
+            was_text=_written(self._both.was, was),
+            becomes_text=_written(self._both.becomes, becomes),
+        )
+        noted = rewordings.setdefault(key, first)
+        noted.messages += 1
+        noted.segments += difference
+
+
+@lru_cache(maxsize=4)
+def vocabulary(text: str) -> frozenset[str]:
+    """All words that a configuration reads."""
+    read = document.read(document.completed(text))
+    words = read.words
+    told = [
+        *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),
+        *(*words.fillers, *words.courtesy, *words.either),
+        *(label for labels in words.labels.values() for label in labels),
+        *(word for each in words.choices.values() for listed in each.values() for word in listed),
+        *(word for service in words.services for word in service.words),
+    ]
+    return frozenset(word for each in told for word in _WORD.findall(normalise(each)))
+
+
+def shape_of(text: str, known: frozenset[str] | None = None) -> str:
+    """A text without its digits and, where `known` is given, with no words but those."""
+    shape = re.sub(r"\d", DIGIT, normalise(text))
+    if known is not None:
+        shape = _WORD.sub(lambda word: word[0] if word[0] in known else HIDDEN, shape)
+        shape = _HIDDEN_RUN.sub(HIDDEN, shape)
+    return shape
+
+
+def _begin(rt: Runtime, since: datetime, until: datetime) -> Found:
+    at = messages.c.received_at
+    ids = select(messages.c.id).where(_is_judged(since), at <= until)
+    newest = ids.order_by(at.desc()).limit(MOST + 1).subquery()
+    bounds = select(func.min(newest.c.id), func.max(newest.c.id), func.count())
+    with rt.reading() as tx:
+        first, last, count = tx.connection.execute(bounds).one()
+    return Found(
+        last=(first or 1) - 1, until=last or 0, total=min(count, MOST), is_cut=count > MOST
+    )
+
+
+def _batch(rt: Runtime, since: datetime, found: Found) -> list[Message]:
+    rows = (
+        select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
+        .where(messages.c.id > found.last, messages.c.id <= found.until, _is_judged(since))
+        .order_by(messages.c.id)
+        .limit(AT_ONCE)
+    )
+    with rt.reading() as tx:
+        return [
+            Message(row.id, row.phone_id, tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "")
+            for row in tx.connection.execute(rows)
+            for named_by in [(row.id, row.carrier, row.carrier_ref)]
+        ]
+
+
+def _is_judged(since: datetime) -> ColumnElement[bool]:
+    """What a phone wrote, unless something else than its words left it without an answer: a limit,
+    a repeat."""
+    return and_(
+        messages.c.text.is_not(None),
+        messages.c.phone_id.is_not(None),
+        messages.c.received_at >= since,
+        or_(messages.c.outcome != Outcome.SILENT, messages.c.reason == "courtesy"),
+    )
+
+
+def _kind(was: Answered, becomes: Answered) -> Kind | None:
+    was_understood, is_understood = (each.outcome not in NOT_UNDERSTOOD for each in (was, becomes))
+    if was_understood != is_understood:
+        return Kind.UNDERSTOOD if is_understood else Kind.MISUNDERSTOOD
+    if is_understood and was.keyword != becomes.keyword:
+        return Kind.REROUTED
+    return Kind.REWORDED if was.text != becomes.text else None
+
+
+def _read(answered: Answered) -> Read:
+    return Read(keyword=answered.keyword, outcome=answered.outcome)
+
+
+def _written(by: Configuration, answered: Answered) -> str:
+    """Its wording, without anybody's values."""
+    if not answered.wording:
+        return ""
+    pieces = by.wordings[answered.language][answered.wording].pieces
+    return "".join(piece.written for piece in pieces)
+
+
+def _step(found: Found) -> Step:
+    return Step(found.judged, found.total, found.model_dump(mode="json"))
+
+
+def _taken_together(shapes: Iterable[Shape]) -> Iterable[Shape]:
+    """Those that are shown alike."""
+    together: dict[str, Shape] = {}
+    for each in shapes:
+        key = f"{each.was} {each.becomes} {each.shape}"
+        taken = together.get(key, each.model_copy(update={"messages": 0, "phones": []}))
+        together[key] = taken.model_copy(
+            update={
+                "messages": taken.messages + each.messages,
+                "phones": [*{*taken.phones, *each.phones}],
+            }
+        )
+    return together.values()
+
+
+def _commonest(samples: Iterable[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda each: -each.messages)[:SHOWN_SAMPLES]

@@ -1,0 +1,288 @@
+"""What officers decide for people who wait, and what these are told of it by SMS.
+
+What stands in the way is raised and nothing is changed then; each decision is made once, whoever
+else makes one at that instant.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
+
+from handlers.ports import Participant
+from handlers.question import Given, Masked, Moment, Value, Verbatim
+from smsgw import gsm7
+from smsgw.configuration.compiler import Configuration
+from smsgw.messaging import composer
+from smsgw.messaging.composer import Outgoing, Told
+from smsgw.registry import cases, freezes, phone_state, registration_codes, registrations
+from smsgw.registry.phone_state import Known
+from smsgw.runtime import Outrun, Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import Priority, ReplyState
+from smsgw.storage.tables.phones import RegistrationState
+
+ACCEPTED, ANSWERED = "officer.accepted", cases.ANSWERED
+NOT_ARRIVED = {ReplyState.REFUSED, ReplyState.UNDELIVERED, ReplyState.EXPIRED}
+# A campaign's link was taken for phishing, and that is what people are to think of links.
+LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
+
+
+class NotDone(Exception):
+    """Nothing was changed."""
+
+
+class TooLate(NotDone):
+    """Another officer, or the person, was first."""
+
+
+class Answered(NotDone):
+    """Another answer went out since the case was looked at."""
+
+
+class Repeated(NotDone):
+    """The same answer went out before."""
+
+
+class NotInLedger(NotDone):
+    """The ledger has no such NKP."""
+
+
+class Frozen(NotDone):
+    """BUKAN SAYA was said of this participant."""
+
+
+class NotLooked(NotDone):
+    """This officer has not seen what was given."""
+
+
+class SameOfficer(NotDone):
+    """Something differs from the ledger, and this officer was the first of the two it takes."""
+
+
+class Refusal(StrEnum):
+    """Each is a wording of its own. The first tells a stranger nothing of a participant."""
+
+    VISIT = "visit"
+    DIFFERS = "differs"
+    NOT_FOUND = "not_found"
+
+
+class Fault(StrEnum):
+    """Why what an officer typed cannot be sent."""
+
+    EMPTY = "empty"
+    LINK = "link"
+    CHARACTERS = "characters"  # that do not reach the person as they are, nor anything like them
+    LONG = "long"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An answer as it would be sent."""
+
+    text: str
+    count: gsm7.Count
+    budget: int  # segments
+    fault: Fault | None
+    character: str | None  # the first that does not reach the person as it is
+
+
+def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[Outgoing] | None:
+    """Binds the phone as its code would have, though it is told nothing for some hours; returns
+    what is to be sent. None where something differs from the ledger, and a second officer has to
+    agree. Raises NotDone and LedgerDown."""
+    given, participant = _asked_for(rt, registration_id)
+    nkp = participant.nkp
+    with _deciding(rt, actor) as told:
+        if not _is_agreed(told, registration_id, given, participant, reason):
+            return None
+        known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        registration_codes.hold(
+            told.tx, told.tx.vault.hash(nkp, "nkp")
+        )  # after the phone, as everywhere
+        if freezes.is_frozen(told.tx, nkp):
+            raise Frozen
+        tells_from = told.tx.now + rt.settings.officer_wait
+        values: dict[str, Value] = {
+            "nkp": Masked(nkp),
+            "starts": Moment(tells_from.astimezone(rt.settings.zone)),
+        }
+        text = composer.worded(told, ACCEPTED, values)
+        notices = phone_state.bind(
+            *(told.tx, known, nkp),
+            consent=text,
+            on_file=participant.phone,
+            tells_from=tells_from,
+            actor=actor,
+        )
+        binding_id = phone_state.binding_id(told.tx, known, nkp)
+        sent = [_answered(told, known, ACCEPTED, text, binding_id)]
+        composer.disclosed(told, known.phone_id, nkp, ACCEPTED)
+        _note(told, Act.ACCEPTED, known, reason, nkp)
+        sent += [composer.notify(told, each, Priority.SCHEDULED) for each in notices]
+    return _spent(rt, sent)
+
+
+def differs(given: Given, participant: Participant) -> bool:
+    """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
+    named, held = given.name or "", participant.name or ""
+    is_same_name = not named or named.casefold().split() == held.casefold().split()
+    is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
+    return not is_same or not is_same_name
+
+
+def _is_agreed(
+    told: Told, registration_id: int, given: Given, participant: Participant, reason: str
+) -> bool:
+    """By all that it takes. Raises NotLooked, SameOfficer and TooLate."""
+    row = registrations.one(told.tx, registration_id)
+    if row is None or row.state != RegistrationState.WAITING:
+        raise TooLate
+    if not registrations.has_looked(told.tx, registration_id, told.actor):
+        raise NotLooked
+    if not differs(given, participant):
+        return True
+    if row.agreed_by == told.actor:
+        raise SameOfficer
+    if row.agreed_by is not None:
+        return True
+    registrations.agree(told.tx, registration_id, told.actor)
+    about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": participant.nkp}
+    audit.note(told.tx, Act.AGREED, told.actor, detail=reason, **about)
+    return False
+
+
+def refuse(
+    rt: Runtime, registration_id: int, actor: str, reason: str, refusal: Refusal
+) -> list[Outgoing]:
+    """Raises NotDone."""
+    wording = f"officer.{refusal}"
+    with _deciding(rt, actor) as told:
+        known, told = _decided(told, registration_id, RegistrationState.REFUSED)
+        sent = _answered(told, known, wording, composer.worded(told, wording, {}))
+        _note(told, Act.REFUSED, known, f"{refusal}: {reason}")
+    return _spent(rt, [sent])
+
+
+def answer(
+    rt: Runtime, number: str, said: str, actor: str, *, after: int, closes: bool
+) -> list[Outgoing]:
+    """To a complaint that was answered `after` times before, so that each is sent once, however
+    often it is clicked; `said` has no fault. Raises NotDone."""
+    with _deciding(rt, actor) as told:
+        case = cases.open_one(told.tx, number)
+        known = phone_state.hold(told.tx, case.phone_id) if case else None
+        if case is None or known is None:
+            raise TooLate
+        if cases.count_answers(told.tx, case, ANSWERED) != after:
+            raise Answered
+        told = replace(told, message_id=case.message_id, language=known.language)
+        if closes and not cases.close(told.tx, number):
+            raise TooLate
+        typed_ = typed(told.configuration, number, said, known.language)
+        if _was_sent(told, case, typed_.text):
+            raise Repeated
+        sent = _answered(told, known, ANSWERED, typed_.text)
+        _note(told, Act.CASE_ANSWERED, known, number)
+        if closes:
+            _note(told, Act.CASE_CLOSED, known, f"{number}: answered")
+    return _spent(rt, [sent])
+
+
+def typed(configuration: Configuration, number: str, said: str, language: str) -> Typed:
+    """What an officer types, as the person who wrote `number` will read it."""
+    said = " ".join(said.split())
+    plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
+    text = configuration.text(
+        ANSWERED, {"number": Verbatim(number), "answer": Verbatim(plain)}, language
+    )
+    counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
+    faults = {
+        Fault.EMPTY: not said,
+        Fault.LINK: LINK.search(plain) is not None,
+        Fault.CHARACTERS: character is not None,
+        Fault.LONG: counted.segments > budget,
+    }
+    fault = next((each for each, is_so in faults.items() if is_so), None)
+    return Typed(text, counted, budget, fault, character)
+
+
+def _was_sent(told: Told, case: Row[Any], text: str) -> bool:
+    """A browser gives back the text of an answer that was sent, on a page that counts it. Marks
+    and letter case make no other answer of it; one that did not arrive may be sent again."""
+    before = cases.answers(told.tx, case, ANSWERED)
+    sent = {_letters(each) for _, state, each in before if state not in NOT_ARRIVED}
+    return _letters(text) in sent
+
+
+def _letters(text: str) -> str:
+    return "".join(each for each in text.casefold() if each.isalnum())
+
+
+def _is_lost(character: str) -> bool:
+    """Quotes, dashes and accents have a plain form that says the same; these have not."""
+    is_control = unicodedata.category(character) == "Cc"
+    sent = gsm7.to_gsm7(character)
+    return is_control or character in gsm7.EXTENSION or ("?" in sent and character != "?")
+
+
+def _asked_for(rt: Runtime, registration_id: int) -> tuple[Given, Participant]:
+    """Before the write: no transaction waits for the ledger."""
+    with rt.reading() as tx:
+        row = registrations.one(tx, registration_id)
+        given = registrations.given(tx, row) if row else None
+    if given is None:
+        raise TooLate
+    participant = rt.ledger.participant(given.nkp)
+    if participant is None:
+        raise NotInLedger
+    return given, participant
+
+
+@contextmanager
+def _deciding(rt: Runtime, actor: str) -> Iterator[Told]:
+    call_centre = composer.call_centre(rt.ledger.contact("call_centre"))
+    try:
+        with rt.writing() as tx:
+            yield Told(rt, tx, rt.configuration, call_centre, actor)
+    except Outrun:
+        raise TooLate from None
+
+
+def _decided(told: Told, registration_id: int, state: RegistrationState) -> tuple[Known, Told]:
+    """The phone first, as who answers it does."""
+    row = registrations.one(told.tx, registration_id)
+    known = phone_state.hold(told.tx, row.phone_id) if row else None
+    if row is None or known is None or not registrations.decide(told.tx, registration_id, state):
+        raise TooLate
+    return known, replace(told, message_id=row.message_id, language=known.language)
+
+
+def _answered(
+    told: Told, known: Known, wording: str, text: str, binding_id: int | None = None
+) -> Outgoing:
+    return composer.answer_later(
+        told, known.phone_id, known.caller.phone, wording, text, binding_id
+    )
+
+
+def _spent(rt: Runtime, sent: list[Outgoing]) -> list[Outgoing]:
+    rt.spend((each.recipient, each.text) for each in sent)
+    return sent
+
+
+def _note(told: Told, act: Act, known: Known, detail: str, nkp: str | None = None) -> None:
+    audit.note(
+        *(told.tx, act, told.actor),
+        phone_id=known.phone_id,
+        message_id=told.message_id,
+        nkp=nkp,
+        detail=detail,
+    )

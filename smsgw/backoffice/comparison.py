@@ -1,0 +1,138 @@
+"""Two configurations side by side: what each would answer. Nothing is stored or sent."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+from grammar import Command, Misread
+from handlers.ports import Ledger
+from handlers.question import Caller, Outcome, Reply, Speak, Verbatim
+from smsgw import gsm7
+from smsgw.configuration import compiler, document, wording
+from smsgw.configuration.compiler import Configuration
+from smsgw.messaging import composer, decision
+from smsgw.messaging.decision import Decided
+
+TEXTS_REMEMBERED, LOOK_UPS_REMEMBERED = 5_000, 50_000
+A_CASE = "ADU-251031-0042"  # in place of the number that a case would be given
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """By one configuration."""
+
+    keyword: str | None
+    outcome: Outcome
+    wording: str = ""  # "" for silence
+    language: str = ""
+    text: str = ""
+
+    @property
+    def segments(self) -> int:
+        return gsm7.count(self.text).segments if self.text else 0
+
+
+class Both:
+    """`was` and `becomes`, and what can be told of them before a message is known."""
+
+    def __init__(
+        self,
+        was: Configuration,
+        becomes: Configuration,
+        ledger: Ledger,
+        now: datetime,
+        unused_for: timedelta,
+    ) -> None:
+        self.was, self.becomes = was, becomes
+        self._ledger, self._now = Remembered(ledger), now
+        self._unused_for = unused_for
+        self._call_centre = composer.call_centre(ledger.contact("call_centre"))
+        # Without an open question a decision depends on what was read, and on these alone.
+        self._decide_alike = was.usage == becomes.usage and was.made == becomes.made
+        self._word_alike = (
+            was.wordings == becomes.wordings
+            and was.budgets == becomes.budgets
+            and was.terms == becomes.terms
+        )
+        self._read = lru_cache(TEXTS_REMEMBERED)(self._parsed)
+
+    def is_answered_alike(self, text: str) -> bool:
+        """Whoever sends it; told without asking anybody."""
+        return self._word_alike and self._is_decided_alike(text)
+
+    def answers(
+        self, message_id: int, text: str, caller: Caller, language: str
+    ) -> tuple[Answered, Answered] | None:
+        """To a phone with no question open; None where they are the same. Raises LedgerDown."""
+        one, other = self._read(text)
+        was = becomes = self._decided(self.was, one, text, caller)
+        if not self._is_decided_alike(text):
+            becomes = self._decided(self.becomes, other, text, caller)
+        elif was.reply is None or self._is_worded_alike(was.reply, language):
+            return None
+        answered = (
+            self._worded(self.was, was, message_id, language),
+            self._worded(self.becomes, becomes, message_id, language),
+        )
+        return answered if answered[0] != answered[1] else None
+
+    def _parsed(self, text: str) -> tuple[Command | Misread, Command | Misread]:
+        return self.was.grammar.parse(text), self.becomes.grammar.parse(text)
+
+    def _is_decided_alike(self, text: str) -> bool:
+        was, becomes = self._read(text)
+        return self._decide_alike and was == becomes
+
+    def _is_worded_alike(self, reply: Reply, language: str) -> bool:
+        language, was, becomes = _spoken(reply, language), self.was, self.becomes
+        return (
+            was.wordings[language][reply.wording] == becomes.wordings[language][reply.wording]
+            and was.budget(reply.wording) == becomes.budget(reply.wording)
+            and was.terms.get(language) == becomes.terms.get(language)
+        )
+
+    def _decided(
+        self, by: Configuration, said: Command | Misread, text: str, caller: Caller
+    ) -> Decided:
+        return decision.decide(by, said, text, caller, self._ledger, self._now, self._unused_for)
+
+    def _worded(
+        self, by: Configuration, decided: Decided, message_id: int, language: str
+    ) -> Answered:
+        reply, keyword = decided.reply, decided.said.keyword
+        if reply is None:
+            return Answered(keyword, Outcome.SILENT)
+        language = _spoken(reply, language)
+        everywhere = {"call_centre": self._call_centre, "ref": wording.reference(message_id)}
+        values = {"number": Verbatim(A_CASE), **reply.values, **everywhere}
+        text = by.text(reply.wording, values, language)
+        return Answered(keyword, reply.outcome, reply.wording, language, text)
+
+
+class Remembered:
+    """A ledger that is asked the same only once: it is somebody's database."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        remembered = lru_cache(LOOK_UPS_REMEMBERED)
+        self.participant = remembered(ledger.participant)
+        self.participants_of = remembered(ledger.participants_of)
+        self.balance = remembered(ledger.balance)
+        self.last_contribution = remembered(ledger.last_contribution)
+        self.paid_in = remembered(ledger.paid_in)
+        self.pension_months = remembered(ledger.pension_months)
+        self.programs = remembered(ledger.programs)
+        self.claims = remembered(ledger.claims)
+        self.offices = ledger.offices
+        self.rates = ledger.rates
+        self.contact = ledger.contact
+
+
+@lru_cache(maxsize=4)
+def configuration(text: str, day: date) -> Configuration:
+    """What was published or drafted, as of a day. Raises KeywordsError."""
+    return compiler.load(document.completed(text), day)
+
+
+def _spoken(reply: Reply, language: str) -> str:
+    """The one that is chosen just now, if one is."""
+    return next((each.language for each in reply.changes if isinstance(each, Speak)), language)

@@ -1,0 +1,368 @@
+"""Messages as operators look for them: the newest, those of a kind or of some days, one phone's.
+
+Pages go by id, newest first, each from one index, whatever a planner believes to be seldom:
+
+    all, or days           id; of days from their first message to their last
+    a keyword              (keyword, id); likewise an outcome, a carrier, a phone
+    two or more of these   the rarest one's, LOOKS_AT messages at a time: two kinds that never come
+                           together would otherwise be looked for among all messages there are
+
+Numbers are masked here, and a text is opened for who has said why.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import Any, TypeVarTuple
+
+from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
+
+from smsgw import phone
+from smsgw.configuration import wording
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
+
+PAGE = 50
+BATCH = 1000  # of what is exported, in one short read
+LOOKS_AT = 5000
+AFTER_ALL = 2**62  # no id is so high
+# Who reads such a reply could bind another's number: it is nobody's but the person's.
+SECRET = {"disclosure.code"}
+NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
+
+LISTED = (
+    *("id", "received_at", "carrier", "lane", "phone_id", "keyword", "outcome", "reason"),
+    *("state", "configuration"),
+)
+
+Kind = tuple[Column[Any], int | str]  # what a message is in one respect
+Chosen = TypeVarTuple("Chosen")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    phone_id: int | None = None
+    keyword: str | None = None
+    outcome: str | None = None
+    carrier: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None  # and no message of that instant
+
+    def is_within(self, at: datetime) -> bool:
+        is_since = self.since is None or at >= self.since
+        return is_since and (self.until is None or at < self.until)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        each = (
+            (messages.c.phone_id, self.phone_id),
+            (messages.c.keyword, self.keyword),
+            (messages.c.outcome, self.outcome),
+            (messages.c.carrier, self.carrier),
+        )
+        return [(column, value) for column, value in each if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A reply, or a notice to another phone, without its text."""
+
+    id: int
+    phone_id: int
+    wording: str | None
+    state: str
+    code: str | None
+    encoding: str
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message without its text."""
+
+    id: int
+    received_at: datetime
+    carrier: str
+    lane: str
+    phone_id: int | None
+    number: str | None  # masked; none where no phone sent it, or it is forgotten
+    keyword: str | None
+    outcome: str
+    reason: str | None
+    state: str
+    configuration: int | None
+    sent: Sequence[Sent] = ()
+
+    @property
+    def reference(self) -> str:
+        return wording.reference(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    messages: Sequence[Seen]
+    before: int | None  # where the next page goes on; none where there is no more
+    reaches: datetime | None = None  # so far back was looked, where that is not to the end
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One of a conversation."""
+
+    at: datetime
+    is_ours: bool
+    message_id: int
+    state: str
+    text: str | None  # none where it was not asked for, is destroyed, or secret
+    is_gone: bool
+    is_secret: bool = False
+    keyword: str | None = None
+    outcome: str | None = None
+    segments: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    number: str | None  # none where it is forgotten
+    sms: Sequence[Sms]  # oldest first
+    before: tuple[int, int] | None  # where the page of earlier ones goes on
+
+
+def phone_id(tx: Transaction, written: str) -> int | None:
+    """Of the phone with a number, however it is written."""
+    number = phone.e164(written)
+    if number is None:
+        return None
+    is_it = phones.c.hash == tx.vault.hash(number, "phone")
+    found: int | None = tx.connection.execute(select(phones.c.id).where(is_it)).scalar()
+    return found
+
+
+def message_id(tx: Transaction, reference: str) -> int | None:
+    """Of the newest message that has that reference."""
+    first = wording.sequence(reference)
+    if first is None:
+        return None
+    named = range(first, _newest(tx) + 1, wording.REFERENCES)
+    found: int | None = tx.connection.execute(
+        select(func.max(messages.c.id)).where(messages.c.id.in_(named))
+    ).scalar()
+    return found
+
+
+def page(
+    tx: Transaction,
+    filters: Filters,
+    before: int | None = None,
+    limit: int = PAGE,
+    looks_at: int = LOOKS_AT,
+) -> Page:
+    first, end = span(tx, filters, before)
+    kinds, low = _rarest_first(tx, filters.kinds, end, looks_at)
+    found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
+    rows = [row for row in found if row.id >= first]
+    within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
+    seen = _with_replies(tx, within)
+    if len(rows) > limit:
+        return Page(seen, rows[limit - 1].id)
+    if low is not None and low > first:
+        return Page(seen, low, _received(tx, low))
+    return Page(seen, None)
+
+
+def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Seen]]:
+    """All of them, newest first: some at a time, each by a short read of its own."""
+    before = None
+    while True:
+        with rt.reading() as tx:
+            found = page(tx, filters, before, BATCH)
+        yield found.messages
+        before = found.before
+        if before is None:
+            return
+
+
+def span(tx: Transaction, filters: Filters, before: int | None = None) -> tuple[int, int]:
+    """Ids, the second one excluded, between which all that is asked for is."""
+    at, id_ = messages.c.received_at, messages.c.id
+    newest = _newest(tx)
+    first, last = 0, newest
+    if filters.since is not None:
+        earliest = select(id_).where(at >= filters.since).order_by(at, id_).limit(NEIGHBOURS)
+        found = tx.connection.execute(select(func.min(earliest.subquery().c.id))).scalar()
+        first = newest + 1 if found is None else found
+    if filters.until is not None:
+        latest = select(id_).where(at < filters.until).order_by(at.desc(), id_.desc())
+        within = latest.limit(NEIGHBOURS).subquery()
+        last = tx.connection.execute(select(func.max(within.c.id))).scalar() or 0
+    return first, last + 1 if before is None else min(before, last + 1)
+
+
+def one(tx: Transaction, message_id: int) -> Seen | None:
+    return next(iter(some(tx, [message_id])), None)
+
+
+def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
+    """Newest first."""
+    rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
+    seen = [_seen(tx, row) for row in rows]
+    return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
+
+
+def talk(
+    tx: Transaction,
+    phone_id: int,
+    before: tuple[int, int] | None = None,
+    *,
+    with_texts: bool,
+    limit: int = PAGE,
+) -> Talk | None:
+    """What a phone and we said to each other; notices are ours too. `before`: ids of a message and
+    of a reply, from the page before. `with_texts`: and with the whole number."""
+    row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
+    if row is None:
+        return None
+    ends = before or (AFTER_ALL, AFTER_ALL)
+    said = _of_phone(tx, messages.c.phone_id, messages.c.id, phone_id, ends[0], limit)
+    told = _of_phone(tx, _replies.c.phone_id, _replies.c.id, phone_id, ends[1], limit)
+    both = merge(
+        ((each.received_at, False, each) for each in said),
+        ((each.made_at, True, each) for each in told),
+        key=itemgetter(0, 1),
+        reverse=True,
+    )
+    newest = list(islice(both, limit))
+    rest = tuple(
+        min((each.id for _, is_ours, each in newest if is_ours == which), default=ends[which])
+        for which in (False, True)
+    )
+    is_more = len(said) + len(told) > limit
+    shown = [
+        _sms(tx, each, row.hash, is_ours=ours, with_text=with_texts) for _, ours, each in newest
+    ]
+    number = _number(tx, row.number, row.id, row.hash)
+    if number is not None and not with_texts:
+        number = phone.mask(number)
+    return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
+
+
+def _rarest_first(
+    tx: Transaction, kinds: Sequence[Kind], end: int, looks_at: int
+) -> tuple[Sequence[Kind], int | None]:
+    """And the id of the last one of that kind that is looked at, where there may be more."""
+    if len(kinds) < 2:
+        return kinds, None
+    reach = {kind: _reach(tx, kind, end, looks_at) for kind in kinds}
+    ordered = sorted(kinds, key=lambda kind: reach[kind] or 0)
+    return ordered, reach[ordered[0]]
+
+
+def _reach(tx: Transaction, kind: Kind, end: int, looks_at: int) -> int | None:
+    last = _of_kind(select(messages.c.id), kind, end).offset(looks_at - 1).limit(1)
+    found: int | None = tx.connection.execute(last).scalar()
+    return found
+
+
+def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[*tuple[Any, ...]]:
+    """Further kinds are looked for among the first one's."""
+    if len(kinds) < 2:
+        table: FromClause = messages
+        found = _listed(table)
+        found = _of_kind(found, kinds[0], end) if kinds else _before(found, end)
+    else:
+        table = _of_kind(select(messages), kinds[0], end).limit(looks_at).subquery()
+        of_others = (table.c[column.key] == value for column, value in kinds[1:])
+        first = table.c[kinds[0][0].key]
+        found = _listed(table).where(*of_others).order_by(first.desc(), table.c.id.desc())
+    return found.limit(limit)
+
+
+def _listed(table: FromClause) -> Select[*tuple[Any, ...]]:
+    columns = (table.c[name] for name in LISTED)
+    joined = table.outerjoin(phones, phones.c.id == table.c.phone_id)
+    return select(*columns, phones.c.number, phones.c.hash).select_from(joined)
+
+
+def _of_kind(found: Select[*Chosen], kind: Kind, end: int) -> Select[*Chosen]:
+    """Rows are compared and ordered as the index is. Its end is a limit: PostgreSQL would not stop
+    at a lower id, but go through all of the kind."""
+    column, value = kind
+    is_before = tuple_(column, messages.c.id) < tuple_(value, end)
+    return found.where(column >= value, is_before).order_by(column.desc(), messages.c.id.desc())
+
+
+def _before(found: Select[*Chosen], end: int) -> Select[*Chosen]:
+    return found.where(messages.c.id < end).order_by(messages.c.id.desc())
+
+
+def _newest(tx: Transaction) -> int:
+    return int(tx.connection.execute(select(func.max(messages.c.id))).scalar() or 0)
+
+
+def _received(tx: Transaction, id_: int) -> datetime | None:
+    """When the first message from that id on came."""
+    behind = select(messages.c.received_at).where(messages.c.id >= id_).order_by(messages.c.id)
+    found: datetime | None = tx.connection.execute(behind.limit(1)).scalar()
+    return found
+
+
+def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Seen:
+    values = row._asdict()
+    number = _number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
+    return Seen(**values, number=phone.mask(number) if number else None)
+
+
+def _number(
+    tx: Transaction, sealed: bytes | None, row: int | None, hash_: bytes | None
+) -> str | None:
+    return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
+
+
+def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
+    held = _sent(tx, [each.id for each in seen])
+    return [replace(each, sent=held.get(each.id, ())) for each in seen]
+
+
+def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[Sent]]:
+    """By message."""
+    each = (
+        *(_replies.c.id, _replies.c.phone_id, _replies.c.wording, _replies.c.state),
+        *(_replies.c.code, _replies.c.encoding, _replies.c.segments),
+    )
+    of_these = _replies.c.message_id.in_(message_ids)
+    rows = tx.connection.execute(select(_replies.c.message_id, *each).where(of_these)).all()
+    by_message: defaultdict[int, list[Sent]] = defaultdict(list)
+    for message, *sent in sorted(rows, key=itemgetter(1)):
+        by_message[message].append(Sent(*sent))
+    return by_message
+
+
+def _of_phone(
+    tx: Transaction, column: Column[int], id_: Column[int], whose: int, end: int, limit: int
+) -> Sequence[Row[Any]]:
+    held = select(column.table).where(column == whose, id_ < end)
+    return tx.connection.execute(held.order_by(id_.desc()).limit(limit + 1)).all()
+
+
+def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool) -> Sms:
+    """`whose`: the hash of the phone's number."""
+    shown = None
+    if not is_ours:
+        if with_text:
+            of_message = (row.carrier, row.carrier_ref)
+            shown = tx.opened(row.text, Ciphertext.MESSAGE, row.id, *of_message)
+        told = {"keyword": row.keyword, "outcome": row.outcome}
+        return Sms(row.received_at, False, row.id, row.state, shown, row.text is None, **told)
+    is_secret = row.wording in SECRET
+    if with_text and not is_secret:
+        named_by = (whose, row.message_id, row.binding_id)
+        shown = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
+    told = {"is_secret": is_secret, "segments": row.segments}
+    return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)

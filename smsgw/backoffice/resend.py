@@ -1,0 +1,171 @@
+"""A reply once more, by an operator's word: to whom it would be told today, and to nobody else."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, exists, select
+
+from handlers.disclosure import OnFile, number_on_file
+from handlers.ports import LedgerDown
+from smsgw.messaging import outbox, reconciliation
+from smsgw.messaging.outbox import Draft
+from smsgw.registry.phone_state import UNUSED_FOR
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import WAITING, Priority, ReplyState, replies
+from smsgw.storage.tables.phones import bindings, phones
+from smsgw.storage.tables.security import Ciphertext
+
+RESENT_WITHIN = timedelta(days=7)
+ON_ITS_WAY = (ReplyState.QUEUED, ReplyState.SENDING)
+ONCE = {"disclosure.code"}  # sent again it would count neither as one of the day's, nor be valid
+
+
+class Refusal(StrEnum):
+    NOT_THERE = "There is no such reply."
+    GONE = "Its text is destroyed."
+    OLD = "It is older than 7 days; the person can ask again."
+    A_CODE = "A code is sent once; the person can ask for another."
+    ON_ITS_WAY = "It is on its way already."
+    NO_CARRIER = "Its carrier is not configured any more."
+    STOPPED = "The phone said STOP since."
+    UNBOUND = "The phone is not bound to this participant any more."
+    NUMBER_CHANGED = "The participant's number on file is another by now."
+    NUMBER_UNCLEAR = "The participant has no clear number on file now."
+    LEDGER_AWAY = "The ledger cannot be asked now; try again."
+    SETTLED = "It was settled just now."
+
+
+class NotResent(Exception):
+    """Holds its Refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    carrier: str
+    lane: str
+
+
+def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
+    """As a reply of its own, so that what became of the first one stays told; one in doubt goes on
+    as itself. Raises NotResent."""
+    with rt.reading() as tx:
+        row = _reply(tx, reply_id)
+        _check(rt, tx, row)
+        nkp, on_file = _about(tx, row)
+        if row.binding_id is not None and nkp is None:
+            raise NotResent(Refusal.UNBOUND)
+        number = _number(tx, row)
+    if nkp is not None:
+        _check_number_on_file(rt, nkp, on_file, number)
+    with rt.writing() as tx:
+        row = _reply(tx, reply_id, is_locked=True)
+        _check(rt, tx, row)
+        sent = _send(rt, tx, row)
+        detail = f"reply {reply_id}: {reason}"
+        about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": nkp}
+        audit.note(tx, Act.RESENT, actor, detail=detail, **about)
+    rt.spend([sent])
+    return Resent(row.carrier, row.lane)
+
+
+def _reply(tx: Transaction, reply_id: int, *, is_locked: bool = False) -> Row[Any]:
+    found = (
+        select(replies, phones.c.stopped_at, phones.c.hash, phones.c.number)
+        .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file)
+        .add_columns(bindings.c.on_file_hash, bindings.c.ended_at, bindings.c.used_at)
+        .join_from(replies, phones)
+        .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
+        .where(replies.c.id == reply_id)
+    )
+    row = tx.connection.execute(found.with_for_update(of=replies) if is_locked else found).first()
+    if row is None:
+        raise NotResent(Refusal.NOT_THERE)
+    return row
+
+
+def _check(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
+    """Raises NotResent."""
+    if row.text is None:
+        raise NotResent(Refusal.GONE)
+    if row.made_at < tx.now - RESENT_WITHIN:
+        raise NotResent(Refusal.OLD)
+    if row.wording in ONCE:
+        raise NotResent(Refusal.A_CODE)
+    if row.state in ON_ITS_WAY or _is_again_on_its_way(tx, row):
+        raise NotResent(Refusal.ON_ITS_WAY)
+    if row.carrier not in rt.carriers:
+        raise NotResent(Refusal.NO_CARRIER)
+    if row.stopped_at is not None and row.stopped_at >= row.made_at:
+        raise NotResent(Refusal.STOPPED)
+    if row.binding_id is not None and not _is_bound(tx, row):
+        raise NotResent(Refusal.UNBOUND)
+
+
+def _is_again_on_its_way(tx: Transaction, row: Row[Any]) -> bool:
+    again = exists().where(
+        replies.c.message_id == row.message_id,
+        replies.c.phone_id == row.phone_id,
+        replies.c.id != row.id,
+        replies.c.state.in_(WAITING),
+    )
+    return bool(tx.connection.execute(select(again)).scalar_one())
+
+
+def _is_bound(tx: Transaction, row: Row[Any]) -> bool:
+    return row.ended_at is None and bool(row.used_at > tx.now - UNUSED_FOR)
+
+
+def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
+    """The participant it tells of, and what their number on file was when they were bound."""
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
+    is_damaged = row.on_file is not None and on_file is None
+    return (None, None) if is_damaged else (nkp, on_file)
+
+
+def _number(tx: Transaction, row: Row[Any]) -> str:
+    """Of the phone. Raises NotResent where it cannot be opened."""
+    number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    if number is None:
+        raise NotResent(Refusal.GONE)
+    return number
+
+
+def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: str) -> None:
+    """Another number on file ends a binding, which only the next message would notice. Raises
+    NotResent."""
+    try:
+        participant = rt.ledger.participant(nkp)
+    except LedgerDown:
+        raise NotResent(Refusal.LEDGER_AWAY) from None
+    now_on_file = number_on_file(participant, on_file, number)
+    if now_on_file is not OnFile.SAME:
+        is_unclear = now_on_file is OnFile.UNCLEAR
+        raise NotResent(Refusal.NUMBER_UNCLEAR if is_unclear else Refusal.NUMBER_CHANGED)
+
+
+def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
+    """The phone's number, and the text that goes to it. Raises NotResent."""
+    lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
+    text, number = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by), _number(tx, row)
+    if text is None:
+        raise NotResent(Refusal.GONE)
+    if row.state == ReplyState.UNKNOWN:
+        if not reconciliation.decide(tx, row.id, resend_for=lasts):
+            raise NotResent(Refusal.SETTLED)
+        return number, text
+    outbox.add(
+        tx,
+        Draft(
+            *(row.message_id, row.phone_id, number, row.binding_id, row.carrier, row.lane),
+            text=text,
+            lasts=lasts,
+            priority=Priority.SCHEDULED,  # nobody waits for it since the message came
+            wording=row.wording,
+        ),
+    )
+    return number, text

@@ -1,0 +1,124 @@
+"""Words in what people wrote on one day. Texts are sealed, so each is opened and looked through."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+from sqlalchemy import Row, select
+
+from grammar import normalise
+from smsgw.backoffice import message_log
+from smsgw.backoffice.background_tasks import Step, Task
+from smsgw.backoffice.message_log import Filters
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
+
+AT_ONCE = 1000  # texts of one step
+MOST_HITS = 500
+SHORTEST, LONGEST = 3, 60  # characters
+
+
+class Asked(BaseModel):
+    day: date  # the scheme's
+    words: str
+    by: str  # as the audit names them
+
+
+class Found(BaseModel):
+    first: int  # id of the day's first message
+    at: int  # the next to be looked at
+    end: int  # and no message from here on
+    hits: list[int] = []
+    looked: int = 0
+    destroyed: int = 0  # texts that are no more
+
+    is_cut: bool = False  # there may be more hits
+
+
+def words_of(written: str) -> list[str]:
+    """As texts are compared: however they are spaced, in capitals or not."""
+    return normalise(written).casefold().split()
+
+
+def of_day(day: date, zone: ZoneInfo) -> Filters:
+    return Filters(since=_midnight(day, zone), until=_midnight(day + timedelta(days=1), zone))
+
+
+def run(rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS) -> Iterator[Step]:
+    asked = Asked.model_validate(task.asked)
+    day, words = of_day(asked.day, rt.settings.zone), words_of(asked.words)
+    if task.found is None:
+        found = _begun(rt, day)
+        yield _step(found)
+    else:
+        found = Found.model_validate(task.found)
+    while found.at < found.end:
+        with rt.reading() as tx:
+            rows = _next(tx, found, at_once)
+            found = _looked(tx, found, day, rows, words)
+        if len(rows) < at_once or len(found.hits) > most:
+            is_cut, hits = len(found.hits) > most, found.hits[:most]
+            found = found.model_copy(update={"at": found.end, "is_cut": is_cut, "hits": hits})
+        yield _step(found)
+    with rt.writing() as tx:
+        note(tx, asked, found)
+
+
+def note(tx: Transaction, asked: Asked, found: Found) -> None:
+    """What came of it, for the audit; not the words."""
+    detail = f"{asked.day}: {len(found.hits)} found"
+    audit.note(tx, Act.SEARCHED, asked.by, detail=detail)
+
+
+def _step(found: Found) -> Step:
+    return Step(found.at - found.first, found.end - found.first, found.model_dump())
+
+
+def _begun(rt: Runtime, day: Filters) -> Found:
+    with rt.reading() as tx:
+        first, end = message_log.span(tx, day)
+    return Found(first=first, at=first, end=max(first, end))
+
+
+def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[Any]]:
+    of_it = (messages.c.id >= found.at, messages.c.id < found.end)
+    columns = (messages.c.id, messages.c.received_at, messages.c.text, *ROW[Ciphertext.MESSAGE])
+    rows = select(*columns).where(*of_it).order_by(messages.c.id)
+    return tx.connection.execute(rows.limit(limit)).all()
+
+
+def _looked(
+    tx: Transaction,
+    found: Found,
+    day: Filters,
+    rows: Sequence[Row[Any]],
+    words: Sequence[str],
+) -> Found:
+    of_day = [row for row in rows if day.is_within(row.received_at)]
+    held = [row for row in of_day if row.text is not None]
+    hits = [row.id for row in held if _holds(tx, row, words)]
+    return found.model_copy(
+        update={
+            "at": rows[-1].id + 1 if rows else found.end,
+            "hits": [*found.hits, *hits],
+            "looked": found.looked + len(held),
+            "destroyed": found.destroyed + len(of_day) - len(held),
+        }
+    )
+
+
+def _holds(tx: Transaction, row: Row[Any], words: Sequence[str]) -> bool:
+    """All of them, each by itself or in a longer word."""
+    named_by = (row.id, row.carrier, row.carrier_ref)
+    text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "").casefold()
+    return all(word in text for word in words)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)

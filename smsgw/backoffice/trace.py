@@ -1,0 +1,233 @@
+"""The way of one message, told from what is stored: how it came, was read, and was answered.
+
+A text is read again by the configuration that read it then. Of what retention has destroyed only
+the rest is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from grammar import Command, Misread, normalise
+from smsgw.backoffice import message_log
+from smsgw.backoffice.message_log import Seen, Sent
+from smsgw.configuration import compiler, document, versions
+from smsgw.configuration import wording as replies
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Version
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import attempts, messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
+
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A text as the grammar reads it, before anything is known of the phone."""
+
+    keyword: str | None
+    reason: str | None  # why it was misread
+    slot: str | None
+    fields: Mapping[str, str]  # that were read rightly; shown to who may see the text
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Of a wording."""
+
+    text: str
+    is_dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    carrier_ref: str | None
+    code: str | None
+    settled: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    sent: Sent
+    is_notice: bool  # to another phone, whose text is not told here
+    made_at: datetime
+    waited: float | None
+    text: str | None
+    is_gone: bool
+    pieces: Sequence[Piece]  # of its wording; none where that cannot be told any more
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    message: Seen
+    text: str | None
+    normal: str | None
+    is_gone: bool
+    version: Version | None  # none where it is not known
+    read: Read | None
+    replies: Sequence[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database has of a message."""
+
+    message: Seen
+    text: str | None
+    version: Version | None
+    replies: Sequence[Row[Any]]
+    texts: Mapping[int, str]  # by reply; none where it is destroyed
+    attempts: Mapping[int, Sequence[Attempt]]  # by reply
+
+
+def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
+    """It is told when nothing is open any more: that may take longer than a read should."""
+    with rt.reading() as tx:
+        stored = _stored(tx, message_id)
+    if stored is None:
+        return None
+    text, version = stored.text, stored.version
+    day = stored.message.received_at.astimezone(rt.settings.zone).date()
+    configuration = _configuration(version.text, day) if version else None
+    read = _read(configuration, text) if configuration and text is not None else None
+    return Trace(
+        message=stored.message,
+        text=text if with_texts else None,
+        normal=normalise(text) if with_texts and text is not None else None,
+        is_gone=text is None,
+        version=version,
+        read=read,
+        replies=_told(stored, configuration, with_texts=with_texts),
+    )
+
+
+def _stored(tx: Transaction, message_id: int) -> Stored | None:
+    seen = message_log.one(tx, message_id)
+    if seen is None:
+        return None
+    sealed = tx.connection.execute(
+        select(messages.c.text, *ROW[Ciphertext.MESSAGE]).where(messages.c.id == message_id)
+    ).one()
+    ids, number = [sent.id for sent in seen.sent], seen.configuration
+    rows = tx.connection.execute(
+        select(_replies, phones.c.hash)
+        .join(phones, phones.c.id == _replies.c.phone_id)
+        .where(_replies.c.id.in_(ids))
+        .order_by(_replies.c.id)
+    ).all()
+    return Stored(
+        message=seen,
+        text=tx.opened(
+            *(sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref)
+        ),
+        version=versions.version(tx, number) if number is not None else None,
+        replies=rows,
+        texts={row.id: text for row in rows if (text := _reply_text(tx, row)) is not None},
+        attempts=_attempts(tx, ids),
+    )
+
+
+def _reply_text(tx: Transaction, row: Row[Any]) -> str | None:
+    named_by = (row.hash, row.message_id, row.binding_id)
+    return tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
+
+
+def _configuration(text: str, day: date) -> Configuration | None:
+    """None where an earlier version of this program wrote it, and this one cannot read it."""
+    try:
+        since = max((each for each in _changes(text) if each <= day), default=date.min)
+        return _loaded(text, since)
+    except KeywordsError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _changes(text: str) -> frozenset[date]:
+    """The days from which on other keywords are in force than before. Raises KeywordsError."""
+    entries = document.read(document.completed(text)).entries.values()
+    begins = {each.since for each in entries if each.since}
+    return frozenset(begins | {each.until + A_DAY for each in entries if each.until})
+
+
+@lru_cache(maxsize=16)
+def _loaded(text: str, day: date) -> Configuration:
+    """Raises KeywordsError."""
+    return compiler.load(document.completed(text), day)
+
+
+def _read(configuration: Configuration, text: str) -> Read:
+    said: Command | Misread = configuration.grammar.parse(text)
+    fields = {name: str(value) for name, value in said.fields.items()}
+    if isinstance(said, Misread):
+        return Read(said.keyword, said.reason, said.slot, fields)
+    return Read(said.keyword, None, None, fields)
+
+
+def _told(
+    stored: Stored, configuration: Configuration | None, *, with_texts: bool
+) -> Sequence[Reply]:
+    sent = {each.id: each for each in stored.message.sent}
+    told = []
+    for row in stored.replies:
+        text = stored.texts.get(row.id)
+        is_notice = row.phone_id != stored.message.phone_id
+        if is_notice and not with_texts:
+            continue  # that there is one may tell that what was sent is somebody's
+        may_show = with_texts and not is_notice and row.wording not in message_log.SECRET
+        told.append(
+            Reply(
+                sent=sent[row.id],
+                is_notice=is_notice,
+                made_at=row.made_at,
+                waited=row.waited,
+                text=text if may_show else None,
+                is_gone=text is None,
+                pieces=_pieces(configuration, row.wording, text),
+                attempts=stored.attempts.get(row.id, ()),
+            )
+        )
+    return told
+
+
+def _pieces(
+    configuration: Configuration | None, name: str | None, text: str | None
+) -> Sequence[Piece]:
+    """In the language that the text is in."""
+    if configuration is None or name is None or text is None:
+        return ()
+    for wordings in configuration.wordings.values():
+        wording = wordings.get(name)
+        dropped = replies.absent(wording, text) if wording else None
+        if wording is not None and dropped is not None:
+            return [Piece(each.written, each.written in dropped) for each in wording.pieces]
+    return ()
+
+
+def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
+    """By reply."""
+    columns = (
+        *(attempts.c.started_at, attempts.c.ended_at, attempts.c.ending),
+        *(attempts.c.carrier_ref, attempts.c.code, attempts.c.settled),
+    )
+    rows = tx.connection.execute(
+        select(attempts.c.reply_id, *columns)
+        .where(attempts.c.reply_id.in_(reply_ids))
+        .order_by(attempts.c.id)
+    )
+    made: dict[int, list[Attempt]] = {}
+    for reply_id, *attempt in rows:
+        made.setdefault(reply_id, []).append(Attempt(*attempt))
+    return made

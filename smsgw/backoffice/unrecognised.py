@@ -1,0 +1,321 @@
+"""Texts that were not understood, gathered by shape; and how the draft would understand them.
+
+    shape ::= { word | … | # }      … words that fewer than SEVERAL phones wrote, # a number
+
+Fillers and thanks are set aside, and a shape that fewer than SEVERAL phones wrote is not shown, so
+nothing of a single person is: no name, no number, no story.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import groupby, islice, takewhile
+from typing import Any
+
+from sqlalchemy import Row, select, tuple_
+
+from grammar import Command, Grammar, Misread, Reason, normalise
+from grammar.parser import LONGEST_ALIAS
+from grammar.suggest import near
+from handlers import CHANGING
+from handlers.question import Outcome
+from smsgw.configuration import compiler, document, lint, versions
+from smsgw.configuration.document import Document
+from smsgw.ledger import demo
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.sealed import ROW
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.transcripts import library
+from smsgw.transcripts.format import dumps
+
+NEWEST = 10_000  # messages; most of a second's work
+SEVERAL = 3  # phones
+SHOWN = 20  # shapes
+LOOKED_THROUGH = 200  # shapes, for those that the draft does not understand yet
+READ_OF_EACH = 50  # texts of a shape, the commonest
+HIDDEN, A_NUMBER = "…", "#"
+SHORTEST_HINT = 4  # letters of a word that tells a keyword
+LIKE = 0.7  # from 0 to 1, for two words that begin alike to be the same: DUITNYA, DUIT
+LONGEST_SAID = 80  # characters
+AFTER_ALL = 2**62  # no id is so high
+THEN = datetime.fromisoformat("2025-10-31T10:00:00+07:00")  # when the reference ledger was written
+_TOKEN = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class NotAccepted(Exception):
+    """Nothing was changed. Its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another way to write a keyword."""
+
+    words: str
+    keyword: str | None
+    is_alias = True
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """A word that says nothing by itself; without it the text is read as `keyword`."""
+
+    words: str
+    keyword: str | None = None
+    is_alias = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    tokens: tuple[str, ...]
+    messages: int
+    phones: int
+    proposed: Alias | Filler
+
+    @property
+    def text(self) -> str:
+        """What of it can be said by anybody."""
+        return " ".join(each for each in self.tokens if _WORD.fullmatch(each))
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    shapes: Sequence[Shape]
+    messages: int  # that were looked at
+    is_cut: bool  # there are older ones
+    others: int  # messages of shapes that are not shown
+
+
+Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
+
+
+@lru_cache(maxsize=2)
+def reader(text: str) -> tuple[Grammar, Document]:
+    """What reads by a configuration. Raises KeywordsError."""
+    read = document.read(text)
+    return compiler.of(read).grammar, read
+
+
+def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathered:
+    """`text`: of the configuration that is to understand them. `most`: messages, the newest.
+    Raises KeywordsError."""
+    grammar, read = reader(text)
+    with rt.reading() as tx:
+        rows = _rows(tx, since, most)
+        texts = [_text(tx, row) for row in rows[:most]]
+    aside = read.words.fillers | read.words.courtesy
+    shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
+    found = [
+        Shape(tokens, *_counted(left), _proposed(grammar, hints, aside, tokens, left))
+        for tokens, left in islice(_puzzling(grammar, shapes), SHOWN)
+    ]
+    others = len(texts) - sum(each.messages for each in found)
+    return Gathered(found, len(texts), len(rows) > most, others)
+
+
+def accept(rt: Runtime, change: Alias | Filler, said: str, author: str) -> None:
+    """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
+    understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
+    with rt.reading() as tx:
+        text, edition = versions.begun(tx)
+    said = said if isinstance(change, Filler) else change.words
+    changed, keyword = accepted(text, change, said)
+    with rt.writing() as tx:
+        versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
+        library.keep(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)
+
+
+def accepted(text: str, change: Alias | Filler, said: str) -> tuple[str, str]:
+    """A configuration with that change, and the keyword that `said` is read as by it. Raises
+    NotAccepted."""
+    few = LONGEST_ALIAS if isinstance(change, Alias) else 1
+    if not said or not 1 <= len(change.words.split()) <= few:
+        raise NotAccepted(f"1 to {few} words are needed, of letters alone")
+    changed = _changed(text, change)
+    faults = lint.faults(changed)
+    if faults:
+        raise NotAccepted("\n".join(faults))
+    read = compiler.load(changed).grammar.parse(said)
+    keyword = change.keyword if isinstance(change, Alias) else read.keyword
+    if keyword is None or read.keyword != keyword:
+        raise NotAccepted(f"{said}: {read.keyword or Outcome.UNKNOWN}")
+    return changed, keyword
+
+
+def words_of(text: str) -> str:
+    """As they are read; "" where something else than words stands there, or too many of them."""
+    words = normalise(text).split()
+    return " ".join(words) if all(map(_WORD.fullmatch, words)) and len(text) <= LONGEST_SAID else ""
+
+
+def shown_by(said: str, keyword: str) -> str:
+    """A transcript, of somebody who is nobody."""
+    somebody = demo.people()[0]
+    step = {"from": somebody["phone"], "text": said, "expect": {"keyword": keyword}}
+    return dumps(
+        {
+            "title": f"{said} is read as {keyword}",
+            "now": THEN.isoformat(),
+            "registered": {somebody["phone"]: [somebody["nkp"]]},
+            "conversations": [{"name": said, "steps": [step]}],
+        }
+    )
+
+
+def _text(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str:
+    return tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref) or ""
+
+
+def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The newest, and one more where there are more: one range of an index, which holds outcomes
+    together."""
+    at = messages.c.received_at
+    oldest = select(messages.c.id).where(at >= since).order_by(at).limit(1)
+    begins = tx.connection.execute(oldest).scalar()
+    if begins is None:
+        return []
+    key = tuple_(messages.c.outcome, messages.c.id)
+    first, last = (tuple_(str(Outcome.UNKNOWN), each) for each in (begins, AFTER_ALL))
+    rows = (
+        select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
+        .where(key >= first, key <= last, messages.c.text.is_not(None))
+        .order_by(messages.c.outcome.desc(), messages.c.id.desc())
+        .limit(most + 1)
+    )
+    return tx.connection.execute(rows).all()
+
+
+def _by_shape(
+    phones: Sequence[int], texts: Sequence[str], aside: frozenset[str]
+) -> Mapping[tuple[str, ...], Texts]:
+    normal = [normalise(text) for text in texts]
+    read = [_tokens(text, aside) for text in normal]
+    wrote: dict[str, set[int]] = {}
+    for phone, tokens in zip(phones, read, strict=False):
+        for token in tokens:
+            wrote.setdefault(token, set()).add(phone)
+    known = {A_NUMBER} | {token for token, by in wrote.items() if len(by) >= SEVERAL}
+    shapes: dict[tuple[str, ...], dict[str, list[int]]] = {}
+    for phone, text, tokens in zip(phones, normal, read, strict=False):
+        shapes.setdefault(_hidden(tokens, known), {}).setdefault(text, []).append(phone)
+    return shapes
+
+
+def _tokens(text: str, aside: frozenset[str]) -> list[str]:
+    tokens = _TOKEN.findall(text)
+    told = [token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside]
+    return [token for token, _ in groupby(told)]
+
+
+def _hidden(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
+    shown = (token if token in known else HIDDEN for token in tokens)
+    return tuple(token for token, _ in groupby(shown))
+
+
+def _puzzling(
+    grammar: Grammar, shapes: Mapping[tuple[str, ...], Texts]
+) -> Iterator[tuple[tuple[str, ...], Texts]]:
+    """The commonest first, without the texts that are understood by now; a shape without a word
+    tells nothing."""
+    wanted = [item for item in shapes.items() if any(map(_WORD.fullmatch, item[0]))]
+    several = [item for item in wanted if _counted(item[1])[1] >= SEVERAL]
+    several.sort(key=lambda item: -_counted(item[1])[0])
+    for tokens, texts in several[:LOOKED_THROUGH]:
+        left = dict(sorted(texts.items(), key=lambda item: -len(item[1])))
+        for text in [*islice(left, READ_OF_EACH)]:
+            if not _is_unknown(grammar, text):
+                del left[text]
+        if _counted(left)[1] >= SEVERAL:
+            yield tokens, left
+
+
+def _counted(texts: Texts) -> tuple[int, int]:
+    """Messages, and phones."""
+    return sum(map(len, texts.values())), len({phone for by in texts.values() for phone in by})
+
+
+def _is_unknown(grammar: Grammar, text: str) -> bool:
+    said = grammar.parse(text)
+    return isinstance(said, Misread) and said.reason is Reason.UNKNOWN
+
+
+def _proposed(
+    grammar: Grammar,
+    hints: Mapping[str, str],
+    aside: frozenset[str],
+    tokens: tuple[str, ...],
+    texts: Texts,
+) -> Alias | Filler:
+    """Without a keyword where a word tells one that changes something."""
+    words = [each for each in tokens if _WORD.fullmatch(each)]
+    hinted = [_hinted(hints, word) for word in words]
+    is_safe = CHANGING.isdisjoint(hinted)
+    if len(words) == len(tokens) and is_safe:
+        filler = next(_fillers(grammar, words), None)
+        if filler is not None:
+            return filler
+    alias = _together(next(iter(texts)), frozenset(words), aside)
+    keyword = next(filter(None, (_hinted(hints, word) for word in alias.split())), None)
+    return Alias(alias, keyword if is_safe else None)
+
+
+def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
+    """As many of the words as an alias may have and as stand together there: an alias is found
+    only as it is written."""
+    written, best = _TOKEN.findall(text), list[str]()
+    for start, first in enumerate(written):
+        if first in words:
+            run = written[start : start + LONGEST_ALIAS]
+            run = list(takewhile(lambda each: each in words or each in aside, run))
+            while run[-1] in aside:
+                run.pop()
+            best = max(best, run, key=lambda each: len(words.intersection(each)))
+    return " ".join(best)
+
+
+def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
+    """Words without which the rest is understood, where nothing is changed by what is guessed."""
+    for index, word in enumerate(words):
+        said = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
+        if isinstance(said, Command) and said.word and said.keyword not in CHANGING:
+            yield Filler(word, said.keyword)
+
+
+def _hints(read: Document) -> Mapping[str, str]:
+    """Words that tell a keyword, although they are not enough to write it."""
+    owners: dict[str, set[str]] = {}
+    for name, entry in read.entries.items():
+        for alias in (entry.poster.partition("<")[0], *entry.aliases):
+            for word in _WORD.findall(normalise(alias)):
+                owners.setdefault(word, set()).add(name)
+    return {
+        word: next(iter(names))
+        for word, names in owners.items()
+        if len(names) == 1 and len(word) >= SHORTEST_HINT and word not in read.words.fillers
+    }
+
+
+def _hinted(hints: Mapping[str, str], word: str) -> str | None:
+    if len(word) < SHORTEST_HINT:
+        return None
+    same = [word] if word in hints else near(word, hints)
+    found = same or get_close_matches(word, [each for each in hints if each[0] == word[0]], 1, LIKE)
+    return hints[found[0]] if found else None
+
+
+def _changed(text: str, change: Alias | Filler) -> str:
+    """Raises NotAccepted."""
+    raw = document.parsed(text)
+    try:
+        if isinstance(change, Filler):
+            raw["fillers"].append(change.words)
+        else:
+            entry = raw["keywords"][change.keyword]
+            entry["aliases"] = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
+    except (KeyError, TypeError, AttributeError):
+        raise NotAccepted("the draft has faults; mend them first") from None
+    return document.dumped(raw)

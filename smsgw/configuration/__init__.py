@@ -1,0 +1,1 @@
+"""What operators publish: the document, its validation, wordings that fit, versions."""

@@ -1,0 +1,255 @@
+"""The published configuration: keywords as posters print them, and the wordings of every reply."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cache, cached_property
+from math import inf
+from threading import Lock
+
+from grammar import Grammar, Keyword, PosterError, Words, poster
+from handlers import WORDINGS
+from handlers.made import FOUND
+from handlers.question import Made, Value, Verbatim
+from smsgw import logs
+from smsgw.configuration import document
+from smsgw.configuration import wording as replies
+from smsgw.configuration.document import (
+    DEFAULT_BUDGET,
+    Document,
+    Entry,
+    KeywordsError,
+    Table,
+    Texts,
+)
+from smsgw.configuration.wording import OwnWords, Wording
+
+log = logs.get(__name__)
+
+LANGUAGES = ("id", "en")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    grammar: Grammar
+    usage: Mapping[str, str]  # of the keywords in force
+    wordings: Mapping[str, Mapping[str, Wording]]  # by language
+    budgets: Mapping[str, int]  # keyword id -> segments
+    terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
+    made: Mapping[str, Made]  # what operators made without code
+    asked: frozenset[str] = frozenset()  # ids of keywords that are asked first, in doubt
+    version: int = 0
+
+    @cached_property
+    def own_words(self) -> OwnWords:
+        return OwnWords(each for texts in self.wordings.values() for each in texts.values())
+
+    def budget(self, wording: str) -> int:
+        return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)
+
+    def text(self, wording: str, values: Mapping[str, Value], language: str) -> str:
+        """A reply as it is sent."""
+        return replies.render(
+            self.wordings[language][wording],
+            values,
+            self.budget(wording),
+            self.terms.get(language, {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The values that a wording is given; of a table's, the widest that there are and the first."""
+
+    names: frozenset[str] = frozenset()
+    widest: Mapping[str, Value] = field(default_factory=dict)
+    ordinary: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Published:
+    """The configuration that answers. `newer` gives the version that was published since one it is
+    told, with its text; `today` is the scheme's, for keywords that are valid from or until a day.
+    """
+
+    def __init__(
+        self,
+        newer: Callable[[int], tuple[int, str] | None] = lambda _: None,
+        today: Callable[[], date] | None = None,
+        lasts: float = inf,
+    ) -> None:
+        """`lasts`: seconds after which `refresh` asks again."""
+        self._newer = newer
+        self._today = today
+        self._lasts = lasts
+        self._until = 0.0
+        self._lock = Lock()
+        self._text = document.shipped_text()
+        self._day: date | None = None
+        self.version = 0
+        self.configuration = shipped()
+
+    @staticmethod
+    def always(configuration: Configuration) -> "Published":
+        """One that nothing is published after."""
+        made = Published()
+        made.configuration = configuration
+        return made
+
+    def refresh(self) -> None:
+        """Learns of what was published meanwhile, where it was not asked of late. What cannot be
+        read is told, and what answered before goes on."""
+        if time.monotonic() < self._until or not self._lock.acquire(blocking=False):
+            return
+        try:
+            version, text = self._newer(self.version) or (self.version, self._text)
+            self._until = time.monotonic() + self._lasts
+            day = self._today() if self._today else None
+            if (version, day) != (self.version, self._day):
+                self._take(version, text, day)
+        finally:
+            self._lock.release()
+
+    def _take(self, version: int, text: str, day: date | None) -> None:
+        try:
+            self.configuration = replace(load(document.completed(text), day), version=version)
+        except KeywordsError as error:
+            log.error("a published configuration cannot be read", version=version, why=str(error))
+        self._text, self._day, self.version = text, day, version
+
+
+@cache
+def shipped() -> Configuration:
+    return load(document.shipped_text())
+
+
+def load(text: str, day: date | None = None) -> Configuration:
+    """Reads a YAML configuration; of `day`, or (None) as if all that is enabled were in force.
+    Raises KeywordsError."""
+    return of(document.read(text), day)
+
+
+def of(read: Document, day: date | None = None) -> Configuration:
+    """Raises KeywordsError."""
+    grammar = _grammar(read.entries.values(), read.words)  # all, so that clashes are found
+    usage = {name: grammar.usage(name) for name in read.entries}
+    budgets = {name: entry.budget for name, entry in read.entries.items()}
+    wordings, faults = _wordings(read, usage)
+    document.raise_for(faults)
+    in_force = {
+        name: entry
+        for name, entry in read.entries.items()
+        if (entry.is_enabled if day is None else entry.is_in_force(day))
+    }
+    if in_force.keys() != read.entries.keys():
+        grammar = _grammar(in_force.values(), read.words)
+        usage = {name: grammar.usage(name) for name in in_force}
+    made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
+    asked = frozenset(each.id for each in in_force.values() if each.asked is not None)
+    return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
+
+
+def faults(read: Document) -> list[str]:
+    """All of them: those of wordings too where a poster cannot be read."""
+    _, found = _wordings(read, usage_of(read))
+    try:
+        _grammar(read.entries.values(), read.words)
+    except KeywordsError as error:
+        return [*str(error).splitlines(), *found]
+    return found
+
+
+def usage_of(read: Document) -> dict[str, str]:
+    """Of the posters that can be read."""
+    usage = {}
+    for name, entry in read.entries.items():
+        try:
+            usage[name] = poster.read(entry.poster).usage
+        except PosterError:
+            continue
+    return usage
+
+
+def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
+    try:
+        return Grammar(
+            [
+                Keyword(
+                    *(each.id, each.poster, each.aliases),
+                    alone=each.alone,
+                    bare=each.bare,
+                    leads=each.leads,
+                    asked=each.asked == "words",
+                    phrases=each.phrases,
+                    opt_outs=each.opt_outs,
+                    subscriptions=each.subscriptions,
+                    unless=each.unless,
+                )
+                for each in entries
+            ],
+            words,
+        )
+    except PosterError as error:
+        raise KeywordsError(str(error)) from None
+
+
+def _wordings(
+    read: Document, usage: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Wording]], list[str]]:
+    """With what is wrong in them."""
+    texts, offers = texts_of(read), offered(read)
+    faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
+    wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
+    for name, offer in offers.items():
+        entry = read.entries.get(name.partition(".")[0])
+        budget = entry.budget if entry else DEFAULT_BUDGET
+        for language in LANGUAGES:
+            text = (texts.get(name) or {}).get(language)
+            wrong = wording_faults(text, offer, usage, budget)
+            faults += [f"{name} ({language}): {each}" for each in wrong]
+            if text and not wrong:
+                wordings[language][name] = replies.parse(text)
+    return wordings, faults
+
+
+def wording_faults(
+    text: str | None, offer: Offer, usage: Mapping[str, str], budget: int
+) -> list[str]:
+    if not text or not text.strip():
+        return ["this wording is missing"]
+    return replies.faults(text, offer.names, usage, budget, offer.widest)
+
+
+def offered(read: Document) -> dict[str, Offer]:
+    """Every wording that a reply may use, with the values that it is given."""
+    offers = {name: Offer(frozenset(values)) for name, values in WORDINGS.items()}
+    for name, entry in read.entries.items():
+        if entry.kind is not None:
+            offers |= {f"{name}.{each}": Offer() for each in entry.wordings}
+        if entry.table is not None:
+            offers[f"{name}.{FOUND}"] = _offer(entry.table)
+    return offers
+
+
+def texts_of(read: Document) -> dict[str, Texts]:
+    """By section and name, such as saldo.balance."""
+    groups = ({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
+    return {
+        f"{section}.{name}": text
+        for group in groups
+        for section, texts in group.items()
+        for name, text in texts.items()
+    }
+
+
+def _offer(table: Table) -> Offer:
+    first = next(iter(table.rows.values()))
+    return Offer(
+        frozenset(table.columns),
+        widest={each: Verbatim(table.widest(each)) for each in table.columns},
+        ordinary={each: Verbatim(cell) if cell else None for each, cell in first.items()},
+    )
+
+
+def _made(entry: Entry) -> Made:
+    return Made(entry.topics or {}, entry.table.rows if entry.table else None)

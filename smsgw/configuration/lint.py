@@ -1,0 +1,238 @@
+"""What a configuration of keywords may get wrong although every part of it can be read."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from grammar import PosterError, poster
+from grammar.suggest import SHORTEST, is_slip
+from handlers import CHANGING
+from smsgw.configuration import compiler, document, wording
+from smsgw.configuration.document import ALWAYS, Document, Entry, KeywordsError, Raw
+from smsgw.configuration.wording import WordingError
+
+# A person who writes one of these wants no more SMS, whatever else is configured.
+STOP_WORDS = {"STOP", "BERHENTI", "UNREG", "BATAL", "UNSUBSCRIBE"}
+# Twilio answers these itself unless it is told not to, and they never arrive as a question.
+CARRIERS_OWN = {"HELP", "INFO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`read`: what can be read of it, with what is shipped in place of the rest."""
+
+    faults: list[str]
+    warnings: list[str]
+    read: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Values that a wording always told, and tells no longer, or not always."""
+
+    place: str  # such as saldo.balance
+    language: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(f"{{{name}}}" for name in self.names)
+        return f"{self.place} ({self.language}) no longer always tells {names}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Words that now do what only others did."""
+
+    words: str
+    keyword: str
+
+    def __str__(self) -> str:
+        return f"{self.words} now changes something, as {self.keyword} does"
+
+
+Doubt = Lost | Acting
+
+
+def faults(text: str) -> list[str]:
+    """Why a configuration may not be published, each in a sentence; empty where it may."""
+    try:
+        return of(document.parsed(text)).faults
+    except KeywordsError as error:
+        return str(error).splitlines()
+
+
+def warnings(text: str) -> list[str]:
+    """What is worth a look in a configuration that can be published."""
+    return of(document.parsed(text)).warnings
+
+
+def doubts(before: str, after: str) -> list[Doubt]:
+    """What a person is asked about before `after` answers in place of `before`: it can be
+    published, and may be a slip. Raises KeywordsError."""
+    old, new = document.read(before), document.read(after)
+    return [*_lost(old, new), *_newly_acting(old, new)]
+
+
+def of(raw: Raw) -> Findings:
+    faults = document.faults(raw)
+    sound = document.sound(raw) if faults else raw
+    try:
+        read = document.of(sound)
+    except KeywordsError as error:
+        return Findings([*faults, *str(error).splitlines()], [], None)
+    owners = dict(_owners(read.entries.values()))
+    further = (
+        *compiler.faults(read),
+        *_stop_words(owners),
+        *_unwritten(owners),
+        *_letters(read),
+        *_slips(owners),
+        *_acting(read),
+        *_shadowed(owners, read),
+    )
+    replaced = _replaced(raw, sound)
+    faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
+    return Findings(faults, [*_carriers(owners), *_renamed(owners), *_advised(read)], read)
+
+
+def _lost(old: Document, new: Document) -> Iterator[Lost]:
+    now = compiler.texts_of(new)
+    for place, texts in compiler.texts_of(old).items():
+        for language, text in texts.items():
+            later = now.get(place, {}).get(language)
+            if later and later != text:
+                names = sorted(_always_told(text) - _always_told(later))
+                if names:
+                    yield Lost(place, language, tuple(names))
+
+
+def _always_told(text: str) -> frozenset[str]:
+    """The values outside of clauses, which may fall away."""
+    try:
+        pieces = wording.structure(text).pieces
+    except WordingError:  # of a version that was published under other rules
+        return frozenset()
+    return frozenset().union(*(each.names for each in pieces if not each.is_clause))
+
+
+def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
+    before = dict(_owners(old.entries.values()))
+    for words, name in _owners(new.entries.values()):
+        if name in CHANGING and before.get(words) != name:
+            yield Acting(words, name)
+
+
+def is_about(fault: str, name: str) -> bool:
+    """Whether it concerns that keyword or section."""
+    own = re.escape(name)
+    places = rf"^{own}[.:]|\({own}\)|\bto {own}\b|^table {own}[,:.]|\b{own}'s"
+    return re.search(places, fault) is not None
+
+
+def _replaced(raw: Raw, sound: Raw) -> list[str]:
+    """Keywords of which more cannot be told: it would be told of what stands in their place."""
+    held = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
+    return [
+        name
+        for name, entry in sound["keywords"].items()
+        if not isinstance(held.get(name), dict)
+        or any(held[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings"))
+    ]
+
+
+def _owners(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+    """Each way to write a keyword, with the keyword."""
+    for entry in entries:
+        for alias in (*_printed(entry.poster), *entry.aliases):
+            yield document.key_of(alias), entry.id
+
+
+def _printed(text: str) -> list[str]:
+    """The keyword of a poster; nothing where that cannot be read."""
+    try:
+        return [poster.read(text).keyword]
+    except PosterError:
+        return []
+
+
+@cache
+def _shipped() -> Mapping[str, str]:
+    """By the word that it is printed with, the keyword."""
+    entries = document.read(document.shipped_text()).entries.values()
+    return {poster.read(entry.poster).keyword: entry.id for entry in entries}
+
+
+def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
+    for word in sorted(STOP_WORDS):
+        if owners.get(word) != "stop":
+            has = f"belongs to {owners[word]}" if word in owners else "is missing"
+            yield f"{word} {has}; whoever writes it wants no more SMS, so it must be stop's"
+
+
+def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped().items():
+        if name in ALWAYS and owners.get(word) != name:
+            yield f"{name}: people depend on {word}; keep it as the poster or among the other words"
+
+
+def _letters(read: Document) -> Iterator[str]:
+    """One of a keyword that is read anywhere in a message, not only when it is all of it."""
+    for entry in read.entries.values():
+        words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
+        for word in words:
+            if len(document.key_of(word)) == 1:
+                yield f"{entry.id}: {word} is one letter, which stands in many other messages"
+
+
+def _carriers(owners: Mapping[str, str]) -> Iterator[str]:
+    for word in sorted(CARRIERS_OWN & owners.keys()):
+        yield f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
+
+
+def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped().items():
+        if name not in ALWAYS and owners.get(word) != name:
+            yield f"{name}: posters and texts that are out say {word}, which it does not answer to"
+
+
+def _advised(read: Document) -> Iterator[str]:
+    """Texts that tell people to write what nothing answers."""
+    owners = dict(_owners(each for each in read.entries.values() if each.is_enabled))
+    gone = [re.escape(word) for word in _shipped() if word not in owners]
+    named = re.compile(rf"\b(?:{'|'.join(gone)})\b")
+    for place, texts in compiler.texts_of(read).items() if gone else ():
+        for language, text in texts.items():
+            for word in dict.fromkeys(named.findall(text)):
+                yield f"{place} ({language}): it says {word}, which no keyword answers to"
+
+
+def _acting(read: Document) -> Iterator[str]:
+    """What changes something and would do so from within a sentence."""
+    for name in CHANGING & read.entries.keys():
+        entry = read.entries[name]
+        if not entry.alone and entry.asked != "words":
+            yield f"{name}: it changes something, so it is alone: true, or asked: words"
+
+
+def _slips(owners: Mapping[str, str]) -> Iterator[str]:
+    words = sorted(word for word in owners if " " not in word and len(word) >= SHORTEST)
+    for index, one in enumerate(words):
+        for other in words[index + 1 :]:
+            pair = {owners[one], owners[other]}
+            if len(pair) == 2 and pair & CHANGING and is_slip(one, other):
+                yield (
+                    f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
+                    "and one of them changes something"
+                )
+
+
+def _shadowed(owners: Mapping[str, str], read: Document) -> Iterator[str]:
+    """Aliases that never get their turn, because something else is looked for first."""
+    phrases = [word for each in read.words.services for word in each.words]
+    for alias, name in owners.items():
+        if alias in read.words.either:
+            yield f"{alias} ({name}) is never reached: it is asked about under either"
+        for phrase in phrases:
+            if f"{alias} ".startswith(f"{phrase} "):
+                yield f"{alias} ({name}) is never reached: {phrase} belongs to another service"

@@ -1,0 +1,196 @@
+"""What a keyword's replies will look like and cost, while they are being written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from handlers.question import Term, Value
+from smsgw import gsm7
+from smsgw.configuration import compiler, lint, wording
+from smsgw.configuration.compiler import Offer
+from smsgw.configuration.document import DEFAULT_BUDGET, Raw
+from smsgw.configuration.wording import WordingError
+
+DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters
+A_THOUSAND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Letters that cost alike; `costs` is "" where they cost what letters do."""
+
+    text: str
+    costs: str
+
+    @property
+    def instead(self) -> str:
+        """What costs nothing more."""
+        return gsm7.to_gsm7(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    count: gsm7.Count
+    budget: int
+    runs: tuple[Run, ...]
+    dropped: tuple[str, ...]  # clauses, as they are written
+    rupiah: int  # for a thousand of them
+
+    @property
+    def text(self) -> str:
+        return "".join(run.text for run in self.runs)
+
+    @property
+    def room(self) -> int:
+        """Units that fit the budget."""
+        return gsm7.room(self.count.encoding, self.budget)
+
+    @property
+    def is_over(self) -> bool:
+        return self.count.segments > self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One wording in one language; rendered unless it cannot be read at all."""
+
+    fault: str | None = None
+    costly: tuple[Run, ...] = ()  # letters of the wording itself, each once
+    ordinary: Rendered | None = None
+    widest: Rendered | None = None
+
+    @property
+    def is_dear(self) -> bool:
+        rendered = (self.ordinary, self.widest)
+        return bool(self.costly) or any(each is not None and each.is_over for each in rendered)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    own: tuple[str, ...] = ()  # faults of this section
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    usage: str | None = None
+    # By wording: what it may be given, as replies show it; and by language what it looks like.
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    wordings: Mapping[str, Mapping[str, Shown]] = field(default_factory=dict)
+
+    @property
+    def dear(self) -> list[tuple[str, str]]:
+        """The wordings, and languages, that cost more than they were meant to."""
+        return [
+            (name, language)
+            for name, languages in self.wordings.items()
+            for language, each in languages.items()
+            if each.is_dear
+        ]
+
+    @property
+    def dearest(self) -> int:
+        """Rupiah for a thousand replies, whichever they are."""
+        all_ = (each for languages in self.wordings.values() for each in languages.values())
+        return max((each.widest.rupiah for each in all_ if each.widest), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What all wordings of a section have in common."""
+
+    usage: Mapping[str, str]
+    budget: int
+    terms: Mapping[str, Mapping[str, str]]
+    rupiah: int
+
+    def shown(self, text: object, offer: Offer, language: str) -> Shown:
+        if not isinstance(text, str) or not text.strip():
+            return Shown()
+        costly = tuple(dict.fromkeys(Run(each, cost) for each in text if (cost := _cost(each))))
+        faults = compiler.wording_faults(text, offer, self.usage, self.budget)
+        fault = "; ".join(faults) or None
+        try:
+            wording.structure(text)
+        except WordingError:
+            return Shown(fault, costly)
+        given = (
+            wording.ordinary(self.usage, offer.ordinary),
+            wording.widest(self.usage, offer.widest),
+        )
+        both = (self._rendered(text, values, language) for values in given)
+        return Shown(fault, costly, *both)
+
+    def _rendered(self, text: str, values: Mapping[str, Value], language: str) -> Rendered:
+        what = (wording.structure(text), values, self.budget, self.terms.get(language, {}))
+        rendered = wording.render(*what)
+        count = gsm7.count(rendered)
+        return Rendered(
+            count=count,
+            budget=self.budget,
+            runs=tuple(_runs(rendered)),
+            dropped=tuple(wording.dropped(*what)),
+            rupiah=count.segments * A_THOUSAND * self.rupiah,
+        )
+
+
+def of(raw: Raw, name: str, rupiah: int) -> Preview:
+    """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
+    found = lint.of(raw)
+    own = tuple(each for each in found.faults if lint.is_about(each, name))
+    others = tuple(each for each in found.faults if each not in own)
+    read = found.read
+    if read is None:
+        return Preview(own, others)
+    entry, usage = read.entries.get(name), compiler.usage_of(read)
+    budget = entry.budget if entry else DEFAULT_BUDGET
+    texts = entry.wordings if entry else read.shared.get(name, {})
+    section = _Section(usage, budget, read.terms, rupiah)
+    offers = {
+        wording: offer
+        for (owner, wording), offer in _by_owner(compiler.offered(read))
+        if owner == name
+    }
+    return Preview(
+        own,
+        others,
+        tuple(each for each in found.warnings if lint.is_about(each, name)),
+        usage.get(name),
+        {wording: _values(offer, usage) for wording, offer in offers.items()},
+        {
+            wording: {
+                language: section.shown(texts.get(wording, {}).get(language), offer, language)
+                for language in compiler.LANGUAGES
+            }
+            for wording, offer in offers.items()
+        },
+    )
+
+
+def _by_owner(offers: Mapping[str, Offer]) -> Iterator[tuple[tuple[str, str], Offer]]:
+    for whole, offer in offers.items():
+        owner, _, wording = whole.partition(".")
+        yield (owner, wording), offer
+
+
+def _values(offer: Offer, usage: Mapping[str, str]) -> dict[str, str]:
+    given = wording.ordinary(usage, offer.ordinary)
+    names = sorted(offer.names) + sorted(wording.EVERYWHERE)
+    return {name: _as_shown(given.get(name)) for name in names}
+
+
+def _as_shown(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Term):
+        return value.word
+    return value if isinstance(value, str) else wording.show(value)
+
+
+def _runs(text: str) -> Iterator[Run]:
+    return (Run("".join(letters), cost) for cost, letters in groupby(text, _cost))
+
+
+def _cost(letter: str) -> str:
+    if letter in "[]{}":  # of a wording: they are its notation, and none is left in a reply
+        return ""
+    if letter in gsm7.EXTENSION:
+        return DOUBLE
+    return "" if letter in gsm7.BASIC else WIDE

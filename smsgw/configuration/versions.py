@@ -1,0 +1,313 @@
+"""What operators draft and publish: the configuration of keywords, whole, in versions that stay.
+
+There is one draft. It is checked before it becomes a version; every process answers by the newest
+version within seconds. Bringing an old version back publishes its text anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw.backoffice import accounts
+from smsgw.configuration import document, lint
+from smsgw.runtime import Transaction
+from smsgw.storage import audit, row_macs
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.operators import configurations, drafts, past_drafts
+
+LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
+LONGEST_REASON = 200
+PAST_KEPT = 20  # drafts that were replaced or discarded, the newest
+LONGEST_WHY = 100
+DISCARDED = "discarded"
+IS_THERE = drafts.c.text.is_not(None)
+
+
+class Why(StrEnum):
+    """Nothing was published, although no fault was found."""
+
+    BY_TWO = "you drafted this; another publisher has to publish it"
+    MEANWHILE = "another version was published since this draft was begun; take it over first"
+    AT_ONCE = "another version was published at this instant; look at it, and try again"
+    NO_REASON = "say why, in a few words; it stands beside the version"
+    NO_VERSION = "there is no such version"
+    SAME = "this is what answers already"
+    UNSURE = "something would be lost, or would change something; confirm that it is meant"
+
+
+class NotPublished(Exception):
+    """Its text says why, and what to do: one of Why, or what the linter says."""
+
+
+class Outdated(Exception):
+    """Somebody changed the draft meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """0 is what is shipped."""
+
+    number: int
+    text: str
+    at: datetime | None = None
+    by: str = ""
+    reason: str = ""
+    was: int | None = None  # the version that it brought back
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    text: str
+    based_on: int
+    edition: int
+    changed_at: datetime
+    authors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A draft that something took the place of."""
+
+    id: int
+    text: str
+    based_on: int
+    authors: tuple[str, ...]
+    at: datetime
+    by: str
+    why: str
+
+
+def current(tx: Transaction) -> Version:
+    newest = configurations.c.version.desc()
+    row = tx.connection.execute(select(configurations).order_by(newest).limit(1)).first()
+    return _version(row) if row else Version(0, document.shipped())
+
+
+def version(tx: Transaction, number: int) -> Version | None:
+    if number == 0:
+        return Version(0, document.shipped())
+    is_it = configurations.c.version == number
+    row = tx.connection.execute(select(configurations).where(is_it)).first()
+    return _version(row) if row else None
+
+
+def versions(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Version]:
+    """Newest first."""
+    rows = select(configurations).order_by(configurations.c.version.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(configurations.c.version < before)
+    return [_version(row) for row in tx.connection.execute(rows)]
+
+
+def draft(tx: Transaction) -> Draft | None:
+    row = tx.connection.execute(select(drafts).where(IS_THERE)).first()
+    if row is None:
+        return None
+    authors = tuple(row.authors.splitlines())
+    return Draft(row.text, row.based_on, row.edition, row.changed_at, authors)
+
+
+def begun(tx: Transaction) -> tuple[str, int]:
+    """What a change is made from, and the edition that `save` is to be told."""
+    held = draft(tx)
+    return (held.text, held.edition) if held else (answering(tx), 0)
+
+
+def answering(tx: Transaction) -> str:
+    """What is published, as this version of the program reads it."""
+    return document.completed(current(tx).text)
+
+
+def save(
+    tx: Transaction, text: str, edition: int, author: str, what: str, *, is_whole: bool = False
+) -> None:
+    """`edition`: of the draft that `text` was made from; 0 where there was none. `what`: changed,
+    such as a keyword's id. `is_whole`: it takes the place of the draft, which is kept among the
+    past ones. Raises Outdated, KeywordsError where it cannot be kept."""
+    if len(text) > LONGEST_TEXT:
+        raise document.KeywordsError(f"it has more than {LONGEST_TEXT:,} characters")
+    held = draft(tx)
+    if (held.edition if held else 0) != edition:
+        raise Outdated
+    text = document.dumped(document.parsed(text))
+    if is_whole and held is not None and held.text != text:
+        _keep(tx, held, author, what)
+    authors = dict.fromkeys((*(held.authors if held else ()), author))
+    row = {
+        "text": text,
+        "changed_at": tx.now,
+        "authors": "\n".join(authors),
+    }
+    if held is None:
+        _begin(tx, {**row, "based_on": current(tx).number})
+    else:
+        _change(tx, edition, row)
+    audit.note(tx, Act.DRAFTED, author, detail=what)
+
+
+def past(tx: Transaction) -> list[Past]:
+    """Newest first."""
+    rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
+    return [_past(row) for row in rows]
+
+
+def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
+    """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
+    `edition`: as `save` has it. False where it is gone. Raises Outdated."""
+    row = tx.connection.execute(select(past_drafts).where(past_drafts.c.id == past_id)).first()
+    if row is None:
+        return False
+    held, found = draft(tx), _past(row)
+    if (held.edition if held else 0) != edition:
+        raise Outdated
+    what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
+    authors = "\n".join(dict.fromkeys((*found.authors, actor)))
+    change = {"text": found.text, "changed_at": tx.now, "authors": authors}
+    if held is None:
+        _begin(tx, {**change, "based_on": found.based_on})
+    else:
+        _keep(tx, held, actor, what)
+        _change(tx, edition, {**change, "based_on": found.based_on})
+    audit.note(tx, Act.DRAFTED, actor, detail=what)
+    return True
+
+
+def discard(tx: Transaction, edition: int, actor: str) -> None:
+    """It is kept among the past ones. Raises Outdated."""
+    held = draft(tx)
+    _change(tx, edition, {"text": None})
+    if held is not None:
+        _keep(tx, held, actor, DISCARDED)
+    audit.note(tx, Act.DISCARDED, actor)
+
+
+def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
+    """Takes what was published meanwhile into the draft. Where both changed the same the draft
+    stays as it is; these places are returned. Raises Outdated."""
+    held = draft(tx)
+    if held is None or held.edition != edition:
+        raise Outdated
+    newest, base = current(tx), version(tx, held.based_on)
+    theirs = document.completed(newest.text)
+    before = document.completed(base.text) if base else theirs
+    merged = document.merged(before, theirs, held.text)
+    _change(tx, edition, {"text": merged.text, "based_on": newest.number})
+    audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
+    return merged.clashes
+
+
+def publish(
+    tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool, is_sure: bool = True
+) -> int:
+    """The number of the new version. `by_two`: who drafted may not publish, nor whom they let in.
+    `is_sure`: of what `doubts` asks about. Raises NotPublished, Outdated."""
+    held = draft(tx)
+    if held is None or held.edition != edition:
+        raise Outdated
+    if by_two and accounts.are_one(tx, actor, held.authors):
+        raise NotPublished(Why.BY_TWO)
+    if held.based_on != current(tx).number:
+        raise NotPublished(Why.MEANWHILE)
+    faults = lint.faults(held.text)
+    if faults:
+        raise NotPublished("\n".join(faults))
+    if not is_sure and doubts(tx, held.text):
+        raise NotPublished(Why.UNSURE)
+    _change(tx, edition, {"text": None})
+    number = _add(tx, held.text, actor, reason)
+    audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
+    return number
+
+
+def doubts(tx: Transaction, text: str) -> list[lint.Doubt]:
+    """What is asked about before `text`, which has no faults, takes the place of what answers."""
+    return lint.doubts(answering(tx), document.completed(text))
+
+
+def bring_back(
+    tx: Transaction, number: int, actor: str, reason: str, *, is_sure: bool = True
+) -> int:
+    """The number of the new version, which says what version `number` said. `is_sure`: of what
+    `doubts` asks about. Raises NotPublished."""
+    old = version(tx, number)
+    if old is None:
+        raise NotPublished(Why.NO_VERSION)
+    text = document.dumped(document.parsed(document.completed(old.text)))
+    if text == document.dumped(document.parsed(answering(tx))):
+        raise NotPublished(Why.SAME)
+    faults = lint.faults(text)
+    if faults:
+        raise NotPublished("\n".join(faults))
+    if not is_sure and doubts(tx, text):
+        raise NotPublished(Why.UNSURE)
+    made = _add(tx, text, actor, reason, was=number)
+    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
+    return made
+
+
+def _begin(tx: Transaction, row: dict[str, object]) -> None:
+    """Editions count on from the draft before: a form that was open for that one fits no other."""
+    again = update(drafts).where(~IS_THERE).values({**row, "edition": drafts.c.edition + 1})
+    if tx.connection.execute(again).rowcount == 1:
+        return
+    try:
+        tx.connection.execute(insert(drafts).values({**row, "id": 1, "edition": 1}))
+    except IntegrityError:
+        raise Outdated from None
+
+
+def _change(tx: Transaction, edition: int, row: dict[str, object]) -> None:
+    is_it = (drafts.c.edition == edition) & IS_THERE
+    changed = update(drafts).where(is_it).values({**row, "edition": edition + 1})
+    if tx.connection.execute(changed).rowcount != 1:
+        raise Outdated
+
+
+def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = None) -> int:
+    if not reason.strip():
+        raise NotPublished(Why.NO_REASON)
+    newest = tx.connection.execute(select(func.max(configurations.c.version))).scalar()
+    number = int(newest or 0) + 1
+    row = {
+        "version": number,
+        "text": text,
+        "published_at": tx.now,
+        "published_by": actor,
+        "reason": reason.strip()[:LONGEST_REASON],
+        "was": was,
+    }
+    try:
+        proven = row | {"mac": row_macs.CONFIGURATION.make(tx.vault, row)}
+        tx.connection.execute(insert(configurations).values(proven))
+    except IntegrityError:
+        raise NotPublished(Why.AT_ONCE) from None
+    return number
+
+
+def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
+    row = {
+        "text": held.text,
+        "based_on": held.based_on,
+        "authors": "\n".join(held.authors),
+        "ended_at": tx.now,
+        "ended_by": actor,
+        "why": why[:LONGEST_WHY],
+    }
+    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
+    newest = tx.connection.execute(made).scalar_one()
+    tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest - PAST_KEPT))
+
+
+def _past(row: Row[Any]) -> Past:
+    authors = tuple(row.authors.splitlines())
+    told = (row.ended_at, row.ended_by, row.why)
+    return Past(row.id, row.text, row.based_on, authors, *told)
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(row.version, row.text, row.published_at, row.published_by, row.reason, row.was)

@@ -1,0 +1,1 @@
+"""A message's path: inbox, decision, limits, composer, outbox, sender, reconciliation."""

@@ -1,0 +1,135 @@
+"""What waits in a lane leaves by its carrier: claimed, sent, recorded.
+
+What tells of a participant passes once more the gate that it passed when it was made: their number
+on file may be another person's by now.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import timedelta
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from handlers.disclosure import OnFile, number_on_file
+from handlers.ports import LedgerDown
+from smsgw import logs
+from smsgw.carriers import http
+from smsgw.carriers.carrier import Ending, SendError
+from smsgw.messaging import outbox, throttle
+from smsgw.messaging.outbox import Claim, Sent
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import UNBOUND
+
+log = logs.get(__name__)
+
+SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+HOLDS = 15.0  # seconds that one drain keeps a worker
+RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
+JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
+LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
+
+
+def drain(
+    rt: Runtime,
+    carrier: str,
+    lane: str,
+    holds: float = HOLDS,
+    is_over: Callable[[], bool] = lambda: False,
+) -> float | None:
+    """Sends what is due until the lane is empty, its throttle says no, `is_over` says so, or
+    `holds` seconds have passed. Returns in how many seconds to come back; None where nothing waits.
+
+    A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
+    has ended meanwhile is recorded in one go.
+    """
+    if carrier not in rt.carriers:
+        log.error("replies wait for a carrier that is not configured", carrier=carrier)
+        return None
+    until = time.monotonic() + holds
+    sending: set[Future[Sent]] = set()
+    ended: set[Future[Sent]] = set()
+    with ThreadPoolExecutor(SENDERS) as pool:
+        try:
+            while True:
+                has_time = time.monotonic() < until and not is_over()
+                room = SENDERS - len(sending) if has_time else 0
+                claims, come_back = _claim(rt, carrier, lane, room)
+                now = time.monotonic()
+                sending |= {pool.submit(_send, rt, carrier, claim, now) for claim in claims}
+                if not sending:
+                    return come_back if has_time else 0.0
+                ended, sending = wait(sending, return_when=FIRST_COMPLETED)
+                _record(rt, ended)
+        except BaseException:
+            _record(rt, ended | wait(sending).done)  # twice does no harm
+            raise
+
+
+def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim], float | None]:
+    """As many as the throttle allows; if that is none, in how many seconds it will allow more."""
+    if not room:
+        return [], None
+    allowed = throttle.take(rt, carrier, lane, room)
+    if allowed.number <= 0:
+        return [], allowed.wait
+    may_expire = rt.clock_check.is_right()
+    with rt.writing() as tx:
+        claims = outbox.claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
+    throttle.give_back(rt, carrier, lane, allowed.number - len(claims))
+    return claims, None
+
+
+def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
+    """What has left is written down, if the database comes back before the leases run out."""
+    results = [each.result() for each in ended]
+    for pause in RECORD_AGAIN:
+        try:
+            with rt.writing() as tx:
+                outbox.record(tx, results)
+        except (DBAPIError, NoConnection) as error:
+            log.error("what was sent is not recorded yet", error=type(error).__name__)
+            time.sleep(pause)
+        else:
+            return
+    with rt.writing() as tx:
+        outbox.record(tx, results)
+
+
+def sent(rt: Runtime, carrier: str, claim: Claim) -> Sent:
+    """Posts it, if it may still be told."""
+    try:
+        if not _may_be_told(rt, claim):
+            raise SendError(Ending.REFUSED, UNBOUND)
+        return Sent(claim, carrier_ref=rt.carriers[carrier].send(claim.sms))
+    except SendError as error:
+        log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
+        return Sent(claim, error=error)
+    except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
+        log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
+        return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))
+
+
+def _may_be_told(rt: Runtime, claim: Claim) -> bool:
+    """Raises SendError where that cannot be known now."""
+    if claim.binding is None:
+        return True
+    try:
+        participant = rt.ledger.participant(claim.binding.nkp)
+    except LedgerDown:
+        if claim.age < JUST_MADE:
+            return True
+        raise SendError(Ending.RETRY, "ledger away") from None
+    on_file = number_on_file(participant, claim.binding.on_file, claim.sms.recipient)
+    if on_file is OnFile.UNCLEAR:
+        raise SendError(Ending.RETRY, "number unclear")
+    return on_file is OnFile.SAME
+
+
+def _send(rt: Runtime, carrier: str, claim: Claim, claimed: float) -> Sent:
+    """Not at all once its lease is nearly over: somebody else may have concluded something."""
+    http.SEND_BY.set(claimed + LAST_MOMENT)
+    if time.monotonic() > claimed + LAST_MOMENT:
+        return Sent(claim, error=SendError(Ending.RETRY, "too late"))
+    return sent(rt, carrier, claim)

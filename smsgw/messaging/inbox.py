@@ -1,0 +1,163 @@
+"""Messages that came in: each is stored once, whatever a carrier repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, String, cast, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging import hourly_counts
+from smsgw.runtime import Transaction
+from smsgw.storage.tables.messages import MessageState, messages
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext, failed_checks
+
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
+
+
+class Repeated(Exception):
+    """This message was stored, or its owed answer given, before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a message; the reply, if there is one, is in the outbox."""
+
+    keyword: str | None
+    outcome: str
+    reason: str | None = None
+    is_final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A stored message whose answer had to wait."""
+
+    message_id: int
+    sms: IncomingSms
+    received_at: datetime
+    keyword: str | None = None
+
+
+def is_known(tx: Transaction, sms: IncomingSms) -> bool:
+    same = (messages.c.carrier == sms.carrier) & (messages.c.carrier_ref == sms.carrier_ref)
+    return tx.connection.execute(select(messages.c.id).where(same)).first() is not None
+
+
+def accept(
+    tx: Transaction,
+    sms: IncomingSms,
+    phone_id: int | None,
+    text_hash: bytes,
+    verdict: Verdict,
+    version: int,
+) -> int:
+    """The id of the stored message. `version`: of the configuration that read it. Raises Repeated,
+    after which nothing may be committed."""
+    row = {
+        "carrier": sms.carrier,
+        "carrier_ref": sms.carrier_ref,
+        "lane": sms.lane,
+        "phone_id": phone_id,
+        "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE, sms.carrier, sms.carrier_ref),
+        "text_hash": text_hash,
+        "received_at": tx.now,
+        "configuration": version,
+    }
+    try:
+        stored = tx.connection.execute(
+            insert(messages).values(row | _told(verdict)).returning(messages.c.id)
+        )
+    except IntegrityError:
+        raise Repeated from None
+    return int(stored.scalar_one())
+
+
+def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
+    """Gives a waiting message its outcome. Raises Repeated where it has one."""
+    waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
+    settled = tx.connection.execute(
+        update(messages).where(waiting).values(_told(verdict)).returning(messages.c.received_at)
+    ).first()
+    if settled is None:
+        raise Repeated
+    hourly_counts.changed(tx, settled.received_at)
+    return message_id
+
+
+def give_up(tx: Transaction, message_id: int) -> None:
+    """Nobody will answer this by itself any more."""
+    waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
+    tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
+
+
+def put_off(tx: Transaction, owed: Owed) -> None:
+    """Its answer is tried again after others, in a quarter of the time that it has waited."""
+    pause = min(max((tx.now - owed.received_at) / 4, SHORTEST_PAUSE), LONGEST_PAUSE)
+    waiting = (messages.c.id == owed.message_id) & (messages.c.state == MessageState.RECEIVED)
+    tx.connection.execute(update(messages).where(waiting).values(due_at=tx.now + pause))
+
+
+def is_owing(tx: Transaction) -> bool:
+    """Whether a message waits for its answer, which may be tried now."""
+    waiting = exists().where(*_due(tx))
+    return bool(tx.connection.execute(select(waiting)).scalar_one())
+
+
+def _due(tx: Transaction) -> tuple[ColumnElement[bool], ...]:
+    is_due = messages.c.due_at.is_(None) | (messages.c.due_at <= tx.now)
+    return messages.c.state == MessageState.RECEIVED, is_due
+
+
+def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
+    """Gives up what waits for its answer and cannot be opened; returns the ids. Where many cannot,
+    they go on waiting, behind those that can."""
+    lost = [row.id for row in _waiting(tx, limit) if _opened(tx, row) is None]
+    given_up = lost if tx.may_end_what_failed() else []
+    for message_id in given_up:
+        give_up(tx, message_id)
+    return given_up
+
+
+def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
+    """Messages whose answers may be tried now: those not tried before, oldest first, then those
+    that were put off; without those that cannot be opened."""
+    opened = (_opened(tx, row) for row in _waiting(tx, limit))
+    return [each for each in opened if each is not None]
+
+
+_failed = exists().where(
+    failed_checks.c.table_name == "messages",
+    failed_checks.c.row == cast(messages.c.id, String),
+)
+
+
+def _waiting(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
+    return tx.connection.execute(
+        select(messages, phones.c.number, phones.c.hash)
+        .join(phones, phones.c.id == messages.c.phone_id)
+        .where(*_due(tx))
+        .order_by(_failed, messages.c.due_at.is_not(None), messages.c.due_at, messages.c.id)
+        .limit(limit)
+    ).all()
+
+
+def _opened(tx: Transaction, row: Row[Any]) -> Owed | None:
+    sender = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
+    text = tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref)
+    if sender is None or text is None:
+        return None
+    sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)
+    return Owed(row.id, sms, row.received_at, row.keyword)
+
+
+def _told(verdict: Verdict) -> dict[str, str | None]:
+    return {
+        "keyword": verdict.keyword,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "state": MessageState.ANSWERED if verdict.is_final else MessageState.RECEIVED,
+    }

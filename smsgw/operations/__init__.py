@@ -1,0 +1,1 @@
+"""Background work: queue, jobs, worker, clock, retention, metrics."""

@@ -1,0 +1,338 @@
+"""What the overview tells: sums of hours and days, what runs now, what waits for people."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
+from smsgw.registry import lockout
+from smsgw.registry.cases import unanswered
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.counts import reply_tallies, tallies
+from smsgw.storage.tables.messages import (
+    UNBOUND,
+    UNFINISHED,
+    UNREADABLE,
+    AttemptEnd,
+    MessageState,
+    ReplyState,
+    attempts,
+    messages,
+    replies,
+)
+from smsgw.storage.tables.phones import registrations
+
+NOW = timedelta(minutes=5)  # over which "now" is counted
+HEALTH = 1000  # of the newest attempts tell how carriers are
+NEWEST = 100  # of them tell whether one refuses
+HEALTH_FOR = timedelta(minutes=15)
+DAY, MONTH = 24, 30  # hours, days
+
+LATE = timedelta(seconds=15)  # that a reply waits while its carrier is well
+DOUBTED_FOR = timedelta(minutes=15)  # then what nobody knows of is for an officer
+REFUSALS = 5  # one after the other, and none accepted
+
+ANSWERED, MISREAD, UNKNOWN, SILENT = "answered", "misread", "unknown", "silent"
+KINDS = (ANSWERED, MISREAD, UNKNOWN, SILENT)
+KIND_OF = {"invalid": MISREAD, "secret": MISREAD, "unknown": UNKNOWN, "silent": SILENT}
+IS_UNDERSTOOD = (tallies.c.keyword != "").label("is_understood")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An hour or a day: messages by kind."""
+
+    at: datetime
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Replies that a carrier accepted, of a time."""
+
+    replies: int
+    segments: int
+    p50: float | None  # seconds, at most
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    keyword: str
+    misread: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    carrier: str
+    endings: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.endings.values())
+
+    @property
+    def is_well(self) -> bool:
+        return self.endings.get("sent", 0) * 10 >= self.total * 9
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    carrier: str
+    lane: str
+    state: str
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    at: datetime
+    per_minute: float
+    hours: Sequence[Span]
+    days: Sequence[Span]
+    today: Span
+    sent_today: Sent
+    sent_month: Sent
+    worst: Sequence[Misread]
+    health: Sequence[Health]
+    outbox: Sequence[Waiting]
+    owed: int
+    registrations: int
+    cases: Mapping[str, int]
+    unanswered: int  # complaints
+    locked: int  # phones
+    spent: int | None
+    budget: int | None
+
+    @property
+    def in_doubt(self) -> int:
+        """Sends of which nobody knows."""
+        return sum(each.count for each in self.outbox if each.state == ReplyState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A carrier by which nothing leaves: replies wait, or each is refused."""
+
+    carrier: str
+    count: int
+    since: datetime
+    is_refusing: bool
+
+
+def troubles(tx: Transaction) -> list[Trouble]:
+    """What nobody should have to look for, by carrier."""
+    found = {each.carrier: each for each in (*_refusing(tx), *_stuck(tx))}
+    return [found[carrier] for carrier in sorted(found)]
+
+
+def overview(rt: Runtime) -> Overview:
+    zone = rt.settings.zone
+    with rt.reading() as tx:
+        local = tx.now.astimezone(zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        hours = _hours(tx, hour_of(tx.now) - HOUR * (DAY - 1))
+        days = _days(tx, midnight - timedelta(days=MONTH - 1), zone)
+        told = Overview(
+            at=tx.now,
+            per_minute=_now(tx),
+            hours=hours,
+            days=days,
+            today=days[-1],
+            sent_today=_sent(tx, midnight),
+            sent_month=_sent(tx, midnight - timedelta(days=MONTH - 1)),
+            worst=_worst(tx, tx.now - timedelta(days=7)),
+            health=list(_health(tx)),
+            outbox=_outbox(tx),
+            owed=_owed(tx),
+            registrations=_waiting(tx),
+            cases=_open_cases(tx),
+            unanswered=unanswered(tx),
+            locked=lockout.locked_count(tx),
+            spent=None,
+            budget=rt.settings.daily_segments,
+        )
+    if told.budget is None:
+        return told
+    return replace(told, spent=rt.counters.spent(local.date()))
+
+
+def _now(tx: Transaction) -> float:
+    since = select(func.count()).where(messages.c.received_at > tx.now - NOW)
+    count: int = tx.connection.execute(since).scalar_one()
+    return count / (NOW.total_seconds() / 60)
+
+
+def _hours(tx: Transaction, since: datetime) -> list[Span]:
+    counted: dict[datetime, Counter[str]] = {since + HOUR * n: Counter() for n in range(DAY)}
+    for row in _by_outcome(tx, since):
+        counted[row.hour][_kind(row)] += row.messages
+    return [Span(at, dict(counts)) for at, counts in counted.items()]
+
+
+def _days(tx: Transaction, since: datetime, zone: Any) -> list[Span]:
+    """By the scheme's days: its zone is whole hours from UTC, or an hour goes to the day before."""
+    counted = {(since + timedelta(days=n)).date(): Counter[str]() for n in range(MONTH)}
+    for row in _by_outcome(tx, since):
+        day = row.hour.astimezone(zone).date()
+        if day in counted:
+            counted[day][_kind(row)] += row.messages
+    begins = {day: datetime(day.year, day.month, day.day, tzinfo=zone) for day in counted}
+    return [Span(begins[day], dict(counts)) for day, counts in counted.items()]
+
+
+def _kind(row: Row[Any]) -> str:
+    """YA with nothing open has the outcome unknown, and was understood and answered."""
+    kind = KIND_OF.get(row.outcome, ANSWERED)
+    return ANSWERED if kind == UNKNOWN and row.is_understood else kind
+
+
+def _by_outcome(tx: Transaction, since: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
+    summed = func.sum(tallies.c.messages).label("messages")
+    return tx.connection.execute(
+        select(tallies.c.hour, tallies.c.outcome, IS_UNDERSTOOD, summed)
+        .where(tallies.c.hour >= since, tallies.c.carrier != "")
+        .group_by(tallies.c.hour, tallies.c.outcome, IS_UNDERSTOOD)
+    ).all()
+
+
+def _sent(tx: Transaction, since: datetime) -> Sent:
+    sums = [func.sum(column) for column in (reply_tallies.c.replies, reply_tallies.c.segments)]
+    found = tx.connection.execute(
+        select(reply_tallies.c.bucket, *sums)
+        .where(reply_tallies.c.hour >= since)
+        .group_by(reply_tallies.c.bucket)
+        .order_by(reply_tallies.c.bucket)
+    ).all()
+    by_bucket = [(row[0], int(row[1])) for row in found]
+    total = sum(count for _, count in by_bucket)
+    segments = sum(int(row[2]) for row in found)
+    return Sent(total, segments, _quantile(by_bucket, 0.5), _quantile(by_bucket, 0.95))
+
+
+def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | None:
+    """The bound of the bucket that it lies in; the longest wait there is, where it lies beyond."""
+    wanted, seen = sum(count for _, count in by_bucket) * share, 0
+    for bucket, count in by_bucket:
+        seen += count
+        if seen >= wanted:
+            return float(BUCKETS[min(bucket, len(BUCKETS) - 1)])
+    return None
+
+
+def _worst(tx: Transaction, since: datetime) -> list[Misread]:
+    """Keywords whose formats people miss most."""
+    summed = func.sum(tallies.c.messages)
+    found = tx.connection.execute(
+        select(tallies.c.keyword, tallies.c.outcome, summed)
+        .where(tallies.c.hour >= since, tallies.c.keyword != "")
+        .group_by(tallies.c.keyword, tallies.c.outcome)
+    )
+    totals, misread = Counter[str](), Counter[str]()
+    for keyword, outcome, count in found:
+        totals[keyword] += int(count)
+        misread[keyword] += int(count) if outcome == "invalid" else 0
+    worst = [Misread(name, count, totals[name]) for name, count in misread.most_common(5)]
+    return [each for each in worst if each.misread]
+
+
+def _health(tx: Transaction) -> Iterator[Health]:
+    newest = select(func.max(attempts.c.id)).scalar_subquery()
+    found = tx.connection.execute(
+        select(replies.c.carrier, attempts.c.ending, func.count())
+        .join_from(attempts, replies)
+        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > tx.now - HEALTH_FOR)
+        .where(attempts.c.ending.is_not(None))
+        .group_by(replies.c.carrier, attempts.c.ending)
+    )
+    by_carrier: dict[str, dict[str, int]] = {}
+    for carrier, ending, count in found:
+        by_carrier.setdefault(carrier, {})[ending] = count
+    for carrier, endings in sorted(by_carrier.items()):
+        yield Health(carrier, endings)
+
+
+def _outbox(tx: Transaction) -> list[Waiting]:
+    by = (replies.c.carrier, replies.c.lane, replies.c.state)
+    found = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
+    return [Waiting(*row) for row in tx.connection.execute(found.order_by(*by))]
+
+
+def _stuck(tx: Transaction) -> Iterator[Trouble]:
+    """Replies that are due and late, where no later one was accepted meanwhile."""
+    late = tx.now - LATE
+    was_tried = (replies.c.attempts > 0) & (replies.c.made_at < late)
+    is_queued = (replies.c.state == ReplyState.QUEUED) & (was_tried | (replies.c.due_at < late))
+    is_sending = (replies.c.state == ReplyState.SENDING) & (replies.c.made_at < late)
+    tried = select(attempts.c.id).where(
+        attempts.c.reply_id == replies.c.id, attempts.c.started_at > tx.now - DOUBTED_FOR
+    )
+    is_unknown = (replies.c.state == ReplyState.UNKNOWN) & was_tried & tried.exists()
+    waiting = (
+        select(replies.c.carrier, func.count(), func.min(replies.c.made_at))
+        .where(UNFINISHED, is_queued | is_sending | is_unknown)
+        .group_by(replies.c.carrier)
+    )
+    for carrier, count, since in tx.connection.execute(waiting).all():
+        if not _has_accepted(tx, carrier, since):
+            yield Trouble(carrier, count, since, is_refusing=False)
+
+
+def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
+    """Of the newest attempts: with one lane of many at work its carrier is not dead."""
+    newest = select(func.max(attempts.c.id)).scalar_subquery()
+    accepted = (
+        select(attempts.c.id)
+        .join_from(attempts, replies)
+        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > since)
+        .where(attempts.c.ending == AttemptEnd.SENT, replies.c.carrier == carrier)
+    )
+    return tx.connection.execute(accepted.limit(1)).first() is not None
+
+
+def _refusing(tx: Transaction) -> Iterator[Trouble]:
+    """By the carrier itself: what we refuse to send, since its binding ended, is another thing."""
+    newest = select(func.max(attempts.c.id)).scalar_subquery()
+    ended = (
+        select(replies.c.carrier, attempts.c.ending, attempts.c.code, attempts.c.started_at)
+        .join_from(attempts, replies)
+        .where(attempts.c.id > newest - NEWEST, attempts.c.started_at > tx.now - DOUBTED_FOR)
+        .where(attempts.c.ending.is_not(None))
+        .order_by(attempts.c.id.desc())
+    )
+    by_carrier: dict[str, list[Row[*tuple[Any, ...]]]] = {}
+    for row in tx.connection.execute(ended):
+        if row.code not in {UNBOUND, UNREADABLE}:
+            by_carrier.setdefault(row.carrier, []).append(row)
+    for carrier, rows in by_carrier.items():
+        refused = list(takewhile(lambda row: row.ending == AttemptEnd.REFUSED, rows))
+        if len(refused) >= REFUSALS:
+            yield Trouble(carrier, len(refused), refused[-1].started_at, is_refusing=True)
+
+
+def _owed(tx: Transaction) -> int:
+    owed = select(func.count()).where(messages.c.state == MessageState.RECEIVED)
+    return int(tx.connection.execute(owed).scalar_one())
+
+
+def _waiting(tx: Transaction) -> int:
+    waits = select(func.count()).where(registrations.c.state == "waiting")
+    return int(tx.connection.execute(waits).scalar_one())
+
+
+def _open_cases(tx: Transaction) -> dict[str, int]:
+    found = select(cases.c.kind, func.count()).where(cases.c.closed_at.is_(None))
+    rows = tx.connection.execute(found.group_by(cases.c.kind)).all()
+    return {row[0]: row[1] for row in rows}

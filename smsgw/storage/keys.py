@@ -1,0 +1,126 @@
+"""The keys of a service database: made once, wrapped by the secret, changed while it is in use.
+
+The newest data key seals; a retired one can still be read with for a day, for whoever was asleep
+meanwhile. The key of the hashes stays: what was stored is found by it.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smsgw import logs
+from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
+from smsgw.storage.tables.security import KeyPurpose, data_keys
+
+KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
+READABLE_FOR = timedelta(days=1)  # a retired key
+COPIES = (1, 2)  # rows of each key: without one key all is lost, and a row may be damaged
+
+log = logs.get(__name__)
+
+
+class NoRoom(Exception):
+    """No further key can be made. Its text says why."""
+
+
+def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
+    """Those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
+    with engine.connect().execution_options(read_only=True) as connection:
+        held = _held(connection)
+    if not held:
+        _make(engine, wrapper, now())
+        with engine.connect().execution_options(read_only=True) as connection:
+            held = _held(connection)
+    opened = _opened(held, wrapper)
+    data = {row.id: opened[row.id] for row in held if row.purpose == KeyPurpose.DATA}
+    hashing = next(opened[row.id] for row in held if row.purpose == KeyPurpose.HASH)
+    return Keys(data, max(data), hashing)
+
+
+def damaged(connection: Connection, wrapper: Wrapper) -> list[tuple[int, int]]:
+    """(id, copy) of the rows that cannot be opened."""
+    return [(row.id, row.copy) for row in _held(connection) if _unwrapped(wrapper, row) is None]
+
+
+def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
+    """The id of a new data key; from then on all keys lie under the secrets of `wrapper`, and no
+    others. Raises NoRoom, IntegrityError where another process adds one at this instant."""
+    held = _held(connection)
+    made: int = max(row.id for row in held) + 1
+    if made > LAST_KEY:
+        raise NoRoom(f"there have been {LAST_KEY} keys, and an id is one octet")
+    opened = _opened(held, wrapper)
+    for row in held:
+        same = (data_keys.c.id == row.id) & (data_keys.c.copy == row.copy)
+        wrapped = wrapper.wrap(opened[row.id], _name(row.id))
+        connection.execute(update(data_keys).where(same).values(wrapped=wrapped))
+    _store(connection, wrapper, made, KeyPurpose.DATA, new_key(), now)
+    return made
+
+
+def retire(connection: Connection, active: int, now: datetime) -> None:
+    """All older than `active`. What was retired before has seen a whole rotation find nothing of
+    its own."""
+    old = (data_keys.c.purpose == KeyPurpose.DATA) & (data_keys.c.id < active)
+    connection.execute(delete(data_keys).where(old, data_keys.c.retired_at < now - READABLE_FOR))
+    retired = update(data_keys).where(old, data_keys.c.retired_at.is_(None))
+    connection.execute(retired.values(retired_at=now))
+
+
+def _held(connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(select(data_keys).order_by(data_keys.c.id, data_keys.c.copy)).all()
+
+
+def _opened(held: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
+    """Each key by its id. Raises Unreadable where no copy of one can be opened."""
+    copies = [(row, _unwrapped(wrapper, row)) for row in held]
+    opened = {row.id: octets for row, octets in copies if octets is not None}
+    for row, octets in copies:
+        if octets is None and opened:
+            _tell(row.id, row.copy)
+    if set(opened) != {row.id for row in held}:
+        raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
+    return opened
+
+
+@cache
+def _tell(key: int, copy: int) -> None:
+    """Once in a process: keys are loaded every other second."""
+    log.error("a copy of a key is damaged; smsgw keys rotate mends it", key=key, copy=copy)
+
+
+def _unwrapped(wrapper: Wrapper, row: Row[Any]) -> bytes | None:
+    try:
+        return wrapper.unwrap(row.wrapped, _name(row.id))
+    except Unreadable:
+        return None
+
+
+def _make(engine: Engine, wrapper: Wrapper, now: datetime) -> None:
+    try:
+        with engine.begin() as connection:
+            _store(connection, wrapper, 0, KeyPurpose.HASH, new_key(), now)
+            _store(connection, wrapper, FIRST_KEY, KeyPurpose.DATA, new_key(), now)
+    except IntegrityError:
+        return  # another process was first
+
+
+def _store(
+    connection: Connection,
+    wrapper: Wrapper,
+    key_id: int,
+    purpose: KeyPurpose,
+    octets: bytes,
+    now: datetime,
+) -> None:
+    row = {"id": key_id, "purpose": purpose, "made_at": now}
+    copies = [{"copy": each, "wrapped": wrapper.wrap(octets, _name(key_id))} for each in COPIES]
+    connection.execute(insert(data_keys), [row | copy for copy in copies])
+
+
+def _name(key_id: int) -> str:
+    return f"key {key_id}"

@@ -1,0 +1,65 @@
+"""Proofs that we wrote a row which grants a right, or denies one: a keyed hash of what it says.
+
+Who can write to the database and has not the secret makes no such row and changes none. A MAC
+begins with the version of the list of columns that it covers.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smsgw.storage.crypto import Vault, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the MAC of a table's rows covers. Every version here is read; new rows have `written`.
+    A release that brings a version goes on writing the one before, so that processes of the release
+    before can read its rows; the next one writes it."""
+
+    table: str
+    versions: Mapping[int, tuple[str, ...]]  # names of columns
+    written: int = 1
+    key: str = "id"  # the column that names a row
+
+    def make(self, vault: Vault, row: Mapping[Any, Any]) -> bytes:
+        """33 octets: the version, then the hash. `row`: values by column."""
+        return bytes([self.written]) + self._hash(vault, self.written, row)
+
+    def holds(self, vault: Vault, mac: bytes | None, row: Mapping[Any, Any]) -> bool:
+        if not mac or mac[0] not in self.versions:
+            return False
+        return hmac.compare_digest(mac[1:], self._hash(vault, mac[0], row))
+
+    def _hash(self, vault: Vault, version: int, row: Mapping[Any, Any]) -> bytes:
+        said = [[name, plain(row[name])] for name in self.versions[version]]
+        return vault.hash(json.dumps([self.table, version, said]), "mac")
+
+
+def shown(key: object) -> str:
+    """What names a row, as logs and findings write it: of a hash its first octets."""
+    return key.hex()[:12] if isinstance(key, bytes) else str(key)
+
+
+# `phone` is the hash of the number, which finds the phone: no other row can take its place.
+BINDING = Proof(
+    "bindings",
+    {1: ("phone", "nkp_hash", "on_file_hash", "made_by", "tells_from", "consented_at")},
+)
+OPERATOR = Proof(
+    "operators",
+    {
+        1: (
+            *("id", "name", "role", "password", "once_hash", "once_until"),
+            *("added_by", "invited_by", "disabled_at"),
+        )
+    },
+)
+SESSION = Proof("sessions", {1: ("hash", "operator_id", "made_at")}, key="hash")
+CONFIGURATION = Proof(
+    "configurations", {1: ("version", "text", "published_at", "published_by")}, key="version"
+)
+FREEZE = Proof("freezes", {1: ("nkp_hash", "at", "until", "ended_at")})
+FREEZE_COUNT = Proof("freeze_counts", {1: ("nkp_hash", "freezes")}, key="nkp_hash")

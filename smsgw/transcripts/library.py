@@ -1,0 +1,84 @@
+"""Transcripts that operators keep: conversations to be run again against what they draft.
+
+The people in them are fictitious; whoever keeps one sees to that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+
+from smsgw.runtime import Transaction
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.operators import transcripts
+from smsgw.storage.tables.security import Ciphertext
+
+LONGEST_NAME = 80
+LONGEST_TEXT = 100_000  # characters
+
+
+class NotKept(ValueError):
+    """Its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    id: int
+    name: str
+    text: str  # YAML, see transcript
+    at: datetime
+    by: str
+
+
+def named(written: str) -> str:
+    """A name as it is kept. Raises NotKept."""
+    name = " ".join(written.split())
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise NotKept(f"a name has 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def keep(tx: Transaction, name: str, text: str, author: str) -> int:
+    """Its id. Raises NotKept."""
+    name = named(name)
+    if len(text) > LONGEST_TEXT:
+        raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
+    row = {
+        "name": tx.vault.encrypt(name, Ciphertext.TRANSCRIPT_NAME, author, tx.now),
+        "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT, author, tx.now),
+        "made_at": tx.now,
+        "made_by": author,
+    }
+    made = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
+    number = int(made.scalar_one())
+    audit.note(tx, Act.TRANSCRIPT_KEPT, author, detail=f"transcript {number}")
+    return number
+
+
+def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Kept]:
+    """Newest first; `before`: an id."""
+    rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(transcripts.c.id < before)
+    return [_kept(tx, row) for row in tx.connection.execute(rows)]
+
+
+def one(tx: Transaction, number: int) -> Kept | None:
+    row = tx.connection.execute(select(transcripts).where(transcripts.c.id == number)).first()
+    return _kept(tx, row) if row else None
+
+
+def remove(tx: Transaction, number: int, actor: str) -> None:
+    """What is gone already stays so."""
+    gone = tx.connection.execute(delete(transcripts).where(transcripts.c.id == number))
+    if gone.rowcount:
+        audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")
+
+
+def _kept(tx: Transaction, row: Row[Any]) -> Kept:
+    named_by = (row.id, row.made_by, row.made_at)
+    name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, *named_by) or f"transcript {row.id}"
+    text = tx.opened(row.text, Ciphertext.TRANSCRIPT, *named_by) or ""
+    return Kept(row.id, name, text, row.made_at, row.made_by)

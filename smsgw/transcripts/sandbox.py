@@ -1,0 +1,204 @@
+"""A phone for operators to try: the real responder on the real databases, and nothing of it stays.
+
+A conversation is answered from its start each time, in one transaction that is rolled back. Nothing
+is sent, hinted or counted. As in a transcript the clock moves by itself: 20 seconds a message, and
+by what is waited; so what is tried here can be kept as a transcript and run again.
+
+Whoever may not look at people speaks for phones that are nobody's, and finds no real participant in
+the ledger.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from structlog.contextvars import bound_contextvars
+
+from smsgw import phone, responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration import compiler, document, versions
+from smsgw.configuration.compiler import Configuration, Published
+from smsgw.ledger.restricted import FictitiousLedger
+from smsgw.messaging.rate_limits import Counters
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime, Transaction
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.security import audit
+from smsgw.transcripts.format import BETWEEN_MESSAGES
+from smsgw.transcripts.runner import A_CODE
+from smsgw.transcripts.values import CODE
+from smsgw.transcripts.world import Clock
+
+MOST_STEPS = 20
+LONGEST_SENDER, LONGEST_TEXT = 20, 1000  # characters
+WAITS: Mapping[str, timedelta] = {
+    "": timedelta(),
+    "15m": timedelta(minutes=15),
+    "2h": timedelta(hours=2),
+    "1d": timedelta(days=1),
+}
+PATIENCE = 2.0  # seconds that a conversation may take; on SQLite others wait to write meanwhile
+# Milliseconds that it waits for somebody's lock: who waits for one of ours is served after less
+# than what PostgreSQL takes for a deadlock.
+LOCK_LIMIT = 500
+
+
+class NotTried(Exception):
+    """Nothing was answered."""
+
+
+class NoDraft(NotTried):
+    """There is none to answer by."""
+
+
+class Busy(NotTried):
+    """The database is away, or somebody holds it."""
+
+
+class Slow(NotTried):
+    """The ledger took too long to go on while others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`text` may hold =code, the last code that a phone was sent; `wait`: one of WAITS, before."""
+
+    sender: str
+    text: str
+    wait: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    step: Step
+    said: str
+    answer: Answer
+    wording: str | None  # that its reply is made of
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    tried: tuple[Tried, ...] = ()
+    subjects: tuple[bytes, ...] = ()  # keyed hashes of the NKPs that it told of
+    code: str = ""  # the last that a phone was sent, where it may be typed here
+
+
+@dataclass(frozen=True)
+class Undone(Runtime):
+    """Reads and writes in the one transaction of a try; a write of its own is a savepoint."""
+
+    connection: Connection = field(kw_only=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        yield Transaction(self.connection, self.vault, self.now(), self.random)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        with self.connection.begin_nested():
+            yield Transaction(self.connection, self.vault, self.now(), self.random)
+
+
+def is_anybodys(rt: Runtime, sender: str) -> bool:
+    """Whether it is no real person's phone, so that everybody may speak for it."""
+    number = phone.e164(sender)
+    return rt.settings.demo or number is None or phone.is_fictitious(number)
+
+
+def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
+    """The published one, or the draft as if it were in force today. Raises NoDraft,
+    KeywordsError."""
+    if not of_draft:
+        return rt.configuration
+    with rt.reading() as tx:
+        draft = versions.draft(tx)
+    if draft is None:
+        raise NoDraft
+    day = rt.today
+    return compiler.load(document.completed(draft.text), day)
+
+
+def run(rt: Runtime, steps: Sequence[Step], chosen: Configuration) -> Talk:
+    """The whole conversation, from what is true now. Raises NotTried."""
+    is_real = not all(is_anybodys(rt, step.sender) for step in steps)
+    ledger = rt.ledger if is_real or rt.settings.demo else FictitiousLedger(rt.ledger)
+    clock = Clock(rt.now())
+    changed = {"ledger": ledger, "now": clock, "published": Published.always(chosen)}
+    try:
+        with bound_contextvars(tryout=True), _undone(rt, changed) as undone:
+            return _talk(undone, clock, steps, is_real=is_real)
+    except (responder.NotStored, DBAPIError, NoConnection):
+        raise Busy from None
+
+
+@contextmanager
+def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[Undone]:
+    """The one place where the ledger is asked while a transaction is open: the second message has
+    to find what the first one did. On PostgreSQL only who writes from the same phone waits for it;
+    on SQLite everybody who writes, so PATIENCE bounds it. The ledger has a connection of its own,
+    and sees nothing of what is undone."""
+    rt.vault.refresh()
+    with rt.service.connect() as connection:
+        outer = connection.begin()
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_LIMIT}")
+        same = {each.name: getattr(rt, each.name) for each in fields(rt)}
+        apart = {"connection": connection, "counters": Counters(), "redis": None, "redis_url": None}
+        try:
+            yield Undone(**{**same, **apart, **changed})
+        finally:
+            outer.rollback()
+
+
+def _talk(rt: Undone, clock: Clock, steps: Sequence[Step], *, is_real: bool) -> Talk:
+    """A code that went to a real phone is for that phone alone."""
+    until = time.monotonic() + PATIENCE
+    before = rt.connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
+    tried: list[Tried] = []
+    code = ""
+    for step in steps:
+        if time.monotonic() > until:
+            raise Slow
+        clock.now += WAITS[step.wait] + BETWEEN_MESSAGES
+        tried.append(_said(rt, step, step.text.replace(CODE, code)))
+        code = "" if is_real else _code(tried[-1]) or code
+    return Talk(tuple(tried), _subjects(rt, tried, before), code)
+
+
+def _code(tried: Tried) -> str:
+    found = [A_CODE.search(each.text) for each in tried.answer.also]
+    return next((each[1] for each in found if each), "")
+
+
+def _said(rt: Undone, step: Step, said: str) -> Tried:
+    carrier = rt.unasked
+    reference = f"try-{uuid.uuid4().hex}"
+    sms = IncomingSms(carrier.name, reference, step.sender, carrier.own_lane, said)
+    answer = responder.respond(rt, sms)
+    if answer is None:
+        raise Busy  # another has its name
+    return Tried(step, said, answer, _wording(rt, answer))
+
+
+def _wording(rt: Undone, answer: Answer) -> str | None:
+    made = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
+    return rt.connection.execute(made.order_by(replies.c.id)).scalars().first()
+
+
+def _subjects(rt: Undone, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
+    """Others may have been told something meanwhile, in transactions that stay."""
+    told = select(audit.c.subject).where(
+        audit.c.id > before,
+        audit.c.act == Act.DISCLOSED,
+        audit.c.message_id.in_([each.answer.message_id for each in tried]),
+        audit.c.subject.is_not(None),
+    )
+    return tuple(rt.connection.execute(told.distinct()).scalars())
