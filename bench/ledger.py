@@ -10,10 +10,9 @@ import sys
 import time
 from datetime import date
 
-from smsgw import runtime
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import FIRST_NKP, make
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 from tests.servers import Postgres, postgres_programs
 
 LARGE = int(os.environ.get("PARTICIPANTS", "200000"))
@@ -45,7 +44,7 @@ def main() -> None:
         sys.exit("no PostgreSQL programs here")
     server = Postgres(programs)
     try:
-        engine = runtime.engine(server.url)
+        engine = engines.engine(server.url)
         migrations.upgrade(engine, "ledger")
         cost, held = {}, {}
         for count in (SMALL, LARGE):

@@ -44,14 +44,16 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import composer, decision, inbox, outbox, rate_limits
 from smsgw.messaging.composer import Outgoing, Told
 from smsgw.messaging.inbox import Owed, Repeated, Verdict
-from smsgw.messaging.rate_limits import Budget, Gate
+from smsgw.messaging.rate_limits import Gate
 from smsgw.registry import cases, phone_state, reply_pages
 from smsgw.registry.phone_state import Known, Named
-from smsgw.runtime import Outrun, Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.counters import Budget
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import Priority, ReplyState
+from smsgw.storage.transaction import Outrun, Transaction
 
 log = logs.get(__name__)
 

@@ -17,7 +17,7 @@ from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
@@ -98,7 +98,7 @@ def filled_postgres_url(worker_number: int) -> str:
     """One that `_fill` has filled; its rows are kept in a schema beside, to be put back."""
     url = _made(worker_number, "filled")
     _fill(url)
-    engine = runtime.engine(url)
+    engine = engines.engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE SCHEMA kept")
         for table in TABLES:
@@ -122,7 +122,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     url: str = request.getfixturevalue("filled_postgres_url" if is_filled else "postgres_url")
-    engine = runtime.engine(url)
+    engine = engines.engine(url)
     with engine.begin() as connection:
         if is_filled:
             _put_back(connection)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import ColumnElement
 
-from smsgw.runtime import Transaction
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 
 def texts(tx: Transaction, name: Ciphertext, *which: ColumnElement[bool]) -> list[str]:

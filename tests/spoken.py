@@ -28,10 +28,10 @@ from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.messaging.rate_limits import Counters
 from smsgw.operations import jobs, metrics
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.phones import bindings
 from smsgw.storage.tables.security import Ciphertext, data_keys
@@ -235,7 +235,7 @@ def _bugs(rt: Runtime, redis_url: str) -> None:
         torn = tx.vault.encrypt(TEXT, Ciphertext.REPLY)
         tx.connection.execute(update(messages).values(state="received", text=torn))
     _work(rt, redis_url, "answer_waiting")
-    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    nowhere = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
     _work(nowhere, redis_url, "answer_waiting")
     with rt.writing() as tx:
         torn = tx.vault.encrypt(P1_NKP, Ciphertext.CONSENT)

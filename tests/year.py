@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Table, func, insert, select
 
 from smsgw.operations.retention import Retention
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from tests.conftest import Clock
 
 DAYS = 365

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Row, and_, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.runtime import Outrun, Transaction
 from smsgw.storage.tables.operators import TaskKind, TaskState, tasks
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Outrun, Transaction
 
 LOST_AFTER = timedelta(seconds=30)  # a step takes less; whoever did it is gone
 GIVEN_UP_AFTER = timedelta(hours=6)

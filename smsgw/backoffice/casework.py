@@ -22,11 +22,12 @@ from smsgw.messaging import composer
 from smsgw.messaging.composer import Outgoing, Told
 from smsgw.registry import cases, freezes, phone_state, registration_codes, registrations
 from smsgw.registry.phone_state import Known
-from smsgw.runtime import Outrun, Runtime
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import Priority, ReplyState
 from smsgw.storage.tables.phones import RegistrationState
+from smsgw.storage.transaction import Outrun
 
 ACCEPTED, ANSWERED = "officer.accepted", cases.ANSWERED
 NOT_ARRIVED = {ReplyState.REFUSED, ReplyState.UNDELIVERED, ReplyState.EXPIRED}

@@ -17,14 +17,14 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, func, insert, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
-from smsgw import runtime
 from smsgw.ledger.values import Raw, read_nkp
 from smsgw.registry.lockout import DECOY_PHONES
-from smsgw.runtime import Runtime, Transaction
-from smsgw.storage import audit
+from smsgw.runtime import Runtime
+from smsgw.storage import audit, engines
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.phones import decoys
+from smsgw.storage.transaction import Transaction
 
 NEAR = 50  # how far from an issued number a scan looks, either way
 TRIED = 20_000  # numbers of one scan by which the density is measured
@@ -150,7 +150,7 @@ def _noticed(density: float, numbers: int) -> float:
 @contextmanager
 def _ledger(rt: Runtime) -> Iterator[Connection]:
     """Without the limit of look-ups. Raises NotDrawn where it cannot be read."""
-    engine = runtime.engine(rt.settings.participant_ledger_url)
+    engine = engines.engine(rt.settings.participant_ledger_url)
     try:
         with engine.connect().execution_options(read_only=True) as connection:
             yield connection

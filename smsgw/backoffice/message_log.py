@@ -23,11 +23,12 @@ from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
 
 from smsgw import phone
 from smsgw.configuration import wording
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 PAGE = 50
 BATCH = 1000  # of what is exported, in one short read

@@ -12,12 +12,13 @@ from handlers.ports import LedgerDown
 from smsgw.messaging import outbox, reconciliation
 from smsgw.messaging.outbox import Draft
 from smsgw.registry.phone_state import UNUSED_FOR
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import WAITING, Priority, ReplyState, replies
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 RESENT_WITHIN = timedelta(days=7)
 ON_ITS_WAY = (ReplyState.QUEUED, ReplyState.SENDING)

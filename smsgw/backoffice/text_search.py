@@ -12,12 +12,13 @@ from grammar import normalise
 from smsgw.backoffice import message_log
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.backoffice.message_log import Filters
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 AT_ONCE = 1000  # texts of one step
 MOST_HITS = 500

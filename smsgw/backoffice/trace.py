@@ -20,12 +20,13 @@ from smsgw.configuration import wording as replies
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Version
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 A_DAY = timedelta(days=1)
 

@@ -25,10 +25,11 @@ from handlers.question import Outcome
 from smsgw.configuration import compiler, document, lint, versions
 from smsgw.configuration.document import Document
 from smsgw.ledger import demo
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from smsgw.transcripts import library
 from smsgw.transcripts.format import dumps
 

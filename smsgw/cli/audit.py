@@ -4,10 +4,10 @@ from itertools import islice
 
 import click
 
-from smsgw import runtime
 from smsgw.cli.installation import opened
 from smsgw.operations import integrity
 from smsgw.storage import audit as records
+from smsgw.storage import keys
 from smsgw.storage.audit import Head, NoHead
 
 
@@ -38,7 +38,7 @@ def verify(known: str | None) -> None:
     rt = opened()
     with rt.reading() as tx:
         found = records.verify(tx, expected)
-        others = integrity.findings(tx, runtime.keeper(rt.settings))
+        others = integrity.findings(tx, keys.keeper(rt.settings))
         findings = [*found.findings, *islice(others, records.FINDINGS)]
     for finding in findings:
         click.echo(finding)

@@ -13,8 +13,7 @@ from smsgw import settings as environment
 from smsgw.carriers.carrier import Ending, SendError
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
-from smsgw.operations import jobs
-from smsgw.registry import phone_state
+from smsgw.operations import jobs, startup
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, migrations
 
@@ -66,7 +65,7 @@ def _contacts(rt: Runtime) -> str | None:
 
 def _keys(rt: Runtime) -> str | None:
     try:
-        phone_state.check_key(rt)
+        startup.check_key(rt)
     except environment.SettingsError as error:
         return str(error)
     return None

@@ -9,13 +9,12 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from smsgw import runtime
 from smsgw.backoffice import decoys
 from smsgw.cli.installation import opened
 from smsgw.ledger import csv_import as files
 from smsgw.ledger import synthetic as fiction
 from smsgw.runtime import Runtime
-from smsgw.storage import audit, migrations
+from smsgw.storage import audit, engines, migrations
 from smsgw.storage.audit import Act
 
 MOST_DECOYS = 1_000_000
@@ -136,7 +135,7 @@ def _told(count: files.Loaded) -> str:
 def _patient(rt: Runtime) -> Engine:
     """For an import: it takes the time that it needs, and leaves the processors to messages."""
     os.nice(IMPORT_NICENESS)
-    engine = runtime.engine(rt.settings.participant_ledger_url)
+    engine = engines.engine(rt.settings.participant_ledger_url)
     fault = migrations.fault(engine, "ledger", "smsgw migrate --ledger")
     if fault is not None:
         raise click.ClickException(f"the ledger cannot be used: {fault}")

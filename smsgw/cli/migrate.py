@@ -6,7 +6,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
 from smsgw import settings as environment
-from smsgw.registry import phone_state
+from smsgw.operations import startup
+from smsgw.storage import engines
 from smsgw.storage import migrations as migrations
 
 
@@ -18,10 +19,10 @@ def migrate(ledger: bool) -> None:
     rt = runtime.build(settings)  # a new installation's key is there before its database
     try:
         if not ledger:
-            migrations.upgrade(runtime.engine(settings.service_url), "service")
+            migrations.upgrade(engines.engine(settings.service_url), "service")
         if ledger or settings.ledger_url is None:
-            migrations.upgrade(runtime.engine(settings.participant_ledger_url), "ledger")
-        phone_state.check_key(rt)
+            migrations.upgrade(engines.engine(settings.participant_ledger_url), "ledger")
+        startup.check_key(rt)
     except CommandError as error:
         raise click.ClickException(
             f"the database cannot be migrated: {error}; start the version that it is for"

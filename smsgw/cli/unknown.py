@@ -7,9 +7,9 @@ import click
 from smsgw import phone
 from smsgw.cli.installation import opened
 from smsgw.messaging import reconciliation
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.transaction import Transaction
 
 ID = click.IntRange(1, 2**63 - 1)
 

@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw.backoffice import accounts
 from smsgw.configuration import document, lint
-from smsgw.runtime import Transaction
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import configurations, drafts, past_drafts
+from smsgw.storage.transaction import Transaction
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200

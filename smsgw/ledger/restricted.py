@@ -1,7 +1,7 @@
 """The ledger for somebody who may not see whom it holds."""
 
 from smsgw import phone
-from smsgw.ledger import Rows, SqlLedger
+from smsgw.ledger.sql_ledger import Rows, SqlLedger
 from smsgw.ledger.statements import NOBODY
 
 

@@ -13,10 +13,11 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import outbox
 from smsgw.registry import phone_state
 from smsgw.registry.phone_state import Notice
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import Priority, messages
+from smsgw.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from sqlalchemy import (
     update,
 )
 
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import reply_tallies, tallies
 from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.transaction import Transaction
 
 HOUR = timedelta(hours=1)
 EVERY, SHARE = timedelta(seconds=10), 20  # counting takes a twentieth of the time at most

@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging import hourly_counts
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext, failed_checks
+from smsgw.storage.transaction import Transaction
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 

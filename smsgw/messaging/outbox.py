@@ -34,7 +34,6 @@ from sqlalchemy import (
 
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import Delivery, Ending, OutgoingSms, Report, SendError
-from smsgw.runtime import Transaction
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
@@ -53,6 +52,7 @@ from smsgw.storage.tables.messages import (
 )
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 LEASE = timedelta(seconds=45)  # above a carrier's limits and the tries to record it, together
 LONGEST_PAUSE = timedelta(minutes=5)

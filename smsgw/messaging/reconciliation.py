@@ -18,7 +18,6 @@ from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
 from smsgw.carriers.carrier import Found, OutgoingSms, Report
 from smsgw.messaging.outbox import LEASE, apply_report
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.messages import (
     OPEN,
     UNFINISHED,
@@ -30,6 +29,7 @@ from smsgw.storage.tables.messages import (
 )
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 ASK_AGAIN = timedelta(seconds=20)
 DECIDE_AFTER = timedelta(minutes=5)  # the wait that SMSGW_UNKNOWN speaks of

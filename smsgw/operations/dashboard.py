@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
 from smsgw.registry import lockout
 from smsgw.registry.cases import unanswered
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.counts import reply_tallies, tallies
 from smsgw.storage.tables.messages import (
@@ -27,6 +27,7 @@ from smsgw.storage.tables.messages import (
     replies,
 )
 from smsgw.storage.tables.phones import registrations
+from smsgw.storage.transaction import Transaction
 
 NOW = timedelta(minutes=5)  # over which "now" is counted
 HEALTH = 1000  # of the newest attempts tell how carriers are

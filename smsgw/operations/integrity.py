@@ -10,7 +10,6 @@ from sqlalchemy import Row, Select, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 
 from smsgw.registry import freezes
-from smsgw.runtime import Transaction
 from smsgw.storage import keys, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable, Wrapper
@@ -20,6 +19,7 @@ from smsgw.storage.tables.operators import configurations, operators, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.phones import freezes as _freezes
 from smsgw.storage.tables.security import Ciphertext, audit
+from smsgw.storage.transaction import Transaction
 
 AT_ONCE = 1000  # rows that are fetched in one piece
 MISSING = 1000  # participants without a freeze or count that are told

@@ -32,9 +32,10 @@ from smsgw.messaging import dispatch, inbox, outbox, reconciliation
 from smsgw.messaging.inbox import Owed
 from smsgw.messaging.reconciliation import Unknown
 from smsgw.responder import Answer
-from smsgw.runtime import Outrun, Runtime
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Settled
 from smsgw.storage.tables.operators import TaskKind, TaskState
+from smsgw.storage.transaction import Outrun
 
 log = logs.get(__name__)
 

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Column, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw import runtime
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, keys
 from smsgw.storage.audit import Act
@@ -57,7 +56,7 @@ def rotate(
 def _begin(rt: Runtime, actor: str) -> int:
     try:
         with rt.writing() as tx:
-            made = keys.add(tx.connection, runtime.keeper(rt.settings), tx.now)
+            made = keys.add(tx.connection, keys.keeper(rt.settings), tx.now)
             audit.note(tx, Act.KEY_MADE, actor, detail=f"key {made}")
     except keys.NoRoom as error:
         raise NotRotated(str(error)) from None

@@ -22,17 +22,18 @@ from redis.exceptions import RedisError
 from sqlalchemy import and_, case, func, select
 
 from handlers import disclosure
-from smsgw import logs, runtime
+from smsgw import logs
 from smsgw.ledger.faults import CONNECTING, Kind
 from smsgw.ledger.statements import LOOK_UPS
 from smsgw.messaging import throttle
-from smsgw.messaging.rate_limits import EVERYWHERE
 from smsgw.operations import jobs
 from smsgw.registry import lockout, phone_state, registration_codes
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.settings import ALL_OTHERS
 from smsgw.storage import failed_checks, keys
+from smsgw.storage.counters import EVERYWHERE
 from smsgw.storage.tables.messages import UNFINISHED, MessageState, attempts, messages, replies
+from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 
@@ -151,7 +152,7 @@ def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
         labels=["table"],
     )
     by_table = dict(failed_checks.by_table(tx.connection, tx.now - A_DAY))
-    damaged = keys.damaged(tx.connection, runtime.keeper(rt.settings))
+    damaged = keys.damaged(tx.connection, keys.keeper(rt.settings))
     if damaged:
         by_table["data_keys"] = len(damaged)
     for table, count in by_table.items():

@@ -17,7 +17,7 @@ from smsgw.registry import cases, phone_state, registrations
 from smsgw.registry.lockout import GUESSES_COUNT_FOR
 from smsgw.registry.phone_state import UNUSED_FOR
 from smsgw.registry.registration_codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.cases import cases as _cases
@@ -35,6 +35,7 @@ from smsgw.storage.tables.phones import (
     wrong_codes,
 )
 from smsgw.storage.tables.phones import registrations as _registrations
+from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 

@@ -2,14 +2,19 @@
 version's, and its key is ours."""
 
 from contextlib import suppress
+from typing import Any
 
+from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
-from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
-from smsgw.settings import Settings
+from smsgw.settings import Settings, SettingsError
 from smsgw.storage import migrations
+from smsgw.storage.crypto import Unreadable
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 
 class NotReady(Exception):
@@ -30,7 +35,7 @@ def opened(settings: Settings) -> Runtime:
         if fault is not None:
             rt.close()
             raise NotReady(fault)
-    phone_state.check_key(rt)
+    check_key(rt)
     return rt
 
 
@@ -41,3 +46,29 @@ def schema_fault(rt: Runtime) -> str | None:
     if fault is None and rt.settings.ledger_url is None:
         fault = migrations.fault(rt.ledger.engine, "ledger", "smsgw migrate")
     return f"the database cannot be used: {fault}" if fault else None
+
+
+PHONES_TRIED = 10  # of whom one opens with the right key
+
+
+def check_key(rt: Runtime) -> None:
+    """Raises SettingsError where the database was written with another key: a phone would be taken
+    for a stranger's, and what it is told could not be read again. One row that can be opened tells
+    that the key is right; others may be damaged."""
+    stored = select(phones).where(phones.c.number.is_not(None)).order_by(phones.c.id.desc())
+    try:
+        with suppress(Unreadable), rt.reading() as tx:
+            rows = tx.connection.execute(stored.limit(PHONES_TRIED)).all()
+            if not rows or any(_opens(tx, row) for row in rows):
+                return
+    except SQLAlchemyError:
+        return  # away, or not migrated: whoever uses it says so
+    raise SettingsError("SMSGW_SECRET_KEY: the database was written with another one; set that")
+
+
+def _opens(tx: Transaction, row: Row[Any]) -> bool:
+    try:
+        tx.vault.decrypt(row.number, Ciphertext.PHONE, row.hash)
+    except Unreadable:
+        return False
+    return True

@@ -10,13 +10,13 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import Case, CaseKind
-from smsgw.runtime import Outrun, Transaction
 from smsgw.storage.tables.cases import NOT_CLOSED, cases
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.operators import operators
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Outrun, Transaction
 
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
 REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Row, exists, func, insert, select, update
 
-from smsgw.runtime import Transaction
 from smsgw.storage import row_macs
 from smsgw.storage.tables.phones import COUNTED, bindings, codes, freeze_counts, freezes
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 from handlers.question import Guess, WrongNkp
 from smsgw import logs
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import DECOY_NAMED, decoys, guesses, named, phones
+from smsgw.storage.transaction import Transaction
 
 GUESSES_ALLOWED = 3
 GUESSES_COUNT_FOR = timedelta(hours=24)

@@ -9,9 +9,9 @@ from sqlalchemy import Row, delete, insert
 
 from grammar import Command
 from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import QuestionKind, questions
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 DAYS = {"birth_date"}  # fields that hold a day
 KINDS = {

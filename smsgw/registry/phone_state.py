@@ -6,13 +6,12 @@ are judged one after the other.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import (
@@ -51,11 +50,9 @@ from smsgw.registry import (
     registrations,
     reply_pages,
 )
-from smsgw.runtime import Outrun, Runtime, Transaction
-from smsgw.settings import SettingsError
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
-from smsgw.storage.crypto import Unreadable, Vault
+from smsgw.storage.crypto import Vault
 from smsgw.storage.tables.messages import (
     QUEUED,
     UNBOUND,
@@ -68,13 +65,13 @@ from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.phones import pages as _pages
 from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Outrun, Transaction
 
 log = logs.get(__name__)
 
 # A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
 # replies of the same lane come.
 CODE_WAITS = (5, 60)
-PHONES_TRIED = 10  # of whom one opens with the right key
 WRONG_ANSWERS_COUNT_FOR = timedelta(hours=24)
 LAPSES_COUNT_FOR = timedelta(hours=1)
 UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
@@ -185,29 +182,6 @@ class _Former:
 
     def __contains__(self, nkp: object) -> bool:
         return bool(self.hashes) and self.vault.hash(str(nkp), "nkp") in self.hashes
-
-
-def check_key(rt: Runtime) -> None:
-    """Raises SettingsError where the database was written with another key: a phone would be taken
-    for a stranger's, and what it is told could not be read again. One row that can be opened tells
-    that the key is right; others may be damaged."""
-    stored = select(phones).where(phones.c.number.is_not(None)).order_by(phones.c.id.desc())
-    try:
-        with suppress(Unreadable), rt.reading() as tx:
-            rows = tx.connection.execute(stored.limit(PHONES_TRIED)).all()
-            if not rows or any(_opens(tx, row) for row in rows):
-                return
-    except SQLAlchemyError:
-        return  # away, or not migrated: whoever uses it says so
-    raise SettingsError("SMSGW_SECRET_KEY: the database was written with another one; set that")
-
-
-def _opens(tx: Transaction, row: Row[Any]) -> bool:
-    try:
-        tx.vault.decrypt(row.number, Ciphertext.PHONE, row.hash)
-    except Unreadable:
-        return False
-    return True
 
 
 def read(

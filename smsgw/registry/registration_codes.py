@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from handlers.question import Claimed
 from smsgw import logs
 from smsgw.registry import freezes
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import MadeBy, bindings, codes, rejections, wrong_codes
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 CODE_LASTS = timedelta(minutes=10)
 CODE_TRIES = 3

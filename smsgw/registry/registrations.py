@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
 from handlers.question import Given
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import (
     WAITS,
     RegistrationState,
@@ -24,6 +23,7 @@ from smsgw.storage.tables.phones import (
     registrations,
 )
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 _rows = select(
     registrations, phones.c.number.label("phone"), phones.c.hash.label("phone_hash")

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import pages, phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 PAGES_LAST = timedelta(minutes=30)
 

@@ -34,8 +34,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import NullType
 
 from smsgw import logs
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.security import UNSEALED, audit, audit_head
+from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 

@@ -4,15 +4,19 @@ The newest data key seals; a retired one can still be read with for a day, for w
 meanwhile. The key of the hashes stays: what was stored is found by it.
 """
 
+import os
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import logs
+from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
 from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
 from smsgw.storage.tables.security import KeyPurpose, data_keys
 
@@ -124,3 +128,52 @@ def _store(
 
 def _name(key_id: int) -> str:
     return f"key {key_id}"
+
+
+def keeper(settings: Settings) -> Wrapper:
+    """Of the keys in the database."""
+    old = settings.old_secret_key
+    return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])
+
+
+def secret_key(settings: Settings) -> str:
+    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it. Raises
+    SettingsError."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    file = settings.instance / "secret_key"
+    try:
+        return _kept(file) or _made(settings, file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be used ({error})") from None
+
+
+def _kept(file: Path) -> str | None:
+    if not file.exists():
+        return None
+    secret = file.read_text("utf-8").strip()
+    if len(secret) < SHORTEST_SECRET:
+        told = f"holds {len(secret)} characters, {SHORTEST_SECRET} at least"
+        raise SettingsError(f"{file}: {told}; restore it from its backup")
+    return secret
+
+
+def _made(settings: Settings, file: Path) -> str:
+    """On the disk before it is used: what it seals opens with no other."""
+    if settings.database_file.exists():
+        raise SettingsError(
+            f"{file}: is missing, and {settings.database_file.name} opens with it alone; restore it"
+        )
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_name(f"secret_key.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_urlsafe(48))
+        opened.flush()
+        os.fsync(opened.fileno())
+    try:
+        file.hardlink_to(fresh)  # fails where another process was first, whose key then counts
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return file.read_text("utf-8")

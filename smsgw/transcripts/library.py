@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import transcripts
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 
 LONGEST_NAME = 80
 LONGEST_TEXT = 100_000  # characters

@@ -13,16 +13,17 @@ from types import MappingProxyType
 
 from sqlalchemy import func, select
 
-from smsgw import phone, responder, runtime
+from smsgw import phone, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.configuration.compiler import Configuration, Published
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, outbox
 from smsgw.operations import jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.messages import attempts
 from smsgw.transcripts import casework, comparison, state, world
 from smsgw.transcripts.comparison import Difference, Outcome
@@ -208,7 +209,7 @@ class Talk:
             is_more = len(claims) == AT_ONCE
 
     def _ledger(self, *, is_up: bool) -> None:
-        away = SqlLedger(runtime.engine(AWAY))
+        away = SqlLedger(engines.engine(AWAY))
         self._rt = replace(self._rt, ledger=self._up.ledger if is_up else away)
 
     def _publish(self, configuration: Configuration) -> None:

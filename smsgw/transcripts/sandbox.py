@@ -26,12 +26,13 @@ from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler, document, versions
 from smsgw.configuration.compiler import Configuration, Published
 from smsgw.ledger.restricted import FictitiousLedger
-from smsgw.messaging.rate_limits import Counters
 from smsgw.responder import Answer
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.audit import Act
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import audit
+from smsgw.storage.transaction import Transaction
 from smsgw.transcripts.format import BETWEEN_MESSAGES
 from smsgw.transcripts.runner import A_CODE
 from smsgw.transcripts.values import CODE

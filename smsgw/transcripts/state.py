@@ -5,12 +5,13 @@ from sqlalchemy import func, select
 from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw import phone
 from smsgw.registry import phone_state, registration_codes
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Part
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from smsgw.transcripts.comparison import Sms
 from smsgw.transcripts.format import State
 

@@ -19,12 +19,13 @@ from handlers.question import Guess
 from smsgw import runtime, settings
 from smsgw.configuration.compiler import Published
 from smsgw.ledger.csv_import import load
-from smsgw.messaging.rate_limits import Counters
 from smsgw.registry import lockout, phone_state
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage import migrations
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.phones import bindings, phones
+from smsgw.storage.transaction import Transaction
 from smsgw.transcripts import checks
 from smsgw.transcripts.format import Start, Transcript
 from smsgw.transcripts.reader import Document

@@ -19,7 +19,7 @@ from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.transcripts import library
 from tests.chaos.carrier import ACCOUNT, METRICS_TOKEN, OURS, PUBLIC_URL, TOKEN
@@ -191,7 +191,7 @@ class World:
     def _prepare(self) -> Runtime:
         rt = runtime.build(settings.load(self.environ))
         migrations.upgrade(rt.service, "service")
-        owner = runtime.engine(rt.settings.participant_ledger_url)
+        owner = engines.engine(rt.settings.participant_ledger_url)
         migrations.upgrade(owner, "ledger")
         load(owner, reference_folder())
         make(owner, BOUND)

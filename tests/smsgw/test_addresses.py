@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
 
-from smsgw import runtime
+from smsgw.storage import engines as storage_engines
 from tests.conftest import KEY, P1
 from tests.servers import die_with_parent
 from tests.smsgw.cli.test_operate import smsgw
@@ -28,7 +28,7 @@ USED_OFTEN = 12  # psycopg prepares a statement at its sixth use
 
 
 def shown(url: str, name: str) -> str:
-    engine = runtime.engine(url, limit=LIMIT)
+    engine = storage_engines.engine(url, limit=LIMIT)
     try:
         with engine.connect() as connection:
             return str(connection.execute(text(f"SHOW {name}")).scalar_one())
@@ -68,7 +68,7 @@ def test_an_address_may_say_that_nothing_is_prepared(
     postgres_url: str, said: str, limit: float | None
 ) -> None:
     """Report 11: whatever was prepared is not there on another server's connection."""
-    engine = runtime.engine(f"{postgres_url}&{said}", limit)
+    engine = storage_engines.engine(f"{postgres_url}&{said}", limit)
     with engine.connect() as connection:
         for _ in range(USED_OFTEN):
             connection.execute(text("SELECT 1"))
@@ -78,7 +78,7 @@ def test_an_address_may_say_that_nothing_is_prepared(
 
 
 def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: str) -> None:
-    engine = runtime.engine(f"{postgres_url}&prepare_threshold=1")
+    engine = storage_engines.engine(f"{postgres_url}&prepare_threshold=1")
     with engine.connect() as connection:
         for _ in range(2):
             connection.execute(text("SELECT 1"))
@@ -136,7 +136,9 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
     for _ in range(3):
         said = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
         assert '"outcome": "not_registered"' in said.stdout, said.stderr
-    engines = [runtime.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)]
+    engines = [
+        storage_engines.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)
+    ]
     for _ in range(USED_OFTEN):
         for engine in engines:
             with engine.connect() as connection:

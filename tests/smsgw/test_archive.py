@@ -12,11 +12,12 @@ from sqlalchemy import event, func, insert, select
 from smsgw.backoffice import message_log
 from smsgw.backoffice.message_log import Filters, Page
 from smsgw.configuration import wording
-from smsgw.runtime import Runtime, Transaction
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.smsgw.test_registration import DAFTAR
 from tests.smsgw.test_responder import say

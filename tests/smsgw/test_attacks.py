@@ -23,6 +23,7 @@ from smsgw.messaging.outbox import Sent
 from smsgw.registry import freezes, registration_codes, registrations
 from smsgw.registry.phone_state import CODE_WAITS
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role, configurations, sessions
@@ -68,7 +69,7 @@ def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) 
 
 def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Clock) -> None:
     """Just made it was looked at just now; later it waits for the ledger, and is not lost."""
-    away = runtime.engine("sqlite:////nonexistent/ledger.db")
+    away = engines.engine("sqlite:////nonexistent/ledger.db")
     say(rt, P1, "SALDO")
     down = replace(rt, ledger=type(rt.ledger)(away))
     clock.moves(minutes=2)
@@ -313,7 +314,7 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
 
 def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
     """W15."""
-    engine = runtime.engine(f"sqlite:///{tmp_path}/own.db")
+    engine = engines.engine(f"sqlite:///{tmp_path}/own.db")
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
     assert (tmp_path / "own.db").stat().st_mode & 0o777 == 0o600

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 from smsgw import gsm7, runtime, settings
 from smsgw.backoffice import casework, resend
 from smsgw.messaging import dispatch
-from smsgw.messaging.rate_limits import Counters
 from smsgw.operations import retention
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, P2, STRANGER, Clock

@@ -15,7 +15,6 @@ from redis import Redis
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from smsgw import runtime
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.carriers.carrier import Ending, SendError
@@ -26,6 +25,7 @@ from smsgw.operations import jobs, key_rotation
 from smsgw.operations.key_rotation import NotRotated
 from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.clock_check import ClockCheck, machine_now
 from smsgw.storage.tables.counts import tallies
 from smsgw.storage.tables.messages import attempts, messages, replies
@@ -78,7 +78,7 @@ def test_the_machines_clock_is_compared_with_the_databases(
 
 
 def test_sqlite_has_no_clock_of_its_own(tmp_path: Path) -> None:
-    engine = runtime.engine(f"sqlite:///{tmp_path}/own.db")
+    engine = engines.engine(f"sqlite:///{tmp_path}/own.db")
     assert ClockCheck(engine, lambda: machine_now() + timedelta(days=1)).is_right()
     engine.dispose()
 

@@ -27,14 +27,14 @@ from smsgw.backoffice.casework import NotDone, Refusal
 from smsgw.backoffice.resend import NotResent
 from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, outbox
-from smsgw.messaging.rate_limits import Counters
 from smsgw.operations import jobs
 from smsgw.registry import freezes, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.ledger import balances, claims, contributions, participants
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import Ciphertext
@@ -458,7 +458,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     migrations.upgrade(rt.service, "service")
     migrations.upgrade(rt.ledger.engine, "ledger")
     rt.vault.refresh()
-    away = Slow(runtime.engine(f"sqlite:///{nowhere}"))
+    away = Slow(engines.engine(f"sqlite:///{nowhere}"))
     yield World(rt, away, clock)
     rt.close()
 

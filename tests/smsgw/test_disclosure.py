@@ -9,13 +9,12 @@ import pytest
 from grammar import Command
 from handlers import HANDLERS
 from handlers.question import Bound, Caller, Question, Verbatim
-from smsgw import runtime
 from smsgw.configuration import compiler
 from smsgw.gsm7 import count as counted
-from smsgw.ledger import SqlLedger
 from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import FIRST_NKP, make
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 
 Row = dict[str, str]
 
@@ -50,7 +49,7 @@ ABOUT_THEM = ["saldo", "iuran", "iuran of a year", "status", "data", "klaim", "j
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
     """The reference ledger and a thousand made participants."""
-    engine = runtime.engine(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db")
+    engine = engines.engine(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db")
     migrations.upgrade(engine, "ledger")
     load(engine, reference_folder())
     make(engine, MADE)

@@ -13,11 +13,10 @@ from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.configuration import document, versions
 from smsgw.messaging import dispatch
-from smsgw.operations import integrity, key_rotation, metrics
-from smsgw.registry import phone_state
+from smsgw.operations import integrity, key_rotation, metrics, startup
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
-from smsgw.storage import failed_checks, row_macs
+from smsgw.storage import failed_checks, keys, row_macs
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.messages import replies
@@ -73,7 +72,7 @@ def client(lived: Runtime) -> Iterator[FlaskClient]:
 
 def findings(rt: Runtime) -> list[str]:
     with rt.reading() as tx:
-        return list(integrity.findings(tx, runtime.keeper(rt.settings)))
+        return list(integrity.findings(tx, keys.keeper(rt.settings)))
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:
@@ -155,7 +154,7 @@ def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Run
     assert "Rp" in say(lived, P1, "SALDO").reply.text
     fresh = runtime.build(lived.settings)
     with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
-        phone_state.check_key(fresh)
+        startup.check_key(fresh)
     fresh.close()
 
 

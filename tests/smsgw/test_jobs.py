@@ -29,11 +29,12 @@ from smsgw.carriers.carrier import (
     WebhookRequest,
 )
 from smsgw.carriers.simulator import Simulator
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, inbox, outbox, reconciliation
 from smsgw.messaging.outbox import Sent
 from smsgw.operations import jobs
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.messages import Priority, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from tests.conftest import P1, P1_NKP, Clock
@@ -219,7 +220,7 @@ def test_what_was_claimed_too_long_ago_is_not_posted(rt: Runtime, clock: Clock) 
 
 
 def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> None:
-    away = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
     assert responder.respond(away, IncomingSms("simulator", "second", P1, LANE, "IURAN"))
 
@@ -236,7 +237,7 @@ def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> N
 
 
 def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) -> None:
-    away = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
 
     def rings(_c: object, _k: object, statement: str, *_: object) -> None:
@@ -444,7 +445,7 @@ def test_what_a_damaged_binding_tells_goes_to_nobody(
 
 
 def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
-    down = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    down = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     for text in ("SALDO", "IURAN"):
         clock.moves(minutes=3)
         say(down, P1, text)

@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler
-from smsgw.messaging.rate_limits import Counters
 from smsgw.runtime import Runtime
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import guesses, phones

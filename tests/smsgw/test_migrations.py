@@ -10,9 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select
 
-from smsgw import runtime, settings
+from smsgw import settings
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 from smsgw.storage.migrations import Which
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
@@ -24,7 +24,7 @@ METADATA = {"service": service, "ledger": participants.metadata}
 
 @pytest.mark.parametrize("which", ["service", "ledger"])
 def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Which) -> None:
-    engine = runtime.engine(database_url)
+    engine = engines.engine(database_url)
     assert migrations.current(engine, which) is None
     for _ in range(2):
         migrations.upgrade(engine, which)
@@ -72,8 +72,8 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     environ["PATH"] = os.environ["PATH"]
     racing = [subprocess.Popen([smsgw, "migrate"], env=environ) for _ in range(3)]
     assert [process.wait(60) for process in racing] == [0, 0, 0]
-    engine = runtime.engine(environ["DATABASE_URL"])
-    ledger = runtime.engine(settings.load(environ).participant_ledger_url)
+    engine = engines.engine(environ["DATABASE_URL"])
+    ledger = engines.engine(settings.load(environ).participant_ledger_url)
     assert migrations.current(engine, "service") == migrations.head("service")
     assert migrations.current(ledger, "ledger") == migrations.head("ledger")
     for each in (engine, ledger):
@@ -84,7 +84,7 @@ def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
     postgres_url: str,
 ) -> None:
     """Report 9: a pg_dump, an export, a report."""
-    engine = runtime.engine(postgres_url)
+    engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "service")
     with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
         reader.exec_driver_sql("SET application_name = 'an export'")
@@ -106,7 +106,7 @@ def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
 
 
 def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
-    engine = runtime.engine(postgres_url)
+    engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "service")
     with ThreadPoolExecutor(1) as pool:
         with engine.connect() as reader:
@@ -125,7 +125,7 @@ def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
     environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path), **ours}
     smsgw = [Path(sys.executable).parent / "smsgw", "migrate"]
     assert subprocess.run(smsgw, env=environ).returncode == 0
-    engine = runtime.engine(postgres_url)
+    engine = engines.engine(postgres_url)
     with engine.connect() as holder:
         holder.exec_driver_sql(f"LOCK TABLE {table}")
         done = subprocess.run(smsgw, env=environ, capture_output=True, text=True, timeout=60)
@@ -137,7 +137,7 @@ def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
 
 def test_an_import_does_not_keep_a_start_waiting(tmp_path: Path) -> None:
     """On SQLite, whose one writer the import is."""
-    engine = runtime.engine(f"sqlite:///{tmp_path}/ledger.db")
+    engine = engines.engine(f"sqlite:///{tmp_path}/ledger.db")
     migrations.upgrade(engine, "ledger")
     with engine.begin() as importing:
         importing.execute(participants.insert(), [{"nkp": "19012345678"}])

@@ -25,10 +25,10 @@ from smsgw import settings as environment
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.document import shipped_text
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.messaging.rate_limits import Counters
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.phones import (
     bindings,

@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import delete, event, func, insert, select
 
 from handlers.ports import LedgerDown
-from smsgw import gsm7, runtime
+from smsgw import gsm7
 from smsgw.backoffice import casework
 from smsgw.backoffice.casework import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
 from smsgw.configuration import compiler
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import outbox
 from smsgw.messaging.composer import Outgoing
 from smsgw.registry import freezes, lockout, registrations
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import codes as sent_codes
@@ -194,7 +195,7 @@ def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
 
 def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
-    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     with pytest.raises(LedgerDown):
         casework.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
     assert states(rt) == ["waiting"]

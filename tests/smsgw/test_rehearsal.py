@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import event, func, select
 
 from handlers.question import Caller, Outcome, Speak
-from smsgw import runtime
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task
@@ -20,11 +19,12 @@ from smsgw.backoffice.backtest import Asked, Found, Kind, shape_of
 from smsgw.backoffice.comparison import Both
 from smsgw.configuration import document, wording
 from smsgw.configuration.compiler import Configuration
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import composer, decision
 from smsgw.operations import jobs, retention
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
 from smsgw.storage.tables.types import service
@@ -261,7 +261,7 @@ def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
 def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
     talk(rt, clock)
     task_id = begin(rt)
-    away = replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     assert not part(away, task_id)
     assert (seen(rt, task_id).state, seen(rt, task_id).done) == ("waiting", 0)
     part(rt, task_id)

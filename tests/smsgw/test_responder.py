@@ -6,14 +6,15 @@ from itertools import count
 import pytest
 from sqlalchemy import event, func, select
 
-from smsgw import responder, runtime
+from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import outbox
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, guesses, phones, questions
@@ -283,7 +284,7 @@ def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None
 def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
     rt: Runtime, clock: Clock
 ) -> None:
-    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     away = replace(rt, ledger=nowhere)
     said = say(away, P1, "SALDO")
     assert said.verdict.outcome == "unavailable"
@@ -298,7 +299,7 @@ def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
 
 
 def test_without_the_database_nothing_is_acknowledged(rt: Runtime) -> None:
-    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    nowhere = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
     with pytest.raises(responder.NotStored):
         say(nowhere, P1, "SALDO")
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Column, Table, delete, func, select, update
 
-from smsgw import runtime
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import inbox, outbox, reconciliation
 from smsgw.operations import metrics, retention
 from smsgw.operations.retention import NotErased, Retention
 from smsgw.registry import cases, phone_state
-from smsgw.runtime import Outrun, Runtime
+from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import (
     bindings,
@@ -26,6 +26,7 @@ from smsgw.storage.tables.phones import (
     registrations,
 )
 from smsgw.storage.tables.security import audit
+from smsgw.storage.transaction import Outrun
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.cli.test_operate import SMSGW
 from tests.smsgw.test_registration import DAFTAR
@@ -37,7 +38,7 @@ OPERATOR = "shell:ani"
 
 def down(rt: Runtime) -> Runtime:
     """Its ledger is away."""
-    return replace(rt, ledger=SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db")))
+    return replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
 
 
 def held(rt: Runtime, *columns: Column[bytes]) -> int:

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 from smsgw import runtime, settings
-from smsgw.messaging.rate_limits import Counters
-from smsgw.operations import key_rotation
-from smsgw.registry import phone_state
+from smsgw.operations import key_rotation, startup
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
 from smsgw.storage import audit, keys
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from tests.conftest import KEY, P1, STRANGER, Clock
@@ -85,18 +84,18 @@ def test_a_new_secret_replaces_the_old_one(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     turning = runtime.build(settings.load(environ | BOTH), now=clock)
-    phone_state.check_key(turning)
+    startup.check_key(turning)
     assert rotate(turning) > 0
     turning.close()
     stale = runtime.build(settings.load(environ), now=clock)
-    phone_state.check_key(stale)  # it may be restarted meanwhile
+    startup.check_key(stale)  # it may be restarted meanwhile
     fresh = runtime.build(settings.load(environ | {"SMSGW_SECRET_KEY": NEW}), now=clock)
-    phone_state.check_key(fresh)
+    startup.check_key(fresh)
     assert say(fresh, P1, "SALDO").verdict.outcome == "answered"
     rotate(fresh)  # nobody needs the old one any more
     late = runtime.build(settings.load(environ), now=clock)
     with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
-        phone_state.check_key(late)
+        startup.check_key(late)
     for each in (fresh, stale, late):
         each.close()
 
@@ -109,7 +108,7 @@ def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
     clock.moves(days=2)
     rotate(rt)
     assert key_ids(rt) == [2, 3]
-    other = keys.load(rt.service, runtime.keeper(rt.settings), clock)
+    other = keys.load(rt.service, keys.keeper(rt.settings), clock)
     assert set(other.data) == {2, 3}
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from smsgw import settings
-from smsgw.runtime import secret_key
+from smsgw.storage.keys import secret_key
 
 TWILIO = {
     "SMSGW_CARRIER": "twilio",

@@ -12,9 +12,10 @@ from smsgw.backoffice import background_tasks
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.operations import jobs
-from smsgw.runtime import Outrun, Runtime
+from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
+from smsgw.storage.transaction import Outrun
 from tests.conftest import Clock
 
 SECRET = "SALDO 19012345678"

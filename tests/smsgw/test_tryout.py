@@ -12,12 +12,12 @@ from redis import Redis
 from sqlalchemy import Engine, select, text
 from structlog.testing import capture_logs
 
-from smsgw import runtime
 from smsgw.configuration import versions
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import make
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
 from smsgw.transcripts import sandbox
@@ -145,7 +145,7 @@ def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
 
 
 def test_the_ledger_is_away(rt: Runtime) -> None:
-    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     before = everything(rt)
     talk = tried(replace(rt, ledger=nowhere), (P1, "SALDO"), (P1, "IURAN"))
     assert outcomes(talk) == ["saldo unavailable", "iuran unavailable"]

@@ -17,10 +17,10 @@ from smsgw.backoffice.casework import Fault, TooLate
 from smsgw.operations import jobs, retention
 from smsgw.operations.retention import ERASED, NotErased, NotOpen
 from smsgw.registry import cases
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import is_part, page, told
 

@@ -12,12 +12,11 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
-from smsgw import runtime
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import Operator, Permission
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
-from smsgw.storage import crypto
+from smsgw.storage import crypto, keys
 from smsgw.web import doors
 from smsgw.web.console import ids, words
 
@@ -65,7 +64,7 @@ def set_up(app: Flask, rt: Runtime) -> None:
     settings = rt.settings
     is_https = (settings.public_url or "").startswith("https://")
     app.config.update(
-        SECRET_KEY=_cookie_key(runtime.secret_key(settings)),
+        SECRET_KEY=_cookie_key(keys.secret_key(settings)),
         SECRET_KEY_FALLBACKS=_older_keys(settings),
         SESSION_COOKIE_NAME="__Secure-smsgw" if is_https else "smsgw",
         SESSION_COOKIE_SECURE=is_https,

@@ -26,9 +26,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw import logs
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import NotDone, Permission
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import again, guard, shown, words
 from smsgw.web.console.shown import local, page, told
 

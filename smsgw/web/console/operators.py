@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response
 from smsgw import settings
 from smsgw.backoffice import accounts as people
 from smsgw.backoffice.accounts import NotDone, Permission
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.tables.operators import Role
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard
 from smsgw.web.console.shown import page, told
 

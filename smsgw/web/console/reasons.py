@@ -8,9 +8,9 @@ from flask import request, session
 from werkzeug.exceptions import BadRequest
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.transaction import Transaction
 from smsgw.transcripts.recorder import LONG_NUMBER
 from smsgw.web.console import guard
 

@@ -18,9 +18,9 @@ from smsgw.backoffice.casework import NotDone, Refusal
 from smsgw.messaging.composer import Outgoing
 from smsgw.operations import jobs
 from smsgw.registry import freezes, phone_state, registrations
-from smsgw.runtime import Transaction
 from smsgw.storage.tables.phones import RegistrationState
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard, ids, reasons
 from smsgw.web.console.shown import page, told
 

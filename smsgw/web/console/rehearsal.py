@@ -14,10 +14,10 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft
 from smsgw.operations import jobs
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import TaskKind
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard
 from smsgw.web.console.shown import is_part, page, told
 

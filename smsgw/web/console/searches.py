@@ -12,10 +12,10 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.text_search import Asked, Found
 from smsgw.operations import jobs
-from smsgw.runtime import Transaction
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import TaskKind
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard, reasons
 from smsgw.web.console.shown import is_part, page, told
 

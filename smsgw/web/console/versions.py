@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
-from smsgw.runtime import Transaction
+from smsgw.storage.transaction import Transaction
 from smsgw.web.console import guard, ids
 from smsgw.web.console.draft import as_file
 from smsgw.web.console.shown import of_linter, page, told

@@ -15,7 +15,7 @@ import requests
 import smpp34
 from sqlalchemy import select
 
-from smsgw import runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2
 from tests.servers import die_with_parent
@@ -59,7 +59,7 @@ class Box:
         self.wait_for(self._is_up)
         self._start(stack, "smsbox", ["smsbox", "-v", "4", self.conf])
         self.wait_for(self._is_sending)
-        database = runtime.engine(f"sqlite:///{home / 'instance' / 'smsgw.db'}")
+        database = engines.engine(f"sqlite:///{home / 'instance' / 'smsgw.db'}")
         stack.callback(database.dispose)
         self.database = database
 

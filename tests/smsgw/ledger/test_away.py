@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import event
 
 from handlers.ports import LedgerDown
-from smsgw import runtime
-from smsgw.ledger import SqlLedger
 from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.storage import migrations
+from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.storage import engines, migrations
 from tests.conftest import ABSENT, P1_NKP
 from tests.servers import Postgres, postgres_programs
 
@@ -35,7 +34,7 @@ def server() -> Iterator[Postgres]:
     if programs is None:
         pytest.skip(ABSENT)
     made = Postgres(programs)
-    owner = runtime.engine(made.url)
+    owner = engines.engine(made.url)
     migrations.upgrade(owner, "ledger")
     load(owner, reference_folder())
     owner.dispose()
@@ -48,7 +47,7 @@ def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bo
     """It says nothing, however long one waits; for who is patient that is longer."""
     now = [0.0]
     ledgers = [
-        SqlLedger(runtime.engine(server.url, limit=limit), clock=lambda: now[0]) for limit in (1, 4)
+        SqlLedger(engines.engine(server.url, limit=limit), clock=lambda: now[0]) for limit in (1, 4)
     ]
     if knows_it:  # a connection is open; else one has to be made, for which libpq takes 2 s
         assert all(each.balance(P1_NKP, date.max) for each in ledgers)
@@ -67,7 +66,7 @@ def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bo
 
 
 def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
-    ledger, other = (SqlLedger(runtime.engine(server.url, limit=1)) for _ in range(2))
+    ledger, other = (SqlLedger(engines.engine(server.url, limit=1)) for _ in range(2))
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(lambda _: ledger.balance(P1_NKP, date.max), range(16)))
         assert other.balance(P1_NKP, date.max)
@@ -85,7 +84,7 @@ def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
 
 def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
     """However many follow each other, and however long nothing is asked then."""
-    engine = runtime.engine(server.url, limit=1.5)
+    engine = engines.engine(server.url, limit=1.5)
     with engine.connect() as connection:
         for _ in range(4):
             assert connection.exec_driver_sql("SELECT pg_sleep(0.4)").all()
@@ -96,7 +95,7 @@ def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
 
 def test_while_it_is_away_it_is_left_alone() -> None:
     now = [0.0]
-    ledger = SqlLedger(runtime.engine("sqlite:////nonexistent/l.db"), clock=lambda: now[0])
+    ledger = SqlLedger(engines.engine("sqlite:////nonexistent/l.db"), clock=lambda: now[0])
     asked: list[object] = []
     event.listen(ledger.engine, "do_connect", lambda *given: asked.append(given[0]))
     for seconds, tries in ((0.0, 1), (1.0, 1), (2.9, 1), (3.1, 2), (4.0, 2), (6.2, 3)):
@@ -120,11 +119,11 @@ def test_one_tries_while_the_others_do_without() -> None:
 
 
 def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
-    owner = runtime.engine(postgres_url)
+    owner = engines.engine(postgres_url)
     migrations.downgrade(owner, "ledger", "base")
     migrations.upgrade(owner, "ledger")
     now = [0.0]
-    ledger = SqlLedger(runtime.engine(postgres_url, limit=0.2), clock=lambda: now[0])
+    ledger = SqlLedger(engines.engine(postgres_url, limit=0.2), clock=lambda: now[0])
     with owner.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE participants IN ACCESS EXCLUSIVE MODE")
         assert refused(ledger) >= 0.2  # which would wait for the lock until it is given back
@@ -135,10 +134,10 @@ def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
 
 
 def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
-    owner = runtime.engine(postgres_url)
+    owner = engines.engine(postgres_url)
     migrations.upgrade(owner, "ledger")
     load(owner, reference_folder())
-    ledger = SqlLedger(runtime.engine(postgres_url, limit=2))
+    ledger = SqlLedger(engines.engine(postgres_url, limit=2))
     assert ledger.balance("19012345678", date.max)
     with owner.connect() as connection:
         ended = connection.exec_driver_sql(

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
-from smsgw import runtime
-from smsgw.ledger import SqlLedger
 from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import FAILURES, Failures, Fault, Kind
+from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.storage import engines
 from tests import foreign
 
 LIMIT = 0.4  # seconds
@@ -24,7 +24,7 @@ NKP = foreign.nkp(0)
 
 @pytest.fixture
 def owner(postgres_url: str) -> Iterator[Connection]:
-    engine = runtime.engine(postgres_url)
+    engine = engines.engine(postgres_url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         foreign.make(connection)
         connection.exec_driver_sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
@@ -37,7 +37,7 @@ def owner(postgres_url: str) -> Iterator[Connection]:
 
 
 def ledger_of(url: str) -> SqlLedger:
-    engine = runtime.engine(url, limit=LIMIT)
+    engine = engines.engine(url, limit=LIMIT)
     return SqlLedger(engine.execution_options(schema_translate_map={None: "theirs"}))
 
 
@@ -91,19 +91,19 @@ def test_a_door_that_is_shut_is_no_server_that_is_away(
 
 
 def test_an_embedded_ledger_without_a_table_refuses(tmp_path: Path) -> None:
-    ledger = SqlLedger(runtime.engine(f"sqlite:///{tmp_path}/none.db"))
+    ledger = SqlLedger(engines.engine(f"sqlite:///{tmp_path}/none.db"))
     with pytest.raises(LookUpFailed):
         ledger.balance(NKP, date.max)
     names = {each.name for each in ledger.check()}
     assert {"balance", "claims", "contacts"} <= names
     assert "ping" not in names
-    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     assert fault(nowhere).kind is Kind.AWAY
 
 
 def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url: str) -> None:
     now = [0.0]
-    engine = runtime.engine(postgres_url, limit=LIMIT)
+    engine = engines.engine(postgres_url, limit=LIMIT)
     views = engine.execution_options(schema_translate_map={None: "theirs"})
     ledger = SqlLedger(views, lambda: now[0])
     owner.exec_driver_sql("ALTER VIEW theirs.balances RENAME TO hidden")

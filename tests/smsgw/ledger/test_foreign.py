@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import Connection, func, select
 from structlog.testing import capture_logs
 
-from smsgw import runtime
 from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, outbox
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import bindings, phones
 from tests import foreign
@@ -46,7 +46,7 @@ def owner(rt: Runtime) -> Iterator[Connection]:
 
 @pytest.fixture
 def theirs(rt: Runtime, owner: Connection, database_url: str) -> Iterator[Runtime]:
-    engine = runtime.engine(database_url, limit=LIMIT)
+    engine = engines.engine(database_url, limit=LIMIT)
     views = engine.execution_options(schema_translate_map={None: "theirs"})
     zone, failures = rt.settings.zone, rt.ledger.failures
     yield replace(rt, ledger=SqlLedger(views, zone=zone, failures=failures))

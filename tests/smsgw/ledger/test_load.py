@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, Table, func, select
 
-from smsgw import phone, runtime
-from smsgw.ledger import SqlLedger
+from smsgw import phone
 from smsgw.ledger.csv_import import LoadError, load, reference_folder
 from smsgw.ledger.demo import moved, prepare
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import (
     BALANCE,
     CLAIMS,
@@ -22,7 +22,7 @@ from smsgw.ledger.statements import (
     PROGRAMS,
 )
 from smsgw.ledger.synthetic import NumbersTaken, make
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
 from smsgw.storage.tables import ledger as tables
 
 HEADER = (
@@ -34,7 +34,7 @@ ROW = "19012345678,3171011708900000,Budi,1990-08-17,+6281234567890,,PU,AKTIF,201
 
 @pytest.fixture
 def engine(database_url: str) -> Engine:
-    made = runtime.engine(database_url)
+    made = engines.engine(database_url)
     migrations.upgrade(made, "ledger")
     yield made
     made.dispose()
@@ -111,7 +111,7 @@ def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(
 def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: Path) -> None:
     """On SQLite, whose one writer the other is."""
     if engine.dialect.name == "sqlite":
-        soon = runtime.engine(str(engine.url), 0.5)
+        soon = engines.engine(str(engine.url), 0.5)
         with engine.begin() as other:
             other.execute(tables.participants.insert(), [{"nkp": "20098765432"}])
             with pytest.raises(LoadError, match="another one writes it"):
@@ -179,7 +179,7 @@ def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_a_ledger_without_tables_is_said(database_url: str, tmp_path: Path) -> None:
-    engine = runtime.engine(database_url)
+    engine = engines.engine(database_url)
     with pytest.raises(LoadError, match="smsgw migrate"):
         load(engine, folder(tmp_path, ROW))
     engine.dispose()

@@ -20,7 +20,7 @@ from twilio.request_validator import RequestValidator
 from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.runtime import Runtime
-from smsgw.storage import deadlines, migrations
+from smsgw.storage import deadlines, engines, migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.web import doors
 from tests.conftest import ABSENT, KEY
@@ -50,7 +50,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def engine(server: Postgres) -> Iterator[Engine]:
-    made = runtime.engine(server.url, LIMIT, lock_limit=LIMIT / 2)
+    made = engines.engine(server.url, LIMIT, lock_limit=LIMIT / 2)
     yield made
     made.dispose()
 
@@ -112,7 +112,7 @@ def test_connecting_has_an_end(server: Postgres, engine: Engine) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         port = silent.getsockname()[1]
         hosts = f"host=127.0.0.1:{port}&host=127.0.0.1:{port}"
-        two = runtime.engine(f"postgresql://x@/x?{hosts}", 4, lock_limit=1)
+        two = engines.engine(f"postgresql://x@/x?{hosts}", 4, lock_limit=1)
         assert given_up(lambda: ask(two)) < 6  # for both of them together
 
 
@@ -138,7 +138,7 @@ def test_many_statements_end_together_and_patience_is_for_each(engine: Engine) -
 
 
 def test_on_sqlite_who_has_less_time_waits_less_for_the_writer(tmp_path: Path) -> None:
-    engine = runtime.engine(f"sqlite:///{tmp_path}/one.db", 5)
+    engine = engines.engine(f"sqlite:///{tmp_path}/one.db", 5)
     with engine.connect() as writer, engine.connect() as other:
         writer.exec_driver_sql("SELECT 1")
         with deadlines.within(0.3), deadlines.patient(60):

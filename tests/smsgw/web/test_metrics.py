@@ -17,10 +17,11 @@ from sqlalchemy import select, update
 from smsgw import runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.carrier import Delivery, Ending, Report
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, outbox, throttle
 from smsgw.operations import jobs, metrics
-from smsgw.runtime import Runtime, engine
+from smsgw.runtime import Runtime
+from smsgw.storage.engines import engine
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.conftest import Clock, on_sqlite
 from tests.servers import Queue

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from smsgw import carriers, runtime, settings
 from smsgw.app import create_app
 from smsgw.messaging import outbox
-from smsgw.messaging.rate_limits import Counters
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import engines, migrations
+from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1
 
@@ -225,7 +225,7 @@ def test_a_report_of_nothing(client: FlaskClient, query: str) -> None:
 
 
 def test_without_its_database_it_asks_for_the_message_again(rt: Runtime) -> None:
-    nowhere = replace(rt, service=runtime.engine("sqlite:////nonexistent/service.db"))
+    nowhere = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
     client = create_app(nowhere).test_client()
     assert post(client, "/in/twilio", FORM).status_code == 503
     assert post(client, "/in/twilio/status?out=1", {"MessageStatus": "sent"}).status_code == 503

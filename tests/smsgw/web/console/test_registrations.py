@@ -7,12 +7,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from smsgw import responder, runtime
+from smsgw import responder
 from smsgw.app import create_app
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.ledger import SqlLedger
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.phones import registrations
 from smsgw.storage.tables.security import audit
@@ -168,7 +169,7 @@ def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Run
 
 def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
-    nowhere = SqlLedger(runtime.engine("sqlite:////nonexistent/ledger.db"))
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     visitor = logged_in(create_app(replace(rt, ledger=nowhere)), rt, Role.AGENT)
     looked_at(visitor)
     assert "ledger cannot be read now" in visitor.text

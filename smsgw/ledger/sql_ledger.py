@@ -1,0 +1,274 @@
+"""Look-ups in the participant ledger: rows by an indexed key each, never a scan. What is small and
+the same for everybody (contacts, offices, rates) is read whole and kept for a minute."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from threading import BoundedSemaphore
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from handlers.ports import (
+    Balance,
+    Claim,
+    Contact,
+    LedgerDown,
+    LookUpFailed,
+    LookUpWaits,
+    Office,
+    Participant,
+    Rate,
+    YearPaid,
+)
+from smsgw.ledger import faults
+from smsgw.ledger.circuit_breaker import Circuit
+from smsgw.ledger.faults import Failures, Fault, Kind
+from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
+from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, Unreadable, amount, day, text
+
+KEPT = 60.0  # seconds; every reply names the call centre
+DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
+AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
+AT_ONCE = 10  # of one look-up; the engine has fifteen connections, so that others find one
+PATIENCE = 1.0  # seconds for a place among them
+CHECKED_EVERY, CHECK_LIMIT = 10.0, 2.0  # seconds
+REMEMBERED = 60.0  # seconds that a fault is told of, unless the look-up worked since
+
+Held = TypeVar("Held")
+Rows = Sequence[Row[*tuple[Any, ...]]]
+
+
+class SqlLedger:
+    """handlers.ports.Ledger over a database, on an engine of its own. `zone`: where the scheme is;
+    `failures`: where it is counted what the ledger did not answer."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        zone: ZoneInfo | None = None,
+        failures: Failures | None = None,
+    ) -> None:
+        self.engine = engine
+        self.failures = failures or Failures()
+        # Reads by one statement need no transaction; on PostgreSQL that saves two trips of four.
+        on_postgres = engine.dialect.name == "postgresql"
+        options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
+        self._reading = engine.execution_options(**options)
+        self._clock = clock
+        self._zone = zone or ZoneInfo("UTC")
+        self._whole = Circuit(clock)
+        self._circuits = {name: Circuit(clock) for name in LOOK_UPS}
+        self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
+        self._kept: dict[str, tuple[float, Rows]] = {}
+        self._faults: dict[str, tuple[float, Fault]] = {}
+        self._checked: tuple[float, tuple[Fault, ...]] = float("-inf"), ()
+
+    def participant(self, nkp: str) -> Participant | None:
+        rows = self._rows("participant", nkp=nkp)
+        return self._agreed([self._made(Participant, {**row._mapping, "nkp": nkp}) for row in rows])
+
+    def participants_of(self, nik: str) -> Sequence[Participant]:
+        held: dict[str, list[Participant]] = defaultdict(list)
+        for each in self._all_made(Participant, self._rows("participants_of", nik=nik)):
+            held[each.nkp].append(each)
+        agreed = (self._agreed(same) for same in held.values())
+        return [each for each in agreed if each is not None]
+
+    def balance(self, nkp: str, today: date) -> Balance | None:
+        made = (self._made(Balance, row._mapping) for row in self._rows("balance", nkp=nkp))
+        return next((each for each in made if each.as_of <= today), None)
+
+    def last_contribution(self, nkp: str) -> date | None:
+        for row in self._rows("last_contribution", nkp=nkp):
+            month: date | None = self._value("contributions.month", row.month, day)
+            if month is None:
+                raise self._unreadable("contributions.month")
+            return month.replace(day=1)
+        return None
+
+    def paid_in(self, nkp: str, year: int) -> YearPaid:
+        span = {"first": date(year, 1, 1), "next": date(year + 1, 1, 1)}
+        (row,) = self._rows("paid_in", nkp=nkp, **span)
+        sums = (self._value("contributions.sum", value, amount) for value in row[1:])
+        return YearPaid(int(row[0]), *(each or Decimal(0) for each in sums))
+
+    def pension_months(self, nkp: str) -> int:
+        return int(self._rows("pension_months", nkp=nkp)[0][0])
+
+    def programs(self, nkp: str) -> Sequence[str]:
+        found = (
+            self._value("programs.program", row.program, text)
+            for row in self._rows("programs", nkp=nkp)
+        )
+        return list(dict.fromkeys(each for each in found if each))
+
+    def claims(self, nkp: str) -> Sequence[Claim]:
+        return self._all_made(Claim, self._rows("claims", nkp=nkp), nkp=nkp)
+
+    def offices(self) -> Sequence[Office]:
+        return self._all_made(Office, self._all("offices"))
+
+    def rates(self) -> Sequence[Rate]:
+        return self._all_made(Rate, self._all("rates"))
+
+    def contact(self, channel: str) -> Contact | None:
+        try:
+            rows = self._all("contacts")
+        except LedgerDown:
+            rows = self._kept.get("contacts", (0.0, ()))[1]
+        found = (row for row in rows if row.channel == channel)
+        return next((self._made(Contact, row._mapping) for row in found), None)
+
+    def check(self) -> Sequence[Fault]:
+        """What the ledger does not answer: what it did not lately, and what it does not when asked
+        for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
+        at, found = self._checked
+        if self._clock() - at >= CHECKED_EVERY:
+            found = self._look()
+            self._checked = self._clock(), found
+        since = self._clock() - REMEMBERED
+        lately = [fault for at, fault in self._faults.values() if at >= since]
+        return list(dict.fromkeys([*lately, *found]))
+
+    def _look(self) -> tuple[Fault, ...]:
+        """Until its time is over, so that whoever asks is answered."""
+        found: list[Fault] = []
+        until = time.monotonic() + CHECK_LIMIT
+        for name, statement in LOOK_UPS.items():
+            if time.monotonic() >= until or any(fault.is_whole for fault in found):
+                break
+            keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
+            try:
+                self._asked(name, keys)
+            except (DBAPIError, NoConnection) as error:
+                fault = faults.of(name, error)
+                self.failures.add(fault)
+                found.append(fault)
+        return tuple(found)
+
+    def _all(self, name: str) -> Rows:
+        read_at, rows = self._kept.get(name, (float("-inf"), ()))
+        if self._clock() - read_at < KEPT:
+            return rows
+        try:
+            rows = self._rows(name)
+        except LedgerDown:
+            self._kept[name] = (self._clock() - KEPT + AWAY_KEPT, rows)
+            raise
+        self._kept[name] = (self._clock(), rows)
+        return rows
+
+    def _agreed(self, held: Sequence[Participant]) -> Participant | None:
+        """Of several rows of a participant: where they say different things, nothing is known."""
+        if len(held) < 2:
+            return next(iter(held), None)
+        self.failures.unread("participants.nkp, which stands in several rows")
+        said = {name: {getattr(each, name) for each in held} for name in FIELDS[Participant]}
+        agreed = {name: next(iter(it)) if len(it) == 1 else None for name, it in said.items()}
+        if len(said["phone"]) == 1 and len(held) < MOST_ROWS:
+            return _maker(Participant)(**agreed)
+        return _maker(Participant)(**agreed | {"phone": None, "has_many_phones": True})
+
+    def _all_made(self, made: type[Held], rows: Rows, **known: str) -> list[Held]:
+        """Without those that are of no use."""
+        held = []
+        for row in rows:
+            try:
+                held.append(self._made(made, {**row._mapping, **known}))
+            except LookUpFailed:
+                continue
+        return held
+
+    def _made(self, made: type[Held], row: Mapping[Any, Any]) -> Held:
+        """Raises LookUpFailed where what it needs cannot be read."""
+        table, make = TABLES[made], _maker(made)
+        values = {
+            name: self._value(f"{table}.{name}", row[name], read)
+            for name, read in FIELDS[made].items()
+        }
+        for name in NEEDED.get(made, ()):
+            if values[name] is None:
+                raise self._unreadable(f"{table}.{name}")
+        return make(**values)
+
+    def _value(self, column: str, value: Any, read: Read) -> Any:
+        try:
+            return None if value is None else read(value, self._zone)
+        except Unreadable:
+            self.failures.unread(column)
+            return None
+
+    def _unreadable(self, column: str) -> LookUpFailed:
+        """Of a row that is of no use without what stands in `column`."""
+        self._note(Fault(column, Kind.REFUSED, Unreadable.__name__))
+        return LookUpFailed(column)
+
+    def _note(self, fault: Fault) -> None:
+        self._faults[fault.name] = self._clock(), fault
+        self.failures.add(fault)
+
+    def _rows(self, name: str, **keys: object) -> Rows:
+        """Raises LedgerDown, or LookUpFailed where others may be answered."""
+        circuit, key = self._circuits[name], next(iter(keys.values()), None)
+        if not circuit.may_pass(key):
+            raise LookUpWaits(name)
+        if not self._whole.may_pass():
+            raise LedgerDown("away a moment ago")
+        try:
+            with self._place(name):
+                rows = self._asked(name, keys)
+        except NoConnection as error:
+            self._note(faults.of(name, error))
+            raise LookUpWaits(name) from error
+        except DBAPIError as error:
+            raise self._failed(faults.of(name, error), key) from error
+        circuit.worked()
+        self._whole.worked()
+        self._faults.pop(name, None)
+        return rows
+
+    @contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        """Raises NoConnection."""
+        if not self._places[name].acquire(timeout=PATIENCE):
+            raise NoConnection
+        try:
+            yield
+        finally:
+            self._places[name].release()
+
+    def _failed(self, fault: Fault, key: object) -> LedgerDown:
+        self._note(fault)
+        if fault.is_whole:
+            self._whole.failed()
+            return LedgerDown(str(fault.kind))
+        self._whole.worked()  # it answered, if only to refuse
+        if fault.kind is Kind.SLOW:
+            self._circuits[fault.name].failed(key)
+        return LookUpFailed(fault.name)
+
+    def _asked(self, name: str, keys: Mapping[str, object]) -> Rows:
+        """Again on a new connection where the old one had died: asking before costs a trip. One
+        that was cut because nobody answered was not dead; its time is over."""
+        statement, started = LOOK_UPS[name], time.monotonic()
+        try:
+            with self._reading.connect() as connection:
+                return connection.execute(statement, keys).all()
+        except DBAPIError as error:
+            if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
+                raise
+        with self._reading.connect() as connection:
+            return connection.execute(statement, keys).all()
+
+
+def _maker(made: type[Held]) -> Callable[..., Held]:
+    return made

@@ -1,0 +1,113 @@
+"""Database engines for PostgreSQL and SQLite, with limits for everything that waits."""
+
+import contextlib
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext, make_url
+
+from smsgw import logs
+from smsgw.settings import OURS_IN_ADDRESS
+from smsgw.storage import deadlines
+
+log = logs.get(__name__)
+
+SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
+
+CANCEL_TAKES = 0.25  # seconds that a live server has to end by itself what is over its limit
+
+
+def engine(url: str, limit: float | None = None, *, lock_limit: float | None = None) -> Engine:
+    """The only place that makes engines. Errors never print parameters: they are people's data.
+
+    `limit`: seconds after which connecting, or whatever else is waited for, is given up, even of a
+    server that is frozen. `lock_limit`: seconds after which a statement that waits for others is;
+    where there is none, the server itself ends statements after `limit`, and a connection that
+    died meanwhile shows when it is used, and not before.
+    """
+    address = make_url(url)
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() != "sqlite":
+        options = _postgres_options(address, limit, lock_limit)
+        address = address.difference_update_query(OURS_IN_ADDRESS)
+        made = create_engine(address, hide_parameters=True, **options)
+        event.listen(made, "handle_error", _name_pooler)
+        if limit is not None:
+            deadlines.watch(made, limit + CANCEL_TAKES)
+        return made
+    waits = limit or SQLITE_LIMIT
+    made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
+    event.listen(made, "do_connect", _make_private)
+    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "begin", partial(_begin_sqlite, waits))
+    return made
+
+
+def _postgres_options(
+    address: URL, limit: float | None, lock_limit: float | None
+) -> dict[str, Any]:
+    """What the address says of preparing statements, and its `options` beside ours: libpq takes
+    the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
+    alone keeps the limit."""
+    said = {name: values[-1].lower() for name, values in address.normalized_query.items()}
+    is_pooled = said.get("pgbouncer") in {"1", "true"}
+    threshold = "0" if is_pooled else said.get("prepare_threshold")
+    arguments: dict[str, Any] = {}
+    if threshold is not None:
+        arguments["prepare_threshold"] = int(threshold.replace("none", "0")) or None
+    if limit is None:
+        return {"pool_pre_ping": True, "connect_args": arguments}
+    milliseconds = round(limit * 1000)
+    arguments["connect_timeout"] = max(2, round(limit))  # libpq takes a shorter one for two seconds
+    arguments["tcp_user_timeout"] = milliseconds
+    if not is_pooled:
+        theirs = address.normalized_query.get("options") or (os.environ.get("PGOPTIONS", ""),)
+        ours = f"-c statement_timeout={milliseconds}"
+        if lock_limit is not None:
+            ours = f"-c lock_timeout={round(lock_limit * 1000)}"
+        arguments["options"] = " ".join([ours, *filter(None, theirs)])
+    is_tested = lock_limit is not None
+    return {"pool_timeout": limit, "pool_pre_ping": is_tested, "connect_args": arguments}
+
+
+def _name_pooler(context: ExceptionContext) -> None:
+    """The connection is of no more use: what it prepared was prepared on another server's."""
+    if isinstance(context.original_exception, InvalidSqlStatementName | DuplicatePreparedStatement):
+        log.error("a prepared statement is lost; behind PgBouncer, add pgbouncer=1 to the address")
+        context.invalidate_pool_on_disconnect = False
+        context.is_disconnect = True
+
+
+def _make_private(_dialect: object, _record: object, arguments: list[Any], _: object) -> None:
+    """A new file is for nobody else; SQLite would make it as the umask has it."""
+    file = Path(str(arguments[0]))
+    if arguments and file.parent.is_dir() and str(file) != ":memory:":
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is destroyed does not lie in free pages
+
+
+def _begin_sqlite(limit: float, connection: Connection) -> None:
+    # A transaction that reads and then writes loses updates unless it is the writer from its start.
+    options = connection.get_execution_options()
+    if options.get("read_only"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    limit = options.get("waits_for_writer", limit)
+    milliseconds = max(0, round(min(limit, deadlines.left(limit)) * 1000))
+    driver = connection.connection.cursor()
+    driver.execute(f"PRAGMA busy_timeout={milliseconds}")
+    driver.close()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
