@@ -18,8 +18,8 @@ from sqlalchemy import Connection, text
 
 from smsgw import runtime, settings
 from smsgw.app import create_app
-from smsgw.configuration import wording
 from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages
@@ -190,7 +190,7 @@ def pages(
     yield "a message", lambda: get(log + anywhere())
     yield (
         "a reference",
-        lambda: get(f"{log}reference", reference=wording.reference(int(anywhere()))),
+        lambda: get(f"{log}reference", reference=inbox.reference(int(anywhere()))),
     )
     talk = f"{log}phones/"
     yield "a conversation", lambda: get(talk + str(chance.randrange(2, MESSAGES // A_PHONE)))

@@ -21,7 +21,7 @@ from smsgw.backoffice.backtest import Asked, Found
 from smsgw.configuration import document
 from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
-from smsgw.registry import phone_state
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import MessageState, messages
@@ -95,7 +95,7 @@ def fill(rt: Runtime) -> None:
         for each in range(0, PHONES, 2):
             known = phone_state.read(tx, number(each))
             nkp, on_file = str(FIRST_NKP + each), f"{FICTITIOUS}{each:09}"
-            phone_state.bind(tx, known, nkp, consent="in a measurement", on_file=on_file)
+            bindings.bind(tx, known, nkp, consent="in a measurement", on_file=on_file)
         rows = (
             {
                 "carrier": "simulator",

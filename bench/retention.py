@@ -19,7 +19,7 @@ import structlog
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.operations import jobs
+from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages, replies
@@ -98,7 +98,7 @@ def measure(environ: dict[str, str]) -> None:
     asking.start()
     late, spent = 0, 0.0
     for day, look in enumerate(days(rt, clock, MESSAGES // DAYS), 1):
-        jobs.sweep(rt)
+        sweep(rt)
         state.value, started = BUSY, time.perf_counter()
         while look.step():
             pass

@@ -7,10 +7,8 @@
 The carrier may be told that all is well once `respond` has returned, and not before.
 """
 
-import re
 import time
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from secrets import SystemRandom
 
 from sqlalchemy.exc import DBAPIError
@@ -40,19 +38,19 @@ from handlers.question import (
 )
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.configuration.compiler import Configuration
-from smsgw.messaging import composer, decision, inbox, outbox, rate_limits
+from smsgw.messaging import composer, decision, inbox, outbox
 from smsgw.messaging.composer import Outgoing, Told
 from smsgw.messaging.inbox import Owed, Repeated, Verdict
-from smsgw.messaging.rate_limits import Gate
-from smsgw.registry import cases, phone_state, reply_pages
+from smsgw.messaging.rate_limits import gate_of
+from smsgw.messaging.screening import NEVER_REPEATS, Heard, is_echo, is_repeat, may_be_answered
+from smsgw.registry import bindings, cases, phone_state, reply_pages
+from smsgw.registry.changes import apply
 from smsgw.registry.phone_state import Known, Named
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
-from smsgw.storage.counters import Budget
 from smsgw.storage.crypto import Unreadable
-from smsgw.storage.tables.messages import Priority, ReplyState
+from smsgw.storage.tables.messages import Priority
 from smsgw.storage.transaction import Outrun, Transaction
 
 log = logs.get(__name__)
@@ -64,12 +62,6 @@ TAKE_BACK = {"bukan_saya", "ganti_hp", "tolak"}
 TAKEN_BACK = (Disown, RejectCodes, Unbind)
 RACES = 200  # of fifty messages at one instant one wins each round, the others go another
 REST = 0.005  # seconds at most between two rounds
-REPEAT_WITHIN = timedelta(minutes=2)
-# Who says the same again with the answer in hand asks again.
-ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT}
-# What people send twice on purpose, or to a question that was asked twice.
-NEVER_REPEATS = {"ya", "tidak", "kode", "lanjut", "ulang", "stop"}
-ECHO_FROM = 12  # characters
 CHANCE = SystemRandom()
 
 
@@ -100,20 +92,6 @@ class Answer:
         """(carrier, lane) of all that now waits to be sent."""
         replies = (self.reply, *self.also) if self.reply else self.also
         return {(each.carrier, each.lane) for each in replies}
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A message as the grammar read it."""
-
-    sms: IncomingSms
-    configuration: Configuration
-    said: Command | Misread
-    text_hash: bytes
-    gate: Gate
-    is_ours: bool  # a reply of ours that comes back
-    owed: Owed | None  # where its answer had to wait
-    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +145,7 @@ def _heard(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Hear
         configuration=configuration,
         said=said,
         text_hash=rt.vault.hash(normal, "text"),
-        gate=_gate(rt, sms, normal),
+        gate=gate_of(rt, sms, normal),
         is_ours=is_ours,
         owed=owed,
         actor=actor,
@@ -189,7 +167,7 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
         if heard.owed is None and inbox.is_known(tx, heard.sms):
             raise Repeated
         known = _read(tx, number, heard) if number else None
-    if known is None or not _may_be_answered(rt, known, heard.sms.lane):
+    if known is None or not may_be_answered(rt, known, heard.sms.lane):
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
         decision = _within_limits(heard, _decide(rt, heard, known))
@@ -201,7 +179,7 @@ def _once(rt: Runtime, heard: Heard) -> Answer:
 
 
 def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
-    if not _is_repeat(rt, heard, known):
+    if not is_repeat(rt, heard, known):
         return _decide_anew(rt, heard, known)
     changes: tuple[Change, ...] = ()
     if heard.said.keyword in TAKE_BACK:
@@ -211,7 +189,7 @@ def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
 
 
 def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
-    if heard.is_ours or _is_echo(heard, known):
+    if heard.is_ours or is_echo(heard, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if heard.sms.opted is not None:
         return FOLLOWED[heard.sms.opted]
@@ -302,19 +280,19 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
     if told.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
-        phone_state.apply(tx, known, decision.changes, message_id)
+        apply(tx, known, decision.changes, message_id)
         _opened(told, known, decision.changes)
         return answer
     reply = _numbered(told, known, decision.reply) if decision.reply else None
     text = composer.worded(told, reply.wording, reply.values) if reply else ""
-    notices = phone_state.apply(tx, known, decision.changes, message_id, text)
+    notices = apply(tx, known, decision.changes, message_id, text)
     if reply is None:
         phone_state.remember(tx, known, message_id)
         return answer
     if reply.pages:
         texts = [composer.worded(told, page.wording, page.values) for page in reply.pages]
         reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
-    binding_id = phone_state.binding_id(tx, known, reply.about)
+    binding_id = bindings.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
         message_id=message_id,
         phone_id=known.phone_id,
@@ -343,7 +321,7 @@ def _unless_many_lapse(told: Told, decision: Decision) -> Decision:
     changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
     if len(changes) == len(decision.changes):
         return decision
-    if phone_state.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
+    if bindings.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
         return decision
     if decision.reply is None:
         return replace(decision, changes=changes)
@@ -376,58 +354,6 @@ def _opened(told: Told, known: Known, changes: tuple[Change, ...]) -> str | None
             what = (told.message_id, change.kind, local, told.text_hash)
             return cases.open_case(told.tx, known.phone_id, *what)
     return None
-
-
-def _may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
-    """Phones of countries we serve, and phones bound to a participant wherever they are; never our
-    own numbers."""
-    ours = {phone.e164(each) for each in (lane, *(it.own_lane for it in rt.carriers.values()))}
-    is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
-    is_phone = phone.can_get_sms(known.caller.phone)
-    return bool(is_served) and is_phone and known.caller.phone not in ours
-
-
-def _is_echo(heard: Heard, known: Known) -> bool:
-    """What this phone was told last comes back, with something around it perhaps."""
-    last = normalise(known.last_reply) if known.last_reply else ""
-    return len(last) >= ECHO_FROM and last in normalise(heard.sms.text)
-
-
-def _is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
-    """The same words as just before, whose reply is on its way: impatience, not a new question."""
-    before = known.previous
-    is_letter = len(heard.said.rest) == 1 and not heard.said.word
-    if before is None or heard.owed is not None or is_letter:
-        return False
-    if before.is_owed and before.text_hash == heard.text_hash:
-        return True  # its answer is promised; it will come once
-    return (
-        heard.said.keyword not in NEVER_REPEATS
-        and before.text_hash == heard.text_hash
-        and rt.now() - before.received_at < REPEAT_WITHIN
-        and before.reply_state in ON_ITS_WAY
-    )
-
-
-def _gate(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
-    words, shape = normal, re.sub(r"[0-9]", "0", normal)
-    now, number = rt.now(), phone.e164(sms.sender)
-    code = phone.calling_code(number) if number else ""
-    candidate = rate_limits.Candidate(
-        message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
-        phone=_short_hash(rt, number or sms.sender),
-        code=code,
-        words=_short_hash(rt, words),
-        shape=_short_hash(rt, shape),
-        at=now,
-        day=now.astimezone(rt.settings.zone).date(),
-    )
-    budget = Budget(rt.settings.daily_segments, rt.settings.daily_segments_of(code))
-    return Gate(rt.counters, candidate, budget)
-
-
-def _short_hash(rt: Runtime, text: str) -> str:
-    return rt.vault.hash(text, "limit").hex()[:24]
 
 
 def _spend(rt: Runtime, answer: Answer) -> None:

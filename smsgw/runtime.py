@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import carriers, gsm7, logs, phone
 from smsgw.carriers.carrier import Carrier
-from smsgw.configuration.compiler import Configuration, Published
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.live import Published
 from smsgw.ledger.faults import Failures
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.settings import Settings

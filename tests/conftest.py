@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.registry import phone_state
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.tables.ledger import participants
@@ -194,7 +194,7 @@ def _fill(url: str) -> None:
     load(made.ledger.engine, reference_folder())
     with made.writing() as tx:
         known = phone_state.advance(tx, phone_state.read(tx, P1))
-        phone_state.bind(tx, known, P1_NKP, consent="in a test")
+        bindings.bind(tx, known, P1_NKP, consent="in a test")
         tx.connection.execute(audit.delete())
     made.close()
 

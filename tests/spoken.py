@@ -29,6 +29,8 @@ from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.operations import jobs, metrics
+from smsgw.operations.queue import KEEP_FAILURES, QUEUE
+from smsgw.operations.worker import Worker
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters
@@ -271,10 +273,10 @@ def _say(rt: Runtime, ref: str, said: str) -> object:
 def _work(rt: Runtime, redis_url: str, job: str, *arguments: str) -> None:
     """As a worker does it: rq keeps what it is told of a failure."""
     connection = Redis.from_url(redis_url)
-    queue = Queue(jobs.QUEUE, connection=connection, serializer=JSONSerializer)
-    queue.enqueue(getattr(jobs, job), *arguments, failure_ttl=jobs.KEEP_FAILURES)
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    queue.enqueue(getattr(jobs, job), *arguments, failure_ttl=KEEP_FAILURES)
     jobs.RUNTIME.set(rt)
-    worker = jobs.Worker([queue], connection=connection, serializer=JSONSerializer)
+    worker = Worker([queue], connection=connection, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="DEBUG")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.registry import phone_state
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
@@ -26,7 +26,7 @@ def fill(rt: Runtime, clock: Clock) -> None:
     load(rt.ledger.engine, reference_folder())
     with rt.writing() as tx:
         known = phone_state.advance(tx, phone_state.read(tx, P1))
-        phone_state.bind(tx, known, P1_NKP, consent="in a test")
+        bindings.bind(tx, known, P1_NKP, consent="in a test")
     receive(rt, clock, 2)
 
 

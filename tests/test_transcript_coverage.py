@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from handlers import HANDLERS
-from smsgw.configuration import compiler
-from smsgw.configuration import wording as replies
+from smsgw.configuration import compiler, recognition
 from smsgw.configuration.wording import Wording
 from smsgw.transcripts import collection
 from smsgw.transcripts.format import Conversation, Step
@@ -96,7 +95,7 @@ def told_by(text: str) -> tuple[str, str]:
         for language, texts in compiler.shipped().wordings.items()
         for name, wording in texts.items()
         if name not in REPEATING and may_be(wording, text)
-        if replies.absent(wording, text) is not None
+        if recognition.absent(wording, text) is not None
     ]
     assert fitting, f"no wording says {text!r}"
     _, language, name = max(fitting)
@@ -115,7 +114,7 @@ def clauses() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
         for name, texts in by_wording.items():
             wording = compiler.shipped().wordings[language].get(name)
             for text in texts if wording else ():
-                absent = replies.absent(wording, text) or []
+                absent = recognition.absent(wording, text) or []
                 for piece in wording.pieces:
                     if piece.is_clause:
                         to = dropped if piece.written in absent else kept

@@ -20,7 +20,7 @@ from smsgw import gsm7
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import composer
 from smsgw.messaging.composer import Outgoing, Told
-from smsgw.registry import cases, freezes, phone_state, registration_codes, registrations
+from smsgw.registry import bindings, cases, freezes, phone_state, registration_codes, registrations
 from smsgw.registry.phone_state import Known
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -116,14 +116,14 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
             "starts": Moment(tells_from.astimezone(rt.settings.zone)),
         }
         text = composer.worded(told, ACCEPTED, values)
-        notices = phone_state.bind(
+        notices = bindings.bind(
             *(told.tx, known, nkp),
             consent=text,
             on_file=participant.phone,
             tells_from=tells_from,
             actor=actor,
         )
-        binding_id = phone_state.binding_id(told.tx, known, nkp)
+        binding_id = bindings.binding_id(told.tx, known, nkp)
         sent = [_answered(told, known, ACCEPTED, text, binding_id)]
         composer.disclosed(told, known.phone_id, nkp, ACCEPTED)
         _note(told, Act.ACCEPTED, known, reason, nkp)

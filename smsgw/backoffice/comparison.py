@@ -8,9 +8,9 @@ from grammar import Command, Misread
 from handlers.ports import Ledger
 from handlers.question import Caller, Outcome, Reply, Speak, Verbatim
 from smsgw import gsm7
-from smsgw.configuration import compiler, document, wording
+from smsgw.configuration import compiler, document
 from smsgw.configuration.compiler import Configuration
-from smsgw.messaging import composer, decision
+from smsgw.messaging import composer, decision, inbox
 from smsgw.messaging.decision import Decided
 
 TEXTS_REMEMBERED, LOOK_UPS_REMEMBERED = 5_000, 50_000
@@ -103,7 +103,7 @@ class Both:
         if reply is None:
             return Answered(keyword, Outcome.SILENT)
         language = _spoken(reply, language)
-        everywhere = {"call_centre": self._call_centre, "ref": wording.reference(message_id)}
+        everywhere = {"call_centre": self._call_centre, "ref": inbox.reference(message_id)}
         values = {"number": Verbatim(A_CASE), **reply.values, **everywhere}
         text = by.text(reply.wording, values, language)
         return Answered(keyword, reply.outcome, reply.wording, language, text)

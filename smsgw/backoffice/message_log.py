@@ -14,15 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from heapq import merge
-from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
 
 from smsgw import phone
-from smsgw.configuration import wording
+from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
@@ -33,9 +31,6 @@ from smsgw.storage.transaction import Transaction
 PAGE = 50
 BATCH = 1000  # of what is exported, in one short read
 LOOKS_AT = 5000
-AFTER_ALL = 2**62  # no id is so high
-# Who reads such a reply could bind another's number: it is nobody's but the person's.
-SECRET = {"disclosure.code"}
 NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
 
 LISTED = (
@@ -103,7 +98,7 @@ class Seen:
 
     @property
     def reference(self) -> str:
-        return wording.reference(self.id)
+        return inbox.reference(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +106,6 @@ class Page:
     messages: Sequence[Seen]
     before: int | None  # where the next page goes on; none where there is no more
     reaches: datetime | None = None  # so far back was looked, where that is not to the end
-
-
-@dataclass(frozen=True, slots=True)
-class Sms:
-    """One of a conversation."""
-
-    at: datetime
-    is_ours: bool
-    message_id: int
-    state: str
-    text: str | None  # none where it was not asked for, is destroyed, or secret
-    is_gone: bool
-    is_secret: bool = False
-    keyword: str | None = None
-    outcome: str | None = None
-    segments: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Talk:
-    number: str | None  # none where it is forgotten
-    sms: Sequence[Sms]  # oldest first
-    before: tuple[int, int] | None  # where the page of earlier ones goes on
 
 
 def phone_id(tx: Transaction, written: str) -> int | None:
@@ -148,10 +120,10 @@ def phone_id(tx: Transaction, written: str) -> int | None:
 
 def message_id(tx: Transaction, reference: str) -> int | None:
     """Of the newest message that has that reference."""
-    first = wording.sequence(reference)
+    first = inbox.sequence(reference)
     if first is None:
         return None
-    named = range(first, _newest(tx) + 1, wording.REFERENCES)
+    named = range(first, _newest(tx) + 1, inbox.REFERENCES)
     found: int | None = tx.connection.execute(
         select(func.max(messages.c.id)).where(messages.c.id.in_(named))
     ).scalar()
@@ -217,43 +189,6 @@ def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
     return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
 
 
-def talk(
-    tx: Transaction,
-    phone_id: int,
-    before: tuple[int, int] | None = None,
-    *,
-    with_texts: bool,
-    limit: int = PAGE,
-) -> Talk | None:
-    """What a phone and we said to each other; notices are ours too. `before`: ids of a message and
-    of a reply, from the page before. `with_texts`: and with the whole number."""
-    row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
-    if row is None:
-        return None
-    ends = before or (AFTER_ALL, AFTER_ALL)
-    said = _of_phone(tx, messages.c.phone_id, messages.c.id, phone_id, ends[0], limit)
-    told = _of_phone(tx, _replies.c.phone_id, _replies.c.id, phone_id, ends[1], limit)
-    both = merge(
-        ((each.received_at, False, each) for each in said),
-        ((each.made_at, True, each) for each in told),
-        key=itemgetter(0, 1),
-        reverse=True,
-    )
-    newest = list(islice(both, limit))
-    rest = tuple(
-        min((each.id for _, is_ours, each in newest if is_ours == which), default=ends[which])
-        for which in (False, True)
-    )
-    is_more = len(said) + len(told) > limit
-    shown = [
-        _sms(tx, each, row.hash, is_ours=ours, with_text=with_texts) for _, ours, each in newest
-    ]
-    number = _number(tx, row.number, row.id, row.hash)
-    if number is not None and not with_texts:
-        number = phone.mask(number)
-    return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
-
-
 def _rarest_first(
     tx: Transaction, kinds: Sequence[Kind], end: int, looks_at: int
 ) -> tuple[Sequence[Kind], int | None]:
@@ -316,11 +251,11 @@ def _received(tx: Transaction, id_: int) -> datetime | None:
 
 def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Seen:
     values = row._asdict()
-    number = _number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
+    number = opened_number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
     return Seen(**values, number=phone.mask(number) if number else None)
 
 
-def _number(
+def opened_number(
     tx: Transaction, sealed: bytes | None, row: int | None, hash_: bytes | None
 ) -> str | None:
     return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
@@ -343,27 +278,3 @@ def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[
     for message, *sent in sorted(rows, key=itemgetter(1)):
         by_message[message].append(Sent(*sent))
     return by_message
-
-
-def _of_phone(
-    tx: Transaction, column: Column[int], id_: Column[int], whose: int, end: int, limit: int
-) -> Sequence[Row[Any]]:
-    held = select(column.table).where(column == whose, id_ < end)
-    return tx.connection.execute(held.order_by(id_.desc()).limit(limit + 1)).all()
-
-
-def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool) -> Sms:
-    """`whose`: the hash of the phone's number."""
-    shown = None
-    if not is_ours:
-        if with_text:
-            of_message = (row.carrier, row.carrier_ref)
-            shown = tx.opened(row.text, Ciphertext.MESSAGE, row.id, *of_message)
-        told = {"keyword": row.keyword, "outcome": row.outcome}
-        return Sms(row.received_at, False, row.id, row.state, shown, row.text is None, **told)
-    is_secret = row.wording in SECRET
-    if with_text and not is_secret:
-        named_by = (whose, row.message_id, row.binding_id)
-        shown = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
-    told = {"is_secret": is_secret, "segments": row.segments}
-    return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)

@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from grammar import Command, Misread, normalise
-from smsgw.backoffice import message_log
+from smsgw.backoffice import conversation, message_log
 from smsgw.backoffice.message_log import Seen, Sent
-from smsgw.configuration import compiler, document, versions
-from smsgw.configuration import wording as replies
+from smsgw.configuration import compiler, document, recognition, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Version
@@ -187,7 +186,7 @@ def _told(
         is_notice = row.phone_id != stored.message.phone_id
         if is_notice and not with_texts:
             continue  # that there is one may tell that what was sent is somebody's
-        may_show = with_texts and not is_notice and row.wording not in message_log.SECRET
+        may_show = with_texts and not is_notice and row.wording not in conversation.SECRET
         told.append(
             Reply(
                 sent=sent[row.id],
@@ -211,7 +210,7 @@ def _pieces(
         return ()
     for wordings in configuration.wordings.values():
         wording = wordings.get(name)
-        dropped = replies.absent(wording, text) if wording else None
+        dropped = recognition.absent(wording, text) if wording else None
         if wording is not None and dropped is not None:
             return [Piece(each.written, each.written in dropped) for each in wording.pieces]
     return ()

@@ -5,10 +5,9 @@ from itertools import islice
 import click
 
 from smsgw.cli.installation import opened
-from smsgw.operations import integrity
-from smsgw.storage import audit as records
+from smsgw.operations import audit_chain, integrity
+from smsgw.operations.audit_chain import Head, NoHead
 from smsgw.storage import keys
-from smsgw.storage.audit import Head, NoHead
 
 
 @click.group()
@@ -20,7 +19,7 @@ def audit() -> None:
 def head() -> None:
     """Print the last seal. Keep it elsewhere: `verify --head` tells whether it still holds."""
     with opened().reading() as tx:
-        click.echo(str(records.head(tx)))
+        click.echo(str(audit_chain.head(tx)))
 
 
 @audit.command()
@@ -37,9 +36,9 @@ def verify(known: str | None) -> None:
         raise click.ClickException(str(error)) from None
     rt = opened()
     with rt.reading() as tx:
-        found = records.verify(tx, expected)
+        found = audit_chain.verify(tx, expected)
         others = integrity.findings(tx, keys.keeper(rt.settings))
-        findings = [*found.findings, *islice(others, records.FINDINGS)]
+        findings = [*found.findings, *islice(others, audit_chain.FINDINGS)]
     for finding in findings:
         click.echo(finding)
     if found.unsealed:

@@ -13,7 +13,7 @@ from smsgw import settings as environment
 from smsgw.carriers.carrier import Ending, SendError
 from smsgw.carriers.kannel import Kannel
 from smsgw.carriers.twilio import Twilio
-from smsgw.operations import jobs, startup
+from smsgw.operations import queue, startup
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, migrations
 
@@ -88,7 +88,7 @@ def _clock(rt: Runtime) -> str | None:
 
 def _queue(rt: Runtime) -> str | None:
     try:
-        if rt.redis is not None and jobs.takes_hints(rt.redis):
+        if rt.redis is not None and queue.takes_hints(rt.redis):
             return OPEN_QUEUE if is_exposed(rt.redis_url or "") else None
     except RedisError as error:
         if rt.settings.redis_url is not None:

@@ -10,7 +10,7 @@ import click
 from smsgw import gsm7, logs, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.cli.installation import opened
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import delivery_reports, dispatch, outbox
 from smsgw.operations import jobs
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
@@ -89,7 +89,7 @@ def _deliver(rt: Runtime, answer: Answer) -> None:
     """It stands on the screen: who says the same again asks again."""
     with rt.writing() as tx:
         for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
-            outbox.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))
+            delivery_reports.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))
 
 
 def _is_out(rt: Runtime, answer: Answer) -> bool:

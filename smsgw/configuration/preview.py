@@ -6,7 +6,7 @@ from itertools import groupby
 
 from handlers.question import Term, Value
 from smsgw import gsm7
-from smsgw.configuration import compiler, lint, wording
+from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer
 from smsgw.configuration.document import DEFAULT_BUDGET, Raw
 from smsgw.configuration.wording import WordingError
@@ -112,8 +112,8 @@ class _Section:
         except WordingError:
             return Shown(fault, costly)
         given = (
-            wording.ordinary(self.usage, offer.ordinary),
-            wording.widest(self.usage, offer.widest),
+            placeholders.ordinary(self.usage, offer.ordinary),
+            placeholders.widest(self.usage, offer.widest),
         )
         both = (self._rendered(text, values, language) for values in given)
         return Shown(fault, costly, *both)
@@ -171,7 +171,7 @@ def _by_owner(offers: Mapping[str, Offer]) -> Iterator[tuple[tuple[str, str], Of
 
 
 def _values(offer: Offer, usage: Mapping[str, str]) -> dict[str, str]:
-    given = wording.ordinary(usage, offer.ordinary)
+    given = placeholders.ordinary(usage, offer.ordinary)
     names = sorted(offer.names) + sorted(wording.EVERYWHERE)
     return {name: _as_shown(given.get(name)) for name in names}
 
@@ -181,7 +181,7 @@ def _as_shown(value: Value) -> str:
         return ""
     if isinstance(value, Term):
         return value.word
-    return value if isinstance(value, str) else wording.show(value)
+    return value if isinstance(value, str) else placeholders.show(value)
 
 
 def _runs(text: str) -> Iterator[Run]:

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from handlers.ports import Contact
 from handlers.question import Value, Verbatim
 from smsgw import gsm7
-from smsgw.configuration import wording as replies
+from smsgw.configuration import placeholders
 from smsgw.configuration.compiler import Configuration
-from smsgw.messaging import outbox
+from smsgw.messaging import inbox, outbox
 from smsgw.registry import phone_state
-from smsgw.registry.phone_state import Notice
+from smsgw.registry.bindings import Notice
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -45,12 +45,12 @@ class Told:
 def call_centre(contact: Contact | None) -> Verbatim | None:
     """A telephone number is shown whole or not at all."""
     number = contact.value if contact else None
-    fits = number is not None and len(number) <= replies.TEXT_WIDTH and gsm7.is_gsm7(number)
+    fits = number is not None and len(number) <= placeholders.TEXT_WIDTH and gsm7.is_gsm7(number)
     return Verbatim(number) if number and fits else None
 
 
 def worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:
-    everywhere = {"call_centre": told.call_centre, "ref": replies.reference(told.message_id)}
+    everywhere = {"call_centre": told.call_centre, "ref": inbox.reference(told.message_id)}
     return told.configuration.text(wording, {**values, **everywhere}, told.language)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, String, cast, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from grammar import fold
 from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
@@ -161,3 +163,33 @@ def _told(verdict: Verdict) -> dict[str, str | None]:
         "reason": verdict.reason,
         "state": MessageState.ANSWERED if verdict.is_final else MessageState.RECEIVED,
     }
+
+
+REFERENCES: int = len(REFERENCE_ALPHABET) ** REFERENCE_LENGTH
+SCRAMBLE = 190_838_687
+UNSCRAMBLE: int = pow(SCRAMBLE, -1, REFERENCES)
+
+
+def reference(sequence: int) -> str:
+    """Six characters to name a message by on the telephone: no vowels, nothing that looks alike.
+
+    A one-to-one scramble of the message's sequence, so that neighbours look different and the same
+    conversation replayed gives the same reference.
+    """
+    number = sequence * SCRAMBLE % REFERENCES
+    letters = []
+    for _ in range(REFERENCE_LENGTH):
+        number, remainder = divmod(number, len(REFERENCE_ALPHABET))
+        letters.append(REFERENCE_ALPHABET[remainder])
+    return "".join(letters)
+
+
+def sequence(reference: str) -> int | None:
+    """The first that has this reference; each further REFERENCES later. None where it is none."""
+    written = "".join(fold(reference).split()).upper()
+    if len(written) != REFERENCE_LENGTH or not set(written) <= set(REFERENCE_ALPHABET):
+        return None
+    number = 0
+    for letter in reversed(written):
+        number = number * len(REFERENCE_ALPHABET) + REFERENCE_ALPHABET.index(letter)
+    return number * UNSCRAMBLE % REFERENCES

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Row,
     bindparam,
     case,
-    exists,
     func,
     insert,
     select,
@@ -33,14 +32,11 @@ from sqlalchemy import (
 )
 
 from smsgw import gsm7, logs, phone
-from smsgw.carriers.carrier import Delivery, Ending, OutgoingSms, Report, SendError
+from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
-    OPEN,
     QUEUED,
-    UNBOUND,
-    UNFINISHED,
     UNREADABLE,
     AttemptEnd,
     Priority,
@@ -70,11 +66,6 @@ FROM = {
     ReplyState.QUEUED: [ReplyState.SENDING, ReplyState.UNKNOWN],
     ReplyState.UNKNOWN: [ReplyState.SENDING],
     ReplyState.REFUSED: [ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN],
-}
-REPORTED = {
-    Delivery.SENT: ReplyState.SENT,
-    Delivery.DELIVERED: ReplyState.DELIVERED,
-    Delivery.UNDELIVERED: ReplyState.UNDELIVERED,
 }
 
 # Since when a person waits; for what was not asked for, since it was made.
@@ -240,89 +231,11 @@ def record(tx: Transaction, results: Sequence[Sent]) -> None:
         if state is ReplyState.UNKNOWN:
             news["due_at"] = tx.now + ASK_AFTER
         if state is ReplyState.SENT:
-            news |= _accepted(tx, result.carrier_ref, result.claim.since)
-        _move(tx, result.claim.reply_id, news, result.claim.attempts)
+            news |= accepted(tx, result.carrier_ref, result.claim.since)
+        move(tx, result.claim.reply_id, news, result.claim.attempts)
         _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
         if result.error is not None and result.error.is_opted_out:
-            _stop(tx, result.claim.reply_id)
-
-
-def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
-    """Moves the reply that `report` speaks of. False where it is news of nothing we know: no
-    attempt of that carrier, or one that the carrier knows by another id."""
-    attempt = tx.connection.execute(
-        select(attempts.c.reply_id, SINCE)
-        .join_from(attempts, replies)
-        .join(messages, messages.c.id == replies.c.message_id)
-        .where(
-            attempts.c.id == report.attempt_id,
-            replies.c.carrier == report.carrier,
-            _is_named(report.carrier_ref),
-        )
-        .with_for_update(of=replies)  # the reply before its attempts, as everywhere: no deadlock
-    ).first()
-    if attempt is None:
-        return False
-    tx.connection.execute(
-        update(attempts)
-        .where(attempts.c.id == report.attempt_id)
-        .values(  # whoever sent it may have died before it could write how that ended
-            ending=func.coalesce(attempts.c.ending, AttemptEnd.SENT),
-            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
-            carrier_ref=func.coalesce(attempts.c.carrier_ref, report.carrier_ref),
-            settled=func.coalesce(attempts.c.settled, _settled_if_unknown(how)),
-        )
-    )
-    news = {
-        "state": REPORTED[report.delivery],
-        "lease_until": None,
-        "code": _cut(report.code),
-        **_accepted(tx, report.carrier_ref, attempt.since),
-    }
-    if report.is_opted_out:
-        _stop(tx, attempt.reply_id)
-    return _move(tx, attempt.reply_id, news)
-
-
-def expire_leases(tx: Transaction) -> list[int]:
-    """Replies whose sender died: the attempt had begun, so nobody knows whether it went out."""
-    ran_out = tx.connection.execute(
-        update(replies)
-        .where(UNFINISHED, replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
-        .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now + ASK_AFTER)
-        .returning(replies.c.id)
-    )
-    ids = [row.id for row in ran_out]
-    tx.connection.execute(
-        update(attempts)
-        .where(attempts.c.reply_id.in_(ids), attempts.c.ending.is_(None))
-        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now)
-    )
-    # A report, or a later attempt, told how these replies ended before their senders could.
-    tx.connection.execute(
-        update(attempts)
-        .where(OPEN, attempts.c.started_at < tx.now - LEASE)
-        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now, settled=Settled.REPORT)
-    )
-    return ids
-
-
-def drop_stale(tx: Transaction, *, may_expire: bool = True) -> list[int]:
-    """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
-    ended while it was on its way. Returns those that are past their time."""
-    ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
-    tx.connection.execute(
-        update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
-    )
-    if not may_expire:
-        return []
-    late = tx.connection.execute(
-        update(replies)
-        .where(QUEUED, replies.c.expires_at <= tx.now)
-        .values(state=ReplyState.EXPIRED)
-        .returning(replies.c.id)
-    )
-    return list(late.scalars())
+            opt_out(tx, result.claim.reply_id)
 
 
 def _is_of_use(tx: Transaction, may_expire: bool) -> ColumnElement[bool]:
@@ -379,13 +292,13 @@ def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> 
         _refuse(tx, row, attempt_id, UNREADABLE)
         return
     news = {"state": ReplyState.QUEUED, "lease_until": None, "code": UNREADABLE}
-    _move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
+    move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
     _end_attempt(tx, attempt_id, AttemptEnd.RETRY, None, UNREADABLE)
 
 
 def _refuse(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int, code: str) -> None:
     news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None, "code": code}
-    _move(tx, row.id, news, row.attempts)
+    move(tx, row.id, news, row.attempts)
     _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, code)
 
 
@@ -414,36 +327,29 @@ def _end_attempt(
             carrier_ref=func.coalesce(attempts.c.carrier_ref, ref),
             code=case((attempts.c.ending.is_(None), code), else_=attempts.c.code),
             settled=func.coalesce(
-                attempts.c.settled, _settled_if_unknown(learned.get(ending, Settled.REPORT))
+                attempts.c.settled, settled_if_unknown(learned.get(ending, Settled.REPORT))
             ),
         )
     )
 
 
-def _settled_if_unknown(how: Settled | None) -> Case[str | None]:
+def settled_if_unknown(how: Settled | None) -> Case[str | None]:
     return case((attempts.c.ending == AttemptEnd.UNKNOWN, how), else_=None)
 
 
-def _accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, object]:
+def accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, object]:
     return {
         "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
         "waited": func.coalesce(replies.c.waited, (tx.now - since).total_seconds()),
     }
 
 
-def _cut(code: str | None) -> str | None:
+def cut(code: str | None) -> str | None:
     """As much as the column holds: what a carrier says of itself may be of any length."""
     return code and code.replace("\0", "")[:LONGEST_CODE]
 
 
-def _is_named(ref: str | None) -> ColumnElement[bool]:
-    """Whether the carrier may mean this attempt by its id `ref`."""
-    if ref is None:
-        return true()
-    return attempts.c.carrier_ref.is_(None) | (attempts.c.carrier_ref == ref)
-
-
-def _stop(tx: Transaction, reply_id: int) -> None:
+def opt_out(tx: Transaction, reply_id: int) -> None:
     """The phone said STOP to the carrier, which refuses us from then on."""
     whose = select(replies.c.phone_id).where(replies.c.id == reply_id).scalar_subquery()
     tx.connection.execute(
@@ -461,10 +367,10 @@ def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
         Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
         Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
     }[result.error.ending]
-    return ending, state, _cut(result.error.code)
+    return ending, state, cut(result.error.code)
 
 
-def _move(
+def move(
     tx: Transaction, reply_id: int, news: dict[str, object], attempt: int | None = None
 ) -> bool:
     """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless

@@ -4,6 +4,7 @@ Counted in Redis, for all processes; while that is away each process counts for 
 keyed hash here. What guards identities is counted in the database (see guesses).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +12,9 @@ from datetime import date, datetime
 from pyrate_limiter import Duration, Rate
 
 from handlers.question import Outcome
-from smsgw import logs
+from smsgw import logs, phone
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.runtime import Runtime
 from smsgw.storage.counters import Budget, Counters
 
 log = logs.get(__name__)
@@ -107,3 +110,24 @@ class Gate:
 
 def _is_passive(keyword: str | None, outcome: str) -> bool:
     return outcome in PASSIVE_OUTCOMES or keyword in PASSIVE_KEYWORDS
+
+
+def gate_of(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
+    words, shape = normal, re.sub(r"[0-9]", "0", normal)
+    now, number = rt.now(), phone.e164(sms.sender)
+    code = phone.calling_code(number) if number else ""
+    candidate = Candidate(
+        message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
+        phone=_short_hash(rt, number or sms.sender),
+        code=code,
+        words=_short_hash(rt, words),
+        shape=_short_hash(rt, shape),
+        at=now,
+        day=now.astimezone(rt.settings.zone).date(),
+    )
+    budget = Budget(rt.settings.daily_segments, rt.settings.daily_segments_of(code))
+    return Gate(rt.counters, candidate, budget)
+
+
+def _short_hash(rt: Runtime, text: str) -> str:
+    return rt.vault.hash(text, "limit").hex()[:24]

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
 from smsgw.carriers.carrier import Found, OutgoingSms, Report
-from smsgw.messaging.outbox import LEASE, apply_report
+from smsgw.messaging.delivery_reports import apply_report
+from smsgw.messaging.outbox import LEASE
 from smsgw.storage.tables.messages import (
     OPEN,
     UNFINISHED,

@@ -5,32 +5,31 @@ the one file that enqueues. Jobs may run twice. A long task is done a part at a 
 the end of the queue between: what people wait for is never behind it.
 """
 
-import contextlib
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import wraps
-from threading import Event, Timer
+from threading import Timer
 from typing import ParamSpec
 
-import rq.job
-from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
-from rq.serializers import JSONSerializer
 from rq.timeouts import BaseTimeoutException
-from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.ports import LedgerDown
-from smsgw import logs, responder
+from smsgw import logs
 from smsgw.backoffice import background_tasks, backtest, text_search
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.carriers.carrier import Found, SendError
-from smsgw.messaging import dispatch, inbox, outbox, reconciliation
-from smsgw.messaging.inbox import Owed
+from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.reconciliation import Unknown
+from smsgw.operations.deferred_answers import answer_deferred
+from smsgw.operations.queue import (
+    HINT_GONE,
+    WORKER_BEATS,
+    Turn,
+    enqueue,
+    forget,
+    heartbeat,
+)
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Settled
@@ -39,21 +38,10 @@ from smsgw.storage.transaction import Outrun
 
 log = logs.get(__name__)
 
-QUEUE = "smsgw"
-TURN = 1.0  # seconds that a lane has a worker for itself while others wait
 TASK_TURN = 0.2  # seconds that an operator's task has
-HINT_LIVES = 10  # seconds: after that a lost hint may be given again
-HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
-QUEUE_AGAIN = 5.0  # seconds until a worker tries again
-JOB_LIMIT = 180  # seconds; jobs end by themselves long before
-KEEP_FAILURES = 86_400  # seconds
-OWED_AT_ONCE, UNKNOWN_AT_ONCE = 1000, 100
-FAILED_IN_A_ROW = 3
+UNKNOWN_AT_ONCE = 100
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
-WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
-TRIED = "tried"  # whether it could be written
-BEAT_LIVES = 30  # seconds
 
 # How a task is done: from where it was left, a step after the other, each far shorter than
 # tasks.LOST_AFTER.
@@ -65,7 +53,6 @@ WORK: Mapping[TaskKind, Work] = {
 
 Arguments = ParamSpec("Arguments")
 RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
-STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
 
 
 class JobFailed(Exception):
@@ -88,7 +75,7 @@ def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
     """Says that replies wait in a lane. False where nobody can be told: the sweep finds them."""
-    return _enqueue(rt, f"hint:{carrier}:{lane}", drain_lane, carrier, lane)
+    return enqueue(rt, f"hint:{carrier}:{lane}", drain_lane, carrier, lane)
 
 
 def hint_all(rt: Runtime, answer: Answer) -> bool:
@@ -100,7 +87,7 @@ def hint_all(rt: Runtime, answer: Answer) -> bool:
 def drain_lane(carrier: str, lane: str) -> None:
     """The job. The hint goes first: what is stored after this line gets a hint of its own."""
     rt = RUNTIME.get()
-    _forget(rt, f"hint:{carrier}:{lane}")
+    forget(rt, f"hint:{carrier}:{lane}")
     come_back = dispatch.drain(rt, carrier, lane, is_over=Turn(rt))
     if come_back:
         _hint_later(rt, carrier, lane, come_back)
@@ -112,38 +99,16 @@ def drain_lane(carrier: str, lane: str) -> None:
 def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
     rt = RUNTIME.get()
-    _forget(rt, "hint:owed")
+    forget(rt, "hint:owed")
     answer_owed(rt, Turn(rt))
 
 
-@dataclass
-class Failed:
-    """What the ledger could not answer in one round: everything, or look-ups by keyword."""
-
-    in_a_row: int = 0
-    by_keyword: Counter[str | None] = field(default_factory=Counter)
-
-    def is_closed_to(self, owed: Owed) -> bool:
-        return self.by_keyword[owed.keyword] >= FAILED_IN_A_ROW
-
-
 def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
-    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest. Where
-    a look-up failed for three of a keyword, the others of it wait, and no other keyword."""
-    answers: list[Answer] = []
-    failed = Failed()
-    with rt.writing() as tx:
-        for message_id in inbox.fail_unreadable(tx, OWED_AT_ONCE):
-            log.error("an owed message cannot be opened", message=message_id)
-    with rt.reading() as tx:
-        waiting = inbox.owed(tx, OWED_AT_ONCE)
-    for owed in waiting:
-        if is_over() or failed.in_a_row == FAILED_IN_A_ROW:
-            break
-        answer = None if failed.is_closed_to(owed) else _try_one(rt, owed, failed)
-        if answer is not None:
-            answers.append(answer)
-            hint_all(rt, answer)
+    """Gives deferred answers until `is_over`, and hints at the lanes that each waits in."""
+    answers = []
+    for answer in answer_deferred(rt, is_over):
+        answers.append(answer)
+        hint_all(rt, answer)
     return answers
 
 
@@ -151,7 +116,7 @@ def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> lis
 def settle_unknown() -> None:
     """The job that finds out what became of sends nobody knows the end of."""
     rt = RUNTIME.get()
-    _forget(rt, "hint:unknown")
+    forget(rt, "hint:unknown")
     settle(rt, Turn(rt))
 
 
@@ -178,14 +143,14 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
 
 def hint_task(rt: Runtime, task_id: int) -> bool:
     """Says that a task waits. False where nobody can be told."""
-    return _enqueue(rt, f"hint:task:{task_id}", do_task, task_id)
+    return enqueue(rt, f"hint:task:{task_id}", do_task, task_id)
 
 
 @_job
 def do_task(task_id: int) -> None:
     """The job that does a part of a task, and sees to the next part."""
     rt = RUNTIME.get()
-    _forget(rt, f"hint:task:{task_id}")
+    forget(rt, f"hint:task:{task_id}")
     with rt.writing() as tx:
         task = background_tasks.claim(tx, task_id)
     if task is None:
@@ -222,138 +187,8 @@ def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) ->
 def beat() -> None:
     """The job that shows that jobs are done."""
     rt = RUNTIME.get()
-    _forget(rt, "hint:beat")
-    _beat(rt, WORKER_BEATS)
-
-
-def sweep(rt: Runtime) -> None:
-    """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
-    may_expire = rt.clock_check.is_right()
-    with rt.writing() as tx:
-        for reply_id in outbox.drop_stale(tx, may_expire=may_expire):
-            log.error("a reply could not leave while it was of use", reply=reply_id)
-        if may_expire:
-            for reply_id in outbox.expire_leases(tx):
-                log.error("nobody knows whether this reply went out", reply=reply_id)
-            background_tasks.expire(tx, rt.settings.retention)
-    with rt.reading() as tx:
-        lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
-        is_owing = inbox.is_owing(tx)
-        is_in_doubt = reconciliation.is_due(tx)
-        left = background_tasks.due(tx)
-    _beat(rt, CLOCK_BEATS)
-    for carrier, lane in lanes:
-        hint(rt, carrier, lane)
-    if is_owing:
-        _enqueue(rt, "hint:owed", answer_waiting)
-    if is_in_doubt:
-        _enqueue(rt, "hint:unknown", settle_unknown)
-    for task_id in left:
-        hint_task(rt, task_id)
-    _enqueue(rt, "hint:beat", beat)
-
-
-def work(rt: Runtime) -> None:
-    """Runs jobs until the process is told to stop; what is in hand is finished. A Redis that is
-    full or away is waited for. Raises NoQueue."""
-    if rt.redis_url is None:
-        raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
-    RUNTIME.set(rt)
-    connection = Redis.from_url(rt.redis_url)
-    while not STOPPING.is_set():
-        worker = Worker(
-            [_queue(connection)],
-            connection=connection,
-            serializer=JSONSerializer,
-            log_job_description=False,
-        )
-        try:
-            worker.work(logging_level="WARNING")
-        except RedisError as error:
-            log.error("the queue cannot be used", error=type(error).__name__)
-            STOPPING.wait(QUEUE_AGAIN)
-        else:
-            return
-
-
-class UnknownJob(Exception):
-    """A job in the queue that is none of ours."""
-
-
-class Job(rq.job.Job):
-    """Runs what JOBS names and nothing else: who can write to the queue could otherwise name any
-    function of any library, which rq would import and call. Callbacks are functions too."""
-
-    @property
-    def func(self) -> Callable[..., None]:
-        """Raises UnknownJob."""
-        work = JOBS.get(str(self.func_name)) if self.instance is None else None
-        if work is None:
-            raise UnknownJob
-        return work
-
-    @property
-    def success_callback(self) -> None:
-        return None
-
-    @property
-    def failure_callback(self) -> None:
-        return None
-
-    @property
-    def stopped_callback(self) -> None:
-        return None
-
-
-JOBS = {
-    f"{work.__module__}.{work.__qualname__}": work
-    for work in (drain_lane, answer_waiting, settle_unknown, do_task, beat)
-}
-
-
-class Worker(SimpleWorker):
-    """Runs jobs in its own process, and lets the one in hand know when to come to an end."""
-
-    job_class = Job
-
-    def handle_warm_shutdown_request(self) -> None:
-        STOPPING.set()
-
-
-class Turn:
-    """Says when a job should come to an end: it gives way to others that wait."""
-
-    def __init__(self, rt: Runtime, looks_every: float = TURN) -> None:
-        self._queue = _queue(rt.redis) if rt.redis is not None else None
-        self._until = time.monotonic() + dispatch.HOLDS
-        self._looks_every = looks_every
-        self._look_at = time.monotonic() + looks_every
-
-    def __call__(self) -> bool:
-        if STOPPING.is_set() or time.monotonic() >= self._until:
-            return True
-        if time.monotonic() < self._look_at:
-            return False
-        self._look_at += self._looks_every
-        return self._queue is not None and self._queue.count > 0
-
-
-class NoQueue(Exception):
-    """No Redis-compatible server is configured."""
-
-
-def _enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | int) -> bool:
-    if rt.redis is None:
-        return False
-    try:
-        if rt.redis.set(key, "1", nx=True, ex=HINT_LIVES):
-            _queue(rt.redis).enqueue(
-                job, *arguments, job_timeout=JOB_LIMIT, result_ttl=0, failure_ttl=KEEP_FAILURES
-            )
-    except RedisError as error:
-        log.warning("the queue is away", error=type(error).__name__)
-        return False
-    return True
+    forget(rt, "hint:beat")
+    heartbeat(rt, WORKER_BEATS)
 
 
 def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
@@ -364,35 +199,6 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
     except Outrun:
         return False
     return True
-
-
-def _try_one(rt: Runtime, owed: Owed, failed: Failed) -> Answer | None:
-    try:
-        answer = _answer_one(rt, owed)
-    except responder.StillOwed as error:
-        failed.by_keyword[owed.keyword] += 1
-        if error.was_asked:
-            with rt.writing() as tx:
-                inbox.put_off(tx, owed)
-        return None
-    except responder.NotStored:
-        failed.in_a_row += 1
-        return None
-    failed.in_a_row = 0
-    return answer
-
-
-def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
-    """A bug of ours must not stand in the way of everybody behind."""
-    try:
-        return responder.answer_owed(rt, owed)
-    except (responder.NotStored, BaseTimeoutException):
-        raise
-    except Exception as error:
-        log.exception("an answer failed", message=owed.message_id, error=type(error).__name__)
-        with rt.writing() as tx:
-            inbox.give_up(tx, owed.message_id)
-        return None
 
 
 def _books(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | None:
@@ -424,36 +230,3 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
         timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))
         timer.daemon = True
         timer.start()
-
-
-def _beat(rt: Runtime, key: str) -> None:
-    """Says that a process of its kind lives and does its work, and how far its machine's clock is
-    ahead of the database's, in seconds."""
-    skew = ""
-    with contextlib.suppress(SQLAlchemyError):
-        skew = f"{rt.clock_check.compare().total_seconds():.1f}"
-    with contextlib.suppress(RedisError):
-        if rt.redis is not None:
-            rt.redis.set(key, skew, ex=BEAT_LIVES)
-
-
-def skews(rt: Runtime) -> dict[str, float]:
-    """What the beats last said, by kind of process. Raises RedisError."""
-    kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
-    said = rt.redis.mget(kinds.values()) if rt.redis is not None else []
-    return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew}
-
-
-def takes_hints(redis: Redis) -> bool:
-    """Raises RedisError where it takes no writes: it is full, or a replica, or we have no right."""
-    return bool(redis.set(TRIED, "1", ex=BEAT_LIVES))
-
-
-def _forget(rt: Runtime, key: str) -> None:
-    with contextlib.suppress(RedisError):
-        if rt.redis is not None:
-            rt.redis.delete(key)
-
-
-def _queue(connection: Redis) -> Queue:
-    return Queue(QUEUE, connection=connection, serializer=JSONSerializer)

@@ -26,8 +26,8 @@ from smsgw import logs
 from smsgw.ledger.faults import CONNECTING, Kind
 from smsgw.ledger.statements import LOOK_UPS
 from smsgw.messaging import throttle
-from smsgw.operations import jobs
-from smsgw.registry import lockout, phone_state, registration_codes
+from smsgw.operations import queue
+from smsgw.registry import bindings, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.settings import ALL_OTHERS
 from smsgw.storage import failed_checks, keys
@@ -247,7 +247,7 @@ def _skews(rt: Runtime) -> Metric:
     """Of this process, and of the others as their beats tell it."""
     told = {"web": rt.clock_check.compare().total_seconds()}
     with contextlib.suppress(RedisError):
-        told |= jobs.skews(rt)
+        told |= queue.skews(rt)
     skew = GaugeMetricFamily(
         "smsgw_clock_skew_seconds",
         "How far a process's clock is ahead of the database's; beyond a minute nothing expires.",
@@ -289,7 +289,7 @@ def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "smsgw_numbers_changed",
         "Phones unbound within an hour since the number on file is another one.",
-        phone_state.count_lapses(tx),
+        bindings.count_lapses(tx),
     )
     yield GaugeMetricFamily(
         "smsgw_numbers_changed_limit",

@@ -14,6 +14,7 @@ from smsgw import logs
 from smsgw.messaging import outbox, reconciliation
 from smsgw.messaging.outbox import Draft
 from smsgw.registry import cases, phone_state, registrations
+from smsgw.registry.bindings import end
 from smsgw.registry.lockout import GUESSES_COUNT_FOR
 from smsgw.registry.phone_state import UNUSED_FOR
 from smsgw.registry.registration_codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
@@ -164,7 +165,7 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
     run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
     held = bindings.c.phone_id == phone_id
-    phone_state.end(tx, held, actor, "erased")
+    end(tx, held, actor, "erased")
     _blank(tx, held)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     for table in (questions, pages, codes, wrong_codes):
@@ -221,7 +222,7 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
         run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
     run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
     held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
-    phone_state.end(tx, held & unused, CLOCK, "unused")
+    end(tx, held & unused, CLOCK, "unused")
     _blank(tx, held & or_(unused, bindings.c.ended_at < since))
     silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
     return sum(_forget(tx, row.id, row.version) for row in run(silent).all())

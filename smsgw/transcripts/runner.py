@@ -15,10 +15,11 @@ from sqlalchemy import func, select
 
 from smsgw import phone, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
-from smsgw.configuration.compiler import Configuration, Published
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.live import Published
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import dispatch, outbox
-from smsgw.operations import jobs
+from smsgw.messaging import delivery_reports, dispatch, outbox
+from smsgw.operations import clock, jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
 from smsgw.responder import Answer
@@ -189,7 +190,7 @@ class Talk:
         if span is None:
             return
         self._clock.now += span
-        jobs.sweep(self._rt)
+        clock.sweep(self._rt)
         jobs.answer_owed(self._rt)
         self._send()
         while with_retention and self._retention.step():
@@ -223,7 +224,7 @@ class Talk:
             attempt = tx.connection.execute(sent).scalar_one()
             if attempt is None:
                 raise Unplayable("report: no reply was sent before this step")
-            outbox.apply_report(tx, Report(CARRIER, attempt, delivery))
+            delivery_reports.apply_report(tx, Report(CARRIER, attempt, delivery))
 
     def _outcome(self, step: Step, answer: Answer | None, reason: str | None) -> Outcome:
         queued = state.queued_since(self._rt, self._newest_reply)

@@ -24,7 +24,8 @@ from structlog.contextvars import bound_contextvars
 from smsgw import phone, responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler, document, versions
-from smsgw.configuration.compiler import Configuration, Published
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.live import Published
 from smsgw.ledger.restricted import FictitiousLedger
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime

@@ -17,9 +17,10 @@ from sqlalchemy import Engine, update
 
 from handlers.question import Guess
 from smsgw import runtime, settings
-from smsgw.configuration.compiler import Published
+from smsgw.configuration.live import Published
 from smsgw.ledger.csv_import import load
 from smsgw.registry import lockout, phone_state
+from smsgw.registry.bindings import bind
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.counters import Counters
@@ -86,7 +87,7 @@ def start(rt: Runtime, transcript: Transcript) -> None:
         for number, bound in transcript.registered.items():
             known = phone_state.advance(tx, phone_state.read(tx, number))
             for nkp in bound:
-                phone_state.bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
+                bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
         for number, each in transcript.starts.items():
             _start_phone(tx, number, each)
 
@@ -106,7 +107,7 @@ def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
         update(phones).where(own).values(language=begin.language, stopped_at=stopped_at)
     )
     for each in begin.bindings:
-        phone_state.bind(tx, known, each.nkp, consent=CONSENT, on_file=each.on_file)
+        bind(tx, known, each.nkp, consent=CONSENT, on_file=each.on_file)
         if each.unused is not None:
             then = tx.now - each.unused
             bound = bindings.c.nkp_hash == tx.vault.hash(each.nkp, "nkp")

@@ -9,7 +9,7 @@ from sqlalchemy import Select, String, column, false, select, table, text, updat
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs
-from smsgw.operations import jobs, metrics
+from smsgw.operations import metrics, queue
 from smsgw.runtime import Runtime
 from smsgw.settings import LOOPBACK
 from smsgw.storage import deadlines, migrations
@@ -104,8 +104,8 @@ def _has_database(rt: Runtime) -> bool:
 def _queue(rt: Runtime) -> dict[str, bool | None]:
     """What the worker and the clock say lies in the queue's server: None where that is broken."""
     try:
-        if rt.redis is not None and jobs.takes_hints(rt.redis):
-            beats = {"worker": jobs.WORKER_BEATS, "clock": jobs.CLOCK_BEATS}
+        if rt.redis is not None and queue.takes_hints(rt.redis):
+            beats = {"worker": queue.WORKER_BEATS, "clock": queue.CLOCK_BEATS}
             told = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
             return {"queue": True, **told}
     except RedisError:

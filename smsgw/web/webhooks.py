@@ -9,7 +9,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import logs, responder
 from smsgw.carriers.carrier import Carrier, Forged, Malformed, WebhookRequest
-from smsgw.messaging import outbox
+from smsgw.messaging import delivery_reports
 from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Unreadable
@@ -66,7 +66,7 @@ def _noted(name: str) -> Response | None:
         report = carrier.read_report(asked)
         if report is not None:
             with rt.writing() as tx:
-                outbox.apply_report(tx, report)
+                delivery_reports.apply_report(tx, report)
     except Malformed as error:
         _malformed(carrier, error)
     except (DBAPIError, NoConnection, Unreadable):

@@ -16,7 +16,7 @@ from uuid import uuid4
 from smsgw import responder, runtime, settings
 from smsgw.backoffice import accounts
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import delivery_reports, dispatch, outbox
 from smsgw.storage.tables.operators import Role
 from tests.servers import die_with_parent
 from tests.smsgw.test_end_to_end import free_port
@@ -77,7 +77,9 @@ class Demo:
         assert answer is not None
         with self.rt.writing() as tx:
             for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
-                outbox.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))
+                delivery_reports.apply_report(
+                    tx, Report("simulator", attempt_id, Delivery.DELIVERED)
+                )
         return answer.reply.text if answer.reply else ""
 
     def once(self, role: Role, language: str) -> str:

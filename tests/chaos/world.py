@@ -17,7 +17,7 @@ from smsgw.configuration import document, versions
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
-from smsgw.registry import phone_state
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.tables.operators import Role, TaskKind
@@ -201,7 +201,7 @@ class World:
                 known = phone_state.advance(tx, phone_state.read(tx, phone(number)))
                 nkp = str(FIRST_NKP + number)
                 on_file = f"{FICTITIOUS}{number:09}"
-                phone_state.bind(tx, known, nkp, consent="in a test", on_file=on_file)
+                bindings.bind(tx, known, nkp, consent="in a test", on_file=on_file)
             ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:root")
             accounts.log_in(tx, ani.id, ani.name)
             for word in ("Telepon", "Panggil"):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, insert, select
 
-from smsgw.backoffice import message_log
+from smsgw.backoffice import conversation, message_log
 from smsgw.backoffice.message_log import Filters, Page
-from smsgw.configuration import wording
+from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
@@ -61,7 +61,7 @@ def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) ->
     assert (newest.keyword, newest.outcome, newest.state) == ("kontak", "answered", "answered")
     assert [(each.wording, each.state) for each in newest.sent] == [("kontak.ways", "queued")]
     assert newest.number == "+6285*****5678"
-    assert newest.reference == wording.reference(4)
+    assert newest.reference == inbox.reference(4)
     assert page.before is None
 
 
@@ -116,16 +116,16 @@ def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
 
 def test_a_reference_names_a_message(traffic: Runtime) -> None:
     with traffic.reading() as tx:
-        assert message_log.message_id(tx, wording.reference(3).lower()) == 3
-        assert message_log.message_id(tx, wording.reference(99)) is None
+        assert message_log.message_id(tx, inbox.reference(3).lower()) == 3
+        assert message_log.message_id(tx, inbox.reference(99)) is None
         assert message_log.message_id(tx, "no such") is None
 
 
 def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
     """Without its texts, unless who looks has said why."""
     with traffic.reading() as tx:
-        masked = message_log.talk(tx, whose(traffic, P1), with_texts=False)
-        opened = message_log.talk(tx, whose(traffic, P1), with_texts=True)
+        masked = conversation.talk(tx, whose(traffic, P1), with_texts=False)
+        opened = conversation.talk(tx, whose(traffic, P1), with_texts=True)
     assert masked is not None
     assert opened is not None
     assert (masked.number, opened.number) == ("+6281*****7890", P1)
@@ -144,7 +144,7 @@ def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Cl
     before = None
     while True:
         with rt.reading() as tx:
-            talk = message_log.talk(tx, 1, before, with_texts=False, limit=3)
+            talk = conversation.talk(tx, 1, before, with_texts=False, limit=3)
         assert talk is not None
         seen = [(each.message_id, each.is_ours) for each in talk.sms] + seen
         before = talk.before
@@ -157,7 +157,7 @@ def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
     """Who asks from a phone of their own, and may look at others', would have it otherwise."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
-        talk = message_log.talk(tx, whose(rt, P2), with_texts=True)
+        talk = conversation.talk(tx, whose(rt, P2), with_texts=True)
     assert talk is not None
     assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
 
@@ -166,7 +166,7 @@ def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
     with traffic.reading() as tx:
-        talk = message_log.talk(tx, whose(traffic, P1), with_texts=True)
+        talk = conversation.talk(tx, whose(traffic, P1), with_texts=True)
     assert talk is not None
     assert [each.is_gone for each in talk.sms] == [True, False, True, False]
 
@@ -279,9 +279,9 @@ def test_every_look_is_a_range_of_an_index(
             found(many, filters, before=before, looks_at=MANY // 100)
         with many.reading() as tx:
             message_log.one(tx, 7)
-            message_log.message_id(tx, wording.reference(7))
-            message_log.talk(tx, 200, with_texts=False)
-            message_log.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
+            message_log.message_id(tx, inbox.reference(7))
+            conversation.talk(tx, 200, with_texts=False)
+            conversation.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
     assert len(told) > len(FILTERS)
     for plan in told:
         assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan

@@ -18,10 +18,10 @@ from smsgw.carriers.carrier import Delivery, Ending, Report, SendError
 from smsgw.configuration import document, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import delivery_reports, dispatch, outbox
 from smsgw.messaging.outbox import Sent
 from smsgw.registry import freezes, registration_codes, registrations
-from smsgw.registry.phone_state import CODE_WAITS
+from smsgw.registry.changes import CODE_WAITS
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.cases import cases
@@ -159,7 +159,7 @@ def test_a_request_that_is_delivered_twice_is_one(
         dispatch.drain(rt, *LANE)
     if when in {"reported", "hours later"}:
         with rt.writing() as tx:
-            assert outbox.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
+            assert delivery_reports.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
     clock.moves(hours=5 if when == "hours later" else 0, seconds=3)
     again = say(rt, STRANGER, text.lower() + " ")
     assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
@@ -189,7 +189,7 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     dispatch.drain(rt, *LANE)
     report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
     with rt.writing() as tx:
-        assert outbox.apply_report(tx, report)
+        assert delivery_reports.apply_report(tx, report)
     kept = code.replace("\0", "")[:20]
     assert states(rt) == [("undelivered", kept)]
     say(rt, P1, "IURAN")

@@ -12,10 +12,11 @@ from sqlalchemy import delete, insert, select, update
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import Ending, IncomingSms, SendError
 from smsgw.messaging import outbox
-from smsgw.operations import retention
+from smsgw.operations import audit_chain, retention
+from smsgw.operations.audit_chain import Head
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, migrations
-from smsgw.storage.audit import Act, Head
+from smsgw.storage.audit import Act
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import audit as table
 from smsgw.storage.tables.security import audit_head
@@ -36,7 +37,7 @@ def rows(rt: Runtime) -> list[tuple[str, str, str | None]]:
 def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
     """As many disclosures, sealed as the clock does."""
     with rt.writing() as tx:
-        last = audit.head(tx)
+        last = audit_chain.head(tx)
         made = []
         for number in range(first, first + lines):
             row = {"at": tx.now + timedelta(seconds=number), "actor": "participant"}
@@ -44,7 +45,9 @@ def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
             row |= {"subject": tx.vault.hash(str(number), "nkp"), "detail": "saldo.balance"}
             row |= {"salt": os.urandom(audit.SALT_OCTETS)}
             row |= {"mac": audit._mac(tx, row), "number": last.number + 1}
-            last = Head(last.number + 1, audit._chained(tx, last.seal, last.number + 1, row["mac"]))
+            last = Head(
+                last.number + 1, audit_chain._chained(tx, last.seal, last.number + 1, row["mac"])
+            )
             made.append(row | {"seal": last.seal})
         tx.connection.execute(insert(table), made)
         tx.connection.execute(delete(audit_head))
@@ -54,7 +57,7 @@ def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
 
 def findings(rt: Runtime, known: Head | None = None) -> list[str]:
     with rt.reading() as tx:
-        return list(audit.verify(tx, known).findings)
+        return list(audit_chain.verify(tx, known).findings)
 
 
 def test_a_disclosure_is_a_row_and_a_refusal_is_none(rt: Runtime) -> None:
@@ -77,15 +80,15 @@ def test_what_another_phone_is_told_is_a_row(rt: Runtime) -> None:
 
 
 def test_the_clock_seals_and_the_head_moves(rt: Runtime) -> None:
-    assert audit.seal(rt) is None
+    assert audit_chain.seal(rt) is None
     say(rt, P1, "SALDO")
     with rt.reading() as tx:
-        assert audit.verify(tx).unsealed == [1]
-    first = audit.seal(rt)
+        assert audit_chain.verify(tx).unsealed == [1]
+    first = audit_chain.seal(rt)
     assert first.number == 1
-    assert audit.seal(rt) is None
+    assert audit_chain.seal(rt) is None
     say(rt, P1, "DATA")
-    second = audit.seal(rt)
+    second = audit_chain.seal(rt)
     assert (second.number, second.seal != first.seal) == (2, True)
     assert findings(rt, first) == findings(rt, second) == findings(rt) == []
     assert Head.read(str(second)) == second
@@ -97,7 +100,7 @@ def test_two_acts_that_are_alike_are_no_forgery(rt: Runtime) -> None:
         for _ in range(2):
             audit.note(tx, Act.SAID, "shell:ani", phone_id=1, detail="tryout")
     assert findings(rt) == []
-    audit.seal(rt)
+    audit_chain.seal(rt)
     assert findings(rt) == []
 
 
@@ -105,7 +108,7 @@ def test_a_row_that_waits_too_long_is_told(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(minutes=2)
     with rt.reading() as tx:
-        assert audit.verify(tx).is_late
+        assert audit_chain.verify(tx).is_late
 
 
 def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> None:
@@ -179,7 +182,7 @@ def test_what_is_no_value_at_all_is_a_finding(tmp_path: Path, redis_url: str, ha
     assert findings(rt)
     with rt.writing() as tx:
         audit.note(tx, Act.RESENT, "shell:ani")
-    assert audit.seal(rt) is not None  # and the clock goes on
+    assert audit_chain.seal(rt) is not None  # and the clock goes on
     rt.close()
 
 
@@ -193,10 +196,10 @@ def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
     """What the clock adds meanwhile is no finding."""
     known = fill(rt, 50)
     with rt.reading() as tx:
-        held = audit.head(tx)
+        held = audit_chain.head(tx)
     assert held == known
     with rt.reading() as tx:
-        found = audit._findings(tx, [held])
+        found = audit_chain._findings(tx, [held])
         fill(rt, 50, first=50)
         assert list(found) == []
 
@@ -219,7 +222,7 @@ def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -
         row |= {"salt": b"\0" * 16}
         tx.connection.execute(insert(table).values(row))
     assert findings(rt) == ["the unsealed row with id 1 was not written by us"]
-    audit.seal(rt)
+    audit_chain.seal(rt)
     assert findings(rt) == ["row 1 was changed, or not written by us"]
 
 
@@ -233,7 +236,7 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
     waiting = called("audit", "verify")
     assert "2 rows are not sealed yet (ids 1, 2)" in waiting.stdout
     assert (waiting.returncode, "is `smsgw clock` running" in waiting.stdout) == (1, True)
-    audit.seal(rt)
+    audit_chain.seal(rt)
     head = called("audit", "head").stdout.strip()
     assert called("audit", "verify", "--head", head).stdout.endswith(f"head {head}\n")
     apply(rt, update(table).values(detail="kontak.list"))
@@ -302,7 +305,7 @@ def test_the_environment_does_not_say_who_it_was(monkeypatch: pytest.MonkeyPatch
 def test_a_second_clock_has_nothing_to_seal(rt: Runtime) -> None:
     head = fill(rt, 3)
     with rt.writing() as tx:
-        assert audit._seal(tx) == head
+        assert audit_chain._seal(tx) == head
 
 
 def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:

@@ -21,7 +21,7 @@ from smsgw.carriers.carrier import Ending, SendError
 from smsgw.messaging import dispatch, outbox
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.messaging.outbox import Sent
-from smsgw.operations import jobs, key_rotation
+from smsgw.operations import clock, jobs, key_rotation, queue
 from smsgw.operations.key_rotation import NotRotated
 from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
@@ -141,7 +141,7 @@ def live(rt: Runtime) -> None:
 
 def pass_by(rt: Runtime) -> None:
     """All that the clock does, and what it has the workers do, but sending."""
-    jobs.sweep(rt)
+    clock.sweep(rt)
     jobs.settle(rt)
     retention = Retention(rt)
     for _ in range(3):
@@ -218,7 +218,7 @@ def test_processes_of_a_machine_that_is_ahead_destroy_nothing(
     redis = Redis.from_url(environ["REDIS_URL"])
     log = tmp_path / "clock.log"
     with ahead(environ, span, "clock", log):
-        eventually(lambda: redis.exists(jobs.CLOCK_BEATS), log.read_text)
+        eventually(lambda: redis.exists(queue.CLOCK_BEATS), log.read_text)
     assert everything(real) == before
     assert "are apart" in log.read_text()
     with create_app(real).test_client() as client:

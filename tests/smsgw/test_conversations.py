@@ -29,7 +29,7 @@ from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import dispatch, outbox
-from smsgw.operations import jobs
+from smsgw.operations import clock, jobs
 from smsgw.registry import freezes, registrations
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
@@ -344,7 +344,7 @@ class Conversation:
 
     def _settle(self) -> None:
         """What the clock has to do: what is owed is answered, what is late is dropped."""
-        jobs.sweep(self._rt)
+        clock.sweep(self._rt)
         for answer in jobs.answer_owed(self._rt):
             said, asked_at = self._owed.pop(answer.message_id)
             self._show([self._heard(said.sender, said.text, asked_at, answer)])

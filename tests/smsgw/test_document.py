@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from smsgw.configuration import compiler, document, lint
-from smsgw.configuration.compiler import Configuration, Published
+from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.live import Published
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER
 from tests.smsgw.test_responder import say

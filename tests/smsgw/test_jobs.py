@@ -30,9 +30,12 @@ from smsgw.carriers.carrier import (
 )
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import dispatch, inbox, outbox, reconciliation
+from smsgw.messaging import delivery_reports, dispatch, inbox, outbox, reconciliation
 from smsgw.messaging.outbox import Sent
 from smsgw.operations import jobs
+from smsgw.operations.clock import sweep
+from smsgw.operations.queue import QUEUE, STOPPING, WORKER_BEATS, Turn
+from smsgw.operations.worker import JOBS, NoQueue, Worker, work
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import Priority, attempts, messages, replies
@@ -105,7 +108,7 @@ def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, sta
     dispatch.drain(failing, "simulator", LANE)
     assert states(rt) == [state]
     clock.moves(minutes=10)
-    jobs.sweep(failing)
+    sweep(failing)
     dispatch.drain(failing, "simulator", LANE)
     again = ending is Ending.RETRY
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
@@ -118,7 +121,7 @@ def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -
     dispatch.drain(failing, "simulator", LANE)
     clock.moves(hours=2)
     dispatch.drain(failing, "simulator", LANE)
-    jobs.sweep(failing)
+    sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["expired"], 1)
     assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
 
@@ -144,7 +147,7 @@ def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, cloc
         tx.connection.execute(update(bindings).values(ended_at=tx.now))
     clock.moves(seconds=10)
     dispatch.drain(failing, "simulator", LANE)
-    jobs.sweep(failing)
+    sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["refused"], 1)
 
 
@@ -155,7 +158,7 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
     with rt.writing() as tx:
         (first,) = outbox.claim(tx, "simulator", LANE, 1)
     clock.moves(minutes=1)
-    jobs.sweep(rt)
+    sweep(rt)
     clock.moves(minutes=6)
     jobs.settle(rt)
     with rt.writing() as tx:
@@ -253,12 +256,12 @@ def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) ->
 
 def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    jobs.STOPPING.set()
+    STOPPING.set()
     try:
-        assert dispatch.drain(rt, "simulator", LANE, is_over=jobs.Turn(rt)) == 0.0
+        assert dispatch.drain(rt, "simulator", LANE, is_over=Turn(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
-        jobs.STOPPING.clear()
+        STOPPING.clear()
 
 
 def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
@@ -269,7 +272,7 @@ def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
         (claim,) = outbox.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=2)
     with rt.writing() as tx:
-        assert outbox.expire_leases(tx) == [claim.reply_id]
+        assert delivery_reports.expire_leases(tx) == [claim.reply_id]
         outbox.record(tx, [Sent(claim, error=SendError(Ending.RETRY, "429"))])
     assert states(rt) == ["queued"]
     assert outbox.pause(5_000) <= outbox.LONGEST_PAUSE
@@ -280,12 +283,12 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
     with rt.writing() as tx:
         (claim,) = outbox.claim(tx, "simulator", LANE, 5)
     clock.moves(seconds=61)
-    jobs.sweep(rt)
+    sweep(rt)
     assert states(rt) == ["unknown"]
     dispatch.drain(rt, "simulator", LANE)
     assert states(rt) == ["unknown"]
     with rt.writing() as tx:
-        assert outbox.apply_report(
+        assert delivery_reports.apply_report(
             tx, Report("simulator", claim.sms.attempt_id, Delivery.DELIVERED, "SM1", None)
         )
     with rt.reading() as tx:
@@ -300,7 +303,7 @@ def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> 
         (claim,) = outbox.claim(tx, "simulator", LANE, 5)
     for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
         with rt.writing() as tx:
-            outbox.apply_report(
+            delivery_reports.apply_report(
                 tx, Report("simulator", claim.sms.attempt_id, delivery, "SM1", None)
             )
     with rt.writing() as tx:
@@ -331,7 +334,7 @@ def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) ->
 
 def test_the_sweep_finds_what_no_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
-    jobs.sweep(rt)
+    sweep(rt)
     burst(rt)
     assert states(rt) == ["sent"]
 
@@ -346,7 +349,7 @@ def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
         receive(own, clock)
         assert not jobs.hint(own, "simulator", LANE)
         server.start()
-        jobs.sweep(own)
+        sweep(own)
         burst(own)
         assert states(rt) == ["sent"]
         own.redis.close()
@@ -355,8 +358,8 @@ def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
 
 
 def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
-    with pytest.raises(jobs.NoQueue):
-        jobs.work(replace(rt, redis_url=None))
+    with pytest.raises(NoQueue):
+        work(replace(rt, redis_url=None))
 
 
 @pytest.mark.parametrize(
@@ -365,32 +368,32 @@ def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
 def test_the_queue_runs_only_what_is_ours(rt: Runtime, tmp_path: Path, name: str) -> None:
     """B4: who can write to Redis names a function, as what is done or as what follows it."""
     folder = str(tmp_path / "made")
-    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
     queue.enqueue(name, folder)
     follows = rq.job.Job.create(
         "smsgw.operations.jobs.beat",
         connection=rt.redis,
         serializer=JSONSerializer,
-        origin=jobs.QUEUE,
+        origin=QUEUE,
     )
     queue.enqueue_job(follows)
     key = f"rq:job:{follows.id}"
     for callback in ("success", "failure", "stopped"):
         rt.redis.hset(key, f"{callback}_callback_name", "os.mkdir")
     jobs.RUNTIME.set(rt)
-    worker = jobs.Worker([queue], connection=rt.redis, serializer=JSONSerializer)
+    worker = Worker([queue], connection=rt.redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="CRITICAL")
     assert not Path(folder).exists()
     assert queue.count == 0
-    assert rt.redis.exists(jobs.WORKER_BEATS)  # the job that is ours was done
+    assert rt.redis.exists(WORKER_BEATS)  # the job that is ours was done
     rt.redis.flushdb()
 
 
 def test_every_job_is_one_of_ours(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
-    jobs.sweep(rt)
-    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
-    assert {job.func_name for job in queue.jobs} <= set(jobs.JOBS)
+    sweep(rt)
+    queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    assert {job.func_name for job in queue.jobs} <= set(JOBS)
     assert len(queue.jobs) >= 2
     rt.redis.flushdb()
 
@@ -408,18 +411,18 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
         jobs.RUNTIME.set(own)
         jobs.drain_lane("simulator", LANE)
         assert states(own) == ["sent"]
-        jobs.sweep(own)
-        worker = Thread(target=jobs.work, args=(own,), daemon=True)
+        sweep(own)
+        worker = Thread(target=work, args=(own,), daemon=True)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(jobs, "QUEUE_AGAIN", 0.01)
             worker.start()
             worker.join(0.5)
             assert worker.is_alive()  # it waits for room
-            jobs.STOPPING.set()
+            STOPPING.set()
             worker.join(5)
         assert not worker.is_alive()
     finally:
-        jobs.STOPPING.clear()
+        STOPPING.clear()
         server.stop()
 
 
@@ -450,7 +453,7 @@ def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, cl
         clock.moves(minutes=3)
         say(down, P1, text)
     damage(rt, messages.c.text, 1)
-    jobs.sweep(rt)
+    sweep(rt)
     answers = jobs.answer_owed(rt)
     assert len(answers) == 1
     with rt.reading() as tx:
@@ -476,11 +479,11 @@ def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
     with rt.writing() as tx:
         outbox.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=1)
-    jobs.sweep(rt)
+    sweep(rt)
     damage(rt, replies.c.text, 1)
     clock.moves(minutes=10)
     jobs.settle(rt)
-    jobs.sweep(rt)
+    sweep(rt)
     with rt.reading() as tx:
         assert [each.is_left for each in reconciliation.all_open(tx)] == [True]
         assert not reconciliation.is_due(tx)
@@ -498,7 +501,7 @@ def damage(rt: Runtime, column: Column[bytes], row: int) -> None:
 def burst(rt: Runtime) -> int:
     """Runs what is queued with rq's own worker; returns how many jobs there were."""
     jobs.RUNTIME.set(rt)
-    queue = Queue(jobs.QUEUE, connection=rt.redis, serializer=JSONSerializer)
+    queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
     waiting = queue.count
     worker = SimpleWorker([queue], connection=rt.redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="ERROR")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smsgw import gsm7
-from smsgw.configuration import compiler, document, lint, preview, wording
+from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
 from smsgw.configuration.document import parsed
 from smsgw.configuration.preview import DOUBLE, WIDE, Preview, Run, Shown
 from smsgw.gsm7 import Encoding
@@ -31,9 +31,9 @@ def shown(text: str, **entry: Any) -> Shown:
 
 
 def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
-    assert wording.ORDINARY.keys() == wording.WIDEST.keys()
-    for name, value in wording.ORDINARY.items():
-        shown, widest = (preview._as_shown(each) for each in (value, wording.WIDEST[name]))
+    assert placeholders.ORDINARY.keys() == placeholders.WIDEST.keys()
+    for name, value in placeholders.ORDINARY.items():
+        shown, widest = (preview._as_shown(each) for each in (value, placeholders.WIDEST[name]))
         assert len(shown) <= len(widest), name
         assert gsm7.is_gsm7(shown), name
 

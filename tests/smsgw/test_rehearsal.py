@@ -17,10 +17,10 @@ from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.backtest import Asked, Found, Kind, shape_of
 from smsgw.backoffice.comparison import Both
-from smsgw.configuration import document, wording
+from smsgw.configuration import document
 from smsgw.configuration.compiler import Configuration
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import composer, decision
+from smsgw.messaging import composer, decision, inbox
 from smsgw.operations import jobs, retention
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
@@ -310,7 +310,7 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         reply = decided.reply
         if reply is None:
             return (decided.said.keyword, Outcome.SILENT, "")
-        values = {**reply.values, "number": "ADU-251031-0042", "ref": wording.reference(1)}
+        values = {**reply.values, "number": "ADU-251031-0042", "ref": inbox.reference(1)}
         values["call_centre"] = composer.call_centre(rt.ledger.contact("call_centre"))
         language = "en" if any(each == Speak("en") for each in reply.changes) else "id"
         told = by.text(reply.wording, values, language)

@@ -10,22 +10,19 @@ from hypothesis import strategies as st
 from handlers import CHANGING, WORDINGS
 from handlers.question import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw.configuration import compiler
+from smsgw.configuration.placeholders import WIDEST, show
+from smsgw.configuration.recognition import absent
 from smsgw.configuration.wording import (
     EVERYWHERE,
-    REFERENCES,
-    WIDEST,
     Wording,
     WordingError,
-    absent,
     check,
     dropped,
     parse,
-    reference,
     render,
-    sequence,
-    show,
 )
 from smsgw.gsm7 import Encoding, count
+from smsgw.messaging.inbox import REFERENCES, reference, sequence
 
 digits = st.text("0123456789", min_size=11, max_size=11)
 dates = st.dates(min_value=date(1900, 1, 1))

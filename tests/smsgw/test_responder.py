@@ -12,6 +12,7 @@ from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import outbox
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
+from smsgw.registry.bindings import bind
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
@@ -322,7 +323,7 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
 def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         known = phone_state.advance(tx, phone_state.read(tx, P1))
-        phone_state.bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
+        bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"
     assert "0017" in say(rt, P1, "B").reply.text
     say(rt, P1, "SALDO")

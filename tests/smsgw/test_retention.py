@@ -13,6 +13,7 @@ from smsgw.messaging import inbox, outbox, reconciliation
 from smsgw.operations import metrics, retention
 from smsgw.operations.retention import NotErased, Retention
 from smsgw.registry import cases, phone_state
+from smsgw.registry.bindings import bind
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import messages, replies
@@ -194,7 +195,7 @@ def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
         known = phone_state.read(tx, P1)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with pytest.raises(Outrun), rt.writing() as tx:
-        phone_state.bind(tx, phone_state.advance(tx, known), P1_NKP, consent="too late")
+        bind(tx, phone_state.advance(tx, known), P1_NKP, consent="too late")
     assert held(rt, bindings.c.nkp) == 0
 
 

@@ -12,6 +12,7 @@ from smsgw.backoffice import background_tasks
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.operations import jobs
+from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
@@ -113,7 +114,7 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
     clock.moves(seconds=31)
     with rt.reading() as tx:
         assert background_tasks.due(tx) == [task_id]
-    jobs.sweep(rt)
+    sweep(rt)
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
     assert not part(rt, task_id, is_over=False)
@@ -176,7 +177,7 @@ def test_there_is_one_rehearsal_at_a_time(rt: Runtime, task_id: int) -> None:
 
 def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:
     clock.moves(hours=7)
-    jobs.sweep(rt)
+    sweep(rt)
     assert seen(rt, task_id).state == "failed"
 
 
@@ -185,10 +186,10 @@ def test_old_ones_go(rt: Runtime, task_id: int, clock: Clock, kept_for: int, day
     """After a week, or with the texts where those are kept for less."""
     settings = rt.settings.model_copy(update={"retention": timedelta(days=kept_for)})
     clock.moves(days=days - 2)
-    jobs.sweep(replace(rt, settings=settings))
+    sweep(replace(rt, settings=settings))
     assert seen(rt, task_id)
     clock.moves(days=2)
-    jobs.sweep(replace(rt, settings=settings))
+    sweep(replace(rt, settings=settings))
     with rt.reading() as tx:
         assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 

@@ -7,7 +7,7 @@ from grammar import normalise
 from smsgw.backoffice import trace as traces
 from smsgw.backoffice.trace import Trace
 from smsgw.carriers.carrier import Delivery, Report
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import delivery_reports, dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2, STRANGER, Clock
@@ -30,7 +30,9 @@ def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None
     assert answer.reply is not None
     dispatch.drain(rt, "simulator", "2757")
     with rt.writing() as tx:
-        assert outbox.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED, None, "000"))
+        assert delivery_reports.apply_report(
+            tx, Report("simulator", 1, Delivery.DELIVERED, None, "000")
+        )
     told = trace(rt)
     assert told.text is not None
     assert "987654" not in told.text

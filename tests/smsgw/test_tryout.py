@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from smsgw.configuration import versions
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import make
-from smsgw.registry import phone_state
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
@@ -127,7 +127,7 @@ def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
         known = phone_state.advance(tx, phone_state.read(tx, NOBODY))
-        phone_state.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
+        bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
         text_ = reply(tried(rt, (NOBODY, word)).tried[0])
         assert "Rp" not in text_ or "Rp0" in text_, word

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from smsgw import responder, settings
 from smsgw.carriers.carrier import Delivery, Ending, IncomingSms, Report, SendError
 from smsgw.carriers.twilio import Twilio
-from smsgw.messaging import dispatch, outbox, reconciliation
+from smsgw.messaging import delivery_reports, dispatch, outbox, reconciliation
 from smsgw.messaging.outbox import Sent
 from smsgw.operations import jobs
+from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from smsgw.storage.tables.phones import phones
@@ -130,7 +131,7 @@ def test_of_two_in_doubt_with_one_text_a_report_tells_which_was_taken(
     with texted.writing() as tx:
         taken = list(tx.connection.execute(select(attempts.c.id)).scalars())[1]
         report = Report("twilio", taken, Delivery.DELIVERED, str(stub.books[0]["sid"]))
-        outbox.apply_report(tx, report)
+        delivery_reports.apply_report(tx, report)
     clock.moves(seconds=21)
     jobs.settle(texted)
     send(texted)
@@ -185,7 +186,7 @@ def test_a_report_settles_it_first(texted: Runtime, stub: Stub, clock: Clock) ->
     send(texted)
     with texted.writing() as tx:
         (attempt,) = tx.connection.execute(select(attempts.c.id)).scalars()
-        outbox.apply_report(tx, Report("twilio", attempt, Delivery.DELIVERED, "SM9"))
+        delivery_reports.apply_report(tx, Report("twilio", attempt, Delivery.DELIVERED, "SM9"))
     clock.moves(minutes=6)
     jobs.settle(texted)
     send(texted)
@@ -234,7 +235,7 @@ def test_what_an_operator_sends_again_is_of_use_again(
     with texted.writing() as tx:
         (reply_id,) = [each.reply_id for each in reconciliation.all_open(tx)]
         assert reconciliation.decide(tx, reply_id, resend_for=timedelta(hours=2))
-    jobs.sweep(texted)
+    sweep(texted)
     send(texted)
     assert (state(texted), len(stub.posts)) == ("sent", 2)
 
@@ -263,7 +264,7 @@ def test_a_late_end_of_an_attempt_that_was_found_absent_changes_nothing(
     with texted.writing() as tx:
         (claim,) = outbox.claim(tx, "twilio", OURS, 1)
     clock.moves(minutes=1)
-    jobs.sweep(texted)
+    sweep(texted)
     clock.moves(minutes=1)
     jobs.settle(texted)
     assert (state(texted), settled(texted)) == ("queued", ["absent"])

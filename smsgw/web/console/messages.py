@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from handlers.question import CaseKind, Outcome
 from smsgw import csvs
+from smsgw.backoffice import conversation as backoffice_conversation
 from smsgw.backoffice import message_log
 from smsgw.backoffice import resend as resending
 from smsgw.backoffice import trace as traces
@@ -90,7 +91,7 @@ def conversation(phone_id: int) -> str:
 def read_conversation(phone_id: int) -> BaseResponse:
     """By an address, to which a browser goes back."""
     with guard.rt().writing() as tx:
-        if message_log.talk(tx, phone_id, None, with_texts=False) is None:
+        if backoffice_conversation.talk(tx, phone_id, None, with_texts=False) is None:
             raise NotFound
         reasons.look(tx, phone_id=phone_id)
     reasons.opened("phone", phone_id)
@@ -156,7 +157,7 @@ def _conversation(phone_id: int) -> str:
     given = reasons.open_for("phone", phone_id)
     with_texts = given is not None
     with guard.rt().reading() as tx:
-        talk = message_log.talk(tx, phone_id, _ends(), with_texts=with_texts)
+        talk = backoffice_conversation.talk(tx, phone_id, _ends(), with_texts=with_texts)
     if talk is None:
         raise NotFound
     return page("talk.html", talk=talk, phone_id=phone_id, is_read=with_texts, given=given)

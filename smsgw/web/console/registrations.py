@@ -17,7 +17,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.casework import NotDone, Refusal
 from smsgw.messaging.composer import Outgoing
 from smsgw.operations import jobs
-from smsgw.registry import freezes, phone_state, registrations
+from smsgw.registry import bindings, freezes, registrations
 from smsgw.storage.tables.phones import RegistrationState
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
@@ -137,7 +137,7 @@ def _opened(registration_id: int) -> dict[str, Any]:
         return {}
     found = _found(given.nkp)
     with guard.rt().reading() as tx:
-        is_frozen, bound = freezes.is_frozen(tx, given.nkp), phone_state.bound_to(tx, given.nkp)
+        is_frozen, bound = freezes.is_frozen(tx, given.nkp), bindings.bound_to(tx, given.nkp)
     compared = list(_compared(given, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}

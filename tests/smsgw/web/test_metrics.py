@@ -18,8 +18,9 @@ from smsgw import runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.carrier import Delivery, Ending, Report
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import dispatch, outbox, throttle
-from smsgw.operations import jobs, metrics
+from smsgw.messaging import delivery_reports, dispatch, throttle
+from smsgw.operations import metrics
+from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage.engines import engine
 from smsgw.storage.tables.messages import attempts, messages, replies
@@ -70,7 +71,9 @@ def test_each_reply_is_counted_once_at_each_step(
     with rt.writing() as tx:
         in_doubt = select(attempts.c.id).where(attempts.c.ending == "unknown")
         attempt = tx.connection.execute(in_doubt).scalar_one()
-        outbox.apply_report(tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003"))
+        delivery_reports.apply_report(
+            tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003")
+        )
     seen = figures(client)
     assert seen["smsgw_unknowns",] == 0
     assert seen["smsgw_unknowns_settled_total", "report"] == 1
@@ -97,7 +100,7 @@ def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -
     away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
     clock.moves(hours=3)
-    jobs.sweep(rt)
+    sweep(rt)
     seen = figures(client)
     assert (seen["smsgw_answers_owed",], seen["smsgw_replies_lost",]) == (1, 1)
     assert seen["smsgw_answers_owed_oldest_seconds",] == 3 * 3600
@@ -143,7 +146,7 @@ def test_only_this_machine_and_who_has_the_token_may_look(
 def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
     parts = {"database": True, "ledger": True, "queue": True, "worker": False, "clock": False}
     assert client.get("/readyz").json == {"ready": True, "parts": parts}
-    jobs.sweep(rt)
+    sweep(rt)
     burst(rt)
     assert client.get("/readyz").json["parts"] == dict.fromkeys(parts, True)
 
@@ -167,7 +170,7 @@ def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -
     own = replace(rt, redis=runtime.hints(server.url))
     try:
         with create_app(own).test_client() as client:
-            jobs.sweep(own)
+            sweep(own)
             told = {"database": True, "ledger": True, "queue": True, "clock": True}
             assert client.get("/readyz").json["parts"] == told | {"worker": False}
             with Redis.from_url(server.url) as redis:

@@ -9,8 +9,7 @@ from sqlalchemy import select, update
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.configuration import wording
-from smsgw.messaging import dispatch
+from smsgw.messaging import dispatch, inbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
@@ -111,7 +110,7 @@ def test_pages_lead_to_older_ones(as_: As, rt: Runtime, clock: Clock) -> None:
 
 def test_a_reference_leads_to_its_message(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
-    answer = visitor.get(f"{LOG}reference?reference={wording.reference(2).lower()}")
+    answer = visitor.get(f"{LOG}reference?reference={inbox.reference(2).lower()}")
     assert answer.location == f"{LOG}2"
     assert visitor.get(f"{LOG}reference?reference=nothing").status_code == 404
     assert "No message has this reference." in visitor.text

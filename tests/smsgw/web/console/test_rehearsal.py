@@ -9,7 +9,7 @@ from smsgw.app import create_app
 from smsgw.backoffice import background_tasks
 from smsgw.configuration import versions
 from smsgw.configuration.document import dumped, parsed
-from smsgw.operations import jobs
+from smsgw.operations import clock
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from tests.conftest import P1_NKP, Clock
@@ -148,6 +148,6 @@ def test_the_clock_takes_up_what_no_hint_spoke_of(rt: Runtime, editor: Visitor) 
     editor.submit("/console/rehearsal/", days=1)
     assert rt.redis is not None
     rt.redis.flushdb()
-    jobs.sweep(rt)
+    clock.sweep(rt)
     burst(rt)
     assert "7 of 7 messages" in editor.get("/console/rehearsal/1").text

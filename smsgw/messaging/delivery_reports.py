@@ -1,0 +1,121 @@
+"""What becomes of a send: delivery reports, expired leases, replies that are too late to send."""
+
+from sqlalchemy import ColumnElement, exists, func, select, true, update
+
+from smsgw.carriers.carrier import Delivery, Report
+from smsgw.messaging.outbox import (
+    ASK_AFTER,
+    LEASE,
+    SINCE,
+    accepted,
+    cut,
+    move,
+    opt_out,
+    settled_if_unknown,
+)
+from smsgw.storage.tables.messages import (
+    OPEN,
+    QUEUED,
+    UNBOUND,
+    UNFINISHED,
+    AttemptEnd,
+    ReplyState,
+    Settled,
+    attempts,
+    messages,
+    replies,
+)
+from smsgw.storage.tables.phones import bindings
+from smsgw.storage.transaction import Transaction
+
+
+def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
+    """Moves the reply that `report` speaks of. False where it is news of nothing we know: no
+    attempt of that carrier, or one that the carrier knows by another id."""
+    attempt = tx.connection.execute(
+        select(attempts.c.reply_id, SINCE)
+        .join_from(attempts, replies)
+        .join(messages, messages.c.id == replies.c.message_id)
+        .where(
+            attempts.c.id == report.attempt_id,
+            replies.c.carrier == report.carrier,
+            _is_named(report.carrier_ref),
+        )
+        .with_for_update(of=replies)  # the reply before its attempts, as everywhere: no deadlock
+    ).first()
+    if attempt is None:
+        return False
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == report.attempt_id)
+        .values(  # whoever sent it may have died before it could write how that ended
+            ending=func.coalesce(attempts.c.ending, AttemptEnd.SENT),
+            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
+            carrier_ref=func.coalesce(attempts.c.carrier_ref, report.carrier_ref),
+            settled=func.coalesce(attempts.c.settled, settled_if_unknown(how)),
+        )
+    )
+    news = {
+        "state": REPORTED[report.delivery],
+        "lease_until": None,
+        "code": cut(report.code),
+        **accepted(tx, report.carrier_ref, attempt.since),
+    }
+    if report.is_opted_out:
+        opt_out(tx, attempt.reply_id)
+    return move(tx, attempt.reply_id, news)
+
+
+def expire_leases(tx: Transaction) -> list[int]:
+    """Replies whose sender died: the attempt had begun, so nobody knows whether it went out."""
+    ran_out = tx.connection.execute(
+        update(replies)
+        .where(UNFINISHED, replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)
+        .values(state=ReplyState.UNKNOWN, lease_until=None, due_at=tx.now + ASK_AFTER)
+        .returning(replies.c.id)
+    )
+    ids = [row.id for row in ran_out]
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.reply_id.in_(ids), attempts.c.ending.is_(None))
+        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now)
+    )
+    # A report, or a later attempt, told how these replies ended before their senders could.
+    tx.connection.execute(
+        update(attempts)
+        .where(OPEN, attempts.c.started_at < tx.now - LEASE)
+        .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now, settled=Settled.REPORT)
+    )
+    return ids
+
+
+def drop_stale(tx: Transaction, *, may_expire: bool = True) -> list[int]:
+    """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
+    ended while it was on its way. Returns those that are past their time."""
+    ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
+    tx.connection.execute(
+        update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
+    )
+    if not may_expire:
+        return []
+    late = tx.connection.execute(
+        update(replies)
+        .where(QUEUED, replies.c.expires_at <= tx.now)
+        .values(state=ReplyState.EXPIRED)
+        .returning(replies.c.id)
+    )
+    return list(late.scalars())
+
+
+REPORTED = {
+    Delivery.SENT: ReplyState.SENT,
+    Delivery.DELIVERED: ReplyState.DELIVERED,
+    Delivery.UNDELIVERED: ReplyState.UNDELIVERED,
+}
+
+
+def _is_named(ref: str | None) -> ColumnElement[bool]:
+    """Whether the carrier may mean this attempt by its id `ref`."""
+    if ref is None:
+        return true()
+    return attempts.c.carrier_ref.is_(None) | (attempts.c.carrier_ref == ref)

@@ -1,0 +1,69 @@
+"""The clock: finds what hints were lost for, and does what is due by time."""
+
+import itertools
+from collections.abc import Callable
+from threading import Event
+
+from smsgw import logs
+from smsgw.backoffice import background_tasks
+from smsgw.messaging import delivery_reports, inbox, outbox, reconciliation
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.operations import audit_chain
+from smsgw.operations.jobs import answer_waiting, beat, hint, hint_task, settle_unknown
+from smsgw.operations.queue import CLOCK_BEATS, enqueue, heartbeat
+from smsgw.operations.retention import Retention
+from smsgw.runtime import Runtime
+
+log = logs.get(__name__)
+
+TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
+
+
+def run(rt: Runtime, stopping: Event) -> None:
+    """Sweeps every 5 seconds, seals the audit and destroys what is due every second, and sums up
+    every minute, until `stopping` is set."""
+    retention, counting = Retention(rt), Tallies(rt)
+    for tick in itertools.count(1):
+        if stopping.wait(TICK):
+            return
+        _do(lambda: audit_chain.seal(rt))
+        _do(retention.step)
+        _do(counting.step)
+        if tick % SWEEP_TICKS == 0:
+            _do(lambda: sweep(rt))
+
+
+def _do(work: Callable[[], object]) -> None:
+    """What fails now is done later: it lies in the database. A bug in one kind of work must not
+    keep the others from being done."""
+    try:
+        work()
+    except Exception as error:
+        log.error("the clock's work failed", exc_info=error)
+
+
+def sweep(rt: Runtime) -> None:
+    """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
+    may_expire = rt.clock_check.is_right()
+    with rt.writing() as tx:
+        for reply_id in delivery_reports.drop_stale(tx, may_expire=may_expire):
+            log.error("a reply could not leave while it was of use", reply=reply_id)
+        if may_expire:
+            for reply_id in delivery_reports.expire_leases(tx):
+                log.error("nobody knows whether this reply went out", reply=reply_id)
+            background_tasks.expire(tx, rt.settings.retention)
+    with rt.reading() as tx:
+        lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
+        is_owing = inbox.is_owing(tx)
+        is_in_doubt = reconciliation.is_due(tx)
+        left = background_tasks.due(tx)
+    heartbeat(rt, CLOCK_BEATS)
+    for carrier, lane in lanes:
+        hint(rt, carrier, lane)
+    if is_owing:
+        enqueue(rt, "hint:owed", answer_waiting)
+    if is_in_doubt:
+        enqueue(rt, "hint:unknown", settle_unknown)
+    for task_id in left:
+        hint_task(rt, task_id)
+    enqueue(rt, "hint:beat", beat)

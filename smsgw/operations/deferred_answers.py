@@ -1,0 +1,75 @@
+"""Answers that waited for the ledger, given in turn once it is back."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from rq.timeouts import BaseTimeoutException
+
+from smsgw import logs, responder
+from smsgw.messaging import inbox
+from smsgw.messaging.inbox import Owed
+from smsgw.responder import Answer
+from smsgw.runtime import Runtime
+
+log = logs.get(__name__)
+
+OWED_AT_ONCE = 1000
+FAILED_IN_A_ROW = 3
+
+
+@dataclass
+class Failed:
+    """What the ledger could not answer in one round: everything, or look-ups by keyword."""
+
+    in_a_row: int = 0
+    by_keyword: Counter[str | None] = field(default_factory=Counter)
+
+    def is_closed_to(self, owed: Owed) -> bool:
+        return self.by_keyword[owed.keyword] >= FAILED_IN_A_ROW
+
+
+def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer]:
+    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest. Where
+    a look-up failed for three of a keyword, the others of it wait, and no other keyword."""
+    failed = Failed()
+    with rt.writing() as tx:
+        for message_id in inbox.fail_unreadable(tx, OWED_AT_ONCE):
+            log.error("an owed message cannot be opened", message=message_id)
+    with rt.reading() as tx:
+        waiting = inbox.owed(tx, OWED_AT_ONCE)
+    for owed in waiting:
+        if is_over() or failed.in_a_row == FAILED_IN_A_ROW:
+            break
+        answer = None if failed.is_closed_to(owed) else _try_one(rt, owed, failed)
+        if answer is not None:
+            yield answer
+
+
+def _try_one(rt: Runtime, owed: Owed, failed: Failed) -> Answer | None:
+    try:
+        answer = _answer_one(rt, owed)
+    except responder.StillOwed as error:
+        failed.by_keyword[owed.keyword] += 1
+        if error.was_asked:
+            with rt.writing() as tx:
+                inbox.put_off(tx, owed)
+        return None
+    except responder.NotStored:
+        failed.in_a_row += 1
+        return None
+    failed.in_a_row = 0
+    return answer
+
+
+def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
+    """A bug of ours must not stand in the way of everybody behind."""
+    try:
+        return responder.answer_owed(rt, owed)
+    except (responder.NotStored, BaseTimeoutException):
+        raise
+    except Exception as error:
+        log.exception("an answer failed", message=owed.message_id, error=type(error).__name__)
+        with rt.writing() as tx:
+            inbox.give_up(tx, owed.message_id)
+        return None

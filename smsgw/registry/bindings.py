@@ -1,0 +1,182 @@
+"""Bindings of phones to NKPs: made, found, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from handlers.disclosure import bound_elsewhere, replaced
+from handlers.question import Reply
+from smsgw import logs, phone
+from smsgw.registry import freezes, registration_codes, registrations
+from smsgw.registry.phone_state import Known, ever_bound, number_of, opened_number, phone_id_of
+from smsgw.storage import audit, row_macs
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import QUEUED, UNBOUND, ReplyState, replies
+from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Outrun, Transaction
+
+log = logs.get(__name__)
+
+LAPSES_COUNT_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What another phone has to be told."""
+
+    phone_id: int
+    number: str
+    nkp: str  # whom it tells of
+    reply: Reply
+    lasts: timedelta | None = None  # where it is of use for less than others
+    delay: timedelta = timedelta()  # before it leaves
+
+
+def bind(
+    tx: Transaction,
+    known: Known,
+    nkp: str,
+    *,
+    consent: str,
+    on_file: str | None = None,
+    code_id: int | None = None,
+    tells_from: datetime | None = None,
+    actor: str = audit.PARTICIPANT,
+) -> list[Notice]:
+    """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to. `code_id`: of
+    the code that did it; `tells_from`: where an officer did. Raises Outrun where the code is good
+    no more."""
+    nkp_hash = tx.vault.hash(nkp, "nkp")
+    registration_codes.hold(tx, nkp_hash)
+    if code_id is not None and not registration_codes.use(tx, code_id):
+        raise Outrun
+    freezes.begin_count(tx, nkp_hash)
+    ended = end(tx, bindings.c.nkp_hash == nkp_hash, actor, "replaced")
+    lost = [
+        notice
+        for row in ended
+        if row.phone_id != known.phone_id and (notice := _lost(tx, row.phone_id, nkp))
+    ]
+    registration_codes.spend(tx, known.phone_id, nkp)
+    registrations.bound(tx, known.phone_id, nkp)
+    made_by = _made_by(code_id, tells_from)
+    _remember_binding(tx, known.caller.phone, nkp_hash)
+    on_file_hash = tx.vault.hash(on_file, "phone") if on_file else None
+    seal, proven = (
+        tx.vault.encrypt,
+        {
+            "nkp_hash": nkp_hash,
+            "on_file_hash": on_file_hash,
+            "made_by": made_by,
+            "tells_from": tells_from,
+            "consented_at": tx.now,
+        },
+    )
+    phone_hash = tx.vault.hash(known.caller.phone, "phone")
+    row = proven | {
+        "phone_id": known.phone_id,
+        "nkp": seal(nkp, Ciphertext.NKP, nkp_hash),
+        "bound_at": tx.now,
+        "consent": seal(consent, Ciphertext.CONSENT, nkp_hash),
+        "on_file": seal(on_file, Ciphertext.ON_FILE, on_file_hash) if on_file else None,
+        "mac": row_macs.BINDING.make(tx.vault, proven | {"phone": phone_hash}),
+        "used_at": tx.now,
+    }
+    try:
+        tx.connection.execute(insert(bindings).values(row))
+    except IntegrityError:  # another phone took it at this instant
+        raise Outrun from None
+    audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
+    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
+    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
+        return lost
+    return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
+
+
+def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:
+    if code_id is not None:
+        return MadeBy.CODE
+    return MadeBy.CONSENT if tells_from is None else MadeBy.OFFICER
+
+
+def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
+    """By the number itself: a phone may be forgotten, and another person have its number."""
+    if nkp_hash not in ever_bound(tx, number):
+        row = {"phone_hash": tx.vault.hash(number, "past"), "nkp_hash": nkp_hash}
+        tx.connection.execute(insert(past_bindings).values(row))
+
+
+def bound_to(tx: Transaction, nkp: str) -> str | None:
+    """The phone that `nkp` is bound to now."""
+    held = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
+    return opened_number(tx, select(phones).join_from(bindings, phones).where(held))
+
+
+def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
+    """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Outrun where it
+    has ended since it was read: the number went to another phone meanwhile."""
+    if nkp is None:
+        return None
+    found = tx.connection.execute(
+        select(bindings.c.id).where(
+            bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"),
+            bindings.c.phone_id == known.phone_id,
+            bindings.c.ended_at.is_(None),
+        )
+    )
+    binding = found.scalar_one_or_none()
+    if binding is None:
+        raise Outrun
+    tx.connection.execute(update(bindings).where(bindings.c.id == binding).values(used_at=tx.now))
+    return int(binding)
+
+
+def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
+    """Replies that hang on these bindings and have not left yet never will."""
+    tx.connection.execute(
+        update(replies)
+        .where(replies.c.binding_id.in_(binding_ids), QUEUED)
+        .values(state=ReplyState.REFUSED, code=UNBOUND)
+    )
+
+
+def end(
+    tx: Transaction, which: ColumnElement[bool], actor: str, why: str
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Ends bindings, with what waits to be sent about them. Returns the `phone_id` of each."""
+    ended = tx.connection.execute(
+        update(bindings)
+        .where(which, bindings.c.ended_at.is_(None))
+        .values(ended_at=tx.now, mac=None)
+        .returning(bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash)
+    ).all()
+    for row in ended:
+        whose = {"phone_id": row.phone_id, "subject": row.nkp_hash}
+        audit.note(tx, Act.UNBOUND, actor, detail=why, **whose)
+    _withdraw(tx, [row.id for row in ended])
+    return ended
+
+
+def count_lapses(tx: Transaction) -> int:
+    """How many bindings ended within an hour since the number on file was another one."""
+    lately = select(func.count()).where(bindings.c.lapsed_at > tx.now - LAPSES_COUNT_FOR)
+    return int(tx.connection.execute(lately).scalar_one())
+
+
+def may_lapse(tx: Transaction, limit: int) -> bool:
+    """Whether so few did that it is people who change their numbers, and not the ledger's own
+    tables that were filled with something else."""
+    count = count_lapses(tx)
+    if count >= limit:
+        log.error("numbers on file changed for too many: bindings stay", count=count)
+    return count < limit
+
+
+def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
+    told = number_of(tx, phone_id)
+    return Notice(phone_id, told, nkp, replaced(nkp)) if told is not None else None

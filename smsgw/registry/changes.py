@@ -1,0 +1,154 @@
+"""What a message changes of what is known of its phone."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from handlers.question import (
+    Ask,
+    Bind,
+    Change,
+    Close,
+    Disown,
+    Guess,
+    Lapse,
+    Masked,
+    Outcome,
+    Register,
+    RejectCodes,
+    Reply,
+    Resume,
+    SendCode,
+    Speak,
+    Stop,
+    TurnPage,
+    Unbind,
+    WantNews,
+    WrongCode,
+    WrongIdentity,
+    WrongNkp,
+)
+from smsgw import phone
+from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
+from smsgw.registry.bindings import Notice, bind, end
+from smsgw.registry.phone_state import Known, phone_id_of, set_values
+from smsgw.storage import audit
+from smsgw.storage.tables.phones import bindings
+from smsgw.storage.transaction import Transaction
+
+# A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
+# replies of the same lane come.
+CODE_WAITS = (5, 60)
+
+
+def apply(
+    tx: Transaction, known: Known, changes: Iterable[Change], message_id: int, text: str = ""
+) -> list[Notice]:
+    """Carries out what a reply to this message changes; `text` is that reply."""
+    notices: list[Notice] = []
+    for change in changes:
+        match change:
+            case Ask(question, lasts):
+                open_questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
+            case Close():
+                open_questions.close(tx, known.phone_id)
+            case Bind(nkp, on_file, code_id):
+                consent = known.caller.asked or text
+                notices += bind(tx, known, nkp, consent=consent, on_file=on_file, code_id=code_id)
+            case SendCode(nkp, on_file):
+                notices += _send_code(tx, known, nkp, on_file)
+            case Register(given):
+                registrations.keep(tx, known.phone_id, known.caller.phone, message_id, given)
+            case Unbind(nkps):
+                _unbind(tx, known, nkps)
+            case Lapse(nkp):
+                _lapse(tx, known, nkp)
+            case Disown():
+                _disown(tx, known)
+            case RejectCodes(until_officer):
+                registration_codes.reject(tx, known.caller.phone, until_officer=until_officer)
+            case WrongIdentity(nkp):
+                _count_wrong_identity(tx, known, nkp)
+            case WrongCode():
+                registration_codes.count_wrong(tx, known.phone_id)
+            case Guess():
+                _guess(tx, known, change)
+            case WrongNkp():
+                lockout.add_wrong(tx, known.phone_id, change)
+            case _:
+                _note(tx, known, change)
+    return notices
+
+
+def _note(tx: Transaction, known: Known, change: Change) -> None:
+    """What is a column of the phone's own, and the page it is at."""
+    match change:
+        case Stop():
+            set_values(tx, known, stopped_at=tx.now)
+        case Resume():
+            set_values(tx, known, stopped_at=None)
+        case WantNews(wanted):
+            set_values(tx, known, wants_news=wanted)
+        case Speak(language):
+            set_values(tx, known, language=language)
+        case TurnPage():
+            reply_pages.turn(tx, known.phone_id, known.caller.phone)
+
+
+def _count_wrong_identity(tx: Transaction, known: Known, nkp: str) -> None:
+    bound = known.caller.binding(nkp)
+    row = bindings.c.id == known.binding_ids[nkp]
+    first = bound.wrong_answers if bound else 0
+    since = {} if first else {"wrong_since": tx.now}
+    changed = update(bindings).where(row).values(wrong_answers=first + 1, **since)
+    tx.connection.execute(changed)
+
+
+def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
+    """What ULANG and LANJUT would show goes too."""
+    hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
+    own = bindings.c.phone_id == known.phone_id
+    end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")
+    set_values(tx, known, last_reply_id=None)
+    reply_pages.destroy(tx, known.phone_id)
+
+
+def _lapse(tx: Transaction, known: Known, nkp: str) -> None:
+    which = bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")
+    own = bindings.c.phone_id == known.phone_id
+    for row in end(tx, own & which, audit.PARTICIPANT, "number on file changed"):
+        ended = update(bindings).where(bindings.c.id == row.id)
+        tx.connection.execute(ended.values(lapsed_at=tx.now))
+    set_values(tx, known, last_reply_id=None)
+    reply_pages.destroy(tx, known.phone_id)
+
+
+def _disown(tx: Transaction, known: Known) -> None:
+    """Codes that were sent here are void, what they bound ends, and what was sent from here to be
+    registered is nobody's."""
+    registrations.lapse(tx, known.phone_id)
+    for phone_id, nkp_hash in registration_codes.void(tx, known.caller.phone):
+        theirs = (bindings.c.phone_id == phone_id) & (bindings.c.nkp_hash == nkp_hash)
+        end(tx, theirs, audit.PARTICIPANT, "disowned")
+
+
+def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
+    """The one that locks also destroys what ULANG and LANJUT would repeat."""
+    lockout.add(tx, known.phone_id, guess)
+    if lockout.count(tx, known.phone_id) >= lockout.GUESSES_ALLOWED:
+        set_values(tx, known, last_reply_id=None)
+        reply_pages.destroy(tx, known.phone_id)
+
+
+def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[Notice]:
+    if not phone.can_get_sms(on_file):
+        return []
+    code = registration_codes.make(tx, known.phone_id, nkp, on_file)
+    if code is None:
+        return []
+    reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": Masked(nkp), "code": code})
+    delay = timedelta(seconds=tx.random.uniform(*CODE_WAITS))
+    return [
+        Notice(phone_id_of(tx, on_file), on_file, nkp, reply, registration_codes.CODE_LASTS, delay)
+    ]
