@@ -5,10 +5,10 @@ from contextlib import suppress
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import logs, settings
+from smsgw import console, logs, settings
 from smsgw.operations import startup
 from smsgw.runtime import Runtime
-from smsgw.web import console, doors, health, webhooks
+from smsgw.web import doors, health, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:

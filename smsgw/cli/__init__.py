@@ -13,8 +13,8 @@ from smsgw.storage.crypto import Unreadable
 FILES = {
     "run": "run",
     "say": "say",
-    "parse": "read",
-    "segments": "read",
+    "parse": "parse",
+    "segments": "parse",
     "replay": "replay",
     "migrate": "migrate",
     "ledger": "ledger",
@@ -24,11 +24,11 @@ FILES = {
     "operators": "operators",
     "keys": "keys",
     "audit": "audit",
-    "worker": "operate",
-    "clock": "operate",
-    "settings": "operate",
+    "worker": "worker",
+    "clock": "clock",
+    "settings": "settings",
     "doctor": "doctor",
-    "demo": "operate",
+    "demo": "demo",
 }
 
 

@@ -259,7 +259,7 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def shipped_text() -> str:
-    return resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+    return resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
 
 @cache

@@ -23,9 +23,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from smsgw import csvs
 from smsgw.ledger.csv_format import FILES, File, Value
 
+SEPARATORS = (",", ";", "\t")  # spreadsheets of some languages write the second
 BATCH = 500  # rows of 13 columns stay under SQLite's 32,766 parameters
 FAULTS_NAMED = 100
 LONGEST_FOUND = 200  # characters of a heading
@@ -166,7 +166,7 @@ def _heading(lines: Iterator[str]) -> tuple[str, str, int]:
     first = next(lines, "")
     if first.lower().startswith("sep="):
         return next(lines, ""), first[len("sep=")], 2
-    return first, max(csvs.SEPARATORS, key=first.count), 1
+    return first, max(SEPARATORS, key=first.count), 1
 
 
 def _row(
@@ -239,4 +239,4 @@ def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]
 
 def reference_folder() -> Path:
     """The packaged ledger of fictitious people."""
-    return Path(str(resources.files("smsgw") / "seeds" / "ledger"))
+    return Path(str(resources.files("smsgw.ledger") / "seeds"))

@@ -139,7 +139,7 @@ def watch(engine: Engine, limit: float) -> None:
     @event.listens_for(engine, "do_connect")
     def connect(_d: object, _r: object, arguments: Any, options: dict[str, Any]) -> _Watched:
         seconds = left(limit)
-        if seconds < HARDLY_ANY:
+        if seconds < min(HARDLY_ANY, limit / 2):
             raise psycopg.OperationalError("there is no time left to connect")
         hosts = str(options.get("host", "")).count(",") + 1  # each is given as long
         timeout = max(SHORTEST_CONNECT, int(seconds / hosts))

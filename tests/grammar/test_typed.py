@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 TYPED: dict[str, list[str]] = yaml.safe_load(
     Path(__file__).with_name("typed.yaml").read_text("utf-8")
 )
-SEEDS = yaml.safe_load(resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8"))
+SEEDS = yaml.safe_load(
+    resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
+)
 READ_ALL = """
 import json, sys
 from smsgw import keywords

@@ -5,24 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw import csvs
-from smsgw.csvs import NotRead, Why
+from smsgw.console import spreadsheets
+from smsgw.console.spreadsheets import NotRead, Why
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+62812", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
-    assert csvs.harmless(cell) == f"'{cell}"
+    assert spreadsheets.harmless(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["saldo", "", "1=1", -2, 3, None])
 def test_all_else_stays(cell: object) -> None:
-    assert csvs.harmless(cell) == cell
+    assert spreadsheets.harmless(cell) == cell
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"])), min_size=1))
 def test_what_is_written_is_read_again(cells: list[str]) -> None:
-    (read,) = csv.reader(io.StringIO(csvs.line(cells), newline=""))
-    assert read == [csvs.harmless(cell) for cell in cells]
+    (read,) = csv.reader(io.StringIO(spreadsheets.line(cells), newline=""))
+    assert read == [spreadsheets.harmless(cell) for cell in cells]
 
 
 KANTOR = [["Kota", "Telp"], ["Bogor", "+62251"], ["Solo; Sala", ""]]
@@ -34,12 +34,12 @@ KANTOR = [["Kota", "Telp"], ["Bogor", "+62251"], ["Solo; Sala", ""]]
         "Kota,Telp\nBogor,+62251\nSolo; Sala,\n",
         'Kota;Telp\r\nBogor;\'+62251\r\n\r\n;\r\n"Solo; Sala";\r\n',
         "Kota\tTelp\nBogor\t +62251 \nSolo; Sala\t",
-        "".join(map(csvs.line, KANTOR)),
+        "".join(map(spreadsheets.line, KANTOR)),
     ],
 )
 def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
-    assert csvs.read(csvs.decoded(text.encode("utf-8-sig"))) == KANTOR
-    assert csvs.read(csvs.decoded(text.encode())) == KANTOR
+    assert spreadsheets.read(spreadsheets.decoded(text.encode("utf-8-sig"))) == KANTOR
+    assert spreadsheets.read(spreadsheets.decoded(text.encode())) == KANTOR
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
 )
 def test_what_is_no_table_says_why_and_where(octets: bytes, why: Why, row: int) -> None:
     with pytest.raises(NotRead) as told:
-        csvs.read(csvs.decoded(octets))
+        spreadsheets.read(spreadsheets.decoded(octets))
     assert (told.value.why, told.value.row) == (why, row)
 
 
 def test_nothing_is_no_row() -> None:
-    assert csvs.read(" \n\n") == []
+    assert spreadsheets.read(" \n\n") == []

@@ -11,7 +11,7 @@ from smsgw.cli import main
 from smsgw.configuration import document, lint
 from tests.smsgw.test_document import changed, with_made
 
-SEEDS = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
 
 def test_what_we_ship_may_be_published() -> None:

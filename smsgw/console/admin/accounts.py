@@ -1,0 +1,137 @@
+"""Who may use the console, and the settings: for admins."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from smsgw import settings
+from smsgw.backoffice import accounts as people
+from smsgw.backoffice.accounts import NotDone, Permission
+from smsgw.console import access
+from smsgw.console.rendering import page, told
+from smsgw.storage import audit
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.transaction import Transaction
+
+blueprint = Blueprint("operators", __name__, url_prefix="/operators")
+installed = Blueprint("installed", __name__, url_prefix="/settings")
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@access.needs(Permission.RUN)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@access.needs(Permission.RUN)
+def add() -> Answer:
+    """They come in by a one-time login, which is shown here and nowhere else."""
+    name, role = request.form.get("name", "").strip(), _role()
+    try:
+        with access.rt().writing() as tx:
+            made = people.add(tx, name, role, None, access.operator().actor)
+            once = people.invite(tx, made.id, access.operator().actor)
+    except NotDone:
+        return _page(
+            error=told(
+                "A name has 1 to 40 letters, digits, blanks, dots, hyphens, and is nobody else's."
+            ),
+            name=name,
+        ), 400
+    return _page(invited=name, address=_address(once))
+
+
+@blueprint.post("/<id:operator_id>/role")
+@access.needs(Permission.RUN)
+def set_role(operator_id: int) -> Answer:
+    role = _role()
+    try:
+        with access.rt().writing() as tx:
+            row = _found(tx, operator_id)
+            people.set_role(tx, row.name, role, access.operator().actor)
+    except NotDone:
+        return _page(error=_only_admin(row.name)), 409
+    return _done(told("{name} is {role} now, and logs in anew.", name=row.name, role=told(role)))
+
+
+@blueprint.post("/<id:operator_id>/invite")
+@access.needs(Permission.RUN)
+def invite(operator_id: int) -> Answer:
+    try:
+        with access.rt().writing() as tx:
+            row = _found(tx, operator_id)
+            once = people.invite(tx, operator_id, access.operator().actor)
+            audit.note(tx, audit.Act.INVITED, access.operator().actor, detail=row.name)
+    except NotDone:
+        return _page(error=told("{name} is let in no more.", name=row.name)), 409
+    is_reset = row.password is not None and row.id != access.operator().id
+    return _page(invited=row.name, address=_address(once), is_reset=is_reset)
+
+
+@blueprint.post("/<id:operator_id>/disable")
+@access.needs(Permission.RUN)
+def disable(operator_id: int) -> Answer:
+    try:
+        with access.rt().writing() as tx:
+            row = _found(tx, operator_id)
+            people.disable(tx, row.name, access.operator().actor)
+    except NotDone:
+        return _page(error=_only_admin(row.name)), 409
+    return _done(told("{name} is let in no more.", name=row.name))
+
+
+@blueprint.post("/<id:operator_id>/enable")
+@access.needs(Permission.RUN)
+def enable(operator_id: int) -> Answer:
+    with access.rt().writing() as tx:
+        row = _found(tx, operator_id)
+        people.enable(tx, row.name, access.operator().actor)
+    return _done(told("{name} may log in again.", name=row.name))
+
+
+@installed.get("/", endpoint="show")
+@access.needs(Permission.RUN)
+def show_settings() -> str:
+    return page("admin/settings.html", rows=settings.rows(access.rt().settings))
+
+
+def _page(**values: Any) -> str:
+    with access.rt().reading() as tx:
+        everybody = people.everybody(tx)
+    return page("admin/accounts.html", everybody=everybody, roles=list(Role), **values)
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return redirect(url_for("console.operators.show"), 303)
+
+
+def _role() -> Role:
+    try:
+        return Role(request.form.get("role", ""))
+    except ValueError:
+        raise BadRequest from None
+
+
+def _found(tx: Transaction, operator_id: int) -> Row[Any]:
+    found = [row for row in people.everybody(tx) if row.id == operator_id]
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _only_admin(name: str) -> str:
+    return told(
+        "{name} is the only admin who can log in; another one needs a password first.", name=name
+    )
+
+
+def _address(once: str) -> str:
+    """Where the console is for people: as carriers reach it, or as this page was asked for."""
+    login = url_for("console.login.once_form", _anchor=once)
+    return (access.rt().settings.public_url or request.host_url.rstrip("/")) + login

@@ -1,0 +1,37 @@
+"""Lists as CSV files, each an act of the audit. They take as long as they take, a short read after
+the other, and keep a thread and the database at work: so few are made at a time."""
+
+from collections.abc import Iterator, Mapping
+from threading import BoundedSemaphore
+
+from flask import Response
+from werkzeug.exceptions import TooManyRequests
+
+from smsgw.console import access
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+
+
+def respond(places: BoundedSemaphore, lines: Iterator[str], name: str, detail: str) -> Response:
+    """`places`: as many as may be made at a time in this process. Raises TooManyRequests."""
+    if not places.acquire(blocking=False):
+        raise TooManyRequests
+    held = _until_closed(places, lines)
+    next(held)  # begun, it ends however little of it is read
+    with access.rt().writing() as tx:
+        audit.note(tx, Act.EXPORTED, access.operator().actor, detail=detail)
+    named = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(held, mimetype="text/csv", headers=named)
+
+
+def described(asked: Mapping[str, str]) -> str:
+    """The filters of a list, as the audit tells them."""
+    return " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
+
+
+def _until_closed(places: BoundedSemaphore, lines: Iterator[str]) -> Iterator[str]:
+    try:
+        yield ""
+        yield from lines
+    finally:
+        places.release()

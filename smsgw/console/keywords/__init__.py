@@ -1,0 +1,1 @@
+"""Keywords, wordings, tables, drafts and versions."""

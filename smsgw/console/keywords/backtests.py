@@ -1,0 +1,155 @@
+"""The draft over messages of the past: begun, watched, stopped, read."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw.backoffice import background_tasks, backtest, comparison
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.backtest import Asked, Found, Kind
+from smsgw.configuration import versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Draft
+from smsgw.console import access
+from smsgw.console.rendering import is_part, page, told
+from smsgw.operations import jobs
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.operators import TaskKind
+from smsgw.storage.transaction import Transaction
+
+DAYS = 7  # that are proposed
+SHAPES = (Kind.UNDERSTOOD, Kind.MISUNDERSTOOD, Kind.REROUTED)
+
+blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    task: Task
+    asked: Asked
+    found: Found | None  # None before it began
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@access.needs(Permission.DRAFT)
+def begin() -> Answer:
+    days = request.form.get("days", type=int)
+    if days not in backtest.DAYS:
+        return _page(error=told("Choose how many days.")), 400
+    with access.rt().reading() as tx:
+        asked = _asked(tx, days)
+    if asked is None or asked.draft == asked.published:
+        return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
+    try:
+        comparison.configuration(asked.draft, access.rt().today)
+    except KeywordsError as error:
+        return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
+    try:
+        with access.rt().writing() as tx:
+            operator_id = access.operator().id
+            task_id = background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, asked.model_dump())
+            audit.note(tx, Act.REHEARSED, access.operator().actor, detail=f"{asked.days} days")
+    except background_tasks.AtWork:
+        return _to_the_one_at_work()
+    if not jobs.hint_task(access.rt(), task_id):
+        flash(told("The queue is away: this begins when it is back."))
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+@blueprint.get("/<id:task_id>")
+@access.needs(Permission.LOOK)
+def one(task_id: int) -> str | BaseResponse:
+    """Its part is asked for until it is over; then the page is another."""
+    with access.rt().reading() as tx:
+        run = _run(tx, task_id)
+        held, current = versions.draft(tx), versions.current(tx)
+    if is_part() and run.task.is_over:
+        return Response(headers={"HX-Refresh": "true"})
+    return page(
+        "keywords/_backtest.html" if is_part() else "keywords/backtest.html",
+        run=run,
+        since=_since(run, held),
+        is_published_since=current.number != run.asked.version,
+        kinds=Kind,
+        shapes=SHAPES,
+        segment_rupiah=access.rt().settings.segment_rupiah,
+    )
+
+
+@blueprint.post("/<id:task_id>/stop")
+@access.needs(Permission.DRAFT)
+def stop(task_id: int) -> BaseResponse:
+    with access.rt().writing() as tx:
+        _run(tx, task_id)
+        background_tasks.stop(tx, task_id)
+    return redirect(url_for(".one", task_id=task_id), 303)
+
+
+def _page(error: str | None = None) -> str:
+    with access.rt().reading() as tx:
+        runs = [_read(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
+        asked = _asked(tx, DAYS)
+    chosen = request.form.get("days", DAYS, type=int)
+    return page(
+        "keywords/backtests.html",
+        error=error,
+        runs=runs,
+        asked=asked,
+        all_days=backtest.DAYS,
+        chosen=chosen,
+        is_away=access.rt().redis is None,
+    )
+
+
+def _asked(tx: Transaction, days: int) -> Asked | None:
+    """None without a draft."""
+    held = versions.draft(tx)
+    if held is None:
+        return None
+    return Asked(
+        days=days,
+        by=access.operator().name,
+        version=versions.current(tx).number,
+        edition=held.edition,
+        published=versions.answering(tx),
+        draft=held.text,
+    )
+
+
+def _to_the_one_at_work() -> BaseResponse:
+    with access.rt().reading() as tx:
+        (latest,) = background_tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
+    flash(told("One is under way already; let it end, or stop it."))
+    return redirect(url_for(".one", task_id=latest.id), 303)
+
+
+def _run(tx: Transaction, task_id: int) -> Run:
+    task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
+    if task is None:
+        raise NotFound
+    return _read(task)
+
+
+def _read(task: Task) -> Run:
+    found = Found.model_validate(task.found) if task.found else None
+    return Run(task, Asked.model_validate(task.asked), found)
+
+
+def _since(run: Run, held: Draft | None) -> str | None:
+    """What became of the draft since."""
+    if held is None:
+        return told("This draft was published or discarded since.")
+    if held.edition != run.asked.edition:
+        return told("The draft was changed since; this is not about what it says now.")
+    return None

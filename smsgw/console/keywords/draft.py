@@ -1,0 +1,228 @@
+"""The draft of all keywords: what it changes, what is wrong with it, how it is published."""
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Draft, NotPublished, Outdated
+from smsgw.console import access, converters
+from smsgw.console.rendering import of_linter, page, told
+
+WHOLE = "everything"  # what was changed, as the audit tells it
+
+blueprint = Blueprint("draft", __name__, url_prefix="/draft")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.get("/text")
+@access.needs(Permission.DRAFT)
+def form() -> str:
+    with access.rt().reading() as tx:
+        text, edition = versions.begun(tx)
+    return page("keywords/draft_text.html", text=text, edition=edition)
+
+
+@blueprint.post("/text")
+@access.needs(Permission.DRAFT)
+def save() -> Answer:
+    return _saved(request.form.get("text", ""), WHOLE)
+
+
+@blueprint.post("/text/typed")
+@access.needs(Permission.DRAFT)
+def typed() -> str:
+    """The form once more, with what is typed in it."""
+    return page("keywords/draft_text.html", text=request.form.get("text", ""), edition=_edition())
+
+
+@blueprint.post("/import")
+@access.needs(Permission.DRAFT)
+def bring() -> Answer:
+    """Takes the place of the draft."""
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        return _page(error=told("Choose a file first.")), 400
+    try:
+        text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _page(error=told("This file is not UTF-8; nothing was changed.")), 400
+    return _saved(text, f"import of {file.filename}"[:80])
+
+
+@blueprint.post("/publish")
+@access.needs(Permission.PUBLISH)
+def publish() -> Answer:
+    by_two, reason = access.rt().settings.publish_by_two, request.form.get("reason", "")
+    try:
+        with access.rt().writing() as tx:
+            actor = access.operator().actor
+            number = versions.publish(
+                tx, _edition(), actor, reason, by_two=by_two, is_sure="sure" in request.form
+            )
+    except NotPublished as error:
+        return _page(error=of_linter(str(error)), reason=reason), 409
+    except Outdated:
+        return _outdated(reason=reason)
+    flash(
+        told(
+            "Version {number} is published; messages are read by it within seconds.", number=number
+        )
+    )
+    return redirect(url_for("console.versions.one", number=number), 303)
+
+
+@blueprint.post("/discard")
+@access.needs(Permission.DRAFT)
+def discard() -> Answer:
+    try:
+        with access.rt().writing() as tx:
+            versions.discard(tx, _edition(), access.operator().actor)
+    except Outdated:
+        return _outdated()
+    return _done(told("The draft is discarded."))
+
+
+@blueprint.post("/past/<id:past_id>")
+@access.needs(Permission.DRAFT)
+def restore(past_id: int) -> Answer:
+    try:
+        with access.rt().writing() as tx:
+            actor = access.operator().actor
+            is_done = versions.restore(tx, past_id, _edition(), actor)
+    except Outdated:
+        return _outdated()
+    if not is_done:
+        raise NotFound
+    return _done(told("The earlier draft is back; the one that stood here is kept too."))
+
+
+@blueprint.get("/past/<id:past_id>.yaml")
+@access.needs(Permission.LOOK)
+def export_past(past_id: int) -> Response:
+    with access.rt().reading() as tx:
+        found = next((each for each in versions.past(tx) if each.id == past_id), None)
+    if found is None:
+        raise NotFound
+    return as_file(found.text, f"keywords-earlier-draft-{past_id}.yaml")
+
+
+@blueprint.post("/rebase")
+@access.needs(Permission.DRAFT)
+def rebase() -> Answer:
+    try:
+        with access.rt().writing() as tx:
+            clashes = versions.rebase(tx, _edition(), access.operator().actor)
+    except Outdated:
+        return _outdated()
+    except KeywordsError as error:
+        return _page(error=of_linter(str(error))), 409
+    if clashes:
+        places = ", ".join(clashes)
+        flash(told("Here both changed the same, and the draft stays: {places}", places=places))
+    return _done(told("The draft holds what was published meanwhile."))
+
+
+@blueprint.get("/keywords-draft.yaml")
+@access.needs(Permission.LOOK)
+def export() -> Response:
+    with access.rt().reading() as tx:
+        held = versions.draft(tx)
+    if held is None:
+        raise NotFound
+    return as_file(held.text, "keywords-draft.yaml")
+
+
+def as_file(text: str, name: str) -> Response:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, mimetype="application/yaml", headers=disposition)
+
+
+def _saved(text: str, what: str) -> Answer:
+    """Whatever hinders it, the text stays in the form."""
+    try:
+        with access.rt().writing() as tx:
+            actor = access.operator().actor
+            versions.save(tx, text, _edition(), actor, what, is_whole=True)
+    except KeywordsError as error:
+        return page(
+            "keywords/draft_text.html", text=text, edition=_edition(), error=of_linter(str(error))
+        ), 400
+    except Outdated:
+        return _overtaken(text)
+    return _done(_saved_with(len(lint.faults(text))))
+
+
+def _saved_with(faults: int) -> str:
+    if faults == 0:
+        return told("The draft is saved.")
+    if faults == 1:
+        return told("The draft is saved; it cannot be published yet: it has 1 fault.")
+    return told("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
+
+
+def _overtaken(text: str) -> Answer:
+    """What somebody did meanwhile is shown; saving again takes the place of it."""
+    with access.rt().reading() as tx:
+        held, edition = versions.begun(tx)
+        now = versions.draft(tx)
+    theirs = diff.between(text, held)
+    return page(
+        "keywords/draft_text.html",
+        text=text,
+        edition=edition,
+        is_outdated=True,
+        now=now,
+        theirs=theirs,
+    ), 409
+
+
+def _page(**values: Any) -> str:
+    with access.rt().reading() as tx:
+        held, current = versions.draft(tx), versions.current(tx)
+        base = versions.version(tx, held.based_on) if held else None
+        past = versions.past(tx)
+    answering = document.completed(current.text)
+    if held is not None:
+        values |= _about(held, answering)
+    if base is not None and base.number != current.number:
+        values["meanwhile"] = diff.between(document.completed(base.text), answering)
+    by_two = access.rt().settings.publish_by_two
+    return page(
+        "keywords/draft.html", draft=held, current=current, by_two=by_two, past=past, **values
+    )
+
+
+def _about(held: Draft, answering: str) -> dict[str, Any]:
+    faults = lint.faults(held.text)
+    return {
+        "difference": diff.between(answering, held.text),
+        "faults": faults,
+        "warnings": [] if faults else lint.warnings(held.text),
+        "doubts": [] if faults else lint.doubts(answering, document.completed(held.text)),
+        "is_own": access.operator().actor in held.authors,
+    }
+
+
+def _edition() -> int:
+    return converters.number(request.form, "edition", converters.LARGEST_INTEGER - 1) or 0
+
+
+def _outdated(**values: Any) -> Answer:
+    error = told("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
+    return _page(error=error, **values), 409
+
+
+def _done(message: str) -> BaseResponse:
+    flash(message)
+    return redirect(url_for("console.draft.show"), 303)

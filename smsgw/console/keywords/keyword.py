@@ -1,0 +1,214 @@
+"""The keywords as they stand in the draft: each as its poster prints it, with all that it answers.
+
+Beside what is typed stands what it will look like and cost; with scripts at every pause, without
+them when asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from grammar.slots import KINDS
+from handlers import SECTIONS
+from handlers.made import FOUND, NOT_FOUND, TEXT
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import document
+from smsgw.configuration.compiler import LANGUAGES
+from smsgw.configuration.document import (
+    ALWAYS,
+    LOOKUP,
+    MADE_SLOTS,
+    MOST_SEGMENTS,
+    STATIC,
+    KeywordsError,
+    Raw,
+)
+from smsgw.configuration.versions import Outdated
+from smsgw.console import access
+from smsgw.console.keywords import draft_form
+from smsgw.console.keywords.draft_form import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
+from smsgw.console.rendering import is_part, page, told
+
+blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
+Answer = str | Response | tuple[str, int]
+
+TOPIC_SLOT = " [<ISI>]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    poster: str
+    aliases: str
+    kind: str | None
+    is_enabled: bool
+    since: str
+    until: str
+    is_today: bool
+    change: str
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    held = draft_form.looked_at()
+    return page(
+        "keywords/keywords.html",
+        rows=list(_rows(held)),
+        gone=held.gone(KEYWORDS),
+        is_draft=held.is_draft,
+    )
+
+
+@blueprint.get("/<name>")
+@access.needs(Permission.LOOK)
+def edit(name: str) -> str:
+    held = draft_form.looked_at()
+    return _page(held, name, held.found(KEYWORDS, name))
+
+
+@blueprint.post("/<name>")
+@access.needs(Permission.DRAFT)
+def save(name: str) -> Answer:
+    held = draft_form.looked_at()
+    typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
+    refused = draft_form.refused(KEYWORDS, name, typed, _page)
+    if refused is not None:
+        return refused
+    flash(told("{name} is saved in the draft.", name=typed["poster"]))
+    return redirect(url_for("console.keywords.edit", name=name), 303)
+
+
+@blueprint.post("/<name>/preview")
+@access.needs(Permission.DRAFT)
+def preview(name: str) -> str:
+    held = draft_form.looked_at()
+    typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
+    return _page(held, name, typed, was=request.form.get("was", ""))
+
+
+@blueprint.post("/<name>/delete")
+@access.needs(Permission.DRAFT)
+def delete(name: str) -> Answer:
+    held = draft_form.looked_at()
+    part = held.found(KEYWORDS, name)
+    if part.get("kind") is None:
+        raise NotFound
+    try:
+        draft_form.keep(KEYWORDS, name, None)
+    except Outdated:
+        held = draft_form.looked_at()
+        return _page(held, name, held.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
+    flash(told("{name} is gone from the draft.", name=name))
+    return redirect(url_for("console.keywords.show"), 303)
+
+
+@blueprint.get("/a-new-one")
+@access.needs(Permission.DRAFT)
+def begin() -> str:
+    return _new_page(draft_form.looked_at())
+
+
+@blueprint.post("/a-new-one")
+@access.needs(Permission.DRAFT)
+def add() -> Answer:
+    """Where the kind needs words after it, the poster is given room for them."""
+    held, form = draft_form.looked_at(), request.form
+    poster, kind = draft_form.line(form["poster"]).upper(), form.get("kind", STATIC)
+    name = draft_form.an_id(poster.partition("<")[0])
+    table = draft_form.mapping(mapping(held.raw, TABLES), form.get("table", ""))
+    if not document.AN_ID.fullmatch(name):
+        return _new_page(held, error=told("Begin with a word of 2 to 20 letters.")), 400
+    if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
+        return _new_page(held, error=told("There is {name} already.", name=name)), 409
+    if kind == LOOKUP and not table:
+        return _new_page(held, error=told("Choose the table that it looks up.")), 400
+    if kind == LOOKUP and "<" not in poster:
+        poster += TOPIC_SLOT
+    try:
+        draft_form.keep(KEYWORDS, name, _made(kind, poster, form.get("table", ""), table))
+    except (Outdated, KeywordsError):
+        return _new_page(draft_form.looked_at(), error=draft_form.meanwhile()), 409
+    flash(told("{name} is in the draft; now write what it answers.", name=poster))
+    return redirect(url_for("console.keywords.edit", name=name), 303)
+
+
+@blueprint.post("/a-new-one/typed")
+@access.needs(Permission.DRAFT)
+def typed() -> str:
+    """The form once more, with what is typed in it."""
+    return _new_page(draft_form.looked_at())
+
+
+def _made(kind: str, poster: str, table: str, held: Raw) -> Raw:
+    nothing = dict.fromkeys(LANGUAGES, "")
+    if kind != LOOKUP:
+        return {"kind": STATIC, "poster": poster, WORDINGS: {TEXT: nothing}}
+    first, *others = held["columns"]
+    found = f"{{{first}}}:" + "".join(f"[ {{{each}}}]" for each in others)
+    wordings = {FOUND: dict.fromkeys(LANGUAGES, found), NOT_FOUND: nothing}
+    return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
+
+
+def _rows(held: Held) -> Iterator[Row]:
+    for name in mapping(held.raw, KEYWORDS):
+        part = held.part(KEYWORDS, name) or {}
+        since, until = part.get("from"), part.get("until")
+        aliases = part.get("aliases", ())
+        yield Row(
+            name=name,
+            poster=str(part.get("poster", name)),
+            aliases=", ".join(map(str, aliases if isinstance(aliases, list) else ())),
+            kind=part.get("kind"),
+            is_enabled=part.get("enabled", True) is not False,
+            since=_as_day(since),
+            until=_as_day(until),
+            is_today=_is_today(since, until),
+            change=held.change(KEYWORDS, name),
+        )
+
+
+def _is_today(since: object, until: object) -> bool:
+    today = access.rt().today
+    started = type(since) is not date or since <= today  # a draft may hold a time of a day
+    return started and (type(until) is not date or today <= until)
+
+
+def _as_day(day: object) -> str:
+    return f"{day:%d-%m-%Y}" if type(day) is date else str(day or "")
+
+
+def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
+    now = held.part(KEYWORDS, name)
+    topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
+    blocks = draft_form.blocks(mapping(typed, WORDINGS), draft_form.wanted(name, typed), topics)
+    values = {"was": draft_form.mark(now), **values}
+    return page(
+        "keywords/_previewed.html" if is_part() else "keywords/keyword.html",
+        name=name,
+        part=typed,
+        blocks=blocks,
+        told=draft_form.previewed(held.raw, KEYWORDS, name, typed),
+        held=held,
+        may_be_off=name not in ALWAYS,
+        slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),
+        tables=list(mapping(held.raw, TABLES)),
+        most=MOST_SEGMENTS,
+        keys={each.name: NEW for each in blocks if f"w.{each.name}.id" not in request.form},
+        **values,
+    )
+
+
+def _new_page(held: Held, **values: Any) -> str:
+    return page(
+        "keywords/keyword_new.html",
+        tables=list(mapping(held.raw, TABLES)),
+        was=draft_form.mark(None),
+        typed=request.form,
+        **values,
+    )

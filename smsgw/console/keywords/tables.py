@@ -1,0 +1,201 @@
+"""Tables that keywords look up: uploaded as CSV, whole; what is wrong in them is told by row."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import document
+from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.versions import Outdated
+from smsgw.console import access, spreadsheets
+from smsgw.console.keywords import draft_form
+from smsgw.console.keywords.draft_form import KEYWORDS, TABLES, Held, mapping
+from smsgw.console.rendering import of_linter, page, told
+from smsgw.console.spreadsheets import NotRead, Why
+
+blueprint = Blueprint("tables", __name__, url_prefix="/tables")
+Answer = str | Response | tuple[str, int]
+
+SHOWN_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    columns: list[str]
+    count: int
+    users: list[str]
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    why: str
+    text: str  # what was uploaded, where it can be shown
+    code: int
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    return _all()
+
+
+@blueprint.post("/")
+@access.needs(Permission.DRAFT)
+def add() -> Answer:
+    name = draft_form.an_id(request.form["name"])
+    refused = _misnamed(name) or _take(name)
+    if refused is not None:
+        typed = {"name": request.form["name"], "text": refused.text}
+        return _all(error=refused.why, typed=typed), refused.code
+    return _done(name)
+
+
+@blueprint.get("/<name>")
+@access.needs(Permission.LOOK)
+def view(name: str) -> str:
+    return _one(name)
+
+
+@blueprint.post("/<name>")
+@access.needs(Permission.DRAFT)
+def replace(name: str) -> Answer:
+    draft_form.looked_at().found(TABLES, name)
+    refused = _take(name)
+    if refused is not None:
+        return _one(name, error=refused.why, typed={"text": refused.text}), refused.code
+    return _done(name)
+
+
+@blueprint.get("/<name>/csv")
+@access.needs(Permission.LOOK)
+def download(name: str) -> Response:
+    """With the mark by which spreadsheets know UTF-8."""
+    table = draft_form.looked_at().found(TABLES, name)
+    lines = (spreadsheets.line(row) for row in (_columns(table), *_rows(table)))
+    answer = Response("\ufeff" + "".join(lines), mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
+    return answer
+
+
+@blueprint.post("/<name>/delete")
+@access.needs(Permission.DRAFT)
+def delete(name: str) -> Answer:
+    held = draft_form.looked_at()
+    held.found(TABLES, name)
+    if _users(held, name):
+        return _one(name, error=told("A keyword uses it; change or delete that first.")), 409
+    try:
+        draft_form.keep(TABLES, name, None)
+    except Outdated:
+        return _one(name, error=draft_form.meanwhile()), 409
+    flash(told("{name} is gone from the draft.", name=name))
+    return redirect(url_for("console.tables.show"), 303)
+
+
+def _misnamed(name: str) -> Refused | None:
+    text = request.form.get("text", "")
+    if not document.AN_ID.fullmatch(name):
+        why = told("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
+        return Refused(why, text, 400)
+    if name in mapping(draft_form.looked_at().raw, TABLES):
+        return Refused(told("There is {name} already.", name=name), text, 409)
+    return None
+
+
+def _take(name: str) -> Refused | None:
+    """Into the draft, whole or not at all."""
+    text = ""
+    try:
+        text = _uploaded()
+        draft_form.keep(TABLES, name, _read(name, text))
+    except NotRead as error:
+        return Refused(_told(error), text, 400)
+    except KeywordsError as error:
+        return Refused(of_linter(str(error)), text, 400)
+    except Outdated:
+        return Refused(draft_form.meanwhile(), text, 409)
+    return None
+
+
+def _uploaded() -> str:
+    """A file, or what was pasted. Raises NotRead."""
+    file = request.files.get("file")
+    octets = file.read() if file else b""
+    return spreadsheets.decoded(octets) if octets else request.form.get("text", "")
+
+
+def _read(name: str, text: str) -> Raw:
+    """Raises NotRead, KeywordsError."""
+    columns, *rows = spreadsheets.read(text) or [[]]
+    table = {"columns": list(map(draft_form.an_id, columns)), "rows": rows}
+    document.raise_for(list(document.table_faults(name, table)))
+    return table
+
+
+def _told(error: NotRead) -> str:
+    why = {
+        Why.NOT_UTF8: told("this is not UTF-8; save it as CSV UTF-8"),
+        Why.BROKEN: told("a quote is opened and not closed, or stands inside a cell"),
+        Why.WIDTH: told("it has more or fewer cells than the heading"),
+    }[error.why]
+    if error.row == 0:
+        return told("The heading: {why}.", why=why)
+    return told("Row {row}: {why}.", row=error.row, why=why)
+
+
+def _done(name: str) -> Response:
+    flash(told("{name} is saved in the draft.", name=name))
+    if request.files.get("file") and request.form.get("text", "").strip():
+        flash(told("The file was taken, and not the text beside it."))
+    return redirect(url_for("console.tables.view", name=name), 303)
+
+
+def _all(**values: Any) -> str:
+    held = draft_form.looked_at()
+    rows = [
+        Row(name, _columns(table), len(_rows(table)), _users(held, name), change)
+        for name in mapping(held.raw, TABLES)
+        for table in [mapping(mapping(held.raw, TABLES), name)]
+        for change in [held.change(TABLES, name)]
+    ]
+    return page(
+        "keywords/tables.html",
+        **{"rows": rows, "was": draft_form.mark(None), "typed": {}, **values},
+    )
+
+
+def _one(name: str, **values: Any) -> str:
+    held = draft_form.looked_at()
+    table = held.found(TABLES, name)
+    return page(
+        "keywords/table.html",
+        name=name,
+        columns=_columns(table),
+        rows=_rows(table),
+        most=SHOWN_ROWS,
+        users=_users(held, name),
+        change=held.change(TABLES, name),
+        was=draft_form.mark(table),
+        **{"typed": {}, **values},
+    )
+
+
+def _columns(table: Raw) -> list[str]:
+    found = table.get("columns")
+    return list(map(str, found)) if isinstance(found, list) else []
+
+
+def _rows(table: Raw) -> list[list[str]]:
+    found = table.get("rows")
+    rows = found if isinstance(found, list) else []
+    return [list(map(str, row)) for row in rows if isinstance(row, list)]
+
+
+def _users(held: Held, name: str) -> list[str]:
+    keywords = mapping(held.raw, KEYWORDS)
+    return [each for each in keywords if mapping(keywords, each).get("table") == name]

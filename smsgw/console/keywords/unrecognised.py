@@ -1,0 +1,72 @@
+"""What people wrote and was not understood, by shape, and its way into the draft."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.unrecognised import SEVERAL, Alias, Filler, NotAccepted
+from smsgw.configuration import versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import Outdated
+from smsgw.console import access
+from smsgw.console.rendering import page, told
+
+DAYS = (1, 7, 30)
+FILLER = "filler"
+
+blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/")
+@access.needs(Permission.DRAFT)
+def accept() -> Answer:
+    form = request.form
+    said, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
+    is_filler = form.get("kind") == FILLER
+    change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
+    try:
+        unrecognised.accept(access.rt(), change, said, access.operator().actor)
+    except NotAccepted as error:
+        why = told("Nothing was changed: {why}", why=str(error))
+        return _page(error=why, typed=form), 409
+    except Outdated:
+        why = told("The draft was changed at this instant; press once more.")
+        return _page(error=why, typed=form), 409
+    flash(told("{words} is in the draft now, with a transcript that shows it.", words=words))
+    return redirect(url_for("console.not_understood.show", days=_days()), 303)
+
+
+def _page(**values: Any) -> str:
+    rt, days = access.rt(), _days()
+    with rt.reading() as tx:
+        draft, answering = versions.draft(tx), versions.answering(tx)
+    text, is_faulty = _readable(draft.text if draft else answering, answering)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
+    names = sorted(unrecognised.reader(text)[1].entries)
+    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": SEVERAL}
+    return page("keywords/unrecognised.html", found=found, days=days, choices=DAYS, **values)
+
+
+def _readable(text: str, instead: str) -> tuple[str, bool]:
+    """A draft with faults reads nothing; what is published does."""
+    try:
+        unrecognised.reader(text)
+    except KeywordsError:
+        return instead, True
+    return text, False
+
+
+def _days() -> int:
+    days = request.values.get("days", 7, type=int)
+    return days if days in DAYS else 7

@@ -1,0 +1,28 @@
+"""The first page: what goes on, what it costs, who waits."""
+
+from flask import Blueprint
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.console import access
+from smsgw.console.rendering import is_part, page
+from smsgw.operations import dashboard
+
+blueprint = Blueprint("overview", __name__)
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    told = dashboard.overview(access.rt())
+    template = "_overview.html" if is_part() else "overview.html"
+    return page(
+        template, told=told, kinds=dashboard.KINDS, cost=access.rt().settings.segment_rupiah
+    )
+
+
+@blueprint.get("/alarms")
+@access.needs(Permission.LOOK)
+def alarms() -> str:
+    """What stands on top of every page, which asks for it again and again: a session that nobody
+    uses ends all the same."""
+    return page("_alarms.html")

@@ -1,0 +1,87 @@
+"""Why an operator looks at what is somebody's own, or does what others have to understand later."""
+
+import json
+import re
+from datetime import timedelta
+
+from flask import request, session
+from werkzeug.exceptions import BadRequest
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.console import access
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.transaction import Transaction
+from smsgw.transcripts.recorder import LONG_NUMBER
+
+SHORTEST, LONGEST = 3, 200  # characters
+OPENED = "opened"  # in the session: what, when, and why
+STAYS_OPEN = timedelta(minutes=15)
+COOKIE_ROOM = 2000  # octets; browsers keep no cookie of more than 4 kB
+# A case's number is ours, and a day or an hour is nobody's.
+NOBODYS = re.compile(
+    r"\bADU-?\d{6}-?\d{4,6}\b|\b\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|\b\d{1,2}[:.]\d{2}\b", re.IGNORECASE
+)
+
+
+class NoReason(BadRequest):
+    """Nothing was looked at or done."""
+
+
+class NamesSomebody(BadRequest):
+    """Nothing was looked at or done: what the audit keeps for ever names nobody."""
+
+
+def given() -> str:
+    """What the form says. Raises NoReason and NamesSomebody."""
+    reason = " ".join(request.form.get("reason", "").split())
+    if not SHORTEST <= len(reason) <= LONGEST:
+        raise NoReason
+    if "@" in reason or LONG_NUMBER.search(NOBODYS.sub("", reason)):
+        raise NamesSomebody
+    return reason
+
+
+def opened(kind: str, id_: int) -> None:
+    """What was looked at for a reason is shown by its address for a while, so that whoever goes
+    back to it sees it."""
+    key, at = f"{kind} {id_}", int(access.rt().now().timestamp())
+    before = [each for each in session.get(OPENED, []) if each[0] != key]
+    open_ = [*before, [key, at, given()]]
+    while len(json.dumps(open_)) > COOKIE_ROOM:
+        open_.pop(0)
+    session[OPENED] = open_
+
+
+def open_for(kind: str, id_: int) -> str | None:
+    """The reason for which it is open; None where it is not."""
+    since = access.rt().now().timestamp() - STAYS_OPEN.total_seconds()
+    for key, at, reason in session.get(OPENED, []):
+        if key == f"{kind} {id_}" and at > since and access.may(Permission.HELP):
+            return str(reason)
+    return None
+
+
+def close(kind: str, id_: int) -> None:
+    """When something is decided: who looks again has another reason."""
+    session[OPENED] = [each for each in session.get(OPENED, []) if each[0] != f"{kind} {id_}"]
+
+
+def look(
+    tx: Transaction,
+    *,
+    phone_id: int | None,
+    message_id: int | None = None,
+    nkp: str | None = None,
+) -> None:
+    """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
+    that is kept. Raises NoReason."""
+    looker, reason = access.operator(), given()
+    is_found = phone_id is not None or message_id is not None
+    audit.note(
+        *(tx, Act.LOOKED, looker.actor),
+        phone_id=phone_id,
+        message_id=message_id,
+        nkp=nkp,
+        detail=reason if is_found else f"not found: {reason}",
+    )

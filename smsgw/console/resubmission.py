@@ -1,0 +1,105 @@
+"""What was typed when the session had ended: it is held in the page until it is sent again.
+
+A POST without a session is answered by the login with the form's fields in it, and after that by
+the form, to be sent by whoever sees what it says. A page that asks by itself stays as it is, with a
+sentence on top.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Response, g, make_response, request
+from flask_wtf.csrf import CSRFError
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw.backoffice.accounts import Operator
+from smsgw.console import access, rendering
+from smsgw.console.rendering import is_part, page
+
+NOT_TYPED = {"csrf_token", access.SPEAKS}
+ADDRESS, FIELD = "again", "again:"  # in the form of the login
+OURS = {"same-origin", "none"}  # as browsers say where a form was
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    address: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def readable(self) -> Iterator[tuple[str, str]]:
+        """What a person wrote, not what the form remembers."""
+        for name, value in self.fields:
+            if value.strip() and name not in {"was", "answers", "edition", "before"}:
+                yield name, value
+
+
+def of_login() -> Typed | None:
+    """What the form of the login holds for afterwards."""
+    address = request.form.get(ADDRESS, "")
+    if not rendering.local(address):
+        return None
+    pairs = request.form.items(multi=True)
+    fields = [(name.removeprefix(FIELD), each) for name, each in pairs if name.startswith(FIELD)]
+    return Typed(address, tuple(fields))
+
+
+def after_login(typed: Typed, known: Operator) -> Response:
+    """The form once more, of the session that has just begun."""
+    g.operator = known
+    return make_response(page("resubmission.html", typed=typed))
+
+
+@access.blueprint.errorhandler(access.Ended)
+def ended(error: access.Ended) -> Answer:
+    typed = _typed()
+    if is_part():
+        return _on_top("out")
+    if typed is None:
+        return rendering.failed(error)
+    return page("login.html", held=typed)
+
+
+@access.blueprint.errorhandler(CSRFError)
+def outdated(error: HTTPException) -> Answer:
+    """Of a session before this one, or of none."""
+    if is_part():
+        return _on_top("in again" if g.get("operator") else "out")
+    typed = _typed()
+    if typed is None:
+        return rendering.failed(error)
+    if g.get("operator") is None:
+        return page("login.html", held=typed)
+    return page("resubmission.html", typed=typed)
+
+
+def _on_top(why: str) -> Response:
+    """A sentence; whatever stands in the page stays."""
+    answer = make_response(page("_ended.html", why=why))
+    answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#alarms", "innerHTML"
+    return answer
+
+
+def _typed() -> Typed | None:
+    """None where it is nothing, a password or a file, or where no form of ours sent it."""
+    of_logging_in = (request.endpoint or "").startswith("console.login.")
+    if request.method != "POST" or of_logging_in or request.files or not _is_of_ours():
+        return None
+    pairs = request.form.items(multi=True)
+    fields = tuple((name, value) for name, value in pairs if name not in NOT_TYPED)
+    return Typed(request.full_path.rstrip("?"), fields) if fields else None
+
+
+def _is_of_ours() -> bool:
+    """By the token, which we signed, however long ago; and by what the browser says."""
+    signer = URLSafeTimedSerializer(access.cookie_keys(), salt="wtf-csrf-token")
+    try:
+        signer.loads(request.form.get("csrf_token", ""), max_age=access.FORM_LASTS)
+    except SignatureExpired:
+        pass
+    except BadData:
+        return False
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in OURS

@@ -1,0 +1,286 @@
+"""A feature phone: what the service would answer, by what is published or by the draft."""
+
+import json
+import re
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from flask import Blueprint, flash, make_response, redirect, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from smsgw import gsm7, phone
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import versions
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import KeywordsError
+from smsgw.console import access, reasons
+from smsgw.console.reasons import NamesSomebody, NoReason
+from smsgw.console.rendering import is_part, page, told
+from smsgw.ledger import demo
+from smsgw.registry import phone_state
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.transcripts import library, recorder, sandbox
+from smsgw.transcripts.library import NotKept
+from smsgw.transcripts.recorder import Elsewhere, Personal
+from smsgw.transcripts.sandbox import (
+    LONGEST_SENDER,
+    LONGEST_TEXT,
+    MOST_STEPS,
+    WAITS,
+    Busy,
+    NoDraft,
+    Slow,
+    Step,
+    Talk,
+)
+from smsgw.transcripts.values import CODE
+
+NOBODYS = "+6284 000 000 001"  # the phone that a form begins with: nobody has it
+PUBLISHED, DRAFT = "published", "draft"
+A_WORD = re.compile("[A-Z]{2,}")
+KEYS = {
+    "1": ". , #",
+    "2": "ABC",
+    "3": "DEF",
+    "4": "GHI",
+    "5": "JKL",
+    "6": "MNO",
+    "7": "PQRS",
+    "8": "TUV",
+    "9": "WXYZ",
+    "*": "+",
+    "0": "_",
+    "#": "T9",
+}
+
+blueprint = Blueprint("tryout", __name__, url_prefix="/try")
+Answer = str | Response | tuple[str, int]
+
+
+class Refused(Exception):
+    """Its text tells the operator why; the second argument is the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form holds: the conversation so far, and what is to be said now."""
+
+    steps: tuple[Step, ...] = ()
+    sender: str = ""
+    text: str = ""
+    wait: str = ""
+    which: str = PUBLISHED
+    reason: str = ""
+    code: str = ""  # that stood on the screen when the text was typed
+
+    @property
+    def next(self) -> Step:
+        """With another run another code is sent, so it is called by what it is."""
+        text = self.text
+        if self.code:
+            text = re.sub(re.escape(self.code), CODE, text, flags=re.IGNORECASE)
+        return Step(self.sender, text, self.wait)
+
+    @property
+    def written(self) -> str:
+        return json.dumps([astuple(step) for step in self.steps])
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    is_demo = access.rt().settings.demo
+    return _page(Asked(sender=demo.people()[0]["phone"] if is_demo else NOBODYS))
+
+
+@blueprint.post("/")
+@access.needs(Permission.LOOK)
+def say() -> Answer:
+    """Changes nothing but the audit, where somebody's own is shown."""
+    asked = _asked()
+    try:
+        steps = _with_next(asked)
+        talk = _tried(steps, asked)
+    except Refused as refused:
+        error, status = refused.args
+        # htmx shows no answer but a good one, and the words have to be seen.
+        return _page(asked, error=error), 200 if is_part() else status
+    said = Asked(steps, asked.sender, "", "", asked.which, asked.reason)
+    answer = make_response(_page(said, talk))
+    if not talk.subjects and not _of_somebody(steps):
+        answer.headers["Cache-Control"] = "private, no-cache"  # so that Back shows it again
+    return answer
+
+
+@blueprint.post("/keep")
+@access.needs(Permission.DRAFT)
+def keep() -> Answer:
+    asked = _asked()
+    try:
+        if not asked.steps:
+            raise Refused(told("Say something first."), 400)
+        talk = _tried(asked.steps, asked)
+    except Refused as refused:
+        error, status = refused.args
+        return _page(asked, error=error), status
+    try:
+        number = _kept(talk, asked)
+    except Refused as refused:
+        error, status = refused.args
+        return _page(asked, talk, error=error), status
+    flash(told("The conversation is kept."))
+    return redirect(url_for("console.kept.one", number=number), 303)
+
+
+def _kept(talk: Talk, asked: Asked) -> int:
+    rt = access.rt()
+    try:
+        name = library.named(request.form.get("name", ""))
+        text = recorder.written(rt, name, talk, _configuration(asked.which))
+        with rt.writing() as tx:
+            return library.keep(tx, name, text, access.operator().actor)
+    except Personal:
+        error = told("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
+        raise Refused(error, 400) from None
+    except Elsewhere as other:
+        error = told(
+            "Not kept: over the reference ledger this ends otherwise: {message}", message=other
+        )
+        raise Refused(error, 409) from None
+    except NotKept:
+        raise Refused(told("A name has 1 to 80 characters."), 400) from None
+
+
+def _asked() -> Asked:
+    form = request.form
+    return Asked(
+        steps=_steps(form.get("steps", "[]")),
+        sender=form.get("sender", "").strip(),
+        text=form.get("text", ""),
+        wait=form.get("wait", ""),
+        which=DRAFT if form.get("which") == DRAFT else PUBLISHED,
+        reason=" ".join(form.get("reason", "").split()),
+        code=form.get("code", ""),
+    )
+
+
+def _steps(written: str) -> tuple[Step, ...]:
+    try:
+        steps = tuple(Step(*each) for each in json.loads(written))
+        "".join(part for step in steps for part in astuple(step)).encode()  # all is text
+    except (ValueError, TypeError, RecursionError):
+        raise BadRequest from None
+    if not all(map(_is_step, steps)) or len(steps) > MOST_STEPS:
+        raise BadRequest
+    return steps
+
+
+def _is_step(step: Step) -> bool:
+    fits = len(step.sender) <= LONGEST_SENDER and len(step.text) <= LONGEST_TEXT
+    return fits and step.wait in WAITS
+
+
+def _with_next(asked: Asked) -> tuple[Step, ...]:
+    if not 1 <= len(asked.sender) <= LONGEST_SENDER:
+        raise Refused(told("Who sends it? A phone such as {phone}.", phone=NOBODYS), 400)
+    if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
+        raise Refused(told("A message has 1 to 1,000 characters."), 400)
+    if len(asked.steps) >= MOST_STEPS:
+        raise Refused(told("A try-out has 20 messages at most; start over."), 400)
+    return (*asked.steps, asked.next)
+
+
+def _of_somebody(steps: tuple[Step, ...]) -> list[str]:
+    """The senders that may be real phones."""
+    return [step.sender for step in steps if not sandbox.is_anybodys(access.rt(), step.sender)]
+
+
+def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
+    """Raises Refused."""
+    rt = access.rt()
+    real = _of_somebody(steps)
+    if real and not access.may(Permission.HELP):
+        error = told("Your role tries only phones that begin with +6284: those are nobody's.")
+        raise Refused(error, 403)
+    if real:
+        _reason()
+    try:
+        talk = sandbox.run(rt, steps, _configuration(asked.which))
+    except Busy:
+        raise Refused(told("The database is busy or away; try again."), 503) from None
+    except Slow:
+        raise Refused(told("The ledger takes too long; try again later."), 503) from None
+    if real:
+        _note(real, talk)
+    return talk
+
+
+def _reason() -> str:
+    try:
+        return reasons.given()
+    except NoReason:
+        error = told("This may be somebody's phone: say why you look, in 3 characters or more.")
+        raise Refused(error, 400) from None
+    except NamesSomebody:
+        raise Refused(told("Please say why, without naming anybody"), 400) from None
+
+
+def _configuration(which: str) -> Configuration:
+    try:
+        return sandbox.configuration(access.rt(), of_draft=which == DRAFT)
+    except NoDraft:
+        raise Refused(told("There is no draft; choose what is published."), 409) from None
+    except KeywordsError as error:
+        told_why = told("The draft cannot answer yet: {why}", why=str(error))
+        raise Refused(told_why, 409) from None
+
+
+def _note(real: list[str], talk: Talk) -> None:
+    """Before anything is shown: whose phone it was, and of whom it told."""
+    numbers = dict.fromkeys(filter(None, map(phone.e164, real)))
+    with access.rt().writing() as tx:
+        noted: list[dict[str, Any]] = [
+            {"phone_id": phone_state.read(tx, number).phone_id or None} for number in numbers
+        ]
+        for each in (*noted, *({"subject": subject} for subject in talk.subjects)):
+            audit.note(
+                tx, Act.LOOKED, access.operator().actor, detail=f"try-out: {_reason()}", **each
+            )
+
+
+def _before(asked: Asked) -> Talk:
+    """What stood on the screen, unless it may not any more."""
+    try:
+        return _tried(asked.steps, asked) if asked.steps else Talk()
+    except Refused:
+        return Talk()
+
+
+def _vocabulary(configuration: Configuration) -> list[str]:
+    """What people type most, for the keypad to guess."""
+    words = (word for usage in configuration.usage.values() for word in A_WORD.findall(usage))
+    return list(dict.fromkeys(words))
+
+
+def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> str:
+    rt = access.rt()
+    talk = talk or _before(asked)
+    with rt.reading() as tx:
+        has_draft = versions.draft(tx) is not None
+    return page(
+        "sandbox/_phone.html" if is_part() else "sandbox/phone.html",
+        asked=asked,
+        talk=talk,
+        count=gsm7.count,
+        cost=rt.settings.segment_rupiah,
+        has_draft=has_draft,
+        is_anybodys=lambda sender: sandbox.is_anybodys(rt, sender),
+        people=demo.people() if rt.settings.demo else (),
+        vocabulary=" ".join(_vocabulary(rt.configuration)),
+        keys=KEYS,
+        lane=rt.unasked.own_lane,
+        is_part=is_part(),
+        refusal=error,
+    )

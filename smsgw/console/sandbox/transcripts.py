@@ -1,0 +1,110 @@
+"""Transcripts that were kept: read, taken along, run again, deleted."""
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.configuration.document import KeywordsError
+from smsgw.console import access, converters
+from smsgw.console.rendering import page, told
+from smsgw.transcripts import library, reader, recorder, sandbox
+from smsgw.transcripts.faults import TranscriptError
+from smsgw.transcripts.format import Conversation
+from smsgw.transcripts.library import Kept
+from smsgw.transcripts.runner import Result
+from smsgw.transcripts.sandbox import NoDraft
+
+AT_ONCE = 50
+DRAFT = "draft"
+
+blueprint = Blueprint("kept", __name__, url_prefix="/try/kept")
+Answer = str | BaseResponse | tuple[str, int]
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    before = converters.number(request.args, "before")
+    with access.rt().reading() as tx:
+        found = library.newest(tx, before, AT_ONCE + 1)
+    return page(
+        "sandbox/transcripts.html",
+        found=found[:AT_ONCE],
+        is_more=len(found) > AT_ONCE,
+        before=before,
+    )
+
+
+@blueprint.get("/<id:number>")
+@access.needs(Permission.LOOK)
+def one(number: int) -> str:
+    return _page(_found(number))
+
+
+@blueprint.get("/<id:number>.yaml")
+@access.needs(Permission.LOOK)
+def download(number: int) -> Response:
+    name = f"transcript-{number}.yaml"
+    headers = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(_found(number).text, mimetype="application/yaml", headers=headers)
+
+
+@blueprint.post("/<id:number>/run")
+@access.needs(Permission.LOOK)
+def run(number: int) -> Answer:
+    """In databases of its own; nothing is changed."""
+    held = _found(number)
+    of_draft = request.form.get("which") == DRAFT
+    try:
+        chosen = sandbox.configuration(access.rt(), of_draft=of_draft)
+        taken = recorder.again(held.text, held.name, chosen)
+        return _page(held, taken=taken, of_draft=of_draft)
+    except NoDraft:
+        return _page(held, error=told("There is no draft; choose what is published.")), 409
+    except (KeywordsError, TranscriptError) as error:
+        return _page(held, error=told("This cannot be run: {why}", why=str(error))), 409
+
+
+@blueprint.post("/<id:number>/delete")
+@access.needs(Permission.DRAFT)
+def delete(number: int) -> BaseResponse:
+    with access.rt().writing() as tx:
+        library.remove(tx, number, access.operator().actor)
+    flash(told("The transcript is deleted."))
+    return redirect(url_for("console.kept.show"), 303)
+
+
+def _found(number: int) -> Kept:
+    with access.rt().reading() as tx:
+        found = library.one(tx, number)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _page(
+    held: Kept,
+    error: str | None = None,
+    taken: list[Result] | None = None,
+    *,
+    of_draft: bool = False,
+) -> str:
+    differing = sum(1 for each in taken or () if each.differs)
+    return page(
+        "sandbox/transcript.html",
+        held=held,
+        conversations=_conversations(held),
+        taken=taken,
+        differing=differing,
+        of_draft=of_draft,
+        error=error,
+    )
+
+
+def _conversations(held: Kept) -> tuple[Conversation, ...]:
+    """None where it cannot be read; its text is shown all the same."""
+    try:
+        return reader.parse(held.text, held.name).transcript.conversations
+    except TranscriptError:
+        return ()

@@ -1,0 +1,23 @@
+"""The console's words in Indonesian: templates and pages are written in English, and looked up."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import yaml
+
+LANGUAGES = ("id", "en")
+
+
+def translated(text: str, language: str, **values: object) -> str:
+    """`text` in that language; {names} in it are filled in afterwards."""
+    told = indonesian().get(text, text) if language == "id" else text
+    return told.format(**values) if values else told
+
+
+@cache
+def indonesian() -> Mapping[str, str]:
+    """By the English text."""
+    file = resources.files("smsgw.console").joinpath("locale/id.yaml")
+    found: Mapping[str, str] = yaml.safe_load(file.read_text("utf-8"))
+    return found

@@ -1,0 +1,289 @@
+"""Complaints and data requests: what a person has to see to, with the time there is for it."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from grammar import fold
+from handlers.question import CaseKind
+from smsgw import phone
+from smsgw.backoffice import accounts, casework
+from smsgw.backoffice.accounts import MAY, Permission
+from smsgw.backoffice.casework import Fault, TooLate
+from smsgw.console import access, converters, reasons
+from smsgw.console.rendering import is_part, page, told
+from smsgw.operations import jobs, retention
+from smsgw.operations.retention import ERASED, NotErased, NotOpen
+from smsgw.registry import cases
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
+
+ROWS = 50
+
+complaints = Blueprint("complaints", __name__, url_prefix="/waiting/complaints")
+requests = Blueprint("data_requests", __name__, url_prefix="/waiting/requests")
+Answer = str | Response | tuple[str, int]
+
+
+@complaints.get("/", endpoint="show")
+@access.needs(Permission.LOOK)
+def show_complaints() -> str:
+    return _list(CaseKind.COMPLAINT)
+
+
+@complaints.get("/<number>", endpoint="one")
+@access.needs(Permission.LOOK)
+def one_complaint(number: str) -> str:
+    return _complaint(number)
+
+
+@complaints.post("/<number>", endpoint="look")
+@access.needs(Permission.HELP)
+def look_complaint(number: str) -> Answer:
+    """An answer that is half written stays in its form."""
+    said = request.form.get("said", "")
+    _look(CaseKind.COMPLAINT, number)
+    if said.strip():
+        return _complaint(number, said=said)
+    return redirect(url_for("console.complaints.one", number=number), 303)
+
+
+@complaints.post("/<number>/assign")
+@access.needs(Permission.HELP)
+def assign(number: str) -> Response:
+    with access.rt().writing() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+        names = {row.id: row.name for row in _helpers(tx)}
+        to = request.form.get("to", 0, type=int)
+        if to not in names:
+            raise BadRequest
+        is_done = cases.assign(tx, number, to)
+        if is_done:
+            _note(tx, Act.CASE_ASSIGNED, case, f"{number}: {names[to]}")
+    name = names[to]
+    flash(told("{name} sees to it.", name=name) if is_done else told("It is closed already."))
+    return redirect(url_for("console.complaints.one", number=number), 303)
+
+
+@complaints.post("/<number>/typed")
+@access.needs(Permission.HELP)
+def typed(number: str) -> str:
+    """How an answer will look and what it costs, while it is written."""
+    said = request.form.get("said", "")
+    preview = _typed(number, said)
+    if is_part():
+        return page("waiting/_answer_preview.html", **_previewed(preview))
+    return _complaint(number, said=said, closes="closes" in request.form, **_previewed(preview))
+
+
+@complaints.post("/<number>/answer")
+@access.needs(Permission.HELP)
+def answer(number: str) -> Answer:
+    said, closes = request.form.get("said", ""), "closes" in request.form
+    after = request.form.get("answers", -1, type=int)
+    preview = _typed(number, said)
+    if preview.fault is not None:
+        error = told("The answer was not sent. {why}", why=_fault(preview))
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 400
+    try:
+        actor = access.operator().actor
+        sent = casework.answer(access.rt(), number, said, actor, after=after, closes=closes)
+    except casework.Answered:
+        error = told("An answer went out meanwhile, as is shown below; this one was not sent.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+    except casework.Repeated:
+        error = told("This answer was sent before, as is shown below; it was not sent again.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+    except TooLate:
+        error = told("It was closed just now; nothing was sent.")
+        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+    for each in sent:
+        jobs.hint(access.rt(), each.carrier, each.lane)
+    with access.rt().reading() as tx:
+        reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
+    flash(told("The answer is on its way."))
+    return redirect(url_for("console.complaints.one", number=number), 303)
+
+
+@complaints.post("/<number>/close", endpoint="close")
+@access.needs(Permission.HELP)
+def close_complaint(number: str) -> Response:
+    return _close(CaseKind.COMPLAINT, number, "console.complaints.show")
+
+
+@requests.get("/", endpoint="show")
+@access.needs(Permission.LOOK)
+def show_requests() -> str:
+    return _list(CaseKind.DATA_REQUEST)
+
+
+@requests.get("/<number>", endpoint="one")
+@access.needs(Permission.LOOK)
+def one_request(number: str) -> str:
+    return _request(number)
+
+
+@requests.post("/<number>", endpoint="look")
+@access.needs(Permission.HELP)
+def look_request(number: str) -> Answer:
+    _look(CaseKind.DATA_REQUEST, number)
+    return redirect(url_for("console.data_requests.one", number=number), 303)
+
+
+@requests.post("/<number>/erase")
+@access.needs(Permission.HELP)
+def erase(number: str) -> Answer:
+    """Nothing brings it back, so whose it is, or which, is typed once more."""
+    rt, typed = access.rt(), request.form.get("confirmed", "").strip()
+    with rt.reading() as tx:
+        case = _case(tx, CaseKind.DATA_REQUEST, number)
+        whose = _phone(tx, case)
+    if fold(typed).strip().upper() != number and (not whose or phone.e164(typed) != whose):
+        error = told("That is neither this number nor the phone's; nothing was erased.")
+        return _request(number, error=error, confirmed=typed), 400
+    try:
+        retention.erase(rt, number, access.operator().actor)
+    except NotOpen:
+        return _request(number, error=_ended(case)), 409
+    except NotErased:
+        error = told("An SMS to this phone is on its way or in doubt; nothing was erased.")
+        return _request(number, error=error, confirmed=typed), 409
+    jobs.hint(rt, rt.unasked.name, rt.unasked.own_lane)
+    flash(told("{number} is carried out, and the person is told by SMS.", number=number))
+    return redirect(url_for("console.data_requests.show"), 303)
+
+
+@requests.post("/<number>/close", endpoint="close")
+@access.needs(Permission.HELP)
+def close_request(number: str) -> Response:
+    return _close(CaseKind.DATA_REQUEST, number, "console.data_requests.show")
+
+
+def _list(kind: CaseKind) -> str:
+    """Those that wait, or those that are closed."""
+    after, is_closed = converters.number(request.args, "after"), "closed" in request.args
+    with access.rt().reading() as tx:
+        if is_closed:
+            rows = cases.closed(tx, kind, after, ROWS + 1)
+        else:
+            rows = cases.waiting(tx, kind, after or 0, ROWS + 1)
+        phones = {row.id: _phone(tx, row) for row in rows}
+        now = tx.now
+    return page(
+        "waiting/cases.html",
+        kind=str(kind),
+        rows=[(row, phones[row.id], _due(row)) for row in rows[:ROWS]],
+        now=now,
+        is_closed=is_closed,
+        after=after,
+        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
+        kept={"closed": 1} if is_closed else {},
+    )
+
+
+def _complaint(number: str, **values: Any) -> str:
+    with access.rt().reading() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+        helpers = _helpers(tx)
+        answers = cases.answers(tx, case, casework.ANSWERED)
+    return _page("waiting/complaint.html", case, helpers=helpers, answers=answers, **values)
+
+
+def _request(number: str, **values: Any) -> str:
+    with access.rt().reading() as tx:
+        case = _case(tx, CaseKind.DATA_REQUEST, number)
+    return _page("waiting/data_request.html", case, **values)
+
+
+def _page(template: str, case: Row[Any], **values: Any) -> str:
+    is_read = reasons.open_for("case", case.id) is not None
+    with access.rt().reading() as tx:
+        masked, now = phone.mask(_phone(tx, case)), tx.now
+        told_ = cases.told(tx, case) if is_read else None
+    shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "told": told_}
+    return page(template, **shown, **values)
+
+
+def _look(kind: CaseKind, number: str) -> None:
+    with access.rt().writing() as tx:
+        case = _case(tx, kind, number)
+        reasons.look(tx, phone_id=case.phone_id, message_id=case.message_id)
+    reasons.opened("case", case.id)
+
+
+def _ended(case: Row[Any]) -> str:
+    with access.rt().reading() as tx:
+        is_erased = cases.count_answers(tx, case, ERASED) > 0
+    return told("It is carried out already.") if is_erased else told("It is closed already.")
+
+
+def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
+    reason = reasons.given()
+    with access.rt().writing() as tx:
+        case = _case(tx, kind, number)
+        is_done = cases.close(tx, number)
+        if is_done:
+            _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
+    reasons.close("case", case.id)
+    closed = told("{number} is closed.", number=number)
+    flash(closed if is_done else told("It is closed already."))
+    return redirect(url_for(endpoint), 303)
+
+
+def _case(tx: Transaction, kind: CaseKind, number: str) -> Row[Any]:
+    case = cases.one(tx, kind, number)
+    if case is None:
+        raise NotFound
+    return case
+
+
+def _phone(tx: Transaction, case: Row[Any]) -> str:
+    return tx.opened(case.phone, Ciphertext.PHONE, case.phone_id, case.phone_hash) or ""
+
+
+def _due(case: Row[Any]) -> datetime:
+    settings = access.rt().settings
+    return cases.due(case.kind, case.opened_at.astimezone(settings.zone), settings.holidays)
+
+
+def _helpers(tx: Transaction) -> list[Row[Any]]:
+    """Operators who may see to a case."""
+    everybody = accounts.everybody(tx)
+    return [
+        row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
+    ]
+
+
+def _typed(number: str, said: str) -> casework.Typed:
+    with access.rt().reading() as tx:
+        case = _case(tx, CaseKind.COMPLAINT, number)
+    return casework.typed(access.rt().configuration, number, said, case.language)
+
+
+def _previewed(typed: casework.Typed) -> dict[str, Any]:
+    cost = typed.count.segments * access.rt().settings.segment_rupiah
+    return {"typed": typed, "cost": cost, "fault": _fault(typed)}
+
+
+def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
+    ids = {"phone_id": case.phone_id, "message_id": case.message_id}
+    audit.note(tx, act, access.operator().actor, **ids, detail=detail)
+
+
+def _fault(typed: casework.Typed) -> str | None:
+    if typed.fault is None:
+        return None
+    wrong = typed.character or ""
+    wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
+    return {
+        Fault.EMPTY: told("There is no text."),
+        Fault.LINK: told("No links in an SMS; after a full stop put a blank."),
+        Fault.CHARACTERS: told("An SMS cannot carry this character: {character}", character=wrong),
+        Fault.LONG: told("It is too long."),
+    }[typed.fault]

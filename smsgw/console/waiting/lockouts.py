@@ -1,0 +1,67 @@
+"""Phones that guessed too often, and participants that BUKAN SAYA was said of."""
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from smsgw.backoffice.accounts import Permission
+from smsgw.console import access, converters, reasons
+from smsgw.console.rendering import page, told
+from smsgw.registry import freezes, lockout
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.security import Ciphertext
+
+ROWS, FROZEN = 50, 200
+SHOWN_DIGITS = 4
+
+blueprint = Blueprint("locked", __name__, url_prefix="/waiting/locked")
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    after = converters.number(request.args, "after") or 0
+    with access.rt().reading() as tx:
+        rows = lockout.locked(tx, after, ROWS + 1)
+        phones = {
+            row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or "" for row in rows
+        }
+        frozen = freezes.frozen(tx, FROZEN)
+    return page(
+        "waiting/lockouts.html",
+        rows=rows[:ROWS],
+        phones=phones,
+        frozen=frozen,
+        digits=SHOWN_DIGITS,
+        after=after,
+        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
+    )
+
+
+@blueprint.post("/phones/<id:phone_id>")
+@access.needs(Permission.HELP)
+def unlock(phone_id: int) -> Response:
+    reason = reasons.given()
+    with access.rt().writing() as tx:
+        is_done = lockout.unlock(tx, phone_id)
+        if is_done:
+            audit.note(tx, Act.UNLOCKED, access.operator().actor, phone_id=phone_id, detail=reason)
+    return _done(told("The phone is unlocked.") if is_done else told("It was not locked any more."))
+
+
+@blueprint.post("/participants")
+@access.needs(Permission.HELP)
+def thaw() -> Response:
+    """Whom, the form tells: not even a hash of an NKP has a place in an address."""
+    reason = reasons.given()
+    with access.rt().writing() as tx:
+        thawed = freezes.end(tx, request.form.get("key", ""))
+        if thawed is not None:
+            audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=thawed, detail=reason)
+    message = told("Codes may be sent again, and registrations accepted.")
+    return _done(message if thawed else told("It was not locked any more."))
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return redirect(url_for("console.locked.show"), 303)

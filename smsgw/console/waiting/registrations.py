@@ -1,0 +1,254 @@
+"""Registrations that need an officer: what was sent beside what the ledger holds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy import Row
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from handlers.ports import LedgerDown, Participant
+from handlers.question import Given
+from smsgw.backoffice import casework
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.casework import NotDone, Refusal
+from smsgw.console import access, converters, reasons
+from smsgw.console.rendering import page, told
+from smsgw.messaging.composer import Outgoing
+from smsgw.operations import jobs
+from smsgw.registry import bindings, freezes, registrations
+from smsgw.storage.tables.phones import RegistrationState
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
+
+ROWS = 50
+
+blueprint = Blueprint("registrations", __name__, url_prefix="/waiting/registrations")
+Answer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One thing that was sent, and what the ledger has of it."""
+
+    name: str
+    sent: str
+    held: str
+    verdict: str
+    is_same: bool | None  # None where there is nothing to compare
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger tells of the NKP that was sent."""
+
+    is_up: bool = True
+    participant: Participant | None = None
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    after = converters.number(request.args, "after") or 0
+    with access.rt().reading() as tx:
+        rows = registrations.waiting(tx, after, ROWS + 1)
+        phones = {
+            row.id: tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+            for row in rows
+        }
+        same = _lettered(registrations.by_nkp(tx))
+    further = rows[ROWS - 1].id if len(rows) > ROWS else None
+    shown = {"rows": rows[:ROWS], "phones": phones, "same": same}
+    return page("waiting/registrations.html", further=further, after=after, **shown)
+
+
+@blueprint.get("/<id:registration_id>")
+@access.needs(Permission.LOOK)
+def one(registration_id: int) -> str:
+    return _page(registration_id, **_opened(registration_id))
+
+
+@blueprint.post("/<id:registration_id>")
+@access.needs(Permission.HELP)
+def look(registration_id: int) -> Response:
+    """By an address, to which a browser goes back."""
+    with access.rt().writing() as tx:
+        row = _row(tx, registration_id)
+        given = registrations.given(tx, row)
+        if given is None:
+            raise NotFound
+        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
+        registrations.looked(tx, registration_id, access.operator().actor)
+    reasons.opened("registration", registration_id)
+    return redirect(url_for("console.registrations.one", registration_id=registration_id), 303)
+
+
+@blueprint.post("/<id:registration_id>/accept")
+@access.needs(Permission.HELP)
+def accept(registration_id: int) -> Answer:
+    reasons.close("registration", registration_id)
+    reason = reasons.given()
+    with access.rt().reading() as tx:
+        _row(tx, registration_id)
+    try:
+        sent = casework.accept(access.rt(), registration_id, access.operator().actor, reason)
+    except LedgerDown:
+        error = told("The ledger cannot be read now. Nothing was changed; try again in a moment.")
+        return _page(registration_id, error=error, reason=reason), 503
+    except NotDone as why:
+        return _page(registration_id, error=_why(why), reason=reason), 409
+    if sent is None:
+        return _done(
+            [], told("Noted. Something differs from the ledger: a second officer decides.")
+        )
+    return _done(sent, told("The phone is registered, and the person is told by SMS."))
+
+
+@blueprint.post("/<id:registration_id>/refuse")
+@access.needs(Permission.HELP)
+def refuse(registration_id: int) -> Answer:
+    reasons.close("registration", registration_id)
+    reason, wanted = reasons.given(), request.form.get("refusal")
+    if wanted not in set(Refusal):
+        raise BadRequest
+    with access.rt().reading() as tx:
+        _row(tx, registration_id)
+    try:
+        sent = casework.refuse(
+            access.rt(), registration_id, access.operator().actor, reason, Refusal(wanted)
+        )
+    except NotDone as why:
+        return _page(registration_id, error=_why(why), reason=reason), 409
+    return _done(sent, told("The registration is refused, and the person is told by SMS."))
+
+
+def _opened(registration_id: int) -> dict[str, Any]:
+    """What was sent beside what the ledger holds, which is asked when nothing is open."""
+    if reasons.open_for("registration", registration_id) is None:
+        return {}
+    with access.rt().reading() as tx:
+        row = _row(tx, registration_id)
+        given = registrations.given(tx, row)
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+    if given is None:
+        return {}
+    found = _found(given.nkp)
+    with access.rt().reading() as tx:
+        is_frozen, bound = freezes.is_frozen(tx, given.nkp), bindings.bound_to(tx, given.nkp)
+    compared = list(_compared(given, number, found.participant))
+    told_ = {"number": number, "found": found, "compared": compared}
+    return {**told_, "is_frozen": is_frozen, "bound": bound}
+
+
+def _lettered(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
+    """By the id of each that is not alone: a letter that those of one NKP share, and how many."""
+    several = [rows for rows in by_nkp.values() if len(rows) > 1]
+    return {
+        row.id: (_letter(number), len(rows)) for number, rows in enumerate(several) for row in rows
+    }
+
+
+def _letter(number: int) -> str:
+    letter = chr(ord("A") + number % 26)
+    return letter if number < 26 else f"{letter}{number // 26}"
+
+
+def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]:
+    """That wait for the same NKP, with their phones."""
+    found = registrations.by_nkp(tx).values()
+    rows = next((each for each in found if registration_id in {row.id for row in each}), [])
+    return [
+        (row, tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or "")
+        for row in rows
+        if row.id != registration_id
+    ]
+
+
+def _done(sent: list[Outgoing], message: str) -> Response:
+    for carrier, lane in {(each.carrier, each.lane) for each in sent}:
+        jobs.hint(access.rt(), carrier, lane)
+    flash(message)
+    return redirect(url_for("console.registrations.show"), 303)
+
+
+def _page(registration_id: int, **values: Any) -> str:
+    with access.rt().reading() as tx:
+        row = _row(tx, registration_id)
+        number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
+        others = _others(tx, registration_id)
+    return page(
+        "waiting/registration.html",
+        row=row,
+        others=others,
+        masked=number,
+        waits=row.state == RegistrationState.WAITING,
+        refusals=_refusals(),
+        **values,
+    )
+
+
+def _row(tx: Transaction, registration_id: int) -> Row[Any]:
+    row = registrations.one(tx, registration_id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _found(nkp: str) -> Found:
+    try:
+        return Found(participant=access.rt().ledger.participant(nkp))
+    except LedgerDown:
+        return Found(is_up=False)
+
+
+def _compared(given: Given, number: str, held: Participant | None) -> Iterator[Compared]:
+    pairs = {
+        "NKP": (given.nkp, held.nkp if held else None),
+        "NIK": (given.nik, held.nik if held else None),
+        told("Name"): (given.name, held.name if held else None),
+        told("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
+        told("E-mail"): (given.email, held.email if held else None),
+        told("Phone"): (number, held.phone if held else None),
+    }
+    for name, (sent, there) in pairs.items():
+        yield _side_by_side(name, sent, there)
+
+
+def _side_by_side(name: str, sent: str | None, held: str | None) -> Compared:
+    """Letter case and blanks make no difference."""
+    if not sent or not held:
+        verdict = told("not sent") if not sent else told("not in the ledger")
+        return Compared(name, sent or "–", held or "–", verdict, None)
+    is_same = sent.casefold().split() == held.casefold().split()
+    return Compared(name, sent, held, told("the same") if is_same else told("differs"), is_same)
+
+
+def _day(day: date | None) -> str | None:
+    return f"{day:%d-%m-%Y}" if day else None
+
+
+def _refusals() -> dict[Refusal, str]:
+    return {
+        Refusal.VISIT: told("Come to an office with KTP and card (tells nothing of a participant)"),
+        Refusal.DIFFERS: told("What was sent does not fit"),
+        Refusal.NOT_FOUND: told("No participant with these data"),
+    }
+
+
+def _why(why: NotDone) -> str:
+    match why:
+        case casework.NotInLedger():
+            return told("The ledger has no such NKP, so nobody can be registered for it.")
+        case casework.Frozen():
+            return told(
+                "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
+            )
+        case casework.NotLooked():
+            return told("Look at what was sent first.")
+        case casework.SameOfficer():
+            return told("You have agreed; something differs, so another officer decides.")
+        case _:
+            return told("Somebody was first: another officer, or the person. Nothing was changed.")

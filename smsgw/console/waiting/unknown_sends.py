@@ -1,0 +1,78 @@
+"""Sends of which nobody knows whether they went out: again, or let be."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from smsgw.backoffice import resend
+from smsgw.backoffice.accounts import Permission
+from smsgw.backoffice.resend import NotResent
+from smsgw.console import access, converters, reasons
+from smsgw.console.rendering import page, told
+from smsgw.messaging import reconciliation
+from smsgw.operations import jobs
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+
+ROWS = 50
+
+blueprint = Blueprint("sends", __name__, url_prefix="/waiting/sends")
+Answer = Response | tuple[str, int]
+
+
+@blueprint.get("/")
+@access.needs(Permission.LOOK)
+def show() -> str:
+    return _page()
+
+
+@blueprint.post("/<id:reply_id>")
+@access.needs(Permission.HELP)
+def decide(reply_id: int) -> Answer:
+    reason, wanted = reasons.given(), request.form.get("do", "")
+    if wanted == "resend":
+        return _resend(reply_id, reason)
+    if wanted == "close":
+        return _close(reply_id, reason)
+    raise BadRequest
+
+
+def _resend(reply_id: int, reason: str) -> Answer:
+    rt = access.rt()
+    with rt.reading() as tx:
+        is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
+    if not is_in_doubt:
+        return _done(told("It is settled already."))
+    try:
+        sent = resend.resend(rt, reply_id, access.operator().actor, reason)
+    except NotResent as refused:
+        return _page(error=told(str(refused))), 409
+    jobs.hint(rt, sent.carrier, sent.lane)
+    return _done(told("It is sent again."))
+
+
+def _close(reply_id: int, reason: str) -> Answer:
+    with access.rt().writing() as tx:
+        unknown = reconciliation.one_open(tx, reply_id)
+        is_done = unknown is not None and reconciliation.decide(tx, reply_id, resend_for=None)
+        if unknown is not None and is_done:
+            actor, detail = access.operator().actor, f"reply {reply_id}: {reason}"
+            audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
+    return _done(told("It is let be.") if is_done else told("It is settled already."))
+
+
+def _page(**values: Any) -> str:
+    after = converters.number(request.args, "after") or 0
+    with access.rt().reading() as tx:
+        rows = reconciliation.some_open(tx, after, ROWS + 1)
+    further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None
+    return page(
+        "waiting/unknown_sends.html", rows=rows[:ROWS], after=after, further=further, **values
+    )
+
+
+def _done(message: str) -> Response:
+    flash(message)
+    return redirect(url_for("console.sends.show"), 303)

@@ -1,0 +1,97 @@
+"""Console fault 4: a dead carrier is a sentence on top of every page, and a slow one is not."""
+
+import pytest
+from flask import Flask
+
+from smsgw.carriers.carrier import Ending
+from smsgw.messaging import dispatch
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from tests.conftest import Clock
+from tests.smsgw.console.conftest import As
+from tests.smsgw.test_jobs import LANE, Failing, receive, with_carrier
+from tests.visitor import Visitor
+
+STUCK = "Nothing leaves by simulator"
+REFUSES = "simulator refuses every SMS"
+
+
+@pytest.fixture
+def viewer(as_: As) -> Visitor:
+    return as_(Role.VIEWER)
+
+
+def sent(rt: Runtime, *endings: Ending) -> None:
+    dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
+
+
+def told(viewer: Visitor) -> str:
+    viewer.get("/console/versions/")
+    return viewer.text
+
+
+@pytest.mark.parametrize("ending", [Ending.RETRY, Ending.UNKNOWN])
+def test_a_dead_carrier_stands_on_top_of_every_page(
+    viewer: Visitor, rt: Runtime, clock: Clock, ending: Ending
+) -> None:
+    receive(rt, clock, 30)
+    sent(rt, *[Ending.RETRY, *[ending] * 29])
+    clock.moves(seconds=20)
+    assert f"{STUCK}: 30 replies wait" in told(viewer)
+    for address in ("/console/", "/console/messages/", "/console/account", "/console/nothing"):
+        viewer.get(address)
+        assert STUCK in viewer.text
+    assert STUCK in viewer.client.get("/console/alarms").text
+
+
+def test_a_carrier_that_died_is_told_from_what_it_did_before(
+    viewer: Visitor, rt: Runtime, clock: Clock
+) -> None:
+    """The last 15 minutes went well for the most part."""
+    receive(rt, clock, 4)
+    sent(rt)
+    receive(rt, clock, 1)
+    sent(rt, Ending.RETRY)
+    clock.moves(seconds=20)
+    assert STUCK in told(viewer)
+
+
+def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
+    """No worker runs, or it hangs."""
+    receive(rt, clock, 1)
+    assert STUCK not in told(viewer)
+    clock.moves(seconds=20)
+    assert f"{STUCK}: 1 replies wait, the oldest for 20 s" in told(viewer)
+
+
+def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
+    viewer: Visitor, rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 1)
+    sent(rt, Ending.RETRY)
+    receive(rt, clock, 1)
+    sent(rt)
+    assert STUCK not in told(viewer)
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(4, False), (5, True)])
+def test_a_carrier_that_refuses_everything(
+    viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_told: bool
+) -> None:
+    """As with a wrong password: no reply waits, and nobody reads one."""
+    receive(rt, clock, times)
+    sent(rt, *[Ending.REFUSED] * times)
+    assert (f"{REFUSES}: 5" in told(viewer)) == is_told
+    receive(rt, clock, 1)
+    sent(rt)
+    assert REFUSES not in told(viewer)
+
+
+def test_a_page_that_nobody_uses_keeps_no_session(
+    viewer: Visitor, app: Flask, clock: Clock
+) -> None:
+    """It asks by itself, for hours."""
+    for _ in range(12):
+        assert viewer.client.get("/console/alarms").status_code == 200
+        clock.moves(minutes=10)
+    assert viewer.get("/console/").status_code == 303

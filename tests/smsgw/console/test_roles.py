@@ -1,0 +1,111 @@
+"""Every route for every role, and what each page shows to whom."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.routing import IntegerConverter, Rule
+
+from smsgw import responder
+from smsgw.backoffice.accounts import MAY
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from tests.conftest import P1, STRANGER
+from tests.smsgw.console.conftest import As
+from tests.spoken import personal
+from tests.visitor import Visitor, crawled
+
+# All that a message leaves behind for somebody to see to, and the texts that nobody is shown.
+TRAFFIC = (
+    (P1, "SALDO 19012345678"),
+    (P1, "tolong saldo saya dong pak, Budi Santoso"),
+    (P1, "LAPOR gaji saya tidak dibayar PT Maju Jaya sejak Maret"),
+    (P1, "HAPUS DATA"),
+    (P1, "gimana nih kabar si Joko Widagdo"),
+    ("+6285612345678", "SALDO 20098765432"),
+    (STRANGER, "DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#19012345678"),
+    (STRANGER, "SALDO 21000000017"),
+    (STRANGER, "SALDO 21000000025"),
+    (STRANGER, "SALDO 19012345678"),
+)
+TEXTS = {text for _, text in TRAFFIC if len(text) > len("HAPUS DATA")}
+WITHOUT_LOGIN = {"login.static_file", "login.form", "login.log_in"}
+WITHOUT_LOGIN |= {"login.once_form", "login.log_in_once"}
+WITHOUT_LOGIN |= {"login.log_out", "login.speak"}
+PAGES_AT_LEAST = 8
+
+
+@pytest.fixture
+def traffic(rt: Runtime) -> None:
+    for number, (sender, text) in enumerate(TRAFFIC):
+        assert responder.respond(rt, IncomingSms("simulator", str(number), sender, "2757", text))
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
+    """Each method with an address, its variables filled in."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("console."):
+            variables = {name: _some(rule, name) for name in rule.arguments}
+            built = rule.build(variables, append_unknown=False)
+            assert built is not None
+            for method in sorted({"GET", "POST"} & (rule.methods or set())):
+                yield method, built[1], rule
+
+
+def _some(rule: Rule, name: str) -> object:
+    """An id of something that is there, or a name."""
+    return 1 if isinstance(rule._converters[name], IntegerConverter) else "saldo"
+
+
+def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
+    visitor.get("/console/login")
+    token = {"csrf_token": visitor.form("/console/login").values["csrf_token"]}
+    asked = 0
+    for method, address, rule in routes(app):
+        if rule.endpoint.removeprefix("console.") in WITHOUT_LOGIN:
+            continue
+        answer = visitor.client.open(address, method=method, data=token)
+        assert answer.status_code == 303, (method, address)
+        assert answer.location.startswith("/console/login"), (method, address)
+        asked += 1
+    assert asked > PAGES_AT_LEAST
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_route_is_open_to_whom_it_is_for(
+    app: Flask, as_: As, traffic: None, role: Role
+) -> None:
+    """And no empty form is a bug of ours."""
+    visitor = as_(role)
+    walked = 0
+    for method, address, rule in routes(app):
+        if rule.endpoint.removeprefix("console.") in WITHOUT_LOGIN | {"login.log_out_everywhere"}:
+            continue
+        permission = app.view_functions[rule.endpoint].permission  # type: ignore[attr-defined]
+        visitor.get("/console/account")
+        answer = visitor.get(address) if method == "GET" else visitor.post(address)
+        assert answer.status_code < 500, (method, address)
+        assert (answer.status_code == 403) == (permission not in MAY[role]), (method, address)
+        walked += 1
+    assert walked > PAGES_AT_LEAST
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_page_shows_what_is_somebodys_own(
+    as_: As, rt: Runtime, traffic: None, role: Role
+) -> None:
+    """Every page that is linked, exports too; only who says why is shown a text or a number."""
+    numbers = {sender for sender, _ in TRAFFIC}
+    needles = personal() | TEXTS | numbers | {each.removeprefix("+62") for each in numbers}
+    needles |= {"Joko", "Widagdo"}
+    pages = 0
+    for address, answer in crawled(as_(role)):
+        pages += 1
+        assert answer.status_code == 200, address
+        found = [each for each in needles if each.casefold() in answer.text.casefold()]
+        assert found == [], address
+        assert not re.search(r"\d{16}|\+?62\d{8,}", answer.text), address
+        assert "unsafe" not in answer.headers["Content-Security-Policy"], address
+    assert pages >= (PAGES_AT_LEAST if role is Role.ADMIN else 2)

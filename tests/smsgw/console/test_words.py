@@ -1,0 +1,63 @@
+"""Every word of the console has its Indonesian, and none is left over."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from handlers.question import Outcome
+from smsgw.backoffice.backtest import Kind
+from smsgw.backoffice.resend import Refusal
+from smsgw.configuration import diff, versions
+from smsgw.console import translations
+from smsgw.console.menu import MENU
+from smsgw.operations import dashboard
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import AttemptEnd, MessageState, ReplyState, Settled
+from smsgw.storage.tables.operators import Role, TaskState
+from smsgw.storage.tables.phones import RegistrationState
+
+CONSOLE = Path(translations.__file__).parent
+TEMPLATES = CONSOLE / "templates"
+SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+# Values that are shown as words.
+VALUES = (
+    *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
+    *(Outcome, Settled, Refusal, Kind),
+    *(diff.Kind, versions.Why),
+)
+UNITS = ("d", "h", "m", "s")
+
+
+def written() -> Iterator[str]:
+    for file in (*TEMPLATES.rglob("*.html"), *CONSOLE.rglob("*.py")):
+        for single, double in SPOKEN.findall(file.read_text()):
+            yield (single or double).replace("\\'", "'").replace('\\"', '"')
+
+
+def needed() -> set[str]:
+    values = {str(each) for kind in VALUES for each in kind}
+    menu = {each.name for each in MENU} | {tab.name for each in MENU for tab in each.tabs}
+    return {*written(), *values, *menu, *dashboard.KINDS, *UNITS}
+
+
+def test_every_word_is_known_in_indonesian() -> None:
+    assert len(set(written())) > 100
+    assert sorted(needed() - translations.indonesian().keys()) == []
+
+
+def test_no_translation_is_left_over() -> None:
+    assert sorted(translations.indonesian().keys() - needed()) == []
+
+
+def test_values_in_a_word_are_the_same_in_both() -> None:
+    with_values = 0
+    for english, indonesian in translations.indonesian().items():
+        names = re.findall(r"\{\w*\}", english)
+        assert sorted(names) == sorted(re.findall(r"\{\w*\}", indonesian)), english
+        with_values += bool(names)
+    assert with_values > 20
+
+
+def test_what_is_not_known_is_said_in_english() -> None:
+    assert translations.translated("never said", "id") == "never said"
+    assert translations.translated("Log out", "en") == "Log out"
