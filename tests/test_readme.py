@@ -107,9 +107,10 @@ def test_the_other_lines_are_settings_and_make() -> None:
 
 
 def test_make_run_is_what_the_end_to_end_tests_start() -> None:
+    make = shutil.which("make")
+    assert make is not None
     planned = subprocess.run(
-        "make --dry-run --assume-old .venv/run.done run",
-        shell=True,
+        [make, "--dry-run", "--assume-old", ".venv/run.done", "run"],
         cwd=ROOT,
         capture_output=True,
         text=True,
