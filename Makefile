@@ -28,8 +28,9 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/python requirements/audit.py
 	@$(BIN)/pytest -n 3 --dist worksteal
 
-docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; a broken link fails
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken links fail
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+	@! grep -rnE '<(script|link|img)[^>]* (src|href)="(https?:)?//' --include='*.html' build/site
 
 browser: $(VENV)/browser.done  ## what the console's tests in a browser need (the browser is Debian's chromium)
 
