@@ -79,7 +79,8 @@ def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
     (tmp_path / "handlers" / "jam.py").write_text(handler)
     _insert(tmp_path / "handlers" / "__init__.py", "    iuran,\n", "    jam,\n")
     _insert(tmp_path / "handlers" / "__init__.py", '    "iuran": iuran,\n', line)
-    _insert(tmp_path / "smsgw" / "seeds" / "keywords.yaml", "\nkeywords:\n", entry)
+    (keywords,) = (tmp_path / "smsgw").rglob("keywords.yaml")
+    _insert(keywords, "\nkeywords:\n", entry)
     (tmp_path / "jam.yaml").write_text(conversation)
     done = subprocess.run(
         [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", "jam.yaml"],
