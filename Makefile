@@ -7,7 +7,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check install --qu
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
 
-.PHONY: help install run test check browser audit bench chaos mutants fixes lock
+.PHONY: help install run test check docs browser audit bench chaos mutants fixes lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python requirements/audit.py
 	@$(BIN)/pytest -n 3 --dist worksteal
+
+docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken links fail
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+	@! grep -rnE '<(script|link|img)[^>]* (src|href)="(https?:)?//' --include='*.html' build/site
 
 browser: $(VENV)/browser.done  ## what the console's tests in a browser need (the browser is Debian's chromium)
 
@@ -50,6 +54,7 @@ lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test setup.cfg -o requirements/dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test --extra browser setup.cfg -o requirements/browser.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements/browser.lock requirements/docs.in -o requirements/docs.lock
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -64,6 +69,10 @@ $(VENV)/run.done: $(VENV)/bin/pip requirements/run.lock requirements/build.lock 
 
 $(VENV)/browser.done: $(VENV)/dev.done requirements/browser.lock
 	@$(PIP) $(LOCKED) -r requirements/browser.lock
+	@touch $@
+
+$(VENV)/docs.done: $(VENV)/dev.done requirements/docs.lock
+	@$(PIP) $(LOCKED) -r requirements/docs.lock
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/bin/pip requirements/dev.lock requirements/build.lock setup.cfg

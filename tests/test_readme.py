@@ -1,4 +1,8 @@
-"""Every command of the README, run as it stands there."""
+"""Every command of the README, and of the pages that took parts of it, run as it stands there.
+
+Two are not run here: `make run` does not end by itself, and the end-to-end tests start what it
+starts; `make test` runs these tests.
+"""
 
 import os
 import re
@@ -11,7 +15,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+DOCS = ROOT / "docs"
+SETTINGS = (DOCS / "settings.md").read_text()
+PAGES = (README, (DOCS / "console.md").read_text(), (DOCS / "carriers.md").read_text(), SETTINGS)
+ADDING = (DOCS / "adding.md").read_text()
+MOST_LINES = 120
+BLOCKS = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)]
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TRIED = [line for line in LINES if line.partition(" ")[0] in {".venv/bin/smsgw", "echo"}]
 PASSWORD = "what is asked for\n"
@@ -60,16 +69,18 @@ def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
 
 
 def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
-    """By the README alone: its blocks, where it says they go."""
-    handler, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    (line,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    entry, conversation = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    """By docs/adding.md alone: its blocks, where it says they go."""
+    steps = ADDING.partition("\n## A keyword\n")[2].partition("\n## ")[0]
+    (handler,) = re.findall(r"```python\n(.*?)```", steps, re.DOTALL)
+    (line,) = re.findall(r"```text\n(.*?)```", steps, re.DOTALL)
+    entry, conversation = re.findall(r"```yaml\n(.*?)```", steps, re.DOTALL)
     for package in ("grammar", "handlers", "smsgw", "migrations"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "handlers" / "jam.py").write_text(handler)
     _insert(tmp_path / "handlers" / "__init__.py", "    iuran,\n", "    jam,\n")
     _insert(tmp_path / "handlers" / "__init__.py", '    "iuran": iuran,\n', line)
-    _insert(tmp_path / "smsgw" / "seeds" / "keywords.yaml", "\nkeywords:\n", entry)
+    (keywords,) = (tmp_path / "smsgw").rglob("keywords.yaml")
+    _insert(keywords, "\nkeywords:\n", entry)
     (tmp_path / "jam.yaml").write_text(conversation)
     done = subprocess.run(
         [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", "jam.yaml"],
@@ -88,9 +99,28 @@ def _insert(file: Path, after: str, text: str) -> None:
 
 
 def test_the_other_lines_are_settings_and_make() -> None:
-    """`make run` and `make test` are what a fresh clone is checked with; the rest is exported."""
     for line in ELSEWHERE:
         assert re.match(r"export [A-Z_]+=|make (run|test)$", line), line
     names = set(re.findall(r"([A-Z][A-Z_]+)=", "\n".join(ELSEWHERE)))
-    documented = set(re.findall(r"`([A-Z_]+)`", README))
+    documented = set(re.findall(r"`([A-Z_]+)`", SETTINGS))
+    assert names
     assert names <= documented
+
+
+def test_make_run_is_what_the_end_to_end_tests_start() -> None:
+    make = shutil.which("make")
+    assert make is not None
+    planned = subprocess.run(
+        [make, "--dry-run", "--assume-old", ".venv/run.done", "run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert planned.stdout.splitlines()[-1].endswith("SMSGW_DEMO=1 exec .venv/bin/smsgw run")
+    tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("*.py"))
+    assert re.search(r'\[SMSGW, "run"\]', tests)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= MOST_LINES

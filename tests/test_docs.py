@@ -1,0 +1,58 @@
+"""The pages of the documentation refer to each other and to files that exist.
+
+`make docs` builds the site strictly, and fails if a page loads anything from elsewhere.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smsgw.configuration import document, lint
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def nav(entries: list[object]) -> list[str]:
+    pages: list[str] = []
+    for entry in entries:
+        value = next(iter(entry.values())) if isinstance(entry, dict) else entry
+        pages += nav(value) if isinstance(value, list) else [str(value)]
+    return pages
+
+
+def test_each_page_is_in_the_navigation_once() -> None:
+    configuration = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    docs = ROOT / "docs"
+    pages = [str(page.relative_to(docs)) for page in docs.rglob("*.md")]
+    assert sorted(nav(configuration["nav"])) == sorted(pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_are_files_of_this_repository(page: Path) -> None:
+    targets = LINK.findall(page.read_text())
+    assert [each for each in targets if not (page.parent / each).is_file()] == []
+
+
+def test_the_keywords_that_are_shown_can_be_published() -> None:
+    page = (ROOT / "docs" / "keywords.md").read_text()
+    blocks = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    excerpt, static, lookup = blocks
+    raw = document.parsed(document.shipped_text())
+    for name, entry in excerpt.items():
+        shipped = raw["keywords"][name]
+        assert set(entry["aliases"]) <= set(shipped["aliases"])
+        shipped["wordings"] |= entry.pop("wordings")
+        shipped |= entry
+    raw["keywords"] |= static | lookup["keywords"]
+    raw["tables"] = lookup["tables"]
+    assert lint.faults(document.dumped(raw)) == []
+
+
+def test_every_key_of_a_keyword_is_explained() -> None:
+    page = (ROOT / "docs" / "keywords.md").read_text()
+    keys = {*document.SHAPES, *document.KEYS}
+    assert sorted(each for each in keys if f"`{each}`" not in page) == []
