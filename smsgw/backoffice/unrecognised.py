@@ -22,16 +22,13 @@ from grammar.parser import LONGEST_ALIAS
 from grammar.suggest import near
 from handlers import CHANGING
 from handlers.question import Outcome
-from smsgw.configuration import compiler, document, lint, versions
+from smsgw.configuration import compiler, document, lint
 from smsgw.configuration.document import Document
-from smsgw.ledger import demo
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
-from smsgw.transcripts import library
-from smsgw.transcripts.format import dumps
 
 NEWEST = 10_000  # messages; most of a second's work
 SEVERAL = 3  # phones
@@ -43,7 +40,6 @@ SHORTEST_HINT = 4  # letters of a word that tells a keyword
 LIKE = 0.7  # from 0 to 1, for two words that begin alike to be the same: DUITNYA, DUIT
 LONGEST_SAID = 80  # characters
 AFTER_ALL = 2**62  # no id is so high
-THEN = datetime.fromisoformat("2025-10-31T10:00:00+07:00")  # when the reference ledger was written
 _TOKEN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -118,18 +114,6 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     return Gathered(found, len(texts), len(rows) > most, others)
 
 
-def accept(rt: Runtime, change: Alias | Filler, said: str, author: str) -> None:
-    """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
-    understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
-    with rt.reading() as tx:
-        text, edition = versions.begun(tx)
-    said = said if isinstance(change, Filler) else change.words
-    changed, keyword = accepted(text, change, said)
-    with rt.writing() as tx:
-        versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
-        library.keep(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)
-
-
 def accepted(text: str, change: Alias | Filler, said: str) -> tuple[str, str]:
     """A configuration with that change, and the keyword that `said` is read as by it. Raises
     NotAccepted."""
@@ -151,20 +135,6 @@ def words_of(text: str) -> str:
     """As they are read; "" where something else than words stands there, or too many of them."""
     words = normalise(text).split()
     return " ".join(words) if all(map(_WORD.fullmatch, words)) and len(text) <= LONGEST_SAID else ""
-
-
-def shown_by(said: str, keyword: str) -> str:
-    """A transcript, of somebody who is nobody."""
-    somebody = demo.people()[0]
-    step = {"from": somebody["phone"], "text": said, "expect": {"keyword": keyword}}
-    return dumps(
-        {
-            "title": f"{said} is read as {keyword}",
-            "now": THEN.isoformat(),
-            "registered": {somebody["phone"]: [somebody["nkp"]]},
-            "conversations": [{"name": said, "steps": [step]}],
-        }
-    )
 
 
 def _text(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str:

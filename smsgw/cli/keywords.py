@@ -73,7 +73,7 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
                 click.echo("this is the draft now; another person publishes it in the console")
                 return
             why = reason or file.name
-            number = versions.publish(tx, made.edition, actor, why, by_two=False)
+            number = versions.publish(tx, made.edition, actor, why)
     except (NotPublished, KeywordsError) as error:
         raise click.ClickException(str(error)) from None
     except versions.Outdated:

@@ -4,7 +4,7 @@ There is one draft. It is checked before it becomes a version; every process ans
 version within seconds. Bringing an old version back publishes its text anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.backoffice import accounts
 from smsgw.configuration import document, lint
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
@@ -26,6 +25,9 @@ PAST_KEPT = 20  # drafts that were replaced or discarded, the newest
 LONGEST_WHY = 100
 DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
+
+# Whether an actor is one person with one of several others.
+AreOne = Callable[[Transaction, str, Sequence[str]], bool]
 
 
 class Why(StrEnum):
@@ -202,14 +204,21 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
 
 
 def publish(
-    tx: Transaction, edition: int, actor: str, reason: str, *, by_two: bool, is_sure: bool = True
+    tx: Transaction,
+    edition: int,
+    actor: str,
+    reason: str,
+    *,
+    are_one: AreOne | None = None,
+    is_sure: bool = True,
 ) -> int:
-    """The number of the new version. `by_two`: who drafted may not publish, nor whom they let in.
-    `is_sure`: of what `doubts` asks about. Raises NotPublished, Outdated."""
+    """Publishes the draft and returns the number of the new version. Where `are_one` is given,
+    whoever drafted may not publish. `is_sure`: `doubts` were confirmed. Raises NotPublished,
+    Outdated."""
     held = draft(tx)
     if held is None or held.edition != edition:
         raise Outdated
-    if by_two and accounts.are_one(tx, actor, held.authors):
+    if are_one is not None and are_one(tx, actor, held.authors):
         raise NotPublished(Why.BY_TWO)
     if held.based_on != current(tx).number:
         raise NotPublished(Why.MEANWHILE)

@@ -1,7 +1,6 @@
 """Why an operator looks at what is somebody's own, or does what others have to understand later."""
 
 import json
-import re
 from datetime import timedelta
 
 from flask import request, session
@@ -9,19 +8,15 @@ from werkzeug.exceptions import BadRequest
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access
+from smsgw.personal_data import HARMLESS, may_identify
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.transaction import Transaction
-from smsgw.transcripts.recorder import LONG_NUMBER
 
 SHORTEST, LONGEST = 3, 200  # characters
 OPENED = "opened"  # in the session: what, when, and why
 STAYS_OPEN = timedelta(minutes=15)
 COOKIE_ROOM = 2000  # octets; browsers keep no cookie of more than 4 kB
-# A case's number is ours, and a day or an hour is nobody's.
-NOBODYS = re.compile(
-    r"\bADU-?\d{6}-?\d{4,6}\b|\b\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|\b\d{1,2}[:.]\d{2}\b", re.IGNORECASE
-)
 
 
 class NoReason(BadRequest):
@@ -37,7 +32,7 @@ def given() -> str:
     reason = " ".join(request.form.get("reason", "").split())
     if not SHORTEST <= len(reason) <= LONGEST:
         raise NoReason
-    if "@" in reason or LONG_NUMBER.search(NOBODYS.sub("", reason)):
+    if may_identify(HARMLESS.sub("", reason)):
         raise NamesSomebody
     return reason
 

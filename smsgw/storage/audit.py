@@ -9,7 +9,8 @@ outsider keeps: with it a chain that was cut or written anew shows.
 import json
 import os
 import pwd
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,13 +24,13 @@ from sqlalchemy import (
 )
 
 from smsgw import logs
-from smsgw.runtime import Runtime
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 
 SALT_OCTETS = 16  # two acts that are alike have rows that are not
+READ_AT_ONCE = 5000
 PARTICIPANT = "participant"
 
 
@@ -152,19 +153,18 @@ def page(
     return tx.connection.execute(rows).all()
 
 
-def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Row[Any]]]:
+def walk(
+    reading: Callable[[], AbstractContextManager[Transaction]], filters: Filters
+) -> Iterator[Sequence[Row[Any]]]:
     """All of them, the newest first, a short read after the other."""
     before: int | None = None
     while True:
-        with rt.reading() as tx:
+        with reading() as tx:
             rows = page(tx, before, READ_AT_ONCE, filters)
         yield rows
         if len(rows) < READ_AT_ONCE:
             return
         before = rows[-1].id
-
-
-READ_AT_ONCE = 5000
 
 
 def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:

@@ -4,7 +4,6 @@ A transcript is run over the reference ledger, in a world of its own. So what it
 answered there; where that would be another thing than what was tried, it is not written.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from smsgw import phone
 from smsgw.configuration.compiler import Configuration
 from smsgw.ledger import demo
+from smsgw.personal_data import may_identify
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.transcripts import format as transcripts
@@ -22,8 +22,6 @@ from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.runner import Result
 from smsgw.transcripts.sandbox import Step, Talk, Tried
 
-# Digits of somebody's number perhaps: a NIK, an NKP, a telephone, however written; a date has 8.
-LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,3}\d){8,}")
 IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
 
 
@@ -78,22 +76,14 @@ def _holds_somebody(
     texts = (name, *(step.text for step in steps))
     return (
         is_bound
-        or any(_tells_of_somebody(text, made_up) for text in texts)
+        or any(may_identify(text, made_up) for text in texts)
         or any(_is_somebodys(step.sender, made_up) for step in steps)
     )
 
 
 def _is_somebodys(sender: str, made_up: Collection[str]) -> bool:
     number = phone.e164(sender)
-    return (
-        _tells_of_somebody(sender, made_up) if number is None else not phone.is_fictitious(number)
-    )
-
-
-def _tells_of_somebody(text: str, made_up: Collection[str]) -> bool:
-    for known in made_up:
-        text = text.replace(known, "")
-    return "@" in text or LONG_NUMBER.search(text) is not None
+    return may_identify(sender, made_up) if number is None else not phone.is_fictitious(number)
 
 
 def _then(rt: Runtime) -> datetime:

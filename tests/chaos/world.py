@@ -207,7 +207,7 @@ class World:
             for word in ("Telepon", "Panggil"):
                 text = document.shipped().replace("Hubungi", word)
                 versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
-                versions.publish(tx, versions.begun(tx)[1], ani.actor, "why", by_two=False)
+                versions.publish(tx, versions.begun(tx)[1], ani.actor, "why")
             library.keep(tx, "a name", "- phone: a", ani.actor)
             background_tasks.make(tx, TaskKind.SEARCH, ani.id, {})
         return rt

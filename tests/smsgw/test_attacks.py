@@ -298,7 +298,7 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
         accounts.invite(tx, cici.id, "operator:admin1")
     for name in ("admin1", "budi", "cici"):
         with pytest.raises(NotPublished), rt.writing() as tx:
-            versions.publish(tx, 1, f"operator:{name}", "why", by_two=True)
+            versions.publish(tx, 1, f"operator:{name}", "why", are_one=accounts.are_one)
 
 
 def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:

@@ -341,5 +341,5 @@ def test_rows_are_found_by_what_they_say(rt: Runtime, clock: Clock) -> None:
     ):
         with rt.reading() as tx:
             found = audit.page(tx, None, 10, filters)
-        first = min(row.id for row in next(audit.walk(rt, audit.Filters())))
+        first = min(row.id for row in next(audit.walk(rt.reading, audit.Filters())))
         assert [row.id - first + 1 for row in found] == ids, filters

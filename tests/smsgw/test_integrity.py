@@ -60,7 +60,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
         for word in ("Telepon", "Panggil"):
             text = document.shipped().replace("Hubungi", word)
             versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
-            versions.publish(tx, versions.begun(tx)[1], ani.actor, "why", by_two=False)
+            versions.publish(tx, versions.begun(tx)[1], ani.actor, "why")
     return rt
 
 

@@ -14,7 +14,7 @@ from smsgw.backoffice.unrecognised import Alias, Filler, Gathered, NotAccepted
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler, document, versions
 from smsgw.runtime import Runtime
-from smsgw.transcripts import library, reader, runner
+from smsgw.transcripts import library, phrases, reader, runner
 from tests.conftest import Clock
 from tests.smsgw.test_document import changed, with_made
 
@@ -173,7 +173,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
 ) -> None:
     with rt.writing() as tx:
         versions.save(tx, changed(with_made), 0, ANI, "all")
-    unrecognised.accept(rt, change, said, ANI)
+    phrases.accept(rt, change, said, ANI)
     with rt.reading() as tx:
         draft = versions.draft(tx)
         (held,) = library.newest(tx)
@@ -188,7 +188,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
 
 def test_the_transcript_shows_it(rt: Runtime) -> None:
     """By what is published, it differs."""
-    text = unrecognised.shown_by("DUIT GUE", "saldo")
+    text = phrases.shown_by("DUIT GUE", "saldo")
     (step,) = runner.run(reader.parse(text, "shown"))
     assert step.differs == ("keyword: expected saldo, got null",)
 
@@ -212,7 +212,7 @@ def test_what_would_do_harm_is_not_accepted(
     rt: Runtime, change: Alias | Filler, said: str, why: str
 ) -> None:
     with pytest.raises(NotAccepted, match=why):
-        unrecognised.accept(rt, change, said, ANI)
+        phrases.accept(rt, change, said, ANI)
     with rt.reading() as tx:
         assert versions.draft(tx) is None
         assert library.newest(tx) == []
@@ -225,7 +225,7 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, changed(broken), 0, ANI, "all")
     with pytest.raises(NotAccepted, match="poster is missing"):
-        unrecognised.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
+        phrases.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
 
 
 @pytest.mark.parametrize(

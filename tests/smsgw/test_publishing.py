@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from smsgw import runtime, settings
+from smsgw.backoffice import accounts
 from smsgw.configuration import document, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished, Outdated
@@ -38,7 +39,7 @@ def published(rt: Runtime, text: str, reason: str = "a test") -> int:
         versions.save(tx, text, 0, ANI, "kontak")
     with rt.writing() as tx:
         edition = versions.draft(tx).edition
-        return versions.publish(tx, edition, BUDI, reason, by_two=True)
+        return versions.publish(tx, edition, BUDI, reason, are_one=accounts.are_one)
 
 
 def test_a_version_answers_in_every_process_within_seconds(
@@ -110,7 +111,7 @@ def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
         assert versions.draft(tx) is None
         versions.save(tx, reworded("Dua."), 0, BUDI, "kontak")
     for act in (
-        lambda tx: versions.publish(tx, 1, ANI, "why", by_two=False),
+        lambda tx: versions.publish(tx, 1, ANI, "why"),
         lambda tx: versions.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
         lambda tx: versions.discard(tx, 1, ANI),
         lambda tx: versions.rebase(tx, 1, ANI),
@@ -125,9 +126,9 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
-        versions.publish(tx, 1, ANI, "mine", by_two=True)
+        versions.publish(tx, 1, ANI, "mine", are_one=accounts.are_one)
     with rt.writing() as tx:
-        assert versions.publish(tx, 1, BUDI, "looked at it", by_two=True) == 1
+        assert versions.publish(tx, 1, BUDI, "looked at it", are_one=accounts.are_one) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, t
     with rt.writing() as tx:
         versions.save(tx, text(), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match=told), rt.writing() as tx:
-        versions.publish(tx, 1, BUDI, reason, by_two=False)
+        versions.publish(tx, 1, BUDI, reason)
     with rt.reading() as tx:
         assert versions.versions(tx) == []
         assert versions.draft(tx) is not None
@@ -155,15 +156,15 @@ def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, t
 def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded("Dua."), 0, ANI, "kontak")
-        versions.publish(tx, 1, BUDI, "why", by_two=False)
+        versions.publish(tx, 1, BUDI, "why")
         versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
         edition = versions.draft(tx).edition
         versions.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
-        versions.publish(tx, edition, BUDI, "why", by_two=False)
+        versions.publish(tx, edition, BUDI, "why")
     with rt.writing() as tx:
         versions.rebase(tx, edition, ANI)
-        assert versions.publish(tx, edition + 1, BUDI, "why", by_two=False) == 3
+        assert versions.publish(tx, edition + 1, BUDI, "why") == 3
 
 
 def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
@@ -181,14 +182,14 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
 
     with rt.writing() as tx:
         versions.save(tx, changed(theirs), 0, BUDI, "all")
-        versions.publish(tx, 1, BUDI, "theirs", by_two=False)
+        versions.publish(tx, 1, BUDI, "theirs")
         versions.bring_back(tx, 0, BUDI, "not yet")
         versions.save(tx, changed(ours), 0, ANI, "all")
         versions.bring_back(tx, 1, BUDI, "now")
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
         raw = document.parsed(versions.draft(tx).text)
-        assert versions.publish(tx, edition + 1, BUDI, "both", by_two=True) == 4
+        assert versions.publish(tx, edition + 1, BUDI, "both", are_one=accounts.are_one) == 4
     assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
     assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
     assert "libur" in raw["keywords"]
@@ -305,8 +306,8 @@ def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
         with pytest.raises(NotPublished, match="confirm that it is meant"):
-            versions.publish(tx, 1, BUDI, "why", by_two=False, is_sure=False)
-        assert versions.publish(tx, 1, BUDI, "why", by_two=False) == 1
+            versions.publish(tx, 1, BUDI, "why", is_sure=False)
+        assert versions.publish(tx, 1, BUDI, "why") == 1
         assert versions.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
         with pytest.raises(NotPublished, match="confirm that it is meant"):
             versions.bring_back(tx, 1, BUDI, "why", is_sure=False)

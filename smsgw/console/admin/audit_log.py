@@ -85,7 +85,7 @@ def _act(written: str) -> Act:
 
 def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
     yield spreadsheets.line(EXPORTED)
-    for rows in audit.walk(rt, filters):
+    for rows in audit.walk(rt.reading, filters):
         yield "".join(
             spreadsheets.line(
                 (

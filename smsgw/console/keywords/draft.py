@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.document import KeywordsError
@@ -63,12 +64,13 @@ def bring() -> Answer:
 @blueprint.post("/publish")
 @access.needs(Permission.PUBLISH)
 def publish() -> Answer:
-    by_two, reason = access.rt().settings.publish_by_two, request.form.get("reason", "")
+    reason = request.form.get("reason", "")
+    are_one = accounts.are_one if access.rt().settings.publish_by_two else None
     try:
         with access.rt().writing() as tx:
             actor = access.operator().actor
             number = versions.publish(
-                tx, _edition(), actor, reason, by_two=by_two, is_sure="sure" in request.form
+                tx, _edition(), actor, reason, are_one=are_one, is_sure="sure" in request.form
             )
     except NotPublished as error:
         return _page(error=of_linter(str(error)), reason=reason), 409

@@ -14,6 +14,7 @@ from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.rendering import page, told
+from smsgw.transcripts import phrases
 
 DAYS = (1, 7, 30)
 FILLER = "filler"
@@ -36,7 +37,7 @@ def accept() -> Answer:
     is_filler = form.get("kind") == FILLER
     change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
     try:
-        unrecognised.accept(access.rt(), change, said, access.operator().actor)
+        phrases.accept(access.rt(), change, said, access.operator().actor)
     except NotAccepted as error:
         why = told("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409

@@ -32,7 +32,7 @@ def published(rt: Runtime, text: str) -> int:
     drafted(rt, text)
     with rt.writing() as tx:
         edition = versions.begun(tx)[1]
-        return versions.publish(tx, edition, ANI, "in a test", by_two=False)
+        return versions.publish(tx, edition, ANI, "in a test")
 
 
 def held(rt: Runtime) -> Draft | None:
@@ -192,7 +192,7 @@ def test_a_draft_that_was_published_while_its_text_was_edited(as_: As, rt: Runti
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
     with rt.writing() as tx:
-        versions.publish(tx, 1, ANI, "meanwhile", by_two=False)
+        versions.publish(tx, 1, ANI, "meanwhile")
     assert visitor.submit("/draft/text", text=reworded(HELLO)).status_code == 409
     assert "published or discarded meanwhile" in visitor.text
     assert visitor.submit("/draft/text").status_code == 200

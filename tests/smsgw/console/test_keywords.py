@@ -38,7 +38,7 @@ def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
 def publish(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         edition = versions.draft(tx).edition
-        versions.publish(tx, edition, BUDI, "a test", by_two=False)
+        versions.publish(tx, edition, BUDI, "a test")
     clock.moves(minutes=3)
     rt.published._until = 0
 

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from smsgw.app import create_app
-from smsgw.backoffice import background_tasks
+from smsgw.backoffice import accounts, background_tasks
 from smsgw.configuration import versions
 from smsgw.configuration.document import dumped, parsed
 from smsgw.operations import clock
@@ -103,7 +103,7 @@ def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) ->
     save(rt, dumped({**parsed(DRAFT), "courtesy": ["OKE"]}), 1)
     assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
     with rt.writing() as tx:
-        versions.publish(tx, 2, "operator:budi", "a test", by_two=True)
+        versions.publish(tx, 2, "operator:budi", "a test", are_one=accounts.are_one)
     editor.get("/console/rehearsal/1")
     assert "This draft was published or discarded since." in editor.text
     assert "Another version was published since." in editor.text
