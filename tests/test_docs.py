@@ -14,6 +14,10 @@ from smsgw.configuration import document, lint
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+NAMED = re.compile(
+    r"`((?:smsgw|handlers|grammar|tests|migrations|deploy|docs|bench|tools|requirements)/[\w/.\-]*)`"
+)
+TO_WRITE = {"handlers/jam.py", "tests/transcripts/jam.yaml"}  # by who follows docs/adding.md
 
 
 def nav(entries: list[object]) -> list[str]:
@@ -56,3 +60,11 @@ def test_every_key_of_a_keyword_is_explained() -> None:
     page = (ROOT / "docs" / "keywords.md").read_text()
     keys = {*document.SHAPES, *document.KEYS}
     assert sorted(each for each in keys if f"`{each}`" not in page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_folders_that_are_named_exist(page: Path) -> None:
+    """Capitals stand for a name of the reader's own, as in `smsgw/console/SECTION/PAGE.py`."""
+    named = set(NAMED.findall(page.read_text())) - TO_WRITE
+    real = {each for each in named if not re.search(r"\b[A-Z]{4,}\b", each)}
+    assert sorted(each for each in real if not (ROOT / each).exists()) == []
