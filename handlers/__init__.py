@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from handlers import (
     bahasa,
     bantuan,
+    bound_participant,
     bukan_saya,
+    casework_wordings,
     daftar,
     data,
     disclosure,
@@ -24,8 +26,6 @@ from handlers import (
     misread,
     mulai,
     notif,
-    officer,
-    own,
     saldo,
     status,
     stop,
@@ -75,8 +75,8 @@ CHANGING = frozenset(
 SECTIONS: Mapping[str, Worded] = {
     **HANDLERS,
     "disclosure": disclosure,
-    "own": own,
-    "officer": officer,
+    "own": bound_participant,
+    "officer": casework_wordings,
     "misread": misread,
 }
 

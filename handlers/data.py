@@ -1,6 +1,6 @@
 """DATA, DATA <NKP or NIK>: the profile of a participant bound to this phone, and its holes."""
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Masked, Outcome, Question, Reply, Terms, Value
 
@@ -16,7 +16,7 @@ LONGEST_NAME = 14  # letters, so that no digit of the number beside it is cut
 
 
 def answer(question: Question) -> Reply:
-    return own.answer(question, _profile)
+    return bound_participant.answer(question, _profile)
 
 
 def _profile(question: Question, participant: Participant) -> Reply:

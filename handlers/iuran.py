@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Masked, Month, Outcome, Question, Reply, Term, Value
 
@@ -18,7 +18,7 @@ ACTIVE = "AKTIF"
 
 
 def answer(question: Question) -> Reply:
-    return own.answer(question, _year if question.text("year") else _last)
+    return bound_participant.answer(question, _year if question.text("year") else _last)
 
 
 def _last(question: Question, participant: Participant) -> Reply:

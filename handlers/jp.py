@@ -1,6 +1,6 @@
 """JP: for how many months a pension was paid for. It is no savings account, so there is no sum."""
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Masked, Month, Outcome, Question, Reply, Value
 
@@ -8,7 +8,7 @@ WORDINGS = {"paid": ("nkp", "count", "month"), "none": ("nkp",)}
 
 
 def answer(question: Question) -> Reply:
-    return own.answer(question, _months)
+    return bound_participant.answer(question, _months)
 
 
 def _months(question: Question, participant: Participant) -> Reply:

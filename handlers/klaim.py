@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Claim, Participant
 from handlers.question import Masked, Outcome, Question, Reply, Term, Terms, Value
 
@@ -22,7 +22,7 @@ def answer(question: Question) -> Reply:
     if number is not None:
         found = numbered(question, number)
         return found or Reply(Outcome.NOT_LINKED, "status.no_number")
-    return own.answer(question, _latest)
+    return bound_participant.answer(question, _latest)
 
 
 def numbered(question: Question, number: str) -> Reply | None:
@@ -32,7 +32,9 @@ def numbered(question: Question, number: str) -> Reply | None:
         for index, claim in enumerate(claims):
             if claim.claim_no == number:
                 participant = question.ledger.participant(nkp)
-                return own.told(question, partial(_from, claims[index:]), nkp, participant)
+                return bound_participant.told(
+                    question, partial(_from, claims[index:]), nkp, participant
+                )
     return None
 
 

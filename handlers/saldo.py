@@ -1,6 +1,6 @@
 """SALDO, SALDO 19012345678, SALDO B: the JHT balance of a participant bound to this phone."""
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Masked, Month, Outcome, Question, Reply, Term, Value
 
@@ -11,7 +11,7 @@ WORDINGS = {
 
 
 def answer(question: Question) -> Reply:
-    return own.answer(question, balance)
+    return bound_participant.answer(question, balance)
 
 
 def balance(question: Question, participant: Participant) -> Reply:

@@ -1,6 +1,6 @@
 """STATUS: whether a participant is active; STATUS ADU-251031-0042: where a complaint is."""
 
-from handlers import klaim, own
+from handlers import bound_participant, klaim
 from handlers.ports import Participant
 from handlers.question import Masked, Outcome, Question, Reply, Term, Value, Verbatim
 
@@ -15,7 +15,7 @@ OPEN, CLOSED = "sedang ditangani", "selesai"
 def answer(question: Question) -> Reply:
     number = question.text("number")
     if number is None:
-        return own.answer(question, _member)
+        return bound_participant.answer(question, _member)
     if question.caller.case is not None:
         return _case(question)
     return klaim.numbered(question, number) or Reply(Outcome.NOT_LINKED, "status.no_number")

@@ -1,6 +1,6 @@
 """ULANG: the last answer once more, word for word: its SMS may have been lost."""
 
-from handlers import own
+from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply, Verbatim
 
@@ -16,7 +16,7 @@ def answer(question: Question) -> Reply:
     if caller.last_about is None:
         return _again(caller.last_answer)
     participant = question.ledger.participant(caller.last_about)
-    return own.told(question, _repeat, caller.last_about, participant)
+    return bound_participant.told(question, _repeat, caller.last_about, participant)
 
 
 def _repeat(question: Question, _participant: Participant) -> Reply:

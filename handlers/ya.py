@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from handlers import own, saldo
+from handlers import bound_participant, saldo
 from handlers.disclosure import guess, is_on_file, not_linked
 from handlers.question import (
     Bind,
@@ -30,7 +30,7 @@ def answer(question: Question) -> Reply:
         case Consent(nkp):
             return _bind(question, nkp)
         case Choice(command):
-            return own.choose(replace(question, said=command))
+            return bound_participant.choose(replace(question, said=command))
         case Draft() | Identity():
             return still_open(question)
         case _:

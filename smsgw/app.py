@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import console, logs, settings
 from smsgw.operations import startup
 from smsgw.runtime import Runtime
-from smsgw.web import doors, health, webhooks
+from smsgw.web import health, middleware, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
@@ -19,7 +19,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
         with suppress(SQLAlchemyError):
             rt.clock_check.compare()
     app = Flask("smsgw", static_folder=None)
-    doors.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
+    middleware.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
     app.extensions["smsgw"] = rt
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)

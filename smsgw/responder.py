@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
-from handlers import context, disclosure
+from handlers import disclosure, open_question
 from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
 from handlers.question import (
     CaseKind,
@@ -239,7 +239,7 @@ def _read(tx: Transaction, number: str, heard: Heard) -> Known:
     """With what a code or a case's number opens, also where YA says that it was meant."""
     received_at = heard.owed.received_at if heard.owed else None
     known = phone_state.read(tx, number, named=_named(heard.said), received_at=received_at)
-    meant = context.meant(heard.said, known.caller)
+    meant = open_question.meant(heard.said, known.caller)
     if meant is None or _named(meant) == phone_state.NOTHING_NAMED:
         return known
     return phone_state.read(tx, number, named=_named(meant), received_at=received_at)

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 GIT = shutil.which("git") or "git"
 PRODUCT = ("smsgw", "handlers", "grammar", "migrations")
-SEEDS = "smsgw/seeds/keywords.yaml"
+SEEDS = "smsgw/configuration/seeds/keywords.yaml"
 TRANSCRIPTS, THEIR_TEST = "tests/transcripts/", "tests/test_transcripts.py"
 BROWSER = "tests/browser/"
 # By commit: what it makes of the product.

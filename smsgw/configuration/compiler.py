@@ -7,7 +7,7 @@ from functools import cache, cached_property
 
 from grammar import Grammar, Keyword, PosterError, Words, poster
 from handlers import WORDINGS
-from handlers.made import FOUND
+from handlers.custom_keyword import FOUND
 from handlers.question import Made, Value, Verbatim
 from smsgw import logs
 from smsgw.configuration import document

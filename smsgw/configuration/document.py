@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from grammar import Service, Words, normalise
-from handlers import HANDLERS, WORDINGS, made
+from handlers import HANDLERS, WORDINGS, custom_keyword
 from smsgw import gsm7
 
 DEFAULT_BUDGET, MOST_SEGMENTS = 1, 4
@@ -484,7 +484,11 @@ def _misfits(value: Any, shape: Any, place: str) -> Iterator[str]:
 def _made_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[str]:
     kind = str(entry["kind"])
     is_static = kind == STATIC
-    wanted = {made.TEXT, *entry.get("topics", {})} if is_static else {made.FOUND, made.NOT_FOUND}
+    wanted = (
+        {custom_keyword.TEXT, *entry.get("topics", {})}
+        if is_static
+        else {custom_keyword.FOUND, custom_keyword.NOT_FOUND}
+    )
     slots = set(re.findall(r"<([^>]*)>", str(entry.get("poster")))) - MADE_SLOTS
     yield from _told(
         (

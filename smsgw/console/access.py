@@ -18,7 +18,7 @@ from smsgw.console import converters, translations
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
 from smsgw.storage import crypto, keys
-from smsgw.web import doors
+from smsgw.web import middleware
 
 HELD = "held"  # what the browser keeps of a session
 BY_ITSELF = "console.overview.alarms"  # what a page asks for while nobody uses it
@@ -100,8 +100,8 @@ def may(permission: Permission) -> bool:
 
 @blueprint.before_request
 def let_in() -> BaseResponse | None:
-    request.max_content_length = doors.LARGEST_UPLOAD
-    request.max_form_memory_size = doors.LARGEST_UPLOAD
+    request.max_content_length = middleware.LARGEST_UPLOAD
+    request.max_form_memory_size = middleware.LARGEST_UPLOAD
     if request.endpoint == "console.login.static_file":  # whose it is does not matter
         return None
     g.operator = _whose()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from grammar import Command, Misread, normalise
-from handlers import HANDLERS, context, disclosure, made, misread, own
+from handlers import HANDLERS, bound_participant, custom_keyword, disclosure, misread, open_question
 from handlers.ports import Ledger
 from handlers.question import Caller, Close, Draft, Identity, OpenQuestion, Question, Reply
 from smsgw.configuration.compiler import Configuration
@@ -34,13 +34,13 @@ def decide(
     `unused_for`: after which a binding has to be proven anew. Raises LedgerDown, after
     `meant` of the same arguments has told what was asked."""
     said = meant(configuration, said, text, caller)
-    if context.is_silent(said, caller):
+    if open_question.is_silent(said, caller):
         return Decided(said, None)
     question = Question(said, caller, ledger, configuration.usage, now, unused_for)
-    chosen = context.meant(said, caller)
+    chosen = open_question.meant(said, caller)
     asked = replace(question, said=chosen) if chosen else question
     reply = disclosure.locked(asked) or _handled(asked, configuration)
-    settled = (Close(),) if context.is_settled(said, caller, reply) else ()
+    settled = (Close(),) if open_question.is_settled(said, caller, reply) else ()
     return Decided(said, replace(reply, changes=(*settled, *reply.changes)))
 
 
@@ -48,7 +48,7 @@ def meant(
     configuration: Configuration, said: Command | Misread, text: str, caller: Caller
 ) -> Command | Misread:
     """What is said, to a phone with that question open."""
-    return context.resolve(_completed(configuration, said, text, caller.open), caller)
+    return open_question.resolve(_completed(configuration, said, text, caller.open), caller)
 
 
 def _completed(
@@ -60,9 +60,11 @@ def _completed(
         return said
     if isinstance(asked, Identity):  # "ya, 0003" answers it too
         digits = "".join(filter(str.isdecimal, normalise(text)))
-        if len(digits) != own.IDENTITY_DIGITS:
+        if len(digits) != bound_participant.IDENTITY_DIGITS:
             return said
-        return replace(asked.command, fields={**asked.command.fields, own.PROOF: digits})
+        return replace(
+            asked.command, fields={**asked.command.fields, bound_participant.PROOF: digits}
+        )
     if said.word or not isinstance(asked, Draft):
         return said
     draft = asked.command
@@ -78,5 +80,5 @@ def _handled(question: Question, configuration: Configuration) -> Reply:
     if said.is_slip and said.keyword in configuration.asked:
         return misread.suggest(question, said)
     if said.keyword in configuration.made:
-        return made.answer(question, said.keyword, configuration.made[said.keyword])
+        return custom_keyword.answer(question, said.keyword, configuration.made[said.keyword])
     return HANDLERS[said.keyword].answer(question)

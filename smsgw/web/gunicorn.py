@@ -4,7 +4,7 @@ from smsgw import logs, settings
 from smsgw.operations import startup
 from smsgw.operations.startup import NotReady
 from smsgw.settings import SettingsError
-from smsgw.web import doors
+from smsgw.web import middleware
 
 _settings = settings.load()
 
@@ -12,12 +12,12 @@ _settings = settings.load()
 bind = f"{'127.0.0.1' if _settings.demo else '0.0.0.0'}:{_settings.port}"
 # Two processes would wait for each other's turn to write SQLite; threads of one share it.
 workers = 1 if _settings.is_sqlite else _settings.web_concurrency
-worker_class = "smsgw.web.doors.Worker"
-threads = doors.READERS
+worker_class = "smsgw.web.gunicorn_worker.Worker"
+threads = middleware.READERS
 timeout = 30
 graceful_timeout = 8
 limit_request_line = 8190  # octets, the most there is: Kannel's get-url holds a whole text
-logger_class = "smsgw.web.doors.Log"
+logger_class = "smsgw.web.gunicorn_worker.Log"
 accesslog = None  # a message has its own log line; addresses hold secrets
 control_socket_disable = True
 

@@ -1,7 +1,7 @@
 import pytest
 
 from grammar import Command, Misread, Reason
-from handlers import context
+from handlers import open_question
 from handlers.question import Caller, Choice, Consent, OpenQuestion
 
 BATAL = Command("stop", {}, "BATAL", "")
@@ -27,4 +27,4 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
 def test_an_open_question_changes_what_a_message_means(
     said: Command | Misread, asked: OpenQuestion | None, keyword: str | None
 ) -> None:
-    assert context.resolve(said, Caller("+6281311112222", open=asked)).keyword == keyword
+    assert open_question.resolve(said, Caller("+6281311112222", open=asked)).keyword == keyword

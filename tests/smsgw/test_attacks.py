@@ -38,7 +38,7 @@ from smsgw.storage.tables.phones import (
 )
 from smsgw.storage.tables.phones import codes as sent_codes
 from smsgw.storage.tables.phones import freezes as frozen
-from smsgw.web import doors
+from smsgw.web import middleware
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.test_operators import added
 from tests.smsgw.test_registration import DAFTAR
@@ -333,13 +333,16 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         let_go.wait(30)
         return [b"done"]
 
-    door = doors.ReadFirst(application)
+    door = middleware.ReadFirst(application)
 
     def ask(path: str, query: str = "") -> bytes:
         environ = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": BytesIO()}
         return b"".join(door(environ, lambda *_: None))
 
-    for path, places in (("/console/login", doors.CONSOLE_AT_ONCE), ("/in/twilio", doors.AT_ONCE)):
+    for path, places in (
+        ("/console/login", middleware.CONSOLE_AT_ONCE),
+        ("/in/twilio", middleware.AT_ONCE),
+    ):
         is_console = path.startswith("/console/")
         with ThreadPoolExecutor(places) as pool:
             slow = [pool.submit(ask, path) for _ in range(places)]

@@ -10,7 +10,7 @@ links to the checkout and the one changed file, so the checkout itself is never 
 The file or the test that noticed a change must agree without it, or all ends. What neither notices
 has survived, and is printed with its place.
 
-configuration.py  changes of smsgw/seeds/keywords.yaml, wordings.py those of one wording;
+configuration.py  changes of the shipped keywords.yaml, wordings.py those of one wording;
                   source.py makes them in the text
 code.py           changes of Python, one after the other; operators.py those of one node
 modules.py        which Python files, in which group, with which tests: edit this when files move

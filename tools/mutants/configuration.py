@@ -1,4 +1,4 @@
-"""Changes of the shipped configuration, smsgw/seeds/keywords.yaml."""
+"""Changes of the shipped configuration, smsgw/configuration/seeds/keywords.yaml."""
 
 import re
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ TELLING = (REGISTRATION, RESPONDER, STRANGERS)
 
 MODULES = (
     Module("handlers/disclosure.py", DISCLOSURE, TELLING, hints=("not_linked", "locked")),
-    Module("handlers/own.py", DISCLOSURE, TELLING, hints=("confirm", "not_linked")),
+    Module("handlers/bound_participant.py", DISCLOSURE, TELLING, hints=("confirm", "not_linked")),
     Module("handlers/ya.py", DISCLOSURE, TELLING),
     Module("handlers/daftar.py", DISCLOSURE, TELLING),
     Module("handlers/kode.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
@@ -71,9 +71,21 @@ MODULES = (
     Module("handlers/data.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/klaim.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/status.py", DISCLOSURE, (RESPONDER, STRANGERS)),
-    Module("handlers/context.py", DISCLOSURE, (CONTEXT, *TELLING), hints=("confirm",)),
+    Module("handlers/open_question.py", DISCLOSURE, (CONTEXT, *TELLING), hints=("confirm",)),
     Module(
         "smsgw/registry/phone_state.py",
+        DISCLOSURE,
+        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        hints=("daftar",),
+    ),
+    Module(
+        "smsgw/registry/bindings.py",
+        DISCLOSURE,
+        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        hints=("daftar",),
+    ),
+    Module(
+        "smsgw/registry/changes.py",
         DISCLOSURE,
         (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
         hints=("daftar",),
@@ -100,15 +112,24 @@ MODULES = (
         (RESPONDER, LIMIT, BUDGET),
         hints=("throttled", "loop"),
     ),
+    Module("smsgw/storage/counters.py", LIMITS, (RESPONDER, LIMIT, BUDGET), hints=("throttled",)),
+    Module(
+        "smsgw/messaging/screening.py",
+        LIMITS,
+        (RESPONDER, LIMIT),
+        only=(
+            *("REPEAT_WITHIN", "ON_ITS_WAY", "NEVER_REPEATS", "ECHO_FROM"),
+            *("may_be_answered", "is_echo", "is_repeat"),
+        ),
+        hints=("duplicate", "echo"),
+    ),
     Module(
         "smsgw/responder.py",
         LIMITS,
         (RESPONDER, LIMIT),
         only=(
-            *("HEEDED", "REPEAT_WITHIN", "ON_ITS_WAY", "NEVER_REPEATS", "ECHO_FROM"),
-            *("_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
-            *("_within_limits", "_is_heeded", "_may_be_answered"),
-            *("_is_echo", "_is_repeat", "_gate", "_spend"),
+            *("HEEDED", "_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
+            *("_within_limits", "_is_heeded", "_spend"),
         ),
         hints=("throttled", "duplicate", "echo", "tolak"),
     ),
@@ -117,12 +138,13 @@ MODULES = (
     Module("handlers/jp.py", MONEY, (RESPONDER,)),
     Module("handlers/info.py", MONEY, (RESPONDER,)),
     Module(
-        "smsgw/configuration/wording.py",
+        "smsgw/configuration/placeholders.py",
         MONEY,
         (REPLIES,),
-        only=("show", "_", "_kept"),
+        only=("show", "_"),
         hints=("saldo",),
     ),
+    Module("smsgw/configuration/wording.py", MONEY, (REPLIES,), only=("_kept",), hints=("saldo",)),
     Module(
         "smsgw/ledger/statements.py",
         MONEY,
@@ -134,7 +156,7 @@ MODULES = (
         hints=("saldo", "iuran"),
     ),
     Module(
-        "smsgw/ledger/__init__.py",
+        "smsgw/ledger/sql_ledger.py",
         MONEY,
         (RESPONDER, LOAD),
         only=(

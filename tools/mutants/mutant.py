@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-KEYWORDS = "smsgw/seeds/keywords.yaml"
+KEYWORDS = "smsgw/configuration/seeds/keywords.yaml"
 
 # What people are told about PIN, OTP, codes, consent, locks, fraud and STOP, and what is a secret.
 SAFETY = "safety"

@@ -15,7 +15,7 @@ from itertools import chain, count
 from flask import request
 from werkzeug.exceptions import NotFound
 
-from handlers import SECTIONS, made
+from handlers import SECTIONS, custom_keyword
 from smsgw.configuration import document, preview, versions
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, KeywordsError, Raw
@@ -269,9 +269,9 @@ def wanted(name: str, part: Raw) -> tuple[str, ...]:
     """The wordings that replies of this section use."""
     kind = part.get("kind")
     if kind == STATIC:
-        return (made.TEXT,)
+        return (custom_keyword.TEXT,)
     if kind == LOOKUP:
-        return (made.FOUND, made.NOT_FOUND)
+        return (custom_keyword.FOUND, custom_keyword.NOT_FOUND)
     return tuple(SECTIONS[name].WORDINGS) if name in SECTIONS else ()
 
 

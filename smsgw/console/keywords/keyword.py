@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from grammar.slots import KINDS
 from handlers import SECTIONS
-from handlers.made import FOUND, NOT_FOUND, TEXT
+from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import document
 from smsgw.configuration.compiler import LANGUAGES

@@ -85,7 +85,7 @@ def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:
 
 def test_a_ledger_of_its_own(home: Path) -> None:
     apart = {"LEDGER_URL": f"sqlite:///{home}/ledger.db"}
-    folder = Path(__file__).parents[3] / "smsgw" / "seeds" / "ledger"
+    folder = Path(__file__).parents[3] / "smsgw" / "ledger" / "seeds"
     smsgw(home, "migrate", **apart)
     assert "run smsgw migrate --ledger" in smsgw(home, "doctor", **apart).stdout
     refused = smsgw(home, "ledger", "load", folder, **apart)

@@ -128,7 +128,7 @@ def test_a_folder_is_read_by_name_without_what_is_hidden(tmp_path: Path) -> None
 
 
 def test_a_keywords_file_beside_is_no_transcript(tmp_path: Path) -> None:
-    shipped = (PROJECT / "smsgw" / "seeds" / "keywords.yaml").read_text()
+    shipped = (PROJECT / "smsgw" / "configuration" / "seeds" / "keywords.yaml").read_text()
     (tmp_path / "k.yaml").write_text(shipped.replace("Saldo JHT NKP", "Saldo Anda NKP"))
     expected = "{contains: [Saldo Anda]}"
     text = HEAD + conversation("one", RIGHT.replace("{outcome: answered}", expected))

@@ -22,7 +22,7 @@ from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.runtime import Runtime
 from smsgw.storage import deadlines, engines, migrations
 from smsgw.storage.tables.messages import messages
-from smsgw.web import doors
+from smsgw.web import middleware
 from tests.conftest import ABSENT, KEY
 from tests.servers import Postgres, postgres_programs
 from tests.smsgw.test_end_to_end import free_port
@@ -32,7 +32,7 @@ from tests.web_process import Web, web_process
 
 PATIENCE = 12.0  # seconds; Twilio's is 15, and this machine is slow
 LIMIT = 1.0
-MANY = 3 * doors.AT_ONCE
+MANY = 3 * middleware.AT_ONCE
 METRICS_TOKEN = "a token that is long enough for figures"
 WATCHED = {"SMSGW_METRICS_TOKEN": METRICS_TOKEN}
 

@@ -19,7 +19,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.security import audit_head, data_keys
 from smsgw.storage.tables.types import service
-from smsgw.web import doors
+from smsgw.web import middleware
 from tests import hostile
 from tests.conftest import KEY
 from tests.smsgw.test_end_to_end import free_port
@@ -116,8 +116,8 @@ def test_who_writes_slowly_keeps_nobody_out(web: Web) -> None:
         return not slow
 
     eventually(are_cut)
-    assert time.monotonic() - started > doors.READ_WITHIN - 1
-    assert max(took) < doors.READ_WITHIN / 2  # who had to wait would until they are cut off
+    assert time.monotonic() - started > middleware.READ_WITHIN - 1
+    assert max(took) < middleware.READ_WITHIN / 2  # who had to wait would until they are cut off
 
 
 def _still_open(connection: socket.socket) -> bool:
@@ -151,13 +151,13 @@ def test_what_is_too_large_is_refused(web: Web, length: str) -> None:
 def test_every_answer_carries_the_headers(web: Web, path: str, status: int) -> None:
     answer = requests.get(web.address + path, timeout=5)
     assert answer.status_code == status
-    assert doors.HEADERS.items() <= answer.headers.items()
+    assert middleware.HEADERS.items() <= answer.headers.items()
     assert answer.headers["Strict-Transport-Security"]
     assert "Set-Cookie" not in answer.headers
 
 
 def test_who_finds_no_room_to_wait_in_is_asked_to_come_again_at_once() -> None:
-    places = doors.Places(1, line=1)
+    places = middleware.Places(1, line=1)
     assert places.take()
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(places.take) for _ in range(2)]
