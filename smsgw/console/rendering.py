@@ -110,7 +110,7 @@ def _is_page(pages: MapAdapter, path: str) -> bool:
 
 
 def page(template: str, **values: Any) -> str:
-    return render_template(f"console/{template}", **values)
+    return render_template(template, **values)
 
 
 def is_part() -> bool:
