@@ -25,7 +25,7 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python requirements/audit.py
+	@$(BIN)/python tools/audit_dependencies.py
 	@$(BIN)/pytest -n 3 --dist worksteal
 
 docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken links fail
@@ -35,7 +35,7 @@ docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken l
 browser: $(VENV)/browser.done  ## what the console's tests in a browser need (the browser is Debian's chromium)
 
 audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
-	@$(BIN)/python requirements/audit.py
+	@$(BIN)/python tools/audit_dependencies.py
 
 bench: $(VENV)/dev.done  ## measure
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done

@@ -26,8 +26,8 @@ from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import Ciphertext
-from tests.servers import Postgres, postgres_programs
-from tests.visitor import Visitor, logged_in
+from tests.support.console_client import Visitor, logged_in
+from tests.support.servers import Postgres, postgres_programs
 
 MESSAGES = int(os.environ.get("MESSAGES", "10000000"))
 AT_ONCE = 500_000  # rows in one statement

@@ -16,9 +16,9 @@ import structlog
 
 from smsgw.app import create_app
 from smsgw.storage.tables.operators import Role
-from tests import month
-from tests.browser.desk import Demo
-from tests.visitor import TOKEN, Walk
+from tests.browser.console_page import Demo
+from tests.support import traffic_month
+from tests.support.console_client import TOKEN, Walk
 
 A_DAY = int(os.environ.get("A_DAY", "50"))
 ASKED = 100  # times
@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         demo = Demo(Path(folder))
         try:
-            month.speak(demo.rt, A_DAY)
+            traffic_month.speak(demo.rt, A_DAY)
             slowest = max(measured(demo, logged_in(demo)))
         finally:
             demo.close()

@@ -22,7 +22,7 @@ from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
-from tests.servers import Postgres, Queue, postgres_programs
+from tests.support.servers import Postgres, Queue, postgres_programs
 
 SLOW, OTHER = "+15005550006", "2757"
 WORKERS, WAITING, MESSAGES, EVERY = 2, 10_000, 400, 0.025  # seconds

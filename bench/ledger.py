@@ -13,7 +13,7 @@ from datetime import date
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.storage import engines, migrations
-from tests.servers import Postgres, postgres_programs
+from tests.support.servers import Postgres, postgres_programs
 
 LARGE = int(os.environ.get("PARTICIPANTS", "200000"))
 SMALL = LARGE // 50

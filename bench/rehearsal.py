@@ -29,7 +29,7 @@ from smsgw.storage.tables.operators import TaskKind, TaskState
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts import reader
-from tests.servers import Postgres, postgres_programs
+from tests.support.servers import Postgres, postgres_programs
 
 MESSAGES = int(os.environ.get("MESSAGES", "100000"))
 PHONES = MESSAGES // 5

@@ -23,8 +23,8 @@ from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages, replies
-from tests.servers import Postgres, postgres_programs
-from tests.year import DAYS, days, numbers_held, oldest_text, rows_held
+from tests.support.servers import Postgres, postgres_programs
+from tests.support.traffic_year import DAYS, days, numbers_held, oldest_text, rows_held
 
 MESSAGES = int(os.environ.get("MESSAGES", "1000000"))
 START = datetime(2025, 10, 31, 3, 0, tzinfo=UTC)

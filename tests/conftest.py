@@ -21,7 +21,7 @@ from smsgw.storage import engines, migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
-from tests.servers import Postgres, Queue, postgres_programs
+from tests.support.servers import Postgres, Queue, postgres_programs
 
 P1, P1_NKP = "+6281234567890", "19012345678"
 P2, P2_NKP = "+6285612345678", "20098765432"

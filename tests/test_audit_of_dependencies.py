@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web_stub import Handler, WebStub, serving
+from tests.support.http_stub import Handler, WebStub, serving
 
 ROOT = Path(__file__).parent.parent
 KNOWN = {"id": "PYSEC-2026-1", "summary": "x", "modified": "2026-01-01T00:00:00Z"}

@@ -16,8 +16,8 @@ from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, Clock
-from tests.servers import Postgres, postgres_programs
-from tests.smsgw.test_jobs import receive
+from tests.support.lanes import receive
+from tests.support.servers import Postgres, postgres_programs
 
 
 def fill(rt: Runtime, clock: Clock) -> None:

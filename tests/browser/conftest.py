@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from smsgw.storage.tables.operators import Role
-from tests.browser.desk import ABSENT, CHROMIUM, FLAGS, Demo, Desk, desk
+from tests.browser.console_page import ABSENT, CHROMIUM, FLAGS, Demo, Desk, desk
 
 try:
     from playwright.sync_api import Browser, sync_playwright

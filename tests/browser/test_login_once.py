@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smsgw.storage.tables.operators import Role
-from tests.browser.desk import ABSENT, Demo, desk
+from tests.browser.console_page import ABSENT, Demo, desk, faults
 from tests.browser.proxy import proxy
-from tests.browser.test_pages import faults
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

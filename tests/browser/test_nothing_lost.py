@@ -7,8 +7,7 @@ import pytest
 
 from smsgw.backoffice import accounts
 from smsgw.storage.tables.operators import Role
-from tests.browser.desk import ABSENT, Demo, Desk, desk
-from tests.browser.test_walks import PASSWORD, STRANGERS
+from tests.browser.console_page import ABSENT, PASSWORD, STRANGERS, Demo, Desk, desk
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

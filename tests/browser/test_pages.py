@@ -8,25 +8,13 @@ from flask import Flask
 
 from smsgw.app import create_app
 from smsgw.storage.tables.operators import Role
-from tests.browser.desk import ABSENT, Demo, Desk, desk
-from tests.visitor import Walk
+from tests.browser.console_page import Demo, Desk, desk, faults
+from tests.support.console_client import Walk
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-checker = pytest.importorskip("axe_playwright_python.sync_playwright", reason=ABSENT)
 
-HEAVIEST = 150_000  # octets of a page with all it loads
-CELLS = "[...document.querySelectorAll('table.stacks tbody :is(th, td):not([colspan])')]"
-ILL_LABELLED = (
-    f"{CELLS}.filter(cell => cell.cellIndex > 0 && cell.dataset.label"
-    " !== cell.closest('table').tHead.rows[0].cells[cell.cellIndex].textContent)"
-    ".map(cell => cell.dataset.label)"
-)
-OUT_OF_SIGHT = (  # on a phone, where each row is a stack
-    "window.innerWidth < 800 && [...document.querySelectorAll('.scroll:has(> table.stacks)')]"
-    ".some(around => around.scrollWidth > around.clientWidth)"
-)
 TRAFFIC = (
     ("+6281234567890", "SALDO 19012345678"),
     ("+6281234567890", "berapa duit gue"),
@@ -69,33 +57,3 @@ def test_axe_finds_nothing_and_no_page_is_heavy(
             pages += 1
     assert findings == []
     assert pages > 7
-
-
-def faults(page: "Page") -> Iterator[str]:
-    """What is wrong with a page as it stands."""
-    for each in checker.Axe().run(page).response["violations"]:
-        for node in each["nodes"]:
-            yield f"{page.url}: {each['id']}: {node['html'][:200]}"
-    if _sideways(page) > 0:
-        yield f"{page.url}: wider than its window"
-    for label in page.evaluate(ILL_LABELLED):
-        yield f"{page.url}: a cell of another column is called {label}"
-    if page.evaluate(OUT_OF_SIGHT):
-        yield f"{page.url}: a table goes off to the right"
-    if _weight(page) > HEAVIEST:
-        yield f"{page.url}: weighs {_weight(page)}"
-
-
-def _sideways(page: "Page") -> int:
-    """Pixels that a page is wider than its window: tables scroll by themselves."""
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
-
-
-def _weight(page: "Page") -> int:
-    """Of the page and all that it loaded, as if nothing had been kept."""
-    return int(
-        page.evaluate(
-            "performance.getEntries().filter(e => e.decodedBodySize !== undefined)"
-            ".reduce((sum, e) => sum + e.decodedBodySize, 0)"
-        )
-    )

@@ -3,7 +3,7 @@
 import pytest
 
 from smsgw.storage.tables.operators import Role
-from tests.browser.desk import ABSENT, Demo, Desk, desk
+from tests.browser.console_page import ABSENT, Demo, Desk, desk
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 checker = pytest.importorskip("axe_playwright_python.sync_playwright", reason=ABSENT)

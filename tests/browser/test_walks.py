@@ -1,6 +1,5 @@
 """What operators do all day, in a browser, with scripts and without."""
 
-import itertools
 import re
 import time
 from collections.abc import Callable
@@ -12,16 +11,13 @@ from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
-from tests import sealed
-from tests.browser.desk import ABSENT, Demo, Desk, desk
+from tests.browser.console_page import ABSENT, PASSWORD, STRANGERS, Demo, Desk, desk
+from tests.support import ciphertext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
-
-STRANGERS = (f"+62841{number:08}" for number in itertools.count())  # each may ask so often
-PASSWORD = "a long password for tests"
 
 
 def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
@@ -154,7 +150,7 @@ def last_sent(demo: Demo, sender: str) -> str:
     """What a carrier took last for that phone."""
     with demo.rt.reading() as tx:
         theirs = phones.c.hash == tx.vault.hash(sender, "phone")
-        told = sealed.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
+        told = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
         return told[-1] if told else ""
 
 

@@ -15,9 +15,9 @@ from random import Random
 from smsgw.ledger.synthetic import FIRST_NKP
 from tests.chaos.carrier import METRICS_TOKEN, SLOW, Carrier
 from tests.chaos.damage import Damage, overwrite
+from tests.chaos.environment import BOUND, World, phone
 from tests.chaos.judge import Verdict, is_settled, judge
-from tests.chaos.world import BOUND, World, phone
-from tests.servers import Postgres
+from tests.support.servers import Postgres
 
 FROZEN = 6.0  # seconds, of the ledger
 PEOPLE = 4  # messages of one phone, about

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.carrier import Carrier
+from tests.chaos.environment import phone
 from tests.chaos.judge import judge
 from tests.chaos.run import FROZEN, OF_SQLITE, Plan, run, until_up, world
-from tests.chaos.world import phone
 from tests.conftest import ABSENT
-from tests.servers import postgres_programs
+from tests.support.servers import postgres_programs
 
 pytestmark = [
     pytest.mark.skipif(postgres_programs() is None, reason=ABSENT),

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from smsgw.ledger.csv_import import reference_folder
-from tests.chaos.world import write_contributions
-from tests.smsgw.test_end_to_end import SMSGW, Service
-from tests.twilio_stub import twilio_stub
+from tests.chaos.environment import write_contributions
+from tests.support.processes import SMSGW, Service
+from tests.support.twilio_api import twilio_stub
 
 ROWS, PEOPLE = 30_000, 12_000  # some seconds each
 PATIENCE = 5.0  # seconds; before, each message waited ten and was refused

@@ -40,9 +40,9 @@ from smsgw.storage.tables.phones import codes as sent_codes
 from smsgw.storage.tables.phones import freezes as frozen
 from smsgw.web import middleware
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
-from tests.smsgw.test_operators import added
-from tests.smsgw.test_registration import DAFTAR
-from tests.smsgw.test_responder import put_on_file, rows, say
+from tests.support.accounts import added
+from tests.support.conversation import put_on_file, rows, say
+from tests.support.registration import DAFTAR
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
 LANE = ("simulator", "2757")

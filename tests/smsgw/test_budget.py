@@ -20,9 +20,9 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, P2, STRANGER, Clock
-from tests.servers import Queue
-from tests.smsgw.test_registration import DAFTAR
-from tests.smsgw.test_responder import say
+from tests.support.conversation import say
+from tests.support.registration import DAFTAR
+from tests.support.servers import Queue
 
 MALAYSIAN, SINGAPOREAN = "+6012345670{}", "+658123450{}"
 ANI = "operator:ani"

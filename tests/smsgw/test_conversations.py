@@ -38,9 +38,9 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.tables.ledger import balances, claims, contributions, participants
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import Ciphertext
-from tests import depth, images
 from tests.conftest import KEY, Clock
-from tests.onlooker import Heard, Onlooker, Person
+from tests.support import database_images, depth
+from tests.support.onlooker import Heard, Onlooker, Person
 
 A, B, C = PHONES = ("+6281234567890", "+6285612345678", "+6289900000000")
 ELSEWHERE = "+6281111111111"
@@ -429,12 +429,12 @@ class World:
 
     def __init__(self, rt: Runtime, away: Slow, clock: Clock) -> None:
         self._rt, self._away, self._clock = rt, away, clock
-        self._service = images.taken(rt.service)
-        self._ledger = images.taken(rt.ledger.engine)
+        self._service = database_images.taken(rt.service)
+        self._ledger = database_images.taken(rt.ledger.engine)
 
     def begin(self, ledger: Sequence[Enrolled]) -> Conversation:
-        images.put_back(self._rt.service, self._service)
-        images.put_back(self._rt.ledger.engine, self._ledger)
+        database_images.put_back(self._rt.service, self._service)
+        database_images.put_back(self._rt.ledger.engine, self._ledger)
         for each in ledger:
             each.store(self._rt.ledger.engine)
         self._clock.now = Clock().now

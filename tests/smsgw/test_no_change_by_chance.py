@@ -40,9 +40,9 @@ from smsgw.storage.tables.phones import (
     rejections,
     wrong_codes,
 )
-from tests import depth, images
 from tests.conftest import KEY, P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
-from tests.smsgw.test_registration import DAFTAR
+from tests.support import database_images, depth
+from tests.support.registration import DAFTAR
 
 TWO_CARDS = "+6281311112222"
 _references = count()
@@ -250,7 +250,7 @@ class Begun:
 class World:
     def __init__(self, rt: Runtime, clock: Clock) -> None:
         self.rt, self.clock = rt, clock
-        self._empty = images.taken(rt.service)
+        self._empty = database_images.taken(rt.service)
         self._begun: dict[str, Begun] = {}
 
     def begin(self, name: str) -> Begun:
@@ -258,7 +258,7 @@ class World:
         if name not in self._begun:
             self._begun[name] = self._made(STATES[name])
         begun = self._begun[name]
-        images.put_back(self.rt.service, begun.service)
+        database_images.put_back(self.rt.service, begun.service)
         self.clock.now = begun.at
         self._fresh()
         return begun
@@ -274,7 +274,7 @@ class World:
         self.rt = replace(self.rt, counters=Counters(), random=Random("chance"))
 
     def _made(self, state: State) -> Begun:
-        images.put_back(self.rt.service, self._empty)
+        database_images.put_back(self.rt.service, self._empty)
         self.clock.now = Clock().now
         self._fresh()
         sent: list[str] = []
@@ -286,7 +286,7 @@ class World:
             answer = self.say(sender, text.replace("=code", sent[-1] if sent else ""))
             texts = [each.text for each in answer.also]
             sent += [found for text in texts for found in re.findall(r"KODE ([B-Z]{7})\b", text)]
-        image = images.taken(self.rt.service)
+        image = database_images.taken(self.rt.service)
         return Begun(state, image, self.clock.now, held(self.rt), tuple(sent))
 
 

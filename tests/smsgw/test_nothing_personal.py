@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests import spoken
+from tests.support import leak_scan
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,13 @@ def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> 
     """All transcripts, and a bug in each layer."""
     redis_url = f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 31}"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.spoken", tmp_path_factory.mktemp("spoken"), redis_url],
+        [
+            sys.executable,
+            "-m",
+            "tests.support.leak_scan",
+            tmp_path_factory.mktemp("spoken"),
+            redis_url,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -46,7 +52,7 @@ def test_neither_the_database_nor_redis_holds_it(all_spoken: Spoken) -> None:
 
 def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
     """With a bug in each layer, whose words are its cause's."""
-    needles = all_spoken.said | spoken.personal() | spoken.secrets()
+    needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
     log = "\n".join(all_spoken.log)
     assert len(all_spoken.log) > 250
@@ -57,7 +63,7 @@ def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
 
 
 def test_no_page_and_no_setting_holds_it(all_spoken: Spoken) -> None:
-    needles = all_spoken.said | spoken.personal() | spoken.secrets()
+    needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert len(all_spoken.pages) == 15
     for page in all_spoken.pages:
         assert [each for each in needles if each in page] == []

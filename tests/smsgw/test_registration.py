@@ -1,57 +1,19 @@
 """The life of a registration, and what nobody else may learn of it."""
 
-import re
-from itertools import count
-
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, select
 from structlog.testing import capture_logs
 
-from smsgw import responder
-from smsgw.carriers.carrier import IncomingSms
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
-from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.phones import codes, freezes, named, phones
 from smsgw.storage.tables.security import Ciphertext
-from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.support import ciphertext
+from tests.support.conversation import put_on_file, rows, say
+from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 
-DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
-WRONG_YEAR = DAFTAR.replace("1992", "1993")
 WRONG_NIK = DAFTAR.replace("3273055010920000", "3273055010920001")
-_references = count()
-
-
-def say(rt: Runtime, sender: str, text: str) -> Answer:
-    reference = f"reg-{next(_references)}"
-    answer = responder.respond(rt, IncomingSms("simulator", reference, sender, "2757", text))
-    assert answer is not None
-    return answer
-
-
-def code_in(answer: Answer) -> str:
-    (notice,) = answer.also
-    found = re.search(r"KODE ([B-DF-HJ-NP-TV-Z]{7})\b", notice.text)
-    assert found
-    return found[1]
-
-
-def outcome(answer: Answer) -> tuple[str | None, str]:
-    return answer.verdict.keyword, answer.verdict.outcome
-
-
-def rows(rt: Runtime, table: object) -> int:
-    with rt.reading() as tx:
-        return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
-
-
-def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
-    with rt.ledger.engine.begin() as connection:
-        connection.execute(
-            participants.update().where(participants.c.nkp == nkp).values(phone=phone)
-        )
 
 
 def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> None:
@@ -264,7 +226,7 @@ def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
     told = say(rt, P1, text)
     assert outcome(told)[1] == ("answered" if kept else "secret")
     with rt.reading() as tx:
-        assert sealed.texts(tx, Ciphertext.MESSAGE)[-1] == kept
+        assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == kept
 
 
 def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:

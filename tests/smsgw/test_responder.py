@@ -1,10 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, select
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
@@ -13,38 +12,14 @@ from smsgw.messaging import outbox
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.registry.bindings import bind
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
-from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, guesses, phones, questions
 from smsgw.storage.tables.security import Ciphertext
-from tests import sealed
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
-
-_references = count()
-
-
-def say(rt: Runtime, sender: str, text: str, **more: str) -> Answer:
-    reference = more.pop("ref", f"ref-{next(_references)}")
-    answer = responder.respond(
-        rt, IncomingSms("simulator", reference, sender, "2757", text, **more)
-    )
-    assert answer is not None
-    return answer
-
-
-def rows(rt: Runtime, table: object) -> int:
-    with rt.reading() as tx:
-        return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
-
-
-def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
-    with rt.ledger.engine.begin() as connection:
-        connection.execute(
-            participants.update().where(participants.c.nkp == nkp).values(phone=phone)
-        )
+from tests.support import ciphertext
+from tests.support.conversation import put_on_file, rows, say
 
 
 def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
@@ -142,7 +117,7 @@ def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) ->
     with rt.reading() as tx:
         row = tx.connection.execute(select(bindings).order_by(bindings.c.id.desc())).first()
         assert row is not None
-        assert sealed.texts(tx, Ciphertext.CONSENT)[-1] == asked.reply.text
+        assert ciphertext.texts(tx, Ciphertext.CONSENT)[-1] == asked.reply.text
         assert row.consented_at == clock.now
         assert tx.connection.execute(select(questions)).first() is None
 

@@ -17,7 +17,7 @@ OPTIONS = (
 NONE_CHOSEN = 5  # pytest's exit code where -k leaves nothing
 # A program of its own, which ends when its standard input does.
 SERVER = (
-    "import sys; from tests.servers import Queue; queue = Queue();"
+    "import sys; from tests.support.servers import Queue; queue = Queue();"
     "print(queue.url, flush=True); sys.stdin.read(); queue.stop()"
 )
 

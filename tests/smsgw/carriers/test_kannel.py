@@ -16,7 +16,7 @@ from smsgw.carriers.carrier import (
     WebhookRequest,
 )
 from smsgw.carriers.kannel import Kannel
-from tests.web_stub import WebStub, web_stub
+from tests.support.http_stub import WebStub, web_stub
 
 ENVIRON = {
     "SMSGW_CARRIER": "kannel",

@@ -18,9 +18,9 @@ from sqlalchemy import select
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2
-from tests.servers import die_with_parent
-from tests.smpp import Centre, centre
-from tests.smsgw.test_end_to_end import free_port
+from tests.support.processes import free_port
+from tests.support.servers import die_with_parent
+from tests.support.smsc import Centre, centre
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "kannel" / "kannel.conf"
 SMSGW = Path(sys.executable).parent / "smsgw"

@@ -22,7 +22,7 @@ from smsgw.carriers.carrier import (
     WebhookRequest,
 )
 from smsgw.carriers.twilio import Twilio, signature
-from tests.twilio_stub import TWILIO, Stub, twilio_stub
+from tests.support.twilio_api import TWILIO, Stub, twilio_stub
 
 ENVIRON = TWILIO | {"TWILIO_AUTH_TOKEN": "new-token,old-token"}
 FORM = (

@@ -9,7 +9,7 @@ import pytest
 
 from smsgw.ledger.csv_import import reference_folder
 from tests.conftest import P1
-from tests.smsgw.cli.test_operate import smsgw
+from tests.support.processes import smsgw
 
 BETWEEN = ("--between", "50000000000", "50000000999")
 HEAD = "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason"

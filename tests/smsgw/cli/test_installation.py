@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import P1, STRANGER
-from tests.smsgw.cli.test_operate import smsgw
-from tests.twilio_stub import TWILIO
+from tests.support.processes import smsgw
+from tests.support.twilio_api import TWILIO
 
 COMMANDS = [
     *("worker", "clock", "say SALDO --from 081234567890", "cases list", "cases erase x"),

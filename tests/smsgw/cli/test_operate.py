@@ -2,29 +2,20 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from smsgw.cli import doctor
 from tests.conftest import KEY, P1, STRANGER
-from tests.twilio_stub import TWILIO, twilio_stub
-from tests.web_stub import web_stub
-
-SMSGW = Path(sys.executable).parent / "smsgw"
+from tests.support.http_stub import web_stub
+from tests.support.processes import SMSGW, smsgw
+from tests.support.twilio_api import TWILIO, twilio_stub
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
-
-
-def smsgw(home: Path, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    known = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(home)}
-    return subprocess.run(
-        [SMSGW, *arguments], env=known | environ, cwd="/", capture_output=True, text=True
-    )
 
 
 def test_an_installation_without_the_demo_knows_nobody(home: Path) -> None:

@@ -7,7 +7,7 @@ from flask import Flask
 from smsgw.app import create_app
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
-from tests.visitor import Visitor, logged_in
+from tests.support.console_client import Visitor, logged_in
 
 As = Callable[[Role], Visitor]
 

@@ -9,8 +9,8 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
 from tests.smsgw.console.conftest import As
-from tests.smsgw.test_jobs import LANE, Failing, receive, with_carrier
-from tests.visitor import Visitor
+from tests.support.console_client import Visitor
+from tests.support.lanes import LANE, Failing, receive, with_carrier
 
 STUCK = "Nothing leaves by simulator"
 REFUSES = "simulator refuses every SMS"

@@ -16,8 +16,8 @@ from smsgw.storage.tables.operators import Role, sessions
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock
 from tests.smsgw.console.conftest import As
-from tests.smsgw.test_operators import PASSWORD, added
-from tests.visitor import Visitor
+from tests.support.accounts import PASSWORD, added
+from tests.support.console_client import Visitor
 
 
 def log_in(visitor: Visitor, name: str = "ani", password: str = PASSWORD) -> int:

@@ -9,7 +9,7 @@ from flask import Flask
 from smsgw.console.converters import IdConverter
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.console.conftest import As
-from tests.visitor import Visitor
+from tests.support.console_client import Visitor
 
 WHOLE_LISTS = ("waiting/registrations", "waiting/complaints", "waiting/requests")
 WHOLE_LISTS += ("waiting/locked", "waiting/sends", "try/kept", "audit", "versions", "messages")

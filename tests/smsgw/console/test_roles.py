@@ -14,8 +14,8 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.spoken import personal
-from tests.visitor import Visitor, crawled
+from tests.support.console_client import Visitor, crawled
+from tests.support.leak_scan import personal
 
 # All that a message leaves behind for somebody to see to, and the texts that nobody is shown.
 TRAFFIC = (

@@ -14,7 +14,7 @@ from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.storage import engines, migrations
 from tests.conftest import ABSENT, P1_NKP
-from tests.servers import Postgres, postgres_programs
+from tests.support.servers import Postgres, postgres_programs
 
 THREADS = 8
 

@@ -16,17 +16,17 @@ from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import FAILURES, Failures, Fault, Kind
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.storage import engines
-from tests import foreign
+from tests.support import foreign_ledger
 
 LIMIT = 0.4  # seconds
-NKP = foreign.nkp(0)
+NKP = foreign_ledger.nkp(0)
 
 
 @pytest.fixture
 def owner(postgres_url: str) -> Iterator[Connection]:
     engine = engines.engine(postgres_url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        foreign.make(connection)
+        foreign_ledger.make(connection)
         connection.exec_driver_sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
         connection.exec_driver_sql("GRANT USAGE ON SCHEMA theirs TO reader")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA theirs TO reader")
@@ -130,7 +130,7 @@ def test_many_who_wait_for_a_slow_look_up_leave_room_for_others(
 
     def ask(index: int) -> None:
         with pytest.raises(LookUpFailed):
-            ledger.claims(foreign.nkp(index % 5))
+            ledger.claims(foreign_ledger.nkp(index % 5))
 
     with ThreadPoolExecutor(30) as pool:
         slow = [pool.submit(ask, index) for index in range(30)]

@@ -21,10 +21,10 @@ from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import bindings, phones
-from tests import foreign
 from tests.conftest import Clock
-from tests.foreign import PHONES, daftar, make, nik, nkp, put_phone
-from tests.smsgw.test_responder import say
+from tests.support import foreign_ledger
+from tests.support.conversation import say
+from tests.support.foreign_ledger import PHONES, daftar, make, nik, nkp, put_phone
 
 LIMIT = 0.3  # seconds
 STRANGER = "+6285600000028"
@@ -166,7 +166,7 @@ def test_two_rows_of_one_person_end_nothing(
     owner.exec_driver_sql(
         "INSERT INTO core.peserta SELECT nomor_kpj, no_ktp, nama, tgl_lahir, %(hp)s, sts, tgl_sts,"
         " hp_darurat FROM core.peserta WHERE nomor_kpj = %(key)s",
-        {"hp": second, "key": foreign.FIRST},
+        {"hp": second, "key": foreign_ledger.FIRST},
     )
     for text in ("SALDO", f"SALDO {nkp(0)}", f"SALDO {nik(0)}"):
         assert say(theirs, own(0), text).verdict.outcome == "locked"
@@ -289,7 +289,7 @@ def test_one_row_that_takes_too_long_keeps_no_other_answer_waiting(
     for index in WITH_PHONE:
         assert say(theirs, own(index), "IURAN 2025").verdict.outcome == "unavailable"
     assert say(theirs, own(1), "SALDO").verdict.outcome == "unavailable"  # its last month
-    one = foreign.FIRST + WITH_PHONE[0]
+    one = foreign_ledger.FIRST + WITH_PHONE[0]
     owner.exec_driver_sql(SLOW.format(which=f"kpj <> {one}"))
     answered = []
     for _ in range(2):  # as often as the clock looks

@@ -24,11 +24,11 @@ from smsgw.storage import deadlines, engines, migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.web import middleware
 from tests.conftest import ABSENT, KEY
-from tests.servers import Postgres, postgres_programs
-from tests.smsgw.test_end_to_end import free_port
-from tests.twilio_stub import TWILIO
-from tests.waiting import eventually
-from tests.web_process import Web, web_process
+from tests.support.processes import free_port
+from tests.support.servers import Postgres, postgres_programs
+from tests.support.twilio_api import TWILIO
+from tests.support.waiting import eventually
+from tests.support.web_process import Web, web_process
 
 PATIENCE = 12.0  # seconds; Twilio's is 15, and this machine is slow
 LIMIT = 1.0

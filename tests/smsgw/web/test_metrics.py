@@ -25,9 +25,9 @@ from smsgw.runtime import Runtime
 from smsgw.storage.engines import engine
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.conftest import Clock, on_sqlite
-from tests.servers import Queue
-from tests.smsgw.test_jobs import LANE, Failing, burst, receive, with_carrier
-from tests.smsgw.test_responder import say
+from tests.support.conversation import say
+from tests.support.lanes import LANE, Failing, burst, receive, with_carrier
+from tests.support.servers import Queue
 
 ROOT = Path(__file__).parents[3]
 NAME = re.compile(r"\bsmsgw_\w+")

@@ -19,20 +19,8 @@ from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1
+from tests.support.twilio_api import BOTH_CARRIERS
 
-TWILIO = {
-    "SMSGW_CARRIER": "twilio,kannel",
-    "SMSGW_PUBLIC_URL": "https://sms.example.org/base",
-    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
-    "TWILIO_AUTH_TOKEN": "token",
-    "TWILIO_FROM": "+15005550006",
-    "SMSGW_METRICS_TOKEN": "a token of metrics",
-    "KANNEL_SENDSMS_URL": "http://127.0.0.1:9/cgi-bin/sendsms",
-    "KANNEL_USERNAME": "smsgw",
-    "KANNEL_PASSWORD": "secret",
-    "KANNEL_FROM": "2757",
-    "KANNEL_INBOUND_PASSWORD": "twelve-letters",
-}
 KANNEL = "/in/kannel?id=f0db7057&from=%2B6281234567890&to=2757&text=SALDO&charset=UTF-8"
 AUTH = ("kannel", "twelve-letters")
 LOOKS = {"Authorization": "Bearer a token of metrics"}
@@ -41,7 +29,7 @@ FORM = {"MessageSid": "SM1", "From": P1, "To": "+15005550006", "Body": "SALDO"}
 
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
-    return environ | TWILIO
+    return environ | BOTH_CARRIERS
 
 
 @pytest.fixture
@@ -51,7 +39,7 @@ def client(rt: Runtime) -> Iterator[FlaskClient]:
 
 
 def post(client: FlaskClient, path: str, form: dict[str, str], **headers: str) -> TestResponse:
-    url = TWILIO["SMSGW_PUBLIC_URL"] + path
+    url = BOTH_CARRIERS["SMSGW_PUBLIC_URL"] + path
     signature = RequestValidator("token").compute_signature(url, form)
     return client.post(path, data=form, headers={"X-Twilio-Signature": signature} | headers)
 
@@ -99,7 +87,7 @@ def test_a_forged_message_leaves_no_row(
 def test_a_replayed_signature_with_another_body_leaves_no_row(
     client: FlaskClient, rt: Runtime
 ) -> None:
-    url = TWILIO["SMSGW_PUBLIC_URL"] + "/in/twilio"
+    url = BOTH_CARRIERS["SMSGW_PUBLIC_URL"] + "/in/twilio"
     headers = {"X-Twilio-Signature": RequestValidator("token").compute_signature(url, FORM)}
     answer = client.post("/in/twilio", data=FORM | {"Body": "SALDO 1"}, headers=headers)
     assert answer.status_code == 403

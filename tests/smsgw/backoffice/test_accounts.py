@@ -1,0 +1,163 @@
+"""Who may use the console, and for how long."""
+
+import subprocess
+
+import pytest
+from sqlalchemy import select
+
+from smsgw.backoffice import accounts
+from smsgw.backoffice.accounts import MAY, NotDone, Permission
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from smsgw.storage.tables.security import audit
+from tests.conftest import Clock, on_sqlite
+from tests.support.accounts import PASSWORD, SHELL, added
+from tests.support.processes import SMSGW
+
+
+def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
+    added(rt)
+    with rt.reading() as tx:
+        ani, nobody = accounts.named(tx, "ani"), accounts.named(tx, "nobody")
+    assert accounts.is_password(ani, PASSWORD)
+    assert not accounts.is_password(ani, PASSWORD + "x")
+    assert not accounts.is_password(nobody, PASSWORD)
+    assert PASSWORD not in ani.password
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
+def test_what_is_no_password(password: str) -> None:
+    with pytest.raises(NotDone, match="characters or more"):
+        accounts.hashing(password)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
+def test_what_is_no_name(rt: Runtime, name: str) -> None:
+    with pytest.raises(NotDone, match="1 to 40"):
+        added(rt, name)
+
+
+def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = accounts.log_in(tx, ani.id, ani.name)
+    for _ in range(5):
+        clock.moves(minutes=110)
+        with rt.writing() as tx:
+            assert accounts.whose(tx, held)[0] == ani
+            accounts.seen(tx, held)
+    clock.moves(minutes=121)
+    with rt.reading() as tx:
+        assert accounts.whose(tx, held) is None
+        assert accounts.whose(tx, "x" * 43) is None
+
+
+def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        held = accounts.log_in(tx, ani.id, ani.name)
+    for _ in range(13):
+        clock.moves(hours=1)
+        with rt.writing() as tx:
+            accounts.seen(tx, held)
+    with rt.reading() as tx:
+        assert accounts.whose(tx, held) is None
+
+
+@pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
+def test_what_ends_a_session(rt: Runtime, end: str) -> None:
+    ani, _ = added(rt), added(rt, "budi")
+    with rt.writing() as tx:
+        held = accounts.log_in(tx, ani.id, ani.name)
+    with rt.writing() as tx:
+        match end:
+            case "out":
+                accounts.log_out(tx, held)
+            case "everywhere":
+                accounts.log_out_everywhere(tx, ani.id)
+            case "disabled":
+                accounts.disable(tx, "ani", SHELL)
+            case "password":
+                accounts.set_password(tx, "ani", accounts.hashing(PASSWORD + "2"), SHELL)
+            case "role":
+                accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
+    with rt.reading() as tx:
+        assert accounts.whose(tx, held) is None
+
+
+def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
+    ani = added(rt)
+    with rt.writing() as tx:
+        first, held = (
+            accounts.invite(tx, ani.id, "shell:tests"),
+            accounts.invite(tx, ani.id, "shell:tests"),
+        )
+    with rt.writing() as tx:
+        assert accounts.invited(tx, first) is None
+        assert accounts.invited(tx, held).name == "ani"
+        assert accounts.invited(tx, held) is None
+        late = accounts.invite(tx, ani.id, "shell:tests")
+    clock.moves(hours=25)
+    with rt.writing() as tx:
+        assert accounts.invited(tx, late) is None
+
+
+def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
+    ani, _ = added(rt), added(rt, "budi")
+    with rt.writing() as tx:
+        held = accounts.invite(tx, ani.id, "operator:ani")
+        accounts.disable(tx, "ani", SHELL)
+        assert accounts.invited(tx, held) is None
+        row = accounts.named(tx, "ani")
+    assert not accounts.is_password(row, PASSWORD)
+    with rt.writing() as tx:
+        accounts.enable(tx, "ani", SHELL)
+        row = accounts.named(tx, "ani")
+    assert accounts.is_password(row, PASSWORD)
+
+
+def test_one_admin_always_stays(rt: Runtime) -> None:
+    added(rt)
+    with rt.writing() as tx:
+        with pytest.raises(NotDone, match="the only admin"):
+            accounts.disable(tx, "ani", SHELL)
+        with pytest.raises(NotDone, match="the only admin"):
+            accounts.set_role(tx, "ani", Role.AGENT, SHELL)
+        accounts.set_role(tx, "ani", Role.ADMIN, SHELL)
+
+
+def test_each_role_may_what_it_is_for() -> None:
+    assert MAY[Role.VIEWER] == {Permission.LOOK}
+    assert Permission.HELP in MAY[Role.AGENT]
+    assert Permission.HELP not in MAY[Role.EDITOR] | MAY[Role.PUBLISHER]
+    assert Permission.PUBLISH not in MAY[Role.EDITOR]
+    assert MAY[Role.ADMIN] == set(Permission)
+
+
+@on_sqlite
+def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
+    def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SMSGW, "operators", *arguments],
+            env=environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+        )
+
+    assert called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n").returncode == 0
+    again = called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n")
+    assert (again.returncode, "there is an operator budi already" in again.stderr) == (1, True)
+    weak = called("add", "cici", "--role", "agent", stdin="short\n")
+    assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
+    assert called("add", "cici", "--role", "king").returncode == 2
+    assert called("list").stdout.startswith("budi  agent  ")
+    assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
+    with rt.reading() as tx:
+        assert accounts.is_password(accounts.named(tx, "budi"), PASSWORD + "2")
+    assert called("disable", "budi").returncode == 0
+    assert "disabled" in called("list").stdout
+    assert "no operator nobody" in called("disable", "nobody").stderr
+    with rt.reading() as tx:
+        acts = list(tx.connection.execute(select(audit.c.act)).scalars())
+    assert acts == ["operator added", "password set", "operator disabled"]

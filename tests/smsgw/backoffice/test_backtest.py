@@ -1,0 +1,300 @@
+"""The draft over messages of the past: what would change, and that nothing of anybody is kept."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import count, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select
+
+from handlers.question import Caller, Outcome, Speak
+from smsgw.backoffice import background_tasks, backtest, comparison
+from smsgw.backoffice.accounts import add
+from smsgw.backoffice.background_tasks import Task
+from smsgw.backoffice.backtest import Asked, Found, Kind, shape_of
+from smsgw.backoffice.comparison import Both
+from smsgw.configuration import document
+from smsgw.configuration.compiler import Configuration
+from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.messaging import composer, decision, inbox
+from smsgw.operations import jobs, retention
+from smsgw.registry import phone_state
+from smsgw.runtime import Runtime
+from smsgw.storage import engines
+from smsgw.storage.tables.operators import Role, TaskKind
+from smsgw.storage.tables.operators import tasks as _tasks
+from smsgw.storage.tables.types import service
+from smsgw.transcripts import reader
+from tests.conftest import P1, P1_NKP, P2_NKP, STRANGER, Clock
+from tests.support.backtests import DRAFT, OTHERS, drafted, talk
+from tests.support.conversation import say
+from tests.support.documents import changed
+
+_numbers = count()
+
+FOLDER = Path(__file__).parents[2] / "transcripts"
+SPOKEN = ("asked-well", "conversations", "other-messages", "sloppy-balance", "wrong-messages")
+
+
+def read_otherwise(raw: dict[str, Any]) -> None:
+    raw["keywords"]["saldo"]["poster"] = "SALDO [<NKP>] [<NAMA>]"
+    raw["keywords"]["kantor"]["aliases"].remove("CABANG")
+
+
+def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
+    asked = Asked(
+        days=days,
+        by="ani",
+        version=0,
+        edition=1,
+        published=document.shipped(),
+        draft=draft,
+    )
+    with rt.writing() as tx:
+        ani = add(tx, f"ani {next(_numbers)}", Role.EDITOR, None, "shell:test")
+        return background_tasks.make(tx, TaskKind.REHEARSAL, ani.id, asked.model_dump())
+
+
+def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
+    """So many steps of a message each."""
+    with rt.writing() as tx:
+        task = background_tasks.claim(tx, task_id)
+    assert task is not None
+    left = iter(range(steps - 1))
+    work = partial(backtest.run, step_lasts=0)
+    return jobs.do_part(rt, task, work, lambda: next(left, None) is None)
+
+
+def seen(rt: Runtime, task_id: int) -> Task:
+    with rt.reading() as tx:
+        task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
+    assert task is not None
+    return task
+
+
+def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> Found:
+    task_id = begin(rt, draft, days)
+    part(rt, task_id)
+    assert seen(rt, task_id).state == "done"
+    return Found.model_validate(seen(rt, task_id).found)
+
+
+def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock)
+    told = found(rt)
+    assert (told.judged, told.total, told.is_cut) == (7, 7, False)
+    assert told.counts == {
+        Kind.UNDERSTOOD: 1,
+        Kind.MISUNDERSTOOD: 1,
+        Kind.REROUTED: 1,
+        Kind.REWORDED: 2,
+    }
+    (understood,) = told.shapes[Kind.UNDERSTOOD].values()
+    assert (understood.was.outcome, understood.becomes.keyword) == ("unknown", "saldo")
+    (misunderstood,) = told.shapes[Kind.MISUNDERSTOOD].values()
+    assert (misunderstood.was.keyword, misunderstood.becomes.outcome) == ("kantor", "unknown")
+    (rerouted,) = told.shapes[Kind.REROUTED].values()
+    assert (rerouted.was.keyword, rerouted.becomes.keyword) == ("saldo", "kontak")
+    (reworded,) = told.rewordings.values()
+    assert (reworded.was, reworded.becomes, reworded.messages) == (*["saldo.balance"] * 2, 2)
+    assert reworded.becomes_text.endswith("Terima kasih. ")
+    assert reworded.segments == 2
+    assert (sum(told.longer.values()), sum(told.shorter.values())) == (3, 0)
+    # One phone wrote each: nothing is told of them.
+    assert (told.changed, told.more, told.shown_rewordings()) == (0, 0, [])
+
+
+def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock)
+    task_id = begin(rt)
+    part(rt, task_id)
+    told = Found.model_validate(seen(rt, task_id).found)
+    assert told.shapes[Kind.UNDERSTOOD]
+    kept = json.dumps(seen(rt, task_id).found).upper()
+    for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
+        assert own not in kept
+
+
+def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) -> None:
+    """Unless a number stands beside them, however far: then they may be the name of whose it is."""
+    long = f"dompet {'gimana ' * 12}"
+    for sender in (*OTHERS[:3], OTHERS[0]):
+        for text in ("Dompet gimana", "Dompet pak joko 17", long, f"{long} joko 17"):
+            clock.moves(hours=2)
+            say(rt, sender, text)
+    say(rt, OTHERS[3], "dompet rina")
+    told = found(rt)
+    assert [(each.shape, each.messages) for each in told.shown_shapes(Kind.UNDERSTOOD)] == [
+        ("DOMPET GIMANA", 4),
+        ("… PAK … ##", 4),
+        (f"DOMPET {'GIMANA ' * 12}"[:80], 4),
+        ("… ##", 4),
+    ]
+    assert told.not_shown(Kind.UNDERSTOOD) == 1
+
+
+def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
+    """W7: an editor who may read no texts drafts words of them."""
+
+    def guess(raw: dict[str, Any]) -> None:
+        raw["fillers"] += ["BUDI", "SANTOSO", "KENA", "KANKER"]
+        raw["keywords"]["saldo"]["aliases"].append("GAJI")
+
+    say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
+    alone = found(rt, changed(guess))
+    assert (alone.counts, alone.shown(Kind.UNDERSTOOD)) == ({Kind.UNDERSTOOD: 1}, None)
+    assert (alone.changed, alone.not_shown(Kind.UNDERSTOOD)) == (0, 0)
+    assert alone.shown_shapes(Kind.UNDERSTOOD) == []
+    for sender in OTHERS[1:3]:
+        say(rt, sender, "gaji kena kanker 5678")
+    (together,) = found(rt, changed(guess)).shown_shapes(Kind.UNDERSTOOD)
+    assert (together.shape, together.messages) == ("… ####", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("SALDO 19O12345678", "SALDO ###########"),
+        ("saldo#19012345678*budi santoso, 17-08-1990", "SALDO############*…, ##-##-####"),
+        ("halo budi.santoso@mail.id", "HALO …@MAIL.ID"),
+    ],
+)
+def test_a_shape_holds_what_is_nobodys_own(text: str, shape: str) -> None:
+    assert shape_of(text, backtest.vocabulary(document.shipped())) == shape
+
+
+def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock)
+    task_id = begin(rt)
+    assert part(rt, task_id, steps=3)
+    with rt.writing() as tx:
+        background_tasks.stop(tx, task_id)
+        assert background_tasks.claim(tx, task_id) is None
+    task = seen(rt, task_id)
+    assert (task.state, task.done, task.total) == ("stopped", 3, 7)
+    assert Found.model_validate(task.found).counts == {Kind.REWORDED: 2, Kind.UNDERSTOOD: 1}
+
+
+def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
+    """As if it had never been interrupted."""
+    talk(rt, clock)
+    whole, task_id = found(rt), begin(rt)
+    for _ in range(3):
+        part(rt, task_id, steps=2)
+    with rt.writing() as tx:
+        task = background_tasks.claim(tx, task_id)  # and dies
+    assert task is not None
+    clock.moves(seconds=31)
+    part(rt, task_id)
+    assert Found.model_validate(seen(rt, task_id).found) == whole
+
+
+def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock)
+    task_id = begin(rt)
+
+    def held() -> dict[str, list[Any]]:
+        with rt.reading() as tx:
+            return {
+                name: sorted(map(repr, tx.connection.execute(select(table))))
+                for name, table in service.tables.items()
+                if table is not _tasks
+            }
+
+    before = held()
+    part(rt, task_id)
+    assert held() == before
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(func.count()).select_from(_tasks)).scalar_one() == 1
+
+
+def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
+    rt: Runtime, clock: Clock
+) -> None:
+    for _ in range(5):
+        clock.moves(minutes=10)
+        say(rt, P1, "SALDO")
+    asked: list[str] = []
+    event.listen(
+        *(rt.ledger.engine, "before_cursor_execute"),
+        lambda _c, _k, statement, *_: asked.append(statement),
+    )
+    assert found(rt, document.shipped()).counts == {}
+    assert [each for each in asked if "balances" in each] == []
+    assert found(rt).counts == {Kind.REWORDED: 5}
+    assert len([each for each in asked if "balances" in each]) == 1
+
+
+def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock)
+    task_id = begin(rt)
+    away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
+    assert not part(away, task_id)
+    assert (seen(rt, task_id).state, seen(rt, task_id).done) == ("waiting", 0)
+    part(rt, task_id)
+    assert seen(rt, task_id).state == "done"
+
+
+def test_only_what_words_decided_is_judged(rt: Runtime, clock: Clock) -> None:
+    """Nothing older, nothing that is destroyed, no repeat, nobody who cannot be answered."""
+    say(rt, P1, "SALDO")
+    clock.moves(days=2)
+    say(rt, P1, "SALDO")
+    say(rt, P1, "SALDO")
+    say(rt, "TSEL", "SALDO")
+    say(rt, P1, "terima kasih")
+    assert found(rt, days=1).judged == 2
+    clock.moves(days=90)
+    retention.Retention(rt).step()
+    assert found(rt, days=30).judged == 0
+
+
+def spoken() -> list[str]:
+    return [
+        step.text
+        for name in SPOKEN
+        for conversation in reader.read(FOLDER / f"{name}.yaml").transcript.conversations
+        for step in conversation.steps
+        if step.text
+    ]
+
+
+@pytest.mark.parametrize(("change", "least"), [(drafted, 50), (read_otherwise, 5)])
+def test_what_is_left_out_to_be_quick_changes_nothing(
+    rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
+) -> None:
+    """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
+    now, unused_for = rt.local, rt.settings.unused_for
+    was = comparison.configuration(document.shipped(), now.date())
+    becomes = comparison.configuration(changed(change), now.date())
+    with rt.reading() as tx:
+        known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]
+
+    def answer(by: Configuration, text: str, caller: Caller) -> tuple[object, ...]:
+        decided = decision.decide(
+            by, by.grammar.parse(text), text, caller, rt.ledger, now, unused_for
+        )
+        reply = decided.reply
+        if reply is None:
+            return (decided.said.keyword, Outcome.SILENT, "")
+        values = {**reply.values, "number": "ADU-251031-0042", "ref": inbox.reference(1)}
+        values["call_centre"] = composer.call_centre(rt.ledger.contact("call_centre"))
+        language = "en" if any(each == Speak("en") for each in reply.changes) else "id"
+        told = by.text(reply.wording, values, language)
+        return (decided.said.keyword, reply.outcome, told)
+
+    both, differ = Both(was, becomes, rt.ledger, now, unused_for), 0
+    for text, caller in product(spoken(), known):
+        slowly = answer(was, text, caller), answer(becomes, text, caller)
+        assert both.is_answered_alike(text) <= (slowly[0] == slowly[1])
+        quickly = both.answers(1, text, caller, "id")
+        assert (quickly is not None) == (slowly[0] != slowly[1]), text
+        if quickly is not None:
+            differ += 1
+            told = tuple((each.keyword, each.outcome, each.text) for each in quickly)
+            assert told == slowly
+    assert differ >= least

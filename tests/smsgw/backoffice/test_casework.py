@@ -1,0 +1,373 @@
+"""What officers decide: once, told by SMS, and as the ledger stands at that moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, event, func, insert, select
+
+from handlers.ports import LedgerDown
+from smsgw import gsm7
+from smsgw.backoffice import casework
+from smsgw.backoffice.casework import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
+from smsgw.configuration import compiler
+from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.messaging import outbox
+from smsgw.messaging.composer import Outgoing
+from smsgw.registry import freezes, lockout, registrations
+from smsgw.runtime import Runtime
+from smsgw.storage import engines
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import codes as sent_codes
+from smsgw.storage.tables.phones import guesses as guessed
+from smsgw.storage.tables.phones import registrations as kept
+from smsgw.storage.tables.security import Ciphertext, audit
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
+from tests.support import ciphertext
+from tests.support.conversation import put_on_file, say
+from tests.support.query_plans import plans
+from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
+
+ANI, BUDI = "operator:ani", "operator:budi"
+OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
+CASE = "ADU-251031-0001"
+NOBODYS = DAFTAR.replace(P2_NKP, "30000000001")
+
+
+def waiting(rt: Runtime) -> list[int]:
+    with rt.reading() as tx:
+        return [row.id for row in registrations.waiting(tx, 0, 100)]
+
+
+def states(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return list(tx.connection.execute(select(kept.c.state).order_by(kept.c.id)).scalars())
+
+
+def acts(rt: Runtime) -> list[tuple[str, str, str | None]]:
+    """Of operators."""
+    with rt.reading() as tx:
+        rows = select(audit.c.actor, audit.c.act, audit.c.detail).order_by(audit.c.id)
+        found = [tuple(row) for row in tx.connection.execute(rows)]
+    return [each for each in found if each[0].startswith("operator:")]
+
+
+def last_sms(rt: Runtime) -> tuple[str, str, str]:
+    """Its lane, what it is made of, its text."""
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(replies).order_by(replies.c.id.desc())).first()
+        return row.lane, row.wording, ciphertext.texts(tx, Ciphertext.REPLY)[-1]
+
+
+def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
+    """By who looked at it, and a second one where it takes two."""
+    (one, *_) = waiting(rt)
+    for actor in (BUDI, ANI):
+        with rt.writing() as tx:
+            registrations.looked(tx, one, actor)
+    return casework.accept(rt, one, BUDI, reason) or casework.accept(rt, one, ANI, reason) or []
+
+
+def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
+    say(rt, STRANGER, WRONG_YEAR)
+    with rt.reading() as tx:
+        (row,) = registrations.waiting(tx, 0, 100)
+        assert b"AMINAH" not in row.given
+        given = registrations.given(tx, row)
+    assert (given.nkp, given.nik, given.name) == (P2_NKP, "3273055010920000", "SITI AMINAH")
+    assert (f"{given.birth_date}", given.email) == ("1993-10-10", None)
+
+
+def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
+    say(rt, STRANGER, WRONG_YEAR)
+    say(rt, STRANGER, DAFTAR)
+    say(rt, "+6289900000001", WRONG_YEAR)
+    assert states(rt) == ["replaced", "waiting", "waiting"]
+    with rt.reading() as tx:
+        given = tx.connection.execute(select(func.count(kept.c.given))).scalar_one()
+    assert given == 2
+
+
+def test_from_the_phone_on_file_nobody_has_to_look(rt: Runtime) -> None:
+    say(rt, P2, DAFTAR)
+    say(rt, P2, WRONG_YEAR)
+    assert states(rt) == []
+
+
+def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
+    asked: list[str] = []
+    event.listen(
+        rt.service, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement)
+    )
+    seen = []
+    for sender, text in ((STRANGER, DAFTAR), ("+6289900000001", WRONG_YEAR)):
+        asked.clear()
+        say(rt, sender, text)
+        seen.append([each for each in asked if "registrations" in each])
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+
+
+def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
+    code = code_in(say(rt, STRANGER, DAFTAR))
+    say(rt, STRANGER, OF_P1)
+    say(rt, STRANGER, f"KODE {code}")
+    assert states(rt) == ["replaced", "waiting"]
+    code = code_in(say(rt, "+6289900000001", DAFTAR))
+    say(rt, "+6289900000001", f"KODE {code}")
+    assert states(rt) == ["replaced", "waiting", "code"]
+
+
+def test_bukan_saya_takes_it_back(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "BUKAN SAYA")
+    assert states(rt) == ["lapsed"]
+
+
+def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
+    rt: Runtime, clock: Clock
+) -> None:
+    """From the number that the registration came to, and with a reason in the audit."""
+    say(rt, STRANGER, OF_P1)
+    sent = accepted(rt, "KTP seen at the branch")
+    assert [each.recipient for each in sent] == [STRANGER, P1]
+    assert "BUKAN SAYA" in sent[0].text
+    assert "HP lain" in sent[1].text
+    assert sent[0].lane == "2757"
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "pending")
+    clock.moves(hours=12)
+    assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
+    assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
+    assert states(rt) == ["accepted"]
+    told = [each[1:] for each in acts(rt)]
+    assert ("registration accepted", "KTP seen at the branch") in told
+    assert ("disclosed", "officer.accepted") in told
+
+
+def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    accepted(rt)
+    put_on_file(rt, P2_NKP, P1)
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Refusal) -> None:
+    say(rt, STRANGER, "BAHASA EN")
+    say(rt, STRANGER, WRONG_YEAR)
+    (sent,) = casework.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
+    assert "registered" in sent.text
+    assert last_sms(rt) == ("2757", f"officer.{refusal}", sent.text)
+    assert states(rt) == ["refused"]
+    assert acts(rt)[-1] == (ANI, "registration refused", f"{refusal}: another year")
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    (one,) = waiting(rt)
+    with rt.writing() as tx:
+        registrations.looked(tx, one, ANI)
+    decisions = [
+        lambda: casework.accept(rt, one, ANI, "a reason"),
+        lambda: casework.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
+    ] * 4
+    with ThreadPoolExecutor(len(decisions)) as pool:
+        decided = [pool.submit(each) for each in decisions]
+    late = [each for each in decided if isinstance(each.exception(), TooLate)]
+    assert len(late) == len(decisions) - 1
+    with rt.reading() as tx:
+        told = select(func.count()).where(replies.c.wording.startswith("officer."))
+        assert tx.connection.execute(told).scalar_one() == 1
+    decided_acts = {Act.ACCEPTED, Act.REFUSED}
+    assert len([each for each in acts(rt) if each[1] in decided_acts]) == 1
+
+
+def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    (seen,) = waiting(rt)
+    say(rt, STRANGER, OF_P1)
+    with pytest.raises(TooLate):
+        casework.accept(rt, seen, ANI, "a reason")
+    assert waiting(rt) != []
+
+
+def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
+    with pytest.raises(LedgerDown):
+        casework.accept(replace(rt, ledger=nowhere), waiting(rt)[0], ANI, "a reason")
+    assert states(rt) == ["waiting"]
+    assert accepted(rt)
+
+
+def test_nobody_is_registered_for_what_the_ledger_has_not(rt: Runtime) -> None:
+    say(rt, STRANGER, NOBODYS)
+    with pytest.raises(NotInLedger):
+        accepted(rt)
+    assert states(rt) == ["waiting"]
+
+
+def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with pytest.raises(Frozen):
+        accepted(rt)
+    assert states(rt) == ["waiting"]
+    assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
+
+
+def test_stop_does_not_stop_an_answer(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, STRANGER, "STOP")
+    assert [each.recipient for each in accepted(rt)] == [STRANGER, P2]
+
+
+def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    say(rt, P1, "STOP")
+    (sent,) = casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=0, closes=True)
+    assert (sent.recipient, sent.text) == (P1, f"Aduan {CASE}: Sudah kami tegur.")
+    assert last_sms(rt) == ("2757", "lapor.answered", sent.text)
+    assert "selesai" in say(rt, P1, f"STATUS {CASE}").reply.text
+    assert [each[1:] for each in acts(rt)] == [
+        ("case answered", CASE),
+        ("case closed", f"{CASE}: answered"),
+    ]
+    with pytest.raises(TooLate):
+        casework.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
+
+
+def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    casework.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
+    assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
+    assert casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
+
+
+def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None:
+    say(rt, P1, "LAPOR PT Maju belum bayar iuran")
+    with ThreadPoolExecutor(4) as pool:
+        clicks = [
+            pool.submit(casework.answer, rt, CASE, "Baik.", ANI, after=0, closes=False)
+            for _ in range(4)
+        ]
+    late = [each for each in clicks if isinstance(each.exception(), Answered)]
+    assert len(late) == len(clicks) - 1
+    with rt.reading() as tx:
+        told = select(func.count()).where(replies.c.wording == "lapor.answered")
+        assert tx.connection.execute(told).scalar_one() == 1
+
+
+def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
+    limited = replace(rt, settings=rt.settings.model_copy(update={"daily_segments": 1000}))
+    for text in (OF_P1, "LAPOR PT Maju belum bayar iuran"):
+        say(limited, STRANGER, text)
+    today = limited.now().astimezone(limited.settings.zone).date()
+    before = limited.counters.spent(today)
+    sent = casework.answer(limited, CASE, "x" * 200, ANI, after=0, closes=True)
+    sent += accepted(limited)
+    segments = sum(gsm7.count(each.text).segments for each in sent)
+    assert limited.counters.spent(today) == before + segments
+
+
+def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+    """Also the notice to the phone before, so that no figure counts an officer's own time."""
+    say(rt, STRANGER, OF_P1)
+    clock.moves(minutes=4)
+    assert len(accepted(rt)) == 2
+    with rt.reading() as tx:
+        waits = select(outbox.SINCE).join_from(replies, messages).order_by(replies.c.id.desc())
+        since = tx.connection.execute(waits.limit(2)).scalars().all()
+        assert since == [tx.now] * 2
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (" \n ", Fault.EMPTY),
+        ("buka https://bpjs", Fault.LINK),
+        ("buka bit.ly", Fault.LINK),
+        ("lihat www dot", None),
+        ("Jl. Sudirman 1. Rp1.500, pk 08.00", None),
+        ("“Baik” – kami periksa…", None),
+        ("baik 👍", Fault.CHARACTERS),
+        ("apa kabar?", None),
+        ("di {kota}", Fault.CHARACTERS),
+        ("baik\x07", Fault.CHARACTERS),
+        ("baik\nsekali", None),
+        ("x" * 436, None),
+        ("x" * 437, Fault.LONG),
+    ],
+)
+def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: Fault | None) -> None:
+    typed = casework.typed(compiler.shipped(), CASE, said, "id")
+    assert typed.fault == fault
+    assert typed.count.encoding == "GSM-7"
+
+
+def test_the_character_that_an_sms_cannot_carry_is_named() -> None:
+    assert casework.typed(compiler.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
+    assert casework.typed(compiler.shipped(), CASE, "“Baik” – é", "id").character is None
+
+
+def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "locked")
+    with rt.writing() as tx:
+        (row,) = lockout.locked(tx, 0, 10)
+        assert (lockout.locked_count(tx), row.guesses) == (1, 3)
+        assert lockout.locked(tx, row.id, 10) == []
+        assert lockout.unlock(tx, row.id)
+        assert not lockout.unlock(tx, row.id)
+    assert outcome(say(rt, P1, f"IURAN {P2_NKP}")) == ("iuran", "not_linked")
+
+
+def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
+    """Each look at the overview counts them."""
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        old = [
+            {"phone_id": 1, "identity_hash": n.to_bytes(32), "at": tx.now - timedelta(days=2)}
+            for n in range(20_000)
+        ]
+        tx.connection.execute(insert(guessed), old)
+    with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    with plans(rt) as told, rt.reading() as tx:
+        assert lockout.locked_count(tx) == 0
+    (plan,) = told
+    assert "ix_guesses_at" in plan
+
+
+def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:
+    for number in range(3):
+        say(rt, P1, f"SALDO 3000000000{number * 2}")
+    clock.moves(hours=24)
+    with rt.reading() as tx:
+        assert (lockout.locked(tx, 0, 10), lockout.locked_count(tx)) == ([], 0)
+
+
+def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with rt.writing() as tx:
+        (one,) = freezes.frozen(tx, 10)
+        assert (one.nkp, one.on_file) == (P2_NKP, P2)
+        assert freezes.end(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
+        assert not freezes.end(tx, one.key)
+        assert not freezes.end(tx, "saldo")
+    assert accepted(rt)
+
+
+def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
+    say(rt, STRANGER, DAFTAR)
+    say(rt, P2, "BUKAN SAYA")
+    with rt.writing() as tx:
+        tx.connection.execute(delete(sent_codes))
+        (one,) = freezes.frozen(tx, 10)
+        assert (one.nkp, one.on_file) == (None, None)
+        assert freezes.end(tx, one.key)

@@ -1,0 +1,294 @@
+"""Messages as operators look for them; and that no look reads through the table."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from smsgw.backoffice import conversation, message_log
+from smsgw.backoffice.message_log import Filters, Page
+from smsgw.messaging import inbox
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.messages import replies as _replies
+from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
+from tests.conftest import P1, P2, STRANGER, Clock
+from tests.support.conversation import say
+from tests.support.query_plans import plans
+from tests.support.registration import DAFTAR
+
+MANY, PHONES = 12_000, 1500
+KEYWORDS = ("saldo", "saldo", "saldo", "daftar", "kontak")
+OUTCOMES = ("answered", "answered", "invalid")
+
+
+@pytest.fixture
+def traffic(rt: Runtime, clock: Clock) -> Runtime:
+    """Four messages, an hour between them; the last one at 6:00 UTC."""
+    for sender, text in (
+        (P1, "SALDO"),
+        (STRANGER, "KONTAK"),
+        (P1, "SALDO 1234567890"),
+        (P2, "KONTAK"),
+    ):
+        say(rt, sender, text)
+        clock.moves(hours=1)
+    return rt
+
+
+def found(rt: Runtime, filters: Filters, **more: Any) -> list[int]:
+    with rt.reading() as tx:
+        return [each.id for each in message_log.page(tx, filters, **more).messages]
+
+
+def whose(rt: Runtime, number: str) -> int:
+    with rt.reading() as tx:
+        found = message_log.phone_id(tx, number)
+    assert found is not None
+    return found
+
+
+def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) -> None:
+    with traffic.reading() as tx:
+        page = message_log.page(tx, Filters())
+    assert [each.id for each in page.messages] == [4, 3, 2, 1]
+    newest = page.messages[0]
+    assert (newest.keyword, newest.outcome, newest.state) == ("kontak", "answered", "answered")
+    assert [(each.wording, each.state) for each in newest.sent] == [("kontak.ways", "queued")]
+    assert newest.number == "+6285*****5678"
+    assert newest.reference == inbox.reference(4)
+    assert page.before is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ({"keyword": "saldo"}, [3, 1]),
+        ({"outcome": "invalid"}, [3]),
+        ({"carrier": "simulator"}, [4, 3, 2, 1]),
+        ({"carrier": "twilio"}, []),
+        ({"keyword": "saldo", "outcome": "answered"}, [1]),
+        ({"keyword": "kontak", "outcome": "invalid", "carrier": "simulator"}, []),
+    ],
+)
+def test_those_of_a_kind(traffic: Runtime, filters: dict[str, str], ids: list[int]) -> None:
+    assert found(traffic, Filters(**filters)) == ids
+
+
+def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
+    for typed in (P1, "0812 3456 7890", "62-812-3456-7890"):
+        assert found(traffic, Filters(phone_id=whose(traffic, typed))) == [3, 1]
+    assert found(traffic, Filters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
+    with traffic.reading() as tx:
+        assert message_log.phone_id(tx, "+6281211112222") is None
+        assert message_log.phone_id(tx, "BPJS") is None
+
+
+def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
+    """From an instant on, and before another one; ids alone would take some minutes more."""
+    begins = clock.now - timedelta(hours=4)
+    hour = timedelta(hours=1)
+    assert found(traffic, Filters(since=begins + hour)) == [4, 3, 2]
+    assert found(traffic, Filters(until=begins + hour)) == [1]
+    assert found(traffic, Filters(since=begins + hour, until=begins + 3 * hour)) == [3, 2]
+    kind = Filters(since=begins + hour, until=begins + 3 * hour, keyword="saldo")
+    assert found(traffic, kind) == [3]
+    assert found(traffic, Filters(since=clock.now)) == []
+    assert found(traffic, Filters(until=begins)) == []
+
+
+def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
+    seen, before = [], None
+    while True:
+        with traffic.reading() as tx:
+            page = message_log.page(tx, Filters(keyword="saldo"), before, limit=1)
+        seen += [each.id for each in page.messages]
+        before = page.before
+        if before is None:
+            break
+    assert seen == [3, 1]
+
+
+def test_a_reference_names_a_message(traffic: Runtime) -> None:
+    with traffic.reading() as tx:
+        assert message_log.message_id(tx, inbox.reference(3).lower()) == 3
+        assert message_log.message_id(tx, inbox.reference(99)) is None
+        assert message_log.message_id(tx, "no such") is None
+
+
+def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
+    """Without its texts, unless who looks has said why."""
+    with traffic.reading() as tx:
+        masked = conversation.talk(tx, whose(traffic, P1), with_texts=False)
+        opened = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+    assert masked is not None
+    assert opened is not None
+    assert (masked.number, opened.number) == ("+6281*****7890", P1)
+    assert {each.text for each in masked.sms} == {None}
+    assert [each.is_ours for each in opened.sms] == [False, True, False, True]
+    assert opened.sms[0].text == "SALDO"
+    assert opened.sms[1].text is not None
+    assert opened.sms[1].text.startswith("Saldo JHT NKP *******5678")
+
+
+def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Clock) -> None:
+    for _ in range(5):
+        say(rt, P1, "SALDO")
+        clock.moves(minutes=5)
+    seen: list[tuple[int, bool]] = []
+    before = None
+    while True:
+        with rt.reading() as tx:
+            talk = conversation.talk(tx, 1, before, with_texts=False, limit=3)
+        assert talk is not None
+        seen = [(each.message_id, each.is_ours) for each in talk.sms] + seen
+        before = talk.before
+        if before is None:
+            break
+    assert seen == [(id_, is_ours) for id_ in range(1, 6) for is_ours in (False, True)]
+
+
+def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
+    """Who asks from a phone of their own, and may look at others', would have it otherwise."""
+    say(rt, STRANGER, DAFTAR)
+    with rt.reading() as tx:
+        talk = conversation.talk(tx, whose(rt, P2), with_texts=True)
+    assert talk is not None
+    assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
+
+
+def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
+    with traffic.writing() as tx:
+        tx.connection.execute(messages.update().values(text=None))
+    with traffic.reading() as tx:
+        talk = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+    assert talk is not None
+    assert [each.is_gone for each in talk.sms] == [True, False, True, False]
+
+
+# At scale.
+
+
+@pytest.fixture
+def many(rt: Runtime, clock: Clock) -> Runtime:
+    """Enough that no planner would rather read through all; klaim came only at first."""
+    with rt.writing() as tx:
+        hashes = [each.to_bytes(32) for each in range(PHONES)]
+        made = [
+            {
+                "id": 100 + number,
+                "hash": each,
+                "number": tx.vault.encrypt(P1, Ciphertext.PHONE, each),
+                "version": 1,
+            }
+            for number, each in enumerate(hashes)
+        ]
+        tx.connection.execute(insert(phones), made)
+        tx.connection.execute(insert(messages), [_message(tx, each) for each in range(MANY)])
+        tx.connection.execute(insert(_replies), [_reply(tx, each) for each in range(MANY)])
+    with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    return rt
+
+
+def _message(tx: Transaction, number: int) -> dict[str, object]:
+    is_old = number < MANY // 4
+    return {
+        "id": number + 1,
+        "carrier": "kannel" if number % 3 else "twilio",
+        "carrier_ref": str(number),
+        "lane": "2757",
+        "phone_id": 100 + number % PHONES,
+        "received_at": tx.now - timedelta(minutes=MANY - number),
+        "keyword": "klaim" if is_old else KEYWORDS[number % len(KEYWORDS)],
+        "outcome": "pending" if number > MANY * 3 // 4 else OUTCOMES[number % len(OUTCOMES)],
+        "state": "answered",
+    }
+
+
+def _reply(tx: Transaction, number: int) -> dict[str, object]:
+    return {
+        "message_id": number + 1,
+        "phone_id": 100 + number % PHONES,
+        "carrier": "twilio",
+        "lane": "2757",
+        "encoding": "GSM-7",
+        "segments": 1,
+        "state": "delivered",
+        "priority": 0,
+        "made_at": tx.now,
+        "expires_at": tx.now,
+        "attempts": 1,
+    }
+
+
+FILTERS = [
+    {},
+    {"keyword": "saldo"},
+    {"keyword": "klaim"},
+    {"keyword": "never"},
+    {"outcome": "invalid"},
+    {"outcome": "answered"},
+    {"carrier": "twilio"},
+    {"phone_id": 200},
+    {"phone_id": 200, "keyword": "saldo", "outcome": "invalid"},
+    {"keyword": "klaim", "outcome": "pending"},
+    {"outcome": "pending", "carrier": "kannel"},
+]
+
+
+@pytest.mark.parametrize("before", [None, MANY // 2], ids=["newest", "from the middle"])
+@pytest.mark.parametrize("days", [False, True], ids=["ever", "of days"])
+def test_every_look_is_a_range_of_an_index(
+    many: Runtime, clock: Clock, *, days: bool, before: int | None
+) -> None:
+    """Read in its order: nothing is read through, and nothing is sorted but what one phone wrote
+    or, by SQLite, what was looked at of two kinds."""
+    span = {"since": clock.now - timedelta(days=5), "until": clock.now - timedelta(days=2)}
+    with plans(many) as told:
+        for each in FILTERS:
+            filters = Filters(**each, **(span if days else {}))  # type: ignore[arg-type]
+            found(many, filters, before=before, looks_at=MANY // 100)
+        with many.reading() as tx:
+            message_log.one(tx, 7)
+            message_log.message_id(tx, inbox.reference(7))
+            conversation.talk(tx, 200, with_texts=False)
+            conversation.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
+    assert len(told) > len(FILTERS)
+    for plan in told:
+        assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan
+        is_short = re.search(r"ix_(messages|replies)_phone_id|CO-ROUTINE", plan)
+        assert is_short or not re.search(r"\bSort\b|TEMP B-TREE", plan), plan
+
+
+def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
+    many: Runtime,
+) -> None:
+    """The page says how far back it looked, and the next one goes on there: where there is no
+    pending at all, one look is enough."""
+    never = Filters(keyword="klaim", outcome="pending")
+    pages: list[Page] = []
+    before = None
+    while not pages or before is not None:
+        with many.reading() as tx:
+            pages.append(message_log.page(tx, never, before, looks_at=MANY // 12))
+        before = pages[-1].before
+    assert [each.messages for each in pages] == [[], []]
+    assert [each.reaches is None for each in pages] == [False, True]
+    assert pages[0].before == MANY // 4 - MANY // 12 + 1
+
+
+def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> None:
+    batches = list(message_log.walk(many, Filters(keyword="saldo", outcome="invalid")))
+    ids = [each.id for batch in batches for each in batch]
+    with many.reading() as tx:
+        wanted = select(func.count()).where(
+            messages.c.keyword == "saldo", messages.c.outcome == "invalid"
+        )
+        assert len(ids) == tx.connection.execute(wanted).scalar_one()
+    assert ids == sorted(set(ids), reverse=True)
+    assert max(map(len, batches)) <= message_log.BATCH

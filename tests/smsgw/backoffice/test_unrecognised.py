@@ -1,0 +1,208 @@
+"""What was not understood is gathered by shape: what several phones wrote, and nobody alone."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.unrecognised import Alias, Filler, Gathered, NotAccepted
+from smsgw.configuration import compiler, document, versions
+from smsgw.runtime import Runtime
+from smsgw.transcripts import library, phrases, reader, runner
+from tests.conftest import Clock
+from tests.support.documents import changed, with_made
+from tests.support.unrecognised import DUIT, Wrote, numbers, phone
+from tests.support.unrecognised import wrote as wrote
+
+ANI = "operator:ani"
+SHIPPED = document.shipped()
+
+
+def gathered(rt: Runtime, text: str = SHIPPED, days: int = 7) -> Gathered:
+    return unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
+
+
+def told(found: Gathered) -> list[tuple[str, int, int]]:
+    return [(" ".join(each.tokens), each.messages, each.phones) for each in found.shapes]
+
+
+def test_the_same_in_other_words_is_one_shape(rt: Runtime, wrote: Wrote) -> None:
+    wrote(*DUIT[:4])
+    wrote("kartu hilang gimana", "kartu hilang gimana", "kartu hilang, gimana dong")
+    found = gathered(rt)
+    assert told(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
+    assert (found.messages, found.others, found.is_cut) == (7, 0, False)
+    assert found.shapes[0].proposed == Alias("DUIT GUE", "saldo")
+
+
+def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wrote) -> None:
+    one = phone()
+    for name in ("Wulandari", "Suharto", "Kusnadi", "Wijayanti"):
+        wrote(f"halo duit gue {name} gak ada 0857{next(numbers)}")
+    wrote(*["kenapa duit gue habis dipakai Wulandari"] * 5, by=one)
+    wrote(*["gak ada duit Wulandari hamil"] * 2, by=one)
+    found = gathered(rt)
+    assert told(found) == [("DUIT GUE … GAK ADA #", 4, 4)]
+    assert found.others > 0
+    assert "WULANDARI" not in repr(found)
+    assert "0857" not in repr(found)
+
+
+def test_numbers_are_no_words(rt: Runtime, wrote: Wrote) -> None:
+    for _ in range(3):
+        wrote("plat B1234XYZ gimana 0890 17")
+    assert [shape for shape, *_ in told(gathered(rt))] == ["PLAT # GIMANA #"]
+
+
+def test_what_has_an_answer_or_is_long_ago_is_not_there(
+    rt: Runtime, wrote: Wrote, clock: Clock
+) -> None:
+    for _ in range(3):
+        wrote("SALDO", "YA", "19012345678", "makasih", "DAFTAR", "SALDO 1901234")
+    assert gathered(rt).shapes == []
+    wrote(*DUIT)
+    clock.moves(days=2)
+    assert gathered(rt, days=1).shapes == []
+    assert told(gathered(rt, days=3))[0][0] == "DUIT GUE"
+
+
+def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
+    """Message by message: an alias is found only as it is written."""
+    wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
+    text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
+    assert told(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
+
+
+def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["kapan nih rumah dong cair"] * 3)
+    proposed = gathered(rt).shapes[0].proposed
+    text, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
+    assert gathered(rt, text).shapes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"),
+    [
+        ("duitnya habis", "saldo"),
+        ("alamatmu apa", "kantor"),
+        ("gimana nasibku", None),
+        ("plat nomornya", None),
+    ],
+)
+def test_a_keyword_is_proposed_where_a_word_tells_it(
+    rt: Runtime, wrote: Wrote, text: str, keyword: str | None
+) -> None:
+    wrote(*[text] * 3)
+    found = gathered(rt).shapes
+    assert [each.proposed.keyword for each in found] == [keyword]
+
+
+def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["MENU BOSKU"] * 3, *["lanjut bosque"] * 3, *["STOP JANGAN"] * 3)
+    proposed = {each.text: each.proposed for each in gathered(rt).shapes}
+    assert proposed["LANJUT BOSQUE"] == Filler("BOSQUE", "lanjut")
+    assert isinstance(proposed["STOP JANGAN"], Alias)  # nobody is stopped by a guess
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("kartu hilang", "hp saya kecurian", "hapus akunku", "bahasanya jawa", "kabari gue"),
+        *("kartu hilang saldonya gimana", "orangnya salah", "hilang duit gue", "nomornya ganti"),
+    ],
+)
+def test_no_keyword_that_changes_something_is_proposed(
+    rt: Runtime, wrote: Wrote, text: str
+) -> None:
+    """Console fault 1: two clicks and a publish, and whoever writes "kartu hilang" is unlinked."""
+    wrote(*[text] * 3)
+    assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
+
+
+def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
+    assert (told(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
+
+
+ACCEPTED = [
+    (Alias("DUIT GUE", "saldo"), "DUIT GUE"),
+    (Alias("ON", "mulai"), "ON"),  # to YAML no word
+    (Alias("MAU IKUT BPJSTK", "daftar"), "MAU IKUT BPJSTK"),
+    (Alias("DI MANA CABANGNYA", "kantor"), "DI MANA CABANGNYA"),
+    (Alias("JANGAN KIRIM LAGI", "stop"), "JANGAN KIRIM LAGI"),
+    (Alias("CUTI BERSAMA", "libur"), "CUTI BERSAMA"),
+    (Filler("BOSQUE"), "TIDAK BOSQUE"),
+    (Filler("BOSQUE"), "YA BOSQUE"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), ACCEPTED, ids=lambda each: str(each))
+def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
+    rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
+) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, changed(with_made), 0, ANI, "all")
+    phrases.accept(rt, change, said, ANI)
+    with rt.reading() as tx:
+        draft = versions.draft(tx)
+        (held,) = library.newest(tx)
+    assert draft.edition == 2
+    assert said in held.text
+    steps = list(
+        runner.run(reader.parse(held.text, held.name, configuration=compiler.load(draft.text)))
+    )
+    assert [each.differs for each in steps] == [()]
+    assert steps[0].answer.verdict.keyword is not None
+
+
+def test_the_transcript_shows_it(rt: Runtime) -> None:
+    """By what is published, it differs."""
+    text = phrases.shown_by("DUIT GUE", "saldo")
+    (step,) = runner.run(reader.parse(text, "shown"))
+    assert step.differs == ("keyword: expected saldo, got null",)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "why"),
+    [
+        (Alias("IURAN", "saldo"), "", "belongs to"),
+        (Alias("BERHENTI", "lapor"), "", "BERHENTI"),
+        (Alias("DUIT", "nothing"), "", "mend them first"),
+        (Alias("DUIT", None), "", "mend them first"),
+        (Alias("", "saldo"), "", "1 to 3 words"),
+        (Alias("SATU DUA TIGA EMPAT", "saldo"), "", "1 to 3 words"),
+        (Alias("STOPP", "saldo"), "", "one slip apart"),
+        (Filler("DUIT"), "DUIT GUE", "unknown"),
+        (Filler("DUIT GUE"), "DUIT GUE", "1 to 1 words"),
+        (Filler("DUIT"), "", "1 to 1 words"),
+    ],
+)
+def test_what_would_do_harm_is_not_accepted(
+    rt: Runtime, change: Alias | Filler, said: str, why: str
+) -> None:
+    with pytest.raises(NotAccepted, match=why):
+        phrases.accept(rt, change, said, ANI)
+    with rt.reading() as tx:
+        assert versions.draft(tx) is None
+        assert library.newest(tx) == []
+
+
+def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
+    def broken(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"].pop("poster")
+
+    with rt.writing() as tx:
+        versions.save(tx, changed(broken), 0, ANI, "all")
+    with pytest.raises(NotAccepted, match="poster is missing"):
+        phrases.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("duit  gue", "DUIT GUE"), ("duit 5", ""), ("a" * 81, ""), ("<b>", "B"), ("", "")],
+)
+def test_words_are_words(typed: str, words: str) -> None:
+    assert unrecognised.words_of(typed) == words

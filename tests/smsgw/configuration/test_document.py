@@ -1,0 +1,234 @@
+"""Keywords that operators make, switch off, or have valid for a time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from smsgw.configuration import compiler, document, lint
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.live import Published
+from smsgw.runtime import Runtime
+from tests.conftest import P1, STRANGER
+from tests.support.conversation import say
+from tests.support.documents import LOOKUP, STATIC, TABLE, changed, with_made
+
+
+def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
+    return replace(rt, published=Published.always(compiler.load(text, day)))
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("LIBUR", "Kantor tutup pada hari libur."),
+        ("tutup lebaran?", "Lebaran: tutup 20-24 Maret."),
+        ("libur idul fitri kapan", "Lebaran: tutup 20-24 Maret."),
+        ("LIBUR NATAL", "Natal: tutup 25 Desember."),
+        ("mitra jakarta", "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"),
+        ("MITRA#JAKARTA BARAT", "Mitra Jakarta Barat: RS Barat. Bantuan 175"),
+        (
+            "mitra di yogyakarta ya pak",
+            'Mitra Yogyakarta: RS "Sehat". Telp 0274-555001. Bantuan 175',
+        ),
+        ("MITRA SURABAYA", "Kota itu belum ada mitra."),
+        ("MITRA", "Kota itu belum ada mitra."),
+    ],
+)
+def test_what_operators_made_is_answered(rt: Runtime, text: str, reply: str) -> None:
+    made = configured(rt, changed(with_made))
+    said = say(made, STRANGER, text)
+    assert (said.verdict.outcome, said.reply.text) == ("answered", reply)
+
+
+def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
+    text = changed(with_made)
+    assert document.dumped(document.parsed(text)) == text
+    assert lint.faults(text) == []
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "9" * 19, "[{9999999999999999999: a}]"])
+def test_a_number_that_cannot_be_written_again_is_refused(number: str) -> None:
+    with pytest.raises(KeywordsError, match="18 digits at most"):
+        document.parsed(f"a: {number}")
+
+
+def test_a_part_that_is_not_known_any_more_is_left_out() -> None:
+    later = changed(lambda raw: raw.update(emoji={}))
+    assert lint.faults(later) == [each for each in lint.faults(later) if each.startswith("emoji:")]
+    assert lint.faults(document.completed(later)) == []
+
+
+def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
+    text = changed(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
+    off = configured(rt, text)
+    assert say(off, P1, "KLAIM").verdict.outcome == "unknown"
+    assert say(off, P1, "IURAN").verdict.outcome == "answered"
+
+
+@pytest.mark.parametrize(
+    ("day", "is_on"),
+    [
+        (date(2025, 12, 31), False),
+        (date(2026, 1, 1), True),
+        (date(2026, 1, 31), True),
+        (date(2026, 2, 1), False),
+    ],
+)
+def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"] |= {"from": date(2026, 1, 1), "until": date(2026, 1, 31)}
+
+    assert ("libur" in compiler.load(changed(change), day).usage) == is_on
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda raw: raw["keywords"]["stop"].update(enabled=False), "stop: this keyword is always"),
+        (lambda raw: raw["keywords"]["saldo"].update({"until": date(2026, 1, 1)}), "always on"),
+        (lambda raw: raw["keywords"]["iuran"].update({"from": "besok"}), "from and until are days"),
+        (lambda raw: raw["keywords"]["iuran"].update(budget=9), "1 to 4 segments"),
+        (lambda raw: raw["keywords"]["iuran"].update(enabled="ya"), "enabled is true or false"),
+        (lambda raw: raw["keywords"].update(saldo_=STATIC), "clash" and "LIBUR"),
+        (lambda raw: raw["keywords"].update({"9x": STATIC}), "an id is 2 to 20"),
+        (lambda raw: raw["keywords"].update(own=STATIC), "own: this keyword is built in"),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "poster": "LIBUR <NKP>"}),
+            "<NKP> is not for keywords made here",
+        ),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "topics": {"x": ["X"]}}),
+            "libur.x: this wording is missing",
+        ),
+        (
+            lambda raw: raw["keywords"].update(libur={**STATIC, "topics": {"natal": []}}),
+            "libur.natal: words that ask for this topic are needed",
+        ),
+        (lambda raw: raw["keywords"].update(mitra=LOOKUP), "there is no table mitra"),
+        (
+            lambda raw: raw.update(tables={"mitra": {**TABLE, "rows": []}}),
+            "it has 0 rows",
+        ),
+        (
+            lambda raw: raw.update(tables={"mitra": {**TABLE, "columns": ["kota", "Nama!", "x"]}}),
+            "Nama! is no column",
+        ),
+        (
+            lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a", "b", "c"]] * 2}}),
+            "row 2: a stands in row 1 too",
+        ),
+        (lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a"]]}}), "3 texts are needed"),
+        (
+            lambda raw: raw.update(tables={"t2": {**TABLE, "rows": [["a", "b" * 101, "c"]]}}),
+            "100 characters at most",
+        ),
+        (lambda raw: raw["keywords"]["saldo"].update(poster=["SALDO"]), "saldo.poster: a text"),
+        (lambda raw: raw["keywords"]["saldo"].update(wordings=None), "saldo: a mapping"),
+        (lambda raw: raw.update(fillers="TOLONG"), "fillers: a list is needed"),
+        (lambda raw: raw["fillers"].append(False), "a text is needed; put it in quotes"),
+        (lambda raw: raw["secrets"]["pins"].append(5), r"secrets.pins \d+: a text"),
+        (lambda raw: raw["services"].append({"name": "x", "words": [1]}), r"words 1: a text"),
+        (lambda raw: raw["services"].append({"name": "x", "niks": "2"}), "niks: a number"),
+        (lambda raw: raw.update(terms={"id": "x"}), "terms.id: a mapping"),
+        (lambda raw: raw["wordings"]["misread"].update(unknown="x"), "unknown: a mapping"),
+    ],
+)
+def test_what_cannot_be_published_says_why(change: Callable[..., object], told: str) -> None:
+    def both(raw: dict[str, Any]) -> None:
+        if told == "LIBUR":
+            raw["keywords"]["libur"] = STATIC
+        change(raw)
+
+    with pytest.raises(KeywordsError, match=told):
+        compiler.load(changed(both))
+
+
+def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
+    """The proof is over the rows that there are."""
+
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["tables"]["mitra"] = {**TABLE, "rows": [["Bogor", "R" * 100, ""], ["Depok", "x", ""]]}
+        wording = "Mitra {kota}: {nama}. Datanglah dgn membawa KTP dan kartu peserta asli, ya."
+        found = {"id": wording, "en": wording}
+        raw["keywords"]["mitra"] = {**LOOKUP, "wordings": {**LOOKUP["wordings"], "found": found}}
+
+    with pytest.raises(KeywordsError, match=r"mitra\.found .*2 segments instead of 1"):
+        compiler.load(changed(change))
+
+
+def test_what_an_earlier_version_published_is_completed() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        del raw["keywords"]["kontak"]
+        del raw["keywords"]["saldo"]["wordings"]["no_balance"]
+        del raw["wordings"]["disclosure"]["enough"]
+        raw["wordings"]["disclosure"]["gone"] = {"id": "x", "en": "x"}
+        raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp}: {total}."
+
+    held = changed(change)
+    with pytest.raises(KeywordsError):
+        compiler.load(held)
+    made = compiler.load(document.completed(held))
+    assert "kontak" in made.usage
+    assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
+
+
+def shipped() -> Configuration:
+    return compiler.shipped()
+
+
+def test_another_version_is_learned_of() -> None:
+    held = [(3, changed(with_made))]
+    day = [date(2025, 12, 31)]
+    published = Published(lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1])
+    published._lasts = 0
+    assert "libur" not in published.configuration.usage
+    published.refresh()
+    assert (published.version, "libur" in published.configuration.usage) == (3, True)
+    held.append((4, "keywords: {}"))
+    published.refresh()
+    assert "libur" in published.configuration.usage  # what cannot be read leaves what answered
+
+
+def test_midnight_counts_without_anything_being_published() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"]["from"] = date(2026, 1, 1)
+
+    text, day = changed(change), [date(2025, 12, 31)]
+    published = Published(lambda since: None if since else (1, text), lambda: day[-1])
+    published._lasts = 0
+    published.refresh()
+    assert "libur" not in published.configuration.usage
+    day.append(date(2026, 1, 1))
+    published.refresh()
+    assert "libur" in published.configuration.usage
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000, "20 deep at most"),
+        ("- " * 5000, "20 deep at most"),
+        ("a: &x [1]\nb: *x", "refers to another part"),
+        ("from: 2026-13-45", "this is no YAML"),
+        ("!!python/object:os.system x", "this is no YAML"),
+    ],
+)
+def test_a_text_that_is_made_to_do_harm_does_none(text: str, told: str) -> None:
+    """The first two took the whole process down."""
+    with pytest.raises(KeywordsError, match=told):
+        document.parsed(text)
+
+
+def test_what_stands_twice_is_written_twice() -> None:
+    shared = ["A"]
+    assert document.parsed(document.dumped({"one": shared, "two": shared})) == {
+        "one": ["A"],
+        "two": ["A"],
+    }

@@ -1,0 +1,174 @@
+from datetime import UTC, date, datetime
+from importlib import resources
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from smsgw.cli import main
+from smsgw.configuration import document, lint
+from tests.support.documents import changed, with_made
+
+SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
+
+
+def test_what_we_ship_may_be_published() -> None:
+    assert lint.faults(SEEDS) == []
+    assert len(lint.warnings(SEEDS)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("aliases: [SAL,", "aliases: [STATUS,"), "'STATUS' belongs to saldo and to status"),
+        (("poster: JP [<NKP>]", "poster: JP [<PIN>]"), "<PIN> is no slot"),
+        (("{total}.[ Status", "{totl}.[ Status"), "{totl} is no value of this reply"),
+        (("Saldo JHT NKP {nkp} per", "Saldo JHT NKP {nkp} " + "x" * 150), "segments instead of 1"),
+        (("aliases: [BERHENTI, ", "aliases: ["), "BERHENTI is missing"),
+        (("aliases: [CODE", "aliases: [STOPP, CODE"), "STOPP (kode) are one slip apart"),
+        (("aliases: [CODE", "aliases: [KELUAR, CODE"), "KELUAR (kode) is never reached"),
+        (("aliases: [CODE", "aliases: [METRO KODE, CODE"), "METRO KODE (kode) is never reached"),
+        (("aliases: [CODE", "aliases: [UNREG, CODE"), "'UNREG' belongs to kode and to stop"),
+    ],
+)
+def test_what_may_not_be_published_is_said(
+    tmp_path: Path, change: tuple[str, str], told: str
+) -> None:
+    assert change[0] in SEEDS
+    file = tmp_path / "keywords.yaml"
+    file.write_text(SEEDS.replace(*change, 1))
+    done = CliRunner().invoke(main, ["keywords", "check", str(file)])
+    assert done.exit_code == 1
+    assert told in done.output
+
+
+def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
+    file = tmp_path / "keywords.yaml"
+    assert CliRunner().invoke(main, ["keywords", "export", str(file)]).exit_code == 0
+    done = CliRunner().invoke(main, ["keywords", "check", str(file)])
+    assert (done.exit_code, "can be published" in done.output) == (0, True)
+    assert "INFO" in done.output
+
+
+@pytest.mark.parametrize(
+    ("keyword", "change", "told"),
+    [
+        ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "people depend on SALDO"),
+        ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "saldo: A is one letter"),
+        ("klaim", {"poster": "K <NOMOR>"}, "klaim: K is one letter"),
+        ("saldo", {"poster": "<NKP>"}, "saldo: '<NKP>': a poster begins with a word"),
+        ("saldo", {"poster": "[<NKP>]"}, "a poster begins with a word"),
+        ("saldo", {"poster": "<NKP> SALDO"}, "a poster begins with a word"),
+        ("saldo", {"poster": ""}, "a poster begins with a word"),
+        ("saldo", {"aliases": "SAL"}, "saldo.aliases: a list is needed"),
+        ("saldo", {"aliases": None}, "saldo.aliases: a list is needed"),
+        ("saldo", {"aliases": ["STOP"]}, "'STOP' belongs to saldo and to stop"),
+        ("klaim", {"from": date(2026, 2, 1), "until": date(2026, 1, 1)}, "from is after until"),
+    ],
+)
+def test_what_is_wrong_with_a_keyword_is_its_own_fault(
+    keyword: str, change: dict[str, Any], told: str
+) -> None:
+    found = lint.faults(changed(lambda raw: raw["keywords"][keyword].update(change)))
+    assert any(told in each and lint.is_about(each, keyword) for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("key", "held", "told"),
+    [
+        ("keyword", {}, "keyword: this is not known here"),
+        ("tables", 5, "tables: a mapping is needed"),
+        ("tables", {"mitra": {"columns": 5}}, "table mitra.columns: a list is needed"),
+        ("either", {"X": ["STOP"]}, "either.X: two keywords are needed"),
+    ],
+)
+def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, told: str) -> None:
+    found = lint.faults(changed(lambda raw: raw.update({key: held})))
+    assert any(told in each for each in found), found
+
+
+def test_all_faults_are_told_at_once() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["klaim"]["budget"] = 9
+        raw["keywords"]["saldo"]["poster"] = "SALDO [<PIN>]"
+        raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
+        raw["wordings"]["own"]["choose"]["id"] = "{nothing}"
+
+    found = "\n".join(lint.faults(changed(change)))
+    for told in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
+        assert told in found
+
+    def clash(raw: dict[str, Any]) -> None:
+        raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
+
+    assert len(lint.faults(changed(clash))) == 2
+
+
+def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
+    change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
+    text = changed(lambda raw: raw["keywords"]["klaim"].update(change))
+    assert lint.faults(text) == []
+    told = lint.warnings(text)
+    assert "klaim: posters and texts that are out say KLAIM, which it does not answer to" in told
+    assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in told)
+
+
+GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
+
+
+@pytest.mark.parametrize("held", GARBAGE, ids=repr)
+@pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
+def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
+    assert isinstance(lint.faults(changed(lambda raw: raw.update({where: held}))), list)
+
+
+@pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
+def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        raw["keywords"]["libur"][where] = held
+
+    text = changed(change)
+    assert isinstance(lint.faults(text), list)
+    assert isinstance(lint.warnings(text), list)
+
+
+@pytest.mark.parametrize("key", [None, 5, True, date(2026, 1, 1)], ids=repr)
+@pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
+def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        with_made(raw)
+        for each in where:
+            raw = raw[each]
+        raw[key] = {}
+
+    assert lint.faults(changed(change))
+
+
+@pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
+def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
+    dice = Random(letters)
+    for _ in range(20):
+        typed = "".join(dice.choices(letters, k=dice.randint(0, 12)))
+
+        def change(raw: dict[str, Any], typed: str = typed) -> None:
+            raw["keywords"]["klaim"] |= {"poster": typed, "aliases": [typed]}
+            raw["keywords"]["klaim"]["wordings"]["none"]["id"] = typed
+
+        told = lint.of(document.parsed(changed(change)))
+        assert told.read is not None, typed
+        assert isinstance(told.warnings, list), typed
+
+
+def test_a_time_is_no_day() -> None:
+    """Days are compared with days, each time that messages are answered."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["klaim"]["from"] = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
+
+    assert lint.faults(changed(change)) == [
+        "klaim: from and until are days, such as 2026-01-31",
+    ]

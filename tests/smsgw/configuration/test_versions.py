@@ -1,0 +1,296 @@
+"""A draft becomes a version, whole or not at all; every process answers by it within seconds."""
+
+import os
+import pty
+import subprocess
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from smsgw import runtime, settings
+from smsgw.backoffice import accounts
+from smsgw.configuration import document, versions
+from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.versions import NotPublished, Outdated
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.messages import messages
+from smsgw.storage.tables.security import audit
+from tests.conftest import STRANGER, Clock, on_sqlite
+from tests.support.conversation import say
+from tests.support.documents import ANI, BUDI, STATIC, changed, published, reworded, with_made
+from tests.support.processes import SMSGW
+from tests.support.waiting import eventually
+
+
+def test_a_version_answers_in_every_process_within_seconds(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    other = runtime.build(settings.load(environ), now=clock)
+    assert "halo dunia" not in say(other, STRANGER, "KONTAK").reply.text
+    assert published(rt, reworded("Halo dunia, telepon {call_centre}.")) == 1
+    clock.moves(minutes=3)
+    phones = (f"+62857{number:08}" for number in count())
+    eventually(lambda: "Halo dunia" in say(other, next(phones), "KONTAK").reply.text)
+    with rt.reading() as tx:
+        newest = select(messages.c.configuration).order_by(messages.c.id.desc())
+        assert tx.connection.execute(newest).scalars().first() == 1
+    other.close()
+
+
+def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
+    for number, text in enumerate(("Satu.", "Dua."), 1):
+        assert published(rt, reworded(text), f"why {number}") == number
+    with rt.writing() as tx:
+        assert versions.bring_back(tx, 1, ANI, "two was wrong") == 3
+    with rt.reading() as tx:
+        told = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
+        assert versions.version(tx, 3).text == versions.version(tx, 1).text
+    assert told == [
+        (3, ANI, "two was wrong", 1),
+        (2, BUDI, "why 2", None),
+        (1, BUDI, "why 1", None),
+    ]
+    with rt.writing() as tx:
+        assert versions.bring_back(tx, 0, ANI, "as shipped") == 4
+        assert versions.current(tx).text == document.shipped()
+
+
+def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
+    """By its text, whatever number it has."""
+    published(rt, reworded("Satu."))
+    with rt.writing() as tx:
+        assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
+    for number in (0, 2):
+        with pytest.raises(NotPublished, match="answers already"), rt.writing() as tx:
+            versions.bring_back(tx, number, ANI, "pressed twice")
+    with rt.reading() as tx:
+        assert versions.current(tx).number == 2
+
+
+def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    for edition in (0, 5):
+        with pytest.raises(Outdated), rt.writing() as tx:
+            versions.save(tx, reworded("Dua."), edition, BUDI, "kontak")
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Dua."), 1, BUDI, "kontak")
+        held = versions.draft(tx)
+    assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
+    with pytest.raises(Outdated), rt.writing() as tx:
+        versions.discard(tx, 1, ANI)
+    with rt.writing() as tx:
+        versions.discard(tx, 2, ANI)
+        assert versions.draft(tx) is None
+
+
+def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.discard(tx, 1, ANI)
+        assert versions.draft(tx) is None
+        versions.save(tx, reworded("Dua."), 0, BUDI, "kontak")
+    for act in (
+        lambda tx: versions.publish(tx, 1, ANI, "why"),
+        lambda tx: versions.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
+        lambda tx: versions.discard(tx, 1, ANI),
+        lambda tx: versions.rebase(tx, 1, ANI),
+    ):
+        with pytest.raises(Outdated), rt.writing() as tx:
+            act(tx)
+    with rt.reading() as tx:
+        assert versions.draft(tx).authors == (BUDI,)
+
+
+def test_by_two_is_by_two(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
+        versions.publish(tx, 1, ANI, "mine", are_one=accounts.are_one)
+    with rt.writing() as tx:
+        assert versions.publish(tx, 1, BUDI, "looked at it", are_one=accounts.are_one) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "told"),
+    [
+        (lambda: reworded("W" * 200), "why", "2 segments instead of 1"),
+        (
+            lambda: changed(lambda raw: raw["keywords"].pop("saldo")),
+            "why",
+            "saldo: this keyword has",
+        ),
+        (lambda: reworded("Satu."), " ", "say why"),
+    ],
+)
+def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, text(), 0, ANI, "kontak")
+    with pytest.raises(NotPublished, match=told), rt.writing() as tx:
+        versions.publish(tx, 1, BUDI, reason)
+    with rt.reading() as tx:
+        assert versions.versions(tx) == []
+        assert versions.draft(tx) is not None
+
+
+def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Dua."), 0, ANI, "kontak")
+        versions.publish(tx, 1, BUDI, "why")
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        edition = versions.draft(tx).edition
+        versions.bring_back(tx, 0, BUDI, "meanwhile")
+    with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
+        versions.publish(tx, edition, BUDI, "why")
+    with rt.writing() as tx:
+        versions.rebase(tx, edition, ANI)
+        assert versions.publish(tx, edition + 1, BUDI, "why") == 3
+
+
+def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
+    """Both changes are in it; where both changed the same it stays, and says where."""
+
+    def ours(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Kami."
+        raw["keywords"]["saldo"]["aliases"].append("DUIT")
+        raw["fillers"].remove("TLG")
+
+    def theirs(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"] |= {"id": "Mereka.", "en": "They."}
+        raw["keywords"]["saldo"]["aliases"].append("UANG")
+        raw["keywords"]["libur"] = {**STATIC}
+
+    with rt.writing() as tx:
+        versions.save(tx, changed(theirs), 0, BUDI, "all")
+        versions.publish(tx, 1, BUDI, "theirs")
+        versions.bring_back(tx, 0, BUDI, "not yet")
+        versions.save(tx, changed(ours), 0, ANI, "all")
+        versions.bring_back(tx, 1, BUDI, "now")
+        edition = versions.draft(tx).edition
+        assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
+        raw = document.parsed(versions.draft(tx).text)
+        assert versions.publish(tx, edition + 1, BUDI, "both", are_one=accounts.are_one) == 4
+    assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
+    assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
+    assert "libur" in raw["keywords"]
+    assert "TLG" not in raw["fillers"]
+
+
+def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
+    for text in ("a: [", "just a text", "x" * 600_000):
+        with pytest.raises(KeywordsError), rt.writing() as tx:
+            versions.save(tx, text, 0, ANI, "import")
+
+
+def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
+    published(rt, reworded("Satu."))
+    with rt.writing() as tx:
+        versions.bring_back(tx, 0, ANI, "why")
+    with rt.reading() as tx:
+        acts = tx.connection.execute(select(audit.c.actor, audit.c.act, audit.c.detail)).all()
+    assert acts == [
+        (ANI, "drafted", "kontak"),
+        (BUDI, "published", "version 1"),
+        (ANI, "brought back", "version 0, as 2"),
+    ]
+
+
+@on_sqlite
+def test_the_commands_bring_and_take_it(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [SMSGW, "keywords", *arguments], env=environ | more, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
+    file.write_text(changed(with_made))
+    assert called("import", file) == (0, "version 1 is published\n")
+    assert called("export", back)[0] == 0
+    assert back.read_text() == document.dumped(document.parsed(file.read_text()))
+    assert "there is no draft" in called("export", "--draft", back)[1]
+    code, told = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
+    assert (code, "this is the draft now" in told) == (0, True)
+    assert called("export", "--draft", back)[0] == 0
+    code, told = called("import", file)
+    assert (code, "publish or discard that first" in told) == (1, True)
+    file.write_text(reworded("W" * 200))
+    code, told = called("import", file)
+    assert (code, "2 segments instead of 1" in told) == (1, True)
+
+
+@on_sqlite
+def test_an_import_asks_about_a_value_that_gets_lost(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """At a terminal; elsewhere nobody can answer, and it is named."""
+    lost = "warning: kontak.ways (id) no longer always tells {call_centre}"
+    file = tmp_path / "new.yaml"
+    file.write_text(reworded("Hubungi kami."))
+
+    def published(answer: str | None, *options: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        os.write(ours, (answer or "").encode())
+        done = subprocess.run(
+            [SMSGW, "keywords", "import", *options, file],
+            env=environ,
+            stdin=subprocess.DEVNULL if answer is None else theirs,
+            capture_output=True,
+            text=True,
+        )
+        os.close(ours)
+        os.close(theirs)
+        return done.returncode, done.stdout + done.stderr
+
+    code, text = published("n\n")
+    assert (code, lost in text, "Is this meant?" in text) == (1, True, True)
+    code, text = published("y\n")
+    assert (code, "version 1 is published" in text) == (0, True)
+    with rt.writing() as tx:
+        versions.bring_back(tx, 0, ANI, "why")
+    code, text = published(None)
+    assert (code, lost in text, "version 3 is published" in text) == (0, True, True)
+    with rt.writing() as tx:
+        versions.bring_back(tx, 0, ANI, "why")
+    assert published("", "--yes") == (0, "version 5 is published\n")
+
+
+def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
+    """Console fault 6, with its authors: who drafted it does not publish it either."""
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+    with rt.writing() as tx:
+        versions.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
+        versions.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
+    with rt.reading() as tx:
+        newest, first = versions.past(tx)
+    assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
+    assert newest.why == "import of wrong.yaml"
+    with rt.writing() as tx, pytest.raises(Outdated):
+        versions.restore(tx, first.id, 2, BUDI)
+    with rt.writing() as tx:
+        assert not versions.restore(tx, 99, 3, BUDI)
+        assert versions.restore(tx, first.id, 3, BUDI)
+        draft = versions.draft(tx)
+        assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
+        assert "mars" in versions.past(tx)[0].text
+        versions.discard(tx, 4, ANI)
+        assert versions.restore(tx, versions.past(tx)[0].id, 0, ANI)
+        assert versions.draft(tx).text == reworded("Satu.")
+
+
+def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
+    """Console fault 5."""
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
+        with pytest.raises(NotPublished, match="confirm that it is meant"):
+            versions.publish(tx, 1, BUDI, "why", is_sure=False)
+        assert versions.publish(tx, 1, BUDI, "why") == 1
+        assert versions.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
+        with pytest.raises(NotPublished, match="confirm that it is meant"):
+            versions.bring_back(tx, 1, BUDI, "why", is_sure=False)

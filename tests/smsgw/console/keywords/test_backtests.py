@@ -1,0 +1,153 @@
+"""Editors run the draft over messages of the past; everybody may read what it would change."""
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from smsgw.app import create_app
+from smsgw.backoffice import accounts, background_tasks
+from smsgw.configuration import versions
+from smsgw.configuration.document import dumped, parsed
+from smsgw.operations import clock
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role, TaskKind
+from tests.conftest import P1_NKP, Clock
+from tests.smsgw.console.conftest import As
+from tests.support.backtests import DRAFT, OTHERS, talk
+from tests.support.console_client import Visitor, logged_in
+from tests.support.conversation import say
+from tests.support.lanes import burst
+
+PART = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def editor(as_: As, rt: Runtime, clock: Clock) -> Visitor:
+    """With a draft, after some traffic."""
+    talk(rt, clock)
+    save(rt, DRAFT, 0)
+    visitor = as_(Role.EDITOR)
+    visitor.get("/console/rehearsal/")
+    return visitor
+
+
+def save(rt: Runtime, text: str, edition: int) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, text, edition, "operator:ani", "kontak")
+
+
+def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: Runtime) -> None:
+    for sender in OTHERS[:3]:
+        say(rt, sender, "cabang bandung")
+    editor.submit("/console/rehearsal/", days=7)
+    assert "waiting" in editor.text
+    assert burst(rt) == 1
+    viewer = as_(Role.VIEWER)
+    viewer.get("/console/rehearsal/")
+    assert "editor" in viewer.text
+    assert "Who may change the draft may begin." in viewer.text
+    viewer.get("/console/rehearsal/1")
+    for told in (
+        "with no question open",
+        "done",
+        "10 of 10 messages",
+        "Would change 4",
+        "Newly understood not told",
+        "Newly misunderstood 4",
+        "Rerouted not told",
+        "Other reply not told",
+        "CABANG BANDUNG kantor answered unknown 4",
+    ):
+        assert told in viewer.text, told
+    for own in ("budi", "santoso", P1_NKP, "*5678"):
+        assert own not in viewer.page.casefold()
+    assert viewer.post("/console/rehearsal/", days=7).status_code == 403
+    assert viewer.post("/console/rehearsal/1/stop").status_code == 403
+
+
+def test_it_asks_for_itself_until_it_is_over(editor: Visitor, rt: Runtime) -> None:
+    editor.submit("/console/rehearsal/", days=1)
+    part = editor.client.get("/console/rehearsal/1", headers=PART)
+    assert "<html" not in part.text
+    assert 'hx-trigger="every 1s"' in part.text
+    assert "HX-Refresh" not in part.headers
+    burst(rt)
+    assert editor.client.get("/console/rehearsal/1", headers=PART).headers["HX-Refresh"] == "true"
+    assert "hx-get" not in editor.get("/console/rehearsal/1").text
+
+
+def test_it_is_stopped(editor: Visitor, rt: Runtime) -> None:
+    editor.submit("/console/rehearsal/", days=30)
+    editor.submit("/1/stop")
+    assert "stopped" in editor.text
+    burst(rt)
+    with rt.reading() as tx:
+        task = background_tasks.one(tx, 1, TaskKind.REHEARSAL)
+    assert task is not None
+    assert (task.state, task.done) == ("stopped", 0)
+
+
+def test_there_is_one_at_a_time(editor: Visitor) -> None:
+    editor.submit("/console/rehearsal/", days=1)
+    editor.get("/console/rehearsal/")
+    editor.submit("/console/rehearsal/", days=2)
+    assert "One is under way already" in editor.text
+    assert "The draft against one day" in editor.text
+    assert editor.get("/console/rehearsal/2").status_code == 404
+
+
+def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) -> None:
+    editor.submit("/console/rehearsal/", days=1)
+    assert "since" not in editor.text
+    save(rt, dumped({**parsed(DRAFT), "courtesy": ["OKE"]}), 1)
+    assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
+    with rt.writing() as tx:
+        versions.publish(tx, 2, "operator:budi", "a test", are_one=accounts.are_one)
+    editor.get("/console/rehearsal/1")
+    assert "This draft was published or discarded since." in editor.text
+    assert "Another version was published since." in editor.text
+
+
+@pytest.mark.parametrize("days", ["", "3", "x"])
+def test_days_are_chosen_from_those_there_are(editor: Visitor, days: str) -> None:
+    assert editor.submit("/console/rehearsal/", days=days).status_code == 400
+    assert "Choose how many days." in editor.text
+
+
+def test_a_draft_that_cannot_be_read_says_why(editor: Visitor, rt: Runtime) -> None:
+    broken = parsed(DRAFT)
+    broken["keywords"]["saldo"]["poster"] = "SALDO <"
+    save(rt, dumped(broken), 1)
+    assert editor.submit("/console/rehearsal/", days=1).status_code == 400
+    assert "The draft cannot be read yet:" in editor.text
+    assert "saldo" in editor.text
+
+
+def test_without_a_draft_there_is_nothing_to_do(as_: As, rt: Runtime) -> None:
+    editor = as_(Role.EDITOR)
+    assert "There is no draft" in editor.get("/console/rehearsal/").text
+    with rt.reading() as tx:
+        text = versions.current(tx).text
+    save(rt, text, 0)
+    assert "nothing would change" in editor.get("/console/rehearsal/").text
+    assert editor.post("/console/rehearsal/", days=1).status_code == 400
+
+
+def test_without_a_queue_that_is_said(rt: Runtime, clock: Clock) -> None:
+    save(rt, DRAFT, 0)
+    alone = replace(rt, redis=None)
+    app: Flask = create_app(alone)
+    editor = logged_in(app, alone, Role.EDITOR)
+    assert "There is no queue" in editor.get("/console/rehearsal/").text
+    editor.submit("/console/rehearsal/", days=1)
+    assert "The queue is away" in editor.text
+
+
+def test_the_clock_takes_up_what_no_hint_spoke_of(rt: Runtime, editor: Visitor) -> None:
+    editor.submit("/console/rehearsal/", days=1)
+    assert rt.redis is not None
+    rt.redis.flushdb()
+    clock.sweep(rt)
+    burst(rt)
+    assert "7 of 7 messages" in editor.get("/console/rehearsal/1").text

@@ -1,0 +1,122 @@
+"""What people wrote and was not understood, on its page: proposed, chosen, put into the draft."""
+
+import re
+
+import pytest
+
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.accounts import MAY, Permission
+from smsgw.configuration import versions
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from smsgw.transcripts import library
+from tests.smsgw.console.conftest import As
+from tests.support.documents import reworded
+from tests.support.drafts import drafted, held
+from tests.support.unrecognised import DUIT, Wrote
+from tests.support.unrecognised import wrote as wrote
+
+PAGE = "/console/not-understood/"
+
+
+def transcripts(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return [each.name for each in library.newest(tx)]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_shapes_are_for_all_and_their_way_into_the_draft_is_not(
+    as_: As, wrote: Wrote, role: Role
+) -> None:
+    wrote(*DUIT)
+    visitor = as_(role)
+    visitor.get(PAGE)
+    assert "DUIT GUE" in visitor.text
+    assert "4 messages of 4 phones" in visitor.text
+    assert "perhaps DUIT GUE means saldo" in visitor.text
+    assert "ULANDARI" not in visitor.page.upper()
+    assert ("Into the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
+
+
+def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
+    wrote(*DUIT[:4])
+    visitor = as_(Role.EDITOR)
+    visitor.get(f"{PAGE}?days=30")
+    visitor.submit(PAGE)
+    assert "DUIT GUE is in the draft now, with a transcript that shows it." in visitor.text
+    assert "4 messages of" not in visitor.text
+    assert '<option value="30" selected>' in visitor.page
+    assert "- DUIT GUE" in held(rt).text
+    assert held(rt).authors == ("operator:editor",)
+    assert transcripts(rt) == ["DUIT GUE: saldo"]
+
+
+def test_another_keyword_and_other_words_are_chosen(as_: As, rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["kartu hilang gimana"] * 3)
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    visitor.submit(PAGE, keyword="kontak", words="kartu hilang")
+    assert transcripts(rt) == ["KARTU HILANG: kontak"]
+    assert "3 messages of" not in visitor.text
+
+
+def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["lanjut bosque"] * 3)
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert "without BOSQUE it is read as lanjut" in visitor.text
+    visitor.submit(PAGE)
+    assert "- BOSQUE" in held(rt).text
+    assert transcripts(rt) == ["BOSQUE: lanjut"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"keyword": "lapor", "words": "iuran"}, "IURAN"),
+        ({"keyword": "", "words": "duit gue"}, "Nothing was changed"),
+        ({"keyword": "saldo", "words": "duit 12345678901"}, "1 to 3 words"),
+    ],
+)
+def test_what_cannot_be_accepted_says_why_and_stays_in_the_form(
+    as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], told: str
+) -> None:
+    wrote(*DUIT)
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert visitor.submit(PAGE, **typed).status_code == 409
+    assert told in visitor.text
+    assert visitor.form(PAGE).values["words"] == typed["words"]
+    assert visitor.form(PAGE).values["keyword"] == typed["keyword"]
+    assert held(rt) is None
+    assert transcripts(rt) == []
+
+
+def test_a_draft_with_faults_is_told_before_anybody_tries(
+    as_: As, rt: Runtime, wrote: Wrote
+) -> None:
+    wrote(*DUIT)
+    drafted(rt, reworded("W" * 200))
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert "The draft has faults" in visitor.text
+    assert "DUIT GUE" in visitor.text
+    assert "Into the draft" not in visitor.text
+
+
+def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:
+    letters = "BCDFGHJKLMNPQRSTVWXZ"
+    for letter in letters:
+        wrote(*[f"zzz{letter * 3} qqq{letter * 3}"] * 3)
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert len(re.findall('class="card shape"', visitor.page)) == unrecognised.SHOWN
+    assert len(visitor.page) < 100_000
+
+
+def test_nothing_is_something_too(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.VIEWER)
+    assert visitor.get(PAGE).status_code == 200
+    assert visitor.get(f"{PAGE}?days=x").status_code == 200
+    with rt.reading() as tx:
+        assert versions.draft(tx) is None

@@ -1,0 +1,85 @@
+"""Every version stays, with who, when, why and what; and comes back by one press."""
+
+from smsgw.configuration import document, versions
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.operators import Role
+from tests.smsgw.console.conftest import As
+from tests.support.documents import ANI, reworded
+from tests.support.drafts import HELLO, OTHER, current, drafted, published
+
+
+def test_versions_are_listed_newest_first(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
+    with rt.writing() as tx:
+        versions.bring_back(tx, 0, ANI, "it was wrong")
+    visitor = as_(Role.VIEWER)
+    visitor.get("/console/versions/")
+    text = visitor.text
+    assert text.index("Version 2") < text.index("Version 1") < text.index("Version 0")
+    assert "Version 2 answers" in text
+    assert "it was wrong brings back 0" in text
+
+
+def test_a_version_shows_what_it_changed(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
+    published(rt, reworded(OTHER))
+    visitor = as_(Role.VIEWER)
+    visitor.get("/console/versions/2")
+    assert f"removed: − id: {HELLO}" in visitor.text
+    assert f"added: + id: {OTHER}" in visitor.text
+    assert "Bring it back" not in visitor.text
+    assert visitor.get("/console/versions/0").status_code == 200
+    assert visitor.get("/console/versions/1/keywords.yaml").text == reworded(HELLO)
+
+
+def test_one_press_and_a_reason_bring_a_version_back(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
+    published(rt, reworded(OTHER))
+    drafted(rt, reworded("Tiga."))
+    visitor = as_(Role.PUBLISHER)
+    visitor.get("/console/versions/1")
+    assert "The draft stays" in visitor.text
+    assert visitor.submit("/versions/1/back", reason=" ").status_code == 409
+    assert "say why" in visitor.text
+    visitor.submit("/versions/1/back", reason="the other one confuses people")
+    assert "Version 3 is published and says what version 1 said." in visitor.text
+    assert (current(rt).text, current(rt).was) == (reworded(HELLO), 1)
+    visitor.get("/console/versions/0")
+    visitor.submit("/versions/0/back", reason="from the start")
+    assert current(rt).text == document.shipped()
+    visitor.get("/console/versions/0")
+    assert visitor.submit("/versions/0/back", reason="pressed twice").status_code == 409
+    assert "this is what answers already" in visitor.text
+
+
+def test_the_one_that_answers_is_not_brought_back(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
+    visitor = as_(Role.PUBLISHER)
+    visitor.get("/console/versions/1")
+    assert "/versions/1/back" not in visitor.page
+
+
+def test_what_is_not_there(as_: As, rt: Runtime) -> None:
+    visitor = as_(Role.PUBLISHER)
+    for number in (7, 10**30):
+        assert visitor.get(f"/console/versions/{number}").status_code == 404
+        assert visitor.get(f"/console/versions/{number}/keywords.yaml").status_code == 404
+    visitor.get("/console/versions/0")
+    assert visitor.post("/console/versions/7/back", reason="why").status_code == 404
+    assert visitor.get("/console/draft/keywords-draft.yaml").status_code == 404
+
+
+def test_many_versions_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
+    published(rt, reworded(HELLO))
+    with rt.writing() as tx:
+        for number in range(51):
+            versions.bring_back(tx, number % 2, ANI, "again")
+    visitor = as_(Role.VIEWER)
+    visitor.get("/console/versions/")
+    assert "Version 52 answers" in visitor.text
+    assert "/console/versions/?before=3" in visitor.page
+    visitor.get("/console/versions/?before=3")
+    assert "Version 52" not in visitor.text
+    assert "Version 2 " in visitor.text
+    assert "Version 0" in visitor.text
+    assert visitor.get(f"/console/versions/?before={10**30}").status_code == 200

@@ -1,0 +1,108 @@
+"""Sums by the hour tell what the rows tell."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from smsgw.messaging import hourly_counts
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.operations import dashboard, jobs
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.counts import reply_tallies
+from smsgw.storage.tables.counts import tallies as table
+from smsgw.storage.tables.messages import messages, replies
+from tests.conftest import P1, P2, STRANGER, Clock
+from tests.support.conversation import down, say
+from tests.support.lanes import receive
+
+
+def sums(rt: Runtime) -> dict[tuple[str, str, str], int]:
+    with rt.reading() as tx:
+        by = (table.c.keyword, table.c.outcome, table.c.reason)
+        found = select(*by, func.sum(table.c.messages)).where(table.c.carrier != "").group_by(*by)
+        return {row[:3]: row[3] for row in tx.connection.execute(found)}
+
+
+def test_every_message_is_in_one_sum(rt: Runtime, clock: Clock) -> None:
+    counting = Tallies(rt)
+    for _ in range(5):
+        say(rt, P1, "SALDO")
+        say(rt, STRANGER, "apa kabar pak")
+        clock.moves(minutes=37)
+        counting.step()
+    with rt.reading() as tx:
+        by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
+        told = tx.connection.execute(select(*by, func.count()).group_by(*by))
+        assert sums(rt) == {(row[0] or "", row[1], row[2] or ""): row[3] for row in told}
+    assert sum(sums(rt).values()) == 10
+
+
+def test_an_answer_that_was_owed_is_counted_where_its_message_came(
+    rt: Runtime, clock: Clock
+) -> None:
+    say(down(rt), P2, "SALDO 20098765432")
+    Tallies(rt).step()
+    assert sums(rt) == {("saldo", "unavailable", ""): 1}
+    clock.moves(hours=30)
+    Tallies(rt).step()
+    jobs.answer_owed(rt)
+    Tallies(rt).step()
+    assert sums(rt) == {("saldo", "confirm", ""): 1}
+
+
+def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
+    """HAPUS DATA, then YA by habit."""
+    for text in ("YA", "TIDAK", "apa saja"):
+        say(rt, STRANGER, text)
+    Tallies(rt).step()
+    told = dashboard.overview(rt)
+    for span in (told.today, told.hours[-1]):
+        assert span.counts == {"answered": 2, "unknown": 1}
+    assert sums(rt) == {
+        ("ya", "unknown", ""): 1,
+        ("tidak", "unknown", ""): 1,
+        ("", "unknown", ""): 1,
+    }
+
+
+def test_years_that_nobody_counted_are_caught_up_with(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    clock.moves(days=10)
+    say(rt, P1, "IURAN")
+    counting, steps = Tallies(rt), 0
+    while counting.step():
+        steps += 1
+        assert steps < 10
+    assert sum(sums(rt).values()) == 2
+
+
+def test_replies_are_summed_by_what_they_waited(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 3)
+    with rt.writing() as tx:
+        for number, waited in enumerate((0.05, 0.4, 90_000.0), 1):
+            row = update(replies).where(replies.c.id == number).values(waited=waited)
+            tx.connection.execute(row)
+    Tallies(rt).step()
+    with rt.reading() as tx:
+        rows = tx.connection.execute(select(reply_tallies).order_by(reply_tallies.c.bucket)).all()
+    assert [(row.bucket, row.replies) for row in rows] == [(0, 1), (2, 1), (12, 1)]
+    assert sum(row.segments for row in rows) == 3
+
+
+def test_nothing_is_counted_twice_a_minute(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    counting = Tallies(rt)
+    assert counting.step() > 0
+    assert counting.step() == 0
+    clock.moves(seconds=61)
+    assert counting.step() > 0
+
+
+def test_an_hour_begins_and_ends_once(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    edge = hourly_counts.hour_of(clock.now)
+    with rt.writing() as tx:
+        tx.connection.execute(update(messages).values(received_at=edge))
+        hourly_counts.count(tx, edge)
+        hourly_counts.count(tx, edge - timedelta(hours=1))
+    assert sum(sums(rt).values()) == 1

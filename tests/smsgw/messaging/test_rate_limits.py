@@ -1,0 +1,328 @@
+"""Nobody's phone, however clever or broken, makes us send for ever."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select
+
+from smsgw import responder, runtime, settings
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.configuration import compiler
+from smsgw.runtime import Runtime
+from smsgw.storage.counters import Counters
+from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.phones import guesses, phones
+from smsgw.transcripts import reader
+from tests.conftest import P1, P1_NKP, STRANGER, Clock
+from tests.support.conversation import say
+from tests.support.servers import Queue
+
+FOLDER = Path(__file__).parents[2] / "transcripts"
+SPOKEN = ("asked-well", "sloppy-balance", "sloppy-registration", "other-messages", "wrong-messages")
+FULL = """CREATE TRIGGER full BEFORE INSERT ON replies
+BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+PROGRAMS = ["JHT", "JP"]
+WORDS = ["siang", "pak", "kapan", "nanti", "terus", "anak", "surat", "minggu", "libur", "besok"]
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One kind is enough: what counts here is not in the database."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(params=["shared", "per process"])
+def counting(request: pytest.FixtureRequest, rt: Runtime) -> Runtime:
+    """With Redis, and with one that was stopped."""
+    if request.param == "shared":
+        return rt
+    queue = Queue()
+    gone = runtime.hints(queue.url)
+    queue.stop()
+    return replace(rt, redis=gone, counters=Counters(gone))
+
+
+def chatter(seed: int) -> Iterator[str]:
+    chance = Random(seed)
+    while True:
+        yield " ".join(chance.choice(WORDS) for _ in range(chance.randint(4, 9)))
+
+
+def sent(rt: Runtime) -> int:
+    with rt.reading() as tx:
+        return tx.connection.execute(select(func.count()).select_from(replies)).scalar_one()
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        lambda: ("SALDO" for _ in count()),
+        lambda: (f"SALDO {30_000_000_000 + number}" for number in count()),
+        lambda: (f"INFO {number}" for number in count()),
+        lambda: chatter(7),
+        lambda: (["SALDO", "IURAN", "STATUS", "DATA", "KONTAK"][n % 5] for n in count()),
+    ],
+    ids=["one text", "guesses", "digits", "chatter", "commands"],
+)
+def test_two_hundred_messages_a_minute_cost_five_replies(
+    counting: Runtime, clock: Clock, texts: Callable[[], Iterator[str]]
+) -> None:
+    for _, text in zip(range(200), texts(), strict=False):
+        say(counting, P1, text)
+        clock.moves(seconds=0.29)
+    assert 0 < sent(counting) <= 5
+
+
+def test_two_hundred_at_one_instant_cost_five_replies(counting: Runtime) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: say(counting, P1, text), ("KONTAK", "STATUS") * 100))
+    assert 0 < sent(counting) <= 5
+
+
+def test_two_of_us_texting_each_other_stop_at_once(counting: Runtime) -> None:
+    published = compiler.shipped()
+    answer = say(counting, STRANGER, "halo, ini layanan apa?")
+    other = "+6285700000001"
+    assert say(counting, other, answer.reply.text).verdict.reason == "echo"
+    assert say(counting, other, f" {answer.reply.text}\n").verdict.reason == "echo"
+    assert published.own_words.are(answer.reply.text)
+
+
+ASKED = ["SALDO", "STATUS", "KONTAK", "INFO TARIF", "KANTOR BOGOR", "IURAN", "BANTUAN", "apa kabar"]
+
+
+@pytest.mark.parametrize("text", ASKED)
+@pytest.mark.parametrize("around", ["{}", "Balas: {}", "{}\n-- sent from my phone"])
+def test_what_we_said_last_comes_back_unanswered(rt: Runtime, text: str, around: str) -> None:
+    said = say(rt, P1, text)
+    assert say(rt, P1, around.format(said.reply.text)).verdict.reason == "echo"
+
+
+def test_the_fifth_explanation_is_told_even_where_it_was_one_too_many(
+    counting: Runtime, clock: Clock
+) -> None:
+    """In one minute five are answered; what is not, has explained nothing."""
+    for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
+        assert say(counting, P1, keyword).reply is not None
+    unread = chatter(5)
+    for _ in range(5):
+        assert say(counting, P1, next(unread)).verdict.reason == "throttled"
+    told = []
+    for _ in range(6):
+        clock.moves(minutes=4)
+        told.append(say(counting, P1, next(unread)).reply)
+    assert [each is not None for each in told] == [True] * 5 + [False]
+    assert "besok" in told[4].text
+
+
+def test_a_data_request_is_noted_whatever_it_costs(counting: Runtime) -> None:
+    for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
+        assert say(counting, P1, keyword).reply is not None
+    assert say(counting, P1, "HAPUS DATA").verdict.reason == "throttled"
+    assert say(counting, P1, "LAPOR iuran belum dibayar").verdict.reason == "throttled"
+    with counting.reading() as tx:
+        kinds = list(tx.connection.execute(select(cases.c.kind)).scalars())
+    assert kinds == ["data_request"]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        "Format SMS salah. Ketik REG spasi NAMA ke 9999",
+        "Saldo Anda Rp{n}, berlaku s.d. {n}",
+        "Ref {n}: terima kasih telah menghubungi kami",
+        "Maaf, nomor tidak dikenal",
+    ],
+)
+def test_another_responder_is_left_alone_within_five_replies(
+    counting: Runtime, clock: Clock, answers: str
+) -> None:
+    for number in range(20):
+        if say(counting, STRANGER, answers.format(n=100 + number)).reply is None:
+            break
+        clock.moves(seconds=150)
+    assert sent(counting) <= 5
+    assert number <= 5
+
+
+def test_a_bot_that_never_says_the_same_is_stopped(counting: Runtime, clock: Clock) -> None:
+    for _, text in zip(range(300), chatter(11), strict=False):
+        clock.moves(minutes=4)
+        say(counting, STRANGER, text)
+    assert sent(counting) <= 10  # twenty hours may fall into two days
+
+
+def test_what_asks_for_ever_what_can_be_answered_is_stopped_too(
+    counting: Runtime, clock: Clock
+) -> None:
+    texts = ["KONTAK", "STATUS", "SALDO", "IURAN", "JP", "DATA", "INFO IURAN", "KANTOR BOGOR"]
+    answered = 0
+    for number in range(290):
+        clock.moves(minutes=4.9)
+        answered += say(counting, P1, texts[number % len(texts)]).reply is not None
+    assert answered == 60
+
+
+def test_an_hour_has_twenty_replies(counting: Runtime, clock: Clock) -> None:
+    texts = ["KONTAK", "STATUS", "SALDO", "IURAN", "JP", "DATA", "INFO IURAN", "KANTOR BOGOR"]
+    answered = []
+    for number in range(25):
+        clock.moves(minutes=2.2)  # 25 in 55 minutes
+        answered.append(say(counting, P1, texts[number % len(texts)]).reply is not None)
+    assert answered == [True] * 20 + [False] * 5
+
+
+def test_a_locked_phone_is_told_so_as_often_as_others_are_told_why(
+    counting: Runtime, clock: Clock
+) -> None:
+    said = []
+    for number in range(9):
+        clock.moves(minutes=15)
+        said.append(say(counting, P1, f"SALDO 3000000000{number}"))
+    outcomes = [each.verdict.outcome for each in said]
+    assert outcomes == ["not_linked"] * 3 + ["locked"] * 5 + ["silent"]
+    assert "besok" in said[7].reply.text
+
+
+@pytest.mark.parametrize("text", ["DAFTAR", "SALDO 1901234567", "apa kabar", "KODE"])
+def test_the_same_is_explained_twice(counting: Runtime, clock: Clock, text: str) -> None:
+    """Who sends it a third time does not read us."""
+    said = []
+    for _ in range(3):
+        clock.moves(minutes=3)
+        said.append(say(counting, P1, text))
+    assert [each.reply is not None for each in said] == [True, True, text == "KODE"]
+    assert said[2].verdict.reason == (None if text == "KODE" else "loop")
+
+
+def test_the_fifth_reply_that_only_explains_is_the_last_until_tomorrow(
+    counting: Runtime, clock: Clock
+) -> None:
+    said = [say(counting, P1, text) for _, text in zip(range(6), _spaced(clock), strict=False)]
+    assert [each.verdict.outcome for each in said[:5]] == ["unknown"] * 5
+    assert "besok" in said[4].reply.text
+    assert "175" in said[4].reply.text
+    assert (said[5].verdict.outcome, said[5].verdict.reason) == ("silent", "throttled")
+    assert say(counting, P1, "SALDO").verdict.outcome == "answered"
+    clock.moves(hours=24)
+    assert "besok" not in say(counting, P1, "apa lagi yang harus dibawa").reply.text
+
+
+def _spaced(clock: Clock) -> Iterator[str]:
+    for text in chatter(3):
+        clock.moves(minutes=3)
+        yield text
+
+
+def test_stop_is_heeded_whatever_it_costs(counting: Runtime) -> None:
+    for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
+        assert say(counting, P1, keyword).reply is not None
+    said = say(counting, P1, "STOP")
+    assert (said.verdict.keyword, said.verdict.reason) == ("stop", "throttled")
+    with counting.reading() as tx:
+        assert tx.connection.execute(select(phones.c.stopped_at)).scalars().first() is not None
+
+
+def test_a_guess_without_a_reply_is_a_guess(counting: Runtime, clock: Clock) -> None:
+    for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
+        say(counting, P1, keyword)
+    for number in range(3):
+        assert say(counting, P1, f"SALDO 3000000000{number}").reply is None
+    clock.moves(minutes=2)
+    assert say(counting, P1, "SALDO 30000000009").verdict.outcome == "locked"
+    with counting.reading() as tx:
+        assert tx.connection.execute(select(func.count(guesses.c.at))).scalar_one() == 3
+
+
+@pytest.mark.parametrize("text", ["SALDO", "SALDO 1234", "BANTUAN", "mengapa begini"])
+def test_what_could_not_be_stored_is_answered_when_it_comes_again(
+    counting: Runtime, text: str
+) -> None:
+    """B8: a carrier delivers again and again until the disk has room."""
+    sms = IncomingSms("simulator", "again", P1, "2757", text)
+    with counting.writing() as tx:
+        tx.connection.exec_driver_sql(FULL)
+    for _ in range(6):
+        with pytest.raises(responder.NotStored):
+            responder.respond(counting, sms)
+    with counting.writing() as tx:
+        tx.connection.exec_driver_sql("DROP TRIGGER full")
+    answer = responder.respond(counting, sms)
+    assert answer is not None
+    assert answer.reply is not None
+    for number in range(4):  # and nothing of the five a minute is lost
+        other = say(counting, P1, "KONTAK" if number % 2 else f"INFO {PROGRAMS[number // 2]}")
+        assert other.reply is not None
+
+
+def test_our_own_numbers_are_not_answered(counting: Runtime) -> None:
+    answer = say(counting, "+6281200002757", "SALDO")
+    assert answer.reply is not None
+    ours = replace(counting, carriers={"simulator": _With("+6281200002757")})
+    assert say(ours, "081200002757", "SALDO").verdict.reason == "unreachable_sender"
+
+
+class _With:
+    def __init__(self, lane: str) -> None:
+        self.own_lane = lane
+
+
+def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, clock: Clock) -> None:
+    budget = settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "4"})
+    limited = replace(rt, settings=budget)
+    said = [say(limited, f"+62857000000{number:02}", "KONTAK") for number in range(7)]
+    assert [each.reply is not None for each in said] == [True] * 4 + [False] * 3
+    assert said[-1].verdict.reason == "throttled"
+    clock.moves(hours=24)
+    assert say(limited, "+6285700000099", "KONTAK").reply is not None
+
+
+def test_no_message_that_people_write_is_taken_for_ours() -> None:
+    """Those of the files whose people write for themselves."""
+    own = compiler.shipped().own_words
+    read = [reader.read(FOLDER / f"{name}.yaml") for name in SPOKEN]
+    steps = [
+        step
+        for document in read
+        for conversation in document.transcript.conversations
+        for step in conversation.steps
+        if step.text is not None
+    ]
+    assert len(steps) > 100
+    for step in steps:
+        assert not own.are(step.text), step
+        assert step.expect.reply is None or own.are(step.expect.reply), step
+
+
+@pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
+def test_what_we_write_is_taken_for_ours(rt: Runtime, text: str) -> None:
+    """But for what hardly has words of its own, such as the numbers to call."""
+    assert compiler.shipped().own_words.are(say(rt, P1, text).reply.text)
+
+
+def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:
+    say(rt, P1, f"SALDO {P1_NKP}")
+    say(rt, P1, "apa kabar")
+    with Redis.from_url(redis_url) as client:
+        keys = client.keys("limit:*")
+        assert keys
+        for key in keys:
+            assert b"81234567890" not in key
+            assert 0 < client.pttl(key) <= 86_400_000
+
+
+def test_a_restarted_redis_goes_on_counting(rt: Runtime, redis_url: str, clock: Clock) -> None:
+    say(rt, P1, "SALDO")
+    with Redis.from_url(redis_url) as client:
+        client.script_flush()
+    clock.moves(minutes=3)
+    assert say(rt, P1, "SALDO").reply is not None
+    with Redis.from_url(redis_url) as client:
+        assert client.keys("limit:answered:*")

@@ -1,0 +1,55 @@
+"""Console faults 4 and 11 on both databases: what is on top of every page, and who is untouched."""
+
+from smsgw.backoffice import casework
+from smsgw.carriers.carrier import Ending
+from smsgw.messaging import dispatch
+from smsgw.operations import dashboard
+from smsgw.operations.dashboard import Trouble
+from smsgw.registry import cases
+from smsgw.runtime import Runtime
+from tests.conftest import P1, STRANGER, Clock
+from tests.support.conversation import say
+from tests.support.lanes import LANE, Failing, receive, with_carrier
+
+
+def troubles(rt: Runtime) -> list[Trouble]:
+    with rt.reading() as tx:
+        return dashboard.troubles(tx)
+
+
+def test_a_carrier_by_which_nothing_leaves(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 1)
+    assert troubles(rt) == []
+    receive(rt, clock, 2)
+    failing = Failing(Ending.RETRY, Ending.UNKNOWN, Ending.RETRY)
+    dispatch.drain(with_carrier(rt, failing), "simulator", LANE)
+    clock.moves(seconds=20)
+    (found,) = troubles(rt)
+    assert (found.carrier, found.count, found.is_refusing) == ("simulator", 3, False)
+    receive(rt, clock, 1)
+    dispatch.drain(rt, "simulator", LANE)
+    assert troubles(rt) == []
+
+
+def test_a_carrier_that_refuses(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, 5)
+    dispatch.drain(with_carrier(rt, Failing(*[Ending.REFUSED] * 5)), "simulator", LANE)
+    (found,) = troubles(rt)
+    assert (found.count, found.is_refusing) == (5, True)
+    clock.moves(minutes=16)
+    assert troubles(rt) == []
+
+
+def test_complaints_that_nobody_answered(rt: Runtime) -> None:
+    for sender in (P1, STRANGER):
+        say(rt, sender, "LAPOR gaji saya belum dibayar")
+    assert dashboard.overview(rt).unanswered == 2
+    first, second = (f"ADU-251031-000{number}" for number in (1, 2))
+    casework.answer(rt, first, "Sudah kami tegur.", "operator:ani", after=0, closes=False)
+    assert dashboard.overview(rt).unanswered == 1
+    casework.answer(rt, second, "Sudah kami tegur.", "operator:ani", after=0, closes=True)
+    assert dashboard.overview(rt).unanswered == 0
+    with rt.reading() as tx:
+        (closed,) = cases.closed(tx, cases.CaseKind.COMPLAINT, None, 10)
+        assert (closed.number, closed.answered_at) == (second, tx.now)
+        assert cases.closed(tx, cases.CaseKind.COMPLAINT, closed.id, 10) == []

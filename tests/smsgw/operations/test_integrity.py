@@ -1,0 +1,267 @@
+"""Rows that were not written by us, or cannot be opened, are found, counted and in nobody's way."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Executable, delete, select, update
+from structlog.testing import capture_logs
+
+from smsgw import runtime
+from smsgw.app import create_app
+from smsgw.backoffice import accounts, background_tasks
+from smsgw.configuration import document, versions
+from smsgw.messaging import dispatch
+from smsgw.operations import integrity, key_rotation, metrics, startup
+from smsgw.runtime import Runtime
+from smsgw.settings import SettingsError
+from smsgw.storage import failed_checks, keys, row_macs
+from smsgw.storage.row_macs import Proof
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.operators import Role, TaskKind, configurations, sessions
+from smsgw.storage.tables.operators import operators as people
+from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes, phones
+from smsgw.storage.tables.security import Ciphertext, data_keys
+from smsgw.transcripts import library
+from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
+from tests.support.accounts import added
+from tests.support.conversation import say
+from tests.support.registration import DAFTAR, code_in
+
+LANE = ("simulator", "2757")
+OTHER, THIRD = "+6285700000001", "+6285700000002"
+OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
+
+
+@pytest.fixture
+def lived(rt: Runtime, clock: Clock) -> Runtime:
+    """Of all that is sealed or proven there are two rows or more."""
+    for text in ("GANTI HP", OF_P1, "YA", "BANTUAN"):
+        say(rt, P1, text)
+    say(rt, OTHER, DAFTAR)
+    say(rt, P2, "TOLAK")
+    clock.moves(days=2)
+    say(rt, OTHER, f"KODE {code_in(say(rt, OTHER, DAFTAR))}")
+    for phone in (STRANGER, THIRD):
+        say(rt, phone, DAFTAR)
+        say(rt, phone, "hp baru sy ga bisa download jmo")
+    say(rt, P2, "BUKAN SAYA")
+    say(rt, OTHER, "BANTUAN")
+    ani, budi = added(rt, "ani"), added(rt, "budi", Role.VIEWER)
+    with rt.writing() as tx:
+        for operator in (ani, budi):
+            accounts.log_in(tx, operator.id, operator.name)
+            library.keep(tx, "a name", f"- phone: {operator.name}", operator.actor)
+            made = background_tasks.make(tx, TaskKind.SEARCH, operator.id, {"words": operator.name})
+            task = background_tasks.claim(tx, made)
+            assert task is not None
+            background_tasks.progress(tx, task, background_tasks.Step(1, 2, [operator.name]))
+        for word in ("Telepon", "Panggil"):
+            text = document.shipped().replace("Hubungi", word)
+            versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
+            versions.publish(tx, versions.begun(tx)[1], ani.actor, "why")
+    return rt
+
+
+@pytest.fixture
+def client(lived: Runtime) -> Iterator[FlaskClient]:
+    with create_app(lived).test_client() as made:
+        yield made
+
+
+def findings(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        return list(integrity.findings(tx, keys.keeper(rt.settings)))
+
+
+def sql(rt: Runtime, *statements: Executable) -> None:
+    """As somebody who has the database and no key."""
+    with rt.service.begin() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_what_we_wrote_passes(lived: Runtime) -> None:
+    assert findings(lived) == []
+    with lived.reading() as tx:
+        assert failed_checks.by_table(tx.connection, lived.now() - failed_checks.HOUR) == {}
+
+
+@pytest.mark.parametrize("name", Ciphertext)
+def test_texts_that_were_exchanged_open_in_neither_place(lived: Runtime, name: Ciphertext) -> None:
+    table, column = sealed.place(name)
+    (key,) = table.primary_key.columns
+    with lived.reading() as tx:
+        rows = tx.connection.execute(sealed.values(name).where(column.is_not(None))).all()
+    one, other = rows[0], rows[-1]
+    sql(
+        lived,
+        update(table).where(key == one.key).values({column: other.sealed}),
+        update(table).where(key == other.key).values({column: one.sealed}),
+    )
+    told = {f"{name}: row {each.key} cannot be opened" for each in (one, other)}
+    assert len(told) == 2
+    assert told <= set(findings(lived))
+
+
+CHANGED = {
+    "bindings": update(bindings).values(on_file_hash=bindings.c.nkp_hash),
+    "operators": update(people).values(role=Role.ADMIN),
+    "sessions": update(sessions).values(operator_id=1),
+    "configurations": update(configurations).values(text="keywords: {}"),
+    "freezes": update(freezes).values(until=freezes.c.at),
+    "freeze_counts": update(freeze_counts).values(freezes=0),
+}
+
+
+@pytest.mark.parametrize("table", CHANGED)
+def test_a_row_that_was_changed_is_named(lived: Runtime, table: str) -> None:
+    sql(lived, CHANGED[table])
+    assert any(each.startswith(f"{table}: row ") for each in findings(lived))
+
+
+@pytest.mark.parametrize("kind", ["freezes", "counts", "both", "codes and counts"])
+def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None:
+    deleted = {
+        "freezes": [delete(freezes)],
+        "counts": [delete(freeze_counts)],
+        "both": [delete(freezes), delete(freeze_counts)],
+        "codes and counts": [delete(freezes), delete(freeze_counts), delete(codes)],
+    }
+    sql(lived, *deleted[kind])
+    told = " ".join(findings(lived))
+    assert ("are missing" in told) == (kind != "codes and counts")
+    assert ("has no count of freezes" in told) == (kind != "freezes")
+
+
+def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> None:
+    which = data_keys.c.copy == data_keys.c.id + 1  # of key 0 the first, of key 1 the second
+    sql(lived, update(data_keys).where(which).values(wrapped=b"0" * 60))
+    fresh = runtime.build(lived.settings, now=lived.now)
+    assert "Rp" in say(fresh, P1, "SALDO").reply.text
+    told = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
+    assert findings(fresh) == told
+    assert 'table="data_keys"} 2.0' in metrics.text(fresh).decode()
+    key_rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
+    assert findings(fresh) == []
+    fresh.close()
+
+
+def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Runtime) -> None:
+    sql(lived, update(data_keys).values(wrapped=b"0" * 60))
+    lived.vault.reload()
+    assert "Rp" in say(lived, P1, "SALDO").reply.text
+    fresh = runtime.build(lived.settings)
+    with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
+        startup.check_key(fresh)
+    fresh.close()
+
+
+def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:
+    """As it had been: it passes its own check."""
+    with lived.reading() as tx:
+        whose = select(phones.c.id).where(phones.c.hash == tx.vault.hash(P1, "phone"))
+        held = bindings.c.phone_id == whose.scalar_subquery()
+        kept_row = tx.connection.execute(
+            select(bindings).where(held).order_by(bindings.c.id.desc())
+        )
+        before = dict(kept_row.mappings().first())
+    say(lived, P1, "GANTI HP")
+    assert findings(lived) == []
+    sql(lived, update(bindings).where(bindings.c.id == before["id"]).values(before))
+    assert findings(lived) == [f"bindings: row {before['id']} is not in the audit"]
+
+
+def test_a_value_of_another_kind_is_told(lived: Runtime) -> None:
+    """SQLite takes any."""
+    if lived.service.dialect.name == "sqlite":
+        with lived.service.begin() as connection:
+            connection.exec_driver_sql("UPDATE sessions SET made_at = 'yesterday'")
+            connection.exec_driver_sql("UPDATE pages SET texts = 'text'")
+            connection.exec_driver_sql("UPDATE phones SET hash = hash || '0'")
+        told = findings(lived)
+        assert "sessions: a row cannot be read (ValueError)" in told
+        assert any(each.startswith("pages.texts: ") for each in told)
+        assert any(each.startswith("phones.number: ") for each in told)
+
+
+def test_what_fails_is_counted_once_and_forgotten_after_a_day(
+    lived: Runtime, client: FlaskClient, clock: Clock
+) -> None:
+    sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
+    for _ in range(3):
+        assert say(lived, P1, "SALDO").verdict.outcome == "not_registered"
+        assert 'smsgw_failed_checks{table="bindings"} 1.0' in client.get("/metrics").text
+        clock.moves(minutes=30)
+    clock.moves(days=1)
+    assert "smsgw_failed_checks{" not in client.get("/metrics").text
+
+
+def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:
+    sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
+    with capture_logs() as logged:
+        say(lived, P1, "SALDO")
+    (told,) = [each for each in logged if each["event"] == "a row failed its check"]
+    assert {"table": "bindings", "why": "not ours"}.items() <= told.items()
+    assert set(told) == {"event", "log_level", "table", "row", "why"}
+
+
+def states(rt: Runtime) -> list[str]:
+    with rt.reading() as tx:
+        held = select(replies.c.state).order_by(replies.c.id)
+        return list(tx.connection.execute(held).scalars())
+
+
+@pytest.mark.parametrize(
+    ("damaged", "ending"), [(failed_checks.MANY_AN_HOUR, "refused"), (25, "queued")]
+)
+def test_many_failures_at_once_end_nothing(
+    rt: Runtime, clock: Clock, damaged: int, ending: str
+) -> None:
+    """A wrong key, or a mistake of a release: what waits is sent once it can be opened."""
+    for number in range(damaged):
+        say(rt, f"+62857000001{number:02}", "KONTAK")
+    with rt.reading() as tx:
+        before = tx.connection.execute(select(replies.c.id, replies.c.text)).all()
+    sql(rt, update(replies).values(text=b"\1" + b"0" * 60))
+    dispatch.drain(rt, *LANE)
+    assert states(rt).count(ending) >= damaged - failed_checks.MANY_AN_HOUR
+    assert states(rt)[-1] == ending
+    say(rt, P1, "SALDO")
+    dispatch.drain(rt, *LANE)
+    assert states(rt)[-1] == "sent"
+    for row in before:
+        sql(rt, update(replies).where(replies.c.id == row.id).values(text=row.text))
+    clock.moves(minutes=6)
+    dispatch.drain(rt, *LANE)
+    assert states(rt)[-2] == ("sent" if ending == "queued" else "refused")
+
+
+def test_a_mac_of_another_version_is_read_before_it_is_written(rt: Runtime) -> None:
+    """Two releases side by side."""
+    row = {"id": 7, "name": "ani", "role": "viewer"}
+    before = Proof("operators", {1: ("id", "name")})
+    between = Proof("operators", {1: ("id", "name"), 2: ("id", "name", "role")}, written=1)
+    after = replace(between, written=2)
+    made = {each.written: each.make(rt.vault, row) for each in (before, between, after)}
+    assert [mac[0] for mac in made.values()] == [1, 2]
+    assert before.make(rt.vault, row) == between.make(rt.vault, row)
+    for proof in (between, after):
+        assert all(proof.holds(rt.vault, mac, row) for mac in made.values())
+    assert not before.holds(rt.vault, made[2], row)
+    assert not after.holds(rt.vault, made[2], row | {"role": "admin"})
+    assert not after.holds(rt.vault, b"\1" + made[2][1:], row)
+    assert not any(after.holds(rt.vault, mac, row) for mac in (None, b"", b"\3", made[1][:-1]))
+
+
+def test_a_mac_is_of_its_table(rt: Runtime) -> None:
+    row = {"id": 7}
+    mac = Proof("freezes", {1: ("id",)}).make(rt.vault, row)
+    assert not Proof("bindings", {1: ("id",)}).holds(rt.vault, mac, row)
+    assert all(
+        proof.written in proof.versions
+        for proof in vars(row_macs).values()
+        if isinstance(proof, Proof)
+    )

@@ -1,0 +1,130 @@
+"""Keys change while everything goes on, and nothing is sealed with the old ones afterwards."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
+
+import pytest
+from sqlalchemy import func, select
+
+from smsgw import runtime, settings
+from smsgw.operations import key_rotation, startup
+from smsgw.runtime import Runtime
+from smsgw.settings import SettingsError
+from smsgw.storage import audit, keys
+from smsgw.storage.counters import Counters
+from smsgw.storage.tables import sealed
+from smsgw.storage.tables.security import Ciphertext, data_keys
+from tests.conftest import KEY, P1, STRANGER, Clock
+from tests.support.conversation import say
+from tests.support.processes import SMSGW
+from tests.support.registration import DAFTAR
+
+NEW = "the key that comes after it, likewise"
+BOTH = {"SMSGW_SECRET_KEY": NEW, "SMSGW_OLD_SECRET_KEY": KEY}
+
+
+@pytest.fixture
+def others(environ: dict[str, str], rt: Runtime, clock: Clock) -> Iterator[list[Runtime]]:
+    """Two more processes, each with keys of its own in memory; none has the secret to come."""
+    made = [runtime.build(settings.load(environ), now=clock) for _ in range(2)]
+    yield made
+    for each in made:
+        each.close()
+
+
+def keys_in_use(rt: Runtime) -> set[int]:
+    """Of all values that are stored."""
+    found = set()
+    for name in Ciphertext:
+        _, column = sealed.place(name)
+        with rt.reading() as tx:
+            first = select(func.substr(column, 1, 1)).where(column.is_not(None)).distinct()
+            found |= {bytes(octet)[0] for octet in tx.connection.execute(first).scalars()}
+    return found
+
+
+def test_keys_are_changed_under_load(
+    rt: Runtime, others: list[Runtime], environ: dict[str, str]
+) -> None:
+    """By a process of its own, while two others answer and never hear of it."""
+    say(rt, STRANGER, DAFTAR)
+    outcomes: list[list[str]] = [[], []]
+    is_over = threading.Event()
+
+    def talk(number: int) -> None:
+        for text in cycle(["SALDO", "IURAN", "ULANG"]):
+            if is_over.is_set():
+                break
+            unlimited = replace(others[number], counters=Counters())
+            outcomes[number].append(say(unlimited, P1, text).verdict.outcome)
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    command = [SMSGW, "keys", "rotate"]
+    done = subprocess.run(command, env=environ | BOTH, capture_output=True, text=True)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert (done.returncode, "key 2 seals" in done.stdout) == (0, True), done.stderr
+    for told in outcomes:
+        assert told.count("answered") > 2  # on both sides of the change
+        assert set(told) <= {"answered", "silent"}  # the other asked the same at this instant
+    assert keys_in_use(others[0]) == {2}
+    with others[1].reading() as tx:
+        acts = tx.connection.execute(select(audit.audit.c.act)).scalars().all()
+        assert "key made" in acts
+        assert "keys rotated" in acts
+
+
+def test_a_new_secret_replaces_the_old_one(
+    rt: Runtime, environ: dict[str, str], clock: Clock
+) -> None:
+    turning = runtime.build(settings.load(environ | BOTH), now=clock)
+    startup.check_key(turning)
+    assert rotate(turning) > 0
+    turning.close()
+    stale = runtime.build(settings.load(environ), now=clock)
+    startup.check_key(stale)  # it may be restarted meanwhile
+    fresh = runtime.build(settings.load(environ | {"SMSGW_SECRET_KEY": NEW}), now=clock)
+    startup.check_key(fresh)
+    assert say(fresh, P1, "SALDO").verdict.outcome == "answered"
+    rotate(fresh)  # nobody needs the old one any more
+    late = runtime.build(settings.load(environ), now=clock)
+    with pytest.raises(SettingsError, match="SMSGW_SECRET_KEY"):
+        startup.check_key(late)
+    for each in (fresh, stale, late):
+        each.close()
+
+
+def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
+    """For a process that was asleep: what it sealed with it is found by the next rotation."""
+    said = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
+    rotate(rt)
+    assert rt.vault.decrypt(said, Ciphertext.MESSAGE) == "SALDO"
+    clock.moves(days=2)
+    rotate(rt)
+    assert key_ids(rt) == [2, 3]
+    other = keys.load(rt.service, keys.keeper(rt.settings), clock)
+    assert set(other.data) == {2, 3}
+
+
+def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
+    with rt.writing() as tx:
+        tx.connection.execute(data_keys.update().where(data_keys.c.id == 1).values(id=255))
+    with pytest.raises(key_rotation.NotRotated, match="255 keys"):
+        rotate(rt)
+
+
+def rotate(rt: Runtime) -> int:
+    """Where no other process is, nobody waits for one."""
+    return key_rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
+
+
+def key_ids(rt: Runtime) -> list[int]:
+    with rt.reading() as tx:
+        data = select(data_keys.c.id).distinct().where(data_keys.c.purpose == "data")
+        return sorted(tx.connection.execute(data).scalars())

@@ -1,0 +1,112 @@
+"""With another key than the database's, or on another schema, nothing starts, and says why."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from smsgw.app import create_app
+from smsgw.runtime import Runtime
+from smsgw.storage import migrations
+from tests.support.processes import SMSGW, free_port, smsgw
+from tests.support.web_process import web_process
+
+OTHER = "another key than the database's own"
+COMMANDS = [
+    *("run", "migrate", "worker", "clock", "say SALDO --from +6281234567890", "keys rotate"),
+    *("audit head", "audit verify", "cases list", "unknown list", "doctor"),
+]
+
+SCHEMA_COMMANDS = [
+    *(each for each in COMMANDS if each not in {"run", "migrate"}),
+    *("operators list", "ledger make --participants 1", "keywords export -"),
+]
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+def told_by_all(
+    environ: dict[str, str], what: str, commands: list[str] = COMMANDS
+) -> dict[str, tuple[int, bool]]:
+    """By command: its exit code, and whether it says `what` in a sentence."""
+
+    def told(command: str) -> tuple[int, bool]:
+        done = subprocess.run(
+            [SMSGW, *command.split()], env=environ, capture_output=True, text=True, timeout=60
+        )
+        said = done.stdout + done.stderr
+        return done.returncode, what in said and "Traceback" not in said
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(commands, pool.map(told, commands), strict=True))
+
+
+def test_without_the_key_nothing_starts_and_says_why(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
+    wrong |= {"SMSGW_SECRET_KEY": OTHER}
+
+    assert told_by_all(wrong, "SMSGW_SECRET_KEY") == dict.fromkeys(COMMANDS, (1, True))
+    with (
+        pytest.raises(AssertionError, match="SMSGW_SECRET_KEY"),
+        web_process(wrong, tmp_path / "web.log"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["empty", "another version's", "without the ledger's"])
+def test_on_another_schema_nothing_starts_and_says_why(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    """As a sentence, and an exit code; `run` and `migrate` mend an empty one."""
+    set_schema(rt, kind)
+    wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
+    commands = SCHEMA_COMMANDS if kind == "empty" else ["worker", "clock", "cases list", "doctor"]
+    told = told_by_all(wrong, "run smsgw migrate", commands)
+    assert told == dict.fromkeys(commands, (1, True))
+    with (
+        pytest.raises(AssertionError, match="Error: the database cannot be used") as raised,
+        web_process(wrong, tmp_path / "web.log"),
+    ):
+        pass
+    assert "Traceback" not in str(raised.value)
+
+
+def set_schema(rt: Runtime, kind: str) -> None:
+    if kind == "empty":
+        migrations.downgrade(rt.service, "service", "base")
+    with rt.service.begin() as connection:
+        if kind == "another version's":
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+    if kind == "without the ledger's":
+        with rt.ledger.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE ledger_version")
+
+
+def test_while_it_runs_the_schema_is_looked_at(rt: Runtime) -> None:
+    with create_app(rt).test_client() as client:
+        assert client.get("/readyz").status_code == 200
+        set_schema(rt, "another version's")
+        with capture_logs() as told:
+            answer = client.get("/readyz")
+        assert (answer.status_code, answer.json["parts"]["database"]) == (503, False)
+        assert {"at": "0004", "needed": migrations.head("service")}.items() <= told[0].items()
+        with rt.service.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+        assert client.get("/readyz").status_code == 503
+
+
+def test_what_another_version_made_is_not_migrated(
+    rt: Runtime, environ: dict[str, str], tmp_path: Path
+) -> None:
+    set_schema(rt, "another version's")
+    done = smsgw(tmp_path, "migrate", **environ)
+    assert (done.returncode, "start the version that it is for" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,135 @@
+"""Real processes: what dies is started again, and nothing outlives its supervisor."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smsgw.operations.supervisor import Supervisor
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import os, sys
+from smsgw.operations.supervisor import Supervisor
+made = Supervisor(os.environ)
+for number, command in enumerate(sys.argv[1:]):
+    made.start(f"child{number}", ["sh", "-c", command])
+made.run()
+"""
+
+
+@pytest.fixture
+def supervised() -> Callable[..., subprocess.Popen[str]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*commands: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, *commands],
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 15) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def heeds(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    """Whether it would stop in order by now: its children may be up before it is."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def is_running(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_dead_child_is_started_again(
+    supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    supervised(f"echo $$ >> {pids}; exec sleep 60")
+    eventually(lambda: len(lines(pids)) == 1)
+    os.kill(int(lines(pids)[0]), signal.SIGKILL)
+    eventually(lambda: len(lines(pids)) == 2)
+    assert is_running(lines(pids)[1])
+
+
+def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
+    supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    process = supervised(f"echo x >> {starts}; exit 3")
+    eventually(lambda: len(lines(starts)) == 4)
+    process.terminate()
+    told = process.stderr.read().splitlines()
+    pauses = [line.partition(" in ")[2] for line in told]
+    assert pauses[:3] == ["0.2 s", "0.4 s", "0.8 s"]
+    assert told[0].startswith("child0 ended (3)")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_outlives_the_supervisor(
+    supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    pids = tmp_path / "pids"
+    process = supervised(*[f"echo $$ >> {pids}; exec sleep 60"] * 3)
+    eventually(lambda: len(lines(pids)) == 3)
+    process.send_signal(number)
+    process.wait(10)
+    eventually(lambda: not any(map(is_running, lines(pids))))
+
+
+def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    def look() -> None:
+        if made.has_died("web"):
+            raise RuntimeError("web")
+
+    made = Supervisor(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        made.start("worker", ["sh", "-c", f"echo $$ >> {pids}; exec sleep 60"])
+        made.start("web", ["sh", "-c", "exit 3"])
+        with pytest.raises(RuntimeError):
+            made.run(look)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert not any(map(is_running, lines(pids)))
+
+
+def test_the_last_started_is_stopped_first(
+    supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    waits = f"trap 'echo %s >> {told}; exit' TERM; echo up >> {told}; while :; do sleep 0.05; done"
+    process = supervised(waits % "queue", waits % "worker", waits % "web")
+    eventually(lambda: lines(told).count("up") == 3 and heeds(process, signal.SIGTERM))
+    process.terminate()
+    process.wait(10)
+    assert lines(told)[3:] == ["web", "worker", "queue"]

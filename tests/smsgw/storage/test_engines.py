@@ -1,0 +1,154 @@
+"""What an address of PostgreSQL says reaches the server, and a pooler may stand between."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
+
+from smsgw.storage import engines as storage_engines
+from tests.conftest import KEY, P1
+from tests.support.processes import free_port, smsgw
+from tests.support.servers import die_with_parent
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+ABSENT = "no PgBouncer here: apt-get install pgbouncer"
+LIMIT = 2.0
+FORGET = "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"  # plainly said, psycopg would notice
+USED_OFTEN = 12  # psycopg prepares a statement at its sixth use
+
+
+def shown(url: str, name: str) -> str:
+    engine = storage_engines.engine(url, limit=LIMIT)
+    try:
+        with engine.connect() as connection:
+            return str(connection.execute(text(f"SHOW {name}")).scalar_one())
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "limit"),
+    [
+        ("-csearch_path%3Dpg_catalog", "pg_catalog", "2s"),
+        ("-c%20search_path%3Dpg_catalog%20-c%20work_mem%3D1MB", "pg_catalog", "2s"),
+        ("-csearch_path%3Dpg_catalog&application_name=x", "pg_catalog", "2s"),
+        ("-cstatement_timeout%3D500%20-csearch_path%3Dpg_catalog", "pg_catalog", "500ms"),
+        ("", '"$user", public', "2s"),
+    ],
+)
+def test_options_of_an_address_are_kept_beside_ours(
+    postgres_url: str, options: str, names: str, limit: str
+) -> None:
+    url = f"{postgres_url}&options={options}" if options else postgres_url
+    assert (shown(url, "search_path"), shown(url, "statement_timeout")) == (names, limit)
+
+
+def test_options_of_the_environment_are_kept_too(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-csearch_path=pg_catalog")
+    assert shown(postgres_url, "search_path") == "pg_catalog"
+
+
+@pytest.mark.parametrize(
+    "said", ["prepare_threshold=0", "prepare_threshold=none", "pgbouncer=1", "pgbouncer=true"]
+)
+@pytest.mark.parametrize("limit", [None, LIMIT])
+def test_an_address_may_say_that_nothing_is_prepared(
+    postgres_url: str, said: str, limit: float | None
+) -> None:
+    """Report 11: whatever was prepared is not there on another server's connection."""
+    engine = storage_engines.engine(f"{postgres_url}&{said}", limit)
+    with engine.connect() as connection:
+        for _ in range(USED_OFTEN):
+            connection.execute(text("SELECT 1"))
+        prepared = text("SELECT count(*) FROM pg_prepared_statements")
+        assert connection.execute(prepared).scalar_one() == 0
+    engine.dispose()
+
+
+def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: str) -> None:
+    engine = storage_engines.engine(f"{postgres_url}&prepare_threshold=1")
+    with engine.connect() as connection:
+        for _ in range(2):
+            connection.execute(text("SELECT 1"))
+        connection.exec_driver_sql(FORGET)
+        with capture_logs() as told, pytest.raises(SQLAlchemyError):
+            connection.execute(text("SELECT 1"))
+    assert "add pgbouncer=1 to the address" in told[0]["event"]
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()
+
+
+@pytest.fixture
+def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
+    """The address of that database by a PgBouncer in transaction mode with one connection of the
+    server for all."""
+    if PGBOUNCER is None:
+        if os.environ.get("SMSGW_REQUIRE_PGBOUNCER"):
+            pytest.fail(ABSENT)
+        pytest.skip(ABSENT)
+    parts = urlsplit(postgres_url)
+    (folder,), name, port = parse_qs(parts.query)["host"], parts.path[1:], free_port()
+    (tmp_path / "users").write_text('"postgres" ""\n')
+    (tmp_path / "pgbouncer.ini").write_text(
+        f"[databases]\n{name} = host={folder} user=postgres\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
+        "server_round_robin = 1\n"
+    )
+    tmp_path.chmod(0o755)
+    is_root = os.geteuid() == 0
+    process = subprocess.Popen(
+        [PGBOUNCER, "--quiet", *(["-u", "nobody"] if is_root else []), tmp_path / "pgbouncer.ini"],
+        preexec_fn=die_with_parent(15),
+    )
+    url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
+    try:
+        until = time.monotonic() + 10
+        while True:
+            try:
+                psycopg.connect(url).close()
+                break
+            except psycopg.OperationalError:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
+    assert smsgw(tmp_path, "migrate", **environ).returncode == 0
+    for _ in range(3):
+        said = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
+        assert '"outcome": "not_registered"' in said.stdout, said.stderr
+    engines = [
+        storage_engines.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)
+    ]
+    for _ in range(USED_OFTEN):
+        for engine in engines:
+            with engine.connect() as connection:
+                assert connection.execute(text("SELECT count(*) FROM phones")).scalar_one() == 1
+    for engine in engines:
+        engine.dispose()
+
+
+def test_the_doctor_says_what_pgbouncer_needs(pooled: str, tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
+    smsgw(tmp_path, "migrate", **environ)
+    told = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
+    assert "FIX  participant ledger" in told
+    assert "add pgbouncer=1 to the address" in told

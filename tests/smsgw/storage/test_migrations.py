@@ -1,0 +1,147 @@
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, inspect, select
+
+from smsgw import settings
+from smsgw.runtime import Runtime
+from smsgw.storage import engines, migrations
+from smsgw.storage.migrations import Which
+from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.types import service
+from tests.conftest import KEY, P1, STRANGER
+from tests.support.conversation import say
+
+METADATA = {"service": service, "ledger": participants.metadata}
+
+
+@pytest.mark.parametrize("which", ["service", "ledger"])
+def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Which) -> None:
+    engine = engines.engine(database_url)
+    assert migrations.current(engine, which) is None
+    for _ in range(2):
+        migrations.upgrade(engine, which)
+        assert migrations.current(engine, which) == migrations.head(which)
+        with engine.connect() as connection:
+            options = {"version_table": migrations.VERSION_TABLES[which], "compare_type": True}
+            context = MigrationContext.configure(connection, opts=options)
+            assert compare_metadata(context, METADATA[which]) == []
+        migrations.downgrade(engine, which, "base")
+        left = set(inspect(engine).get_table_names()) - set(migrations.VERSION_TABLES.values())
+        assert left == set()
+    engine.dispose()
+
+
+def test_a_filled_database_is_brought_up_to_date(filled: Runtime) -> None:
+    """From each version before the newest, of which there is none yet; what is held stays."""
+    held = count(filled)
+    assert held["phones"] >= 2
+    assert held["bindings"] >= 1
+    migrations.upgrade(filled.service, "service")
+    assert count(filled) == held
+    assert say(filled, P1, "SALDO").verdict.outcome == "answered"
+
+
+@pytest.fixture
+def filled(rt: Runtime) -> Runtime:
+    say(rt, P1, "SALDO")
+    say(rt, STRANGER, "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#20098765432")
+    say(rt, P1, "LAPOR perusahaan belum bayar")
+    return rt
+
+
+def count(rt: Runtime) -> dict[str, int]:
+    with rt.reading() as tx:
+        return {
+            name: tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in service.tables.items()
+        }
+
+
+def test_both_histories_share_a_database_and_two_migrators_do_not_race(
+    environ: dict[str, str],
+) -> None:
+    smsgw = Path(sys.executable).parent / "smsgw"
+    environ["PATH"] = os.environ["PATH"]
+    racing = [subprocess.Popen([smsgw, "migrate"], env=environ) for _ in range(3)]
+    assert [process.wait(60) for process in racing] == [0, 0, 0]
+    engine = engines.engine(environ["DATABASE_URL"])
+    ledger = engines.engine(settings.load(environ).participant_ledger_url)
+    assert migrations.current(engine, "service") == migrations.head("service")
+    assert migrations.current(ledger, "ledger") == migrations.head("ledger")
+    for each in (engine, ledger):
+        each.dispose()
+
+
+def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
+    postgres_url: str,
+) -> None:
+    """Report 9: a pg_dump, an export, a report."""
+    engine = engines.engine(postgres_url)
+    migrations.upgrade(engine, "service")
+    with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
+        reader.exec_driver_sql("SET application_name = 'an export'")
+        reader.exec_driver_sql("SELECT * FROM messages")
+        changing = pool.submit(migrations.downgrade, engine, "service", "base")
+        longest = 0.0
+        while not changing.done():
+            started = time.monotonic()
+            with engine.connect() as other:
+                other.exec_driver_sql("SELECT * FROM messages")
+            longest = max(longest, time.monotonic() - started)
+            time.sleep(0.05)
+        with pytest.raises(migrations.TablesInUse, match=r"messages: process \d+, an export, for"):
+            changing.result()
+    assert 1 < longest < 5
+    assert migrations.current(engine, "service") == migrations.head("service")
+    migrations.downgrade(engine, "service", "base")  # when it has ended
+    engine.dispose()
+
+
+def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
+    engine = engines.engine(postgres_url)
+    migrations.upgrade(engine, "service")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.connect() as reader:
+            reader.exec_driver_sql("SELECT * FROM messages")
+            changing = pool.submit(migrations.downgrade, engine, "service", "base")
+            time.sleep(4)
+        changing.result(20)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["messages", "alembic_version"])
+def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
+    postgres_url: str, redis_url: str, tmp_path: Path, table: str
+) -> None:
+    ours = {"DATABASE_URL": postgres_url, "SMSGW_SECRET_KEY": KEY, "REDIS_URL": redis_url}
+    environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path), **ours}
+    smsgw = [Path(sys.executable).parent / "smsgw", "migrate"]
+    assert subprocess.run(smsgw, env=environ).returncode == 0
+    engine = engines.engine(postgres_url)
+    with engine.connect() as holder:
+        holder.exec_driver_sql(f"LOCK TABLE {table}")
+        done = subprocess.run(smsgw, env=environ, capture_output=True, text=True, timeout=60)
+    is_free = table == "messages"
+    assert (done.returncode == 0, "others use the tables" in done.stderr) == (is_free, not is_free)
+    assert "Traceback" not in done.stderr
+    engine.dispose()
+
+
+def test_an_import_does_not_keep_a_start_waiting(tmp_path: Path) -> None:
+    """On SQLite, whose one writer the import is."""
+    engine = engines.engine(f"sqlite:///{tmp_path}/ledger.db")
+    migrations.upgrade(engine, "ledger")
+    with engine.begin() as importing:
+        importing.execute(participants.insert(), [{"nkp": "19012345678"}])
+        started = time.monotonic()
+        migrations.upgrade(engine, "ledger")
+        assert time.monotonic() - started < 5
+    engine.dispose()

@@ -1,0 +1,203 @@
+"""The real responder answers an operator, and nothing of it stays anywhere."""
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, select, text
+from structlog.testing import capture_logs
+
+from smsgw.configuration import versions
+from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.ledger.synthetic import make
+from smsgw.registry import bindings, phone_state
+from smsgw.runtime import Runtime
+from smsgw.storage import engines
+from smsgw.storage.tables.ledger import participants
+from smsgw.transcripts import sandbox
+from smsgw.transcripts.sandbox import Busy, NoDraft, Slow, Step, Talk, Tried
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
+from tests.support.conversation import say
+from tests.support.documents import ANI, reworded
+from tests.support.sandbox import DAFTAR, NOBODY, everything
+from tests.support.waiting import eventually
+
+
+def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> Talk:
+    """(sender, text, wait?) each."""
+    steps = [Step(*each) for each in said]
+    return sandbox.run(rt, steps, sandbox.configuration(rt, of_draft=of_draft))
+
+
+def outcomes(talk: Talk) -> list[str]:
+    return [f"{each.answer.verdict.keyword} {each.answer.verdict.outcome}" for each in talk.tried]
+
+
+def reply(each: Tried) -> str:
+    assert each.answer.reply is not None
+    return each.answer.reply.text
+
+
+def keys_of(redis_url: str) -> list[bytes]:
+    with Redis.from_url(redis_url) as client:
+        found: list[bytes] = client.keys()
+        return found
+
+
+def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
+    """Whatever it bound, opened, sent or counted."""
+    say(rt, P1, "SALDO")
+    before, counted = everything(rt), sorted(keys_of(redis_url))
+    talk = tried(
+        *(rt, (P1, "IURAN"), (P1, "LAPOR gaji saya kurang"), (P2, f"SALDO {P2_NKP}"), (P2, "YA")),
+        *((STRANGER, DAFTAR), (STRANGER, "SALDO 21000000017"), (P1, "STOP"), (P1, "apa saja")),
+    )
+    assert outcomes(talk) == [
+        *("iuran answered", "lapor answered", "saldo confirm", "ya answered", "daftar pending"),
+        *("saldo not_registered", "stop answered", "None unknown"),
+    ]
+    assert everything(rt) == before
+    assert sorted(keys_of(redis_url)) == counted
+    assert say(rt, P2, "YA").verdict.outcome == "unknown"
+
+
+def test_each_message_finds_what_the_one_before_did(rt: Runtime) -> None:
+    talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
+    assert outcomes(talk) == ["saldo confirm", "ya answered", "saldo answered"]
+    assert talk.tried[2].wording == "saldo.balance"
+    assert len(talk.subjects) == 1
+
+
+def test_time_passes_when_it_is_said_to(rt: Runtime) -> None:
+    """A question is open for a day."""
+    asked = (P2, f"SALDO {P2_NKP}")
+    assert outcomes(tried(rt, asked, (P2, "YA", "2h")))[1] == "ya answered"
+    assert outcomes(tried(rt, asked, (P2, "YA", "1d")))[1] != "ya answered"
+
+
+def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
+    """In a demonstration, where all phones are nobody's."""
+    demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
+    talk = tried(demo, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
+    assert outcomes(talk) == ["daftar pending", "kode answered"]
+    assert talk.tried[1].said == f"KODE {talk.code}"
+    assert [each.recipient for each in talk.tried[0].answer.also] == [P1]
+    elsewhere = tried(rt, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
+    assert outcomes(elsewhere)[1] != "kode answered"
+
+
+def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None:
+    with pytest.raises(NoDraft):
+        tried(rt, (NOBODY, "KONTAK"), of_draft=True)
+    with rt.writing() as tx:
+        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+    assert reply(tried(rt, (NOBODY, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
+    assert reply(tried(rt, (NOBODY, "KONTAK")).tried[0]) != "Halo dunia."
+
+
+def test_who_is_silent_says_why(rt: Runtime) -> None:
+    said = [(NOBODY, "makasih"), (NOBODY, "KONTAK"), (NOBODY, "KONTAK"), ("BANK", "KONTAK")]
+    many = [(NOBODY, word) for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")]
+    reasons = [each.answer.verdict.reason for each in tried(rt, *said, *many, *many).tried]
+    assert reasons[:4] == ["courtesy", None, "duplicate", "unreachable_sender"]
+    assert reasons[4:] == [None] * 12  # at 20 seconds each nobody is throttled
+
+
+def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
+    """Not even by all that identifies one, and whatever code went out."""
+    talk = tried(rt, (NOBODY, DAFTAR), (NOBODY, f"SALDO {P1_NKP}"))
+    assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
+    assert [each.answer.also for each in talk.tried] == [(), ()]
+    assert talk.subjects == ()
+    with rt.writing() as tx:  # bound all the same, by whatever mistake
+        known = phone_state.advance(tx, phone_state.read(tx, NOBODY))
+        bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
+    for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
+        text_ = reply(tried(rt, (NOBODY, word)).tried[0])
+        assert "Rp" not in text_ or "Rp0" in text_, word
+        assert "SITI" not in text_.upper(), word
+
+
+def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
+    make(rt.ledger.engine, 3)
+    with rt.ledger.engine.connect() as connection:
+        row = connection.execute(
+            select(participants).where(participants.c.phone.like("+6284%"))
+        ).first()
+    talk = tried(rt, (row.phone, f"SALDO {row.nkp}"), (row.phone, "YA"))
+    assert outcomes(talk) == ["saldo confirm", "ya answered"]
+
+
+def test_the_ledger_is_away(rt: Runtime) -> None:
+    nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
+    before = everything(rt)
+    talk = tried(replace(rt, ledger=nowhere), (P1, "SALDO"), (P1, "IURAN"))
+    assert outcomes(talk) == ["saldo unavailable", "iuran unavailable"]
+    assert everything(rt) == before
+
+
+class Sleepy(SqlLedger):
+    """One whose every look-up takes its time."""
+
+    def __init__(self, engine: Engine, takes: float) -> None:
+        super().__init__(engine)
+        self.asked, self._takes = 0, takes
+
+    def _rows(self, *arguments: Any, **keys: object) -> Any:
+        self.asked += 1
+        time.sleep(self._takes)
+        return super()._rows(*arguments, **keys)
+
+
+def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> None:
+    """The conversation ends with the message at which its time is over."""
+    said = [(P1, word) for word in ("SALDO", "IURAN", "DATA", "JP", "KLAIM") * 4]
+    quick, slow = (Sleepy(rt.ledger.engine, takes) for takes in (0, sandbox.PATIENCE / 2))
+    tried(replace(rt, ledger=quick), *said[:5])
+    with pytest.raises(Slow):
+        tried(replace(rt, ledger=slow), *said)
+    assert 1 <= slow.asked < quick.asked
+
+
+def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
+    """Also those of the very phone that is tried."""
+    is_over = threading.Event()
+    talks: list[list[str]] = []
+
+    def try_on() -> None:
+        while not is_over.wait(0.02):  # seconds: faster than any finger
+            with suppress(Busy, Slow):
+                talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
+                talks.append(outcomes(talk))
+
+    thread = threading.Thread(target=try_on)
+    thread.start()
+    eventually(lambda: talks)
+    texts = ("SALDO", "IURAN", "DATA", "JP")
+    answers = [say(rt, P1, word).verdict.outcome for word in texts]
+    answers.append(say(rt, P2, f"SALDO {P2_NKP}").verdict.outcome)
+    is_over.set()
+    thread.join()
+    assert answers == ["answered"] * 4 + ["confirm"]
+    assert ["saldo confirm", "ya answered", "saldo answered"] in talks
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_holds_a_phone_is_not_waited_for_long(rt: Runtime) -> None:
+    """On SQLite who tries waits as long as webhooks do."""
+    with capture_logs(), rt.writing() as tx:
+        tx.connection.execute(text("UPDATE phones SET version = version"))
+        with pytest.raises(Busy):
+            tried(rt, (P1, "SALDO"))
+        assert outcomes(tried(rt, (NOBODY, "KONTAK"))) == ["kontak answered"]
+
+
+def test_a_repeat_is_judged_as_it_would_be(rt: Runtime) -> None:
+    """By what the phone really said last."""
+    say(rt, P1, "SALDO")
+    (step,) = tried(rt, (P1, "SALDO")).tried
+    assert step.answer.verdict.reason == "duplicate"

@@ -1,0 +1,191 @@
+"""Whoever comes without the carrier's secret gets nothing done, however they ask."""
+
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import func, select
+
+from smsgw import runtime, settings
+from smsgw.runtime import Runtime
+from smsgw.storage import migrations
+from smsgw.storage.tables.security import audit_head, data_keys
+from smsgw.storage.tables.types import service
+from smsgw.web import middleware
+from tests.conftest import KEY
+from tests.support import hostile_requests
+from tests.support.processes import free_port
+from tests.support.twilio_api import BOTH_CARRIERS
+from tests.support.waiting import LONGEST, eventually
+from tests.support.web_process import BIN, Web, web_process
+
+ROOT = Path(__file__).parents[3]
+HOSTILE, GENERATED = 9_400, 110  # requests, and for each of the interface's operations
+WARM, GROWTH = 2_000, 16 * 1024  # requests before the memory is looked at, KiB that it may grow
+OURS = {data_keys.name, audit_head.name}  # what holds rows before anybody came
+CHECKS = [
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
+    *("response_schema_conformance", "response_headers_conformance", "unsupported_method"),
+]
+NOT_IMPLEMENTED = 501  # gunicorn's word for a transfer coding that nobody uses
+SLOW, DRIP = 48, 0.25  # connections, and seconds between two of their octets
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home = str(tmp_path_factory.mktemp("doors"))
+    ours = {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
+    return {"PATH": os.environ["PATH"], **ours, **BOTH_CARRIERS}
+
+
+@pytest.fixture(scope="module")
+def rt(environ: dict[str, str]) -> Iterator[Runtime]:
+    made = runtime.build(settings.load(environ))
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def web(rt: Runtime, environ: dict[str, str]) -> Iterator[Web]:
+    with web_process(environ, Path(environ["SMSGW_HOME"]) / "web.log") as made:
+        yield made
+
+
+def rows(rt: Runtime) -> dict[str, int]:
+    """Of every table that holds any."""
+    with rt.reading() as tx:
+        counted = {
+            name: tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in service.tables.items()
+            if name not in OURS
+        }
+    return {name: count for name, count in counted.items() if count}
+
+
+def test_ten_thousand_hostile_requests_get_nothing_done(web: Web, rt: Runtime) -> None:
+    asked, before = hostile_requests.requests(seed=20251031), rows(rt)
+    with ThreadPoolExecutor(16) as pool:
+        said = list(pool.map(lambda raw: hostile_requests.ask(web.port, raw), islice(asked, WARM)))
+        warm = web.memory()
+        rest = islice(asked, HOSTILE - WARM)
+        said += pool.map(lambda raw: hostile_requests.ask(web.port, raw), rest)
+    assert [each for each in said if each.status >= 500 and each.status != NOT_IMPLEMENTED] == []
+    assert sum(each.status == 403 for each in said) > HOSTILE / 20
+    count = re.search(r"([0-9]+) generated", generated(web, GENERATED))
+    assert int(count[1]) + HOSTILE >= 10_000
+    assert web.memory() - warm < GROWTH
+    assert rows(rt) == before
+    assert requests.get(f"{web.address}/readyz", timeout=5).json()["ready"]
+    log = web.log.read_text()
+    assert "Invalid request from ip=127.0.0.1" in log
+    assert [each for each in ("Traceback", "SALDO", "6281234567890") if each in log] == []
+
+
+def test_whoever_has_the_password_breaks_nothing_either(web: Web) -> None:
+    """Kannel passes on what any phone sends."""
+    generated(
+        web, GENERATED // 4, "--auth", "kannel:twelve-letters", "--include-path-regex", "kannel"
+    )
+    assert "Traceback" not in web.log.read_text()
+
+
+def test_who_writes_slowly_keeps_nobody_out(web: Web) -> None:
+    """Neither in the head nor in the body, and is cut off in the end."""
+    head = b"POST /in/twilio HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n"
+    slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(SLOW)]
+    for number, connection in enumerate(slow):
+        connection.sendall(head + b"\r\n" * (number % 2))
+    started, took = time.monotonic(), []
+
+    def are_cut() -> bool:
+        slow[:] = [each for each in slow if _still_open(each)]
+        asked = time.monotonic()
+        assert requests.get(f"{web.address}/healthz", timeout=LONGEST).ok
+        took.append(time.monotonic() - asked)
+        time.sleep(DRIP)
+        return not slow
+
+    eventually(are_cut)
+    assert time.monotonic() - started > middleware.READ_WITHIN - 1
+    assert max(took) < middleware.READ_WITHIN / 2  # who had to wait would until they are cut off
+
+
+def _still_open(connection: socket.socket) -> bool:
+    """One octet more."""
+    try:
+        connection.sendall(b"x")
+        connection.settimeout(0.001)
+        is_open = connection.recv(1) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        is_open = False
+    if not is_open:
+        connection.close()
+    return is_open
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 70000", "Transfer-Encoding: chunked"])
+def test_what_is_too_large_is_refused(web: Web, length: str) -> None:
+    body = b"x" * 70_000
+    if "chunked" in length:
+        body = b"11170\r\n" + body + b"\r\n0\r\n\r\n"
+    head = f"POST /in/twilio HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n"
+    assert hostile_requests.ask(web.port, head.encode() + body).status == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/healthz", 200), ("/in/kannel", 403), ("/nowhere", 404), ("/in/twilio", 405), ("/", 404)],
+)
+def test_every_answer_carries_the_headers(web: Web, path: str, status: int) -> None:
+    answer = requests.get(web.address + path, timeout=5)
+    assert answer.status_code == status
+    assert middleware.HEADERS.items() <= answer.headers.items()
+    assert answer.headers["Strict-Transport-Security"]
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_who_finds_no_room_to_wait_in_is_asked_to_come_again_at_once() -> None:
+    places = middleware.Places(1, line=1)
+    assert places.take()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(places.take) for _ in range(2)]
+        eventually(lambda: any(each.done() for each in waiting))
+        places.give_back()
+    assert sorted(each.result() for each in waiting) == [False, True]
+
+
+def generated(web: Web, count: int, *more: str) -> str:
+    """From docs/openapi.yaml, as it says and as it does not; what comes back is as it says."""
+    done = subprocess.run(
+        [
+            *(
+                BIN / "st",
+                "--no-color",
+                "run",
+                ROOT / "docs" / "openapi.yaml",
+                "--url",
+                web.address,
+            ),
+            *("--max-examples", str(count), "--seed", "1", "--no-shrink"),
+            *("--phases", "coverage,fuzzing", "--checks", ",".join(CHECKS)),
+            *more,
+        ],
+        cwd=web.log.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,0 +1,30 @@
+"""Drafts and versions of the configuration."""
+
+from smsgw.configuration import versions
+from smsgw.configuration.versions import Draft, Version
+from smsgw.runtime import Runtime
+from tests.support.documents import ANI
+
+HELLO, OTHER = "Halo dunia, telepon {call_centre}.", "Hubungi {call_centre}."
+
+
+def drafted(rt: Runtime, text: str, author: str = ANI) -> None:
+    with rt.writing() as tx:
+        versions.save(tx, text, versions.begun(tx)[1], author, "kontak")
+
+
+def published(rt: Runtime, text: str) -> int:
+    drafted(rt, text)
+    with rt.writing() as tx:
+        edition = versions.begun(tx)[1]
+        return versions.publish(tx, edition, ANI, "in a test")
+
+
+def held(rt: Runtime) -> Draft | None:
+    with rt.reading() as tx:
+        return versions.draft(tx)
+
+
+def current(rt: Runtime) -> Version:
+    with rt.reading() as tx:
+        return versions.current(tx)

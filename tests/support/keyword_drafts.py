@@ -1,0 +1,29 @@
+"""Drafts of keywords, as the console's tests make and publish them."""
+
+from typing import Any
+
+from smsgw.configuration import document, versions
+from smsgw.runtime import Runtime
+from tests.conftest import Clock
+
+BUDI = "operator:budi"
+
+
+def drafted(rt: Runtime) -> Any:
+    with rt.reading() as tx:
+        held = versions.draft(tx)
+    return document.parsed(held.text) if held else None
+
+
+def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
+    with rt.writing() as tx:
+        held = versions.draft(tx)
+        versions.save(tx, text, held.edition if held else 0, author, "a test")
+
+
+def publish(rt: Runtime, clock: Clock) -> None:
+    with rt.writing() as tx:
+        edition = versions.draft(tx).edition
+        versions.publish(tx, edition, BUDI, "a test")
+    clock.moves(minutes=3)
+    rt.published._until = 0

@@ -1,0 +1,75 @@
+"""The web process as the Procfile starts it, on a port of its own."""
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from smsgw.cli.run import procfile
+from tests.support.servers import die_with_parent
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Web:
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def memory(self) -> int:
+        """What the processes that answer hold, in KiB."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        lines = [
+            line
+            for each in children
+            for line in Path(f"/proc/{each}/status").read_text().split("\n")
+        ]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+@contextmanager
+def web_process(environ: Mapping[str, str], log: Path) -> Iterator[Web]:
+    """Until it answers; `environ` holds PORT."""
+    command = shlex.split(procfile()["web"])
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [BIN / command[0], *command[1:]],
+            env=dict(environ),
+            stdout=written,
+            stderr=written,
+            preexec_fn=die_with_parent(15),
+        )
+    web = Web(int(environ["PORT"]), process, log)
+    try:
+        until = time.monotonic() + 30
+        while not _is_up(web):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        yield web
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_up(web: Web) -> bool:
+    try:
+        return requests.get(f"{web.address}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False
