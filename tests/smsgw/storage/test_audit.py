@@ -44,7 +44,7 @@ def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
             row |= {"act": Act.DISCLOSED, "phone_id": number, "message_id": number}
             row |= {"subject": tx.vault.hash(str(number), "nkp"), "detail": "saldo.balance"}
             row |= {"salt": os.urandom(audit.SALT_OCTETS)}
-            row |= {"mac": audit._mac(tx, row), "number": last.number + 1}
+            row |= {"mac": audit.row_mac(tx, row), "number": last.number + 1}
             last = Head(
                 last.number + 1, audit_chain._chained(tx, last.seal, last.number + 1, row["mac"])
             )
