@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smsgw.configuration import document, lint
+from smsgw.configuration import document, lint, shapes, validation
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,7 +58,7 @@ def test_the_keywords_that_are_shown_can_be_published() -> None:
 
 def test_every_key_of_a_keyword_is_explained() -> None:
     page = (ROOT / "docs" / "keywords.md").read_text()
-    keys = {*document.SHAPES, *document.KEYS}
+    keys = {*shapes.SHAPES, *validation.KEYS}
     assert sorted(each for each in keys if f"`{each}`" not in page) == []
 
 

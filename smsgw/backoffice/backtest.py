@@ -24,7 +24,7 @@ from handlers.question import Caller, Outcome
 from smsgw.backoffice import comparison
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.backoffice.comparison import Answered, Both
-from smsgw.configuration import document
+from smsgw.configuration import document, validation
 from smsgw.configuration.compiler import Configuration
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
@@ -246,7 +246,7 @@ class Rehearsal:
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> frozenset[str]:
     """All words that a configuration reads."""
-    read = document.read(document.completed(text))
+    read = validation.read(document.completed(text))
     words = read.words
     told = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),

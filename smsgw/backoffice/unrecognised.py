@@ -22,7 +22,7 @@ from grammar.parser import LONGEST_ALIAS
 from grammar.suggest import near
 from handlers import CHANGING
 from handlers.question import Outcome
-from smsgw.configuration import compiler, document, lint
+from smsgw.configuration import compiler, document, lint, validation
 from smsgw.configuration.document import Document
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
@@ -93,7 +93,7 @@ Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 @lru_cache(maxsize=2)
 def reader(text: str) -> tuple[Grammar, Document]:
     """What reads by a configuration. Raises KeywordsError."""
-    read = document.read(text)
+    read = validation.read(text)
     return compiler.of(read).grammar, read
 
 

@@ -10,17 +10,11 @@ from handlers import WORDINGS
 from handlers.custom_keyword import FOUND
 from handlers.question import Made, Value, Verbatim
 from smsgw import logs
-from smsgw.configuration import document
+from smsgw.configuration import document, validation
 from smsgw.configuration import wording as replies
-from smsgw.configuration.document import (
-    DEFAULT_BUDGET,
-    Document,
-    Entry,
-    KeywordsError,
-    Table,
-    Texts,
-)
+from smsgw.configuration.document import Document, Entry, KeywordsError, Table, Texts
 from smsgw.configuration.recognition import OwnWords
+from smsgw.configuration.validation import DEFAULT_BUDGET
 from smsgw.configuration.wording import Wording
 
 log = logs.get(__name__)
@@ -73,7 +67,7 @@ def shipped() -> Configuration:
 def load(text: str, day: date | None = None) -> Configuration:
     """Reads a YAML configuration; of `day`, or (None) as if all that is enabled were in force.
     Raises KeywordsError."""
-    return of(document.read(text), day)
+    return of(validation.read(text), day)
 
 
 def of(read: Document, day: date | None = None) -> Configuration:
@@ -82,7 +76,7 @@ def of(read: Document, day: date | None = None) -> Configuration:
     usage = {name: grammar.usage(name) for name in read.entries}
     budgets = {name: entry.budget for name, entry in read.entries.items()}
     wordings, faults = _wordings(read, usage)
-    document.raise_for(faults)
+    validation.raise_for(faults)
     in_force = {
         name: entry
         for name, entry in read.entries.items()

@@ -8,8 +8,9 @@ from functools import cache
 from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers import CHANGING
-from smsgw.configuration import compiler, document, wording
-from smsgw.configuration.document import ALWAYS, Document, Entry, KeywordsError, Raw
+from smsgw.configuration import compiler, document, validation, wording
+from smsgw.configuration.document import Document, Entry, KeywordsError, Raw
+from smsgw.configuration.validation import ALWAYS
 from smsgw.configuration.wording import WordingError
 
 # A person who writes one of these wants no more SMS, whatever else is configured.
@@ -70,15 +71,15 @@ def warnings(text: str) -> list[str]:
 def doubts(before: str, after: str) -> list[Doubt]:
     """What a person is asked about before `after` answers in place of `before`: it can be
     published, and may be a slip. Raises KeywordsError."""
-    old, new = document.read(before), document.read(after)
+    old, new = validation.read(before), validation.read(after)
     return [*_lost(old, new), *_newly_acting(old, new)]
 
 
 def of(raw: Raw) -> Findings:
-    faults = document.faults(raw)
-    sound = document.sound(raw) if faults else raw
+    faults = validation.faults(raw)
+    sound = validation.sound(raw) if faults else raw
     try:
-        read = document.of(sound)
+        read = validation.of(sound)
     except KeywordsError as error:
         return Findings([*faults, *str(error).splitlines()], [], None)
     owners = dict(_owners(read.entries.values()))
@@ -159,7 +160,7 @@ def _printed(text: str) -> list[str]:
 @cache
 def _shipped() -> Mapping[str, str]:
     """By the word that it is printed with, the keyword."""
-    entries = document.read(document.shipped_text()).entries.values()
+    entries = validation.read(document.shipped_text()).entries.values()
     return {poster.read(entry.poster).keyword: entry.id for entry in entries}
 
 

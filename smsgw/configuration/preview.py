@@ -8,7 +8,8 @@ from handlers.question import Term, Value
 from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer
-from smsgw.configuration.document import DEFAULT_BUDGET, Raw
+from smsgw.configuration.document import Raw
+from smsgw.configuration.validation import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
 DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters

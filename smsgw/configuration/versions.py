@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.configuration import document, lint
+from smsgw.configuration import document, lint, merge
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.operators import configurations, drafts, past_drafts
@@ -197,7 +197,7 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     newest, base = current(tx), version(tx, held.based_on)
     theirs = document.completed(newest.text)
     before = document.completed(base.text) if base else theirs
-    merged = document.merged(before, theirs, held.text)
+    merged = merge.merged(before, theirs, held.text)
     _change(tx, edition, {"text": merged.text, "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes

@@ -16,10 +16,12 @@ from flask import request
 from werkzeug.exceptions import NotFound
 
 from handlers import SECTIONS, custom_keyword
-from smsgw.configuration import document, preview, versions
+from smsgw.configuration import document, preview, shapes, versions
 from smsgw.configuration.compiler import LANGUAGES
-from smsgw.configuration.document import DEFAULT_BUDGET, GONE, LOOKUP, STATIC, KeywordsError, Raw
+from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.merge import GONE
 from smsgw.configuration.preview import Preview
+from smsgw.configuration.validation import DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.rendering import of_linter, told
@@ -310,9 +312,7 @@ def _named(words: Sequence[str], taken: Raw) -> str:
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
     return next(
-        each
-        for each in chain(own, numbered)
-        if document.AN_ID.fullmatch(each) and each not in taken
+        each for each in chain(own, numbered) if shapes.AN_ID.fullmatch(each) and each not in taken
     )
 
 

@@ -17,17 +17,10 @@ from grammar.slots import KINDS
 from handlers import SECTIONS
 from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import document
+from smsgw.configuration import shapes
 from smsgw.configuration.compiler import LANGUAGES
-from smsgw.configuration.document import (
-    ALWAYS,
-    LOOKUP,
-    MADE_SLOTS,
-    MOST_SEGMENTS,
-    STATIC,
-    KeywordsError,
-    Raw,
-)
+from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.validation import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
@@ -122,7 +115,7 @@ def add() -> Answer:
     poster, kind = draft_form.line(form["poster"]).upper(), form.get("kind", STATIC)
     name = draft_form.an_id(poster.partition("<")[0])
     table = draft_form.mapping(mapping(held.raw, TABLES), form.get("table", ""))
-    if not document.AN_ID.fullmatch(name):
+    if not shapes.AN_ID.fullmatch(name):
         return _new_page(held, error=told("Begin with a word of 2 to 20 letters.")), 400
     if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
         return _new_page(held, error=told("There is {name} already.", name=name)), 409

@@ -7,7 +7,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import document
+from smsgw.configuration import lookup_tables, shapes, validation
 from smsgw.configuration.document import KeywordsError, Raw
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
@@ -99,7 +99,7 @@ def delete(name: str) -> Answer:
 
 def _misnamed(name: str) -> Refused | None:
     text = request.form.get("text", "")
-    if not document.AN_ID.fullmatch(name):
+    if not shapes.AN_ID.fullmatch(name):
         why = told("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
         return Refused(why, text, 400)
     if name in mapping(draft_form.looked_at().raw, TABLES):
@@ -133,7 +133,7 @@ def _read(name: str, text: str) -> Raw:
     """Raises NotRead, KeywordsError."""
     columns, *rows = spreadsheets.read(text) or [[]]
     table = {"columns": list(map(draft_form.an_id, columns)), "rows": rows}
-    document.raise_for(list(document.table_faults(name, table)))
+    validation.raise_for(list(lookup_tables.table_faults(name, table)))
     return table
 
 

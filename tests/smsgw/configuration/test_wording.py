@@ -240,7 +240,7 @@ def test_what_is_no_reference_leads_nowhere(written: str) -> None:
     ],
 )
 def test_a_configuration_that_cannot_be_published(change: tuple[str, str], told: str) -> None:
-    text = resources.files("smsgw").joinpath("seeds/keywords.yaml").read_text("utf-8")
+    text = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
     assert change[0] in text
     with pytest.raises(compiler.KeywordsError, match=told):
         compiler.load(text.replace(*change, 1))

@@ -1,0 +1,78 @@
+"""Tables that keywords look values up in, and what may be wrong with one."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from smsgw import gsm7
+from smsgw.configuration.document import Table, key_of
+from smsgw.configuration.shapes import A_TABLE, AN_ID, failures_of, misfits_of
+
+MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
+A_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,29}")
+
+
+def tables_of(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
+    return {
+        name: Table(
+            table["columns"],
+            {
+                key_of(row[0]): {
+                    column: gsm7.to_gsm7(cell)
+                    for column, cell in zip(table["columns"], row, strict=True)
+                }
+                for row in table["rows"]
+            },
+        )
+        for name, table in raw.items()
+    }
+
+
+def table_faults(name: str, table: Any) -> Iterator[str]:
+    misfits = [
+        *misfits_of(name, str, "a table's name"),
+        *misfits_of(table, A_TABLE, f"table {name}"),
+    ]
+    return iter(misfits) if misfits else _table_faults(name, table)
+
+
+def _table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    columns, rows = table.get("columns", []), table.get("rows", [])
+    odd = [each for each in columns if not A_COLUMN.fullmatch(str(each))]
+    yield from failures_of(
+        (
+            not AN_ID.fullmatch(name),
+            f"table {name}: a name is 2 to 20 of a-z, 0-9 and _, a letter first",
+        ),
+        (
+            not 1 < len(columns) <= MOST_COLUMNS or len(set(columns)) < len(columns),
+            f"table {name}: 2 to {MOST_COLUMNS} columns of different names are needed",
+        ),
+        (
+            bool(odd),
+            f"table {name}: {', '.join(map(str, odd))} is no column; use a-z, 0-9 and _, "
+            "a letter first",
+        ),
+        (
+            not 1 <= len(rows) <= MOST_ROWS,
+            f"table {name}: it has {len(rows)} rows; 1 to {MOST_ROWS} are possible",
+        ),
+    )
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        told = _row_fault(row, len(columns), seen, number)
+        if told is not None:
+            yield f"table {name}, row {number}: {told}"
+
+
+def _row_fault(row: Sequence[Any], width: int, seen: dict[str, int], number: int) -> str | None:
+    if len(row) != width or not all(isinstance(cell, str) for cell in row):
+        return f"{width} texts are needed"
+    if any(len(cell) > WIDEST_CELL for cell in row):
+        return f"a cell has {WIDEST_CELL} characters at most"
+    key = key_of(row[0])
+    if not key:
+        return "its first column is what people type"
+    if seen.setdefault(key, number) != number:
+        return f"{row[0]} stands in row {seen[key]} too"
+    return None

@@ -1,0 +1,46 @@
+"""A three-way merge of documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smsgw.configuration.document import dumped, parsed
+
+GONE = object()  # where one of two has a key and the other has not
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    text: str
+    clashes: Sequence[str]  # places, by their keys
+
+
+def merged(base: str, theirs: str, ours: str) -> Merged:
+    """Both changes of `base`; ours where both changed the same. Raises KeywordsError."""
+    clashes: list[str] = []
+    raw = _merged((parsed(base), parsed(theirs), parsed(ours)), (), clashes)
+    return Merged(dumped(raw), clashes)
+
+
+def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:
+    base, theirs, ours = three
+    if ours in (base, theirs):
+        return theirs
+    if theirs == base:
+        return ours
+    if all(isinstance(each, dict) for each in three):
+        made = {
+            key: _merged(
+                (base.get(key, GONE), theirs.get(key, GONE), ours.get(key, GONE)),
+                (*place, str(key)),
+                clashes,
+            )
+            for key in dict.fromkeys((*theirs, *ours))
+        }
+        return {key: value for key, value in made.items() if value is not GONE}
+    if all(isinstance(each, list) for each in three):
+        return [each for each in theirs if each in ours or each not in base] + [
+            each for each in ours if each not in theirs and each not in base
+        ]
+    clashes.append(".".join(place))
+    return ours
