@@ -1,6 +1,7 @@
 """BAHASA EN: answers in English from now on; BAHASA ID: in Indonesian."""
 
-from handlers.question import Outcome, Question, Reply, Speak
+from handlers.changes import Speak
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"chosen": ()}
 

@@ -1,6 +1,7 @@
 """BANTUAN: what can be asked here, and who helps."""
 
-from handlers.question import Outcome, Page, Question, Reply, Verbatim
+from handlers.question import Outcome, Page, Question, Reply
+from handlers.values import Verbatim
 
 WORDINGS = {"menu": ("daftar",), "more": ("daftar",)}
 

@@ -10,26 +10,11 @@ from datetime import timedelta
 
 from grammar import Command
 from handlers import disclosure
+from handlers.changes import Ask, Choice, Close, Identity, Lapse, Unbind, WrongIdentity, WrongNkp
 from handlers.disclosure import OnFile
 from handlers.ports import Participant
-from handlers.question import (
-    Ask,
-    Bound,
-    Choice,
-    Choices,
-    Close,
-    Identity,
-    Lapse,
-    Masked,
-    Moment,
-    Outcome,
-    Question,
-    Reply,
-    Unbind,
-    Value,
-    WrongIdentity,
-    WrongNkp,
-)
+from handlers.question import Bound, Outcome, Question, Reply
+from handlers.values import Choices, Masked, Moment, Value
 
 WORDINGS = {
     "choose": ("choices", "count"),

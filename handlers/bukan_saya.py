@@ -1,6 +1,7 @@
 """BUKAN SAYA: whoever has this phone is not the participant, or asked for no code."""
 
-from handlers.question import Disown, Outcome, Question, Reply, Unbind
+from handlers.changes import Disown, Unbind
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"done": ()}
 

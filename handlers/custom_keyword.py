@@ -1,6 +1,7 @@
 """Keywords that operators make without code: a text, perhaps by topic, or a look-up in a table."""
 
-from handlers.question import Made, Outcome, Question, Reply, Verbatim
+from handlers.question import Made, Outcome, Question, Reply
+from handlers.values import Verbatim
 
 TEXT, FOUND, NOT_FOUND = "answer", "found", "not_found"
 

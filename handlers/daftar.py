@@ -3,20 +3,11 @@
 from dataclasses import replace
 from datetime import date
 
+from handlers.changes import Change, Given, Guess, Register, SendCode, WrongNkp
 from handlers.disclosure import ask, guess, is_on_file, not_linked
 from handlers.ports import Participant
-from handlers.question import (
-    Change,
-    Given,
-    Guess,
-    Masked,
-    Outcome,
-    Question,
-    Register,
-    Reply,
-    SendCode,
-    WrongNkp,
-)
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked
 
 WORDINGS = {"pending": (), "already": ("nkp",)}
 

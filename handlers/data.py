@@ -2,7 +2,8 @@
 
 from handlers import bound_participant
 from handlers.ports import Participant
-from handlers.question import Masked, Outcome, Question, Reply, Terms, Value
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked, Terms, Value
 
 WORDINGS = {"profile": ("nkp", "name", "born", "programs", "emergency", "holes")}
 HOLES = {

@@ -8,19 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
+from handlers.changes import Ask, Consent, Guess, WrongNkp
 from handlers.ports import Participant
-from handlers.question import (
-    Ask,
-    Caller,
-    Consent,
-    Guess,
-    Masked,
-    Outcome,
-    Question,
-    Reply,
-    Verbatim,
-    WrongNkp,
-)
+from handlers.question import Caller, Outcome, Question, Reply
+from handlers.values import Masked, Verbatim
 
 WORDINGS = {
     "ask": ("nkp",),

@@ -1,6 +1,7 @@
 """GANTI HP: this phone is given up; how the next one is registered."""
 
-from handlers.question import Outcome, Question, Reply, Unbind
+from handlers.changes import Unbind
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"done": ()}
 

@@ -1,6 +1,7 @@
 """HAPUS DATA: a data-protection request, which an officer carries out."""
 
-from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
+from handlers.changes import CaseKind, OpenCase
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"noted": ("number",), "done": ("number",)}  # done: when the officer has
 

@@ -1,7 +1,8 @@
 """INFO JHT: a topic in one SMS; rates are those in force today."""
 
 from handlers.ports import Rate
-from handlers.question import Outcome, Percent, Question, Reply, Value
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Percent, Value
 
 # Value in a wording -> programme, category and item in the ledger.
 RATES = {

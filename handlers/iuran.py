@@ -4,7 +4,8 @@ from datetime import date
 
 from handlers import bound_participant
 from handlers.ports import Participant
-from handlers.question import Masked, Month, Outcome, Question, Reply, Term, Value
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked, Month, Term, Value
 
 WORDINGS = {
     "last": ("nkp", "month", "due", "arrears"),

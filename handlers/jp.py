@@ -2,7 +2,8 @@
 
 from handlers import bound_participant
 from handlers.ports import Participant
-from handlers.question import Masked, Month, Outcome, Question, Reply, Value
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked, Month, Value
 
 WORDINGS = {"paid": ("nkp", "count", "month"), "none": ("nkp",)}
 

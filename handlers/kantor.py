@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from handlers.ports import Office
-from handlers.question import Outcome, Page, Question, Reply, Value
+from handlers.question import Outcome, Page, Question, Reply
+from handlers.values import Value
 
 SHOWN = ("office", "address", "phone", "hours", "zone")
 WORDINGS = {"office": SHOWN, "office_and_more": SHOWN, "none": ("city",)}

@@ -5,7 +5,8 @@ from functools import partial
 
 from handlers import bound_participant
 from handlers.ports import Claim, Participant
-from handlers.question import Masked, Outcome, Question, Reply, Term, Terms, Value
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked, Term, Terms, Value
 
 WORDINGS = {
     "stage": ("nkp", "program", "claim", "stage", "step", "updated", "next", "before"),

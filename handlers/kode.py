@@ -1,6 +1,8 @@
 """KODE BCDFGHJ: what the number on file was sent, typed on the phone that is to be registered."""
 
-from handlers.question import Bind, Masked, Outcome, Question, Reply, WrongCode
+from handlers.changes import Bind, WrongCode
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked
 
 WORDINGS = {"bound": ("nkp",), "wrong": (), "closed": ()}
 

@@ -1,6 +1,8 @@
 """LANJUT: the next page of a long answer, as it was written then."""
 
-from handlers.question import Outcome, Question, Reply, TurnPage, Verbatim
+from handlers.changes import TurnPage
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Verbatim
 
 WORDINGS = {"page": ("answer",), "nothing": ("saldo",)}
 

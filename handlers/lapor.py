@@ -1,6 +1,7 @@
 """LAPOR PT Maju belum bayar iuran: a complaint, with a number to ask for it by."""
 
-from handlers.question import CaseKind, OpenCase, Outcome, Question, Reply
+from handlers.changes import CaseKind, OpenCase
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"noted": ("number",), "answered": ("number", "answer")}  # answered: by an officer
 

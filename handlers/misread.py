@@ -3,16 +3,9 @@
 from datetime import timedelta
 
 from grammar import Command, Misread, Reason
-from handlers.question import (
-    Ask,
-    Draft,
-    Outcome,
-    Question,
-    Reply,
-    Suggestion,
-    Value,
-    Verbatim,
-)
+from handlers.changes import Ask, Draft, Suggestion
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Value, Verbatim
 from handlers.ya import still_open
 
 WORDINGS = {

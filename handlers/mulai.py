@@ -1,6 +1,7 @@
 """MULAI: takes STOP back."""
 
-from handlers.question import Outcome, Question, Reply, Resume
+from handlers.changes import Resume
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"resumed": ()}
 

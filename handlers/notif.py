@@ -1,7 +1,8 @@
 """NOTIF ON, NOTIF OFF: the wish for news, which consent to balances does not hold."""
 
+from handlers.changes import WantNews
 from handlers.disclosure import not_registered
-from handlers.question import Outcome, Question, Reply, WantNews
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"wished": (), "declined": ()}
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from grammar import Command, Misread, Reason
-from handlers.question import Ask, Caller, Choice, Draft, Identity, Reply, Suggestion
+from handlers.changes import Ask, Choice, Draft, Identity, Suggestion
+from handlers.question import Caller, Reply
 
 LETTERS = "ABCDEF"
 NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country

@@ -2,7 +2,8 @@
 
 from handlers import bound_participant, klaim
 from handlers.ports import Participant
-from handlers.question import Masked, Outcome, Question, Reply, Term, Value, Verbatim
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Masked, Term, Value, Verbatim
 
 WORDINGS = {
     "member": ("nkp", "status", "since", "why"),

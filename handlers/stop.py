@@ -1,6 +1,7 @@
 """STOP, BERHENTI, UNREG: nothing more that was not asked for. What is bound stays bound."""
 
-from handlers.question import Outcome, Question, Reply, Stop
+from handlers.changes import Stop
+from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"stopped": ()}
 

@@ -1,6 +1,7 @@
 """TIDAK, and BATAL while a question is open: no to it."""
 
-from handlers.question import Close, Consent, Outcome, Question, Reply
+from handlers.changes import Close, Consent
+from handlers.question import Outcome, Question, Reply
 from handlers.ya import nothing_open
 
 WORDINGS = {"refused": (), "dropped": ()}

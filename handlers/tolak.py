@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from handlers import tidak
-from handlers.question import Consent, Moment, Outcome, Question, RejectCodes, Reply
+from handlers.changes import Consent, RejectCodes
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Moment
 from handlers.ya import nothing_open
 
 WORDINGS = {"done": ("until",), "done_again": ()}

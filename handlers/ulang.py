@@ -2,7 +2,8 @@
 
 from handlers import bound_participant
 from handlers.ports import Participant
-from handlers.question import Outcome, Question, Reply, Verbatim
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Verbatim
 
 WORDINGS = {"again": ("answer",), "nothing": ("saldo",)}
 

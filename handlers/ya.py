@@ -3,19 +3,10 @@
 from dataclasses import replace
 
 from handlers import bound_participant, saldo
+from handlers.changes import Bind, Choice, Close, Consent, Draft, Identity
 from handlers.disclosure import guess, is_on_file, not_linked
-from handlers.question import (
-    Bind,
-    Choice,
-    Close,
-    Consent,
-    Draft,
-    Identity,
-    Outcome,
-    Question,
-    Reply,
-    Verbatim,
-)
+from handlers.question import Outcome, Question, Reply
+from handlers.values import Verbatim
 
 WORDINGS = {
     "bound": saldo.WORDINGS["balance"],

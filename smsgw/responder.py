@@ -16,26 +16,25 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import disclosure, open_question
-from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
-from handlers.question import (
+from handlers.changes import (
     CaseKind,
     Change,
     Disown,
     Guess,
     Lapse,
     OpenCase,
-    Outcome,
     RejectCodes,
-    Reply,
     Resume,
     Speak,
     Stop,
     Unbind,
-    Verbatim,
     WrongCode,
     WrongIdentity,
     WrongNkp,
 )
+from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
+from handlers.question import Outcome, Reply
+from handlers.values import Verbatim
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging import composer, decision, inbox, outbox

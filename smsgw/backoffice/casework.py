@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from handlers.changes import Given
 from handlers.ports import Participant
-from handlers.question import Given, Masked, Moment, Value, Verbatim
+from handlers.values import Masked, Moment, Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import composer

@@ -5,8 +5,10 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from grammar import Command, Misread
+from handlers.changes import Speak
 from handlers.ports import Ledger
-from handlers.question import Caller, Outcome, Reply, Speak, Verbatim
+from handlers.question import Caller, Outcome, Reply
+from handlers.values import Verbatim
 from smsgw import gsm7
 from smsgw.configuration import compiler, document
 from smsgw.configuration.compiler import Configuration

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Row, select, tuple_
 
 from grammar import Command, Grammar, Misread, Reason, normalise
-from grammar.parser import LONGEST_ALIAS
+from grammar.compiled import LONGEST_ALIAS
 from grammar.suggest import near
 from handlers import CHANGING
 from handlers.question import Outcome

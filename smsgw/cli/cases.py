@@ -2,7 +2,7 @@
 
 import click
 
-from handlers.question import CaseKind
+from handlers.changes import CaseKind
 from smsgw import phone
 from smsgw.cli.installation import opened
 from smsgw.operations import retention

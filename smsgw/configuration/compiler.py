@@ -8,7 +8,8 @@ from functools import cache, cached_property
 from grammar import Grammar, Keyword, PosterError, Words, poster
 from handlers import WORDINGS
 from handlers.custom_keyword import FOUND
-from handlers.question import Made, Value, Verbatim
+from handlers.question import Made
+from handlers.values import Value, Verbatim
 from smsgw import logs
 from smsgw.configuration import document, validation
 from smsgw.configuration import wording as replies

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import singledispatch
 from types import MappingProxyType
 
-from handlers.question import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
+from handlers.values import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
 
 TEXT_WIDTH = 20
 SHOWN_DIGITS = 4

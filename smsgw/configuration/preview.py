@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from handlers.question import Term, Value
+from handlers.values import Term, Value
 from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer

@@ -15,11 +15,7 @@ from functools import lru_cache
 from string import Formatter
 from types import MappingProxyType
 
-from handlers.question import (
-    Term,
-    Terms,
-    Value,
-)
+from handlers.values import Term, Terms, Value
 from smsgw import gsm7
 from smsgw.configuration.placeholders import TEXT_WIDTH, WIDTHS, show, widest
 

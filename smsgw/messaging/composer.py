@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from handlers.ports import Contact
-from handlers.question import Value, Verbatim
+from handlers.values import Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration import placeholders
 from smsgw.configuration.compiler import Configuration

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from grammar import Command, Misread, normalise
 from handlers import HANDLERS, bound_participant, custom_keyword, disclosure, misread, open_question
+from handlers.changes import Close, Draft, Identity, OpenQuestion
 from handlers.ports import Ledger
-from handlers.question import Caller, Close, Draft, Identity, OpenQuestion, Question, Reply
+from handlers.question import Caller, Question, Reply
 from smsgw.configuration.compiler import Configuration
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
-from handlers.question import CaseKind, Verbatim
+from handlers.changes import CaseKind
+from handlers.values import Verbatim
 from smsgw import logs
 from smsgw.messaging import outbox, reconciliation
 from smsgw.messaging.outbox import Draft

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from handlers.question import Case, CaseKind
+from handlers.changes import CaseKind
+from handlers.question import Case
 from smsgw.storage.tables.cases import NOT_CLOSED, cases
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.operators import operators

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from handlers.question import (
+from handlers.changes import (
     Ask,
     Bind,
     Change,
@@ -13,11 +13,8 @@ from handlers.question import (
     Disown,
     Guess,
     Lapse,
-    Masked,
-    Outcome,
     Register,
     RejectCodes,
-    Reply,
     Resume,
     SendCode,
     Speak,
@@ -29,6 +26,8 @@ from handlers.question import (
     WrongIdentity,
     WrongNkp,
 )
+from handlers.question import Outcome, Reply
+from handlers.values import Masked
 from smsgw import phone
 from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
 from smsgw.registry.bindings import Notice, bind, end

@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
 )
 
-from handlers.question import Guess, WrongNkp
+from handlers.changes import Guess, WrongNkp
 from smsgw import logs
 from smsgw.storage.tables.phones import DECOY_NAMED, decoys, guesses, named, phones
 from smsgw.storage.transaction import Transaction

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert
 
 from grammar import Command
-from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
+from handlers.changes import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw.storage.tables.phones import QuestionKind, questions
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction

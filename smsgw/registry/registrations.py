@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
-from handlers.question import Given
+from handlers.changes import Given
 from smsgw.storage.tables.phones import (
     WAITS,
     RegistrationState,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from handlers.question import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
+from handlers.changes import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
 from smsgw import phone
 from smsgw.registry import phone_state, registration_codes
 from smsgw.runtime import Runtime

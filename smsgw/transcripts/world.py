@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, update
 
-from handlers.question import Guess
+from handlers.changes import Guess
 from smsgw import runtime, settings
 from smsgw.configuration.live import Published
 from smsgw.ledger.csv_import import load

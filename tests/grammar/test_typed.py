@@ -25,8 +25,8 @@ SEEDS = yaml.safe_load(
 )
 READ_ALL = """
 import json, sys
-from smsgw import keywords
-grammar = keywords.shipped().grammar
+from smsgw.configuration import compiler
+grammar = compiler.shipped().grammar
 print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
 """
 

@@ -6,7 +6,8 @@ import pytest
 
 from grammar import Command
 from handlers import HANDLERS
-from handlers.question import Ask, Bound, Caller, Question
+from handlers.changes import Ask
+from handlers.question import Bound, Caller, Question
 from smsgw.configuration import compiler
 from smsgw.messaging import decision
 from smsgw.runtime import Runtime

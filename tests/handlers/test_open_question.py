@@ -2,7 +2,8 @@ import pytest
 
 from grammar import Command, Misread, Reason
 from handlers import open_question
-from handlers.question import Caller, Choice, Consent, OpenQuestion
+from handlers.changes import Choice, Consent, OpenQuestion
+from handlers.question import Caller
 
 BATAL = Command("stop", {}, "BATAL", "")
 BERHENTI = Command("stop", {}, "BERHENTI", "")

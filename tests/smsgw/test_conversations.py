@@ -18,8 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, insert, select
 
+from handlers.changes import Given
 from handlers.ports import Contact, LedgerDown
-from handlers.question import Given
 from smsgw import responder, runtime
 from smsgw import settings as environment
 from smsgw.backoffice import casework, resend

@@ -8,7 +8,8 @@ import pytest
 
 from grammar import Command
 from handlers import HANDLERS
-from handlers.question import Bound, Caller, Question, Verbatim
+from handlers.question import Bound, Caller, Question
+from handlers.values import Verbatim
 from smsgw.configuration import compiler
 from smsgw.gsm7 import count as counted
 from smsgw.ledger.csv_import import load, reference_folder

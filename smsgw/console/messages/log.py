@@ -9,7 +9,8 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from handlers.question import CaseKind, Outcome
+from handlers.changes import CaseKind
+from handlers.question import Outcome
 from smsgw.backoffice import conversation as backoffice_conversation
 from smsgw.backoffice import message_log
 from smsgw.backoffice import resend as resending

@@ -9,7 +9,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
 from grammar import fold
-from handlers.question import CaseKind
+from handlers.changes import CaseKind
 from smsgw import phone
 from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission

@@ -10,8 +10,8 @@ from sqlalchemy import Row
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
+from handlers.changes import Given
 from handlers.ports import LedgerDown, Participant
-from handlers.question import Given
 from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.casework import NotDone, Refusal

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from handlers.question import Caller, Outcome, Speak
+from handlers.changes import Speak
+from handlers.question import Caller, Outcome
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import CHANGING, WORDINGS
-from handlers.question import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
+from handlers.values import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw.configuration import compiler
 from smsgw.configuration.placeholders import WIDEST, show
 from smsgw.configuration.recognition import absent

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from handlers.question import CaseKind
+from handlers.changes import CaseKind
 from smsgw import settings
 from smsgw.backoffice import accounts
 from smsgw.registry import cases

@@ -1,0 +1,32 @@
+"""Messages that were meant for another service: a bank, an operator, an election."""
+
+import re
+from collections.abc import Sequence
+
+from grammar.reading import Misread, Reason, Service
+
+
+def service_of(services: Sequence[Service], text: str, words: Sequence[str]) -> Service | None:
+    """The service whose message this is, by how it begins or by what it carries."""
+    begins = " ".join(words) + " "
+    for service in services:
+        if any(begins.startswith(word + " ") for word in service.words):
+            return service
+        if service.niks and _carries(text, service.niks):
+            return service
+    return None
+
+
+def misdirected(service: Service, slot: str | None = None, rest: str = "") -> Misread:
+    return Misread(
+        Reason.MISDIRECTED, slot=slot, read=service.name, needed=service.contact, rest=rest
+    )
+
+
+def _carries(text: str, niks: int) -> bool:
+    """Whether that many numbers of a NIK's length stand in it, and none of an NKP's."""
+    if sum(map(str.isdigit, text)) < 16 * niks:
+        return False
+    joined = re.sub(r"(?<=\d)[ .\-](?=\d)", "", text)
+    lengths = [len(number) for number in re.findall(r"\d+", joined)]
+    return lengths.count(16) == niks and 11 not in lengths

@@ -1,0 +1,216 @@
+"""What an answer changes of what is known of its phone, and the questions it can leave open."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from grammar import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """We asked whether this phone may be bound to `nkp`."""
+
+    nkp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """We asked which of the phone's NKPs `command` means: A, B, …"""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """We asked for what `command` lacks."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """We asked whether `command` was meant."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """We asked for the last digits of the NIK of `nkp`, before `command` is answered."""
+
+    command: Command
+    nkp: str
+
+
+OpenQuestion = Consent | Choice | Draft | Suggestion | Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Leave a question open; it replaces the one before."""
+
+    question: OpenQuestion
+    lasts: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The open question is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The person agreed: this phone may ask for `nkp`, whose number on file is `on_file`."""
+
+    nkp: str
+    on_file: str | None
+    code_id: int | None = None  # of the code that was typed, which is then spent
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """This phone may ask for these no more; what ULANG would show is destroyed."""
+
+    nkps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """This phone may ask for `nkp` no more, since the number on file is another one; what ULANG
+    would show is destroyed."""
+
+    nkp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disown:
+    """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
+    is unbound, and no further ones are sent for these participants."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCodes:
+    """Who writes did not ask for the codes that were sent here: they are void, and none are sent
+    for these participants for a day, or until an officer has looked at it."""
+
+    until_officer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendCode:
+    """To the number on file, that the phone which writes may be bound to `nkp`."""
+
+    nkp: str
+    on_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What somebody wrote of themselves to be registered."""
+
+    nkp: str
+    nik: str | None
+    name: str | None
+    birth_date: date | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Keep it for an officer: the phone which writes is not the one on file."""
+
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCode:
+    """A try at whatever codes this phone waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongIdentity:
+    """Other digits than those of the NIK of `nkp`."""
+
+    nkp: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongNkp:
+    """An NKP was named that is not linked to this phone. By itself it is no try: a phone that is
+    bound to nobody is told nothing of it. `is_issued`: the ledger knows it."""
+
+    nkp: str
+    is_issued: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Identities were named that are not linked to this phone: `combination` is what counts as one
+    try, `parts` are counted over all phones. `wrong`: the NKP among them."""
+
+    combination: str
+    parts: tuple[str, ...] = ()
+    wrong: WrongNkp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Send nothing that was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What was stopped may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantNews:
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Answer in this language from now on: id, en."""
+
+    language: str
+
+
+class CaseKind(StrEnum):
+    COMPLAINT = "complaint"
+    DATA_REQUEST = "data_request"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """Give what was written a number, which the reply's wording names as {number}."""
+
+    kind: CaseKind
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """The next page was shown."""
+
+
+Change = (
+    Ask
+    | Close
+    | Bind
+    | Unbind
+    | Lapse
+    | Disown
+    | RejectCodes
+    | SendCode
+    | Register
+    | WrongCode
+    | WrongIdentity
+    | WrongNkp
+    | Guess
+    | Stop
+    | Resume
+    | WantNews
+    | Speak
+    | OpenCase
+    | TurnPage
+)
