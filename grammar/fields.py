@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date
 
 from grammar.compiled import LONGEST_ALIAS, WORDS, CompiledKeyword, digits_of
-from grammar.fields import SHORTEST_NUMBER
 from grammar.poster import Poster
 from grammar.reading import NO_FIELDS, Command, Fields, Misread, Reason, Words
 from grammar.services import misdirected
