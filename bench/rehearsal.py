@@ -17,7 +17,7 @@ from sqlalchemy import insert
 from smsgw import runtime, settings
 from smsgw.backoffice import backtest
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.backtest import Asked, Found
+from smsgw.backoffice.backtest_findings import Asked, Found
 from smsgw.configuration import document
 from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS

@@ -11,7 +11,8 @@ from datetime import timedelta
 
 from smsgw import logs, responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import dispatch
+from smsgw.messaging.claims import claim, record
 from smsgw.runtime import Runtime
 from smsgw.transcripts import reader, runner, world
 
@@ -43,10 +44,10 @@ def text() -> str:
 def send(rt: Runtime) -> None:
     """In this thread: a database in memory is no other thread's."""
     with rt.writing() as tx:
-        claims = outbox.claim(tx, runner.CARRIER, runner.LANE, 10)
+        claims = claim(tx, runner.CARRIER, runner.LANE, 10)
     sent = [dispatch.sent(rt, runner.CARRIER, claim) for claim in claims]
     with rt.writing() as tx:
-        outbox.record(tx, sent)
+        record(tx, sent)
 
 
 def messages_alone(document: reader.Document) -> float:

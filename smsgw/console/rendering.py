@@ -19,8 +19,8 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, translations
 from smsgw.console.menu import sections, tabs
 from smsgw.console.reasons import NamesSomebody, NoReason
-from smsgw.operations import dashboard
-from smsgw.operations.dashboard import Trouble
+from smsgw.operations import carrier_health
+from smsgw.operations.carrier_health import Trouble
 from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Unreadable
 
@@ -77,7 +77,7 @@ def alarms() -> Sequence[Trouble]:
     """None while the database tells nothing: then the page says that."""
     try:
         with access.rt().reading() as tx:
-            return dashboard.troubles(tx)
+            return carrier_health.troubles(tx)
     except (SQLAlchemyError, Unreadable):
         return ()
 

@@ -17,8 +17,8 @@ from handlers.ports import LedgerDown
 from smsgw import logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import outbox, throttle
-from smsgw.messaging.outbox import Claim, Sent
+from smsgw.messaging import claims, outbox, throttle
+from smsgw.messaging.claims import Claim, Sent, claim
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import UNBOUND
 
@@ -76,7 +76,7 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim]
         return [], allowed.wait
     may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
-        claims = outbox.claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
+        claims = claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
     throttle.give_back(rt, carrier, lane, allowed.number - len(claims))
     return claims, None
 
@@ -87,14 +87,14 @@ def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
     for pause in RECORD_AGAIN:
         try:
             with rt.writing() as tx:
-                outbox.record(tx, results)
+                claims.record(tx, results)
         except (DBAPIError, NoConnection) as error:
             log.error("what was sent is not recorded yet", error=type(error).__name__)
             time.sleep(pause)
         else:
             return
     with rt.writing() as tx:
-        outbox.record(tx, results)
+        claims.record(tx, results)
 
 
 def sent(rt: Runtime, carrier: str, claim: Claim) -> Sent:

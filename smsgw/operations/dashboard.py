@@ -1,28 +1,24 @@
 """What the overview tells: sums of hours and days, what runs now, what waits for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Row, func, select
 
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
+from smsgw.operations.carrier_health import Health, _health
 from smsgw.registry import lockout
 from smsgw.registry.cases import unanswered
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.counts import reply_tallies, tallies
 from smsgw.storage.tables.messages import (
-    UNBOUND,
     UNFINISHED,
-    UNREADABLE,
-    AttemptEnd,
     MessageState,
     ReplyState,
-    attempts,
     messages,
     replies,
 )
@@ -30,14 +26,8 @@ from smsgw.storage.tables.phones import registrations
 from smsgw.storage.transaction import Transaction
 
 NOW = timedelta(minutes=5)  # over which "now" is counted
-HEALTH = 1000  # of the newest attempts tell how carriers are
-NEWEST = 100  # of them tell whether one refuses
-HEALTH_FOR = timedelta(minutes=15)
 DAY, MONTH = 24, 30  # hours, days
 
-LATE = timedelta(seconds=15)  # that a reply waits while its carrier is well
-DOUBTED_FOR = timedelta(minutes=15)  # then what nobody knows of is for an officer
-REFUSALS = 5  # one after the other, and none accepted
 
 ANSWERED, MISREAD, UNKNOWN, SILENT = "answered", "misread", "unknown", "silent"
 KINDS = (ANSWERED, MISREAD, UNKNOWN, SILENT)
@@ -75,20 +65,6 @@ class Misread:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    carrier: str
-    endings: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.endings.values())
-
-    @property
-    def is_well(self) -> bool:
-        return self.endings.get("sent", 0) * 10 >= self.total * 9
-
-
-@dataclass(frozen=True, slots=True)
 class Waiting:
     carrier: str
     lane: str
@@ -121,22 +97,6 @@ class Overview:
     def in_doubt(self) -> int:
         """Sends of which nobody knows."""
         return sum(each.count for each in self.outbox if each.state == ReplyState.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A carrier by which nothing leaves: replies wait, or each is refused."""
-
-    carrier: str
-    count: int
-    since: datetime
-    is_refusing: bool
-
-
-def troubles(tx: Transaction) -> list[Trouble]:
-    """What nobody should have to look for, by carrier."""
-    found = {each.carrier: each for each in (*_refusing(tx), *_stuck(tx))}
-    return [found[carrier] for carrier in sorted(found)]
 
 
 def overview(rt: Runtime) -> Overview:
@@ -249,78 +209,10 @@ def _worst(tx: Transaction, since: datetime) -> list[Misread]:
     return [each for each in worst if each.misread]
 
 
-def _health(tx: Transaction) -> Iterator[Health]:
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
-    found = tx.connection.execute(
-        select(replies.c.carrier, attempts.c.ending, func.count())
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > tx.now - HEALTH_FOR)
-        .where(attempts.c.ending.is_not(None))
-        .group_by(replies.c.carrier, attempts.c.ending)
-    )
-    by_carrier: dict[str, dict[str, int]] = {}
-    for carrier, ending, count in found:
-        by_carrier.setdefault(carrier, {})[ending] = count
-    for carrier, endings in sorted(by_carrier.items()):
-        yield Health(carrier, endings)
-
-
 def _outbox(tx: Transaction) -> list[Waiting]:
     by = (replies.c.carrier, replies.c.lane, replies.c.state)
     found = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
     return [Waiting(*row) for row in tx.connection.execute(found.order_by(*by))]
-
-
-def _stuck(tx: Transaction) -> Iterator[Trouble]:
-    """Replies that are due and late, where no later one was accepted meanwhile."""
-    late = tx.now - LATE
-    was_tried = (replies.c.attempts > 0) & (replies.c.made_at < late)
-    is_queued = (replies.c.state == ReplyState.QUEUED) & (was_tried | (replies.c.due_at < late))
-    is_sending = (replies.c.state == ReplyState.SENDING) & (replies.c.made_at < late)
-    tried = select(attempts.c.id).where(
-        attempts.c.reply_id == replies.c.id, attempts.c.started_at > tx.now - DOUBTED_FOR
-    )
-    is_unknown = (replies.c.state == ReplyState.UNKNOWN) & was_tried & tried.exists()
-    waiting = (
-        select(replies.c.carrier, func.count(), func.min(replies.c.made_at))
-        .where(UNFINISHED, is_queued | is_sending | is_unknown)
-        .group_by(replies.c.carrier)
-    )
-    for carrier, count, since in tx.connection.execute(waiting).all():
-        if not _has_accepted(tx, carrier, since):
-            yield Trouble(carrier, count, since, is_refusing=False)
-
-
-def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
-    """Of the newest attempts: with one lane of many at work its carrier is not dead."""
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
-    accepted = (
-        select(attempts.c.id)
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > since)
-        .where(attempts.c.ending == AttemptEnd.SENT, replies.c.carrier == carrier)
-    )
-    return tx.connection.execute(accepted.limit(1)).first() is not None
-
-
-def _refusing(tx: Transaction) -> Iterator[Trouble]:
-    """By the carrier itself: what we refuse to send, since its binding ended, is another thing."""
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
-    ended = (
-        select(replies.c.carrier, attempts.c.ending, attempts.c.code, attempts.c.started_at)
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - NEWEST, attempts.c.started_at > tx.now - DOUBTED_FOR)
-        .where(attempts.c.ending.is_not(None))
-        .order_by(attempts.c.id.desc())
-    )
-    by_carrier: dict[str, list[Row[*tuple[Any, ...]]]] = {}
-    for row in tx.connection.execute(ended):
-        if row.code not in {UNBOUND, UNREADABLE}:
-            by_carrier.setdefault(row.carrier, []).append(row)
-    for carrier, rows in by_carrier.items():
-        refused = list(takewhile(lambda row: row.ending == AttemptEnd.REFUSED, rows))
-        if len(refused) >= REFUSALS:
-            yield Trouble(carrier, len(refused), refused[-1].started_at, is_refusing=True)
 
 
 def _owed(tx: Transaction) -> int:

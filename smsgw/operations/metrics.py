@@ -7,43 +7,21 @@ final, how a POST ended, when a carrier first accepted. What still moves is a ga
 
 import contextlib
 import time
-from collections.abc import Iterator
-from datetime import timedelta
-from itertools import product
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+from prometheus_client import CollectorRegistry, generate_latest
 from redis.exceptions import RedisError
-from sqlalchemy import and_, case, func, select
 
-from handlers import disclosure
 from smsgw import logs
-from smsgw.ledger.faults import CONNECTING, Kind
-from smsgw.ledger.statements import LOOK_UPS
-from smsgw.messaging import throttle
-from smsgw.operations import queue
-from smsgw.registry import bindings, lockout, registration_codes
+from smsgw.operations.metric_families import Figures
 from smsgw.runtime import Runtime
-from smsgw.settings import ALL_OTHERS
-from smsgw.storage import failed_checks, keys
-from smsgw.storage.counters import EVERYWHERE
-from smsgw.storage.tables.messages import UNFINISHED, MessageState, attempts, messages, replies
-from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 
 KEPT = "metrics"
-AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
-UNCLEAR = disclosure.number_unclear().wording
 LONG = 0.5  # seconds
 TOLD_AGAIN = 10
 COUNTING = Lock()  # one at a time in a process
-BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds
 
 
 def text(rt: Runtime) -> bytes:
@@ -58,7 +36,7 @@ def text(rt: Runtime) -> bytes:
             return kept
         started = time.monotonic()
         collectors = CollectorRegistry()
-        collectors.register(_Figures(rt))
+        collectors.register(Figures(rt))
         told = generate_latest(collectors)
         took = time.monotonic() - started
         if took > LONG:
@@ -78,262 +56,3 @@ def _keep(rt: Runtime, told: bytes, seconds: float) -> None:
     with contextlib.suppress(RedisError):
         if rt.redis is not None:
             rt.redis.set(KEPT, told, px=round(seconds * 1000))
-
-
-class _Figures:
-    def __init__(self, rt: Runtime) -> None:
-        self._rt = rt
-
-    def describe(self) -> list[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        with self._rt.reading() as tx:
-            yield from _messages(tx)
-            yield from _owed(tx)
-            yield from _accepted(tx)
-            yield from _waiting(tx)
-            yield from _sends(tx)
-            yield _wrong_codes(tx)
-            yield _failed_checks(self._rt, tx)
-            yield from _decoys(tx)
-            yield from _numbers_on_file(self._rt, tx)
-        yield _skews(self._rt)
-        yield _throttled(self._rt)
-        yield _ledger_failures(self._rt)
-        yield from _budget(self._rt)
-        yield from _budgets_by_code(self._rt)
-
-
-def _messages(tx: Transaction) -> Iterator[Metric]:
-    received = CounterMetricFamily(
-        "smsgw_messages_received", "Messages stored.", labels=["carrier"]
-    )
-    answered = CounterMetricFamily(
-        "smsgw_messages_answered",
-        "Messages whose outcome is final.",
-        labels=["keyword", "outcome", "reason"],
-    )
-    by_carrier = select(messages.c.carrier, func.count()).group_by(messages.c.carrier)
-    for carrier, number in tx.connection.execute(by_carrier):
-        received.add_metric([carrier], number)
-    by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
-    final = select(*by, func.count()).where(messages.c.state == MessageState.ANSWERED).group_by(*by)
-    for keyword, outcome, reason, number in tx.connection.execute(final):
-        answered.add_metric([keyword or "", outcome, reason or ""], number)
-    yield received
-    yield answered
-
-
-def _owed(tx: Transaction) -> Iterator[Metric]:
-    number, oldest = tx.connection.execute(
-        select(func.count(), func.min(messages.c.received_at)).where(
-            messages.c.state == MessageState.RECEIVED
-        )
-    ).one()
-    failed = tx.connection.execute(
-        select(func.count()).where(messages.c.state == MessageState.FAILED)
-    ).scalar_one()
-    age = (tx.now - oldest).total_seconds() if oldest else 0
-    yield GaugeMetricFamily("smsgw_answers_owed", "Messages that wait for the ledger.", number)
-    yield GaugeMetricFamily("smsgw_answers_owed_oldest_seconds", "How long the first waits.", age)
-    yield GaugeMetricFamily("smsgw_answers_failed", "Owed answers that a bug of ours took.", failed)
-
-
-def _wrong_codes(tx: Transaction) -> Metric:
-    count = registration_codes.wrong_in_a_day(tx)
-    return GaugeMetricFamily("smsgw_wrong_codes", "Wrong codes of all phones in a day.", count)
-
-
-def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
-    failed = GaugeMetricFamily(
-        "smsgw_failed_checks",
-        "Rows that could not be opened, or were not written by us, in a day.",
-        labels=["table"],
-    )
-    by_table = dict(failed_checks.by_table(tx.connection, tx.now - A_DAY))
-    damaged = keys.damaged(tx.connection, keys.keeper(rt.settings))
-    if damaged:
-        by_table["data_keys"] = len(damaged)
-    for table, count in by_table.items():
-        failed.add_metric([table], count)
-    return failed
-
-
-def _decoys(tx: Transaction) -> Iterator[Metric]:
-    numbers, phones = lockout.decoys_named(tx)
-    of_one = "Decoys that one phone named in a day, at most."
-    yield GaugeMetricFamily("smsgw_decoys_by_one_phone", of_one, numbers)
-    yield GaugeMetricFamily("smsgw_decoy_phones", "Phones that named decoys in a day.", phones)
-
-
-def _accepted(tx: Transaction) -> Iterator[Metric]:
-    latency = HistogramMetricFamily(
-        "smsgw_reply_seconds",
-        "From a message's receipt to the carrier's acceptance of its reply.",
-        labels=["carrier"],
-    )
-    segments = CounterMetricFamily(
-        "smsgw_segments", "Segments of replies that a carrier accepted.", labels=["carrier"]
-    )
-    within = [func.sum(case((replies.c.waited <= bucket, 1), else_=0)) for bucket in BUCKETS]
-    totals = (func.count(), func.sum(replies.c.waited), func.sum(replies.c.segments))
-    found = tx.connection.execute(
-        select(replies.c.carrier, *totals, *within)
-        .where(replies.c.waited.is_not(None))
-        .group_by(replies.c.carrier)
-    )
-    for carrier, number, waited, units, *reached in found:
-        bounds = zip(map(str, BUCKETS), reached, strict=True)
-        latency.add_metric([carrier], [*bounds, ("+Inf", number)], sum_value=waited)
-        segments.add_metric([carrier], units)
-    yield latency
-    yield segments
-
-
-def _waiting(tx: Transaction) -> Iterator[Metric]:
-    labels = ["carrier", "lane", "state"]
-    depth = GaugeMetricFamily("smsgw_outbox", "Replies that are not done with.", labels=labels)
-    age = GaugeMetricFamily("smsgw_outbox_oldest_seconds", "Age of the oldest.", labels=labels)
-    lost = GaugeMetricFamily("smsgw_replies_lost", "Replies that expired.")
-    undelivered = GaugeMetricFamily(
-        "smsgw_undelivered", "Replies that no phone got.", labels=["carrier", "code"]
-    )
-    by = (replies.c.carrier, replies.c.lane, replies.c.state)
-    waiting = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
-    for carrier, lane, state, number, oldest in tx.connection.execute(waiting):
-        depth.add_metric([carrier, lane, state], number)
-        age.add_metric([carrier, lane, state], (tx.now - oldest).total_seconds())
-    expired = select(func.count()).where(replies.c.state == "expired")
-    lost.add_metric([], tx.connection.execute(expired).scalar_one())
-    which = (replies.c.carrier, replies.c.code)
-    bad = select(*which, func.count()).where(replies.c.state == "undelivered").group_by(*which)
-    for carrier, code, number in tx.connection.execute(bad):
-        undelivered.add_metric([carrier, code or ""], number)
-    yield from (depth, age, lost, undelivered)
-
-
-def _sends(tx: Transaction) -> Iterator[Metric]:
-    ends = CounterMetricFamily(
-        "smsgw_sends", "How POSTs to a carrier ended.", labels=["carrier", "ending", "code"]
-    )
-    settled = CounterMetricFamily(
-        "smsgw_unknowns_settled", "How unknown sends were settled.", labels=["how"]
-    )
-    open_ = GaugeMetricFamily("smsgw_unknowns", "Unknown sends that are not settled yet.")
-    by = (replies.c.carrier, attempts.c.ending, attempts.c.code)
-    ended = (
-        select(*by, func.count())
-        .join_from(attempts, replies)
-        .where(attempts.c.ending.is_not(None))
-        .group_by(*by)
-    )
-    for carrier, ending, code, number in tx.connection.execute(ended):
-        ends.add_metric([carrier, ending, code or ""], number)
-    hows = (
-        select(attempts.c.settled, func.count())
-        .where(attempts.c.settled.is_not(None))
-        .group_by(attempts.c.settled)
-    )
-    for how, number in tx.connection.execute(hows):
-        settled.add_metric([how], number)
-    in_doubt = and_(attempts.c.ending == "unknown", attempts.c.settled.is_(None))
-    counted = select(func.count()).select_from(attempts).where(in_doubt)
-    open_.add_metric([], tx.connection.execute(counted).scalar_one())
-    yield from (ends, settled, open_)
-
-
-def _skews(rt: Runtime) -> Metric:
-    """Of this process, and of the others as their beats tell it."""
-    told = {"web": rt.clock_check.compare().total_seconds()}
-    with contextlib.suppress(RedisError):
-        told |= queue.skews(rt)
-    skew = GaugeMetricFamily(
-        "smsgw_clock_skew_seconds",
-        "How far a process's clock is ahead of the database's; beyond a minute nothing expires.",
-        labels=["process"],
-    )
-    for process, seconds in told.items():
-        skew.add_metric([process], seconds)
-    return skew
-
-
-def _throttled(rt: Runtime) -> Metric:
-    hits = CounterMetricFamily(
-        "smsgw_lane_throttled", "How often a lane's throttle said no.", labels=["carrier", "lane"]
-    )
-    try:
-        for (carrier, lane), number in throttle.hits(rt).items():
-            hits.add_metric([carrier, lane], number)
-    except RedisError as error:
-        log.warning("the throttle cannot be asked", error=type(error).__name__)
-    return hits
-
-
-def _ledger_failures(rt: Runtime) -> Metric:
-    """Of every look-up, so that the first failure is a rise."""
-    failures = CounterMetricFamily(
-        "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
-    )
-    counts = dict.fromkeys(product([*LOOK_UPS, CONNECTING], map(str, Kind)), 0)
-    try:
-        counts |= rt.ledger.failures.counts()
-    except RedisError as error:
-        log.warning("the ledger's failures are not known", error=type(error).__name__)
-    for which, number in counts.items():
-        failures.add_metric(which, number)
-    return failures
-
-
-def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        "smsgw_numbers_changed",
-        "Phones unbound within an hour since the number on file is another one.",
-        bindings.count_lapses(tx),
-    )
-    yield GaugeMetricFamily(
-        "smsgw_numbers_changed_limit",
-        "At so many none is unbound any more.",
-        rt.settings.lapses_an_hour,
-    )
-    unclear = select(func.count()).where(
-        replies.c.wording == UNCLEAR, replies.c.made_at > tx.now - AN_HOUR
-    )
-    yield GaugeMetricFamily(
-        "smsgw_numbers_unclear",
-        "Replies within an hour that tell nothing, since the number on file was not clear.",
-        tx.connection.execute(unclear).scalar_one(),
-    )
-
-
-def _budget(rt: Runtime) -> Iterator[Metric]:
-    """What the day may cost and has cost, where that is limited."""
-    most = rt.settings.daily_segments
-    if most is None:
-        return
-    spent = rt.counters.spent(rt.today)
-    yield GaugeMetricFamily("smsgw_budget_segments", "Segments that a day may cost.", most)
-    yield GaugeMetricFamily("smsgw_budget_spent_segments", "Segments it has cost.", spent)
-
-
-def _budgets_by_code(rt: Runtime) -> Iterator[Metric]:
-    """The same of each calling code that is limited: of those named in the setting, and of others
-    once they have cost something."""
-    by_code = rt.settings.daily_segments_by_code
-    if not by_code:
-        return
-    limit = GaugeMetricFamily(
-        "smsgw_code_budget_segments",
-        "Segments that a calling code may cost a day.",
-        labels=["code"],
-    )
-    spent = GaugeMetricFamily(
-        "smsgw_code_budget_spent_segments", "Segments it has cost.", labels=["code"]
-    )
-    spending = rt.counters.spending(rt.today)
-    for code in sorted((by_code.keys() | spending.keys()) - {ALL_OTHERS, EVERYWHERE}):
-        most = rt.settings.daily_segments_of(code)
-        if most is not None:
-            limit.add_metric([code], most)
-            spent.add_metric([code], spending.get(code, 0))
-    yield from (limit, spent)

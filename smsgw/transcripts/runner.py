@@ -18,7 +18,8 @@ from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import Published
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import delivery_reports, dispatch, outbox
+from smsgw.messaging import delivery_reports, dispatch
+from smsgw.messaging.claims import claim, record
 from smsgw.operations import clock, jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
@@ -202,11 +203,11 @@ class Talk:
         is_more = True
         while is_more:
             with self._rt.writing() as tx:
-                claims = outbox.claim(tx, CARRIER, LANE, AT_ONCE)
+                claims = claim(tx, CARRIER, LANE, AT_ONCE)
             if claims:
                 sent = [dispatch.sent(self._rt, CARRIER, each) for each in claims]
                 with self._rt.writing() as tx:
-                    outbox.record(tx, sent)
+                    record(tx, sent)
             is_more = len(claims) == AT_ONCE
 
     def _ledger(self, *, is_up: bool) -> None:

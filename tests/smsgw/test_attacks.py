@@ -18,8 +18,8 @@ from smsgw.carriers.carrier import Delivery, Ending, Report, SendError
 from smsgw.configuration import document, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished
-from smsgw.messaging import delivery_reports, dispatch, outbox
-from smsgw.messaging.outbox import Sent
+from smsgw.messaging import claims, delivery_reports, dispatch
+from smsgw.messaging.claims import Sent
 from smsgw.registry import freezes, registration_codes, registrations
 from smsgw.registry.changes import CODE_WAITS
 from smsgw.runtime import Runtime
@@ -194,9 +194,9 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     assert states(rt) == [("undelivered", kept)]
     say(rt, P1, "IURAN")
     with rt.writing() as tx:
-        (claim,) = outbox.claim(tx, *LANE, 1)
+        (claim,) = claims.claim(tx, *LANE, 1)
     with rt.writing() as tx:
-        outbox.record(tx, [Sent(claim, error=SendError(Ending.REFUSED, code))])
+        claims.record(tx, [Sent(claim, error=SendError(Ending.REFUSED, code))])
     assert states(rt)[-1] == ("refused", kept)
 
 

@@ -28,7 +28,9 @@ from smsgw.backoffice.resend import NotResent
 from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import claims as messaging_claims
+from smsgw.messaging import dispatch
+from smsgw.messaging.claims import record
 from smsgw.operations import clock, jobs
 from smsgw.registry import freezes, registrations
 from smsgw.responder import Answer
@@ -351,14 +353,14 @@ class Conversation:
 
     def _send(self) -> None:
         with self._rt.writing() as tx:
-            due = outbox.claim(tx, *LANE, AT_ONCE)
+            due = messaging_claims.claim(tx, *LANE, AT_ONCE)
         for claim in due:
             self._carrier.sent.clear()
             result = dispatch.sent(self._rt, LANE[0], claim)
             for sms in self._carrier.sent:
                 self._show([self._arrival(sms)])
             with self._rt.writing() as tx:
-                outbox.record(tx, [result])
+                record(tx, [result])
 
     def _arrival(self, sms: OutgoingSms) -> Event:
         made = self._made.get((sms.recipient, sms.text))

@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import outbox
+from smsgw.messaging.claims import claim
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.registry.bindings import bind
@@ -180,7 +180,7 @@ def test_what_waits_although_its_binding_ended_is_not_claimed(rt: Runtime) -> No
     say(rt, P1, "KONTAK")
     with rt.writing() as tx:
         tx.connection.execute(bindings.update().values(ended_at=tx.now))
-        claims = outbox.claim(tx, "simulator", "2757", 20)
+        claims = claim(tx, "simulator", "2757", 20)
     assert ["Rp" in each.sms.text for each in claims] == [False]
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.backtest import Asked, Found, Kind
+from smsgw.backoffice.backtest_findings import Asked, Found, Kind
 from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft

@@ -16,7 +16,8 @@ from handlers.question import Caller, Outcome
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.backtest import Asked, Found, Kind, shape_of
+from smsgw.backoffice.backtest import shape_of
+from smsgw.backoffice.backtest_findings import Asked, Found, Kind
 from smsgw.backoffice.comparison import Both
 from smsgw.configuration import document
 from smsgw.configuration.compiler import Configuration

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.question import Outcome
-from smsgw.backoffice.backtest import Kind
+from smsgw.backoffice.backtest_findings import Kind
 from smsgw.backoffice.resend import Refusal
 from smsgw.configuration import diff, versions
 from smsgw.console import translations

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import dispatch, outbox
+from smsgw.messaging import claims, dispatch
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.responder import Answer
@@ -240,7 +240,7 @@ def test_nothing_leaves_for_a_recipient_that_is_no_phone(theirs: Runtime, number
         changed = phones.update().where(phones.c.id == row.id).values(number=sealed)
         tx.connection.execute(changed)
     with theirs.writing() as tx:
-        assert outbox.claim(tx, Simulator.name, "2757", 10) == []
+        assert claims.claim(tx, Simulator.name, "2757", 10) == []
     with theirs.reading() as tx:
         ended = select(replies.c.state, replies.c.code).distinct()
         assert tx.connection.execute(ended).all() == [("refused", "no phone")]

@@ -3,8 +3,8 @@
 from smsgw.backoffice import casework
 from smsgw.carriers.carrier import Ending
 from smsgw.messaging import dispatch
-from smsgw.operations import dashboard
-from smsgw.operations.dashboard import Trouble
+from smsgw.operations import carrier_health, dashboard
+from smsgw.operations.carrier_health import Trouble
 from smsgw.registry import cases
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER, Clock
@@ -14,7 +14,7 @@ from tests.support.lanes import LANE, Failing, receive, with_carrier
 
 def troubles(rt: Runtime) -> list[Trouble]:
     with rt.reading() as tx:
-        return dashboard.troubles(tx)
+        return carrier_health.troubles(tx)
 
 
 def test_a_carrier_by_which_nothing_leaves(rt: Runtime, clock: Clock) -> None:

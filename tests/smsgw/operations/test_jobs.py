@@ -26,8 +26,8 @@ from smsgw.carriers.carrier import (
     SendError,
 )
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import delivery_reports, dispatch, inbox, outbox, reconciliation
-from smsgw.messaging.outbox import Sent
+from smsgw.messaging import claims, delivery_reports, dispatch, inbox, reconciliation
+from smsgw.messaging.claims import Sent
 from smsgw.operations import jobs
 from smsgw.operations.clock import sweep
 from smsgw.operations.queue import QUEUE, STOPPING, WORKER_BEATS, Turn
@@ -93,7 +93,7 @@ def test_what_people_wait_for_leaves_first(rt: Runtime, clock: Clock) -> None:
             tx.connection.execute(
                 update(replies).where(replies.c.id == reply_id).values(priority=priority)
             )
-        taken = [outbox.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
+        taken = [claims.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
     assert taken == ids[::-1]
 
 
@@ -115,19 +115,19 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
 ) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (first,) = outbox.claim(tx, "simulator", LANE, 1)
+        (first,) = claims.claim(tx, "simulator", LANE, 1)
     clock.moves(minutes=1)
     sweep(rt)
     clock.moves(minutes=6)
     jobs.settle(rt)
     with rt.writing() as tx:
-        (second,) = outbox.claim(tx, "simulator", LANE, 1)
+        (second,) = claims.claim(tx, "simulator", LANE, 1)
         assert second.reply_id == first.reply_id
         for ending in (Ending.RETRY, Ending.REFUSED, Ending.UNKNOWN):
-            outbox.record(tx, [Sent(first, error=SendError(ending, "late"))])
+            claims.record(tx, [Sent(first, error=SendError(ending, "late"))])
     assert states(rt) == ["sending"]
     with rt.writing() as tx:
-        outbox.record(tx, [Sent(first, carrier_ref="SM1")])
+        claims.record(tx, [Sent(first, carrier_ref="SM1")])
     assert states(rt) == ["sent"]
 
 
@@ -137,7 +137,7 @@ def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
     dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
     assert len(carrier.sent) == 1
-    pauses = [outbox.pause(made) for made in (1, 5, 50)]
+    pauses = [claims.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
 
 
@@ -228,19 +228,19 @@ def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
 ) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+        (claim,) = claims.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=2)
     with rt.writing() as tx:
         assert delivery_reports.expire_leases(tx) == [claim.reply_id]
-        outbox.record(tx, [Sent(claim, error=SendError(Ending.RETRY, "429"))])
+        claims.record(tx, [Sent(claim, error=SendError(Ending.RETRY, "429"))])
     assert states(rt) == ["queued"]
-    assert outbox.pause(5_000) <= outbox.LONGEST_PAUSE
+    assert claims.pause(5_000) <= claims.LONGEST_PAUSE
 
 
 def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+        (claim,) = claims.claim(tx, "simulator", LANE, 5)
     clock.moves(seconds=61)
     sweep(rt)
     assert states(rt) == ["unknown"]
@@ -259,23 +259,23 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
 def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = outbox.claim(tx, "simulator", LANE, 5)
+        (claim,) = claims.claim(tx, "simulator", LANE, 5)
     for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
         with rt.writing() as tx:
             delivery_reports.apply_report(
                 tx, Report("simulator", claim.sms.attempt_id, delivery, "SM1", None)
             )
     with rt.writing() as tx:
-        outbox.record(tx, [outbox.Sent(claim, carrier_ref="SM1")])
+        claims.record(tx, [claims.Sent(claim, carrier_ref="SM1")])
     assert states(rt) == ["delivered"]
 
 
 def test_claims_of_two_are_never_the_same(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 6)
     with rt.writing() as tx:
-        first = outbox.claim(tx, "simulator", LANE, 4)
+        first = claims.claim(tx, "simulator", LANE, 4)
     with rt.writing() as tx:
-        second = outbox.claim(tx, "simulator", LANE, 4)
+        second = claims.claim(tx, "simulator", LANE, 4)
     ids = [claim.reply_id for claim in first + second]
     assert len(first) == 4
     assert len(ids) == len(set(ids)) == 6
@@ -436,7 +436,7 @@ def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
 ) -> None:
     receive(rt, clock, 2)
     with rt.writing() as tx:
-        outbox.claim(tx, "simulator", LANE, 5)
+        claims.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=1)
     sweep(rt)
     damage(rt, replies.c.text, 1)

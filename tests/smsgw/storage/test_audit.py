@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import Ending, IncomingSms, SendError
-from smsgw.messaging import outbox
+from smsgw.messaging.claims import Sent, claim, record
 from smsgw.operations import audit_chain, retention
 from smsgw.operations.audit_chain import Head
 from smsgw.runtime import Runtime
@@ -275,9 +275,9 @@ def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_
     for sender in (P1, P2):
         say(rt, sender, "KONTAK")
     with rt.writing() as tx:
-        claims = outbox.claim(tx, "simulator", "2757", 9)
+        claims = claim(tx, "simulator", "2757", 9)
         doubt = SendError(Ending.UNKNOWN, "told")
-        outbox.record(tx, [outbox.Sent(each, error=doubt) for each in claims])
+        record(tx, [Sent(each, error=doubt) for each in claims])
     one, other = (str(each.reply_id) for each in claims)
     folder = tmp_path / "ledger"
     folder.mkdir()

@@ -19,7 +19,7 @@ from smsgw.app import create_app
 from smsgw.carriers.carrier import Delivery, Ending, Report
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch, throttle
-from smsgw.operations import metrics
+from smsgw.operations import metric_families, metrics
 from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage.engines import engine
@@ -91,7 +91,9 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     dispatch.drain(rt, "simulator", LANE)
     seen = figures(client)
     assert seen["smsgw_reply_seconds_sum", "simulator"] == 3
-    reached = [seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metrics.BUCKETS]
+    reached = [
+        seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metric_families.BUCKETS
+    ]
     assert reached == [0.0] * 5 + [1.0] * 7
     assert seen["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import outbox
+from smsgw.messaging import claims
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role
@@ -33,8 +33,8 @@ def about(rt: Runtime) -> str | None:
 def in_doubt(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
-        (claim,) = outbox.claim(tx, "simulator", "2757", 1)
-        outbox.record(tx, [outbox.Sent(claim, error=SendError(Ending.UNKNOWN, "told"))])
+        (claim,) = claims.claim(tx, "simulator", "2757", 1)
+        claims.record(tx, [claims.Sent(claim, error=SendError(Ending.UNKNOWN, "told"))])
 
 
 def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:

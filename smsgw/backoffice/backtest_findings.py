@@ -1,0 +1,135 @@
+"""What a backtest finds: messages that the draft would answer otherwise, by kind."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+MOST_SAMPLES = 100  # that are counted, of each kind
+SHOWN_SAMPLES = 20
+SEVERAL = 3  # phones
+LONGEST_SHAPE = 80  # characters
+
+
+class Kind(StrEnum):
+    """What would be different; the first that holds."""
+
+    UNDERSTOOD = "newly understood"
+    MISUNDERSTOOD = "newly misunderstood"
+    REROUTED = "rerouted"  # to another keyword
+    REWORDED = "other reply"
+
+
+class Read(BaseModel):
+    """What a message is taken for."""
+
+    keyword: str | None
+    outcome: str
+
+
+class Shape(BaseModel):
+    """Messages that are written alike and change alike."""
+
+    shape: str
+    was: Read
+    becomes: Read
+    messages: int = 0
+    phones: list[int] = []  # ids; SEVERAL are enough
+
+
+class Rewording(BaseModel):
+    """Replies that change alike, by their wordings as operators write them; "" for silence."""
+
+    language: str
+    was: str
+    becomes: str
+    was_text: str
+    becomes_text: str
+    messages: int = 0
+    segments: int = 0  # more than before
+
+
+Sample = TypeVar("Sample", Shape, Rewording)
+
+
+class Found(BaseModel):
+    last: int  # message that was judged
+    until: int
+    total: int
+    is_cut: bool  # there were more; the newest were taken
+    judged: int = 0
+    counts: dict[Kind, int] = {}
+    longer: dict[Kind, int] = {}  # segments, of replies that become longer
+    shorter: dict[Kind, int] = {}
+    shapes: dict[Kind, dict[str, Shape]] = {}
+    rewordings: dict[str, Rewording] = {}
+    phones: dict[Kind, list[int]] = {}  # ids; SEVERAL are enough
+
+    def shown(self, kind: Kind) -> int | None:
+        """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
+        the draft one could find out who wrote it."""
+        return self.counts[kind] if len(self.phones.get(kind, ())) >= SEVERAL else None
+
+    @property
+    def more(self) -> int:
+        """Segments, of what is shown."""
+        return sum(count for kind, count in self.longer.items() if self.shown(kind))
+
+    @property
+    def fewer(self) -> int:
+        return sum(count for kind, count in self.shorter.items() if self.shown(kind))
+
+    @property
+    def changed(self) -> int:
+        """Of what is shown."""
+        return sum(self.shown(kind) or 0 for kind in self.counts)
+
+    def shown_shapes(self, kind: Kind) -> list[Shape]:
+        alike = _taken_together(self.shapes.get(kind, {}).values())
+        return _commonest(each for each in alike if len(each.phones) >= SEVERAL)
+
+    def not_shown(self, kind: Kind) -> int:
+        """Messages."""
+        return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
+
+    def shown_rewordings(self) -> list[Rewording]:
+        return _commonest(self.rewordings.values()) if self.shown(Kind.REWORDED) else []
+
+
+class Asked(BaseModel):
+    """With both texts as they were then: a draft goes on changing."""
+
+    days: int
+    by: str  # the operator's name
+    version: int  # that was published
+    edition: int  # of the draft
+    published: str
+    draft: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: int
+    phone_id: int
+    text: str
+
+
+def _taken_together(shapes: Iterable[Shape]) -> Iterable[Shape]:
+    """Those that are shown alike."""
+    together: dict[str, Shape] = {}
+    for each in shapes:
+        key = f"{each.was} {each.becomes} {each.shape}"
+        taken = together.get(key, each.model_copy(update={"messages": 0, "phones": []}))
+        together[key] = taken.model_copy(
+            update={
+                "messages": taken.messages + each.messages,
+                "phones": [*{*taken.phones, *each.phones}],
+            }
+        )
+    return together.values()
+
+
+def _commonest(samples: Iterable[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda each: -each.messages)[:SHOWN_SAMPLES]

@@ -1,0 +1,242 @@
+"""Replies claimed to be sent: each has a lease, and an attempt for each try."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, bindparam, case, func, insert, select, update
+
+from smsgw import logs, phone
+from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
+from smsgw.messaging.outbox import (
+    ASK_AFTER,
+    CHANCE,
+    LEASE,
+    SINCE,
+    _is_of_use,
+    accepted,
+    cut,
+    move,
+    opt_out,
+    settled_if_unknown,
+)
+from smsgw.storage.crypto import Unreadable
+from smsgw.storage.tables.messages import (
+    NO_PHONE,
+    QUEUED,
+    UNREADABLE,
+    AttemptEnd,
+    ReplyState,
+    Settled,
+    attempts,
+    messages,
+    replies,
+)
+from smsgw.storage.tables.phones import bindings, phones
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
+
+log = logs.get(__name__)
+
+SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a reply that tells of a participant hangs on."""
+
+    nkp: str
+    on_file: str | None  # the number on file when the phone was bound
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    reply_id: int
+    attempts: int
+    since: datetime  # when the wait for it began
+    sms: OutgoingSms
+    age: timedelta  # since it was made
+    binding: Binding | None
+
+
+def claim(
+    tx: Transaction, carrier: str, lane: str, limit: int, *, may_expire: bool = True
+) -> list[Claim]:
+    """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
+    asked for and wait for first, and of these the oldest. Those that cannot be opened are set
+    aside. Where nothing may expire, those that seem past their use are of as much use as at first.
+    """
+    claims: list[Claim] = []
+    for _ in range(SET_ASIDE_AT_ONCE):
+        taken = _take(tx, carrier, lane, limit, may_expire)
+        opened = (_claimed(tx, lane, row) for row in taken)
+        claims = [each for each in opened if each is not None]
+        if claims or len(taken) < limit:
+            break
+    return claims
+
+
+def _take(
+    tx: Transaction, carrier: str, lane: str, limit: int, may_expire: bool
+) -> list[Row[*tuple[Any, ...]]]:
+    pick = (
+        select(replies.c.id)
+        .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
+        .where(
+            QUEUED,
+            replies.c.carrier == carrier,
+            replies.c.lane == lane,
+            replies.c.due_at <= tx.now,
+            _is_of_use(tx, may_expire),
+            bindings.c.ended_at.is_(None),
+        )
+        .order_by(replies.c.priority, replies.c.id)
+        .limit(limit)
+        .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+        .cte("pick")  # as a subquery PostgreSQL may run it again for each row, past its limit
+    )
+    taken = tx.connection.execute(
+        update(replies)
+        .where(replies.c.id.in_(select(pick.c.id)), QUEUED)
+        .values(
+            state=ReplyState.SENDING, lease_until=tx.now + LEASE, attempts=replies.c.attempts + 1
+        )
+        .returning(
+            *(replies.c.priority, replies.c.id, replies.c.text),
+            *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
+            replies.c.message_id,
+        )
+    ).all()
+    return sorted(taken)
+
+
+_concerned = (
+    select(phones.c.number, phones.c.hash, replies.c.phone_id, replies.c.binding_id, SINCE)
+    .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
+    .join_from(replies, phones, phones.c.id == replies.c.phone_id)
+    .join(messages, messages.c.id == replies.c.message_id)
+    .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
+    .where(replies.c.id == bindparam("reply_id"))
+)
+
+
+def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | None:
+    """None where something it needs cannot be opened: that reply is refused; where many cannot, it
+    waits, and may be sent once they can."""
+    begun = tx.connection.execute(
+        insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
+    )
+    concerned = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
+    attempt_id = begun.scalar_one()
+    whose = (concerned.phone_id, concerned.hash)
+    recipient = tx.opened(concerned.number, Ciphertext.PHONE, *whose)
+    named_by = (concerned.hash, row.message_id, concerned.binding_id)
+    text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
+    try:
+        binding = _binding(tx, concerned)
+    except Unreadable:
+        binding, text = None, None
+    if recipient is None or text is None:
+        _set_aside(tx, row, attempt_id)
+        return None
+    if not phone.is_e164(recipient):
+        log.error("a recipient is no phone", reply=row.id)
+        _refuse(tx, row, attempt_id, NO_PHONE)
+        return None
+    lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
+    sms = OutgoingSms(attempt_id, recipient, lane, text, lasts)
+    age = tx.now - row.made_at
+    return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
+
+
+def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> None:
+    if tx.may_end_what_failed():
+        _refuse(tx, row, attempt_id, UNREADABLE)
+        return
+    news = {"state": ReplyState.QUEUED, "lease_until": None, "code": UNREADABLE}
+    move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
+    _end_attempt(tx, attempt_id, AttemptEnd.RETRY, None, UNREADABLE)
+
+
+def _refuse(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int, code: str) -> None:
+    news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None, "code": code}
+    move(tx, row.id, news, row.attempts)
+    _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, code)
+
+
+def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
+    """Raises Unreadable."""
+    if row.binding_id is None:
+        return None
+    nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
+    on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
+    if nkp is None or (on_file is None and row.on_file is not None):
+        raise Unreadable("bindings")
+    return Binding(nkp, on_file)
+
+
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a claim ended: with the carrier's id of the message, or with an error."""
+
+    claim: Claim
+    carrier_ref: str | None = None
+    error: SendError | None = None
+
+
+def record(tx: Transaction, results: Sequence[Sent]) -> None:
+    """Writes how claims ended, in one go. A report that overtook the answer stays."""
+    for result in results:
+        ending, state, code = _ended(result)
+        news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
+        if state is ReplyState.QUEUED:
+            news["due_at"] = tx.now + pause(result.claim.attempts)
+        if state is ReplyState.UNKNOWN:
+            news["due_at"] = tx.now + ASK_AFTER
+        if state is ReplyState.SENT:
+            news |= accepted(tx, result.carrier_ref, result.claim.since)
+        move(tx, result.claim.reply_id, news, result.claim.attempts)
+        _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
+        if result.error is not None and result.error.is_opted_out:
+            opt_out(tx, result.claim.reply_id)
+
+
+def pause(attempts_made: int) -> timedelta:
+    """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
+    seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
+    return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
+
+
+def _end_attempt(
+    tx: Transaction, attempt_id: int, ending: AttemptEnd, ref: str | None, code: str | None
+) -> None:
+    """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
+    learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt_id)
+        .values(
+            ending=func.coalesce(attempts.c.ending, ending),
+            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
+            carrier_ref=func.coalesce(attempts.c.carrier_ref, ref),
+            code=case((attempts.c.ending.is_(None), code), else_=attempts.c.code),
+            settled=func.coalesce(
+                attempts.c.settled, settled_if_unknown(learned.get(ending, Settled.REPORT))
+            ),
+        )
+    )
+
+
+def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
+    if result.error is None:
+        return AttemptEnd.SENT, ReplyState.SENT, None
+    ending, state = {
+        Ending.REFUSED: (AttemptEnd.REFUSED, ReplyState.REFUSED),
+        Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
+        Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
+    }[result.error.ending]
+    return ending, state, cut(result.error.code)
