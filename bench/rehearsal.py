@@ -130,17 +130,17 @@ def spoken() -> Iterator[str]:
 
 
 def aliases() -> str:
-    raw = document.parsed(document.shipped())
+    raw = document.loads(document.shipped())
     raw["keywords"]["saldo"]["aliases"] = ["DOMPET"]
     raw["keywords"]["kantor"]["aliases"] = []
-    return document.dumped(raw)
+    return document.dumps(raw)
 
 
 def wordings() -> str:
-    raw = document.parsed(aliases())
+    raw = document.loads(aliases())
     for texts in raw["keywords"]["saldo"]["wordings"].values():
         texts["id"] += "[ Terima kasih.]"
-    return document.dumped(raw)
+    return document.dumps(raw)
 
 
 def asked(rt: Runtime, draft: str) -> Task:

@@ -6,7 +6,7 @@ from grammar.compiled import CompiledKeyword, longest_of, words_of
 from grammar.reading import Keyword
 
 
-class OptOut:
+class OptOutReader:
     """How the keyword that ends what was not asked for is said; without one nothing is."""
 
     def __init__(

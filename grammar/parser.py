@@ -26,7 +26,7 @@ from grammar.compiled import (
 )
 from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_short_number
 from grammar.normalise import normalise
-from grammar.opt_out import OptOut
+from grammar.opt_out import OptOutReader
 from grammar.reading import (
     NO_FIELDS,
     Command,
@@ -39,7 +39,7 @@ from grammar.reading import (
 from grammar.redact import Redacted, Redactor
 from grammar.services import misdirected, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
-from grammar.suggest import near
+from grammar.suggest import similar
 
 SHORT_NUMBER = range(4, SHORTEST_NUMBER)  # digits of one that an advert says to text
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
@@ -77,7 +77,7 @@ class Grammar:
         self._doubts, self._addressed = words.doubts, words.addressed
         self._harmless = words.fillers | words.courtesy
         self._signature = signature_pattern(words.signatures)
-        self._opt_out = OptOut(self._read.values(), self._first)
+        self._opt_out = OptOutReader(self._read.values(), self._first)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
@@ -156,7 +156,7 @@ class Grammar:
         if word is not None and (word == front or not self._is_asking("", words)):
             names = stop.poster.keyword, read.poster.keyword
             return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
-        if told and told[0] not in self._single and near(told[0], self._opt_out.unmistakable):
+        if told and told[0] not in self._single and similar(told[0], self._opt_out.unmistakable):
             return Command(stop.keyword.id, NO_FIELDS, told[0], "", is_slip=True)
         return None
 
@@ -282,7 +282,7 @@ class Grammar:
             word for word in words if word not in self._fillers and not self._fields.label(word)
         ]
         for word in told[:CLOSE_TO_THE_FRONT]:
-            meant = {self._single[each].keyword.id for each in near(word, self._single)}
+            meant = {self._single[each].keyword.id for each in similar(word, self._single)}
             read = self._read[meant.pop()] if len(meant) == 1 else None
             if read is None or (read.keyword.alone and (len(told) > 1 or not is_all)):
                 continue
@@ -300,7 +300,7 @@ class Grammar:
     def _slipped_pair(self, words: list[str]) -> Command | None:
         """A keyword of two words that is all of the message, one slip away."""
         written = " ".join(word for word in words if word not in self._courtesy)
-        meant = {self._pairs[each].keyword.id for each in near(written, self._pairs)}
+        meant = {self._pairs[each].keyword.id for each in similar(written, self._pairs)}
         if len(meant) != 1:
             return None
         return Command(meant.pop(), NO_FIELDS, written, "", is_slip=True)

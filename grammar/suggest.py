@@ -16,7 +16,7 @@ def is_slip(written: str, meant: str) -> bool:
     return max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1])
 
 
-def near(written: str, words: Iterable[str]) -> list[str]:
+def similar(written: str, words: Iterable[str]) -> list[str]:
     """Those of `words` that are one slip away."""
     if len(written) < SHORTEST:
         return []

@@ -1,6 +1,6 @@
 """BAHASA EN: answers in English from now on; BAHASA ID: in Indonesian."""
 
-from handlers.changes import Speak
+from handlers.changes import SetLanguage
 from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"chosen": ()}
@@ -8,4 +8,4 @@ WORDINGS = {"chosen": ()}
 
 def answer(question: Question) -> Reply:
     language = question.text("language") or "id"
-    return Reply(Outcome.ANSWERED, "bahasa.chosen", changes=(Speak(language),))
+    return Reply(Outcome.ANSWERED, "bahasa.chosen", changes=(SetLanguage(language),))

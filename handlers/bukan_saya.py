@@ -1,11 +1,11 @@
 """BUKAN SAYA: whoever has this phone is not the participant, or asked for no code."""
 
-from handlers.changes import Disown, Unbind
+from handlers.changes import RejectRegistration, Unbind
 from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"done": ()}
 
 
 def answer(question: Question) -> Reply:
-    changes = (Unbind(question.caller.nkps), Disown())
+    changes = (Unbind(question.caller.nkps), RejectRegistration())
     return Reply(Outcome.ANSWERED, "bukan_saya.done", changes=changes)

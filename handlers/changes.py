@@ -84,7 +84,7 @@ class Lapse:
 
 
 @dataclass(frozen=True, slots=True)
-class Disown:
+class RejectRegistration:
     """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
     is unbound, and no further ones are sent for these participants."""
 
@@ -106,7 +106,7 @@ class SendCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RegistrationForm:
     """What somebody wrote of themselves to be registered."""
 
     nkp: str
@@ -120,7 +120,7 @@ class Given:
 class Register:
     """Keep it for an officer: the phone which writes is not the one on file."""
 
-    given: Given
+    given: RegistrationForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class WrongNkp:
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class FailedIdentification:
     """Identities were named that are not linked to this phone: `combination` is what counts as one
     try, `parts` are counted over all phones. `wrong`: the NKP among them."""
 
@@ -155,22 +155,22 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class OptOut:
     """Send nothing that was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class OptIn:
     """What was stopped may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
-class WantNews:
+class SetNews:
     wanted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Speak:
+class SetLanguage:
     """Answer in this language from now on: id, en."""
 
     language: str
@@ -199,18 +199,18 @@ Change = (
     | Bind
     | Unbind
     | Lapse
-    | Disown
+    | RejectRegistration
     | RejectCodes
     | SendCode
     | Register
     | WrongCode
     | WrongIdentity
     | WrongNkp
-    | Guess
-    | Stop
-    | Resume
-    | WantNews
-    | Speak
+    | FailedIdentification
+    | OptOut
+    | OptIn
+    | SetNews
+    | SetLanguage
     | OpenCase
     | TurnPage
 )

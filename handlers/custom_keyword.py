@@ -1,12 +1,12 @@
 """Keywords that operators make without code: a text, perhaps by topic, or a look-up in a table."""
 
-from handlers.question import Made, Outcome, Question, Reply
+from handlers.question import CustomKeyword, Outcome, Question, Reply
 from handlers.values import Verbatim
 
 TEXT, FOUND, NOT_FOUND = "answer", "found", "not_found"
 
 
-def answer(question: Question, name: str, made: Made) -> Reply:
+def answer(question: Question, name: str, made: CustomKeyword) -> Reply:
     wanted = _words(question)
     if made.rows is None:
         topic = next((each for each, words in made.topics.items() if _holds(wanted, words)), TEXT)

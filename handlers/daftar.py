@@ -3,7 +3,14 @@
 from dataclasses import replace
 from datetime import date
 
-from handlers.changes import Change, Given, Guess, Register, SendCode, WrongNkp
+from handlers.changes import (
+    Change,
+    FailedIdentification,
+    Register,
+    RegistrationForm,
+    SendCode,
+    WrongNkp,
+)
 from handlers.disclosure import ask, guess, is_on_file, not_linked
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
@@ -42,9 +49,9 @@ def _matches(question: Question, participant: Participant) -> bool:
     return None not in said and said == (participant.nik, participant.birth_date)
 
 
-def _given(question: Question) -> Given:
+def _given(question: Question) -> RegistrationForm:
     born = question.field("birth_date")
-    return Given(
+    return RegistrationForm(
         nkp=question.nkp or "",
         nik=question.nik,
         name=question.text("name"),
@@ -53,7 +60,7 @@ def _given(question: Question) -> Given:
     )
 
 
-def _guess(question: Question, participant: Participant | None) -> Guess:
+def _guess(question: Question, participant: Participant | None) -> FailedIdentification:
     """With the NKP alone as what counts, a birth date could be found by trying."""
     wrong = WrongNkp(question.nkp or "", is_issued=participant is not None)
     identities = guess(question.nkp, question.nik, wrong=wrong)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
-from handlers.changes import Ask, Consent, Guess, WrongNkp
+from handlers.changes import Ask, Consent, FailedIdentification, WrongNkp
 from handlers.ports import Participant
 from handlers.question import Caller, Outcome, Question, Reply
 from handlers.values import Masked, Verbatim
@@ -71,14 +71,14 @@ def not_registered(question: Question) -> Reply:
     return Reply(Outcome.NOT_REGISTERED, "disclosure.not_registered", usage)
 
 
-def not_linked(guess: Guess) -> Reply:
+def not_linked(guess: FailedIdentification) -> Reply:
     return Reply(Outcome.NOT_LINKED, "disclosure.not_linked", changes=(guess,))
 
 
-def guess(*parts: object, wrong: WrongNkp | None = None) -> Guess:
+def guess(*parts: object, wrong: WrongNkp | None = None) -> FailedIdentification:
     """Every part is an identity of its own; together they are one try."""
     named = tuple(str(part) for part in parts if part is not None)
-    return Guess(" ".join(named), named, wrong)
+    return FailedIdentification(" ".join(named), named, wrong)
 
 
 def locked(question: Question) -> Reply | None:

@@ -50,7 +50,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class VerifiedCode:
     """A registration from this phone whose code was typed rightly just now."""
 
     nkp: str
@@ -70,7 +70,7 @@ class Caller:
     last_answer: str | None = None  # what ULANG may still repeat
     last_about: str | None = None  # the NKP that answer tells of
     next_page: str | None = None  # what LANJUT shows
-    claimed: Claimed | None = None
+    claimed: VerifiedCode | None = None
     has_tried_codes: bool = False  # too many wrong ones today
     former: Container[str] = ()  # NKPs that were its own, or that it disowned
     asked_codes: tuple[str, ...] = ()  # NKPs for which codes were sent here and are still good
@@ -86,7 +86,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CustomKeyword:
     """A keyword that an operator made: `topics` are told by their words; or `rows` of a table are
     told, by what stands in their first column."""
 

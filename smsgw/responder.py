@@ -19,14 +19,14 @@ from handlers import disclosure, open_question
 from handlers.changes import (
     CaseKind,
     Change,
-    Disown,
-    Guess,
+    FailedIdentification,
     Lapse,
     OpenCase,
+    OptIn,
+    OptOut,
     RejectCodes,
-    Resume,
-    Speak,
-    Stop,
+    RejectRegistration,
+    SetLanguage,
     Unbind,
     WrongCode,
     WrongIdentity,
@@ -37,38 +37,54 @@ from handlers.question import Outcome, Reply
 from handlers.values import Verbatim
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.messaging import composer, decision, inbox, outbox
-from smsgw.messaging.composer import Outgoing, Told
-from smsgw.messaging.inbox import Owed, Repeated, Verdict
+from smsgw.messaging import decision, inbox, outbox
+from smsgw.messaging.composer import Composer, Outgoing, call_centre
+from smsgw.messaging.inbox import DeferredMessage, Repeated, Verdict
 from smsgw.messaging.rate_limits import gate_of
-from smsgw.messaging.screening import NEVER_REPEATS, Heard, is_echo, is_repeat, may_be_answered
+from smsgw.messaging.screening import (
+    NEVER_REPEATS,
+    ParsedMessage,
+    is_echo,
+    is_repeat,
+    may_be_answered,
+)
 from smsgw.registry import bindings, cases, phone_state, reply_pages
 from smsgw.registry.changes import apply
-from smsgw.registry.phone_state import Known, Named
+from smsgw.registry.phone_state import Named, PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import Priority
-from smsgw.storage.transaction import Outrun, Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
 
 # Heeded although the reply that would tell so is not sent.
-HEEDED = (Stop, Disown, RejectCodes, Unbind, Lapse, Guess, WrongCode, WrongIdentity, WrongNkp)
+APPLIED_WHEN_SILENCED = (
+    OptOut,
+    RejectRegistration,
+    RejectCodes,
+    Unbind,
+    Lapse,
+    FailedIdentification,
+    WrongCode,
+    WrongIdentity,
+    WrongNkp,
+)
 # Said again, it may be said of a code that came in between.
 TAKE_BACK = {"bukan_saya", "ganti_hp", "tolak"}
-TAKEN_BACK = (Disown, RejectCodes, Unbind)
-RACES = 200  # of fifty messages at one instant one wins each round, the others go another
-REST = 0.005  # seconds at most between two rounds
-CHANCE = SystemRandom()
+TAKEN_BACK = (RejectRegistration, RejectCodes, Unbind)
+MAX_ATTEMPTS = 200  # of fifty messages at one instant one wins each round, the others go another
+MAX_BACKOFF = 0.005  # seconds at most between two rounds
+RANDOM = SystemRandom()
 
 
 class NotStored(Exception):
     """Nothing was stored; the carrier should deliver the message again."""
 
 
-class StillOwed(NotStored):
+class StillDeferred(NotStored):
     """A look-up of this answer failed; those of others may not. `was_asked`: not where it was left
     alone because it had failed for others."""
 
@@ -106,99 +122,103 @@ def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> An
     return _settle(rt, sms, None, actor)
 
 
-def answer_owed(rt: Runtime, owed: Owed) -> Answer | None:
+def answer_deferred(rt: Runtime, deferred: DeferredMessage) -> Answer | None:
     """Gives the answer that waited for the ledger. Raises NotStored while it still has to, and
     StillOwed where that may be so for this one alone."""
-    return _settle(rt, owed.sms, owed, audit.PARTICIPANT)
+    return _settle(rt, deferred.sms, deferred, audit.PARTICIPANT)
 
 
-def _settle(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Answer | None:
+def _settle(
+    rt: Runtime, sms: IncomingSms, deferred: DeferredMessage | None, actor: str
+) -> Answer | None:
     started = time.perf_counter()
-    heard = None
+    parsed = None
     try:
-        heard = _heard(rt, sms, owed, actor)
-        with rt.counters.alone(f"{sms.carrier}:{sms.carrier_ref}"):
-            answer = _in_turn(rt, heard)
+        parsed = _parse(rt, sms, deferred, actor)
+        with rt.counters.once_at_a_time(f"{sms.carrier}:{sms.carrier_ref}"):
+            answer = _in_turn(rt, parsed)
     except Repeated:
         return None
     except (DBAPIError, NoConnection, Unreadable, NotStored) as error:
-        if heard is not None:
-            heard.gate.give_back()
+        if parsed is not None:
+            parsed.gate.give_back()
         if isinstance(error, NotStored):
             raise
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
     _spend(rt, answer)
-    _tell(sms, answer, time.perf_counter() - started)
+    _log(sms, answer, time.perf_counter() - started)
     return answer
 
 
-def _heard(rt: Runtime, sms: IncomingSms, owed: Owed | None, actor: str) -> Heard:
+def _parse(
+    rt: Runtime, sms: IncomingSms, deferred: DeferredMessage | None, actor: str
+) -> ParsedMessage:
     configuration = rt.configuration
     said = configuration.grammar.parse(sms.text)
-    is_ours = configuration.own_words.are(sms.text)
+    is_ours = configuration.own_words.matches(sms.text)
     sms = replace(sms, text=_storable(configuration.grammar, said, sms.text))
     normal = normalise(sms.text)
-    return Heard(
+    return ParsedMessage(
         sms=sms,
         configuration=configuration,
         said=said,
         text_hash=rt.vault.hash(normal, "text"),
         gate=gate_of(rt, sms, normal),
         is_ours=is_ours,
-        owed=owed,
+        owed=deferred,
         actor=actor,
     )
 
 
-def _in_turn(rt: Runtime, heard: Heard) -> Answer:
-    for _ in range(RACES):
+def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
+    for _ in range(MAX_ATTEMPTS):
         try:
-            return _once(rt, heard)
-        except Outrun:
-            time.sleep(CHANCE.uniform(0, REST))
+            return _once(rt, parsed)
+        except Conflict:
+            time.sleep(RANDOM.uniform(0, MAX_BACKOFF))
     raise NotStored
 
 
-def _once(rt: Runtime, heard: Heard) -> Answer:
-    number = phone.e164(heard.sms.sender)
+def _once(rt: Runtime, parsed: ParsedMessage) -> Answer:
+    number = phone.e164(parsed.sms.sender)
     with rt.reading() as tx:
-        if heard.owed is None and inbox.is_known(tx, heard.sms):
+        if parsed.owed is None and inbox.is_known(tx, parsed.sms):
             raise Repeated
-        known = _read(tx, number, heard) if number else None
-    if known is None or not may_be_answered(rt, known, heard.sms.lane):
+        known = _read(tx, number, parsed) if number else None
+    if known is None or not may_be_answered(rt, known, parsed.sms.lane):
         decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     else:
-        decision = _within_limits(heard, _decide(rt, heard, known))
+        decision = _within_limits(parsed, _decide(rt, parsed, known))
     # Before the write: no lock waits for the ledger.
-    call_centre = composer.call_centre(rt.ledger.contact("call_centre"))
+    centre = call_centre(rt.ledger)
     with rt.writing() as tx:
-        told = Told(rt, tx, heard.configuration, call_centre, heard.actor)
-        return _store(told, heard, known, decision)
+        composer = Composer(rt, tx, parsed.configuration, centre, parsed.actor)
+        return _store(composer, parsed, known, decision)
 
 
-def _decide(rt: Runtime, heard: Heard, known: Known) -> Decision:
-    if not is_repeat(rt, heard, known):
-        return _decide_anew(rt, heard, known)
+def _decide(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decision:
+    if not is_repeat(rt, parsed, known):
+        return _decide_anew(rt, parsed, known)
     changes: tuple[Change, ...] = ()
-    if heard.said.keyword in TAKE_BACK:
-        changes = _decide_anew(rt, heard, known).changes
+    if parsed.said.keyword in TAKE_BACK:
+        changes = _decide_anew(rt, parsed, known).changes
     taken_back = tuple(each for each in changes if isinstance(each, TAKEN_BACK))
-    return Decision(Verdict(heard.said.keyword, Outcome.SILENT, "duplicate"), changes=taken_back)
+    return Decision(Verdict(parsed.said.keyword, Outcome.SILENT, "duplicate"), changes=taken_back)
 
 
-def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
-    if heard.is_ours or is_echo(heard, known):
+def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decision:
+    if parsed.is_ours or is_echo(parsed, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
-    if heard.sms.opted is not None:
-        return FOLLOWED[heard.sms.opted]
-    what = (heard.configuration, heard.said, heard.sms.text, known.caller)
+    if parsed.sms.opted is not None:
+        return FOLLOWED[parsed.sms.opted]
+    what = (parsed.configuration, parsed.said, parsed.sms.text, known.caller)
     try:
         decided = decision.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
     except LedgerDown as error:
-        if heard.owed is not None and isinstance(error, LookUpFailed):
-            raise StillOwed(was_asked=not isinstance(error, LookUpWaits)) from None
-        if heard.owed is not None:
+        if parsed.owed is not None and isinstance(error, LookUpFailed):
+            raise StillDeferred(was_asked=not isinstance(error, LookUpWaits)) from None
+        if parsed.owed is not None:
             raise NotStored from None
         waits = Verdict(decision.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
@@ -208,24 +228,24 @@ def _decide_anew(rt: Runtime, heard: Heard, known: Known) -> Decision:
     return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
 
 
-def _within_limits(heard: Heard, decision: Decision) -> Decision:
+def _within_limits(parsed: ParsedMessage, decision: Decision) -> Decision:
     """What is owed was promised, and is given whatever it costs."""
     keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
-    if decision.reply is None or heard.owed is not None:
+    if decision.reply is None or parsed.owed is not None:
         return decision
-    reason = heard.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
+    reason = parsed.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
     if reason is not None:
-        heeded = tuple(each for each in decision.changes if _is_heeded(each))
+        heeded = tuple(each for each in decision.changes if _applies_when_silenced(each))
         return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
-    if heard.gate.is_last(keyword, outcome):
+    if parsed.gate.is_last(keyword, outcome):
         return replace(decision, reply=disclosure.enough(decision.reply))
     return decision
 
 
-def _is_heeded(change: Change) -> bool:
+def _applies_when_silenced(change: Change) -> bool:
     """A complaint can be told again; the law's days for a data request run from the first."""
     is_request = isinstance(change, OpenCase) and change.kind is CaseKind.DATA_REQUEST
-    return isinstance(change, HEEDED) or is_request
+    return isinstance(change, APPLIED_WHEN_SILENCED) or is_request
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
@@ -234,11 +254,11 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
     return "" if is_secret else grammar.redact(text).text
 
 
-def _read(tx: Transaction, number: str, heard: Heard) -> Known:
+def _read(tx: Transaction, number: str, parsed: ParsedMessage) -> PhoneState:
     """With what a code or a case's number opens, also where YA says that it was meant."""
-    received_at = heard.owed.received_at if heard.owed else None
-    known = phone_state.read(tx, number, named=_named(heard.said), received_at=received_at)
-    meant = open_question.meant(heard.said, known.caller)
+    received_at = parsed.owed.received_at if parsed.owed else None
+    known = phone_state.read(tx, number, named=_named(parsed.said), received_at=received_at)
+    meant = open_question.meant(parsed.said, known.caller)
     if meant is None or _named(meant) == phone_state.NOTHING_NAMED:
         return known
     return phone_state.read(tx, number, named=_named(meant), received_at=received_at)
@@ -256,40 +276,42 @@ def _named(said: Command | Misread) -> Named:
 
 # Twilio's OptOutType: the carrier has answered, and blocked or unblocked the phone, itself.
 FOLLOWED = {
-    "stop": Decision(Verdict("stop", Outcome.ANSWERED), changes=(Stop(),)),
-    "start": Decision(Verdict("mulai", Outcome.ANSWERED), changes=(Resume(),)),
+    "stop": Decision(Verdict("stop", Outcome.ANSWERED), changes=(OptOut(),)),
+    "start": Decision(Verdict("mulai", Outcome.ANSWERED), changes=(OptIn(),)),
     "help": Decision(Verdict("bantuan", Outcome.ANSWERED)),
 }
 
 
-def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) -> Answer:
-    tx, decision = told.tx, _unless_many_lapse(told, decision)
+def _store(
+    composer: Composer, parsed: ParsedMessage, known: PhoneState | None, decision: Decision
+) -> Answer:
+    tx, decision = composer.tx, _unless_many_lapse(composer, decision)
     if known is not None:
-        known = phone_state.advance(tx, known)
-    message_id = _keep(tx, heard, known, decision.verdict)
+        known = phone_state.bump_version(tx, known)
+    message_id = _keep(tx, parsed, known, decision.verdict)
     answer = Answer(message_id, decision.verdict)
     if known is None:
         return answer
-    told = replace(
-        told,
+    composer = replace(
+        composer,
         message_id=message_id,
-        text_hash=heard.text_hash,
+        text_hash=parsed.text_hash,
         language=_language(known, decision.changes),
     )
-    if told.actor != audit.PARTICIPANT:
-        audit.note(tx, Act.SAID, told.actor, phone_id=known.phone_id, message_id=message_id)
+    if composer.actor != audit.PARTICIPANT:
+        audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
         apply(tx, known, decision.changes, message_id)
-        _opened(told, known, decision.changes)
+        _opened(composer, known, decision.changes)
         return answer
-    reply = _numbered(told, known, decision.reply) if decision.reply else None
-    text = composer.worded(told, reply.wording, reply.values) if reply else ""
+    reply = _numbered(composer, known, decision.reply) if decision.reply else None
+    text = composer.render(reply.wording, reply.values) if reply else ""
     notices = apply(tx, known, decision.changes, message_id, text)
     if reply is None:
-        phone_state.remember(tx, known, message_id)
+        phone_state.record_last_message(tx, known, message_id)
         return answer
     if reply.pages:
-        texts = [composer.worded(told, page.wording, page.values) for page in reply.pages]
+        texts = [composer.render(page.wording, page.values) for page in reply.pages]
         reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
     binding_id = bindings.binding_id(tx, known, reply.about)
     draft = outbox.Draft(
@@ -297,30 +319,30 @@ def _store(told: Told, heard: Heard, known: Known | None, decision: Decision) ->
         phone_id=known.phone_id,
         number=known.caller.phone,
         binding_id=binding_id,
-        carrier=heard.sms.carrier,
-        lane=heard.sms.lane,
+        carrier=parsed.sms.carrier,
+        lane=parsed.sms.lane,
         text=text,
-        lasts=told.rt.settings.validity,
-        priority=Priority.LATE if heard.owed is not None else Priority.ASKED,
+        lasts=composer.rt.settings.validity,
+        priority=Priority.LATE if parsed.owed is not None else Priority.ASKED,
         wording=reply.wording,
     )
     reply_id = outbox.add(tx, draft)
     is_again = decision.verdict.keyword == "ulang"
-    phone_state.remember(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(composer.notify(told, each) for each in notices)
+    phone_state.record_last_message(tx, known, message_id, None if is_again else reply_id)
+    also = tuple(composer.send_notice(each) for each in notices)
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
-        composer.disclosed(told, known.phone_id, nkp, reply.wording)
+        composer.log_disclosure(known.phone_id, nkp, reply.wording)
     sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
     return replace(answer, reply=sent, also=also)
 
 
-def _unless_many_lapse(told: Told, decision: Decision) -> Decision:
+def _unless_many_lapse(composer: Composer, decision: Decision) -> Decision:
     """A binding stays where numbers on file change for so many that it is hardly the people who
     changed them; nothing is told all the same."""
     changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
     if len(changes) == len(decision.changes):
         return decision
-    if bindings.may_lapse(told.tx, told.rt.settings.lapses_an_hour):
+    if bindings.may_lapse(composer.tx, composer.rt.settings.lapses_an_hour):
         return decision
     if decision.reply is None:
         return replace(decision, changes=changes)
@@ -328,30 +350,34 @@ def _unless_many_lapse(told: Told, decision: Decision) -> Decision:
     return Decision(replace(decision.verdict, outcome=reply.outcome), reply, changes)
 
 
-def _keep(tx: Transaction, heard: Heard, known: Known | None, verdict: Verdict) -> int:
-    if heard.owed is not None:
-        return inbox.settle(tx, heard.owed.message_id, verdict)
-    phone_id, version = known.phone_id if known else None, heard.configuration.version
-    return inbox.accept(tx, heard.sms, phone_id, heard.text_hash, verdict, version)
+def _keep(
+    tx: Transaction, parsed: ParsedMessage, known: PhoneState | None, verdict: Verdict
+) -> int:
+    if parsed.owed is not None:
+        return inbox.settle(tx, parsed.owed.message_id, verdict)
+    phone_id, version = known.phone_id if known else None, parsed.configuration.version
+    return inbox.accept(tx, parsed.sms, phone_id, parsed.text_hash, verdict, version)
 
 
-def _language(known: Known, changes: tuple[Change, ...]) -> str:
+def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
     """The one that is chosen just now, if one is."""
-    return next((each.language for each in changes if isinstance(each, Speak)), known.language)
+    return next(
+        (each.language for each in changes if isinstance(each, SetLanguage)), known.language
+    )
 
 
-def _numbered(told: Told, known: Known, reply: Reply) -> Reply:
+def _numbered(composer: Composer, known: PhoneState, reply: Reply) -> Reply:
     """With the number of the case that it opens."""
-    number = _opened(told, known, reply.changes)
+    number = _opened(composer, known, reply.changes)
     return replace(reply, values={**reply.values, "number": Verbatim(number)}) if number else reply
 
 
-def _opened(told: Told, known: Known, changes: tuple[Change, ...]) -> str | None:
+def _opened(composer: Composer, known: PhoneState, changes: tuple[Change, ...]) -> str | None:
     for change in changes:
         if isinstance(change, OpenCase):
-            local = told.tx.now.astimezone(told.rt.settings.zone)
-            what = (told.message_id, change.kind, local, told.text_hash)
-            return cases.open_case(told.tx, known.phone_id, *what)
+            local = composer.tx.now.astimezone(composer.rt.settings.zone)
+            what = (composer.message_id, change.kind, local, composer.text_hash)
+            return cases.open_case(composer.tx, known.phone_id, *what)
     return None
 
 
@@ -360,7 +386,7 @@ def _spend(rt: Runtime, answer: Answer) -> None:
     rt.spend((each.recipient, each.text) for each in sent)
 
 
-def _tell(sms: IncomingSms, answer: Answer, seconds: float) -> None:
+def _log(sms: IncomingSms, answer: Answer, seconds: float) -> None:
     count = gsm7.count(answer.reply.text) if answer.reply else None
     log.info(
         "message",

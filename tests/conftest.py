@@ -193,7 +193,7 @@ def _fill(url: str) -> None:
     migrations.upgrade(made.ledger.engine, "ledger")
     load(made.ledger.engine, reference_folder())
     with made.writing() as tx:
-        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        known = phone_state.bump_version(tx, phone_state.read(tx, P1))
         bindings.bind(tx, known, P1_NKP, consent="in a test")
         tx.connection.execute(audit.delete())
     made.close()

@@ -25,7 +25,7 @@ def fill(rt: Runtime, clock: Clock) -> None:
     migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
     with rt.writing() as tx:
-        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        known = phone_state.bump_version(tx, phone_state.read(tx, P1))
         bindings.bind(tx, known, P1_NKP, consent="in a test")
     receive(rt, clock, 2)
 

@@ -45,7 +45,7 @@ def test_the_keywords_that_are_shown_can_be_published() -> None:
     page = (ROOT / "docs" / "keywords.md").read_text()
     blocks = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
     excerpt, static, lookup = blocks
-    raw = document.parsed(document.shipped_text())
+    raw = document.loads(document.shipped_text())
     for name, entry in excerpt.items():
         shipped = raw["keywords"][name]
         assert set(entry["aliases"]) <= set(shipped["aliases"])
@@ -53,7 +53,7 @@ def test_the_keywords_that_are_shown_can_be_published() -> None:
         shipped |= entry
     raw["keywords"] |= static | lookup["keywords"]
     raw["tables"] = lookup["tables"]
-    assert lint.faults(document.dumped(raw)) == []
+    assert lint.faults(document.dumps(raw)) == []
 
 
 def test_every_key_of_a_keyword_is_explained() -> None:

@@ -94,7 +94,7 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
     return Operator(operator_id, name, role, "id")
 
 
-def everybody(tx: Transaction) -> list[Row[Any]]:
+def list_accounts(tx: Transaction) -> list[Row[Any]]:
     return list(tx.connection.execute(select(operators).order_by(operators.c.name)))
 
 
@@ -116,7 +116,7 @@ def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
     return row is not None and tx.is_ours(row_macs.OPERATOR, row.mac, row.id, row._mapping)
 
 
-def hashing(password: str) -> str:
+def hash_password(password: str) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise NotDone(f"a password has {SHORTEST_PASSWORD} characters or more")
@@ -125,7 +125,7 @@ def hashing(password: str) -> str:
     return _hasher().hash(password)
 
 
-def is_password(row: Row[Any] | None, password: str) -> bool:
+def verify_password(row: Row[Any] | None, password: str) -> bool:
     """Takes as long for whom there is not. No transaction should be open."""
     held = row.password if row is not None and row.password else _nobodys()
     try:
@@ -150,7 +150,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
     return held
 
 
-def whose(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
+def session_operator(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
     """Whose session it is, and when it was seen last."""
     row = tx.connection.execute(
         select(operators, sessions.c.seen_at, *_SESSION)
@@ -175,7 +175,7 @@ def are_one(tx: Transaction, actor: str, others: Collection[str]) -> bool:
     return not by.isdisjoint(others)
 
 
-def seen(tx: Transaction, held: str) -> None:
+def touch_session(tx: Transaction, held: str) -> None:
     is_it = sessions.c.hash == _hashed(tx, held)
     tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
 
@@ -211,7 +211,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     return held
 
 
-def invited(tx: Transaction, held: str) -> Row[Any] | None:
+def redeem_invitation(tx: Transaction, held: str) -> Row[Any] | None:
     """Whom a one-time login lets in; it works no second time."""
     is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, held)
     if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
@@ -251,7 +251,7 @@ def enable(tx: Transaction, name: str, actor: str) -> None:
     _change(tx, name, Act.ENABLED, actor, disabled_at=None)
 
 
-def speak(tx: Transaction, operator_id: int, language: str) -> None:
+def set_language(tx: Transaction, operator_id: int, language: str) -> None:
     of = operators.c.id == operator_id
     tx.connection.execute(update(operators).where(of).values(language=language))
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw.storage.tables.operators import TaskKind, TaskState, tasks
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.transaction import Outrun, Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 LOST_AFTER = timedelta(seconds=30)  # a step takes less; whoever did it is gone
 GIVEN_UP_AFTER = timedelta(hours=6)
@@ -161,7 +161,7 @@ def _kept(tx: Transaction, task: Task, **values: object) -> Task:
         .returning(tasks)
     ).first()
     if row is None:
-        raise Outrun
+        raise Conflict
     return _task(tx, row)
 
 

@@ -21,8 +21,8 @@ from smsgw.backoffice import comparison
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.backoffice.backtest_findings import (
     LONGEST_SHAPE,
+    MIN_PHONES,
     MOST_SAMPLES,
-    SEVERAL,
     Asked,
     Found,
     Kind,
@@ -31,7 +31,7 @@ from smsgw.backoffice.backtest_findings import (
     Rewording,
     Shape,
 )
-from smsgw.backoffice.comparison import Answered, Both
+from smsgw.backoffice.comparison import Answered, Comparison
 from smsgw.configuration import document, validation
 from smsgw.configuration.compiler import Configuration
 from smsgw.registry import phone_state
@@ -75,7 +75,7 @@ class Rehearsal:
         now = rt.local
         was = comparison.configuration(asked.published, now.date())
         becomes = comparison.configuration(asked.draft, now.date())
-        self._both = Both(was, becomes, rt.ledger, now, rt.settings.unused_for)
+        self._both = Comparison(was, becomes, rt.ledger, now, rt.settings.unused_for)
         self._vocabulary = vocabulary(asked.published)
 
     def callers(self, batch: Sequence[Message]) -> Mapping[int, tuple[Caller, str]]:
@@ -101,7 +101,7 @@ class Rehearsal:
         found, difference = self._found, becomes.segments - was.segments
         found.counts[kind] = found.counts.get(kind, 0) + 1
         wrote = found.phones.setdefault(kind, [])
-        if message.phone_id not in wrote and len(wrote) < SEVERAL:
+        if message.phone_id not in wrote and len(wrote) < MIN_PHONES:
             wrote.append(message.phone_id)
         found.longer[kind] = found.longer.get(kind, 0) + max(difference, 0)
         found.shorter[kind] = found.shorter.get(kind, 0) + max(-difference, 0)
@@ -121,9 +121,9 @@ class Rehearsal:
         masked = shape_of(message.text, self._vocabulary)[:LONGEST_SHAPE]
         noted = shapes.setdefault(key, Shape(shape=masked, was=read[0], becomes=read[1]))
         noted.messages += 1
-        if message.phone_id not in noted.phones and len(noted.phones) < SEVERAL:
+        if message.phone_id not in noted.phones and len(noted.phones) < MIN_PHONES:
             noted.phones.append(message.phone_id)
-        if len(noted.phones) == SEVERAL and DIGIT not in whole:
+        if len(noted.phones) == MIN_PHONES and DIGIT not in whole:
             noted.shape = whole[:LONGEST_SHAPE]
 
     def _note_rewording(self, was: Answered, becomes: Answered, difference: int) -> None:
@@ -147,7 +147,7 @@ class Rehearsal:
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> frozenset[str]:
     """All words that a configuration reads."""
-    read = validation.read(document.completed(text))
+    read = validation.read(document.upgrade(text))
     words = read.words
     told = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),

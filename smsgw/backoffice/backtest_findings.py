@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 MOST_SAMPLES = 100  # that are counted, of each kind
 SHOWN_SAMPLES = 20
-SEVERAL = 3  # phones
+MIN_PHONES = 3  # phones
 LONGEST_SHAPE = 80  # characters
 
 
@@ -70,7 +70,7 @@ class Found(BaseModel):
     def shown(self, kind: Kind) -> int | None:
         """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
         the draft one could find out who wrote it."""
-        return self.counts[kind] if len(self.phones.get(kind, ())) >= SEVERAL else None
+        return self.counts[kind] if len(self.phones.get(kind, ())) >= MIN_PHONES else None
 
     @property
     def more(self) -> int:
@@ -88,7 +88,7 @@ class Found(BaseModel):
 
     def shown_shapes(self, kind: Kind) -> list[Shape]:
         alike = _taken_together(self.shapes.get(kind, {}).values())
-        return _commonest(each for each in alike if len(each.phones) >= SEVERAL)
+        return _commonest(each for each in alike if len(each.phones) >= MIN_PHONES)
 
     def not_shown(self, kind: Kind) -> int:
         """Messages."""

@@ -14,21 +14,20 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from handlers.changes import Given
+from handlers.changes import RegistrationForm
 from handlers.ports import Participant
 from handlers.values import Masked, Moment, Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration.compiler import Configuration
-from smsgw.messaging import composer
-from smsgw.messaging.composer import Outgoing, Told
+from smsgw.messaging.composer import Composer, Outgoing, call_centre
 from smsgw.registry import bindings, cases, freezes, phone_state, registration_codes, registrations
-from smsgw.registry.phone_state import Known
+from smsgw.registry.phone_state import PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import Priority, ReplyState
 from smsgw.storage.tables.phones import RegistrationState
-from smsgw.storage.transaction import Outrun
+from smsgw.storage.transaction import Conflict
 
 ACCEPTED, ANSWERED = "officer.accepted", cases.ANSWERED
 NOT_ARRIVED = {ReplyState.REFUSED, ReplyState.UNDELIVERED, ReplyState.EXPIRED}
@@ -102,37 +101,37 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     agree. Raises NotDone and LedgerDown."""
     given, participant = _asked_for(rt, registration_id)
     nkp = participant.nkp
-    with _deciding(rt, actor) as told:
-        if not _is_agreed(told, registration_id, given, participant, reason):
+    with _deciding(rt, actor) as composer:
+        if not _is_agreed(composer, registration_id, given, participant, reason):
             return None
-        known, told = _decided(told, registration_id, RegistrationState.ACCEPTED)
+        known, composer = _decided(composer, registration_id, RegistrationState.ACCEPTED)
         registration_codes.hold(
-            told.tx, told.tx.vault.hash(nkp, "nkp")
+            composer.tx, composer.tx.vault.hash(nkp, "nkp")
         )  # after the phone, as everywhere
-        if freezes.is_frozen(told.tx, nkp):
+        if freezes.is_blocked(composer.tx, nkp):
             raise Frozen
-        tells_from = told.tx.now + rt.settings.officer_wait
+        tells_from = composer.tx.now + rt.settings.officer_wait
         values: dict[str, Value] = {
             "nkp": Masked(nkp),
             "starts": Moment(tells_from.astimezone(rt.settings.zone)),
         }
-        text = composer.worded(told, ACCEPTED, values)
+        text = composer.render(ACCEPTED, values)
         notices = bindings.bind(
-            *(told.tx, known, nkp),
+            *(composer.tx, known, nkp),
             consent=text,
             on_file=participant.phone,
             tells_from=tells_from,
             actor=actor,
         )
-        binding_id = bindings.binding_id(told.tx, known, nkp)
-        sent = [_answered(told, known, ACCEPTED, text, binding_id)]
-        composer.disclosed(told, known.phone_id, nkp, ACCEPTED)
-        _note(told, Act.ACCEPTED, known, reason, nkp)
-        sent += [composer.notify(told, each, Priority.SCHEDULED) for each in notices]
+        binding_id = bindings.binding_id(composer.tx, known, nkp)
+        sent = [_answered(composer, known, ACCEPTED, text, binding_id)]
+        composer.log_disclosure(known.phone_id, nkp, ACCEPTED)
+        _note(composer, Act.ACCEPTED, known, reason, nkp)
+        sent += [composer.send_notice(each, Priority.SCHEDULED) for each in notices]
     return _spent(rt, sent)
 
 
-def differs(given: Given, participant: Participant) -> bool:
+def differs(given: RegistrationForm, participant: Participant) -> bool:
     """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
     named, held = given.name or "", participant.name or ""
     is_same_name = not named or named.casefold().split() == held.casefold().split()
@@ -141,23 +140,27 @@ def differs(given: Given, participant: Participant) -> bool:
 
 
 def _is_agreed(
-    told: Told, registration_id: int, given: Given, participant: Participant, reason: str
+    composer: Composer,
+    registration_id: int,
+    given: RegistrationForm,
+    participant: Participant,
+    reason: str,
 ) -> bool:
     """By all that it takes. Raises NotLooked, SameOfficer and TooLate."""
-    row = registrations.one(told.tx, registration_id)
+    row = registrations.one(composer.tx, registration_id)
     if row is None or row.state != RegistrationState.WAITING:
         raise TooLate
-    if not registrations.has_looked(told.tx, registration_id, told.actor):
+    if not registrations.has_looked(composer.tx, registration_id, composer.actor):
         raise NotLooked
     if not differs(given, participant):
         return True
-    if row.agreed_by == told.actor:
+    if row.agreed_by == composer.actor:
         raise SameOfficer
     if row.agreed_by is not None:
         return True
-    registrations.agree(told.tx, registration_id, told.actor)
+    registrations.agree(composer.tx, registration_id, composer.actor)
     about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": participant.nkp}
-    audit.note(told.tx, Act.AGREED, told.actor, detail=reason, **about)
+    audit.note(composer.tx, Act.AGREED, composer.actor, detail=reason, **about)
     return False
 
 
@@ -166,10 +169,10 @@ def refuse(
 ) -> list[Outgoing]:
     """Raises NotDone."""
     wording = f"officer.{refusal}"
-    with _deciding(rt, actor) as told:
-        known, told = _decided(told, registration_id, RegistrationState.REFUSED)
-        sent = _answered(told, known, wording, composer.worded(told, wording, {}))
-        _note(told, Act.REFUSED, known, f"{refusal}: {reason}")
+    with _deciding(rt, actor) as composer:
+        known, composer = _decided(composer, registration_id, RegistrationState.REFUSED)
+        sent = _answered(composer, known, wording, composer.render(wording, {}))
+        _note(composer, Act.REFUSED, known, f"{refusal}: {reason}")
     return _spent(rt, [sent])
 
 
@@ -178,23 +181,23 @@ def answer(
 ) -> list[Outgoing]:
     """To a complaint that was answered `after` times before, so that each is sent once, however
     often it is clicked; `said` has no fault. Raises NotDone."""
-    with _deciding(rt, actor) as told:
-        case = cases.open_one(told.tx, number)
-        known = phone_state.hold(told.tx, case.phone_id) if case else None
+    with _deciding(rt, actor) as composer:
+        case = cases.open_one(composer.tx, number)
+        known = phone_state.lock(composer.tx, case.phone_id) if case else None
         if case is None or known is None:
             raise TooLate
-        if cases.count_answers(told.tx, case, ANSWERED) != after:
+        if cases.count_answers(composer.tx, case, ANSWERED) != after:
             raise Answered
-        told = replace(told, message_id=case.message_id, language=known.language)
-        if closes and not cases.close(told.tx, number):
+        composer = replace(composer, message_id=case.message_id, language=known.language)
+        if closes and not cases.close(composer.tx, number):
             raise TooLate
-        typed_ = typed(told.configuration, number, said, known.language)
-        if _was_sent(told, case, typed_.text):
+        typed_ = typed(composer.configuration, number, said, known.language)
+        if _was_sent(composer, case, typed_.text):
             raise Repeated
-        sent = _answered(told, known, ANSWERED, typed_.text)
-        _note(told, Act.CASE_ANSWERED, known, number)
+        sent = _answered(composer, known, ANSWERED, typed_.text)
+        _note(composer, Act.CASE_ANSWERED, known, number)
         if closes:
-            _note(told, Act.CASE_CLOSED, known, f"{number}: answered")
+            _note(composer, Act.CASE_CLOSED, known, f"{number}: answered")
     return _spent(rt, [sent])
 
 
@@ -216,10 +219,10 @@ def typed(configuration: Configuration, number: str, said: str, language: str) -
     return Typed(text, counted, budget, fault, character)
 
 
-def _was_sent(told: Told, case: Row[Any], text: str) -> bool:
+def _was_sent(composer: Composer, case: Row[Any], text: str) -> bool:
     """A browser gives back the text of an answer that was sent, on a page that counts it. Marks
     and letter case make no other answer of it; one that did not arrive may be sent again."""
-    before = cases.answers(told.tx, case, ANSWERED)
+    before = cases.answers(composer.tx, case, ANSWERED)
     sent = {_letters(each) for _, state, each in before if state not in NOT_ARRIVED}
     return _letters(text) in sent
 
@@ -235,7 +238,7 @@ def _is_lost(character: str) -> bool:
     return is_control or character in gsm7.EXTENSION or ("?" in sent and character != "?")
 
 
-def _asked_for(rt: Runtime, registration_id: int) -> tuple[Given, Participant]:
+def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Participant]:
     """Before the write: no transaction waits for the ledger."""
     with rt.reading() as tx:
         row = registrations.one(tx, registration_id)
@@ -249,30 +252,34 @@ def _asked_for(rt: Runtime, registration_id: int) -> tuple[Given, Participant]:
 
 
 @contextmanager
-def _deciding(rt: Runtime, actor: str) -> Iterator[Told]:
-    call_centre = composer.call_centre(rt.ledger.contact("call_centre"))
+def _deciding(rt: Runtime, actor: str) -> Iterator[Composer]:
+    centre = call_centre(rt.ledger)
     try:
         with rt.writing() as tx:
-            yield Told(rt, tx, rt.configuration, call_centre, actor)
-    except Outrun:
+            yield Composer(rt, tx, rt.configuration, centre, actor)
+    except Conflict:
         raise TooLate from None
 
 
-def _decided(told: Told, registration_id: int, state: RegistrationState) -> tuple[Known, Told]:
+def _decided(
+    composer: Composer, registration_id: int, state: RegistrationState
+) -> tuple[PhoneState, Composer]:
     """The phone first, as who answers it does."""
-    row = registrations.one(told.tx, registration_id)
-    known = phone_state.hold(told.tx, row.phone_id) if row else None
-    if row is None or known is None or not registrations.decide(told.tx, registration_id, state):
+    row = registrations.one(composer.tx, registration_id)
+    known = phone_state.lock(composer.tx, row.phone_id) if row else None
+    if (
+        row is None
+        or known is None
+        or not registrations.decide(composer.tx, registration_id, state)
+    ):
         raise TooLate
-    return known, replace(told, message_id=row.message_id, language=known.language)
+    return known, replace(composer, message_id=row.message_id, language=known.language)
 
 
 def _answered(
-    told: Told, known: Known, wording: str, text: str, binding_id: int | None = None
+    composer: Composer, known: PhoneState, wording: str, text: str, binding_id: int | None = None
 ) -> Outgoing:
-    return composer.answer_later(
-        told, known.phone_id, known.caller.phone, wording, text, binding_id
-    )
+    return composer.send_answer(known.phone_id, known.caller.phone, wording, text, binding_id)
 
 
 def _spent(rt: Runtime, sent: list[Outgoing]) -> list[Outgoing]:
@@ -280,11 +287,13 @@ def _spent(rt: Runtime, sent: list[Outgoing]) -> list[Outgoing]:
     return sent
 
 
-def _note(told: Told, act: Act, known: Known, detail: str, nkp: str | None = None) -> None:
+def _note(
+    composer: Composer, act: Act, known: PhoneState, detail: str, nkp: str | None = None
+) -> None:
     audit.note(
-        *(told.tx, act, told.actor),
+        *(composer.tx, act, composer.actor),
         phone_id=known.phone_id,
-        message_id=told.message_id,
+        message_id=composer.message_id,
         nkp=nkp,
         detail=detail,
     )

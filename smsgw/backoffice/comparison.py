@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from grammar import Command, Misread
-from handlers.changes import Speak
+from handlers.changes import SetLanguage
 from handlers.ports import Ledger
 from handlers.question import Caller, Outcome, Reply
 from handlers.values import Verbatim
@@ -34,7 +34,7 @@ class Answered:
         return gsm7.count(self.text).segments if self.text else 0
 
 
-class Both:
+class Comparison:
     """`was` and `becomes`, and what can be told of them before a message is known."""
 
     def __init__(
@@ -46,9 +46,9 @@ class Both:
         unused_for: timedelta,
     ) -> None:
         self.was, self.becomes = was, becomes
-        self._ledger, self._now = Remembered(ledger), now
+        self._ledger, self._now = CachedLedger(ledger), now
         self._unused_for = unused_for
-        self._call_centre = composer.call_centre(ledger.contact("call_centre"))
+        self._call_centre = composer.call_centre(ledger)
         # Without an open question a decision depends on what was read, and on these alone.
         self._decide_alike = was.usage == becomes.usage and was.made == becomes.made
         self._word_alike = (
@@ -111,7 +111,7 @@ class Both:
         return Answered(keyword, reply.outcome, reply.wording, language, text)
 
 
-class Remembered:
+class CachedLedger:
     """A ledger that is asked the same only once: it is somebody's database."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -132,9 +132,11 @@ class Remembered:
 @lru_cache(maxsize=4)
 def configuration(text: str, day: date) -> Configuration:
     """What was published or drafted, as of a day. Raises KeywordsError."""
-    return compiler.load(document.completed(text), day)
+    return compiler.load(document.upgrade(text), day)
 
 
 def _spoken(reply: Reply, language: str) -> str:
     """The one that is chosen just now, if one is."""
-    return next((each.language for each in reply.changes if isinstance(each, Speak)), language)
+    return next(
+        (each.language for each in reply.changes if isinstance(each, SetLanguage)), language
+    )

@@ -55,7 +55,7 @@ def talk(
     row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
     if row is None:
         return None
-    ends = before or (AFTER_ALL, AFTER_ALL)
+    ends = before or (MAX_ID, MAX_ID)
     said = _of_phone(tx, messages.c.phone_id, messages.c.id, phone_id, ends[0], limit)
     told = _of_phone(tx, _replies.c.phone_id, _replies.c.id, phone_id, ends[1], limit)
     both = merge(
@@ -103,6 +103,6 @@ def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_te
     return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)
 
 
-AFTER_ALL = 2**62  # no id is so high
+MAX_ID = 2**62  # no id is so high
 # Who reads such a reply could bind another's number: it is nobody's but the person's.
 SECRET = {"disclosure.code"}

@@ -157,7 +157,7 @@ def _configuration(text: str, day: date) -> Configuration | None:
 @lru_cache(maxsize=16)
 def _changes(text: str) -> frozenset[date]:
     """The days from which on other keywords are in force than before. Raises KeywordsError."""
-    entries = validation.read(document.completed(text)).entries.values()
+    entries = validation.read(document.upgrade(text)).entries.values()
     begins = {each.since for each in entries if each.since}
     return frozenset(begins | {each.until + A_DAY for each in entries if each.until})
 
@@ -165,7 +165,7 @@ def _changes(text: str) -> frozenset[date]:
 @lru_cache(maxsize=16)
 def _loaded(text: str, day: date) -> Configuration:
     """Raises KeywordsError."""
-    return compiler.load(document.completed(text), day)
+    return compiler.load(document.upgrade(text), day)
 
 
 def _read(configuration: Configuration, text: str) -> Read:

@@ -19,7 +19,7 @@ from sqlalchemy import Row, select, tuple_
 
 from grammar import Command, Grammar, Misread, Reason, normalise
 from grammar.compiled import LONGEST_ALIAS
-from grammar.suggest import near
+from grammar.suggest import similar
 from handlers import CHANGING
 from handlers.question import Outcome
 from smsgw.configuration import compiler, document, lint, validation
@@ -31,7 +31,7 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 
 NEWEST = 10_000  # messages; most of a second's work
-SEVERAL = 3  # phones
+MIN_PHONES = 3  # phones
 SHOWN = 20  # shapes
 LOOKED_THROUGH = 200  # shapes, for those that the draft does not understand yet
 READ_OF_EACH = 50  # texts of a shape, the commonest
@@ -39,7 +39,7 @@ HIDDEN, A_NUMBER = "…", "#"
 SHORTEST_HINT = 4  # letters of a word that tells a keyword
 LIKE = 0.7  # from 0 to 1, for two words that begin alike to be the same: DUITNYA, DUIT
 LONGEST_SAID = 80  # characters
-AFTER_ALL = 2**62  # no id is so high
+MAX_ID = 2**62  # no id is so high
 _TOKEN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -150,7 +150,7 @@ def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[An
     if begins is None:
         return []
     key = tuple_(messages.c.outcome, messages.c.id)
-    first, last = (tuple_(str(Outcome.UNKNOWN), each) for each in (begins, AFTER_ALL))
+    first, last = (tuple_(str(Outcome.UNKNOWN), each) for each in (begins, MAX_ID))
     rows = (
         select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .where(key >= first, key <= last, messages.c.text.is_not(None))
@@ -169,7 +169,7 @@ def _by_shape(
     for phone, tokens in zip(phones, read, strict=False):
         for token in tokens:
             wrote.setdefault(token, set()).add(phone)
-    known = {A_NUMBER} | {token for token, by in wrote.items() if len(by) >= SEVERAL}
+    known = {A_NUMBER} | {token for token, by in wrote.items() if len(by) >= MIN_PHONES}
     shapes: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for phone, text, tokens in zip(phones, normal, read, strict=False):
         shapes.setdefault(_hidden(tokens, known), {}).setdefault(text, []).append(phone)
@@ -193,14 +193,14 @@ def _puzzling(
     """The commonest first, without the texts that are understood by now; a shape without a word
     tells nothing."""
     wanted = [item for item in shapes.items() if any(map(_WORD.fullmatch, item[0]))]
-    several = [item for item in wanted if _counted(item[1])[1] >= SEVERAL]
+    several = [item for item in wanted if _counted(item[1])[1] >= MIN_PHONES]
     several.sort(key=lambda item: -_counted(item[1])[0])
     for tokens, texts in several[:LOOKED_THROUGH]:
         left = dict(sorted(texts.items(), key=lambda item: -len(item[1])))
         for text in [*islice(left, READ_OF_EACH)]:
             if not _is_unknown(grammar, text):
                 del left[text]
-        if _counted(left)[1] >= SEVERAL:
+        if _counted(left)[1] >= MIN_PHONES:
             yield tokens, left
 
 
@@ -273,14 +273,14 @@ def _hints(read: Document) -> Mapping[str, str]:
 def _hinted(hints: Mapping[str, str], word: str) -> str | None:
     if len(word) < SHORTEST_HINT:
         return None
-    same = [word] if word in hints else near(word, hints)
+    same = [word] if word in hints else similar(word, hints)
     found = same or get_close_matches(word, [each for each in hints if each[0] == word[0]], 1, LIKE)
     return hints[found[0]] if found else None
 
 
 def _changed(text: str, change: Alias | Filler) -> str:
     """Raises NotAccepted."""
-    raw = document.parsed(text)
+    raw = document.loads(text)
     try:
         if isinstance(change, Filler):
             raw["fillers"].append(change.words)
@@ -289,4 +289,4 @@ def _changed(text: str, change: Alias | Filler) -> str:
             entry["aliases"] = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
     except (KeyError, TypeError, AttributeError):
         raise NotAccepted("the draft has faults; mend them first") from None
-    return document.dumped(raw)
+    return document.dumps(raw)

@@ -27,5 +27,5 @@ def _bind_demo_phone(rt: Runtime) -> None:
     with rt.writing() as tx:
         known = phone_state.read(tx, DEMO_PHONE)
         if known.phone_id == 0:
-            known = phone_state.advance(tx, known)
+            known = phone_state.bump_version(tx, known)
             bindings.bind(tx, known, DEMO_NKP, consent="SMSGW_DEMO")

@@ -25,7 +25,7 @@ def add(name: str, role: str) -> None:
     """Add NAME, who logs in with a password."""
     rt = opened()
     try:
-        hashed = people.hashing(_password())
+        hashed = people.hash_password(_password())
         with rt.writing() as tx:
             people.add(tx, name, Role(role), hashed, audit.operator())
     except NotDone as error:
@@ -37,7 +37,7 @@ def add(name: str, role: str) -> None:
 def show() -> None:
     """Print each: the name, the role, since when (UTC), and whether it is disabled."""
     with opened().reading() as tx:
-        for row in people.everybody(tx):
+        for row in people.list_accounts(tx):
             ended = f"  disabled {row.disabled_at:%Y-%m-%d}" if row.disabled_at else ""
             click.echo(f"{row.name}  {row.role}  {row.made_at:%Y-%m-%d}{ended}")
 
@@ -60,7 +60,7 @@ def reset(name: str) -> None:
     """Give NAME another password; what they have open ends at once."""
     rt = opened()
     try:
-        hashed = people.hashing(_password())
+        hashed = people.hash_password(_password())
         with rt.writing() as tx:
             people.set_password(tx, name, hashed, audit.operator())
     except NotDone as error:

@@ -8,13 +8,13 @@ from functools import cache, cached_property
 from grammar import Grammar, Keyword, PosterError, Words, poster
 from handlers import WORDINGS
 from handlers.custom_keyword import FOUND
-from handlers.question import Made
+from handlers.question import CustomKeyword
 from handlers.values import Value, Verbatim
 from smsgw import logs
 from smsgw.configuration import document, validation
 from smsgw.configuration import wording as replies
 from smsgw.configuration.document import Document, Entry, KeywordsError, Table, Texts
-from smsgw.configuration.recognition import OwnWords
+from smsgw.configuration.recognition import EchoDetector
 from smsgw.configuration.validation import DEFAULT_BUDGET
 from smsgw.configuration.wording import Wording
 
@@ -30,13 +30,13 @@ class Configuration:
     wordings: Mapping[str, Mapping[str, Wording]]  # by language
     budgets: Mapping[str, int]  # keyword id -> segments
     terms: Mapping[str, Mapping[str, str]]  # by language: the ledger's words
-    made: Mapping[str, Made]  # what operators made without code
+    made: Mapping[str, CustomKeyword]  # what operators made without code
     asked: frozenset[str] = frozenset()  # ids of keywords that are asked first, in doubt
     version: int = 0
 
     @cached_property
-    def own_words(self) -> OwnWords:
-        return OwnWords(each for texts in self.wordings.values() for each in texts.values())
+    def own_words(self) -> EchoDetector:
+        return EchoDetector(each for texts in self.wordings.values() for each in texts.values())
 
     def budget(self, wording: str) -> int:
         return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)
@@ -193,5 +193,5 @@ def _offer(table: Table) -> Offer:
     )
 
 
-def _made(entry: Entry) -> Made:
-    return Made(entry.topics or {}, entry.table.rows if entry.table else None)
+def _made(entry: Entry) -> CustomKeyword:
+    return CustomKeyword(entry.topics or {}, entry.table.rows if entry.table else None)

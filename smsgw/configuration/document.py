@@ -33,7 +33,7 @@ MOST_DIGITS = 18  # Python writes no number of thousands
 ALL_NEED = ("keywords", "wordings", "fillers", "labels")
 
 Texts = Mapping[str, str]  # by language
-Raw = dict[str, Any]
+RawDocument = dict[str, Any]
 
 
 class KeywordsError(ValueError):
@@ -84,19 +84,19 @@ class Document:
     words: Words
 
 
-def parsed(text: str) -> Raw:
+def loads(text: str) -> RawDocument:
     """A fresh one each time. Raises KeywordsError."""
-    raw: Raw = pickle.loads(_pickled(text))  # noqa: S301, of our own making just now
+    raw: RawDocument = pickle.loads(_pickled(text))  # noqa: S301, of our own making just now
     return raw
 
 
 @lru_cache(maxsize=8)
 def _pickled(text: str) -> bytes:
     """A page reads the same text several times, and YAML takes ten times as long as this."""
-    return pickle.dumps(_parsed(text))
+    return pickle.dumps(_loads(text))
 
 
-def _parsed(text: str) -> Raw:
+def _loads(text: str) -> RawDocument:
     try:
         _raise_for_traps(text)
         raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
@@ -149,7 +149,7 @@ def _is_long_number(event: yaml.ScalarEvent) -> bool:
     return is_plain and len(event.value) > MOST_DIGITS and A_NUMBER.match(event.value) is not None
 
 
-def dumped(raw: Raw) -> str:
+def dumps(raw: RawDocument) -> str:
     """Always the same for the same, so that versions can be compared line by line."""
     written: str = yaml.dump(
         raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
@@ -170,21 +170,21 @@ def shipped_text() -> str:
 @cache
 def shipped() -> str:
     """As `dumped` writes it."""
-    return dumped(parsed(shipped_text()))
+    return dumps(loads(shipped_text()))
 
 
 @cache
-def _shipped() -> Raw:
-    return parsed(shipped())
+def _shipped() -> RawDocument:
+    return loads(shipped())
 
 
 @lru_cache(maxsize=8)
-def completed(text: str) -> str:
+def upgrade(text: str) -> str:
     """What an earlier version of this program published, with what this one has new, and without
     what it does not know any more."""
-    read, ours = parsed(text), parsed(shipped_text())
+    read, ours = loads(text), loads(shipped_text())
     known = {key: each for key, each in read.items() if key in SHAPES}
-    raw: Raw = {"keywords": {}, "wordings": {}, **known}
+    raw: RawDocument = {"keywords": {}, "wordings": {}, **known}
     for name, entry in ours["keywords"].items():
         raw["keywords"].setdefault(name, entry)
         _complete(raw["keywords"][name].setdefault("wordings", {}), entry["wordings"], name)
@@ -193,7 +193,7 @@ def completed(text: str) -> str:
     for name, entry in list(raw["keywords"].items()):
         if name not in HANDLERS and "kind" not in entry:
             del raw["keywords"][name]
-    return dumped(raw)
+    return dumps(raw)
 
 
 def key_of(cell: str) -> str:

@@ -9,7 +9,7 @@ from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, validation, wording
-from smsgw.configuration.document import Document, Entry, KeywordsError, Raw
+from smsgw.configuration.document import Document, Entry, KeywordsError, RawDocument
 from smsgw.configuration.validation import ALWAYS
 from smsgw.configuration.wording import WordingError
 
@@ -58,14 +58,14 @@ Doubt = Lost | Acting
 def faults(text: str) -> list[str]:
     """Why a configuration may not be published, each in a sentence; empty where it may."""
     try:
-        return of(document.parsed(text)).faults
+        return of(document.loads(text)).faults
     except KeywordsError as error:
         return str(error).splitlines()
 
 
 def warnings(text: str) -> list[str]:
     """What is worth a look in a configuration that can be published."""
-    return of(document.parsed(text)).warnings
+    return of(document.loads(text)).warnings
 
 
 def doubts(before: str, after: str) -> list[Doubt]:
@@ -75,9 +75,9 @@ def doubts(before: str, after: str) -> list[Doubt]:
     return [*_lost(old, new), *_newly_acting(old, new)]
 
 
-def of(raw: Raw) -> Findings:
+def of(raw: RawDocument) -> Findings:
     faults = validation.faults(raw)
-    sound = validation.sound(raw) if faults else raw
+    sound = validation.salvage(raw) if faults else raw
     try:
         read = validation.of(sound)
     except KeywordsError as error:
@@ -131,7 +131,7 @@ def is_about(fault: str, name: str) -> bool:
     return re.search(places, fault) is not None
 
 
-def _replaced(raw: Raw, sound: Raw) -> list[str]:
+def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
     """Keywords of which more cannot be told: it would be told of what stands in their place."""
     held = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
     return [

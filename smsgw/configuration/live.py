@@ -60,7 +60,7 @@ class Published:
 
     def _take(self, version: int, text: str, day: date | None) -> None:
         try:
-            self.configuration = replace(load(document.completed(text), day), version=version)
+            self.configuration = replace(load(document.upgrade(text), day), version=version)
         except KeywordsError as error:
             log.error("a published configuration cannot be read", version=version, why=str(error))
         self._text, self._day, self.version = text, day, version

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smsgw.configuration.document import dumped, parsed
+from smsgw.configuration.document import dumps, loads
 
 GONE = object()  # where one of two has a key and the other has not
 
@@ -18,8 +18,8 @@ class Merged:
 def merged(base: str, theirs: str, ours: str) -> Merged:
     """Both changes of `base`; ours where both changed the same. Raises KeywordsError."""
     clashes: list[str] = []
-    raw = _merged((parsed(base), parsed(theirs), parsed(ours)), (), clashes)
-    return Merged(dumped(raw), clashes)
+    raw = _merged((loads(base), loads(theirs), loads(ours)), (), clashes)
+    return Merged(dumps(raw), clashes)
 
 
 def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:

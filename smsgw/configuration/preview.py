@@ -8,7 +8,7 @@ from handlers.values import Term, Value
 from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer
-from smsgw.configuration.document import Raw
+from smsgw.configuration.document import RawDocument
 from smsgw.configuration.validation import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
@@ -132,7 +132,7 @@ class _Section:
         )
 
 
-def of(raw: Raw, name: str, rupiah: int) -> Preview:
+def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
     """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
     found = lint.of(raw)
     own = tuple(each for each in found.faults if lint.is_about(each, name))

@@ -8,7 +8,7 @@ from operator import itemgetter
 from grammar import fold
 from smsgw.configuration.wording import CUT, Piece, Wording
 
-TELLING = 16  # characters of a wording's own that nobody else writes in that order
+MIN_ECHO_CHARACTERS = 16  # characters of a wording's own that nobody else writes in that order
 
 
 def absent(wording: Wording, text: str) -> list[str] | None:
@@ -39,18 +39,20 @@ REACTION = re.compile(
 QUOTED = re.compile(r"\W*[\"'](?P<quote>.+)[\"']\W*\Z", re.DOTALL)
 
 
-class OwnWords:
+class EchoDetector:
     """Tells our own replies when they come back, whoever sends them: so responders loop, and so
     phones write a reaction to one."""
 
     def __init__(self, wordings: Iterable[Wording]) -> None:
         long_enough = {
-            each.literals for each in wordings if sum(map(len, each.literals)) >= TELLING
+            each.literals
+            for each in wordings
+            if sum(map(len, each.literals)) >= MIN_ECHO_CHARACTERS
         }
         self._by_start = {start: tuple(all_) for start, all_ in _by_start(long_enough)}
         self._starts = tuple(start for start in self._by_start if start)
 
-    def are(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         text = fold(text).strip()
         if self._begin(text):
             return True
@@ -61,7 +63,7 @@ class OwnWords:
 
     def _begin(self, text: str) -> bool:
         text = text.strip()
-        if len(text) < TELLING:
+        if len(text) < MIN_ECHO_CHARACTERS:
             return False
         whole = text.removesuffix(CUT)
         is_cut = whole != text
@@ -108,7 +110,7 @@ def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
             break
         held += len(literal)
         at = found + len(literal)
-    return held >= TELLING
+    return held >= MIN_ECHO_CHARACTERS
 
 
 def _told(wording: Wording, text: str) -> list[bool] | None:

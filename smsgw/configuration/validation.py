@@ -12,11 +12,11 @@ from smsgw.configuration.document import (
     Document,
     Entry,
     KeywordsError,
-    Raw,
+    RawDocument,
     Table,
     _shipped,
     key_of,
-    parsed,
+    loads,
 )
 from smsgw.configuration.lookup_tables import table_faults, tables_of
 from smsgw.configuration.shapes import AN_ID, EACH, SHAPES, failures_of, misfits_of
@@ -41,10 +41,10 @@ FAULTS_TOLD = 20
 
 def read(text: str) -> Document:
     """Raises KeywordsError."""
-    return of(parsed(text))
+    return of(loads(text))
 
 
-def of(raw: Raw) -> Document:
+def of(raw: RawDocument) -> Document:
     """Raises KeywordsError."""
     raise_for(faults(raw))
     try:
@@ -55,7 +55,7 @@ def of(raw: Raw) -> Document:
         raise KeywordsError(f"it cannot be read: {error}") from None
 
 
-def faults(raw: Raw) -> list[str]:
+def faults(raw: RawDocument) -> list[str]:
     """Why it cannot be read, each with its place."""
     tables, entries = (_mapping(raw, key) for key in ("tables", "keywords"))
     return [
@@ -66,7 +66,7 @@ def faults(raw: Raw) -> list[str]:
     ]
 
 
-def sound(raw: Raw) -> Raw:
+def salvage(raw: RawDocument) -> RawDocument:
     """What can be read of it; in place of the rest stands what is shipped, if anything."""
     ours, entries = _shipped(), _mapping(raw, "keywords")
     whole = {key: each for key, each in raw.items() if not _top_misfits(key, each)}
@@ -120,12 +120,12 @@ def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> En
     )
 
 
-def _mapping(raw: Raw, key: str) -> Raw:
+def _mapping(raw: RawDocument, key: str) -> RawDocument:
     found = raw.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _top_faults(raw: Raw) -> Iterator[str]:
+def _top_faults(raw: RawDocument) -> Iterator[str]:
     lacks = [key for key in ALL_NEED if key not in raw]
     if lacks:
         what = ", ".join(lacks)
@@ -144,9 +144,9 @@ def _top_misfits(key: str, value: Any) -> list[str]:
     return misfits
 
 
-def _sound(name: str, entry: Any, tables: Raw) -> Raw:
+def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """The entry without what is wrong in it; nothing where that leaves nothing to read."""
-    ours: Raw = _shipped()["keywords"].get(name, {})
+    ours: RawDocument = _shipped()["keywords"].get(name, {})
     kept = entry if isinstance(entry, dict) else ours
     for key in kept:
         instead = {each: kept[each] for each in kept if each != key}
@@ -156,7 +156,7 @@ def _sound(name: str, entry: Any, tables: Raw) -> Raw:
     return ours if _faults(name, kept, tables) else kept
 
 
-def _faults(name: str, entry: Any, tables: Raw) -> list[str]:
+def _faults(name: str, entry: Any, tables: RawDocument) -> list[str]:
     if not isinstance(name, str):
         return [f"{name}: put this name in quotes; YAML reads it as no word"]
     if not isinstance(entry, dict):
@@ -179,7 +179,7 @@ def _entry_misfits(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield from misfits_of(entry.get("table", ""), str, f"{name}.table")
 
 
-def _entry_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[str]:
+def _entry_faults(name: str, entry: Mapping[str, Any], tables: RawDocument) -> Iterator[str]:
     if "kind" in entry:
         yield from _made_faults(name, entry, tables)
     elif name not in HANDLERS:
@@ -217,7 +217,7 @@ def _entry_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[
     )
 
 
-def _made_faults(name: str, entry: Mapping[str, Any], tables: Raw) -> Iterator[str]:
+def _made_faults(name: str, entry: Mapping[str, Any], tables: RawDocument) -> Iterator[str]:
     kind = str(entry["kind"])
     is_static = kind == STATIC
     wanted = (

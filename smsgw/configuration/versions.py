@@ -114,15 +114,15 @@ def draft(tx: Transaction) -> Draft | None:
     return Draft(row.text, row.based_on, row.edition, row.changed_at, authors)
 
 
-def begun(tx: Transaction) -> tuple[str, int]:
+def editable(tx: Transaction) -> tuple[str, int]:
     """What a change is made from, and the edition that `save` is to be told."""
     held = draft(tx)
-    return (held.text, held.edition) if held else (answering(tx), 0)
+    return (held.text, held.edition) if held else (published_text(tx), 0)
 
 
-def answering(tx: Transaction) -> str:
+def published_text(tx: Transaction) -> str:
     """What is published, as this version of the program reads it."""
-    return document.completed(current(tx).text)
+    return document.upgrade(current(tx).text)
 
 
 def save(
@@ -136,7 +136,7 @@ def save(
     held = draft(tx)
     if (held.edition if held else 0) != edition:
         raise Outdated
-    text = document.dumped(document.parsed(text))
+    text = document.dumps(document.loads(text))
     if is_whole and held is not None and held.text != text:
         _keep(tx, held, author, what)
     authors = dict.fromkeys((*(held.authors if held else ()), author))
@@ -195,8 +195,8 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     if held is None or held.edition != edition:
         raise Outdated
     newest, base = current(tx), version(tx, held.based_on)
-    theirs = document.completed(newest.text)
-    before = document.completed(base.text) if base else theirs
+    theirs = document.upgrade(newest.text)
+    before = document.upgrade(base.text) if base else theirs
     merged = merge.merged(before, theirs, held.text)
     _change(tx, edition, {"text": merged.text, "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
@@ -235,7 +235,7 @@ def publish(
 
 def doubts(tx: Transaction, text: str) -> list[lint.Doubt]:
     """What is asked about before `text`, which has no faults, takes the place of what answers."""
-    return lint.doubts(answering(tx), document.completed(text))
+    return lint.doubts(published_text(tx), document.upgrade(text))
 
 
 def bring_back(
@@ -246,8 +246,8 @@ def bring_back(
     old = version(tx, number)
     if old is None:
         raise NotPublished(Why.NO_VERSION)
-    text = document.dumped(document.parsed(document.completed(old.text)))
-    if text == document.dumped(document.parsed(answering(tx))):
+    text = document.dumps(document.loads(document.upgrade(old.text)))
+    if text == document.dumps(document.loads(published_text(tx))):
         raise NotPublished(Why.SAME)
     faults = lint.faults(text)
     if faults:

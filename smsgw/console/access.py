@@ -99,7 +99,7 @@ def may(permission: Permission) -> bool:
 
 
 @blueprint.before_request
-def let_in() -> BaseResponse | None:
+def authorize() -> BaseResponse | None:
     request.max_content_length = middleware.LARGEST_UPLOAD
     request.max_form_memory_size = middleware.LARGEST_UPLOAD
     if request.endpoint == "console.login.static_file":  # whose it is does not matter
@@ -122,13 +122,13 @@ def let_in() -> BaseResponse | None:
 
 @blueprint.route("/<path:_nothing>", methods=["GET", "POST"])
 @needs(Permission.LOOK)
-def nothing(_nothing: str) -> BaseResponse:
+def not_found(_nothing: str) -> BaseResponse:
     """Who is nobody does not learn what there is."""
     raise NotFound
 
 
 @blueprint.after_request
-def close_behind(response: Response) -> Response:
+def set_csp(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     return response
 
@@ -156,7 +156,7 @@ def _whose() -> Operator | None:
     if not isinstance(held, str):
         return None
     with rt().reading() as tx:
-        found = accounts.whose(tx, held)
+        found = accounts.session_operator(tx, held)
         now = tx.now
     if found is None:
         return None
@@ -164,7 +164,7 @@ def _whose() -> Operator | None:
     is_by_itself = request.endpoint == BY_ITSELF
     if seen_at < now - accounts.SEEN_EVERY and not is_by_itself:
         with rt().writing() as tx:
-            accounts.seen(tx, held)
+            accounts.touch_session(tx, held)
     return known
 
 
@@ -188,7 +188,7 @@ def _speak() -> None:
     chosen = request.form.get(SPEAKS)
     if chosen in translations.LANGUAGES:
         with rt().writing() as tx:
-            accounts.speak(tx, g.operator.id, chosen)
+            accounts.set_language(tx, g.operator.id, chosen)
         g.operator = replace(g.operator, language=chosen)
 
 

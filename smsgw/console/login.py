@@ -74,7 +74,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     with rt.reading() as tx:
         row = accounts.named(tx, name)
         row = row if accounts.may_log_in(tx, row) else None
-    if not accounts.is_password(row, password) or row is None:
+    if not accounts.verify_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
         error = told("Name or password is wrong.")
@@ -103,7 +103,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
     rt = access.rt()
     code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
-        row = accounts.invited(tx, code)
+        row = accounts.redeem_invitation(tx, code)
         before = access.held()
         held = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
@@ -135,7 +135,7 @@ def speak() -> BaseResponse:
         session[rendering.CHOSEN] = chosen
         if known is not None:
             with access.rt().writing() as tx:
-                accounts.speak(tx, known.id, chosen)
+                accounts.set_language(tx, known.id, chosen)
     start = "console.login.form" if known is None else "console.overview.show"
     return redirect(local(request.form.get("to")) or url_for(start), 303)
 
@@ -157,12 +157,12 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     if _has_password(row):
         if not tried.take():
             return _account(error=told("Too many tries; wait 15 minutes.")), 429
-        if not accounts.is_password(row, request.form.get("old", "")):
+        if not accounts.verify_password(row, request.form.get("old", "")):
             note_failure(known.name, "old password wrong")
             return _account(error=told("The password until now is wrong.")), 403
         tried.give_back()
     try:
-        hashed = accounts.hashing(request.form.get("new", ""))
+        hashed = accounts.hash_password(request.form.get("new", ""))
     except NotDone:
         error = told("A password has 12 characters or more, 5 of them different.")
         return _account(error=error), 400
@@ -197,7 +197,7 @@ def _speak(tx: Transaction, operator_id: int) -> None:
     """The language that was chosen before the login."""
     chosen = session.get(rendering.CHOSEN)
     if chosen in translations.LANGUAGES:
-        accounts.speak(tx, operator_id, chosen)
+        accounts.set_language(tx, operator_id, chosen)
 
 
 def note_failure(name: str, why: str) -> None:
@@ -224,7 +224,7 @@ class Tries:
         browser = _browser(name)
         self._name = secrets.token_hex(8)
         self._limits = [(f"{kind}:{by}:{browser}" if browser else f"{kind}:{by}", BY_NAME)]
-        if not browser and not _is_of_us_all(address):
+        if not browser and not _is_shared_address(address):
             self._limits.append((f"{kind}:{_short_hash(address)}", BY_ADDRESS))
         self._counters, self._at = rt.counters, rt.now()
 
@@ -270,7 +270,7 @@ def _signer() -> URLSafeSerializer:
     return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="browsers that logged in")
 
 
-def _is_of_us_all(address: str) -> bool:
+def _is_shared_address(address: str) -> bool:
     """A proxy's, behind which everybody is: one who guesses would keep all others out."""
     try:
         return ip_address(address).is_private

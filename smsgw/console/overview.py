@@ -4,7 +4,7 @@ from flask import Blueprint
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access
-from smsgw.console.rendering import is_part, page
+from smsgw.console.rendering import is_htmx, page
 from smsgw.operations import dashboard
 
 blueprint = Blueprint("overview", __name__)
@@ -14,7 +14,7 @@ blueprint = Blueprint("overview", __name__)
 @access.needs(Permission.LOOK)
 def show() -> str:
     told = dashboard.overview(access.rt())
-    template = "_overview.html" if is_part() else "overview.html"
+    template = "_overview.html" if is_htmx() else "overview.html"
     return page(
         template, told=told, kinds=dashboard.KINDS, cost=access.rt().settings.segment_rupiah
     )

@@ -113,7 +113,7 @@ def page(template: str, **values: Any) -> str:
     return render_template(template, **values)
 
 
-def is_part() -> bool:
+def is_htmx() -> bool:
     """Whether htmx asks, for what stands in a page already."""
     return request.headers.get("HX-Request") == "true"
 
@@ -140,7 +140,7 @@ def told(text: str, **values: object) -> str:
     return Markup(escape(found)).format(**values)  # noqa: S704, escaped just now
 
 
-def of_linter(text: str) -> str:
+def translate_fault(text: str) -> str:
     """What the linter says is English alone; what is known is said in the operator's language."""
     found = translations.translated(text, language())
     return found if found != text else Markup('<span lang="en">{}</span>').format(text)

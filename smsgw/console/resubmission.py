@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice.accounts import Operator
 from smsgw.console import access, rendering
-from smsgw.console.rendering import is_part, page
+from smsgw.console.rendering import is_htmx, page
 
 NOT_TYPED = {"csrf_token", access.SPEAKS}
 ADDRESS, FIELD = "again", "again:"  # in the form of the login
@@ -56,7 +56,7 @@ def after_login(typed: Typed, known: Operator) -> Response:
 @access.blueprint.errorhandler(access.Ended)
 def ended(error: access.Ended) -> Answer:
     typed = _typed()
-    if is_part():
+    if is_htmx():
         return _on_top("out")
     if typed is None:
         return rendering.failed(error)
@@ -66,7 +66,7 @@ def ended(error: access.Ended) -> Answer:
 @access.blueprint.errorhandler(CSRFError)
 def outdated(error: HTTPException) -> Answer:
     """Of a session before this one, or of none."""
-    if is_part():
+    if is_htmx():
         return _on_top("in again" if g.get("operator") else "out")
     typed = _typed()
     if typed is None:

@@ -1,11 +1,11 @@
-"""Telling somebody something: worded in their language, noted in the audit, put into the outbox."""
+"""Composes what a phone is told: rendered in its language, logged, and put into the outbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
-from handlers.ports import Contact
+from handlers.ports import Ledger
 from handlers.values import Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration import placeholders
@@ -29,8 +29,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What telling somebody something takes."""
+class Composer:
+    """Composes replies and notices for one message, in one transaction."""
 
     rt: Runtime
     tx: Transaction
@@ -41,70 +41,76 @@ class Told:
     text_hash: bytes = b""
     language: str = "id"
 
+    def render(self, wording: str, values: Mapping[str, Value]) -> str:
+        everywhere = {"call_centre": self.call_centre, "ref": inbox.reference(self.message_id)}
+        return self.configuration.text(wording, {**values, **everywhere}, self.language)
 
-def call_centre(contact: Contact | None) -> Verbatim | None:
-    """A telephone number is shown whole or not at all."""
-    number = contact.value if contact else None
-    fits = number is not None and len(number) <= placeholders.TEXT_WIDTH and gsm7.is_gsm7(number)
-    return Verbatim(number) if number and fits else None
+    def log_disclosure(self, phone_id: int, nkp: str, wording: str) -> None:
+        audit.note(
+            self.tx,
+            Act.DISCLOSED,
+            self.actor,
+            phone_id=phone_id,
+            message_id=self.message_id,
+            nkp=nkp,
+            detail=wording,
+        )
 
-
-def worded(told: Told, wording: str, values: Mapping[str, Value]) -> str:
-    everywhere = {"call_centre": told.call_centre, "ref": inbox.reference(told.message_id)}
-    return told.configuration.text(wording, {**values, **everywhere}, told.language)
-
-
-def disclosed(told: Told, phone_id: int, nkp: str, wording: str) -> None:
-    audit.note(
-        *(told.tx, Act.DISCLOSED, told.actor),
-        phone_id=phone_id,
-        message_id=told.message_id,
-        nkp=nkp,
-        detail=wording,
-    )
-
-
-def notify(told: Told, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
-    """Another phone, in its own language, by the carrier of what nobody asked for."""
-    told = replace(told, language=phone_state.language_of(told.tx, notice.phone_id))
-    text = worded(told, notice.reply.wording, notice.reply.values)
-    carrier, lane = told.rt.unasked.name, told.rt.unasked.own_lane
-    lasts = notice.lasts or told.rt.settings.validity
-    disclosed(told, notice.phone_id, notice.nkp, notice.reply.wording)
-    outbox.add(
-        told.tx,
-        outbox.Draft(
-            *(told.message_id, notice.phone_id, notice.number, None, carrier, lane, text, lasts),
+    def send_notice(self, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
+        """Tells another phone, in its own language, by the carrier of unasked messages."""
+        theirs = replace(self, language=phone_state.language_of(self.tx, notice.phone_id))
+        text = theirs.render(notice.reply.wording, notice.reply.values)
+        carrier, lane = self.rt.unasked.name, self.rt.unasked.own_lane
+        self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)
+        draft = outbox.Draft(
+            message_id=self.message_id,
+            phone_id=notice.phone_id,
+            number=notice.number,
+            binding_id=None,
+            carrier=carrier,
+            lane=lane,
+            text=text,
+            lasts=notice.lasts or self.rt.settings.validity,
             priority=Priority.SCHEDULED if notice.delay else priority,
             wording=notice.reply.wording,
             delay=notice.delay,
-        ),
-    )
-    return Outgoing(notice.number, text, carrier, lane)
+        )
+        outbox.add(self.tx, draft)
+        return Outgoing(notice.number, text, carrier, lane)
 
-
-def answer_later(
-    told: Told, phone_id: int, number: str, wording: str, text: str, binding_id: int | None = None
-) -> Outgoing:
-    """What an officer says to a message of before: it leaves from the number that the message came
-    to, and counts as no wait of a machine's."""
-    carrier, lane = _lane(told)
-    outbox.add(
-        told.tx,
-        outbox.Draft(
-            *(told.message_id, phone_id, number, binding_id, carrier, lane, text),
-            lasts=told.rt.settings.validity,
+    def send_answer(
+        self, phone_id: int, number: str, wording: str, text: str, binding_id: int | None = None
+    ) -> Outgoing:
+        """Sends what an officer says to an earlier message. It leaves from the number that the
+        message came to, and counts as no wait of a machine's."""
+        carrier, lane = self._lane()
+        draft = outbox.Draft(
+            message_id=self.message_id,
+            phone_id=phone_id,
+            number=number,
+            binding_id=binding_id,
+            carrier=carrier,
+            lane=lane,
+            text=text,
+            lasts=self.rt.settings.validity,
             priority=Priority.SCHEDULED,
             wording=wording,
-        ),
-    )
-    return Outgoing(number, text, carrier, lane)
+        )
+        outbox.add(self.tx, draft)
+        return Outgoing(number, text, carrier, lane)
+
+    def _lane(self) -> tuple[str, str]:
+        """Where the message's carrier is not in use any more, that of unasked messages."""
+        came = select(messages.c.carrier, messages.c.lane).where(messages.c.id == self.message_id)
+        row = self.tx.connection.execute(came).one()
+        if row.carrier in self.rt.carriers:
+            return row.carrier, row.lane
+        return self.rt.unasked.name, self.rt.unasked.own_lane
 
 
-def _lane(told: Told) -> tuple[str, str]:
-    """Where the message's carrier is not in use any more, that of what nobody asked for."""
-    came = select(messages.c.carrier, messages.c.lane).where(messages.c.id == told.message_id)
-    row = told.tx.connection.execute(came).one()
-    if row.carrier in told.rt.carriers:
-        return row.carrier, row.lane
-    return told.rt.unasked.name, told.rt.unasked.own_lane
+def call_centre(ledger: Ledger) -> Verbatim | None:
+    """Its telephone number, which is shown whole or not at all."""
+    contact = ledger.contact("call_centre")
+    number = contact.value if contact else None
+    fits = number is not None and len(number) <= placeholders.TEXT_WIDTH and gsm7.is_gsm7(number)
+    return Verbatim(number) if number and fits else None

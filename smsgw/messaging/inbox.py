@@ -35,7 +35,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class DeferredMessage:
     """A stored message whose answer had to wait."""
 
     message_id: int
@@ -96,14 +96,14 @@ def give_up(tx: Transaction, message_id: int) -> None:
     tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
 
 
-def put_off(tx: Transaction, owed: Owed) -> None:
+def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
     """Its answer is tried again after others, in a quarter of the time that it has waited."""
-    pause = min(max((tx.now - owed.received_at) / 4, SHORTEST_PAUSE), LONGEST_PAUSE)
-    waiting = (messages.c.id == owed.message_id) & (messages.c.state == MessageState.RECEIVED)
+    pause = min(max((tx.now - deferred.received_at) / 4, SHORTEST_PAUSE), LONGEST_PAUSE)
+    waiting = (messages.c.id == deferred.message_id) & (messages.c.state == MessageState.RECEIVED)
     tx.connection.execute(update(messages).where(waiting).values(due_at=tx.now + pause))
 
 
-def is_owing(tx: Transaction) -> bool:
+def has_deferred(tx: Transaction) -> bool:
     """Whether a message waits for its answer, which may be tried now."""
     waiting = exists().where(*_due(tx))
     return bool(tx.connection.execute(select(waiting)).scalar_one())
@@ -124,7 +124,7 @@ def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
     return given_up
 
 
-def owed(tx: Transaction, limit: int) -> Sequence[Owed]:
+def deferred(tx: Transaction, limit: int) -> Sequence[DeferredMessage]:
     """Messages whose answers may be tried now: those not tried before, oldest first, then those
     that were put off; without those that cannot be opened."""
     opened = (_opened(tx, row) for row in _waiting(tx, limit))
@@ -147,13 +147,13 @@ def _waiting(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def _opened(tx: Transaction, row: Row[Any]) -> Owed | None:
+def _opened(tx: Transaction, row: Row[Any]) -> DeferredMessage | None:
     sender = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
     text = tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref)
     if sender is None or text is None:
         return None
     sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)
-    return Owed(row.id, sms, row.received_at, row.keyword)
+    return DeferredMessage(row.id, sms, row.received_at, row.keyword)
 
 
 def _told(verdict: Verdict) -> dict[str, str | None]:

@@ -8,9 +8,9 @@ from grammar import Command, Misread, normalise
 from smsgw import phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.compiler import Configuration
-from smsgw.messaging.inbox import Owed
+from smsgw.messaging.inbox import DeferredMessage
 from smsgw.messaging.rate_limits import Gate
-from smsgw.registry.phone_state import Known
+from smsgw.registry.phone_state import PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import ReplyState
 
@@ -23,7 +23,7 @@ ECHO_FROM = 12  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ParsedMessage:
     """A message as the grammar read it."""
 
     sms: IncomingSms
@@ -32,11 +32,11 @@ class Heard:
     text_hash: bytes
     gate: Gate
     is_ours: bool  # a reply of ours that comes back
-    owed: Owed | None  # where its answer had to wait
+    owed: DeferredMessage | None  # where its answer had to wait
     actor: str
 
 
-def may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
+def may_be_answered(rt: Runtime, known: PhoneState, lane: str) -> bool:
     """Phones of countries we serve, and phones bound to a participant wherever they are; never our
     own numbers."""
     ours = {phone.e164(each) for each in (lane, *(it.own_lane for it in rt.carriers.values()))}
@@ -45,23 +45,23 @@ def may_be_answered(rt: Runtime, known: Known, lane: str) -> bool:
     return bool(is_served) and is_phone and known.caller.phone not in ours
 
 
-def is_echo(heard: Heard, known: Known) -> bool:
+def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
     """What this phone was told last comes back, with something around it perhaps."""
     last = normalise(known.last_reply) if known.last_reply else ""
-    return len(last) >= ECHO_FROM and last in normalise(heard.sms.text)
+    return len(last) >= ECHO_FROM and last in normalise(parsed.sms.text)
 
 
-def is_repeat(rt: Runtime, heard: Heard, known: Known) -> bool:
+def is_repeat(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> bool:
     """The same words as just before, whose reply is on its way: impatience, not a new question."""
     before = known.previous
-    is_letter = len(heard.said.rest) == 1 and not heard.said.word
-    if before is None or heard.owed is not None or is_letter:
+    is_letter = len(parsed.said.rest) == 1 and not parsed.said.word
+    if before is None or parsed.owed is not None or is_letter:
         return False
-    if before.is_owed and before.text_hash == heard.text_hash:
+    if before.is_owed and before.text_hash == parsed.text_hash:
         return True  # its answer is promised; it will come once
     return (
-        heard.said.keyword not in NEVER_REPEATS
-        and before.text_hash == heard.text_hash
+        parsed.said.keyword not in NEVER_REPEATS
+        and before.text_hash == parsed.text_hash
         and rt.now() - before.received_at < REPEAT_WITHIN
         and before.reply_state in ON_ITS_WAY
     )

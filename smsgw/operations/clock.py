@@ -54,7 +54,7 @@ def sweep(rt: Runtime) -> None:
             background_tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
-        is_owing = inbox.is_owing(tx)
+        is_owing = inbox.has_deferred(tx)
         is_in_doubt = reconciliation.is_due(tx)
         left = background_tasks.due(tx)
     heartbeat(rt, CLOCK_BEATS)

@@ -8,13 +8,13 @@ from rq.timeouts import BaseTimeoutException
 
 from smsgw import logs, responder
 from smsgw.messaging import inbox
-from smsgw.messaging.inbox import Owed
+from smsgw.messaging.inbox import DeferredMessage
 from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
 
-OWED_AT_ONCE = 1000
+DEFERRED_AT_ONCE = 1000
 FAILED_IN_A_ROW = 3
 
 
@@ -25,8 +25,8 @@ class Failed:
     in_a_row: int = 0
     by_keyword: Counter[str | None] = field(default_factory=Counter)
 
-    def is_closed_to(self, owed: Owed) -> bool:
-        return self.by_keyword[owed.keyword] >= FAILED_IN_A_ROW
+    def is_closed_to(self, deferred: DeferredMessage) -> bool:
+        return self.by_keyword[deferred.keyword] >= FAILED_IN_A_ROW
 
 
 def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer]:
@@ -34,10 +34,10 @@ def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer
     a look-up failed for three of a keyword, the others of it wait, and no other keyword."""
     failed = Failed()
     with rt.writing() as tx:
-        for message_id in inbox.fail_unreadable(tx, OWED_AT_ONCE):
+        for message_id in inbox.fail_unreadable(tx, DEFERRED_AT_ONCE):
             log.error("an owed message cannot be opened", message=message_id)
     with rt.reading() as tx:
-        waiting = inbox.owed(tx, OWED_AT_ONCE)
+        waiting = inbox.deferred(tx, DEFERRED_AT_ONCE)
     for owed in waiting:
         if is_over() or failed.in_a_row == FAILED_IN_A_ROW:
             break
@@ -46,14 +46,14 @@ def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer
             yield answer
 
 
-def _try_one(rt: Runtime, owed: Owed, failed: Failed) -> Answer | None:
+def _try_one(rt: Runtime, deferred: DeferredMessage, failed: Failed) -> Answer | None:
     try:
-        answer = _answer_one(rt, owed)
-    except responder.StillOwed as error:
-        failed.by_keyword[owed.keyword] += 1
+        answer = _answer_one(rt, deferred)
+    except responder.StillDeferred as error:
+        failed.by_keyword[deferred.keyword] += 1
         if error.was_asked:
             with rt.writing() as tx:
-                inbox.put_off(tx, owed)
+                inbox.put_off(tx, deferred)
         return None
     except responder.NotStored:
         failed.in_a_row += 1
@@ -62,14 +62,14 @@ def _try_one(rt: Runtime, owed: Owed, failed: Failed) -> Answer | None:
     return answer
 
 
-def _answer_one(rt: Runtime, owed: Owed) -> Answer | None:
+def _answer_one(rt: Runtime, deferred: DeferredMessage) -> Answer | None:
     """A bug of ours must not stand in the way of everybody behind."""
     try:
-        return responder.answer_owed(rt, owed)
+        return responder.answer_deferred(rt, deferred)
     except (responder.NotStored, BaseTimeoutException):
         raise
     except Exception as error:
-        log.exception("an answer failed", message=owed.message_id, error=type(error).__name__)
+        log.exception("an answer failed", message=deferred.message_id, error=type(error).__name__)
         with rt.writing() as tx:
-            inbox.give_up(tx, owed.message_id)
+            inbox.give_up(tx, deferred.message_id)
         return None

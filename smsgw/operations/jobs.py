@@ -25,7 +25,7 @@ from smsgw.operations.deferred_answers import answer_deferred
 from smsgw.operations.queue import (
     HINT_GONE,
     WORKER_BEATS,
-    Turn,
+    TimeSlice,
     enqueue,
     forget,
     heartbeat,
@@ -34,11 +34,11 @@ from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Settled
 from smsgw.storage.tables.operators import TaskKind, TaskState
-from smsgw.storage.transaction import Outrun
+from smsgw.storage.transaction import Conflict
 
 log = logs.get(__name__)
 
-TASK_TURN = 0.2  # seconds that an operator's task has
+TASK_TIME_SLICE = 0.2  # seconds that an operator's task has
 UNKNOWN_AT_ONCE = 100
 SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
@@ -88,7 +88,7 @@ def drain_lane(carrier: str, lane: str) -> None:
     """The job. The hint goes first: what is stored after this line gets a hint of its own."""
     rt = RUNTIME.get()
     forget(rt, f"hint:{carrier}:{lane}")
-    come_back = dispatch.drain(rt, carrier, lane, is_over=Turn(rt))
+    come_back = dispatch.drain(rt, carrier, lane, is_over=TimeSlice(rt))
     if come_back:
         _hint_later(rt, carrier, lane, come_back)
     elif come_back is not None:
@@ -100,7 +100,7 @@ def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
     rt = RUNTIME.get()
     forget(rt, "hint:owed")
-    answer_owed(rt, Turn(rt))
+    answer_owed(rt, TimeSlice(rt))
 
 
 def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
@@ -117,7 +117,7 @@ def settle_unknown() -> None:
     """The job that finds out what became of sends nobody knows the end of."""
     rt = RUNTIME.get()
     forget(rt, "hint:unknown")
-    settle(rt, Turn(rt))
+    settle(rt, TimeSlice(rt))
 
 
 def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
@@ -133,7 +133,7 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
         if is_over():
             return
         is_asked = unknown.is_readable and unknown.carrier not in mute
-        books = _books(rt, unknown, mute) if is_asked else None
+        books = _look_up_at_carrier(rt, unknown, mute) if is_asked else None
         with rt.writing() as tx:
             how = reconciliation.settle(tx, unknown, books, may_resend=may_resend)
         log.info("settled" if how else "in doubt", reply=unknown.reply_id, how=how)
@@ -155,7 +155,7 @@ def do_task(task_id: int) -> None:
         task = background_tasks.claim(tx, task_id)
     if task is None:
         return
-    if do_part(rt, task, WORK[task.kind], Turn(rt, TASK_TURN)):
+    if do_part(rt, task, WORK[task.kind], TimeSlice(rt, TASK_TIME_SLICE)):
         hint_task(rt, task_id)
 
 
@@ -170,7 +170,7 @@ def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) ->
             if task.is_to_stop or is_over():
                 state = TaskState.STOPPED if task.is_to_stop else TaskState.WAITING
                 break
-    except Outrun:
+    except Conflict:
         return False
     except BaseTimeoutException:
         raise
@@ -196,12 +196,12 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
     try:
         with rt.writing() as tx:
             background_tasks.leave(tx, task, state)
-    except Outrun:
+    except Conflict:
         return False
     return True
 
 
-def _books(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | None:
+def _look_up_at_carrier(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | None:
     """What the carrier says it took; None where it cannot tell, or not now."""
     carrier = rt.carriers.get(unknown.carrier)
     try:

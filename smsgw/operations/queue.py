@@ -19,7 +19,7 @@ from smsgw.runtime import Runtime
 log = logs.get(__name__)
 
 QUEUE = "smsgw"
-TURN = 1.0  # seconds that a lane has a worker for itself while others wait
+TIME_SLICE = 1.0  # seconds that a lane has a worker for itself while others wait
 
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed
@@ -31,20 +31,20 @@ WORKER_BEATS, CLOCK_BEATS = "beat:worker", "beat:clock"
 TRIED = "tried"  # whether it could be written
 BEAT_LIVES = 30  # seconds
 
-STOPPING = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
+SHUTDOWN = Event()  # this process was told to stop: what is in hand is finished, no more is claimed
 
 
-class Turn:
+class TimeSlice:
     """Says when a job should come to an end: it gives way to others that wait."""
 
-    def __init__(self, rt: Runtime, looks_every: float = TURN) -> None:
+    def __init__(self, rt: Runtime, looks_every: float = TIME_SLICE) -> None:
         self._queue = connect(rt.redis) if rt.redis is not None else None
         self._until = time.monotonic() + dispatch.HOLDS
         self._looks_every = looks_every
         self._look_at = time.monotonic() + looks_every
 
     def __call__(self) -> bool:
-        if STOPPING.is_set() or time.monotonic() >= self._until:
+        if SHUTDOWN.is_set() or time.monotonic() >= self._until:
             return True
         if time.monotonic() < self._look_at:
             return False

@@ -10,7 +10,7 @@ from rq.serializers import JSONSerializer
 
 from smsgw import logs
 from smsgw.operations.jobs import RUNTIME, answer_waiting, beat, do_task, drain_lane, settle_unknown
-from smsgw.operations.queue import STOPPING, connect
+from smsgw.operations.queue import SHUTDOWN, connect
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
@@ -25,7 +25,7 @@ def work(rt: Runtime) -> None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
     RUNTIME.set(rt)
     connection = Redis.from_url(rt.redis_url)
-    while not STOPPING.is_set():
+    while not SHUTDOWN.is_set():
         worker = Worker(
             [connect(connection)],
             connection=connection,
@@ -36,7 +36,7 @@ def work(rt: Runtime) -> None:
             worker.work(logging_level="WARNING")
         except RedisError as error:
             log.error("the queue cannot be used", error=type(error).__name__)
-            STOPPING.wait(QUEUE_AGAIN)
+            SHUTDOWN.wait(QUEUE_AGAIN)
         else:
             return
 
@@ -82,7 +82,7 @@ class Worker(SimpleWorker):
     job_class = Job
 
     def handle_warm_shutdown_request(self) -> None:
-        STOPPING.set()
+        SHUTDOWN.set()
 
 
 class NoQueue(Exception):

@@ -12,13 +12,13 @@ from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import Reply
 from smsgw import logs, phone
 from smsgw.registry import freezes, registration_codes, registrations
-from smsgw.registry.phone_state import Known, ever_bound, number_of, opened_number, phone_id_of
+from smsgw.registry.phone_state import PhoneState, ever_bound, number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import QUEUED, UNBOUND, ReplyState, replies
 from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.transaction import Outrun, Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
 
@@ -39,7 +39,7 @@ class Notice:
 
 def bind(
     tx: Transaction,
-    known: Known,
+    known: PhoneState,
     nkp: str,
     *,
     consent: str,
@@ -54,7 +54,7 @@ def bind(
     nkp_hash = tx.vault.hash(nkp, "nkp")
     registration_codes.hold(tx, nkp_hash)
     if code_id is not None and not registration_codes.use(tx, code_id):
-        raise Outrun
+        raise Conflict
     freezes.begin_count(tx, nkp_hash)
     ended = end(tx, bindings.c.nkp_hash == nkp_hash, actor, "replaced")
     lost = [
@@ -90,7 +90,7 @@ def bind(
     try:
         tx.connection.execute(insert(bindings).values(row))
     except IntegrityError:  # another phone took it at this instant
-        raise Outrun from None
+        raise Conflict from None
     audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
     is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
     if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
@@ -117,7 +117,7 @@ def bound_to(tx: Transaction, nkp: str) -> str | None:
     return opened_number(tx, select(phones).join_from(bindings, phones).where(held))
 
 
-def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
+def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
     """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Outrun where it
     has ended since it was read: the number went to another phone meanwhile."""
     if nkp is None:
@@ -131,7 +131,7 @@ def binding_id(tx: Transaction, known: Known, nkp: str | None) -> int | None:
     )
     binding = found.scalar_one_or_none()
     if binding is None:
-        raise Outrun
+        raise Conflict
     tx.connection.execute(update(bindings).where(bindings.c.id == binding).values(used_at=tx.now))
     return int(binding)
 

@@ -17,7 +17,7 @@ from smsgw.storage.tables.operators import operators
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.sealed import ROW
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.transaction import Outrun, Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
 REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted
@@ -73,7 +73,7 @@ def open_case(
     try:
         tx.connection.execute(insert(cases).values(row))
     except IntegrityError:  # another took that number at this instant
-        raise Outrun from None
+        raise Conflict from None
     return number
 
 

@@ -10,18 +10,18 @@ from handlers.changes import (
     Bind,
     Change,
     Close,
-    Disown,
-    Guess,
+    FailedIdentification,
     Lapse,
+    OptIn,
+    OptOut,
     Register,
     RejectCodes,
-    Resume,
+    RejectRegistration,
     SendCode,
-    Speak,
-    Stop,
+    SetLanguage,
+    SetNews,
     TurnPage,
     Unbind,
-    WantNews,
     WrongCode,
     WrongIdentity,
     WrongNkp,
@@ -31,7 +31,7 @@ from handlers.values import Masked
 from smsgw import phone
 from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
 from smsgw.registry.bindings import Notice, bind, end
-from smsgw.registry.phone_state import Known, phone_id_of, set_values
+from smsgw.registry.phone_state import PhoneState, phone_id_of, set_values
 from smsgw.storage import audit
 from smsgw.storage.tables.phones import bindings
 from smsgw.storage.transaction import Transaction
@@ -42,7 +42,7 @@ CODE_WAITS = (5, 60)
 
 
 def apply(
-    tx: Transaction, known: Known, changes: Iterable[Change], message_id: int, text: str = ""
+    tx: Transaction, known: PhoneState, changes: Iterable[Change], message_id: int, text: str = ""
 ) -> list[Notice]:
     """Carries out what a reply to this message changes; `text` is that reply."""
     notices: list[Notice] = []
@@ -63,7 +63,7 @@ def apply(
                 _unbind(tx, known, nkps)
             case Lapse(nkp):
                 _lapse(tx, known, nkp)
-            case Disown():
+            case RejectRegistration():
                 _disown(tx, known)
             case RejectCodes(until_officer):
                 registration_codes.reject(tx, known.caller.phone, until_officer=until_officer)
@@ -71,7 +71,7 @@ def apply(
                 _count_wrong_identity(tx, known, nkp)
             case WrongCode():
                 registration_codes.count_wrong(tx, known.phone_id)
-            case Guess():
+            case FailedIdentification():
                 _guess(tx, known, change)
             case WrongNkp():
                 lockout.add_wrong(tx, known.phone_id, change)
@@ -80,22 +80,22 @@ def apply(
     return notices
 
 
-def _note(tx: Transaction, known: Known, change: Change) -> None:
+def _note(tx: Transaction, known: PhoneState, change: Change) -> None:
     """What is a column of the phone's own, and the page it is at."""
     match change:
-        case Stop():
+        case OptOut():
             set_values(tx, known, stopped_at=tx.now)
-        case Resume():
+        case OptIn():
             set_values(tx, known, stopped_at=None)
-        case WantNews(wanted):
+        case SetNews(wanted):
             set_values(tx, known, wants_news=wanted)
-        case Speak(language):
+        case SetLanguage(language):
             set_values(tx, known, language=language)
         case TurnPage():
             reply_pages.turn(tx, known.phone_id, known.caller.phone)
 
 
-def _count_wrong_identity(tx: Transaction, known: Known, nkp: str) -> None:
+def _count_wrong_identity(tx: Transaction, known: PhoneState, nkp: str) -> None:
     bound = known.caller.binding(nkp)
     row = bindings.c.id == known.binding_ids[nkp]
     first = bound.wrong_answers if bound else 0
@@ -104,7 +104,7 @@ def _count_wrong_identity(tx: Transaction, known: Known, nkp: str) -> None:
     tx.connection.execute(changed)
 
 
-def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
+def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
     """What ULANG and LANJUT would show goes too."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
     own = bindings.c.phone_id == known.phone_id
@@ -113,7 +113,7 @@ def _unbind(tx: Transaction, known: Known, nkps: Iterable[str]) -> None:
     reply_pages.destroy(tx, known.phone_id)
 
 
-def _lapse(tx: Transaction, known: Known, nkp: str) -> None:
+def _lapse(tx: Transaction, known: PhoneState, nkp: str) -> None:
     which = bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")
     own = bindings.c.phone_id == known.phone_id
     for row in end(tx, own & which, audit.PARTICIPANT, "number on file changed"):
@@ -123,7 +123,7 @@ def _lapse(tx: Transaction, known: Known, nkp: str) -> None:
     reply_pages.destroy(tx, known.phone_id)
 
 
-def _disown(tx: Transaction, known: Known) -> None:
+def _disown(tx: Transaction, known: PhoneState) -> None:
     """Codes that were sent here are void, what they bound ends, and what was sent from here to be
     registered is nobody's."""
     registrations.lapse(tx, known.phone_id)
@@ -132,7 +132,7 @@ def _disown(tx: Transaction, known: Known) -> None:
         end(tx, theirs, audit.PARTICIPANT, "disowned")
 
 
-def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
+def _guess(tx: Transaction, known: PhoneState, guess: FailedIdentification) -> None:
     """The one that locks also destroys what ULANG and LANJUT would repeat."""
     lockout.add(tx, known.phone_id, guess)
     if lockout.count(tx, known.phone_id) >= lockout.GUESSES_ALLOWED:
@@ -140,7 +140,7 @@ def _guess(tx: Transaction, known: Known, guess: Guess) -> None:
         reply_pages.destroy(tx, known.phone_id)
 
 
-def _send_code(tx: Transaction, known: Known, nkp: str, on_file: str) -> list[Notice]:
+def _send_code(tx: Transaction, known: PhoneState, nkp: str, on_file: str) -> list[Notice]:
     if not phone.can_get_sms(on_file):
         return []
     code = registration_codes.make(tx, known.phone_id, nkp, on_file)

@@ -20,7 +20,7 @@ from smsgw.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class Blocked:
     """Which participant, while the code it was about is kept."""
 
     key: str
@@ -49,7 +49,7 @@ def among(
     )
 
 
-def is_frozen(tx: Transaction, nkp: str) -> bool:
+def is_blocked(tx: Transaction, nkp: str) -> bool:
     return bool(among(tx, [tx.vault.hash(nkp, "nkp")]))
 
 
@@ -90,7 +90,7 @@ def end(tx: Transaction, key: str) -> bytes | None:
     return nkp_hash
 
 
-def frozen(tx: Transaction, limit: int) -> list[Frozen]:
+def blocked(tx: Transaction, limit: int) -> list[Blocked]:
     """The newest first; before them those of whom a freeze or the count is missing."""
     made = (
         select(freezes.c.nkp_hash, func.max(freezes.c.at).label("at"))
@@ -119,14 +119,14 @@ def incomplete(tx: Transaction, limit: int) -> list[bytes]:
     return list(tx.connection.execute(fewer.union(*uncounted).limit(limit)).scalars())
 
 
-def _as_frozen(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> Frozen:
+def _as_frozen(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> Blocked:
     sent = select(codes).where(codes.c.nkp_hash == nkp_hash).order_by(codes.c.id.desc())
     row = tx.connection.execute(sent.limit(1)).first()
     if row is None:
-        return Frozen(nkp_hash.hex(), at, None, None)
+        return Blocked(nkp_hash.hex(), at, None, None)
     nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id, row.code_hash)
     on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id, row.code_hash)
-    return Frozen(nkp_hash.hex(), at, nkp, on_file)
+    return Blocked(nkp_hash.hex(), at, nkp, on_file)
 
 
 def _lasts(tx: Transaction, row: Row[Any], *, for_a_day_too: bool) -> bool:

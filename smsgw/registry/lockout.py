@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
 )
 
-from handlers.changes import Guess, WrongNkp
+from handlers.changes import FailedIdentification, WrongNkp
 from smsgw import logs
 from smsgw.storage.tables.phones import DECOY_NAMED, decoys, guesses, named, phones
 from smsgw.storage.transaction import Transaction
@@ -86,7 +86,7 @@ def unlock(tx: Transaction, phone_id: int) -> bool:
     return True
 
 
-def add(tx: Transaction, phone_id: int, guess: Guess) -> None:
+def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
     """Counts each combination once."""
     row = {
         "phone_id": phone_id,

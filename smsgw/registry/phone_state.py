@@ -36,7 +36,7 @@ from smsgw.storage.tables.phones import bindings, past_bindings, phones
 from smsgw.storage.tables.phones import pages as _pages
 from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.transaction import Outrun, Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
 
@@ -56,7 +56,7 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PhoneState:
     """A phone as one read saw it. Its id is 0 until it is stored."""
 
     phone_id: int
@@ -146,7 +146,7 @@ def read(
     *,
     named: Named = NOTHING_NAMED,
     received_at: datetime | None = None,
-) -> Known:
+) -> PhoneState:
     """Only what the message names is looked up. `received_at`: of a message whose answer had to
     wait."""
     former = (
@@ -163,7 +163,7 @@ def read(
             asked_codes=tuple(asked_codes),
             rejections=max(asked_codes.values(), default=0),
         )
-        return Known(0, 0, caller, {}, None)
+        return PhoneState(0, 0, caller, {}, None)
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
     held = _readable(tx, tx.connection.execute(_bound, since), row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
@@ -189,7 +189,7 @@ def read(
         rejections=max(asked_codes.values(), default=0),
         case=cases.find(tx, row.id, named.case) if named.case else None,
     )
-    return Known(row.id, row.version, caller, ids, _previous(row), told, row.language)
+    return PhoneState(row.id, row.version, caller, ids, _previous(row), told, row.language)
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
@@ -198,10 +198,10 @@ def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
     return tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id, *named_by)
 
 
-def hold(tx: Transaction, phone_id: int) -> Known | None:
+def lock(tx: Transaction, phone_id: int) -> PhoneState | None:
     """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
     number = opened_number(tx, select(phones).where(phones.c.id == phone_id).with_for_update())
-    return advance(tx, read(tx, number)) if number is not None else None
+    return bump_version(tx, read(tx, number)) if number is not None else None
 
 
 def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Caller, str]]:
@@ -237,7 +237,7 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
     }
 
 
-def advance(tx: Transaction, known: Known) -> Known:
+def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Outrun."""
     if known.phone_id == 0:
         return replace(known, phone_id=_add(tx, known.caller.phone), version=1)
@@ -247,11 +247,13 @@ def advance(tx: Transaction, known: Known) -> Known:
         .values(version=known.version + 1)
     )
     if counted.rowcount != 1:
-        raise Outrun
+        raise Conflict
     return replace(known, version=known.version + 1)
 
 
-def remember(tx: Transaction, known: Known, message_id: int, reply_id: int | None = None) -> None:
+def record_last_message(
+    tx: Transaction, known: PhoneState, message_id: int, reply_id: int | None = None
+) -> None:
     """What the phone said last and, where it may be repeated, what it was answered."""
     answered = {} if reply_id is None else {"last_reply_id": reply_id}
     set_values(tx, known, last_message_id=message_id, **answered)
@@ -274,7 +276,7 @@ def _add(tx: Transaction, number: str) -> int:
     try:
         added = tx.connection.execute(insert(phones).values(row).returning(phones.c.id))
     except IntegrityError:
-        raise Outrun from None
+        raise Conflict from None
     return int(added.scalar_one())
 
 
@@ -298,7 +300,7 @@ def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     return Previous(row.text_hash, row.received_at, is_owed, row.reply_state)
 
 
-def set_values(tx: Transaction, known: Known, **values: object) -> None:
+def set_values(tx: Transaction, known: PhoneState, **values: object) -> None:
     tx.connection.execute(update(phones).where(phones.c.id == known.phone_id).values(values))
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
-from handlers.question import Claimed
+from handlers.question import VerifiedCode
 from smsgw import logs
 from smsgw.registry import freezes
 from smsgw.storage.tables.phones import MadeBy, bindings, codes, rejections, wrong_codes
@@ -46,7 +46,7 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     )
     if tx.connection.execute(made).scalar_one() >= CODES_A_DAY:
         return None
-    if freezes.is_frozen(tx, nkp):
+    if freezes.is_blocked(tx, nkp):
         return None
     freezes.begin_count(tx, nkp_hash)
     spend(tx, phone_id, nkp)
@@ -76,7 +76,7 @@ def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
     return freezes.among(tx, theirs, for_a_day_too=False)
 
 
-def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
+def claimed(tx: Transaction, phone_id: int, code: str) -> VerifiedCode | None:
     """What `code`, typed on this phone, opens."""
     row = tx.connection.execute(
         select(codes).where(
@@ -89,9 +89,9 @@ def claimed(tx: Transaction, phone_id: int, code: str) -> Claimed | None:
         return None
     nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id, row.code_hash)
     on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id, row.code_hash)
-    if nkp is None or on_file is None or freezes.is_frozen(tx, nkp):
+    if nkp is None or on_file is None or freezes.is_blocked(tx, nkp):
         return None
-    return Claimed(nkp, on_file, row.id)
+    return VerifiedCode(nkp, on_file, row.id)
 
 
 def use(tx: Transaction, code_id: int) -> bool:

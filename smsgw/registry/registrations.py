@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
-from handlers.changes import Given
+from handlers.changes import RegistrationForm
 from smsgw.storage.tables.phones import (
     WAITS,
     RegistrationState,
@@ -30,7 +30,9 @@ _rows = select(
 ).join(phones)
 
 
-def keep(tx: Transaction, phone_id: int, number: str, message_id: int, given: Given) -> None:
+def keep(
+    tx: Transaction, phone_id: int, number: str, message_id: int, given: RegistrationForm
+) -> None:
     """`number`: the phone's. The same statements whatever was given: nobody can tell what becomes
     of it."""
     own = registrations.c.phone_id == phone_id
@@ -70,14 +72,14 @@ def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
     return tx.connection.execute(_rows.where(registrations.c.id == registration_id)).first()
 
 
-def given(tx: Transaction, row: Row[Any]) -> Given | None:
+def given(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
     """None once its time is over, or where it cannot be opened."""
     opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
         return None
     held = json.loads(opened)
     born = held["birth_date"]
-    return Given(**{**held, "birth_date": date.fromisoformat(born) if born else None})
+    return RegistrationForm(**{**held, "birth_date": date.fromisoformat(born) if born else None})
 
 
 def looked(tx: Transaction, registration_id: int, actor: str) -> None:

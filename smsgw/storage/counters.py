@@ -49,7 +49,7 @@ class Counters:
         self._lock = Lock()
 
     @contextmanager
-    def alone(self, message: str) -> Iterator[None]:
+    def once_at_a_time(self, message: str) -> Iterator[None]:
         """One at a time of this process's deliveries of one message: it is counted once."""
         with self._lock:
             done = self._begun.get(message)
@@ -183,11 +183,11 @@ class Counters:
         if self._script is None:
             self._script = str(redis.script_load(LuaScript.PUT_ITEM))
         longest = max(rate.interval for rate in rates)
-        client: Any = _Forgetting(redis, longest, name)
+        client: Any = TrimmingRedis(redis, longest, name)
         return RedisBucket(list(rates), client, key, self._script)
 
 
-class _Forgetting:
+class TrimmingRedis:
     """The limiter's client: in the same trip what no window holds any more goes. What has a name is
     counted by it, where the limiter would make one up."""
 

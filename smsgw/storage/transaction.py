@@ -18,7 +18,7 @@ from smsgw.storage.tables.security import Ciphertext
 log = logs.get(__name__)
 
 
-class Outrun(Exception):
+class Conflict(Exception):
     """Another transaction was first; who reads again and decides anew may go on."""
 
 

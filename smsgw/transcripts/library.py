@@ -19,12 +19,12 @@ LONGEST_NAME = 80
 LONGEST_TEXT = 100_000  # characters
 
 
-class NotKept(ValueError):
+class NotSaved(ValueError):
     """Its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedTranscript:
     id: int
     name: str
     text: str  # YAML, see transcript
@@ -36,15 +36,15 @@ def named(written: str) -> str:
     """A name as it is kept. Raises NotKept."""
     name = " ".join(written.split())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        raise NotKept(f"a name has 1 to {LONGEST_NAME} characters")
+        raise NotSaved(f"a name has 1 to {LONGEST_NAME} characters")
     return name
 
 
-def keep(tx: Transaction, name: str, text: str, author: str) -> int:
+def save(tx: Transaction, name: str, text: str, author: str) -> int:
     """Its id. Raises NotKept."""
     name = named(name)
     if len(text) > LONGEST_TEXT:
-        raise NotKept(f"it has more than {LONGEST_TEXT:,} characters")
+        raise NotSaved(f"it has more than {LONGEST_TEXT:,} characters")
     row = {
         "name": tx.vault.encrypt(name, Ciphertext.TRANSCRIPT_NAME, author, tx.now),
         "text": tx.vault.encrypt(text, Ciphertext.TRANSCRIPT, author, tx.now),
@@ -57,7 +57,7 @@ def keep(tx: Transaction, name: str, text: str, author: str) -> int:
     return number
 
 
-def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Kept]:
+def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[SavedTranscript]:
     """Newest first; `before`: an id."""
     rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
     if before is not None:
@@ -65,7 +65,7 @@ def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[
     return [_kept(tx, row) for row in tx.connection.execute(rows)]
 
 
-def one(tx: Transaction, number: int) -> Kept | None:
+def one(tx: Transaction, number: int) -> SavedTranscript | None:
     row = tx.connection.execute(select(transcripts).where(transcripts.c.id == number)).first()
     return _kept(tx, row) if row else None
 
@@ -77,8 +77,8 @@ def remove(tx: Transaction, number: int, actor: str) -> None:
         audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")
 
 
-def _kept(tx: Transaction, row: Row[Any]) -> Kept:
+def _kept(tx: Transaction, row: Row[Any]) -> SavedTranscript:
     named_by = (row.id, row.made_by, row.made_at)
     name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, *named_by) or f"transcript {row.id}"
     text = tx.opened(row.text, Ciphertext.TRANSCRIPT, *named_by) or ""
-    return Kept(row.id, name, text, row.made_at, row.made_by)
+    return SavedTranscript(row.id, name, text, row.made_at, row.made_by)

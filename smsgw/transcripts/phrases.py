@@ -9,19 +9,21 @@ from smsgw.runtime import Runtime
 from smsgw.transcripts import library
 from smsgw.transcripts.format import dumps
 
-THEN = datetime.fromisoformat("2025-10-31T10:00:00+07:00")  # when the reference ledger was written
+REFERENCE_NOW = datetime.fromisoformat(
+    "2025-10-31T10:00:00+07:00"
+)  # when the reference ledger was written
 
 
 def accept(rt: Runtime, change: Alias | Filler, said: str, author: str) -> None:
     """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
     understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
     with rt.reading() as tx:
-        text, edition = versions.begun(tx)
+        text, edition = versions.editable(tx)
     said = said if isinstance(change, Filler) else change.words
     changed, keyword = accepted(text, change, said)
     with rt.writing() as tx:
         versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
-        library.keep(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)
+        library.save(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)
 
 
 def shown_by(said: str, keyword: str) -> str:
@@ -31,7 +33,7 @@ def shown_by(said: str, keyword: str) -> str:
     return dumps(
         {
             "title": f"{said} is read as {keyword}",
-            "now": THEN.isoformat(),
+            "now": REFERENCE_NOW.isoformat(),
             "registered": {somebody["phone"]: [somebody["nkp"]]},
             "conversations": [{"name": said, "steps": [step]}],
         }

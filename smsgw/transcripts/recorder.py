@@ -77,11 +77,11 @@ def _holds_somebody(
     return (
         is_bound
         or any(may_identify(text, made_up) for text in texts)
-        or any(_is_somebodys(step.sender, made_up) for step in steps)
+        or any(_is_real_phone(step.sender, made_up) for step in steps)
     )
 
 
-def _is_somebodys(sender: str, made_up: Collection[str]) -> bool:
+def _is_real_phone(sender: str, made_up: Collection[str]) -> bool:
     number = phone.e164(sender)
     return may_identify(sender, made_up) if number is None else not phone.is_fictitious(number)
 

@@ -94,7 +94,7 @@ class Talk:
 
 
 @dataclass(frozen=True)
-class Undone(Runtime):
+class RolledBackRuntime(Runtime):
     """Reads and writes in the one transaction of a try; a write of its own is a savepoint."""
 
     connection: Connection = field(kw_only=True)
@@ -109,7 +109,7 @@ class Undone(Runtime):
             yield Transaction(self.connection, self.vault, self.now(), self.random)
 
 
-def is_anybodys(rt: Runtime, sender: str) -> bool:
+def is_fictitious_sender(rt: Runtime, sender: str) -> bool:
     """Whether it is no real person's phone, so that everybody may speak for it."""
     number = phone.e164(sender)
     return rt.settings.demo or number is None or phone.is_fictitious(number)
@@ -125,12 +125,12 @@ def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
     if draft is None:
         raise NoDraft
     day = rt.today
-    return compiler.load(document.completed(draft.text), day)
+    return compiler.load(document.upgrade(draft.text), day)
 
 
 def run(rt: Runtime, steps: Sequence[Step], chosen: Configuration) -> Talk:
     """The whole conversation, from what is true now. Raises NotTried."""
-    is_real = not all(is_anybodys(rt, step.sender) for step in steps)
+    is_real = not all(is_fictitious_sender(rt, step.sender) for step in steps)
     ledger = rt.ledger if is_real or rt.settings.demo else FictitiousLedger(rt.ledger)
     clock = Clock(rt.now())
     changed = {"ledger": ledger, "now": clock, "published": Published.always(chosen)}
@@ -142,7 +142,7 @@ def run(rt: Runtime, steps: Sequence[Step], chosen: Configuration) -> Talk:
 
 
 @contextmanager
-def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[Undone]:
+def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRuntime]:
     """The one place where the ledger is asked while a transaction is open: the second message has
     to find what the first one did. On PostgreSQL only who writes from the same phone waits for it;
     on SQLite everybody who writes, so PATIENCE bounds it. The ledger has a connection of its own,
@@ -155,12 +155,12 @@ def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[Undone]:
         same = {each.name: getattr(rt, each.name) for each in fields(rt)}
         apart = {"connection": connection, "counters": Counters(), "redis": None, "redis_url": None}
         try:
-            yield Undone(**{**same, **apart, **changed})
+            yield RolledBackRuntime(**{**same, **apart, **changed})
         finally:
             outer.rollback()
 
 
-def _talk(rt: Undone, clock: Clock, steps: Sequence[Step], *, is_real: bool) -> Talk:
+def _talk(rt: RolledBackRuntime, clock: Clock, steps: Sequence[Step], *, is_real: bool) -> Talk:
     """A code that went to a real phone is for that phone alone."""
     until = time.monotonic() + PATIENCE
     before = rt.connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
@@ -180,7 +180,7 @@ def _code(tried: Tried) -> str:
     return next((each[1] for each in found if each), "")
 
 
-def _said(rt: Undone, step: Step, said: str) -> Tried:
+def _said(rt: RolledBackRuntime, step: Step, said: str) -> Tried:
     carrier = rt.unasked
     reference = f"try-{uuid.uuid4().hex}"
     sms = IncomingSms(carrier.name, reference, step.sender, carrier.own_lane, said)
@@ -190,12 +190,12 @@ def _said(rt: Undone, step: Step, said: str) -> Tried:
     return Tried(step, said, answer, _wording(rt, answer))
 
 
-def _wording(rt: Undone, answer: Answer) -> str | None:
+def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
     made = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
     return rt.connection.execute(made.order_by(replies.c.id)).scalars().first()
 
 
-def _subjects(rt: Undone, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
+def _subjects(rt: RolledBackRuntime, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
     """Others may have been told something meanwhile, in transactions that stay."""
     told = select(audit.c.subject).where(
         audit.c.id > before,

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, update
 
-from handlers.changes import Guess
+from handlers.changes import FailedIdentification
 from smsgw import runtime, settings
 from smsgw.configuration.live import Published
 from smsgw.ledger.csv_import import load
@@ -85,7 +85,7 @@ def start(rt: Runtime, transcript: Transcript) -> None:
     on_file = {nkp: _on_file(rt, nkp) for nkp in nkps}
     with rt.writing() as tx:
         for number, bound in transcript.registered.items():
-            known = phone_state.advance(tx, phone_state.read(tx, number))
+            known = phone_state.bump_version(tx, phone_state.read(tx, number))
             for nkp in bound:
                 bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
         for number, each in transcript.starts.items():
@@ -100,7 +100,7 @@ def change_number(rt: Runtime, nkp: str, number: str | None) -> None:
 
 
 def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
-    known = phone_state.advance(tx, phone_state.read(tx, number))
+    known = phone_state.bump_version(tx, phone_state.read(tx, number))
     own = phones.c.id == known.phone_id
     stopped_at = tx.now if begin.stopped else None
     tx.connection.execute(
@@ -117,7 +117,7 @@ def _start_phone(tx: Transaction, number: str, begin: Start) -> None:
                 .values(bound_at=then, used_at=then)
             )
     for count in range(lockout.GUESSES_ALLOWED if begin.locked else 0):
-        lockout.add(tx, known.phone_id, Guess(f"before the first step {count}"))
+        lockout.add(tx, known.phone_id, FailedIdentification(f"before the first step {count}"))
 
 
 def _on_file(rt: Runtime, nkp: str) -> str | None:

@@ -93,7 +93,7 @@ class Demo:
         with self.rt.writing() as tx:
             row = accounts.named(tx, name)
             known = row.id if row else accounts.add(tx, name, role, None, "shell:test").id
-            accounts.speak(tx, known, language)
+            accounts.set_language(tx, known, language)
             code = accounts.invite(tx, known, "shell:tests")
             return f"{self.address}/console/login/once#{code}"
 

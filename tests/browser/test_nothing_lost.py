@@ -25,10 +25,10 @@ def complaint(demo: Demo) -> str:
 def with_password(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
         if accounts.named(tx, name) is None:
-            accounts.add(tx, name, Role.ADMIN, accounts.hashing(PASSWORD), "shell:test")
+            accounts.add(tx, name, Role.ADMIN, accounts.hash_password(PASSWORD), "shell:test")
             row = accounts.named(tx, name)
             assert row is not None
-            accounts.speak(tx, row.id, "en")
+            accounts.set_language(tx, row.id, "en")
 
 
 def logged_in(page: "Page", name: str) -> None:

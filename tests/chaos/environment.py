@@ -198,7 +198,7 @@ class World:
         owner.dispose()
         with rt.writing() as tx:
             for number in range(BOUND):
-                known = phone_state.advance(tx, phone_state.read(tx, phone(number)))
+                known = phone_state.bump_version(tx, phone_state.read(tx, phone(number)))
                 nkp = str(FIRST_NKP + number)
                 on_file = f"{FICTITIOUS}{number:09}"
                 bindings.bind(tx, known, nkp, consent="in a test", on_file=on_file)
@@ -206,8 +206,8 @@ class World:
             accounts.log_in(tx, ani.id, ani.name)
             for word in ("Telepon", "Panggil"):
                 text = document.shipped().replace("Hubungi", word)
-                versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
-                versions.publish(tx, versions.begun(tx)[1], ani.actor, "why")
-            library.keep(tx, "a name", "- phone: a", ani.actor)
+                versions.save(tx, text, versions.editable(tx)[1], ani.actor, "a word")
+                versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
+            library.save(tx, "a name", "- phone: a", ani.actor)
             background_tasks.make(tx, TaskKind.SEARCH, ani.id, {})
         return rt

@@ -233,10 +233,10 @@ def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) 
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "TOLAK")
     with rt.reading() as tx:
-        assert [each.nkp for each in freezes.frozen(tx, 10)] == [P2_NKP]
+        assert [each.nkp for each in freezes.blocked(tx, 10)] == [P2_NKP]
     clock.moves(days=1)
     with rt.reading() as tx:
-        assert freezes.frozen(tx, 10) == []
+        assert freezes.blocked(tx, 10) == []
 
 
 @pytest.mark.parametrize(
@@ -278,11 +278,11 @@ def test_what_is_a_persons_phone_gets_a_reply(rt: Runtime, number: str) -> None:
 def test_a_long_number_is_refused_at_once(value: str) -> None:
     """W9: YAML would work it out, in a time that grows with the square of its length."""
     with pytest.raises(KeywordsError, match="digits at most"):
-        document.parsed(f"a: {value}\n")
+        document.loads(f"a: {value}\n")
 
 
 def test_a_long_text_of_digits_is_read_in_quotes() -> None:
-    assert document.parsed(f'a: "{"1" * 400}"\n')["a"] == "1" * 400
+    assert document.loads(f'a: "{"1" * 400}"\n')["a"] == "1" * 400
 
 
 def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
@@ -368,8 +368,8 @@ def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) 
         session |= {"made_at": tx.now, "seen_at": tx.now, "mac": b"\1" * 33}
         tx.connection.execute(sessions.insert().values(session))
     with rt.writing() as tx:
-        assert accounts.invited(tx, held) is None
-        assert accounts.whose(tx, held) is None
+        assert accounts.redeem_invitation(tx, held) is None
+        assert accounts.session_operator(tx, held) is None
 
 
 def swap_texts(victim: int, own: int) -> list[Executable]:
@@ -447,7 +447,7 @@ def test_an_officer_ends_what_the_database_lost(rt: Runtime) -> None:
     say(rt, P2, "BUKAN SAYA")
     sql(rt, delete(frozen), delete(freeze_counts))
     with rt.writing() as tx:
-        (held,) = freezes.frozen(tx, 10)
+        (held,) = freezes.blocked(tx, 10)
         assert (held.nkp, held.at) == (P2_NKP, None)
         assert freezes.end(tx, held.key) is not None
     assert len(say(rt, SOMEBODY[0], DAFTAR).also) == 1
@@ -504,10 +504,10 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
     with rt.writing() as tx:
         held = accounts.log_in(tx, viewer.id, "viewer")
         once = accounts.invite(tx, viewer.id, "operator:viewer")
-        assert accounts.whose(tx, held) is not None
+        assert accounts.session_operator(tx, held) is not None
     sql(rt, update(sessions).values(operator_id=ani.id))
     with rt.writing() as tx:
-        assert accounts.whose(tx, held) is None
+        assert accounts.session_operator(tx, held) is None
     with rt.reading() as tx:
         row = tx.connection.execute(select(people).where(people.c.id == viewer.id)).one()
     mine, theirs = (people.c.id == each.id for each in (viewer, ani))
@@ -518,11 +518,11 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
         update(people).where(theirs).values(moved),
     )
     with rt.writing() as tx:
-        assert accounts.invited(tx, once) is None
+        assert accounts.redeem_invitation(tx, once) is None
         again = accounts.log_in(tx, viewer.id, "viewer")
     sql(rt, update(people).where(mine).values(role=Role.ADMIN))
     with rt.reading() as tx:
-        assert accounts.whose(tx, again) is None
+        assert accounts.session_operator(tx, again) is None
         assert not accounts.may_log_in(tx, accounts.named(tx, "viewer"))
 
 

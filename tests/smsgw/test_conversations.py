@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, insert, select
 
-from handlers.changes import Given
+from handlers.changes import RegistrationForm
 from handlers.ports import Contact, LedgerDown
 from smsgw import responder, runtime
 from smsgw import settings as environment
@@ -393,7 +393,9 @@ class Conversation:
             return self._accept(row.id, given, phone, act.who)
         return []
 
-    def _accept(self, registration_id: int, given: Given, phone: str, who: str) -> list[Event]:
+    def _accept(
+        self, registration_id: int, given: RegistrationForm, phone: str, who: str
+    ) -> list[Event]:
         sent = casework.accept(self._rt, registration_id, who, "KTP seen")
         assert (registration_id, who) in self._looked, "an officer accepted without a look"
         first = self._agreed.setdefault(registration_id, who)
@@ -414,7 +416,7 @@ class Conversation:
 
     def _thaw(self) -> list[Event]:
         with self._rt.writing() as tx:
-            ended = [freezes.end(tx, each.key) for each in freezes.frozen(tx, 1)]
+            ended = [freezes.end(tx, each.key) for each in freezes.blocked(tx, 1)]
             thawed = [nkp for nkp in self._enrolled if tx.vault.hash(nkp, "nkp") in ended]
         return [lambda onlooker, nkp=nkp: onlooker.thaw(nkp) for nkp in thawed]
 

@@ -297,7 +297,7 @@ def test_another_key_opens_nothing_that_is_stored(rt: Runtime) -> None:
 
 def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
-        known = phone_state.advance(tx, phone_state.read(tx, P1))
+        known = phone_state.bump_version(tx, phone_state.read(tx, P1))
         bind(tx, known, "21000000017", consent="in a test", on_file="+6281311112222")
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"
     assert "0017" in say(rt, P1, "B").reply.text

@@ -9,7 +9,7 @@ PASSWORD = "correct horse battery"
 
 def added(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> accounts.Operator:
     with rt.writing() as tx:
-        return accounts.add(tx, name, role, accounts.hashing(PASSWORD), SHELL)
+        return accounts.add(tx, name, role, accounts.hash_password(PASSWORD), SHELL)
 
 
 SHELL = "shell:ani"

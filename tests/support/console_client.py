@@ -146,7 +146,7 @@ def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
 
 def added(tx: accounts.Transaction, role: Role, name: str) -> Operator:
     made = accounts.add(tx, name, role, None, "shell:test")
-    accounts.speak(tx, made.id, "en")
+    accounts.set_language(tx, made.id, "en")
     return made
 
 

@@ -22,9 +22,9 @@ STATIC = {
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
-    raw = document.parsed(document.shipped_text())
+    raw = document.loads(document.shipped_text())
     change(raw)
-    return document.dumped(raw)
+    return document.dumps(raw)
 
 
 def with_made(raw: dict[str, Any]) -> None:

@@ -10,13 +10,13 @@ HELLO, OTHER = "Halo dunia, telepon {call_centre}.", "Hubungi {call_centre}."
 
 def drafted(rt: Runtime, text: str, author: str = ANI) -> None:
     with rt.writing() as tx:
-        versions.save(tx, text, versions.begun(tx)[1], author, "kontak")
+        versions.save(tx, text, versions.editable(tx)[1], author, "kontak")
 
 
 def published(rt: Runtime, text: str) -> int:
     drafted(rt, text)
     with rt.writing() as tx:
-        edition = versions.begun(tx)[1]
+        edition = versions.editable(tx)[1]
         return versions.publish(tx, edition, ANI, "in a test")
 
 

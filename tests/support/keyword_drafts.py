@@ -12,7 +12,7 @@ BUDI = "operator:budi"
 def drafted(rt: Runtime) -> Any:
     with rt.reading() as tx:
         held = versions.draft(tx)
-    return document.parsed(held.text) if held else None
+    return document.loads(held.text) if held else None
 
 
 def draft(rt: Runtime, text: str, author: str = BUDI) -> None:

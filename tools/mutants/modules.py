@@ -128,8 +128,8 @@ MODULES = (
         LIMITS,
         (RESPONDER, LIMIT),
         only=(
-            *("HEEDED", "_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
-            *("_within_limits", "_is_heeded", "_spend"),
+            *("APPLIED_WHEN_SILENCED", "_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
+            *("_within_limits", "_applies_when_silenced", "_spend"),
         ),
         hints=("throttled", "duplicate", "echo", "tolak"),
     ),

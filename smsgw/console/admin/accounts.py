@@ -102,7 +102,7 @@ def show_settings() -> str:
 
 def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
-        everybody = people.everybody(tx)
+        everybody = people.list_accounts(tx)
     return page("admin/accounts.html", everybody=everybody, roles=list(Role), **values)
 
 
@@ -119,7 +119,7 @@ def _role() -> Role:
 
 
 def _found(tx: Transaction, operator_id: int) -> Row[Any]:
-    found = [row for row in people.everybody(tx) if row.id == operator_id]
+    found = [row for row in people.list_accounts(tx) if row.id == operator_id]
     if not found:
         raise NotFound
     return found[0]

@@ -14,7 +14,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft
 from smsgw.console import access
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.rendering import is_htmx, page, told
 from smsgw.operations import jobs
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -74,10 +74,10 @@ def one(task_id: int) -> str | BaseResponse:
     with access.rt().reading() as tx:
         run = _run(tx, task_id)
         held, current = versions.draft(tx), versions.current(tx)
-    if is_part() and run.task.is_over:
+    if is_htmx() and run.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     return page(
-        "keywords/_backtest.html" if is_part() else "keywords/backtest.html",
+        "keywords/_backtest.html" if is_htmx() else "keywords/backtest.html",
         run=run,
         since=_since(run, held),
         is_published_since=current.number != run.asked.version,
@@ -122,7 +122,7 @@ def _asked(tx: Transaction, days: int) -> Asked | None:
         by=access.operator().name,
         version=versions.current(tx).number,
         edition=held.edition,
-        published=versions.answering(tx),
+        published=versions.published_text(tx),
         draft=held.text,
     )
 

@@ -12,7 +12,7 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, NotPublished, Outdated
 from smsgw.console import access, converters
-from smsgw.console.rendering import of_linter, page, told
+from smsgw.console.rendering import page, told, translate_fault
 
 WHOLE = "everything"  # what was changed, as the audit tells it
 
@@ -30,7 +30,7 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def form() -> str:
     with access.rt().reading() as tx:
-        text, edition = versions.begun(tx)
+        text, edition = versions.editable(tx)
     return page("keywords/draft_text.html", text=text, edition=edition)
 
 
@@ -73,7 +73,7 @@ def publish() -> Answer:
                 tx, _edition(), actor, reason, are_one=are_one, is_sure="sure" in request.form
             )
     except NotPublished as error:
-        return _page(error=of_linter(str(error)), reason=reason), 409
+        return _page(error=translate_fault(str(error)), reason=reason), 409
     except Outdated:
         return _outdated(reason=reason)
     flash(
@@ -128,7 +128,7 @@ def rebase() -> Answer:
     except Outdated:
         return _outdated()
     except KeywordsError as error:
-        return _page(error=of_linter(str(error))), 409
+        return _page(error=translate_fault(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
         flash(told("Here both changed the same, and the draft stays: {places}", places=places))
@@ -158,7 +158,10 @@ def _saved(text: str, what: str) -> Answer:
             versions.save(tx, text, _edition(), actor, what, is_whole=True)
     except KeywordsError as error:
         return page(
-            "keywords/draft_text.html", text=text, edition=_edition(), error=of_linter(str(error))
+            "keywords/draft_text.html",
+            text=text,
+            edition=_edition(),
+            error=translate_fault(str(error)),
         ), 400
     except Outdated:
         return _overtaken(text)
@@ -176,7 +179,7 @@ def _saved_with(faults: int) -> str:
 def _overtaken(text: str) -> Answer:
     """What somebody did meanwhile is shown; saving again takes the place of it."""
     with access.rt().reading() as tx:
-        held, edition = versions.begun(tx)
+        held, edition = versions.editable(tx)
         now = versions.draft(tx)
     theirs = diff.between(text, held)
     return page(
@@ -194,11 +197,11 @@ def _page(**values: Any) -> str:
         held, current = versions.draft(tx), versions.current(tx)
         base = versions.version(tx, held.based_on) if held else None
         past = versions.past(tx)
-    answering = document.completed(current.text)
+    answering = document.upgrade(current.text)
     if held is not None:
         values |= _about(held, answering)
     if base is not None and base.number != current.number:
-        values["meanwhile"] = diff.between(document.completed(base.text), answering)
+        values["meanwhile"] = diff.between(document.upgrade(base.text), answering)
     by_two = access.rt().settings.publish_by_two
     return page(
         "keywords/draft.html", draft=held, current=current, by_two=by_two, past=past, **values
@@ -211,7 +214,7 @@ def _about(held: Draft, answering: str) -> dict[str, Any]:
         "difference": diff.between(answering, held.text),
         "faults": faults,
         "warnings": [] if faults else lint.warnings(held.text),
-        "doubts": [] if faults else lint.doubts(answering, document.completed(held.text)),
+        "doubts": [] if faults else lint.doubts(answering, document.upgrade(held.text)),
         "is_own": access.operator().actor in held.authors,
     }
 

@@ -18,13 +18,13 @@ from werkzeug.exceptions import NotFound
 from handlers import SECTIONS, custom_keyword
 from smsgw.configuration import document, preview, shapes, versions
 from smsgw.configuration.compiler import LANGUAGES
-from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.merge import GONE
 from smsgw.configuration.preview import Preview
 from smsgw.configuration.validation import DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
-from smsgw.console.rendering import of_linter, told
+from smsgw.console.rendering import told, translate_fault
 
 KEYWORDS, WORDINGS, TABLES = "keywords", "wordings", "tables"
 NEW = "NEW"  # the topic that is being added, in a form; others are in small letters
@@ -38,7 +38,7 @@ Path = tuple[str, ...]  # of a field: its keys
 class Clash(Exception):
     """Somebody else changed the same fields meanwhile."""
 
-    def __init__(self, part: Raw, theirs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, part: RawDocument, theirs: Sequence[tuple[str, str]]) -> None:
         """`part`: with all that does not clash; `theirs`: where, and what stands there."""
         super().__init__(part)
         self.part, self.theirs = part, theirs
@@ -55,10 +55,10 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Held:
+class DraftView:
     """The draft, or what one is begun with, beside what is published."""
 
-    raw: Raw
+    raw: RawDocument
     newest: str | None  # the text of what is published, where there is a draft
 
     @property
@@ -66,17 +66,17 @@ class Held:
         return self.newest is not None
 
     @cached_property
-    def published(self) -> Raw:
+    def published(self) -> RawDocument:
         """Not at every pause in typing: this takes as long as all else."""
         if self.newest is None:
             return self.raw
-        return document.parsed(document.completed(self.newest))
+        return document.loads(document.upgrade(self.newest))
 
-    def part(self, group: str, name: str) -> Raw | None:
+    def part(self, group: str, name: str) -> RawDocument | None:
         found = mapping(self.raw, group).get(name)
         return found if isinstance(found, dict) else None
 
-    def found(self, group: str, name: str) -> Raw:
+    def found(self, group: str, name: str) -> RawDocument:
         part = self.part(group, name)
         if part is None:
             raise NotFound
@@ -94,66 +94,68 @@ class Held:
         ]
 
 
-def looked_at() -> Held:
+def load_draft() -> DraftView:
     with access.rt().reading() as tx:
-        text, edition = versions.begun(tx)
+        text, edition = versions.editable(tx)
         newest = versions.current(tx).text if edition else None
-    return Held(document.parsed(text), newest)
+    return DraftView(document.loads(text), newest)
 
 
-def mapping(raw: Mapping[str, object], key: str) -> Raw:
+def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
     """A draft may hold anything."""
     found = raw.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def mark(part: object) -> str:
+def fingerprint(part: object) -> str:
     """Of what a form is made from: of each field, where it stands and what it says."""
     return " ".join(_marked(path) + _marked(value) for path, value in _fields(part).items())
 
 
-def keep(group: str, name: str, part: Raw | None) -> None:
+def keep(group: str, name: str, part: RawDocument | None) -> None:
     """In the draft; None takes it out. Raises Outdated, KeywordsError."""
 
-    def unless_changed(now: object) -> Raw | None:
-        if mark(now) != request.form.get("was"):
+    def unless_changed(now: object) -> RawDocument | None:
+        if fingerprint(now) != request.form.get("was"):
             raise Outdated
         return part
 
     _write(group, name, unless_changed)
 
 
-def keep_typed(group: str, name: str, typed: Raw) -> None:
+def save_edit(group: str, name: str, typed: RawDocument) -> None:
     """In the draft, beside what somebody else changed in it meanwhile. Raises Clash, Outdated,
     KeywordsError."""
     _write(group, name, lambda now: _merged(now if isinstance(now, dict) else {}, typed))
 
 
-def refused(group: str, name: str, typed: Raw, again: Callable[..., str]) -> tuple[str, int] | None:
+def refused(
+    group: str, name: str, typed: RawDocument, again: Callable[..., str]
+) -> tuple[str, int] | None:
     """None where it was kept; else what stands in the way, on the form `again` shows."""
     try:
-        keep_typed(group, name, typed)
+        save_edit(group, name, typed)
     except Clash as clash:
         values = {"error": meanwhile(), "theirs_now": clash.theirs}
-        return again(looked_at(), name, clash.part, **values), 409
+        return again(load_draft(), name, clash.part, **values), 409
     except Outdated:
-        return again(looked_at(), name, typed, error=meanwhile()), 409
+        return again(load_draft(), name, typed, error=meanwhile()), 409
     except KeywordsError as error:
-        return again(looked_at(), name, typed, error=of_linter(str(error))), 400
+        return again(load_draft(), name, typed, error=translate_fault(str(error))), 400
     return None
 
 
-def _write(group: str, name: str, change: Callable[[object], Raw | None]) -> None:
+def _write(group: str, name: str, change: Callable[[object], RawDocument | None]) -> None:
     try:
         _write_once(group, name, change)
     except Outdated:  # by whoever saved another part at this instant
         _write_once(group, name, change)
 
 
-def _write_once(group: str, name: str, change: Callable[[object], Raw | None]) -> None:
+def _write_once(group: str, name: str, change: Callable[[object], RawDocument | None]) -> None:
     with access.rt().writing() as tx:
-        text, edition = versions.begun(tx)
-        raw = document.parsed(text)
+        text, edition = versions.editable(tx)
+        raw = document.loads(text)
         parts = {**mapping(raw, group)}
         part = change(parts.get(name))
         if part is None:
@@ -162,10 +164,10 @@ def _write_once(group: str, name: str, change: Callable[[object], Raw | None]) -
             parts[name] = part
         raw[group] = parts
         author, what = access.operator().actor, name if group == KEYWORDS else f"{group}: {name}"
-        versions.save(tx, document.dumped(raw), edition, author, what)
+        versions.save(tx, document.dumps(raw), edition, author, what)
 
 
-def _merged(now: Raw, typed: Raw) -> Raw:
+def _merged(now: RawDocument, typed: RawDocument) -> RawDocument:
     """Of each field what was changed since the form was made. Raises Clash where both were."""
     was = {each[:MARK]: each[MARK:] for each in request.form.get("was", "").split()}
     theirs, mine = _fields(now), _fields(typed)
@@ -192,8 +194,8 @@ def _fields(value: object, path: Path = ()) -> dict[Path, object]:
     return found
 
 
-def _part(fields: Mapping[Path, object]) -> Raw:
-    whole: Raw = {}
+def _part(fields: Mapping[Path, object]) -> RawDocument:
+    whole: RawDocument = {}
     for (*places, key), value in fields.items():
         part = whole
         for each in places:
@@ -223,13 +225,13 @@ def meanwhile() -> str:
     )
 
 
-def previewed(raw: Raw, group: str, name: str, part: Raw) -> Preview:
+def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:
     """Of the draft as it would be."""
     edited = {**raw, group: {**mapping(raw, group), name: part}}
     return preview.of(edited, name, access.rt().settings.segment_rupiah)
 
 
-def keyword(part: Raw, form: Form) -> Raw:
+def keyword(part: RawDocument, form: Form) -> RawDocument:
     """As it was typed; what the form does not hold stays."""
     edited = {**part, WORDINGS: texts(mapping(part, WORDINGS), form)}
     if part.get("kind") == STATIC:
@@ -246,7 +248,7 @@ def keyword(part: Raw, form: Form) -> Raw:
     return edited
 
 
-def texts(part: Raw, form: Form) -> Raw:
+def texts(part: RawDocument, form: Form) -> RawDocument:
     """Of wordings, by name and language."""
     edited = {**part}
     for field, typed in form.items():
@@ -258,7 +260,9 @@ def texts(part: Raw, form: Form) -> Raw:
     return edited
 
 
-def blocks(texts: Raw, wanted: Iterable[str], topics: Raw | None = None) -> list[Block]:
+def blocks(
+    texts: RawDocument, wanted: Iterable[str], topics: RawDocument | None = None
+) -> list[Block]:
     """`wanted`: names that replies use, whether anything stands there or not; `topics`: of a
     keyword that has some, with room for another."""
     words = topics or {}
@@ -267,7 +271,7 @@ def blocks(texts: Raw, wanted: Iterable[str], topics: Raw | None = None) -> list
     return found if topics is None else [*found, Block(NEW, "", _nothing(), "")]
 
 
-def wanted(name: str, part: Raw) -> tuple[str, ...]:
+def wanted(name: str, part: RawDocument) -> tuple[str, ...]:
     """The wordings that replies of this section use."""
     kind = part.get("kind")
     if kind == STATIC:
@@ -292,7 +296,7 @@ def an_id(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:20].rstrip("_")
 
 
-def _edit_topics(edited: Raw, form: Form) -> None:
+def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
         topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
@@ -307,7 +311,7 @@ def _edit_topics(edited: Raw, form: Form) -> None:
     _put(edited, "topics", topics, {})
 
 
-def _named(words: Sequence[str], taken: Raw) -> str:
+def _named(words: Sequence[str], taken: RawDocument) -> str:
     """An id for a topic: nobody has to think of one."""
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
@@ -320,12 +324,12 @@ def _nothing() -> dict[str, str]:
     return dict.fromkeys(LANGUAGES, "")
 
 
-def _block(name: str, texts: Raw, words: object) -> Block:
+def _block(name: str, texts: RawDocument, words: object) -> Block:
     shown = {each: str(texts.get(each) or "") for each in LANGUAGES}
     return Block(name, name, shown, None if words is None else _joined(words))
 
 
-def _put(part: Raw, key: str, value: object, default: object = None) -> None:
+def _put(part: RawDocument, key: str, value: object, default: object = None) -> None:
     """What says what it said leaves no trace in the draft's difference."""
     if value == part.get(key, default):
         return

@@ -19,13 +19,13 @@ from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import shapes
 from smsgw.configuration.compiler import LANGUAGES
-from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.validation import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import KEYWORDS, NEW, TABLES, WORDINGS, Held, mapping
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.keywords.draft_form import KEYWORDS, NEW, TABLES, WORDINGS, DraftView, mapping
+from smsgw.console.rendering import is_htmx, page, told
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
 Answer = str | Response | tuple[str, int]
@@ -49,7 +49,7 @@ class Row:
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     return page(
         "keywords/keywords.html",
         rows=list(_rows(held)),
@@ -61,14 +61,14 @@ def show() -> str:
 @blueprint.get("/<name>")
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     return _page(held, name, held.found(KEYWORDS, name))
 
 
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
     refused = draft_form.refused(KEYWORDS, name, typed, _page)
     if refused is not None:
@@ -80,7 +80,7 @@ def save(name: str) -> Answer:
 @blueprint.post("/<name>/preview")
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
     return _page(held, name, typed, was=request.form.get("was", ""))
 
@@ -88,14 +88,14 @@ def preview(name: str) -> str:
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     part = held.found(KEYWORDS, name)
     if part.get("kind") is None:
         raise NotFound
     try:
         draft_form.keep(KEYWORDS, name, None)
     except Outdated:
-        held = draft_form.looked_at()
+        held = draft_form.load_draft()
         return _page(held, name, held.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
     flash(told("{name} is gone from the draft.", name=name))
     return redirect(url_for("console.keywords.show"), 303)
@@ -104,14 +104,14 @@ def delete(name: str) -> Answer:
 @blueprint.get("/a-new-one")
 @access.needs(Permission.DRAFT)
 def begin() -> str:
-    return _new_page(draft_form.looked_at())
+    return _new_page(draft_form.load_draft())
 
 
 @blueprint.post("/a-new-one")
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
     """Where the kind needs words after it, the poster is given room for them."""
-    held, form = draft_form.looked_at(), request.form
+    held, form = draft_form.load_draft(), request.form
     poster, kind = draft_form.line(form["poster"]).upper(), form.get("kind", STATIC)
     name = draft_form.an_id(poster.partition("<")[0])
     table = draft_form.mapping(mapping(held.raw, TABLES), form.get("table", ""))
@@ -126,7 +126,7 @@ def add() -> Answer:
     try:
         draft_form.keep(KEYWORDS, name, _made(kind, poster, form.get("table", ""), table))
     except (Outdated, KeywordsError):
-        return _new_page(draft_form.looked_at(), error=draft_form.meanwhile()), 409
+        return _new_page(draft_form.load_draft(), error=draft_form.meanwhile()), 409
     flash(told("{name} is in the draft; now write what it answers.", name=poster))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
@@ -135,10 +135,10 @@ def add() -> Answer:
 @access.needs(Permission.DRAFT)
 def typed() -> str:
     """The form once more, with what is typed in it."""
-    return _new_page(draft_form.looked_at())
+    return _new_page(draft_form.load_draft())
 
 
-def _made(kind: str, poster: str, table: str, held: Raw) -> Raw:
+def _made(kind: str, poster: str, table: str, held: RawDocument) -> RawDocument:
     nothing = dict.fromkeys(LANGUAGES, "")
     if kind != LOOKUP:
         return {"kind": STATIC, "poster": poster, WORDINGS: {TEXT: nothing}}
@@ -148,7 +148,7 @@ def _made(kind: str, poster: str, table: str, held: Raw) -> Raw:
     return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
 
 
-def _rows(held: Held) -> Iterator[Row]:
+def _rows(held: DraftView) -> Iterator[Row]:
     for name in mapping(held.raw, KEYWORDS):
         part = held.part(KEYWORDS, name) or {}
         since, until = part.get("from"), part.get("until")
@@ -176,13 +176,13 @@ def _as_day(day: object) -> str:
     return f"{day:%d-%m-%Y}" if type(day) is date else str(day or "")
 
 
-def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
+def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
     now = held.part(KEYWORDS, name)
     topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
     blocks = draft_form.blocks(mapping(typed, WORDINGS), draft_form.wanted(name, typed), topics)
-    values = {"was": draft_form.mark(now), **values}
+    values = {"was": draft_form.fingerprint(now), **values}
     return page(
-        "keywords/_previewed.html" if is_part() else "keywords/keyword.html",
+        "keywords/_previewed.html" if is_htmx() else "keywords/keyword.html",
         name=name,
         part=typed,
         blocks=blocks,
@@ -197,11 +197,11 @@ def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
     )
 
 
-def _new_page(held: Held, **values: Any) -> str:
+def _new_page(held: DraftView, **values: Any) -> str:
     return page(
         "keywords/keyword_new.html",
         tables=list(mapping(held.raw, TABLES)),
-        was=draft_form.mark(None),
+        was=draft_form.fingerprint(None),
         typed=request.form,
         **values,
     )

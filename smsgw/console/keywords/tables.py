@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import lookup_tables, shapes, validation
-from smsgw.configuration.document import KeywordsError, Raw
+from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import KEYWORDS, TABLES, Held, mapping
-from smsgw.console.rendering import of_linter, page, told
+from smsgw.console.keywords.draft_form import KEYWORDS, TABLES, DraftView, mapping
+from smsgw.console.rendering import page, told, translate_fault
 from smsgw.console.spreadsheets import NotRead, Why
 
 blueprint = Blueprint("tables", __name__, url_prefix="/tables")
@@ -64,7 +64,7 @@ def view(name: str) -> str:
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def replace(name: str) -> Answer:
-    draft_form.looked_at().found(TABLES, name)
+    draft_form.load_draft().found(TABLES, name)
     refused = _take(name)
     if refused is not None:
         return _one(name, error=refused.why, typed={"text": refused.text}), refused.code
@@ -75,7 +75,7 @@ def replace(name: str) -> Answer:
 @access.needs(Permission.LOOK)
 def download(name: str) -> Response:
     """With the mark by which spreadsheets know UTF-8."""
-    table = draft_form.looked_at().found(TABLES, name)
+    table = draft_form.load_draft().found(TABLES, name)
     lines = (spreadsheets.line(row) for row in (_columns(table), *_rows(table)))
     answer = Response("\ufeff" + "".join(lines), mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
@@ -85,7 +85,7 @@ def download(name: str) -> Response:
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     held.found(TABLES, name)
     if _users(held, name):
         return _one(name, error=told("A keyword uses it; change or delete that first.")), 409
@@ -102,7 +102,7 @@ def _misnamed(name: str) -> Refused | None:
     if not shapes.AN_ID.fullmatch(name):
         why = told("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
         return Refused(why, text, 400)
-    if name in mapping(draft_form.looked_at().raw, TABLES):
+    if name in mapping(draft_form.load_draft().raw, TABLES):
         return Refused(told("There is {name} already.", name=name), text, 409)
     return None
 
@@ -116,7 +116,7 @@ def _take(name: str) -> Refused | None:
     except NotRead as error:
         return Refused(_told(error), text, 400)
     except KeywordsError as error:
-        return Refused(of_linter(str(error)), text, 400)
+        return Refused(translate_fault(str(error)), text, 400)
     except Outdated:
         return Refused(draft_form.meanwhile(), text, 409)
     return None
@@ -129,7 +129,7 @@ def _uploaded() -> str:
     return spreadsheets.decoded(octets) if octets else request.form.get("text", "")
 
 
-def _read(name: str, text: str) -> Raw:
+def _read(name: str, text: str) -> RawDocument:
     """Raises NotRead, KeywordsError."""
     columns, *rows = spreadsheets.read(text) or [[]]
     table = {"columns": list(map(draft_form.an_id, columns)), "rows": rows}
@@ -156,7 +156,7 @@ def _done(name: str) -> Response:
 
 
 def _all(**values: Any) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     rows = [
         Row(name, _columns(table), len(_rows(table)), _users(held, name), change)
         for name in mapping(held.raw, TABLES)
@@ -165,12 +165,12 @@ def _all(**values: Any) -> str:
     ]
     return page(
         "keywords/tables.html",
-        **{"rows": rows, "was": draft_form.mark(None), "typed": {}, **values},
+        **{"rows": rows, "was": draft_form.fingerprint(None), "typed": {}, **values},
     )
 
 
 def _one(name: str, **values: Any) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     table = held.found(TABLES, name)
     return page(
         "keywords/table.html",
@@ -180,22 +180,22 @@ def _one(name: str, **values: Any) -> str:
         most=SHOWN_ROWS,
         users=_users(held, name),
         change=held.change(TABLES, name),
-        was=draft_form.mark(table),
+        was=draft_form.fingerprint(table),
         **{"typed": {}, **values},
     )
 
 
-def _columns(table: Raw) -> list[str]:
+def _columns(table: RawDocument) -> list[str]:
     found = table.get("columns")
     return list(map(str, found)) if isinstance(found, list) else []
 
 
-def _rows(table: Raw) -> list[list[str]]:
+def _rows(table: RawDocument) -> list[list[str]]:
     found = table.get("rows")
     rows = found if isinstance(found, list) else []
     return [list(map(str, row)) for row in rows if isinstance(row, list)]
 
 
-def _users(held: Held, name: str) -> list[str]:
+def _users(held: DraftView, name: str) -> list[str]:
     keywords = mapping(held.raw, KEYWORDS)
     return [each for each in keywords if mapping(keywords, each).get("table") == name]

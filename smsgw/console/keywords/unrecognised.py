@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice import unrecognised
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.unrecognised import SEVERAL, Alias, Filler, NotAccepted
+from smsgw.backoffice.unrecognised import MIN_PHONES, Alias, Filler, NotAccepted
 from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Outdated
@@ -51,11 +51,11 @@ def accept() -> Answer:
 def _page(**values: Any) -> str:
     rt, days = access.rt(), _days()
     with rt.reading() as tx:
-        draft, answering = versions.draft(tx), versions.answering(tx)
+        draft, answering = versions.draft(tx), versions.published_text(tx)
     text, is_faulty = _readable(draft.text if draft else answering, answering)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
     names = sorted(unrecognised.reader(text)[1].entries)
-    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": SEVERAL}
+    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": MIN_PHONES}
     return page("keywords/unrecognised.html", found=found, days=days, choices=DAYS, **values)
 
 

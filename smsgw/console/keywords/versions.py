@@ -11,7 +11,7 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
 from smsgw.console import access, converters
 from smsgw.console.keywords.draft import as_file
-from smsgw.console.rendering import of_linter, page, told
+from smsgw.console.rendering import page, told, translate_fault
 from smsgw.storage.transaction import Transaction
 
 ROWS = 50
@@ -56,7 +56,7 @@ def bring_back(number: int) -> Answer:
             actor, is_sure = access.operator().actor, "sure" in request.form
             made = versions.bring_back(tx, number, actor, reason, is_sure=is_sure)
     except NotPublished as error:
-        return _page(number, error=of_linter(str(error)), reason=reason), 409
+        return _page(number, error=translate_fault(str(error)), reason=reason), 409
     flash(
         told(
             "Version {made} is published and says what version {number} said.",
@@ -82,7 +82,7 @@ def _page(number: int, **values: Any) -> str:
 
 def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
     """What has faults by now is not brought back, and is asked about by nobody."""
-    if it.number == newest or lint.faults(document.completed(it.text)):
+    if it.number == newest or lint.faults(document.upgrade(it.text)):
         return []
     return versions.doubts(tx, it.text)
 

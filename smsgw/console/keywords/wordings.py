@@ -6,11 +6,11 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration.document import Raw
+from smsgw.configuration.document import RawDocument
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import WORDINGS, Held, mapping
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.keywords.draft_form import WORDINGS, DraftView, mapping
+from smsgw.console.rendering import is_htmx, page, told
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
 Answer = str | Response | tuple[str, int]
@@ -19,7 +19,7 @@ Answer = str | Response | tuple[str, int]
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     sections = mapping(held.raw, WORDINGS)
     rows = [(name, len(mapping(sections, name)), held.change(WORDINGS, name)) for name in sections]
     return page("keywords/wordings.html", rows=rows, titles=_titles())
@@ -28,14 +28,14 @@ def show() -> str:
 @blueprint.get("/<name>")
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     return _page(held, name, held.found(WORDINGS, name))
 
 
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     typed = draft_form.texts(held.found(WORDINGS, name), request.form)
     refused = draft_form.refused(WORDINGS, name, typed, _page)
     if refused is not None:
@@ -47,15 +47,15 @@ def save(name: str) -> Answer:
 @blueprint.post("/<name>/preview")
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
-    held = draft_form.looked_at()
+    held = draft_form.load_draft()
     typed = draft_form.texts(held.found(WORDINGS, name), request.form)
     return _page(held, name, typed, was=request.form.get("was", ""))
 
 
-def _page(held: Held, name: str, typed: Raw, **values: Any) -> str:
-    values = {"was": draft_form.mark(held.found(WORDINGS, name)), **values}
+def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
+    values = {"was": draft_form.fingerprint(held.found(WORDINGS, name)), **values}
     return page(
-        "keywords/_previewed.html" if is_part() else "keywords/wording_section.html",
+        "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
         blocks=draft_form.blocks(typed, draft_form.wanted(name, {})),
         told=draft_form.previewed(held.raw, WORDINGS, name, typed),

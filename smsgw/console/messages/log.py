@@ -19,7 +19,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.message_log import Filters, Seen
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, days, exports, reasons, spreadsheets
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.rendering import is_htmx, page, told
 from smsgw.operations import jobs
 from smsgw.registry import cases
 from smsgw.runtime import Runtime
@@ -140,7 +140,7 @@ def _log(**values: Any) -> str:
     with rt.reading() as tx:
         found = message_log.page(tx, _filters(asked), before)
     return page(
-        "messages/_log.html" if is_part() else "messages/log.html",
+        "messages/_log.html" if is_htmx() else "messages/log.html",
         found=found,
         asked=asked,
         faults=list(_faults(asked)),

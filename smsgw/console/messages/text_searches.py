@@ -12,7 +12,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.text_search import Asked, Found
 from smsgw.console import access, reasons
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.rendering import is_htmx, page, told
 from smsgw.operations import jobs
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -60,9 +60,9 @@ def one(task_id: int) -> str | BaseResponse:
     with access.rt().reading() as tx:
         search = _own(tx, task_id)
         listed = message_log.some(tx, search.found.hits) if search.found else []
-    if is_part() and search.task.is_over:
+    if is_htmx() and search.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
-    template = "messages/_text_search.html" if is_part() else "messages/text_search.html"
+    template = "messages/_text_search.html" if is_htmx() else "messages/text_search.html"
     return page(template, search=search, listed=listed, most=text_search.MOST_HITS)
 
 

@@ -16,13 +16,13 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.console import access, reasons
 from smsgw.console.reasons import NamesSomebody, NoReason
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.rendering import is_htmx, page, told
 from smsgw.ledger import demo
 from smsgw.registry import phone_state
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.transcripts import library, recorder, sandbox
-from smsgw.transcripts.library import NotKept
+from smsgw.transcripts.library import NotSaved
 from smsgw.transcripts.recorder import Elsewhere, Personal
 from smsgw.transcripts.sandbox import (
     LONGEST_SENDER,
@@ -37,7 +37,7 @@ from smsgw.transcripts.sandbox import (
 )
 from smsgw.transcripts.values import CODE
 
-NOBODYS = "+6284 000 000 001"  # the phone that a form begins with: nobody has it
+FICTITIOUS_PHONE = "+6284 000 000 001"  # the phone that a form begins with: nobody has it
 PUBLISHED, DRAFT = "published", "draft"
 A_WORD = re.compile("[A-Z]{2,}")
 KEYS = {
@@ -92,7 +92,7 @@ class Asked:
 @access.needs(Permission.LOOK)
 def show() -> str:
     is_demo = access.rt().settings.demo
-    return _page(Asked(sender=demo.people()[0]["phone"] if is_demo else NOBODYS))
+    return _page(Asked(sender=demo.people()[0]["phone"] if is_demo else FICTITIOUS_PHONE))
 
 
 @blueprint.post("/")
@@ -106,7 +106,7 @@ def say() -> Answer:
     except Refused as refused:
         error, status = refused.args
         # htmx shows no answer but a good one, and the words have to be seen.
-        return _page(asked, error=error), 200 if is_part() else status
+        return _page(asked, error=error), 200 if is_htmx() else status
     said = Asked(steps, asked.sender, "", "", asked.which, asked.reason)
     answer = make_response(_page(said, talk))
     if not talk.subjects and not _of_somebody(steps):
@@ -140,7 +140,7 @@ def _kept(talk: Talk, asked: Asked) -> int:
         name = library.named(request.form.get("name", ""))
         text = recorder.written(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
-            return library.keep(tx, name, text, access.operator().actor)
+            return library.save(tx, name, text, access.operator().actor)
     except Personal:
         error = told("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
         raise Refused(error, 400) from None
@@ -149,7 +149,7 @@ def _kept(talk: Talk, asked: Asked) -> int:
             "Not kept: over the reference ledger this ends otherwise: {message}", message=other
         )
         raise Refused(error, 409) from None
-    except NotKept:
+    except NotSaved:
         raise Refused(told("A name has 1 to 80 characters."), 400) from None
 
 
@@ -184,7 +184,7 @@ def _is_step(step: Step) -> bool:
 
 def _with_next(asked: Asked) -> tuple[Step, ...]:
     if not 1 <= len(asked.sender) <= LONGEST_SENDER:
-        raise Refused(told("Who sends it? A phone such as {phone}.", phone=NOBODYS), 400)
+        raise Refused(told("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400)
     if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
         raise Refused(told("A message has 1 to 1,000 characters."), 400)
     if len(asked.steps) >= MOST_STEPS:
@@ -194,7 +194,9 @@ def _with_next(asked: Asked) -> tuple[Step, ...]:
 
 def _of_somebody(steps: tuple[Step, ...]) -> list[str]:
     """The senders that may be real phones."""
-    return [step.sender for step in steps if not sandbox.is_anybodys(access.rt(), step.sender)]
+    return [
+        step.sender for step in steps if not sandbox.is_fictitious_sender(access.rt(), step.sender)
+    ]
 
 
 def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
@@ -270,17 +272,17 @@ def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> s
     with rt.reading() as tx:
         has_draft = versions.draft(tx) is not None
     return page(
-        "sandbox/_phone.html" if is_part() else "sandbox/phone.html",
+        "sandbox/_phone.html" if is_htmx() else "sandbox/phone.html",
         asked=asked,
         talk=talk,
         count=gsm7.count,
         cost=rt.settings.segment_rupiah,
         has_draft=has_draft,
-        is_anybodys=lambda sender: sandbox.is_anybodys(rt, sender),
+        is_anybodys=lambda sender: sandbox.is_fictitious_sender(rt, sender),
         people=demo.people() if rt.settings.demo else (),
         vocabulary=" ".join(_vocabulary(rt.configuration)),
         keys=KEYS,
         lane=rt.unasked.own_lane,
-        is_part=is_part(),
+        is_part=is_htmx(),
         refusal=error,
     )

@@ -11,7 +11,7 @@ from smsgw.console.rendering import page, told
 from smsgw.transcripts import library, reader, recorder, sandbox
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.format import Conversation
-from smsgw.transcripts.library import Kept
+from smsgw.transcripts.library import SavedTranscript
 from smsgw.transcripts.runner import Result
 from smsgw.transcripts.sandbox import NoDraft
 
@@ -75,7 +75,7 @@ def delete(number: int) -> BaseResponse:
     return redirect(url_for("console.kept.show"), 303)
 
 
-def _found(number: int) -> Kept:
+def _found(number: int) -> SavedTranscript:
     with access.rt().reading() as tx:
         found = library.one(tx, number)
     if found is None:
@@ -84,7 +84,7 @@ def _found(number: int) -> Kept:
 
 
 def _page(
-    held: Kept,
+    held: SavedTranscript,
     error: str | None = None,
     taken: list[Result] | None = None,
     *,
@@ -102,7 +102,7 @@ def _page(
     )
 
 
-def _conversations(held: Kept) -> tuple[Conversation, ...]:
+def _conversations(held: SavedTranscript) -> tuple[Conversation, ...]:
     """None where it cannot be read; its text is shown all the same."""
     try:
         return reader.parse(held.text, held.name).transcript.conversations

@@ -15,7 +15,7 @@ from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission
 from smsgw.backoffice.casework import Fault, TooLate
 from smsgw.console import access, converters, reasons
-from smsgw.console.rendering import is_part, page, told
+from smsgw.console.rendering import is_htmx, page, told
 from smsgw.operations import jobs, retention
 from smsgw.operations.retention import ERASED, NotErased, NotOpen
 from smsgw.registry import cases
@@ -77,7 +77,7 @@ def typed(number: str) -> str:
     """How an answer will look and what it costs, while it is written."""
     said = request.form.get("said", "")
     preview = _typed(number, said)
-    if is_part():
+    if is_htmx():
         return page("waiting/_answer_preview.html", **_previewed(preview))
     return _complaint(number, said=said, closes="closes" in request.form, **_previewed(preview))
 
@@ -254,7 +254,7 @@ def _due(case: Row[Any]) -> datetime:
 
 def _helpers(tx: Transaction) -> list[Row[Any]]:
     """Operators who may see to a case."""
-    everybody = accounts.everybody(tx)
+    everybody = accounts.list_accounts(tx)
     return [
         row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
     ]

@@ -26,7 +26,7 @@ def show() -> str:
         phones = {
             row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or "" for row in rows
         }
-        frozen = freezes.frozen(tx, FROZEN)
+        frozen = freezes.blocked(tx, FROZEN)
     return page(
         "waiting/lockouts.html",
         rows=rows[:ROWS],

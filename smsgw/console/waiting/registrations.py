@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from handlers.changes import Given
+from handlers.changes import RegistrationForm
 from handlers.ports import LedgerDown, Participant
 from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
@@ -137,7 +137,7 @@ def _opened(registration_id: int) -> dict[str, Any]:
         return {}
     found = _found(given.nkp)
     with access.rt().reading() as tx:
-        is_frozen, bound = freezes.is_frozen(tx, given.nkp), bindings.bound_to(tx, given.nkp)
+        is_frozen, bound = freezes.is_blocked(tx, given.nkp), bindings.bound_to(tx, given.nkp)
     compared = list(_compared(given, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}
@@ -204,7 +204,7 @@ def _found(nkp: str) -> Found:
         return Found(is_up=False)
 
 
-def _compared(given: Given, number: str, held: Participant | None) -> Iterator[Compared]:
+def _compared(given: RegistrationForm, number: str, held: Participant | None) -> Iterator[Compared]:
     pairs = {
         "NKP": (given.nkp, held.nkp if held else None),
         "NIK": (given.nik, held.nik if held else None),

@@ -19,16 +19,16 @@ def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
     added(rt)
     with rt.reading() as tx:
         ani, nobody = accounts.named(tx, "ani"), accounts.named(tx, "nobody")
-    assert accounts.is_password(ani, PASSWORD)
-    assert not accounts.is_password(ani, PASSWORD + "x")
-    assert not accounts.is_password(nobody, PASSWORD)
+    assert accounts.verify_password(ani, PASSWORD)
+    assert not accounts.verify_password(ani, PASSWORD + "x")
+    assert not accounts.verify_password(nobody, PASSWORD)
     assert PASSWORD not in ani.password
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
 def test_what_is_no_password(password: str) -> None:
     with pytest.raises(NotDone, match="characters or more"):
-        accounts.hashing(password)
+        accounts.hash_password(password)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
@@ -44,12 +44,12 @@ def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
     for _ in range(5):
         clock.moves(minutes=110)
         with rt.writing() as tx:
-            assert accounts.whose(tx, held)[0] == ani
-            accounts.seen(tx, held)
+            assert accounts.session_operator(tx, held)[0] == ani
+            accounts.touch_session(tx, held)
     clock.moves(minutes=121)
     with rt.reading() as tx:
-        assert accounts.whose(tx, held) is None
-        assert accounts.whose(tx, "x" * 43) is None
+        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, "x" * 43) is None
 
 
 def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
@@ -59,9 +59,9 @@ def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> Non
     for _ in range(13):
         clock.moves(hours=1)
         with rt.writing() as tx:
-            accounts.seen(tx, held)
+            accounts.touch_session(tx, held)
     with rt.reading() as tx:
-        assert accounts.whose(tx, held) is None
+        assert accounts.session_operator(tx, held) is None
 
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
@@ -78,11 +78,11 @@ def test_what_ends_a_session(rt: Runtime, end: str) -> None:
             case "disabled":
                 accounts.disable(tx, "ani", SHELL)
             case "password":
-                accounts.set_password(tx, "ani", accounts.hashing(PASSWORD + "2"), SHELL)
+                accounts.set_password(tx, "ani", accounts.hash_password(PASSWORD + "2"), SHELL)
             case "role":
                 accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
     with rt.reading() as tx:
-        assert accounts.whose(tx, held) is None
+        assert accounts.session_operator(tx, held) is None
 
 
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
@@ -93,13 +93,13 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
             accounts.invite(tx, ani.id, "shell:tests"),
         )
     with rt.writing() as tx:
-        assert accounts.invited(tx, first) is None
-        assert accounts.invited(tx, held).name == "ani"
-        assert accounts.invited(tx, held) is None
+        assert accounts.redeem_invitation(tx, first) is None
+        assert accounts.redeem_invitation(tx, held).name == "ani"
+        assert accounts.redeem_invitation(tx, held) is None
         late = accounts.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
     with rt.writing() as tx:
-        assert accounts.invited(tx, late) is None
+        assert accounts.redeem_invitation(tx, late) is None
 
 
 def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
@@ -107,13 +107,13 @@ def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
     with rt.writing() as tx:
         held = accounts.invite(tx, ani.id, "operator:ani")
         accounts.disable(tx, "ani", SHELL)
-        assert accounts.invited(tx, held) is None
+        assert accounts.redeem_invitation(tx, held) is None
         row = accounts.named(tx, "ani")
-    assert not accounts.is_password(row, PASSWORD)
+    assert not accounts.verify_password(row, PASSWORD)
     with rt.writing() as tx:
         accounts.enable(tx, "ani", SHELL)
         row = accounts.named(tx, "ani")
-    assert accounts.is_password(row, PASSWORD)
+    assert accounts.verify_password(row, PASSWORD)
 
 
 def test_one_admin_always_stays(rt: Runtime) -> None:
@@ -154,7 +154,7 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     assert called("list").stdout.startswith("budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
-        assert accounts.is_password(accounts.named(tx, "budi"), PASSWORD + "2")
+        assert accounts.verify_password(accounts.named(tx, "budi"), PASSWORD + "2")
     assert called("disable", "budi").returncode == 0
     assert "disabled" in called("list").stdout
     assert "no operator nobody" in called("disable", "nobody").stderr

@@ -16,7 +16,7 @@ from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from smsgw.storage.tables.operators import tasks as _tasks
-from smsgw.storage.transaction import Outrun
+from smsgw.storage.transaction import Conflict
 from tests.conftest import Clock
 
 SECRET = "SALDO 19012345678"
@@ -95,7 +95,7 @@ def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock)
     clock.moves(seconds=31)
     second = claimed(rt, task_id)
     assert second is not None
-    with pytest.raises(Outrun), rt.writing() as tx:
+    with pytest.raises(Conflict), rt.writing() as tx:
         background_tasks.progress(tx, first, Step(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
     assert seen(rt, task_id).found is None

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from handlers.changes import Speak
+from handlers.changes import SetLanguage
 from handlers.question import Caller, Outcome
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.backtest import shape_of
 from smsgw.backoffice.backtest_findings import Asked, Found, Kind
-from smsgw.backoffice.comparison import Both
+from smsgw.backoffice.comparison import Comparison
 from smsgw.configuration import document
 from smsgw.configuration.compiler import Configuration
 from smsgw.ledger.sql_ledger import SqlLedger
@@ -284,12 +284,12 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         if reply is None:
             return (decided.said.keyword, Outcome.SILENT, "")
         values = {**reply.values, "number": "ADU-251031-0042", "ref": inbox.reference(1)}
-        values["call_centre"] = composer.call_centre(rt.ledger.contact("call_centre"))
-        language = "en" if any(each == Speak("en") for each in reply.changes) else "id"
+        values["call_centre"] = composer.call_centre(rt.ledger)
+        language = "en" if any(each == SetLanguage("en") for each in reply.changes) else "id"
         told = by.text(reply.wording, values, language)
         return (decided.said.keyword, reply.outcome, told)
 
-    both, differ = Both(was, becomes, rt.ledger, now, unused_for), 0
+    both, differ = Comparison(was, becomes, rt.ledger, now, unused_for), 0
     for text, caller in product(spoken(), known):
         slowly = answer(was, text, caller), answer(becomes, text, caller)
         assert both.is_answered_alike(text) <= (slowly[0] == slowly[1])

@@ -355,7 +355,7 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
-        (one,) = freezes.frozen(tx, 10)
+        (one,) = freezes.blocked(tx, 10)
         assert (one.nkp, one.on_file) == (P2_NKP, P2)
         assert freezes.end(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
         assert not freezes.end(tx, one.key)
@@ -368,6 +368,6 @@ def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
         tx.connection.execute(delete(sent_codes))
-        (one,) = freezes.frozen(tx, 10)
+        (one,) = freezes.blocked(tx, 10)
         assert (one.nkp, one.on_file) == (None, None)
         assert freezes.end(tx, one.key)

@@ -46,20 +46,20 @@ def test_what_operators_made_is_answered(rt: Runtime, text: str, reply: str) -> 
 
 def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
     text = changed(with_made)
-    assert document.dumped(document.parsed(text)) == text
+    assert document.dumps(document.loads(text)) == text
     assert lint.faults(text) == []
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 5000, "9" * 19, "[{9999999999999999999: a}]"])
 def test_a_number_that_cannot_be_written_again_is_refused(number: str) -> None:
     with pytest.raises(KeywordsError, match="18 digits at most"):
-        document.parsed(f"a: {number}")
+        document.loads(f"a: {number}")
 
 
 def test_a_part_that_is_not_known_any_more_is_left_out() -> None:
     later = changed(lambda raw: raw.update(emoji={}))
     assert lint.faults(later) == [each for each in lint.faults(later) if each.startswith("emoji:")]
-    assert lint.faults(document.completed(later)) == []
+    assert lint.faults(document.upgrade(later)) == []
 
 
 def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
@@ -173,7 +173,7 @@ def test_what_an_earlier_version_published_is_completed() -> None:
     held = changed(change)
     with pytest.raises(KeywordsError):
         compiler.load(held)
-    made = compiler.load(document.completed(held))
+    made = compiler.load(document.upgrade(held))
     assert "kontak" in made.usage
     assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
 
@@ -223,12 +223,12 @@ def test_midnight_counts_without_anything_being_published() -> None:
 def test_a_text_that_is_made_to_do_harm_does_none(text: str, told: str) -> None:
     """The first two took the whole process down."""
     with pytest.raises(KeywordsError, match=told):
-        document.parsed(text)
+        document.loads(text)
 
 
 def test_what_stands_twice_is_written_twice() -> None:
     shared = ["A"]
-    assert document.parsed(document.dumped({"one": shared, "two": shared})) == {
+    assert document.loads(document.dumps({"one": shared, "two": shared})) == {
         "one": ["A"],
         "two": ["A"],
     }

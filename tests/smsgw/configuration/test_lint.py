@@ -158,7 +158,7 @@ def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
             raw["keywords"]["klaim"] |= {"poster": typed, "aliases": [typed]}
             raw["keywords"]["klaim"]["wordings"]["none"]["id"] = typed
 
-        told = lint.of(document.parsed(changed(change)))
+        told = lint.of(document.loads(changed(change)))
         assert told.read is not None, typed
         assert isinstance(told.warnings, list), typed
 

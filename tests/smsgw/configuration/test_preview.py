@@ -8,7 +8,7 @@ import pytest
 
 from smsgw import gsm7
 from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
-from smsgw.configuration.document import parsed
+from smsgw.configuration.document import loads
 from smsgw.configuration.preview import DOUBLE, WIDE, Preview, Run, Shown
 from smsgw.gsm7 import Encoding
 from tests.support.documents import changed, with_made
@@ -23,7 +23,7 @@ def worded(text: str, **entry: Any) -> Preview:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
         raw["keywords"]["kontak"] |= entry
 
-    return preview.of(parsed(changed(change)), "kontak", RUPIAH)
+    return preview.of(loads(changed(change)), "kontak", RUPIAH)
 
 
 def shown(text: str, **entry: Any) -> Shown:
@@ -39,7 +39,7 @@ def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
 
 
 def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
-    raw = parsed(document.shipped())
+    raw = loads(document.shipped())
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
     for section in sections:
@@ -58,7 +58,7 @@ def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
 
 
 def test_a_reply_is_shown_as_it_is_sent() -> None:
-    told = preview.of(parsed(document.shipped()), "saldo", RUPIAH)
+    told = preview.of(loads(document.shipped()), "saldo", RUPIAH)
     balance = told.wordings["balance"]["id"]
     assert told.usage == "SALDO NKP"
     assert balance.ordinary.text == (
@@ -115,7 +115,7 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
-    told = preview.of(parsed(changed(change)), "saldo", RUPIAH)
+    told = preview.of(loads(changed(change)), "saldo", RUPIAH)
     assert told.wordings["balance"]["id"] == Shown("a brace has no partner")
     assert told.wordings["balance"]["en"].ordinary
     assert told.own == ("saldo.balance (id): a brace has no partner",)
@@ -168,16 +168,16 @@ def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -
         raw["keywords"]["klaim"] |= theirs
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Telepon {telephone}."
 
-    told = preview.of(parsed(changed(change)), "kontak", RUPIAH)
+    told = preview.of(loads(changed(change)), "kontak", RUPIAH)
     assert told.wordings["ways"]["id"].ordinary.text == "Telepon -."
     assert told.values["ways"]
     assert "kontak.ways (id): {telephone} is no value of this reply" in told.own
-    there = preview.of(parsed(changed(change)), "klaim", RUPIAH)
+    there = preview.of(loads(changed(change)), "klaim", RUPIAH)
     assert there.own
 
 
 def test_a_clash_is_told_on_both_pages() -> None:
-    raw = parsed(changed(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
+    raw = loads(changed(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
     for name in ("saldo", "stop"):
         assert "'STOP' belongs to saldo and to stop" in preview.of(raw, name, RUPIAH).own
 
@@ -195,7 +195,7 @@ def test_what_is_no_configuration_has_faults_only() -> None:
 
 
 def test_a_tables_own_values_are_shown() -> None:
-    told = preview.of(parsed(changed(with_made)), "mitra", RUPIAH)
+    told = preview.of(loads(changed(with_made)), "mitra", RUPIAH)
     assert told.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
@@ -204,7 +204,7 @@ def test_a_tables_own_values_are_shown() -> None:
 
 def test_it_keeps_up_with_typing() -> None:
     """The draft is read once: it takes little more than the linter alone."""
-    raw = parsed(changed(with_made))
+    raw = loads(changed(with_made))
     previewed = quickest(lambda: preview.of(raw, "info", RUPIAH))
     assert previewed < 2 * quickest(lambda: lint.of(raw))
 

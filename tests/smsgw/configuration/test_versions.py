@@ -171,7 +171,7 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         versions.bring_back(tx, 1, BUDI, "now")
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
-        raw = document.parsed(versions.draft(tx).text)
+        raw = document.loads(versions.draft(tx).text)
         assert versions.publish(tx, edition + 1, BUDI, "both", are_one=accounts.are_one) == 4
     assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
     assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
@@ -212,7 +212,7 @@ def test_the_commands_bring_and_take_it(
     file.write_text(changed(with_made))
     assert called("import", file) == (0, "version 1 is published\n")
     assert called("export", back)[0] == 0
-    assert back.read_text() == document.dumped(document.parsed(file.read_text()))
+    assert back.read_text() == document.dumps(document.loads(file.read_text()))
     assert "there is no draft" in called("export", "--draft", back)[1]
     code, told = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
     assert (code, "this is the draft now" in told) == (0, True)

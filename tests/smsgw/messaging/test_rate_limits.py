@@ -92,7 +92,7 @@ def test_two_of_us_texting_each_other_stop_at_once(counting: Runtime) -> None:
     other = "+6285700000001"
     assert say(counting, other, answer.reply.text).verdict.reason == "echo"
     assert say(counting, other, f" {answer.reply.text}\n").verdict.reason == "echo"
-    assert published.own_words.are(answer.reply.text)
+    assert published.own_words.matches(answer.reply.text)
 
 
 ASKED = ["SALDO", "STATUS", "KONTAK", "INFO TARIF", "KANTOR BOGOR", "IURAN", "BANTUAN", "apa kabar"]
@@ -297,14 +297,14 @@ def test_no_message_that_people_write_is_taken_for_ours() -> None:
     ]
     assert len(steps) > 100
     for step in steps:
-        assert not own.are(step.text), step
-        assert step.expect.reply is None or own.are(step.expect.reply), step
+        assert not own.matches(step.text), step
+        assert step.expect.reply is None or own.matches(step.expect.reply), step
 
 
 @pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
 def test_what_we_write_is_taken_for_ours(rt: Runtime, text: str) -> None:
     """But for what hardly has words of its own, such as the numbers to call."""
-    assert compiler.shipped().own_words.are(say(rt, P1, text).reply.text)
+    assert compiler.shipped().own_words.matches(say(rt, P1, text).reply.text)
 
 
 def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:

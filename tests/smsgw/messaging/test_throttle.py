@@ -13,7 +13,7 @@ from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging import dispatch, throttle
 from smsgw.operations import jobs
-from smsgw.operations.queue import TURN, Turn
+from smsgw.operations.queue import TIME_SLICE, TimeSlice
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from tests.conftest import P1, Clock
@@ -123,7 +123,7 @@ def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) 
 def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     begun = time.monotonic()
-    turn = Turn(rt, looks_every=0.1)
+    turn = TimeSlice(rt, looks_every=0.1)
     while time.monotonic() < begun + 0.5:
         assert not turn()  # nobody waits
     jobs.hint(rt, "simulator", SLOW)
@@ -135,8 +135,8 @@ def test_a_lane_has_its_turn_whoever_waits(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     jobs.hint(rt, "simulator", SLOW)
     begun = time.monotonic()
-    eventually(Turn(rt))
-    assert begun + TURN <= time.monotonic() < begun + dispatch.HOLDS
+    eventually(TimeSlice(rt))
+    assert begun + TIME_SLICE <= time.monotonic() < begun + dispatch.HOLDS
 
 
 def test_without_its_bucket_a_slow_lane_waits(slowed: Runtime, clock: Clock, queue: Server) -> None:

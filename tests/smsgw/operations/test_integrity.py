@@ -53,15 +53,15 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
     with rt.writing() as tx:
         for operator in (ani, budi):
             accounts.log_in(tx, operator.id, operator.name)
-            library.keep(tx, "a name", f"- phone: {operator.name}", operator.actor)
+            library.save(tx, "a name", f"- phone: {operator.name}", operator.actor)
             made = background_tasks.make(tx, TaskKind.SEARCH, operator.id, {"words": operator.name})
             task = background_tasks.claim(tx, made)
             assert task is not None
             background_tasks.progress(tx, task, background_tasks.Step(1, 2, [operator.name]))
         for word in ("Telepon", "Panggil"):
             text = document.shipped().replace("Hubungi", word)
-            versions.save(tx, text, versions.begun(tx)[1], ani.actor, "a word")
-            versions.publish(tx, versions.begun(tx)[1], ani.actor, "why")
+            versions.save(tx, text, versions.editable(tx)[1], ani.actor, "a word")
+            versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
     return rt
 
 

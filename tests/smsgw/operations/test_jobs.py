@@ -30,7 +30,7 @@ from smsgw.messaging import claims, delivery_reports, dispatch, inbox, reconcili
 from smsgw.messaging.claims import Sent
 from smsgw.operations import jobs
 from smsgw.operations.clock import sweep
-from smsgw.operations.queue import QUEUE, STOPPING, WORKER_BEATS, Turn
+from smsgw.operations.queue import QUEUE, SHUTDOWN, WORKER_BEATS, TimeSlice
 from smsgw.operations.worker import JOBS, NoQueue, Worker, work
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
@@ -215,12 +215,12 @@ def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) ->
 
 def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    STOPPING.set()
+    SHUTDOWN.set()
     try:
-        assert dispatch.drain(rt, "simulator", LANE, is_over=Turn(rt)) == 0.0
+        assert dispatch.drain(rt, "simulator", LANE, is_over=TimeSlice(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
-        STOPPING.clear()
+        SHUTDOWN.clear()
 
 
 def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
@@ -377,11 +377,11 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
             worker.start()
             worker.join(0.5)
             assert worker.is_alive()  # it waits for room
-            STOPPING.set()
+            SHUTDOWN.set()
             worker.join(5)
         assert not worker.is_alive()
     finally:
-        STOPPING.clear()
+        SHUTDOWN.clear()
         server.stop()
 
 
@@ -418,7 +418,7 @@ def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, cl
     with rt.reading() as tx:
         told = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
         assert list(told) == ["failed", "answered"]
-        assert not inbox.is_owing(tx)
+        assert not inbox.has_deferred(tx)
 
 
 def test_a_damaged_binding_answers_as_none(rt: Runtime, clock: Clock) -> None:

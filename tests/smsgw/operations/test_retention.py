@@ -24,7 +24,7 @@ from smsgw.storage.tables.phones import (
     registrations,
 )
 from smsgw.storage.tables.security import audit
-from smsgw.storage.transaction import Outrun
+from smsgw.storage.transaction import Conflict
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.support.conversation import down, rows, say
 from tests.support.processes import SMSGW
@@ -141,8 +141,8 @@ def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock
     with rt.reading() as tx:
         known = phone_state.read(tx, STRANGER)
     passes(rt, clock, 91)
-    with pytest.raises(Outrun), rt.writing() as tx:
-        phone_state.advance(tx, known)
+    with pytest.raises(Conflict), rt.writing() as tx:
+        phone_state.bump_version(tx, known)
 
 
 def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock) -> None:
@@ -161,7 +161,7 @@ def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock
     look = Retention(rt)
     look.step()
     with rt.reading() as tx:
-        assert inbox.owed(tx, 5)[0].sms.sender == P2
+        assert inbox.deferred(tx, 5)[0].sms.sender == P2
         forgotten = select(phones.c.id).where(phones.c.number.is_(None))
         assert tx.connection.execute(forgotten).all() == []
 
@@ -186,8 +186,8 @@ def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
     with rt.reading() as tx:
         known = phone_state.read(tx, P1)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
-    with pytest.raises(Outrun), rt.writing() as tx:
-        bind(tx, phone_state.advance(tx, known), P1_NKP, consent="too late")
+    with pytest.raises(Conflict), rt.writing() as tx:
+        bind(tx, phone_state.bump_version(tx, known), P1_NKP, consent="too late")
     assert held(rt, bindings.c.nkp) == 0
 
 

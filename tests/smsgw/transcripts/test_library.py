@@ -8,7 +8,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import transcripts
 from smsgw.storage.tables.security import audit
 from smsgw.transcripts import library
-from smsgw.transcripts.library import NotKept
+from smsgw.transcripts.library import NotSaved
 
 ANI, BUDI = "operator:ani", "operator:budi"
 TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
@@ -16,8 +16,8 @@ TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
 
 def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> None:
     with rt.writing() as tx:
-        first = library.keep(tx, "  asking   twice ", TEXT, ANI)
-        second = library.keep(tx, "another", "b", BUDI)
+        first = library.save(tx, "  asking   twice ", TEXT, ANI)
+        second = library.save(tx, "another", "b", BUDI)
     with rt.reading() as tx:
         assert [(each.id, each.name, each.by) for each in library.newest(tx)] == [
             (second, "another", BUDI),
@@ -43,15 +43,15 @@ def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> Non
     ("name", "text"), [(" ", TEXT), ("n" * 81, TEXT), ("a\0b", TEXT), ("n", "x" * 100_001)]
 )
 def test_what_has_no_name_or_no_end_is_not_kept(rt: Runtime, name: str, text: str) -> None:
-    with pytest.raises(NotKept), rt.writing() as tx:
-        library.keep(tx, name, text, ANI)
+    with pytest.raises(NotSaved), rt.writing() as tx:
+        library.save(tx, name, text, ANI)
     with rt.reading() as tx:
         assert library.newest(tx) == []
 
 
 def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
     with rt.writing() as tx:
-        number = library.keep(tx, "asked twice", TEXT, ANI)
+        number = library.save(tx, "asked twice", TEXT, ANI)
         before = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
     assert (b"asked twice" in before.name, b"conversations" in before.text) == (False, False)
     key_rotation.rotate(rt, ANI, tell=lambda _: None, wait=lambda _: None)

@@ -114,7 +114,7 @@ def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
     assert [each.answer.also for each in talk.tried] == [(), ()]
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
-        known = phone_state.advance(tx, phone_state.read(tx, NOBODY))
+        known = phone_state.bump_version(tx, phone_state.read(tx, NOBODY))
         bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
         text_ = reply(tried(rt, (NOBODY, word)).tried[0])

@@ -8,7 +8,7 @@ from flask import Flask
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.configuration import versions
-from smsgw.configuration.document import dumped, parsed
+from smsgw.configuration.document import dumps, loads
 from smsgw.operations import clock
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
@@ -100,7 +100,7 @@ def test_there_is_one_at_a_time(editor: Visitor) -> None:
 def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) -> None:
     editor.submit("/console/rehearsal/", days=1)
     assert "since" not in editor.text
-    save(rt, dumped({**parsed(DRAFT), "courtesy": ["OKE"]}), 1)
+    save(rt, dumps({**loads(DRAFT), "courtesy": ["OKE"]}), 1)
     assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
     with rt.writing() as tx:
         versions.publish(tx, 2, "operator:budi", "a test", are_one=accounts.are_one)
@@ -116,9 +116,9 @@ def test_days_are_chosen_from_those_there_are(editor: Visitor, days: str) -> Non
 
 
 def test_a_draft_that_cannot_be_read_says_why(editor: Visitor, rt: Runtime) -> None:
-    broken = parsed(DRAFT)
+    broken = loads(DRAFT)
     broken["keywords"]["saldo"]["poster"] = "SALDO <"
-    save(rt, dumped(broken), 1)
+    save(rt, dumps(broken), 1)
     assert editor.submit("/console/rehearsal/", days=1).status_code == 400
     assert "The draft cannot be read yet:" in editor.text
     assert "saldo" in editor.text

@@ -78,7 +78,7 @@ def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runti
         raw["keywords"]["saldo"]["aliases"].append("DUIT")
 
     published(rt, reworded(OTHER))
-    drafted(rt, document.dumped(document.parsed(changed(aliased))))
+    drafted(rt, document.dumps(document.loads(changed(aliased))))
     with rt.writing() as tx:
         versions.bring_back(tx, 0, ANI, "back to the start")
     visitor = as_(Role.PUBLISHER)
@@ -400,7 +400,7 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for number in range(23):
         with rt.writing() as tx:
-            text, edition = reworded(f"Nomor {number}."), versions.begun(tx)[1]
+            text, edition = reworded(f"Nomor {number}."), versions.editable(tx)[1]
             versions.save(tx, text, edition, ANI, "all", is_whole=True)
     visitor.get(PAGE)
     assert visitor.text.count("Bring this draft back") == 20

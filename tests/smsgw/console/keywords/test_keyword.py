@@ -76,7 +76,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
     assert "KONTAK is saved in the draft." in visitor.text
     assert "changed in the draft" in visitor.text
     entry = drafted(rt)["keywords"]["kontak"]
-    english = document.parsed(document.shipped())["keywords"]["kontak"]["wordings"]["ways"]["en"]
+    english = document.loads(document.shipped())["keywords"]["kontak"]["wordings"]["ways"]["en"]
     assert entry == {
         "poster": "KONTAK",
         "aliases": ["HUBUNGI", "CALL CENTER", "NO"],
@@ -90,7 +90,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
 
 
 def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
-    before = document.parsed(changed(with_made))
+    before = document.loads(changed(with_made))
     draft(rt, changed(with_made))
     visitor = as_(Role.EDITOR)
     some = [
@@ -237,7 +237,7 @@ def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) ->
 
     def change(raw: dict[str, Any]) -> None:
         with_made(raw)
-        raw["keywords"] = document.parsed(document.dumped(raw["keywords"]))
+        raw["keywords"] = document.loads(document.dumps(raw["keywords"]))
         theirs(raw)
 
     draft(rt, changed(change))
@@ -327,7 +327,7 @@ def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
 
 
 def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
-    hour = document.parsed("a: 2025-01-01T00:00:00")["a"]
+    hour = document.loads("a: 2025-01-01T00:00:00")["a"]
     draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
     visitor = as_(Role.EDITOR)
     assert visitor.get("/console/keywords/").status_code == 200

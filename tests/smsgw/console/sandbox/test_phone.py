@@ -332,7 +332,7 @@ def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
 def test_pages_of_kept_transcripts(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         for number in range(51):
-            library.keep(tx, f"number {number}", "now: 1", ANI)
+            library.save(tx, f"number {number}", "now: 1", ANI)
     visitor = as_(Role.VIEWER)
     visitor.get("/console/try/kept/")
     assert ("number 50" in visitor.text, "number 0" in visitor.text) == (True, False)
