@@ -27,7 +27,7 @@ class Advisories(Handler):
 
 def audit(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "requirements" / "audit.py", *options],
+        [sys.executable, ROOT / "tools" / "audit_dependencies.py", *options],
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environ},
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ class Useless(Handler):
 def test_whatever_stands_in_the_way_it_ends_with_its_own_sentence(
     kind: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = importlib.util.spec_from_file_location("audit", ROOT / "requirements" / "audit.py")
+    spec = importlib.util.spec_from_file_location("audit", ROOT / "tools" / "audit_dependencies.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -83,7 +83,7 @@ def test_without_its_tool_it_says_so(tmp_path: Path) -> None:
     bare = tmp_path / "python"
     bare.symlink_to(sys.executable)
     done = subprocess.run(
-        [bare, "-I", ROOT / "requirements" / "audit.py"], capture_output=True, text=True
+        [bare, "-I", ROOT / "tools" / "audit_dependencies.py"], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
     assert "NOTHING WAS AUDITED" in done.stderr

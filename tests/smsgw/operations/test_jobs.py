@@ -373,7 +373,7 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
         sweep(own)
         worker = Thread(target=work, args=(own,), daemon=True)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(jobs, "QUEUE_AGAIN", 0.01)
+            patched.setattr("smsgw.operations.worker.QUEUE_AGAIN", 0.01)
             worker.start()
             worker.join(0.5)
             assert worker.is_alive()  # it waits for room
