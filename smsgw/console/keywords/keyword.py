@@ -17,14 +17,15 @@ from grammar.slots import KINDS
 from handlers import SECTIONS
 from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import shapes
+from smsgw.configuration import edits, shapes
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import KeywordsError, RawDocument
+from smsgw.configuration.edits import KEYWORDS, NEW, TABLES, WORDINGS, mapping
 from smsgw.configuration.validation import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import KEYWORDS, NEW, TABLES, WORDINGS, DraftView, mapping
+from smsgw.console.keywords.draft_form import DraftView
 from smsgw.console.rendering import is_htmx, page, told
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
@@ -69,7 +70,7 @@ def edit(name: str) -> str:
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
     held = draft_form.load_draft()
-    typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
+    typed = edits.keyword(held.found(KEYWORDS, name), request.form)
     refused = draft_form.refused(KEYWORDS, name, typed, _page)
     if refused is not None:
         return refused
@@ -81,7 +82,7 @@ def save(name: str) -> Answer:
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
     held = draft_form.load_draft()
-    typed = draft_form.keyword(held.found(KEYWORDS, name), request.form)
+    typed = edits.keyword(held.found(KEYWORDS, name), request.form)
     return _page(held, name, typed, was=request.form.get("was", ""))
 
 
@@ -112,9 +113,9 @@ def begin() -> str:
 def add() -> Answer:
     """Where the kind needs words after it, the poster is given room for them."""
     held, form = draft_form.load_draft(), request.form
-    poster, kind = draft_form.line(form["poster"]).upper(), form.get("kind", STATIC)
-    name = draft_form.an_id(poster.partition("<")[0])
-    table = draft_form.mapping(mapping(held.raw, TABLES), form.get("table", ""))
+    poster, kind = edits.line(form["poster"]).upper(), form.get("kind", STATIC)
+    name = edits.an_id(poster.partition("<")[0])
+    table = edits.mapping(mapping(held.raw, TABLES), form.get("table", ""))
     if not shapes.AN_ID.fullmatch(name):
         return _new_page(held, error=told("Begin with a word of 2 to 20 letters.")), 400
     if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
@@ -179,8 +180,8 @@ def _as_day(day: object) -> str:
 def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
     now = held.part(KEYWORDS, name)
     topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
-    blocks = draft_form.blocks(mapping(typed, WORDINGS), draft_form.wanted(name, typed), topics)
-    values = {"was": draft_form.fingerprint(now), **values}
+    blocks = edits.blocks(mapping(typed, WORDINGS), edits.wanted(name, typed), topics)
+    values = {"was": edits.fingerprint(now), **values}
     return page(
         "keywords/_previewed.html" if is_htmx() else "keywords/keyword.html",
         name=name,
@@ -201,7 +202,7 @@ def _new_page(held: DraftView, **values: Any) -> str:
     return page(
         "keywords/keyword_new.html",
         tables=list(mapping(held.raw, TABLES)),
-        was=draft_form.fingerprint(None),
+        was=edits.fingerprint(None),
         typed=request.form,
         **values,
     )

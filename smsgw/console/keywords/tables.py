@@ -7,12 +7,13 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import lookup_tables, shapes, validation
+from smsgw.configuration import edits, lookup_tables, shapes, validation
 from smsgw.configuration.document import KeywordsError, RawDocument
+from smsgw.configuration.edits import KEYWORDS, TABLES, mapping
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import KEYWORDS, TABLES, DraftView, mapping
+from smsgw.console.keywords.draft_form import DraftView
 from smsgw.console.rendering import page, told, translate_fault
 from smsgw.console.spreadsheets import NotRead, Why
 
@@ -47,7 +48,7 @@ def show() -> str:
 @blueprint.post("/")
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
-    name = draft_form.an_id(request.form["name"])
+    name = edits.an_id(request.form["name"])
     refused = _misnamed(name) or _take(name)
     if refused is not None:
         typed = {"name": request.form["name"], "text": refused.text}
@@ -132,7 +133,7 @@ def _uploaded() -> str:
 def _read(name: str, text: str) -> RawDocument:
     """Raises NotRead, KeywordsError."""
     columns, *rows = spreadsheets.read(text) or [[]]
-    table = {"columns": list(map(draft_form.an_id, columns)), "rows": rows}
+    table = {"columns": list(map(edits.an_id, columns)), "rows": rows}
     validation.raise_for(list(lookup_tables.table_faults(name, table)))
     return table
 
@@ -165,7 +166,7 @@ def _all(**values: Any) -> str:
     ]
     return page(
         "keywords/tables.html",
-        **{"rows": rows, "was": draft_form.fingerprint(None), "typed": {}, **values},
+        **{"rows": rows, "was": edits.fingerprint(None), "typed": {}, **values},
     )
 
 
@@ -180,7 +181,7 @@ def _one(name: str, **values: Any) -> str:
         most=SHOWN_ROWS,
         users=_users(held, name),
         change=held.change(TABLES, name),
-        was=draft_form.fingerprint(table),
+        was=edits.fingerprint(table),
         **{"typed": {}, **values},
     )
 

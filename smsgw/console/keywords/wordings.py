@@ -6,10 +6,12 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import edits
 from smsgw.configuration.document import RawDocument
+from smsgw.configuration.edits import WORDINGS, mapping
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
-from smsgw.console.keywords.draft_form import WORDINGS, DraftView, mapping
+from smsgw.console.keywords.draft_form import DraftView
 from smsgw.console.rendering import is_htmx, page, told
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
@@ -36,7 +38,7 @@ def edit(name: str) -> str:
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
     held = draft_form.load_draft()
-    typed = draft_form.texts(held.found(WORDINGS, name), request.form)
+    typed = edits.texts(held.found(WORDINGS, name), request.form)
     refused = draft_form.refused(WORDINGS, name, typed, _page)
     if refused is not None:
         return refused
@@ -48,16 +50,16 @@ def save(name: str) -> Answer:
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
     held = draft_form.load_draft()
-    typed = draft_form.texts(held.found(WORDINGS, name), request.form)
+    typed = edits.texts(held.found(WORDINGS, name), request.form)
     return _page(held, name, typed, was=request.form.get("was", ""))
 
 
 def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
-    values = {"was": draft_form.fingerprint(held.found(WORDINGS, name)), **values}
+    values = {"was": edits.fingerprint(held.found(WORDINGS, name)), **values}
     return page(
         "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
-        blocks=draft_form.blocks(typed, draft_form.wanted(name, {})),
+        blocks=edits.blocks(typed, edits.wanted(name, {})),
         told=draft_form.previewed(held.raw, WORDINGS, name, typed),
         held=held,
         titles=_titles(),

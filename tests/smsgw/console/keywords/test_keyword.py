@@ -5,12 +5,9 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from flask import Flask, g
 
-from smsgw.backoffice.accounts import Operator
-from smsgw.configuration import document
+from smsgw.configuration import document, edits
 from smsgw.configuration.versions import Outdated
-from smsgw.console.keywords import draft_form
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import STRANGER, Clock
@@ -360,7 +357,7 @@ def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
 
 @pytest.mark.parametrize(("times", "is_kept"), [(1, True), (2, False)])
 def test_who_saves_at_the_same_instant_as_another_is_tried_again(
-    app: Flask, rt: Runtime, times: int, is_kept: bool
+    rt: Runtime, times: int, is_kept: bool
 ) -> None:
     """Of two that save other keywords, one finds that the draft has another edition by now."""
     overtaken = iter(range(times))
@@ -370,10 +367,8 @@ def test_who_saves_at_the_same_instant_as_another_is_tried_again(
             raise Outdated
         return {"poster": "KONTAK"}
 
-    with app.test_request_context():
-        g.operator = Operator(1, "ani", Role.EDITOR, "en")
-        with nullcontext() if is_kept else pytest.raises(Outdated):
-            draft_form._write("keywords", "kontak", change)
+    with nullcontext() if is_kept else pytest.raises(Outdated):
+        edits.write(rt.writing, "keywords", "kontak", change, "operator:ani")
     assert (drafted(rt) is not None) == is_kept
 
 
@@ -382,5 +377,5 @@ def test_who_saves_at_the_same_instant_as_another_is_tried_again(
     [(["LEBARAN"], "lebaran"), (["Q", "NATAL"], "natal"), ([], "topik_1"), (["答"], "topik_1")],
 )
 def test_a_topic_gets_a_name_of_its_own(words: list[str], name: str) -> None:
-    assert draft_form._named(words, {"answer": {}}) == name
-    assert draft_form._named(words, {name: {}}) != name
+    assert edits._named(words, {"answer": {}}) == name
+    assert edits._named(words, {name: {}}) != name
