@@ -8,7 +8,7 @@ The carrier may be told that all is well once `respond` has returned, and not be
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import SystemRandom
 
 from sqlalchemy.exc import DBAPIError
@@ -26,19 +26,19 @@ from handlers.changes import (
     OptOut,
     RejectCodes,
     RejectRegistration,
-    SetLanguage,
     Unbind,
     WrongCode,
     WrongIdentity,
     WrongNkp,
 )
 from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
-from handlers.question import Outcome, Reply
-from handlers.values import Verbatim
+from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.messaging import decision, inbox, outbox
-from smsgw.messaging.composer import Composer, Outgoing, call_centre
+from smsgw.messaging import decision, inbox
+from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
+from smsgw.messaging.commit import store
+from smsgw.messaging.composer import Composer, call_centre
 from smsgw.messaging.inbox import DeferredMessage, Repeated, Verdict
 from smsgw.messaging.rate_limits import gate_of
 from smsgw.messaging.screening import (
@@ -48,14 +48,11 @@ from smsgw.messaging.screening import (
     is_repeat,
     may_be_answered,
 )
-from smsgw.registry import bindings, cases, phone_state, reply_pages
-from smsgw.registry.changes import apply
+from smsgw.registry import phone_state
 from smsgw.registry.phone_state import Named, PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
-from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable
-from smsgw.storage.tables.messages import Priority
 from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
@@ -78,42 +75,6 @@ TAKEN_BACK = (RejectRegistration, RejectCodes, Unbind)
 MAX_ATTEMPTS = 200  # of fifty messages at one instant one wins each round, the others go another
 MAX_BACKOFF = 0.005  # seconds at most between two rounds
 RANDOM = SystemRandom()
-
-
-class NotStored(Exception):
-    """Nothing was stored; the carrier should deliver the message again."""
-
-
-class StillDeferred(NotStored):
-    """A look-up of this answer failed; those of others may not. `was_asked`: not where it was left
-    alone because it had failed for others."""
-
-    def __init__(self, *, was_asked: bool) -> None:
-        super().__init__()
-        self.was_asked = was_asked
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one message. `reply` is None where it stays silent."""
-
-    message_id: int
-    verdict: Verdict
-    reply: Outgoing | None = None
-    also: tuple[Outgoing, ...] = ()
-
-    @property
-    def lanes(self) -> set[tuple[str, str]]:
-        """(carrier, lane) of all that now waits to be sent."""
-        replies = (self.reply, *self.also) if self.reply else self.also
-        return {(each.carrier, each.lane) for each in replies}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    verdict: Verdict
-    reply: Reply | None = None
-    changes: tuple[Change, ...] = ()
 
 
 def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> Answer | None:
@@ -194,7 +155,7 @@ def _once(rt: Runtime, parsed: ParsedMessage) -> Answer:
     centre = call_centre(rt.ledger)
     with rt.writing() as tx:
         composer = Composer(rt, tx, parsed.configuration, centre, parsed.actor)
-        return _store(composer, parsed, known, decision)
+        return store(composer, parsed, known, decision)
 
 
 def _decide(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decision:
@@ -280,105 +241,6 @@ FOLLOWED = {
     "start": Decision(Verdict("mulai", Outcome.ANSWERED), changes=(OptIn(),)),
     "help": Decision(Verdict("bantuan", Outcome.ANSWERED)),
 }
-
-
-def _store(
-    composer: Composer, parsed: ParsedMessage, known: PhoneState | None, decision: Decision
-) -> Answer:
-    tx, decision = composer.tx, _unless_many_lapse(composer, decision)
-    if known is not None:
-        known = phone_state.bump_version(tx, known)
-    message_id = _keep(tx, parsed, known, decision.verdict)
-    answer = Answer(message_id, decision.verdict)
-    if known is None:
-        return answer
-    composer = replace(
-        composer,
-        message_id=message_id,
-        text_hash=parsed.text_hash,
-        language=_language(known, decision.changes),
-    )
-    if composer.actor != audit.PARTICIPANT:
-        audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
-    if decision.verdict.outcome == Outcome.SILENT:
-        apply(tx, known, decision.changes, message_id)
-        _opened(composer, known, decision.changes)
-        return answer
-    reply = _numbered(composer, known, decision.reply) if decision.reply else None
-    text = composer.render(reply.wording, reply.values) if reply else ""
-    notices = apply(tx, known, decision.changes, message_id, text)
-    if reply is None:
-        phone_state.record_last_message(tx, known, message_id)
-        return answer
-    if reply.pages:
-        texts = [composer.render(page.wording, page.values) for page in reply.pages]
-        reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
-    binding_id = bindings.binding_id(tx, known, reply.about)
-    draft = outbox.Draft(
-        message_id=message_id,
-        phone_id=known.phone_id,
-        number=known.caller.phone,
-        binding_id=binding_id,
-        carrier=parsed.sms.carrier,
-        lane=parsed.sms.lane,
-        text=text,
-        lasts=composer.rt.settings.validity,
-        priority=Priority.LATE if parsed.owed is not None else Priority.ASKED,
-        wording=reply.wording,
-    )
-    reply_id = outbox.add(tx, draft)
-    is_again = decision.verdict.keyword == "ulang"
-    phone_state.record_last_message(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(composer.send_notice(each) for each in notices)
-    for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
-        composer.log_disclosure(known.phone_id, nkp, reply.wording)
-    sent = Outgoing(known.caller.phone, text, draft.carrier, draft.lane)
-    return replace(answer, reply=sent, also=also)
-
-
-def _unless_many_lapse(composer: Composer, decision: Decision) -> Decision:
-    """A binding stays where numbers on file change for so many that it is hardly the people who
-    changed them; nothing is told all the same."""
-    changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
-    if len(changes) == len(decision.changes):
-        return decision
-    if bindings.may_lapse(composer.tx, composer.rt.settings.lapses_an_hour):
-        return decision
-    if decision.reply is None:
-        return replace(decision, changes=changes)
-    reply = disclosure.number_unclear()
-    return Decision(replace(decision.verdict, outcome=reply.outcome), reply, changes)
-
-
-def _keep(
-    tx: Transaction, parsed: ParsedMessage, known: PhoneState | None, verdict: Verdict
-) -> int:
-    if parsed.owed is not None:
-        return inbox.settle(tx, parsed.owed.message_id, verdict)
-    phone_id, version = known.phone_id if known else None, parsed.configuration.version
-    return inbox.accept(tx, parsed.sms, phone_id, parsed.text_hash, verdict, version)
-
-
-def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
-    """The one that is chosen just now, if one is."""
-    return next(
-        (each.language for each in changes if isinstance(each, SetLanguage)), known.language
-    )
-
-
-def _numbered(composer: Composer, known: PhoneState, reply: Reply) -> Reply:
-    """With the number of the case that it opens."""
-    number = _opened(composer, known, reply.changes)
-    return replace(reply, values={**reply.values, "number": Verbatim(number)}) if number else reply
-
-
-def _opened(composer: Composer, known: PhoneState, changes: tuple[Change, ...]) -> str | None:
-    for change in changes:
-        if isinstance(change, OpenCase):
-            local = composer.tx.now.astimezone(composer.rt.settings.zone)
-            what = (composer.message_id, change.kind, local, composer.text_hash)
-            return cases.open_case(composer.tx, known.phone_id, *what)
-    return None
 
 
 def _spend(rt: Runtime, answer: Answer) -> None:

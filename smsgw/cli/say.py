@@ -11,8 +11,8 @@ from smsgw import gsm7, logs, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.cli.installation import opened
 from smsgw.messaging import delivery_reports, dispatch, outbox
+from smsgw.messaging.answer import Answer, NotStored
 from smsgw.operations import jobs
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.tables.messages import ReplyState
@@ -46,7 +46,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
     try:
         answer = responder.respond(rt, sms, audit.operator())
-    except responder.NotStored:
+    except NotStored:
         raise click.ClickException(
             "nothing could be stored; `smsgw doctor` tells what is missing"
         ) from None

@@ -8,8 +8,8 @@ from rq.timeouts import BaseTimeoutException
 
 from smsgw import logs, responder
 from smsgw.messaging import inbox
+from smsgw.messaging.answer import Answer, NotStored, StillDeferred
 from smsgw.messaging.inbox import DeferredMessage
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
@@ -49,13 +49,13 @@ def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer
 def _try_one(rt: Runtime, deferred: DeferredMessage, failed: Failed) -> Answer | None:
     try:
         answer = _answer_one(rt, deferred)
-    except responder.StillDeferred as error:
+    except StillDeferred as error:
         failed.by_keyword[deferred.keyword] += 1
         if error.was_asked:
             with rt.writing() as tx:
                 inbox.put_off(tx, deferred)
         return None
-    except responder.NotStored:
+    except NotStored:
         failed.in_a_row += 1
         return None
     failed.in_a_row = 0
@@ -66,7 +66,7 @@ def _answer_one(rt: Runtime, deferred: DeferredMessage) -> Answer | None:
     """A bug of ours must not stand in the way of everybody behind."""
     try:
         return responder.answer_deferred(rt, deferred)
-    except (responder.NotStored, BaseTimeoutException):
+    except (NotStored, BaseTimeoutException):
         raise
     except Exception as error:
         log.exception("an answer failed", message=deferred.message_id, error=type(error).__name__)

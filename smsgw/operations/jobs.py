@@ -20,6 +20,7 @@ from smsgw.backoffice import background_tasks, backtest, text_search
 from smsgw.backoffice.background_tasks import Step, Task
 from smsgw.carriers.carrier import Found, SendError
 from smsgw.messaging import dispatch, reconciliation
+from smsgw.messaging.answer import Answer
 from smsgw.messaging.reconciliation import Unknown
 from smsgw.operations.deferred_answers import answer_deferred
 from smsgw.operations.queue import (
@@ -30,7 +31,6 @@ from smsgw.operations.queue import (
     forget,
     heartbeat,
 )
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Settled
 from smsgw.storage.tables.operators import TaskKind, TaskState

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import assert_never
 
 from sqlalchemy import update
 
@@ -12,6 +13,7 @@ from handlers.changes import (
     Close,
     FailedIdentification,
     Lapse,
+    OpenCase,
     OptIn,
     OptOut,
     Register,
@@ -75,24 +77,21 @@ def apply(
                 _guess(tx, known, change)
             case WrongNkp():
                 lockout.add_wrong(tx, known.phone_id, change)
+            case OptOut():
+                set_values(tx, known, stopped_at=tx.now)
+            case OptIn():
+                set_values(tx, known, stopped_at=None)
+            case SetNews(wanted):
+                set_values(tx, known, wants_news=wanted)
+            case SetLanguage(language):
+                set_values(tx, known, language=language)
+            case TurnPage():
+                reply_pages.turn(tx, known.phone_id, known.caller.phone)
+            case OpenCase():
+                pass  # opened before the reply is rendered, which tells its number
             case _:
-                _note(tx, known, change)
+                assert_never(change)
     return notices
-
-
-def _note(tx: Transaction, known: PhoneState, change: Change) -> None:
-    """What is a column of the phone's own, and the page it is at."""
-    match change:
-        case OptOut():
-            set_values(tx, known, stopped_at=tx.now)
-        case OptIn():
-            set_values(tx, known, stopped_at=None)
-        case SetNews(wanted):
-            set_values(tx, known, wants_news=wanted)
-        case SetLanguage(language):
-            set_values(tx, known, language=language)
-        case TurnPage():
-            reply_pages.turn(tx, known.phone_id, known.caller.phone)
 
 
 def _count_wrong_identity(tx: Transaction, known: PhoneState, nkp: str) -> None:

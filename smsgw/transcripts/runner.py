@@ -19,11 +19,11 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import Published
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch
+from smsgw.messaging.answer import Answer
 from smsgw.messaging.claims import claim, record
 from smsgw.operations import clock, jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import attempts

@@ -27,7 +27,7 @@ from smsgw.configuration import compiler, document, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import Published
 from smsgw.ledger.restricted import FictitiousLedger
-from smsgw.responder import Answer
+from smsgw.messaging.answer import Answer, NotStored
 from smsgw.runtime import Runtime
 from smsgw.storage.audit import Act
 from smsgw.storage.counters import Counters
@@ -137,7 +137,7 @@ def run(rt: Runtime, steps: Sequence[Step], chosen: Configuration) -> Talk:
     try:
         with bound_contextvars(tryout=True), _undone(rt, changed) as undone:
             return _talk(undone, clock, steps, is_real=is_real)
-    except (responder.NotStored, DBAPIError, NoConnection):
+    except (NotStored, DBAPIError, NoConnection):
         raise Busy from None
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from smsgw import logs, responder
 from smsgw.carriers.carrier import Carrier, Forged, Malformed, WebhookRequest
 from smsgw.messaging import delivery_reports
+from smsgw.messaging.answer import NotStored
 from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Unreadable
@@ -51,7 +52,7 @@ def _taken(name: str) -> Response | None:
         answer = responder.respond(rt, carrier.read(asked))
     except Malformed as error:
         _malformed(carrier, error)
-    except responder.NotStored:
+    except NotStored:
         return Response(NOT_STORED, 503, RETRY_AFTER)
     if answer is not None:
         jobs.hint_all(rt, answer)

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from smsgw import gsm7, runtime, settings
 from smsgw.backoffice import casework, resend
 from smsgw.messaging import dispatch
+from smsgw.messaging.answer import Answer
 from smsgw.operations import retention
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies

@@ -30,10 +30,10 @@ from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import claims as messaging_claims
 from smsgw.messaging import dispatch
+from smsgw.messaging.answer import Answer
 from smsgw.messaging.claims import record
 from smsgw.operations import clock, jobs
 from smsgw.registry import freezes, registrations
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters

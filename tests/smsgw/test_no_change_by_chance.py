@@ -25,7 +25,7 @@ from smsgw import settings as environment
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.document import shipped_text
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.responder import Answer
+from smsgw.messaging.answer import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.counters import Counters

@@ -8,6 +8,7 @@ from sqlalchemy import event, select
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.messaging import answer
 from smsgw.messaging.claims import claim
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
@@ -276,7 +277,7 @@ def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
 
 def test_without_the_database_nothing_is_acknowledged(rt: Runtime) -> None:
     nowhere = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
-    with pytest.raises(responder.NotStored):
+    with pytest.raises(answer.NotStored):
         say(nowhere, P1, "SALDO")
 
 

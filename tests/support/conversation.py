@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.responder import Answer
+from smsgw.messaging.answer import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants

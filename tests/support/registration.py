@@ -2,7 +2,7 @@
 
 import re
 
-from smsgw.responder import Answer
+from smsgw.messaging.answer import Answer
 from tests.conftest import P2_NKP
 
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.responder import Answer
+from smsgw.messaging.answer import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.security import audit
 

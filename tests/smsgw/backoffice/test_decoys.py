@@ -17,9 +17,9 @@ from bench import decoys as simulation
 from smsgw import responder
 from smsgw.backoffice import decoys
 from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging.answer import Answer
 from smsgw.operations import metrics
 from smsgw.registry import lockout
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.crypto import Keys, Vault

@@ -14,9 +14,9 @@ from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import claims, dispatch
+from smsgw.messaging.answer import Answer
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
-from smsgw.responder import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import replies

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler
+from smsgw.messaging.answer import NotStored
 from smsgw.runtime import Runtime
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.cases import cases
@@ -250,7 +251,7 @@ def test_what_could_not_be_stored_is_answered_when_it_comes_again(
     with counting.writing() as tx:
         tx.connection.exec_driver_sql(FULL)
     for _ in range(6):
-        with pytest.raises(responder.NotStored):
+        with pytest.raises(NotStored):
             responder.respond(counting, sms)
     with counting.writing() as tx:
         tx.connection.exec_driver_sql("DROP TRIGGER full")

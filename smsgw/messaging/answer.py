@@ -1,0 +1,44 @@
+"""What becomes of a message: what is decided, and the answer that was stored."""
+
+from dataclasses import dataclass
+
+from handlers.changes import Change
+from handlers.question import Reply
+from smsgw.messaging.composer import Outgoing
+from smsgw.messaging.inbox import Verdict
+
+
+class NotStored(Exception):
+    """Nothing was stored; the carrier should deliver the message again."""
+
+
+class StillDeferred(NotStored):
+    """A look-up of this answer failed; those of others may not. `was_asked`: not where it was left
+    alone because it had failed for others."""
+
+    def __init__(self, *, was_asked: bool) -> None:
+        super().__init__()
+        self.was_asked = was_asked
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one message. `reply` is None where it stays silent."""
+
+    message_id: int
+    verdict: Verdict
+    reply: Outgoing | None = None
+    also: tuple[Outgoing, ...] = ()
+
+    @property
+    def lanes(self) -> set[tuple[str, str]]:
+        """(carrier, lane) of all that now waits to be sent."""
+        replies = (self.reply, *self.also) if self.reply else self.also
+        return {(each.carrier, each.lane) for each in replies}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    verdict: Verdict
+    reply: Reply | None = None
+    changes: tuple[Change, ...] = ()
