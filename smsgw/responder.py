@@ -48,8 +48,9 @@ from smsgw.messaging.screening import (
     is_repeat,
     may_be_answered,
 )
-from smsgw.registry import phone_state
-from smsgw.registry.phone_state import Named, PhoneState
+from smsgw.registry import named, phone_state
+from smsgw.registry.named import Named
+from smsgw.registry.phone_state import PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.crypto import Unreadable
@@ -220,7 +221,7 @@ def _read(tx: Transaction, number: str, parsed: ParsedMessage) -> PhoneState:
     received_at = parsed.owed.received_at if parsed.owed else None
     known = phone_state.read(tx, number, named=_named(parsed.said), received_at=received_at)
     meant = open_question.meant(parsed.said, known.caller)
-    if meant is None or _named(meant) == phone_state.NOTHING_NAMED:
+    if meant is None or _named(meant) == named.NOTHING_NAMED:
         return known
     return phone_state.read(tx, number, named=_named(meant), received_at=received_at)
 

@@ -66,17 +66,35 @@ def bind(
     registrations.bound(tx, known.phone_id, nkp)
     made_by = _made_by(code_id, tells_from)
     _remember_binding(tx, known.caller.phone, nkp_hash)
-    on_file_hash = tx.vault.hash(on_file, "phone") if on_file else None
-    seal, proven = (
-        tx.vault.encrypt,
-        {
-            "nkp_hash": nkp_hash,
-            "on_file_hash": on_file_hash,
-            "made_by": made_by,
-            "tells_from": tells_from,
-            "consented_at": tx.now,
-        },
+    _insert(
+        tx, known, nkp, consent=consent, on_file=on_file, made_by=made_by, tells_from=tells_from
     )
+    audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
+    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
+    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
+        return lost
+    return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
+
+
+def _insert(
+    tx: Transaction,
+    known: PhoneState,
+    nkp: str,
+    *,
+    consent: str,
+    on_file: str | None,
+    made_by: MadeBy,
+    tells_from: datetime | None,
+) -> None:
+    nkp_hash, seal = tx.vault.hash(nkp, "nkp"), tx.vault.encrypt
+    on_file_hash = tx.vault.hash(on_file, "phone") if on_file else None
+    proven = {
+        "nkp_hash": nkp_hash,
+        "on_file_hash": on_file_hash,
+        "made_by": made_by,
+        "tells_from": tells_from,
+        "consented_at": tx.now,
+    }
     phone_hash = tx.vault.hash(known.caller.phone, "phone")
     row = proven | {
         "phone_id": known.phone_id,
@@ -91,11 +109,6 @@ def bind(
         tx.connection.execute(insert(bindings).values(row))
     except IntegrityError:  # another phone took it at this instant
         raise Conflict from None
-    audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
-    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
-        return lost
-    return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
 
 
 def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:

@@ -25,8 +25,8 @@ from smsgw.registry import (
     registration_codes,
     reply_pages,
 )
+from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, Named
 from smsgw.storage import row_macs
-from smsgw.storage.crypto import Vault
 from smsgw.storage.tables.messages import (
     MessageState,
     messages,
@@ -115,31 +115,6 @@ _in_use = (
 _bound = _in_use.where(bindings.c.phone_id == bindparam("phone_id"))
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What a message names that has to be looked up."""
-
-    code: str | None = None
-    case: str | None = None
-    identity: bool = False  # an NKP, or a NIK
-    asked_codes: bool = False  # those that were sent here
-
-
-NOTHING_NAMED = Named()
-NOBODY: frozenset[bytes] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Former:
-    """NKPs by their hashes: what they were is destroyed long before it stops to count."""
-
-    vault: Vault
-    hashes: frozenset[bytes]
-
-    def __contains__(self, nkp: object) -> bool:
-        return bool(self.hashes) and self.vault.hash(str(nkp), "nkp") in self.hashes
-
-
 def read(
     tx: Transaction,
     number: str,
@@ -147,8 +122,8 @@ def read(
     named: Named = NOTHING_NAMED,
     received_at: datetime | None = None,
 ) -> PhoneState:
-    """Only what the message names is looked up. `received_at`: of a message whose answer had to
-    wait."""
+    """Reads what is known of a phone. Only what the message names is looked up. `received_at`: of
+    a message whose answer had to wait."""
     former = (
         registration_codes.disowned(tx, number) | ever_bound(tx, number)
         if named.identity
@@ -156,14 +131,24 @@ def read(
     )
     asked_codes = registration_codes.sent_here(tx, number) if named.asked_codes else {}
     row = tx.connection.execute(_phone, {"hash": tx.vault.hash(number, "phone")}).first()
+    caller = Caller(
+        phone=number,
+        former=Former(tx.vault, former),
+        asked_codes=tuple(asked_codes),
+        rejections=max(asked_codes.values(), default=0),
+    )
     if row is None:
-        caller = Caller(
-            phone=number,
-            former=_Former(tx.vault, former),
-            asked_codes=tuple(asked_codes),
-            rejections=max(asked_codes.values(), default=0),
-        )
         return PhoneState(0, 0, caller, {}, None)
+    return _read_known(tx, row, caller, named, received_at)
+
+
+def _read_known(
+    tx: Transaction,
+    row: Row[*tuple[Any, ...]],
+    caller: Caller,
+    named: Named,
+    received_at: datetime | None,
+) -> PhoneState:
     since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
     held = _readable(tx, tx.connection.execute(_bound, since), row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
@@ -172,8 +157,8 @@ def read(
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
     told = _last_told(tx, row)
     is_repeatable = about is not None or row.last_binding_id is None
-    caller = Caller(
-        phone=number,
+    caller = replace(
+        caller,
         bound=tuple(held.values()),
         open=question,
         asked=asked,
@@ -184,9 +169,6 @@ def read(
         claimed=registration_codes.claimed(tx, row.id, named.code) if named.code else None,
         has_tried_codes=bool(named.code)
         and registration_codes.wrong_in_a_day(tx, row.id) >= registration_codes.WRONG_CODES_A_DAY,
-        former=_Former(tx.vault, former),
-        asked_codes=tuple(asked_codes),
-        rejections=max(asked_codes.values(), default=0),
         case=cases.find(tx, row.id, named.case) if named.case else None,
     )
     return PhoneState(row.id, row.version, caller, ids, _previous(row), told, row.language)

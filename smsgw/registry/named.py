@@ -1,0 +1,30 @@
+"""What a message names, and what its phone named before."""
+
+from dataclasses import dataclass
+
+from smsgw.storage.crypto import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a message names that has to be looked up."""
+
+    code: str | None = None
+    case: str | None = None
+    identity: bool = False  # an NKP, or a NIK
+    asked_codes: bool = False  # those that were sent here
+
+
+NOTHING_NAMED = Named()
+NOBODY: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """NKPs by their hashes: what they were is destroyed long before it stops to count."""
+
+    vault: Vault
+    hashes: frozenset[bytes]
+
+    def __contains__(self, nkp: object) -> bool:
+        return bool(self.hashes) and self.vault.hash(str(nkp), "nkp") in self.hashes
