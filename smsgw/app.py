@@ -21,7 +21,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
     app = Flask("smsgw", static_folder=None)
     middleware.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
     app.extensions["smsgw"] = rt
-    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(webhooks.blueprint(rt.carriers.values()))
     app.register_blueprint(health.blueprint)
     console.add_to(app, rt)
     return app

@@ -131,7 +131,7 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
             failures=Failures(redis),
         ),
         vault=vault,
-        carriers=carriers.build(settings),
+        carriers=carriers.build(settings.carriers, settings.of_carriers),
         clock_check=ClockCheck(service),
         redis_url=queue,
         redis=redis,

@@ -1,17 +1,17 @@
 """The carriers, one file each."""
 
-from smsgw.carriers.carrier import Carrier
-from smsgw.carriers.kannel import Kannel
-from smsgw.carriers.simulator import Simulator
-from smsgw.carriers.twilio import Twilio
-from smsgw.settings import Settings
+from collections.abc import Iterable, Mapping
+
+from smsgw.carriers import kannel, simulator, twilio
+from smsgw.carriers.carrier import Carrier, CarrierSettings
+
+MODELS: Mapping[str, type[CarrierSettings]] = {
+    "simulator": simulator.SimulatorSettings,
+    "twilio": twilio.TwilioSettings,
+    "kannel": kannel.KannelSettings,
+}
 
 
-def build(settings: Settings) -> dict[str, Carrier]:
+def build(in_use: Iterable[str], settings: Mapping[str, CarrierSettings]) -> dict[str, Carrier]:
     """Those in use by name; the simulator always, since `smsgw say` speaks through it."""
-    carriers: dict[str, Carrier] = {"simulator": Simulator()}
-    if "twilio" in settings.carriers:
-        carriers["twilio"] = Twilio(settings)
-    if "kannel" in settings.carriers:
-        carriers["kannel"] = Kannel(settings)
-    return carriers
+    return {name: settings[name].build() for name in ("simulator", *in_use)}

@@ -1,10 +1,12 @@
 """The words that carriers and the rest of the system both speak. Carriers know no database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+from smsgw.variables import Endpoint
 
 LONGEST_ID = 18  # digits
 
@@ -106,20 +108,50 @@ class SendError(Exception):
         self.is_opted_out = is_opted_out
 
 
+class Reads(StrEnum):
+    """What a route brings."""
+
+    MESSAGES = "messages"
+    REPORTS = "reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a carrier is told once all is stored."""
+
+    status: int = 200
+    body: str = ""
+    media_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One webhook of a carrier."""
+
+    path: str  # below /in
+    methods: tuple[str, ...]
+    reads: Reads
+    acknowledgement: Acknowledgement
+    summary: str  # as docs/openapi.yaml has it
+
+
 class Carrier(Protocol):
     """`verify` comes before any `read`; `send` is called with no transaction open."""
 
     name: str
     own_lane: str  # the sender of unasked messages
 
+    @property
+    def routes(self) -> Sequence[Route]: ...
+
     def verify(self, request: WebhookRequest) -> None:
         """Raises Forged."""
 
-    def read(self, request: WebhookRequest) -> IncomingSms:
+    def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         """Raises Malformed."""
 
-    def read_report(self, request: WebhookRequest) -> Report | None:
-        """None where the report is no news. Raises Malformed."""
+    def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
+        """Without those that are no news. Raises Malformed."""
 
     def send(self, sms: OutgoingSms) -> str | None:
         """The carrier's id of the message where it gives one. Raises SendError."""
@@ -127,3 +159,34 @@ class Carrier(Protocol):
     def find(self, sms: OutgoingSms) -> Sequence[Found] | None:
         """What it has taken for the same recipient from the same sender, of late at least. None
         where it cannot tell. Raises SendError where it does not answer."""
+
+    def misconfigured(self) -> str | None:
+        """What `smsgw doctor` says is to be set right, and where. None where all is well. Raises
+        SendError where the carrier does not tell."""
+
+
+class CarrierSettings(Endpoint):
+    """The settings of one carrier, each read from its own environment variable.
+
+    A validator finds the whole environment in its context.
+    """
+
+    @property
+    def reaches_people(self) -> bool:
+        """Whether it sends to more than this machine."""
+        return True
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """(variable, what is wrong): what only shows when settings are read together, while the
+        carrier is in use."""
+        yield from ()
+
+    def build(self) -> Carrier:
+        raise NotImplementedError
+
+
+def lacking(needed: Mapping[str, object], carrier: str) -> Iterator[tuple[str, str]]:
+    """A fault for each variable without a value."""
+    for name, value in needed.items():
+        if not value:
+            yield name, f"is needed with SMSGW_CARRIER={carrier}"

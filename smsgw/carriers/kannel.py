@@ -10,28 +10,42 @@ import math
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from ipaddress import ip_address, ip_network
+from typing import Annotated
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
+from pydantic import AfterValidator, SecretStr
 
 from smsgw import gsm7, phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
+    Acknowledgement,
+    CarrierSettings,
     Delivery,
     Ending,
     Forged,
     IncomingSms,
     Malformed,
     OutgoingSms,
+    Reads,
     Report,
+    Route,
     SendError,
     WebhookRequest,
     attempt_named,
+    lacking,
 )
-from smsgw.settings import Settings
+from smsgw.variables import (
+    Secrets,
+    Texts,
+    WebAddress,
+    is_loopback,
+    matching,
+    variable,
+)
 
 LONGEST = 64
 LONGEST_SHORT_CODE = 6
@@ -50,20 +64,90 @@ CHARSETS = {"UTF-16BE": "utf-16-be", "8-BIT": "latin-1"}
 REASON = re.compile(r"\bNACK/(0x[0-9a-f]+)|\berr:(\w+)")
 
 
+ACKNOWLEDGED = Acknowledgement()
+
+
+def _fit_an_address(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(re.fullmatch(r"[\w.~-]{12,}", each.get_secret_value(), re.A) for each in value):
+        raise ValueError("needs 12 characters or more, each a letter, a digit, or of . _ ~ -")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(each)) for each in value)
+    except ValueError:
+        raise ValueError("is a list of addresses, such as 10.0.0.7,10.1.0.0/16") from None
+
+
+class KannelSettings(CarrierSettings):
+    sendsms_url: WebAddress | None = variable(
+        "KANNEL_SENDSMS_URL", None, "sendsms, such as http://127.0.0.1:13013/cgi-bin/sendsms"
+    )
+    username: str | None = variable("KANNEL_USERNAME", None, "Kannel's sendsms-user")
+    password: SecretStr | None = variable("KANNEL_PASSWORD", None, "its password")
+    sender: Annotated[str, matching(r"\+?[0-9]{3,15}", "is no number such as 2757")] | None = (
+        variable("KANNEL_FROM", None, "short number, for unasked messages")
+    )
+    inbound_passwords: Annotated[Secrets, AfterValidator(_fit_an_address)] = variable(
+        "KANNEL_INBOUND_PASSWORD",
+        (),
+        "password of Kannel's calls to us; a list, newest first, while one is being rotated",
+    )
+    inbound_networks: Annotated[Texts, AfterValidator(_networks)] = variable(
+        "KANNEL_INBOUND_NETWORKS",
+        (),
+        "addresses that Kannel calls from, such as 10.0.0.7,10.1.0.0/16; unset: any",
+    )
+
+    @property
+    def reaches_people(self) -> bool:
+        return not is_loopback(self.sendsms_url)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        needed = {
+            "KANNEL_SENDSMS_URL": self.sendsms_url,
+            "KANNEL_USERNAME": self.username,
+            "KANNEL_PASSWORD": self.password,
+            "KANNEL_FROM": self.sender,
+            "KANNEL_INBOUND_PASSWORD": self.inbound_passwords,
+        }
+        return lacking(needed, "kannel")
+
+    def build(self) -> "Kannel":
+        return Kannel(self)
+
+
 class Kannel:
     name = "kannel"
+    routes = (
+        Route(
+            "kannel",
+            ("GET", "POST"),
+            Reads.MESSAGES,
+            ACKNOWLEDGED,
+            "Kannel delivers a message, by get-url or post-url.",
+        ),
+        Route(
+            "kannel/status",
+            ("GET",),
+            Reads.REPORTS,
+            ACKNOWLEDGED,
+            "Kannel sends a delivery report (dlr-url).",
+        ),
+    )
 
-    def __init__(self, settings: Settings, limits: tuple[float, float] | None = None) -> None:
-        self.own_lane = settings.kannel_from or ""
-        self._address = settings.kannel_sendsms_url or ""
-        self._user = settings.kannel_username or ""
-        secret = settings.kannel_password
+    def __init__(self, settings: KannelSettings, limits: tuple[float, float] | None = None) -> None:
+        self.own_lane = settings.sender or ""
+        self._address = settings.sendsms_url or ""
+        self._user = settings.username or ""
+        secret = settings.password
         self._password = secret.get_secret_value() if secret else ""
-        self._networks = [ip_network(each) for each in settings.kannel_inbound_networks]
-        self._inbound = [each.get_secret_value() for each in settings.kannel_inbound_passwords]
+        self._networks = [ip_network(each) for each in settings.inbound_networks]
+        self._inbound = [each.get_secret_value() for each in settings.inbound_passwords]
         self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         self._session = http.session()
-        base = urlsplit(settings.public_url or f"http://127.0.0.1:{settings.port}")
+        base = urlsplit(settings.base_url)
         self._reports = base._replace(
             netloc=f"kannel:{self._inbound[0]}@{base.netloc}", path=f"{base.path}/in/kannel/status"
         ).geturl()
@@ -87,27 +171,26 @@ class Kannel:
         except ValueError:
             return False
 
-    def read(self, request: WebhookRequest) -> IncomingSms:
+    def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         fields = _fields(request)
         reference, sender, lane = (_text(fields, name) for name in ("id", "from", "to"))
         if not reference or not sender or not lane or len(reference) > LONGEST:
             raise Malformed("id, from and to are needed; see deploy/kannel/kannel.conf")
         charset = CHARSETS.get(_text(fields, "charset").upper(), "utf-8")
         text = fields.get("text", b"").decode(charset, "replace").replace("\0", "")
-        return IncomingSms(self.name, reference, sender[:LONGEST], _lane(lane), text)
+        return [IncomingSms(self.name, reference, sender[:LONGEST], _lane(lane), text)]
 
-    def read_report(self, request: WebhookRequest) -> Report | None:
+    def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         fields = _fields(request)
         attempt, kind = attempt_named(_text(fields, "out")), _text(fields, "type")
         delivery = DELIVERIES.get(kind)
         if delivery is None:
-            return None
+            return []
         if delivery is not Delivery.UNDELIVERED:
-            return Report(self.name, attempt, delivery)
+            return [Report(self.name, attempt, delivery)]
         reason = REASON.search(_text(fields, "answer"))
-        return Report(
-            self.name, attempt, delivery, code=(reason[1] or reason[2]) if reason else None
-        )
+        code = (reason[1] or reason[2]) if reason else None
+        return [Report(self.name, attempt, delivery, code=code)]
 
     def send(self, sms: OutgoingSms) -> None:
         """Kannel gives no id: its reports name the attempt."""

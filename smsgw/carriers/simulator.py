@@ -1,6 +1,25 @@
 """A carrier that takes every SMS at once: what `smsgw say`, transcripts and tests speak through."""
 
-from smsgw.carriers.carrier import Forged, IncomingSms, OutgoingSms, Report, WebhookRequest
+from collections.abc import Sequence
+
+from smsgw.carriers.carrier import (
+    CarrierSettings,
+    Forged,
+    IncomingSms,
+    OutgoingSms,
+    Report,
+    Route,
+    WebhookRequest,
+)
+
+
+class SimulatorSettings(CarrierSettings):
+    @property
+    def reaches_people(self) -> bool:
+        return False
+
+    def build(self) -> "Simulator":
+        return Simulator()
 
 
 class Simulator:
@@ -8,18 +27,22 @@ class Simulator:
 
     name = "simulator"
     own_lane = "2757"
+    routes: Sequence[Route] = ()
 
     def verify(self, request: WebhookRequest) -> None:
         raise Forged
 
-    def read(self, request: WebhookRequest) -> IncomingSms:
+    def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         raise Forged
 
-    def read_report(self, request: WebhookRequest) -> Report | None:
+    def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         raise Forged
 
     def send(self, sms: OutgoingSms) -> str:
         return f"SIM{sms.attempt_id}"
 
     def find(self, _sms: OutgoingSms) -> None:
+        return None
+
+    def misconfigured(self) -> None:
         return None

@@ -7,10 +7,10 @@ Signature: https://www.twilio.com/docs/usage/security
 import hmac
 import logging
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from json import JSONDecodeError
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -26,6 +26,8 @@ from twilio.rest import Client
 from smsgw import phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
+    Acknowledgement,
+    CarrierSettings,
     Delivery,
     Ending,
     Forged,
@@ -33,12 +35,15 @@ from smsgw.carriers.carrier import (
     IncomingSms,
     Malformed,
     OutgoingSms,
+    Reads,
     Report,
+    Route,
     SendError,
     WebhookRequest,
     attempt_named,
+    lacking,
 )
-from smsgw.settings import Settings
+from smsgw.variables import Secrets, WebAddress, is_loopback, matching, variable
 
 LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
@@ -63,17 +68,76 @@ FAULTS = (TwilioException, requests.RequestException, JSONDecodeError, ValueErro
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
+TO_SET = "in Twilio's console, set"
+# The reply leaves by REST.
+NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+Id = Annotated[
+    str,
+    matching(
+        r"[A-Z]{2}[0-9A-Za-z]{1,40}|\+?[0-9]{3,15}",
+        "is neither an id such as AC0123… nor a number such as +15005550006",
+    ),
+]
+
+
+class TwilioSettings(CarrierSettings):
+    account_sid: Id | None = variable("TWILIO_ACCOUNT_SID", None, "Twilio account")
+    auth_tokens: Secrets = variable(
+        "TWILIO_AUTH_TOKEN", (), "Twilio token; a list, newest first, while one is being rotated"
+    )
+    sender: Id | None = variable("TWILIO_FROM", None, "number for unasked messages")
+    messaging_service_sid: Id | None = variable(
+        "TWILIO_MESSAGING_SERVICE_SID", None, "messaging service instead of TWILIO_FROM"
+    )
+    api_base: WebAddress | None = variable(
+        "TWILIO_API_BASE", None, "another base address for Twilio's REST API"
+    )
+
+    @property
+    def reaches_people(self) -> bool:
+        return not is_loopback(self.api_base)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        needed = {
+            "TWILIO_ACCOUNT_SID": self.account_sid,
+            "TWILIO_AUTH_TOKEN": self.auth_tokens,
+            "SMSGW_PUBLIC_URL": self.public_url,
+        }
+        yield from lacking(needed, "twilio")
+        if bool(self.sender) == bool(self.messaging_service_sid):
+            yield "TWILIO_FROM", "give it, or TWILIO_MESSAGING_SERVICE_SID, and not both"
+
+    def build(self) -> "Twilio":
+        return Twilio(self)
+
+
 class Twilio:
     name = "twilio"
+    routes = (
+        Route(
+            "twilio",
+            ("POST",),
+            Reads.MESSAGES,
+            Acknowledgement(body=NO_REPLY_HERE, media_type="text/xml"),
+            "Twilio delivers a message. Also its fallback address.",
+        ),
+        Route(
+            "twilio/status",
+            ("POST",),
+            Reads.REPORTS,
+            Acknowledgement(204, media_type=""),
+            "Twilio sends a delivery report.",
+        ),
+    )
 
-    def __init__(self, settings: Settings, limits: tuple[float, float] | None = None) -> None:
+    def __init__(self, settings: TwilioSettings, limits: tuple[float, float] | None = None) -> None:
         self._public_url = settings.public_url or ""
         self._addresses = _addresses(self._public_url)
-        self._tokens = [token.get_secret_value() for token in settings.twilio_auth_tokens]
-        self._account = settings.twilio_account_sid or ""
-        self.own_lane = settings.twilio_from or settings.twilio_messaging_service_sid or ""
+        self._tokens = [token.get_secret_value() for token in settings.auth_tokens]
+        self._account = settings.account_sid or ""
+        self.own_lane = settings.sender or settings.messaging_service_sid or ""
         limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
-        client = LimitedHttpClient(settings.twilio_api_base, limits)
+        client = LimitedHttpClient(settings.api_base, limits)
         self._client = Client(self._account, self._tokens[0], http_client=client)
 
     def verify(self, request: WebhookRequest) -> None:
@@ -89,7 +153,7 @@ class Twilio:
         ):
             raise Forged
 
-    def read(self, request: WebhookRequest) -> IncomingSms:
+    def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         form = _fields(request)
         sid, sender, lane = form.get("MessageSid"), form.get("From"), form.get("To")
         if not sid or not sender or not lane or "Body" not in form or len(sid) > LONGEST_SID:
@@ -97,21 +161,19 @@ class Twilio:
         if form.get("AccountSid", self._account) != self._account:
             raise Malformed("the message belongs to another account")
         opted = OPTED.get(form.get("OptOutType", ""))
-        return IncomingSms(
-            self.name, sid, sender[:LONGEST_SID], lane[:LONGEST_SID], form["Body"], opted
-        )
+        sender, lane = sender[:LONGEST_SID], lane[:LONGEST_SID]
+        return [IncomingSms(self.name, sid, sender, lane, form["Body"], opted)]
 
-    def read_report(self, request: WebhookRequest) -> Report | None:
+    def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         form = _fields(request)
         attempt = attempt_named(parse_qs(request.query).get("out", [""])[-1])
         delivery = DELIVERIES.get(form.get("MessageStatus", ""))
         if delivery is None:
-            return None
+            return []
         sid = form.get("MessageSid", "")[:LONGEST_SID]
         code = form.get("ErrorCode", "")[:20] or None
-        return Report(
-            *(self.name, attempt, delivery, sid or None, code), is_opted_out=code == OPTED_OUT
-        )
+        is_opted_out = code == OPTED_OUT
+        return [Report(self.name, attempt, delivery, sid or None, code, is_opted_out)]
 
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
@@ -155,8 +217,10 @@ class Twilio:
         ]
 
     def misconfigured(self) -> str | None:
-        """What the number's settings at Twilio lack: by default it gives up what meets a restart.
-        None where they are well, or belong to a messaging service. Raises SendError."""
+        """What the number's settings lack: by default Twilio gives up what meets a restart. A
+        messaging service has settings of its own, which are not looked at."""
+        if not self._public_url.startswith("https://"):
+            return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
         if _is_service(self.own_lane):
             return None
         try:
@@ -164,17 +228,17 @@ class Twilio:
         except FAULTS as error:
             raise send_error(error) from None
         if len(numbers) != 1:
-            return f"TWILIO_FROM to a number of this account; {self.own_lane} is none"
+            return f"{TO_SET} TWILIO_FROM to a number of this account; {self.own_lane} is none"
         (number,) = numbers
         ours = f"{self._public_url}/in/twilio"
         wanted = {"A message comes in": ours + RETRIES, "Primary handler fails": ours}
         given = (number.sms_url, number.sms_fallback_url)
-        lacking = [
+        unset = [
             f"{name}: {address}"
             for (name, address), set_ in zip(wanted.items(), given, strict=True)
             if set_ != address
         ]
-        return "; ".join(lacking) or None
+        return f"{TO_SET} {'; '.join(unset)}" if unset else None
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:

@@ -7,8 +7,8 @@ from importlib import import_module
 import click
 
 from smsgw import logs
-from smsgw.settings import SettingsError
 from smsgw.storage.crypto import Unreadable
+from smsgw.variables import SettingsError
 
 FILES = {
     "run": "run",

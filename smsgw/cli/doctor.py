@@ -10,12 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
 from smsgw import settings as environment
-from smsgw.carriers.carrier import Ending, SendError
-from smsgw.carriers.kannel import Kannel
-from smsgw.carriers.twilio import Twilio
+from smsgw.carriers.carrier import Carrier, Ending, SendError
 from smsgw.operations import queue, startup
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, migrations
+from smsgw.variables import SettingsError
 
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
 POOLED = "behind PgBouncer, add pgbouncer=1 to the address"
@@ -26,8 +25,9 @@ OPEN_QUEUE = "anybody on its network can write there; REDIS_URL wants a password
 def doctor() -> None:
     """Check this installation end to end and say what to fix."""
     rt = runtime.build(environment.load())
-    parts = [part for part in CHECKS if part not in CARRIERS or part in rt.settings.carriers]
-    faults = {part: CHECKS[part](rt) for part in parts}
+    faults = {part: check(rt) for part, check in CHECKS.items()}
+    carriers = (carrier for carrier in rt.carriers.values() if carrier.routes)
+    faults |= {carrier.name: _carrier(carrier) for carrier in carriers}
     for part, fault in faults.items():
         click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {part}")
     if any(faults.values()):
@@ -66,7 +66,7 @@ def _contacts(rt: Runtime) -> str | None:
 def _keys(rt: Runtime) -> str | None:
     try:
         startup.check_key(rt)
-    except environment.SettingsError as error:
+    except SettingsError as error:
         return str(error)
     return None
 
@@ -112,27 +112,15 @@ def _files(rt: Runtime) -> str | None:
     return f"others on this machine may look into {folder}; chmod 700 it"
 
 
-def _twilio(rt: Runtime) -> str | None:
-    carrier = rt.carriers.get("twilio")
-    if not isinstance(carrier, Twilio):
-        return None
-    if not (rt.settings.public_url or "").startswith("https://"):
-        return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
+def _carrier(carrier: Carrier) -> str | None:
     try:
-        lacking = carrier.misconfigured()
+        return carrier.misconfigured()
     except SendError as error:
         if error.ending is Ending.RETRY:
             return f"it cannot be asked now ({error.code}); check the network, then try again"
         return f"it does not tell the number's settings ({error.code}); check the account's token"
-    return f"in Twilio's console, set {lacking}" if lacking else None
 
 
-def _kannel(rt: Runtime) -> str | None:
-    carrier = rt.carriers.get("kannel")
-    return carrier.misconfigured() if isinstance(carrier, Kannel) else None
-
-
-CARRIERS = ("twilio", "kannel")
 CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "service database": _service,
     "participant ledger": _ledger,
@@ -140,6 +128,4 @@ CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "clock": _clock,
     "files": _files,
     "queue": _queue,
-    "twilio": _twilio,
-    "kannel": _kannel,
 }

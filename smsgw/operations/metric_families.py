@@ -18,11 +18,11 @@ from smsgw.messaging import throttle
 from smsgw.operations import queue
 from smsgw.registry import bindings, lockout, registration_codes
 from smsgw.runtime import Runtime
-from smsgw.settings import ALL_OTHERS
 from smsgw.storage import failed_checks, keys
 from smsgw.storage.counters import EVERYWHERE
 from smsgw.storage.tables.messages import UNFINISHED, MessageState, attempts, messages, replies
 from smsgw.storage.transaction import Transaction
+from smsgw.variables import ALL_OTHERS
 
 log = logs.get(__name__)
 

@@ -9,12 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
 from smsgw.runtime import Runtime
-from smsgw.settings import Settings, SettingsError
+from smsgw.settings import Settings
 from smsgw.storage import migrations
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
+from smsgw.variables import SettingsError
 
 
 class NotReady(Exception):

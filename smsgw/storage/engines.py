@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext, make_url
 
 from smsgw import logs
-from smsgw.settings import OURS_IN_ADDRESS
+from smsgw.addresses import OURS_IN_ADDRESS
 from smsgw.storage import deadlines
 
 log = logs.get(__name__)

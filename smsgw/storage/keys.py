@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw import logs
-from smsgw.settings import SHORTEST_SECRET, Settings, SettingsError
+from smsgw.settings import SHORTEST_SECRET, Settings
 from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
 from smsgw.storage.tables.security import KeyPurpose, data_keys
+from smsgw.variables import SettingsError
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
 READABLE_FOR = timedelta(days=1)  # a retired key

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from grammar import Grammar
 from smsgw import settings
-from smsgw.settings import SettingsError
 from smsgw.transcripts.format import (
     BETWEEN_MESSAGES,
     Answer,
@@ -17,6 +16,7 @@ from smsgw.transcripts.format import (
 )
 from smsgw.transcripts.source import Place
 from smsgw.transcripts.values import CODE, ECHO
+from smsgw.variables import SettingsError
 
 ENVIRONMENT = {
     "timezone": "SMSGW_TIMEZONE",

@@ -3,7 +3,7 @@
 from smsgw import logs, settings
 from smsgw.operations import startup
 from smsgw.operations.startup import NotReady
-from smsgw.settings import SettingsError
+from smsgw.variables import SettingsError
 from smsgw.web import middleware
 
 _settings = settings.load()

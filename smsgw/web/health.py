@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import logs
 from smsgw.operations import metrics, queue
 from smsgw.runtime import Runtime
-from smsgw.settings import LOOPBACK
 from smsgw.storage import deadlines, migrations
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, phones
+from smsgw.variables import LOOPBACK
 
 VERSION: Select[str] = select(column("version_num", String)).select_from(
     table(migrations.VERSION_TABLES["service"])

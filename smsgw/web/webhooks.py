@@ -1,5 +1,7 @@
 """Where carriers deliver messages and reports. A message is acknowledged after its commit."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -8,71 +10,61 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import logs, responder
-from smsgw.carriers.carrier import Carrier, Forged, Malformed, WebhookRequest
+from smsgw.carriers.carrier import Carrier, Forged, Malformed, Reads, Route, WebhookRequest
 from smsgw.messaging import delivery_reports
 from smsgw.messaging.answer import NotStored
 from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Unreadable
 
-NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # it leaves by REST
 NOT_STORED = "not stored, please try again"
 RETRY_AFTER = {"Retry-After": "5"}
 
 log = logs.get(__name__)
 
-blueprint = Blueprint("webhooks", __name__, url_prefix="/in")
+
+def blueprint(carriers: Iterable[Carrier]) -> Blueprint:
+    """With the routes that carriers declare."""
+    made = Blueprint("webhooks", __name__, url_prefix="/in")
+    for carrier in carriers:
+        for route in carrier.routes:
+            made.add_url_rule(
+                f"/{route.path}",
+                endpoint=route.path.replace("/", "_"),
+                view_func=partial(_receive, carrier, route),
+                methods=route.methods,
+                provide_automatic_options=False,
+            )
+    return made
 
 
-@blueprint.post("/twilio")
-def twilio_message() -> Response:
-    return _taken("twilio") or Response(NO_REPLY_HERE, mimetype="text/xml")
-
-
-@blueprint.post("/twilio/status")
-def twilio_report() -> Response:
-    return _noted("twilio") or Response(status=204)
-
-
-@blueprint.route("/kannel", methods=["GET", "POST"])
-def kannel_message() -> Response:
-    return _taken("kannel") or Response(mimetype="text/plain")
-
-
-@blueprint.get("/kannel/status")
-def kannel_report() -> Response:
-    return _noted("kannel") or Response(mimetype="text/plain")
-
-
-def _taken(name: str) -> Response | None:
-    """Stores and answers a message; None where the carrier may be told that all is well."""
-    rt, carrier = _runtime(), _carrier(name)
+def _receive(carrier: Carrier, route: Route) -> Response:
+    """Acknowledges a request once all that it brought is stored. If one part cannot be stored, the
+    carrier repeats the request, and what was stored before is recognised."""
+    read_and_store = {Reads.MESSAGES: _store_messages, Reads.REPORTS: _store_reports}
     asked = _verified(carrier)
     try:
-        answer = responder.respond(rt, carrier.read(asked))
+        read_and_store[route.reads](carrier, asked)
     except Malformed as error:
         _malformed(carrier, error)
-    except NotStored:
+    except (NotStored, DBAPIError, NoConnection, Unreadable):
         return Response(NOT_STORED, 503, RETRY_AFTER)
-    if answer is not None:
-        jobs.hint_all(rt, answer)
-    return None
+    told = route.acknowledgement
+    return Response(told.body, told.status, mimetype=told.media_type)
 
 
-def _noted(name: str) -> Response | None:
-    """Applies a status report."""
-    rt, carrier = _runtime(), _carrier(name)
-    asked = _verified(carrier)
-    try:
-        report = carrier.read_report(asked)
-        if report is not None:
-            with rt.writing() as tx:
-                delivery_reports.apply_report(tx, report)
-    except Malformed as error:
-        _malformed(carrier, error)
-    except (DBAPIError, NoConnection, Unreadable):
-        return Response(NOT_STORED, 503, RETRY_AFTER)
-    return None
+def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:
+    rt = _runtime()
+    for sms in carrier.read_messages(asked):
+        answer = responder.respond(rt, sms)
+        if answer is not None:
+            jobs.hint_all(rt, answer)
+
+
+def _store_reports(carrier: Carrier, asked: WebhookRequest) -> None:
+    for report in carrier.read_reports(asked):
+        with _runtime().writing() as tx:
+            delivery_reports.apply_report(tx, report)
 
 
 def _malformed(carrier: Carrier, error: Malformed) -> NoReturn:
@@ -83,13 +75,6 @@ def _malformed(carrier: Carrier, error: Malformed) -> NoReturn:
 def _runtime() -> Runtime:
     rt: Runtime = current_app.extensions["smsgw"]
     return rt
-
-
-def _carrier(name: str) -> Carrier:
-    found = _runtime().carriers.get(name)
-    if found is None:
-        abort(404)
-    return found
 
 
 def _verified(carrier: Carrier) -> WebhookRequest:

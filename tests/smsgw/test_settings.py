@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from smsgw import settings
+from smsgw.carriers.twilio import TwilioSettings
 from smsgw.storage.keys import secret_key
 
 TWILIO = {
@@ -26,7 +27,8 @@ def test_lists_and_addresses_are_read() -> None:
     made = settings.load(TWILIO | {"SMSGW_COUNTRIES": "+62, 60"})
     assert made.countries == ("62", "60")
     assert made.public_url == "https://sms.example.org"
-    assert [token.get_secret_value() for token in made.twilio_auth_tokens] == ["new", "old"]
+    tokens = made.of(TwilioSettings).auth_tokens
+    assert [token.get_secret_value() for token in tokens] == ["new", "old"]
 
 
 def test_segments_by_calling_code_are_read() -> None:
@@ -159,7 +161,8 @@ def test_what_cannot_be_seen_within_a_value_is_refused(name: str, inside: str) -
 
 
 def test_a_plus_before_a_token_belongs_to_it() -> None:
-    (token,) = settings.load(TWILIO | {"TWILIO_AUTH_TOKEN": "+token"}).twilio_auth_tokens
+    made = settings.load(TWILIO | {"TWILIO_AUTH_TOKEN": "+token"})
+    (token,) = made.of(TwilioSettings).auth_tokens
     assert token.get_secret_value() == "+token"
 
 

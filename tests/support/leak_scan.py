@@ -25,7 +25,7 @@ from handlers.question import Outcome
 from smsgw import logs, responder, runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.carrier import IncomingSms, OutgoingSms
-from smsgw.carriers.kannel import Kannel
+from smsgw.carriers.kannel import Kannel, KannelSettings
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.operations import jobs, metrics
@@ -261,7 +261,8 @@ def _send_by_kannel(rt: Runtime) -> None:
     """Whose address holds the text, the phone and the password."""
     with web_stub() as stub:
         stub.answers.append((202, b"0: Accepted for delivery"))
-        made = rt.settings.model_copy(update={"kannel_sendsms_url": stub.url})
+        kannel = rt.settings.of(KannelSettings)
+        made = kannel.model_copy(update={"sendsms_url": stub.url})
         Kannel(made).send(OutgoingSms(1, P1, LANE[1], TEXT))
         assert TEXT.replace(" ", "+") in stub.paths[0]
 

@@ -15,7 +15,7 @@ from smsgw.carriers.carrier import (
     SendError,
     WebhookRequest,
 )
-from smsgw.carriers.kannel import Kannel
+from smsgw.carriers.kannel import Kannel, KannelSettings
 from tests.support.http_stub import WebStub, web_stub
 
 ENVIRON = {
@@ -31,7 +31,8 @@ IN = "id=f0db7057&from=%2B6281234567890&to=2757&charset=UTF-8&text="
 
 
 def carrier(url: str = "http://127.0.0.1:13013/cgi-bin/sendsms", **more: str) -> Kannel:
-    return Kannel(settings.load(ENVIRON | {"KANNEL_SENDSMS_URL": url} | more), (1.0, 0.3))
+    made = settings.load(ENVIRON | {"KANNEL_SENDSMS_URL": url} | more)
+    return Kannel(made.of(KannelSettings), (1.0, 0.3))
 
 
 def request(query: str, body: bytes = b"", **headers: str) -> WebhookRequest:
@@ -75,10 +76,10 @@ def test_who_does_not_is_not(header: str) -> None:
 )
 def test_a_text_in_any_charset(charset: str, octets: bytes) -> None:
     query = IN.replace("UTF-8", charset) + quote_from_bytes(octets)
-    read = carrier().read(request(query))
+    (read,) = carrier().read_messages(request(query))
     assert read.text.replace("\N{GRINNING FACE}", "?") == "SALDO  Åsa ?"
     assert (read.carrier_ref, read.sender, read.lane) == ("f0db7057", "+6281234567890", "2757")
-    posted = carrier().read(
+    (posted,) = carrier().read_messages(
         request(
             "id=f0db7057&from=%2B6281234567890&to=2757",
             octets,
@@ -90,23 +91,25 @@ def test_a_text_in_any_charset(charset: str, octets: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["", "%00SALDO", "%FF%FE", "a+b%2Bc", "a%26from=x"])
 def test_no_octets_are_too_strange(text: str) -> None:
-    assert "\0" not in carrier().read(request(IN + text)).text
+    (read,) = carrier().read_messages(request(IN + text))
+    assert "\0" not in read.text
 
 
 def test_a_parameter_in_a_text_is_text() -> None:
-    read = carrier().read(request(IN + "a%26from%3D%2B62899"))
+    (read,) = carrier().read_messages(request(IN + "a%26from%3D%2B62899"))
     assert (read.text, read.sender) == ("a&from=+62899", "+6281234567890")
 
 
 @pytest.mark.parametrize(("to", "lane"), [("+2757", "2757"), ("+6281100000000", "+6281100000000")])
 def test_a_short_number_has_no_plus(to: str, lane: str) -> None:
-    assert carrier().read(request(IN.replace("2757", to.replace("+", "%2B")))).lane == lane
+    (read,) = carrier().read_messages(request(IN.replace("2757", to.replace("+", "%2B"))))
+    assert read.lane == lane
 
 
 @pytest.mark.parametrize("absent", ["id", "from", "to"])
 def test_what_a_message_must_have(absent: str) -> None:
     with pytest.raises(Malformed):
-        carrier().read(request(IN.replace(f"{absent}=", "x=")))
+        carrier().read_messages(request(IN.replace(f"{absent}=", "x=")))
 
 
 @pytest.mark.parametrize(
@@ -120,17 +123,16 @@ def test_what_a_message_must_have(absent: str) -> None:
     ],
 )
 def test_reports(query: str, delivery: Delivery, code: str | None) -> None:
-    report = carrier().read_report(request(query))
-    assert report is not None
+    (report,) = carrier().read_reports(request(query))
     assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
 
 
 def test_a_report_that_is_no_news_and_one_of_nothing() -> None:
-    assert carrier().read_report(request("out=7&type=4")) is None
-    assert carrier().read_report(request("out=7&type=99")) is None
+    assert carrier().read_reports(request("out=7&type=4")) == []
+    assert carrier().read_reports(request("out=7&type=99")) == []
     for query in ("", "out=", "out=x&type=1", "out=-1&type=1", "out=" + "9" * 30):
         with pytest.raises(Malformed):
-            carrier().read_report(request(query))
+            carrier().read_reports(request(query))
 
 
 def test_a_send_is_one_call_that_names_its_attempt(stub: WebStub) -> None:

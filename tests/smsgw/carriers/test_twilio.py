@@ -21,7 +21,7 @@ from smsgw.carriers.carrier import (
     SendError,
     WebhookRequest,
 )
-from smsgw.carriers.twilio import Twilio, signature
+from smsgw.carriers.twilio import Twilio, TwilioSettings, signature
 from tests.support.twilio_api import TWILIO, Stub, twilio_stub
 
 ENVIRON = TWILIO | {"TWILIO_AUTH_TOKEN": "new-token,old-token"}
@@ -39,7 +39,7 @@ LIMITS = (1.0, 0.3)
 
 def carrier(base: str = "") -> Twilio:
     environ = ENVIRON | ({"TWILIO_API_BASE": base} if base else {})
-    return Twilio(settings.load(environ), LIMITS)
+    return Twilio(settings.load(environ).of(TwilioSettings), LIMITS)
 
 
 def signed(
@@ -103,7 +103,8 @@ def test_what_twilio_signed_is_taken(token: str, query: str) -> None:
 def test_a_port_that_goes_without_saying_may_be_said(configured: str, called: str) -> None:
     header = RequestValidator("new-token").compute_signature(called + "/in/twilio", dict(FORM))
     request = WebhookRequest("/in/twilio", "", {"x-twilio-signature": header}, FORM)
-    Twilio(settings.load(ENVIRON | {"SMSGW_PUBLIC_URL": configured}), LIMITS).verify(request)
+    made = settings.load(ENVIRON | {"SMSGW_PUBLIC_URL": configured})
+    Twilio(made.of(TwilioSettings), LIMITS).verify(request)
 
 
 def test_another_port_is_another_address() -> None:
@@ -131,7 +132,7 @@ def test_a_changed_body_is_forged() -> None:
 
 
 def test_a_message_is_read_as_it_came() -> None:
-    sms = carrier().read(signed((*FORM, ("OptOutType", "STOP"))))
+    (sms,) = carrier().read_messages(signed((*FORM, ("OptOutType", "STOP"))))
     assert (sms.carrier_ref, sms.sender, sms.lane) == ("SM1", "+6281234567890", "+15005550006")
     assert (sms.text, sms.opted) == ("SALDO 19012345678 \n", "stop")
 
@@ -140,13 +141,13 @@ def test_a_message_is_read_as_it_came() -> None:
 def test_what_a_message_must_have(absent: str) -> None:
     form = tuple(pair for pair in FORM if pair[0] != absent)
     with pytest.raises(Malformed):
-        carrier().read(signed(form))
+        carrier().read_messages(signed(form))
 
 
 def test_another_accounts_message_is_refused() -> None:
     form = (*FORM[:1], ("AccountSid", "AC" + "b" * 32), *FORM[2:])
     with pytest.raises(Malformed):
-        carrier().read(signed(form))
+        carrier().read_messages(signed(form))
 
 
 @pytest.mark.parametrize(
@@ -162,9 +163,9 @@ def test_another_accounts_message_is_refused() -> None:
 )
 def test_reports(status: str, delivery: Delivery | None) -> None:
     form = (("MessageSid", "SM1"), ("MessageStatus", status), ("ErrorCode", "30003"))
-    report = carrier().read_report(signed(form, "out=7"))
-    assert (report.delivery if report else None) == delivery
-    assert report is None or (report.attempt_id, report.code) == (7, "30003")
+    reports = carrier().read_reports(signed(form, "out=7"))
+    told = [(report.attempt_id, report.delivery, report.code) for report in reports]
+    assert told == ([(7, delivery, "30003")] if delivery else [])
 
 
 def test_a_report_is_signed_with_what_was_asked_of_retries_or_without() -> None:
@@ -179,7 +180,7 @@ def test_a_report_is_signed_with_what_was_asked_of_retries_or_without() -> None:
 @pytest.mark.parametrize("query", ["", "out=", "out=x", "out=-1", "out=٣", "out=" + "9" * 30])
 def test_a_report_names_an_attempt(query: str) -> None:
     with pytest.raises(Malformed):
-        carrier().read_report(signed((("MessageStatus", "sent"),), query))
+        carrier().read_reports(signed((("MessageStatus", "sent"),), query))
 
 
 def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
@@ -201,7 +202,8 @@ def test_unasked_messages_leave_from_the_configured_sender(stub: Stub) -> None:
     assert carrier().own_lane == "+15005550006"
     service = "MG" + "b" * 32
     environ = ENVIRON | {"TWILIO_FROM": "", "TWILIO_MESSAGING_SERVICE_SID": service}
-    made = Twilio(settings.load(environ | {"TWILIO_API_BASE": stub.url}), LIMITS)
+    configured = settings.load(environ | {"TWILIO_API_BASE": stub.url})
+    made = Twilio(configured.of(TwilioSettings), LIMITS)
     made.send(replace(SMS, lane=made.own_lane))
     assert stub.posts[0]["MessagingServiceSid"] == service
     assert "From" not in stub.posts[0]
@@ -252,7 +254,7 @@ def test_a_handshake_that_fails_sent_nothing(stub: Stub) -> None:
 def test_a_handshake_that_stalls_sent_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         base = {"TWILIO_API_BASE": f"https://127.0.0.1:{silent.getsockname()[1]}"}
-        twilio = Twilio(settings.load(ENVIRON | base), (0.3, 0.3))
+        twilio = Twilio(settings.load(ENVIRON | base).of(TwilioSettings), (0.3, 0.3))
         with pytest.raises(SendError) as raised:
             twilio.send(SMS)
     assert raised.value.ending == Ending.RETRY
@@ -271,8 +273,7 @@ def test_who_said_stop_to_twilio_has_opted_out(stub: Stub) -> None:
             carrier(stub.url).send(SMS)
         assert raised.value.is_opted_out is is_opted_out
     form = (("MessageSid", "SM1"), ("MessageStatus", "failed"), ("ErrorCode", "21610"))
-    report = carrier().read_report(signed(form, "out=7"))
-    assert report is not None
+    (report,) = carrier().read_reports(signed(form, "out=7"))
     assert report.is_opted_out
 
 

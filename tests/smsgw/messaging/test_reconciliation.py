@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from smsgw import responder, settings
 from smsgw.carriers.carrier import Delivery, Ending, IncomingSms, Report, SendError
-from smsgw.carriers.twilio import Twilio
+from smsgw.carriers.twilio import Twilio, TwilioSettings
 from smsgw.messaging import claims, delivery_reports, dispatch, reconciliation
 from smsgw.messaging.claims import Sent
 from smsgw.operations import jobs
@@ -46,7 +46,8 @@ def texted(rt: Runtime, stub: Stub, environ: dict[str, str]) -> Runtime:
 
 def over_twilio(rt: Runtime, environ: dict[str, str]) -> Runtime:
     configured = settings.load(environ)
-    return replace(rt, settings=configured, carriers={"twilio": Twilio(configured, (1.0, 0.3))})
+    twilio = Twilio(configured.of(TwilioSettings), (1.0, 0.3))
+    return replace(rt, settings=configured, carriers={"twilio": twilio})
 
 
 def receive(rt: Runtime, text: str = "SALDO") -> None:

@@ -200,7 +200,8 @@ def test_kannel_may_be_asked_to_call_from_its_own_place(
 ) -> None:
     """Whatever is said to be forwarded."""
     made = settings.load(environ | {"KANNEL_INBOUND_NETWORKS": "10.1.0.0/16, ::1"})
-    client = create_app(replace(rt, settings=made, carriers=carriers.build(made))).test_client()
+    built = carriers.build(made.carriers, made.of_carriers)
+    client = create_app(replace(rt, settings=made, carriers=built)).test_client()
     forwarded = {"X-Forwarded-For": "10.1.2.3"}
     answer = client.get(KANNEL, auth=AUTH, headers=forwarded, environ_base={"REMOTE_ADDR": address})
     assert answer.status_code == status

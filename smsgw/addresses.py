@@ -1,0 +1,80 @@
+"""Addresses of databases and of the queue, as the environment gives them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from redis.connection import parse_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from smsgw.variables import checked
+
+DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
+# What an address of PostgreSQL may say that is for us and not for libpq.
+OURS_IN_ADDRESS = {
+    "pgbouncer": r"[01]|true|false",
+    "prepare_threshold": r"[0-9]{1,4}|none",
+}
+
+
+def is_sqlite(address: str) -> bool:
+    return make_url(address).get_backend_name() == "sqlite"
+
+
+def sqlite_file(address: str | None) -> Path | None:
+    """None where it is another database, or one in memory."""
+    url = make_url(address) if address else None
+    if url is None or url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    return None if url.database == ":memory:" else Path(url.database)
+
+
+def with_file(address: str, file: Path) -> str:
+    """The same address of SQLite, with another file."""
+    return make_url(address).set(database=str(file)).render_as_string(False)
+
+
+def _check_database(value: str) -> None:
+    try:
+        kind = make_url(value).drivername
+    except (ArgumentError, ValueError):
+        kind = ""
+    if kind not in DATABASES:
+        raise ValueError("is no address such as postgresql://user@host/name or sqlite:///file")
+    if kind != "sqlite":
+        _check_options(make_url(value).normalized_query)
+
+
+def _check_queue(value: str) -> None:
+    try:
+        parse_url(value)
+        is_port = urlsplit(value).port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise ValueError("is no address such as redis://host:6379/0 or unix:///path")
+
+
+def _check_options(said: Mapping[str, Sequence[str]]) -> None:
+    """Of PostgreSQL. Raises ValueError: the driver would take some, and fail at each statement."""
+    if not said:
+        return
+    from psycopg import pq  # who has no such address need not wait for it
+
+    known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
+    for name, values in said.items():
+        shape = OURS_IN_ADDRESS.get(name)
+        if shape is None and name not in known:
+            raise ValueError(f"has {name}, which is no option of a PostgreSQL address")
+        if shape is not None and not all(re.fullmatch(shape, value.lower()) for value in values):
+            raise ValueError(
+                "behind PgBouncer's transaction mode, say pgbouncer=1; prepare_threshold is after "
+                "how many uses a statement is prepared, and 0 or none prepares none"
+            )
+
+
+DatabaseAddress = Annotated[str, checked(_check_database)]
+QueueAddress = Annotated[str, checked(_check_queue)]
