@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 
 from smsgw.carriers import kannel, simulator, twilio
 from smsgw.carriers.carrier import Carrier, CarrierSettings
+from smsgw.carriers.http_api import carrier as http_api
 
 MODELS: Mapping[str, type[CarrierSettings]] = {
     "simulator": simulator.SimulatorSettings,
     "twilio": twilio.TwilioSettings,
     "kannel": kannel.KannelSettings,
+    "http": http_api.HttpSettings,
 }
 
 

@@ -12,6 +12,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
+from smsgw.carriers.carrier import Ending, SendError
+
 CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
 # By time.monotonic: a request that has not left by then must not. Names take their time to resolve,
 # and each of a host's addresses has the whole limit.
@@ -33,6 +35,13 @@ def is_unsent(error: Exception) -> bool:
     again. An error of any other kind may have come after the carrier had taken the message."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
+
+
+def send_error(error: Exception) -> SendError:
+    """How a send ended to which there was no answer."""
+    if is_unsent(error):
+        return SendError(Ending.RETRY, "no connection")
+    return SendError(Ending.UNKNOWN, type(error).__name__[:20])
 
 
 class _Connecting:

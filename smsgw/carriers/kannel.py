@@ -213,9 +213,7 @@ class Kannel:
                 self._address, params=parameters, timeout=self._limits, allow_redirects=False
             )
         except (requests.RequestException, ValueError) as error:
-            ending = Ending.RETRY if http.is_unsent(error) else Ending.UNKNOWN
-            code = "no connection" if ending is Ending.RETRY else type(error).__name__[:20]
-            raise SendError(ending, code) from None  # its words hold the address, password included
+            raise http.send_error(error) from None  # its words hold the address and the password
         if answer.status_code != ACCEPTED:
             raise SendError(_ending(answer.status_code), str(answer.status_code))
 

@@ -256,9 +256,7 @@ def send_error(error: Exception) -> SendError:
             return SendError(Ending.RETRY, code)
         ending = Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
         return SendError(ending, code, is_opted_out=code == OPTED_OUT)
-    if http.is_unsent(error):
-        return SendError(Ending.RETRY, "no connection")
-    return SendError(Ending.UNKNOWN, type(error).__name__[:20])
+    return http.send_error(error)
 
 
 class LimitedHttpClient(HttpClient):

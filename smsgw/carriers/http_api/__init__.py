@@ -1,0 +1,1 @@
+"""Any aggregator with an HTTP interface, as a YAML file describes it (docs/adding.md)."""

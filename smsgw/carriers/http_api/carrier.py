@@ -1,0 +1,294 @@
+"""The carrier that a YAML file describes. It calls https://SMSGW_PUBLIC_URL/in/http with messages
+and /in/http/status with delivery reports."""
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import requests
+from pydantic import PlainValidator, ValidationInfo
+
+from smsgw import gsm7, phone
+from smsgw.carriers import http
+from smsgw.carriers.carrier import (
+    Acknowledgement,
+    Carrier,
+    CarrierSettings,
+    Delivery,
+    Ending,
+    Forged,
+    IncomingSms,
+    Malformed,
+    OutgoingSms,
+    Reads,
+    Report,
+    Route,
+    SendError,
+    WebhookRequest,
+    attempt_named,
+    lacking,
+)
+from smsgw.carriers.http_api import template, yaml_file
+from smsgw.carriers.http_api.definition import (
+    Definition,
+    Hmac,
+    ReportFields,
+    Send,
+    SharedSecret,
+    is_safe,
+)
+from smsgw.carriers.http_api.reading import Answer, items, text_at
+from smsgw.carriers.http_api.template import Template, Values
+from smsgw.carriers.http_api.yaml_file import CarrierFile
+from smsgw.variables import is_loopback, variable
+
+LONGEST = 64
+TOO_MANY = 429
+A_CODE = re.compile(r"[\w.-]{1,20}")
+INTERNATIONAL = re.compile(r"[1-9][0-9]{7,14}")  # as most carriers write it, without a plus
+
+
+def _load(value: str, info: ValidationInfo) -> CarrierFile:
+    return yaml_file.load(Path(value), info.context or {})
+
+
+class HttpSettings(CarrierSettings):
+    file: Annotated[CarrierFile, PlainValidator(_load)] | None = variable(
+        "SMSGW_HTTP_CARRIER", None, "YAML file of the carrier http; deploy/http/ has examples"
+    )
+
+    @property
+    def reaches_people(self) -> bool:
+        return self.file is None or not is_loopback(_sample_url(self.file.definition.send))
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        needed = {"SMSGW_HTTP_CARRIER": self.file, "SMSGW_PUBLIC_URL": self.public_url}
+        yield from lacking(needed, "http")
+        if self.public_url and not is_safe(self.public_url):
+            yield "SMSGW_PUBLIC_URL", "needs https with SMSGW_CARRIER=http"
+
+    def build(self) -> Carrier:
+        return HttpApi(self)
+
+
+class HttpApi:
+    name = "http"
+
+    def __init__(self, settings: HttpSettings, limits: tuple[float, float] | None = None) -> None:
+        if settings.file is None:
+            raise ValueError("there is no SMSGW_HTTP_CARRIER")
+        self._definition: Definition = settings.file.definition
+        self._send = self._definition.send
+        self._base = settings.base_url
+        self.own_lane = _number(self._definition.from_)
+        self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
+        self._session = http.session()
+        self._deliveries = _deliveries(self._definition)
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        told = self._definition.acknowledge
+        acknowledgement = Acknowledgement(told.status, told.body, told.media_type)
+        inbound, reports = self._definition.inbound, self._definition.reports
+        messages = "The carrier of SMSGW_HTTP_CARRIER delivers messages."
+        made = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]
+        if reports:
+            summary = "The carrier of SMSGW_HTTP_CARRIER sends delivery reports."
+            made.append(
+                Route("http/status", reports.methods, Reads.REPORTS, acknowledgement, summary)
+            )
+        return made
+
+    def verify(self, request: WebhookRequest) -> None:
+        secret, signed = (
+            self._definition.authentication.secret,
+            self._definition.authentication.hmac,
+        )
+        if not (_knows(request, secret) if secret else signed and self._signed(request, signed)):
+            raise Forged
+
+    def _signed(self, request: WebhookRequest, how: Hmac) -> bool:
+        target = request.path + (f"?{request.query}" if request.query else "")
+        address = (self._base + target).encode() if how.signs == "url+body" else b""
+        given = request.headers.get(how.header.lower(), "")
+        return any(
+            _equal(
+                given, how.prefix + _signature(key.get_secret_value(), address + request.body, how)
+            )
+            for key in how.key
+        )
+
+    def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
+        inbound = self._definition.inbound
+        return [self._message(item) for item in items(request, inbound.format, inbound.list)]
+
+    def _message(self, item: object) -> IncomingSms:
+        fields = self._definition.inbound.fields
+        reference, sender = text_at(item, fields.id), text_at(item, fields.from_)
+        lane = text_at(item, fields.to) if fields.to else self.own_lane
+        if not reference or not sender or not lane or len(reference) > LONGEST:
+            raise Malformed("a message needs an id of at most 64 characters, a sender and a number")
+        text = text_at(item, fields.text)
+        return IncomingSms(self.name, reference, _number(sender), _number(lane), text)
+
+    def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
+        reports = self._definition.reports
+        if reports is None:
+            return []
+        named = parse_qs(request.query).get("out", [""])[-1]
+        listed = items(request, reports.format, reports.list)
+        found = (self._report(each, reports.fields, named) for each in listed)
+        return [report for report in found if report is not None]
+
+    def _report(self, item: object, fields: ReportFields, named: str) -> Report | None:
+        """None where it is no news, or of an SMS that another system sent."""
+        attempt = text_at(item, fields.attempt) if fields.attempt else named
+        delivery = self._deliveries.get(text_at(item, fields.status))
+        if fields.attempt and not attempt:
+            return None
+        attempt_id = attempt_named(attempt)
+        if delivery is None:
+            return None
+        reference = text_at(item, fields.id)[:LONGEST] if fields.id else ""
+        code = text_at(item, fields.code)[:20] if fields.code else ""
+        is_lost = delivery is Delivery.UNDELIVERED
+        return Report(
+            self.name, attempt_id, delivery, reference or None, code or None if is_lost else None
+        )
+
+    def send(self, sms: OutgoingSms) -> str | None:
+        if phone.is_fictitious(sms.recipient):
+            raise SendError(Ending.REFUSED, "fictitious")
+        how = self._send
+        encoding = how.encoding.gsm7 if gsm7.is_gsm7(sms.text) else how.encoding.unicode
+        values = template.values(sms, self._report_url(sms.attempt_id), encoding)
+        try:
+            answer = self._session.request(
+                how.method,
+                how.url.render(values, template.in_url),
+                params=_rendered(how.query, values),
+                headers=_headers(how, values),
+                data=_body(how, values),
+                timeout=self._limits,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, ValueError) as error:
+            raise http.send_error(error) from None  # its words hold the address
+        return self._judged(Answer(answer.status_code, answer.text))
+
+    def _report_url(self, attempt_id: int) -> str:
+        query = {"out": str(attempt_id)}
+        secret = self._definition.authentication.secret
+        if secret and secret.query:
+            query[secret.query] = secret.value[0].get_secret_value()
+        return f"{self._base}/in/http/status?{urlencode(query)}"
+
+    def _judged(self, answer: Answer) -> str | None:
+        """The carrier's id. Raises SendError."""
+        how = self._send
+        if any(rule.holds(answer) for rule in how.success):
+            return (how.id.of(answer)[:LONGEST] or None) if how.id else None
+        code = how.code.of(answer) if how.code else ""
+        code = code if A_CODE.fullmatch(code) else str(answer.status)
+        listed = {Ending.RETRY: how.retry, Ending.REFUSED: how.refused, Ending.UNKNOWN: how.unknown}
+        for ending, rules in listed.items():
+            if any(rule.holds(answer) for rule in rules):
+                raise SendError(ending, code)
+        raise SendError(_ending(answer.status), code)
+
+    def find(self, _sms: OutgoingSms) -> None:
+        """Most carriers of this kind do not tell."""
+
+    def misconfigured(self) -> str | None:
+        """Only whether it answers: whether it would send is known after an SMS."""
+        address = (
+            urlsplit(_sample_url(self._send))._replace(path="/", query="", fragment="").geturl()
+        )
+        try:
+            self._session.head(address, timeout=self._limits, allow_redirects=False)
+        except requests.RequestException as error:
+            return f"send.url does not answer ({type(error).__name__}); check it and the network"
+        return None
+
+
+def _deliveries(definition: Definition) -> dict[str, Delivery]:
+    reports = definition.reports
+    if reports is None:
+        return {}
+    words = {
+        Delivery.SENT: reports.sent,
+        Delivery.DELIVERED: reports.delivered,
+        Delivery.UNDELIVERED: reports.undelivered,
+    }
+    return {word: delivery for delivery, listed in words.items() for word in listed}
+
+
+def _knows(request: WebhookRequest, secret: SharedSecret) -> bool:
+    if secret.header:
+        given = [request.headers.get(secret.header.lower(), "")]
+    else:
+        given = parse_qs(request.query).get(secret.query or "", [])
+    known = [each.get_secret_value() for each in secret.value]
+    return any(_equal(one, other) for one in given for other in known)
+
+
+def _signature(key: str, signed: bytes, how: Hmac) -> str:
+    digest = hmac.digest(key.encode(), signed, how.algorithm)
+    return digest.hex() if how.encoding == "hex" else b64encode(digest).decode()
+
+
+def _equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _number(written: str) -> str:
+    return (f"+{written}" if INTERNATIONAL.fullmatch(written) else written)[:LONGEST]
+
+
+def _ending(status: int) -> Ending:
+    if status == TOO_MANY:
+        return Ending.RETRY
+    return Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
+
+
+def _sample_url(how: Send) -> str:
+    return how.url.render(template.SAMPLE, template.in_url)
+
+
+def _rendered(templates: dict[str, Template], values: Values) -> dict[str, str]:
+    return {name: each.render(values) for name, each in templates.items()}
+
+
+def _headers(how: Send, values: Values) -> dict[str, str]:
+    made = {name: each.render(values, template.in_header) for name, each in how.headers.items()}
+    if how.json_ is not None:
+        made.setdefault("Content-Type", "application/json")
+    if how.raw:
+        made.setdefault("Content-Type", how.raw.type)
+    login = how.login
+    if login and login.bearer:
+        made["Authorization"] = f"Bearer {login.bearer.render(values, template.in_header)}"
+    elif login and login.user and login.password:
+        pair = f"{login.user.render(values)}:{login.password.render(values)}"
+        made["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return made
+
+
+def _body(how: Send, values: Values) -> bytes | dict[str, str] | None:
+    if how.raw:
+        return how.raw.text.render(values, template.escape_for(how.raw.type)).encode()
+    if how.json_ is not None:
+        return template.dumped(_json(how.json_, values))
+    return _rendered(how.form, values) if how.form is not None else None
+
+
+def _json(value: Any, values: Values) -> Any:
+    if isinstance(value, Template):
+        return value.render_json(values)
+    if isinstance(value, dict):
+        return {key: _json(each, values) for key, each in value.items()}
+    return [_json(each, values) for each in value] if isinstance(value, list) else value

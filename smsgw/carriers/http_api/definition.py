@@ -1,0 +1,298 @@
+"""What the YAML file says, as values. Each validator finds the environment in its context."""
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
+
+from smsgw.carriers.http_api import template
+from smsgw.carriers.http_api.reading import Answer, Pick
+from smsgw.carriers.http_api.template import SAMPLE, Template
+from smsgw.variables import is_loopback, web_address
+
+SHORTEST_SECRET = 12
+ONLY_A_VARIABLE = re.compile(r"\$\{(\w+)\}")
+A_SENDER = r"\+?[0-9]{3,15}|[A-Za-z][A-Za-z0-9 ]{2,10}"
+Model = TypeVar("Model", bound="Part")
+
+
+class PlacedError(ValueError):
+    """A fault deeper in a value than the field that is validated."""
+
+    def __init__(self, place: tuple[str | int, ...], text: str) -> None:
+        super().__init__(text)
+        self.place = place
+
+
+def _template(value: object, info: ValidationInfo) -> Template:
+    return template.read(value, info.context or {})
+
+
+def _url(value: Template) -> Template:
+    sample = value.render(SAMPLE, template.in_url)
+    web_address(sample.partition("?")[0])
+    if not is_safe(sample):
+        raise ValueError("needs https; http is for this machine alone")
+    return value
+
+
+def is_safe(address: str) -> bool:
+    """Whether what is sent there is encrypted, or stays on this machine."""
+    return urlsplit(address).scheme.lower() == "https" or is_loopback(address)
+
+
+def _json(value: Any, info: ValidationInfo) -> Any:
+    return _json_at(value, info, ())
+
+
+def _json_at(value: Any, info: ValidationInfo, place: tuple[str | int, ...]) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json_at(each, info, (*place, key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_json_at(each, info, (*place, index)) for index, each in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    try:
+        return template.read(value, info.context or {})
+    except ValueError as error:
+        raise PlacedError(place, str(error)) from None
+
+
+def _pick(value: object) -> Pick:
+    if isinstance(value, str) and value:
+        return Pick(path=value)
+    if isinstance(value, dict) and list(value) == ["regex"]:
+        return Pick(regex=_regex(value["regex"], groups=1))
+    raise ValueError("is neither a path, such as messages.0.id, nor {regex: …}")
+
+
+def _regex(value: object, groups: int | None = None) -> re.Pattern[str]:
+    try:
+        made = re.compile(str(value))
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    if groups is not None and made.groups != groups:
+        raise ValueError("needs one group in brackets, which is the value")
+    return made
+
+
+def _list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _texts(value: object) -> object:
+    listed = value if isinstance(value, list) else [value]
+    return [str(each) if isinstance(each, int | float) else each for each in listed]
+
+
+def _secrets(value: object, info: ValidationInfo) -> tuple[SecretStr, ...]:
+    found = ONLY_A_VARIABLE.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("names a variable, such as ${HTTP_SECRET}; no secret stands in this file")
+    parts = template.variable(found[1], info.context or {}).split(",")
+    secrets = tuple(SecretStr(part.strip()) for part in parts if part.strip())
+    if not all(len(each.get_secret_value()) >= SHORTEST_SECRET for each in secrets):
+        raise ValueError(f"needs {SHORTEST_SECRET} characters or more in {value}")
+    return secrets
+
+
+Text = Annotated[Template, PlainValidator(_template)]
+Url = Annotated[Text, AfterValidator(_url)]
+Json = Annotated[Any, PlainValidator(_json)]
+PickOf = Annotated[Pick, PlainValidator(_pick)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Statuses = Annotated[tuple[Annotated[int, Field(ge=100, le=599)], ...], BeforeValidator(_list)]
+Secrets = Annotated[tuple[SecretStr, ...], PlainValidator(_secrets)]
+Methods = Annotated[tuple[Literal["GET", "POST"], ...], BeforeValidator(_list)]
+Format = Literal["json", "form", "query"]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def only_one(self: Model, *names: str, of: str) -> Model:
+        given = [name for name in names if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"has {' and '.join(given)}; give one {of}")
+        return self
+
+
+class Rule(Part):
+    """Which answers are meant: those for which everything holds that is given here."""
+
+    status: Statuses = ()
+    path: str | None = None
+    equals: Texts = ()
+    matches: Annotated[re.Pattern[str], PlainValidator(_regex)] | None = None  # in the body
+
+    @model_validator(mode="after")
+    def _has_meaning(self) -> "Rule":
+        if bool(self.path) != bool(self.equals):
+            raise ValueError("path and equals go together")
+        if not (self.status or self.path or self.matches):
+            raise ValueError("says nothing: give status, path with equals, or matches")
+        return self
+
+    def holds(self, answer: Answer) -> bool:
+        return (
+            (not self.status or answer.status in self.status)
+            and (not self.path or Pick(path=self.path).of(answer) in self.equals)
+            and (not self.matches or self.matches.search(answer.text) is not None)
+        )
+
+
+Rules = Annotated[tuple[Rule, ...], BeforeValidator(_list)]
+
+
+class Login(Part):
+    bearer: Text | None = None
+    user: Text | None = None
+    password: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Login":
+        if bool(self.user) != bool(self.password) or bool(self.user) == bool(self.bearer):
+            raise ValueError("is either bearer, or user and password")
+        return self
+
+
+class Raw(Part):
+    """A body as it is sent; `type` says how values in it are escaped."""
+
+    type: str
+    text: Text
+
+
+class Encoding(Part):
+    """What {encoding} stands for."""
+
+    gsm7: str
+    unicode: str
+
+
+class Send(Part):
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    url: Url
+    query: dict[str, Text] = {}
+    headers: dict[str, Text] = {}
+    login: Login | None = None
+    form: dict[str, Text] | None = None
+    json_: Json | None = Field(None, alias="json")
+    raw: Raw | None = None
+    encoding: Encoding = Encoding(gsm7="gsm7", unicode="unicode")
+    success: Rules
+    refused: Rules = ()
+    retry: Rules = ()
+    unknown: Rules = ()
+    id: PickOf | None = None
+    code: PickOf | None = None
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> "Send":
+        return self.only_one("form", "json_", "raw", of="body")
+
+
+class MessageFields(Part):
+    id: str
+    from_: str = Field(alias="from")
+    to: str | None = None  # without it, all come to the number under `from`
+    text: str
+
+
+class Inbound(Part):
+    methods: Methods = ("POST",)
+    format: Format = "json"
+    list: str | None = None
+    fields: MessageFields
+
+
+class ReportFields(Part):
+    attempt: str | None = None  # where {id} comes back; else {report_url} names it
+    status: str
+    id: str | None = None
+    code: str | None = None
+
+
+class Reports(Part):
+    methods: Methods = ("POST",)
+    format: Format = "json"
+    list: str | None = None
+    fields: ReportFields
+    sent: Texts = ()
+    delivered: Texts
+    undelivered: Texts
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> "Reports":
+        words = [*self.sent, *self.delivered, *self.undelivered]
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(f"has {twice[0]} with two meanings")
+        return self
+
+
+class SharedSecret(Part):
+    header: str | None = None
+    query: str | None = None
+    value: Secrets
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> "SharedSecret":
+        if bool(self.header) == bool(self.query):
+            raise ValueError("stands either in a header or in a query parameter")
+        return self
+
+
+class Hmac(Part):
+    header: str
+    key: Secrets
+    algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    signs: Literal["body", "url+body"] = "body"
+    prefix: str = ""  # before the signature, such as sha256=
+
+
+class Authentication(Part):
+    secret: SharedSecret | None = None
+    hmac: Hmac | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Authentication":
+        if bool(self.secret) == bool(self.hmac):
+            raise ValueError("is either secret or hmac")
+        return self
+
+
+class Acknowledge(Part):
+    status: int = Field(200, ge=200, le=299)
+    body: str = ""
+    media_type: str = "text/plain"
+
+
+class Definition(Part):
+    from_: Annotated[str, BeforeValidator(str), Field(alias="from", pattern=f"^({A_SENDER})$")]
+    send: Send
+    inbound: Inbound
+    reports: Reports | None = None
+    authentication: Authentication
+    acknowledge: Acknowledge = Acknowledge()
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> "Definition":
+        hmac, sections = self.authentication.hmac, (self.inbound, self.reports)
+        if hmac and any(each and each.format == "form" for each in sections):
+            raise ValueError("hmac signs a body of JSON or an address, not a form; use secret")
+        if hmac and hmac.signs == "body" and any(e and e.format == "query" for e in sections):
+            raise ValueError("hmac over the body signs nothing of a query; use signs: url+body")
+        return self

@@ -1,0 +1,113 @@
+"""Texts of the YAML file with {to}, {text} and others, and with ${NAME} of the environment.
+
+A value is escaped for the place where it stands, and is never expanded again.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+from xml.sax.saxutils import escape as escape_xml
+
+from pydantic import SecretStr
+
+from smsgw.carriers.carrier import OutgoingSms
+
+Values = Mapping[str, str | int]
+Escape = Callable[[str], str]
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
+QUOTES = {'"': "&quot;", "'": "&apos;"}
+
+
+def values(sms: OutgoingSms, report_url: str, encoding: str) -> dict[str, str | int]:
+    """What a placeholder stands for. Times are rounded up to whole minutes."""
+    minutes = max(1, math.ceil(sms.lasts.total_seconds() / 60))
+    return {
+        "to": sms.recipient,
+        "to_digits": sms.recipient.removeprefix("+"),
+        "from": sms.lane,
+        "from_digits": sms.lane.removeprefix("+"),
+        "text": sms.text,
+        "id": str(sms.attempt_id),
+        "report_url": report_url,
+        "encoding": encoding,
+        "minutes": minutes,
+        "seconds": minutes * 60,
+        "milliseconds": minutes * 60_000,
+    }
+
+
+SAMPLE = values(OutgoingSms(1, "+6281234567890", "2757", "text"), "https://x.example", "gsm7")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    text: str
+    secrets: Mapping[str, SecretStr] = field(repr=False)  # the variables that it names
+
+    def render(self, values: Values, escape: Escape = str) -> str:
+        def replaced(found: re.Match[str]) -> str:
+            name, placeholder = found.groups()
+            value = self.secrets[name].get_secret_value() if name else str(values[placeholder])
+            return escape(value)
+
+        return PLACEHOLDER.sub(replaced, self.text)
+
+    def render_json(self, values: Values) -> str | int:
+        """A number where the template is a time and nothing else."""
+        only = re.fullmatch(r"\{(\w+)\}", self.text)
+        return values[only[1]] if only else self.render(values)
+
+
+def read(text: object, environ: Mapping[str, str]) -> Template:
+    """Raises ValueError where a name is not known."""
+    if not isinstance(text, str | int) or isinstance(text, bool):
+        raise ValueError("is no text")
+    text = str(text)
+    secrets = {}
+    for name, placeholder in PLACEHOLDER.findall(text):
+        if placeholder and placeholder not in SAMPLE:
+            known = ", ".join(f"{{{each}}}" for each in SAMPLE)
+            raise ValueError(f"has {{{placeholder}}}, which is none of {known}")
+        if name:
+            secrets[name] = SecretStr(variable(name, environ))
+    return Template(text, secrets)
+
+
+def variable(name: str, environ: Mapping[str, str]) -> str:
+    """Raises ValueError where the environment does not have it."""
+    value = environ.get(name)
+    if not value:
+        raise ValueError(f"names ${{{name}}}, which is not set in the environment")
+    return value
+
+
+def in_url(value: str) -> str:
+    return quote(value, safe="")
+
+
+def in_header(value: str) -> str:
+    return "".join(each if " " <= each <= "~" else "?" for each in value)
+
+
+def in_json(value: str) -> str:
+    return json.dumps(value)[1:-1]
+
+
+def in_xml(value: str) -> str:
+    return escape_xml(value, QUOTES)
+
+
+def escape_for(media_type: str) -> Escape:
+    """How values are escaped in a body of this type."""
+    if media_type.endswith(("/json", "+json")):
+        return in_json
+    if media_type.endswith(("/xml", "+xml")):
+        return in_xml
+    return in_url if media_type.endswith("/x-www-form-urlencoded") else str
+
+
+def dumped(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

@@ -1,0 +1,66 @@
+"""An aggregator with an HTTP interface on loopback, which answers as it was told to."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.web_stub import Handler, WebStub, serving
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that was sent to it."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+
+@dataclass
+class Aggregator(WebStub):
+    asked: list[Asked] = field(default_factory=list)
+
+
+class AggregatorHandler(Handler):
+    def get(self) -> None:
+        self._receive()
+
+    def post(self) -> None:
+        self._receive()
+
+    def _receive(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        stub = self.server.stub
+        assert isinstance(stub, Aggregator)
+        stub.asked.append(Asked(self.command, self.path, headers, body))
+        answer = stub.answers.pop(0)
+        if answer == "stall":
+            stub.release.wait(10)
+        if isinstance(answer, str):
+            self.reset()
+        else:
+            self.tell(*answer)
+
+
+@contextmanager
+def aggregator() -> Iterator[Aggregator]:
+    stub = Aggregator()
+    with serving(stub, AggregatorHandler):
+        yield stub

@@ -1,0 +1,414 @@
+"""A carrier by YAML: what it sends, how answers end, whom it believes, and which line is wrong."""
+
+import hmac
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from smsgw import settings
+from smsgw.carriers.carrier import (
+    Delivery,
+    Ending,
+    Forged,
+    Malformed,
+    OutgoingSms,
+    SendError,
+    WebhookRequest,
+)
+from smsgw.carriers.http_api.carrier import HttpApi, HttpSettings
+from tests.http_stub import Aggregator, aggregator
+
+SECRET = "a-shared-secret"
+ENVIRON = {
+    "SMSGW_CARRIER": "http",
+    "SMSGW_PUBLIC_URL": "https://sms.example.org/base",
+    "API_KEY": "key of ours",
+    "SECRET": f"{SECRET}, the-old-secret",
+}
+SMS = OutgoingSms(7, "+6281234567890", "2757", 'Saldo "JHT" & <a>', timedelta(seconds=90))
+PLAIN = """
+from: "2757"
+send:
+  url: {url}/send/{{to}}
+  query: {{to: "{{to}}", text: "{{text}}"}}
+  headers: {{X-Key: "${{API_KEY}}"}}
+  success: {{status: [200, 202]}}
+  id: id
+inbound:
+  fields: {{id: id, from: from, to: to, text: text}}
+reports:
+  fields: {{status: status, code: code}}
+  sent: SENT
+  delivered: [DELIVRD, 1]
+  undelivered: [UNDELIV]
+authentication:
+  secret: {{query: key, value: "${{SECRET}}"}}
+"""
+SAFE = "https://api.example.com"
+
+
+@pytest.fixture
+def stub() -> Iterator[Aggregator]:
+    with aggregator() as made:
+        yield made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "carrier.yaml"
+
+
+def load(file: Path, text: str, **more: str) -> HttpApi:
+    file.write_text(text)
+    made = settings.load(ENVIRON | {"SMSGW_HTTP_CARRIER": str(file)} | more)
+    return HttpApi(made.of(HttpSettings), (1.0, 0.3))
+
+
+def plain(url: str = SAFE, **sections: str) -> str:
+    """PLAIN with some of its sections written anew."""
+    text = PLAIN.format(url=url)
+    for name, section in sections.items():
+        before, found, after = text.partition(f"\n{name}:")
+        assert found
+        rest = [line for line in after.split("\n")[1:] if line]
+        while rest and rest[0].startswith(" "):
+            rest.pop(0)
+        text = "\n".join([f"{before}\n{name}:{section}", *rest])
+    return text
+
+
+def sending(url: str, how: str) -> str:
+    body = "".join(f"\n  {line}" for line in how.strip().split("\n"))
+    return plain(send=f"\n  url: {url}\n  success: {{status: 200}}{body}")
+
+
+def request(body: object = None, query: str = f"key={SECRET}", **headers: str) -> WebhookRequest:
+    octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return WebhookRequest("/in/http", query, named, (), octets)
+
+
+def message(**fields: object) -> dict[str, object]:
+    return {"id": "M1", "from": "6281234567890", "to": "2757", "text": "SALDO"} | fields
+
+
+def test_values_are_escaped_in_an_address(file: Path, stub: Aggregator) -> None:
+    stub.answers.append((202, b'{"id": "abc"}'))
+    assert load(file, plain(stub.url)).send(SMS) == "abc"
+    (asked,) = stub.asked
+    assert asked.target.startswith("/send/%2B6281234567890?")
+    assert asked.query == {"to": "+6281234567890", "text": 'Saldo "JHT" & <a>'}
+    assert (asked.method, asked.headers["x-key"]) == ("POST", "key of ours")
+
+
+@pytest.mark.parametrize(
+    ("how", "sent"),
+    [
+        (
+            'json: {messages: [{t: "{text}", m: "{minutes}"}]}',
+            {"messages": [{"t": SMS.text, "m": 2}]},
+        ),
+        ('raw: {type: application/json, text: \'{"t": "{text}"}\'}', {"t": SMS.text}),
+    ],
+)
+def test_values_are_escaped_in_json(
+    file: Path, stub: Aggregator, how: str, sent: dict[str, object]
+) -> None:
+    stub.answers.append((200, b""))
+    load(file, sending(stub.url, how)).send(SMS)
+    assert stub.asked[0].json == sent
+    assert stub.asked[0].headers["content-type"] == "application/json"
+
+
+def test_values_are_escaped_in_xml_and_forms(file: Path, stub: Aggregator) -> None:
+    stub.answers += [(200, b"")] * 2
+    load(file, sending(stub.url, "raw: {type: text/xml, text: '<t a=\"{text}\"/>'}")).send(SMS)
+    load(file, sending(stub.url, 'form: {t: "{text}", u: "{report_url}"}')).send(SMS)
+    raw, form = stub.asked
+    assert raw.body == b'<t a="Saldo &quot;JHT&quot; &amp; &lt;a&gt;"/>'
+    address = f"https://sms.example.org/base/in/http/status?out=7&key={SECRET}"
+    assert form.form == {"t": SMS.text, "u": address}
+
+
+def test_a_text_is_never_expanded_again(file: Path, stub: Aggregator) -> None:
+    stub.answers.append((200, b""))
+    text = "{to} ${API_KEY} {id}"
+    sms = OutgoingSms(7, SMS.recipient, SMS.lane, text)
+    load(file, sending(stub.url, 'json: {t: "{text}"}')).send(sms)
+    assert stub.asked[0].json == {"t": text}
+
+
+def test_the_encoding_follows_the_text(file: Path, stub: Aggregator) -> None:
+    stub.answers += [(200, b"")] * 2
+    how = 'form: {type: "{encoding}", t: "{text}"}\nencoding: {gsm7: text, unicode: unicode}'
+    carrier = load(file, sending(stub.url, how))
+    carrier.send(SMS)
+    carrier.send(OutgoingSms(8, SMS.recipient, SMS.lane, "ok \N{GRINNING FACE}"))
+    assert [asked.form["type"] for asked in stub.asked] == ["text", "unicode"]
+    assert stub.asked[1].form["t"] == "ok \N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ('{bearer: "${API_KEY}"}', "Bearer key of ours"),
+        ('{user: me, password: "${API_KEY}"}', f"Basic {b64encode(b'me:key of ours').decode()}"),
+    ],
+)
+def test_it_logs_in(file: Path, stub: Aggregator, login: str, header: str) -> None:
+    stub.answers.append((200, b""))
+    load(file, sending(stub.url, f"login: {login}")).send(SMS)
+    assert stub.asked[0].headers["authorization"] == header
+
+
+JUDGED = """
+success: {status: 200, path: m.0.status, equals: 0}
+retry: [{path: m.0.status, equals: [1, 10]}, {status: 503, matches: "(?i)queue full"}]
+refused: {path: m.0.status, equals: [2, 3]}
+unknown: {status: 409}
+id: {regex: 'ID:(\\w+)'}
+code: m.0.status
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending", "code"),
+    [
+        ((200, b'{"m": [{"status": "1"}]}'), Ending.RETRY, "1"),
+        ((200, b'{"m": [{"status": 2}]}'), Ending.REFUSED, "2"),
+        ((200, b'{"m": [{"status": "77"}]}'), Ending.UNKNOWN, "77"),
+        ((200, b'{"m": [{"status": "+6281234567890 is barred"}]}'), Ending.UNKNOWN, "200"),
+        ((200, b"no json"), Ending.UNKNOWN, "200"),
+        ((200, b"[" * 100_000), Ending.UNKNOWN, "200"),
+        ((503, b"Queue full"), Ending.RETRY, "503"),
+        ((503, b""), Ending.UNKNOWN, "503"),
+        ((409, b""), Ending.UNKNOWN, "409"),
+        ((429, b""), Ending.RETRY, "429"),
+        ((400, b""), Ending.REFUSED, "400"),
+        ((302, b""), Ending.UNKNOWN, "302"),
+        ("reset", Ending.UNKNOWN, None),
+        ("stall", Ending.UNKNOWN, None),
+    ],
+)
+def test_every_answer_has_one_ending_and_one_call(
+    file: Path, stub: Aggregator, answer: object, ending: Ending, code: str | None
+) -> None:
+    stub.answers.append(answer)
+    judged = JUDGED.strip().split("\n")
+    text = plain(send="".join(f"\n  {line}" for line in [f"url: {stub.url}", *judged]))
+    with pytest.raises(SendError) as raised:
+        load(file, text).send(SMS)
+    assert (raised.value.ending, len(stub.asked)) == (ending, 1)
+    assert code is None or raised.value.code == code
+
+
+def test_the_id_is_found_by_a_regular_expression(file: Path, stub: Aggregator) -> None:
+    stub.answers.append((200, b"OK ID:abc123 queued"))
+    assert load(file, sending(stub.url, "id: {regex: 'ID:(\\w+)'}")).send(SMS) == "abc123"
+
+
+def test_no_connection_may_be_tried_again(file: Path) -> None:
+    with pytest.raises(SendError) as raised:
+        load(file, plain("http://127.0.0.1:9")).send(SMS)
+    assert raised.value.ending is Ending.RETRY
+    assert "81234567890" not in str(raised.value)
+
+
+def test_made_people_are_never_texted(file: Path, stub: Aggregator) -> None:
+    with pytest.raises(SendError) as raised:
+        load(file, plain(stub.url)).send(OutgoingSms(7, "+6284000000001", "2757", "x"))
+    assert (raised.value.ending, stub.asked) == (Ending.REFUSED, [])
+
+
+def test_the_doctor_is_told_whether_it_answers(file: Path, stub: Aggregator) -> None:
+    assert load(file, plain(stub.url)).misconfigured() is None
+    told = load(file, plain("http://127.0.0.1:9")).misconfigured()
+    assert told == "send.url does not answer (ConnectionError); check it and the network"
+
+
+def test_a_message_of_json(file: Path) -> None:
+    (sms,) = load(file, plain()).read_messages(request(message(text="SAL\0DO \ud83d")))
+    assert (sms.carrier, sms.carrier_ref, sms.sender) == ("http", "M1", "+6281234567890")
+    assert (sms.lane, sms.text) == ("2757", "SALDO ?")
+
+
+@pytest.mark.parametrize("kind", ["form", "query"])
+def test_a_message_of_a_form_or_a_query(file: Path, kind: str) -> None:
+    inbound = f"\n  format: {kind}\n  fields: {{id: id, from: from, text: text}}"
+    carrier = load(file, plain(inbound=inbound))
+    fields = {name: str(value) for name, value in message(id=12).items()}
+    asked = WebhookRequest("/in/http", urlencode(fields), {}, tuple(fields.items()))
+    (sms,) = carrier.read_messages(asked)
+    assert (sms.carrier_ref, sms.lane, sms.text) == ("12", "2757", "SALDO")
+
+
+def test_several_messages_and_reports_in_one_request(file: Path) -> None:
+    inbound = "\n  list: a.results\n  fields: {id: id, from: from, to: to, text: t.0.body}"
+    reports = (
+        "\n  list: results\n  fields: {attempt: ref, status: s, id: mid, code: err}"
+        "\n  delivered: D\n  undelivered: U"
+    )
+    carrier = load(file, plain(inbound=inbound, reports=reports))
+    several = [message(id=str(each), t=[{"body": f"SALDO {each}"}]) for each in (1, 2)]
+    read = carrier.read_messages(request({"a": {"results": several}}))
+    assert [(sms.carrier_ref, sms.text) for sms in read] == [("1", "SALDO 1"), ("2", "SALDO 2")]
+    told = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
+    told.append({"ref": "9", "s": "buffered"})
+    assert [
+        (each.attempt_id, each.delivery, each.carrier_ref, each.code)
+        for each in carrier.read_reports(request({"results": told}))
+    ] == [(7, Delivery.DELIVERED, "x", None), (8, Delivery.UNDELIVERED, None, "9")]
+
+
+@pytest.mark.parametrize(
+    ("status", "delivery", "code"),
+    [
+        ("SENT", Delivery.SENT, None),
+        ("DELIVRD", Delivery.DELIVERED, None),
+        (1, Delivery.DELIVERED, None),
+        ("UNDELIV", Delivery.UNDELIVERED, "5"),
+    ],
+)
+def test_a_report_finds_its_attempt_by_its_address(
+    file: Path, status: object, delivery: Delivery, code: str | None
+) -> None:
+    told = {"status": status, "code": 5}
+    (report,) = load(file, plain()).read_reports(request(told, f"out=7&key={SECRET}"))
+    assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
+
+
+def test_a_report_that_is_no_news_or_names_nothing(file: Path) -> None:
+    carrier = load(file, plain())
+    assert carrier.read_reports(request({"status": "BUFFERED"}, "out=7")) == []
+    for query in ("", "out=", "out=x"):
+        with pytest.raises(Malformed):
+            carrier.read_reports(request({"status": "SENT"}, query))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[" * 60_000, b"9" * 5_000, b"\xff", b"null", b"[]", b'"text"'),
+        *(message(id=""), message(id=None), message(id={"a": 1}), message(id="x" * 65)),
+        *(message(to=""), {"from": []}),
+    ],
+)
+def test_what_is_no_message_is_malformed(file: Path, body: object) -> None:
+    with pytest.raises(Malformed):
+        load(file, plain()).read_messages(request(body))
+
+
+@pytest.mark.parametrize("secret", [SECRET, "the-old-secret"])
+def test_who_knows_the_secret_is_the_carrier(file: Path, secret: str) -> None:
+    load(file, plain()).verify(request(query=f"a=1&key={secret}"))
+    named = "\n  secret: {header: X-Secret, value: '${SECRET}'}"
+    load(file, plain(authentication=named)).verify(request(query="", x_secret=secret))
+
+
+@pytest.mark.parametrize("query", ["", "key=", "key=x", "key=%FF", "other=a-shared-secret"])
+def test_who_does_not_is_not(file: Path, query: str) -> None:
+    with pytest.raises(Forged):
+        load(file, plain()).verify(request(query=query))
+    named = "\n  secret: {header: X-Secret, value: '${SECRET}'}"
+    with pytest.raises(Forged):
+        load(file, plain(authentication=named)).verify(request(query=f"key={SECRET}", x_secret="é"))
+
+
+@pytest.mark.parametrize(("algorithm", "encoding"), [("sha256", "hex"), ("sha512", "base64")])
+@pytest.mark.parametrize("signs", ["body", "url+body"])
+def test_a_signature_covers_what_was_agreed(
+    file: Path, algorithm: str, encoding: str, signs: str
+) -> None:
+    how = f"algorithm: {algorithm}, encoding: {encoding}, signs: {signs}, prefix: 'v1='"
+    text = plain(authentication=f"\n  hmac: {{header: X-Sig, key: '${{SECRET}}', {how}}}")
+    carrier, body = load(file, text), b'{"id": 1}'
+    signed = b"https://sms.example.org/base/in/http?a=%20b" if signs == "url+body" else b""
+    digest = hmac.digest(SECRET.encode(), signed + body, algorithm)
+    told = digest.hex() if encoding == "hex" else b64encode(digest).decode()
+    carrier.verify(request(body, "a=%20b", x_sig=f"v1={told}"))
+    for forged in (
+        request(body + b" ", "a=%20b", x_sig=f"v1={told}"),
+        request(body, "a=%20b", x_sig=told),
+        request(body, "a=%20b"),
+    ):
+        with pytest.raises(Forged):
+            carrier.verify(forged)
+    if signs == "url+body":
+        with pytest.raises(Forged):
+            carrier.verify(request(body, "a=%20c", x_sig=f"v1={told}"))
+
+
+HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (PLAIN.format(url="http://api.example.com"), 4, "send.url: needs https"),
+        (PLAIN.format(url="ftp://api.example.com"), 4, "send.url: is no address such as"),
+        (plain().replace("{text}", "{body}"), 5, "send.query.text: has {body}, which is none of"),
+        (plain().replace("API_KEY", "ABSENT"), 6, "send.headers.X-Key: names ${ABSENT}, which is"),
+        (plain().replace("${SECRET}", "in-clear-text"), 17, "authentication.secret.value: names a"),
+        (plain().replace("${SECRET}", "${SHORT}"), 17, "secret.value: needs 12 characters or more"),
+        (plain().replace("[200, 202]", "ok"), 7, "send.success.0.status.0: is no whole number"),
+        (plain().replace("{status: [200, 202]}", "{}"), 7, "send.success.0: says nothing"),
+        (plain().replace("  id: id\n", "  id: {regex: 'a(b'}\n"), 8, "send.id: is no regular"),
+        (plain().replace("  id: id\n", "  id: {regex: 'ab'}\n"), 8, "send.id: needs one group"),
+        (plain().replace("  id: id\n", "  ids: id\n"), 8, "send.ids: is not known here"),
+        (plain().replace("  success", "  # success"), 3, "send.success: is missing"),
+        (plain().replace("from: from, ", ""), 10, "inbound.fields.from: is missing"),
+        (plain().replace("sent: SENT", "sent: DELIVRD"), 11, "reports: has DELIVRD with two"),
+        (plain(authentication=" {}"), 16, "authentication: is either secret or hmac"),
+        (plain(authentication=HMAC).replace("\n  fields: {id", "\n  format: form\n  fields: {id"),
+         2, "hmac signs a body of JSON or an address"),
+        (sending(SAFE, 'json:\n  a:\n  - t: "{x}"'), 8, "send.json.a.0.t: has {x}, which is none"),
+        (sending(SAFE, "form: {}\njson: {a: b}\nraw: {type: a, text: a}"), 3, "give one body"),
+        (plain() + "authentication: {}\n", 18, "found duplicate key"),
+        (plain() + "  - [\n", 18, ""),
+        ("", 0, "is empty"),
+        ("- a", 0, "is empty, or no mapping"),
+    ],
+)  # fmt: skip
+def test_faults_are_told_by_line_and_name(file: Path, text: str, line: int, told: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        load(file, text, SHORT="short")
+    where = f"SMSGW_HTTP_CARRIER: {file}:{line}: " if line else f"SMSGW_HTTP_CARRIER: {file} "
+    found = [fault for fault in str(raised.value).split("\n") if fault.startswith(where)]
+    assert [fault for fault in found if told in fault], str(raised.value)
+    assert "short" not in str(raised.value).replace("shorter", "")
+
+
+def test_all_faults_are_told_at_once(file: Path) -> None:
+    text = plain("http://api.example.com").replace("{text}", "{body}")
+    with pytest.raises(settings.SettingsError) as raised:
+        load(file, text, PORT="x", SMSGW_PUBLIC_URL="http://sms.example.org")
+    named = [fault.split(":")[0] for fault in str(raised.value).split("\n")]
+    assert sorted(named) == ["PORT", "SMSGW_HTTP_CARRIER", "SMSGW_HTTP_CARRIER", "SMSGW_PUBLIC_URL"]
+
+
+def test_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({"SMSGW_CARRIER": "http"})
+    assert "SMSGW_HTTP_CARRIER: is needed with SMSGW_CARRIER=http" in str(raised.value)
+    assert "SMSGW_PUBLIC_URL: is needed with SMSGW_CARRIER=http" in str(raised.value)
+    with pytest.raises(settings.SettingsError, match="cannot be read"):
+        settings.load({"SMSGW_HTTP_CARRIER": str(tmp_path / "absent.yaml")})
+
+
+def test_no_secret_is_shown(file: Path) -> None:
+    carrier = load(file, plain())
+    made = settings.load(ENVIRON | {"SMSGW_HTTP_CARRIER": str(file)})
+    shown = f"{made!r} {settings.rows(made)} {vars(carrier)!r}"
+    assert str(file) in shown
+    assert [each for each in ("key of ours", SECRET) if each in shown] == []
+
+
+def test_fictitious_people_are_not_for_a_real_carrier(file: Path) -> None:
+    load(file, plain("http://127.0.0.1:9"), SMSGW_DEMO="1")
+    with pytest.raises(settings.SettingsError, match="SMSGW_DEMO: fictitious people"):
+        load(file, plain(), SMSGW_DEMO="1")
