@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from pydantic import AfterValidator
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-
-from smsgw.variables import checked
 
 DATABASES = ("postgresql", "postgres", "postgresql+psycopg", "sqlite")
 # What an address of PostgreSQL may say that is for us and not for libpq.
@@ -37,7 +36,7 @@ def with_file(address: str, file: Path) -> str:
     return make_url(address).set(database=str(file)).render_as_string(False)
 
 
-def _check_database(value: str) -> None:
+def _database(value: str) -> str:
     try:
         kind = make_url(value).drivername
     except (ArgumentError, ValueError):
@@ -46,9 +45,10 @@ def _check_database(value: str) -> None:
         raise ValueError("is no address such as postgresql://user@host/name or sqlite:///file")
     if kind != "sqlite":
         _check_options(make_url(value).normalized_query)
+    return value
 
 
-def _check_queue(value: str) -> None:
+def _queue(value: str) -> str:
     try:
         parse_url(value)
         is_port = urlsplit(value).port != 0
@@ -56,6 +56,7 @@ def _check_queue(value: str) -> None:
         is_port = False
     if not is_port:
         raise ValueError("is no address such as redis://host:6379/0 or unix:///path")
+    return value
 
 
 def _check_options(said: Mapping[str, Sequence[str]]) -> None:
@@ -76,5 +77,5 @@ def _check_options(said: Mapping[str, Sequence[str]]) -> None:
             )
 
 
-DatabaseAddress = Annotated[str, checked(_check_database)]
-QueueAddress = Annotated[str, checked(_check_queue)]
+DatabaseAddress = Annotated[str, AfterValidator(_database)]
+QueueAddress = Annotated[str, AfterValidator(_queue)]

@@ -1,7 +1,7 @@
 """Environment variables: how a setting is declared, and the kinds of values that several have."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,16 +95,6 @@ def matching(pattern: str, otherwise: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def checked(check: Callable[[str], object]) -> AfterValidator:
-    """Keeps a text as it is, unless `check` raises ValueError."""
-
-    def keep(value: str) -> str:
-        check(value)
-        return value
-
-    return AfterValidator(keep)
 
 
 def _calling_codes(value: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ MODELS: Mapping[str, type[CarrierSettings]] = {
 }
 
 
+DEFAULT = "simulator"
+
+
 def build(in_use: Iterable[str], settings: Mapping[str, CarrierSettings]) -> dict[str, Carrier]:
     """Those in use by name; the simulator always, since `smsgw say` speaks through it."""
-    return {name: settings[name].build() for name in ("simulator", *in_use)}
+    return {name: settings[name].build() for name in (DEFAULT, *in_use)}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.http_stub import Handler, WebStub, serving
@@ -19,8 +20,12 @@ TWILIO = {
     "TWILIO_AUTH_TOKEN": "token",
     "TWILIO_FROM": "+15005550006",
 }
-BOTH_CARRIERS = {
-    "SMSGW_CARRIER": "twilio,kannel",
+ALL_CARRIERS = {
+    "SMSGW_CARRIER": "twilio,kannel,http",
+    "SMSGW_HTTP_CARRIER": str(Path(__file__).parents[2] / "deploy" / "http" / "infobip.yaml"),
+    "INFOBIP_HOST": "127.0.0.1:9",
+    "INFOBIP_API_KEY": "key",
+    "INFOBIP_INBOUND_SECRET": "twelve-letters",
     "SMSGW_PUBLIC_URL": "https://sms.example.org/base",
     "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
     "TWILIO_AUTH_TOKEN": "token",

@@ -169,7 +169,7 @@ class HttpApi:
         try:
             answer = self._session.request(
                 how.method,
-                how.url.render(values, template.in_url),
+                how.url.render_url(values),
                 params=_rendered(how.query, values),
                 headers=_headers(how, values),
                 data=_body(how, values),
@@ -256,7 +256,7 @@ def _ending(status: int) -> Ending:
 
 
 def _sample_url(how: Send) -> str:
-    return how.url.render(template.SAMPLE, template.in_url)
+    return how.url.render_url(template.SAMPLE)
 
 
 def _rendered(templates: dict[str, Template], values: Values) -> dict[str, str]:

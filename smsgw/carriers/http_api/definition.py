@@ -40,7 +40,7 @@ def _template(value: object, info: ValidationInfo) -> Template:
 
 
 def _url(value: Template) -> Template:
-    sample = value.render(SAMPLE, template.in_url)
+    sample = value.render_url(SAMPLE)
     web_address(sample.partition("?")[0])
     if not is_safe(sample):
         raise ValueError("needs https; http is for this machine alone")

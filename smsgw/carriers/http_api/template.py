@@ -48,10 +48,18 @@ class Template:
     secrets: Mapping[str, SecretStr] = field(repr=False)  # the variables that it names
 
     def render(self, values: Values, escape: Escape = str) -> str:
+        return self._replaced(values, escape, escape)
+
+    def render_url(self, values: Values) -> str:
+        """What comes from the environment may be a host with its port, or a path."""
+        return self._replaced(values, in_url, str)
+
+    def _replaced(self, values: Values, escape: Escape, escape_secret: Escape) -> str:
         def replaced(found: re.Match[str]) -> str:
             name, placeholder = found.groups()
-            value = self.secrets[name].get_secret_value() if name else str(values[placeholder])
-            return escape(value)
+            if name:
+                return escape_secret(self.secrets[name].get_secret_value())
+            return escape(str(values[placeholder]))
 
         return PLACEHOLDER.sub(replaced, self.text)
 

@@ -21,8 +21,18 @@ from smsgw.carriers.carrier import (
     WebhookRequest,
 )
 from smsgw.carriers.http_api.carrier import HttpApi, HttpSettings
-from tests.http_stub import Aggregator, aggregator
+from smsgw.carriers.http_api.definition import (
+    Definition,
+    Hmac,
+    Inbound,
+    Reports,
+    Send,
+    SharedSecret,
+)
+from smsgw.carriers.http_api.template import SAMPLE
+from tests.support.aggregator import Aggregator, aggregator
 
+DOCS = Path(__file__).parents[3] / "docs" / "adding.md"
 SECRET = "a-shared-secret"
 ENVIRON = {
     "SMSGW_CARRIER": "http",
@@ -406,6 +416,24 @@ def test_no_secret_is_shown(file: Path) -> None:
     shown = f"{made!r} {settings.rows(made)} {vars(carrier)!r}"
     assert str(file) in shown
     assert [each for each in ("key of ours", SECRET) if each in shown] == []
+
+
+def test_the_file_that_the_docs_show_is_well(file: Path, stub: Aggregator) -> None:
+    section = DOCS.read_text().partition("## A carrier by YAML")[2]
+    shown = section.partition("```yaml")[2].partition("```")[0]
+    text = shown.replace("https://sms.example.com", stub.url)
+    carrier = load(file, text, CARRIER_API_KEY="key", CARRIER_SECRET=SECRET)
+    stub.answers.append((202, b'{"message": {"id": "abc"}}'))
+    assert carrier.send(SMS) == "abc"
+    assert (stub.asked[0].json["to"], stub.asked[0].headers["x-api-key"]) == (SMS.recipient, "key")
+
+
+def test_every_placeholder_and_key_is_explained() -> None:
+    section = DOCS.read_text().partition("## A carrier by YAML")[2].partition("## A carrier in")[0]
+    parts = (Definition, Send, Inbound, Reports, SharedSecret, Hmac)
+    keys = {info.alias or name for part in parts for name, info in part.model_fields.items()}
+    assert [key for key in keys if f"`{key}`" not in section and f"\n{key}:" not in section] == []
+    assert [name for name in SAMPLE if f"`{{{name}}}`" not in section] == []
 
 
 def test_fictitious_people_are_not_for_a_real_carrier(file: Path) -> None:

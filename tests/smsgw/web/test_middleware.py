@@ -23,7 +23,7 @@ from smsgw.web import middleware
 from tests.conftest import KEY
 from tests.support import hostile_requests
 from tests.support.processes import free_port
-from tests.support.twilio_api import BOTH_CARRIERS
+from tests.support.twilio_api import ALL_CARRIERS
 from tests.support.waiting import LONGEST, eventually
 from tests.support.web_process import BIN, Web, web_process
 
@@ -43,7 +43,7 @@ SLOW, DRIP = 48, 0.25  # connections, and seconds between two of their octets
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = str(tmp_path_factory.mktemp("doors"))
     ours = {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
-    return {"PATH": os.environ["PATH"], **ours, **BOTH_CARRIERS}
+    return {"PATH": os.environ["PATH"], **ours, **ALL_CARRIERS}
 
 
 @pytest.fixture(scope="module")

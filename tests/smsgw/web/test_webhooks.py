@@ -19,7 +19,7 @@ from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1
-from tests.support.twilio_api import BOTH_CARRIERS
+from tests.support.twilio_api import ALL_CARRIERS
 
 KANNEL = "/in/kannel?id=f0db7057&from=%2B6281234567890&to=2757&text=SALDO&charset=UTF-8"
 AUTH = ("kannel", "twelve-letters")
@@ -29,7 +29,7 @@ FORM = {"MessageSid": "SM1", "From": P1, "To": "+15005550006", "Body": "SALDO"}
 
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
-    return environ | BOTH_CARRIERS
+    return environ | ALL_CARRIERS
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def client(rt: Runtime) -> Iterator[FlaskClient]:
 
 
 def post(client: FlaskClient, path: str, form: dict[str, str], **headers: str) -> TestResponse:
-    url = BOTH_CARRIERS["SMSGW_PUBLIC_URL"] + path
+    url = ALL_CARRIERS["SMSGW_PUBLIC_URL"] + path
     signature = RequestValidator("token").compute_signature(url, form)
     return client.post(path, data=form, headers={"X-Twilio-Signature": signature} | headers)
 
@@ -87,7 +87,7 @@ def test_a_forged_message_leaves_no_row(
 def test_a_replayed_signature_with_another_body_leaves_no_row(
     client: FlaskClient, rt: Runtime
 ) -> None:
-    url = BOTH_CARRIERS["SMSGW_PUBLIC_URL"] + "/in/twilio"
+    url = ALL_CARRIERS["SMSGW_PUBLIC_URL"] + "/in/twilio"
     headers = {"X-Twilio-Signature": RequestValidator("token").compute_signature(url, FORM)}
     answer = client.post("/in/twilio", data=FORM | {"Body": "SALDO 1"}, headers=headers)
     assert answer.status_code == 403
@@ -265,7 +265,13 @@ def test_a_carrier_that_is_not_in_use_has_no_address(tmp_path: object, redis_url
     made = runtime.build(settings.load({"SMSGW_HOME": str(tmp_path), "REDIS_URL": redis_url}))
     migrations.upgrade(made.service, "service")
     client = create_app(made).test_client()
-    for path in ("/in/twilio", "/in/twilio/status?out=1", "/in/simulator", "/in/kannel"):
+    for path in (
+        "/in/twilio",
+        "/in/twilio/status?out=1",
+        "/in/simulator",
+        "/in/kannel",
+        "/in/http",
+    ):
         assert client.post(path, data=FORM).status_code == 404
     assert client.post("/in/twilio", data={"Body": "x" * 70_000}).status_code in {404, 413}
     made.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.web_stub import Handler, WebStub, serving
+from tests.support.http_stub import Handler, WebStub, serving
 
 
 @dataclass(frozen=True)
