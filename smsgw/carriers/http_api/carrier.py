@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import requests
 from pydantic import PlainValidator, ValidationInfo
 
-from smsgw import gsm7, phone
+from smsgw import gsm7, logs, phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Acknowledgement,
@@ -45,6 +45,8 @@ from smsgw.carriers.http_api.reading import Answer, items, text_at
 from smsgw.carriers.http_api.template import Template, Values
 from smsgw.carriers.http_api.yaml_file import CarrierFile
 from smsgw.variables import is_loopback, variable
+
+log = logs.get(__name__)
 
 LONGEST = 64
 TOO_MANY = 429
@@ -123,8 +125,18 @@ class HttpApi:
         )
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
+        """In a list, one that makes no sense does not keep the others from being read."""
         inbound = self._definition.inbound
-        return [self._message(item) for item in items(request, inbound.format, inbound.list)]
+        read, fault = [], None
+        for item in items(request, inbound.format, inbound.list):
+            try:
+                read.append(self._message(item))
+            except Malformed as error:
+                fault = error
+                log.warning("a message in a webhook made no sense", why=str(error))
+        if fault and not read:
+            raise fault
+        return read
 
     def _message(self, item: object) -> IncomingSms:
         fields = self._definition.inbound.fields
@@ -145,12 +157,15 @@ class HttpApi:
         return [report for report in found if report is not None]
 
     def _report(self, item: object, fields: ReportFields, named: str) -> Report | None:
-        """None where it is no news, or of an SMS that another system sent."""
+        """None where it is no news, or of an SMS that another system sent. Raises Malformed."""
         attempt = text_at(item, fields.attempt) if fields.attempt else named
         delivery = self._deliveries.get(text_at(item, fields.status))
-        if fields.attempt and not attempt:
-            return None
-        attempt_id = attempt_named(attempt)
+        try:
+            attempt_id = attempt_named(attempt)
+        except Malformed:
+            if fields.attempt:
+                return None
+            raise
         if delivery is None:
             return None
         reference = text_at(item, fields.id)[:LONGEST] if fields.id else ""

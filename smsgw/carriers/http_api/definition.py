@@ -210,10 +210,21 @@ class MessageFields(Part):
     text: str
 
 
-class Inbound(Part):
+class Webhook(Part):
     methods: Methods = ("POST",)
     format: Format = "json"
     list: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Webhook":
+        if "GET" in self.methods and self.format != "query":
+            raise ValueError("a GET has no body; use format: query")
+        if self.list and self.format != "json":
+            raise ValueError("only JSON has a list")
+        return self
+
+
+class Inbound(Webhook):
     fields: MessageFields
 
 
@@ -224,10 +235,7 @@ class ReportFields(Part):
     code: str | None = None
 
 
-class Reports(Part):
-    methods: Methods = ("POST",)
-    format: Format = "json"
-    list: str | None = None
+class Reports(Webhook):
     fields: ReportFields
     sent: Texts = ()
     delivered: Texts

@@ -89,6 +89,8 @@ def variable(name: str, environ: Mapping[str, str]) -> str:
     value = environ.get(name)
     if not value:
         raise ValueError(f"names ${{{name}}}, which is not set in the environment")
+    if not value.isprintable():
+        raise ValueError(f"names ${{{name}}}, which holds a character that cannot be seen")
     return value
 
 

@@ -267,8 +267,14 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
     several = [message(id=str(each), t=[{"body": f"SALDO {each}"}]) for each in (1, 2)]
     read = carrier.read_messages(request({"a": {"results": several}}))
     assert [(sms.carrier_ref, sms.text) for sms in read] == [("1", "SALDO 1"), ("2", "SALDO 2")]
+    several.insert(0, message(id="x" * 65))
+    assert carrier.read_messages(request({"a": {"results": several}})) == read
+    for none in ({}, {"a": {"results": {}}}, {"a": {"results": several[:1]}}):
+        with pytest.raises(Malformed):
+            carrier.read_messages(request(none))
+    assert carrier.read_messages(request({"a": {"results": []}})) == []
     told = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
-    told.append({"ref": "9", "s": "buffered"})
+    told += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
     assert [
         (each.attempt_id, each.delivery, each.carrier_ref, each.code)
         for each in carrier.read_reports(request({"results": told}))
@@ -378,6 +384,8 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
          2, "hmac signs a body of JSON or an address"),
         (sending(SAFE, 'json:\n  a:\n  - t: "{x}"'), 8, "send.json.a.0.t: has {x}, which is none"),
         (sending(SAFE, "form: {}\njson: {a: b}\nraw: {type: a, text: a}"), 3, "give one body"),
+        (plain().replace("\n  fields: {id", "\n  methods: GET\n  fields: {id"), 9, "a GET has no"),
+        (plain().replace("API_KEY", "BROKEN"), 6, "names ${BROKEN}, which holds a character"),
         (plain() + "authentication: {}\n", 18, "found duplicate key"),
         (plain() + "  - [\n", 18, ""),
         ("", 0, "is empty"),
@@ -386,7 +394,7 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
 )  # fmt: skip
 def test_faults_are_told_by_line_and_name(file: Path, text: str, line: int, told: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
-        load(file, text, SHORT="short")
+        load(file, text, SHORT="short", BROKEN="a\nb")
     where = f"SMSGW_HTTP_CARRIER: {file}:{line}: " if line else f"SMSGW_HTTP_CARRIER: {file} "
     found = [fault for fault in str(raised.value).split("\n") if fault.startswith(where)]
     assert [fault for fault in found if told in fault], str(raised.value)

@@ -12,6 +12,8 @@ from tests.support.http_stub import web_stub
 from tests.support.processes import SMSGW, smsgw
 from tests.support.twilio_api import TWILIO, twilio_stub
 
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "http"
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -155,3 +157,23 @@ def test_the_doctor_looks_for_kannel(home: Path) -> None:
         ]
         for told in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
             assert told in smsgw(home, "doctor", **environ).stdout
+
+
+def test_the_doctor_looks_for_a_carrier_by_yaml(home: Path) -> None:
+    file = home / "carrier.yaml"
+    environ = {
+        "SMSGW_CARRIER": "http",
+        "SMSGW_PUBLIC_URL": "https://sms.example.org",
+        "SMSGW_HTTP_CARRIER": str(file),
+        "INFOBIP_API_KEY": "key",
+        "INFOBIP_INBOUND_SECRET": "twelve-letters",
+    }
+    example = (EXAMPLES / "infobip.yaml").read_text()
+    with web_stub() as stub:
+        file.write_text(example.replace("https://${INFOBIP_HOST}", stub.url))
+        assert "ok   http" in smsgw(home, "doctor", **environ).stdout
+    assert "FIX  http: send.url does not answer" in smsgw(home, "doctor", **environ).stdout
+    file.write_text(example)
+    broken = smsgw(home, "doctor", **environ)
+    assert broken.returncode == 1
+    assert f"{file}:20: send.url: names ${{INFOBIP_HOST}}, which is not set" in broken.stderr
