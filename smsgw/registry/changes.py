@@ -77,21 +77,33 @@ def apply(
                 _guess(tx, known, change)
             case WrongNkp():
                 lockout.add_wrong(tx, known.phone_id, change)
-            case OptOut():
-                set_values(tx, known, stopped_at=tx.now)
-            case OptIn():
-                set_values(tx, known, stopped_at=None)
-            case SetNews(wanted):
-                set_values(tx, known, wants_news=wanted)
-            case SetLanguage(language):
-                set_values(tx, known, language=language)
-            case TurnPage():
-                reply_pages.turn(tx, known.phone_id, known.caller.phone)
+            case OptOut() | OptIn() | SetNews() | SetLanguage() | TurnPage():
+                _set_on_phone(tx, known, change)
             case OpenCase():
                 pass  # opened before the reply is rendered, which tells its number
             case _:
                 assert_never(change)
     return notices
+
+
+def _set_on_phone(
+    tx: Transaction,
+    known: PhoneState,
+    change: OptOut | OptIn | SetNews | SetLanguage | TurnPage,
+) -> None:
+    match change:
+        case OptOut():
+            set_values(tx, known, stopped_at=tx.now)
+        case OptIn():
+            set_values(tx, known, stopped_at=None)
+        case SetNews(wanted):
+            set_values(tx, known, wants_news=wanted)
+        case SetLanguage(language):
+            set_values(tx, known, language=language)
+        case TurnPage():
+            reply_pages.turn(tx, known.phone_id, known.caller.phone)
+        case _:
+            assert_never(change)
 
 
 def _count_wrong_identity(tx: Transaction, known: PhoneState, nkp: str) -> None:
