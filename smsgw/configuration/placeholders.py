@@ -1,6 +1,7 @@
 """The placeholders of wordings: how each is shown, how wide it can be, and a usual value."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import singledispatch
@@ -15,144 +16,118 @@ CHOICES_SHOWN = 6
 
 MOST = Decimal("99.99")  # wider than 100
 WIDEST_NKP = Masked("0" * NKP_DIGITS)
-# The widest value that a placeholder can be given. Those of a usage line depend on the posters.
-WIDEST: Mapping[str, Value] = {
-    "nkp": WIDEST_NKP,
-    "as_of": date(2000, 12, 31),
-    "total": Decimal(2**63 - 1),  # what the ledger's column can hold
-    "month": Month(date(2000, 12, 1)),
-    "choices": Choices((WIDEST_NKP.number,) * CHOICES_SHOWN),
-    "count": 999,
-    "status": "W" * TEXT_WIDTH,
-    "slot": "W" * TEXT_WIDTH,
-    "read": "W" * TEXT_WIDTH,
-    "needed": "W" * TEXT_WIDTH,
-    "call_centre": "W" * TEXT_WIDTH,
-    "contributions": Decimal(2**63 - 1),
-    "returns": Decimal(2**63 - 1),
-    "due": date(2000, 12, 31),
-    "arrears": 999,
-    "year": "2000",
-    **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp", "amount"), Decimal(2**63 - 1)),
-    "since": date(2000, 12, 31),
-    "why": "W" * 40,
-    "number": Verbatim("ADU-251031-000042"),
-    "name": "W" * TEXT_WIDTH,
-    "born": date(2000, 12, 31),
-    "programs": "JHT+JKK+JKM+JKP+JP",
-    "emergency": "W" * TEXT_WIDTH,
-    "holes": "W" * 60,
-    "program": "W" * 10,
-    "claim": "***0000",
-    "stage": "W" * TEXT_WIDTH,
-    "step": 5,
-    "updated": date(2000, 12, 31),
-    "next": "W" * TEXT_WIDTH,
-    "before": "W" * TEXT_WIDTH,
-    "code": "BCDFGHJ",
-    **dict.fromkeys(("starts", "until"), Moment(datetime(2000, 12, 31, 23, 59, tzinfo=UTC))),
-    "office": "W" * 30,
-    "address": "W" * 60,
-    "phone": "W" * TEXT_WIDTH,
-    "hours": "W" * 30,
-    "zone": "W" * 5,
-    "city": "W" * TEXT_WIDTH,
-    "whatsapp": "W" * TEXT_WIDTH,
-    "email": "W" * 40,
-    **dict.fromkeys(("jht_employer", "jht_worker", "jp_employer", "jp_worker"), Percent(MOST)),
-    **dict.fromkeys(("jkm_employer", "jkk_lowest", "jkk_highest"), Percent(MOST)),
-    **dict.fromkeys(("jp_cap", "bpu"), Decimal(2**40)),
-    "digits": "16",
-    "service": "W" * 30,
-    "contact": "W" * TEXT_WIDTH,
-    "first": Verbatim("W" * TEXT_WIDTH),
-    "second": Verbatim("W" * TEXT_WIDTH),
-    "meant": Verbatim("W" * 40),
-    "ref": "W" * 6,
-    "answer": Verbatim("W" * 160),
-}
-# What a reply is given on most days: nobody's, and nothing that is anybody's.
-ORDINARY: Mapping[str, Value] = {
-    "nkp": Masked("00000004321"),
-    "as_of": date(2026, 1, 31),
-    "total": Decimal(48_750_000),
-    "month": Month(date(2026, 1, 1)),
-    "choices": Choices(("00000004321", "00000008765")),
-    "count": 12,
-    "status": Term("AKTIF"),
-    "slot": "NKP",
-    "read": "10",
-    "needed": "11",
-    "call_centre": "175",
-    "contributions": Decimal(36_000_000),
-    "returns": Decimal(12_750_000),
-    "due": date(2026, 2, 15),
-    "arrears": 2,
-    "year": "2025",
-    "jht": Decimal(3_420_000),
-    "jp": Decimal(1_800_000),
-    "jkk": Decimal(144_000),
-    "jkm": Decimal(180_000),
-    "jkp": Decimal(276_000),
-    "amount": Decimal(12_500_000),
-    "since": date(2025, 3, 1),
-    "why": Term("BERHENTI KERJA"),
-    "number": Verbatim("ADU-260131-0007"),
-    "name": "RATNA",
-    "born": date(1990, 5, 21),
-    "programs": "JHT+JKK+JKM+JP",
-    "emergency": "ada",
-    "holes": Term("kontak darurat"),
-    "program": "JHT",
-    "claim": "***0042",
-    "stage": Term("PERSETUJUAN"),
-    "step": 3,
-    "updated": date(2026, 1, 30),
-    "next": Term("PEMBAYARAN"),
-    "before": Term("PENETAPAN"),
-    "code": "BCDFGHJ",
-    **dict.fromkeys(("starts", "until"), Moment(datetime(2026, 1, 31, 20, 0, tzinfo=UTC))),
-    "office": "Jakarta Menara",
-    "address": "Jl Jend Gatot Subroto 79",
-    "phone": "021-5207797",
-    "hours": "Sen-Jum 08.00-15.30",
-    "zone": "WIB",
-    "city": "BANDUNG",
-    "whatsapp": "081380070175",
-    "email": "care@example.go.id",
-    "jht_employer": Percent(Decimal("3.7")),
-    "jht_worker": Percent(Decimal(2)),
-    "jp_employer": Percent(Decimal(2)),
-    "jp_worker": Percent(Decimal(1)),
-    "jkm_employer": Percent(Decimal("0.3")),
-    "jkk_lowest": Percent(Decimal("0.24")),
-    "jkk_highest": Percent(Decimal("1.74")),
-    "jp_cap": Decimal(10_547_400),
-    "bpu": Decimal(16_800),
-    "digits": "13",
-    "service": "BPJS Kesehatan",
-    "contact": "165",
-    "first": Verbatim("STOP"),
-    "second": Verbatim("KLAIM"),
-    "meant": Verbatim("STOP"),
-    "ref": "7KM2QX",
-    "answer": Verbatim("Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF."),
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """`widest`: the value that takes most room. `sample`: what a reply gives on most days, of
+    nobody."""
+
+    widest: Value
+    sample: Value
+
+
+# By name. The widest value that a reply can give it: those of a usage line depend on the posters.
+PLACEHOLDERS: Mapping[str, Placeholder] = {
+    "nkp": Placeholder(WIDEST_NKP, Masked("00000004321")),
+    "as_of": Placeholder(date(2000, 12, 31), date(2026, 1, 31)),
+    "total": Placeholder(
+        Decimal(2**63 - 1), Decimal(48_750_000)
+    ),  # what the ledger's column can hold
+    "month": Placeholder(Month(date(2000, 12, 1)), Month(date(2026, 1, 1))),
+    "choices": Placeholder(
+        Choices((WIDEST_NKP.number,) * CHOICES_SHOWN), Choices(("00000004321", "00000008765"))
+    ),
+    "count": Placeholder(999, 12),
+    "status": Placeholder("W" * TEXT_WIDTH, Term("AKTIF")),
+    "slot": Placeholder("W" * TEXT_WIDTH, "NKP"),
+    "read": Placeholder("W" * TEXT_WIDTH, "10"),
+    "needed": Placeholder("W" * TEXT_WIDTH, "11"),
+    "call_centre": Placeholder("W" * TEXT_WIDTH, "175"),
+    "contributions": Placeholder(Decimal(2**63 - 1), Decimal(36_000_000)),
+    "returns": Placeholder(Decimal(2**63 - 1), Decimal(12_750_000)),
+    "due": Placeholder(date(2000, 12, 31), date(2026, 2, 15)),
+    "arrears": Placeholder(999, 2),
+    "year": Placeholder("2000", "2025"),
+    "jht": Placeholder(Decimal(2**63 - 1), Decimal(3_420_000)),
+    "jp": Placeholder(Decimal(2**63 - 1), Decimal(1_800_000)),
+    "jkk": Placeholder(Decimal(2**63 - 1), Decimal(144_000)),
+    "jkm": Placeholder(Decimal(2**63 - 1), Decimal(180_000)),
+    "jkp": Placeholder(Decimal(2**63 - 1), Decimal(276_000)),
+    "amount": Placeholder(Decimal(2**63 - 1), Decimal(12_500_000)),
+    "since": Placeholder(date(2000, 12, 31), date(2025, 3, 1)),
+    "why": Placeholder("W" * 40, Term("BERHENTI KERJA")),
+    "number": Placeholder(Verbatim("ADU-251031-000042"), Verbatim("ADU-260131-0007")),
+    "name": Placeholder("W" * TEXT_WIDTH, "RATNA"),
+    "born": Placeholder(date(2000, 12, 31), date(1990, 5, 21)),
+    "programs": Placeholder("JHT+JKK+JKM+JKP+JP", "JHT+JKK+JKM+JP"),
+    "emergency": Placeholder("W" * TEXT_WIDTH, "ada"),
+    "holes": Placeholder("W" * 60, Term("kontak darurat")),
+    "program": Placeholder("W" * 10, "JHT"),
+    "claim": Placeholder("***0000", "***0042"),
+    "stage": Placeholder("W" * TEXT_WIDTH, Term("PERSETUJUAN")),
+    "step": Placeholder(5, 3),
+    "updated": Placeholder(date(2000, 12, 31), date(2026, 1, 30)),
+    "next": Placeholder("W" * TEXT_WIDTH, Term("PEMBAYARAN")),
+    "before": Placeholder("W" * TEXT_WIDTH, Term("PENETAPAN")),
+    "code": Placeholder("BCDFGHJ", "BCDFGHJ"),
+    "starts": Placeholder(
+        Moment(datetime(2000, 12, 31, 23, 59, tzinfo=UTC)),
+        Moment(datetime(2026, 1, 31, 20, 0, tzinfo=UTC)),
+    ),
+    "until": Placeholder(
+        Moment(datetime(2000, 12, 31, 23, 59, tzinfo=UTC)),
+        Moment(datetime(2026, 1, 31, 20, 0, tzinfo=UTC)),
+    ),
+    "office": Placeholder("W" * 30, "Jakarta Menara"),
+    "address": Placeholder("W" * 60, "Jl Jend Gatot Subroto 79"),
+    "phone": Placeholder("W" * TEXT_WIDTH, "021-5207797"),
+    "hours": Placeholder("W" * 30, "Sen-Jum 08.00-15.30"),
+    "zone": Placeholder("W" * 5, "WIB"),
+    "city": Placeholder("W" * TEXT_WIDTH, "BANDUNG"),
+    "whatsapp": Placeholder("W" * TEXT_WIDTH, "081380070175"),
+    "email": Placeholder("W" * 40, "care@example.go.id"),
+    "jht_employer": Placeholder(Percent(MOST), Percent(Decimal("3.7"))),
+    "jht_worker": Placeholder(Percent(MOST), Percent(Decimal(2))),
+    "jp_employer": Placeholder(Percent(MOST), Percent(Decimal(2))),
+    "jp_worker": Placeholder(Percent(MOST), Percent(Decimal(1))),
+    "jkm_employer": Placeholder(Percent(MOST), Percent(Decimal("0.3"))),
+    "jkk_lowest": Placeholder(Percent(MOST), Percent(Decimal("0.24"))),
+    "jkk_highest": Placeholder(Percent(MOST), Percent(Decimal("1.74"))),
+    "jp_cap": Placeholder(Decimal(2**40), Decimal(10_547_400)),
+    "bpu": Placeholder(Decimal(2**40), Decimal(16_800)),
+    "digits": Placeholder("16", "13"),
+    "service": Placeholder("W" * 30, "BPJS Kesehatan"),
+    "contact": Placeholder("W" * TEXT_WIDTH, "165"),
+    "first": Placeholder(Verbatim("W" * TEXT_WIDTH), Verbatim("STOP")),
+    "second": Placeholder(Verbatim("W" * TEXT_WIDTH), Verbatim("KLAIM")),
+    "meant": Placeholder(Verbatim("W" * 40), Verbatim("STOP")),
+    "ref": Placeholder("W" * 6, "7KM2QX"),
+    "answer": Placeholder(
+        Verbatim("W" * 160),
+        Verbatim("Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF."),
+    ),
 }
 # A text is cut to what its placeholder is given, for most that is TEXT_WIDTH.
-WIDTHS = {name: len(value) for name, value in WIDEST.items() if isinstance(value, str)}
+WIDTHS = {
+    name: len(each.widest) for name, each in PLACEHOLDERS.items() if isinstance(each.widest, str)
+}
 
 
 def widest(
     usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
 ) -> dict[str, Value]:
-    """Of every placeholder."""
-    return _given(WIDEST, usage, max(usage.values(), key=len, default=""), own)
+    """The widest value of each placeholder."""
+    values = {name: each.widest for name, each in PLACEHOLDERS.items()}
+    return _given(values, usage, max(usage.values(), key=len, default=""), own)
 
 
-def ordinary(
+def samples(
     usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
 ) -> dict[str, Value]:
-    return _given(ORDINARY, usage, usage.get("saldo", ""), own)
+    """A usual value of each placeholder."""
+    values = {name: each.sample for name, each in PLACEHOLDERS.items()}
+    return _given(values, usage, usage.get("saldo", ""), own)
 
 
 def _given(

@@ -113,7 +113,7 @@ class _Section:
         except WordingError:
             return Shown(fault, costly)
         given = (
-            placeholders.ordinary(self.usage, offer.ordinary),
+            placeholders.samples(self.usage, offer.ordinary),
             placeholders.widest(self.usage, offer.widest),
         )
         both = (self._rendered(text, values, language) for values in given)
@@ -172,7 +172,7 @@ def _by_owner(offers: Mapping[str, Offer]) -> Iterator[tuple[tuple[str, str], Of
 
 
 def _values(offer: Offer, usage: Mapping[str, str]) -> dict[str, str]:
-    given = placeholders.ordinary(usage, offer.ordinary)
+    given = placeholders.samples(usage, offer.ordinary)
     names = sorted(offer.names) + sorted(wording.EVERYWHERE)
     return {name: _as_shown(given.get(name)) for name in names}
 

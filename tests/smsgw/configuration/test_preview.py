@@ -30,10 +30,9 @@ def shown(text: str, **entry: Any) -> Shown:
     return worded(text, **entry).wordings["ways"]["id"]
 
 
-def test_ordinary_values_are_there_for_all_that_has_a_widest() -> None:
-    assert placeholders.ORDINARY.keys() == placeholders.WIDEST.keys()
-    for name, value in placeholders.ORDINARY.items():
-        shown, widest = (preview._as_shown(each) for each in (value, placeholders.WIDEST[name]))
+def test_a_sample_is_no_wider_than_the_widest_value() -> None:
+    for name, each in placeholders.PLACEHOLDERS.items():
+        shown, widest = (preview._as_shown(value) for value in (each.sample, each.widest))
         assert len(shown) <= len(widest), name
         assert gsm7.is_gsm7(shown), name
 

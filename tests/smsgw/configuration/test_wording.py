@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handlers import CHANGING, WORDINGS
 from handlers.values import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw.configuration import compiler
-from smsgw.configuration.placeholders import WIDEST, show
+from smsgw.configuration.placeholders import PLACEHOLDERS, show
 from smsgw.configuration.recognition import absent
 from smsgw.configuration.wording import (
     EVERYWHERE,
@@ -58,7 +58,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
         return st.just(Verbatim(usage[name]))
     if name == "meant":
         return st.sampled_from([Verbatim(usage[each]) for each in CHANGING])
-    return OURS[name] if name in OURS else ANY[type(WIDEST[name])]
+    return OURS[name] if name in OURS else ANY[type(PLACEHOLDERS[name].widest)]
 
 
 @pytest.mark.parametrize("language", compiler.LANGUAGES)
