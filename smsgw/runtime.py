@@ -97,7 +97,7 @@ class Runtime:
         return self.published.configuration
 
     @property
-    def unasked(self) -> Carrier:
+    def default_carrier(self) -> Carrier:
         """The carrier of messages that nobody asked for."""
         return self.carriers[self.settings.carriers[0]]
 

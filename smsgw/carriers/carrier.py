@@ -139,7 +139,7 @@ class Carrier(Protocol):
     """`verify` comes before any `read`; `send` is called with no transaction open."""
 
     name: str
-    own_lane: str  # the sender of unasked messages
+    default_sender_id: str  # the sender of unasked messages
 
     @property
     def routes(self) -> Sequence[Route]: ...

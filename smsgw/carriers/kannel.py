@@ -138,7 +138,7 @@ class Kannel:
     )
 
     def __init__(self, settings: KannelSettings, limits: tuple[float, float] | None = None) -> None:
-        self.own_lane = settings.sender or ""
+        self.default_sender_id = settings.sender or ""
         self._address = settings.sendsms_url or ""
         self._user = settings.username or ""
         secret = settings.password

@@ -26,7 +26,7 @@ class Simulator:
     """It has no webhook: nobody may text the service by it from outside."""
 
     name = "simulator"
-    own_lane = "2757"
+    default_sender_id = "2757"
     routes: Sequence[Route] = ()
 
     def verify(self, request: WebhookRequest) -> None:

@@ -135,7 +135,7 @@ class Twilio:
         self._addresses = _addresses(self._public_url)
         self._tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._account = settings.account_sid or ""
-        self.own_lane = settings.sender or settings.messaging_service_sid or ""
+        self.default_sender_id = settings.sender or settings.messaging_service_sid or ""
         limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         client = LimitedHttpClient(settings.api_base, limits)
         self._client = Client(self._account, self._tokens[0], http_client=client)
@@ -221,14 +221,15 @@ class Twilio:
         messaging service has settings of its own, which are not looked at."""
         if not self._public_url.startswith("https://"):
             return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
-        if _is_service(self.own_lane):
+        if _is_service(self.default_sender_id):
             return None
         try:
-            numbers = self._client.incoming_phone_numbers.list(phone_number=self.own_lane)
+            numbers = self._client.incoming_phone_numbers.list(phone_number=self.default_sender_id)
         except FAULTS as error:
             raise send_error(error) from None
         if len(numbers) != 1:
-            return f"{TO_SET} TWILIO_FROM to a number of this account; {self.own_lane} is none"
+            ours = self.default_sender_id
+            return f"{TO_SET} TWILIO_FROM to a number of this account; {ours} is none"
         (number,) = numbers
         ours = f"{self._public_url}/in/twilio"
         wanted = {"A message comes in": ours + RETRIES, "Primary handler fails": ours}

@@ -27,7 +27,7 @@ from smsgw import logs
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import NotDone, Permission
 from smsgw.console import access, rendering, resubmission, translations
-from smsgw.console.rendering import local, page, told
+from smsgw.console.rendering import _, local, page
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.transaction import Transaction
@@ -69,7 +69,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     tried = Tries(name)
     if not tried.take():
         note_failure(name, "too many tries")
-        return page("login.html", error=told("Too many tries; wait 15 minutes."), **form), 429
+        return page("login.html", error=_("Too many tries; wait 15 minutes."), **form), 429
     rt = access.rt()
     with rt.reading() as tx:
         row = accounts.named(tx, name)
@@ -77,7 +77,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     if not accounts.verify_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
-        error = told("Name or password is wrong.")
+        error = _("Name or password is wrong.")
         return page("login.html", error=error, **form), 403
     tried.give_back()
     with rt.writing() as tx:
@@ -110,7 +110,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
             _speak(tx, row.id)
     if row is None or held is None:
         note_failure("", "one-time code wrong")
-        error = told("This code is wrong, was used, or its day is over.")
+        error = _("This code is wrong, was used, or its day is over.")
         return page("login_once.html", error=error), 403
     access.begin(held)
     where = "console.overview.show" if row.password is not None else "console.login.account"
@@ -156,20 +156,20 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     tried = Tries(known.name, "old")
     if _has_password(row):
         if not tried.take():
-            return _account(error=told("Too many tries; wait 15 minutes.")), 429
+            return _account(error=_("Too many tries; wait 15 minutes.")), 429
         if not accounts.verify_password(row, request.form.get("old", "")):
             note_failure(known.name, "old password wrong")
-            return _account(error=told("The password until now is wrong.")), 403
+            return _account(error=_("The password until now is wrong.")), 403
         tried.give_back()
     try:
         hashed = accounts.hash_password(request.form.get("new", ""))
     except NotDone:
-        error = told("A password has 12 characters or more, 5 of them different.")
+        error = _("A password has 12 characters or more, 5 of them different.")
         return _account(error=error), 400
     with rt.writing() as tx:
         accounts.set_password(tx, known.name, hashed, known.actor)
         access.begin(accounts.log_in(tx, known.id, known.name))
-    flash(told("The password is another; all other sessions have ended."))
+    flash(_("The password is another; all other sessions have ended."))
     return redirect(url_for("console.login.account"), 303)
 
 
@@ -234,7 +234,7 @@ class Tries:
         )
 
     def give_back(self) -> None:
-        for key, _ in self._limits:
+        for key, _rates in self._limits:
             self._counters.give_back(key, self._name)
 
 

@@ -13,10 +13,10 @@ blueprint = Blueprint("overview", __name__)
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    told = dashboard.overview(access.rt())
+    overview = dashboard.overview(access.rt())
     template = "_overview.html" if is_htmx() else "overview.html"
     return page(
-        template, told=told, kinds=dashboard.KINDS, cost=access.rt().settings.segment_rupiah
+        template, overview=overview, kinds=dashboard.KINDS, cost=access.rt().settings.segment_rupiah
     )
 
 

@@ -56,7 +56,7 @@ def set_up(app: Flask, rt: Runtime) -> None:
         mask=phone.mask,
     )
     app.jinja_env.globals.update(
-        _=told,
+        _=_,
         P=Permission,
         may=access.may,
         static=_addresses(),
@@ -132,7 +132,7 @@ def language() -> str:
     return asked if asked in translations.LANGUAGES else "id"
 
 
-def told(text: str, **values: object) -> str:
+def _(text: str, **values: object) -> str:
     """In the operator's language; markup stays, values in it are escaped."""
     found = translations.translated(text, language())
     if not values:
@@ -176,8 +176,8 @@ def lasting(span: timedelta) -> str:
     parts = []
     for unit, size in units:
         count, left = divmod(left, size)
-        parts += [f"{count} {told(unit)}"] if count else []
-    return " ".join(parts[:2]) or f"0 {told('s')}"
+        parts += [f"{count} {_(unit)}"] if count else []
+    return " ".join(parts[:2]) or f"0 {_('s')}"
 
 
 def _addresses() -> Any:

@@ -11,8 +11,8 @@ LANGUAGES = ("id", "en")
 
 def translated(text: str, language: str, **values: object) -> str:
     """`text` in that language; {names} in it are filled in afterwards."""
-    told = indonesian().get(text, text) if language == "id" else text
-    return told.format(**values) if values else told
+    translation = indonesian().get(text, text) if language == "id" else text
+    return translation.format(**values) if values else translation
 
 
 @cache

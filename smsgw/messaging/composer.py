@@ -60,7 +60,7 @@ class Composer:
         """Tells another phone, in its own language, by the carrier of unasked messages."""
         theirs = replace(self, language=phone_state.language_of(self.tx, notice.phone_id))
         text = theirs.render(notice.reply.wording, notice.reply.values)
-        carrier, lane = self.rt.unasked.name, self.rt.unasked.own_lane
+        carrier, lane = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
         self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)
         draft = outbox.Draft(
             message_id=self.message_id,
@@ -105,7 +105,7 @@ class Composer:
         row = self.tx.connection.execute(came).one()
         if row.carrier in self.rt.carriers:
             return row.carrier, row.lane
-        return self.rt.unasked.name, self.rt.unasked.own_lane
+        return self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
 
 
 def call_centre(ledger: Ledger) -> Verbatim | None:

@@ -39,7 +39,9 @@ class ParsedMessage:
 def may_be_answered(rt: Runtime, known: PhoneState, lane: str) -> bool:
     """Phones of countries we serve, and phones bound to a participant wherever they are; never our
     own numbers."""
-    ours = {phone.e164(each) for each in (lane, *(it.own_lane for it in rt.carriers.values()))}
+    ours = {
+        phone.e164(each) for each in (lane, *(it.default_sender_id for it in rt.carriers.values()))
+    }
     is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
     is_phone = phone.can_get_sms(known.caller.phone)
     return bool(is_served) and is_phone and known.caller.phone not in ours

@@ -181,9 +181,9 @@ def _code(tried: Tried) -> str:
 
 
 def _said(rt: RolledBackRuntime, step: Step, said: str) -> Tried:
-    carrier = rt.unasked
+    carrier = rt.default_carrier
     reference = f"try-{uuid.uuid4().hex}"
-    sms = IncomingSms(carrier.name, reference, step.sender, carrier.own_lane, said)
+    sms = IncomingSms(carrier.name, reference, step.sender, carrier.default_sender_id, said)
     answer = responder.respond(rt, sms)
     if answer is None:
         raise Busy  # another has its name

@@ -137,7 +137,10 @@ def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> N
     taken = responder.respond(rt, IncomingSms("simulator", "over", STRANGER, "4444", "YA"))
     assert [each.recipient for each in taken.also] == [P2]
     assert "Rp" not in taken.also[0].text
-    assert taken.lanes == {("simulator", "4444"), ("simulator", rt.unasked.own_lane)}
+    assert taken.lanes == {
+        ("simulator", "4444"),
+        ("simulator", rt.default_carrier.default_sender_id),
+    }
     assert say(rt, P2, "SALDO").verdict.outcome == "not_registered"
 
 

@@ -86,7 +86,7 @@ class HttpApi:
         self._definition: Definition = settings.file.definition
         self._send = self._definition.send
         self._base = settings.base_url
-        self.own_lane = _number(self._definition.from_)
+        self.default_sender_id = _number(self._definition.from_)
         self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         self._session = http.session()
         self._deliveries = _deliveries(self._definition)
@@ -141,7 +141,7 @@ class HttpApi:
     def _message(self, item: object) -> IncomingSms:
         fields = self._definition.inbound.fields
         reference, sender = text_at(item, fields.id), text_at(item, fields.from_)
-        lane = text_at(item, fields.to) if fields.to else self.own_lane
+        lane = text_at(item, fields.to) if fields.to else self.default_sender_id
         if not reference or not sender or not lane or len(reference) > LONGEST:
             raise Malformed("a message needs an id of at most 64 characters, a sender and a number")
         text = text_at(item, fields.text)

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, converters, days, exports, spreadsheets
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act, Filters
@@ -31,7 +31,7 @@ def show() -> str:
     left_out = [
         each for each in FILTERS if request.args.get(each, "").strip() and each not in asked
     ]
-    fault = told("This was not understood and left out: {names}.", names=", ".join(left_out))
+    fault = _("This was not understood and left out: {names}.", names=", ".join(left_out))
     return page(
         "admin/audit_log.html",
         rows=rows[:ROWS],

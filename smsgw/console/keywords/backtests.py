@@ -14,7 +14,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft
 from smsgw.console import access
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -46,15 +46,15 @@ def show() -> str:
 def begin() -> Answer:
     days = request.form.get("days", type=int)
     if days not in backtest.DAYS:
-        return _page(error=told("Choose how many days.")), 400
+        return _page(error=_("Choose how many days.")), 400
     with access.rt().reading() as tx:
         asked = _asked(tx, days)
     if asked is None or asked.draft == asked.published:
-        return _page(error=told("There is nothing to rehearse: no draft says anything else.")), 400
+        return _page(error=_("There is nothing to rehearse: no draft says anything else.")), 400
     try:
         comparison.configuration(asked.draft, access.rt().today)
     except KeywordsError as error:
-        return _page(error=f"{told('The draft cannot be read yet:')}\n{error}"), 400
+        return _page(error=f"{_('The draft cannot be read yet:')}\n{error}"), 400
     try:
         with access.rt().writing() as tx:
             operator_id = access.operator().id
@@ -63,7 +63,7 @@ def begin() -> Answer:
     except background_tasks.AtWork:
         return _to_the_one_at_work()
     if not jobs.hint_task(access.rt(), task_id):
-        flash(told("The queue is away: this begins when it is back."))
+        flash(_("The queue is away: this begins when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
@@ -130,7 +130,7 @@ def _asked(tx: Transaction, days: int) -> Asked | None:
 def _to_the_one_at_work() -> BaseResponse:
     with access.rt().reading() as tx:
         (latest,) = background_tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
-    flash(told("One is under way already; let it end, or stop it."))
+    flash(_("One is under way already; let it end, or stop it."))
     return redirect(url_for(".one", task_id=latest.id), 303)
 
 
@@ -149,7 +149,7 @@ def _read(task: Task) -> Run:
 def _since(run: Run, held: Draft | None) -> str | None:
     """What became of the draft since."""
     if held is None:
-        return told("This draft was published or discarded since.")
+        return _("This draft was published or discarded since.")
     if held.edition != run.asked.edition:
-        return told("The draft was changed since; this is not about what it says now.")
+        return _("The draft was changed since; this is not about what it says now.")
     return None

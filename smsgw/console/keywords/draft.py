@@ -12,7 +12,7 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, NotPublished, Outdated
 from smsgw.console import access, converters
-from smsgw.console.rendering import page, told, translate_fault
+from smsgw.console.rendering import _, page, translate_fault
 
 WHOLE = "everything"  # what was changed, as the audit tells it
 
@@ -53,11 +53,11 @@ def bring() -> Answer:
     """Takes the place of the draft."""
     file = request.files.get("file")
     if file is None or not file.filename:
-        return _page(error=told("Choose a file first.")), 400
+        return _page(error=_("Choose a file first.")), 400
     try:
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _page(error=told("This file is not UTF-8; nothing was changed.")), 400
+        return _page(error=_("This file is not UTF-8; nothing was changed.")), 400
     return _saved(text, f"import of {file.filename}"[:80])
 
 
@@ -77,9 +77,7 @@ def publish() -> Answer:
     except Outdated:
         return _outdated(reason=reason)
     flash(
-        told(
-            "Version {number} is published; messages are read by it within seconds.", number=number
-        )
+        _("Version {number} is published; messages are read by it within seconds.", number=number)
     )
     return redirect(url_for("console.versions.one", number=number), 303)
 
@@ -92,7 +90,7 @@ def discard() -> Answer:
             versions.discard(tx, _edition(), access.operator().actor)
     except Outdated:
         return _outdated()
-    return _done(told("The draft is discarded."))
+    return _done(_("The draft is discarded."))
 
 
 @blueprint.post("/past/<id:past_id>")
@@ -106,7 +104,7 @@ def restore(past_id: int) -> Answer:
         return _outdated()
     if not is_done:
         raise NotFound
-    return _done(told("The earlier draft is back; the one that stood here is kept too."))
+    return _done(_("The earlier draft is back; the one that stood here is kept too."))
 
 
 @blueprint.get("/past/<id:past_id>.yaml")
@@ -131,8 +129,8 @@ def rebase() -> Answer:
         return _page(error=translate_fault(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
-        flash(told("Here both changed the same, and the draft stays: {places}", places=places))
-    return _done(told("The draft holds what was published meanwhile."))
+        flash(_("Here both changed the same, and the draft stays: {places}", places=places))
+    return _done(_("The draft holds what was published meanwhile."))
 
 
 @blueprint.get("/keywords-draft.yaml")
@@ -170,10 +168,10 @@ def _saved(text: str, what: str) -> Answer:
 
 def _saved_with(faults: int) -> str:
     if faults == 0:
-        return told("The draft is saved.")
+        return _("The draft is saved.")
     if faults == 1:
-        return told("The draft is saved; it cannot be published yet: it has 1 fault.")
-    return told("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
+        return _("The draft is saved; it cannot be published yet: it has 1 fault.")
+    return _("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
 
 
 def _overtaken(text: str) -> Answer:
@@ -224,7 +222,7 @@ def _edition() -> int:
 
 
 def _outdated(**values: Any) -> Answer:
-    error = told("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
+    error = _("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
     return _page(error=error, **values), 409
 
 

@@ -17,7 +17,7 @@ from smsgw.configuration.edits import Clash, fingerprint, mapping, merge_edit
 from smsgw.configuration.preview import Preview
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
-from smsgw.console.rendering import told, translate_fault
+from smsgw.console.rendering import _, translate_fault
 
 NEW_ONE, CHANGED, SAME = "new", "changed", ""
 
@@ -108,9 +108,7 @@ def _write(group: str, name: str, change: Callable[[object], RawDocument | None]
 
 
 def meanwhile() -> str:
-    return told(
-        "Somebody changed this meanwhile; yours is not saved yet. Compare, then save again."
-    )
+    return _("Somebody changed this meanwhile; yours is not saved yet. Compare, then save again.")
 
 
 def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:

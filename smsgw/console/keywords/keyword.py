@@ -26,7 +26,7 @@ from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
 Answer = str | Response | tuple[str, int]
@@ -74,7 +74,7 @@ def save(name: str) -> Answer:
     refused = draft_form.refused(KEYWORDS, name, typed, _page)
     if refused is not None:
         return refused
-    flash(told("{name} is saved in the draft.", name=typed["poster"]))
+    flash(_("{name} is saved in the draft.", name=typed["poster"]))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
@@ -98,7 +98,7 @@ def delete(name: str) -> Answer:
     except Outdated:
         held = draft_form.load_draft()
         return _page(held, name, held.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
-    flash(told("{name} is gone from the draft.", name=name))
+    flash(_("{name} is gone from the draft.", name=name))
     return redirect(url_for("console.keywords.show"), 303)
 
 
@@ -117,18 +117,18 @@ def add() -> Answer:
     name = edits.an_id(poster.partition("<")[0])
     table = edits.mapping(mapping(held.raw, TABLES), form.get("table", ""))
     if not shapes.AN_ID.fullmatch(name):
-        return _new_page(held, error=told("Begin with a word of 2 to 20 letters.")), 400
+        return _new_page(held, error=_("Begin with a word of 2 to 20 letters.")), 400
     if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
-        return _new_page(held, error=told("There is {name} already.", name=name)), 409
+        return _new_page(held, error=_("There is {name} already.", name=name)), 409
     if kind == LOOKUP and not table:
-        return _new_page(held, error=told("Choose the table that it looks up.")), 400
+        return _new_page(held, error=_("Choose the table that it looks up.")), 400
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
     try:
         draft_form.keep(KEYWORDS, name, _made(kind, poster, form.get("table", ""), table))
     except (Outdated, KeywordsError):
         return _new_page(draft_form.load_draft(), error=draft_form.meanwhile()), 409
-    flash(told("{name} is in the draft; now write what it answers.", name=poster))
+    flash(_("{name} is in the draft; now write what it answers.", name=poster))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
@@ -187,7 +187,7 @@ def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
         name=name,
         part=typed,
         blocks=blocks,
-        told=draft_form.previewed(held.raw, KEYWORDS, name, typed),
+        preview=draft_form.previewed(held.raw, KEYWORDS, name, typed),
         held=held,
         may_be_off=name not in ALWAYS,
         slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),

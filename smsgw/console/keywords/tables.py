@@ -14,7 +14,7 @@ from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
-from smsgw.console.rendering import page, told, translate_fault
+from smsgw.console.rendering import _, page, translate_fault
 from smsgw.console.spreadsheets import NotRead, Why
 
 blueprint = Blueprint("tables", __name__, url_prefix="/tables")
@@ -89,22 +89,22 @@ def delete(name: str) -> Answer:
     held = draft_form.load_draft()
     held.found(TABLES, name)
     if _users(held, name):
-        return _one(name, error=told("A keyword uses it; change or delete that first.")), 409
+        return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
     try:
         draft_form.keep(TABLES, name, None)
     except Outdated:
         return _one(name, error=draft_form.meanwhile()), 409
-    flash(told("{name} is gone from the draft.", name=name))
+    flash(_("{name} is gone from the draft.", name=name))
     return redirect(url_for("console.tables.show"), 303)
 
 
 def _misnamed(name: str) -> Refused | None:
     text = request.form.get("text", "")
     if not shapes.AN_ID.fullmatch(name):
-        why = told("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
+        why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
         return Refused(why, text, 400)
     if name in mapping(draft_form.load_draft().raw, TABLES):
-        return Refused(told("There is {name} already.", name=name), text, 409)
+        return Refused(_("There is {name} already.", name=name), text, 409)
     return None
 
 
@@ -115,7 +115,7 @@ def _take(name: str) -> Refused | None:
         text = _uploaded()
         draft_form.keep(TABLES, name, _read(name, text))
     except NotRead as error:
-        return Refused(_told(error), text, 400)
+        return Refused(_explain(error), text, 400)
     except KeywordsError as error:
         return Refused(translate_fault(str(error)), text, 400)
     except Outdated:
@@ -138,21 +138,21 @@ def _read(name: str, text: str) -> RawDocument:
     return table
 
 
-def _told(error: NotRead) -> str:
+def _explain(error: NotRead) -> str:
     why = {
-        Why.NOT_UTF8: told("this is not UTF-8; save it as CSV UTF-8"),
-        Why.BROKEN: told("a quote is opened and not closed, or stands inside a cell"),
-        Why.WIDTH: told("it has more or fewer cells than the heading"),
+        Why.NOT_UTF8: _("this is not UTF-8; save it as CSV UTF-8"),
+        Why.BROKEN: _("a quote is opened and not closed, or stands inside a cell"),
+        Why.WIDTH: _("it has more or fewer cells than the heading"),
     }[error.why]
     if error.row == 0:
-        return told("The heading: {why}.", why=why)
-    return told("Row {row}: {why}.", row=error.row, why=why)
+        return _("The heading: {why}.", why=why)
+    return _("Row {row}: {why}.", row=error.row, why=why)
 
 
 def _done(name: str) -> Response:
-    flash(told("{name} is saved in the draft.", name=name))
+    flash(_("{name} is saved in the draft.", name=name))
     if request.files.get("file") and request.form.get("text", "").strip():
-        flash(told("The file was taken, and not the text beside it."))
+        flash(_("The file was taken, and not the text beside it."))
     return redirect(url_for("console.tables.view", name=name), 303)
 
 

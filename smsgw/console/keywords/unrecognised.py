@@ -13,7 +13,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.transcripts import phrases
 
 DAYS = (1, 7, 30)
@@ -39,12 +39,12 @@ def accept() -> Answer:
     try:
         phrases.accept(access.rt(), change, said, access.operator().actor)
     except NotAccepted as error:
-        why = told("Nothing was changed: {why}", why=str(error))
+        why = _("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409
     except Outdated:
-        why = told("The draft was changed at this instant; press once more.")
+        why = _("The draft was changed at this instant; press once more.")
         return _page(error=why, typed=form), 409
-    flash(told("{words} is in the draft now, with a transcript that shows it.", words=words))
+    flash(_("{words} is in the draft now, with a transcript that shows it.", words=words))
     return redirect(url_for("console.not_understood.show", days=_days()), 303)
 
 

@@ -11,7 +11,7 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
 from smsgw.console import access, converters
 from smsgw.console.keywords.draft import as_file
-from smsgw.console.rendering import page, told, translate_fault
+from smsgw.console.rendering import _, page, translate_fault
 from smsgw.storage.transaction import Transaction
 
 ROWS = 50
@@ -58,7 +58,7 @@ def bring_back(number: int) -> Answer:
     except NotPublished as error:
         return _page(number, error=translate_fault(str(error)), reason=reason), 409
     flash(
-        told(
+        _(
             "Version {made} is published and says what version {number} said.",
             made=made,
             number=number,

@@ -12,7 +12,7 @@ from smsgw.configuration.edits import WORDINGS, mapping
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
 Answer = str | Response | tuple[str, int]
@@ -42,7 +42,7 @@ def save(name: str) -> Answer:
     refused = draft_form.refused(WORDINGS, name, typed, _page)
     if refused is not None:
         return refused
-    flash(told("{name} is saved in the draft.", name=_titles().get(name, name)))
+    flash(_("{name} is saved in the draft.", name=_titles().get(name, name)))
     return redirect(url_for("console.wordings.edit", name=name), 303)
 
 
@@ -60,7 +60,7 @@ def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
         "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
         blocks=edits.blocks(typed, edits.wanted(name, {})),
-        told=draft_form.previewed(held.raw, WORDINGS, name, typed),
+        preview=draft_form.previewed(held.raw, WORDINGS, name, typed),
         held=held,
         titles=_titles(),
         keys={},
@@ -70,8 +70,8 @@ def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
 
 def _titles() -> dict[str, str]:
     return {
-        "disclosure": told("Who may know what"),
-        "own": told("People with several cards"),
-        "officer": told("What officers decide"),
-        "misread": told("Messages that were not understood"),
+        "disclosure": _("Who may know what"),
+        "own": _("People with several cards"),
+        "officer": _("What officers decide"),
+        "misread": _("Messages that were not understood"),
     }

@@ -19,7 +19,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.message_log import Filters, Seen
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, days, exports, reasons, spreadsheets
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.registry import cases
 from smsgw.runtime import Runtime
@@ -61,7 +61,7 @@ def by_number() -> BaseResponse | tuple[str, int]:
         found = message_log.phone_id(tx, number)
         reasons.look(tx, phone_id=found)
     if found is None:
-        return _log(error=told("This number is not known here."), number=number), 404
+        return _log(error=_("This number is not known here."), number=number), 404
     return redirect(url_for("console.messages.conversation", phone_id=found), 303)
 
 
@@ -76,7 +76,7 @@ def by_reference() -> BaseResponse | tuple[str, int]:
         endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
         return redirect(url_for(f"console.{endpoint}.one", number=case[1]), 303)
     if found is None:
-        return _log(error=told("No message has this reference."), reference=reference), 404
+        return _log(error=_("No message has this reference."), reference=reference), 404
     return redirect(url_for("console.messages.show", message_id=found), 303)
 
 
@@ -129,9 +129,9 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     try:
         sent = resending.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
-        return _message(message_id, error=told(str(refused))), 409
+        return _message(message_id, error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    flash(told("It is sent again."))
+    flash(_("It is sent again."))
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
 
@@ -193,13 +193,13 @@ def _faults(asked: Mapping[str, str]) -> Iterator[str]:
         name for name in FILTERS if request.args.get(name, "").strip() and name not in asked
     ]
     if left_out:
-        yield told("This was not understood and left out: {names}.", names=", ".join(left_out))
+        yield _("This was not understood and left out: {names}.", names=", ".join(left_out))
     if {"since", "until"} <= asked.keys() and asked["until"] < asked["since"]:
-        yield told("The last day is before the first, so nothing is found.")
+        yield _("The last day is before the first, so nothing is found.")
     rt = access.rt()
     for name, known in (("keyword", rt.configuration.usage), ("carrier", rt.carriers)):
         if name in asked and asked[name] not in known:
-            yield told(
+            yield _(
                 "{name} is not known now; only what is from its time is found.", name=asked[name]
             )
 

@@ -12,7 +12,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.text_search import Asked, Found
 from smsgw.console import access, reasons
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -40,16 +40,16 @@ def show() -> str:
 def begin() -> str | BaseResponse | tuple[str, int]:
     reason, day, words = reasons.given(), _day(), request.form.get("words", "").strip()
     if day is None:
-        return _page(error=told("Choose today or an earlier day.")), 400
+        return _page(error=_("Choose today or an earlier day.")), 400
     if not _is_enough(words):
-        return _page(error=told("Type a word of 3 letters or more, 60 in all at most.")), 400
+        return _page(error=_("Type a word of 3 letters or more, 60 in all at most.")), 400
     rt, looker = access.rt(), access.operator()
     with rt.writing() as tx:
         asked = Asked(day=day, words=words, by=looker.actor).model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
-        flash(told("The queue is away: this begins when it is back."))
+        flash(_("The queue is away: this begins when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 

@@ -16,7 +16,7 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.console import access, reasons
 from smsgw.console.reasons import NamesSomebody, NoReason
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 from smsgw.ledger import demo
 from smsgw.registry import phone_state
 from smsgw.storage import audit
@@ -120,7 +120,7 @@ def keep() -> Answer:
     asked = _asked()
     try:
         if not asked.steps:
-            raise Refused(told("Say something first."), 400)
+            raise Refused(_("Say something first."), 400)
         talk = _tried(asked.steps, asked)
     except Refused as refused:
         error, status = refused.args
@@ -130,7 +130,7 @@ def keep() -> Answer:
     except Refused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
-    flash(told("The conversation is kept."))
+    flash(_("The conversation is kept."))
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
@@ -142,15 +142,15 @@ def _kept(talk: Talk, asked: Asked) -> int:
         with rt.writing() as tx:
             return library.save(tx, name, text, access.operator().actor)
     except Personal:
-        error = told("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
+        error = _("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
         raise Refused(error, 400) from None
     except Elsewhere as other:
-        error = told(
+        error = _(
             "Not kept: over the reference ledger this ends otherwise: {message}", message=other
         )
         raise Refused(error, 409) from None
     except NotSaved:
-        raise Refused(told("A name has 1 to 80 characters."), 400) from None
+        raise Refused(_("A name has 1 to 80 characters."), 400) from None
 
 
 def _asked() -> Asked:
@@ -184,11 +184,11 @@ def _is_step(step: Step) -> bool:
 
 def _with_next(asked: Asked) -> tuple[Step, ...]:
     if not 1 <= len(asked.sender) <= LONGEST_SENDER:
-        raise Refused(told("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400)
+        raise Refused(_("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400)
     if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
-        raise Refused(told("A message has 1 to 1,000 characters."), 400)
+        raise Refused(_("A message has 1 to 1,000 characters."), 400)
     if len(asked.steps) >= MOST_STEPS:
-        raise Refused(told("A try-out has 20 messages at most; start over."), 400)
+        raise Refused(_("A try-out has 20 messages at most; start over."), 400)
     return (*asked.steps, asked.next)
 
 
@@ -204,16 +204,16 @@ def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
     rt = access.rt()
     real = _of_somebody(steps)
     if real and not access.may(Permission.HELP):
-        error = told("Your role tries only phones that begin with +6284: those are nobody's.")
+        error = _("Your role tries only phones that begin with +6284: those are nobody's.")
         raise Refused(error, 403)
     if real:
         _reason()
     try:
         talk = sandbox.run(rt, steps, _configuration(asked.which))
     except Busy:
-        raise Refused(told("The database is busy or away; try again."), 503) from None
+        raise Refused(_("The database is busy or away; try again."), 503) from None
     except Slow:
-        raise Refused(told("The ledger takes too long; try again later."), 503) from None
+        raise Refused(_("The ledger takes too long; try again later."), 503) from None
     if real:
         _note(real, talk)
     return talk
@@ -223,19 +223,19 @@ def _reason() -> str:
     try:
         return reasons.given()
     except NoReason:
-        error = told("This may be somebody's phone: say why you look, in 3 characters or more.")
+        error = _("This may be somebody's phone: say why you look, in 3 characters or more.")
         raise Refused(error, 400) from None
     except NamesSomebody:
-        raise Refused(told("Please say why, without naming anybody"), 400) from None
+        raise Refused(_("Please say why, without naming anybody"), 400) from None
 
 
 def _configuration(which: str) -> Configuration:
     try:
         return sandbox.configuration(access.rt(), of_draft=which == DRAFT)
     except NoDraft:
-        raise Refused(told("There is no draft; choose what is published."), 409) from None
+        raise Refused(_("There is no draft; choose what is published."), 409) from None
     except KeywordsError as error:
-        told_why = told("The draft cannot answer yet: {why}", why=str(error))
+        told_why = _("The draft cannot answer yet: {why}", why=str(error))
         raise Refused(told_why, 409) from None
 
 
@@ -282,7 +282,7 @@ def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> s
         people=demo.people() if rt.settings.demo else (),
         vocabulary=" ".join(_vocabulary(rt.configuration)),
         keys=KEYS,
-        lane=rt.unasked.own_lane,
+        lane=rt.default_carrier.default_sender_id,
         is_part=is_htmx(),
         refusal=error,
     )

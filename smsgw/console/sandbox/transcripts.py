@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration.document import KeywordsError
 from smsgw.console import access, converters
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.transcripts import library, reader, recorder, sandbox
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.format import Conversation
@@ -61,9 +61,9 @@ def run(number: int) -> Answer:
         taken = recorder.again(held.text, held.name, chosen)
         return _page(held, taken=taken, of_draft=of_draft)
     except NoDraft:
-        return _page(held, error=told("There is no draft; choose what is published.")), 409
+        return _page(held, error=_("There is no draft; choose what is published.")), 409
     except (KeywordsError, TranscriptError) as error:
-        return _page(held, error=told("This cannot be run: {why}", why=str(error))), 409
+        return _page(held, error=_("This cannot be run: {why}", why=str(error))), 409
 
 
 @blueprint.post("/<id:number>/delete")
@@ -71,7 +71,7 @@ def run(number: int) -> Answer:
 def delete(number: int) -> BaseResponse:
     with access.rt().writing() as tx:
         library.remove(tx, number, access.operator().actor)
-    flash(told("The transcript is deleted."))
+    flash(_("The transcript is deleted."))
     return redirect(url_for("console.kept.show"), 303)
 
 

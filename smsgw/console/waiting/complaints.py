@@ -15,7 +15,7 @@ from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission
 from smsgw.backoffice.casework import Fault, TooLate
 from smsgw.console import access, converters, reasons
-from smsgw.console.rendering import is_htmx, page, told
+from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs, retention
 from smsgw.operations.retention import ERASED, NotErased, NotOpen
 from smsgw.registry import cases
@@ -67,7 +67,7 @@ def assign(number: str) -> Response:
         if is_done:
             _note(tx, Act.CASE_ASSIGNED, case, f"{number}: {names[to]}")
     name = names[to]
-    flash(told("{name} sees to it.", name=name) if is_done else told("It is closed already."))
+    flash(_("{name} sees to it.", name=name) if is_done else _("It is closed already."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -89,25 +89,25 @@ def answer(number: str) -> Answer:
     after = request.form.get("answers", -1, type=int)
     preview = _typed(number, said)
     if preview.fault is not None:
-        error = told("The answer was not sent. {why}", why=_fault(preview))
+        error = _("The answer was not sent. {why}", why=_fault(preview))
         return _complaint(number, error=error, said=said, **_previewed(preview)), 400
     try:
         actor = access.operator().actor
         sent = casework.answer(access.rt(), number, said, actor, after=after, closes=closes)
     except casework.Answered:
-        error = told("An answer went out meanwhile, as is shown below; this one was not sent.")
+        error = _("An answer went out meanwhile, as is shown below; this one was not sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except casework.Repeated:
-        error = told("This answer was sent before, as is shown below; it was not sent again.")
+        error = _("This answer was sent before, as is shown below; it was not sent again.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except TooLate:
-        error = told("It was closed just now; nothing was sent.")
+        error = _("It was closed just now; nothing was sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     for each in sent:
         jobs.hint(access.rt(), each.carrier, each.lane)
     with access.rt().reading() as tx:
         reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
-    flash(told("The answer is on its way."))
+    flash(_("The answer is on its way."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -145,17 +145,17 @@ def erase(number: str) -> Answer:
         case = _case(tx, CaseKind.DATA_REQUEST, number)
         whose = _phone(tx, case)
     if fold(typed).strip().upper() != number and (not whose or phone.e164(typed) != whose):
-        error = told("That is neither this number nor the phone's; nothing was erased.")
+        error = _("That is neither this number nor the phone's; nothing was erased.")
         return _request(number, error=error, confirmed=typed), 400
     try:
         retention.erase(rt, number, access.operator().actor)
     except NotOpen:
         return _request(number, error=_ended(case)), 409
     except NotErased:
-        error = told("An SMS to this phone is on its way or in doubt; nothing was erased.")
+        error = _("An SMS to this phone is on its way or in doubt; nothing was erased.")
         return _request(number, error=error, confirmed=typed), 409
-    jobs.hint(rt, rt.unasked.name, rt.unasked.own_lane)
-    flash(told("{number} is carried out, and the person is told by SMS.", number=number))
+    jobs.hint(rt, rt.default_carrier.name, rt.default_carrier.default_sender_id)
+    flash(_("{number} is carried out, and the person is told by SMS.", number=number))
     return redirect(url_for("console.data_requests.show"), 303)
 
 
@@ -205,8 +205,8 @@ def _page(template: str, case: Row[Any], **values: Any) -> str:
     is_read = reasons.open_for("case", case.id) is not None
     with access.rt().reading() as tx:
         masked, now = phone.mask(_phone(tx, case)), tx.now
-        told_ = cases.told(tx, case) if is_read else None
-    shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "told": told_}
+        case_text = cases.told(tx, case) if is_read else None
+    shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "case_text": case_text}
     return page(template, **shown, **values)
 
 
@@ -220,7 +220,7 @@ def _look(kind: CaseKind, number: str) -> None:
 def _ended(case: Row[Any]) -> str:
     with access.rt().reading() as tx:
         is_erased = cases.count_answers(tx, case, ERASED) > 0
-    return told("It is carried out already.") if is_erased else told("It is closed already.")
+    return _("It is carried out already.") if is_erased else _("It is closed already.")
 
 
 def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
@@ -231,8 +231,8 @@ def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
         if is_done:
             _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
     reasons.close("case", case.id)
-    closed = told("{number} is closed.", number=number)
-    flash(closed if is_done else told("It is closed already."))
+    closed = _("{number} is closed.", number=number)
+    flash(closed if is_done else _("It is closed already."))
     return redirect(url_for(endpoint), 303)
 
 
@@ -282,8 +282,8 @@ def _fault(typed: casework.Typed) -> str | None:
     wrong = typed.character or ""
     wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
     return {
-        Fault.EMPTY: told("There is no text."),
-        Fault.LINK: told("No links in an SMS; after a full stop put a blank."),
-        Fault.CHARACTERS: told("An SMS cannot carry this character: {character}", character=wrong),
-        Fault.LONG: told("It is too long."),
+        Fault.EMPTY: _("There is no text."),
+        Fault.LINK: _("No links in an SMS; after a full stop put a blank."),
+        Fault.CHARACTERS: _("An SMS cannot carry this character: {character}", character=wrong),
+        Fault.LONG: _("It is too long."),
     }[typed.fault]

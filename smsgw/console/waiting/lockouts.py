@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, converters, reasons
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.registry import freezes, lockout
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -46,7 +46,7 @@ def unlock(phone_id: int) -> Response:
         is_done = lockout.unlock(tx, phone_id)
         if is_done:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, phone_id=phone_id, detail=reason)
-    return _done(told("The phone is unlocked.") if is_done else told("It was not locked any more."))
+    return _done(_("The phone is unlocked.") if is_done else _("It was not locked any more."))
 
 
 @blueprint.post("/participants")
@@ -58,8 +58,8 @@ def thaw() -> Response:
         thawed = freezes.end(tx, request.form.get("key", ""))
         if thawed is not None:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=thawed, detail=reason)
-    message = told("Codes may be sent again, and registrations accepted.")
-    return _done(message if thawed else told("It was not locked any more."))
+    message = _("Codes may be sent again, and registrations accepted.")
+    return _done(message if thawed else _("It was not locked any more."))
 
 
 def _done(message: str) -> Response:

@@ -16,7 +16,7 @@ from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.casework import NotDone, Refusal
 from smsgw.console import access, converters, reasons
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.messaging.composer import Outgoing
 from smsgw.operations import jobs
 from smsgw.registry import bindings, freezes, registrations
@@ -96,15 +96,13 @@ def accept(registration_id: int) -> Answer:
     try:
         sent = casework.accept(access.rt(), registration_id, access.operator().actor, reason)
     except LedgerDown:
-        error = told("The ledger cannot be read now. Nothing was changed; try again in a moment.")
+        error = _("The ledger cannot be read now. Nothing was changed; try again in a moment.")
         return _page(registration_id, error=error, reason=reason), 503
     except NotDone as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     if sent is None:
-        return _done(
-            [], told("Noted. Something differs from the ledger: a second officer decides.")
-        )
-    return _done(sent, told("The phone is registered, and the person is told by SMS."))
+        return _done([], _("Noted. Something differs from the ledger: a second officer decides."))
+    return _done(sent, _("The phone is registered, and the person is told by SMS."))
 
 
 @blueprint.post("/<id:registration_id>/refuse")
@@ -122,7 +120,7 @@ def refuse(registration_id: int) -> Answer:
         )
     except NotDone as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
-    return _done(sent, told("The registration is refused, and the person is told by SMS."))
+    return _done(sent, _("The registration is refused, and the person is told by SMS."))
 
 
 def _opened(registration_id: int) -> dict[str, Any]:
@@ -208,10 +206,10 @@ def _compared(given: RegistrationForm, number: str, held: Participant | None) ->
     pairs = {
         "NKP": (given.nkp, held.nkp if held else None),
         "NIK": (given.nik, held.nik if held else None),
-        told("Name"): (given.name, held.name if held else None),
-        told("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
-        told("E-mail"): (given.email, held.email if held else None),
-        told("Phone"): (number, held.phone if held else None),
+        _("Name"): (given.name, held.name if held else None),
+        _("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
+        _("E-mail"): (given.email, held.email if held else None),
+        _("Phone"): (number, held.phone if held else None),
     }
     for name, (sent, there) in pairs.items():
         yield _side_by_side(name, sent, there)
@@ -220,10 +218,10 @@ def _compared(given: RegistrationForm, number: str, held: Participant | None) ->
 def _side_by_side(name: str, sent: str | None, held: str | None) -> Compared:
     """Letter case and blanks make no difference."""
     if not sent or not held:
-        verdict = told("not sent") if not sent else told("not in the ledger")
+        verdict = _("not sent") if not sent else _("not in the ledger")
         return Compared(name, sent or "–", held or "–", verdict, None)
     is_same = sent.casefold().split() == held.casefold().split()
-    return Compared(name, sent, held, told("the same") if is_same else told("differs"), is_same)
+    return Compared(name, sent, held, _("the same") if is_same else _("differs"), is_same)
 
 
 def _day(day: date | None) -> str | None:
@@ -232,23 +230,23 @@ def _day(day: date | None) -> str | None:
 
 def _refusals() -> dict[Refusal, str]:
     return {
-        Refusal.VISIT: told("Come to an office with KTP and card (tells nothing of a participant)"),
-        Refusal.DIFFERS: told("What was sent does not fit"),
-        Refusal.NOT_FOUND: told("No participant with these data"),
+        Refusal.VISIT: _("Come to an office with KTP and card (tells nothing of a participant)"),
+        Refusal.DIFFERS: _("What was sent does not fit"),
+        Refusal.NOT_FOUND: _("No participant with these data"),
     }
 
 
 def _why(why: NotDone) -> str:
     match why:
         case casework.NotInLedger():
-            return told("The ledger has no such NKP, so nobody can be registered for it.")
+            return _("The ledger has no such NKP, so nobody can be registered for it.")
         case casework.Frozen():
-            return told(
+            return _(
                 "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
             )
         case casework.NotLooked():
-            return told("Look at what was sent first.")
+            return _("Look at what was sent first.")
         case casework.SameOfficer():
-            return told("You have agreed; something differs, so another officer decides.")
+            return _("You have agreed; something differs, so another officer decides.")
         case _:
-            return told("Somebody was first: another officer, or the person. Nothing was changed.")
+            return _("Somebody was first: another officer, or the person. Nothing was changed.")

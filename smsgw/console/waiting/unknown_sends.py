@@ -10,7 +10,7 @@ from smsgw.backoffice import resend
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, reasons
-from smsgw.console.rendering import page, told
+from smsgw.console.rendering import _, page
 from smsgw.messaging import reconciliation
 from smsgw.operations import jobs
 from smsgw.storage import audit
@@ -44,13 +44,13 @@ def _resend(reply_id: int, reason: str) -> Answer:
     with rt.reading() as tx:
         is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
     if not is_in_doubt:
-        return _done(told("It is settled already."))
+        return _done(_("It is settled already."))
     try:
         sent = resend.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
-        return _page(error=told(str(refused))), 409
+        return _page(error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    return _done(told("It is sent again."))
+    return _done(_("It is sent again."))
 
 
 def _close(reply_id: int, reason: str) -> Answer:
@@ -60,7 +60,7 @@ def _close(reply_id: int, reason: str) -> Answer:
         if unknown is not None and is_done:
             actor, detail = access.operator().actor, f"reply {reply_id}: {reason}"
             audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
-    return _done(told("It is let be.") if is_done else told("It is settled already."))
+    return _done(_("It is let be.") if is_done else _("It is settled already."))
 
 
 def _page(**values: Any) -> str:

@@ -199,12 +199,12 @@ def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
 
 
 def test_unasked_messages_leave_from_the_configured_sender(stub: Stub) -> None:
-    assert carrier().own_lane == "+15005550006"
+    assert carrier().default_sender_id == "+15005550006"
     service = "MG" + "b" * 32
     environ = ENVIRON | {"TWILIO_FROM": "", "TWILIO_MESSAGING_SERVICE_SID": service}
     configured = settings.load(environ | {"TWILIO_API_BASE": stub.url})
     made = Twilio(configured.of(TwilioSettings), LIMITS)
-    made.send(replace(SMS, lane=made.own_lane))
+    made.send(replace(SMS, lane=made.default_sender_id))
     assert stub.posts[0]["MessagingServiceSid"] == service
     assert "From" not in stub.posts[0]
 

@@ -272,7 +272,7 @@ def test_our_own_numbers_are_not_answered(counting: Runtime) -> None:
 
 class _With:
     def __init__(self, lane: str) -> None:
-        self.own_lane = lane
+        self.default_sender_id = lane
 
 
 def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, clock: Clock) -> None:
