@@ -42,7 +42,7 @@ def _database(value: str) -> str:
     except (ArgumentError, ValueError):
         kind = ""
     if kind not in DATABASES:
-        raise ValueError("is no address such as postgresql://user@host/name or sqlite:///file")
+        raise ValueError("must be an address such as postgresql://user@host/name or sqlite:///file")
     if kind != "sqlite":
         _check_options(make_url(value).normalized_query)
     return value
@@ -55,7 +55,7 @@ def _queue(value: str) -> str:
     except ValueError:
         is_port = False
     if not is_port:
-        raise ValueError("is no address such as redis://host:6379/0 or unix:///path")
+        raise ValueError("must be an address such as redis://host:6379/0 or unix:///path")
     return value
 
 

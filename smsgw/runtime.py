@@ -173,7 +173,7 @@ def _keep(service: Engine, failed: Sequence[FailedCheck], now: datetime) -> None
         with service.begin() as connection:
             failed_checks.record(connection, failed, now)
     except SQLAlchemyError as error:
-        log.warning("failed checks are not kept", error=type(error).__name__)
+        log.warning("failed checks could not be stored", error=type(error).__name__)
 
 
 def hints(url: str) -> Redis:

@@ -40,7 +40,7 @@ def is_loopback(address: str | None) -> bool:
 def web_address(value: str) -> str:
     """Without a slash at its end. Raises ValueError."""
     wrong = ValueError(
-        "is no address such as https://sms.example.org: http or https, a host, no blank, and "
+        "must be an address such as https://sms.example.org: http or https, a host, no blank, and "
         "nothing after ? or #"
     )
     if not re.fullmatch(A_WEB_ADDRESS, value, re.ASCII | re.IGNORECASE):
@@ -141,13 +141,13 @@ def _segments_by_code(value: object) -> object:
 
 def _known_zone(value: str) -> str:
     if value not in available_timezones():
-        raise ValueError("is no IANA time zone, such as Asia/Jakarta")
+        raise ValueError("must be an IANA time zone, such as Asia/Jakarta")
     return value
 
 
 def _a_folder(value: Path) -> Path:
     if value.exists() and not value.is_dir():
-        raise ValueError("is no folder")
+        raise ValueError("is not a directory")
     return value
 
 

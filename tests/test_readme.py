@@ -161,7 +161,7 @@ def test_make_run_is_what_the_end_to_end_tests_start() -> None:
     make = shutil.which("make")
     assert make is not None
     planned = subprocess.run(
-        [make, "--dry-run", "--assume-old", ".venv/run.done", "run"],
+        [make, "--no-print-directory", "--dry-run", "--assume-old", ".venv/run.done", "run"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -48,4 +48,4 @@ def verify(known: str | None) -> None:
         click.echo("some of them wait for longer than a minute: is `smsgw clock` running?")
     if findings or found.is_late:
         raise SystemExit(1)
-    click.echo(f"{found.head.number} rows are whole; head {found.head}")
+    click.echo(f"{found.head.number} rows verified; head {found.head}")

@@ -43,7 +43,7 @@ def look(number: str) -> None:
 @cases.command()
 @click.argument("number", type=str.upper)
 def close(number: str) -> None:
-    """Say that the complaint NUMBER is dealt with; STATUS NUMBER then tells so."""
+    """Close the complaint NUMBER; STATUS NUMBER then says so."""
     with opened().writing() as tx:
         case = waiting.open_one(tx, number)
         if case is None or case.kind != CaseKind.COMPLAINT:

@@ -10,12 +10,12 @@ from smsgw.storage import audit
 
 @click.group()
 def keys() -> None:
-    """The keys that stored texts and numbers are sealed with."""
+    """The keys that encrypt stored texts and numbers."""
 
 
 @keys.command()
 def rotate() -> None:
-    """Seal everything anew with another key, which SMSGW_SECRET_KEY opens, and SMSGW_OLD_SECRET_KEY
+    """Re-encrypt all data with a new key, which SMSGW_SECRET_KEY opens, and SMSGW_OLD_SECRET_KEY
     where that is set. Without it a second time, once every process has the new one: the old one
     opens nothing any more."""
     rt = opened()
@@ -23,4 +23,4 @@ def rotate() -> None:
         count = key_rotation.rotate(rt, audit.operator(), click.echo)
     except NotRotated as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{count} values were sealed anew; key {rt.vault.active} seals")
+    click.echo(f"re-encrypted {count} values with key {rt.vault.active}")

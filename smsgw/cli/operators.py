@@ -45,7 +45,7 @@ def show() -> None:
 @operators.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Let NAME in no more; what they have open ends at once."""
+    """Disable NAME and end their sessions."""
     try:
         with opened().writing() as tx:
             people.disable(tx, name, audit.operator())
@@ -57,7 +57,7 @@ def disable(name: str) -> None:
 @operators.command()
 @click.argument("name")
 def reset(name: str) -> None:
-    """Give NAME another password; what they have open ends at once."""
+    """Change NAME's password and end their sessions."""
     rt = opened()
     try:
         hashed = people.hash_password(_password())
@@ -65,7 +65,7 @@ def reset(name: str) -> None:
             people.set_password(tx, name, hashed, audit.operator())
     except NotDone as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{name} has another password")
+    click.echo(f"password changed for {name}")
 
 
 def _password() -> str:

@@ -16,7 +16,7 @@ ID = click.IntRange(1, 2**63 - 1)
 
 @click.group()
 def unknown() -> None:
-    """Replies that may or may not have gone out."""
+    """Replies whose send outcome is unknown."""
 
 
 @unknown.command(name="list")
@@ -41,7 +41,7 @@ def resend(reply_ids: tuple[int, ...]) -> None:
 @unknown.command()
 @click.argument("reply_ids", type=ID, nargs=-1, required=True)
 def close(reply_ids: tuple[int, ...]) -> None:
-    """Let REPLY_IDS be."""
+    """Give up on REPLY_IDS."""
     _decide(reply_ids, resend=False)
 
 
@@ -55,7 +55,7 @@ def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
             click.echo(f"{each} is {'sent again' if resend else 'closed'}")
     if undecided:
         told = ", ".join(map(str, undecided))
-        raise click.ClickException(f"nobody is in doubt about {told}; see smsgw unknown list")
+        raise click.ClickException(f"not unresolved: {told}; see smsgw unknown list")
 
 
 def _decide_one(tx: Transaction, reply_id: int, lasts: timedelta | None) -> bool:

@@ -107,7 +107,7 @@ def _loads(text: str) -> RawDocument:
     ) as error:  # the latter for a day that is none
         if isinstance(error, KeywordsError):
             raise
-        raise KeywordsError(f"this is no YAML: {error}") from None
+        raise KeywordsError(f"not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise KeywordsError("keywords, wordings, fillers and labels are needed")
     if any(abs(number) >= 10**MOST_DIGITS for number in _numbers(raw)):

@@ -106,7 +106,7 @@ def _is_page(pages: MapAdapter, path: str) -> bool:
         endpoint, _ = pages.match(path, method="GET")
     except HTTPException:  # RequestRedirect is one too
         return False
-    return bool(endpoint != "console.nothing")
+    return bool(endpoint != "console.not_found")
 
 
 def page(template: str, **values: Any) -> str:

@@ -46,19 +46,19 @@ def day(field: str) -> date:
     try:
         return date.fromisoformat(field)
     except ValueError:
-        raise ValueError("is no date such as 2025-09-30") from None
+        raise ValueError("must be a date such as 2025-09-30") from None
 
 
 def month(field: str) -> date:
     try:
         return date.fromisoformat(f"{field}-01")
     except ValueError:
-        raise ValueError("is no month such as 2025-09") from None
+        raise ValueError("must be a month such as 2025-09") from None
 
 
 def rupiah(field: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,19}", field) or int(field) > MOST_RUPIAH:
-        raise ValueError("is no whole amount of rupiah such as 123456789")
+        raise ValueError("must be a whole amount of rupiah such as 123456789")
     return Decimal(field)
 
 
@@ -68,13 +68,13 @@ def figure(field: str) -> Decimal:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or len(str(value)) > 20:
-        raise ValueError("is no number such as 0.30")
+        raise ValueError("must be a number such as 0.30")
     return value
 
 
 def number_on_file(field: str) -> str:
     if phone.e164(field) != field:
-        raise ValueError("is no phone number such as +6281234567890")
+        raise ValueError("must be a phone number such as +6281234567890")
     return field
 
 

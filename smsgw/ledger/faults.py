@@ -116,7 +116,7 @@ class Failures:
     def unread(self, column: str) -> None:
         """A value that cannot be what its column is for."""
         if self._is_to_be_told((column, "value")):
-            log.warning("the ledger holds what cannot be read", column=column)
+            log.warning("the ledger holds unreadable values", column=column)
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """By look-up and kind, since Redis was last empty. Raises RedisError."""

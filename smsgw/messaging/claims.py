@@ -141,7 +141,7 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
         _set_aside(tx, row, attempt_id)
         return None
     if not phone.is_e164(recipient):
-        log.error("a recipient is no phone", reply=row.id)
+        log.error("the recipient is not a phone number", reply=row.id)
         _refuse(tx, row, attempt_id, NO_PHONE)
         return None
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)

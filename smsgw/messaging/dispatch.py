@@ -45,7 +45,7 @@ def drain(
     has ended meanwhile is recorded in one go.
     """
     if carrier not in rt.carriers:
-        log.error("replies wait for a carrier that is not configured", carrier=carrier)
+        log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
         return None
     until = time.monotonic() + holds
     sending: set[Future[Sent]] = set()
@@ -89,7 +89,7 @@ def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
             with rt.writing() as tx:
                 claims.record(tx, results)
         except (DBAPIError, NoConnection) as error:
-            log.error("what was sent is not recorded yet", error=type(error).__name__)
+            log.error("send results are not recorded yet", error=type(error).__name__)
             time.sleep(pause)
         else:
             return

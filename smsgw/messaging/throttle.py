@@ -51,7 +51,7 @@ def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
     try:
         granted, wait = _ask(rt.redis, carrier, lane, rate, wanted)
     except RedisError as error:
-        log.warning("the throttle cannot be asked", error=type(error).__name__)
+        log.warning("rate limiter unavailable", error=type(error).__name__)
         return Allowed(0, QUEUE_AWAY)
     return Allowed(granted, max(SHORTEST_WAIT, wait / 1000))
 
@@ -64,7 +64,7 @@ def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
     try:
         _ask(rt.redis, carrier, lane, rate, -number)
     except RedisError as error:
-        log.warning("the throttle cannot be asked", error=type(error).__name__)
+        log.warning("rate limiter unavailable", error=type(error).__name__)
 
 
 def hits(rt: Runtime) -> dict[tuple[str, str], int]:

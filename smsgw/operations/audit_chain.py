@@ -75,7 +75,7 @@ def seal(rt: Runtime) -> Head | None:
             with rt.writing() as tx:
                 last = _seal(tx)
         except IntegrityError:  # or a head that was overwritten: `verify` tells
-            log.warning("audit not sealed: another clock was first")
+            log.warning("audit not sealed: another clock sealed it first")
             return None
     if last is not None:
         log.info("audit sealed", head=str(last))

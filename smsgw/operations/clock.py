@@ -47,10 +47,10 @@ def sweep(rt: Runtime) -> None:
     may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
         for reply_id in delivery_reports.drop_stale(tx, may_expire=may_expire):
-            log.error("a reply could not leave while it was of use", reply=reply_id)
+            log.error("reply expired before it could be sent", reply=reply_id)
         if may_expire:
             for reply_id in delivery_reports.expire_leases(tx):
-                log.error("nobody knows whether this reply went out", reply=reply_id)
+                log.error("send outcome unknown", reply=reply_id)
             background_tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx, may_expire=may_expire)

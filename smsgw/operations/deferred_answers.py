@@ -35,7 +35,7 @@ def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer
     failed = Failed()
     with rt.writing() as tx:
         for message_id in inbox.fail_unreadable(tx, DEFERRED_AT_ONCE):
-            log.error("an owed message cannot be opened", message=message_id)
+            log.error("a deferred message cannot be decrypted", message=message_id)
     with rt.reading() as tx:
         waiting = inbox.deferred(tx, DEFERRED_AT_ONCE)
     for owed in waiting:

@@ -209,7 +209,7 @@ def _look_up_at_carrier(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequen
     except BaseTimeoutException:
         raise
     except SendError as error:
-        log.warning("the carrier could not be asked", reply=unknown.reply_id, code=error.code)
+        log.warning("the carrier could not be queried", reply=unknown.reply_id, code=error.code)
     except Exception as error:
         log.exception("asking failed", reply=unknown.reply_id, error=type(error).__name__)
     mute.add(unknown.carrier)
@@ -224,7 +224,7 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
             key, "1", nx=True, px=round(seconds * 1000)
         )
     except RedisError as error:
-        log.warning("the queue is away", error=type(error).__name__)
+        log.warning("queue unavailable", error=type(error).__name__)
         return
     if is_first:
         timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))

@@ -220,7 +220,7 @@ def _throttled(rt: Runtime) -> Metric:
         for (carrier, lane), number in throttle.hits(rt).items():
             hits.add_metric([carrier, lane], number)
     except RedisError as error:
-        log.warning("the throttle cannot be asked", error=type(error).__name__)
+        log.warning("rate limiter unavailable", error=type(error).__name__)
     return hits
 
 
@@ -233,7 +233,7 @@ def _ledger_failures(rt: Runtime) -> Metric:
     try:
         counts |= rt.ledger.failures.counts()
     except RedisError as error:
-        log.warning("the ledger's failures are not known", error=type(error).__name__)
+        log.warning("ledger failures cannot be read", error=type(error).__name__)
     for which, number in counts.items():
         failures.add_metric(which, number)
     return failures

@@ -61,7 +61,7 @@ def enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | i
                 job, *arguments, job_timeout=JOB_LIMIT, result_ttl=0, failure_ttl=KEEP_FAILURES
             )
     except RedisError as error:
-        log.warning("the queue is away", error=type(error).__name__)
+        log.warning("queue unavailable", error=type(error).__name__)
         return False
     return True
 

@@ -35,7 +35,7 @@ def work(rt: Runtime) -> None:
         try:
             worker.work(logging_level="WARNING")
         except RedisError as error:
-            log.error("the queue cannot be used", error=type(error).__name__)
+            log.error("queue unavailable for the worker", error=type(error).__name__)
             SHUTDOWN.wait(QUEUE_AGAIN)
         else:
             return

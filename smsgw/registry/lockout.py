@@ -142,13 +142,13 @@ def _watch(tx: Transaction, phone_id: int, identity: str, wrong: WrongNkp | None
     )
     count = tx.connection.execute(by).scalar_one()
     if count >= MANY_PHONES:
-        log.warning("one identity is tried from many phones", phones=count, phone_id=phone_id)
+        log.warning("many phones try one identity", phones=count, phone_id=phone_id)
     beside = [tx.vault.hash(number, "named") for number in _neighbours(identity)]
     run = select(func.count()).where(
         named.c.phone_id == phone_id, named.c.identity_hash.in_(beside), named.c.at > since
     )
     if tx.connection.execute(run).scalar_one():
-        log.warning("a phone tries a run of numbers", phone_id=phone_id)
+        log.warning("a phone tries consecutive numbers", phone_id=phone_id)
 
 
 def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:

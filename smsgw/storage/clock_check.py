@@ -43,7 +43,7 @@ class ClockCheck:
         self._is_right = abs(skew) <= APART
         if not self._is_right and time.monotonic() >= self._told + TOLD_EVERY:
             self._told = time.monotonic()
-            log.error("this machine's clock and the database's are apart", **_told(skew))
+            log.error("this machine's clock differs from the database's", **_told(skew))
         return skew
 
     def is_right(self) -> bool:

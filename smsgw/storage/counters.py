@@ -163,21 +163,24 @@ class Counters:
     def _tell_of_the_day(self) -> None:
         if time.monotonic() - self._told_at >= TOLD_EVERY:
             self._told_at = time.monotonic()
-            log.error("the day's segments are spent: messages are stored and not answered")
+            log.error("daily segments are used up; messages are stored without a reply")
 
     def _tell_of_a_code(self, day: date, code: str) -> None:
         with self._lock:
             is_told = (day, code) in self._told_of
             self._told_of = {each for each in self._told_of if each[0] == day} | {(day, code)}
         if not is_told:
-            log.error("a calling code's segments are spent: it is not answered today", code=code)
+            log.error(
+                "daily segments for a calling code are used up; its messages get no reply today",
+                code=code,
+            )
 
     def _reachable(self) -> Redis | None:
         return self._redis if time.monotonic() >= self._asks_at else None
 
     def _left_alone(self, error: RedisError) -> None:
         self._asks_at = time.monotonic() + ASK_AGAIN
-        log.warning("this process counts for itself", error=type(error).__name__)
+        log.warning("Redis unavailable, counting per process", error=type(error).__name__)
 
     def _shared(self, redis: Redis, key: str, rates: Sequence[Rate], name: str) -> RedisBucket:
         if self._script is None:

@@ -95,7 +95,7 @@ def _opened(held: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
 @cache
 def _tell(key: int, copy: int) -> None:
     """Once in a process: keys are loaded every other second."""
-    log.error("a copy of a key is damaged; smsgw keys rotate mends it", key=key, copy=copy)
+    log.error("a copy of a key is damaged; run smsgw keys rotate", key=key, copy=copy)
 
 
 def _unwrapped(wrapper: Wrapper, row: Row[Any]) -> bytes | None:

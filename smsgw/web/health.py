@@ -97,7 +97,9 @@ def _has_database(rt: Runtime) -> bool:
     except (SQLAlchemyError, Unreadable):
         return False
     if at != migrations.head("service"):
-        log.error("the database's schema is another one", at=at, needed=migrations.head("service"))
+        log.error(
+            "the database schema is a different version", at=at, needed=migrations.head("service")
+        )
     return at == migrations.head("service")
 
 

@@ -68,7 +68,7 @@ def _store_reports(carrier: Carrier, asked: WebhookRequest) -> None:
 
 
 def _malformed(carrier: Carrier, error: Malformed) -> NoReturn:
-    log.warning("a webhook made no sense", carrier=carrier.name, path=request.path, why=str(error))
+    log.warning("invalid webhook", carrier=carrier.name, path=request.path, why=str(error))
     abort(400, str(error))
 
 
@@ -92,6 +92,6 @@ def _verified(carrier: Carrier) -> WebhookRequest:
         carrier.verify(asked)
     except Forged:
         # A stranger, or a password, token or address of ours that is wrong: then all is lost.
-        log.warning("a webhook was refused", carrier=carrier.name, path=request.path)
+        log.warning("webhook rejected", carrier=carrier.name, path=request.path)
         abort(403)
     return asked

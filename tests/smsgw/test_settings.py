@@ -82,7 +82,7 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
             ({"LEDGER_URL": f"postgresql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}, which is no"])
             for said in ("autocommit", "statement_cache_size", "pool_size")
         ),
-        ({"LEDGER_URL": "mysql://x/y"}, ["LEDGER_URL: is no address such as postgresql"]),
+        ({"LEDGER_URL": "mysql://x/y"}, ["LEDGER_URL: must be an address such as postgresql"]),
         (
             {"SMSGW_HOME": "/here", "LEDGER_URL": "sqlite:////here/./instance/smsgw.db"},
             ["LEDGER_URL: names the service database's file"],
@@ -90,7 +90,7 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
         ({"DATABASE_URL": "sqlite:///x", "LEDGER_URL": "sqlite:///./x"}, ["LEDGER_URL: names"]),
         ({"REDIS_URL": "foo"}, ["REDIS_URL"]),
         ({"REDIS_URL": "redis://h:99999/0"}, ["REDIS_URL"]),
-        ({"SMSGW_HOME": "/etc/passwd"}, ["SMSGW_HOME: is no folder"]),
+        ({"SMSGW_HOME": "/etc/passwd"}, ["SMSGW_HOME: is not a directory"]),
         ({"TWILIO_FROM": "hello", "TWILIO_ACCOUNT_SID": "AC…"}, ["TWILIO_FROM", "TWILIO_ACC"]),
         ({"SMSGW_PUBLIC_URL": "sms.example.org"}, ["SMSGW_PUBLIC_URL"]),
         ({"SMSGW_PUBLIC_URL": "https://sms.example.org:x"}, ["SMSGW_PUBLIC_URL"]),
@@ -193,7 +193,7 @@ def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> 
     """Report 4: Twilio would be refused at each message, and give each up."""
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({name: address})
-    assert f"{name}: is no address such as https://sms.example.org" in str(raised.value)
+    assert f"{name}: must be an address such as https://sms.example.org" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ class HttpApi:
                 read.append(self._message(item))
             except Malformed as error:
                 fault = error
-                log.warning("a message in a webhook made no sense", why=str(error))
+                log.warning("invalid message in a webhook", why=str(error))
         if fault and not read:
             raise fault
         return read

@@ -81,7 +81,7 @@ def _regex(value: object, groups: int | None = None) -> re.Pattern[str]:
     try:
         made = re.compile(str(value))
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"is not a valid regular expression: {error}") from None
     if groups is not None and made.groups != groups:
         raise ValueError("needs one group in brackets, which is the value")
     return made

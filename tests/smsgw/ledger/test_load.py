@@ -125,8 +125,8 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
     [
         (ROW.replace("19012345678", "1901234567"), "3: nkp has 10 digits, 11 are needed"),
         (ROW.replace("3171011708900000", "31710117089A"), "3: nik needs 16 digits"),
-        (ROW.replace("1990-08-17", "17-08-1990"), "3: birth_date is no date"),
-        (ROW.replace("+6281234567890", "0812"), "3: phone is no phone number"),
+        (ROW.replace("1990-08-17", "17-08-1990"), "3: birth_date must be a date"),
+        (ROW.replace("+6281234567890", "0812"), "3: phone must be a phone number"),
         (ROW.replace("AKTIF", "AKTIP"), "3: status is none of AKTIF, TIDAK AKTIF"),
         (ROW.replace("19012345678", ""), "3: nkp is empty"),
         (ROW + ",", "3: has not 13 fields"),

@@ -326,7 +326,7 @@ def test_an_operators_word(
     assert (settled(texted), len(stub.posts)) == (["resent", None], 2)
     assert command(environ, "close", reply_id) == f"{reply_id} is closed\n"
     assert command(environ, "list") == ""
-    assert "nobody is in doubt about" in command(environ, "close", reply_id, "99")
+    assert "not unresolved" in command(environ, "close", reply_id, "99")
     assert (state(texted), len(stub.posts)) == ("refused", 2)
 
 

@@ -119,7 +119,7 @@ def with_step(step: str) -> str:
         ),
         (
             '{from: x, text: y, expect: {matches: "("}}',
-            "7:42: 'matches' is no regular expression: missing ), unterminated subpattern "
+            "7:42: 'matches' is not a valid regular expression: missing ), unterminated subpattern "
             "at position 0",
         ),
         (

@@ -208,7 +208,7 @@ def test_one_line_is_one_line(as_: As, rt: Runtime) -> None:
 def test_a_file_that_cannot_be_taken_says_why(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for content, told in (
-        (file(b"a: ["), "this is no YAML"),
+        (file(b"a: ["), "not valid YAML"),
         (file(b"\xff\xfe\x00"), "not UTF-8"),
         (file(b"", ""), "Choose a file first."),
     ):
