@@ -195,7 +195,7 @@ class Carrier:
 
     async def look_up(self, request: web.Request) -> web.Response:
         if self.chance.random() < self.fault_rate:
-            self.happened["books closed"] += 1
+            self.happened["lookup unavailable"] += 1
             return web.Response(status=500)
         to, sender = request.query["To"], request.query.get("From")
         listed = [

@@ -85,31 +85,31 @@ class Report:
         rows = {
             "database": "SQLite" if self.plan.is_sqlite else "PostgreSQL",
             "seed": self.plan.seed,
-            "messages": f"{self.plan.messages:,} at {self.plan.rate:g} a second",
+            "messages": f"{self.plan.messages:,} at {self.plan.rate:g} per second",
             "kills and restarts": _listed(self.kills),
-            "what the carrier did": _listed(self.happened),
-            "given up by the carrier before we had stored it, by what was going on": (
+            "carrier faults injected": _listed(self.happened),
+            "dropped by the carrier before acknowledgement, by what was going on": (
                 f"{self.given_up.total()}: {_listed(self.given_up)}"
             ),
-            "rows overwritten, in so many tables": (
+            "rows overwritten, and number of tables": (
                 f"{len(self.damage.tables)}, {len(set(self.damage.tables))}; "
-                f"{len(self.findings)} are named by smsgw audit verify"
+                f"`smsgw audit verify` names {len(self.findings)} of them"
             ),
-            "messages of phones that had such a row": verdict.harmed,
-            "acknowledged and stored, of all others": f"{verdict.received:,}",
+            "messages from phones with an overwritten row": verdict.harmed,
+            "all other messages acknowledged and stored": f"{verdict.received:,}",
             "answered at once / later, when the ledger was back / silent": (
                 f"{verdict.answered:,} / {verdict.answered_later:,} / {verdict.silent:,}"
             ),
-            "sends that ended unknown, and how they were settled": (
+            "unknown sends, and how they were resolved": (
                 f"{verdict.ends['unknown']:,}: {_listed(verdict.settled - Counter({'': 10**9}))}"
             ),
             "**lost**": f"**{len(verdict.lost)}**",
-            "**answered twice without a stated unknown**": f"**{len(verdict.doubled)}**",
-            "answered twice after an unknown, by policy": verdict.resent,
+            "**answered twice without a recorded unknown send**": f"**{len(verdict.doubled)}**",
+            "answered twice after an unknown send, by policy": verdict.resent,
             "leases left": verdict.ends["open"],
-            "webhook p99 over all of it": f"{self.p99():.2f} s",
+            "webhook p99 over the whole run": f"{self.p99():.2f} s",
             "webhooks above 10 s, by what was going on": _listed(+self.slow),
-            "took": f"{self.seconds:.0f} s",
+            "duration": f"{self.seconds:.0f} s",
         }
         return "| | |\n| --- | --- |\n" + "\n".join(f"| {k} | {v} |" for k, v in rows.items())
 
