@@ -237,7 +237,7 @@ def test_a_fault_of_a_step_is_told_at_its_place(step: str, told: str) -> None:
             "4:3: this conversation checks nothing; give a step an expect",
         ),
         (HEAD + SALDO + "- name: one\n  steps:\n" + SALDO, "7:9: conversation 1 has the same name"),
-        (HEAD + SALDO + "settings: {timezone: Mars}", "7:22: is no IANA time zone"),
+        (HEAD + SALDO + "settings: {timezone: Mars}", "7:22: must be an IANA time zone"),
         (HEAD + SALDO + 'settings: {countries: ["0"]}', "7:23: is a list of calling codes"),
         (HEAD + SALDO + "keywords: x.yaml", "7:11: 'keywords' names a file, and this"),
         ("a: 1\n---\nb: 2", "2:1: a second document begins here (---)"),
