@@ -104,7 +104,7 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
 
 
 def progress(tx: Transaction, task: Task, step: Step) -> Task:
-    """The task as it is then, which says whether it is to stop. Raises Outrun."""
+    """The task as it is then, which says whether it is to stop. Raises Conflict."""
     named_by = (task.operator_id, task.kind, task.made_at)
     return _kept(
         *(tx, task),
@@ -115,7 +115,7 @@ def progress(tx: Transaction, task: Task, step: Step) -> Task:
 
 
 def leave(tx: Transaction, task: Task, state: TaskState) -> None:
-    """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Outrun."""
+    """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Conflict."""
     if state is TaskState.WAITING:
         _kept(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
     else:

@@ -1,7 +1,7 @@
 """The operators' console: every page whole and working without scripts; htmx swaps parts of them.
 
-guard.py lets in, words.py speaks Indonesian, shown.py shows values; the rest are pages, one file a
-menu entry.
+access.py decides who may see what, translations.py holds the Indonesian, and rendering.py formats
+values. Each folder is a section of the menu, and each of its files a page.
 """
 
 from flask import Flask

@@ -1,8 +1,8 @@
-"""Work for the queue, which is only a hint: the rows in the database are what there is to do.
+"""The jobs that a worker runs, and the hints that ask for them.
 
-A job drains a lane, it does not carry a reply; losing Redis costs seconds, never a message. This is
-the one file that enqueues. Jobs may run twice. A long task is done a part at a time, and goes to
-the end of the queue between: what people wait for is never behind it.
+A job drains a lane; it does not carry a reply. Jobs may run twice. A long task is done a part at a
+time, and goes to the end of the queue between parts, so that what people wait for is never behind
+it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 
 # How a task is done: from where it was left, a step after the other, each far shorter than
-# tasks.LOST_AFTER.
+# background_tasks.LOST_AFTER.
 Work = Callable[[Runtime, Task], Iterator[Step]]
 WORK: Mapping[TaskKind, Work] = {
     TaskKind.REHEARSAL: backtest.run,

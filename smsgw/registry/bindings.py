@@ -49,7 +49,7 @@ def bind(
     actor: str = audit.PARTICIPANT,
 ) -> list[Notice]:
     """Binds `nkp` to this phone alone; `consent` is the wording that was agreed to. `code_id`: of
-    the code that did it; `tells_from`: where an officer did. Raises Outrun where the code is good
+    the code that did it; `tells_from`: where an officer did. Raises Conflict where the code is good
     no more."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
     registration_codes.hold(tx, nkp_hash)
@@ -131,7 +131,7 @@ def bound_to(tx: Transaction, nkp: str) -> str | None:
 
 
 def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
-    """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Outrun where it
+    """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Conflict where it
     has ended since it was read: the number went to another phone meanwhile."""
     if nkp is None:
         return None

@@ -52,7 +52,7 @@ def open_case(
 ) -> str:
     """The number of a new case, such as ADU-251031-0042: the 42nd of that day. What is open and
     told again has its number: a phone's data request, a complaint in the same words. Raises
-    Outrun."""
+    Conflict."""
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
         same.append(cases.c.text_hash == text_hash)

@@ -220,7 +220,7 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
 
 
 def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
-    """Counts the phone's version up, storing a new phone. Raises Outrun."""
+    """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
         return replace(known, phone_id=_add(tx, known.caller.phone), version=1)
     counted = tx.connection.execute(

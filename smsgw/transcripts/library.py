@@ -33,7 +33,7 @@ class SavedTranscript:
 
 
 def named(written: str) -> str:
-    """A name as it is kept. Raises NotKept."""
+    """A name as it is kept. Raises NotSaved."""
     name = " ".join(written.split())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise NotSaved(f"a name has 1 to {LONGEST_NAME} characters")
@@ -41,7 +41,7 @@ def named(written: str) -> str:
 
 
 def save(tx: Transaction, name: str, text: str, author: str) -> int:
-    """Its id. Raises NotKept."""
+    """Its id. Raises NotSaved."""
     name = named(name)
     if len(text) > LONGEST_TEXT:
         raise NotSaved(f"it has more than {LONGEST_TEXT:,} characters")

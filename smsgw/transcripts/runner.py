@@ -198,7 +198,7 @@ class Talk:
             pass
 
     def _send(self) -> None:
-        """What is due, one after the other: the threads of `sending.drain` would only cost time
+        """What is due, one after the other: the threads of `dispatch.drain` would only cost time
         where nobody waits for a carrier."""
         is_more = True
         while is_more:
