@@ -131,8 +131,8 @@ def bound_to(tx: Transaction, nkp: str) -> str | None:
 
 
 def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
-    """The binding that a reply about `nkp` hangs on, made just now perhaps. Raises Conflict where it
-    has ended since it was read: the number went to another phone meanwhile."""
+    """The id of the binding that a reply about `nkp` hangs on. Raises Conflict where it has ended
+    since it was read: the number went to another phone meanwhile."""
     if nkp is None:
         return None
     found = tx.connection.execute(
