@@ -17,7 +17,7 @@ from sqlalchemy import insert
 from smsgw import runtime, settings
 from smsgw.backoffice import backtest
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.backtest_findings import Asked, Found
+from smsgw.backoffice.backtest_findings import BacktestFindings, BacktestRequest
 from smsgw.configuration import document
 from smsgw.ledger.synthetic import FIRST_NKP, make
 from smsgw.phone import FICTITIOUS
@@ -65,7 +65,7 @@ def measure(name: str, environ: dict[str, str]) -> None:
             now = time.perf_counter()
             longest, last, found = max(longest, now - last), now, step.found
         rate = MESSAGES / (time.perf_counter() - started)
-        told = Found.model_validate(found)
+        told = BacktestFindings.model_validate(found)
         print(
             f"{name}, {what}: {told.judged:,} messages, {rate:,.0f} a second; {told.changed:,} "
             f"would change; the longest part {longest:.2f} s",
@@ -146,7 +146,7 @@ def wordings() -> str:
 def asked(rt: Runtime, draft: str) -> Task:
     """As the worker gets it."""
     both = {"published": document.shipped(), "draft": draft}
-    what = Asked(days=1, by="bench", version=0, edition=1, **both)
+    what = BacktestRequest(days=1, by="bench", version=0, edition=1, **both)
     return Task(
         id=1,
         kind=TaskKind.REHEARSAL,

@@ -12,7 +12,7 @@ from datetime import timedelta
 from smsgw import logs, responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging import dispatch
-from smsgw.messaging.claims import claim, record
+from smsgw.messaging.leases import claim, record
 from smsgw.runtime import Runtime
 from smsgw.transcripts import reader, runner, world
 
@@ -50,7 +50,7 @@ def send(rt: Runtime) -> None:
         record(tx, sent)
 
 
-def messages_alone(document: reader.Document) -> float:
+def messages_alone(document: reader.TranscriptDocument) -> float:
     with world.prepared(document) as made:
         rt = made.begin()
         started = time.process_time()

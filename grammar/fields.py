@@ -9,7 +9,7 @@ from grammar.compiled import LONGEST_ALIAS, WORDS, CompiledKeyword, digits_of
 from grammar.poster import Poster
 from grammar.reading import NO_FIELDS, Command, Fields, Misread, Reason, Words
 from grammar.services import misdirected
-from grammar.slots import KINDS, Shape, Token
+from grammar.slots import KINDS, SlotShape, Token
 
 LONGEST_LABEL = 4
 
@@ -72,11 +72,11 @@ class FieldReader:
     ) -> tuple[str | None, list[list[str]]]:
         """What words say of a slot, and the words that are left."""
         match KINDS[kind].shape:
-            case Shape.CHOICE:
+            case SlotShape.CHOICE:
                 return self._chosen(kind, text), runs
-            case Shape.NAME:
+            case SlotShape.NAME:
                 return " ".join(runs[0]) if runs else None, runs[1:]
-            case Shape.WORDS:
+            case SlotShape.WORDS:
                 return " ".join(" ".join(run) for run in runs), []
         return None, runs
 

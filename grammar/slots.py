@@ -61,7 +61,7 @@ _DATES = (
 _DATE = re.compile("|".join(_DATES))
 
 
-class Shape(StrEnum):
+class SlotShape(StrEnum):
     """How a kind of slot is told from the others."""
 
     DIGITS = "digits"  # a number of one length
@@ -72,29 +72,29 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SlotKind:
     """`digits`: the one length its numbers have. `instead`: what is as good where it is wanted."""
 
     field: str
-    shape: Shape
+    shape: SlotShape
     digits: int | None = None
     instead: str | None = None
 
 
-KINDS: Mapping[str, Kind] = {
-    "NKP": Kind("nkp", Shape.DIGITS, digits=11, instead="NIK"),
-    "NIK": Kind("nik", Shape.DIGITS, digits=16),
-    "NAMA": Kind("name", Shape.NAME),
-    "TGL_LAHIR": Kind("birth_date", Shape.PATTERN),
-    "EMAIL": Kind("email", Shape.PATTERN),
-    "TAHUN": Kind("year", Shape.PATTERN),
-    "KODE": Kind("code", Shape.PATTERN),
-    "NOMOR": Kind("number", Shape.PATTERN),
-    "KOTA": Kind("city", Shape.WORDS),
-    "ISI": Kind("text", Shape.WORDS),
-    "TOPIK": Kind("topic", Shape.CHOICE),
-    "ON/OFF": Kind("switch", Shape.CHOICE),
-    "ID/EN": Kind("language", Shape.CHOICE),
+KINDS: Mapping[str, SlotKind] = {
+    "NKP": SlotKind("nkp", SlotShape.DIGITS, digits=11, instead="NIK"),
+    "NIK": SlotKind("nik", SlotShape.DIGITS, digits=16),
+    "NAMA": SlotKind("name", SlotShape.NAME),
+    "TGL_LAHIR": SlotKind("birth_date", SlotShape.PATTERN),
+    "EMAIL": SlotKind("email", SlotShape.PATTERN),
+    "TAHUN": SlotKind("year", SlotShape.PATTERN),
+    "KODE": SlotKind("code", SlotShape.PATTERN),
+    "NOMOR": SlotKind("number", SlotShape.PATTERN),
+    "KOTA": SlotKind("city", SlotShape.WORDS),
+    "ISI": SlotKind("text", SlotShape.WORDS),
+    "TOPIK": SlotKind("topic", SlotShape.CHOICE),
+    "ON/OFF": SlotKind("switch", SlotShape.CHOICE),
+    "ID/EN": SlotKind("language", SlotShape.CHOICE),
 }
 
 

@@ -1,6 +1,6 @@
 """BANTUAN: what can be asked here, and who helps."""
 
-from handlers.question import Outcome, Page, Question, Reply
+from handlers.question import Outcome, Question, Reply, ReplyPage
 from handlers.values import Verbatim
 
 WORDINGS = {"menu": ("daftar",), "more": ("daftar",)}
@@ -8,4 +8,4 @@ WORDINGS = {"menu": ("daftar",), "more": ("daftar",)}
 
 def answer(question: Question) -> Reply:
     usage = {"daftar": Verbatim(question.usage["daftar"])}
-    return Reply(Outcome.ANSWERED, "bantuan.menu", usage, pages=(Page("bantuan.more", usage),))
+    return Reply(Outcome.ANSWERED, "bantuan.menu", usage, pages=(ReplyPage("bantuan.more", usage),))

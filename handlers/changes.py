@@ -22,7 +22,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftQuestion:
     """We asked for what `command` lacks."""
 
     command: Command
@@ -43,7 +43,7 @@ class Identity:
     nkp: str
 
 
-OpenQuestion = Consent | Choice | Draft | Suggestion | Identity
+OpenQuestion = Consent | Choice | DraftQuestion | Suggestion | Identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from handlers.ports import Office
-from handlers.question import Outcome, Page, Question, Reply
+from handlers.question import Outcome, Question, Reply, ReplyPage
 from handlers.values import Value
 
 SHOWN = ("office", "address", "phone", "hours", "zone")
@@ -19,7 +19,7 @@ def answer(question: Question) -> Reply:
         city = offices[0].city if offices else None
         return Reply(Outcome.ANSWERED, "kantor.none", {"city": city})
     first, *others = [
-        Page("kantor.office" if each is found[-1] else "kantor.office_and_more", _values(each))
+        ReplyPage("kantor.office" if each is found[-1] else "kantor.office_and_more", _values(each))
         for each in found
     ]
     return Reply(Outcome.ANSWERED, first.wording, first.values, pages=tuple(others))

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from grammar import Command, Misread, Reason
-from handlers.changes import Ask, Draft, Suggestion
+from handlers.changes import Ask, DraftQuestion, Suggestion
+from handlers.open_question import still_open
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Value, Verbatim
-from handlers.ya import still_open
 
 WORDINGS = {
     "unknown": ("saldo",),
@@ -70,7 +70,7 @@ def _invalid(said: Misread, usage: Verbatim) -> Reply:
     name, changes = str(said.reason), tuple[Ask, ...]()
     if said.keyword == DRAFTED and said.fields:
         command = Command(said.keyword, said.fields, said.word, said.rest)
-        changes = (Ask(Draft(command), DRAFT_LASTS),)
+        changes = (Ask(DraftQuestion(command), DRAFT_LASTS),)
         name = "only_missing" if said.reason is Reason.MISSING else name
     offered = {name: values[name] for name in WORDINGS[name]}
     return Reply(Outcome.INVALID, f"misread.{name}", offered, changes=changes)

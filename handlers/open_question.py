@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from grammar import Command, Misread, Reason
-from handlers.changes import Ask, Choice, Draft, Identity, Suggestion
-from handlers.question import Caller, Reply
+from handlers.changes import Ask, Choice, DraftQuestion, Identity, Suggestion
+from handlers.question import Caller, Outcome, Question, Reply
+from handlers.values import Verbatim
 
 LETTERS = "ABCDEF"
 NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country
@@ -33,7 +34,7 @@ def is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
         return said.keyword == "ya"
     is_asked_anew = any(isinstance(change, Ask) for change in reply.changes)
     return (
-        isinstance(caller.open, Choice | Draft | Identity)
+        isinstance(caller.open, Choice | DraftQuestion | Identity)
         and said.keyword == caller.open.command.keyword
         and not is_asked_anew
     )
@@ -43,3 +44,14 @@ def is_silent(said: Command | Misread, caller: Caller) -> bool:
     """Thanks need no answer, unless we wait for one."""
     is_courtesy = isinstance(said, Misread) and said.reason is Reason.COURTESY
     return is_courtesy and caller.open is None
+
+
+def nothing_open(question: Question) -> Reply:
+    usage = {"saldo": Verbatim(question.usage["saldo"])}
+    return Reply(Outcome.UNKNOWN, "ya.nothing_open", usage)
+
+
+def still_open(question: Question) -> Reply:
+    """The question once more: this was no answer to it."""
+    asked = {"answer": Verbatim(question.caller.asked or "")}
+    return Reply(Outcome.CONFIRM, "misread.still_open", asked)

@@ -125,7 +125,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReplyPage:
     """One more SMS that LANJUT brings."""
 
     wording: str
@@ -142,7 +142,7 @@ class Reply:
     changes: tuple[Change, ...] = ()
     about: str | None = None  # the NKP whose data it tells
     shows: tuple[str, ...] = ()  # NKPs of which it shows digits, without their data
-    pages: tuple[Page, ...] = ()
+    pages: tuple[ReplyPage, ...] = ()
 
 
 class Worded(Protocol):

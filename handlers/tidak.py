@@ -1,8 +1,8 @@
 """TIDAK, and BATAL while a question is open: no to it."""
 
 from handlers.changes import Close, Consent
+from handlers.open_question import nothing_open
 from handlers.question import Outcome, Question, Reply
-from handlers.ya import nothing_open
 
 WORDINGS = {"refused": (), "dropped": ()}
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from handlers import tidak
 from handlers.changes import Consent, RejectCodes
+from handlers.open_question import nothing_open
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Moment
-from handlers.ya import nothing_open
 
 WORDINGS = {"done": ("until",), "done_again": ()}
 LASTS = timedelta(hours=24)  # how long no codes are sent then

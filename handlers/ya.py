@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from handlers import bound_participant, saldo
-from handlers.changes import Bind, Choice, Close, Consent, Draft, Identity
+from handlers.changes import Bind, Choice, Close, Consent, DraftQuestion, Identity
 from handlers.disclosure import guess, is_on_file, not_linked
-from handlers.question import Outcome, Question, Reply
-from handlers.values import Verbatim
+from handlers.open_question import nothing_open, still_open
+from handlers.question import Question, Reply
 
 WORDINGS = {
     "bound": saldo.WORDINGS["balance"],
@@ -22,21 +22,10 @@ def answer(question: Question) -> Reply:
             return _bind(question, nkp)
         case Choice(command):
             return bound_participant.choose(replace(question, said=command))
-        case Draft() | Identity():
+        case DraftQuestion() | Identity():
             return still_open(question)
         case _:
             return nothing_open(question)
-
-
-def nothing_open(question: Question) -> Reply:
-    usage = {"saldo": Verbatim(question.usage["saldo"])}
-    return Reply(Outcome.UNKNOWN, "ya.nothing_open", usage)
-
-
-def still_open(question: Question) -> Reply:
-    """The question once more: this was no answer to it."""
-    asked = {"answer": Verbatim(question.caller.asked or "")}
-    return Reply(Outcome.CONFIRM, "misread.still_open", asked)
 
 
 def _bind(question: Question, nkp: str) -> Reply:

@@ -37,7 +37,7 @@ from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging import decision, inbox
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
-from smsgw.messaging.commit import store
+from smsgw.messaging.answer_store import store
 from smsgw.messaging.composer import Composer, call_centre
 from smsgw.messaging.inbox import DeferredMessage, Repeated, Verdict
 from smsgw.messaging.rate_limits import gate_of
@@ -128,7 +128,7 @@ def _parse(
         text_hash=rt.vault.hash(normal, "text"),
         gate=gate_of(rt, sms, normal),
         is_ours=is_ours,
-        owed=deferred,
+        deferred=deferred,
         actor=actor,
     )
 
@@ -145,7 +145,7 @@ def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
 def _once(rt: Runtime, parsed: ParsedMessage) -> Answer:
     number = phone.e164(parsed.sms.sender)
     with rt.reading() as tx:
-        if parsed.owed is None and inbox.is_known(tx, parsed.sms):
+        if parsed.deferred is None and inbox.is_known(tx, parsed.sms):
             raise Repeated
         known = _read(tx, number, parsed) if number else None
     if known is None or not may_be_answered(rt, known, parsed.sms.lane):
@@ -178,9 +178,9 @@ def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decis
     try:
         decided = decision.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
     except LedgerDown as error:
-        if parsed.owed is not None and isinstance(error, LookUpFailed):
+        if parsed.deferred is not None and isinstance(error, LookUpFailed):
             raise StillDeferred(was_asked=not isinstance(error, LookUpWaits)) from None
-        if parsed.owed is not None:
+        if parsed.deferred is not None:
             raise NotStored from None
         waits = Verdict(decision.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
@@ -193,7 +193,7 @@ def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decis
 def _within_limits(parsed: ParsedMessage, decision: Decision) -> Decision:
     """What is owed was promised, and is given whatever it costs."""
     keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
-    if decision.reply is None or parsed.owed is not None:
+    if decision.reply is None or parsed.deferred is not None:
         return decision
     reason = parsed.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
     if reason is not None:
@@ -218,7 +218,7 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
 
 def _read(tx: Transaction, number: str, parsed: ParsedMessage) -> PhoneState:
     """With what a code or a case's number opens, also where YA says that it was meant."""
-    received_at = parsed.owed.received_at if parsed.owed else None
+    received_at = parsed.deferred.received_at if parsed.deferred else None
     known = phone_state.read(tx, number, named=_named(parsed.said), received_at=received_at)
     meant = open_question.meant(parsed.said, known.caller)
     if meant is None or _named(meant) == named.NOTHING_NAMED:

@@ -8,14 +8,14 @@ import pytest
 
 from smsgw.transcripts import collection, reader, report, runner, update
 from smsgw.transcripts.collection import Played
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.runner import Result
 
 FOLDER = Path(__file__).parent / "transcripts"
 
 
 @cache
-def documents() -> list[Document]:
+def documents() -> list[TranscriptDocument]:
     return collection.read(collection.files([FOLDER]))
 
 
@@ -51,7 +51,7 @@ def test_every_step_agrees(which: tuple[int, int]) -> None:
         _check_update(document, results(number))
 
 
-def _check_update(document: Document, found: list[list[Result]]) -> None:
+def _check_update(document: TranscriptDocument, found: list[list[Result]]) -> None:
     after = update.updated(document, found)
     changed = set(after.splitlines()) - set(document.source.text.splitlines())
     assert [line for line in changed if "reply" not in line and "also" not in line] == []

@@ -55,7 +55,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
 }
 
 
-class NotDone(Exception):
+class AccountError(Exception):
     """Its text says why."""
 
 
@@ -79,15 +79,15 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
     """`hashed`: of a password, by `hashing`. Raises NotDone."""
     name = name.strip()
     if not A_NAME.fullmatch(name):
-        raise NotDone("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
+        raise AccountError("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
     if named(tx, name) is not None:
-        raise NotDone(f"there is an operator {name} already")
+        raise AccountError(f"there is an operator {name} already")
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
     row["added_by"] = actor
     try:
         made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
-        raise NotDone(f"there is an operator {name} already") from None
+        raise AccountError(f"there is an operator {name} already") from None
     operator_id = int(made.scalar_one())
     _sign(tx, operator_id)
     audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
@@ -119,9 +119,9 @@ def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
 def hash_password(password: str) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise NotDone(f"a password has {SHORTEST_PASSWORD} characters or more")
+        raise AccountError(f"a password has {SHORTEST_PASSWORD} characters or more")
     if len(set(password)) < LEAST_DIFFERENT:
-        raise NotDone(f"a password has {LEAST_DIFFERENT} different characters or more")
+        raise AccountError(f"a password has {LEAST_DIFFERENT} different characters or more")
     return _hasher().hash(password)
 
 
@@ -167,7 +167,7 @@ def session_operator(tx: Transaction, held: str) -> tuple[Operator, datetime] | 
     return Operator(row.id, row.name, Role(row.role), row.language), row.seen_at
 
 
-def are_one(tx: Transaction, actor: str, others: Collection[str]) -> bool:
+def is_same_person(tx: Transaction, actor: str, others: Collection[str]) -> bool:
     """Whether one of these may act as `actor`: it is them, or they let them in."""
     name = actor.removeprefix("operator:")
     row = named(tx, name) if actor != name else None
@@ -206,7 +206,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     is_enabled = of & operators.c.disabled_at.is_(None)
     changed = update(operators).where(is_enabled).values(row)
     if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
-        raise NotDone("who is disabled is enabled first")
+        raise AccountError("who is disabled is enabled first")
     _sign(tx, operator_id)
     return held
 
@@ -268,7 +268,7 @@ def _keep_an_admin(tx: Transaction, name: str) -> None:
     if not own or any(row.password is not None for row in others):
         return
     if not others or own[0].password is not None or _is_logged_in(tx, own[0].id):
-        raise NotDone(
+        raise AccountError(
             f"{name} is the only admin who can log in; another one needs a password first"
         )
 
@@ -282,7 +282,7 @@ def _is_logged_in(tx: Transaction, operator_id: int) -> bool:
 def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:
     row = named(tx, name)
     if row is None:
-        raise NotDone(f"there is no operator {name}; see smsgw operators list")
+        raise AccountError(f"there is no operator {name}; see smsgw operators list")
     tx.connection.execute(update(operators).where(operators.c.id == row.id).values(values))
     if may_log_in(tx, row):
         _sign(tx, row.id)

@@ -48,7 +48,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TaskStep:
     """How far a task came, and all that it found up to now: what the next step begins with."""
 
     done: int
@@ -103,11 +103,12 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
     return _task(tx, claimed) if claimed else None
 
 
-def progress(tx: Transaction, task: Task, step: Step) -> Task:
+def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
     """The task as it is then, which says whether it is to stop. Raises Conflict."""
     named_by = (task.operator_id, task.kind, task.made_at)
     return _kept(
-        *(tx, task),
+        tx,
+        task,
         done=step.done,
         total=step.total,
         found=tx.vault.encrypt(json.dumps(step.found), Ciphertext.FOUND, *named_by),

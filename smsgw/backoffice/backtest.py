@@ -18,20 +18,20 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from grammar import normalise
 from handlers.question import Caller, Outcome
 from smsgw.backoffice import comparison
-from smsgw.backoffice.background_tasks import Step, Task
+from smsgw.backoffice.background_tasks import Task, TaskStep
 from smsgw.backoffice.backtest_findings import (
     LONGEST_SHAPE,
     MIN_PHONES,
     MOST_SAMPLES,
-    Asked,
-    Found,
-    Kind,
+    BacktestFindings,
+    BacktestRequest,
+    ChangeKind,
     Message,
-    Read,
+    MessageShape,
+    Reading,
     Rewording,
-    Shape,
 )
-from smsgw.backoffice.comparison import Answered, Comparison
+from smsgw.backoffice.comparison import ComparedAnswer, Comparison
 from smsgw.configuration import document, validation
 from smsgw.configuration.compiler import Configuration
 from smsgw.registry import phone_state
@@ -50,11 +50,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 _HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w{DIGIT}]*{HIDDEN})+")
 
 
-def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[Step]:
+def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[TaskStep]:
     """Goes on from where the task was left. Raises LedgerDown."""
-    asked = Asked.model_validate(task.asked)
+    asked = BacktestRequest.model_validate(task.asked)
     since = task.made_at - timedelta(days=asked.days)
-    found = Found.model_validate(task.found) if task.found else _begin(rt, since, task.made_at)
+    found = (
+        BacktestFindings.model_validate(task.found)
+        if task.found
+        else _begin(rt, since, task.made_at)
+    )
     rehearsal = Rehearsal(rt, asked, found)
     until = time.monotonic() + step_lasts
     while batch := _batch(rt, since, found):
@@ -70,7 +74,7 @@ def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[Ste
 class Rehearsal:
     """While it is at it."""
 
-    def __init__(self, rt: Runtime, asked: Asked, found: Found) -> None:
+    def __init__(self, rt: Runtime, asked: BacktestRequest, found: BacktestFindings) -> None:
         self._rt, self._found = rt, found
         now = rt.local
         was = comparison.configuration(asked.published, now.date())
@@ -105,13 +109,17 @@ class Rehearsal:
             wrote.append(message.phone_id)
         found.longer[kind] = found.longer.get(kind, 0) + max(difference, 0)
         found.shorter[kind] = found.shorter.get(kind, 0) + max(-difference, 0)
-        if kind is Kind.REWORDED:
+        if kind is ChangeKind.REWORDED:
             self._note_rewording(was, becomes, difference)
         else:
             self._note_shape(found.shapes.setdefault(kind, {}), message, was, becomes)
 
     def _note_shape(
-        self, shapes: dict[str, Shape], message: Message, was: Answered, becomes: Answered
+        self,
+        shapes: dict[str, MessageShape],
+        message: Message,
+        was: ComparedAnswer,
+        becomes: ComparedAnswer,
     ) -> None:
         """Words that are hidden at first are shown once several phones wrote the same."""
         whole, read = shape_of(message.text), (_read(was), _read(becomes))
@@ -119,14 +127,16 @@ class Rehearsal:
         if key not in shapes and len(shapes) == MOST_SAMPLES:
             return
         masked = shape_of(message.text, self._vocabulary)[:LONGEST_SHAPE]
-        noted = shapes.setdefault(key, Shape(shape=masked, was=read[0], becomes=read[1]))
+        noted = shapes.setdefault(key, MessageShape(shape=masked, was=read[0], becomes=read[1]))
         noted.messages += 1
         if message.phone_id not in noted.phones and len(noted.phones) < MIN_PHONES:
             noted.phones.append(message.phone_id)
         if len(noted.phones) == MIN_PHONES and DIGIT not in whole:
             noted.shape = whole[:LONGEST_SHAPE]
 
-    def _note_rewording(self, was: Answered, becomes: Answered, difference: int) -> None:
+    def _note_rewording(
+        self, was: ComparedAnswer, becomes: ComparedAnswer, difference: int
+    ) -> None:
         rewordings = self._found.rewordings
         language = becomes.language or was.language
         key = f"{language} {was.wording} {becomes.wording}"
@@ -168,19 +178,19 @@ def shape_of(text: str, known: frozenset[str] | None = None) -> str:
     return shape
 
 
-def _begin(rt: Runtime, since: datetime, until: datetime) -> Found:
+def _begin(rt: Runtime, since: datetime, until: datetime) -> BacktestFindings:
     at = messages.c.received_at
     ids = select(messages.c.id).where(_is_judged(since), at <= until)
     newest = ids.order_by(at.desc()).limit(MOST + 1).subquery()
     bounds = select(func.min(newest.c.id), func.max(newest.c.id), func.count())
     with rt.reading() as tx:
         first, last, count = tx.connection.execute(bounds).one()
-    return Found(
+    return BacktestFindings(
         last=(first or 1) - 1, until=last or 0, total=min(count, MOST), is_cut=count > MOST
     )
 
 
-def _batch(rt: Runtime, since: datetime, found: Found) -> list[Message]:
+def _batch(rt: Runtime, since: datetime, found: BacktestFindings) -> list[Message]:
     rows = (
         select(messages.c.id, messages.c.phone_id, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .where(messages.c.id > found.last, messages.c.id <= found.until, _is_judged(since))
@@ -206,20 +216,20 @@ def _is_judged(since: datetime) -> ColumnElement[bool]:
     )
 
 
-def _kind(was: Answered, becomes: Answered) -> Kind | None:
+def _kind(was: ComparedAnswer, becomes: ComparedAnswer) -> ChangeKind | None:
     was_understood, is_understood = (each.outcome not in NOT_UNDERSTOOD for each in (was, becomes))
     if was_understood != is_understood:
-        return Kind.UNDERSTOOD if is_understood else Kind.MISUNDERSTOOD
+        return ChangeKind.UNDERSTOOD if is_understood else ChangeKind.MISUNDERSTOOD
     if is_understood and was.keyword != becomes.keyword:
-        return Kind.REROUTED
-    return Kind.REWORDED if was.text != becomes.text else None
+        return ChangeKind.REROUTED
+    return ChangeKind.REWORDED if was.text != becomes.text else None
 
 
-def _read(answered: Answered) -> Read:
-    return Read(keyword=answered.keyword, outcome=answered.outcome)
+def _read(answered: ComparedAnswer) -> Reading:
+    return Reading(keyword=answered.keyword, outcome=answered.outcome)
 
 
-def _written(by: Configuration, answered: Answered) -> str:
+def _written(by: Configuration, answered: ComparedAnswer) -> str:
     """Its wording, without anybody's values."""
     if not answered.wording:
         return ""
@@ -227,5 +237,5 @@ def _written(by: Configuration, answered: Answered) -> str:
     return "".join(piece.written for piece in pieces)
 
 
-def _step(found: Found) -> Step:
-    return Step(found.judged, found.total, found.model_dump(mode="json"))
+def _step(found: BacktestFindings) -> TaskStep:
+    return TaskStep(found.judged, found.total, found.model_dump(mode="json"))

@@ -13,7 +13,7 @@ MIN_PHONES = 3  # phones
 LONGEST_SHAPE = 80  # characters
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What would be different; the first that holds."""
 
     UNDERSTOOD = "newly understood"
@@ -22,19 +22,19 @@ class Kind(StrEnum):
     REWORDED = "other reply"
 
 
-class Read(BaseModel):
+class Reading(BaseModel):
     """What a message is taken for."""
 
     keyword: str | None
     outcome: str
 
 
-class Shape(BaseModel):
+class MessageShape(BaseModel):
     """Messages that are written alike and change alike."""
 
     shape: str
-    was: Read
-    becomes: Read
+    was: Reading
+    becomes: Reading
     messages: int = 0
     phones: list[int] = []  # ids; SEVERAL are enough
 
@@ -51,23 +51,23 @@ class Rewording(BaseModel):
     segments: int = 0  # more than before
 
 
-Sample = TypeVar("Sample", Shape, Rewording)
+Sample = TypeVar("Sample", MessageShape, Rewording)
 
 
-class Found(BaseModel):
+class BacktestFindings(BaseModel):
     last: int  # message that was judged
     until: int
     total: int
     is_cut: bool  # there were more; the newest were taken
     judged: int = 0
-    counts: dict[Kind, int] = {}
-    longer: dict[Kind, int] = {}  # segments, of replies that become longer
-    shorter: dict[Kind, int] = {}
-    shapes: dict[Kind, dict[str, Shape]] = {}
+    counts: dict[ChangeKind, int] = {}
+    longer: dict[ChangeKind, int] = {}  # segments, of replies that become longer
+    shorter: dict[ChangeKind, int] = {}
+    shapes: dict[ChangeKind, dict[str, MessageShape]] = {}
     rewordings: dict[str, Rewording] = {}
-    phones: dict[Kind, list[int]] = {}  # ids; SEVERAL are enough
+    phones: dict[ChangeKind, list[int]] = {}  # ids; SEVERAL are enough
 
-    def shown(self, kind: Kind) -> int | None:
+    def shown(self, kind: ChangeKind) -> int | None:
         """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
         the draft one could find out who wrote it."""
         return self.counts[kind] if len(self.phones.get(kind, ())) >= MIN_PHONES else None
@@ -86,19 +86,19 @@ class Found(BaseModel):
         """Of what is shown."""
         return sum(self.shown(kind) or 0 for kind in self.counts)
 
-    def shown_shapes(self, kind: Kind) -> list[Shape]:
+    def shown_shapes(self, kind: ChangeKind) -> list[MessageShape]:
         alike = _taken_together(self.shapes.get(kind, {}).values())
         return _commonest(each for each in alike if len(each.phones) >= MIN_PHONES)
 
-    def not_shown(self, kind: Kind) -> int:
+    def not_shown(self, kind: ChangeKind) -> int:
         """Messages."""
         return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
 
     def shown_rewordings(self) -> list[Rewording]:
-        return _commonest(self.rewordings.values()) if self.shown(Kind.REWORDED) else []
+        return _commonest(self.rewordings.values()) if self.shown(ChangeKind.REWORDED) else []
 
 
-class Asked(BaseModel):
+class BacktestRequest(BaseModel):
     """With both texts as they were then: a draft goes on changing."""
 
     days: int
@@ -116,9 +116,9 @@ class Message:
     text: str
 
 
-def _taken_together(shapes: Iterable[Shape]) -> Iterable[Shape]:
+def _taken_together(shapes: Iterable[MessageShape]) -> Iterable[MessageShape]:
     """Those that are shown alike."""
-    together: dict[str, Shape] = {}
+    together: dict[str, MessageShape] = {}
     for each in shapes:
         key = f"{each.was} {each.becomes} {each.shape}"
         taken = together.get(key, each.model_copy(update={"messages": 0, "phones": []}))

@@ -35,39 +35,39 @@ NOT_ARRIVED = {ReplyState.REFUSED, ReplyState.UNDELIVERED, ReplyState.EXPIRED}
 LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
 
 
-class NotDone(Exception):
+class CaseworkError(Exception):
     """Nothing was changed."""
 
 
-class TooLate(NotDone):
+class TooLate(CaseworkError):
     """Another officer, or the person, was first."""
 
 
-class Answered(NotDone):
+class AnsweredMeanwhile(CaseworkError):
     """Another answer went out since the case was looked at."""
 
 
-class Repeated(NotDone):
+class AnswerRepeated(CaseworkError):
     """The same answer went out before."""
 
 
-class NotInLedger(NotDone):
+class NotInLedger(CaseworkError):
     """The ledger has no such NKP."""
 
 
-class Frozen(NotDone):
+class Frozen(CaseworkError):
     """BUKAN SAYA was said of this participant."""
 
 
-class NotLooked(NotDone):
+class NotLooked(CaseworkError):
     """This officer has not seen what was given."""
 
 
-class SameOfficer(NotDone):
+class SameOfficer(CaseworkError):
     """Something differs from the ledger, and this officer was the first of the two it takes."""
 
 
-class Refusal(StrEnum):
+class RejectionWording(StrEnum):
     """Each is a wording of its own. The first tells a stranger nothing of a participant."""
 
     VISIT = "visit"
@@ -75,7 +75,7 @@ class Refusal(StrEnum):
     NOT_FOUND = "not_found"
 
 
-class Fault(StrEnum):
+class AnswerFault(StrEnum):
     """Why what an officer typed cannot be sent."""
 
     EMPTY = "empty"
@@ -85,13 +85,13 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class AnswerPreview:
     """An answer as it would be sent."""
 
     text: str
     count: gsm7.Count
     budget: int  # segments
-    fault: Fault | None
+    fault: AnswerFault | None
     character: str | None  # the first that does not reach the person as it is
 
 
@@ -117,7 +117,9 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
         }
         text = composer.render(ACCEPTED, values)
         notices = bindings.bind(
-            *(composer.tx, known, nkp),
+            composer.tx,
+            known,
+            nkp,
             consent=text,
             on_file=participant.phone,
             tells_from=tells_from,
@@ -165,7 +167,7 @@ def _is_agreed(
 
 
 def refuse(
-    rt: Runtime, registration_id: int, actor: str, reason: str, refusal: Refusal
+    rt: Runtime, registration_id: int, actor: str, reason: str, refusal: RejectionWording
 ) -> list[Outgoing]:
     """Raises NotDone."""
     wording = f"officer.{refusal}"
@@ -187,13 +189,13 @@ def answer(
         if case is None or known is None:
             raise TooLate
         if cases.count_answers(composer.tx, case, ANSWERED) != after:
-            raise Answered
+            raise AnsweredMeanwhile
         composer = replace(composer, message_id=case.message_id, language=known.language)
         if closes and not cases.close(composer.tx, number):
             raise TooLate
         typed_ = typed(composer.configuration, number, said, known.language)
         if _was_sent(composer, case, typed_.text):
-            raise Repeated
+            raise AnswerRepeated
         sent = _answered(composer, known, ANSWERED, typed_.text)
         _note(composer, Act.CASE_ANSWERED, known, number)
         if closes:
@@ -201,7 +203,7 @@ def answer(
     return _spent(rt, [sent])
 
 
-def typed(configuration: Configuration, number: str, said: str, language: str) -> Typed:
+def typed(configuration: Configuration, number: str, said: str, language: str) -> AnswerPreview:
     """What an officer types, as the person who wrote `number` will read it."""
     said = " ".join(said.split())
     plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
@@ -210,13 +212,13 @@ def typed(configuration: Configuration, number: str, said: str, language: str) -
     )
     counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
     faults = {
-        Fault.EMPTY: not said,
-        Fault.LINK: LINK.search(plain) is not None,
-        Fault.CHARACTERS: character is not None,
-        Fault.LONG: counted.segments > budget,
+        AnswerFault.EMPTY: not said,
+        AnswerFault.LINK: LINK.search(plain) is not None,
+        AnswerFault.CHARACTERS: character is not None,
+        AnswerFault.LONG: counted.segments > budget,
     }
     fault = next((each for each, is_so in faults.items() if is_so), None)
-    return Typed(text, counted, budget, fault, character)
+    return AnswerPreview(text, counted, budget, fault, character)
 
 
 def _was_sent(composer: Composer, case: Row[Any], text: str) -> bool:
@@ -291,7 +293,9 @@ def _note(
     composer: Composer, act: Act, known: PhoneState, detail: str, nkp: str | None = None
 ) -> None:
     audit.note(
-        *(composer.tx, act, composer.actor),
+        composer.tx,
+        act,
+        composer.actor,
         phone_id=known.phone_id,
         message_id=composer.message_id,
         nkp=nkp,

@@ -20,7 +20,7 @@ A_CASE = "ADU-251031-0042"  # in place of the number that a case would be given
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ComparedAnswer:
     """By one configuration."""
 
     keyword: str | None
@@ -64,7 +64,7 @@ class Comparison:
 
     def answers(
         self, message_id: int, text: str, caller: Caller, language: str
-    ) -> tuple[Answered, Answered] | None:
+    ) -> tuple[ComparedAnswer, ComparedAnswer] | None:
         """To a phone with no question open; None where they are the same. Raises LedgerDown."""
         one, other = self._read(text)
         was = becomes = self._decided(self.was, one, text, caller)
@@ -100,15 +100,15 @@ class Comparison:
 
     def _worded(
         self, by: Configuration, decided: Decided, message_id: int, language: str
-    ) -> Answered:
+    ) -> ComparedAnswer:
         reply, keyword = decided.reply, decided.said.keyword
         if reply is None:
-            return Answered(keyword, Outcome.SILENT)
+            return ComparedAnswer(keyword, Outcome.SILENT)
         language = _spoken(reply, language)
         everywhere = {"call_centre": self._call_centre, "ref": inbox.reference(message_id)}
         values = {"number": Verbatim(A_CASE), **reply.values, **everywhere}
         text = by.text(reply.wording, values, language)
-        return Answered(keyword, reply.outcome, reply.wording, language, text)
+        return ComparedAnswer(keyword, reply.outcome, reply.wording, language, text)
 
 
 class CachedLedger:

@@ -20,7 +20,7 @@ from smsgw.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Sms:
+class ConversationSms:
     """One of a conversation."""
 
     at: datetime
@@ -36,9 +36,9 @@ class Sms:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class PhoneConversation:
     number: str | None  # none where it is forgotten
-    sms: Sequence[Sms]  # oldest first
+    sms: Sequence[ConversationSms]  # oldest first
     before: tuple[int, int] | None  # where the page of earlier ones goes on
 
 
@@ -49,7 +49,7 @@ def talk(
     *,
     with_texts: bool,
     limit: int = PAGE,
-) -> Talk | None:
+) -> PhoneConversation | None:
     """What a phone and we said to each other; notices are ours too. `before`: ids of a message and
     of a reply, from the page before. `with_texts`: and with the whole number."""
     row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
@@ -76,7 +76,7 @@ def talk(
     number = opened_number(tx, row.number, row.id, row.hash)
     if number is not None and not with_texts:
         number = phone.mask(number)
-    return Talk(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
+    return PhoneConversation(number, shown[::-1], (rest[0], rest[1]) if is_more else None)
 
 
 def _of_phone(
@@ -86,7 +86,9 @@ def _of_phone(
     return tx.connection.execute(held.order_by(id_.desc()).limit(limit + 1)).all()
 
 
-def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool) -> Sms:
+def _sms(
+    tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool
+) -> ConversationSms:
     """`whose`: the hash of the phone's number."""
     shown = None
     if not is_ours:
@@ -94,13 +96,17 @@ def _sms(tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_te
             of_message = (row.carrier, row.carrier_ref)
             shown = tx.opened(row.text, Ciphertext.MESSAGE, row.id, *of_message)
         told = {"keyword": row.keyword, "outcome": row.outcome}
-        return Sms(row.received_at, False, row.id, row.state, shown, row.text is None, **told)
+        return ConversationSms(
+            row.received_at, False, row.id, row.state, shown, row.text is None, **told
+        )
     is_secret = row.wording in SECRET
     if with_text and not is_secret:
         named_by = (whose, row.message_id, row.binding_id)
         shown = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
     told = {"is_secret": is_secret, "segments": row.segments}
-    return Sms(row.made_at, True, row.message_id, row.state, shown, row.text is None, **told)
+    return ConversationSms(
+        row.made_at, True, row.message_id, row.state, shown, row.text is None, **told
+    )
 
 
 MAX_ID = 2**62  # no id is so high

@@ -17,7 +17,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, func, insert, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
-from smsgw.ledger.values import Raw, read_nkp
+from smsgw.ledger.values import RawType, read_nkp
 from smsgw.registry.lockout import DECOY_PHONES
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, engines
@@ -31,7 +31,7 @@ TRIED = 20_000  # numbers of one scan by which the density is measured
 DRAWN_FROM, MOST_AT_ONCE = 4, 200_000  # times as many numbers as are wanted, up to so many
 BATCH = 500
 NKP = re.compile(r"[0-9]{11}")
-NKPS = type_coerce(participants.c.nkp, Raw())  # the ledger's may be numbers
+NKPS = type_coerce(participants.c.nkp, RawType())  # the ledger's may be numbers
 PHONE = re.compile(r"(?:0|62)8[0-9]+")  # people send their own where an NKP belongs
 
 Value = TypeVar("Value", str, bytes)

@@ -43,7 +43,7 @@ Chosen = TypeVarTuple("Chosen")
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class MessageFilters:
     phone_id: int | None = None
     keyword: str | None = None
     outcome: str | None = None
@@ -67,7 +67,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentReply:
     """A reply, or a notice to another phone, without its text."""
 
     id: int
@@ -94,7 +94,7 @@ class Seen:
     reason: str | None
     state: str
     configuration: int | None
-    sent: Sequence[Sent] = ()
+    sent: Sequence[SentReply] = ()
 
     @property
     def reference(self) -> str:
@@ -102,7 +102,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LogPage:
     messages: Sequence[Seen]
     before: int | None  # where the next page goes on; none where there is no more
     reaches: datetime | None = None  # so far back was looked, where that is not to the end
@@ -132,11 +132,11 @@ def message_id(tx: Transaction, reference: str) -> int | None:
 
 def page(
     tx: Transaction,
-    filters: Filters,
+    filters: MessageFilters,
     before: int | None = None,
     limit: int = PAGE,
     looks_at: int = LOOKS_AT,
-) -> Page:
+) -> LogPage:
     first, end = span(tx, filters, before)
     kinds, low = _rarest_first(tx, filters.kinds, end, looks_at)
     found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
@@ -144,13 +144,13 @@ def page(
     within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
     seen = _with_replies(tx, within)
     if len(rows) > limit:
-        return Page(seen, rows[limit - 1].id)
+        return LogPage(seen, rows[limit - 1].id)
     if low is not None and low > first:
-        return Page(seen, low, _received(tx, low))
-    return Page(seen, None)
+        return LogPage(seen, low, _received(tx, low))
+    return LogPage(seen, None)
 
 
-def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Seen]]:
+def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
     """All of them, newest first: some at a time, each by a short read of its own."""
     before = None
     while True:
@@ -162,7 +162,7 @@ def walk(rt: Runtime, filters: Filters) -> Iterator[Sequence[Seen]]:
             return
 
 
-def span(tx: Transaction, filters: Filters, before: int | None = None) -> tuple[int, int]:
+def span(tx: Transaction, filters: MessageFilters, before: int | None = None) -> tuple[int, int]:
     """Ids, the second one excluded, between which all that is asked for is."""
     at, id_ = messages.c.received_at, messages.c.id
     newest = _newest(tx)
@@ -266,7 +266,7 @@ def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
     return [replace(each, sent=held.get(each.id, ())) for each in seen]
 
 
-def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[Sent]]:
+def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
     """By message."""
     each = (
         *(_replies.c.id, _replies.c.phone_id, _replies.c.wording, _replies.c.state),
@@ -274,7 +274,7 @@ def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[
     )
     of_these = _replies.c.message_id.in_(message_ids)
     rows = tx.connection.execute(select(_replies.c.message_id, *each).where(of_these)).all()
-    by_message: defaultdict[int, list[Sent]] = defaultdict(list)
+    by_message: defaultdict[int, list[SentReply]] = defaultdict(list)
     for message, *sent in sorted(rows, key=itemgetter(1)):
-        by_message[message].append(Sent(*sent))
+        by_message[message].append(SentReply(*sent))
     return by_message

@@ -10,7 +10,7 @@ from sqlalchemy import Row, exists, select
 from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown
 from smsgw.messaging import outbox, reconciliation
-from smsgw.messaging.outbox import Draft
+from smsgw.messaging.outbox import NewReply
 from smsgw.registry.phone_state import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -25,7 +25,7 @@ ON_ITS_WAY = (ReplyState.QUEUED, ReplyState.SENDING)
 ONCE = {"disclosure.code"}  # sent again it would count neither as one of the day's, nor be valid
 
 
-class Refusal(StrEnum):
+class ResendRefusal(StrEnum):
     NOT_THERE = "There is no such reply."
     GONE = "Its text is destroyed."
     OLD = "It is older than 7 days; the person can ask again."
@@ -58,7 +58,7 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         _check(rt, tx, row)
         nkp, on_file = _about(tx, row)
         if row.binding_id is not None and nkp is None:
-            raise NotResent(Refusal.UNBOUND)
+            raise NotResent(ResendRefusal.UNBOUND)
         number = _number(tx, row)
     if nkp is not None:
         _check_number_on_file(rt, nkp, on_file, number)
@@ -84,26 +84,26 @@ def _reply(tx: Transaction, reply_id: int, *, is_locked: bool = False) -> Row[An
     )
     row = tx.connection.execute(found.with_for_update(of=replies) if is_locked else found).first()
     if row is None:
-        raise NotResent(Refusal.NOT_THERE)
+        raise NotResent(ResendRefusal.NOT_THERE)
     return row
 
 
 def _check(rt: Runtime, tx: Transaction, row: Row[Any]) -> None:
     """Raises NotResent."""
     if row.text is None:
-        raise NotResent(Refusal.GONE)
+        raise NotResent(ResendRefusal.GONE)
     if row.made_at < tx.now - RESENT_WITHIN:
-        raise NotResent(Refusal.OLD)
+        raise NotResent(ResendRefusal.OLD)
     if row.wording in ONCE:
-        raise NotResent(Refusal.A_CODE)
+        raise NotResent(ResendRefusal.A_CODE)
     if row.state in ON_ITS_WAY or _is_again_on_its_way(tx, row):
-        raise NotResent(Refusal.ON_ITS_WAY)
+        raise NotResent(ResendRefusal.ON_ITS_WAY)
     if row.carrier not in rt.carriers:
-        raise NotResent(Refusal.NO_CARRIER)
+        raise NotResent(ResendRefusal.NO_CARRIER)
     if row.stopped_at is not None and row.stopped_at >= row.made_at:
-        raise NotResent(Refusal.STOPPED)
+        raise NotResent(ResendRefusal.STOPPED)
     if row.binding_id is not None and not _is_bound(tx, row):
-        raise NotResent(Refusal.UNBOUND)
+        raise NotResent(ResendRefusal.UNBOUND)
 
 
 def _is_again_on_its_way(tx: Transaction, row: Row[Any]) -> bool:
@@ -132,7 +132,7 @@ def _number(tx: Transaction, row: Row[Any]) -> str:
     """Of the phone. Raises NotResent where it cannot be opened."""
     number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
     if number is None:
-        raise NotResent(Refusal.GONE)
+        raise NotResent(ResendRefusal.GONE)
     return number
 
 
@@ -142,11 +142,13 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: st
     try:
         participant = rt.ledger.participant(nkp)
     except LedgerDown:
-        raise NotResent(Refusal.LEDGER_AWAY) from None
+        raise NotResent(ResendRefusal.LEDGER_AWAY) from None
     now_on_file = number_on_file(participant, on_file, number)
     if now_on_file is not OnFile.SAME:
         is_unclear = now_on_file is OnFile.UNCLEAR
-        raise NotResent(Refusal.NUMBER_UNCLEAR if is_unclear else Refusal.NUMBER_CHANGED)
+        raise NotResent(
+            ResendRefusal.NUMBER_UNCLEAR if is_unclear else ResendRefusal.NUMBER_CHANGED
+        )
 
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
@@ -154,15 +156,20 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
     lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
     text, number = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by), _number(tx, row)
     if text is None:
-        raise NotResent(Refusal.GONE)
+        raise NotResent(ResendRefusal.GONE)
     if row.state == ReplyState.UNKNOWN:
         if not reconciliation.decide(tx, row.id, resend_for=lasts):
-            raise NotResent(Refusal.SETTLED)
+            raise NotResent(ResendRefusal.SETTLED)
         return number, text
     outbox.add(
         tx,
-        Draft(
-            *(row.message_id, row.phone_id, number, row.binding_id, row.carrier, row.lane),
+        NewReply(
+            message_id=row.message_id,
+            phone_id=row.phone_id,
+            number=number,
+            binding_id=row.binding_id,
+            carrier=row.carrier,
+            lane=row.lane,
             text=text,
             lasts=lasts,
             priority=Priority.SCHEDULED,  # nobody waits for it since the message came

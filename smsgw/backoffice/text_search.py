@@ -10,8 +10,8 @@ from sqlalchemy import Row, select
 
 from grammar import normalise
 from smsgw.backoffice import message_log
-from smsgw.backoffice.background_tasks import Step, Task
-from smsgw.backoffice.message_log import Filters
+from smsgw.backoffice.background_tasks import Task, TaskStep
+from smsgw.backoffice.message_log import MessageFilters
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -25,13 +25,13 @@ MOST_HITS = 500
 SHORTEST, LONGEST = 3, 60  # characters
 
 
-class Asked(BaseModel):
+class SearchRequest(BaseModel):
     day: date  # the scheme's
     words: str
     by: str  # as the audit names them
 
 
-class Found(BaseModel):
+class SearchFindings(BaseModel):
     first: int  # id of the day's first message
     at: int  # the next to be looked at
     end: int  # and no message from here on
@@ -47,18 +47,22 @@ def words_of(written: str) -> list[str]:
     return normalise(written).casefold().split()
 
 
-def of_day(day: date, zone: ZoneInfo) -> Filters:
-    return Filters(since=_midnight(day, zone), until=_midnight(day + timedelta(days=1), zone))
+def of_day(day: date, zone: ZoneInfo) -> MessageFilters:
+    return MessageFilters(
+        since=_midnight(day, zone), until=_midnight(day + timedelta(days=1), zone)
+    )
 
 
-def run(rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS) -> Iterator[Step]:
-    asked = Asked.model_validate(task.asked)
+def run(
+    rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS
+) -> Iterator[TaskStep]:
+    asked = SearchRequest.model_validate(task.asked)
     day, words = of_day(asked.day, rt.settings.zone), words_of(asked.words)
     if task.found is None:
         found = _begun(rt, day)
         yield _step(found)
     else:
-        found = Found.model_validate(task.found)
+        found = SearchFindings.model_validate(task.found)
     while found.at < found.end:
         with rt.reading() as tx:
             rows = _next(tx, found, at_once)
@@ -71,23 +75,23 @@ def run(rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS) 
         note(tx, asked, found)
 
 
-def note(tx: Transaction, asked: Asked, found: Found) -> None:
+def note(tx: Transaction, asked: SearchRequest, found: SearchFindings) -> None:
     """What came of it, for the audit; not the words."""
     detail = f"{asked.day}: {len(found.hits)} found"
     audit.note(tx, Act.SEARCHED, asked.by, detail=detail)
 
 
-def _step(found: Found) -> Step:
-    return Step(found.at - found.first, found.end - found.first, found.model_dump())
+def _step(found: SearchFindings) -> TaskStep:
+    return TaskStep(found.at - found.first, found.end - found.first, found.model_dump())
 
 
-def _begun(rt: Runtime, day: Filters) -> Found:
+def _begun(rt: Runtime, day: MessageFilters) -> SearchFindings:
     with rt.reading() as tx:
         first, end = message_log.span(tx, day)
-    return Found(first=first, at=first, end=max(first, end))
+    return SearchFindings(first=first, at=first, end=max(first, end))
 
 
-def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[Any]]:
+def _next(tx: Transaction, found: SearchFindings, limit: int) -> Sequence[Row[Any]]:
     of_it = (messages.c.id >= found.at, messages.c.id < found.end)
     columns = (messages.c.id, messages.c.received_at, messages.c.text, *ROW[Ciphertext.MESSAGE])
     rows = select(*columns).where(*of_it).order_by(messages.c.id)
@@ -96,11 +100,11 @@ def _next(tx: Transaction, found: Found, limit: int) -> Sequence[Row[Any]]:
 
 def _looked(
     tx: Transaction,
-    found: Found,
-    day: Filters,
+    found: SearchFindings,
+    day: MessageFilters,
     rows: Sequence[Row[Any]],
     words: Sequence[str],
-) -> Found:
+) -> SearchFindings:
     of_day = [row for row in rows if day.is_within(row.received_at)]
     held = [row for row in of_day if row.text is not None]
     hits = [row.id for row in held if _holds(tx, row, words)]

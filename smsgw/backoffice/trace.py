@@ -14,7 +14,7 @@ from sqlalchemy import Row, select
 
 from grammar import Command, Misread, normalise
 from smsgw.backoffice import conversation, message_log
-from smsgw.backoffice.message_log import Seen, Sent
+from smsgw.backoffice.message_log import Seen, SentReply
 from smsgw.configuration import compiler, document, recognition, validation, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
@@ -31,7 +31,7 @@ A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class TracedReading:
     """A text as the grammar reads it, before anything is known of the phone."""
 
     keyword: str | None
@@ -41,7 +41,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TracedPiece:
     """Of a wording."""
 
     text: str
@@ -59,14 +59,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    sent: Sent
+class TracedReply:
+    sent: SentReply
     is_notice: bool  # to another phone, whose text is not told here
     made_at: datetime
     waited: float | None
     text: str | None
     is_gone: bool
-    pieces: Sequence[Piece]  # of its wording; none where that cannot be told any more
+    pieces: Sequence[TracedPiece]  # of its wording; none where that cannot be told any more
     attempts: Sequence[Attempt]
 
 
@@ -77,8 +77,8 @@ class Trace:
     normal: str | None
     is_gone: bool
     version: Version | None  # none where it is not known
-    read: Read | None
-    replies: Sequence[Reply]
+    read: TracedReading | None
+    replies: Sequence[TracedReply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +168,17 @@ def _loaded(text: str, day: date) -> Configuration:
     return compiler.load(document.upgrade(text), day)
 
 
-def _read(configuration: Configuration, text: str) -> Read:
+def _read(configuration: Configuration, text: str) -> TracedReading:
     said: Command | Misread = configuration.grammar.parse(text)
     fields = {name: str(value) for name, value in said.fields.items()}
     if isinstance(said, Misread):
-        return Read(said.keyword, said.reason, said.slot, fields)
-    return Read(said.keyword, None, None, fields)
+        return TracedReading(said.keyword, said.reason, said.slot, fields)
+    return TracedReading(said.keyword, None, None, fields)
 
 
 def _told(
     stored: Stored, configuration: Configuration | None, *, with_texts: bool
-) -> Sequence[Reply]:
+) -> Sequence[TracedReply]:
     sent = {each.id: each for each in stored.message.sent}
     told = []
     for row in stored.replies:
@@ -188,7 +188,7 @@ def _told(
             continue  # that there is one may tell that what was sent is somebody's
         may_show = with_texts and not is_notice and row.wording not in conversation.SECRET
         told.append(
-            Reply(
+            TracedReply(
                 sent=sent[row.id],
                 is_notice=is_notice,
                 made_at=row.made_at,
@@ -204,7 +204,7 @@ def _told(
 
 def _pieces(
     configuration: Configuration | None, name: str | None, text: str | None
-) -> Sequence[Piece]:
+) -> Sequence[TracedPiece]:
     """In the language that the text is in."""
     if configuration is None or name is None or text is None:
         return ()
@@ -212,15 +212,19 @@ def _pieces(
         wording = wordings.get(name)
         dropped = recognition.absent(wording, text) if wording else None
         if wording is not None and dropped is not None:
-            return [Piece(each.written, each.written in dropped) for each in wording.pieces]
+            return [TracedPiece(each.written, each.written in dropped) for each in wording.pieces]
     return ()
 
 
 def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
     """By reply."""
     columns = (
-        *(attempts.c.started_at, attempts.c.ended_at, attempts.c.ending),
-        *(attempts.c.carrier_ref, attempts.c.code, attempts.c.settled),
+        attempts.c.started_at,
+        attempts.c.ended_at,
+        attempts.c.ending,
+        attempts.c.carrier_ref,
+        attempts.c.code,
+        attempts.c.settled,
     )
     rows = tx.connection.execute(
         select(attempts.c.reply_id, *columns)

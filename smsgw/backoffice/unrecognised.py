@@ -67,7 +67,7 @@ class Filler:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TextShape:
     tokens: tuple[str, ...]
     messages: int
     phones: int
@@ -81,7 +81,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    shapes: Sequence[Shape]
+    shapes: Sequence[TextShape]
     messages: int  # that were looked at
     is_cut: bool  # there are older ones
     others: int  # messages of shapes that are not shown
@@ -107,7 +107,7 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     aside = read.words.fillers | read.words.courtesy
     shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
     found = [
-        Shape(tokens, *_counted(left), _proposed(grammar, hints, aside, tokens, left))
+        TextShape(tokens, *_counted(left), _proposed(grammar, hints, aside, tokens, left))
         for tokens, left in islice(_puzzling(grammar, shapes), SHOWN)
     ]
     others = len(texts) - sum(each.messages for each in found)

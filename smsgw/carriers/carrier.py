@@ -1,5 +1,6 @@
 """The words that carriers and the rest of the system both speak. Carriers know no database."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,7 +66,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CarrierRecord:
     """An SMS of ours in the carrier's own books."""
 
     carrier_ref: str
@@ -156,7 +157,7 @@ class Carrier(Protocol):
     def send(self, sms: OutgoingSms) -> str | None:
         """The carrier's id of the message where it gives one. Raises SendError."""
 
-    def find(self, sms: OutgoingSms) -> Sequence[Found] | None:
+    def find(self, sms: OutgoingSms) -> Sequence[CarrierRecord] | None:
         """What it has taken for the same recipient from the same sender, of late at least. None
         where it cannot tell. Raises SendError where it does not answer."""
 
@@ -165,7 +166,7 @@ class Carrier(Protocol):
         SendError where the carrier does not tell."""
 
 
-class CarrierSettings(Endpoint):
+class CarrierSettings(Endpoint, ABC):
     """The settings of one carrier, each read from its own environment variable.
 
     A validator finds the whole environment in its context.
@@ -181,8 +182,8 @@ class CarrierSettings(Endpoint):
         carrier is in use."""
         yield from ()
 
-    def build(self) -> Carrier:
-        raise NotImplementedError
+    @abstractmethod
+    def build(self) -> Carrier: ...
 
 
 def lacking(needed: Mapping[str, object], carrier: str) -> Iterator[tuple[str, str]]:

@@ -27,11 +27,11 @@ from smsgw import phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Acknowledgement,
+    CarrierRecord,
     CarrierSettings,
     Delivery,
     Ending,
     Forged,
-    Found,
     IncomingSms,
     Malformed,
     OutgoingSms,
@@ -194,7 +194,7 @@ class Twilio:
             raise SendError(Ending.UNKNOWN, "no sid")
         return str(message.sid)[:LONGEST_SID]
 
-    def find(self, sms: OutgoingSms) -> list[Found]:
+    def find(self, sms: OutgoingSms) -> list[CarrierRecord]:
         """By recipient and sender alone: DateSent is empty while an SMS is in Twilio's queue, and
         the newest come first."""
         sender = {} if _is_service(sms.lane) else {"from_": sms.lane}
@@ -205,7 +205,7 @@ class Twilio:
         except FAULTS as error:
             raise send_error(error) from None
         return [
-            Found(
+            CarrierRecord(
                 str(each.sid)[:LONGEST_SID],
                 each.date_created,
                 each.body == sms.text,

@@ -32,7 +32,7 @@ def ledger() -> None:
 def load(folder: Path, replace: bool) -> None:
     """Import the CSV files in FOLDER: all of them, or nothing."""
     rt = opened()
-    engine = _patient(rt)
+    engine = _import_engine(rt)
     sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
     try:
         with click.progressbar(length=sizes, label="loading", file=sys.stderr) as bar:
@@ -52,7 +52,7 @@ def load(folder: Path, replace: bool) -> None:
 def make(participants: int) -> None:
     """Make fictitious participants, whose phones real carriers refuse to send to."""
     rt = opened()
-    engine = _patient(rt)
+    engine = _import_engine(rt)
     try:
         with click.progressbar(length=participants, label="making", file=sys.stderr) as bar:
             fiction.make(engine, participants, progress=bar.update)
@@ -132,7 +132,7 @@ def _told(count: files.Loaded) -> str:
     return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
 
 
-def _patient(rt: Runtime) -> Engine:
+def _import_engine(rt: Runtime) -> Engine:
     """For an import: it takes the time that it needs, and leaves the processors to messages."""
     os.nice(IMPORT_NICENESS)
     engine = engines.engine(rt.settings.participant_ledger_url)

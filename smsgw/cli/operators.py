@@ -5,7 +5,7 @@ import sys
 import click
 
 from smsgw.backoffice import accounts as people
-from smsgw.backoffice.accounts import NotDone
+from smsgw.backoffice.accounts import AccountError
 from smsgw.cli.installation import opened
 from smsgw.storage import audit
 from smsgw.storage.tables.operators import Role
@@ -28,7 +28,7 @@ def add(name: str, role: str) -> None:
         hashed = people.hash_password(_password())
         with rt.writing() as tx:
             people.add(tx, name, Role(role), hashed, audit.operator())
-    except NotDone as error:
+    except AccountError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name} may log in at /console/ as {role}")
 
@@ -49,7 +49,7 @@ def disable(name: str) -> None:
     try:
         with opened().writing() as tx:
             people.disable(tx, name, audit.operator())
-    except NotDone as error:
+    except AccountError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name} is disabled")
 
@@ -63,7 +63,7 @@ def reset(name: str) -> None:
         hashed = people.hash_password(_password())
         with rt.writing() as tx:
             people.set_password(tx, name, hashed, audit.operator())
-    except NotDone as error:
+    except AccountError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"password changed for {name}")
 

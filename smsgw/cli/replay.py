@@ -16,7 +16,7 @@ from smsgw.ledger.csv_import import LoadError, reference_folder
 from smsgw.transcripts import collection, report, schema, update
 from smsgw.transcripts.collection import NothingFound, Part, Played
 from smsgw.transcripts.faults import TranscriptError
-from smsgw.transcripts.reader import Defaults, Document
+from smsgw.transcripts.reader import Defaults, TranscriptDocument
 from smsgw.transcripts.report import Totals
 from smsgw.transcripts.update import NotUpdated
 
@@ -25,7 +25,7 @@ LINE_EVERY = 100  # conversations, where there is no terminal
 
 
 @dataclass
-class Run:
+class ReplayRun:
     """What was asked for, and what came of it."""
 
     as_json: bool
@@ -82,7 +82,7 @@ def replay(
     if (updates or shows) and (only or fail_fast):
         raise click.UsageError("--update and --diff go without --only and --fail-fast")
     logs.set_up(logging.CRITICAL)
-    run = Run(as_json, fail_fast, jobs)
+    run = ReplayRun(as_json, fail_fast, jobs)
     documents = _read(paths, _defaults(ledger, keywords), run)
     _play(_chosen(documents, only), run)
     if junit:
@@ -107,7 +107,7 @@ def _defaults(ledger: Path | None, keywords: Path | None) -> Defaults:
     return defaults
 
 
-def _read(paths: Sequence[Path], defaults: Defaults, run: Run) -> list[Document]:
+def _read(paths: Sequence[Path], defaults: Defaults, run: ReplayRun) -> list[TranscriptDocument]:
     if not paths:
         raise click.UsageError("name a file, a folder, or - for standard input")
     try:
@@ -122,7 +122,7 @@ def _read(paths: Sequence[Path], defaults: Defaults, run: Run) -> list[Document]
     return documents
 
 
-def _chosen(documents: Sequence[Document], only: Sequence[str]) -> list[Part]:
+def _chosen(documents: Sequence[TranscriptDocument], only: Sequence[str]) -> list[Part]:
     try:
         return collection.choose(documents, only)
     except NothingFound as error:
@@ -130,7 +130,7 @@ def _chosen(documents: Sequence[Document], only: Sequence[str]) -> list[Part]:
         raise SystemExit(BROKEN) from None
 
 
-def _play(chosen: Sequence[Part], run: Run) -> None:
+def _play(chosen: Sequence[Part], run: ReplayRun) -> None:
     try:
         for each in _with_progress(collection.play(chosen, run.jobs), chosen):
             run.totals.add(each)
@@ -158,7 +158,7 @@ def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator
                 click.echo(f"{number} of {count} conversations", err=True)
 
 
-def _print(played: Played, run: Run) -> None:
+def _print(played: Played, run: ReplayRun) -> None:
     for line in report.as_json(played) if run.as_json else ():
         click.echo(line)
     with_colour = not run.as_json and sys.stdout.isatty()
@@ -166,7 +166,7 @@ def _print(played: Played, run: Run) -> None:
         click.echo(line, err=run.as_json)
 
 
-def _sum_up(run: Run) -> None:
+def _sum_up(run: ReplayRun) -> None:
     if run.as_json:
         click.echo(report.totals_as_json(run.totals))
     for line in run.totals.table():
@@ -174,7 +174,7 @@ def _sum_up(run: Run) -> None:
     click.echo(run.totals.sentence(), err=True)
 
 
-def _give_up(error: TranscriptError, run: Run) -> NoReturn:
+def _give_up(error: TranscriptError, run: ReplayRun) -> NoReturn:
     for fault in error.faults if run.as_json else ():
         click.echo(report.fault_as_json(fault))
     click.echo(str(error), err=True)
@@ -188,9 +188,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _update(documents: Sequence[Document], run: Run, *, shows: bool, force: bool) -> bool:
+def _update(
+    documents: Sequence[TranscriptDocument], run: ReplayRun, *, shows: bool, force: bool
+) -> bool:
     """Every file or none. Returns whether a step differs afterwards."""
-    texts: list[tuple[Document, str]] = []
+    texts: list[tuple[TranscriptDocument, str]] = []
     is_refused = False
     for document in documents:
         results = [each.results for each in run.played if each.document is document]

@@ -117,7 +117,9 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
         return Grammar(
             [
                 Keyword(
-                    *(each.id, each.poster, each.aliases),
+                    each.id,
+                    each.poster,
+                    each.aliases,
                     alone=each.alone,
                     bare=each.bare,
                     leads=each.leads,

@@ -18,7 +18,7 @@ A_KEY = re.compile(r"( *)((?:- )*)([^\s'\"#&*!|>-][^:]*|'[^']*'):(?: |$)")
 Opcode = tuple[str, int, int, int, int]
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     SAME = "same"
     REMOVED = "removed"
     ADDED = "added"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 class Line:
     """In three parts, of which the middle one is another than before."""
 
-    kind: Kind
+    kind: DifferenceKind
     head: str
     changed: str = ""
     tail: str = ""
@@ -60,7 +60,7 @@ def between(before: str, after: str) -> Difference:
         lines = [*_lines(old, new, group)][: MOST_TOLD - told]
         told += len(lines)
         changes.append(Change(_place(old, new, group), lines))
-    shown = sum(line.kind is not Kind.SAME for each in changes for line in each.lines)
+    shown = sum(line.kind is not DifferenceKind.SAME for each in changes for line in each.lines)
     return Difference(changes, added, removed, added + removed - shown)
 
 
@@ -84,14 +84,18 @@ def _groups(old: list[str], new: list[str]) -> Iterator[list[Opcode]]:
 def _lines(old: list[str], new: list[str], group: list[Opcode]) -> Iterator[Line]:
     for what, i1, i2, j1, j2 in group:
         if what == "equal":
-            yield from (Line(Kind.SAME, line) for line in old[i1:i2])
+            yield from (Line(DifferenceKind.SAME, line) for line in old[i1:i2])
             continue
         pairs = list(zip_longest(old[i1:i2], new[j1:j2]))
-        yield from (_line(Kind.REMOVED, one, other) for one, other in pairs if one is not None)
-        yield from (_line(Kind.ADDED, other, one) for one, other in pairs if other is not None)
+        yield from (
+            _line(DifferenceKind.REMOVED, one, other) for one, other in pairs if one is not None
+        )
+        yield from (
+            _line(DifferenceKind.ADDED, other, one) for one, other in pairs if other is not None
+        )
 
 
-def _line(kind: Kind, text: str, other: str | None) -> Line:
+def _line(kind: DifferenceKind, text: str, other: str | None) -> Line:
     """Marked is what differs, where something of the same line stays: whole words."""
     words, others = (re.findall(r"\s+|\w+|\W", each or "") for each in (text, other))
     head = _common(words, others)

@@ -17,7 +17,7 @@ A_THOUSAND = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CostRun:
     """Letters that cost alike; `costs` is "" where they cost what letters do."""
 
     text: str
@@ -33,7 +33,7 @@ class Run:
 class Rendered:
     count: gsm7.Count
     budget: int
-    runs: tuple[Run, ...]
+    runs: tuple[CostRun, ...]
     dropped: tuple[str, ...]  # clauses, as they are written
     rupiah: int  # for a thousand of them
 
@@ -56,7 +56,7 @@ class Shown:
     """One wording in one language; rendered unless it cannot be read at all."""
 
     fault: str | None = None
-    costly: tuple[Run, ...] = ()  # letters of the wording itself, each once
+    costly: tuple[CostRun, ...] = ()  # letters of the wording itself, each once
     ordinary: Rendered | None = None
     widest: Rendered | None = None
 
@@ -105,7 +105,7 @@ class _Section:
     def shown(self, text: object, offer: Offer, language: str) -> Shown:
         if not isinstance(text, str) or not text.strip():
             return Shown()
-        costly = tuple(dict.fromkeys(Run(each, cost) for each in text if (cost := _cost(each))))
+        costly = tuple(dict.fromkeys(CostRun(each, cost) for each in text if (cost := _cost(each))))
         faults = compiler.wording_faults(text, offer, self.usage, self.budget)
         fault = "; ".join(faults) or None
         try:
@@ -185,8 +185,8 @@ def _as_shown(value: Value) -> str:
     return value if isinstance(value, str) else placeholders.show(value)
 
 
-def _runs(text: str) -> Iterator[Run]:
-    return (Run("".join(letters), cost) for cost, letters in groupby(text, _cost))
+def _runs(text: str) -> Iterator[CostRun]:
+    return (CostRun("".join(letters), cost) for cost, letters in groupby(text, _cost))
 
 
 def _cost(letter: str) -> str:

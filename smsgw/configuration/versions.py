@@ -27,10 +27,10 @@ DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
 
 # Whether an actor is one person with one of several others.
-AreOne = Callable[[Transaction, str, Sequence[str]], bool]
+IsSamePerson = Callable[[Transaction, str, Sequence[str]], bool]
 
 
-class Why(StrEnum):
+class PublishRefusal(StrEnum):
     """Nothing was published, although no fault was found."""
 
     BY_TWO = "you drafted this; another publisher has to publish it"
@@ -209,24 +209,24 @@ def publish(
     actor: str,
     reason: str,
     *,
-    are_one: AreOne | None = None,
+    is_same_person: IsSamePerson | None = None,
     is_sure: bool = True,
 ) -> int:
-    """Publishes the draft and returns the number of the new version. Where `are_one` is given,
-    whoever drafted may not publish. `is_sure`: `doubts` were confirmed. Raises NotPublished,
+    """Publishes the draft and returns the number of the new version. Where `is_same_person` is
+    given, whoever drafted may not publish. `is_sure`: `doubts` were confirmed. Raises NotPublished,
     Outdated."""
     held = draft(tx)
     if held is None or held.edition != edition:
         raise Outdated
-    if are_one is not None and are_one(tx, actor, held.authors):
-        raise NotPublished(Why.BY_TWO)
+    if is_same_person is not None and is_same_person(tx, actor, held.authors):
+        raise NotPublished(PublishRefusal.BY_TWO)
     if held.based_on != current(tx).number:
-        raise NotPublished(Why.MEANWHILE)
+        raise NotPublished(PublishRefusal.MEANWHILE)
     faults = lint.faults(held.text)
     if faults:
         raise NotPublished("\n".join(faults))
     if not is_sure and doubts(tx, held.text):
-        raise NotPublished(Why.UNSURE)
+        raise NotPublished(PublishRefusal.UNSURE)
     _change(tx, edition, {"text": None})
     number = _add(tx, held.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
@@ -245,15 +245,15 @@ def bring_back(
     `doubts` asks about. Raises NotPublished."""
     old = version(tx, number)
     if old is None:
-        raise NotPublished(Why.NO_VERSION)
+        raise NotPublished(PublishRefusal.NO_VERSION)
     text = document.dumps(document.loads(document.upgrade(old.text)))
     if text == document.dumps(document.loads(published_text(tx))):
-        raise NotPublished(Why.SAME)
+        raise NotPublished(PublishRefusal.SAME)
     faults = lint.faults(text)
     if faults:
         raise NotPublished("\n".join(faults))
     if not is_sure and doubts(tx, text):
-        raise NotPublished(Why.UNSURE)
+        raise NotPublished(PublishRefusal.UNSURE)
     made = _add(tx, text, actor, reason, was=number)
     audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
     return made
@@ -279,7 +279,7 @@ def _change(tx: Transaction, edition: int, row: dict[str, object]) -> None:
 
 def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = None) -> int:
     if not reason.strip():
-        raise NotPublished(Why.NO_REASON)
+        raise NotPublished(PublishRefusal.NO_REASON)
     newest = tx.connection.execute(select(func.max(configurations.c.version))).scalar()
     number = int(newest or 0) + 1
     row = {
@@ -294,7 +294,7 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
         proven = row | {"mac": row_macs.CONFIGURATION.make(tx.vault, row)}
         tx.connection.execute(insert(configurations).values(proven))
     except IntegrityError:
-        raise NotPublished(Why.AT_ONCE) from None
+        raise NotPublished(PublishRefusal.AT_ONCE) from None
     return number
 
 

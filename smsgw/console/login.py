@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw import logs
 from smsgw.backoffice import accounts
-from smsgw.backoffice.accounts import NotDone, Permission
+from smsgw.backoffice.accounts import AccountError, Permission
 from smsgw.console import access, rendering, resubmission, translations
 from smsgw.console.rendering import _, local, page
 from smsgw.storage import audit
@@ -163,7 +163,7 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
         tried.give_back()
     try:
         hashed = accounts.hash_password(request.form.get("new", ""))
-    except NotDone:
+    except AccountError:
         error = _("A password has 12 characters or more, 5 of them different.")
         return _account(error=error), 400
     with rt.writing() as tx:

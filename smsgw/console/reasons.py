@@ -74,7 +74,9 @@ def look(
     looker, reason = access.operator(), given()
     is_found = phone_id is not None or message_id is not None
     audit.note(
-        *(tx, Act.LOOKED, looker.actor),
+        tx,
+        Act.LOOKED,
+        looker.actor,
         phone_id=phone_id,
         message_id=message_id,
         nkp=nkp,

@@ -25,7 +25,7 @@ Answer = str | BaseResponse | tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedForm:
     address: str
     fields: tuple[tuple[str, str], ...]
 
@@ -37,17 +37,17 @@ class Typed:
                 yield name, value
 
 
-def of_login() -> Typed | None:
+def of_login() -> TypedForm | None:
     """What the form of the login holds for afterwards."""
     address = request.form.get(ADDRESS, "")
     if not rendering.local(address):
         return None
     pairs = request.form.items(multi=True)
     fields = [(name.removeprefix(FIELD), each) for name, each in pairs if name.startswith(FIELD)]
-    return Typed(address, tuple(fields))
+    return TypedForm(address, tuple(fields))
 
 
-def after_login(typed: Typed, known: Operator) -> Response:
+def after_login(typed: TypedForm, known: Operator) -> Response:
     """The form once more, of the session that has just begun."""
     g.operator = known
     return make_response(page("resubmission.html", typed=typed))
@@ -83,14 +83,14 @@ def _on_top(why: str) -> Response:
     return answer
 
 
-def _typed() -> Typed | None:
+def _typed() -> TypedForm | None:
     """None where it is nothing, a password or a file, or where no form of ours sent it."""
     of_logging_in = (request.endpoint or "").startswith("console.login.")
     if request.method != "POST" or of_logging_in or request.files or not _is_of_ours():
         return None
     pairs = request.form.items(multi=True)
     fields = tuple((name, value) for name, value in pairs if name not in NOT_TYPED)
-    return Typed(request.full_path.rstrip("?"), fields) if fields else None
+    return TypedForm(request.full_path.rstrip("?"), fields) if fields else None
 
 
 def _is_of_ours() -> bool:

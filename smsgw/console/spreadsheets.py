@@ -14,7 +14,7 @@ SEPARATORS = (
 )  # spreadsheets of some languages write the second; a copy has the third
 
 
-class Why(StrEnum):
+class SpreadsheetFault(StrEnum):
     NOT_UTF8 = "this is not UTF-8"
     BROKEN = "a quote is opened and not closed, or stands inside a cell"
     WIDTH = "it has another number of cells than the heading"
@@ -23,7 +23,7 @@ class Why(StrEnum):
 class NotRead(ValueError):
     """`row`: in which, counted without the heading, which is 0."""
 
-    def __init__(self, why: Why, row: int) -> None:
+    def __init__(self, why: SpreadsheetFault, row: int) -> None:
         super().__init__(f"row {row}: {why}")
         self.why, self.row = why, row
 
@@ -49,7 +49,7 @@ def decoded(octets: bytes) -> str:
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotRead(Why.NOT_UTF8, octets[: error.start].count(b"\n")) from None
+        raise NotRead(SpreadsheetFault.NOT_UTF8, octets[: error.start].count(b"\n")) from None
 
 
 def read(text: str) -> list[list[str]]:
@@ -64,7 +64,7 @@ def read(text: str) -> list[list[str]]:
             if any(row):
                 rows.append(row)
                 if len(row) != len(rows[0]):
-                    raise NotRead(Why.WIDTH, len(rows) - 1)
+                    raise NotRead(SpreadsheetFault.WIDTH, len(rows) - 1)
     except csv.Error:
-        raise NotRead(Why.BROKEN, len(rows)) from None
+        raise NotRead(SpreadsheetFault.BROKEN, len(rows)) from None
     return rows

@@ -39,19 +39,19 @@ NOT_LET_IN = re.compile(
 SQLITE_REFUSES = 1  # SQLITE_ERROR: no such table, no such column
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     AWAY = "away"
     SLOW = "slow"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LookUpFault:
     """`name`: of the look-up, or CONNECTING. `error` and `code`: the driver's class and SQLSTATE;
     `told`: what the server says where that holds no value."""
 
     name: str
-    kind: Kind
+    kind: FaultKind
     error: str
     code: str | None = None
     told: str | None = None
@@ -59,7 +59,7 @@ class Fault:
     @property
     def is_whole(self) -> bool:
         """Whether nothing else would be answered either."""
-        return self.kind is Kind.AWAY or self.name == CONNECTING
+        return self.kind is FaultKind.AWAY or self.name == CONNECTING
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
@@ -67,24 +67,24 @@ class Fault:
         return f"{self.name}: {self.kind} ({self.error}{code}){told}"
 
 
-def of(name: str, error: DBAPIError | NoConnection) -> Fault:
+def of(name: str, error: DBAPIError | NoConnection) -> LookUpFault:
     if isinstance(error, NoConnection):
-        return Fault(name, Kind.SLOW, type(error).__name__)
+        return LookUpFault(name, FaultKind.SLOW, type(error).__name__)
     original = error.orig
     code = getattr(original, "sqlstate", None)
     names = (type(original).__name__, code)
     if error.connection_invalidated or (code and SERVER_GONE.fullmatch(code)):
-        return Fault(name, Kind.AWAY, *names)
+        return LookUpFault(name, FaultKind.AWAY, *names)
     if error.statement is None:
         is_refused = NO_ENTRY.fullmatch(code) if code else NOT_LET_IN.search(str(original))
-        return Fault(CONNECTING, Kind.REFUSED if is_refused else Kind.AWAY, *names)
+        return LookUpFault(CONNECTING, FaultKind.REFUSED if is_refused else FaultKind.AWAY, *names)
     if code and OUT_OF_TIME.fullmatch(code):
-        return Fault(name, Kind.SLOW, *names)
+        return LookUpFault(name, FaultKind.SLOW, *names)
     if code is None and isinstance(error, OperationalError) and not _is_sqlite_refusing(original):
-        return Fault(name, Kind.AWAY, *names)
+        return LookUpFault(name, FaultKind.AWAY, *names)
     message = getattr(getattr(original, "diag", None), "message_primary", None)
     told = message if code and NAMES_SCHEMA.fullmatch(code) else None
-    return Fault(name, Kind.REFUSED, *names, told)
+    return LookUpFault(name, FaultKind.REFUSED, *names, told)
 
 
 def _is_sqlite_refusing(original: object) -> bool:
@@ -100,10 +100,10 @@ class Failures:
         self._told_at: dict[tuple[str, str], float] = {}
         self._lock = Lock()
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: LookUpFault) -> None:
         which = (fault.name, str(fault.kind))
         if self._is_to_be_told(which):
-            level = log.error if fault.kind is Kind.REFUSED else log.warning
+            level = log.error if fault.kind is FaultKind.REFUSED else log.warning
             what = {"error": fault.error, "code": fault.code, "told": fault.told}
             level("the ledger did not answer", look_up=fault.name, kind=fault.kind, **what)
         with contextlib.suppress(RedisError):

@@ -29,9 +29,9 @@ from handlers.ports import (
 )
 from smsgw.ledger import faults
 from smsgw.ledger.circuit_breaker import Circuit
-from smsgw.ledger.faults import Failures, Fault, Kind
+from smsgw.ledger.faults import Failures, FaultKind, LookUpFault
 from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
-from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, Unreadable, amount, day, text
+from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, UnreadableValue, amount, day, text
 
 KEPT = 60.0  # seconds; every reply names the call centre
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
@@ -69,8 +69,8 @@ class SqlLedger:
         self._circuits = {name: Circuit(clock) for name in LOOK_UPS}
         self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
         self._kept: dict[str, tuple[float, Rows]] = {}
-        self._faults: dict[str, tuple[float, Fault]] = {}
-        self._checked: tuple[float, tuple[Fault, ...]] = float("-inf"), ()
+        self._faults: dict[str, tuple[float, LookUpFault]] = {}
+        self._checked: tuple[float, tuple[LookUpFault, ...]] = float("-inf"), ()
 
     def participant(self, nkp: str) -> Participant | None:
         rows = self._rows("participant", nkp=nkp)
@@ -128,7 +128,7 @@ class SqlLedger:
         found = (row for row in rows if row.channel == channel)
         return next((self._made(Contact, row._mapping) for row in found), None)
 
-    def check(self) -> Sequence[Fault]:
+    def check(self) -> Sequence[LookUpFault]:
         """What the ledger does not answer: what it did not lately, and what it does not when asked
         for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
         at, found = self._checked
@@ -139,9 +139,9 @@ class SqlLedger:
         lately = [fault for at, fault in self._faults.values() if at >= since]
         return list(dict.fromkeys([*lately, *found]))
 
-    def _look(self) -> tuple[Fault, ...]:
+    def _look(self) -> tuple[LookUpFault, ...]:
         """Until its time is over, so that whoever asks is answered."""
-        found: list[Fault] = []
+        found: list[LookUpFault] = []
         until = time.monotonic() + CHECK_LIMIT
         for name, statement in LOOK_UPS.items():
             if time.monotonic() >= until or any(fault.is_whole for fault in found):
@@ -203,16 +203,16 @@ class SqlLedger:
     def _value(self, column: str, value: Any, read: Read) -> Any:
         try:
             return None if value is None else read(value, self._zone)
-        except Unreadable:
+        except UnreadableValue:
             self.failures.unread(column)
             return None
 
     def _unreadable(self, column: str) -> LookUpFailed:
         """Of a row that is of no use without what stands in `column`."""
-        self._note(Fault(column, Kind.REFUSED, Unreadable.__name__))
+        self._note(LookUpFault(column, FaultKind.REFUSED, UnreadableValue.__name__))
         return LookUpFailed(column)
 
-    def _note(self, fault: Fault) -> None:
+    def _note(self, fault: LookUpFault) -> None:
         self._faults[fault.name] = self._clock(), fault
         self.failures.add(fault)
 
@@ -246,13 +246,13 @@ class SqlLedger:
         finally:
             self._places[name].release()
 
-    def _failed(self, fault: Fault, key: object) -> LedgerDown:
+    def _failed(self, fault: LookUpFault, key: object) -> LedgerDown:
         self._note(fault)
         if fault.is_whole:
             self._whole.failed()
             return LedgerDown(str(fault.kind))
         self._whole.worked()  # it answered, if only to refuse
-        if fault.kind is Kind.SLOW:
+        if fault.kind is FaultKind.SLOW:
             self._circuits[fault.name].failed(key)
         return LookUpFailed(fault.name)
 

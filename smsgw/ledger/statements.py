@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
-from smsgw.ledger.values import FIELDS, Raw
+from smsgw.ledger.values import FIELDS, RawType
 from smsgw.storage.tables.ledger import (
     balances,
     claims,
@@ -37,7 +37,7 @@ MOST_PARTICIPANTS = 50  # of one NIK
 MOST_FUTURE = 12  # balances; those of days to come are left out
 PAID = ("jht", "jp", "jkk", "jkm", "jkp")
 
-_raw = Raw()
+_raw = RawType()
 _nkp: BindParameter[Any] = bindparam("nkp", type_=_raw)
 
 

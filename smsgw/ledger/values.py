@@ -35,7 +35,7 @@ Read = Callable[[Any, ZoneInfo], Any]
 Held = TypeVar("Held")
 
 
-class Raw(UserDefinedType[Any]):
+class RawType(UserDefinedType[Any]):
     """A column or key whose type is the ledger's own: values come as its driver makes them, and a
     key goes without a type, so that the column's decides how it is compared."""
 
@@ -45,7 +45,7 @@ class Raw(UserDefinedType[Any]):
         return "TEXT"
 
 
-class Unreadable(ValueError):
+class UnreadableValue(ValueError):
     """A value that cannot be what its column is for."""
 
 
@@ -59,7 +59,7 @@ def one_of(known: set[str]) -> Read:
     def read(value: Any, zone: ZoneInfo) -> str | None:
         word = (text(value, zone) or "").upper()
         if word and word not in known:
-            raise Unreadable
+            raise UnreadableValue
         return word or None
 
     return read
@@ -76,7 +76,7 @@ def digits(length: int) -> Read:
         if not written.strip("0"):
             return None
         if not re.fullmatch(rf"[0-9]{{{length}}}", written):
-            raise Unreadable
+            raise UnreadableValue
         return written
 
     return read
@@ -90,17 +90,17 @@ def day(value: Any, zone: ZoneInfo) -> date | None:
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise Unreadable from None
+            raise UnreadableValue from None
     if isinstance(value, datetime):
         return (value.astimezone(zone) if value.tzinfo else value).date()
     if isinstance(value, date):
         return value
-    raise Unreadable
+    raise UnreadableValue
 
 
 def amount(value: Any, zone: ZoneInfo) -> Decimal | None:
     if isinstance(value, str) and not AMOUNT.fullmatch(value.strip()):
-        raise Unreadable
+        raise UnreadableValue
     return figure(value, zone)
 
 
@@ -108,9 +108,9 @@ def figure(value: Any, _zone: ZoneInfo) -> Decimal:
     try:
         read = Decimal(str(value).strip())
     except ArithmeticError:
-        raise Unreadable from None
+        raise UnreadableValue from None
     if not read.is_finite():
-        raise Unreadable
+        raise UnreadableValue
     return read
 
 
@@ -126,7 +126,7 @@ def any_phone(value: Any, _zone: ZoneInfo) -> str | None:
 def read_nkp(value: Any) -> str | None:
     try:
         return None if value is None else _NKP(value, ZoneInfo("UTC"))
-    except Unreadable:
+    except UnreadableValue:
         return None
 
 
@@ -140,13 +140,13 @@ def _phones(value: Any) -> list[str]:
     """Several stand in one field at times, each in its own way of writing."""
     written = _folded(value) if isinstance(value, str) else str(_whole(value))
     if SPREADSHEET.search(written):
-        raise Unreadable
+        raise UnreadableValue
     whole = FRACTION.fullmatch(written)
     parts = [whole[1]] if whole else BETWEEN_PHONES.split(written)
     numbers = [each for part in parts for each in A_NUMBER.findall(part)]
     found = [phone.e164(_plain(number)) for number in numbers]
     if not any(found) and written.strip("0 -.") and re.search("[0-9]", written):
-        raise Unreadable
+        raise UnreadableValue
     return [each for each in found if each is not None]
 
 
@@ -165,13 +165,13 @@ def _plain(number: str) -> str:
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Unreadable
+        raise UnreadableValue
     try:
         whole = int(value)
     except (ValueError, ArithmeticError):
-        raise Unreadable from None
+        raise UnreadableValue from None
     if whole != value or whole < 0:
-        raise Unreadable
+        raise UnreadableValue
     return whole
 
 

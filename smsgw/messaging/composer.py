@@ -62,7 +62,7 @@ class Composer:
         text = theirs.render(notice.reply.wording, notice.reply.values)
         carrier, lane = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
         self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)
-        draft = outbox.Draft(
+        draft = outbox.NewReply(
             message_id=self.message_id,
             phone_id=notice.phone_id,
             number=notice.number,
@@ -84,7 +84,7 @@ class Composer:
         """Sends what an officer says to an earlier message. It leaves from the number that the
         message came to, and counts as no wait of a machine's."""
         carrier, lane = self._lane()
-        draft = outbox.Draft(
+        draft = outbox.NewReply(
             message_id=self.message_id,
             phone_id=phone_id,
             number=number,

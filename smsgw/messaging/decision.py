@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from grammar import Command, Misread, normalise
 from handlers import HANDLERS, bound_participant, custom_keyword, disclosure, misread, open_question
-from handlers.changes import Close, Draft, Identity, OpenQuestion
+from handlers.changes import Close, DraftQuestion, Identity, OpenQuestion
 from handlers.ports import Ledger
 from handlers.question import Caller, Question, Reply
 from smsgw.configuration.compiler import Configuration
@@ -66,7 +66,7 @@ def _completed(
         return replace(
             asked.command, fields={**asked.command.fields, bound_participant.PROOF: digits}
         )
-    if said.word or not isinstance(asked, Draft):
+    if said.word or not isinstance(asked, DraftQuestion):
         return said
     draft = asked.command
     completed = configuration.grammar.complete(draft.keyword, draft.fields, text)

@@ -17,8 +17,8 @@ from handlers.ports import LedgerDown
 from smsgw import logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import claims, outbox, throttle
-from smsgw.messaging.claims import Claim, Sent, claim
+from smsgw.messaging import leases, outbox, throttle
+from smsgw.messaging.leases import Lease, SendResult, claim
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import UNBOUND
 
@@ -48,16 +48,16 @@ def drain(
         log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
         return None
     until = time.monotonic() + holds
-    sending: set[Future[Sent]] = set()
-    ended: set[Future[Sent]] = set()
+    sending: set[Future[SendResult]] = set()
+    ended: set[Future[SendResult]] = set()
     with ThreadPoolExecutor(SENDERS) as pool:
         try:
             while True:
                 has_time = time.monotonic() < until and not is_over()
                 room = SENDERS - len(sending) if has_time else 0
-                claims, come_back = _claim(rt, carrier, lane, room)
+                leases, come_back = _claim(rt, carrier, lane, room)
                 now = time.monotonic()
-                sending |= {pool.submit(_send, rt, carrier, claim, now) for claim in claims}
+                sending |= {pool.submit(_send, rt, carrier, lease, now) for lease in leases}
                 if not sending:
                     return come_back if has_time else 0.0
                 ended, sending = wait(sending, return_when=FIRST_COMPLETED)
@@ -67,7 +67,7 @@ def drain(
             raise
 
 
-def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim], float | None]:
+def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:
     """As many as the throttle allows; if that is none, in how many seconds it will allow more."""
     if not room:
         return [], None
@@ -76,60 +76,60 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Claim]
         return [], allowed.wait
     may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
-        claims = claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
-    throttle.give_back(rt, carrier, lane, allowed.number - len(claims))
-    return claims, None
+        leases = claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
+    throttle.give_back(rt, carrier, lane, allowed.number - len(leases))
+    return leases, None
 
 
-def _record(rt: Runtime, ended: set[Future[Sent]]) -> None:
+def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
     """What has left is written down, if the database comes back before the leases run out."""
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:
             with rt.writing() as tx:
-                claims.record(tx, results)
+                leases.record(tx, results)
         except (DBAPIError, NoConnection) as error:
             log.error("send results are not recorded yet", error=type(error).__name__)
             time.sleep(pause)
         else:
             return
     with rt.writing() as tx:
-        claims.record(tx, results)
+        leases.record(tx, results)
 
 
-def sent(rt: Runtime, carrier: str, claim: Claim) -> Sent:
+def sent(rt: Runtime, carrier: str, lease: Lease) -> SendResult:
     """Posts it, if it may still be told."""
     try:
-        if not _may_be_told(rt, claim):
+        if not _may_be_told(rt, lease):
             raise SendError(Ending.REFUSED, UNBOUND)
-        return Sent(claim, carrier_ref=rt.carriers[carrier].send(claim.sms))
+        return SendResult(lease, carrier_ref=rt.carriers[carrier].send(lease.sms))
     except SendError as error:
-        log.warning("not sent", reply=claim.reply_id, ending=error.ending, code=error.code)
-        return Sent(claim, error=error)
+        log.warning("not sent", reply=lease.reply_id, ending=error.ending, code=error.code)
+        return SendResult(lease, error=error)
     except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
-        log.exception("send failed", reply=claim.reply_id, error=type(error).__name__)
-        return Sent(claim, error=SendError(Ending.UNKNOWN, "bug"))
+        log.exception("send failed", reply=lease.reply_id, error=type(error).__name__)
+        return SendResult(lease, error=SendError(Ending.UNKNOWN, "bug"))
 
 
-def _may_be_told(rt: Runtime, claim: Claim) -> bool:
+def _may_be_told(rt: Runtime, lease: Lease) -> bool:
     """Raises SendError where that cannot be known now."""
-    if claim.binding is None:
+    if lease.binding is None:
         return True
     try:
-        participant = rt.ledger.participant(claim.binding.nkp)
+        participant = rt.ledger.participant(lease.binding.nkp)
     except LedgerDown:
-        if claim.age < JUST_MADE:
+        if lease.age < JUST_MADE:
             return True
         raise SendError(Ending.RETRY, "ledger away") from None
-    on_file = number_on_file(participant, claim.binding.on_file, claim.sms.recipient)
+    on_file = number_on_file(participant, lease.binding.on_file, lease.sms.recipient)
     if on_file is OnFile.UNCLEAR:
         raise SendError(Ending.RETRY, "number unclear")
     return on_file is OnFile.SAME
 
 
-def _send(rt: Runtime, carrier: str, claim: Claim, claimed: float) -> Sent:
+def _send(rt: Runtime, carrier: str, lease: Lease, claimed: float) -> SendResult:
     """Not at all once its lease is nearly over: somebody else may have concluded something."""
     http.SEND_BY.set(claimed + LAST_MOMENT)
     if time.monotonic() > claimed + LAST_MOMENT:
-        return Sent(claim, error=SendError(Ending.RETRY, "too late"))
-    return sent(rt, carrier, claim)
+        return SendResult(lease, error=SendError(Ending.RETRY, "too late"))
+    return sent(rt, carrier, lease)

@@ -65,7 +65,7 @@ SINCE = case(
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewReply:
     """A reply about to be added."""
 
     message_id: int
@@ -81,7 +81,7 @@ class Draft:
     delay: timedelta = timedelta()  # before it leaves
 
 
-def add(tx: Transaction, draft: Draft) -> int:
+def add(tx: Transaction, draft: NewReply) -> int:
     counted, whose = gsm7.count(draft.text), tx.vault.hash(draft.number, "phone")
     named_by = (whose, draft.message_id, draft.binding_id)
     row = {

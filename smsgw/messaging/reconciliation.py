@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
-from smsgw.carriers.carrier import Found, OutgoingSms, Report
+from smsgw.carriers.carrier import CarrierRecord, OutgoingSms, Report
 from smsgw.messaging.delivery_reports import apply_report
 from smsgw.messaging.outbox import LEASE
 from smsgw.storage.tables.messages import (
@@ -82,7 +82,7 @@ def one_open(tx: Transaction, reply_id: int) -> Unknown | None:
 
 
 def settle(
-    tx: Transaction, unknown: Unknown, books: Sequence[Found] | None, *, may_resend: bool
+    tx: Transaction, unknown: Unknown, books: Sequence[CarrierRecord] | None, *, may_resend: bool
 ) -> Settled | None:
     """By what the carrier's books say, or by policy where they are silent (`books` is None). None
     where it stays open; it is then due again, or an operator's."""
@@ -185,7 +185,7 @@ def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
     return bool(tx.connection.execute(select(exists(on_its_way))).scalar_one())
 
 
-def _is_contended(tx: Transaction, unknown: Unknown, found: Found) -> bool:
+def _is_contended(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
     """Another SMS to the phone is in doubt too: the one in the books may be that, and a report may
     tell yet."""
     since = unknown.began - BOOKS_GO_BACK
@@ -199,7 +199,7 @@ def _is_contended(tx: Transaction, unknown: Unknown, found: Found) -> bool:
     return bool(tx.connection.execute(select(exists(others))).scalar_one())
 
 
-def _may_be_it(tx: Transaction, unknown: Unknown, found: Found) -> bool:
+def _may_be_it(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
     """Whether an SMS in the books can be the one in question, and is no other that we know. Its
     text may differ: carriers replace characters, and take texts out of their books."""
     if found.taken_at < unknown.began - CLOCKS_DIFFER:

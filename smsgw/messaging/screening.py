@@ -32,7 +32,7 @@ class ParsedMessage:
     text_hash: bytes
     gate: Gate
     is_ours: bool  # a reply of ours that comes back
-    owed: DeferredMessage | None  # where its answer had to wait
+    deferred: DeferredMessage | None  # where its answer had to wait
     actor: str
 
 
@@ -57,9 +57,9 @@ def is_repeat(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> bool:
     """The same words as just before, whose reply is on its way: impatience, not a new question."""
     before = known.previous
     is_letter = len(parsed.said.rest) == 1 and not parsed.said.word
-    if before is None or parsed.owed is not None or is_letter:
+    if before is None or parsed.deferred is not None or is_letter:
         return False
-    if before.is_owed and before.text_hash == parsed.text_hash:
+    if before.is_deferred and before.text_hash == parsed.text_hash:
         return True  # its answer is promised; it will come once
     return (
         parsed.said.keyword not in NEVER_REPEATS

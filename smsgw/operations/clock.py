@@ -54,14 +54,14 @@ def sweep(rt: Runtime) -> None:
             background_tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
         lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
-        is_owing = inbox.has_deferred(tx)
+        has_deferred = inbox.has_deferred(tx)
         is_in_doubt = reconciliation.is_due(tx)
         left = background_tasks.due(tx)
     heartbeat(rt, CLOCK_BEATS)
     for carrier, lane in lanes:
         hint(rt, carrier, lane)
-    if is_owing:
-        enqueue(rt, "hint:owed", answer_waiting)
+    if has_deferred:
+        enqueue(rt, "hint:deferred", answer_waiting)
     if is_in_doubt:
         enqueue(rt, "hint:unknown", settle_unknown)
     for task_id in left:

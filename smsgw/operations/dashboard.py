@@ -48,7 +48,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentCount:
     """Replies that a carrier accepted, of a time."""
 
     replies: int
@@ -58,7 +58,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Misread:
+class MisreadCount:
     keyword: str
     misread: int
     total: int
@@ -80,12 +80,12 @@ class Overview:
     hours: Sequence[Span]
     days: Sequence[Span]
     today: Span
-    sent_today: Sent
-    sent_month: Sent
-    worst: Sequence[Misread]
+    sent_today: SentCount
+    sent_month: SentCount
+    worst: Sequence[MisreadCount]
     health: Sequence[Health]
     outbox: Sequence[Waiting]
-    owed: int
+    deferred: int
     registrations: int
     cases: Mapping[str, int]
     unanswered: int  # complaints
@@ -117,7 +117,7 @@ def overview(rt: Runtime) -> Overview:
             worst=_worst(tx, tx.now - timedelta(days=7)),
             health=list(_health(tx)),
             outbox=_outbox(tx),
-            owed=_owed(tx),
+            deferred=_deferred(tx),
             registrations=_waiting(tx),
             cases=_open_cases(tx),
             unanswered=unanswered(tx),
@@ -169,7 +169,7 @@ def _by_outcome(tx: Transaction, since: datetime) -> Sequence[Row[*tuple[Any, ..
     ).all()
 
 
-def _sent(tx: Transaction, since: datetime) -> Sent:
+def _sent(tx: Transaction, since: datetime) -> SentCount:
     sums = [func.sum(column) for column in (reply_tallies.c.replies, reply_tallies.c.segments)]
     found = tx.connection.execute(
         select(reply_tallies.c.bucket, *sums)
@@ -180,7 +180,7 @@ def _sent(tx: Transaction, since: datetime) -> Sent:
     by_bucket = [(row[0], int(row[1])) for row in found]
     total = sum(count for _, count in by_bucket)
     segments = sum(int(row[2]) for row in found)
-    return Sent(total, segments, _quantile(by_bucket, 0.5), _quantile(by_bucket, 0.95))
+    return SentCount(total, segments, _quantile(by_bucket, 0.5), _quantile(by_bucket, 0.95))
 
 
 def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | None:
@@ -193,7 +193,7 @@ def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | Non
     return None
 
 
-def _worst(tx: Transaction, since: datetime) -> list[Misread]:
+def _worst(tx: Transaction, since: datetime) -> list[MisreadCount]:
     """Keywords whose formats people miss most."""
     summed = func.sum(tallies.c.messages)
     found = tx.connection.execute(
@@ -205,7 +205,7 @@ def _worst(tx: Transaction, since: datetime) -> list[Misread]:
     for keyword, outcome, count in found:
         totals[keyword] += int(count)
         misread[keyword] += int(count) if outcome == "invalid" else 0
-    worst = [Misread(name, count, totals[name]) for name, count in misread.most_common(5)]
+    worst = [MisreadCount(name, count, totals[name]) for name, count in misread.most_common(5)]
     return [each for each in worst if each.misread]
 
 
@@ -215,9 +215,9 @@ def _outbox(tx: Transaction) -> list[Waiting]:
     return [Waiting(*row) for row in tx.connection.execute(found.order_by(*by))]
 
 
-def _owed(tx: Transaction) -> int:
-    owed = select(func.count()).where(messages.c.state == MessageState.RECEIVED)
-    return int(tx.connection.execute(owed).scalar_one())
+def _deferred(tx: Transaction) -> int:
+    deferred = select(func.count()).where(messages.c.state == MessageState.RECEIVED)
+    return int(tx.connection.execute(deferred).scalar_one())
 
 
 def _waiting(tx: Transaction) -> int:

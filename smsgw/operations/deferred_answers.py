@@ -38,10 +38,10 @@ def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer
             log.error("a deferred message cannot be decrypted", message=message_id)
     with rt.reading() as tx:
         waiting = inbox.deferred(tx, DEFERRED_AT_ONCE)
-    for owed in waiting:
+    for message in waiting:
         if is_over() or failed.in_a_row == FAILED_IN_A_ROW:
             break
-        answer = None if failed.is_closed_to(owed) else _try_one(rt, owed, failed)
+        answer = None if failed.is_closed_to(message) else _try_one(rt, message, failed)
         if answer is not None:
             yield answer
 

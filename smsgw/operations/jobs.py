@@ -17,8 +17,8 @@ from rq.timeouts import BaseTimeoutException
 from handlers.ports import LedgerDown
 from smsgw import logs
 from smsgw.backoffice import background_tasks, backtest, text_search
-from smsgw.backoffice.background_tasks import Step, Task
-from smsgw.carriers.carrier import Found, SendError
+from smsgw.backoffice.background_tasks import Task, TaskStep
+from smsgw.carriers.carrier import CarrierRecord, SendError
 from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.answer import Answer
 from smsgw.messaging.reconciliation import Unknown
@@ -45,7 +45,7 @@ SENT_AGAIN = {Settled.ABSENT, Settled.RESENT}
 
 # How a task is done: from where it was left, a step after the other, each far shorter than
 # background_tasks.LOST_AFTER.
-Work = Callable[[Runtime, Task], Iterator[Step]]
+Work = Callable[[Runtime, Task], Iterator[TaskStep]]
 WORK: Mapping[TaskKind, Work] = {
     TaskKind.REHEARSAL: backtest.run,
     TaskKind.SEARCH: text_search.run,
@@ -99,11 +99,11 @@ def drain_lane(carrier: str, lane: str) -> None:
 def answer_waiting() -> None:
     """The job that gives the answers the ledger owed."""
     rt = RUNTIME.get()
-    forget(rt, "hint:owed")
-    answer_owed(rt, TimeSlice(rt))
+    forget(rt, "hint:deferred")
+    give_deferred_answers(rt, TimeSlice(rt))
 
 
-def answer_owed(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
+def give_deferred_answers(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
     """Gives deferred answers until `is_over`, and hints at the lanes that each waits in."""
     answers = []
     for answer in answer_deferred(rt, is_over):
@@ -201,7 +201,9 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
     return True
 
 
-def _look_up_at_carrier(rt: Runtime, unknown: Unknown, mute: set[str]) -> Sequence[Found] | None:
+def _look_up_at_carrier(
+    rt: Runtime, unknown: Unknown, mute: set[str]
+) -> Sequence[CarrierRecord] | None:
     """What the carrier says it took; None where it cannot tell, or not now."""
     carrier = rt.carriers.get(unknown.carrier)
     try:

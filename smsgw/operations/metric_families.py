@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, func, select
 
 from handlers import disclosure
 from smsgw import logs
-from smsgw.ledger.faults import CONNECTING, Kind
+from smsgw.ledger.faults import CONNECTING, FaultKind
 from smsgw.ledger.statements import LOOK_UPS
 from smsgw.messaging import throttle
 from smsgw.operations import queue
@@ -229,7 +229,7 @@ def _ledger_failures(rt: Runtime) -> Metric:
     failures = CounterMetricFamily(
         "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
     )
-    counts = dict.fromkeys(product([*LOOK_UPS, CONNECTING], map(str, Kind)), 0)
+    counts = dict.fromkeys(product([*LOOK_UPS, CONNECTING], map(str, FaultKind)), 0)
     try:
         counts |= rt.ledger.failures.counts()
     except RedisError as error:

@@ -13,7 +13,7 @@ from handlers.changes import CaseKind
 from handlers.values import Verbatim
 from smsgw import logs
 from smsgw.messaging import outbox, reconciliation
-from smsgw.messaging.outbox import Draft
+from smsgw.messaging.outbox import NewReply
 from smsgw.registry import cases, phone_state, registrations
 from smsgw.registry.bindings import end
 from smsgw.registry.lockout import GUESSES_COUNT_FOR
@@ -129,7 +129,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         text = rt.configuration.text(ERASED, {"number": Verbatim(number)}, language)
         outbox.add(
             tx,
-            Draft(
+            NewReply(
                 message_id=case.message_id,
                 phone_id=case.phone_id,
                 number=phone,

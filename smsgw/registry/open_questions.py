@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert
 
 from grammar import Command
-from handlers.changes import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
+from handlers.changes import Choice, Consent, DraftQuestion, Identity, OpenQuestion, Suggestion
 from smsgw.storage.tables.phones import QuestionKind, questions
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
@@ -17,7 +17,7 @@ DAYS = {"birth_date"}  # fields that hold a day
 KINDS = {
     Consent: QuestionKind.CONSENT,
     Choice: QuestionKind.CHOICE,
-    Draft: QuestionKind.DRAFT,
+    DraftQuestion: QuestionKind.DRAFT,
     Suggestion: QuestionKind.SUGGESTION,
     Identity: QuestionKind.IDENTITY,
 }
@@ -76,7 +76,7 @@ def still_open(
     if row.kind == QuestionKind.IDENTITY:
         return asked["text"], Identity(command, asked["nkp"])
     is_draft = row.kind == QuestionKind.DRAFT
-    return asked["text"], Draft(command) if is_draft else Suggestion(command)
+    return asked["text"], DraftQuestion(command) if is_draft else Suggestion(command)
 
 
 def _stored(command: Command) -> dict[str, object]:

@@ -51,7 +51,7 @@ class Previous:
 
     text_hash: bytes
     received_at: datetime
-    is_owed: bool  # its true answer waits for the ledger
+    is_deferred: bool  # its true answer waits for the ledger
     reply_state: str | None
 
 
@@ -278,8 +278,8 @@ def phone_id_of(tx: Transaction, number: str) -> int:
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     if row.text_hash is None:
         return None
-    is_owed = row.message_state == MessageState.RECEIVED
-    return Previous(row.text_hash, row.received_at, is_owed, row.reply_state)
+    is_deferred = row.message_state == MessageState.RECEIVED
+    return Previous(row.text_hash, row.received_at, is_deferred, row.reply_state)
 
 
 def set_values(tx: Transaction, known: PhoneState, **values: object) -> None:

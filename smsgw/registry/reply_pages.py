@@ -42,7 +42,8 @@ def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
 def turn(tx: Transaction, phone_id: int, number: str) -> None:
     row = tx.connection.execute(
         select(
-            *(phones.c.id, phones.c.hash),
+            phones.c.id,
+            phones.c.hash,
             pages.c.texts.label("pages"),
             pages.c.expires_at.label("pages_expire_at"),
         )

@@ -78,7 +78,7 @@ NOBODY = "nobody"  # acts of who did not log in
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class AuditFilters:
     """Which rows; what is None does not matter. Days are instants, the last one excluded."""
 
     actor: str | None = None  # a part of it
@@ -105,7 +105,7 @@ class Filters:
         ]
 
 
-EVERYTHING = Filters()
+EVERYTHING = AuditFilters()
 
 
 def note(
@@ -144,7 +144,7 @@ def operator() -> str:
 
 
 def page(
-    tx: Transaction, before: int | None, limit: int, filters: Filters = EVERYTHING
+    tx: Transaction, before: int | None, limit: int, filters: AuditFilters = EVERYTHING
 ) -> Sequence[Row[Any]]:
     """Newest first."""
     rows = select(audit).where(*filters.conditions).order_by(audit.c.id.desc()).limit(limit)
@@ -154,7 +154,7 @@ def page(
 
 
 def walk(
-    reading: Callable[[], AbstractContextManager[Transaction]], filters: Filters
+    reading: Callable[[], AbstractContextManager[Transaction]], filters: AuditFilters
 ) -> Iterator[Sequence[Row[Any]]]:
     """All of them, the newest first, a short read after the other."""
     before: int | None = None

@@ -2,7 +2,7 @@
 
 from handlers.ports import LedgerDown
 from smsgw.backoffice import casework
-from smsgw.backoffice.casework import Refusal
+from smsgw.backoffice.casework import RejectionWording
 from smsgw.operations import retention
 from smsgw.registry import cases, phone_state, registrations
 from smsgw.runtime import Runtime
@@ -50,7 +50,7 @@ def _decide(rt: Runtime, registration_id: int, officer: Officer, actor: str) -> 
     elif officer.accept is not None:
         casework.accept(rt, registration_id, actor, WHY)
     else:
-        casework.refuse(rt, registration_id, actor, WHY, Refusal(officer.because))
+        casework.refuse(rt, registration_id, actor, WHY, RejectionWording(officer.because))
 
 
 def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:

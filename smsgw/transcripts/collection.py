@@ -9,15 +9,15 @@ from pathlib import Path
 
 from smsgw.operations.supervisor import die_with_parent
 from smsgw.transcripts import reader, runner
-from smsgw.transcripts.faults import Fault, TranscriptError
-from smsgw.transcripts.reader import Defaults, Document
+from smsgw.transcripts.faults import TranscriptError, TranscriptFault
+from smsgw.transcripts.reader import Defaults, TranscriptDocument
 from smsgw.transcripts.runner import Result
 from smsgw.transcripts.values import did_you_mean
 
 SUFFIXES = {".yaml", ".yml"}
 AT_ONCE = 25  # conversations of a file that a process takes at a time
 
-Part = tuple[Document, frozenset[str]]  # the names of conversations in it
+Part = tuple[TranscriptDocument, frozenset[str]]  # the names of conversations in it
 
 
 class NothingFound(ValueError):
@@ -28,7 +28,7 @@ class NothingFound(ValueError):
 class Played:
     """A conversation that was played."""
 
-    document: Document
+    document: TranscriptDocument
     index: int  # in its file
     results: Sequence[Result]
 
@@ -59,11 +59,11 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
                 yield file
 
 
-def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[Document]:
+def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[TranscriptDocument]:
     """All of them. A file that another names as its keywords is no transcript. Raises
     TranscriptError with the faults of all."""
-    documents: list[Document] = []
-    faults: list[Fault] = []
+    documents: list[TranscriptDocument] = []
+    faults: list[TranscriptFault] = []
     for path in paths:
         try:
             documents.append(reader.read(path, defaults))
@@ -76,7 +76,7 @@ def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[Docume
     return documents
 
 
-def choose(documents: Sequence[Document], patterns: Sequence[str]) -> list[Part]:
+def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> list[Part]:
     """The conversations to play: those whose names are, or fit (with *), one of `patterns`; all
     where there are none. Raises NothingFound for a pattern that no name fits."""
     names = [[each.name for each in document.transcript.conversations] for document in documents]
@@ -150,5 +150,5 @@ def _run(
 
 
 @lru_cache(maxsize=4)
-def _parsed(text: str, name: str, folder: Path | None, defaults: Defaults) -> Document:
+def _parsed(text: str, name: str, folder: Path | None, defaults: Defaults) -> TranscriptDocument:
     return reader.parse(text, name, folder, defaults)

@@ -19,7 +19,7 @@ DANGER = "never"  # the key of differences that are dangers
 
 
 @dataclass(frozen=True, slots=True)
-class Sms:
+class FurtherSms:
     """What another phone, or this one later, gets."""
 
     to: str
@@ -28,7 +28,7 @@ class Sms:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepOutcome:
     """What came of a step. `reply` is None where there is none."""
 
     keyword: str | None = None
@@ -36,7 +36,7 @@ class Outcome:
     reason: str | None = None
     reply: str | None = None
     wording: str | None = None  # that the reply is made of
-    also: tuple[Sms, ...] = ()
+    also: tuple[FurtherSms, ...] = ()
     state: State | None = None  # where it is asked for
     failure: str | None = None  # why the step could not be done
 
@@ -46,7 +46,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """`text` is a sentence; `expected` and `got` are there where two texts can be compared."""
 
     key: str
@@ -59,11 +59,11 @@ class Difference:
 
 
 def compare(
-    expected: Expectation, got: Outcome, before: Sequence[Outcome]
-) -> tuple[Difference, ...]:
+    expected: Expectation, got: StepOutcome, before: Sequence[StepOutcome]
+) -> tuple[Mismatch, ...]:
     """`before`: what came of the steps before, for same_reply_as."""
     if got.failure is not None:
-        return (Difference("step", got.failure),)
+        return (Mismatch("step", got.failure),)
     return (
         *_answer(expected, got, before),
         *_any(expected, got, before),
@@ -71,7 +71,7 @@ def compare(
     )
 
 
-def fits(expected: Answer, got: Outcome, before: Sequence[Outcome]) -> bool:
+def fits(expected: Answer, got: StepOutcome, before: Sequence[StepOutcome]) -> bool:
     return not any(_answer(expected, got, before))
 
 
@@ -82,20 +82,22 @@ def is_text(expected: str | None, got: str | None) -> bool:
     return expected == got or _pattern(expected).fullmatch(got) is not None
 
 
-def _answer(expected: Answer, got: Outcome, before: Sequence[Outcome]) -> Iterator[Difference]:
+def _answer(
+    expected: Answer, got: StepOutcome, before: Sequence[StepOutcome]
+) -> Iterator[Mismatch]:
     given = expected.model_fields_set
     for key in VERDICT:
         wanted, came = getattr(expected, key), getattr(got, key)
         if key in given and wanted != came:
-            yield Difference(key, f"{key}: expected {_shown(wanted)}, got {_shown(came)}")
+            yield Mismatch(key, f"{key}: expected {_shown(wanted)}, got {_shown(came)}")
     if "reply" in given and not is_text(expected.reply, got.reply):
         told = f"reply: expected {expected.reply!r}, got {got.reply!r}"
-        yield Difference("reply", told, expected.reply, got.reply)
+        yield Mismatch("reply", told, expected.reply, got.reply)
     if expected.same_reply_as:
         other = before[expected.same_reply_as - 1].reply
         if other != got.reply:
             told = f"same_reply_as: step {expected.same_reply_as} had {other!r}, got {got.reply!r}"
-            yield Difference("same_reply_as", told, other, got.reply)
+            yield Mismatch("same_reply_as", told, other, got.reply)
     yield from _parts(expected, got)
     if "also" in given:
         yield from _also(expected.also, got.also)
@@ -103,41 +105,41 @@ def _answer(expected: Answer, got: Outcome, before: Sequence[Outcome]) -> Iterat
         yield from _state(expected.state, got.state)
 
 
-def _parts(expected: Answer, got: Outcome) -> Iterator[Difference]:
+def _parts(expected: Answer, got: StepOutcome) -> Iterator[Mismatch]:
     reply = got.reply or ""
     for part in expected.contains:
         if part not in reply:
-            yield Difference(
+            yield Mismatch(
                 "contains", f"contains: {part!r} is not in {got.reply!r}{_case(part, reply)}"
             )
     for part in expected.lacks:
         if part in reply:
-            yield Difference("lacks", f"lacks: {part!r} is in {got.reply!r}")
+            yield Mismatch("lacks", f"lacks: {part!r} is in {got.reply!r}")
     if expected.matches is not None and not re.search(expected.matches, reply):
-        yield Difference("matches", f"matches: {expected.matches!r} is not in {got.reply!r}")
+        yield Mismatch("matches", f"matches: {expected.matches!r} is not in {got.reply!r}")
     if expected.max_segments is not None and got.segments > expected.max_segments:
         told = f"max_segments: expected {expected.max_segments}, got {got.segments}"
-        yield Difference("max_segments", told)
+        yield Mismatch("max_segments", told)
 
 
-def _also(expected: Sequence[Also], got: Sequence[Sms]) -> Iterator[Difference]:
+def _also(expected: Sequence[Also], got: Sequence[FurtherSms]) -> Iterator[Mismatch]:
     if not expected:
         for sms in got:
-            yield Difference("also", f"also: nobody else should get anything, {_sms(sms)}")
+            yield Mismatch("also", f"also: nobody else should get anything, {_sms(sms)}")
     for each in expected:
         to_it = [sms for sms in got if sms.to == each.to]
         fitting = [sms for sms in to_it if _is_such(each, sms)]
         if each.count is not None and len(fitting) != each.count:
             told = f"also: expected {each.count} such SMS to {each.to}, got {len(fitting)}"
-            yield Difference("also", told)
+            yield Mismatch("also", told)
         elif each.count is None and not fitting:
             came = "; ".join(map(_sms, to_it)) or f"{each.to} got nothing"
             nearest = to_it[0].text if len(to_it) == 1 else None
             told = f"also: {_wanted(each)}, {came}"
-            yield Difference("also", told, each.reply, nearest)
+            yield Mismatch("also", told, each.reply, nearest)
 
 
-def _is_such(expected: Also, sms: Sms) -> bool:
+def _is_such(expected: Also, sms: FurtherSms) -> bool:
     is_reply = "reply" not in expected.model_fields_set or is_text(expected.reply, sms.text)
     return (
         is_reply
@@ -153,40 +155,40 @@ def _wanted(expected: Also) -> str:
     return f"expected an SMS to {expected.to}{': ' if wanted else ''}{', '.join(wanted)}"
 
 
-def _state(expected: State, got: State) -> Iterator[Difference]:
+def _state(expected: State, got: State) -> Iterator[Mismatch]:
     for key in sorted(expected.model_fields_set):
         wanted, came = getattr(expected, key), getattr(got, key)
         if key == "bound":
             wanted, came = sorted(wanted), sorted(came)
         if wanted != came:
-            yield Difference(
-                "state", f"state: {key}: expected {_shown(wanted)}, got {_shown(came)}"
-            )
+            yield Mismatch("state", f"state: {key}: expected {_shown(wanted)}, got {_shown(came)}")
 
 
-def _any(expected: Expectation, got: Outcome, before: Sequence[Outcome]) -> Iterator[Difference]:
+def _any(
+    expected: Expectation, got: StepOutcome, before: Sequence[StepOutcome]
+) -> Iterator[Mismatch]:
     if not expected.any or any(fits(each, got, before) for each in expected.any):
         return
     nearest = min(expected.any, key=lambda each: len([*_answer(each, got, before)]))
     told = "; ".join(map(str, _answer(nearest, got, before)))
-    yield Difference("any", f"any: none of {len(expected.any)} answers fits; the nearest: {told}")
+    yield Mismatch("any", f"any: none of {len(expected.any)} answers fits; the nearest: {told}")
 
 
-def _never(expected: Expectation, got: Outcome, before: Sequence[Outcome]) -> Iterator[Difference]:
+def _never(
+    expected: Expectation, got: StepOutcome, before: Sequence[StepOutcome]
+) -> Iterator[Mismatch]:
     for each in expected.never:
         if fits(each, got, before):
             what = each.model_dump(exclude_unset=True, mode="json")
             told = ", ".join(f"{key} {_shown(value)}" for key, value in what.items())
-            yield Difference(
-                DANGER, f"never: DANGER, this must not come: {told}; got {got.reply!r}"
-            )
+            yield Mismatch(DANGER, f"never: DANGER, this must not come: {told}; got {got.reply!r}")
 
 
 def _case(part: str, reply: str) -> str:
     return " (in other capitals it is)" if part.casefold() in reply.casefold() else ""
 
 
-def _sms(sms: Sms) -> str:
+def _sms(sms: FurtherSms) -> str:
     return f"{sms.to} got {sms.text!r}"
 
 

@@ -7,7 +7,7 @@ MAX_SHOWN = 50  # of one file
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class TranscriptFault:
     """`line` and `column` count from 1."""
 
     file: str
@@ -22,12 +22,12 @@ class Fault:
 class TranscriptError(ValueError):
     """A transcript that cannot be run. Its text names every fault by file, line and column."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[TranscriptFault]) -> None:
         self.faults = sorted(set(faults))
         shown = [str(fault) for fault in self.faults[:MAX_SHOWN]]
         more = len(self.faults) - len(shown)
         super().__init__("\n".join([*shown, *([f"and {more} more"] if more else [])]))
 
-    def __reduce__(self) -> tuple[type["TranscriptError"], tuple[list[Fault]]]:
+    def __reduce__(self) -> tuple[type["TranscriptError"], tuple[list[TranscriptFault]]]:
         """Crosses processes with its faults."""
         return type(self), (self.faults,)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from smsgw.backoffice.casework import Refusal
+from smsgw.backoffice.casework import RejectionWording
 from smsgw.transcripts.values import (
     OFFICER_REASONS,
     QUESTIONS,
@@ -128,7 +128,7 @@ class Officer(Model):
     )
     by: Part = Field("petugas", description="The officer's name.")
     because: Annotated[Text, AfterValidator(one_of(REFUSALS, "wording"))] = Field(
-        Refusal.VISIT.value,
+        RejectionWording.VISIT.value,
         description="Which wording a refusal has.",
         json_schema_extra={"enum": [*REFUSALS]},
     )

@@ -17,7 +17,7 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.ledger.csv_import import reference_folder
 from smsgw.transcripts import checks, explanation
-from smsgw.transcripts.faults import Fault, TranscriptError
+from smsgw.transcripts.faults import TranscriptError, TranscriptFault
 from smsgw.transcripts.format import (
     NULLABLE,
     Transcript,
@@ -29,7 +29,7 @@ KEY_MARK = "[key]"  # pydantic's, at the end of the place of a mapping's key
 
 
 @dataclass(frozen=True)
-class Document:
+class TranscriptDocument:
     """A transcript that can be run, and where each part of it stands."""
 
     name: str  # the file, as it was given
@@ -69,17 +69,19 @@ def _loaded(text: str) -> Configuration:
     return compiler.load(text)
 
 
-def read(path: Path, defaults: Defaults | None = None) -> Document:
+def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
     """A file, or - for standard input. Raises TranscriptError."""
     name = str(path)
     try:
         octets = sys.stdin.buffer.read() if name == STDIN else path.read_bytes()
     except OSError as error:
-        raise TranscriptError([Fault(name, 1, 1, f"cannot be read: {error.strerror}")]) from None
+        raise TranscriptError(
+            [TranscriptFault(name, 1, 1, f"cannot be read: {error.strerror}")]
+        ) from None
     return parse(decoded(octets, name), name, path.parent, defaults)
 
 
-def reread(document: Document, text: str) -> Document:
+def reread(document: TranscriptDocument, text: str) -> TranscriptDocument:
     """The same file with another text. Raises TranscriptError."""
     return parse(text, document.name, document.folder, document.defaults)
 
@@ -92,7 +94,7 @@ def decoded(octets: bytes, name: str) -> str:
         before = octets[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         told = "is not UTF-8; save the file as UTF-8"
-        raise TranscriptError([Fault(name, line, column, told)]) from None
+        raise TranscriptError([TranscriptFault(name, line, column, told)]) from None
 
 
 def parse(
@@ -101,7 +103,7 @@ def parse(
     folder: Path | None = None,
     defaults: Defaults | None = None,
     configuration: Configuration | None = None,
-) -> Document:
+) -> TranscriptDocument:
     """`name`: of what holds it, for faults. `folder`: where the files lie that it names; without
     one it may name none. `configuration`: instead of that of `defaults`. Raises TranscriptError."""
     reading = _Reading(Source(text, name), folder, defaults or Defaults(), configuration)
@@ -122,11 +124,11 @@ class _Reading:
         self._folder = folder
         self._defaults = defaults
         self._chosen = configuration
-        self._faults: list[Fault] = []
+        self._faults: list[TranscriptFault] = []
         self._published: dict[str, Configuration] = {}
         self._files: set[Path] = set()
 
-    def document(self) -> Document:
+    def document(self) -> TranscriptDocument:
         ledger = self._ledger()
         configuration = self._configuration()
         self._read_published()
@@ -146,7 +148,7 @@ class _Reading:
                 self._fault(place, told)
         if self._faults or transcript is None:
             raise TranscriptError(self._faults)
-        return Document(
+        return TranscriptDocument(
             name=self._source.name,
             transcript=transcript,
             source=self._source,

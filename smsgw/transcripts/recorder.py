@@ -20,7 +20,7 @@ from smsgw.transcripts import format as transcripts
 from smsgw.transcripts import reader, runner
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.runner import Result
-from smsgw.transcripts.sandbox import Step, Talk, Tried
+from smsgw.transcripts.sandbox import SandboxConversation, SandboxStep, Tried
 
 IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
 
@@ -37,7 +37,7 @@ class Elsewhere(NotWritten):
     """Over the reference ledger one of its messages has another end. Its text names the message."""
 
 
-def written(rt: Runtime, name: str, talk: Talk, chosen: Configuration) -> str:
+def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
     """The transcript, as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.tried]
     registered = _registered(rt, steps)
@@ -67,7 +67,7 @@ def again(text: str, name: str, chosen: Configuration) -> list[Result]:
 
 
 def _holds_somebody(
-    name: str, steps: Sequence[Step], registered: Mapping[str, Sequence[str]]
+    name: str, steps: Sequence[SandboxStep], registered: Mapping[str, Sequence[str]]
 ) -> bool:
     """Whether the name, a phone, a text or an NKP may be a real person's. Those of the reference
     ledger are not, nor is anybody in a demonstration."""
@@ -93,7 +93,7 @@ def _then(rt: Runtime) -> datetime:
     return datetime.combine(day, now.timetz())
 
 
-def _registered(rt: Runtime, steps: Sequence[Step]) -> dict[str, list[str]]:
+def _registered(rt: Runtime, steps: Sequence[SandboxStep]) -> dict[str, list[str]]:
     with rt.reading() as tx:
         numbers = dict.fromkeys(phone.e164(step.sender) for step in steps)
         known = {number: phone_state.read(tx, number) for number in numbers if number}

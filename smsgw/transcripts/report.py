@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from smsgw import gsm7
 from smsgw.transcripts.collection import Played
-from smsgw.transcripts.comparison import Difference
-from smsgw.transcripts.faults import Fault
+from smsgw.transcripts.comparison import Mismatch
+from smsgw.transcripts.faults import TranscriptFault
 from smsgw.transcripts.runner import Result
 
 REMOVED, ADDED = ("[-", "-]"), ("{+", "+}")  # as `git diff --word-diff` marks words
@@ -105,7 +105,7 @@ def _what(result: Result) -> Iterator[str]:
         yield f"  step      {step.action}"
 
 
-def _difference(difference: Difference, *, with_colour: bool) -> Iterator[str]:
+def _difference(difference: Mismatch, *, with_colour: bool) -> Iterator[str]:
     if difference.expected is None or difference.got is None:
         yield f"  {difference.text}"
         return
@@ -139,7 +139,7 @@ def as_json(played: Played) -> Iterator[str]:
         yield _json(_object(played, each))
 
 
-def fault_as_json(fault: Fault) -> str:
+def fault_as_json(fault: TranscriptFault) -> str:
     return _json(
         {"file": fault.file, "line": fault.line, "column": fault.column, "fault": fault.text}
     )

@@ -20,7 +20,7 @@ from smsgw.configuration.live import Published
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch
 from smsgw.messaging.answer import Answer
-from smsgw.messaging.claims import claim, record
+from smsgw.messaging.leases import claim, record
 from smsgw.operations import clock, jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
@@ -28,7 +28,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import attempts
 from smsgw.transcripts import casework, comparison, state, world
-from smsgw.transcripts.comparison import Difference, Outcome
+from smsgw.transcripts.comparison import Mismatch, StepOutcome
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.format import (
     BETWEEN_MESSAGES,
@@ -36,7 +36,7 @@ from smsgw.transcripts.format import (
     State,
     Step,
 )
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.values import CODE, ECHO
 from smsgw.transcripts.world import Clock, World
 
@@ -57,9 +57,9 @@ class Result:
     number: int  # from 1
     step: Step
     said: str | None  # what was really sent, where `text` held =echo or =code
-    got: Outcome
+    got: StepOutcome
     answer: Answer | None
-    differences: tuple[Difference, ...]
+    differences: tuple[Mismatch, ...]
 
     @property
     def differs(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Result:
         return any(each.key == comparison.DANGER for each in self.differences)
 
 
-def run(document: Document, names: frozenset[str] | None = None) -> Iterator[Result]:
+def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> Iterator[Result]:
     """Every step of every conversation, in file order; of those in `names` where it is given.
     Raises LoadError, TranscriptError."""
     chosen = [
@@ -87,7 +87,7 @@ def run(document: Document, names: frozenset[str] | None = None) -> Iterator[Res
 
 def play(made: World, conversation: Conversation, index: int) -> Iterator[Result]:
     """`index`: of the conversation in its file. Raises TranscriptError where its clock runs out."""
-    talk = Talk(made.begin(), made.clock, conversation.name, made.document.published)
+    talk = RunningConversation(made.begin(), made.clock, conversation.name, made.document.published)
     for number, step in enumerate(conversation.steps):
         try:
             yield talk.take(step)
@@ -101,7 +101,7 @@ class Unplayable(Exception):
     """A step that cannot be done. Its text says why."""
 
 
-class Talk:
+class RunningConversation:
     """One conversation while it runs."""
 
     def __init__(
@@ -122,7 +122,7 @@ class Talk:
         self._retention = Retention(rt)
 
     def take(self, step: Step) -> Result:
-        said, answer, got = None, None, Outcome()
+        said, answer, got = None, None, StepOutcome()
         try:
             said = self._said(step)
             answer, reason = self._done(step, said)
@@ -146,9 +146,9 @@ class Talk:
         self._results.append(result)
         return result
 
-    def _failed(self, why: str) -> Outcome:
+    def _failed(self, why: str) -> StepOutcome:
         self._newest_reply = state.newest_reply(self._rt)
-        return Outcome(failure=why)
+        return StepOutcome(failure=why)
 
     def _done(self, step: Step, said: str | None) -> tuple[Answer | None, str | None]:
         """The answer to a message; why an officer could not do something."""
@@ -192,7 +192,7 @@ class Talk:
             return
         self._clock.now += span
         clock.sweep(self._rt)
-        jobs.answer_owed(self._rt)
+        jobs.give_deferred_answers(self._rt)
         self._send()
         while with_retention and self._retention.step():
             pass
@@ -227,7 +227,7 @@ class Talk:
                 raise Unplayable("report: no reply was sent before this step")
             delivery_reports.apply_report(tx, Report(CARRIER, attempt, delivery))
 
-    def _outcome(self, step: Step, answer: Answer | None, reason: str | None) -> Outcome:
+    def _outcome(self, step: Step, answer: Answer | None, reason: str | None) -> StepOutcome:
         queued = state.queued_since(self._rt, self._newest_reply)
         self._newest_reply = max([each for each, _ in queued], default=self._newest_reply)
         is_answered = answer is not None and answer.reply is not None
@@ -238,9 +238,9 @@ class Talk:
         if answer is None:
             is_done = reason is None or "reason" in step.expect.model_fields_set
             failure = None if is_done else f"officer: it could not be done ({reason})"
-            return Outcome(reason=reason, also=also, state=self._state(step), failure=failure)
+            return StepOutcome(reason=reason, also=also, state=self._state(step), failure=failure)
         verdict = answer.verdict
-        return Outcome(
+        return StepOutcome(
             keyword=verdict.keyword,
             outcome=str(verdict.outcome),
             reason=verdict.reason,

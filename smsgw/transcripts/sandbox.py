@@ -70,7 +70,7 @@ class Slow(NotTried):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SandboxStep:
     """`text` may hold =code, the last code that a phone was sent; `wait`: one of WAITS, before."""
 
     sender: str
@@ -80,14 +80,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    step: Step
+    step: SandboxStep
     said: str
     answer: Answer
     wording: str | None  # that its reply is made of
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class SandboxConversation:
     tried: tuple[Tried, ...] = ()
     subjects: tuple[bytes, ...] = ()  # keyed hashes of the NKPs that it told of
     code: str = ""  # the last that a phone was sent, where it may be typed here
@@ -128,7 +128,7 @@ def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
     return compiler.load(document.upgrade(draft.text), day)
 
 
-def run(rt: Runtime, steps: Sequence[Step], chosen: Configuration) -> Talk:
+def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> SandboxConversation:
     """The whole conversation, from what is true now. Raises NotTried."""
     is_real = not all(is_fictitious_sender(rt, step.sender) for step in steps)
     ledger = rt.ledger if is_real or rt.settings.demo else FictitiousLedger(rt.ledger)
@@ -160,7 +160,9 @@ def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRunti
             outer.rollback()
 
 
-def _talk(rt: RolledBackRuntime, clock: Clock, steps: Sequence[Step], *, is_real: bool) -> Talk:
+def _talk(
+    rt: RolledBackRuntime, clock: Clock, steps: Sequence[SandboxStep], *, is_real: bool
+) -> SandboxConversation:
     """A code that went to a real phone is for that phone alone."""
     until = time.monotonic() + PATIENCE
     before = rt.connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
@@ -172,7 +174,7 @@ def _talk(rt: RolledBackRuntime, clock: Clock, steps: Sequence[Step], *, is_real
         clock.now += WAITS[step.wait] + BETWEEN_MESSAGES
         tried.append(_said(rt, step, step.text.replace(CODE, code)))
         code = "" if is_real else _code(tried[-1]) or code
-    return Talk(tuple(tried), _subjects(rt, tried, before), code)
+    return SandboxConversation(tuple(tried), _subjects(rt, tried, before), code)
 
 
 def _code(tried: Tried) -> str:
@@ -180,7 +182,7 @@ def _code(tried: Tried) -> str:
     return next((each[1] for each in found if each), "")
 
 
-def _said(rt: RolledBackRuntime, step: Step, said: str) -> Tried:
+def _said(rt: RolledBackRuntime, step: SandboxStep, said: str) -> Tried:
     carrier = rt.default_carrier
     reference = f"try-{uuid.uuid4().hex}"
     sms = IncomingSms(carrier.name, reference, step.sender, carrier.default_sender_id, said)

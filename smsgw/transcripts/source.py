@@ -15,7 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from smsgw.transcripts.faults import Fault, TranscriptError
+from smsgw.transcripts.faults import TranscriptError, TranscriptFault
 
 Place = tuple[int | str, ...]  # such as ("conversations", 0, "steps", 2, "expect")
 Span = tuple[int, int]  # offsets into the text: first character, one behind the last
@@ -54,21 +54,21 @@ class Source:
         self.text = text.removeprefix(BOM)
         self.name = name
         self.aliases: dict[tuple[int, int], Span] = {}  # (id of a mapping or list, index) -> its *
-        self._faults: list[Fault] = []
+        self._faults: list[TranscriptFault] = []
         self._count = 0
         self.root = self._composed()
         self.value: Any = None if self.root is None else self._value(self.root, ())
         if self._faults:
             raise TranscriptError(self._faults)
 
-    def fault(self, place: Place, text: str, *, of_key: bool = False) -> Fault:
+    def fault(self, place: Place, text: str, *, of_key: bool = False) -> TranscriptFault:
         """At a value, or at its key; where that is absent, at what would hold it."""
         node = self.key(place) if of_key else self.node(place)
         while node is None:
             place = place[:-1]
             node = self.node(place) if place else self.root
             if not place and node is None:
-                return Fault(self.name, 1, 1, text)
+                return TranscriptFault(self.name, 1, 1, text)
         return self._at(node, text)
 
     def line(self, place: Place) -> int:
@@ -110,17 +110,21 @@ class Source:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            fault = Fault(self.name, line, column, _said(f"{error.problem or error}"))
+            fault = TranscriptFault(self.name, line, column, _said(f"{error.problem or error}"))
         except YAMLStreamError as error:
             at = getattr(error, "position", None) or 0
             line = self.text.count("\n", 0, at) + 1
-            fault = Fault(self.name, line, at - self.text.rfind("\n", 0, at), _said(str(error)))
+            fault = TranscriptFault(
+                self.name, line, at - self.text.rfind("\n", 0, at), _said(str(error))
+            )
         except (YAMLError, ValueError, RecursionError) as error:
-            fault = Fault(self.name, 1, 1, _said(str(error)))
+            fault = TranscriptFault(self.name, 1, 1, _said(str(error)))
         raise TranscriptError([fault])
 
-    def _at(self, node: Node, text: str) -> Fault:
-        return Fault(self.name, node.start_mark.line + 1, node.start_mark.column + 1, text)
+    def _at(self, node: Node, text: str) -> TranscriptFault:
+        return TranscriptFault(
+            self.name, node.start_mark.line + 1, node.start_mark.column + 1, text
+        )
 
     def _value(self, node: Node, holders: tuple[int, ...]) -> Any:
         self._count += 1

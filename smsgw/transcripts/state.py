@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from handlers.changes import Choice, Consent, Draft, Identity, OpenQuestion, Suggestion
+from handlers.changes import Choice, Consent, DraftQuestion, Identity, OpenQuestion, Suggestion
 from smsgw import phone
 from smsgw.registry import phone_state, registration_codes
 from smsgw.runtime import Runtime
@@ -12,13 +12,13 @@ from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
-from smsgw.transcripts.comparison import Sms
+from smsgw.transcripts.comparison import FurtherSms
 from smsgw.transcripts.format import State
 
 NAMES: dict[type[OpenQuestion], str] = {
     Consent: "consent",
     Suggestion: "suggestion",
-    Draft: "draft",
+    DraftQuestion: "draft",
     Choice: "choice",
     Identity: "identity",
 }
@@ -60,7 +60,7 @@ def newest_reply(rt: Runtime) -> int:
         return tx.connection.execute(select(func.max(replies.c.id))).scalar_one() or 0
 
 
-def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
+def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, FurtherSms]]:
     """Replies with a higher id, each with its id, sent or not."""
     rows = (
         select(replies, phones.c.number, phones.c.hash)
@@ -72,11 +72,15 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, Sms]]:
         return [
             (
                 row.id,
-                Sms(
+                FurtherSms(
                     to=_opened(tx, row.number, Ciphertext.PHONE, row.hash),
                     text=_opened(
-                        *(tx, row.text, Ciphertext.REPLY),
-                        *(row.hash, row.message_id, row.binding_id),
+                        tx,
+                        row.text,
+                        Ciphertext.REPLY,
+                        row.hash,
+                        row.message_id,
+                        row.binding_id,
                     ),
                     wording=row.wording,
                 ),

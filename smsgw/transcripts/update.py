@@ -17,9 +17,9 @@ from pathlib import Path
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from smsgw.transcripts import comparison, reader
-from smsgw.transcripts.comparison import HOLES, Outcome
+from smsgw.transcripts.comparison import HOLES, StepOutcome
 from smsgw.transcripts.format import Step
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.runner import Result
 from smsgw.transcripts.source import Place, Source
 
@@ -46,7 +46,7 @@ class Edit:
     text: str
 
 
-def updated(document: Document, results: Results, *, force: bool = False) -> str:
+def updated(document: TranscriptDocument, results: Results, *, force: bool = False) -> str:
     """The new text. Raises NotUpdated where a step differs in what is not written, unless `force`
     says to write the rest all the same."""
     refusals = [] if force else list(_refusals(document, results))
@@ -90,7 +90,7 @@ def difference(name: str, before: str, after: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _refusals(document: Document, results: Results) -> Iterator[str]:
+def _refusals(document: TranscriptDocument, results: Results) -> Iterator[str]:
     for index, conversation in enumerate(results):
         for number, result in enumerate(conversation):
             others = [each for each in result.differences if each.key not in WRITTEN]
@@ -99,7 +99,7 @@ def _refusals(document: Document, results: Results) -> Iterator[str]:
                 yield f"{document.name}:{line}: {result.conversation}: {others[0]}"
 
 
-def _changes(document: Document, results: Results) -> Iterator["_Change"]:
+def _changes(document: TranscriptDocument, results: Results) -> Iterator["_Change"]:
     for index, conversation in enumerate(results):
         outcomes = [each.got for each in conversation]
         steps = document.transcript.conversations[index].steps
@@ -110,7 +110,9 @@ def _changes(document: Document, results: Results) -> Iterator["_Change"]:
                 yield _Change(document.source, place, values)
 
 
-def _values(step: Step, got: Outcome, before: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
+def _values(
+    step: Step, got: StepOutcome, before: Sequence[StepOutcome]
+) -> Iterator[tuple[str, str]]:
     """What of `reply` and `also` has to be written."""
     given = step.expect.model_fields_set
     if got.failure is not None:
@@ -130,7 +132,7 @@ def _with_holes(expected: str | None, got: str | None) -> str | None:
     return got
 
 
-def _also(got: Outcome) -> str:
+def _also(got: StepOutcome) -> str:
     sent = (f"{{to: {_scalar(sms.to)}, reply: {_scalar(sms.text)}}}" for sms in got.also)
     return f"[{', '.join(sent)}]"
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from handlers import HANDLERS
 from handlers.question import Outcome
-from smsgw.backoffice.casework import Refusal
+from smsgw.backoffice.casework import RejectionWording
 from smsgw.transcripts.source import Unquoted
 
 ECHO, CODE = "=echo", "=code"
@@ -27,7 +27,7 @@ OFFICER_REASONS = (
     *("not_waiting", "not_in_ledger", "not_looked", "same_officer"),
     *("frozen", "ledger_down"),
 )
-REFUSALS = tuple(map(str, Refusal))
+REFUSALS = tuple(map(str, RejectionWording))
 QUESTIONS = ("consent", "suggestion", "draft", "choice", "code", "identity")
 
 

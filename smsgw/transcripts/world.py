@@ -29,7 +29,7 @@ from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
 from smsgw.transcripts import checks
 from smsgw.transcripts.format import Start, Transcript
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 
 IN_MEMORY = "sqlite://"
 KEY = "transcripts are public, so is this key"
@@ -50,7 +50,7 @@ class Clock:
 class World:
     rt: Runtime
     clock: Clock
-    document: Document
+    document: TranscriptDocument
     service: bytes  # images of the databases before the first step
     ledger: bytes
 
@@ -63,7 +63,7 @@ class World:
 
 
 @contextmanager
-def prepared(document: Document) -> Iterator[World]:
+def prepared(document: TranscriptDocument) -> Iterator[World]:
     """Raises LoadError where the ledger's files cannot be read."""
     transcript = document.transcript
     clock = Clock(transcript.now)

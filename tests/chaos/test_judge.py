@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.messaging import claims
+from smsgw.messaging import leases
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.chaos.carrier import Carrier
@@ -28,8 +28,8 @@ def sent(rt: Runtime, clock: Clock) -> Carrier:
         assert responder.respond(rt, IncomingSms("simulator", sid, P1, "2757", "SALDO"))
         carrier.acknowledged.add(sid)
         with rt.writing() as tx:
-            (claim,) = claims.claim(tx, "simulator", "2757", 1)
-            claims.record(tx, [claims.Sent(claim, carrier_ref=sid)])
+            (claim,) = leases.claim(tx, "simulator", "2757", 1)
+            leases.record(tx, [leases.SendResult(claim, carrier_ref=sid)])
         carrier.accepted[claim.sms.attempt_id] += 1
     return carrier
 
@@ -71,8 +71,8 @@ def test_of_two_that_read_the_same_it_does_not_matter_which_was_taken(
         assert responder.respond(rt, IncomingSms("simulator", sid, P1, "2757", "KONTAK"))
         carrier.acknowledged.add(sid)
         with rt.writing() as tx:
-            (claim,) = claims.claim(tx, "simulator", "2757", 1)
-            claims.record(tx, [claims.Sent(claim, carrier_ref=sid)])
+            (claim,) = leases.claim(tx, "simulator", "2757", 1)
+            leases.record(tx, [leases.SendResult(claim, carrier_ref=sid)])
     carrier.accepted[claim.sms.attempt_id] += 2
     assert (judge(rt, carrier).lost, judge(rt, carrier).doubled) == ([], [])
     carrier.accepted[claim.sms.attempt_id] += 1

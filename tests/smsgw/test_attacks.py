@@ -18,8 +18,8 @@ from smsgw.carriers.carrier import Delivery, Ending, Report, SendError
 from smsgw.configuration import document, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished
-from smsgw.messaging import claims, delivery_reports, dispatch
-from smsgw.messaging.claims import Sent
+from smsgw.messaging import delivery_reports, dispatch, leases
+from smsgw.messaging.leases import SendResult
 from smsgw.registry import freezes, registration_codes, registrations
 from smsgw.registry.changes import CODE_WAITS
 from smsgw.runtime import Runtime
@@ -194,9 +194,9 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     assert states(rt) == [("undelivered", kept)]
     say(rt, P1, "IURAN")
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, *LANE, 1)
+        (claim,) = leases.claim(tx, *LANE, 1)
     with rt.writing() as tx:
-        claims.record(tx, [Sent(claim, error=SendError(Ending.REFUSED, code))])
+        leases.record(tx, [SendResult(claim, error=SendError(Ending.REFUSED, code))])
     assert states(rt)[-1] == ("refused", kept)
 
 
@@ -298,7 +298,9 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
         accounts.invite(tx, cici.id, "operator:admin1")
     for name in ("admin1", "budi", "cici"):
         with pytest.raises(NotPublished), rt.writing() as tx:
-            versions.publish(tx, 1, f"operator:{name}", "why", are_one=accounts.are_one)
+            versions.publish(
+                tx, 1, f"operator:{name}", "why", is_same_person=accounts.is_same_person
+            )
 
 
 def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:

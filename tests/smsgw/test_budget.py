@@ -3,7 +3,6 @@ others are answered as before."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from redis import ConnectionPool, Redis, UnixDomainSocketConnection
@@ -21,29 +20,13 @@ from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
+from tests.support.counting import counting as counting
+from tests.support.counting import database_url as database_url
 from tests.support.registration import DAFTAR
-from tests.support.servers import Queue
 
 MALAYSIAN, SINGAPOREAN = "+6012345670{}", "+658123450{}"
 ANI = "operator:ani"
 TRIPS = 4  # asks what is spent, two limits of the phone, and adds what this one costs
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One kind is enough: what counts here is not in the database."""
-    return f"sqlite:///{tmp_path / 'test.db'}"
-
-
-@pytest.fixture(params=["shared", "per process"])
-def counting(request: pytest.FixtureRequest, rt: Runtime) -> Runtime:
-    """With Redis, and with one that was stopped."""
-    if request.param == "shared":
-        return rt
-    queue = Queue()
-    gone = runtime.hints(queue.url)
-    queue.stop()
-    return replace(rt, redis=gone, counters=Counters(gone))
 
 
 def limited(rt: Runtime, by_code: str, **more: str) -> Runtime:

@@ -23,15 +23,14 @@ from handlers.ports import Contact, LedgerDown
 from smsgw import responder, runtime
 from smsgw import settings as environment
 from smsgw.backoffice import casework, resend
-from smsgw.backoffice.casework import NotDone, Refusal
+from smsgw.backoffice.casework import CaseworkError, RejectionWording
 from smsgw.backoffice.resend import NotResent
 from smsgw.carriers.carrier import IncomingSms, OutgoingSms
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import claims as messaging_claims
-from smsgw.messaging import dispatch
+from smsgw.messaging import dispatch, leases
 from smsgw.messaging.answer import Answer
-from smsgw.messaging.claims import record
+from smsgw.messaging.leases import record
 from smsgw.operations import clock, jobs
 from smsgw.registry import freezes, registrations
 from smsgw.runtime import Runtime
@@ -347,13 +346,13 @@ class Conversation:
     def _settle(self) -> None:
         """What the clock has to do: what is owed is answered, what is late is dropped."""
         clock.sweep(self._rt)
-        for answer in jobs.answer_owed(self._rt):
+        for answer in jobs.give_deferred_answers(self._rt):
             said, asked_at = self._owed.pop(answer.message_id)
             self._show([self._heard(said.sender, said.text, asked_at, answer)])
 
     def _send(self) -> None:
         with self._rt.writing() as tx:
-            due = messaging_claims.claim(tx, *LANE, AT_ONCE)
+            due = leases.claim(tx, *LANE, AT_ONCE)
         for claim in due:
             self._carrier.sent.clear()
             result = dispatch.sent(self._rt, LANE[0], claim)
@@ -369,7 +368,7 @@ class Conversation:
         return lambda onlooker: onlooker.judge(sms.recipient, sms.text, is_fresh=is_fresh)
 
     def _decide(self, act: Officer) -> list[Event]:
-        with suppress(NotDone, LedgerDown):
+        with suppress(CaseworkError, LedgerDown):
             if act.does == "thaw":
                 return self._thaw()
             return self._decide_first(act)
@@ -388,7 +387,7 @@ class Conversation:
                 registrations.looked(tx, row.id, act.who)
             self._looked.add((row.id, act.who))
         elif act.does == "refuse":
-            casework.refuse(self._rt, row.id, act.who, "no", Refusal.DIFFERS)
+            casework.refuse(self._rt, row.id, act.who, "no", RejectionWording.DIFFERS)
         else:
             return self._accept(row.id, given, phone, act.who)
         return []

@@ -9,7 +9,7 @@ from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import answer
-from smsgw.messaging.claims import claim
+from smsgw.messaging.leases import claim
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.registry.bindings import bind
@@ -269,12 +269,12 @@ def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
     said = say(away, P1, "SALDO")
     assert said.verdict.outcome == "unavailable"
     assert "Rp" not in said.reply.text
-    assert jobs.answer_owed(away) == []
+    assert jobs.give_deferred_answers(away) == []
     clock.moves(minutes=10)
     assert say(away, P1, "saldo").verdict.reason == "duplicate"
-    (answer,) = jobs.answer_owed(rt)
+    (answer,) = jobs.give_deferred_answers(rt)
     assert "Rp123.456.789" in answer.reply.text
-    assert jobs.answer_owed(rt) == []
+    assert jobs.give_deferred_answers(rt) == []
     assert rows(rt, replies) == 2
 
 

@@ -12,6 +12,7 @@ from smsgw.messaging.answer import Answer
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
+from smsgw.storage.tables.security import audit
 
 _references = count()
 
@@ -40,3 +41,10 @@ def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
 def down(rt: Runtime) -> Runtime:
     """Its ledger is away."""
     return replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
+
+
+def noted(rt: Runtime) -> list[tuple[str, str | None]]:
+    """(act, detail) of each row of the audit log."""
+    with rt.reading() as tx:
+        rows = select(audit.c.act, audit.c.detail).order_by(audit.c.id)
+        return [tuple(row) for row in tx.connection.execute(rows)]

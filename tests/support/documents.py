@@ -47,7 +47,7 @@ def published(rt: Runtime, text: str, reason: str = "a test") -> int:
         versions.save(tx, text, 0, ANI, "kontak")
     with rt.writing() as tx:
         edition = versions.draft(tx).edition
-        return versions.publish(tx, edition, BUDI, reason, are_one=accounts.are_one)
+        return versions.publish(tx, edition, BUDI, reason, is_same_person=accounts.is_same_person)
 
 
 LOOKUP = {

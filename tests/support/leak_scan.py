@@ -40,7 +40,7 @@ from smsgw.storage.tables.security import Ciphertext, data_keys
 from smsgw.storage.tables.types import service
 from smsgw.transcripts import reader, world
 from smsgw.transcripts.format import Step, Transcript
-from smsgw.transcripts.runner import Result, Talk
+from smsgw.transcripts.runner import Result, RunningConversation
 from smsgw.transcripts.world import Clock
 from tests.support.http_stub import web_stub
 
@@ -140,7 +140,7 @@ def _leaks(rt: Runtime, home: Path, redis_url: str, said: set[str]) -> Iterator[
             with Redis.from_url(redis_url) as client:
                 client.flushdb()
             counting = replace(rt, counters=Counters(rt.redis))
-            talk = Talk(counting, clock, f"{name} {number}")
+            talk = RunningConversation(counting, clock, f"{name} {number}")
             taken = [talk.take(step) for step in conversation.steps]
             heard = set(_spoken(conversation.steps, taken))
             said |= heard

@@ -41,7 +41,7 @@ from smsgw.carriers.http_api.definition import (
     SharedSecret,
     is_safe,
 )
-from smsgw.carriers.http_api.reading import Answer, items, text_at
+from smsgw.carriers.http_api.reading import CarrierResponse, items, text_at
 from smsgw.carriers.http_api.template import Template, Values
 from smsgw.carriers.http_api.yaml_file import CarrierFile
 from smsgw.variables import is_loopback, variable
@@ -106,11 +106,11 @@ class HttpApi:
         return made
 
     def verify(self, request: WebhookRequest) -> None:
-        secret, signed = (
-            self._definition.authentication.secret,
-            self._definition.authentication.hmac,
+        how = self._definition.authentication
+        is_theirs = (how.secret and _knows(request, how.secret)) or (
+            how.hmac and self._signed(request, how.hmac)
         )
-        if not (_knows(request, secret) if secret else signed and self._signed(request, signed)):
+        if not is_theirs:
             raise Forged
 
     def _signed(self, request: WebhookRequest, how: Hmac) -> bool:
@@ -193,7 +193,7 @@ class HttpApi:
             )
         except (requests.RequestException, ValueError) as error:
             raise http.send_error(error) from None  # its words hold the address
-        return self._judged(Answer(answer.status_code, answer.text))
+        return self._judged(CarrierResponse(answer.status_code, answer.text))
 
     def _report_url(self, attempt_id: int) -> str:
         query = {"out": str(attempt_id)}
@@ -202,7 +202,7 @@ class HttpApi:
             query[secret.query] = secret.value[0].get_secret_value()
         return f"{self._base}/in/http/status?{urlencode(query)}"
 
-    def _judged(self, answer: Answer) -> str | None:
+    def _judged(self, answer: CarrierResponse) -> str | None:
         """The carrier's id. Raises SendError."""
         how = self._send
         if any(rule.holds(answer) for rule in how.success):

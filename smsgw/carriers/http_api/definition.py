@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from smsgw.carriers.http_api import template
-from smsgw.carriers.http_api.reading import Answer, Pick
+from smsgw.carriers.http_api.reading import CarrierResponse, Pick
 from smsgw.carriers.http_api.template import SAMPLE, Template
 from smsgw.variables import is_loopback, web_address
 
@@ -144,7 +144,7 @@ class Rule(Part):
             raise ValueError("says nothing: give status, path with equals, or matches")
         return self
 
-    def holds(self, answer: Answer) -> bool:
+    def holds(self, answer: CarrierResponse) -> bool:
         return (
             (not self.status or answer.status in self.status)
             and (not self.path or Pick(path=self.path).of(answer) in self.equals)
@@ -167,14 +167,14 @@ class Login(Part):
         return self
 
 
-class Raw(Part):
+class RawBody(Part):
     """A body as it is sent; `type` says how values in it are escaped."""
 
     type: str
     text: Text
 
 
-class Encoding(Part):
+class TextEncoding(Part):
     """What {encoding} stands for."""
 
     gsm7: str
@@ -189,8 +189,8 @@ class Send(Part):
     login: Login | None = None
     form: dict[str, Text] | None = None
     json_: Json | None = Field(None, alias="json")
-    raw: Raw | None = None
-    encoding: Encoding = Encoding(gsm7="gsm7", unicode="unicode")
+    raw: RawBody | None = None
+    encoding: TextEncoding = TextEncoding(gsm7="gsm7", unicode="unicode")
     success: Rules
     refused: Rules = ()
     retry: Rules = ()

@@ -11,7 +11,7 @@ from smsgw.carriers.carrier import Malformed, WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CarrierResponse:
     """What the carrier said to a request of ours."""
 
     status: int
@@ -33,7 +33,7 @@ class Pick:
     path: str | None = None
     regex: re.Pattern[str] | None = None
 
-    def of(self, answer: Answer) -> str:
+    def of(self, answer: CarrierResponse) -> str:
         if self.path is not None:
             return text_at(answer.json, self.path)
         found = self.regex.search(answer.text) if self.regex else None

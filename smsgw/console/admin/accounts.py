@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from smsgw import settings
 from smsgw.backoffice import accounts as people
-from smsgw.backoffice.accounts import NotDone, Permission
+from smsgw.backoffice.accounts import AccountError, Permission
 from smsgw.console import access
 from smsgw.console.rendering import _, page
 from smsgw.storage import audit
@@ -36,7 +36,7 @@ def add() -> Answer:
         with access.rt().writing() as tx:
             made = people.add(tx, name, role, None, access.operator().actor)
             once = people.invite(tx, made.id, access.operator().actor)
-    except NotDone:
+    except AccountError:
         return _page(
             error=_(
                 "A name has 1 to 40 letters, digits, blanks, dots, hyphens, and is nobody else's."
@@ -54,7 +54,7 @@ def set_role(operator_id: int) -> Answer:
         with access.rt().writing() as tx:
             row = _found(tx, operator_id)
             people.set_role(tx, row.name, role, access.operator().actor)
-    except NotDone:
+    except AccountError:
         return _page(error=_only_admin(row.name)), 409
     return _done(_("{name} is {role} now, and logs in anew.", name=row.name, role=_(role)))
 
@@ -67,7 +67,7 @@ def invite(operator_id: int) -> Answer:
             row = _found(tx, operator_id)
             once = people.invite(tx, operator_id, access.operator().actor)
             audit.note(tx, audit.Act.INVITED, access.operator().actor, detail=row.name)
-    except NotDone:
+    except AccountError:
         return _page(error=_("{name} is let in no more.", name=row.name)), 409
     is_reset = row.password is not None and row.id != access.operator().id
     return _page(invited=row.name, address=_address(once), is_reset=is_reset)
@@ -80,7 +80,7 @@ def disable(operator_id: int) -> Answer:
         with access.rt().writing() as tx:
             row = _found(tx, operator_id)
             people.disable(tx, row.name, access.operator().actor)
-    except NotDone:
+    except AccountError:
         return _page(error=_only_admin(row.name)), 409
     return _done(_("{name} is let in no more.", name=row.name))
 

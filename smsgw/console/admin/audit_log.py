@@ -10,7 +10,7 @@ from smsgw.console import access, converters, days, exports, spreadsheets
 from smsgw.console.rendering import _, page
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
-from smsgw.storage.audit import Act, Filters
+from smsgw.storage.audit import Act, AuditFilters
 
 ROWS = 100
 LONGEST = 64  # characters of what is looked for
@@ -64,10 +64,10 @@ def _asked() -> Mapping[str, str]:
     return asked | {name: day.isoformat() for name, day in found.items() if day}
 
 
-def _filters(asked: Mapping[str, str]) -> Filters:
+def _filters(asked: Mapping[str, str]) -> AuditFilters:
     """Days are the scheme's, the last one included."""
     zone = access.rt().settings.zone
-    return Filters(
+    return AuditFilters(
         actor=asked.get("actor"),
         act=_act(asked["act"]) if "act" in asked else None,
         detail=asked.get("detail"),
@@ -83,7 +83,7 @@ def _act(written: str) -> Act:
     return Act[written] if written in Act.__members__ else Act(written)
 
 
-def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
+def _lines(rt: Runtime, filters: AuditFilters) -> Iterator[str]:
     yield spreadsheets.line(EXPORTED)
     for rows in audit.walk(rt.reading, filters):
         yield "".join(

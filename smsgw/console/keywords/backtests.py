@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.backtest_findings import Asked, Found, Kind
+from smsgw.backoffice.backtest_findings import BacktestFindings, BacktestRequest, ChangeKind
 from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft
@@ -22,17 +22,17 @@ from smsgw.storage.tables.operators import TaskKind
 from smsgw.storage.transaction import Transaction
 
 DAYS = 7  # that are proposed
-SHAPES = (Kind.UNDERSTOOD, Kind.MISUNDERSTOOD, Kind.REROUTED)
+SHAPES = (ChangeKind.UNDERSTOOD, ChangeKind.MISUNDERSTOOD, ChangeKind.REROUTED)
 
 blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
 Answer = str | BaseResponse | tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BacktestRun:
     task: Task
-    asked: Asked
-    found: Found | None  # None before it began
+    asked: BacktestRequest
+    found: BacktestFindings | None  # None before it began
 
 
 @blueprint.get("/")
@@ -81,7 +81,7 @@ def one(task_id: int) -> str | BaseResponse:
         run=run,
         since=_since(run, held),
         is_published_since=current.number != run.asked.version,
-        kinds=Kind,
+        kinds=ChangeKind,
         shapes=SHAPES,
         segment_rupiah=access.rt().settings.segment_rupiah,
     )
@@ -112,12 +112,12 @@ def _page(error: str | None = None) -> str:
     )
 
 
-def _asked(tx: Transaction, days: int) -> Asked | None:
+def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
     """None without a draft."""
     held = versions.draft(tx)
     if held is None:
         return None
-    return Asked(
+    return BacktestRequest(
         days=days,
         by=access.operator().name,
         version=versions.current(tx).number,
@@ -134,19 +134,19 @@ def _to_the_one_at_work() -> BaseResponse:
     return redirect(url_for(".one", task_id=latest.id), 303)
 
 
-def _run(tx: Transaction, task_id: int) -> Run:
+def _run(tx: Transaction, task_id: int) -> BacktestRun:
     task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     if task is None:
         raise NotFound
     return _read(task)
 
 
-def _read(task: Task) -> Run:
-    found = Found.model_validate(task.found) if task.found else None
-    return Run(task, Asked.model_validate(task.asked), found)
+def _read(task: Task) -> BacktestRun:
+    found = BacktestFindings.model_validate(task.found) if task.found else None
+    return BacktestRun(task, BacktestRequest.model_validate(task.asked), found)
 
 
-def _since(run: Run, held: Draft | None) -> str | None:
+def _since(run: BacktestRun, held: Draft | None) -> str | None:
     """What became of the draft since."""
     if held is None:
         return _("This draft was published or discarded since.")

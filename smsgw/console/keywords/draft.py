@@ -65,12 +65,17 @@ def bring() -> Answer:
 @access.needs(Permission.PUBLISH)
 def publish() -> Answer:
     reason = request.form.get("reason", "")
-    are_one = accounts.are_one if access.rt().settings.publish_by_two else None
+    is_same_person = accounts.is_same_person if access.rt().settings.publish_by_two else None
     try:
         with access.rt().writing() as tx:
             actor = access.operator().actor
             number = versions.publish(
-                tx, _edition(), actor, reason, are_one=are_one, is_sure="sure" in request.form
+                tx,
+                _edition(),
+                actor,
+                reason,
+                is_same_person=is_same_person,
+                is_sure="sure" in request.form,
             )
     except NotPublished as error:
         return _page(error=translate_fault(str(error)), reason=reason), 409

@@ -35,7 +35,7 @@ TOPIC_SLOT = " [<ISI>]"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KeywordRow:
     name: str
     poster: str
     aliases: str
@@ -149,12 +149,12 @@ def _made(kind: str, poster: str, table: str, held: RawDocument) -> RawDocument:
     return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
 
 
-def _rows(held: DraftView) -> Iterator[Row]:
+def _rows(held: DraftView) -> Iterator[KeywordRow]:
     for name in mapping(held.raw, KEYWORDS):
         part = held.part(KEYWORDS, name) or {}
         since, until = part.get("from"), part.get("until")
         aliases = part.get("aliases", ())
-        yield Row(
+        yield KeywordRow(
             name=name,
             poster=str(part.get("poster", name)),
             aliases=", ".join(map(str, aliases if isinstance(aliases, list) else ())),

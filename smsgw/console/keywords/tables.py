@@ -15,7 +15,7 @@ from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
 from smsgw.console.rendering import _, page, translate_fault
-from smsgw.console.spreadsheets import NotRead, Why
+from smsgw.console.spreadsheets import NotRead, SpreadsheetFault
 
 blueprint = Blueprint("tables", __name__, url_prefix="/tables")
 Answer = str | Response | tuple[str, int]
@@ -24,7 +24,7 @@ SHOWN_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     name: str
     columns: list[str]
     count: int
@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class TableRefused:
     why: str
     text: str  # what was uploaded, where it can be shown
     code: int
@@ -98,28 +98,28 @@ def delete(name: str) -> Answer:
     return redirect(url_for("console.tables.show"), 303)
 
 
-def _misnamed(name: str) -> Refused | None:
+def _misnamed(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
     if not shapes.AN_ID.fullmatch(name):
         why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
-        return Refused(why, text, 400)
+        return TableRefused(why, text, 400)
     if name in mapping(draft_form.load_draft().raw, TABLES):
-        return Refused(_("There is {name} already.", name=name), text, 409)
+        return TableRefused(_("There is {name} already.", name=name), text, 409)
     return None
 
 
-def _take(name: str) -> Refused | None:
+def _take(name: str) -> TableRefused | None:
     """Into the draft, whole or not at all."""
     text = ""
     try:
         text = _uploaded()
         draft_form.keep(TABLES, name, _read(name, text))
     except NotRead as error:
-        return Refused(_explain(error), text, 400)
+        return TableRefused(_explain(error), text, 400)
     except KeywordsError as error:
-        return Refused(translate_fault(str(error)), text, 400)
+        return TableRefused(translate_fault(str(error)), text, 400)
     except Outdated:
-        return Refused(draft_form.meanwhile(), text, 409)
+        return TableRefused(draft_form.meanwhile(), text, 409)
     return None
 
 
@@ -140,9 +140,9 @@ def _read(name: str, text: str) -> RawDocument:
 
 def _explain(error: NotRead) -> str:
     why = {
-        Why.NOT_UTF8: _("this is not UTF-8; save it as CSV UTF-8"),
-        Why.BROKEN: _("a quote is opened and not closed, or stands inside a cell"),
-        Why.WIDTH: _("it has more or fewer cells than the heading"),
+        SpreadsheetFault.NOT_UTF8: _("this is not UTF-8; save it as CSV UTF-8"),
+        SpreadsheetFault.BROKEN: _("a quote is opened and not closed, or stands inside a cell"),
+        SpreadsheetFault.WIDTH: _("it has more or fewer cells than the heading"),
     }[error.why]
     if error.row == 0:
         return _("The heading: {why}.", why=why)
@@ -159,7 +159,7 @@ def _done(name: str) -> Response:
 def _all(**values: Any) -> str:
     held = draft_form.load_draft()
     rows = [
-        Row(name, _columns(table), len(_rows(table)), _users(held, name), change)
+        TableRow(name, _columns(table), len(_rows(table)), _users(held, name), change)
         for name in mapping(held.raw, TABLES)
         for table in [mapping(mapping(held.raw, TABLES), name)]
         for change in [held.change(TABLES, name)]

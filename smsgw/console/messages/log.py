@@ -16,7 +16,7 @@ from smsgw.backoffice import message_log
 from smsgw.backoffice import resend as resending
 from smsgw.backoffice import trace as traces
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.message_log import Filters, Seen
+from smsgw.backoffice.message_log import MessageFilters, Seen
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, days, exports, reasons, spreadsheets
 from smsgw.console.rendering import _, is_htmx, page
@@ -204,10 +204,10 @@ def _faults(asked: Mapping[str, str]) -> Iterator[str]:
             )
 
 
-def _filters(asked: Mapping[str, str]) -> Filters:
+def _filters(asked: Mapping[str, str]) -> MessageFilters:
     """Days are the scheme's, the last one included."""
     zone = access.rt().settings.zone
-    return Filters(
+    return MessageFilters(
         phone_id=int(asked["phone"]) if "phone" in asked else None,
         keyword=asked.get("keyword"),
         outcome=asked.get("outcome"),
@@ -223,7 +223,7 @@ def _ends() -> tuple[int, int] | None:
     return (int(ends[1]), int(ends[2])) if ends else None
 
 
-def _lines(rt: Runtime, filters: Filters) -> Iterator[str]:
+def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
     yield spreadsheets.line(EXPORTED)
     for seen in message_log.walk(rt, filters):
         yield "".join(spreadsheets.line(_cells(rt, each)) for each in seen)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice import background_tasks, message_log, text_search
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
-from smsgw.backoffice.text_search import Asked, Found
+from smsgw.backoffice.text_search import SearchFindings, SearchRequest
 from smsgw.console import access, reasons
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
@@ -25,8 +25,8 @@ blueprint = Blueprint("searches", __name__, url_prefix="/messages/words")
 @dataclass(frozen=True, slots=True)
 class Search:
     task: Task
-    asked: Asked
-    found: Found | None  # None before it began
+    asked: SearchRequest
+    found: SearchFindings | None  # None before it began
 
 
 @blueprint.get("/")
@@ -45,7 +45,7 @@ def begin() -> str | BaseResponse | tuple[str, int]:
         return _page(error=_("Type a word of 3 letters or more, 60 in all at most.")), 400
     rt, looker = access.rt(), access.operator()
     with rt.writing() as tx:
-        asked = Asked(day=day, words=words, by=looker.actor).model_dump(mode="json")
+        asked = SearchRequest(day=day, words=words, by=looker.actor).model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
@@ -99,8 +99,8 @@ def _own(tx: Transaction, task_id: int) -> Search:
 
 
 def _read(task: Task) -> Search:
-    found = Found.model_validate(task.found) if task.found else None
-    return Search(task, Asked.model_validate(task.asked), found)
+    found = SearchFindings.model_validate(task.found) if task.found else None
+    return Search(task, SearchRequest.model_validate(task.asked), found)
 
 
 def _day() -> date | None:

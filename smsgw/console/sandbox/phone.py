@@ -31,9 +31,9 @@ from smsgw.transcripts.sandbox import (
     WAITS,
     Busy,
     NoDraft,
+    SandboxConversation,
+    SandboxStep,
     Slow,
-    Step,
-    Talk,
 )
 from smsgw.transcripts.values import CODE
 
@@ -59,15 +59,15 @@ blueprint = Blueprint("tryout", __name__, url_prefix="/try")
 Answer = str | Response | tuple[str, int]
 
 
-class Refused(Exception):
+class SandboxRefused(Exception):
     """Its text tells the operator why; the second argument is the status."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SandboxForm:
     """What the form holds: the conversation so far, and what is to be said now."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[SandboxStep, ...] = ()
     sender: str = ""
     text: str = ""
     wait: str = ""
@@ -76,12 +76,12 @@ class Asked:
     code: str = ""  # that stood on the screen when the text was typed
 
     @property
-    def next(self) -> Step:
+    def next(self) -> SandboxStep:
         """With another run another code is sent, so it is called by what it is."""
         text = self.text
         if self.code:
             text = re.sub(re.escape(self.code), CODE, text, flags=re.IGNORECASE)
-        return Step(self.sender, text, self.wait)
+        return SandboxStep(self.sender, text, self.wait)
 
     @property
     def written(self) -> str:
@@ -92,7 +92,7 @@ class Asked:
 @access.needs(Permission.LOOK)
 def show() -> str:
     is_demo = access.rt().settings.demo
-    return _page(Asked(sender=demo.people()[0]["phone"] if is_demo else FICTITIOUS_PHONE))
+    return _page(SandboxForm(sender=demo.people()[0]["phone"] if is_demo else FICTITIOUS_PHONE))
 
 
 @blueprint.post("/")
@@ -103,11 +103,11 @@ def say() -> Answer:
     try:
         steps = _with_next(asked)
         talk = _tried(steps, asked)
-    except Refused as refused:
+    except SandboxRefused as refused:
         error, status = refused.args
         # htmx shows no answer but a good one, and the words have to be seen.
         return _page(asked, error=error), 200 if is_htmx() else status
-    said = Asked(steps, asked.sender, "", "", asked.which, asked.reason)
+    said = SandboxForm(steps, asked.sender, "", "", asked.which, asked.reason)
     answer = make_response(_page(said, talk))
     if not talk.subjects and not _of_somebody(steps):
         answer.headers["Cache-Control"] = "private, no-cache"  # so that Back shows it again
@@ -120,21 +120,21 @@ def keep() -> Answer:
     asked = _asked()
     try:
         if not asked.steps:
-            raise Refused(_("Say something first."), 400)
+            raise SandboxRefused(_("Say something first."), 400)
         talk = _tried(asked.steps, asked)
-    except Refused as refused:
+    except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, error=error), status
     try:
         number = _kept(talk, asked)
-    except Refused as refused:
+    except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
     flash(_("The conversation is kept."))
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
-def _kept(talk: Talk, asked: Asked) -> int:
+def _kept(talk: SandboxConversation, asked: SandboxForm) -> int:
     rt = access.rt()
     try:
         name = library.named(request.form.get("name", ""))
@@ -143,19 +143,19 @@ def _kept(talk: Talk, asked: Asked) -> int:
             return library.save(tx, name, text, access.operator().actor)
     except Personal:
         error = _("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
-        raise Refused(error, 400) from None
+        raise SandboxRefused(error, 400) from None
     except Elsewhere as other:
         error = _(
             "Not kept: over the reference ledger this ends otherwise: {message}", message=other
         )
-        raise Refused(error, 409) from None
+        raise SandboxRefused(error, 409) from None
     except NotSaved:
-        raise Refused(_("A name has 1 to 80 characters."), 400) from None
+        raise SandboxRefused(_("A name has 1 to 80 characters."), 400) from None
 
 
-def _asked() -> Asked:
+def _asked() -> SandboxForm:
     form = request.form
-    return Asked(
+    return SandboxForm(
         steps=_steps(form.get("steps", "[]")),
         sender=form.get("sender", "").strip(),
         text=form.get("text", ""),
@@ -166,9 +166,9 @@ def _asked() -> Asked:
     )
 
 
-def _steps(written: str) -> tuple[Step, ...]:
+def _steps(written: str) -> tuple[SandboxStep, ...]:
     try:
-        steps = tuple(Step(*each) for each in json.loads(written))
+        steps = tuple(SandboxStep(*each) for each in json.loads(written))
         "".join(part for step in steps for part in astuple(step)).encode()  # all is text
     except (ValueError, TypeError, RecursionError):
         raise BadRequest from None
@@ -177,43 +177,45 @@ def _steps(written: str) -> tuple[Step, ...]:
     return steps
 
 
-def _is_step(step: Step) -> bool:
+def _is_step(step: SandboxStep) -> bool:
     fits = len(step.sender) <= LONGEST_SENDER and len(step.text) <= LONGEST_TEXT
     return fits and step.wait in WAITS
 
 
-def _with_next(asked: Asked) -> tuple[Step, ...]:
+def _with_next(asked: SandboxForm) -> tuple[SandboxStep, ...]:
     if not 1 <= len(asked.sender) <= LONGEST_SENDER:
-        raise Refused(_("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400)
+        raise SandboxRefused(
+            _("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400
+        )
     if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
-        raise Refused(_("A message has 1 to 1,000 characters."), 400)
+        raise SandboxRefused(_("A message has 1 to 1,000 characters."), 400)
     if len(asked.steps) >= MOST_STEPS:
-        raise Refused(_("A try-out has 20 messages at most; start over."), 400)
+        raise SandboxRefused(_("A try-out has 20 messages at most; start over."), 400)
     return (*asked.steps, asked.next)
 
 
-def _of_somebody(steps: tuple[Step, ...]) -> list[str]:
+def _of_somebody(steps: tuple[SandboxStep, ...]) -> list[str]:
     """The senders that may be real phones."""
     return [
         step.sender for step in steps if not sandbox.is_fictitious_sender(access.rt(), step.sender)
     ]
 
 
-def _tried(steps: tuple[Step, ...], asked: Asked) -> Talk:
+def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConversation:
     """Raises Refused."""
     rt = access.rt()
     real = _of_somebody(steps)
     if real and not access.may(Permission.HELP):
         error = _("Your role tries only phones that begin with +6284: those are nobody's.")
-        raise Refused(error, 403)
+        raise SandboxRefused(error, 403)
     if real:
         _reason()
     try:
         talk = sandbox.run(rt, steps, _configuration(asked.which))
     except Busy:
-        raise Refused(_("The database is busy or away; try again."), 503) from None
+        raise SandboxRefused(_("The database is busy or away; try again."), 503) from None
     except Slow:
-        raise Refused(_("The ledger takes too long; try again later."), 503) from None
+        raise SandboxRefused(_("The ledger takes too long; try again later."), 503) from None
     if real:
         _note(real, talk)
     return talk
@@ -224,22 +226,22 @@ def _reason() -> str:
         return reasons.given()
     except NoReason:
         error = _("This may be somebody's phone: say why you look, in 3 characters or more.")
-        raise Refused(error, 400) from None
+        raise SandboxRefused(error, 400) from None
     except NamesSomebody:
-        raise Refused(_("Please say why, without naming anybody"), 400) from None
+        raise SandboxRefused(_("Please say why, without naming anybody"), 400) from None
 
 
 def _configuration(which: str) -> Configuration:
     try:
         return sandbox.configuration(access.rt(), of_draft=which == DRAFT)
     except NoDraft:
-        raise Refused(_("There is no draft; choose what is published."), 409) from None
+        raise SandboxRefused(_("There is no draft; choose what is published."), 409) from None
     except KeywordsError as error:
         told_why = _("The draft cannot answer yet: {why}", why=str(error))
-        raise Refused(told_why, 409) from None
+        raise SandboxRefused(told_why, 409) from None
 
 
-def _note(real: list[str], talk: Talk) -> None:
+def _note(real: list[str], talk: SandboxConversation) -> None:
     """Before anything is shown: whose phone it was, and of whom it told."""
     numbers = dict.fromkeys(filter(None, map(phone.e164, real)))
     with access.rt().writing() as tx:
@@ -252,12 +254,12 @@ def _note(real: list[str], talk: Talk) -> None:
             )
 
 
-def _before(asked: Asked) -> Talk:
+def _before(asked: SandboxForm) -> SandboxConversation:
     """What stood on the screen, unless it may not any more."""
     try:
-        return _tried(asked.steps, asked) if asked.steps else Talk()
-    except Refused:
-        return Talk()
+        return _tried(asked.steps, asked) if asked.steps else SandboxConversation()
+    except SandboxRefused:
+        return SandboxConversation()
 
 
 def _vocabulary(configuration: Configuration) -> list[str]:
@@ -266,7 +268,9 @@ def _vocabulary(configuration: Configuration) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _page(asked: Asked, talk: Talk | None = None, error: str | None = None) -> str:
+def _page(
+    asked: SandboxForm, talk: SandboxConversation | None = None, error: str | None = None
+) -> str:
     rt = access.rt()
     talk = talk or _before(asked)
     with rt.reading() as tx:

@@ -13,7 +13,7 @@ from handlers.changes import CaseKind
 from smsgw import phone
 from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission
-from smsgw.backoffice.casework import Fault, TooLate
+from smsgw.backoffice.casework import AnswerFault, TooLate
 from smsgw.console import access, converters, reasons
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs, retention
@@ -94,10 +94,10 @@ def answer(number: str) -> Answer:
     try:
         actor = access.operator().actor
         sent = casework.answer(access.rt(), number, said, actor, after=after, closes=closes)
-    except casework.Answered:
+    except casework.AnsweredMeanwhile:
         error = _("An answer went out meanwhile, as is shown below; this one was not sent.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
-    except casework.Repeated:
+    except casework.AnswerRepeated:
         error = _("This answer was sent before, as is shown below; it was not sent again.")
         return _complaint(number, error=error, said=said, **_previewed(preview)), 409
     except TooLate:
@@ -260,13 +260,13 @@ def _helpers(tx: Transaction) -> list[Row[Any]]:
     ]
 
 
-def _typed(number: str, said: str) -> casework.Typed:
+def _typed(number: str, said: str) -> casework.AnswerPreview:
     with access.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
     return casework.typed(access.rt().configuration, number, said, case.language)
 
 
-def _previewed(typed: casework.Typed) -> dict[str, Any]:
+def _previewed(typed: casework.AnswerPreview) -> dict[str, Any]:
     cost = typed.count.segments * access.rt().settings.segment_rupiah
     return {"typed": typed, "cost": cost, "fault": _fault(typed)}
 
@@ -276,14 +276,16 @@ def _note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:
     audit.note(tx, act, access.operator().actor, **ids, detail=detail)
 
 
-def _fault(typed: casework.Typed) -> str | None:
+def _fault(typed: casework.AnswerPreview) -> str | None:
     if typed.fault is None:
         return None
     wrong = typed.character or ""
     wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
     return {
-        Fault.EMPTY: _("There is no text."),
-        Fault.LINK: _("No links in an SMS; after a full stop put a blank."),
-        Fault.CHARACTERS: _("An SMS cannot carry this character: {character}", character=wrong),
-        Fault.LONG: _("It is too long."),
+        AnswerFault.EMPTY: _("There is no text."),
+        AnswerFault.LINK: _("No links in an SMS; after a full stop put a blank."),
+        AnswerFault.CHARACTERS: _(
+            "An SMS cannot carry this character: {character}", character=wrong
+        ),
+        AnswerFault.LONG: _("It is too long."),
     }[typed.fault]

@@ -14,7 +14,7 @@ from handlers.changes import RegistrationForm
 from handlers.ports import LedgerDown, Participant
 from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.casework import NotDone, Refusal
+from smsgw.backoffice.casework import CaseworkError, RejectionWording
 from smsgw.console import access, converters, reasons
 from smsgw.console.rendering import _, page
 from smsgw.messaging.composer import Outgoing
@@ -42,7 +42,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LedgerEntry:
     """What the ledger tells of the NKP that was sent."""
 
     is_up: bool = True
@@ -98,7 +98,7 @@ def accept(registration_id: int) -> Answer:
     except LedgerDown:
         error = _("The ledger cannot be read now. Nothing was changed; try again in a moment.")
         return _page(registration_id, error=error, reason=reason), 503
-    except NotDone as why:
+    except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     if sent is None:
         return _done([], _("Noted. Something differs from the ledger: a second officer decides."))
@@ -110,15 +110,15 @@ def accept(registration_id: int) -> Answer:
 def refuse(registration_id: int) -> Answer:
     reasons.close("registration", registration_id)
     reason, wanted = reasons.given(), request.form.get("refusal")
-    if wanted not in set(Refusal):
+    if wanted not in set(RejectionWording):
         raise BadRequest
     with access.rt().reading() as tx:
         _row(tx, registration_id)
     try:
         sent = casework.refuse(
-            access.rt(), registration_id, access.operator().actor, reason, Refusal(wanted)
+            access.rt(), registration_id, access.operator().actor, reason, RejectionWording(wanted)
         )
-    except NotDone as why:
+    except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     return _done(sent, _("The registration is refused, and the person is told by SMS."))
 
@@ -195,11 +195,11 @@ def _row(tx: Transaction, registration_id: int) -> Row[Any]:
     return row
 
 
-def _found(nkp: str) -> Found:
+def _found(nkp: str) -> LedgerEntry:
     try:
-        return Found(participant=access.rt().ledger.participant(nkp))
+        return LedgerEntry(participant=access.rt().ledger.participant(nkp))
     except LedgerDown:
-        return Found(is_up=False)
+        return LedgerEntry(is_up=False)
 
 
 def _compared(given: RegistrationForm, number: str, held: Participant | None) -> Iterator[Compared]:
@@ -228,15 +228,17 @@ def _day(day: date | None) -> str | None:
     return f"{day:%d-%m-%Y}" if day else None
 
 
-def _refusals() -> dict[Refusal, str]:
+def _refusals() -> dict[RejectionWording, str]:
     return {
-        Refusal.VISIT: _("Come to an office with KTP and card (tells nothing of a participant)"),
-        Refusal.DIFFERS: _("What was sent does not fit"),
-        Refusal.NOT_FOUND: _("No participant with these data"),
+        RejectionWording.VISIT: _(
+            "Come to an office with KTP and card (tells nothing of a participant)"
+        ),
+        RejectionWording.DIFFERS: _("What was sent does not fit"),
+        RejectionWording.NOT_FOUND: _("No participant with these data"),
     }
 
 
-def _why(why: NotDone) -> str:
+def _why(why: CaseworkError) -> str:
     match why:
         case casework.NotInLedger():
             return _("The ledger has no such NKP, so nobody can be registered for it.")

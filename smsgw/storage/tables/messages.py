@@ -137,14 +137,18 @@ UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAIT
 
 Index(
     "ix_replies_queue",
-    *(replies.c.carrier, replies.c.lane, replies.c.priority, replies.c.id),
+    replies.c.carrier,
+    replies.c.lane,
+    replies.c.priority,
+    replies.c.id,
     sqlite_where=QUEUED,
     postgresql_where=QUEUED,
 )
 
 Index(
     "ix_replies_unfinished",
-    *(replies.c.state, replies.c.due_at),
+    replies.c.state,
+    replies.c.due_at,
     sqlite_where=UNFINISHED,
     postgresql_where=UNFINISHED,
 )

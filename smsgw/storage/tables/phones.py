@@ -209,7 +209,8 @@ DECOY_NAMED = named.c.is_decoy == literal_column("true")
 
 Index(
     "ix_named_decoys",
-    *(named.c.at, named.c.phone_id),
+    named.c.at,
+    named.c.phone_id,
     sqlite_where=DECOY_NAMED,
     postgresql_where=DECOY_NAMED,
 )

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from smsgw.backoffice import accounts
-from smsgw.backoffice.accounts import MAY, NotDone, Permission
+from smsgw.backoffice.accounts import MAY, AccountError, Permission
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
@@ -27,13 +27,13 @@ def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
 def test_what_is_no_password(password: str) -> None:
-    with pytest.raises(NotDone, match="characters or more"):
+    with pytest.raises(AccountError, match="characters or more"):
         accounts.hash_password(password)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
 def test_what_is_no_name(rt: Runtime, name: str) -> None:
-    with pytest.raises(NotDone, match="1 to 40"):
+    with pytest.raises(AccountError, match="1 to 40"):
         added(rt, name)
 
 
@@ -119,9 +119,9 @@ def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
 def test_one_admin_always_stays(rt: Runtime) -> None:
     added(rt)
     with rt.writing() as tx:
-        with pytest.raises(NotDone, match="the only admin"):
+        with pytest.raises(AccountError, match="the only admin"):
             accounts.disable(tx, "ani", SHELL)
-        with pytest.raises(NotDone, match="the only admin"):
+        with pytest.raises(AccountError, match="the only admin"):
             accounts.set_role(tx, "ani", Role.AGENT, SHELL)
         accounts.set_role(tx, "ani", Role.ADMIN, SHELL)
 

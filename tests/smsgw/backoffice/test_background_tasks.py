@@ -10,7 +10,7 @@ from sqlalchemy import select
 from handlers.ports import LedgerDown
 from smsgw.backoffice import background_tasks
 from smsgw.backoffice.accounts import add
-from smsgw.backoffice.background_tasks import Step, Task
+from smsgw.backoffice.background_tasks import Task, TaskStep
 from smsgw.operations import jobs
 from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
@@ -29,25 +29,25 @@ def task_id(rt: Runtime) -> int:
         return background_tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": SECRET})
 
 
-def counts_to_three(_rt: Runtime, task: Task) -> Iterator[Step]:
+def counts_to_three(_rt: Runtime, task: Task) -> Iterator[TaskStep]:
     """A work of these tests."""
     for number in range(task.done + 1, 4):
-        yield Step(number, 3, [*(task.found or []), number])
+        yield TaskStep(number, 3, [*(task.found or []), number])
         task = replace(task, found=[*(task.found or []), number])
 
 
-def asks_a_ledger_that_is_away(_rt: Runtime, _task: Task) -> Iterator[Step]:
-    yield Step(1, 3, [1])
+def asks_a_ledger_that_is_away(_rt: Runtime, _task: Task) -> Iterator[TaskStep]:
+    yield TaskStep(1, 3, [1])
     raise LedgerDown
 
 
-def finds_no_ledger(_rt: Runtime, _task: Task) -> Iterator[Step]:
+def finds_no_ledger(_rt: Runtime, _task: Task) -> Iterator[TaskStep]:
     yield from ()
     raise LedgerDown
 
 
-def breaks(_rt: Runtime, _task: Task) -> Iterator[Step]:
-    yield Step(1, 3, [1])
+def breaks(_rt: Runtime, _task: Task) -> Iterator[TaskStep]:
+    yield TaskStep(1, 3, [1])
     raise ZeroDivisionError
 
 
@@ -96,7 +96,7 @@ def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock)
     second = claimed(rt, task_id)
     assert second is not None
     with pytest.raises(Conflict), rt.writing() as tx:
-        background_tasks.progress(tx, first, Step(1, 3, [1]))
+        background_tasks.progress(tx, first, TaskStep(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
     assert seen(rt, task_id).found is None
     assert jobs.do_part(rt, second, counts_to_three, lambda: True)
@@ -109,7 +109,7 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
-        background_tasks.progress(tx, task, Step(1, 3, [1]))
+        background_tasks.progress(tx, task, TaskStep(1, 3, [1]))
         assert background_tasks.due(tx) == []
     clock.moves(seconds=31)
     with rt.reading() as tx:

@@ -17,7 +17,7 @@ from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.backtest import shape_of
-from smsgw.backoffice.backtest_findings import Asked, Found, Kind
+from smsgw.backoffice.backtest_findings import BacktestFindings, BacktestRequest, ChangeKind
 from smsgw.backoffice.comparison import Comparison
 from smsgw.configuration import document
 from smsgw.configuration.compiler import Configuration
@@ -48,7 +48,7 @@ def read_otherwise(raw: dict[str, Any]) -> None:
 
 
 def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
-    asked = Asked(
+    asked = BacktestRequest(
         days=days,
         by="ani",
         version=0,
@@ -78,11 +78,11 @@ def seen(rt: Runtime, task_id: int) -> Task:
     return task
 
 
-def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> Found:
+def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
     task_id = begin(rt, draft, days)
     part(rt, task_id)
     assert seen(rt, task_id).state == "done"
-    return Found.model_validate(seen(rt, task_id).found)
+    return BacktestFindings.model_validate(seen(rt, task_id).found)
 
 
 def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
@@ -90,16 +90,16 @@ def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
     told = found(rt)
     assert (told.judged, told.total, told.is_cut) == (7, 7, False)
     assert told.counts == {
-        Kind.UNDERSTOOD: 1,
-        Kind.MISUNDERSTOOD: 1,
-        Kind.REROUTED: 1,
-        Kind.REWORDED: 2,
+        ChangeKind.UNDERSTOOD: 1,
+        ChangeKind.MISUNDERSTOOD: 1,
+        ChangeKind.REROUTED: 1,
+        ChangeKind.REWORDED: 2,
     }
-    (understood,) = told.shapes[Kind.UNDERSTOOD].values()
+    (understood,) = told.shapes[ChangeKind.UNDERSTOOD].values()
     assert (understood.was.outcome, understood.becomes.keyword) == ("unknown", "saldo")
-    (misunderstood,) = told.shapes[Kind.MISUNDERSTOOD].values()
+    (misunderstood,) = told.shapes[ChangeKind.MISUNDERSTOOD].values()
     assert (misunderstood.was.keyword, misunderstood.becomes.outcome) == ("kantor", "unknown")
-    (rerouted,) = told.shapes[Kind.REROUTED].values()
+    (rerouted,) = told.shapes[ChangeKind.REROUTED].values()
     assert (rerouted.was.keyword, rerouted.becomes.keyword) == ("saldo", "kontak")
     (reworded,) = told.rewordings.values()
     assert (reworded.was, reworded.becomes, reworded.messages) == (*["saldo.balance"] * 2, 2)
@@ -114,8 +114,8 @@ def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
     talk(rt, clock)
     task_id = begin(rt)
     part(rt, task_id)
-    told = Found.model_validate(seen(rt, task_id).found)
-    assert told.shapes[Kind.UNDERSTOOD]
+    told = BacktestFindings.model_validate(seen(rt, task_id).found)
+    assert told.shapes[ChangeKind.UNDERSTOOD]
     kept = json.dumps(seen(rt, task_id).found).upper()
     for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
         assert own not in kept
@@ -130,13 +130,13 @@ def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) ->
             say(rt, sender, text)
     say(rt, OTHERS[3], "dompet rina")
     told = found(rt)
-    assert [(each.shape, each.messages) for each in told.shown_shapes(Kind.UNDERSTOOD)] == [
+    assert [(each.shape, each.messages) for each in told.shown_shapes(ChangeKind.UNDERSTOOD)] == [
         ("DOMPET GIMANA", 4),
         ("… PAK … ##", 4),
         (f"DOMPET {'GIMANA ' * 12}"[:80], 4),
         ("… ##", 4),
     ]
-    assert told.not_shown(Kind.UNDERSTOOD) == 1
+    assert told.not_shown(ChangeKind.UNDERSTOOD) == 1
 
 
 def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
@@ -148,12 +148,12 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
 
     say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
     alone = found(rt, changed(guess))
-    assert (alone.counts, alone.shown(Kind.UNDERSTOOD)) == ({Kind.UNDERSTOOD: 1}, None)
-    assert (alone.changed, alone.not_shown(Kind.UNDERSTOOD)) == (0, 0)
-    assert alone.shown_shapes(Kind.UNDERSTOOD) == []
+    assert (alone.counts, alone.shown(ChangeKind.UNDERSTOOD)) == ({ChangeKind.UNDERSTOOD: 1}, None)
+    assert (alone.changed, alone.not_shown(ChangeKind.UNDERSTOOD)) == (0, 0)
+    assert alone.shown_shapes(ChangeKind.UNDERSTOOD) == []
     for sender in OTHERS[1:3]:
         say(rt, sender, "gaji kena kanker 5678")
-    (together,) = found(rt, changed(guess)).shown_shapes(Kind.UNDERSTOOD)
+    (together,) = found(rt, changed(guess)).shown_shapes(ChangeKind.UNDERSTOOD)
     assert (together.shape, together.messages) == ("… ####", 3)
 
 
@@ -178,7 +178,10 @@ def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) ->
         assert background_tasks.claim(tx, task_id) is None
     task = seen(rt, task_id)
     assert (task.state, task.done, task.total) == ("stopped", 3, 7)
-    assert Found.model_validate(task.found).counts == {Kind.REWORDED: 2, Kind.UNDERSTOOD: 1}
+    assert BacktestFindings.model_validate(task.found).counts == {
+        ChangeKind.REWORDED: 2,
+        ChangeKind.UNDERSTOOD: 1,
+    }
 
 
 def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
@@ -192,7 +195,7 @@ def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
     assert task is not None
     clock.moves(seconds=31)
     part(rt, task_id)
-    assert Found.model_validate(seen(rt, task_id).found) == whole
+    assert BacktestFindings.model_validate(seen(rt, task_id).found) == whole
 
 
 def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None:
@@ -227,7 +230,7 @@ def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
     )
     assert found(rt, document.shipped()).counts == {}
     assert [each for each in asked if "balances" in each] == []
-    assert found(rt).counts == {Kind.REWORDED: 5}
+    assert found(rt).counts == {ChangeKind.REWORDED: 5}
     assert len([each for each in asked if "balances" in each]) == 1
 
 

@@ -10,7 +10,14 @@ from sqlalchemy import delete, event, func, insert, select
 from handlers.ports import LedgerDown
 from smsgw import gsm7
 from smsgw.backoffice import casework
-from smsgw.backoffice.casework import Answered, Fault, Frozen, NotInLedger, Refusal, TooLate
+from smsgw.backoffice.casework import (
+    AnsweredMeanwhile,
+    AnswerFault,
+    Frozen,
+    NotInLedger,
+    RejectionWording,
+    TooLate,
+)
 from smsgw.configuration import compiler
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import outbox
@@ -153,8 +160,8 @@ def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
 
-@pytest.mark.parametrize("refusal", Refusal)
-def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Refusal) -> None:
+@pytest.mark.parametrize("refusal", RejectionWording)
+def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: RejectionWording) -> None:
     say(rt, STRANGER, "BAHASA EN")
     say(rt, STRANGER, WRONG_YEAR)
     (sent,) = casework.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
@@ -172,7 +179,7 @@ def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
         registrations.looked(tx, one, ANI)
     decisions = [
         lambda: casework.accept(rt, one, ANI, "a reason"),
-        lambda: casework.refuse(rt, one, BUDI, "a reason", Refusal.VISIT),
+        lambda: casework.refuse(rt, one, BUDI, "a reason", RejectionWording.VISIT),
     ] * 4
     with ThreadPoolExecutor(len(decisions)) as pool:
         decided = [pool.submit(each) for each in decisions]
@@ -254,7 +261,7 @@ def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None
             pool.submit(casework.answer, rt, CASE, "Baik.", ANI, after=0, closes=False)
             for _ in range(4)
         ]
-    late = [each for each in clicks if isinstance(each.exception(), Answered)]
+    late = [each for each in clicks if isinstance(each.exception(), AnsweredMeanwhile)]
     assert len(late) == len(clicks) - 1
     with rt.reading() as tx:
         told = select(func.count()).where(replies.c.wording == "lapor.answered")
@@ -287,22 +294,22 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
 @pytest.mark.parametrize(
     ("said", "fault"),
     [
-        (" \n ", Fault.EMPTY),
-        ("buka https://bpjs", Fault.LINK),
-        ("buka bit.ly", Fault.LINK),
+        (" \n ", AnswerFault.EMPTY),
+        ("buka https://bpjs", AnswerFault.LINK),
+        ("buka bit.ly", AnswerFault.LINK),
         ("lihat www dot", None),
         ("Jl. Sudirman 1. Rp1.500, pk 08.00", None),
         ("“Baik” – kami periksa…", None),
-        ("baik 👍", Fault.CHARACTERS),
+        ("baik 👍", AnswerFault.CHARACTERS),
         ("apa kabar?", None),
-        ("di {kota}", Fault.CHARACTERS),
-        ("baik\x07", Fault.CHARACTERS),
+        ("di {kota}", AnswerFault.CHARACTERS),
+        ("baik\x07", AnswerFault.CHARACTERS),
         ("baik\nsekali", None),
         ("x" * 436, None),
-        ("x" * 437, Fault.LONG),
+        ("x" * 437, AnswerFault.LONG),
     ],
 )
-def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: Fault | None) -> None:
+def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: AnswerFault | None) -> None:
     typed = casework.typed(compiler.shipped(), CASE, said, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"

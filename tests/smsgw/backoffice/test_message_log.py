@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from smsgw.backoffice import conversation, message_log
-from smsgw.backoffice.message_log import Filters, Page
+from smsgw.backoffice.message_log import LogPage, MessageFilters
 from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
@@ -40,7 +40,7 @@ def traffic(rt: Runtime, clock: Clock) -> Runtime:
     return rt
 
 
-def found(rt: Runtime, filters: Filters, **more: Any) -> list[int]:
+def found(rt: Runtime, filters: MessageFilters, **more: Any) -> list[int]:
     with rt.reading() as tx:
         return [each.id for each in message_log.page(tx, filters, **more).messages]
 
@@ -54,7 +54,7 @@ def whose(rt: Runtime, number: str) -> int:
 
 def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) -> None:
     with traffic.reading() as tx:
-        page = message_log.page(tx, Filters())
+        page = message_log.page(tx, MessageFilters())
     assert [each.id for each in page.messages] == [4, 3, 2, 1]
     newest = page.messages[0]
     assert (newest.keyword, newest.outcome, newest.state) == ("kontak", "answered", "answered")
@@ -76,13 +76,13 @@ def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) ->
     ],
 )
 def test_those_of_a_kind(traffic: Runtime, filters: dict[str, str], ids: list[int]) -> None:
-    assert found(traffic, Filters(**filters)) == ids
+    assert found(traffic, MessageFilters(**filters)) == ids
 
 
 def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
     for typed in (P1, "0812 3456 7890", "62-812-3456-7890"):
-        assert found(traffic, Filters(phone_id=whose(traffic, typed))) == [3, 1]
-    assert found(traffic, Filters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
+        assert found(traffic, MessageFilters(phone_id=whose(traffic, typed))) == [3, 1]
+    assert found(traffic, MessageFilters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
     with traffic.reading() as tx:
         assert message_log.phone_id(tx, "+6281211112222") is None
         assert message_log.phone_id(tx, "BPJS") is None
@@ -92,20 +92,20 @@ def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
     """From an instant on, and before another one; ids alone would take some minutes more."""
     begins = clock.now - timedelta(hours=4)
     hour = timedelta(hours=1)
-    assert found(traffic, Filters(since=begins + hour)) == [4, 3, 2]
-    assert found(traffic, Filters(until=begins + hour)) == [1]
-    assert found(traffic, Filters(since=begins + hour, until=begins + 3 * hour)) == [3, 2]
-    kind = Filters(since=begins + hour, until=begins + 3 * hour, keyword="saldo")
+    assert found(traffic, MessageFilters(since=begins + hour)) == [4, 3, 2]
+    assert found(traffic, MessageFilters(until=begins + hour)) == [1]
+    assert found(traffic, MessageFilters(since=begins + hour, until=begins + 3 * hour)) == [3, 2]
+    kind = MessageFilters(since=begins + hour, until=begins + 3 * hour, keyword="saldo")
     assert found(traffic, kind) == [3]
-    assert found(traffic, Filters(since=clock.now)) == []
-    assert found(traffic, Filters(until=begins)) == []
+    assert found(traffic, MessageFilters(since=clock.now)) == []
+    assert found(traffic, MessageFilters(until=begins)) == []
 
 
 def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
     seen, before = [], None
     while True:
         with traffic.reading() as tx:
-            page = message_log.page(tx, Filters(keyword="saldo"), before, limit=1)
+            page = message_log.page(tx, MessageFilters(keyword="saldo"), before, limit=1)
         seen += [each.id for each in page.messages]
         before = page.before
         if before is None:
@@ -251,7 +251,7 @@ def test_every_look_is_a_range_of_an_index(
     span = {"since": clock.now - timedelta(days=5), "until": clock.now - timedelta(days=2)}
     with plans(many) as told:
         for each in FILTERS:
-            filters = Filters(**each, **(span if days else {}))  # type: ignore[arg-type]
+            filters = MessageFilters(**each, **(span if days else {}))  # type: ignore[arg-type]
             found(many, filters, before=before, looks_at=MANY // 100)
         with many.reading() as tx:
             message_log.one(tx, 7)
@@ -270,8 +270,8 @@ def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
 ) -> None:
     """The page says how far back it looked, and the next one goes on there: where there is no
     pending at all, one look is enough."""
-    never = Filters(keyword="klaim", outcome="pending")
-    pages: list[Page] = []
+    never = MessageFilters(keyword="klaim", outcome="pending")
+    pages: list[LogPage] = []
     before = None
     while not pages or before is not None:
         with many.reading() as tx:
@@ -283,7 +283,7 @@ def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
 
 
 def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> None:
-    batches = list(message_log.walk(many, Filters(keyword="saldo", outcome="invalid")))
+    batches = list(message_log.walk(many, MessageFilters(keyword="saldo", outcome="invalid")))
     ids = [each.id for batch in batches for each in batch]
     with many.reading() as tx:
         wanted = select(func.count()).where(

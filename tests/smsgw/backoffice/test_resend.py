@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from smsgw.backoffice import resend as resending
-from smsgw.backoffice.resend import NotResent, Refusal
+from smsgw.backoffice.resend import NotResent, ResendRefusal
 from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
@@ -58,8 +58,8 @@ def test_it_goes_out_as_a_reply_of_its_own(sent: Runtime) -> None:
 
 def test_not_twice_at_once(sent: Runtime) -> None:
     resend(sent)
-    assert refusal(sent) == Refusal.ON_ITS_WAY
-    assert refusal(sent, 2) == Refusal.ON_ITS_WAY
+    assert refusal(sent) == ResendRefusal.ON_ITS_WAY
+    assert refusal(sent, 2) == ResendRefusal.ON_ITS_WAY
     assert states(sent) == ["sent", "queued"]
 
 
@@ -106,16 +106,16 @@ def lose_carrier(rt: Runtime, _clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("happens", "why"),
     [
-        (stop, Refusal.STOPPED),
-        (unbind, Refusal.UNBOUND),
-        (lapse, Refusal.UNBOUND),
-        (destroy, Refusal.GONE),
-        (grow_old, Refusal.OLD),
-        (lose_carrier, Refusal.NO_CARRIER),
+        (stop, ResendRefusal.STOPPED),
+        (unbind, ResendRefusal.UNBOUND),
+        (lapse, ResendRefusal.UNBOUND),
+        (destroy, ResendRefusal.GONE),
+        (grow_old, ResendRefusal.OLD),
+        (lose_carrier, ResendRefusal.NO_CARRIER),
     ],
 )
 def test_what_it_told_may_be_nobodys_to_know_by_now(
-    sent: Runtime, clock: Clock, happens: Callable[[Runtime, Clock], None], why: Refusal
+    sent: Runtime, clock: Clock, happens: Callable[[Runtime, Clock], None], why: ResendRefusal
 ) -> None:
     happens(sent, clock)
     before = states(sent)
@@ -130,7 +130,7 @@ def test_another_number_on_file_ends_it_though_the_phone_is_bound(rt: Runtime) -
     resend(rt, 2)
     dispatch.drain(rt, "simulator", "2757")
     put_on_file(rt, "20098765432", "+6281200000000")
-    assert refusal(rt, 2) == Refusal.NUMBER_CHANGED
+    assert refusal(rt, 2) == ResendRefusal.NUMBER_CHANGED
 
 
 def test_a_code_is_not_sent_again(rt: Runtime) -> None:
@@ -140,8 +140,8 @@ def test_a_code_is_not_sent_again(rt: Runtime) -> None:
     with rt.reading() as tx:
         is_code = replies.c.wording == "disclosure.code"
         code = tx.connection.execute(select(replies.c.id).where(is_code)).scalar_one()
-    assert refusal(rt, code) == Refusal.A_CODE
-    assert refusal(rt, 99) == Refusal.NOT_THERE
+    assert refusal(rt, code) == ResendRefusal.A_CODE
+    assert refusal(rt, 99) == ResendRefusal.NOT_THERE
 
 
 def test_it_counts_for_the_days_budget(sent: Runtime, environ: dict[str, str]) -> None:

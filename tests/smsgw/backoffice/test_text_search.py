@@ -6,7 +6,7 @@ import pytest
 
 from smsgw.backoffice import background_tasks, text_search
 from smsgw.backoffice.accounts import add
-from smsgw.backoffice.text_search import Asked, Found
+from smsgw.backoffice.text_search import SearchFindings, SearchRequest
 from smsgw.operations import jobs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
@@ -29,10 +29,10 @@ def traffic(rt: Runtime, clock: Clock) -> Runtime:
     return rt
 
 
-def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Found]:
+def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, SearchFindings]:
     with rt.writing() as tx:
         ani = add(tx, f"ani {words} {day}", Role.AGENT, None, "shell:test")
-        asked = Asked(day=day, words=words, by=ani.actor).model_dump(mode="json")
+        asked = SearchRequest(day=day, words=words, by=ani.actor).model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
     goes_on = True
     while goes_on:
@@ -44,7 +44,7 @@ def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Found
         task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert task is not None
     assert task.done == task.total
-    return task.state, Found.model_validate(task.found)
+    return task.state, SearchFindings.model_validate(task.found)
 
 
 def test_all_words_in_one_message_of_that_day(traffic: Runtime) -> None:
@@ -66,7 +66,7 @@ def test_it_goes_on_where_the_part_before_ended(rt: Runtime, clock: Clock) -> No
         say(rt, f"+6281200000{number:03}", "gaji" if number % 2 else "KONTAK")
     steps = list(_steps(rt, at_once=2))
     assert [(each.done, each.total) for each in steps] == [(0, 5), (2, 5), (4, 5), (5, 5)]
-    assert Found.model_validate(steps[-1].found).hits == [2, 4]
+    assert SearchFindings.model_validate(steps[-1].found).hits == [2, 4]
 
 
 def test_what_is_destroyed_is_counted_not_found(traffic: Runtime) -> None:
@@ -80,14 +80,14 @@ def test_it_ends_where_there_are_too_many(rt: Runtime) -> None:
     for number in range(4):
         say(rt, f"+6281200000{number:03}", "gaji")
     *_, step = _steps(rt, most=3)
-    found = Found.model_validate(step.found)
+    found = SearchFindings.model_validate(step.found)
     assert (found.hits, step.done) == ([1, 2, 3], step.total)
 
 
-def _steps(rt: Runtime, **limits: int) -> list[background_tasks.Step]:
+def _steps(rt: Runtime, **limits: int) -> list[background_tasks.TaskStep]:
     with rt.writing() as tx:
         ani = add(tx, "ani", Role.AGENT, None, "shell:test")
-        asked = Asked(day=TODAY, words="gaji", by="operator:ani").model_dump(mode="json")
+        asked = SearchRequest(day=TODAY, words="gaji", by="operator:ani").model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, ani.id, asked)
         task = background_tasks.claim(tx, task_id)
     assert task is not None

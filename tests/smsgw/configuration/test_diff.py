@@ -1,7 +1,7 @@
 """What two configurations differ in is told line by line, with its place."""
 
 from smsgw.configuration import diff, document
-from smsgw.configuration.diff import Kind, Line
+from smsgw.configuration.diff import DifferenceKind, Line
 from tests.support.documents import changed
 
 SHIPPED = document.shipped()
@@ -12,8 +12,8 @@ def test_a_changed_line_tells_what_in_it_is_another() -> None:
     told = diff.between(SHIPPED, text)
     (change,) = told.changes
     assert change.place == ("keywords", "saldo", "wordings", "balance")
-    gone, new = (each for each in change.lines if each.kind is not Kind.SAME)
-    assert (gone.kind, new.kind) == (Kind.REMOVED, Kind.ADDED)
+    gone, new = (each for each in change.lines if each.kind is not DifferenceKind.SAME)
+    assert (gone.kind, new.kind) == (DifferenceKind.REMOVED, DifferenceKind.ADDED)
     assert new.head.endswith("Saldo JHT ")
     assert new.changed == "Anda, "
     assert new.tail.startswith("NKP {nkp} per")
@@ -26,7 +26,7 @@ def test_an_added_alias_stands_under_its_keyword() -> None:
     )
     (change,) = told.changes
     assert change.place == ("keywords", "iuran", "aliases")
-    assert Line(Kind.ADDED, "    - SETOR") in change.lines
+    assert Line(DifferenceKind.ADDED, "    - SETOR") in change.lines
 
 
 def test_nothing_is_nothing() -> None:

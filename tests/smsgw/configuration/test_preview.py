@@ -9,7 +9,7 @@ import pytest
 from smsgw import gsm7
 from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
 from smsgw.configuration.document import loads
-from smsgw.configuration.preview import DOUBLE, WIDE, Preview, Run, Shown
+from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, Shown
 from smsgw.gsm7 import Encoding
 from tests.support.documents import changed, with_made
 
@@ -85,13 +85,13 @@ def test_a_second_segment_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "costly", "encoding", "units"),
     [
-        ("Setuju^ ~", [Run("^", DOUBLE), Run("~", DOUBLE)], Encoding.GSM_7, 11),
-        ("“Ya” “", [Run("“", WIDE), Run("”", WIDE)], Encoding.UCS_2, 6),
-        ("Rp5.000 atau 2 €", [Run("€", DOUBLE)], Encoding.GSM_7, 17),
+        ("Setuju^ ~", [CostRun("^", DOUBLE), CostRun("~", DOUBLE)], Encoding.GSM_7, 11),
+        ("“Ya” “", [CostRun("“", WIDE), CostRun("”", WIDE)], Encoding.UCS_2, 6),
+        ("Rp5.000 atau 2 €", [CostRun("€", DOUBLE)], Encoding.GSM_7, 17),
     ],
 )
 def test_each_letter_that_costs_money_is_marked(
-    text: str, costly: list[Run], encoding: Encoding, units: int
+    text: str, costly: list[CostRun], encoding: Encoding, units: int
 ) -> None:
     told = shown(text)
     assert list(told.costly) == costly

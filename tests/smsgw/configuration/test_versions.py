@@ -109,9 +109,12 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
-        versions.publish(tx, 1, ANI, "mine", are_one=accounts.are_one)
+        versions.publish(tx, 1, ANI, "mine", is_same_person=accounts.is_same_person)
     with rt.writing() as tx:
-        assert versions.publish(tx, 1, BUDI, "looked at it", are_one=accounts.are_one) == 1
+        assert (
+            versions.publish(tx, 1, BUDI, "looked at it", is_same_person=accounts.is_same_person)
+            == 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,10 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
         raw = document.loads(versions.draft(tx).text)
-        assert versions.publish(tx, edition + 1, BUDI, "both", are_one=accounts.are_one) == 4
+        assert (
+            versions.publish(tx, edition + 1, BUDI, "both", is_same_person=accounts.is_same_person)
+            == 4
+        )
     assert raw["keywords"]["kontak"]["wordings"]["ways"] == {"id": "Kami.", "en": "They."}
     assert raw["keywords"]["saldo"]["aliases"][-2:] == ["UANG", "DUIT"]
     assert "libur" in raw["keywords"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgw.console import spreadsheets
-from smsgw.console.spreadsheets import NotRead, Why
+from smsgw.console.spreadsheets import NotRead, SpreadsheetFault
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+62812", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
@@ -45,14 +45,16 @@ def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
 @pytest.mark.parametrize(
     ("octets", "why", "row"),
     [
-        (b"Kota,Telp\nBogor,1\nSal\xe9,2\n", Why.NOT_UTF8, 2),
-        (b"Kota,Telp\nBogor,1\nSolo\n", Why.WIDTH, 2),
-        (b"Kota,Telp\nBogor,1,2\n", Why.WIDTH, 1),
-        (b'Kota,Telp\nBogor,1\n"Solo,2\nX,3\n', Why.BROKEN, 2),
-        (b'Kota,Telp\n"Bo"gor,1\n', Why.BROKEN, 1),
+        (b"Kota,Telp\nBogor,1\nSal\xe9,2\n", SpreadsheetFault.NOT_UTF8, 2),
+        (b"Kota,Telp\nBogor,1\nSolo\n", SpreadsheetFault.WIDTH, 2),
+        (b"Kota,Telp\nBogor,1,2\n", SpreadsheetFault.WIDTH, 1),
+        (b'Kota,Telp\nBogor,1\n"Solo,2\nX,3\n', SpreadsheetFault.BROKEN, 2),
+        (b'Kota,Telp\n"Bo"gor,1\n', SpreadsheetFault.BROKEN, 1),
     ],
 )
-def test_what_is_no_table_says_why_and_where(octets: bytes, why: Why, row: int) -> None:
+def test_what_is_no_table_says_why_and_where(
+    octets: bytes, why: SpreadsheetFault, row: int
+) -> None:
     with pytest.raises(NotRead) as told:
         spreadsheets.read(spreadsheets.decoded(octets))
     assert (told.value.why, told.value.row) == (why, row)

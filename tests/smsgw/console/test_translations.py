@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.question import Outcome
-from smsgw.backoffice.backtest_findings import Kind
-from smsgw.backoffice.resend import Refusal
+from smsgw.backoffice.backtest_findings import ChangeKind
+from smsgw.backoffice.resend import ResendRefusal
 from smsgw.configuration import diff, versions
 from smsgw.console import translations
 from smsgw.console.menu import MENU
@@ -22,8 +22,8 @@ SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:
 # Values that are shown as words.
 VALUES = (
     *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
-    *(Outcome, Settled, Refusal, Kind),
-    *(diff.Kind, versions.Why),
+    *(Outcome, Settled, ResendRefusal, ChangeKind),
+    *(diff.DifferenceKind, versions.PublishRefusal),
 )
 UNITS = ("d", "h", "m", "s")
 

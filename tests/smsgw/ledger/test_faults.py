@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
 from smsgw.ledger.circuit_breaker import Circuit
-from smsgw.ledger.faults import FAILURES, Failures, Fault, Kind
+from smsgw.ledger.faults import FAILURES, Failures, FaultKind, LookUpFault
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.storage import engines
 from tests.support import foreign_ledger
@@ -41,7 +41,7 @@ def ledger_of(url: str) -> SqlLedger:
     return SqlLedger(engine.execution_options(schema_translate_map={None: "theirs"}))
 
 
-def fault(ledger: SqlLedger) -> Fault:
+def fault(ledger: SqlLedger) -> LookUpFault:
     with pytest.raises(LedgerDown):
         ledger.balance(NKP, date.max)
     (found, *_) = ledger.check()
@@ -70,7 +70,7 @@ def test_what_refuses_is_named_without_anybodys_data(
     finally:
         if "RENAME TO" in change:
             owner.exec_driver_sql("ALTER SCHEMA moved RENAME TO theirs")
-    assert (found.kind, found.code, found.is_whole) == (Kind.REFUSED, code, False)
+    assert (found.kind, found.code, found.is_whole) == (FaultKind.REFUSED, code, False)
     assert told in str(found)
     assert NKP not in str(found)
 
@@ -78,13 +78,13 @@ def test_what_refuses_is_named_without_anybodys_data(
 @pytest.mark.parametrize(
     ("right", "wrong", "kind"),
     [
-        ("postgres@", "nobody_such@", Kind.REFUSED),
-        ("@/empty", "@/no_such_empty", Kind.REFUSED),
-        ("host=", "host=/nonexistent", Kind.AWAY),
+        ("postgres@", "nobody_such@", FaultKind.REFUSED),
+        ("@/empty", "@/no_such_empty", FaultKind.REFUSED),
+        ("host=", "host=/nonexistent", FaultKind.AWAY),
     ],
 )
 def test_a_door_that_is_shut_is_no_server_that_is_away(
-    owner: Connection, postgres_url: str, right: str, wrong: str, kind: Kind
+    owner: Connection, postgres_url: str, right: str, wrong: str, kind: FaultKind
 ) -> None:
     found = fault(ledger_of(postgres_url.replace(right, wrong)))
     assert (found.name, found.kind, found.is_whole) == ("connecting", kind, True)
@@ -98,7 +98,7 @@ def test_an_embedded_ledger_without_a_table_refuses(tmp_path: Path) -> None:
     assert {"balance", "claims", "contacts"} <= names
     assert "ping" not in names
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
-    assert fault(nowhere).kind is Kind.AWAY
+    assert fault(nowhere).kind is FaultKind.AWAY
 
 
 def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url: str) -> None:
@@ -176,7 +176,7 @@ def test_who_was_not_asked_is_told_apart(owner: Connection, postgres_url: str) -
 
 def test_failures_are_counted_for_all_processes_and_told_once_a_minute(redis_url: str) -> None:
     redis = Redis.from_url(redis_url)
-    found = Fault("balance", Kind.REFUSED, "UndefinedColumn", "42703")
+    found = LookUpFault("balance", FaultKind.REFUSED, "UndefinedColumn", "42703")
     with capture_logs() as logged:
         here, there = Failures(redis), Failures(redis)
         for failures in (here, here, there):

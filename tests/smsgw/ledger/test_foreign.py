@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from smsgw.app import create_app
 from smsgw.carriers.simulator import Simulator
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import claims, dispatch
+from smsgw.messaging import dispatch, leases
 from smsgw.messaging.answer import Answer
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
@@ -240,7 +240,7 @@ def test_nothing_leaves_for_a_recipient_that_is_no_phone(theirs: Runtime, number
         changed = phones.update().where(phones.c.id == row.id).values(number=sealed)
         tx.connection.execute(changed)
     with theirs.writing() as tx:
-        assert claims.claim(tx, Simulator.name, "2757", 10) == []
+        assert leases.claim(tx, Simulator.name, "2757", 10) == []
     with theirs.reading() as tx:
         ended = select(replies.c.state, replies.c.code).distinct()
         assert tx.connection.execute(ended).all() == [("refused", "no phone")]
@@ -275,7 +275,7 @@ def test_one_statement_that_takes_too_long_keeps_no_other_keyword_waiting(
     assert time.monotonic() - started < LIMIT
     owner.exec_driver_sql(WELL)
     now[0] += 4
-    assert len(jobs.answer_owed(theirs)) == 3
+    assert len(jobs.give_deferred_answers(theirs)) == 3
 
 
 def test_one_row_that_takes_too_long_keeps_no_other_answer_waiting(
@@ -295,12 +295,12 @@ def test_one_row_that_takes_too_long_keeps_no_other_answer_waiting(
     for _ in range(2):  # as often as the clock looks
         now[0] += 5
         clock.moves(seconds=5)
-        answered += [each.verdict.keyword for each in jobs.answer_owed(theirs)]
+        answered += [each.verdict.keyword for each in jobs.give_deferred_answers(theirs)]
     assert sorted(answered) == ["iuran"] * (len(WITH_PHONE) - 1) + ["saldo"]
     owner.exec_driver_sql(WELL)
     now[0] += 31
     clock.moves(seconds=31)
-    assert len(jobs.answer_owed(theirs)) == 1
+    assert len(jobs.give_deferred_answers(theirs)) == 1
 
 
 REFUSALS = {

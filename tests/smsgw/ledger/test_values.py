@@ -8,7 +8,7 @@ import pytest
 
 from smsgw import phone
 from smsgw.ledger import values
-from smsgw.ledger.values import Read, Unreadable
+from smsgw.ledger.values import Read, UnreadableValue
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 OWN = "+6281234567890"
@@ -18,7 +18,7 @@ NONE = {None, "unreadable"}
 def read(reader: Read, value: object) -> object:
     try:
         return reader(value, JAKARTA)
-    except Unreadable:
+    except UnreadableValue:
         return "unreadable"
 
 

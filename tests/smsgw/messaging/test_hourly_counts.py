@@ -45,7 +45,7 @@ def test_an_answer_that_was_owed_is_counted_where_its_message_came(
     assert sums(rt) == {("saldo", "unavailable", ""): 1}
     clock.moves(hours=30)
     Tallies(rt).step()
-    jobs.answer_owed(rt)
+    jobs.give_deferred_answers(rt)
     Tallies(rt).step()
     assert sums(rt) == {("saldo", "confirm", ""): 1}
 

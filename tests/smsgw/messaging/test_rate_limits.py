@@ -11,19 +11,19 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from smsgw import responder, runtime, settings
+from smsgw import responder, settings
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler
 from smsgw.messaging.answer import NotStored
 from smsgw.runtime import Runtime
-from smsgw.storage.counters import Counters
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import guesses, phones
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.servers import Queue
+from tests.support.counting import counting as counting
+from tests.support.counting import database_url as database_url
 
 FOLDER = Path(__file__).parents[2] / "transcripts"
 SPOKEN = ("asked-well", "sloppy-balance", "sloppy-registration", "other-messages", "wrong-messages")
@@ -31,23 +31,6 @@ FULL = """CREATE TRIGGER full BEFORE INSERT ON replies
 BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
 PROGRAMS = ["JHT", "JP"]
 WORDS = ["siang", "pak", "kapan", "nanti", "terus", "anak", "surat", "minggu", "libur", "besok"]
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One kind is enough: what counts here is not in the database."""
-    return f"sqlite:///{tmp_path / 'test.db'}"
-
-
-@pytest.fixture(params=["shared", "per process"])
-def counting(request: pytest.FixtureRequest, rt: Runtime) -> Runtime:
-    """With Redis, and with one that was stopped."""
-    if request.param == "shared":
-        return rt
-    queue = Queue()
-    gone = runtime.hints(queue.url)
-    queue.stop()
-    return replace(rt, redis=gone, counters=Counters(gone))
 
 
 def chatter(seed: int) -> Iterator[str]:

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from smsgw import responder, settings
 from smsgw.carriers.carrier import Delivery, Ending, IncomingSms, Report, SendError
 from smsgw.carriers.twilio import Twilio, TwilioSettings
-from smsgw.messaging import claims, delivery_reports, dispatch, reconciliation
-from smsgw.messaging.claims import Sent
+from smsgw.messaging import delivery_reports, dispatch, leases, reconciliation
+from smsgw.messaging.leases import SendResult
 from smsgw.operations import jobs
 from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
@@ -263,14 +263,14 @@ def test_a_late_end_of_an_attempt_that_was_found_absent_changes_nothing(
 ) -> None:
     receive(texted)
     with texted.writing() as tx:
-        (claim,) = claims.claim(tx, "twilio", OURS, 1)
+        (claim,) = leases.claim(tx, "twilio", OURS, 1)
     clock.moves(minutes=1)
     sweep(texted)
     clock.moves(minutes=1)
     jobs.settle(texted)
     assert (state(texted), settled(texted)) == ("queued", ["absent"])
     with texted.writing() as tx:
-        claims.record(tx, [Sent(claim, error=SendError(Ending.UNKNOWN, "late"))])
+        leases.record(tx, [SendResult(claim, error=SendError(Ending.UNKNOWN, "late"))])
     send(texted)
     assert (state(texted), len(stub.posts)) == ("sent", 1)
 
@@ -284,7 +284,7 @@ def test_while_another_is_on_its_way_nothing_is_concluded(
     clock.moves(minutes=3)
     receive(texted, "STATUS")
     with texted.writing() as tx:
-        claims.claim(tx, "twilio", OURS, 1)
+        leases.claim(tx, "twilio", OURS, 1)
     jobs.settle(texted)
     assert settled(texted) == [None, None]
 

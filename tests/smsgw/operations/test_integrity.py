@@ -57,7 +57,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
             made = background_tasks.make(tx, TaskKind.SEARCH, operator.id, {"words": operator.name})
             task = background_tasks.claim(tx, made)
             assert task is not None
-            background_tasks.progress(tx, task, background_tasks.Step(1, 2, [operator.name]))
+            background_tasks.progress(tx, task, background_tasks.TaskStep(1, 2, [operator.name]))
         for word in ("Telepon", "Panggil"):
             text = document.shipped().replace("Hubungi", word)
             versions.save(tx, text, versions.editable(tx)[1], ani.actor, "a word")

@@ -26,8 +26,8 @@ from smsgw.carriers.carrier import (
     SendError,
 )
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import claims, delivery_reports, dispatch, inbox, reconciliation
-from smsgw.messaging.claims import Sent
+from smsgw.messaging import delivery_reports, dispatch, inbox, leases, reconciliation
+from smsgw.messaging.leases import SendResult
 from smsgw.operations import jobs
 from smsgw.operations.clock import sweep
 from smsgw.operations.queue import QUEUE, SHUTDOWN, WORKER_BEATS, TimeSlice
@@ -93,7 +93,7 @@ def test_what_people_wait_for_leaves_first(rt: Runtime, clock: Clock) -> None:
             tx.connection.execute(
                 update(replies).where(replies.c.id == reply_id).values(priority=priority)
             )
-        taken = [claims.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
+        taken = [leases.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
     assert taken == ids[::-1]
 
 
@@ -115,19 +115,19 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
 ) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (first,) = claims.claim(tx, "simulator", LANE, 1)
+        (first,) = leases.claim(tx, "simulator", LANE, 1)
     clock.moves(minutes=1)
     sweep(rt)
     clock.moves(minutes=6)
     jobs.settle(rt)
     with rt.writing() as tx:
-        (second,) = claims.claim(tx, "simulator", LANE, 1)
+        (second,) = leases.claim(tx, "simulator", LANE, 1)
         assert second.reply_id == first.reply_id
         for ending in (Ending.RETRY, Ending.REFUSED, Ending.UNKNOWN):
-            claims.record(tx, [Sent(first, error=SendError(ending, "late"))])
+            leases.record(tx, [SendResult(first, error=SendError(ending, "late"))])
     assert states(rt) == ["sending"]
     with rt.writing() as tx:
-        claims.record(tx, [Sent(first, carrier_ref="SM1")])
+        leases.record(tx, [SendResult(first, carrier_ref="SM1")])
     assert states(rt) == ["sent"]
 
 
@@ -137,7 +137,7 @@ def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
     dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
     assert len(carrier.sent) == 1
-    pauses = [claims.pause(made) for made in (1, 5, 50)]
+    pauses = [leases.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
 
 
@@ -192,7 +192,7 @@ def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> N
 
     bugs = iter([True])
     event.listen(rt.service, "before_cursor_execute", fails)
-    assert len(jobs.answer_owed(rt)) == 1
+    assert len(jobs.give_deferred_answers(rt)) == 1
     with rt.reading() as tx:
         kept = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
         assert list(kept) == ["failed", "answered"]
@@ -209,8 +209,8 @@ def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) ->
     alarms = iter([True])
     event.listen(rt.service, "before_cursor_execute", rings)
     with pytest.raises(JobTimeoutException):
-        jobs.answer_owed(rt)
-    assert len(jobs.answer_owed(rt)) == 1
+        jobs.give_deferred_answers(rt)
+    assert len(jobs.give_deferred_answers(rt)) == 1
 
 
 def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:
@@ -228,19 +228,19 @@ def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
 ) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=2)
     with rt.writing() as tx:
         assert delivery_reports.expire_leases(tx) == [claim.reply_id]
-        claims.record(tx, [Sent(claim, error=SendError(Ending.RETRY, "429"))])
+        leases.record(tx, [SendResult(claim, error=SendError(Ending.RETRY, "429"))])
     assert states(rt) == ["queued"]
-    assert claims.pause(5_000) <= claims.LONGEST_PAUSE
+    assert leases.pause(5_000) <= leases.LONGEST_PAUSE
 
 
 def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", LANE, 5)
     clock.moves(seconds=61)
     sweep(rt)
     assert states(rt) == ["unknown"]
@@ -259,23 +259,23 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
 def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", LANE, 5)
     for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
         with rt.writing() as tx:
             delivery_reports.apply_report(
                 tx, Report("simulator", claim.sms.attempt_id, delivery, "SM1", None)
             )
     with rt.writing() as tx:
-        claims.record(tx, [claims.Sent(claim, carrier_ref="SM1")])
+        leases.record(tx, [leases.SendResult(claim, carrier_ref="SM1")])
     assert states(rt) == ["delivered"]
 
 
 def test_claims_of_two_are_never_the_same(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 6)
     with rt.writing() as tx:
-        first = claims.claim(tx, "simulator", LANE, 4)
+        first = leases.claim(tx, "simulator", LANE, 4)
     with rt.writing() as tx:
-        second = claims.claim(tx, "simulator", LANE, 4)
+        second = leases.claim(tx, "simulator", LANE, 4)
     ids = [claim.reply_id for claim in first + second]
     assert len(first) == 4
     assert len(ids) == len(set(ids)) == 6
@@ -413,7 +413,7 @@ def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, cl
         say(down, P1, text)
     damage(rt, messages.c.text, 1)
     sweep(rt)
-    answers = jobs.answer_owed(rt)
+    answers = jobs.give_deferred_answers(rt)
     assert len(answers) == 1
     with rt.reading() as tx:
         told = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
@@ -436,7 +436,7 @@ def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
 ) -> None:
     receive(rt, clock, 2)
     with rt.writing() as tx:
-        claims.claim(tx, "simulator", LANE, 5)
+        leases.claim(tx, "simulator", LANE, 5)
     clock.moves(minutes=1)
     sweep(rt)
     damage(rt, replies.c.text, 1)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Column, Table, delete, func, select, update
 
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import claims, inbox, reconciliation
+from smsgw.messaging import inbox, leases, reconciliation
 from smsgw.operations import metrics, retention
 from smsgw.operations.retention import NotErased, Retention
 from smsgw.registry import cases, phone_state
@@ -125,9 +125,9 @@ def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Cloc
 def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", "2757", 1)
+        (claim,) = leases.claim(tx, "simulator", "2757", 1)
         doubt = SendError(Ending.UNKNOWN, "told")
-        claims.record(tx, [claims.Sent(claim, error=doubt)])
+        leases.record(tx, [leases.SendResult(claim, error=doubt)])
     clock.moves(days=91)
     while Retention(rt).step():
         pass
@@ -206,8 +206,8 @@ def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> No
     passes(rt, clock, 2)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", "2757", 1)
-        claims.record(tx, [claims.Sent(claim, carrier_ref="SM1")])
+        (claim,) = leases.claim(tx, "simulator", "2757", 1)
+        leases.record(tx, [leases.SendResult(claim, carrier_ref="SM1")])
     with rt.reading() as tx:
         waits = tx.connection.execute(select(replies.c.waited).order_by(replies.c.id.desc()))
         assert waits.scalars().first() == 0
@@ -266,7 +266,7 @@ def test_a_data_request_is_carried_out_and_shown_done(
     assert held(rt, bindings.c.nkp, bindings.c.consent) == 0
     assert held(rt, messages.c.text) == 1  # the complaint is still to be answered
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", "2757", 9)
+        (claim,) = leases.claim(tx, "simulator", "2757", 9)
     assert (claim.sms.recipient, number in claim.sms.text) == (P1, True)
     told = say(rt, P1, f"STATUS {number}")
     assert (told.verdict.outcome, "selesai" in told.reply.text) == ("answered", True)
@@ -282,7 +282,7 @@ def called(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProc
 def test_what_is_on_its_way_is_waited_for(rt: Runtime) -> None:
     say(rt, P1, "HAPUS DATA")
     with rt.writing() as tx:
-        assert claims.claim(tx, "simulator", "2757", 1)
+        assert leases.claim(tx, "simulator", "2757", 1)
     with pytest.raises(NotErased, match="on its way"):
         retention.erase(rt, "ADU-251031-0001", OPERATOR)
     assert held(rt, messages.c.text) == 1
@@ -294,7 +294,7 @@ def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runt
     say(rt, P1, "HAPUS DATA")
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", "2757", 9)
+        (claim,) = leases.claim(tx, "simulator", "2757", 9)
         assert "ADU-251031-0001" in claim.sms.text
         assert phone_state.read(tx, P1).caller.nkps == ()
         received = select(messages.c.id).where(messages.c.state != "answered")

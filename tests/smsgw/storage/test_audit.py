@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 
 from smsgw import responder, runtime, settings
 from smsgw.carriers.carrier import Ending, IncomingSms, SendError
-from smsgw.messaging.claims import Sent, claim, record
+from smsgw.messaging.leases import SendResult, claim, record
 from smsgw.operations import audit_chain, retention
 from smsgw.operations.audit_chain import Head
 from smsgw.runtime import Runtime
@@ -277,7 +277,7 @@ def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_
     with rt.writing() as tx:
         claims = claim(tx, "simulator", "2757", 9)
         doubt = SendError(Ending.UNKNOWN, "told")
-        record(tx, [Sent(each, error=doubt) for each in claims])
+        record(tx, [SendResult(each, error=doubt) for each in claims])
     one, other = (str(each.reply_id) for each in claims)
     folder = tmp_path / "ledger"
     folder.mkdir()
@@ -330,16 +330,16 @@ def test_rows_are_found_by_what_they_say(rt: Runtime, clock: Clock) -> None:
         audit.note(tx, Act.LOOKED, "operator:budi", phone_id=7)
         yesterday = tx.now - timedelta(hours=1)
     for filters, ids in (
-        (audit.Filters(), [3, 2, 1]),
-        (audit.Filters(actor="BUDI"), [3, 2]),
-        (audit.Filters(act=Act.LOOKED, phone_id=7), [3, 1]),
-        (audit.Filters(detail="%"), [1]),
-        (audit.Filters(detail="adu-251031"), [2]),
-        (audit.Filters(message_id=3), [1]),
-        (audit.Filters(since=yesterday), [3]),
-        (audit.Filters(until=yesterday), [2, 1]),
+        (audit.AuditFilters(), [3, 2, 1]),
+        (audit.AuditFilters(actor="BUDI"), [3, 2]),
+        (audit.AuditFilters(act=Act.LOOKED, phone_id=7), [3, 1]),
+        (audit.AuditFilters(detail="%"), [1]),
+        (audit.AuditFilters(detail="adu-251031"), [2]),
+        (audit.AuditFilters(message_id=3), [1]),
+        (audit.AuditFilters(since=yesterday), [3]),
+        (audit.AuditFilters(until=yesterday), [2, 1]),
     ):
         with rt.reading() as tx:
             found = audit.page(tx, None, 10, filters)
-        first = min(row.id for row in next(audit.walk(rt.reading, audit.Filters())))
+        first = min(row.id for row in next(audit.walk(rt.reading, audit.AuditFilters())))
         assert [row.id - first + 1 for row in found] == ids, filters

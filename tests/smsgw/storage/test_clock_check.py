@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import claims, dispatch
-from smsgw.messaging.claims import Sent
+from smsgw.messaging import dispatch, leases
 from smsgw.messaging.hourly_counts import Tallies
+from smsgw.messaging.leases import SendResult
 from smsgw.operations import clock, jobs, key_rotation, queue
 from smsgw.operations.key_rotation import NotRotated
 from smsgw.operations.retention import Retention
@@ -129,9 +129,9 @@ def live(rt: Runtime) -> None:
     ):
         say(rt, sender, said)
     with rt.writing() as tx:
-        on_its_way, in_doubt = claims.claim(tx, *LANE, 2)
+        on_its_way, in_doubt = leases.claim(tx, *LANE, 2)
         refused = SendError(Ending.UNKNOWN, "told")
-        claims.record(tx, [Sent(in_doubt, error=refused)])
+        leases.record(tx, [SendResult(in_doubt, error=refused)])
         ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:test")
         background_tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": "SALDO"})
         tx.connection.execute(update(bindings).values(used_at=tx.now, bound_at=tx.now))

@@ -9,7 +9,7 @@ import pytest
 from smsgw.transcripts import reader
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.format import dumps
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 
 HEAD = """\
 now: 2025-10-31T10:00:00+07:00
@@ -28,7 +28,7 @@ def faults(text: str) -> list[str]:
     return [str(each).removeprefix("t:") for each in raised.value.faults]
 
 
-def read(text: str) -> Document:
+def read(text: str) -> TranscriptDocument:
     return reader.parse(text, "t")
 
 

@@ -19,7 +19,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
 from smsgw.transcripts import sandbox
-from smsgw.transcripts.sandbox import Busy, NoDraft, Slow, Step, Talk, Tried
+from smsgw.transcripts.sandbox import Busy, NoDraft, SandboxConversation, SandboxStep, Slow, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.support.conversation import say
 from tests.support.documents import ANI, reworded
@@ -27,13 +27,13 @@ from tests.support.sandbox import DAFTAR, NOBODY, everything
 from tests.support.waiting import eventually
 
 
-def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> Talk:
+def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> SandboxConversation:
     """(sender, text, wait?) each."""
-    steps = [Step(*each) for each in said]
+    steps = [SandboxStep(*each) for each in said]
     return sandbox.run(rt, steps, sandbox.configuration(rt, of_draft=of_draft))
 
 
-def outcomes(talk: Talk) -> list[str]:
+def outcomes(talk: SandboxConversation) -> list[str]:
     return [f"{each.answer.verdict.keyword} {each.answer.verdict.outcome}" for each in talk.tried]
 
 

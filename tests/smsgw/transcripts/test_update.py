@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smsgw.transcripts import reader, runner, update
-from smsgw.transcripts.reader import Document
+from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.runner import Result
 from smsgw.transcripts.update import NotUpdated
 
@@ -73,7 +73,7 @@ BY_HAND = (
 )
 
 
-def results(document: Document) -> list[list[Result]]:
+def results(document: TranscriptDocument) -> list[list[Result]]:
     made = runner.run(document)
     return [[next(made) for _ in each.steps] for each in document.transcript.conversations]
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from smsgw import carriers, runtime, settings
 from smsgw.app import create_app
-from smsgw.messaging import claims
+from smsgw.messaging import leases
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters
@@ -107,7 +107,7 @@ def test_what_lacks_a_field_is_malformed(client: FlaskClient, rt: Runtime) -> No
 def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "twilio", "+15005550006", 1)
+        (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
     path = f"/in/twilio/status?out={claim.sms.attempt_id}"
     delivered = {"MessageSid": "SMx", "MessageStatus": "delivered"}
     assert post(client, path, delivered).status_code == 204
@@ -120,7 +120,7 @@ def test_what_was_delivered_after_all_keeps_no_code_of_a_failure(
 ) -> None:
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "twilio", "+15005550006", 1)
+        (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
     path = f"/in/twilio/status?out={claim.sms.attempt_id}"
     failed = {"MessageSid": "SMx", "MessageStatus": "undelivered", "ErrorCode": "30003"}
     post(client, path, failed)
@@ -152,8 +152,8 @@ def test_a_report_of_anothers_attempt_is_not_believed(client: FlaskClient, rt: R
     """Neither from another carrier, nor under another id than the carrier gave."""
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "twilio", "+15005550006", 1)
-        claims.record(tx, [claims.Sent(claim, carrier_ref="SMours")])
+        (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
+        leases.record(tx, [leases.SendResult(claim, carrier_ref="SMours")])
     attempt = claim.sms.attempt_id
     assert client.get(f"/in/kannel/status?out={attempt}&type=1", auth=AUTH).status_code == 200
     path = f"/in/twilio/status?out={attempt}"
@@ -179,7 +179,7 @@ def test_kannel_is_told_200_with_an_empty_body_once_and_again(
         assert (answer.status_code, answer.data) == (200, b"")
     assert stored(rt) == (1, 1)
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "kannel", "2757", 5)
+        (claim,) = leases.claim(tx, "kannel", "2757", 5)
     report = f"/in/kannel/status?out={claim.sms.attempt_id}&type=1"
     answer = client.get(report, auth=AUTH)
     assert (answer.status_code, answer.data) == (200, b"")

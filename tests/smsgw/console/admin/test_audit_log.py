@@ -107,7 +107,7 @@ def test_it_is_for_admins(as_: As, role: Role) -> None:
 
 def failures(rt: Runtime) -> list[str]:
     with rt.reading() as tx:
-        rows = audit.page(tx, None, 1000, audit.Filters(act=Act.LOGIN_FAILED))
+        rows = audit.page(tx, None, 1000, audit.AuditFilters(act=Act.LOGIN_FAILED))
     assert {row.actor for row in rows} <= {"nobody"}
     return [row.detail for row in reversed(rows)]
 

@@ -103,7 +103,7 @@ def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) ->
     save(rt, dumps({**loads(DRAFT), "courtesy": ["OKE"]}), 1)
     assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
     with rt.writing() as tx:
-        versions.publish(tx, 2, "operator:budi", "a test", are_one=accounts.are_one)
+        versions.publish(tx, 2, "operator:budi", "a test", is_same_person=accounts.is_same_person)
     editor.get("/console/rehearsal/1")
     assert "This draft was published or discarded since." in editor.text
     assert "Another version was published since." in editor.text

@@ -15,7 +15,7 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
-from tests.support.conversation_log import say
+from tests.support.conversation import say
 from tests.support.registration import DAFTAR
 
 LOG = "/console/messages/"

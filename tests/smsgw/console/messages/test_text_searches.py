@@ -11,7 +11,7 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import P1, STRANGER
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
-from tests.support.conversation_log import say
+from tests.support.conversation import say
 
 PAGE = "/console/messages/words/"
 TEXT = "gaji saya belum masuk"

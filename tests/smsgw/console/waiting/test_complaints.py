@@ -15,7 +15,7 @@ from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support import ciphertext
 from tests.support.console_client import logged_in
-from tests.support.waiting_registrations import noted, say
+from tests.support.conversation import noted, say
 
 COMPLAINTS, REQUESTS = "/console/waiting/complaints/", "/console/waiting/requests/"
 FIRST = "ADU-251031-0001"

@@ -4,14 +4,14 @@ import pytest
 from sqlalchemy import select
 
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.messaging import claims
+from smsgw.messaging import leases
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.support.waiting_registrations import noted, say
+from tests.support.conversation import noted, say
 
 LOCKED, SENDS = "/console/waiting/locked/", "/console/waiting/sends/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
@@ -33,8 +33,8 @@ def about(rt: Runtime) -> str | None:
 def in_doubt(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
-        (claim,) = claims.claim(tx, "simulator", "2757", 1)
-        claims.record(tx, [claims.Sent(claim, error=SendError(Ending.UNKNOWN, "told"))])
+        (claim,) = leases.claim(tx, "simulator", "2757", 1)
+        leases.record(tx, [leases.SendResult(claim, error=SendError(Ending.UNKNOWN, "told"))])
 
 
 def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:

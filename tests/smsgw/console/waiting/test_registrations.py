@@ -16,7 +16,7 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor, logged_in
-from tests.support.waiting_registrations import noted, say
+from tests.support.conversation import noted, say
 
 PAGE = "/console/waiting/registrations/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"

@@ -43,7 +43,7 @@ SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class ReplyBinding:
     """What a reply that tells of a participant hangs on."""
 
     nkp: str
@@ -51,30 +51,30 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Lease:
     reply_id: int
     attempts: int
     since: datetime  # when the wait for it began
     sms: OutgoingSms
     age: timedelta  # since it was made
-    binding: Binding | None
+    binding: ReplyBinding | None
 
 
 def claim(
     tx: Transaction, carrier: str, lane: str, limit: int, *, may_expire: bool = True
-) -> list[Claim]:
+) -> list[Lease]:
     """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
     asked for and wait for first, and of these the oldest. Those that cannot be opened are set
     aside. Where nothing may expire, those that seem past their use are of as much use as at first.
     """
-    claims: list[Claim] = []
+    leases: list[Lease] = []
     for _ in range(SET_ASIDE_AT_ONCE):
         taken = _take(tx, carrier, lane, limit, may_expire)
         opened = (_claimed(tx, lane, row) for row in taken)
-        claims = [each for each in opened if each is not None]
-        if claims or len(taken) < limit:
+        leases = [each for each in opened if each is not None]
+        if leases or len(taken) < limit:
             break
-    return claims
+    return leases
 
 
 def _take(
@@ -103,8 +103,12 @@ def _take(
             state=ReplyState.SENDING, lease_until=tx.now + LEASE, attempts=replies.c.attempts + 1
         )
         .returning(
-            *(replies.c.priority, replies.c.id, replies.c.text),
-            *(replies.c.attempts, replies.c.expires_at, replies.c.made_at),
+            replies.c.priority,
+            replies.c.id,
+            replies.c.text,
+            replies.c.attempts,
+            replies.c.expires_at,
+            replies.c.made_at,
             replies.c.message_id,
         )
     ).all()
@@ -121,7 +125,7 @@ _concerned = (
 )
 
 
-def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | None:
+def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Lease | None:
     """None where something it needs cannot be opened: that reply is refused; where many cannot, it
     waits, and may be sent once they can."""
     begun = tx.connection.execute(
@@ -147,7 +151,7 @@ def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Claim | 
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
     sms = OutgoingSms(attempt_id, recipient, lane, text, lasts)
     age = tx.now - row.made_at
-    return Claim(row.id, row.attempts, concerned.since, sms, age, binding)
+    return Lease(row.id, row.attempts, concerned.since, sms, age, binding)
 
 
 def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> None:
@@ -165,7 +169,7 @@ def _refuse(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int, code: 
     _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, code)
 
 
-def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
+def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> ReplyBinding | None:
     """Raises Unreadable."""
     if row.binding_id is None:
         return None
@@ -173,36 +177,36 @@ def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Binding | None:
     on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
     if nkp is None or (on_file is None and row.on_file is not None):
         raise Unreadable("bindings")
-    return Binding(nkp, on_file)
+    return ReplyBinding(nkp, on_file)
 
 
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendResult:
     """How a claim ended: with the carrier's id of the message, or with an error."""
 
-    claim: Claim
+    lease: Lease
     carrier_ref: str | None = None
     error: SendError | None = None
 
 
-def record(tx: Transaction, results: Sequence[Sent]) -> None:
-    """Writes how claims ended, in one go. A report that overtook the answer stays."""
+def record(tx: Transaction, results: Sequence[SendResult]) -> None:
+    """Writes how leases ended, in one go. A report that overtook the answer stays."""
     for result in results:
         ending, state, code = _ended(result)
         news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
         if state is ReplyState.QUEUED:
-            news["due_at"] = tx.now + pause(result.claim.attempts)
+            news["due_at"] = tx.now + pause(result.lease.attempts)
         if state is ReplyState.UNKNOWN:
             news["due_at"] = tx.now + ASK_AFTER
         if state is ReplyState.SENT:
-            news |= accepted(tx, result.carrier_ref, result.claim.since)
-        move(tx, result.claim.reply_id, news, result.claim.attempts)
-        _end_attempt(tx, result.claim.sms.attempt_id, ending, result.carrier_ref, code)
+            news |= accepted(tx, result.carrier_ref, result.lease.since)
+        move(tx, result.lease.reply_id, news, result.lease.attempts)
+        _end_attempt(tx, result.lease.sms.attempt_id, ending, result.carrier_ref, code)
         if result.error is not None and result.error.is_opted_out:
-            opt_out(tx, result.claim.reply_id)
+            opt_out(tx, result.lease.reply_id)
 
 
 def pause(attempts_made: int) -> timedelta:
@@ -231,7 +235,7 @@ def _end_attempt(
     )
 
 
-def _ended(result: Sent) -> tuple[AttemptEnd, ReplyState, str | None]:
+def _ended(result: SendResult) -> tuple[AttemptEnd, ReplyState, str | None]:
     if result.error is None:
         return AttemptEnd.SENT, ReplyState.SENT, None
     ending, state = {

@@ -75,8 +75,8 @@ def _store_reply(
 
 def _draft(
     composer: Composer, parsed: ParsedMessage, known: PhoneState, reply: Reply, text: str
-) -> outbox.Draft:
-    return outbox.Draft(
+) -> outbox.NewReply:
+    return outbox.NewReply(
         message_id=composer.message_id,
         phone_id=known.phone_id,
         number=known.caller.phone,
@@ -85,7 +85,7 @@ def _draft(
         lane=parsed.sms.lane,
         text=text,
         lasts=composer.rt.settings.validity,
-        priority=Priority.LATE if parsed.owed is not None else Priority.ASKED,
+        priority=Priority.LATE if parsed.deferred is not None else Priority.ASKED,
         wording=reply.wording,
     )
 
@@ -107,8 +107,8 @@ def _unless_many_lapse(composer: Composer, decision: Decision) -> Decision:
 def _keep(
     tx: Transaction, parsed: ParsedMessage, known: PhoneState | None, verdict: Verdict
 ) -> int:
-    if parsed.owed is not None:
-        return inbox.settle(tx, parsed.owed.message_id, verdict)
+    if parsed.deferred is not None:
+        return inbox.settle(tx, parsed.deferred.message_id, verdict)
     phone_id, version = known.phone_id if known else None, parsed.configuration.version
     return inbox.accept(tx, parsed.sms, phone_id, parsed.text_hash, verdict, version)
 

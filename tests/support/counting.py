@@ -1,0 +1,28 @@
+"""Limits are counted in Redis, or by each process where Redis is away."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from smsgw import runtime
+from smsgw.runtime import Runtime
+from smsgw.storage.counters import Counters
+from tests.support.servers import Queue
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One kind is enough: what counts here is not in the database."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(params=["shared", "per process"])
+def counting(request: pytest.FixtureRequest, rt: Runtime) -> Runtime:
+    """With Redis, and with one that was stopped."""
+    if request.param == "shared":
+        return rt
+    queue = Queue()
+    gone = runtime.hints(queue.url)
+    queue.stop()
+    return replace(rt, redis=gone, counters=Counters(gone))
