@@ -3,6 +3,7 @@
 `make docs` builds the site strictly, and fails if a page loads anything from elsewhere.
 """
 
+import configparser
 import re
 from pathlib import Path
 
@@ -72,3 +73,16 @@ def test_files_and_folders_that_are_named_exist(page: Path) -> None:
     named = set(NAMED.findall(page.read_text())) - TO_WRITE
     real = {each for each in named if not re.search(r"\b[A-Z]{4,}\b", each)}
     assert sorted(each for each in real if not (ROOT / each).exists()) == []
+
+
+def test_the_order_of_imports_is_the_one_that_is_checked() -> None:
+    """In the text and, from top to bottom, in the picture."""
+    checked = configparser.ConfigParser()
+    checked.read(ROOT / "setup.cfg")
+    layers = checked["importlinter:contract:layers"]["layers"].split("\n")[1:]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert "\n".join(layers) in page
+    picture = (ROOT / "docs" / "images" / "packages.svg").read_text()
+    names = re.findall(r'font-weight="bold">(\w+)<', picture)
+    wanted = [name for layer in layers for name in layer.split(" | ")]
+    assert [name for name in names if name in wanted] == wanted
