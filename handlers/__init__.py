@@ -34,6 +34,7 @@ from handlers import (
     ulang,
     ya,
 )
+from handlers.placeholders import Placeholder
 from handlers.question import Handler, Worded
 
 HANDLERS: Mapping[str, Handler] = {
@@ -85,4 +86,11 @@ WORDINGS: Mapping[str, tuple[str, ...]] = {
     f"{section}.{name}": values
     for section, source in SECTIONS.items()
     for name, values in source.WORDINGS.items()
+}
+
+# What a file's wordings show and no other file declares.
+PLACEHOLDERS: Mapping[str, Placeholder] = {
+    name: each
+    for source in SECTIONS.values()
+    for name, each in getattr(source, "PLACEHOLDERS", {}).items()
 }

@@ -1,11 +1,21 @@
 """DATA, DATA <NKP or NIK>: the profile of a participant bound to this phone, and its holes."""
 
+from datetime import date
+
 from handlers import bound_participant
+from handlers.placeholders import Placeholder, day, text
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Terms, Value
+from handlers.values import Masked, Term, Terms, Value
 
 WORDINGS = {"profile": ("nkp", "name", "born", "programs", "emergency", "holes")}
+PLACEHOLDERS = {
+    "name": text("RATNA"),
+    "born": day(date(1990, 5, 21)),
+    "programs": Placeholder("JHT+JKK+JKM+JKP+JP", "JHT+JKK+JKM+JP"),
+    "emergency": text("ada"),
+    "holes": text(Term("kontak darurat"), width=60),
+}
 HOLES = {
     "nik": "NIK",
     "birth_date": "tanggal lahir",

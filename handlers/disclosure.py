@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from handlers.changes import Ask, Consent, FailedIdentification, WrongNkp
+from handlers.placeholders import Placeholder
 from handlers.ports import Participant
 from handlers.question import Caller, Outcome, Question, Reply
 from handlers.values import Masked, Verbatim
@@ -25,6 +26,7 @@ WORDINGS = {
     "enough": (),
     "number_unclear": (),
 }
+PLACEHOLDERS = {"code": Placeholder("BCDFGHJ", "BCDFGHJ")}
 CONSENT_LASTS = timedelta(hours=24)
 
 

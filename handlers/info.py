@@ -1,5 +1,6 @@
 """INFO JHT: a topic in one SMS; rates are those in force today."""
 
+from handlers.placeholders import percent, rupiah
 from handlers.ports import Rate
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Percent, Value
@@ -29,6 +30,17 @@ TOPICS = (
     "fraud",
 )
 WORDINGS = {"topics": (), **{topic: tuple(RATES) for topic in TOPICS}}
+PLACEHOLDERS = {
+    "jht_employer": percent("3.7"),
+    "jht_worker": percent("2"),
+    "jp_employer": percent("2"),
+    "jp_worker": percent("1"),
+    "jp_cap": rupiah(10_547_400, most=2**40),
+    "jkm_employer": percent("0.3"),
+    "jkk_lowest": percent("0.24"),
+    "jkk_highest": percent("1.74"),
+    "bpu": rupiah(16_800, most=2**40),
+}
 
 
 def answer(question: Question) -> Reply:

@@ -3,6 +3,7 @@
 from datetime import date
 
 from handlers import bound_participant
+from handlers.placeholders import Placeholder, count, day, rupiah
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Masked, Month, Term, Value
@@ -13,6 +14,16 @@ WORDINGS = {
     "none": ("nkp",),
     "year": ("nkp", "year", "count", "jht", "jp", "jkk", "jkm", "jkp"),
     "none_in_year": ("nkp", "year"),
+}
+PLACEHOLDERS = {
+    "due": day(date(2026, 2, 15)),
+    "arrears": count(2),
+    "year": Placeholder("2000", "2025"),
+    "jht": rupiah(3_420_000),
+    "jp": rupiah(1_800_000),
+    "jkk": rupiah(144_000),
+    "jkm": rupiah(180_000),
+    "jkp": rupiah(276_000),
 }
 DUE_DAY = 15  # of the month after the one that is paid for
 ACTIVE = "AKTIF"

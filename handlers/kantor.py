@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 
+from handlers.placeholders import text
 from handlers.ports import Office
 from handlers.question import Outcome, Question, Reply, ReplyPage
 from handlers.values import Value
 
 SHOWN = ("office", "address", "phone", "hours", "zone")
 WORDINGS = {"office": SHOWN, "office_and_more": SHOWN, "none": ("city",)}
+PLACEHOLDERS = {
+    "office": text("Jakarta Menara", width=30),
+    "address": text("Jl Jend Gatot Subroto 79", width=60),
+    "phone": text("021-5207797"),
+    "zone": text("WIB", width=5),
+    "city": text("BANDUNG"),
+}
 PAGES = 5  # more would be read by nobody
 
 

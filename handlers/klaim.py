@@ -1,9 +1,11 @@
 """KLAIM: where the latest claim is, what comes next, and what was before it."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 
 from handlers import bound_participant
+from handlers.placeholders import Placeholder, count, day, rupiah, text
 from handlers.ports import Claim, Participant
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Masked, Term, Terms, Value
@@ -13,6 +15,16 @@ WORDINGS = {
     "paid": ("nkp", "program", "claim", "stage", "updated", "amount", "before"),
     "refused": ("nkp", "program", "claim", "stage", "updated", "why"),
     "none": ("nkp",),
+}
+PLACEHOLDERS = {
+    "program": text("JHT", width=10),
+    "claim": Placeholder("***0000", "***0042"),
+    "stage": text(Term("PERSETUJUAN")),
+    "step": count(3, most=5),
+    "updated": day(date(2026, 1, 30)),
+    "next": text(Term("PEMBAYARAN")),
+    "before": text(Term("PENETAPAN")),
+    "amount": rupiah(12_500_000),
 }
 STAGES = ("AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI")
 REFUSED = "DITOLAK"

@@ -1,8 +1,10 @@
 """KONTAK: every way to reach a person."""
 
+from handlers.placeholders import text
 from handlers.question import Outcome, Question, Reply
 
 WORDINGS = {"ways": ("hours", "whatsapp", "email")}
+PLACEHOLDERS = {"whatsapp": text("081380070175"), "email": text("care@example.go.id", width=40)}
 
 
 def answer(question: Question) -> Reply:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from grammar import Command, Misread, Reason
 from handlers.changes import Ask, DraftQuestion, Suggestion
 from handlers.open_question import still_open
+from handlers.placeholders import Placeholder, own_words, text
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Value, Verbatim
 
@@ -21,6 +22,17 @@ WORDINGS = {
     "secret": (),
     "slip": ("meant",),
     "still_open": ("answer",),
+}
+PLACEHOLDERS = {
+    "slot": text("NKP"),
+    "read": text("10"),
+    "needed": text("11"),
+    "digits": Placeholder("16", "13"),
+    "service": text("BPJS Kesehatan", width=30),
+    "contact": text("165"),
+    "first": own_words("STOP"),
+    "second": own_words("KLAIM"),
+    "meant": own_words("STOP", width=40),
 }
 DRAFTED = "daftar"  # long enough that nobody should type it twice
 DRAFT_LASTS = timedelta(minutes=15)

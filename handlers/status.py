@@ -1,6 +1,9 @@
 """STATUS: whether a participant is active; STATUS ADU-251031-0042: where a complaint is."""
 
+from datetime import date
+
 from handlers import bound_participant, klaim
+from handlers.placeholders import day
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Masked, Term, Value, Verbatim
@@ -10,6 +13,7 @@ WORDINGS = {
     "case": ("number", "status", "since"),
     "no_number": (),
 }
+PLACEHOLDERS = {"since": day(date(2025, 3, 1))}
 OPEN, CLOSED = "sedang ditangani", "selesai"
 
 

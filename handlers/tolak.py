@@ -1,14 +1,16 @@
 """TOLAK: "I did not ask for that code". It ends codes, and leaves what this phone is bound to."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from handlers import tidak
 from handlers.changes import Consent, RejectCodes
 from handlers.open_question import nothing_open
+from handlers.placeholders import moment
 from handlers.question import Outcome, Question, Reply
 from handlers.values import Moment
 
 WORDINGS = {"done": ("until",), "done_again": ()}
+PLACEHOLDERS = {"until": moment(datetime(2026, 1, 31, 20, 0, tzinfo=UTC))}
 LASTS = timedelta(hours=24)  # how long no codes are sent then
 MOST = 3  # in a month: after that an officer looks at it
 

@@ -15,9 +15,10 @@ from functools import lru_cache
 from string import Formatter
 from types import MappingProxyType
 
+from handlers.placeholders import TEXT_WIDTH
 from handlers.values import Term, Terms, Value
 from smsgw import gsm7
-from smsgw.configuration.placeholders import TEXT_WIDTH, WIDTHS, show, widest
+from smsgw.configuration.placeholders import WIDTHS, show, widest
 
 REFERENCE_ALPHABET, REFERENCE_LENGTH = "23456789BCDFGHJKLMNPQRSTVWXZ", 6
 CUT = "..."  # where a quote goes on

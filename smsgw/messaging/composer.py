@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
+from handlers.placeholders import TEXT_WIDTH
 from handlers.ports import Ledger
 from handlers.values import Value, Verbatim
 from smsgw import gsm7
-from smsgw.configuration import placeholders
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import inbox, outbox
 from smsgw.registry import phone_state
@@ -112,5 +112,5 @@ def call_centre(ledger: Ledger) -> Verbatim | None:
     """Its telephone number, which is shown whole or not at all."""
     contact = ledger.contact("call_centre")
     number = contact.value if contact else None
-    fits = number is not None and len(number) <= placeholders.TEXT_WIDTH and gsm7.is_gsm7(number)
+    fits = number is not None and len(number) <= TEXT_WIDTH and gsm7.is_gsm7(number)
     return Verbatim(number) if number and fits else None

@@ -22,7 +22,8 @@ from tools.mutants.operators import OPERATORS, element
 
 # Parts that say what something is, not what is done.
 SKIPPED_FIELDS = {"annotation", "returns", "decorator_list", "type_params", "slice", "ctx"}
-SKIPPED_NAMES = {"WORDINGS", "log"}  # a wording that lacks a value is refused before anything runs
+# A wording that lacks a value, or does not fit, is refused before anything runs.
+SKIPPED_NAMES = {"WORDINGS", "PLACEHOLDERS", "log"}
 SKIPPED_KEYWORDS = {"strict", "slots", "frozen", "exc_info"}
 NOT_ITS_WORK = ("log.info(", "log.debug(")
 NO_VALUE = (ast.Raise, ast.Import, ast.ImportFrom)

@@ -58,7 +58,10 @@ def anything(name: str) -> st.SearchStrategy[Value]:
         return st.just(Verbatim(usage[name]))
     if name == "meant":
         return st.sampled_from([Verbatim(usage[each]) for each in CHANGING])
-    return OURS[name] if name in OURS else ANY[type(PLACEHOLDERS[name].widest)]
+    if name in OURS:
+        return OURS[name]
+    widest = PLACEHOLDERS[name].widest
+    return ANY.get(type(widest), st.just(widest))
 
 
 @pytest.mark.parametrize("language", compiler.LANGUAGES)
