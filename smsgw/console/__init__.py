@@ -1,13 +1,13 @@
 """The operators' console: every page whole and working without scripts; htmx swaps parts of them.
 
 access.py decides who may see what, translations.py holds the Indonesian, and rendering.py formats
-values. Each folder is a section of the menu, and each of its files a page.
+values. Each folder is a section of the menu, and each of its files a page, with its tab.
 """
 
 from flask import Flask
 
 from smsgw.console import access, login, overview, rendering
-from smsgw.console.admin import accounts, audit_log
+from smsgw.console.admin import accounts, audit_log, settings
 from smsgw.console.keywords import (
     backtests,
     draft,
@@ -17,38 +17,50 @@ from smsgw.console.keywords import (
     versions,
     wordings,
 )
+from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
 from smsgw.console.sandbox import phone, transcripts
 from smsgw.console.waiting import complaints, lockouts, registrations, unknown_sends
 from smsgw.runtime import Runtime
 
-for _pages in (
-    login.blueprint,
-    overview.blueprint,
-    log.blueprint,
-    text_searches.blueprint,
-    backtests.blueprint,
-    registrations.blueprint,
-    phone.blueprint,
-    transcripts.blueprint,
-    draft.blueprint,
-    versions.blueprint,
-    keyword.blueprint,
-    wordings.blueprint,
-    tables.blueprint,
-    complaints.complaints,
-    complaints.requests,
-    lockouts.blueprint,
-    unknown_sends.blueprint,
-    unrecognised.blueprint,
-    accounts.blueprint,
-    audit_log.blueprint,
-    accounts.installed,
-):
-    access.blueprint.register_blueprint(_pages)
+MENU = Menu(
+    (
+        Section("Overview", (overview.TAB,)),
+        Section("Messages", (log.TAB, text_searches.TAB)),
+        Section(
+            "People waiting",
+            (
+                registrations.TAB,
+                complaints.COMPLAINTS,
+                complaints.REQUESTS,
+                lockouts.TAB,
+                unknown_sends.TAB,
+            ),
+        ),
+        Section(
+            "Keywords",
+            (
+                keyword.TAB,
+                wordings.TAB,
+                tables.TAB,
+                draft.TAB,
+                versions.TAB,
+                unrecognised.TAB,
+                backtests.TAB,
+            ),
+        ),
+        Section("Try-out", (phone.TAB, transcripts.TAB)),
+        Section("Operators", (accounts.TAB, audit_log.TAB, settings.TAB)),
+    )
+)
+
+access.blueprint.register_blueprint(login.blueprint)
+for _section in MENU.entries:
+    for _tab in _section.tabs:
+        access.blueprint.register_blueprint(_tab.blueprint)
 
 
 def add_to(app: Flask, rt: Runtime) -> None:
     """The pages under /console/."""
-    rendering.set_up(app, rt)
+    rendering.set_up(app, rt, MENU)
     access.set_up(app, rt)

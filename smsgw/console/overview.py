@@ -4,10 +4,12 @@ from flask import Blueprint
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import is_htmx, page
 from smsgw.operations import dashboard
 
 blueprint = Blueprint("overview", __name__)
+TAB = Tab(blueprint, "Overview")
 
 
 @blueprint.get("/")

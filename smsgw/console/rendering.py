@@ -17,7 +17,7 @@ from werkzeug.routing import MapAdapter
 from smsgw import phone
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, translations
-from smsgw.console.menu import sections, tabs
+from smsgw.console.menu import Menu
 from smsgw.console.reasons import NamesSomebody, NoReason
 from smsgw.operations import carrier_health
 from smsgw.operations.carrier_health import Trouble
@@ -33,7 +33,7 @@ A_PAGE = re.compile(r"/console/[!-\[\]-~]*")  # printable, and no backslash
 CHOSEN = "language"  # in the session of who has not logged in
 
 
-def set_up(app: Flask, rt: Runtime) -> None:
+def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
     app.template_folder = str(resources.files("smsgw.console") / "templates")
     zone = rt.settings.zone
 
@@ -61,8 +61,8 @@ def set_up(app: Flask, rt: Runtime) -> None:
         may=access.may,
         static=_addresses(),
         language=language,
-        menu=sections,
-        tabs=tabs,
+        menu=menu.sections,
+        tabs=menu.tabs,
         is_demo=rt.settings.demo,
         alarms=alarms,
         landing=landing,

@@ -1,4 +1,4 @@
-"""Who may use the console, and the settings: for admins."""
+"""Who may use the console: for admins."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from sqlalchemy import Row
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from smsgw import settings
 from smsgw.backoffice import accounts as people
 from smsgw.backoffice.accounts import AccountError, Permission
 from smsgw.console import access
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.storage import audit
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.transaction import Transaction
 
 blueprint = Blueprint("operators", __name__, url_prefix="/operators")
-installed = Blueprint("installed", __name__, url_prefix="/settings")
+TAB = Tab(blueprint, "Operators", Permission.RUN)
 Answer = str | Response | tuple[str, int]
 
 
@@ -92,12 +92,6 @@ def enable(operator_id: int) -> Answer:
         row = _found(tx, operator_id)
         people.enable(tx, row.name, access.operator().actor)
     return _done(_("{name} may log in again.", name=row.name))
-
-
-@installed.get("/", endpoint="show")
-@access.needs(Permission.RUN)
-def show_settings() -> str:
-    return page("admin/settings.html", rows=settings.rows(access.rt().settings))
 
 
 def _page(**values: Any) -> str:

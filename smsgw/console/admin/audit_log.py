@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, converters, days, exports, spreadsheets
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -19,6 +20,7 @@ EXPORTED = ("number", "at", "actor", "act", "detail", "message_id", "phone_id")
 EXPORTING = BoundedSemaphore(1)
 
 blueprint = Blueprint("audited", __name__, url_prefix="/audit")
+TAB = Tab(blueprint, "Audit", Permission.RUN)
 
 
 @blueprint.get("/")

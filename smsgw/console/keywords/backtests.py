@@ -14,6 +14,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft
 from smsgw.console import access
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.storage import audit
@@ -25,6 +26,7 @@ DAYS = 7  # that are proposed
 SHAPES = (ChangeKind.UNDERSTOOD, ChangeKind.MISUNDERSTOOD, ChangeKind.REROUTED)
 
 blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
+TAB = Tab(blueprint, "Rehearsal")
 Answer = str | BaseResponse | tuple[str, int]
 
 

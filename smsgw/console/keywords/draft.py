@@ -12,11 +12,13 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, NotPublished, Outdated
 from smsgw.console import access, converters
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page, translate_fault
 
 WHOLE = "everything"  # what was changed, as the audit tells it
 
 blueprint = Blueprint("draft", __name__, url_prefix="/draft")
+TAB = Tab(blueprint, "Draft")
 Answer = str | BaseResponse | tuple[str, int]
 
 

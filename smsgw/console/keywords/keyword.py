@@ -26,9 +26,11 @@ from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 
 blueprint = Blueprint("keywords", __name__, url_prefix="/keywords")
+TAB = Tab(blueprint, "Keywords")
 Answer = str | Response | tuple[str, int]
 
 TOPIC_SLOT = " [<ISI>]"

@@ -14,10 +14,12 @@ from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page, translate_fault
 from smsgw.console.spreadsheets import NotRead, SpreadsheetFault
 
 blueprint = Blueprint("tables", __name__, url_prefix="/tables")
+TAB = Tab(blueprint, "Tables")
 Answer = str | Response | tuple[str, int]
 
 SHOWN_ROWS = 100

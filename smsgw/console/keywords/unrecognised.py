@@ -13,6 +13,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.transcripts import phrases
 
@@ -20,6 +21,7 @@ DAYS = (1, 7, 30)
 FILLER = "filler"
 
 blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
+TAB = Tab(blueprint, "Unknown messages")
 Answer = str | Response | tuple[str, int]
 
 

@@ -11,6 +11,7 @@ from smsgw.configuration import diff, document, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
 from smsgw.console import access, converters
 from smsgw.console.keywords.draft import as_file
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page, translate_fault
 from smsgw.storage.transaction import Transaction
 
@@ -18,6 +19,7 @@ ROWS = 50
 HIGHEST = converters.LARGEST_INTEGER
 
 blueprint = Blueprint("versions", __name__, url_prefix="/versions")
+TAB = Tab(blueprint, "Versions")
 Answer = str | BaseResponse | tuple[str, int]
 
 

@@ -12,9 +12,11 @@ from smsgw.configuration.edits import WORDINGS, mapping
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 
 blueprint = Blueprint("wordings", __name__, url_prefix="/wordings")
+TAB = Tab(blueprint, "Wordings")
 Answer = str | Response | tuple[str, int]
 
 

@@ -19,6 +19,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.message_log import MessageFilters, Seen
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, days, exports, reasons, spreadsheets
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.registry import cases
@@ -35,6 +36,7 @@ EXPORTED = (
 EXPORTING = BoundedSemaphore(2)  # of this process: each keeps a thread and the database at work
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
+TAB = Tab(blueprint, "Messages", view="log")
 
 
 @blueprint.get("/")

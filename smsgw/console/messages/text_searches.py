@@ -12,6 +12,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.background_tasks import Task
 from smsgw.backoffice.text_search import SearchFindings, SearchRequest
 from smsgw.console import access, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs
 from smsgw.storage import audit
@@ -20,6 +21,7 @@ from smsgw.storage.tables.operators import TaskKind
 from smsgw.storage.transaction import Transaction
 
 blueprint = Blueprint("searches", __name__, url_prefix="/messages/words")
+TAB = Tab(blueprint, "Words of a day", Permission.HELP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from smsgw.configuration import versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.console import access, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.reasons import NamesSomebody, NoReason
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.ledger import demo
@@ -56,6 +57,7 @@ KEYS = {
 }
 
 blueprint = Blueprint("tryout", __name__, url_prefix="/try")
+TAB = Tab(blueprint, "Phone")
 Answer = str | Response | tuple[str, int]
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration.document import KeywordsError
 from smsgw.console import access, converters
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.transcripts import library, reader, recorder, sandbox
 from smsgw.transcripts.faults import TranscriptError
@@ -19,6 +20,7 @@ AT_ONCE = 50
 DRAFT = "draft"
 
 blueprint = Blueprint("kept", __name__, url_prefix="/try/kept")
+TAB = Tab(blueprint, "Transcripts")
 Answer = str | BaseResponse | tuple[str, int]
 
 

@@ -15,6 +15,7 @@ from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission
 from smsgw.backoffice.casework import AnswerFault, TooLate
 from smsgw.console import access, converters, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs, retention
 from smsgw.operations.retention import ERASED, NotErased, NotOpen
@@ -28,6 +29,7 @@ ROWS = 50
 
 complaints = Blueprint("complaints", __name__, url_prefix="/waiting/complaints")
 requests = Blueprint("data_requests", __name__, url_prefix="/waiting/requests")
+COMPLAINTS, REQUESTS = Tab(complaints, "Complaints"), Tab(requests, "Data requests")
 Answer = str | Response | tuple[str, int]
 
 

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.console import access, converters, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.registry import freezes, lockout
 from smsgw.storage import audit
@@ -15,6 +16,7 @@ ROWS, FROZEN = 50, 200
 SHOWN_DIGITS = 4
 
 blueprint = Blueprint("locked", __name__, url_prefix="/waiting/locked")
+TAB = Tab(blueprint, "Locked")
 
 
 @blueprint.get("/")

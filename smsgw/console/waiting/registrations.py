@@ -16,6 +16,7 @@ from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.casework import CaseworkError, RejectionWording
 from smsgw.console import access, converters, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.messaging.composer import Outgoing
 from smsgw.operations import jobs
@@ -27,6 +28,7 @@ from smsgw.storage.transaction import Transaction
 ROWS = 50
 
 blueprint = Blueprint("registrations", __name__, url_prefix="/waiting/registrations")
+TAB = Tab(blueprint, "Registrations")
 Answer = str | Response | tuple[str, int]
 
 

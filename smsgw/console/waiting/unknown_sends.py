@@ -10,6 +10,7 @@ from smsgw.backoffice import resend
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, reasons
+from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.messaging import reconciliation
 from smsgw.operations import jobs
@@ -19,6 +20,7 @@ from smsgw.storage.audit import Act
 ROWS = 50
 
 blueprint = Blueprint("sends", __name__, url_prefix="/waiting/sends")
+TAB = Tab(blueprint, "Unknown sends")
 Answer = Response | tuple[str, int]
 
 

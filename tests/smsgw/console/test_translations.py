@@ -8,8 +8,7 @@ from handlers.question import Outcome
 from smsgw.backoffice.backtest_findings import ChangeKind
 from smsgw.backoffice.resend import ResendRefusal
 from smsgw.configuration import diff, versions
-from smsgw.console import translations
-from smsgw.console.menu import MENU
+from smsgw.console import MENU, translations
 from smsgw.operations import dashboard
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import AttemptEnd, MessageState, ReplyState, Settled
@@ -36,7 +35,8 @@ def written() -> Iterator[str]:
 
 def needed() -> set[str]:
     values = {str(each) for kind in VALUES for each in kind}
-    menu = {each.name for each in MENU} | {tab.name for each in MENU for tab in each.tabs}
+    menu = {each.name for each in MENU.entries}
+    menu |= {tab.name for each in MENU.entries for tab in each.tabs}
     return {*written(), *values, *menu, *dashboard.KINDS, *UNITS}
 
 
