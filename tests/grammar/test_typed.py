@@ -15,11 +15,9 @@ import yaml
 
 from grammar import Grammar, slots
 from smsgw.configuration import compiler
+from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parents[2]
-TYPED: dict[str, list[str]] = yaml.safe_load(
-    Path(__file__).with_name("typed.yaml").read_text("utf-8")
-)
 SEEDS = yaml.safe_load(
     resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 )
@@ -29,6 +27,20 @@ from smsgw.configuration import compiler
 grammar = compiler.shipped().grammar
 print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
 """
+
+
+def in_its_transcript(keyword: str) -> list[str]:
+    """What people type for a keyword that typed.yaml does not know."""
+    file = ROOT / "tests" / "transcripts" / f"{keyword}.yaml"
+    (document,) = collection.read(collection.files([file]))
+    steps = (step for each in document.transcript.conversations for step in each.steps)
+    return [step.text for step in steps if step.text and step.expect.keyword == keyword]
+
+
+KNOWN: dict[str, list[str]] = yaml.safe_load(
+    Path(__file__).with_name("typed.yaml").read_text("utf-8")
+)
+TYPED = {each: KNOWN.get(each) or in_its_transcript(each) for each in SEEDS["keywords"]}
 
 
 def texts() -> Iterator[str]:

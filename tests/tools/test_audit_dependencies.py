@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.http_stub import Handler, WebStub, serving
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 KNOWN = {"id": "PYSEC-2026-1", "summary": "x", "modified": "2026-01-01T00:00:00Z"}
 KNOWN |= {"affected": [{"package": {"name": "click", "ecosystem": "PyPI"}, "ranges": []}]}
 

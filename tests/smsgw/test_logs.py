@@ -1,0 +1,39 @@
+"""A log line is JSON, and shows the words of an error only if a server or the system wrote them."""
+
+import json
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+from smsgw import logs
+logs.set_up()
+log = logs.get("smsgw.try")
+for error in (KeyError("19012345678"), ConnectionRefusedError("nobody listens")):
+    try:
+        raise error
+    except (KeyError, OSError):
+        log.exception("failed", message_id=7)
+raise ValueError("budi@example.id")
+"""
+
+
+def lines() -> list[dict[str, object]]:
+    environ = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_an_error_is_logged_with_its_frames_and_without_anybodys_data() -> None:
+    bug, server, crash = lines()
+    assert (bug["event"], bug["level"], bug["message_id"]) == ("failed", "error", 7)
+    assert "builtins.KeyError\n" in str(bug["exception"])
+    assert 'File "<string>"' in str(bug["exception"])
+    assert "ConnectionRefusedError: nobody listens" in str(server["exception"])
+    assert (crash["event"], crash["level"]) == ("crashed", "critical")
+    told = json.dumps([bug, server, crash])
+    assert "19012345678" not in told
+    assert "budi@example.id" not in told
