@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page
 
 from smsgw import responder, runtime, settings
 from smsgw.backoffice import accounts
