@@ -22,6 +22,12 @@ TO_WRITE = {
     "handlers/jam.py",
     "tests/transcripts/jam.yaml",
     "smsgw/carriers/acme.py",
+    "smsgw/console/admin/carriers.py",
+    "smsgw/console/templates/admin/carriers.html",
+    "tests/smsgw/console/admin/test_carriers.py",
+    "migrations/versions/service/0002_ratings.py",
+    "smsgw/registry/ratings.py",
+    "tests/smsgw/registry/test_ratings.py",
 }  # by who follows docs/adding.md
 
 

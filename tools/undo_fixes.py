@@ -144,9 +144,9 @@ def commits() -> Iterator[Commit]:
         product = [each for each in changed if each.name.startswith(PRODUCT)]
         tests = [each for each in changed if each.name.startswith("tests/")]
         if product and tests:
-            runnable = _runnable(tests)
+            runnable = runnable_tests(tests)
             known = [why for named, why in AS_BEFORE.items() if commit_id.startswith(named)]
-            why = known[0] if known else _why_skipped(product, tests, runnable)
+            why = known[0] if known else why_skipped(product, tests, runnable)
             yield Commit(commit_id, subject, runnable, why)
 
 
@@ -159,7 +159,7 @@ def _changed(commit: str) -> list[Changed]:
     return [Changed(name, kind == "A", gained[name]) for kind, name in kinds]
 
 
-def _runnable(tests: Sequence[Changed]) -> tuple[str, ...]:
+def runnable_tests(tests: Sequence[Changed]) -> tuple[str, ...]:
     """What pytest can be given of the tests that gained lines."""
     names = {each.name for each in tests if each.gained and not each.name.startswith(BROWSER)}
     files = {name for name in names if Path(name).match("test_*.py")}
@@ -168,7 +168,7 @@ def _runnable(tests: Sequence[Changed]) -> tuple[str, ...]:
     return tuple(sorted(files))
 
 
-def _why_skipped(
+def why_skipped(
     product: Sequence[Changed], tests: Sequence[Changed], runnable: Sequence[str]
 ) -> str | None:
     modules = [each for each in product if each.name.endswith(".py")]
