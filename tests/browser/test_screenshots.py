@@ -10,7 +10,7 @@ from tools.screenshots import PICTURES
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.mark.parametrize("scripts", [True], indirect=True, ids=["with scripts"])
+@pytest.mark.parametrize("scripts", ["with scripts"], indirect=True)
 @pytest.mark.parametrize("name", PICTURES)
 def test_each_picture_can_be_taken(admin: Desk, name: str, tmp_path: Path) -> None:
     PICTURES[name](admin)
