@@ -81,6 +81,15 @@ SECTIONS: Mapping[str, Worded] = {
     "misread": misread,
 }
 
+
+
+def looks_up(keyword: str | None) -> tuple[str, ...]:
+    """The look-ups that a keyword's handler mostly asks the ledger for, by NKP. It may ask for
+    others: these are read for several messages at once."""
+    names: tuple[str, ...] = getattr(HANDLERS.get(keyword or ""), "LOOKS_UP", ())
+    return names
+
+
 # Every wording an answer can name, with the values it is given.
 WORDINGS: Mapping[str, tuple[str, ...]] = {
     f"{section}.{name}": values

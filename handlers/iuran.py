@@ -25,6 +25,7 @@ PLACEHOLDERS = {
     "jkm": rupiah(180_000),
     "jkp": rupiah(276_000),
 }
+LOOKS_UP = ("participant", "last_contribution")
 DUE_DAY = 15  # of the month after the one that is paid for
 ACTIVE = "AKTIF"
 

@@ -9,6 +9,7 @@ WORDINGS = {
     "balance": ("nkp", "as_of", "total", "contributions", "returns", "status", "month"),
     "no_balance": ("nkp", "status"),
 }
+LOOKS_UP = ("participant", "balance", "last_contribution")
 
 
 def answer(question: Question) -> Reply:

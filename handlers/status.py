@@ -14,6 +14,7 @@ WORDINGS = {
     "no_number": (),
 }
 PLACEHOLDERS = {"since": day(date(2025, 3, 1))}
+LOOKS_UP = ("participant",)
 OPEN, CLOSED = "sedang ditangani", "selesai"
 
 

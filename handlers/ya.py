@@ -13,6 +13,7 @@ WORDINGS = {
     "bound_no_balance": saldo.WORDINGS["no_balance"],
     "nothing_open": ("saldo",),
 }
+LOOKS_UP = ("participant", "balance", "last_contribution")
 BOUND = {"saldo.balance": "ya.bound", "saldo.no_balance": "ya.bound_no_balance"}
 
 

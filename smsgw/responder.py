@@ -8,7 +8,12 @@ The carrier may be told that all is well once `respond` has returned, and not be
 """
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from secrets import SystemRandom
 
 from sqlalchemy.exc import DBAPIError
@@ -31,29 +36,33 @@ from handlers.changes import (
     WrongIdentity,
     WrongNkp,
 )
-from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
+from handlers.ports import Ledger, LedgerDown, LookUpFailed, LookUpWaits
 from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.messaging import decision, inbox
+from smsgw.ledger.fetched import FetchedLedger
+from smsgw.messaging import decision, inbox, rate_limits
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
-from smsgw.messaging.answer_store import store
-from smsgw.messaging.composer import Composer, call_centre
+from smsgw.messaging.answer_store import Decided, store
+from smsgw.messaging.composer import call_centre
 from smsgw.messaging.inbox import DeferredMessage, Repeated, Verdict
-from smsgw.messaging.rate_limits import gate_of
+from smsgw.messaging.rate_limits import Asked, gate_of
 from smsgw.messaging.screening import (
     NEVER_REPEATS,
+    Inbound,
     ParsedMessage,
     is_echo,
     is_repeat,
     may_be_answered,
+    still_open,
 )
 from smsgw.registry import named, phone_state
 from smsgw.registry.named import Named
-from smsgw.registry.phone_state import PhoneState
+from smsgw.registry.phone_state import PhoneState, Wanted
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.crypto import Unreadable
+from smsgw.storage.group_commit import Alone, TookTooLong
 from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
@@ -101,7 +110,7 @@ def _settle(
             answer = _in_turn(rt, parsed)
     except Repeated:
         return None
-    except (DBAPIError, NoConnection, Unreadable, NotStored) as error:
+    except (DBAPIError, NoConnection, Unreadable, NotStored, TookTooLong) as error:
         if parsed is not None:
             parsed.gate.give_back()
         if isinstance(error, NotStored):
@@ -134,49 +143,128 @@ def _parse(
 
 
 def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
+    """Together with what came meanwhile from other phones; alone where that cannot be."""
+    number = phone.e164(parsed.sms.sender) or parsed.sms.sender
+    with suppress(Alone):
+        return rt.group.join(rt, number, parsed, partial(_together, rt))
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _once(rt, parsed)
+            return _alone(rt, parsed)
         except Conflict:
             time.sleep(RANDOM.uniform(0, MAX_BACKOFF))
     raise NotStored
 
 
-def _once(rt: Runtime, parsed: ParsedMessage) -> Answer:
-    number = phone.e164(parsed.sms.sender)
+def _together(rt: Runtime, batch: Sequence[ParsedMessage]) -> Sequence[Answer | Exception]:
+    """What became of each: Alone where it needs more than can be read for all, or has a fault."""
+    if not rt.ledger.may_fetch:
+        return [Alone()] * len(batch)
+    inbound = [Inbound(parsed) for parsed in batch]
+    _read(rt, inbound)
+    ledger = FetchedLedger(rt.ledger, _lookups(inbound))
+    for each in still_open(inbound):
+        try:
+            each.decision = _decide(rt, ledger, each)
+        except Exception:
+            each.outcome = Alone()
+    with suppress(Conflict):
+        _store(rt, inbound)
+    return [each.outcome or Alone() for each in inbound]
+
+
+def _alone(rt: Runtime, parsed: ParsedMessage) -> Answer:
+    inbound = Inbound(parsed)
+    _read(rt, [inbound])
+    if inbound.outcome is None:
+        inbound.decision = _decide(rt, rt.ledger, inbound)
+        _store(rt, [inbound])
+    if isinstance(inbound.outcome, Answer):
+        return inbound.outcome
+    raise inbound.outcome or NotStored
+
+
+def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
+    """What was stored before, and what is known of the phones."""
+    numbers = {id(each): phone.e164(each.parsed.sms.sender) for each in inbound}
     with rt.reading() as tx:
-        if parsed.deferred is None and inbox.is_known(tx, parsed.sms):
-            raise Repeated
-        known = _read(tx, number, parsed) if number else None
-    if known is None or not may_be_answered(rt, known, parsed.sms.lane):
-        decision = Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
-    else:
-        decision = _within_limits(parsed, _decide(rt, parsed, known))
+        new = [each.parsed.sms for each in inbound if each.parsed.deferred is None]
+        stored = inbox.stored(tx, new) if new else set()
+        for each in inbound:
+            sms = each.parsed.sms
+            if each.parsed.deferred is None and (sms.carrier, sms.carrier_ref) in stored:
+                each.outcome = Repeated()
+        wanted = [
+            (each, Wanted(number, _named(each.parsed.said), _received_at(each.parsed)))
+            for each in still_open(inbound)
+            if (number := numbers[id(each)])
+        ]
+        states = phone_state.read_all(tx, [want for _, want in wanted])
+        for (each, want), known in zip(wanted, states, strict=True):
+            each.known = _with_meant(tx, each.parsed, want, known)
+
+
+def _with_meant(
+    tx: Transaction, parsed: ParsedMessage, wanted: Wanted, known: PhoneState
+) -> PhoneState:
+    """With what a code or a case's number opens, also where YA says that it was meant."""
+    meant = open_question.meant(parsed.said, known.caller)
+    if meant is None or _named(meant) == named.NOTHING_NAMED:
+        return known
+    return phone_state.read_all(tx, [replace(wanted, named=_named(meant))])[0]
+
+
+def _received_at(parsed: ParsedMessage) -> datetime | None:
+    return parsed.deferred.received_at if parsed.deferred else None
+
+
+def _lookups(inbound: Sequence[Inbound]) -> Mapping[str, set[str]]:
+    wanted = defaultdict[str, set[str]](set)
+    for each in still_open(inbound):
+        if each.known is not None:
+            for name, nkps in decision.lookups(each.parsed.said, each.known.caller).items():
+                wanted[name] |= nkps
+    return wanted
+
+
+def _store(rt: Runtime, inbound: Sequence[Inbound]) -> None:
+    """One transaction for all; none of them is acknowledged before its commit."""
+    decided = [(each, each.decision) for each in still_open(inbound) if each.decision is not None]
+    if not decided:
+        return
+    decisions = _within_limits(decided)
     # Before the write: no lock waits for the ledger.
     centre = call_centre(rt.ledger)
+    new = [
+        Decided(each.parsed, each.known, decision)
+        for (each, _), decision in zip(decided, decisions, strict=True)
+    ]
     with rt.writing() as tx:
-        composer = Composer(rt, tx, parsed.configuration, centre, parsed.actor)
-        return store(composer, parsed, known, decision)
+        answers = store(rt, tx, centre, new)
+    for (each, _), answer in zip(decided, answers, strict=True):
+        each.outcome = answer
 
 
-def _decide(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decision:
+def _decide(rt: Runtime, ledger: Ledger, inbound: Inbound) -> Decision:
+    parsed, known = inbound.parsed, inbound.known
+    if known is None or not may_be_answered(rt, known, parsed.sms.lane):
+        return Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     if not is_repeat(rt, parsed, known):
-        return _decide_anew(rt, parsed, known)
+        return _decide_anew(rt, ledger, parsed, known)
     changes: tuple[Change, ...] = ()
     if parsed.said.keyword in TAKE_BACK:
-        changes = _decide_anew(rt, parsed, known).changes
+        changes = _decide_anew(rt, ledger, parsed, known).changes
     taken_back = tuple(each for each in changes if isinstance(each, TAKEN_BACK))
     return Decision(Verdict(parsed.said.keyword, Outcome.SILENT, "duplicate"), changes=taken_back)
 
 
-def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decision:
+def _decide_anew(rt: Runtime, ledger: Ledger, parsed: ParsedMessage, known: PhoneState) -> Decision:
     if parsed.is_ours or is_echo(parsed, known):
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if parsed.sms.opted is not None:
         return FOLLOWED[parsed.sms.opted]
     what = (parsed.configuration, parsed.said, parsed.sms.text, known.caller)
     try:
-        decided = decision.decide(*what, rt.ledger, rt.local, rt.settings.unused_for)
+        decided = decision.decide(*what, ledger, rt.local, rt.settings.unused_for)
     except LedgerDown as error:
         if parsed.deferred is not None and isinstance(error, LookUpFailed):
             raise StillDeferred(was_asked=not isinstance(error, LookUpWaits)) from None
@@ -190,16 +278,31 @@ def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decis
     return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
 
 
-def _within_limits(parsed: ParsedMessage, decision: Decision) -> Decision:
+def _within_limits(decided: Sequence[tuple[Inbound, Decision]]) -> list[Decision]:
     """What is owed was promised, and is given whatever it costs."""
+    limited = [
+        (each.parsed.gate, Asked(keyword, decision.verdict.outcome, keyword in NEVER_REPEATS))
+        for each, decision in decided
+        if _is_limited(each, decision)
+        for keyword in (decision.verdict.keyword,)
+    ]
+    reasons = iter(rate_limits.closed(limited) if limited else ())
+    return [
+        _limited(each, decision, next(reasons)) if _is_limited(each, decision) else decision
+        for each, decision in decided
+    ]
+
+
+def _is_limited(inbound: Inbound, decision: Decision) -> bool:
+    return decision.reply is not None and inbound.parsed.deferred is None
+
+
+def _limited(inbound: Inbound, decision: Decision, reason: str | None) -> Decision:
     keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
-    if decision.reply is None or parsed.deferred is not None:
-        return decision
-    reason = parsed.gate.closed(keyword, outcome, may_repeat=keyword in NEVER_REPEATS)
     if reason is not None:
         heeded = tuple(each for each in decision.changes if _applies_when_silenced(each))
         return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
-    if parsed.gate.is_last(keyword, outcome):
+    if decision.reply is not None and inbound.parsed.gate.is_last(keyword, outcome):
         return replace(decision, reply=disclosure.enough(decision.reply))
     return decision
 
@@ -214,16 +317,6 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
     """What may be kept of a text: no secret, and nothing at all where it was one."""
     is_secret = isinstance(said, Misread) and said.reason is Reason.SECRET
     return "" if is_secret else grammar.redact(text).text
-
-
-def _read(tx: Transaction, number: str, parsed: ParsedMessage) -> PhoneState:
-    """With what a code or a case's number opens, also where YA says that it was meant."""
-    received_at = parsed.deferred.received_at if parsed.deferred else None
-    known = phone_state.read(tx, number, named=_named(parsed.said), received_at=received_at)
-    meant = open_question.meant(parsed.said, known.caller)
-    if meant is None or _named(meant) == named.NOTHING_NAMED:
-        return known
-    return phone_state.read(tx, number, named=_named(meant), received_at=received_at)
 
 
 def _named(said: Command | Misread) -> Named:

@@ -8,6 +8,8 @@ from smsgw.ledger.statements import NOBODY
 class FictitiousLedger(SqlLedger):
     """Knows offices, rates and contacts, but of participants only made ones, by their phones."""
 
+    may_fetch = False  # each look-up has to pass `_rows`
+
     def __init__(self, ledger: SqlLedger) -> None:
         vars(self).update(vars(ledger))  # it is one ledger all the same
 

@@ -11,7 +11,7 @@ from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Engine, Row, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -48,6 +48,8 @@ Rows = Sequence[Row[*tuple[Any, ...]]]
 class SqlLedger:
     """handlers.ports.Ledger over a database, on an engine of its own. `zone`: where the scheme is;
     `failures`: where it is counted what the ledger did not answer."""
+
+    may_fetch = True  # what several messages look up, at once
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class SqlLedger:
                 break
             keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
             try:
-                self._asked(name, keys)
+                self._asked(statement, keys)
             except (DBAPIError, NoConnection) as error:
                 fault = faults.of(name, error)
                 self.failures.add(fault)
@@ -225,7 +227,7 @@ class SqlLedger:
             raise LedgerDown("away a moment ago")
         try:
             with self._place(name):
-                rows = self._asked(name, keys)
+                rows = self._asked(LOOK_UPS[name], keys)
         except NoConnection as error:
             self._note(faults.of(name, error))
             raise LookUpWaits(name) from error
@@ -256,10 +258,10 @@ class SqlLedger:
             self._circuits[fault.name].failed(key)
         return LookUpFailed(fault.name)
 
-    def _asked(self, name: str, keys: Mapping[str, object]) -> Rows:
+    def _asked(self, statement: Select[*tuple[Any, ...]], keys: Mapping[str, object]) -> Rows:
         """Again on a new connection where the old one had died: asking before costs a trip. One
         that was cut because nobody answered was not dead; its time is over."""
-        statement, started = LOOK_UPS[name], time.monotonic()
+        started = time.monotonic()
         try:
             with self._reading.connect() as connection:
                 return connection.execute(statement, keys).all()

@@ -45,6 +45,10 @@ def _key(column: ColumnElement[Any], key: BindParameter[Any] = _nkp) -> ColumnEl
     return type_coerce(column, _raw) == key
 
 
+def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return type_coerce(column, _raw).in_(bindparam("nkps", expanding=True, type_=_raw))
+
+
 def _columns(table: Table, made: type) -> list[Label[Any]]:
     return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[made]]
 
@@ -87,6 +91,30 @@ CLAIMS = (
     .order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
     .limit(MOST_CLAIMS)
 )
+# The same of several participants, each row with its NKP as `key`.
+_newest = (
+    select(
+        type_coerce(balances.c.nkp, _raw).label("key"),
+        *_columns(balances, Balance),
+        func.row_number()
+        .over(partition_by=balances.c.nkp, order_by=balances.c.as_of.desc())
+        .label("place"),
+    )
+    .where(_among(balances.c.nkp), balances.c.as_of.is_not(None))
+    .subquery()
+)
+FOR_SEVERAL: Mapping[str, Select[*tuple[Any, ...]]] = {
+    "participant": select(
+        type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
+    ).where(_among(participants.c.nkp)),
+    "balance": select(_newest).where(_newest.c.place <= MOST_FUTURE).order_by(_newest.c.place),
+    "last_contribution": select(
+        type_coerce(contributions.c.nkp, _raw).label("key"),
+        func.max(type_coerce(contributions.c.month, _raw)).label("month"),
+    )
+    .where(_among(contributions.c.nkp), contributions.c.month.is_not(None))
+    .group_by(contributions.c.nkp),
+}
 OFFICES = select(*_columns(offices, Office)).order_by(offices.c.code)
 RATES = select(*_columns(rates, Rate)).order_by(rates.c.effective_from)
 PING: Select[tuple[int]] = select(literal(1))

@@ -53,6 +53,11 @@ def text(value: Any, _zone: ZoneInfo) -> str | None:
     return " ".join(str(value).split()) or None
 
 
+def nkp_of(value: object) -> str:
+    """An NKP as we write it; where it is a number its leading zeros are lost."""
+    return str(value).strip().zfill(NKP_DIGITS)
+
+
 def one_of(known: set[str]) -> Read:
     """A word of the ledger's, in capitals."""
 

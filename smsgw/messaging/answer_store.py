@@ -1,6 +1,7 @@
-"""Stores what was decided: the message, what it changes, and its reply, in one transaction."""
+"""Stores what was decided: messages, what they change, and their replies, in one transaction."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from handlers import disclosure
 from handlers.changes import Change, Lapse, OpenCase, SetLanguage
@@ -9,108 +10,215 @@ from handlers.values import Verbatim
 from smsgw.messaging import inbox, outbox
 from smsgw.messaging.answer import Answer, Decision
 from smsgw.messaging.composer import Composer, Outgoing
-from smsgw.messaging.inbox import Verdict
 from smsgw.messaging.screening import ParsedMessage
 from smsgw.registry import bindings, cases, phone_state, reply_pages
+from smsgw.registry.bindings import Notice
 from smsgw.registry.changes import apply
-from smsgw.registry.phone_state import PhoneState
+from smsgw.registry.phone_state import LastMessage, PhoneState
+from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import Priority
-from smsgw.storage.transaction import Transaction
+from smsgw.storage.transaction import Conflict, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A message about to be stored; `known` is None where the sender is no phone."""
+
+    parsed: ParsedMessage
+    known: PhoneState | None
+    decision: Decision
+    is_claimed: bool = False  # no other message of the phone can come in between
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What is written of all messages together, once each is worked out."""
+
+    replies: list[tuple[outbox.NewReply, int | None]]  # with the place of its message
+    uses: set[int]  # bindings
+    last: dict[int, LastMessage]  # by the place of the message
+    disclosures: list[audit.AuditEntry]
+    notices: list[tuple[int, Composer, Notice]]  # with the place of the message
 
 
 def store(
-    composer: Composer, parsed: ParsedMessage, known: PhoneState | None, decision: Decision
-) -> Answer:
-    """Stores a message and its reply; None for `known` where the sender is no phone."""
-    tx, decision = composer.tx, _unless_many_lapse(composer, decision)
-    if known is not None:
-        known = phone_state.bump_version(tx, known)
-    message_id = _keep(tx, parsed, known, decision.verdict)
-    answer = Answer(message_id, decision.verdict)
-    if known is None:
-        return answer
-    composer = replace(
-        composer,
-        message_id=message_id,
-        text_hash=parsed.text_hash,
-        language=_language(known, decision.changes),
+    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, decided: Sequence[Decided]
+) -> list[Answer]:
+    """Stores messages and their replies, in a handful of statements however many there are. Raises
+    Conflict where another message of one of the phones was first, Repeated where one was stored
+    before; then nothing may be committed."""
+    decided = [_unless_many_lapse(rt, tx, each) for each in decided]
+    decided = _claim_phones(tx, decided)
+    ids = _accept(tx, decided)
+    rows = _Rows([], set(), {}, [], [])
+    answers = []
+    for place, (each, message_id) in enumerate(zip(decided, ids, strict=True)):
+        answer = Answer(message_id, each.decision.verdict)
+        if each.known is not None:
+            composer = _composer(rt, tx, call_centre, each, message_id)
+            answer = _work_out(composer, each, each.known, place, answer, rows)
+        answers.append(answer)
+    _write(tx, rows)
+    for place, composer, notice in rows.notices:  # behind the replies, in the order of their ids
+        sent = composer.send_notice(notice)
+        answers[place] = replace(answers[place], also=(*answers[place].also, sent))
+    return answers
+
+
+def _claim_phones(tx: Transaction, decided: Sequence[Decided]) -> list[Decided]:
+    """New phones are stored. Where something changes, no other message of that phone may come in
+    between; the others count their version up at the end."""
+    new = [each.known for each in decided if each.known is not None and not each.known.phone_id]
+    ids = iter(phone_state.add_all(tx, [known.caller.phone for known in new]))
+    claimed = []
+    for each in decided:
+        known = each.known
+        if known is not None and not known.phone_id:
+            new_phone = replace(known, phone_id=next(ids), version=1)
+            claimed.append(replace(each, known=new_phone, is_claimed=True))
+        elif known is not None and each.decision.changes:
+            known = phone_state.bump_version(tx, known)
+            claimed.append(replace(each, known=known, is_claimed=True))
+        else:
+            claimed.append(each)
+    return claimed
+
+
+def _accept(tx: Transaction, decided: Sequence[Decided]) -> list[int]:
+    new = iter(
+        inbox.accept(
+            tx,
+            [
+                inbox.NewMessage(
+                    each.parsed.sms,
+                    each.known.phone_id if each.known else None,
+                    each.parsed.text_hash,
+                    each.decision.verdict,
+                    each.parsed.configuration.version,
+                )
+                for each in decided
+                if each.parsed.deferred is None
+            ],
+        )
     )
+    return [
+        inbox.settle(tx, each.parsed.deferred.message_id, each.decision.verdict)
+        if each.parsed.deferred is not None
+        else next(new)
+        for each in decided
+    ]
+
+
+def _composer(
+    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, each: Decided, message_id: int
+) -> Composer:
+    language = _language(each.known, each.decision.changes) if each.known else "id"
+    return Composer(
+        rt,
+        tx,
+        each.parsed.configuration,
+        call_centre,
+        each.parsed.actor,
+        message_id,
+        each.parsed.text_hash,
+        language,
+    )
+
+
+def _work_out(
+    composer: Composer,
+    each: Decided,
+    known: PhoneState,
+    place: int,
+    answer: Answer,
+    rows: _Rows,
+) -> Answer:
+    """What a message changes is written at once, what every message writes goes into `rows`."""
+    tx, decision, message_id = composer.tx, each.decision, answer.message_id
     if composer.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
+    reply = None
     if decision.verdict.outcome == Outcome.SILENT:
         apply(tx, known, decision.changes, message_id)
         _open_case(composer, known, decision.changes)
+        if not each.is_claimed:
+            rows.last[place] = LastMessage(known)
         return answer
-    return _store_reply(composer, parsed, known, decision, answer)
-
-
-def _store_reply(
-    composer: Composer,
-    parsed: ParsedMessage,
-    known: PhoneState,
-    decision: Decision,
-    answer: Answer,
-) -> Answer:
-    tx, message_id = composer.tx, answer.message_id
+    rows.last[place] = LastMessage(known, message_id, counts=not each.is_claimed)
     reply = _numbered(composer, known, decision.reply) if decision.reply else None
     text = composer.render(reply.wording, reply.values) if reply else ""
     notices = apply(tx, known, decision.changes, message_id, text)
     if reply is None:
-        phone_state.record_last_message(tx, known, message_id)
         return answer
     if reply.pages:
         texts = [composer.render(page.wording, page.values) for page in reply.pages]
         reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
-    reply_id = outbox.add(tx, _draft(composer, parsed, known, reply, text))
+    draft = _draft(composer, each, known, reply, text, rows)
     is_again = decision.verdict.keyword == "ulang"
-    phone_state.record_last_message(tx, known, message_id, None if is_again else reply_id)
-    also = tuple(composer.send_notice(each) for each in notices)
+    rows.replies.append((draft, None if is_again else place))
+    rows.notices += [(place, composer, notice) for notice in notices]
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
-        composer.log_disclosure(known.phone_id, nkp, reply.wording)
-    sent = Outgoing(known.caller.phone, text, parsed.sms.carrier, parsed.sms.lane)
-    return replace(answer, reply=sent, also=also)
+        rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
+    sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.lane)
+    return replace(answer, reply=sent)
+
+
+def _write(tx: Transaction, rows: _Rows) -> None:
+    bindings.use(tx, rows.uses)
+    ids = outbox.add_all(tx, [draft for draft, _ in rows.replies])
+    for reply_id, (_, place) in zip(ids, rows.replies, strict=True):
+        if place is not None:
+            rows.last[place] = replace(rows.last[place], reply_id=reply_id)
+    phone_state.set_last(tx, list(rows.last.values()))
+    audit.note_all(tx, rows.disclosures)
 
 
 def _draft(
-    composer: Composer, parsed: ParsedMessage, known: PhoneState, reply: Reply, text: str
+    composer: Composer, each: Decided, known: PhoneState, reply: Reply, text: str, rows: _Rows
 ) -> outbox.NewReply:
     return outbox.NewReply(
         message_id=composer.message_id,
         phone_id=known.phone_id,
         number=known.caller.phone,
-        binding_id=bindings.binding_id(composer.tx, known, reply.about),
-        carrier=parsed.sms.carrier,
-        lane=parsed.sms.lane,
+        binding_id=_binding(composer.tx, each, known, reply.about, rows),
+        carrier=each.parsed.sms.carrier,
+        lane=each.parsed.sms.lane,
         text=text,
         lasts=composer.rt.settings.validity,
-        priority=Priority.LATE if parsed.deferred is not None else Priority.ASKED,
+        priority=Priority.LATE if each.parsed.deferred is not None else Priority.ASKED,
         wording=reply.wording,
     )
 
 
-def _unless_many_lapse(composer: Composer, decision: Decision) -> Decision:
+def _binding(
+    tx: Transaction, each: Decided, known: PhoneState, nkp: str | None, rows: _Rows
+) -> int | None:
+    """The id of the binding that a reply about `nkp` hangs on, which is used by it. A change of
+    this message may just have made another one."""
+    if nkp is None or each.decision.changes:
+        return bindings.binding_id(tx, known, nkp)
+    if nkp not in known.binding_ids:
+        raise Conflict
+    rows.uses.add(known.binding_ids[nkp])
+    return known.binding_ids[nkp]
+
+
+def _unless_many_lapse(rt: Runtime, tx: Transaction, each: Decided) -> Decided:
     """A binding stays where numbers on file change for so many that it is hardly the people who
     changed them; nothing is told all the same."""
-    changes = tuple(each for each in decision.changes if not isinstance(each, Lapse))
+    decision = each.decision
+    changes = tuple(change for change in decision.changes if not isinstance(change, Lapse))
     if len(changes) == len(decision.changes):
-        return decision
-    if bindings.may_lapse(composer.tx, composer.rt.settings.lapses_an_hour):
-        return decision
+        return each
+    if bindings.may_lapse(tx, rt.settings.lapses_an_hour):
+        return each
     if decision.reply is None:
-        return replace(decision, changes=changes)
+        return replace(each, decision=replace(decision, changes=changes))
     reply = disclosure.number_unclear()
-    return Decision(replace(decision.verdict, outcome=reply.outcome), reply, changes)
-
-
-def _keep(
-    tx: Transaction, parsed: ParsedMessage, known: PhoneState | None, verdict: Verdict
-) -> int:
-    if parsed.deferred is not None:
-        return inbox.settle(tx, parsed.deferred.message_id, verdict)
-    phone_id, version = known.phone_id if known else None, parsed.configuration.version
-    return inbox.accept(tx, parsed.sms, phone_id, parsed.text_hash, verdict, version)
+    verdict = replace(decision.verdict, outcome=reply.outcome)
+    return replace(each, decision=Decision(verdict, reply, changes))
 
 
 def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:

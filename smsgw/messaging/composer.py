@@ -15,7 +15,7 @@ from smsgw.registry import phone_state
 from smsgw.registry.bindings import Notice
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
-from smsgw.storage.audit import Act
+from smsgw.storage.audit import Act, AuditEntry
 from smsgw.storage.tables.messages import Priority, messages
 from smsgw.storage.transaction import Transaction
 
@@ -45,9 +45,8 @@ class Composer:
         everywhere = {"call_centre": self.call_centre, "ref": inbox.reference(self.message_id)}
         return self.configuration.text(wording, {**values, **everywhere}, self.language)
 
-    def log_disclosure(self, phone_id: int, nkp: str, wording: str) -> None:
-        audit.note(
-            self.tx,
+    def disclosure(self, phone_id: int, nkp: str, wording: str) -> AuditEntry:
+        return AuditEntry(
             Act.DISCLOSED,
             self.actor,
             phone_id=phone_id,
@@ -55,6 +54,9 @@ class Composer:
             nkp=nkp,
             detail=wording,
         )
+
+    def log_disclosure(self, phone_id: int, nkp: str, wording: str) -> None:
+        audit.note_all(self.tx, [self.disclosure(phone_id, nkp, wording)])
 
     def send_notice(self, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
         """Tells another phone, in its own language, by the carrier of unasked messages."""

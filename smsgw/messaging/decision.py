@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from grammar import Command, Misread, normalise
-from handlers import HANDLERS, bound_participant, custom_keyword, disclosure, misread, open_question
-from handlers.changes import Close, DraftQuestion, Identity, OpenQuestion
+from handlers import (
+    HANDLERS,
+    bound_participant,
+    custom_keyword,
+    disclosure,
+    looks_up,
+    misread,
+    open_question,
+)
+from handlers.changes import Close, Consent, DraftQuestion, Identity, OpenQuestion
 from handlers.ports import Ledger
 from handlers.question import Caller, Question, Reply
 from smsgw.configuration.compiler import Configuration
@@ -50,6 +58,15 @@ def meant(
 ) -> Command | Misread:
     """What is said, to a phone with that question open."""
     return open_question.resolve(_completed(configuration, said, text, caller.open), caller)
+
+
+def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
+    """What the ledger is likely to be asked for: NKPs by the name of a look-up."""
+    named = said.fields.get("nkp")
+    nkps = {str(named)} if named else set(caller.nkps)
+    if isinstance(caller.open, Consent):
+        nkps.add(caller.open.nkp)
+    return dict.fromkeys(looks_up(said.keyword), nkps) if nkps else {}
 
 
 def _completed(

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, cast, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    String,
+    bindparam,
+    cast,
+    exists,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from grammar import fold
@@ -44,38 +55,53 @@ class DeferredMessage:
     keyword: str | None = None
 
 
-def is_known(tx: Transaction, sms: IncomingSms) -> bool:
-    same = (messages.c.carrier == sms.carrier) & (messages.c.carrier_ref == sms.carrier_ref)
-    return tx.connection.execute(select(messages.c.id).where(same)).first() is not None
+_stored = select(messages.c.carrier, messages.c.carrier_ref).where(
+    tuple_(messages.c.carrier, messages.c.carrier_ref).in_(bindparam("names", expanding=True))
+)
 
 
-def accept(
-    tx: Transaction,
-    sms: IncomingSms,
-    phone_id: int | None,
-    text_hash: bytes,
-    verdict: Verdict,
-    version: int,
-) -> int:
-    """The id of the stored message. `version`: of the configuration that read it. Raises Repeated,
-    after which nothing may be committed."""
-    row = {
-        "carrier": sms.carrier,
-        "carrier_ref": sms.carrier_ref,
-        "lane": sms.lane,
-        "phone_id": phone_id,
-        "text": tx.vault.encrypt(sms.text, Ciphertext.MESSAGE, sms.carrier, sms.carrier_ref),
-        "text_hash": text_hash,
-        "received_at": tx.now,
-        "configuration": version,
-    }
+def stored(tx: Transaction, received: Sequence[IncomingSms]) -> set[tuple[str, str]]:
+    """(carrier, carrier's id) of those that were stored before."""
+    names = [(sms.carrier, sms.carrier_ref) for sms in received]
+    return {tuple(row) for row in tx.connection.execute(_stored, {"names": names})}
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message about to be stored. `version`: of the configuration that read it."""
+
+    sms: IncomingSms
+    phone_id: int | None
+    text_hash: bytes
+    verdict: Verdict
+    version: int
+
+
+_insert = insert(messages).returning(messages.c.id, sort_by_parameter_order=True)
+
+
+def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
+    """The ids of the stored messages. Raises Repeated, after which nothing may be committed."""
+    rows = [
+        {
+            "carrier": each.sms.carrier,
+            "carrier_ref": each.sms.carrier_ref,
+            "lane": each.sms.lane,
+            "phone_id": each.phone_id,
+            "text": tx.vault.encrypt(
+                each.sms.text, Ciphertext.MESSAGE, each.sms.carrier, each.sms.carrier_ref
+            ),
+            "text_hash": each.text_hash,
+            "received_at": tx.now,
+            "configuration": each.version,
+            **_told(each.verdict),
+        }
+        for each in new
+    ]
     try:
-        stored = tx.connection.execute(
-            insert(messages).values(row | _told(verdict)).returning(messages.c.id)
-        )
+        return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
     except IntegrityError:
         raise Repeated from None
-    return int(stored.scalar_one())
 
 
 def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:

@@ -12,6 +12,7 @@ move a reply to a higher rank or not at all. How an attempt ended is written onc
 of it later is how it was settled.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import SystemRandom
@@ -81,29 +82,39 @@ class NewReply:
     delay: timedelta = timedelta()  # before it leaves
 
 
-def add(tx: Transaction, draft: NewReply) -> int:
-    counted, whose = gsm7.count(draft.text), tx.vault.hash(draft.number, "phone")
-    named_by = (whose, draft.message_id, draft.binding_id)
-    row = {
-        "message_id": draft.message_id,
-        "phone_id": draft.phone_id,
-        "binding_id": draft.binding_id,
-        "carrier": draft.carrier,
-        "lane": draft.lane,
-        "text": tx.vault.encrypt(draft.text, Ciphertext.REPLY, *named_by),
-        "wording": draft.wording,
+_insert = insert(replies).returning(replies.c.id, sort_by_parameter_order=True)
+
+
+def add(tx: Transaction, new: NewReply) -> int:
+    return add_all(tx, [new])[0]
+
+
+def add_all(tx: Transaction, new: Sequence[NewReply]) -> list[int]:
+    """The ids of the added replies."""
+    rows = [_row(tx, each) for each in new]
+    return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
+
+
+def _row(tx: Transaction, new: NewReply) -> dict[str, object]:
+    counted, whose = gsm7.count(new.text), tx.vault.hash(new.number, "phone")
+    named_by = (whose, new.message_id, new.binding_id)
+    return {
+        "message_id": new.message_id,
+        "phone_id": new.phone_id,
+        "binding_id": new.binding_id,
+        "carrier": new.carrier,
+        "lane": new.lane,
+        "text": tx.vault.encrypt(new.text, Ciphertext.REPLY, *named_by),
+        "wording": new.wording,
         "encoding": counted.encoding,
         "segments": counted.segments,
         "state": ReplyState.QUEUED,
-        "priority": draft.priority,
+        "priority": new.priority,
         "made_at": tx.now,
-        "expires_at": tx.now + draft.lasts,
-        "due_at": tx.now + draft.delay,
+        "expires_at": tx.now + new.lasts,
+        "due_at": tx.now + new.delay,
         "attempts": 0,
     }
-    return int(
-        tx.connection.execute(insert(replies).values(row).returning(replies.c.id)).scalar_one()
-    )
 
 
 def state_of(tx: Transaction, message_id: int) -> ReplyState | None:

@@ -5,7 +5,7 @@ keyed hash here. What guards identities is counted in the database (see guesses)
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,7 +15,7 @@ from handlers.question import Outcome
 from smsgw import logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.runtime import Runtime
-from smsgw.storage.counters import Budget, Counters
+from smsgw.storage.counters import Budget, Counters, Limit, Wanted
 
 log = logs.get(__name__)
 
@@ -52,60 +52,122 @@ class Gate:
     """Says whether one message is answered. Each limit is asked once, however often the answer is
     decided anew."""
 
-    def __init__(self, counters: "Counters", candidate: Candidate, budget: Budget) -> None:
+    def __init__(self, counters: Counters, candidate: Candidate, budget: Budget) -> None:
         self._counters = counters
         self._candidate = candidate
         self._budget = budget
-        self._told: dict[str, bool] = {}
+        self._told: dict[tuple[str, bool], bool] = {}  # by key, and whether it was to be taken
+
+    @property
+    def counters(self) -> Counters:
+        return self._counters
 
     def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
         """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
-        phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
-        day, code = self._candidate.day, self._candidate.code
-        if self._budget != Budget() and self._counters.is_spent(day, code, self._budget):
-            return "throttled"
-        explains = outcome in PASSIVE_OUTCOMES and keyword not in COUNTED_ELSEWHERE
-        if explains and not self._take(f"same:{phone}:{words}", SAME):
-            return "loop"
-        if not may_repeat and not self._take(f"nearly:{phone}:{shape}", NEARLY_SAME):
-            return "loop"
-        is_passive = _is_passive(keyword, outcome)
-        if is_passive and not self._has_room():
-            return "throttled"  # before it counts as an answer
-        if not self._take(f"answered:{phone}", ANSWERED):
-            return "throttled"  # before it counts as an explanation
-        if is_passive and not (self._has_patience() or self._take(self._key("enough"), ENOUGH)):
-            return "throttled"
-        return None
+        (reason,) = closed([(self, Asked(keyword, outcome, may_repeat))])
+        return reason
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
         """Whether the reply is the one that says that there are no more until tomorrow."""
-        return _is_passive(keyword, outcome) and not self._has_patience()
+        return (
+            _is_passive(keyword, outcome) and self._told.get((self._key("passive"), True)) is False
+        )
 
-    def _has_room(self) -> bool:
-        """For one more explanation today, as it was when this was first asked."""
-        if "room" not in self._told:
-            self._told["room"] = not self._counters.is_full(self._key("enough"), ENOUGH)
-        return self._told["room"]
+    def is_spent(self) -> bool:
+        """Whether the day's budget is."""
+        if self._budget == Budget():
+            return False
+        return self._counters.is_spent(self._candidate.day, self._candidate.code, self._budget)
 
-    def _has_patience(self) -> bool:
-        return self._take(self._key("passive"), PASSIVE)
+    def steps(self, asked: "Asked") -> list["Step"]:
+        """The limits in their order: what refuses must not count as an answer, and what is no
+        answer must not count as an explanation."""
+        phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
+        explains = asked.outcome in PASSIVE_OUTCOMES and asked.keyword not in COUNTED_ELSEWHERE
+        is_passive = _is_passive(asked.keyword, asked.outcome)
+        enough, passive = (self._key("enough"), ENOUGH), (self._key("passive"), PASSIVE)
+        every = (
+            (explains, Step("loop", ((f"same:{phone}:{words}", SAME, True),))),
+            (not asked.may_repeat, Step("loop", ((f"nearly:{phone}:{shape}", NEARLY_SAME, True),))),
+            (is_passive, Step("throttled", ((*enough, False),))),
+            (True, Step("throttled", ((f"answered:{phone}", ANSWERED, True),))),
+            (is_passive, Step("throttled", ((*passive, True), (*enough, True)))),
+        )
+        return [step for is_asked, step in every if is_asked]
+
+    def wanted(self, steps: Iterable["Step"]) -> Wanted:
+        """What has not been asked before. Up to the step that was refused then."""
+        left = []
+        for step in steps:
+            if any(self._told.get(_name(limit)) for limit in step.limits):
+                continue
+            limits = [limit for limit in step.limits if _name(limit) not in self._told]
+            if not limits:
+                break
+            left.append(limits)
+        return Wanted(self._candidate.message, self._candidate.at, left)
+
+    def learn(self, wanted: Wanted, granted: Sequence[int | None]) -> None:
+        for limits, which in zip(wanted.steps, granted, strict=False):
+            refused = limits if which is None else limits[:which]
+            self._told |= {_name(limit): False for limit in refused}
+            if which is not None:
+                self._told[_name(limits[which])] = True
+
+    def refusal(self, steps: Iterable["Step"]) -> str | None:
+        for step in steps:
+            if not any(self._told.get(_name(limit)) for limit in step.limits):
+                return step.reason
+        return None
 
     def _key(self, kind: str) -> str:
         return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
     def give_back(self) -> None:
         """What was taken for an answer that could not be stored; the carrier delivers again."""
-        for key, is_taken in self._told.items():
-            if is_taken and key != "room":
+        for (key, is_to_take), is_granted in self._told.items():
+            if is_granted and is_to_take:
                 self._counters.give_back(key, self._candidate.message)
         self._told.clear()
 
-    def _take(self, key: str, rates: Sequence[Rate]) -> bool:
-        if key not in self._told:
-            name, at = self._candidate.message, self._candidate.at
-            self._told[key] = self._counters.take(key, rates, at, name)
-        return self._told[key]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What would be answered."""
+
+    keyword: str | None
+    outcome: str
+    may_repeat: bool  # people say it twice
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Why there is no reply where none of its limits has room."""
+
+    reason: str
+    limits: tuple[Limit, ...]
+
+
+def closed(answers: Sequence[tuple[Gate, Asked]]) -> list[str | None]:
+    """Of each answer why it is not given; None where it is. Asks for all in one trip."""
+    reasons: list[str | None] = ["throttled" if gate.is_spent() else None for gate, _ in answers]
+    open_ = [index for index, reason in enumerate(reasons) if reason is None]
+    steps = {index: answers[index][0].steps(answers[index][1]) for index in open_}
+    wanted = {index: answers[index][0].wanted(steps[index]) for index in open_}
+    asked = [index for index in open_ if wanted[index].steps]
+    if asked:
+        counters = answers[asked[0]][0].counters
+        taken = counters.take_all([wanted[index] for index in asked])
+        for index, granted in zip(asked, taken, strict=True):
+            answers[index][0].learn(wanted[index], granted)
+    for index in open_:
+        reasons[index] = answers[index][0].refusal(steps[index])
+    return reasons
+
+
+def _name(limit: Limit) -> tuple[str, bool]:
+    key, _, is_to_take = limit
+    return key, is_to_take
 
 
 def _is_passive(keyword: str | None, outcome: str) -> bool:

@@ -1,6 +1,7 @@
 """Whether a message is answered at all: our own words that come back, the same said twice, phones
 that we do not serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from grammar import Command, Misread, normalise
 from smsgw import phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.compiler import Configuration
+from smsgw.messaging.answer import Answer, Decision
 from smsgw.messaging.inbox import DeferredMessage
 from smsgw.messaging.rate_limits import Gate
 from smsgw.registry.phone_state import PhoneState
@@ -34,6 +36,22 @@ class ParsedMessage:
     is_ours: bool  # a reply of ours that comes back
     deferred: DeferredMessage | None  # where its answer had to wait
     actor: str
+
+
+@dataclass(slots=True)
+class Inbound:
+    """A message on its way through: what is known of its phone, what is decided, what became of
+    it."""
+
+    parsed: ParsedMessage
+    known: PhoneState | None = None  # none where no phone sent it
+    decision: Decision | None = None
+    outcome: Answer | Exception | None = None
+
+
+def still_open(inbound: Sequence[Inbound]) -> list[Inbound]:
+    """Those whose outcome is not known yet."""
+    return [each for each in inbound if each.outcome is None]
 
 
 def may_be_answered(rt: Runtime, known: PhoneState, lane: str) -> bool:

@@ -1,11 +1,11 @@
 """Bindings of phones to NKPs: made, found, ended."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.disclosure import bound_elsewhere, replaced
@@ -147,6 +147,21 @@ def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | Non
         raise Conflict
     tx.connection.execute(update(bindings).where(bindings.c.id == binding).values(used_at=tx.now))
     return int(binding)
+
+
+_used = (
+    update(bindings)
+    .where(bindings.c.id == bindparam("which"), bindings.c.ended_at.is_(None))
+    .values(used_at=bindparam("at"))
+)
+
+
+def use(tx: Transaction, binding_ids: Collection[int]) -> None:
+    """Notes that these bindings are used, in the order of their ids, so that two processes do not
+    wait for each other. Raises Conflict where one has ended."""
+    rows = [{"which": each, "at": tx.now} for each in sorted(binding_ids)]
+    if rows and tx.connection.execute(_used, rows).rowcount != len(rows):
+        raise Conflict
 
 
 def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -35,11 +36,16 @@ NO_HASH = b""  # of no NKP
 log = logs.get(__name__)
 
 
+def count_of(phone_id: ColumnElement[int] | int) -> Select[int]:
+    """How often a phone guessed since `guessed_since`."""
+    lately = guesses.c.at > bindparam("guessed_since", type_=guesses.c.at.type)
+    return select(func.count()).where(guesses.c.phone_id == phone_id, lately)
+
+
 def count(tx: Transaction, phone_id: int) -> int:
     """Of the last day."""
-    since = tx.now - GUESSES_COUNT_FOR
-    made = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
-    return int(tx.connection.execute(made).scalar_one())
+    since = {"guessed_since": tx.now - GUESSES_COUNT_FOR}
+    return int(tx.connection.execute(count_of(phone_id), since).scalar_one())
 
 
 def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:

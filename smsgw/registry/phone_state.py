@@ -5,12 +5,13 @@ writes has been overtaken, and starts again from what is true now; so fifty mess
 are judged one after the other.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import (
@@ -36,6 +37,7 @@ from smsgw.storage.tables.phones import bindings, past_bindings, phones
 from smsgw.storage.tables.phones import pages as _pages
 from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
@@ -71,6 +73,7 @@ class PhoneState:
 _last_message = messages.alias("last_message")
 _its_reply = replies.alias("its_reply")
 _last_reply = replies.alias("last_reply")
+_guessed = lockout.count_of(phones.c.id).scalar_subquery()
 _phone = (
     select(
         phones.c.id,
@@ -91,6 +94,7 @@ _phone = (
         _last_reply.c.binding_id.label("last_binding_id"),
         _pages.c.texts.label("pages"),
         _pages.c.expires_at.label("pages_expire_at"),
+        _guessed.label("guessed"),
     )
     .select_from(phones)
     .outerjoin(_questions, _questions.c.phone_id == phones.c.id)
@@ -101,7 +105,7 @@ _phone = (
         (_its_reply.c.message_id == _last_message.c.id) & (_its_reply.c.phone_id == phones.c.id),
     )
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
-    .where(phones.c.hash == bindparam("hash"))
+    .where(phones.c.hash.in_(bindparam("hashes", expanding=True)))
 )
 _in_use = (
     select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
@@ -112,7 +116,17 @@ _in_use = (
     .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
-_bound = _in_use.where(bindings.c.phone_id == bindparam("phone_id"))
+_bound = _in_use.where(bindings.c.phone_id.in_(bindparam("phone_ids", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A phone to read, with what its message names. `received_at`: of a message whose answer had
+    to wait."""
+
+    number: str
+    named: Named = NOTHING_NAMED
+    received_at: datetime | None = None
 
 
 def read(
@@ -124,13 +138,43 @@ def read(
 ) -> PhoneState:
     """Reads what is known of a phone. Only what the message names is looked up. `received_at`: of
     a message whose answer had to wait."""
+    (known,) = read_all(tx, [Wanted(number, named, received_at)])
+    return known
+
+
+def read_all(tx: Transaction, wanted: Sequence[Wanted]) -> list[PhoneState]:
+    """Reads what is known of phones, in two statements."""
+    hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
+    since = {"guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
+    found = tx.connection.execute(_phone, {"hashes": [*hashes.values()], **since})
+    rows: dict[bytes, Row[*tuple[Any, ...]]] = {}
+    for each_row in found:
+        rows.setdefault(each_row.hash, each_row)
+    held: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    if rows:
+        ids = {"phone_ids": [row.id for row in rows.values()], "used_since": tx.now - UNUSED_FOR}
+        for row in tx.connection.execute(_bound, ids):
+            held[row.phone_id].append(row)
+    states = []
+    for each in wanted:
+        its_row = rows.get(hashes[each.number])
+        states.append(_state(tx, each, its_row, held[its_row.id] if its_row else []))
+    return states
+
+
+def _state(
+    tx: Transaction,
+    wanted: Wanted,
+    row: Row[*tuple[Any, ...]] | None,
+    held: Sequence[Row[*tuple[Any, ...]]],
+) -> PhoneState:
+    named, number = wanted.named, wanted.number
     former = (
         registration_codes.disowned(tx, number) | ever_bound(tx, number)
         if named.identity
         else NOBODY
     )
     asked_codes = registration_codes.sent_here(tx, number) if named.asked_codes else {}
-    row = tx.connection.execute(_phone, {"hash": tx.vault.hash(number, "phone")}).first()
     caller = Caller(
         phone=number,
         former=Former(tx.vault, former),
@@ -139,21 +183,20 @@ def read(
     )
     if row is None:
         return PhoneState(0, 0, caller, {}, None)
-    return _read_known(tx, row, caller, named, received_at)
+    return _known_state(tx, row, held, caller, wanted)
 
 
-def _read_known(
+def _known_state(
     tx: Transaction,
     row: Row[*tuple[Any, ...]],
+    rows: Sequence[Row[*tuple[Any, ...]]],
     caller: Caller,
-    named: Named,
-    received_at: datetime | None,
+    wanted: Wanted,
 ) -> PhoneState:
-    since = {"phone_id": row.id, "used_since": tx.now - UNUSED_FOR}
-    held = _readable(tx, tx.connection.execute(_bound, since), row.hash)
+    named = wanted.named
+    held = _readable(tx, rows, row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
-    guessed = lockout.count(tx, row.id)
-    asked, question = open_questions.still_open(tx, row, received_at)
+    asked, question = open_questions.still_open(tx, row, wanted.received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
     told = _last_told(tx, row)
     is_repeatable = about is not None or row.last_binding_id is None
@@ -162,7 +205,7 @@ def _read_known(
         bound=tuple(held.values()),
         open=question,
         asked=asked,
-        locked=guessed >= lockout.GUESSES_ALLOWED,
+        locked=row.guessed >= lockout.GUESSES_ALLOWED,
         last_answer=told if is_repeatable else None,
         last_about=about,
         next_page=next(iter(reply_pages.held(tx, row)), None),
@@ -222,23 +265,47 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
 def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
-        return replace(known, phone_id=_add(tx, known.caller.phone), version=1)
-    counted = tx.connection.execute(
-        update(phones)
-        .where(phones.c.id == known.phone_id, phones.c.version == known.version)
-        .values(version=known.version + 1)
-    )
-    if counted.rowcount != 1:
-        raise Conflict
+        return replace(known, phone_id=add_all(tx, [known.caller.phone])[0], version=1)
+    set_last(tx, [LastMessage(known)])
     return replace(known, version=known.version + 1)
 
 
-def record_last_message(
-    tx: Transaction, known: PhoneState, message_id: int, reply_id: int | None = None
-) -> None:
-    """What the phone said last and, where it may be repeated, what it was answered."""
-    answered = {} if reply_id is None else {"last_reply_id": reply_id}
-    set_values(tx, known, last_message_id=message_id, **answered)
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """What a phone said last and, where it may be repeated, what it was answered."""
+
+    known: PhoneState
+    message_id: int | None = None
+    reply_id: int | None = None
+    counts: bool = True  # the version up
+
+
+_last = (
+    update(phones)
+    .where(phones.c.id == bindparam("which"), phones.c.version == bindparam("read"))
+    .values(
+        version=phones.c.version + bindparam("counts"),
+        last_message_id=func.coalesce(bindparam("said", type_=Id), phones.c.last_message_id),
+        last_reply_id=func.coalesce(bindparam("told", type_=Id), phones.c.last_reply_id),
+    )
+)
+
+
+def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
+    """Writes to each phone what it said last. Raises Conflict where another message of one was
+    first. In the order of their ids, so that two processes do not wait for each other."""
+    rows = [
+        {
+            "which": each.known.phone_id,
+            "read": each.known.version,
+            "counts": int(each.counts),
+            "said": each.message_id,
+            "told": each.reply_id,
+        }
+        for each in sorted(last, key=lambda each: each.known.phone_id)
+    ]
+    if rows and tx.connection.execute(_last, rows).rowcount != len(rows):
+        raise Conflict
 
 
 def number_of(tx: Transaction, phone_id: int) -> str | None:
@@ -251,15 +318,20 @@ def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | Non
     return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
 
 
-def _add(tx: Transaction, number: str) -> int:
-    found_by = tx.vault.hash(number, "phone")
-    sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
-    row = {"hash": found_by, "number": sealed, "version": 1}
+_insert = insert(phones).returning(phones.c.id, sort_by_parameter_order=True)
+
+
+def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
+    """The ids of new phones. Raises Conflict where one is there already."""
+    rows = []
+    for number in numbers:
+        found_by = tx.vault.hash(number, "phone")
+        sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
+        rows.append({"hash": found_by, "number": sealed, "version": 1})
     try:
-        added = tx.connection.execute(insert(phones).values(row).returning(phones.c.id))
+        return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
     except IntegrityError:
         raise Conflict from None
-    return int(added.scalar_one())
 
 
 def language_of(tx: Transaction, phone_id: int) -> str:
@@ -272,7 +344,7 @@ def phone_id_of(tx: Transaction, number: str) -> int:
     found = tx.connection.execute(
         select(phones.c.id).where(phones.c.hash == tx.vault.hash(number, "phone"))
     ).scalar_one_or_none()
-    return int(found) if found is not None else _add(tx, number)
+    return int(found) if found is not None else add_all(tx, [number])[0]
 
 
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:

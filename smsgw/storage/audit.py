@@ -108,6 +108,23 @@ class AuditFilters:
 EVERYTHING = AuditFilters()
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """`subject`: the keyed hash of an NKP that is not at hand. `detail` holds nothing personal: a
+    wording's name, a reason, a count."""
+
+    act: Act
+    actor: str
+    phone_id: int | None = None
+    message_id: int | None = None
+    nkp: str | None = None
+    subject: bytes | None = None
+    detail: str | None = None
+
+
+_insert = insert(audit)
+
+
 def note(
     tx: Transaction,
     act: Act,
@@ -119,19 +136,28 @@ def note(
     subject: bytes | None = None,
     detail: str | None = None,
 ) -> None:
-    """`subject`: the keyed hash of an NKP that is not at hand. `detail` holds nothing personal: a
-    wording's name, a reason, a count."""
+    """Writes one AuditEntry."""
+    note_all(tx, [AuditEntry(act, actor, phone_id, message_id, nkp, subject, detail)])
+
+
+def note_all(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
+    rows = [_signed(tx, each) for each in entries]
+    if rows:
+        tx.connection.execute(_insert, rows)
+
+
+def _signed(tx: Transaction, entry: AuditEntry) -> dict[str, Any]:
     row = {
         "at": tx.now,
-        "actor": actor[:64],
-        "act": act,
-        "phone_id": phone_id,
-        "message_id": message_id,
-        "subject": tx.vault.hash(nkp, "nkp") if nkp else subject,
-        "detail": detail,
+        "actor": entry.actor[:64],
+        "act": entry.act,
+        "phone_id": entry.phone_id,
+        "message_id": entry.message_id,
+        "subject": tx.vault.hash(entry.nkp, "nkp") if entry.nkp else entry.subject,
+        "detail": entry.detail,
         "salt": os.urandom(SALT_OCTETS),
     }
-    tx.connection.execute(insert(audit).values(row | {"mac": row_mac(tx, row)}))
+    return row | {"mac": row_mac(tx, row)}
 
 
 def operator() -> str:

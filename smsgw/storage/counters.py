@@ -1,18 +1,18 @@
 """Counters in Redis that all processes share; one process counts for itself while Redis is away."""
 
+import json
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Event, Lock
 from typing import Any
 
-from pyrate_limiter import InMemoryBucket, Rate, RateItem, RedisBucket
-from pyrate_limiter.buckets.redis_bucket import LuaScript
+from pyrate_limiter import InMemoryBucket, Rate, RateItem
 from redis import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from smsgw import logs
 
@@ -34,13 +34,58 @@ class Budget:
     code: int | None = None  # to phones of the calling code of who asks
 
 
+# KEYS: one for each use of a limit, in order. ARGV: as JSON, of each message its milliseconds, its
+# name and its steps: limits of which one is needed, each with its place in KEYS, whether it is
+# taken or only looked at, and its rates. Returns which was granted at each step, 0 for none. A
+# member is a name, so that what is taken twice counts once.
+TAKE = """
+local answers = {}
+for m, message in ipairs(cjson.decode(ARGV[1])) do
+  local now, granted = message[1], {}
+  for s, limits in ipairs(message[3]) do
+    granted[s] = 0
+    for which, limit in ipairs(limits) do
+      local key, longest, has_room = KEYS[limit[1]], 0, true
+      for _, rate in ipairs(limit[3]) do
+        longest = math.max(longest, rate[1])
+        if redis.call('ZCOUNT', key, now - rate[1], now) >= rate[2] then has_room = false end
+      end
+      if has_room then
+        if limit[2] then
+          redis.call('ZREMRANGEBYSCORE', key, 0, now - longest - 1)
+          redis.call('ZADD', key, now, message[2] .. ':1')
+          redis.call('PEXPIRE', key, longest)
+        end
+        granted[s] = which
+        break
+      end
+    end
+    if granted[s] == 0 then break end
+  end
+  answers[m] = granted
+end
+return answers
+"""
+
+Limit = tuple[str, Sequence[Rate], bool]  # a key, its rates, and whether to take or only to look
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one message takes: in each step the first limit that has room."""
+
+    name: str
+    at: datetime
+    steps: Sequence[Sequence[Limit]]
+
+
 class Counters:
     """Of all processes where there is a Redis, else of this one."""
 
     def __init__(self, redis: Redis | None = None) -> None:
         self._redis = redis
         self._asks_at = 0.0
-        self._script: str | None = None
+        self._take_script: Callable[..., Any] | None = None
         self._buckets: OrderedDict[str, InMemoryBucket] = OrderedDict()
         self._spent: tuple[date | None, Counter[str]] = None, Counter()
         self._told_at = -TOLD_EVERY
@@ -68,23 +113,45 @@ class Counters:
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
         """Whether there is room for one more; if so it is taken. `name`: by which it can be given
         back."""
-        item = RateItem(name, round(at.timestamp() * 1000))
+        ((granted,),) = self.take_all([Wanted(name, at, (((key, rates, True),),))])
+        return granted is not None
+
+    def take_all(self, wanted: Sequence[Wanted]) -> list[list[int | None]]:
+        """Takes the limits of several messages in one trip. Returns of each message, step by step,
+        which of the step's limits was granted; None, and no more steps, where none was."""
         redis = self._reachable()
         if redis is not None:
             try:
-                return self._shared(redis, f"limit:{key}", rates, name).put(item) is True
-            except NoScriptError:  # it was restarted
-                self._script = None
-                return self.take(key, rates, at, name)
+                return _asked(redis, self._script(redis), wanted)
             except RedisError as error:
                 self._left_alone(error)
+        return [self._take_here(each) for each in wanted]
+
+    def _take_here(self, wanted: Wanted) -> list[int | None]:
+        granted: list[int | None] = []
+        for limits in wanted.steps:
+            chosen = (index for index, each in enumerate(limits) if self._one_here(wanted, *each))
+            granted.append(next(chosen, None))
+            if granted[-1] is None:
+                break
+        return granted
+
+    def _one_here(self, wanted: Wanted, key: str, rates: Sequence[Rate], is_to_take: bool) -> bool:
+        item = RateItem(wanted.name, _milliseconds(wanted.at))
         with self._lock:
             bucket = self._buckets.pop(key, None) or InMemoryBucket(list(rates))
             self._buckets[key] = bucket
             if len(self._buckets) > COUNTS_KEPT:
                 self._buckets.popitem(last=False)
             bucket.leak(item.timestamp)
-            return bucket.put(item)
+            if not is_to_take:
+                return bucket.count() < min(rate.limit for rate in rates)
+            return bool(bucket.put(item))
+
+    def _script(self, redis: Redis) -> Callable[..., Any]:
+        if self._take_script is None:
+            self._take_script = redis.register_script(TAKE)
+        return self._take_script
 
     def give_back(self, key: str, name: str) -> None:
         redis = self._reachable()
@@ -99,19 +166,6 @@ class Counters:
             bucket = self._buckets.get(key)
             if bucket is not None:
                 bucket.items = [item for item in bucket.items if item.name != name]
-
-    def is_full(self, key: str, rates: Sequence[Rate]) -> bool:
-        """Whether `take` would find no room, of a key that counts one day."""
-        redis = self._reachable()
-        most = min(rate.limit for rate in rates)
-        if redis is not None:
-            try:
-                return int(redis.zcard(f"limit:{key}")) >= most
-            except RedisError as error:
-                self._left_alone(error)
-        with self._lock:
-            bucket = self._buckets.get(key)
-            return bucket is not None and bucket.count() >= most
 
     def spend(self, day: date, by_code: Mapping[str, int]) -> None:
         """Segments to phones of each calling code."""
@@ -182,32 +236,27 @@ class Counters:
         self._asks_at = time.monotonic() + ASK_AGAIN
         log.warning("Redis unavailable, counting per process", error=type(error).__name__)
 
-    def _shared(self, redis: Redis, key: str, rates: Sequence[Rate], name: str) -> RedisBucket:
-        if self._script is None:
-            self._script = str(redis.script_load(LuaScript.PUT_ITEM))
-        longest = max(rate.interval for rate in rates)
-        client: Any = TrimmingRedis(redis, longest, name)
-        return RedisBucket(list(rates), client, key, self._script)
+
+def _asked(
+    redis: Redis, script: Callable[..., Any], wanted: Sequence[Wanted]
+) -> list[list[int | None]]:
+    keys: list[str] = []
+    messages = []
+    for each in wanted:
+        steps = []
+        for limits in each.steps:
+            step = []
+            for key, rates, is_to_take in limits:
+                keys.append(f"limit:{key}")
+                step.append([len(keys), is_to_take, [[it.interval, it.limit] for it in rates]])
+            steps.append(step)
+        messages.append([_milliseconds(each.at), each.name, steps])
+    answers = script(keys=keys, args=[json.dumps(messages)], client=redis)
+    return [[int(which) - 1 if which else None for which in steps] for steps in answers]
 
 
-class TrimmingRedis:
-    """The limiter's client: in the same trip what no window holds any more goes. What has a name is
-    counted by it, where the limiter would make one up."""
-
-    def __init__(self, redis: Redis, longest: int, name: str) -> None:
-        self._redis = redis
-        self._longest = longest  # milliseconds
-        self._name = name
-
-    def evalsha(
-        self, script: str, keys: int, key: str, now: int, weight: int, named: str, *rest: object
-    ) -> object:
-        rest = (weight, f"{self._name}:" if self._name else named, *rest)
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.zremrangebyscore(key, 0, now - self._longest - 1)
-        pipeline.evalsha(script, keys, key, now, *rest)  # type: ignore[arg-type]
-        pipeline.pexpire(key, self._longest)
-        return pipeline.execute()[1]
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def _spending(day: date) -> str:
@@ -219,5 +268,5 @@ def _text(name: bytes | str) -> str:
 
 
 def _member(name: str) -> str:
-    """As the limiter's script writes the first of an item."""
+    """As TAKE writes it."""
     return f"{name}:1"

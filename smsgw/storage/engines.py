@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from smsgw import logs
 from smsgw.addresses import OURS_IN_ADDRESS
@@ -16,6 +19,7 @@ from smsgw.storage import deadlines
 
 log = logs.get(__name__)
 
+IDLE = 1.0  # seconds after which a connection may have died unnoticed
 SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
 
 CANCEL_TAKES = 0.25  # seconds that a live server has to end by itself what is over its limit
@@ -39,6 +43,8 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
         event.listen(made, "handle_error", _name_pooler)
         if limit is not None:
             deadlines.watch(made, limit + CANCEL_TAKES)
+        if limit is None or lock_limit is not None:
+            _test_what_was_idle(made)
         return made
     waits = limit or SQLITE_LIMIT
     made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
@@ -61,7 +67,7 @@ def _postgres_options(
     if threshold is not None:
         arguments["prepare_threshold"] = int(threshold.replace("none", "0")) or None
     if limit is None:
-        return {"pool_pre_ping": True, "connect_args": arguments}
+        return {"connect_args": arguments}
     milliseconds = round(limit * 1000)
     arguments["connect_timeout"] = max(2, round(limit))  # libpq takes a shorter one for two seconds
     arguments["tcp_user_timeout"] = milliseconds
@@ -71,8 +77,25 @@ def _postgres_options(
         if lock_limit is not None:
             ours = f"-c lock_timeout={round(lock_limit * 1000)}"
         arguments["options"] = " ".join([ours, *filter(None, theirs)])
-    is_tested = lock_limit is not None
-    return {"pool_timeout": limit, "pool_pre_ping": is_tested, "connect_args": arguments}
+    return {"pool_timeout": limit, "connect_args": arguments}
+
+
+def _test_what_was_idle(made: Engine) -> None:
+    """A connection is asked whether it lives before it is used again, which costs a trip, unless
+    it was in use a moment ago."""
+
+    @event.listens_for(made, "checkin")
+    def stamp(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(made, "checkout")
+    def test(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) < IDLE:
+            return
+        try:
+            made.dialect.do_ping(connection)
+        except made.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _name_pooler(context: ExceptionContext) -> None:

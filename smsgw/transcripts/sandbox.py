@@ -31,6 +31,7 @@ from smsgw.messaging.answer import Answer, NotStored
 from smsgw.runtime import Runtime
 from smsgw.storage.audit import Act
 from smsgw.storage.counters import Counters
+from smsgw.storage.group_commit import GroupCommit
 from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Transaction
@@ -154,6 +155,7 @@ def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRunti
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_LIMIT}")
         same = {each.name: getattr(rt, each.name) for each in fields(rt)}
         apart = {"connection": connection, "counters": Counters(), "redis": None, "redis_url": None}
+        apart["group"] = GroupCommit()
         try:
             yield RolledBackRuntime(**{**same, **apart, **changed})
         finally:

@@ -22,7 +22,8 @@ LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends 
 LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS = 320  # above all places, and all who wait for one
-AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 8, 4, 2  # places
+# Places. Messages wait for each other, not for a processor, and are stored together.
+AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 64, 4, 2
 WAITS = 2.0  # seconds, for a place; a longer wait is of no use to who comes again by itself
 ANSWER_WITHIN = 8.0  # seconds, of carriers' requests, that wait included; carriers wait for 15
 

@@ -26,7 +26,7 @@ from tests.support.registration import DAFTAR
 
 MALAYSIAN, SINGAPOREAN = "+6012345670{}", "+658123450{}"
 ANI = "operator:ani"
-TRIPS = 4  # asks what is spent, two limits of the phone, and adds what this one costs
+TRIPS = 3  # the day, the limits, and what was spent
 
 
 def limited(rt: Runtime, by_code: str, **more: str) -> Runtime:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -39,9 +39,12 @@ def postgres_programs() -> Path | None:
 
 
 class Postgres:
-    """`durable`: what was committed is there after a kill."""
+    """`durable`: what was committed is there after a kill. `options`: instead of FAST, such as
+    "fsync=on"."""
 
-    def __init__(self, programs: Path, *, durable: bool = False) -> None:
+    def __init__(
+        self, programs: Path, *, durable: bool = False, options: Sequence[str] = FAST
+    ) -> None:
         self._base = Path(tempfile.mkdtemp(prefix="smsgw-pg-"))
         self._base.chmod(0o755)
         data = self._base / "data"
@@ -59,12 +62,16 @@ class Postgres:
             check=True,
             **self._options,
         )
-        chosen = [each for each in FAST if not (durable and each == LOSES_COMMITS)]
+        chosen = [each for each in options if not (durable and each == LOSES_COMMITS)]
         settings = [part for each in ("listen_addresses=", *chosen) for part in ("-c", each)]
         self._command = [programs / "postgres", "-D", data, "-k", data, *settings]
         self._address = f"host={data} user=postgres dbname=postgres"
         self.url = f"postgresql+psycopg://postgres@/postgres?host={data}"
         self.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def start(self) -> None:
         """Again and again: after a kill the server's children take a moment to go."""
@@ -136,6 +143,10 @@ class Queue:
             stdout=subprocess.DEVNULL,
         )
         assert local_redis.wait_until_ready(self.url)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()

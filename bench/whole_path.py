@@ -1,0 +1,388 @@
+"""The whole path of a message: a signed Twilio webhook, its commit, and the reply at the carrier.
+
+Starts real servers and the processes of the Procfile, and drives them beside a floor: a Flask view
+that checks the signature and does nothing else, on the same machine, in turns with ours. What it
+says of time is a share of that floor. `--json FILE` keeps the figures; `--quick` measures the
+closed loop alone; `--sqlite` measures the same product on SQLite.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from urllib.parse import urlencode
+
+import psycopg
+import requests
+from redis import Redis
+from sqlalchemy import insert, select
+
+from smsgw import runtime, settings
+from smsgw.carriers.twilio import signature
+from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.runtime import Runtime
+from smsgw.storage import migrations, row_macs
+from smsgw.storage.tables.ledger import balances, contributions, participants
+from smsgw.storage.tables.phones import MadeBy, bindings, phones
+from smsgw.storage.tables.security import Ciphertext
+from tests.support.load_driver import Driver, Round
+from tests.support.processes import free_port
+from tests.support.servers import Postgres, Queue, postgres_programs
+from tests.support.twilio_api import TWILIO
+
+BIN = Path(sys.executable).parent
+PHONES = 40_000  # each writes once
+LANE = "2757"
+SECONDS, CONNECTIONS = 8.0, 32
+WARM = 3.0  # seconds
+TICKS = os.sysconf("SC_CLK_TCK")
+SERVER = ("max_connections=100", "shared_preload_libraries=pg_stat_statements")
+OTHERS = ("INFO", "BANTUAN", "apa kabar pak", "KANTOR")  # 12 in 100, of phones that are not bound
+FLOOR = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
+
+
+@dataclass
+class Figures:
+    """Of one round. CPU in µs a message, by what used it."""
+
+    rate: float
+    p50: float | None
+    p99: float | None
+    cpu: dict[str, float]
+    statements: float | None = None
+    transactions: float | None = None
+    redis_calls: float | None = None
+    refused: int = 0
+
+
+class Processes:
+    """Named groups of processes, each with the children of its first."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, int] = {}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds so far."""
+        return {name: sum(map(_seconds, _family(pid))) for name, pid in self.groups.items()}
+
+    def pss(self) -> int:
+        """Megabytes of ours."""
+        ours = [self.groups[name] for name in ("web", "worker", "clock") if name in self.groups]
+        octets = 0
+        for pid in (each for first in ours for each in _family(first)):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    octets += int(line.split()[1]) * 1024
+        return octets // 1_000_000
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS
+
+
+def number_of(index: int) -> str:
+    return f"+62812{index:08}"
+
+
+def seed(rt: Runtime, bound: int) -> None:
+    """Participants with a balance, each bound to a phone."""
+    now = datetime.now(UTC)
+    day = now.date().replace(day=1)
+    nkps = [str(80_000_000_000 + index) for index in range(bound)]
+    with rt.ledger.engine.begin() as ledger:
+        people = [
+            {
+                "nkp": nkp,
+                "nik": f"31730{i:011}",
+                "name": "Ani",
+                "phone": number_of(i),
+                "status": "AKTIF",
+            }
+            for i, nkp in enumerate(nkps)
+        ]
+        ledger.execute(insert(participants), people)
+        ledger.execute(
+            insert(balances), [{"nkp": n, "as_of": day, "total": 12_345_678} for n in nkps]
+        )
+        ledger.execute(insert(contributions), [{"nkp": n, "month": day, "jht": 1} for n in nkps])
+    with rt.writing() as tx:
+        hashes = [tx.vault.hash(number_of(i), "phone") for i in range(bound)]
+        rows = [
+            {"hash": h, "number": tx.vault.encrypt(number_of(i), Ciphertext.PHONE, h), "version": 1}
+            for i, h in enumerate(hashes)
+        ]
+        tx.connection.execute(insert(phones), rows)
+        ids = dict(tx.connection.execute(select(phones.c.hash, phones.c.id)).all())
+        tx.connection.execute(
+            insert(bindings), [_binding(tx, i, nkp, hashes[i], ids) for i, nkp in enumerate(nkps)]
+        )
+
+
+def _binding(
+    tx, index: int, nkp: str, phone_hash: bytes, ids: dict[bytes, int]
+) -> dict[str, object]:
+    number, nkp_hash = number_of(index), tx.vault.hash(nkp, "nkp")
+    on_file_hash = tx.vault.hash(number, "phone")
+    row = {
+        "phone_id": ids[phone_hash],
+        "nkp_hash": nkp_hash,
+        "nkp": tx.vault.encrypt(nkp, Ciphertext.NKP, nkp_hash),
+        "bound_at": tx.now,
+        "consented_at": tx.now,
+        "on_file": tx.vault.encrypt(number, Ciphertext.ON_FILE, on_file_hash),
+        "on_file_hash": on_file_hash,
+        "made_by": MadeBy.CONSENT,
+        "tells_from": None,
+        "used_at": tx.now,
+    }
+    return row | {"mac": row_macs.BINDING.make(tx.vault, {**row, "phone": phone_hash})}
+
+
+def webhooks(port: int, start: int, end: int) -> Iterator[tuple[str, bytes]]:
+    """Signed beforehand: what it costs to make them is nobody's."""
+    chance = Random(start)
+    made = []
+    for index in range(start, end):
+        is_saldo = chance.random() < 0.88
+        sender = number_of(index) if is_saldo else f"+62813{index:08}"
+        made.append(
+            (sender, _webhook(port, index, sender, "SALDO" if is_saldo else chance.choice(OTHERS)))
+        )
+    return iter(made)
+
+
+def _webhook(port: int, index: int, sender: str, text: str) -> bytes:
+    sid = f"SM{index:032}"
+    fields = {
+        "ToCountry": "ID",
+        "ToState": "",
+        "SmsMessageSid": sid,
+        "NumMedia": "0",
+        "ToCity": "",
+        "FromZip": "",
+        "SmsSid": sid,
+        "FromState": "",
+        "SmsStatus": "received",
+        "FromCity": "",
+        "Body": text,
+        "FromCountry": "ID",
+        "To": LANE,
+        "ToZip": "",
+        "NumSegments": "1",
+        "MessageSid": sid,
+        "AccountSid": TWILIO["TWILIO_ACCOUNT_SID"],
+        "From": sender,
+        "ApiVersion": "2010-04-01",
+    }
+    address = f"{TWILIO['SMSGW_PUBLIC_URL']}/in/twilio"
+    signed = signature(TWILIO["TWILIO_AUTH_TOKEN"], address, tuple(fields.items()))
+    body = urlencode(fields).encode()
+    head = (
+        f"POST /in/twilio HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nX-Twilio-Signature: {signed}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@contextmanager
+def started(command: list[str | Path], environ: dict[str, str], log: Path) -> Iterator[int]:
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environ, stdout=out, stderr=out)
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def wait_until_answers(port: int, path: str) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            requests.get(f"http://127.0.0.1:{port}{path}", timeout=2)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit(f"nothing answers on {port}")
+
+
+class Service:
+    """The processes of the Procfile over new databases."""
+
+    def __init__(self, stack: ExitStack, home: Path, carrier_port: int, *, sqlite: bool) -> None:
+        self.port, self.processes = free_port(), Processes()
+        self._queue = Queue()
+        stack.callback(self._queue.stop)
+        self.postgres: Postgres | None = None
+        database = f"sqlite:///{home}/service.db"
+        if not sqlite:
+            programs = postgres_programs() or sys.exit("no PostgreSQL programs here")
+            self.postgres = Postgres(programs, options=SERVER)
+            stack.callback(self.postgres.stop)
+            database = self.postgres.url
+        environ = {
+            "PATH": os.environ["PATH"], "SMSGW_HOME": str(home), "PORT": str(self.port),
+            "DATABASE_URL": database, "REDIS_URL": self._queue.url, "WEB_CONCURRENCY": "2",
+            "SMSGW_SECRET_KEY": "a key for measuring, of no use elsewhere", **TWILIO,
+            "TWILIO_API_BASE": f"http://127.0.0.1:{carrier_port}",
+        }  # fmt: skip
+        rt = runtime.build(settings.load(environ))
+        migrations.upgrade(rt.service, "service")
+        migrations.upgrade(rt.ledger.engine, "ledger")
+        load(rt.ledger.engine, reference_folder())
+        seed(rt, PHONES)
+        rt.close()
+        commands = {
+            "web": [
+                "gunicorn",
+                "--config",
+                "python:smsgw.web.gunicorn",
+                "--no-control-socket",
+                "smsgw.app:create_app()",
+            ],
+            "worker": ["smsgw", "worker"],
+            "clock": ["smsgw", "clock"],
+        }
+        for name, command in commands.items():
+            whole = [BIN / command[0], *command[1:]]
+            pid = stack.enter_context(started(whole, environ, home / f"{name}.log"))
+            self.processes.groups[name] = pid
+        self.processes.groups["redis"] = self._queue.pid
+        if self.postgres is not None:
+            self.processes.groups["postgres"] = self.postgres.pid
+            self._statistics = psycopg.connect(
+                self.postgres.url.replace("+psycopg", ""), autocommit=True
+            )
+            stack.callback(self._statistics.close)
+            self._statistics.execute("CREATE EXTENSION pg_stat_statements")
+        self._redis = Redis.from_url(self._queue.url)
+        wait_until_answers(self.port, "/healthz")
+
+    def counts(self) -> tuple[float, float, float]:
+        """Statements and transactions of PostgreSQL, and calls of Redis, so far."""
+        calls = sum(each["calls"] for each in self._redis.info("commandstats").values())
+        if self.postgres is None:
+            return 0.0, 0.0, float(calls)
+        (statements,) = self._statistics.execute(
+            "SELECT sum(calls) FROM pg_stat_statements"
+        ).fetchone()
+        ended = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"
+        (transactions,) = self._statistics.execute(ended).fetchone()
+        return float(statements), float(transactions), float(calls)
+
+
+async def closed(
+    driver: Driver, port: int, processes: Processes, service: Service | None
+) -> Figures:
+    await driver.closed(port, CONNECTIONS, WARM)
+    cpu, counts = processes.cpu(), service.counts() if service else None
+    round_ = await driver.closed(port, CONNECTIONS, SECONDS)
+    return figures(round_, processes, cpu, service, counts)
+
+
+def figures(round_: Round, processes: Processes, cpu, service, counts) -> Figures:
+    messages = max(1, round_.acknowledged)
+    used = {k: (v - cpu[k]) * 1e6 / messages for k, v in processes.cpu().items()}
+    p50, p99 = round_.percentiles(0.5, 0.99) if round_.reached else (None, None)
+    made = Figures(round_.rate, p50, p99, used, refused=round_.refused)
+    if service is not None and counts is not None:
+        now = service.counts()
+        made.statements, made.transactions, made.redis_calls = (
+            (b - a) / messages for a, b in zip(counts, now, strict=True)
+        )
+    return made
+
+
+def show(name: str, made: Figures, floor: Figures) -> None:
+    total = sum(made.cpu.values())
+    by = ", ".join(f"{k} {v:,.0f}" for k, v in made.cpu.items())
+    waits = f"{made.p50 * 1000:.1f} / {made.p99 * 1000:.1f} ms" if made.p50 else "-"
+    print(
+        f"{name:24} {made.rate:7,.0f}/s  share {made.rate / floor.rate:.3f}  p50/p99 {waits}  "
+        f"CPU {total:,.0f} µs = {total / sum(floor.cpu.values()):.2f} x ({by})"
+    )
+    if made.statements is not None:
+        print(
+            f"{'':24} a message: {made.statements:.1f} statements, {made.transactions:.1f} "
+            f"transactions, {made.redis_calls:.1f} Redis calls; refused {made.refused}"
+        )
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, object]:
+    driver = Driver(iter(()))
+    carrier = await driver.listen()
+    result: dict[str, object] = {}
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = Service(stack, home, carrier, sqlite=arguments.sqlite)
+        floor_port, floor_processes = free_port(), Processes()
+        command = [
+            BIN / "gunicorn",
+            *FLOOR,
+            "--bind",
+            f"127.0.0.1:{floor_port}",
+            "tests.support.floor_app:app",
+        ]
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])}
+        floor_processes.groups["web"] = stack.enter_context(
+            started(command, environ, home / "floor.log")
+        )
+        wait_until_answers(floor_port, "/")
+        driver.requests = webhooks(floor_port, 0, PHONES)
+        floor = await closed(driver, floor_port, floor_processes, None)
+        show("floor", floor, floor)
+        driver.requests = webhooks(service.port, 0, PHONES)
+        ours = await closed(driver, service.port, service.processes, service)
+        show("ours, closed loop of 32", ours, floor)
+        print(f"{'':24} memory of web, worker and clock: {service.processes.pss()} MB")
+        result |= {"floor": vars(floor), "ours": vars(ours), "pss": service.processes.pss()}
+        if not arguments.quick:
+            for rate in arguments.rates:
+                cpu, counts = service.processes.cpu(), service.counts()
+                round_ = await driver.opened(service.port, rate, SECONDS)
+                made = figures(round_, service.processes, cpu, service, counts)
+                show(f"ours, {rate}/s", made, floor)
+                result[f"open {rate}"] = vars(made)
+        if True:
+            for name in ("web", "worker", "clock"):
+                print(name, (home / f"{name}.log").read_text()[-1500:])
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sqlite", action="store_true")
+    parser.add_argument("--rates", type=int, nargs="*", default=[25, 100])
+    arguments = parser.parse_args()
+    result = asyncio.run(measure(arguments))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

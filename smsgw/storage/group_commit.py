@@ -1,0 +1,137 @@
+"""Group commit: what several threads of a process want to store at once is stored by one of them.
+
+A thread that finds nobody at work takes all that waits, as one batch, and works at once: where
+little comes nothing waits for company. The others sleep until their own part is done, or until it
+is their turn to work.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock, get_ident
+from typing import Any, TypeVar
+
+from smsgw.storage import deadlines
+
+MOST = 50  # in one batch
+PATIENCE = 30.0  # seconds that a thread waits at most where it has no limit of its own
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class TookTooLong(Exception):
+    """Its time was over before its batch was done. It may be stored, or not."""
+
+
+class Alone(Exception):
+    """It cannot be worked on with others: its own thread does."""
+
+
+@dataclass(eq=False, slots=True)
+class _Part:
+    owner: object
+    key: object
+    item: Any
+    is_awake: Lock = field(default_factory=Lock)
+    result: Any = None
+    error: BaseException | None = None
+    is_done: bool = False
+    has_left: bool = False
+
+
+class GroupCommit:
+    """Of one process. Parts of one owner go together, but never two of one key: the second has to
+    find what the first one did."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._waiting: deque[_Part] = deque()
+        self._is_at_work = False
+        self._leader: int | None = None
+
+    def join(
+        self,
+        owner: object,
+        key: object,
+        item: Item,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+    ) -> Result:
+        """The result of `item`, by `work` of the batch that it is in. Raises what `work` returned
+        for it, or raised, TookTooLong, and Alone where a batch of several failed as a whole."""
+        if self._leader == get_ident():
+            raise Alone  # this thread is at work on another one
+        part = _Part(owner, key, item)
+        part.is_awake.acquire()
+        with self._lock:
+            self._waiting.append(part)
+            is_first, self._is_at_work = not self._is_at_work, True
+        if not is_first:
+            self._sleep(part)
+        if not part.is_done:
+            self._lead(part, work)
+        if part.error is not None:
+            raise part.error
+        result: Result = part.result
+        return result
+
+    def _sleep(self, part: _Part) -> None:
+        if part.is_awake.acquire(timeout=max(0.0, deadlines.left(PATIENCE))):
+            return
+        with self._lock:
+            if not part.is_awake.locked():
+                return  # woken just now
+            part.has_left = True
+            if part in self._waiting:
+                self._waiting.remove(part)
+        raise TookTooLong
+
+    def _lead(
+        self, own: _Part, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]
+    ) -> None:
+        batch = self._take(own)
+        self._leader = get_ident()
+        try:
+            results = work([each.item for each in batch])
+            for each, result in zip(batch, results, strict=True):
+                if isinstance(result, Exception):
+                    each.error = result
+                else:
+                    each.result = result
+        except BaseException as error:
+            for each in batch:
+                each.error = error if each is own else Alone()
+            if len(batch) > 1 and isinstance(error, Exception):
+                own.error = Alone()
+        finally:
+            self._leader = None
+            self._wake(batch)
+
+    def _take(self, own: _Part) -> list[_Part]:
+        batch, keys, left = [own], {own.key}, deque[_Part]()
+        with self._lock:
+            for each in self._waiting:
+                fits = each.owner is own.owner and each.key not in keys
+                if each is own:
+                    continue
+                if fits and len(batch) < self._most:
+                    batch.append(each)
+                    keys.add(each.key)
+                else:
+                    left.append(each)
+            self._waiting = left
+        return batch
+
+    def _wake(self, batch: Sequence[_Part]) -> None:
+        """The others of the batch, and the thread that works next."""
+        with self._lock:
+            for each in batch:
+                each.is_done = True
+            for each in batch[1:]:
+                if not each.has_left:
+                    each.is_awake.release()
+            if self._waiting:
+                self._waiting[0].is_awake.release()
+            else:
+                self._is_at_work = False

@@ -1,0 +1,207 @@
+"""Drives webhooks at a web process, and is the carrier that takes its replies: one process and one
+clock, so that the time between the two can be told. Costs some 100 µs a message."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from urllib.parse import unquote_plus
+
+RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+QUIET = 3.0  # seconds without a reply after which no more are waited for
+
+
+@dataclass
+class Round:
+    """What one round of load measured; times are of time.monotonic."""
+
+    started: float = 0.0
+    ended: float = 0.0
+    sent_at: dict[str, float] = field(default_factory=dict)  # by phone: when its webhook was due
+    acknowledged: int = 0
+    refused: int = 0
+    reached: dict[str, float] = field(default_factory=dict)  # by phone: when the carrier had it
+
+    @property
+    def rate(self) -> float:
+        return self.acknowledged / (self.ended - self.started)
+
+    def percentiles(self, *wanted: float) -> list[float]:
+        """Seconds from the receipt to the carrier."""
+        waits = sorted(
+            at - self.sent_at[to] for to, at in self.reached.items() if to in self.sent_at
+        )
+        return [waits[min(len(waits) - 1, int(len(waits) * each))] for each in wanted]
+
+
+class _Http(asyncio.Protocol):
+    """Cuts what comes into messages with a body of a known length."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        while True:
+            head = self._held.find(b"\r\n\r\n")
+            if head < 0:
+                return
+            found = LENGTH.search(self._held, 0, head)
+            end = head + 4 + (int(found.group(1)) if found else 0)
+            if len(self._held) < end:
+                return
+            whole, self._held = self._held[:end], self._held[end:]
+            self.took(whole, head + 4)
+
+    def took(self, whole: bytes, body: int) -> None:
+        raise NotImplementedError
+
+
+class _Carrier(_Http):
+    """Twilio's REST endpoint for messages."""
+
+    def __init__(self, driver: "Driver") -> None:
+        super().__init__()
+        self._driver = driver
+
+    def took(self, whole: bytes, body: int) -> None:
+        found = RECIPIENT.search(whole[body:])
+        if found:
+            recipient = unquote_plus(found.group(1).decode())
+            self._driver.round.reached.setdefault(recipient, time.monotonic())
+            self._driver.taken += 1
+        number = next(self._driver.sids)
+        said = b'{"sid": "SM%032d", "status": "queued"}' % number
+        answer = (
+            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(said), said)
+        )
+        if self._driver.carrier_takes:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._driver.carrier_takes, self._answer, answer)
+        else:
+            self._answer(answer)
+
+    def _answer(self, answer: bytes) -> None:
+        self.transport.write(answer)  # type: ignore[attr-defined]
+
+
+class _Sender(_Http):
+    """One connection of a carrier that delivers messages."""
+
+    def __init__(self, driver: "Driver") -> None:
+        super().__init__()
+        self._driver = driver
+        self.is_busy = False
+
+    def post(self, request: bytes) -> None:
+        self.is_busy = True
+        self.transport.write(request)  # type: ignore[attr-defined]
+
+    def took(self, whole: bytes, body: int) -> None:
+        self.is_busy = False
+        round_ = self._driver.round
+        if whole.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
+            round_.acknowledged += 1
+        else:
+            round_.refused += 1
+        round_.ended = time.monotonic()
+        self._driver.is_free(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.is_busy:
+            self._driver.round.refused += 1
+            self._driver.lost += 1
+
+
+@dataclass
+class Driver:
+    """`requests`: (phone, whole request), each sent once."""
+
+    requests: Iterator[tuple[str, bytes]]
+    carrier_takes: float = 0.0  # seconds
+    round: Round = field(default_factory=Round)
+    taken: int = 0
+    lost: int = 0
+    sids: Iterator[int] = field(default_factory=lambda: count(1))
+    _until: float = 0.0
+    _free: list[_Sender] = field(default_factory=list)
+    _waiting: list[tuple[str, bytes]] = field(default_factory=list)
+    _is_closed: bool = True
+
+    async def listen(self) -> int:
+        """Returns the carrier's port."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Carrier(self), "127.0.0.1", 0)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def closed(self, port: int, connections: int, seconds: float) -> Round:
+        """Each connection sends its next message as soon as the last is acknowledged."""
+        self._begin(is_closed=True, seconds=seconds)
+        senders = await self._connect(port, connections)
+        for sender in senders:
+            self.is_free(sender)
+        await asyncio.sleep(seconds)
+        return await self._end(senders)
+
+    async def opened(self, port: int, rate: float, seconds: float) -> Round:
+        """So many a second, whether or not the last ones are acknowledged."""
+        self._begin(is_closed=False, seconds=seconds)
+        senders = await self._connect(port, 64)
+        self._free = list(senders)
+        self.round.started = time.monotonic()
+        for number in range(int(rate * seconds)):
+            due = self.round.started + number / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            phone, request = next(self.requests)
+            self.round.sent_at[phone] = due
+            if self._free:
+                self._free.pop().post(request)
+            else:
+                self._waiting.append((phone, request))
+        return await self._end(senders)
+
+    def is_free(self, sender: _Sender) -> None:
+        if self._is_closed and time.monotonic() < self._until:
+            phone, request = next(self.requests)
+            self.round.sent_at[phone] = time.monotonic()
+            sender.post(request)
+        elif self._waiting:
+            sender.post(self._waiting.pop(0)[1])
+        else:
+            self._free.append(sender)
+
+    def _begin(self, *, is_closed: bool, seconds: float) -> None:
+        self.round = Round(started=time.monotonic())
+        self._is_closed = is_closed
+        self._until = time.monotonic() + seconds
+        self._free, self._waiting, self.taken = [], [], 0
+
+    async def _connect(self, port: int, number: int) -> Sequence[_Sender]:
+        loop = asyncio.get_running_loop()
+        made = []
+        for _ in range(number):
+            _, protocol = await loop.create_connection(lambda: _Sender(self), "127.0.0.1", port)
+            made.append(protocol)
+        return made
+
+    async def _end(self, senders: Sequence[_Sender]) -> Round:
+        """After the last acknowledgement, and the last reply."""
+        while any(each.is_busy for each in senders) or self._waiting:
+            await asyncio.sleep(0.05)
+        before, since = self.taken, time.monotonic()
+        while time.monotonic() - since < QUIET:
+            await asyncio.sleep(0.1)
+            if self.taken != before:
+                before, since = self.taken, time.monotonic()
+        for each in senders:
+            each.is_busy = False
+            each.transport.close()
+        return self.round
