@@ -6,8 +6,10 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
@@ -33,6 +35,8 @@ def session() -> requests.Session:
 def is_unsent(error: Exception) -> bool:
     """Whether no connection came about, TLS included: then nothing was sent, and it is safe to try
     again. An error of any other kind may have come after the carrier had taken the message."""
+    if isinstance(error, NewConnectionError):
+        return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
 
@@ -42,6 +46,20 @@ def send_error(error: Exception) -> SendError:
     if is_unsent(error):
         return SendError(Ending.RETRY, "no connection")
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])
+
+
+def pool(limits: tuple[float, float]) -> PoolManager:
+    """Connections that are kept open, with limits for connecting and reading. Costs a third of a
+    session, for what is sent with every reply. Raises urllib3's errors, and follows no redirect."""
+    connect, read = limits
+    made = PoolManager(
+        maxsize=KEPT_OPEN,
+        retries=False,
+        timeout=Timeout(connect=connect, read=read),
+        ca_certs=certifi.where(),
+    )
+    made.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+    return made
 
 
 class _Connecting:

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
 from json import JSONDecodeError
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-import requests
 from twilio.base.exceptions import (
     TwilioException,
     TwilioRestException,
@@ -22,6 +21,8 @@ from twilio.base.exceptions import (
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
+from urllib3.exceptions import HTTPError
+from urllib3.util import make_headers
 
 from smsgw import phone
 from smsgw.carriers import http
@@ -64,7 +65,7 @@ DELIVERIES = {
 }
 # The rest of the statuses: it is in Twilio's hands.
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
-FAULTS = (TwilioException, requests.RequestException, JSONDecodeError, ValueError, KeyError)
+FAULTS = (TwilioException, HTTPError, JSONDecodeError, ValueError, KeyError)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
@@ -265,9 +266,8 @@ class LimitedHttpClient(HttpClient):
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=False)
-        self._session = http.session()
+        self._pool = http.pool(limits)
         self._base = base
-        self._limits = limits
 
     def request(
         self,
@@ -282,17 +282,17 @@ class LimitedHttpClient(HttpClient):
     ) -> Response:
         if self._base:
             uri = self._base + urlsplit(uri)._replace(scheme="", netloc="").geturl()
-        answer = self._session.request(
+        if params:
+            uri += f"?{urlencode(params, doseq=True)}"
+        sent = dict(headers or {}) | make_headers(basic_auth=":".join(auth) if auth else None)
+        answer = self._pool.request(
             method,
             uri,
-            params=params,
-            data=data,
-            headers=headers,
-            auth=auth,
-            timeout=self._limits,
-            allow_redirects=False,
+            body=urlencode(data, doseq=True) if data else None,
+            headers=sent,
+            redirect=False,
         )
-        return Response(answer.status_code, answer.text, answer.headers)
+        return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
 
 
 def _fields(request: WebhookRequest) -> dict[str, str]:

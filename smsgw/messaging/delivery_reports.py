@@ -59,7 +59,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
         "state": REPORTED[report.delivery],
         "lease_until": None,
         "code": cut(report.code),
-        **accepted(tx, report.carrier_ref, attempt.since),
+        **accepted(report.carrier_ref, (tx.now - attempt.since).total_seconds()),
     }
     if report.is_opted_out:
         opt_out(tx, attempt.reply_id)

@@ -4,19 +4,22 @@ What tells of a participant passes once more the gate that it passed when it was
 on file may be another person's by now.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from handlers.disclosure import OnFile, number_on_file
-from handlers.ports import LedgerDown
+from handlers.ports import LedgerDown, Participant
 from smsgw import logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
+from smsgw.ledger.fetched import FetchedLedger, NotFetched
 from smsgw.messaging import leases, outbox, throttle
 from smsgw.messaging.leases import Lease, SendResult, claim
 from smsgw.runtime import Runtime
@@ -25,6 +28,8 @@ from smsgw.storage.tables.messages import UNBOUND
 log = logs.get(__name__)
 
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+AHEAD = 48  # replies that are claimed at most, those on their way included
+FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
 JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
@@ -54,10 +59,11 @@ def drain(
         try:
             while True:
                 has_time = time.monotonic() < until and not is_over()
-                room = SENDERS - len(sending) if has_time else 0
+                # Not for each that ends: a claim costs as much for one as for many.
+                room = AHEAD - len(sending) if has_time and len(sending) <= SENDERS else 0
                 leases, come_back = _claim(rt, carrier, lane, room)
-                now = time.monotonic()
-                sending |= {pool.submit(_send, rt, carrier, lease, now) for lease in leases}
+                claimed = Claimed(time.monotonic(), _fetched(rt, leases))
+                sending |= {pool.submit(_send, rt, carrier, lease, claimed) for lease in leases}
                 if not sending:
                     return come_back if has_time else 0.0
                 ended, sending = wait(sending, return_when=FIRST_COMPLETED)
@@ -65,6 +71,22 @@ def drain(
         except BaseException:
             _record(rt, ended | wait(sending).done)  # twice does no harm
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """When some replies were claimed, and what the ledger then held of whom they tell."""
+
+    at: float  # of time.monotonic
+    ledger: FetchedLedger | None
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.at < FRESH
+
+
+def _fetched(rt: Runtime, leases: Sequence[Lease]) -> FetchedLedger | None:
+    nkps = {lease.binding.nkp for lease in leases if lease.binding is not None}
+    return FetchedLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
 def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:
@@ -97,10 +119,10 @@ def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
         leases.record(tx, results)
 
 
-def sent(rt: Runtime, carrier: str, lease: Lease) -> SendResult:
+def sent(rt: Runtime, carrier: str, lease: Lease, claimed: Claimed | None = None) -> SendResult:
     """Posts it, if it may still be told."""
     try:
-        if not _may_be_told(rt, lease):
+        if not _may_be_told(rt, lease, claimed):
             raise SendError(Ending.REFUSED, UNBOUND)
         return SendResult(lease, carrier_ref=rt.carriers[carrier].send(lease.sms))
     except SendError as error:
@@ -111,12 +133,12 @@ def sent(rt: Runtime, carrier: str, lease: Lease) -> SendResult:
         return SendResult(lease, error=SendError(Ending.UNKNOWN, "bug"))
 
 
-def _may_be_told(rt: Runtime, lease: Lease) -> bool:
+def _may_be_told(rt: Runtime, lease: Lease, claimed: Claimed | None) -> bool:
     """Raises SendError where that cannot be known now."""
     if lease.binding is None:
         return True
     try:
-        participant = rt.ledger.participant(lease.binding.nkp)
+        participant = _participant(rt, lease.binding.nkp, claimed)
     except LedgerDown:
         if lease.age < JUST_MADE:
             return True
@@ -127,9 +149,16 @@ def _may_be_told(rt: Runtime, lease: Lease) -> bool:
     return on_file is OnFile.SAME
 
 
-def _send(rt: Runtime, carrier: str, lease: Lease, claimed: float) -> SendResult:
+def _participant(rt: Runtime, nkp: str, claimed: Claimed | None) -> Participant | None:
+    if claimed is not None and claimed.ledger is not None and claimed.is_fresh():
+        with contextlib.suppress(NotFetched):
+            return claimed.ledger.participant(nkp)
+    return rt.ledger.participant(nkp)
+
+
+def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claimed) -> SendResult:
     """Not at all once its lease is nearly over: somebody else may have concluded something."""
-    http.SEND_BY.set(claimed + LAST_MOMENT)
-    if time.monotonic() > claimed + LAST_MOMENT:
+    http.SEND_BY.set(claimed.at + LAST_MOMENT)
+    if time.monotonic() > claimed.at + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))
-    return sent(rt, carrier, lease)
+    return sent(rt, carrier, lease, claimed)

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Row,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
@@ -17,6 +29,7 @@ from smsgw.messaging.outbox import (
     _is_of_use,
     accepted,
     cut,
+    lower,
     move,
     opt_out,
     settled_if_unknown,
@@ -70,8 +83,7 @@ def claim(
     leases: list[Lease] = []
     for _ in range(SET_ASIDE_AT_ONCE):
         taken = _take(tx, carrier, lane, limit, may_expire)
-        opened = (_claimed(tx, lane, row) for row in taken)
-        leases = [each for each in opened if each is not None]
+        leases = _leased(tx, lane, taken)
         if leases or len(taken) < limit:
             break
     return leases
@@ -116,23 +128,40 @@ def _take(
 
 
 _concerned = (
-    select(phones.c.number, phones.c.hash, replies.c.phone_id, replies.c.binding_id, SINCE)
+    select(replies.c.id, phones.c.number, phones.c.hash)
+    .add_columns(replies.c.phone_id, replies.c.binding_id, SINCE)
     .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
-    .where(replies.c.id == bindparam("reply_id"))
+    .where(replies.c.id.in_(bindparam("reply_ids", expanding=True)))
 )
+_begin = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
 
 
-def _claimed(tx: Transaction, lane: str, row: Row[*tuple[Any, ...]]) -> Lease | None:
+def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) -> list[Lease]:
+    if not taken:
+        return []
+    started = [{"reply_id": row.id, "started_at": tx.now} for row in taken]
+    begun = tx.connection.execute(_begin, started).scalars().all()
+    ids = {"reply_ids": [row.id for row in taken]}
+    concerned = {row.id: row for row in tx.connection.execute(_concerned, ids)}
+    leased = (
+        _lease(tx, lane, row, attempt_id, concerned[row.id])
+        for row, attempt_id in zip(taken, begun, strict=True)
+    )
+    return [each for each in leased if each is not None]
+
+
+def _lease(
+    tx: Transaction,
+    lane: str,
+    row: Row[*tuple[Any, ...]],
+    attempt_id: int,
+    concerned: Row[*tuple[Any, ...]],
+) -> Lease | None:
     """None where something it needs cannot be opened: that reply is refused; where many cannot, it
     waits, and may be sent once they can."""
-    begun = tx.connection.execute(
-        insert(attempts).values(reply_id=row.id, started_at=tx.now).returning(attempts.c.id)
-    )
-    concerned = tx.connection.execute(_concerned, {"reply_id": row.id}).one()
-    attempt_id = begun.scalar_one()
     whose = (concerned.phone_id, concerned.hash)
     recipient = tx.opened(concerned.number, Ciphertext.PHONE, *whose)
     named_by = (concerned.hash, row.message_id, concerned.binding_id)
@@ -194,19 +223,46 @@ class SendResult:
 
 def record(tx: Transaction, results: Sequence[SendResult]) -> None:
     """Writes how leases ended, in one go. A report that overtook the answer stays."""
+    _record_sent(tx, [each for each in results if each.error is None])
     for result in results:
-        ending, state, code = _ended(result)
-        news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
-        if state is ReplyState.QUEUED:
-            news["due_at"] = tx.now + pause(result.lease.attempts)
-        if state is ReplyState.UNKNOWN:
-            news["due_at"] = tx.now + ASK_AFTER
-        if state is ReplyState.SENT:
-            news |= accepted(tx, result.carrier_ref, result.lease.since)
-        move(tx, result.lease.reply_id, news, result.lease.attempts)
-        _end_attempt(tx, result.lease.sms.attempt_id, ending, result.carrier_ref, code)
-        if result.error is not None and result.error.is_opted_out:
-            opt_out(tx, result.lease.reply_id)
+        if result.error is not None:
+            _record_error(tx, result, result.error)
+
+
+def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
+    """Two statements, however many there are, in the order of their ids: two workers do not wait
+    for each other."""
+    rows = [
+        {
+            "reply": each.lease.reply_id,
+            "attempt": each.lease.sms.attempt_id,
+            "ref": each.carrier_ref,
+            "seconds": (tx.now - each.lease.since).total_seconds(),
+            "at": tx.now,
+        }
+        for each in sorted(results, key=lambda each: each.lease.reply_id)
+    ]
+    if rows:
+        tx.connection.execute(_sent, rows)
+        tx.connection.execute(_sent_attempt, rows)
+
+
+def _record_error(tx: Transaction, result: SendResult, error: SendError) -> None:
+    ending, state = {
+        Ending.REFUSED: (AttemptEnd.REFUSED, ReplyState.REFUSED),
+        Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
+        Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
+    }[error.ending]
+    code = cut(error.code)
+    news: dict[str, object] = {"state": state, "lease_until": None, "code": code}
+    if state is ReplyState.QUEUED:
+        news["due_at"] = tx.now + pause(result.lease.attempts)
+    if state is ReplyState.UNKNOWN:
+        news["due_at"] = tx.now + ASK_AFTER
+    move(tx, result.lease.reply_id, news, result.lease.attempts)
+    _end_attempt(tx, result.lease.sms.attempt_id, ending, result.carrier_ref, code)
+    if error.is_opted_out:
+        opt_out(tx, result.lease.reply_id)
 
 
 def pause(attempts_made: int) -> timedelta:
@@ -218,29 +274,41 @@ def pause(attempts_made: int) -> timedelta:
 def _end_attempt(
     tx: Transaction, attempt_id: int, ending: AttemptEnd, ref: str | None, code: str | None
 ) -> None:
+    ended = update(attempts).where(attempts.c.id == attempt_id)
+    tx.connection.execute(ended.values(_attempt_end(ending, ref, code, tx.now)))
+
+
+def _attempt_end(
+    ending: AttemptEnd, ref: object, code: str | None, at: object
+) -> dict[str, ColumnElement[Any]]:
     """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
     learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
-    tx.connection.execute(
-        update(attempts)
-        .where(attempts.c.id == attempt_id)
-        .values(
-            ending=func.coalesce(attempts.c.ending, ending),
-            ended_at=func.coalesce(attempts.c.ended_at, tx.now, type_=attempts.c.ended_at.type),
-            carrier_ref=func.coalesce(attempts.c.carrier_ref, ref),
-            code=case((attempts.c.ending.is_(None), code), else_=attempts.c.code),
-            settled=func.coalesce(
-                attempts.c.settled, settled_if_unknown(learned.get(ending, Settled.REPORT))
-            ),
-        )
+    return {
+        "ending": func.coalesce(attempts.c.ending, ending),
+        "ended_at": func.coalesce(attempts.c.ended_at, at, type_=attempts.c.ended_at.type),
+        "carrier_ref": func.coalesce(attempts.c.carrier_ref, ref),
+        "code": case((attempts.c.ending.is_(None), code), else_=attempts.c.code),
+        "settled": func.coalesce(
+            attempts.c.settled, settled_if_unknown(learned.get(ending, Settled.REPORT))
+        ),
+    }
+
+
+_ref, _at = bindparam("ref", type_=String), bindparam("at", type_=attempts.c.ended_at.type)
+_sent = (
+    update(replies)
+    # Not IN, which takes no rows of parameters.
+    .where(replies.c.id == bindparam("reply"))
+    .where(or_(*(replies.c.state == each for each in lower(ReplyState.SENT))))
+    .values(
+        state=ReplyState.SENT,
+        lease_until=None,
+        code=None,
+        **accepted(_ref, bindparam("seconds", type_=Float)),
     )
-
-
-def _ended(result: SendResult) -> tuple[AttemptEnd, ReplyState, str | None]:
-    if result.error is None:
-        return AttemptEnd.SENT, ReplyState.SENT, None
-    ending, state = {
-        Ending.REFUSED: (AttemptEnd.REFUSED, ReplyState.REFUSED),
-        Ending.RETRY: (AttemptEnd.RETRY, ReplyState.QUEUED),
-        Ending.UNKNOWN: (AttemptEnd.UNKNOWN, ReplyState.UNKNOWN),
-    }[result.error.ending]
-    return ending, state, cut(result.error.code)
+)
+_sent_attempt = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt"))
+    .values(_attempt_end(AttemptEnd.SENT, _ref, None, _at))
+)

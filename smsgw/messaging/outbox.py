@@ -12,10 +12,11 @@ move a reply to a higher rank or not at all. How an attempt ended is written onc
 of it later is how it was settled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import SystemRandom
+from typing import Any
 
 from sqlalchemy import (
     Case,
@@ -152,10 +153,11 @@ def settled_if_unknown(how: Settled | None) -> Case[str | None]:
     return case((attempts.c.ending == AttemptEnd.UNKNOWN, how), else_=None)
 
 
-def accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, object]:
+def accepted(ref: object, waited: object) -> dict[str, ColumnElement[Any]]:
+    """`waited`: seconds from the receipt until now."""
     return {
         "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
-        "waited": func.coalesce(replies.c.waited, (tx.now - since).total_seconds()),
+        "waited": func.coalesce(replies.c.waited, waited),
     }
 
 
@@ -174,19 +176,22 @@ def opt_out(tx: Transaction, reply_id: int) -> None:
     )
 
 
+def lower(state: ReplyState) -> list[ReplyState]:
+    """The states that a reply may leave for this one."""
+    return FROM.get(state, [each for each in RANK if RANK[each] < RANK[state]])
+
+
 def move(
-    tx: Transaction, reply_id: int, news: dict[str, object], attempt: int | None = None
+    tx: Transaction, reply_id: int, news: Mapping[str, object], attempt: int | None = None
 ) -> bool:
     """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
     it was sent, the end of an attempt counts only while no later one has begun."""
     state = ReplyState(str(news["state"]))
-    below = [each for each in RANK if RANK[each] < RANK[state]]
-    lower = FROM.get(state, below)
     is_free = attempt is None or state is ReplyState.SENT
     is_last = true() if is_free else replies.c.attempts == attempt
     moved = tx.connection.execute(
         update(replies)
-        .where(replies.c.id == reply_id, replies.c.state.in_(lower), is_last)
+        .where(replies.c.id == reply_id, replies.c.state.in_(lower(state)), is_last)
         .values(news)
     )
     return moved.rowcount == 1
