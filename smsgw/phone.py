@@ -1,6 +1,7 @@
 """Who sent it: a phone that can be answered, or something that cannot (a name, a short code)."""
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -13,9 +14,11 @@ PHONES = {
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,  # where numbers do not tell, as in +1
 }
 _NO_PART = re.compile(r"^\s*tel:|[\s()<>\[\].,:;/_*'\"-]")
+KNOWN = 4096  # numbers whose answers are remembered: a message asks for its sender's five times
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
 
 
+@lru_cache(maxsize=KNOWN)
 def e164(written: str) -> str | None:
     """`written` (0812…, 62812…, +62 812–…, 0062…) as +62812…, or None where it is no phone number.
 
@@ -41,6 +44,7 @@ def is_e164(text: str) -> bool:
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text, re.ASCII) is not None
 
 
+@lru_cache(maxsize=KNOWN)
 def can_get_sms(number: str) -> bool:
     """Whether this is the E.164 number of a person's phone: what is premium, shared-cost, free, a
     service or in the wall costs money or gets nothing."""
@@ -49,6 +53,7 @@ def can_get_sms(number: str) -> bool:
     return is_fictitious(number) or phonenumbers.number_type(phonenumbers.parse(number)) in PHONES
 
 
+@lru_cache(maxsize=KNOWN)
 def calling_code(number: str) -> str:
     """62 of an Indonesian E.164 number."""
     return str(phonenumbers.parse(number).country_code)

@@ -12,7 +12,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
-    insert,
     select,
     tuple_,
     update,
@@ -23,6 +22,7 @@ from grammar import fold
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
+from smsgw.storage.bulk import BulkInsert
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext, failed_checks
@@ -77,7 +77,11 @@ class NewMessage:
     version: int
 
 
-_insert = insert(messages).returning(messages.c.id, sort_by_parameter_order=True)
+_insert = BulkInsert(
+    messages,
+    *("carrier", "carrier_ref", "lane", "phone_id", "text", "text_hash", "received_at"),
+    *("configuration", "keyword", "outcome", "reason", "state"),
+)
 
 
 def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
@@ -99,7 +103,7 @@ def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
         for each in new
     ]
     try:
-        return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
+        return _insert.run(tx.connection, rows)
     except IntegrityError:
         raise Repeated from None
 

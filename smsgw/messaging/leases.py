@@ -13,7 +13,6 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    insert,
     or_,
     select,
     update,
@@ -34,6 +33,7 @@ from smsgw.messaging.outbox import (
     opt_out,
     settled_if_unknown,
 )
+from smsgw.storage.bulk import BulkInsert, BulkUpdate
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
@@ -48,6 +48,7 @@ from smsgw.storage.tables.messages import (
 )
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
@@ -136,14 +137,14 @@ _concerned = (
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
     .where(replies.c.id.in_(bindparam("reply_ids", expanding=True)))
 )
-_begin = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
+_begin = BulkInsert(attempts, "reply_id", "started_at")
 
 
 def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) -> list[Lease]:
     if not taken:
         return []
     started = [{"reply_id": row.id, "started_at": tx.now} for row in taken]
-    begun = tx.connection.execute(_begin, started).scalars().all()
+    begun = _begin.run(tx.connection, started)
     ids = {"reply_ids": [row.id for row in taken]}
     concerned = {row.id: row for row in tx.connection.execute(_concerned, ids)}
     leased = (
@@ -242,9 +243,8 @@ def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
         }
         for each in sorted(results, key=lambda each: each.lease.reply_id)
     ]
-    if rows:
-        tx.connection.execute(_sent, rows)
-        tx.connection.execute(_sent_attempt, rows)
+    _sent.run(tx.connection, rows)
+    _sent_attempt.run(tx.connection, rows)
 
 
 def _record_error(tx: Transaction, result: SendResult, error: SendError) -> None:
@@ -294,21 +294,26 @@ def _attempt_end(
     }
 
 
-_ref, _at = bindparam("ref", type_=String), bindparam("at", type_=attempts.c.ended_at.type)
-_sent = (
-    update(replies)
-    # Not IN, which takes no rows of parameters.
-    .where(replies.c.id == bindparam("reply"))
-    .where(or_(*(replies.c.state == each for each in lower(ReplyState.SENT))))
-    .values(
-        state=ReplyState.SENT,
-        lease_until=None,
-        code=None,
-        **accepted(_ref, bindparam("seconds", type_=Float)),
-    )
+_sent = BulkUpdate(
+    {"reply": Id, "ref": String(), "seconds": Float()},
+    lambda row: (
+        update(replies)
+        .where(replies.c.id == row["reply"])
+        # Not IN, which takes no rows of parameters.
+        .where(or_(*(replies.c.state == each for each in lower(ReplyState.SENT))))
+        .values(
+            state=ReplyState.SENT,
+            lease_until=None,
+            code=None,
+            **accepted(row["ref"], row["seconds"]),
+        )
+    ),
 )
-_sent_attempt = (
-    update(attempts)
-    .where(attempts.c.id == bindparam("attempt"))
-    .values(_attempt_end(AttemptEnd.SENT, _ref, None, _at))
+_sent_attempt = BulkUpdate(
+    {"attempt": Id, "ref": String(), "at": attempts.c.ended_at.type},
+    lambda row: (
+        update(attempts)
+        .where(attempts.c.id == row["attempt"])
+        .values(_attempt_end(AttemptEnd.SENT, row["ref"], None, row["at"]))
+    ),
 )

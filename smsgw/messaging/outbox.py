@@ -23,13 +23,13 @@ from sqlalchemy import (
     ColumnElement,
     case,
     func,
-    insert,
     select,
     true,
     update,
 )
 
 from smsgw import gsm7, logs
+from smsgw.storage.bulk import BulkInsert
 from smsgw.storage.tables.messages import (
     QUEUED,
     AttemptEnd,
@@ -83,7 +83,11 @@ class NewReply:
     delay: timedelta = timedelta()  # before it leaves
 
 
-_insert = insert(replies).returning(replies.c.id, sort_by_parameter_order=True)
+_insert = BulkInsert(
+    replies,
+    *("message_id", "phone_id", "binding_id", "carrier", "lane", "text", "wording", "encoding"),
+    *("segments", "state", "priority", "made_at", "expires_at", "due_at", "attempts"),
+)
 
 
 def add(tx: Transaction, new: NewReply) -> int:
@@ -92,8 +96,7 @@ def add(tx: Transaction, new: NewReply) -> int:
 
 def add_all(tx: Transaction, new: Sequence[NewReply]) -> list[int]:
     """The ids of the added replies."""
-    rows = [_row(tx, each) for each in new]
-    return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
+    return _insert.run(tx.connection, [_row(tx, each) for each in new])
 
 
 def _row(tx: Transaction, new: NewReply) -> dict[str, object]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.disclosure import bound_elsewhere, replaced
@@ -15,9 +15,11 @@ from smsgw.registry import freezes, registration_codes, registrations
 from smsgw.registry.phone_state import PhoneState, ever_bound, number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
+from smsgw.storage.bulk import BulkUpdate
 from smsgw.storage.tables.messages import QUEUED, UNBOUND, ReplyState, replies
 from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
@@ -149,10 +151,13 @@ def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | Non
     return int(binding)
 
 
-_used = (
-    update(bindings)
-    .where(bindings.c.id == bindparam("which"), bindings.c.ended_at.is_(None))
-    .values(used_at=bindparam("at"))
+_used = BulkUpdate(
+    {"which": Id, "at": bindings.c.used_at.type},
+    lambda row: (
+        update(bindings)
+        .where(bindings.c.id == row["which"], bindings.c.ended_at.is_(None))
+        .values(used_at=row["at"])
+    ),
 )
 
 
@@ -160,7 +165,7 @@ def use(tx: Transaction, binding_ids: Collection[int]) -> None:
     """Notes that these bindings are used, in the order of their ids, so that two processes do not
     wait for each other. Raises Conflict where one has ended."""
     rows = [{"which": each, "at": tx.now} for each in sorted(binding_ids)]
-    if rows and tx.connection.execute(_used, rows).rowcount != len(rows):
+    if _used.run(tx.connection, rows) != len(rows):
         raise Conflict
 
 

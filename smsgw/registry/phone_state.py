@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import (
@@ -28,6 +28,7 @@ from smsgw.registry import (
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, Named
 from smsgw.storage import row_macs
+from smsgw.storage.bulk import BulkInsert, BulkUpdate
 from smsgw.storage.tables.messages import (
     MessageState,
     messages,
@@ -280,14 +281,17 @@ class LastMessage:
     counts: bool = True  # the version up
 
 
-_last = (
-    update(phones)
-    .where(phones.c.id == bindparam("which"), phones.c.version == bindparam("read"))
-    .values(
-        version=phones.c.version + bindparam("counts"),
-        last_message_id=func.coalesce(bindparam("said", type_=Id), phones.c.last_message_id),
-        last_reply_id=func.coalesce(bindparam("told", type_=Id), phones.c.last_reply_id),
-    )
+_last = BulkUpdate(
+    {"which": Id, "read": Id, "counts": Id, "said": Id, "told": Id},
+    lambda row: (
+        update(phones)
+        .where(phones.c.id == row["which"], phones.c.version == row["read"])
+        .values(
+            version=phones.c.version + row["counts"],
+            last_message_id=func.coalesce(row["said"], phones.c.last_message_id),
+            last_reply_id=func.coalesce(row["told"], phones.c.last_reply_id),
+        )
+    ),
 )
 
 
@@ -304,7 +308,7 @@ def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
         }
         for each in sorted(last, key=lambda each: each.known.phone_id)
     ]
-    if rows and tx.connection.execute(_last, rows).rowcount != len(rows):
+    if _last.run(tx.connection, rows) != len(rows):
         raise Conflict
 
 
@@ -318,7 +322,7 @@ def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | Non
     return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
 
 
-_insert = insert(phones).returning(phones.c.id, sort_by_parameter_order=True)
+_insert = BulkInsert(phones, "hash", "number", "version")
 
 
 def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
@@ -329,7 +333,7 @@ def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
         sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
         rows.append({"hash": found_by, "number": sealed, "version": 1})
     try:
-        return list(tx.connection.execute(_insert, rows).scalars()) if rows else []
+        return _insert.run(tx.connection, rows)
     except IntegrityError:
         raise Conflict from None
 

@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Row,
-    insert,
     select,
 )
 
 from smsgw import logs
+from smsgw.storage.bulk import BulkInsert
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Transaction
 
@@ -122,7 +122,9 @@ class AuditEntry:
     detail: str | None = None
 
 
-_insert = insert(audit)
+_insert = BulkInsert(
+    audit, "at", "actor", "act", "phone_id", "message_id", "subject", "detail", "salt", "mac"
+)
 
 
 def note(
@@ -141,9 +143,7 @@ def note(
 
 
 def note_all(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
-    rows = [_signed(tx, each) for each in entries]
-    if rows:
-        tx.connection.execute(_insert, rows)
+    _insert.run(tx.connection, [_signed(tx, each) for each in entries])
 
 
 def _signed(tx: Transaction, entry: AuditEntry) -> dict[str, Any]:
