@@ -27,7 +27,7 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
 from smsgw.storage.engines import engine
 from smsgw.storage.failed_checks import FailedCheck
-from smsgw.storage.group_commit import GroupCommit
+from smsgw.storage.group_commit import Coalesced, GroupCommit
 from smsgw.storage.keys import keeper
 from smsgw.storage.tables.operators import configurations
 from smsgw.storage.transaction import Transaction
@@ -55,6 +55,7 @@ class Runtime:
     counters: Counters = field(default_factory=Counters)
     published: Published = field(default_factory=Published)
     group: GroupCommit = field(default_factory=GroupCommit)
+    hints: Coalesced = field(default_factory=Coalesced)
     now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
 

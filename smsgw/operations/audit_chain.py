@@ -11,7 +11,6 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    bindparam,
     func,
     insert,
     literal,
@@ -25,7 +24,9 @@ from sqlalchemy.types import NullType
 from smsgw import logs
 from smsgw.runtime import Runtime
 from smsgw.storage.audit import READ_AT_ONCE, as_octets, row_mac
+from smsgw.storage.bulk import BulkUpdate
 from smsgw.storage.tables.security import UNSEALED, audit, audit_head
+from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
@@ -121,14 +122,19 @@ def _seal(tx: Transaction) -> Head:
         number += 1
         last = _chained(tx, last, number, row.mac)
         sealed.append({"row": row.id, "numbered": number, "sealed": last})
-    tx.connection.execute(
-        update(audit)
-        .where(audit.c.id == bindparam("row"))
-        .values(number=bindparam("numbered"), seal=bindparam("sealed")),
-        sealed,
-    )
+    _sealing.run(tx.connection, sealed)
     tx.connection.execute(update(audit_head).values(number=number, seal=last))
     return Head(number, last)
+
+
+_sealing = BulkUpdate(
+    {"row": Id, "numbered": audit.c.number.type, "sealed": audit.c.seal.type},
+    lambda row: (
+        update(audit)
+        .where(audit.c.id == row["row"])
+        .values(number=row["numbered"], seal=row["sealed"])
+    ),
+)
 
 
 def _findings(tx: Transaction, heads: Sequence[Head]) -> Iterator[str]:

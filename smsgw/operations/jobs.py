@@ -75,7 +75,8 @@ def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 def hint(rt: Runtime, carrier: str, lane: str) -> bool:
     """Says that replies wait in a lane. False where nobody can be told: the sweep finds them."""
-    return enqueue(rt, f"hint:{carrier}:{lane}", drain_lane, carrier, lane)
+    key = f"hint:{carrier}:{lane}"
+    return rt.hints.call(key, lambda: enqueue(rt, key, drain_lane, carrier, lane))
 
 
 def hint_all(rt: Runtime, answer: Answer) -> bool:

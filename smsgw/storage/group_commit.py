@@ -135,3 +135,29 @@ class GroupCommit:
                 self._waiting[0].is_awake.release()
             else:
                 self._is_at_work = False
+
+
+class _Turn:
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.is_waited_for = False
+
+
+class Coalesced:
+    """One call for all who ask for the same while it waits for its turn."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._turns: dict[str, _Turn] = {}
+
+    def call(self, key: str, work: Callable[[], bool]) -> bool:
+        """What `work` returns; True at once where another's call is still to begin."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            if turn.is_waited_for:
+                return True
+            turn.is_waited_for = True
+        with turn.lock:
+            with self._lock:
+                turn.is_waited_for = False
+            return work()
