@@ -51,6 +51,11 @@ class GroupCommit:
         self._is_at_work = False
         self._leader: int | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next batch."""
+        return len(self._waiting)
+
     def join(
         self,
         owner: object,

@@ -78,10 +78,8 @@ class _Carrier(_Http):
             self._driver.taken += 1
         number = next(self._driver.sids)
         said = b'{"sid": "SM%032d", "status": "queued"}' % number
-        answer = (
-            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(said), said)
-        )
+        head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+        answer = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(said), said)
         if self._driver.carrier_takes:
             loop = asyncio.get_running_loop()
             loop.call_later(self._driver.carrier_takes, self._answer, answer)

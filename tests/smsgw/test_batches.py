@@ -1,0 +1,206 @@
+"""Messages that come at one instant are answered together, at the cost of one; what goes wrong with
+one of them is its own alone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, insert, select, update
+
+from smsgw import responder
+from smsgw.carriers.carrier import IncomingSms
+from smsgw.messaging.answer import Answer, NotStored
+from smsgw.registry import bindings, phone_state
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.ledger import balances, contributions, participants
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.phones import phones
+from tests.support.batches import together
+from tests.support.conversation import noted, rows, say
+
+MANY = 50
+# Read: what was stored, phones, bindings. Written: messages, bindings, replies, phones, the audit.
+SERVICE, LEDGER = 8, 3
+
+
+def number(index: int) -> str:
+    return f"+62812345{index:05}"
+
+
+def nkp(index: int) -> str:
+    return str(19_100_000_000 + index)
+
+
+@pytest.fixture
+def bound(rt: Runtime) -> Runtime:
+    """With many phones, each bound to a participant of its own."""
+    day = rt.today
+    with rt.ledger.engine.begin() as ledger:
+        people = [
+            {"nkp": nkp(i), "phone": number(i), "name": "Ani", "status": "AKTIF"}
+            for i in range(MANY)
+        ]
+        ledger.execute(insert(participants), people)
+        held = [{"nkp": nkp(i), "as_of": day, "total": 1_000_000 + i} for i in range(MANY)]
+        ledger.execute(insert(balances), held)
+        paid = [{"nkp": nkp(i), "month": day.replace(day=1), "jht": 1} for i in range(MANY)]
+        ledger.execute(insert(contributions), paid)
+    with rt.writing() as tx:
+        for i in range(MANY):
+            known = phone_state.bump_version(tx, phone_state.read(tx, number(i)))
+            bindings.bind(tx, known, nkp(i), consent="in a test", on_file=number(i))
+    return rt
+
+
+def answering(rt: Runtime, index: int, text: str = "SALDO") -> Callable[[], Answer | None]:
+    sms = IncomingSms("simulator", f"batch-{index}-{text}", number(index), "2757", text)
+    return partial(responder.respond, rt, sms)
+
+
+def text_of(made: Future[Answer | None]) -> str:
+    answer = made.result()
+    assert answer is not None
+    assert answer.reply is not None
+    return answer.reply.text
+
+
+@contextmanager
+def statements(rt: Runtime) -> Iterator[Counter[str]]:
+    """How many are made meanwhile, by database."""
+    counted: Counter[str] = Counter()
+
+    def listener(name: str) -> Callable[..., None]:
+        return lambda *_: counted.update([name])
+
+    engines = {"service": rt.service, "ledger": rt.ledger.engine}
+    listeners = {name: listener(name) for name in engines}
+    for name, engine in engines.items():
+        event.listen(engine, "before_cursor_execute", listeners[name])
+    try:
+        yield counted
+    finally:
+        for name, engine in engines.items():
+            event.remove(engine, "before_cursor_execute", listeners[name])
+
+
+def warm(rt: Runtime) -> None:
+    """What is read once in a while is read."""
+    say(rt, number(0), "SALDO")
+    rt.published.refresh()
+
+
+def test_fifty_are_answered_each_with_their_own(bound: Runtime) -> None:
+    before = rows(bound, messages)
+    made = together(bound, [answering(bound, i) for i in range(MANY)])
+    for index, each in enumerate(made):
+        assert f"{1_000_000 + index:,}".replace(",", ".") in text_of(each)
+    assert rows(bound, messages) == before + MANY
+    with bound.reading() as tx:
+        told = select(func.count()).where(phones.c.last_reply_id.is_not(None))
+        assert tx.connection.execute(told).scalar_one() == MANY
+    assert Counter(noted(bound))["disclosed", "saldo.balance"] == MANY
+
+
+@pytest.mark.parametrize("many", [1, MANY - 1])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_fifty_cost_as_many_statements_as_one(bound: Runtime, many: int) -> None:
+    warm(bound)
+    with statements(bound) as counted:
+        made = together(bound, [answering(bound, 1 + i) for i in range(many)])
+        assert all("Saldo" in text_of(each) for each in made)
+    assert counted == {"service": SERVICE, "ledger": LEDGER}
+
+
+def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:
+    strangers = [f"+62813345{index:05}" for index in range(20)]
+    calls = [
+        partial(responder.respond, bound, IncomingSms("simulator", each, each, "2757", "KONTAK"))
+        for each in strangers
+    ]
+    made = together(bound, calls)
+    assert len({each.result().message_id for each in made}) == 20
+    with bound.reading() as tx:
+        known = phone_state.read_all(tx, [phone_state.Wanted(each) for each in strangers])
+    assert {each.version for each in known} == {1}
+
+
+def test_a_bug_of_one_is_its_own(bound: Runtime) -> None:
+    def fails(_c: object, _cursor: object, _s: str, parameters: Any, *_: object) -> None:
+        held = parameters.values() if isinstance(parameters, dict) else parameters
+        if nkp(7) in held:
+            raise RuntimeError("a bug")
+
+    event.listen(bound.ledger.engine, "before_cursor_execute", fails)
+    made = together(bound, [answering(bound, i) for i in range(MANY)])
+    assert isinstance(made[7].exception(), RuntimeError)
+    assert sum("Saldo" in text_of(each) for each in made if each is not made[7]) == MANY - 1
+    with bound.reading() as tx:
+        by_message = select(replies.c.message_id).group_by(replies.c.message_id)
+        twice = by_message.having(func.count() > 1)
+        assert tx.connection.execute(twice).all() == []
+
+
+def test_a_phone_that_was_overtaken_is_answered_once_and_the_others_too(bound: Runtime) -> None:
+    once = iter([True])
+
+    def overtakes(*_: object) -> None:
+        if next(once, False):
+            with bound.writing() as tx:
+                known = phone_state.read(tx, number(3))
+                tx.connection.execute(
+                    update(phones).where(phones.c.id == known.phone_id).values(version=99)
+                )
+
+    event.listen(bound.ledger.engine, "before_cursor_execute", overtakes)
+    made = together(bound, [answering(bound, i) for i in range(10)])
+    assert all("Saldo" in text_of(each) for each in made)
+    assert rows(bound, messages) == 10
+    assert rows(bound, replies) == 10
+
+
+def test_a_message_that_was_stored_before_stays_so(bound: Runtime) -> None:
+    first = answering(bound, 1)()
+    made = together(bound, [answering(bound, i) for i in range(4)])
+    assert first is not None
+    assert made[1].result() is None
+    assert rows(bound, messages) == 4
+
+
+def test_one_phone_s_messages_are_answered_one_after_the_other(bound: Runtime) -> None:
+    """The second is in the next batch, and is told from a repeat of the first."""
+    calls = [answering(bound, 1), answering(bound, 1, "saldo"), answering(bound, 2)]
+    made = [each.result() for each in together(bound, calls)]
+    outcomes = sorted(each.verdict.outcome for each in made if each is not None)
+    assert outcomes == ["answered", "answered", "silent"]
+
+
+def test_what_changes_something_is_done_for_each(bound: Runtime) -> None:
+    calls = [answering(bound, i, "STOP" if i % 2 else "SALDO") for i in range(10)]
+    made = [each.result() for each in together(bound, calls)]
+    assert [each.verdict.keyword for each in made if each] == ["saldo", "stop"] * 5
+    with bound.reading() as tx:
+        stopped = select(func.count()).where(phones.c.stopped_at.is_not(None))
+        assert tx.connection.execute(stopped).scalar_one() == 5
+
+
+def test_what_cannot_be_read_for_all_is_looked_up_alone(bound: Runtime) -> None:
+    calls = [answering(bound, i, "JP" if i == 4 else "SALDO") for i in range(6)]
+    made = [each.result() for each in together(bound, calls)]
+    assert [each.verdict.keyword for each in made if each].count("jp") == 1
+    assert all(each is not None and each.verdict.outcome == "answered" for each in made)
+
+
+def test_while_the_database_is_away_each_is_told_to_come_again(bound: Runtime) -> None:
+    def away(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "messages" in statement:
+            raise NotStored
+
+    event.listen(bound.service, "before_cursor_execute", away)
+    made: Sequence[Future[Answer | None]] = together(bound, [answering(bound, i) for i in range(5)])
+    assert all(isinstance(each.exception(), NotStored) for each in made)
+    event.remove(bound.service, "before_cursor_execute", away)
+    assert rows(bound, messages) == 0
