@@ -60,10 +60,12 @@ class Runtime:
     random: Random = field(default_factory=SystemRandom)
 
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """A short read; on SQLite it does not wait for the one writer."""
+    def reading(self, *, streams: bool = False) -> Iterator[Transaction]:
+        """A short read; on SQLite it does not wait for the one writer. `streams`: in a transaction,
+        which rows that are fetched some at a time need."""
         self.vault.refresh()
-        begun = self._reading.connect()
+        engine = self.service.execution_options(read_only=True) if streams else self._reading
+        begun = engine.connect()
         with self._noting(self.now()) as failed, begun as connection:
             yield Transaction(connection, self.vault, self.now(), self.random, failed)
 

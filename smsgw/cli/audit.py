@@ -35,7 +35,7 @@ def verify(known: str | None) -> None:
     except NoHead as error:
         raise click.ClickException(str(error)) from None
     rt = opened()
-    with rt.reading() as tx:
+    with rt.reading(streams=True) as tx:
         found = audit_chain.verify(tx, expected)
         others = integrity.findings(tx, keys.keeper(rt.settings))
         findings = [*found.findings, *islice(others, audit_chain.FINDINGS)]

@@ -71,6 +71,7 @@ class SqlLedger:
         self._circuits = {name: Circuit(clock) for name in LOOK_UPS}
         self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
         self._kept: dict[str, tuple[float, Rows]] = {}
+        self._fetch_again: dict[str, float] = {}  # when several may be looked up at once again
         self._faults: dict[str, tuple[float, LookUpFault]] = {}
         self._checked: tuple[float, tuple[LookUpFault, ...]] = float("-inf"), ()
 

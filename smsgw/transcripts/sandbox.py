@@ -101,7 +101,7 @@ class RolledBackRuntime(Runtime):
     connection: Connection = field(kw_only=True)
 
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self, *, streams: bool = False) -> Iterator[Transaction]:
         yield Transaction(self.connection, self.vault, self.now(), self.random)
 
     @contextmanager

@@ -72,7 +72,7 @@ def client(lived: Runtime) -> Iterator[FlaskClient]:
 
 
 def findings(rt: Runtime) -> list[str]:
-    with rt.reading() as tx:
+    with rt.reading(streams=True) as tx:
         return list(integrity.findings(tx, keys.keeper(rt.settings)))
 
 
@@ -209,7 +209,7 @@ def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:
 
 
 def states(rt: Runtime) -> list[str]:
-    with rt.reading() as tx:
+    with rt.reading(streams=True) as tx:
         held = select(replies.c.state).order_by(replies.c.id)
         return list(tx.connection.execute(held).scalars())
 
@@ -223,7 +223,7 @@ def test_many_failures_at_once_end_nothing(
     """A wrong key, or a mistake of a release: what waits is sent once it can be opened."""
     for number in range(damaged):
         say(rt, f"+62857000001{number:02}", "KONTAK")
-    with rt.reading() as tx:
+    with rt.reading(streams=True) as tx:
         before = tx.connection.execute(select(replies.c.id, replies.c.text)).all()
     sql(rt, update(replies).values(text=b"\1" + b"0" * 60))
     dispatch.drain(rt, *LANE)
