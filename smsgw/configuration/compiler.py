@@ -11,7 +11,7 @@ from handlers.custom_keyword import FOUND
 from handlers.question import CustomKeyword
 from handlers.values import Value, Verbatim
 from smsgw import logs
-from smsgw.configuration import document, validation
+from smsgw.configuration import validation
 from smsgw.configuration import wording as replies
 from smsgw.configuration.document import Document, Entry, KeywordsError, Table, Texts
 from smsgw.configuration.recognition import EchoDetector
@@ -62,13 +62,18 @@ class Offer:
 
 @cache
 def shipped() -> Configuration:
-    return load(document.shipped_text())
+    return of(validation.shipped())
 
 
 def load(text: str, day: date | None = None) -> Configuration:
     """Reads a YAML configuration; of `day`, or (None) as if all that is enabled were in force.
     Raises KeywordsError."""
     return of(validation.read(text), day)
+
+
+def load_published(text: str, day: date) -> Configuration:
+    """Reads what any version of this program published. Raises KeywordsError."""
+    return of(validation.read_published(text), day)
 
 
 def of(read: Document, day: date | None = None) -> Configuration:

@@ -21,11 +21,16 @@ CARRIERS_OWN = {"HELP", "INFO"}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`read`: what can be read of it, with what is shipped in place of the rest."""
+    """`faults`: why it may not be published, each in a sentence; `warnings`: what is worth a look;
+    `read`: what can be read of it, with what is shipped in place of the rest."""
 
     faults: list[str]
     warnings: list[str]
     read: Document | None
+
+    @property
+    def publishable(self) -> Document | None:
+        return None if self.faults else self.read
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +60,17 @@ class Acting:
 Doubt = Lost | Acting
 
 
-def faults(text: str) -> list[str]:
-    """Why a configuration may not be published, each in a sentence; empty where it may."""
+def check(text: str) -> Findings:
+    """Checks a text that somebody brings from outside."""
     try:
-        return of(document.loads(text)).faults
+        return of(document.loads(text))
     except KeywordsError as error:
-        return str(error).splitlines()
+        return Findings(str(error).splitlines(), [], None)
 
 
-def warnings(text: str) -> list[str]:
-    """What is worth a look in a configuration that can be published."""
-    return of(document.loads(text)).warnings
-
-
-def doubts(before: str, after: str) -> list[Doubt]:
-    """What a person is asked about before `after` answers in place of `before`: it can be
-    published, and may be a slip. Raises KeywordsError."""
-    old, new = validation.read(before), validation.read(after)
+def doubts(old: Document, new: Document) -> list[Doubt]:
+    """What a person is asked about before `new` answers in place of `old`: it can be published,
+    and may be a slip."""
     return [*_lost(old, new), *_newly_acting(old, new)]
 
 
@@ -79,7 +78,7 @@ def of(raw: RawDocument) -> Findings:
     faults = validation.faults(raw)
     sound = validation.salvage(raw) if faults else raw
     try:
-        read = validation.of(sound)
+        read = validation.of(sound) if faults else validation.build(raw)
     except KeywordsError as error:
         return Findings([*faults, *str(error).splitlines()], [], None)
     owners = dict(_owners(read.entries.values()))
@@ -160,7 +159,7 @@ def _printed(text: str) -> list[str]:
 @cache
 def _shipped() -> Mapping[str, str]:
     """By the word that it is printed with, the keyword."""
-    entries = validation.read(document.shipped_text()).entries.values()
+    entries = validation.shipped().entries.values()
     return {poster.read(entry.poster).keyword: entry.id for entry in entries}
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 from grammar import Service, Words
@@ -14,9 +15,10 @@ from smsgw.configuration.document import (
     KeywordsError,
     RawDocument,
     Table,
-    _shipped,
     key_of,
     loads,
+    shipped_raw,
+    upgrade,
 )
 from smsgw.configuration.lookup_tables import table_faults, tables_of
 from smsgw.configuration.shapes import AN_ID, EACH, SHAPES, failures_of, misfits_of
@@ -44,9 +46,24 @@ def read(text: str) -> Document:
     return of(loads(text))
 
 
+def read_published(text: str) -> Document:
+    """Reads what any version of this program published. Raises KeywordsError."""
+    return of(upgrade(loads(text)))
+
+
+@cache
+def shipped() -> Document:
+    return of(shipped_raw())
+
+
 def of(raw: RawDocument) -> Document:
     """Raises KeywordsError."""
     raise_for(faults(raw))
+    return build(raw)
+
+
+def build(raw: RawDocument) -> Document:
+    """Takes it that `faults` finds none. Raises KeywordsError."""
     try:
         words, tables = _words(raw), tables_of(raw.get("tables", {}))
         entries = {name: _entry(name, each, tables) for name, each in raw["keywords"].items()}
@@ -68,7 +85,7 @@ def faults(raw: RawDocument) -> list[str]:
 
 def salvage(raw: RawDocument) -> RawDocument:
     """What can be read of it; in place of the rest stands what is shipped, if anything."""
-    ours, entries = _shipped(), _mapping(raw, "keywords")
+    ours, entries = shipped_raw(), _mapping(raw, "keywords")
     whole = {key: each for key, each in raw.items() if not _top_misfits(key, each)}
     tables = {
         name: table
@@ -146,7 +163,7 @@ def _top_misfits(key: str, value: Any) -> list[str]:
 
 def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """The entry without what is wrong in it; nothing where that leaves nothing to read."""
-    ours: RawDocument = _shipped()["keywords"].get(name, {})
+    ours: RawDocument = shipped_raw()["keywords"].get(name, {})
     kept = entry if isinstance(entry, dict) else ours
     for key in kept:
         instead = {each: kept[each] for each in kept if each != key}

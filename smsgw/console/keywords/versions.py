@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration import diff, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
 from smsgw.console import access, converters
 from smsgw.console.keywords.draft import as_file
@@ -73,20 +73,20 @@ def _page(number: int, **values: Any) -> str:
     with access.rt().reading() as tx:
         it = _found(tx, number)
         before = versions.version(tx, number - 1) if number else None
-        newest = versions.current(tx).number
+        newest = versions.current(tx)
         has_draft = versions.draft(tx) is not None
-        doubts = _doubts(tx, it, newest)
     difference = diff.between(before.text, it.text) if before else None
-    values |= {"difference": difference, "newest": newest, "has_draft": has_draft}
-    values["doubts"] = doubts
+    values |= {"difference": difference, "newest": newest.number, "has_draft": has_draft}
+    values["doubts"] = _doubts(it, newest)
     return page("keywords/version.html", it=it, **values)
 
 
-def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
+def _doubts(it: Version, newest: Version) -> list[lint.Doubt]:
     """What has faults by now is not brought back, and is asked about by nobody."""
-    if it.number == newest or lint.faults(document.upgrade(it.text)):
+    if it.number == newest.number:
         return []
-    return versions.doubts(tx, it.text)
+    read = lint.of(it.raw).publishable
+    return versions.doubts(newest, read) if read else []
 
 
 def _found(tx: Transaction, number: int) -> Version:

@@ -401,7 +401,7 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
     for number in range(23):
         with rt.writing() as tx:
             text, edition = reworded(f"Nomor {number}."), versions.editable(tx)[1]
-            versions.save(tx, text, edition, ANI, "all", is_whole=True)
+            versions.save(tx, document.loads(text), edition, ANI, "all", is_whole=True)
     visitor.get(PAGE)
     assert visitor.text.count("Bring this draft back") == 20
     with rt.reading() as tx:
