@@ -101,6 +101,14 @@ def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
         _tell_of_decoys(tx, phone_id, guess.wrong)
 
 
+def forget(tx: Transaction, phone_ids: Collection[int]) -> None:
+    """Destroys what counts no more."""
+    counted = tx.now - 2 * GUESSES_COUNT_FOR
+    for table in (guesses, named):
+        old = table.c.phone_id.in_(phone_ids) & (table.c.at < counted)
+        tx.connection.execute(delete(table).where(old))
+
+
 def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     """What is no try is kept where it is a decoy. The same statements where it is not."""
     decoy, name = _decoy(tx, wrong), tx.vault.hash(wrong.nkp, "named")
