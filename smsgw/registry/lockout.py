@@ -52,7 +52,7 @@ def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
     return {row.phone_id: row.made for row in tx.connection.execute(made)}
 
 
-def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
+def locked(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """Phones behind the id `after` that guessed too often: the number (sealed) of each, how often,
     and when last."""
     since = tx.now - GUESSES_COUNT_FOR
@@ -61,7 +61,7 @@ def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
         select(phones.c.id, phones.c.number, phones.c.hash, made)
         .add_columns(func.max(guesses.c.at).label("last"))
         .join_from(guesses, phones)
-        .where(guesses.c.at > since, guesses.c.phone_id > after)
+        .where(guesses.c.at > since, guesses.c.phone_id > (after or 0))
         .group_by(phones.c.id, phones.c.number, phones.c.hash)
         .having(func.count() >= GUESSES_ALLOWED)
         .order_by(phones.c.id)
