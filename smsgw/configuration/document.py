@@ -12,7 +12,6 @@ fillers, labels, courtesy, choices, services, either, secrets, terms
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from importlib import resources
 from itertools import chain
@@ -20,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from grammar import Words, normalise
+from grammar import Words
 from handlers import HANDLERS, WORDINGS
-from smsgw.configuration.shapes import SHAPES
+from smsgw.configuration.schema import Entry, Parts, Texts, keys_of
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 TOO_LONG = f"it has more than {LONGEST_TEXT:,} characters"
@@ -31,9 +30,6 @@ NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 A_NUMBER = re.compile(r"[-+]?[.0-9][0-9a-fA-FxXoO_:.eE+-]*\Z")
 MOST_DIGITS = 18  # Python writes no number of thousands
 
-ALL_NEED = ("keywords", "wordings", "fillers", "labels")
-
-Texts = Mapping[str, str]  # by language
 RawDocument = dict[str, Any]
 
 
@@ -51,38 +47,12 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    id: str
-    poster: str
-    aliases: tuple[str, ...]
-    alone: bool
-    leads: bool
-    asked: str | None  # of ASKED
-    phrases: tuple[str, ...]
-    opt_outs: tuple[str, ...]
-    subscriptions: tuple[str, ...]
-    unless: tuple[str, ...]
-    bare: str | None
-    budget: int
-    wordings: Mapping[str, Texts]
-    is_enabled: bool
-    since: date | None
-    until: date | None
-    kind: str | None = None  # of one that an operator made
-    topics: Mapping[str, tuple[str, ...]] | None = None
-    table: Table | None = None
-
-    def is_in_force(self, day: date) -> bool:
-        started = self.since is None or self.since <= day
-        return self.is_enabled and started and (self.until is None or day <= self.until)
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     entries: Mapping[str, Entry]
     shared: Mapping[str, Mapping[str, Texts]]
     terms: Mapping[str, Mapping[str, str]]
     words: Words
+    tables: Mapping[str, Table]
 
 
 def loads(text: str) -> RawDocument:
@@ -175,7 +145,7 @@ def upgrade(raw: RawDocument) -> RawDocument:
     """Completes what an earlier version of this program published by what this one has new, and
     leaves out what it does not know any more."""
     ours = shipped_raw()
-    known = {key: each for key, each in raw.items() if key in SHAPES}
+    known = {key: each for key, each in raw.items() if key in keys_of(Parts)}
     keywords = {**known.get("keywords", {})}
     for name, entry in ours["keywords"].items():
         keywords[name] = {**keywords.get(name, entry)}
@@ -189,11 +159,6 @@ def upgrade(raw: RawDocument) -> RawDocument:
     }
     ordered: RawDocument = {"keywords": {}, "wordings": {}, **known}
     return {**ordered, "keywords": in_use, "wordings": wordings}
-
-
-def key_of(cell: str) -> str:
-    """As the first column of a table is found in a message."""
-    return " ".join(re.findall(r"\w+", normalise(cell)))
 
 
 def _complete(held: RawDocument, ours: RawDocument, section: str) -> RawDocument:

@@ -12,11 +12,11 @@ from hashlib import sha256
 from itertools import chain, count
 
 from handlers import SECTIONS, custom_keyword
-from smsgw.configuration import shapes, versions
+from smsgw.configuration import versions
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import RawDocument
 from smsgw.configuration.merge import GONE
-from smsgw.configuration.validation import DEFAULT_BUDGET, LOOKUP, STATIC
+from smsgw.configuration.schema import AN_ID, DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.storage.transaction import Transaction
 
@@ -231,7 +231,7 @@ def _named(words: Sequence[str], taken: RawDocument) -> str:
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
     return next(
-        each for each in chain(own, numbered) if shapes.AN_ID.fullmatch(each) and each not in taken
+        each for each in chain(own, numbered) if AN_ID.fullmatch(each) and each not in taken
     )
 
 

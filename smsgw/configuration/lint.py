@@ -1,7 +1,7 @@
 """What a configuration of keywords may get wrong although every part of it can be read."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,7 +9,8 @@ from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, validation, wording
-from smsgw.configuration.document import Document, Entry, KeywordsError, RawDocument
+from smsgw.configuration.document import Document, KeywordsError, RawDocument
+from smsgw.configuration.schema import Entry, key_of
 from smsgw.configuration.validation import ALWAYS
 from smsgw.configuration.wording import WordingError
 
@@ -81,7 +82,7 @@ def of(raw: RawDocument) -> Findings:
         read = validation.of(sound) if faults else validation.build(raw)
     except KeywordsError as error:
         return Findings([*faults, *str(error).splitlines()], [], None)
-    owners = dict(_owners(read.entries.values()))
+    owners = dict(_owners(read.entries))
     further = (
         *compiler.faults(read),
         *_stop_words(owners),
@@ -117,8 +118,8 @@ def _always_told(text: str) -> frozenset[str]:
 
 
 def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
-    before = dict(_owners(old.entries.values()))
-    for words, name in _owners(new.entries.values()):
+    before = dict(_owners(old.entries))
+    for words, name in _owners(new.entries):
         if name in CHANGING and before.get(words) != name:
             yield Acting(words, name)
 
@@ -141,11 +142,11 @@ def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
     ]
 
 
-def _owners(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+def _owners(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
     """Each way to write a keyword, with the keyword."""
-    for entry in entries:
+    for name, entry in entries.items():
         for alias in (*_printed(entry.poster), *entry.aliases):
-            yield document.key_of(alias), entry.id
+            yield key_of(alias), name
 
 
 def _printed(text: str) -> list[str]:
@@ -159,8 +160,8 @@ def _printed(text: str) -> list[str]:
 @cache
 def _shipped() -> Mapping[str, str]:
     """By the word that it is printed with, the keyword."""
-    entries = validation.shipped().entries.values()
-    return {poster.read(entry.poster).keyword: entry.id for entry in entries}
+    entries = validation.shipped().entries
+    return {poster.read(entry.poster).keyword: name for name, entry in entries.items()}
 
 
 def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
@@ -178,11 +179,11 @@ def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
 
 def _letters(read: Document) -> Iterator[str]:
     """One of a keyword that is read anywhere in a message, not only when it is all of it."""
-    for entry in read.entries.values():
+    for name, entry in read.entries.items():
         words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
         for word in words:
-            if len(document.key_of(word)) == 1:
-                yield f"{entry.id}: {word} is one letter, which stands in many other messages"
+            if len(key_of(word)) == 1:
+                yield f"{name}: {word} is one letter, which stands in many other messages"
 
 
 def _carriers(owners: Mapping[str, str]) -> Iterator[str]:
@@ -198,7 +199,8 @@ def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
 
 def _advised(read: Document) -> Iterator[str]:
     """Texts that tell people to write what nothing answers."""
-    owners = dict(_owners(each for each in read.entries.values() if each.is_enabled))
+    enabled = {name: each for name, each in read.entries.items() if each.is_enabled}
+    owners = dict(_owners(enabled))
     gone = [re.escape(word) for word in _shipped() if word not in owners]
     named = re.compile(rf"\b(?:{'|'.join(gone)})\b")
     for place, texts in compiler.texts_of(read).items() if gone else ():

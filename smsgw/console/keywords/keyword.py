@@ -18,11 +18,12 @@ from grammar.slots import KINDS
 from handlers import SECTIONS
 from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import edits, shapes
+from smsgw.configuration import edits
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import KEYWORDS, NEW, TABLES, WORDINGS, Clash, mapping
-from smsgw.configuration.validation import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC
+from smsgw.configuration.schema import AN_ID, LOOKUP, MOST_SEGMENTS, STATIC
+from smsgw.configuration.validation import ALWAYS, MADE_SLOTS
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
@@ -151,7 +152,7 @@ def _added(name: str, kind: str, poster: str, held: DraftView) -> RawDocument:
     """Raises NotAdded."""
     chosen = request.form.get("table", "")
     table = mapping(mapping(held.raw, TABLES), chosen)
-    if not shapes.AN_ID.fullmatch(name):
+    if not AN_ID.fullmatch(name):
         raise NotAdded(_("Begin with a word of 2 to 20 letters."), 400)
     if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
         raise NotAdded(_("There is {name} already.", name=name), 409)

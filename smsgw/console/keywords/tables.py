@@ -9,9 +9,10 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import edits, lookup_tables, shapes, validation
+from smsgw.configuration import edits, lookup_tables, validation
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import KEYWORDS, TABLES, mapping
+from smsgw.configuration.schema import AN_ID
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
@@ -109,7 +110,7 @@ def delete(name: str) -> Answer:
 
 def _misnamed(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
-    if not shapes.AN_ID.fullmatch(name):
+    if not AN_ID.fullmatch(name):
         why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
         return TableRefused(why, text, 400)
     return None
