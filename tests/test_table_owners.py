@@ -34,7 +34,7 @@ OWNERS = {
     "operators": {"smsgw.backoffice.accounts"},
     "pages": {"smsgw.registry.reply_pages"},
     "past_bindings": {"smsgw.registry.bindings"},
-    "past_drafts": {"smsgw.configuration.versions"},
+    "past_drafts": {"smsgw.configuration.past_drafts"},
     "phones": {"smsgw.registry.phone_state", "smsgw.registry.phones"},
     "questions": {"smsgw.registry.open_questions"},
     "registration_looks": {"smsgw.registry.registrations"},

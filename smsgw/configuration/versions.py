@@ -11,19 +11,17 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.configuration import document, lint, merge, validation
+from smsgw.configuration import document, lint, merge, past_drafts, validation
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
-from smsgw.storage.tables.operators import configurations, drafts, past_drafts
+from smsgw.storage.tables.operators import configurations, drafts
 from smsgw.storage.transaction import Transaction
 
 LONGEST_REASON = 200
-PAST_KEPT = 20  # drafts that were replaced or discarded, the newest
-LONGEST_WHY = 100
 DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
 
@@ -79,19 +77,6 @@ class Draft:
     @cached_property
     def raw(self) -> RawDocument:
         return document.loads(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A draft that something took the place of."""
-
-    id: int
-    text: str
-    based_on: int
-    authors: tuple[str, ...]
-    at: datetime
-    by: str
-    why: str
 
 
 def current(tx: Transaction) -> Version:
@@ -167,19 +152,12 @@ def save(
     audit.note(tx, Act.DRAFTED, author, detail=what)
 
 
-def past(tx: Transaction) -> list[Past]:
-    """Newest first."""
-    rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
-    return [_past(row) for row in rows]
-
-
 def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
     """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
     `edition`: as `save` has it. False where it is gone. Raises Outdated."""
-    row = tx.connection.execute(select(past_drafts).where(past_drafts.c.id == past_id)).first()
-    if row is None:
+    held, found = draft(tx), past_drafts.one(tx, past_id)
+    if found is None:
         return False
-    held, found = draft(tx), _past(row)
     if (held.edition if held else 0) != edition:
         raise Outdated
     what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
@@ -323,23 +301,7 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
 
 
 def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
-    row = {
-        "text": held.text,
-        "based_on": held.based_on,
-        "authors": "\n".join(held.authors),
-        "ended_at": tx.now,
-        "ended_by": actor,
-        "why": why[:LONGEST_WHY],
-    }
-    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
-    newest = tx.connection.execute(made).scalar_one()
-    tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest - PAST_KEPT))
-
-
-def _past(row: Row[Any]) -> Past:
-    authors = tuple(row.authors.splitlines())
-    told = (row.ended_at, row.ended_by, row.why)
-    return Past(row.id, row.text, row.based_on, authors, *told)
+    past_drafts.keep(tx, held.text, held.based_on, held.authors, actor, why)
 
 
 def _version(row: Row[Any]) -> Version:

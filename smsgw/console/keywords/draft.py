@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration import diff, document, lint, past_drafts, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, NotPublished, Outdated, Version
 from smsgw.console import access, converters
@@ -118,7 +118,7 @@ def restore(past_id: int) -> Answer:
 @access.needs(Permission.LOOK)
 def export_past(past_id: int) -> Response:
     with access.rt().reading() as tx:
-        found = next((each for each in versions.past(tx) if each.id == past_id), None)
+        found = past_drafts.one(tx, past_id)
     if found is None:
         raise NotFound
     return as_file(found.text, f"keywords-earlier-draft-{past_id}.yaml")
@@ -202,7 +202,7 @@ def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
         held, current = versions.draft(tx), versions.current(tx)
         base = versions.version(tx, held.based_on) if held else None
-        past = versions.past(tx)
+        past = past_drafts.newest(tx)
     if held is not None:
         values |= _about(held, current)
     if base is not None and base.number != current.number:

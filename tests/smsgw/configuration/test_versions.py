@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from smsgw import runtime, settings
 from smsgw.backoffice import accounts
-from smsgw.configuration import document, versions
+from smsgw.configuration import document, past_drafts, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished, Outdated
 from smsgw.runtime import Runtime
@@ -275,7 +275,7 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
             raw = {"hello": planet}
             versions.save(tx, raw, edition, BUDI, "import of wrong.yaml", is_whole=True)
     with rt.reading() as tx:
-        newest, first = versions.past(tx)
+        newest, first = past_drafts.newest(tx)
     assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
     assert newest.why == "import of wrong.yaml"
     with rt.writing() as tx, pytest.raises(Outdated):
@@ -285,9 +285,9 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
         assert versions.restore(tx, first.id, 3, BUDI)
         draft = versions.draft(tx)
         assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
-        assert "mars" in versions.past(tx)[0].text
+        assert "mars" in past_drafts.newest(tx)[0].text
         versions.discard(tx, 4, ANI)
-        assert versions.restore(tx, versions.past(tx)[0].id, 0, ANI)
+        assert versions.restore(tx, past_drafts.newest(tx)[0].id, 0, ANI)
         assert versions.draft(tx).text == reworded("Satu.")
 
 

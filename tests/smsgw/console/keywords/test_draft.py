@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from smsgw.app import create_app
-from smsgw.configuration import document, versions
+from smsgw.configuration import document, past_drafts, versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.console.conftest import As
@@ -405,4 +405,4 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
     visitor.get(PAGE)
     assert visitor.text.count("Bring this draft back") == 20
     with rt.reading() as tx:
-        assert "Nomor 21." in versions.past(tx)[0].text
+        assert "Nomor 21." in past_drafts.newest(tx)[0].text
