@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from smsgw.configuration.schema import MOST_SEGMENTS, Entry, Part, keys_of
+from smsgw.configuration.schema import ALL_NEED, MOST_SEGMENTS, Entry, Part, Parts, keys_of
 
 KEY_MARK = "[key]"  # pydantic's, at the end of the place of a mapping's key
 Read = TypeVar("Read", bound=Part)
@@ -49,18 +49,23 @@ def _told(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
     if part is Entry and last in OF_KEYWORDS and not above:
         return place, OF_KEYWORDS[str(last)]
     if kind == "missing":
-        return _at(part, place, above), _missing(last)
+        return _at(part, place, above), _missing(part, last)
     where = _at(part, place, error["loc"])
     if kind == "extra_forbidden":
         known = f"; there are {', '.join(keys_of(part))}" if not above else ""
-        return where, f"this is not known here{known}"
+        if part is Parts and not above:
+            return where, f"this is not known here{known}"
+        return _at(part, place, above), f"{last} is not known here{known}"
     if kind == "literal_error":
         return where, f"it is {error['ctx']['expected']}".replace("'", "")
     return where, SENTENCES.get(kind, error["msg"])
 
 
-def _missing(key: object) -> str:
-    return SENTENCES["too_long"] if isinstance(key, int) else f"{key} is missing"
+def _missing(part: type[Part], key: object) -> str:
+    if isinstance(key, int):
+        return SENTENCES["too_long"]  # or too short, of a pair
+    needed = f"; {', '.join(ALL_NEED)} are needed" if part is Parts and key in ALL_NEED else ""
+    return f"{key} is missing{needed}"
 
 
 def _at(part: type[Part], place: str, names: Sequence[int | str]) -> str:
