@@ -125,7 +125,7 @@ def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database; for `rt`, a filled one."""
     if request.param == "sqlite":

@@ -18,6 +18,12 @@ FOLDER = Path(__file__).parent / "transcripts"
 
 
 FILES = list(collection.files([FOLDER]))
+# What `make quick` replays: every keyword, and what people type. The others are `thorough`.
+MAIN = {
+    *("asked-well", "calendar", "consent", "conversations", "every-keyword", "gate", "identity"),
+    *("limits", "money", "offices", "other-messages", "pension", "rates", "registration"),
+    *("sloppy-balance", "sloppy-registration", "stop", "what-people-send", "wrong-messages"),
+}
 
 
 @cache
@@ -39,8 +45,9 @@ def conversations() -> Iterator[ParameterSet]:
     a twentieth of reading them."""
     for number, path in enumerate(FILES):
         names = yaml.load(path.read_bytes(), yaml.CBaseLoader)["conversations"]  # noqa: S506
+        marks = [] if path.stem in MAIN else [pytest.mark.thorough]
         for index, each in enumerate(names):
-            yield pytest.param(number, index, id=f"{path.stem}: {each['name']}")
+            yield pytest.param(number, index, id=f"{path.stem}: {each['name']}", marks=marks)
 
 
 @pytest.mark.parametrize(("number", "index"), list(conversations()))

@@ -205,6 +205,7 @@ def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
 
 
 @on_sqlite
+@pytest.mark.thorough
 def test_the_commands_bring_and_take_it(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -231,6 +232,7 @@ def test_the_commands_bring_and_take_it(
 
 
 @on_sqlite
+@pytest.mark.thorough
 def test_an_import_asks_about_a_value_that_gets_lost(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
