@@ -10,7 +10,7 @@ DIRECT := --no-deps --no-build-isolation --editable .
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist worksteal
 QUICK := grammar handlers smsgw/configuration smsgw/registry smsgw/test_gsm7.py smsgw/test_phone.py \
 	smsgw/test_registration.py smsgw/test_responder.py smsgw/test_settings.py \
-	smsgw/transcripts/test_reader.py smsgw/transcripts/test_update.py test_transcripts.py
+	smsgw/transcripts/test_reader.py test_transcripts.py
 
 .PHONY: help install run test quick check docs browser audit bench chaos mutants fixes lock
 

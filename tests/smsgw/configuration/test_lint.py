@@ -138,6 +138,7 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
     assert isinstance(lint.warnings(text), list)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", [None, 5, True, date(2026, 1, 1)], ids=repr)
 @pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
 def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
