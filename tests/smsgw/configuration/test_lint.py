@@ -118,12 +118,14 @@ def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
 GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("held", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
 def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
     assert isinstance(lint.check(changed(lambda raw: raw.update({where: held}))).faults, list)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
 @pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
 def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
@@ -136,6 +138,7 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
     assert isinstance(lint.check(text).warnings, list)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", [None, 5, True, date(2026, 1, 1)], ids=repr)
 @pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
 def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
@@ -148,6 +151,7 @@ def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) 
     assert lint.check(changed(change)).faults
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
 def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
     dice = Random(letters)

@@ -19,6 +19,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.security import audit
 from tests.conftest import STRANGER, Clock, on_sqlite
+from tests.support import commands
 from tests.support.conversation import say
 from tests.support.documents import ANI, BUDI, STATIC, changed, published, reworded, with_made
 from tests.support.processes import SMSGW
@@ -209,9 +210,7 @@ def test_the_commands_bring_and_take_it(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [SMSGW, "keywords", *arguments], env=environ | more, capture_output=True, text=True
-        )
+        done = commands.called(environ | more, "keywords", *arguments)
         return done.returncode, done.stdout + done.stderr
 
     file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
@@ -231,6 +230,7 @@ def test_the_commands_bring_and_take_it(
 
 
 @on_sqlite
+@pytest.mark.thorough
 def test_an_import_asks_about_a_value_that_gets_lost(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
