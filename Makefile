@@ -6,8 +6,13 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check install --quiet
 LOCKED := --require-hashes --only-binary :all: -r requirements/build.lock
 DIRECT := --no-deps --no-build-isolation --editable .
+# Compiled tests are kept, whatever the environment says: to compile them takes seconds.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist worksteal
+QUICK := grammar handlers smsgw/configuration smsgw/registry smsgw/test_gsm7.py smsgw/test_phone.py \
+	smsgw/test_registration.py smsgw/test_responder.py smsgw/test_settings.py \
+	smsgw/transcripts/test_reader.py test_transcripts.py
 
-.PHONY: help install run test check docs browser audit bench chaos mutants fixes lock
+.PHONY: help install run test quick check docs browser audit bench chaos mutants fixes lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -18,7 +23,10 @@ run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:
 	@SMSGW_DEMO=1 exec $(BIN)/smsgw run
 
 test: $(VENV)/dev.done  ## every test
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(PYTEST) -n 3
+
+quick: $(VENV)/dev.done  ## what answers most changes in half a minute: unit tests and the main transcripts, on SQLite
+	@$(PYTEST) -n 2 -m "not thorough" $(QUICK:%=tests/%)
 
 check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/ruff format --check .
@@ -26,7 +34,7 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/audit_dependencies.py
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(PYTEST) -n 3
 
 docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken links fail
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean

@@ -11,16 +11,16 @@ import psycopg
 import pytest
 import structlog
 from redis import Redis
-from sqlalchemy import Connection
 
 from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
-from smsgw.storage import engines, migrations
+from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
+from tests.support import kept_rows, memory
 from tests.support.servers import Postgres, Queue, postgres_programs
 
 P1, P1_NKP = "+6281234567890", "19012345678"
@@ -42,10 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Once for all workers, or for many runs: the addresses are in the environment."""
     if hasattr(config, "workerinput") or "SMSGW_TEST_REDIS_URL" in os.environ:
         return
+    memory.use_for_temporary_files()
     programs = postgres_programs()
     if programs is not None:
-        _started.append(Postgres(programs))
-        os.environ["SMSGW_TEST_POSTGRES_URL"] = _started[-1].url
+        server = Postgres(programs)
+        _started.append(server)
+        os.environ["SMSGW_TEST_POSTGRES_URL"] = server.url
+        os.environ["SMSGW_TEST_POSTGRES"] = str(server.programs)
     elif os.environ.get("SMSGW_REQUIRE_POSTGRES"):
         pytest.exit(ABSENT, returncode=1)
     _started.append(Queue())
@@ -88,6 +91,10 @@ def _made(worker_number: int, kind: str) -> str:
     return url.replace("@/postgres", f"@/{name}")
 
 
+def _libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg", "postgresql")
+
+
 @pytest.fixture(scope="session")
 def postgres_url(worker_number: int) -> str:
     return _made(worker_number, "empty")
@@ -98,13 +105,16 @@ def filled_postgres_url(worker_number: int) -> str:
     """One that `_fill` has filled; its rows are kept in a schema beside, to be put back."""
     url = _made(worker_number, "filled")
     _fill(url)
-    engine = engines.engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE SCHEMA kept")
-        for table in TABLES:
-            connection.exec_driver_sql(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
-    engine.dispose()
+    with psycopg.connect(_libpq(url)) as connection:
+        kept_rows.keep(connection, TABLES)
     return url
+
+
+@pytest.fixture(scope="session")
+def filled_postgres(filled_postgres_url: str) -> Iterator[psycopg.Connection]:
+    """To put its rows back by."""
+    with psycopg.connect(_libpq(filled_postgres_url), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")
@@ -115,38 +125,24 @@ def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database; for `rt`, a filled one."""
-    is_filled = "rt" in request.fixturenames
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
+    is_filled = "rt" in request.fixturenames
     url: str = request.getfixturevalue("filled_postgres_url" if is_filled else "postgres_url")
-    engine = engines.engine(url)
-    with engine.begin() as connection:
-        if is_filled:
-            _put_back(connection)
-        else:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
+    if is_filled:
+        kept_rows.put_back(request.getfixturevalue("filled_postgres"))
+        return url
+    with psycopg.connect(_libpq(url)) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
     return url
 
 
 # What is called as a command takes seconds, and what it calls is tested on both.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-def _put_back(connection: Connection) -> None:
-    """Migrating for each test would take most of the time."""
-    names = ", ".join(f"public.{table}" for table in TABLES)
-    connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
-    for table in TABLES:
-        connection.exec_driver_sql(f"INSERT INTO public.{table} TABLE kept.{table}")
-    for table in ("phones", "bindings"):
-        connection.exec_driver_sql(
-            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
-        )
 
 
 @pytest.fixture

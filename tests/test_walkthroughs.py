@@ -177,20 +177,18 @@ def test_a_table(tmp_path: Path) -> None:
     """With its way down, and until its rows are deleted."""
     copy = Copy(tmp_path, "A table")
     table, migration, store, test = copy.blocks("python")
-    line, row = copy.blocks("text")
+    forget, erase, row, owner = copy.blocks("text")
     copy.insert(
         "smsgw/storage/tables/phones.py", 'Index("ix_wrong_codes_at", "at"),\n)\n\n', f"{table}\n"
     )
     copy.write("migrations/versions/service/0002_ratings.py", migration)
     copy.write("smsgw/registry/ratings.py", store)
     retention = "smsgw/operations/retention.py"
-    copy.insert(retention, "        (wrong_codes, wrong_codes.c.at < counted),\n", line)
-    copy.replace(
-        retention,
-        "in (questions, pages, codes, wrong_codes)",
-        "in (questions, pages, codes, wrong_codes, ratings)",
-    )
-    copy.insert(retention, "    questions,\n", "    ratings,\n")
+    copy.insert(retention, "    registration_codes.forget(tx, phone_ids, since)\n", forget)
+    copy.insert(retention, "    registration_codes.erase(tx, phone_id)\n", erase)
+    copy.insert(retention, "    phones,\n", "    ratings,\n")
+    owners = "tests/test_table_owners.py"
+    copy.insert(owners, '    "questions": {"smsgw.registry.open_questions"},\n', owner)
     copy.insert("docs/operations.md", "| TOLAK; wrong codes | 60 days; two days |\n", row)
     copy.write("tests/smsgw/registry/test_ratings.py", test)
     copy.check_places()
@@ -199,6 +197,7 @@ def test_a_table(tmp_path: Path) -> None:
     )
     copy.test(
         "tests/test_mirror.py",
+        owners,
         migrations,
         "tests/smsgw/registry/test_ratings.py",
         "-k",

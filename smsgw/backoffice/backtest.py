@@ -32,7 +32,7 @@ from smsgw.backoffice.backtest_findings import (
     Rewording,
 )
 from smsgw.backoffice.comparison import ComparedAnswer, Comparison
-from smsgw.configuration import document, validation
+from smsgw.configuration import validation
 from smsgw.configuration.compiler import Configuration
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
@@ -157,7 +157,7 @@ class Rehearsal:
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> frozenset[str]:
     """All words that a configuration reads."""
-    read = validation.read(document.upgrade(text))
+    read = validation.read_published(text)
     words = read.words
     told = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),

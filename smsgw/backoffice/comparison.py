@@ -10,7 +10,7 @@ from handlers.ports import Ledger
 from handlers.question import Caller, Outcome, Reply
 from handlers.values import Verbatim
 from smsgw import gsm7
-from smsgw.configuration import compiler, document
+from smsgw.configuration import compiler
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import composer, decision, inbox
 from smsgw.messaging.decision import Decided
@@ -132,7 +132,7 @@ class CachedLedger:
 @lru_cache(maxsize=4)
 def configuration(text: str, day: date) -> Configuration:
     """What was published or drafted, as of a day. Raises KeywordsError."""
-    return compiler.load(document.upgrade(text), day)
+    return compiler.load_published(text, day)
 
 
 def _spoken(reply: Reply, language: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 from grammar import Command, Misread, normalise
 from smsgw.backoffice import conversation, message_log
 from smsgw.backoffice.message_log import Seen, SentReply
-from smsgw.configuration import compiler, document, recognition, validation, versions
+from smsgw.configuration import compiler, recognition, validation, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Version
@@ -157,7 +157,7 @@ def _configuration(text: str, day: date) -> Configuration | None:
 @lru_cache(maxsize=16)
 def _changes(text: str) -> frozenset[date]:
     """The days from which on other keywords are in force than before. Raises KeywordsError."""
-    entries = validation.read(document.upgrade(text)).entries.values()
+    entries = validation.read_published(text).entries.values()
     begins = {each.since for each in entries if each.since}
     return frozenset(begins | {each.until + A_DAY for each in entries if each.until})
 
@@ -165,7 +165,7 @@ def _changes(text: str) -> frozenset[date]:
 @lru_cache(maxsize=16)
 def _loaded(text: str, day: date) -> Configuration:
     """Raises KeywordsError."""
-    return compiler.load(document.upgrade(text), day)
+    return compiler.load_published(text, day)
 
 
 def _read(configuration: Configuration, text: str) -> TracedReading:

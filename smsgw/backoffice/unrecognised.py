@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from functools import lru_cache
 from itertools import groupby, islice, takewhile
 from typing import Any
 
@@ -22,8 +21,8 @@ from grammar.compiled import LONGEST_ALIAS
 from grammar.suggest import similar
 from handlers import CHANGING
 from handlers.question import Outcome
-from smsgw.configuration import compiler, document, lint, validation
-from smsgw.configuration.document import Document
+from smsgw.configuration import compiler, lint, validation
+from smsgw.configuration.document import Document, RawDocument
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.sealed import ROW
@@ -90,17 +89,23 @@ class Gathered:
 Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 
 
-@lru_cache(maxsize=2)
-def reader(text: str) -> tuple[Grammar, Document]:
-    """What reads by a configuration. Raises KeywordsError."""
-    read = validation.read(text)
-    return compiler.of(read).grammar, read
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A configuration that is to understand what was not understood."""
+
+    grammar: Grammar
+    document: Document
 
 
-def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathered:
-    """`text`: of the configuration that is to understand them. `most`: messages, the newest.
-    Raises KeywordsError."""
-    grammar, read = reader(text)
+def reader(raw: RawDocument) -> Reader:
+    """Raises KeywordsError."""
+    read = validation.of(raw)
+    return Reader(compiler.of(read).grammar, read)
+
+
+def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gathered:
+    """`most`: messages, the newest."""
+    grammar, read = by.grammar, by.document
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
         texts = [_text(tx, row) for row in rows[:most]]
@@ -114,17 +119,17 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     return Gathered(found, len(texts), len(rows) > most, others)
 
 
-def accepted(text: str, change: Alias | Filler, said: str) -> tuple[str, str]:
+def accepted(raw: RawDocument, change: Alias | Filler, said: str) -> tuple[RawDocument, str]:
     """A configuration with that change, and the keyword that `said` is read as by it. Raises
     NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
     if not said or not 1 <= len(change.words.split()) <= few:
         raise NotAccepted(f"1 to {few} words are needed, of letters alone")
-    changed = _changed(text, change)
-    faults = lint.faults(changed)
-    if faults:
-        raise NotAccepted("\n".join(faults))
-    read = compiler.load(changed).grammar.parse(said)
+    changed = _changed(raw, change)
+    found = lint.of(changed)
+    if found.publishable is None:
+        raise NotAccepted("\n".join(found.faults))
+    read = compiler.of(found.publishable).grammar.parse(said)
     keyword = change.keyword if isinstance(change, Alias) else read.keyword
     if keyword is None or read.keyword != keyword:
         raise NotAccepted(f"{said}: {read.keyword or Outcome.UNKNOWN}")
@@ -278,15 +283,14 @@ def _hinted(hints: Mapping[str, str], word: str) -> str | None:
     return hints[found[0]] if found else None
 
 
-def _changed(text: str, change: Alias | Filler) -> str:
+def _changed(raw: RawDocument, change: Alias | Filler) -> RawDocument:
     """Raises NotAccepted."""
-    raw = document.loads(text)
     try:
         if isinstance(change, Filler):
-            raw["fillers"].append(change.words)
-        else:
-            entry = raw["keywords"][change.keyword]
-            entry["aliases"] = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
+            return {**raw, "fillers": [*raw["fillers"], change.words]}
+        keywords = raw["keywords"]
+        entry = keywords[change.keyword]
+        aliases = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
+        return {**raw, "keywords": {**keywords, change.keyword: {**entry, "aliases": aliases}}}
     except (KeyError, TypeError, AttributeError):
         raise NotAccepted("the draft has faults; mend them first") from None
-    return document.dumps(raw)

@@ -8,7 +8,7 @@ import click
 from smsgw import settings
 from smsgw.cli.installation import opened
 from smsgw.configuration import document, lint, versions
-from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.configuration.versions import NotPublished
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -25,13 +25,12 @@ def keywords() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
     """Say what is wrong with FILE; exit 1 where it may not be published."""
-    text = _text(file)
-    found = lint.faults(text)
-    for fault in found:
+    found = lint.check(_text(file))
+    for fault in found.faults:
         click.echo(fault)
-    if found:
+    if found.faults:
         raise SystemExit(1)
-    for warning in lint.warnings(text):
+    for warning in found.warnings:
         click.echo(f"warning: {warning}")
     click.echo("this configuration can be published")
 
@@ -56,18 +55,16 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
     change something; elsewhere it publishes, and names them.
     """
     text, rt, actor = _text(file), opened(), audit.operator()
-    found = lint.faults(text)
-    if found:
-        raise click.ClickException("\n".join(found))
+    raw, read = _checked(text)
     if not (only_draft or yes or rt.settings.publish_by_two):
-        _confirm(rt, text)
+        _confirm(rt, read)
     try:
         with rt.writing() as tx:
             held = versions.draft(tx)
             if held is not None:
                 who = ", ".join(held.authors)
                 raise NotPublished(f"there is a draft by {who}; publish or discard that first")
-            versions.save(tx, text, 0, actor, file.name)
+            versions.save(tx, raw, 0, actor, file.name)
             made = versions.draft(tx)
             if made is None or only_draft or rt.settings.publish_by_two:
                 click.echo("this is the draft now; another person publishes it in the console")
@@ -81,9 +78,21 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
     click.echo(f"version {number} is published")
 
 
-def _confirm(rt: Runtime, text: str) -> None:
+def _checked(text: str) -> tuple[RawDocument, Document]:
+    """What may be published, as it is written and as it is read."""
+    try:
+        raw = document.loads(text)
+    except KeywordsError as error:
+        raise click.ClickException(str(error)) from None
+    found = lint.of(raw)
+    if found.publishable is None:
+        raise click.ClickException("\n".join(found.faults))
+    return raw, found.publishable
+
+
+def _confirm(rt: Runtime, read: Document) -> None:
     with rt.reading() as tx:
-        doubts = versions.doubts(tx, text)
+        doubts = versions.doubts(versions.current(tx), read)
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     if doubts and sys.stdin.isatty():

@@ -1,6 +1,6 @@
 """The published configuration: keywords as posters print them, and the wordings of every reply."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
@@ -11,11 +11,11 @@ from handlers.custom_keyword import FOUND
 from handlers.question import CustomKeyword
 from handlers.values import Value, Verbatim
 from smsgw import logs
-from smsgw.configuration import document, validation
+from smsgw.configuration import validation
 from smsgw.configuration import wording as replies
-from smsgw.configuration.document import Document, Entry, KeywordsError, Table, Texts
+from smsgw.configuration.document import Document, KeywordsError, Table
 from smsgw.configuration.recognition import EchoDetector
-from smsgw.configuration.validation import DEFAULT_BUDGET
+from smsgw.configuration.schema import DEFAULT_BUDGET, Entry, Texts
 from smsgw.configuration.wording import Wording
 
 log = logs.get(__name__)
@@ -62,7 +62,7 @@ class Offer:
 
 @cache
 def shipped() -> Configuration:
-    return load(document.shipped_text())
+    return of(validation.shipped())
 
 
 def load(text: str, day: date | None = None) -> Configuration:
@@ -71,9 +71,14 @@ def load(text: str, day: date | None = None) -> Configuration:
     return of(validation.read(text), day)
 
 
+def load_published(text: str, day: date) -> Configuration:
+    """Reads what any version of this program published. Raises KeywordsError."""
+    return of(validation.read_published(text), day)
+
+
 def of(read: Document, day: date | None = None) -> Configuration:
     """Raises KeywordsError."""
-    grammar = _grammar(read.entries.values(), read.words)  # all, so that clashes are found
+    grammar = _grammar(read.entries, read.words)  # all, so that clashes are found
     usage = {name: grammar.usage(name) for name in read.entries}
     budgets = {name: entry.budget for name, entry in read.entries.items()}
     wordings, faults = _wordings(read, usage)
@@ -84,10 +89,10 @@ def of(read: Document, day: date | None = None) -> Configuration:
         if (entry.is_enabled if day is None else entry.is_in_force(day))
     }
     if in_force.keys() != read.entries.keys():
-        grammar = _grammar(in_force.values(), read.words)
+        grammar = _grammar(in_force, read.words)
         usage = {name: grammar.usage(name) for name in in_force}
-    made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
-    asked = frozenset(each.id for each in in_force.values() if each.asked is not None)
+    made = {name: _made(read, entry) for name, entry in in_force.items() if entry.kind is not None}
+    asked = frozenset(name for name, each in in_force.items() if each.asked is not None)
     return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
 
 
@@ -95,7 +100,7 @@ def faults(read: Document) -> list[str]:
     """All of them: those of wordings too where a poster cannot be read."""
     _, found = _wordings(read, usage_of(read))
     try:
-        _grammar(read.entries.values(), read.words)
+        _grammar(read.entries, read.words)
     except KeywordsError as error:
         return [*str(error).splitlines(), *found]
     return found
@@ -112,12 +117,12 @@ def usage_of(read: Document) -> dict[str, str]:
     return usage
 
 
-def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
+def _grammar(entries: Mapping[str, Entry], words: Words) -> Grammar:
     try:
         return Grammar(
             [
                 Keyword(
-                    each.id,
+                    name,
                     each.poster,
                     each.aliases,
                     alone=each.alone,
@@ -129,7 +134,7 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
                     subscriptions=each.subscriptions,
                     unless=each.unless,
                 )
-                for each in entries
+                for name, each in entries.items()
             ],
             words,
         )
@@ -171,7 +176,7 @@ def offered(read: Document) -> dict[str, Offer]:
         if entry.kind is not None:
             offers |= {f"{name}.{each}": Offer() for each in entry.wordings}
         if entry.table is not None:
-            offers[f"{name}.{FOUND}"] = _offer(entry.table)
+            offers[f"{name}.{FOUND}"] = _offer(read.tables[entry.table])
     return offers
 
 
@@ -195,5 +200,5 @@ def _offer(table: Table) -> Offer:
     )
 
 
-def _made(entry: Entry) -> CustomKeyword:
-    return CustomKeyword(entry.topics or {}, entry.table.rows if entry.table else None)
+def _made(read: Document, entry: Entry) -> CustomKeyword:
+    return CustomKeyword(entry.topics, read.tables[entry.table].rows if entry.table else None)

@@ -9,30 +9,27 @@ tables:    name -> columns and rows, all texts; a row is found by its first colu
 fillers, labels, courtesy, choices, services, either, secrets, terms
 """
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import cache, lru_cache
+from functools import cache
 from importlib import resources
 from itertools import chain
 from typing import Any
 
 import yaml
 
-from grammar import Words, normalise
+from grammar import Words
 from handlers import HANDLERS, WORDINGS
-from smsgw.configuration.shapes import SHAPES
+from smsgw.configuration.schema import Entry, Parts, Texts, keys_of
 
+LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
+TOO_LONG = f"it has more than {LONGEST_TEXT:,} characters"
 DEEPEST = 20  # of lists and mappings in each other; reading thousands takes the process down
 NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 A_NUMBER = re.compile(r"[-+]?[.0-9][0-9a-fA-FxXoO_:.eE+-]*\Z")
 MOST_DIGITS = 18  # Python writes no number of thousands
 
-ALL_NEED = ("keywords", "wordings", "fillers", "labels")
-
-Texts = Mapping[str, str]  # by language
 RawDocument = dict[str, Any]
 
 
@@ -50,53 +47,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    id: str
-    poster: str
-    aliases: tuple[str, ...]
-    alone: bool
-    leads: bool
-    asked: str | None  # of ASKED
-    phrases: tuple[str, ...]
-    opt_outs: tuple[str, ...]
-    subscriptions: tuple[str, ...]
-    unless: tuple[str, ...]
-    bare: str | None
-    budget: int
-    wordings: Mapping[str, Texts]
-    is_enabled: bool
-    since: date | None
-    until: date | None
-    kind: str | None = None  # of one that an operator made
-    topics: Mapping[str, tuple[str, ...]] | None = None
-    table: Table | None = None
-
-    def is_in_force(self, day: date) -> bool:
-        started = self.since is None or self.since <= day
-        return self.is_enabled and started and (self.until is None or day <= self.until)
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     entries: Mapping[str, Entry]
     shared: Mapping[str, Mapping[str, Texts]]
     terms: Mapping[str, Mapping[str, str]]
     words: Words
+    tables: Mapping[str, Table]
 
 
 def loads(text: str) -> RawDocument:
-    """A fresh one each time. Raises KeywordsError."""
-    raw: RawDocument = pickle.loads(_pickled(text))  # noqa: S301, of our own making just now
-    return raw
-
-
-@lru_cache(maxsize=8)
-def _pickled(text: str) -> bytes:
-    """A page reads the same text several times, and YAML takes ten times as long as this."""
-    return pickle.dumps(_loads(text))
-
-
-def _loads(text: str) -> RawDocument:
+    """Raises KeywordsError."""
+    if len(text) > LONGEST_TEXT:
+        raise KeywordsError(TOO_LONG)
     try:
         _raise_for_traps(text)
         raw = yaml.load(text, yaml.CSafeLoader)  # ten times as fast as safe_load
@@ -169,40 +131,36 @@ def shipped_text() -> str:
 
 @cache
 def shipped() -> str:
-    """As `dumped` writes it."""
-    return dumps(loads(shipped_text()))
+    """The shipped configuration as `dumps` writes it."""
+    return dumps(shipped_raw())
 
 
 @cache
-def _shipped() -> RawDocument:
-    return loads(shipped())
+def shipped_raw() -> RawDocument:
+    """Shared by all who ask, so nobody changes it."""
+    return loads(shipped_text())
 
 
-@lru_cache(maxsize=8)
-def upgrade(text: str) -> str:
-    """What an earlier version of this program published, with what this one has new, and without
-    what it does not know any more."""
-    read, ours = loads(text), loads(shipped_text())
-    known = {key: each for key, each in read.items() if key in SHAPES}
-    raw: RawDocument = {"keywords": {}, "wordings": {}, **known}
+def upgrade(raw: RawDocument) -> RawDocument:
+    """Completes what an earlier version of this program published by what this one has new, and
+    leaves out what it does not know any more."""
+    ours = shipped_raw()
+    known = {key: each for key, each in raw.items() if key in keys_of(Parts)}
+    keywords = {**known.get("keywords", {})}
     for name, entry in ours["keywords"].items():
-        raw["keywords"].setdefault(name, entry)
-        _complete(raw["keywords"][name].setdefault("wordings", {}), entry["wordings"], name)
-    for section, wordings in ours["wordings"].items():
-        _complete(raw["wordings"].setdefault(section, {}), wordings, section)
-    for name, entry in list(raw["keywords"].items()):
-        if name not in HANDLERS and "kind" not in entry:
-            del raw["keywords"][name]
-    return dumps(raw)
+        keywords[name] = {**keywords.get(name, entry)}
+        held = keywords[name].get("wordings", {})
+        keywords[name]["wordings"] = _complete(held, entry["wordings"], name)
+    wordings = {**known.get("wordings", {})}
+    for section, texts in ours["wordings"].items():
+        wordings[section] = _complete(wordings.get(section, {}), texts, section)
+    in_use = {
+        name: entry for name, entry in keywords.items() if name in HANDLERS or "kind" in entry
+    }
+    ordered: RawDocument = {"keywords": {}, "wordings": {}, **known}
+    return {**ordered, "keywords": in_use, "wordings": wordings}
 
 
-def key_of(cell: str) -> str:
-    """As the first column of a table is found in a message."""
-    return " ".join(re.findall(r"\w+", normalise(cell)))
-
-
-def _complete(held: dict[str, Any], ours: Mapping[str, Any], section: str) -> None:
-    for name, texts in ours.items():
-        held.setdefault(name, texts)
-    for name in [each for each in held if f"{section}.{each}" not in WORDINGS]:
-        del held[name]
+def _complete(held: RawDocument, ours: RawDocument, section: str) -> RawDocument:
+    completed = {**held, **{name: ours[name] for name in ours if name not in held}}
+    return {name: texts for name, texts in completed.items() if f"{section}.{name}" in WORDINGS}

@@ -12,11 +12,11 @@ from hashlib import sha256
 from itertools import chain, count
 
 from handlers import SECTIONS, custom_keyword
-from smsgw.configuration import document, shapes, versions
+from smsgw.configuration import versions
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import RawDocument
 from smsgw.configuration.merge import GONE
-from smsgw.configuration.validation import DEFAULT_BUDGET, LOOKUP, STATIC
+from smsgw.configuration.schema import AN_ID, DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.storage.transaction import Transaction
 
@@ -26,6 +26,7 @@ NEW = "NEW"  # the topic that is being added, in a form; others are in small let
 MARK = 12  # characters of a hash
 
 Form = Mapping[str, str]
+Change = Callable[[RawDocument], RawDocument | None]  # of a draft: what one part of it becomes
 Path = tuple[str, ...]  # of a field: its keys
 
 
@@ -63,37 +64,33 @@ def write(
     writing: Callable[[], AbstractContextManager[Transaction]],
     group: str,
     name: str,
-    change: Callable[[object], RawDocument | None],
+    change: Change,
     author: str,
-) -> None:
-    """Changes one part of the draft; None takes it out. Tries again once where somebody saved
-    another part at this instant. Raises Outdated, KeywordsError."""
+) -> RawDocument | None:
+    """Puts what `change` makes of the draft into it, as its part `name`; None takes the part out.
+    Tries again once where somebody saved another part at this instant. Raises Outdated,
+    KeywordsError."""
     try:
         with writing() as tx:
-            _write_once(tx, group, name, change, author)
+            return _write_once(tx, group, name, change, author)
     except Outdated:
         with writing() as tx:
-            _write_once(tx, group, name, change, author)
+            return _write_once(tx, group, name, change, author)
 
 
 def _write_once(
-    tx: Transaction,
-    group: str,
-    name: str,
-    change: Callable[[object], RawDocument | None],
-    author: str,
-) -> None:
-    text, edition = versions.editable(tx)
-    raw = document.loads(text)
+    tx: Transaction, group: str, name: str, change: Change, author: str
+) -> RawDocument | None:
+    raw, edition = versions.editable(tx)
+    part = change(raw)
     parts = {**mapping(raw, group)}
-    part = change(parts.get(name))
     if part is None:
         parts.pop(name, None)
     else:
         parts[name] = part
-    raw[group] = parts
     what = name if group == KEYWORDS else f"{group}: {name}"
-    versions.save(tx, document.dumps(raw), edition, author, what)
+    versions.save(tx, {**raw, group: parts}, edition, author, what)
+    return part
 
 
 def merge_edit(now: RawDocument, typed: RawDocument, made_from: str) -> RawDocument:
@@ -234,7 +231,7 @@ def _named(words: Sequence[str], taken: RawDocument) -> str:
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
     return next(
-        each for each in chain(own, numbered) if shapes.AN_ID.fullmatch(each) and each not in taken
+        each for each in chain(own, numbered) if AN_ID.fullmatch(each) and each not in taken
     )
 
 

@@ -1,7 +1,7 @@
 """What a configuration of keywords may get wrong although every part of it can be read."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,7 +9,8 @@ from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_slip
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, validation, wording
-from smsgw.configuration.document import Document, Entry, KeywordsError, RawDocument
+from smsgw.configuration.document import Document, KeywordsError, RawDocument
+from smsgw.configuration.schema import Entry, key_of
 from smsgw.configuration.validation import ALWAYS
 from smsgw.configuration.wording import WordingError
 
@@ -21,11 +22,16 @@ CARRIERS_OWN = {"HELP", "INFO"}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`read`: what can be read of it, with what is shipped in place of the rest."""
+    """`faults`: why it may not be published, each in a sentence; `warnings`: what is worth a look;
+    `read`: what can be read of it, with what is shipped in place of the rest."""
 
     faults: list[str]
     warnings: list[str]
     read: Document | None
+
+    @property
+    def publishable(self) -> Document | None:
+        return None if self.faults else self.read
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +61,17 @@ class Acting:
 Doubt = Lost | Acting
 
 
-def faults(text: str) -> list[str]:
-    """Why a configuration may not be published, each in a sentence; empty where it may."""
+def check(text: str) -> Findings:
+    """Checks a text that somebody brings from outside."""
     try:
-        return of(document.loads(text)).faults
+        return of(document.loads(text))
     except KeywordsError as error:
-        return str(error).splitlines()
+        return Findings(str(error).splitlines(), [], None)
 
 
-def warnings(text: str) -> list[str]:
-    """What is worth a look in a configuration that can be published."""
-    return of(document.loads(text)).warnings
-
-
-def doubts(before: str, after: str) -> list[Doubt]:
-    """What a person is asked about before `after` answers in place of `before`: it can be
-    published, and may be a slip. Raises KeywordsError."""
-    old, new = validation.read(before), validation.read(after)
+def doubts(old: Document, new: Document) -> list[Doubt]:
+    """What a person is asked about before `new` answers in place of `old`: it can be published,
+    and may be a slip."""
     return [*_lost(old, new), *_newly_acting(old, new)]
 
 
@@ -79,10 +79,10 @@ def of(raw: RawDocument) -> Findings:
     faults = validation.faults(raw)
     sound = validation.salvage(raw) if faults else raw
     try:
-        read = validation.of(sound)
+        read = validation.of(sound) if faults else validation.build(raw)
     except KeywordsError as error:
         return Findings([*faults, *str(error).splitlines()], [], None)
-    owners = dict(_owners(read.entries.values()))
+    owners = dict(_owners(read.entries))
     further = (
         *compiler.faults(read),
         *_stop_words(owners),
@@ -118,8 +118,8 @@ def _always_told(text: str) -> frozenset[str]:
 
 
 def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
-    before = dict(_owners(old.entries.values()))
-    for words, name in _owners(new.entries.values()):
+    before = dict(_owners(old.entries))
+    for words, name in _owners(new.entries):
         if name in CHANGING and before.get(words) != name:
             yield Acting(words, name)
 
@@ -142,11 +142,11 @@ def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
     ]
 
 
-def _owners(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+def _owners(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
     """Each way to write a keyword, with the keyword."""
-    for entry in entries:
+    for name, entry in entries.items():
         for alias in (*_printed(entry.poster), *entry.aliases):
-            yield document.key_of(alias), entry.id
+            yield key_of(alias), name
 
 
 def _printed(text: str) -> list[str]:
@@ -160,8 +160,8 @@ def _printed(text: str) -> list[str]:
 @cache
 def _shipped() -> Mapping[str, str]:
     """By the word that it is printed with, the keyword."""
-    entries = validation.read(document.shipped_text()).entries.values()
-    return {poster.read(entry.poster).keyword: entry.id for entry in entries}
+    entries = validation.shipped().entries
+    return {poster.read(entry.poster).keyword: name for name, entry in entries.items()}
 
 
 def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
@@ -179,11 +179,11 @@ def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
 
 def _letters(read: Document) -> Iterator[str]:
     """One of a keyword that is read anywhere in a message, not only when it is all of it."""
-    for entry in read.entries.values():
+    for name, entry in read.entries.items():
         words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
         for word in words:
-            if len(document.key_of(word)) == 1:
-                yield f"{entry.id}: {word} is one letter, which stands in many other messages"
+            if len(key_of(word)) == 1:
+                yield f"{name}: {word} is one letter, which stands in many other messages"
 
 
 def _carriers(owners: Mapping[str, str]) -> Iterator[str]:
@@ -199,7 +199,8 @@ def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
 
 def _advised(read: Document) -> Iterator[str]:
     """Texts that tell people to write what nothing answers."""
-    owners = dict(_owners(each for each in read.entries.values() if each.is_enabled))
+    enabled = {name: each for name, each in read.entries.items() if each.is_enabled}
+    owners = dict(_owners(enabled))
     gone = [re.escape(word) for word in _shipped() if word not in owners]
     named = re.compile(rf"\b(?:{'|'.join(gone)})\b")
     for place, texts in compiler.texts_of(read).items() if gone else ():

@@ -8,9 +8,9 @@ from math import inf
 from threading import Lock
 
 from smsgw import logs
-from smsgw.configuration import document
-from smsgw.configuration.compiler import Configuration, load, shipped
-from smsgw.configuration.document import KeywordsError
+from smsgw.configuration import compiler, validation
+from smsgw.configuration.compiler import Configuration
+from smsgw.configuration.document import Document, KeywordsError
 
 log = logs.get(__name__)
 
@@ -32,10 +32,10 @@ class Published:
         self._lasts = lasts
         self._until = 0.0
         self._lock = Lock()
-        self._text = document.shipped_text()
+        self._document = validation.shipped()
         self._day: date | None = None
         self.version = 0
-        self.configuration = shipped()
+        self.configuration = compiler.shipped()
 
     @staticmethod
     def always(configuration: Configuration) -> "Published":
@@ -50,17 +50,23 @@ class Published:
         if time.monotonic() < self._until or not self._lock.acquire(blocking=False):
             return
         try:
-            version, text = self._newer(self.version) or (self.version, self._text)
+            newer = self._newer(self.version)
             self._until = time.monotonic() + self._lasts
             day = self._today() if self._today else None
-            if (version, day) != (self.version, self._day):
-                self._take(version, text, day)
+            if newer is not None:
+                self._take(*newer, day)
+            elif day != self._day:
+                self._answer_by(self._document, self.configuration.version, day)
         finally:
             self._lock.release()
 
     def _take(self, version: int, text: str, day: date | None) -> None:
+        self.version = version
         try:
-            self.configuration = replace(load(document.upgrade(text), day), version=version)
+            self._answer_by(validation.read_published(text), version, day)
         except KeywordsError as error:
             log.error("a published configuration cannot be read", version=version, why=str(error))
-        self._text, self._day, self.version = text, day, version
+
+    def _answer_by(self, read: Document, version: int, day: date | None) -> None:
+        self.configuration = replace(compiler.of(read, day), version=version)
+        self._document, self._day = read, day

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from smsgw import gsm7
-from smsgw.configuration.document import Table, key_of
-from smsgw.configuration.shapes import A_TABLE, AN_ID, failures_of, misfits_of
+from smsgw.configuration.document import Table
+from smsgw.configuration.explanation import NOT_A_NAME, parse
+from smsgw.configuration.schema import AN_ID, TableShape, key_of
 
 MOST_ROWS, MOST_COLUMNS, WIDEST_CELL = 1000, 10, 100
 A_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -29,35 +30,23 @@ def tables_of(raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Table]:
 
 
 def table_faults(name: str, table: Any) -> Iterator[str]:
-    misfits = [
-        *misfits_of(name, str, "a table's name"),
-        *misfits_of(table, A_TABLE, f"table {name}"),
-    ]
-    return iter(misfits) if misfits else _table_faults(name, table)
+    if not isinstance(name, str):
+        return iter([f"table {name}: {NOT_A_NAME}"])
+    shape = parse(TableShape, table, f"table {name}")
+    return iter(shape) if isinstance(shape, list) else _table_faults(name, shape)
 
 
-def _table_faults(name: str, table: Mapping[str, Any]) -> Iterator[str]:
-    columns, rows = table.get("columns", []), table.get("rows", [])
-    odd = [each for each in columns if not A_COLUMN.fullmatch(str(each))]
-    yield from failures_of(
-        (
-            not AN_ID.fullmatch(name),
-            f"table {name}: a name is 2 to 20 of a-z, 0-9 and _, a letter first",
-        ),
-        (
-            not 1 < len(columns) <= MOST_COLUMNS or len(set(columns)) < len(columns),
-            f"table {name}: 2 to {MOST_COLUMNS} columns of different names are needed",
-        ),
-        (
-            bool(odd),
-            f"table {name}: {', '.join(map(str, odd))} is no column; use a-z, 0-9 and _, "
-            "a letter first",
-        ),
-        (
-            not 1 <= len(rows) <= MOST_ROWS,
-            f"table {name}: it has {len(rows)} rows; 1 to {MOST_ROWS} are possible",
-        ),
-    )
+def _table_faults(name: str, table: TableShape) -> Iterator[str]:
+    columns, rows = table.columns, table.rows
+    odd = [each for each in columns if not A_COLUMN.fullmatch(each)]
+    if not AN_ID.fullmatch(name):
+        yield f"table {name}: a name is 2 to 20 of a-z, 0-9 and _, a letter first"
+    if not 1 < len(columns) <= MOST_COLUMNS or len(set(columns)) < len(columns):
+        yield f"table {name}: 2 to {MOST_COLUMNS} columns of different names are needed"
+    if odd:
+        yield f"table {name}: {', '.join(odd)} is no column; use a-z, 0-9 and _, a letter first"
+    if not 1 <= len(rows) <= MOST_ROWS:
+        yield f"table {name}: it has {len(rows)} rows; 1 to {MOST_ROWS} are possible"
     seen: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         told = _row_fault(row, len(columns), seen, number)

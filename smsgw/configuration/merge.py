@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smsgw.configuration.document import dumps, loads
+from smsgw.configuration.document import RawDocument
 
 GONE = object()  # where one of two has a key and the other has not
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    text: str
+    raw: RawDocument
     clashes: Sequence[str]  # places, by their keys
 
 
-def merged(base: str, theirs: str, ours: str) -> Merged:
-    """Both changes of `base`; ours where both changed the same. Raises KeywordsError."""
+def merged(base: RawDocument, theirs: RawDocument, ours: RawDocument) -> Merged:
+    """Both changes of `base`; ours where both changed the same."""
     clashes: list[str] = []
-    raw = _merged((loads(base), loads(theirs), loads(ours)), (), clashes)
-    return Merged(dumps(raw), clashes)
+    return Merged(_merged((base, theirs, ours), (), clashes), clashes)
 
 
 def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:

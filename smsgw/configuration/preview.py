@@ -9,7 +9,7 @@ from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer
 from smsgw.configuration.document import RawDocument
-from smsgw.configuration.validation import DEFAULT_BUDGET
+from smsgw.configuration.schema import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
 DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters

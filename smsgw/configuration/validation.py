@@ -1,35 +1,24 @@
 """What may stand in a document of keywords, and why one cannot be published."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from grammar import Service, Words
 from handlers import HANDLERS, WORDINGS, custom_keyword
 from smsgw.configuration.document import (
-    ALL_NEED,
     Document,
-    Entry,
     KeywordsError,
     RawDocument,
-    Table,
-    _shipped,
-    key_of,
     loads,
+    shipped_raw,
+    upgrade,
 )
+from smsgw.configuration.explanation import NOT_A_NAME, parse
 from smsgw.configuration.lookup_tables import table_faults, tables_of
-from smsgw.configuration.shapes import AN_ID, EACH, SHAPES, failures_of, misfits_of
+from smsgw.configuration.schema import ALL_NEED, AN_ID, LOOKUP, STATIC, Entry, Parts
 
-DEFAULT_BUDGET, MOST_SEGMENTS = 1, 4
-STATIC, LOOKUP = "static", "lookup"
-KEYS = {"poster", "aliases", "alone", "leads", "asked", "phrases", "bare", "budget", "wordings"}
-KEYS |= {"opt_outs", "subscriptions", "unless", "enabled", "from", "until"}
-
-# When a keyword that changes something is asked first: with a slip in it, or with other words
-# around it too.
-ASKED = ("slips", "words")
-MADE_KEYS = {STATIC: {"kind", "topics"}, LOOKUP: {"kind", "table"}}
 MADE_SLOTS = {"ISI", "KOTA", "NOMOR", "TAHUN"}  # nothing that is somebody's own
 # Whoever is without these is lost: to be bound and unbound, to agree, to stop, to be helped.
 ALWAYS = {
@@ -44,22 +33,35 @@ def read(text: str) -> Document:
     return of(loads(text))
 
 
+def read_published(text: str) -> Document:
+    """Reads what any version of this program published. Raises KeywordsError."""
+    return of(upgrade(loads(text)))
+
+
+@cache
+def shipped() -> Document:
+    return of(shipped_raw())
+
+
 def of(raw: RawDocument) -> Document:
     """Raises KeywordsError."""
     raise_for(faults(raw))
-    try:
-        words, tables = _words(raw), tables_of(raw.get("tables", {}))
-        entries = {name: _entry(name, each, tables) for name, each in raw["keywords"].items()}
-        return Document(entries, raw["wordings"], raw.get("terms", {}), words)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise KeywordsError(f"it cannot be read: {error}") from None
+    return build(raw)
+
+
+def build(raw: RawDocument) -> Document:
+    """Takes it that `faults` finds none."""
+    parts = Parts.model_validate(raw)
+    entries = {name: Entry.model_validate(each) for name, each in parts.keywords.items()}
+    return Document(entries, parts.wordings, parts.terms, _words(parts), tables_of(parts.tables))
 
 
 def faults(raw: RawDocument) -> list[str]:
     """Why it cannot be read, each with its place."""
     tables, entries = (_mapping(raw, key) for key in ("tables", "keywords"))
+    parts = parse(Parts, raw)
     return [
-        *_top_faults(raw),
+        *(parts if isinstance(parts, list) else ()),
         *(fault for name, table in tables.items() for fault in table_faults(name, table)),
         *(f"{name}: this keyword has no entry" for name in HANDLERS if name not in entries),
         *(fault for name, entry in entries.items() for fault in _faults(name, entry, tables)),
@@ -68,8 +70,13 @@ def faults(raw: RawDocument) -> list[str]:
 
 def salvage(raw: RawDocument) -> RawDocument:
     """What can be read of it; in place of the rest stands what is shipped, if anything."""
-    ours, entries = _shipped(), _mapping(raw, "keywords")
-    whole = {key: each for key, each in raw.items() if not _top_misfits(key, each)}
+    ours, entries = shipped_raw(), _mapping(raw, "keywords")
+    needed = {key: ours[key] for key in ALL_NEED}
+    whole = {
+        key: each
+        for key, each in raw.items()
+        if isinstance(parse(Parts, {**needed, key: each}), Parts)
+    }
     tables = {
         name: table
         for name, table in _mapping(raw, "tables").items()
@@ -77,7 +84,7 @@ def salvage(raw: RawDocument) -> RawDocument:
     }
     read = {name: _sound(name, entries.get(name), tables) for name in (*HANDLERS, *entries)}
     return {
-        **{key: ours[key] for key in ALL_NEED},
+        **needed,
         **whole,
         "tables": tables,
         "keywords": {name: entry for name, entry in read.items() if entry},
@@ -91,62 +98,14 @@ def raise_for(faults: Sequence[str]) -> None:
         raise KeywordsError("\n".join(told))
 
 
-def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> Entry:
-    kind = raw.get("kind")
-    topics = {
-        topic: tuple(key_of(word) for word in words)
-        for topic, words in raw.get("topics", {}).items()
-    }
-    return Entry(
-        id=name,
-        poster=raw["poster"],
-        aliases=tuple(raw.get("aliases", ())),
-        alone=raw.get("alone", False),
-        leads=raw.get("leads", False),
-        asked=raw.get("asked"),
-        phrases=tuple(raw.get("phrases", ())),
-        opt_outs=tuple(raw.get("opt_outs", ())),
-        subscriptions=tuple(raw.get("subscriptions", ())),
-        unless=tuple(raw.get("unless", ())),
-        bare=raw.get("bare"),
-        budget=raw.get("budget", DEFAULT_BUDGET),
-        wordings=raw["wordings"],
-        is_enabled=raw.get("enabled", True),
-        since=raw.get("from"),
-        until=raw.get("until"),
-        kind=kind,
-        topics=topics if kind == STATIC else None,
-        table=tables[raw["table"]] if kind == LOOKUP else None,
-    )
-
-
 def _mapping(raw: RawDocument, key: str) -> RawDocument:
     found = raw.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _top_faults(raw: RawDocument) -> Iterator[str]:
-    lacks = [key for key in ALL_NEED if key not in raw]
-    if lacks:
-        what = ", ".join(lacks)
-        yield f"keywords, wordings, fillers and labels are needed; {what} is missing"
-    for key, each in raw.items():
-        yield from _top_misfits(key, each)
-
-
-def _top_misfits(key: str, value: Any) -> list[str]:
-    if key not in SHAPES:
-        return [f"{key}: this is not known here; there are {', '.join(SHAPES)}"]
-    misfits = [*misfits_of(value, SHAPES[key], key)]
-    if key == "either" and not misfits:
-        pairs = ((f"{key}.{word}", each) for word, each in value.items())
-        return [f"{place}: two keywords are needed" for place, each in pairs if len(each) != 2]
-    return misfits
-
-
 def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """The entry without what is wrong in it; nothing where that leaves nothing to read."""
-    ours: RawDocument = _shipped()["keywords"].get(name, {})
+    ours: RawDocument = shipped_raw()["keywords"].get(name, {})
     kept = entry if isinstance(entry, dict) else ours
     for key in kept:
         instead = {each: kept[each] for each in kept if each != key}
@@ -156,129 +115,57 @@ def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     return ours if _faults(name, kept, tables) else kept
 
 
-def _faults(name: str, entry: Any, tables: RawDocument) -> list[str]:
+def _faults(name: str, raw: Any, tables: RawDocument) -> list[str]:
     if not isinstance(name, str):
-        return [f"{name}: put this name in quotes; YAML reads it as no word"]
-    if not isinstance(entry, dict):
-        return [f"{name}: poster and wordings are needed"]
-    misfits = [*_entry_misfits(name, entry)]
-    return misfits or [*_entry_faults(name, entry, tables)]
+        return [f"{name}: {NOT_A_NAME}"]
+    entry = parse(Entry, raw, name)
+    return entry if isinstance(entry, list) else [*_entry_faults(name, entry, tables)]
 
 
-def _entry_misfits(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    yield from misfits_of(entry.get("poster", ""), str, f"{name}.poster")
-    yield from misfits_of(entry.get("wordings", {}), {EACH: {EACH: str}}, name)
-    yield from misfits_of(entry.get("aliases", []), list, f"{name}.aliases")
-    yield from misfits_of(entry.get("topics", {}), {EACH: [str]}, f"{name}.topics")
-    yield from misfits_of(entry.get("alone", False), bool, f"{name}.alone")
-    yield from misfits_of(entry.get("leads", False), bool, f"{name}.leads")
-    yield from misfits_of(entry.get("asked", ASKED[0]), str, f"{name}.asked")
-    for key in ("phrases", "opt_outs", "subscriptions", "unless"):
-        yield from misfits_of(entry.get(key, []), [str], f"{name}.{key}")
-    yield from misfits_of(entry.get("bare", ""), str, f"{name}.bare")
-    yield from misfits_of(entry.get("table", ""), str, f"{name}.table")
-
-
-def _entry_faults(name: str, entry: Mapping[str, Any], tables: RawDocument) -> Iterator[str]:
-    if "kind" in entry:
+def _entry_faults(name: str, entry: Entry, tables: RawDocument) -> Iterator[str]:
+    if entry.kind is not None:
         yield from _made_faults(name, entry, tables)
     elif name not in HANDLERS:
         yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
-    if entry.get("asked", ASKED[0]) not in ASKED:
-        yield f"{name}.asked: it is {' or '.join(ASKED)}"
-    known = KEYS | MADE_KEYS.get(str(entry.get("kind")), set())
-    budget, enabled = entry.get("budget", DEFAULT_BUDGET), entry.get("enabled", True)
-    days: list[Any] = [entry.get(key) for key in ("from", "until")]
-    yield from (f"{name}: {key} is not known here" for key in entry.keys() - known)
-    yield from (f"{name}: {key} is missing" for key in ("poster", "wordings") if key not in entry)
-    yield from (
-        f"{name}: put the alias for {alias} in quotes; YAML reads it as no word"
-        for alias in entry.get("aliases", ())
-        if not isinstance(alias, str)
-    )
-    yield from failures_of(
-        (
-            not isinstance(budget, int) or not 1 <= budget <= MOST_SEGMENTS,
-            f"{name}: a budget is 1 to {MOST_SEGMENTS} segments",
-        ),
-        (
-            not all(type(day) in {date, type(None)} for day in days),  # no time of a day
-            f"{name}: from and until are days, such as 2026-01-31",
-        ),
-        (
-            all(type(day) is date for day in days) and days[0] > days[1],
-            f"{name}: from is after until",
-        ),
-        (not isinstance(enabled, bool), f"{name}: enabled is true or false"),
-        (
-            name in ALWAYS and (enabled is not True or any(days)),
-            f"{name}: this keyword is always on; people depend on it",
-        ),
-    )
+    for key, kind in (("topics", STATIC), ("table", LOOKUP)):
+        if key in entry.model_fields_set and entry.kind != kind:
+            yield f"{name}: {key} is for keywords of the kind {kind}"
+    if entry.since and entry.until and entry.since > entry.until:
+        yield f"{name}: from is after until"
+    if name in ALWAYS and (not entry.is_enabled or entry.since or entry.until):
+        yield f"{name}: this keyword is always on; people depend on it"
 
 
-def _made_faults(name: str, entry: Mapping[str, Any], tables: RawDocument) -> Iterator[str]:
-    kind = str(entry["kind"])
-    is_static = kind == STATIC
-    wanted = (
-        {custom_keyword.TEXT, *entry.get("topics", {})}
-        if is_static
-        else {custom_keyword.FOUND, custom_keyword.NOT_FOUND}
-    )
-    slots = set(re.findall(r"<([^>]*)>", str(entry.get("poster")))) - MADE_SLOTS
-    yield from failures_of(
-        (
-            name in {each.partition(".")[0] for each in WORDINGS},
-            f"{name}: this keyword is built in, so it has no kind",
-        ),
-        (
-            not AN_ID.fullmatch(name),
-            f"{name}: an id is 2 to 20 of a-z, 0-9 and _, a letter first",
-        ),
-        (kind not in MADE_KEYS, f"{name}: a kind is {STATIC} or {LOOKUP}"),
-        (
-            bool(slots),
-            f"{name}: <{'>, <'.join(slots)}> is not for keywords made here; use <ISI>",
-        ),
-        (
-            kind == LOOKUP and entry.get("table") not in tables,
-            f"{name}: there is no table {entry.get('table')}",
-        ),
-    )
-    given = set(entry.get("wordings", {}))
-    yield from (
-        f"{name}.{topic}: words that ask for this topic are needed"
-        for topic, words in entry.get("topics", {}).items()
-        if not words
-    )
-    yield from (
-        f"{name}.{each}: this wording is missing" for each in sorted(wanted - given, key=str)
-    )
-    yield from (
-        f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted, key=str)
-    )
+def _made_faults(name: str, entry: Entry, tables: RawDocument) -> Iterator[str]:
+    if name in {each.partition(".")[0] for each in WORDINGS}:
+        yield f"{name}: this keyword is built in, so it has no kind"
+    if not AN_ID.fullmatch(name):
+        yield f"{name}: an id is 2 to 20 of a-z, 0-9 and _, a letter first"
+    slots = set(re.findall(r"<([^>]*)>", entry.poster)) - MADE_SLOTS
+    if slots:
+        yield f"{name}: <{'>, <'.join(slots)}> is not for keywords made here; use <ISI>"
+    if entry.kind == LOOKUP and entry.table not in tables:
+        yield f"{name}: there is no table {entry.table}"
+    for topic, words in entry.topics.items():
+        if not words:
+            yield f"{name}.{topic}: words that ask for this topic are needed"
+    lookup = {custom_keyword.FOUND, custom_keyword.NOT_FOUND}
+    wanted = lookup if entry.kind == LOOKUP else {custom_keyword.TEXT, *entry.topics}
+    given = entry.wordings.keys()
+    yield from (f"{name}.{each}: this wording is missing" for each in sorted(wanted - given))
+    yield from (f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted))
 
 
-def _words(raw: Mapping[str, Any]) -> Words:
-    secrets = raw.get("secrets", {})
+def _words(parts: Parts) -> Words:
     return Words(
-        fillers=frozenset(raw["fillers"]),
-        labels={kind: tuple(labels) for kind, labels in raw["labels"].items()},
-        courtesy=frozenset(raw.get("courtesy", ())),
-        choices={
-            kind: {str(value): tuple(words) for value, words in values.items()}
-            for kind, values in raw.get("choices", {}).items()
-        },
-        services=tuple(
-            Service(**{**service, "words": tuple(service.get("words", ()))})
-            for service in raw.get("services", ())
-        ),
-        either={word: (first, second) for word, (first, second) in raw.get("either", {}).items()},
-        doubts=frozenset(raw.get("doubts", ())),
-        addressed=frozenset(raw.get("addressed", ())),
-        signatures=tuple(raw.get("signatures", ())),
-        pins=tuple(secrets.get("pins", ())),
-        passwords=tuple(secrets.get("passwords", ())),
-        mothers=tuple(secrets.get("mothers", ())),
-        banking=tuple(secrets.get("banking", ())),
+        fillers=frozenset(parts.fillers),
+        labels=parts.labels,
+        courtesy=frozenset(parts.courtesy),
+        choices=parts.choices,
+        services=tuple(Service(**each.model_dump()) for each in parts.services),
+        either=parts.either,
+        doubts=frozenset(parts.doubts),
+        addressed=frozenset(parts.addressed),
+        signatures=parts.signatures,
+        **parts.secrets.model_dump(),
     )

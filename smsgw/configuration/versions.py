@@ -8,21 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.configuration import document, lint, merge
+from smsgw.configuration import document, lint, merge, past_drafts, validation
+from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
-from smsgw.storage.tables.operators import configurations, drafts, past_drafts
+from smsgw.storage.tables.operators import configurations, drafts
 from smsgw.storage.transaction import Transaction
 
-LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 LONGEST_REASON = 200
-PAST_KEPT = 20  # drafts that were replaced or discarded, the newest
-LONGEST_WHY = 100
 DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
 
@@ -50,7 +49,7 @@ class Outdated(Exception):
     """Somebody changed the draft meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Version:
     """0 is what is shipped."""
 
@@ -61,8 +60,13 @@ class Version:
     reason: str = ""
     was: int | None = None  # the version that it brought back
 
+    @cached_property
+    def raw(self) -> RawDocument:
+        """The text as this version of the program reads it."""
+        return document.upgrade(document.loads(self.text))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Draft:
     text: str
     based_on: int
@@ -70,18 +74,9 @@ class Draft:
     changed_at: datetime
     authors: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A draft that something took the place of."""
-
-    id: int
-    text: str
-    based_on: int
-    authors: tuple[str, ...]
-    at: datetime
-    by: str
-    why: str
+    @cached_property
+    def raw(self) -> RawDocument:
+        return document.loads(self.text)
 
 
 def current(tx: Transaction) -> Version:
@@ -114,29 +109,34 @@ def draft(tx: Transaction) -> Draft | None:
     return Draft(row.text, row.based_on, row.edition, row.changed_at, authors)
 
 
-def editable(tx: Transaction) -> tuple[str, int]:
+def editable(tx: Transaction) -> tuple[RawDocument, int]:
     """What a change is made from, and the edition that `save` is to be told."""
     held = draft(tx)
-    return (held.text, held.edition) if held else (published_text(tx), 0)
+    return (held.raw, held.edition) if held else (current(tx).raw, 0)
 
 
-def published_text(tx: Transaction) -> str:
-    """What is published, as this version of the program reads it."""
-    return document.upgrade(current(tx).text)
+def editable_text(tx: Transaction) -> tuple[str, int]:
+    """What `editable` gives, as a person edits it."""
+    held = draft(tx)
+    return (held.text, held.edition) if held else (document.dumps(current(tx).raw), 0)
 
 
 def save(
-    tx: Transaction, text: str, edition: int, author: str, what: str, *, is_whole: bool = False
+    tx: Transaction,
+    raw: RawDocument,
+    edition: int,
+    author: str,
+    what: str,
+    *,
+    is_whole: bool = False,
 ) -> None:
-    """`edition`: of the draft that `text` was made from; 0 where there was none. `what`: changed,
+    """`edition`: of the draft that `raw` was made from; 0 where there was none. `what`: changed,
     such as a keyword's id. `is_whole`: it takes the place of the draft, which is kept among the
     past ones. Raises Outdated, KeywordsError where it cannot be kept."""
-    if len(text) > LONGEST_TEXT:
-        raise document.KeywordsError(f"it has more than {LONGEST_TEXT:,} characters")
     held = draft(tx)
     if (held.edition if held else 0) != edition:
         raise Outdated
-    text = document.dumps(document.loads(text))
+    text = _text(raw)
     if is_whole and held is not None and held.text != text:
         _keep(tx, held, author, what)
     authors = dict.fromkeys((*(held.authors if held else ()), author))
@@ -152,19 +152,12 @@ def save(
     audit.note(tx, Act.DRAFTED, author, detail=what)
 
 
-def past(tx: Transaction) -> list[Past]:
-    """Newest first."""
-    rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
-    return [_past(row) for row in rows]
-
-
 def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
     """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
     `edition`: as `save` has it. False where it is gone. Raises Outdated."""
-    row = tx.connection.execute(select(past_drafts).where(past_drafts.c.id == past_id)).first()
-    if row is None:
+    held, found = draft(tx), past_drafts.one(tx, past_id)
+    if found is None:
         return False
-    held, found = draft(tx), _past(row)
     if (held.edition if held else 0) != edition:
         raise Outdated
     what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
@@ -190,15 +183,14 @@ def discard(tx: Transaction, edition: int, actor: str) -> None:
 
 def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     """Takes what was published meanwhile into the draft. Where both changed the same the draft
-    stays as it is; these places are returned. Raises Outdated."""
+    stays as it is; these places are returned. Raises Outdated, KeywordsError."""
     held = draft(tx)
     if held is None or held.edition != edition:
         raise Outdated
-    newest, base = current(tx), version(tx, held.based_on)
-    theirs = document.upgrade(newest.text)
-    before = document.upgrade(base.text) if base else theirs
-    merged = merge.merged(before, theirs, held.text)
-    _change(tx, edition, {"text": merged.text, "based_on": newest.number})
+    newest = current(tx)
+    base = version(tx, held.based_on) or newest
+    merged = merge.merged(base.raw, newest.raw, held.raw)
+    _change(tx, edition, {"text": _text(merged.raw), "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes
 
@@ -220,22 +212,19 @@ def publish(
         raise Outdated
     if is_same_person is not None and is_same_person(tx, actor, held.authors):
         raise NotPublished(PublishRefusal.BY_TWO)
-    if held.based_on != current(tx).number:
+    newest = current(tx)
+    if held.based_on != newest.number:
         raise NotPublished(PublishRefusal.MEANWHILE)
-    faults = lint.faults(held.text)
-    if faults:
-        raise NotPublished("\n".join(faults))
-    if not is_sure and doubts(tx, held.text):
-        raise NotPublished(PublishRefusal.UNSURE)
+    _raise_for_faults(held.raw, None if is_sure else newest)
     _change(tx, edition, {"text": None})
     number = _add(tx, held.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
 
 
-def doubts(tx: Transaction, text: str) -> list[lint.Doubt]:
-    """What is asked about before `text`, which has no faults, takes the place of what answers."""
-    return lint.doubts(published_text(tx), document.upgrade(text))
+def doubts(answering: Version, read: Document) -> list[lint.Doubt]:
+    """What is asked about before `read`, which has no faults, takes the place of what answers."""
+    return lint.doubts(validation.of(answering.raw), read)
 
 
 def bring_back(
@@ -243,20 +232,33 @@ def bring_back(
 ) -> int:
     """The number of the new version, which says what version `number` said. `is_sure`: of what
     `doubts` asks about. Raises NotPublished."""
-    old = version(tx, number)
+    old, newest = version(tx, number), current(tx)
     if old is None:
         raise NotPublished(PublishRefusal.NO_VERSION)
-    text = document.dumps(document.loads(document.upgrade(old.text)))
-    if text == document.dumps(document.loads(published_text(tx))):
+    text = document.dumps(old.raw)
+    if text == document.dumps(newest.raw):
         raise NotPublished(PublishRefusal.SAME)
-    faults = lint.faults(text)
-    if faults:
-        raise NotPublished("\n".join(faults))
-    if not is_sure and doubts(tx, text):
-        raise NotPublished(PublishRefusal.UNSURE)
+    _raise_for_faults(old.raw, None if is_sure else newest)
     made = _add(tx, text, actor, reason, was=number)
     audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
     return made
+
+
+def _text(raw: RawDocument) -> str:
+    """Raises KeywordsError for what could not be read again."""
+    text = document.dumps(raw)
+    if len(text) > document.LONGEST_TEXT:
+        raise KeywordsError(document.TOO_LONG)
+    return text
+
+
+def _raise_for_faults(raw: RawDocument, compared: Version | None) -> None:
+    """`compared`: what it must lose nothing of. Raises NotPublished."""
+    found = lint.of(raw)
+    if found.publishable is None:
+        raise NotPublished("\n".join(found.faults))
+    if compared is not None and doubts(compared, found.publishable):
+        raise NotPublished(PublishRefusal.UNSURE)
 
 
 def _begin(tx: Transaction, row: dict[str, object]) -> None:
@@ -299,23 +301,7 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
 
 
 def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
-    row = {
-        "text": held.text,
-        "based_on": held.based_on,
-        "authors": "\n".join(held.authors),
-        "ended_at": tx.now,
-        "ended_by": actor,
-        "why": why[:LONGEST_WHY],
-    }
-    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
-    newest = tx.connection.execute(made).scalar_one()
-    tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest - PAST_KEPT))
-
-
-def _past(row: Row[Any]) -> Past:
-    authors = tuple(row.authors.splitlines())
-    told = (row.ended_at, row.ended_by, row.why)
-    return Past(row.id, row.text, row.based_on, authors, *told)
+    past_drafts.keep(tx, held.text, held.based_on, held.authors, actor, why)
 
 
 def _version(row: Row[Any]) -> Version:

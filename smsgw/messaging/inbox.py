@@ -23,10 +23,14 @@ from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
 from smsgw.storage.bulk import BulkInsert
+from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext, failed_checks
 from smsgw.storage.transaction import Transaction
+
+_IN_CASE = exists().where(cases.c.message_id == messages.c.id, cases.c.closed_at.is_(None))
+HAS_ENDED = (messages.c.state != MessageState.RECEIVED, ~_IN_CASE)  # nobody needs its text
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 
@@ -124,6 +128,18 @@ def give_up(tx: Transaction, message_id: int) -> None:
     """Nobody will answer this by itself any more."""
     waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
     tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
+
+
+def withdraw(tx: Transaction, phone_id: int) -> None:
+    """What a phone waits to be answered will not be."""
+    own = (messages.c.phone_id == phone_id) & (messages.c.state == MessageState.RECEIVED)
+    tx.connection.execute(update(messages).where(own).values(state=MessageState.ANSWERED))
+
+
+def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Destroys what messages said, where that has ended; the rows stay, so that counts do."""
+    gone = update(messages).where(which, *HAS_ENDED)
+    tx.connection.execute(gone.values(text=None, text_hash=None))
 
 
 def put_off(tx: Transaction, deferred: DeferredMessage) -> None:

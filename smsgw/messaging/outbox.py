@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from smsgw import gsm7, logs
+from smsgw.registry import phones
 from smsgw.storage.bulk import BulkInsert
 from smsgw.storage.tables.messages import (
     QUEUED,
@@ -40,7 +41,6 @@ from smsgw.storage.tables.messages import (
     messages,
     replies,
 )
-from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 
@@ -171,12 +171,19 @@ def cut(code: str | None) -> str | None:
 
 def opt_out(tx: Transaction, reply_id: int) -> None:
     """The phone said STOP to the carrier, which refuses us from then on."""
-    whose = select(replies.c.phone_id).where(replies.c.id == reply_id).scalar_subquery()
-    tx.connection.execute(
-        update(phones)
-        .where(phones.c.id == whose, phones.c.stopped_at.is_(None))
-        .values(stopped_at=tx.now)
-    )
+    whose = select(replies.c.phone_id).where(replies.c.id == reply_id)
+    phones.opt_out(tx, tx.connection.execute(whose).scalar_one())
+
+
+def refuse_waiting(tx: Transaction, phone_id: int, code: str) -> None:
+    """What waits to be sent to a phone never will be."""
+    waiting = update(replies).where(replies.c.phone_id == phone_id, QUEUED)
+    tx.connection.execute(waiting.values(state=ReplyState.REFUSED, code=code))
+
+
+def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Destroys what replies said, and of whom they told; the rows stay, so that counts do."""
+    tx.connection.execute(update(replies).where(which).values(text=None, binding_id=None))
 
 
 def lower(state: ReplyState) -> list[ReplyState]:

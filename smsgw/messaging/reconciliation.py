@@ -72,9 +72,9 @@ def all_open(tx: Transaction) -> list[Unknown]:
     return _read(tx, None, true())
 
 
-def some_open(tx: Transaction, after: int, limit: int) -> list[Unknown]:
+def some_open(tx: Transaction, after: int | None, limit: int) -> list[Unknown]:
     """Those behind the id `after`, the oldest first."""
-    return _read(tx, limit, replies.c.id > after, replies.c.id)
+    return _read(tx, limit, replies.c.id > (after or 0), replies.c.id)
 
 
 def one_open(tx: Transaction, reply_id: int) -> Unknown | None:

@@ -4,38 +4,35 @@ Rows stay, so that counts do; what they said and whom they concerned goes. The c
 a time, so that nobody waits for it.
 """
 
-import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from handlers.changes import CaseKind
 from handlers.values import Verbatim
 from smsgw import logs
-from smsgw.messaging import outbox, reconciliation
+from smsgw.messaging import inbox, outbox, reconciliation
 from smsgw.messaging.outbox import NewReply
-from smsgw.registry import cases, phone_state, registrations
-from smsgw.registry.bindings import end
-from smsgw.registry.lockout import GUESSES_COUNT_FOR
+from smsgw.registry import (
+    bindings,
+    cases,
+    lockout,
+    open_questions,
+    phone_state,
+    phones,
+    registration_codes,
+    registrations,
+    reply_pages,
+)
 from smsgw.registry.phone_state import UNUSED_FOR
-from smsgw.registry.registration_codes import DISOWNED_FOR, REJECTIONS_COUNT_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.cases import cases as _cases
-from smsgw.storage.tables.messages import MessageState, Priority, ReplyState, messages, replies
-from smsgw.storage.tables.phones import (
-    GIVEN,
-    bindings,
-    codes,
-    guesses,
-    named,
-    pages,
-    phones,
-    questions,
-    rejections,
-    wrong_codes,
-)
+from smsgw.storage.tables.messages import Priority, ReplyState, messages, replies
+from smsgw.storage.tables.phones import GIVEN
+from smsgw.storage.tables.phones import bindings as _bindings
+from smsgw.storage.tables.phones import phones as _phones
 from smsgw.storage.tables.phones import registrations as _registrations
 from smsgw.storage.transaction import Transaction
 
@@ -44,8 +41,6 @@ log = logs.get(__name__)
 CLOCK = "clock"  # as the audit names it
 ERASED = "hapus_data.done"  # the wording that tells it
 BATCH = 500  # rows of one kind in one transaction
-IN_CASE = exists().where(_cases.c.message_id == messages.c.id, _cases.c.closed_at.is_(None))
-ENDED_MESSAGE = (messages.c.state != MessageState.RECEIVED, ~IN_CASE)
 LEAVING = (ReplyState.QUEUED, ReplyState.SENDING)
 EVERY = timedelta(days=1)  # all phones are looked at
 REST = timedelta(minutes=1)  # between two looks while nothing is due
@@ -93,9 +88,9 @@ class Retention:
     def _phones(self, tx: Transaction) -> list[int]:
         if tx.now < self._next_pass:
             return []
-        behind = phones.c.id > self._last_phone
+        behind = _phones.c.id > self._last_phone
         found = tx.connection.execute(
-            select(phones.c.id).where(behind).order_by(phones.c.id).limit(BATCH)
+            select(_phones.c.id).where(behind).order_by(_phones.c.id).limit(BATCH)
         )
         return list(found.scalars())
 
@@ -148,37 +143,30 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
 
 def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     """The phone's row first, as who answers it does: whoever does at this instant starts again."""
-    run = tx.connection.execute
-    nothing = {"last_message_id": None, "last_reply_id": None, "wants_news": False}
-    whose = update(phones).where(phones.c.id == phone_id)
-    run(whose.values(version=phones.c.version + 1, **nothing))
+    phones.erase(tx, phone_id)
     own = replies.c.phone_id == phone_id
-    queued = own & (replies.c.state == ReplyState.QUEUED)
-    run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
+    outbox.refuse_waiting(tx, phone_id, "erased")
     on_its_way = own & replies.c.state.in_([ReplyState.SENDING, ReplyState.UNKNOWN])
-    if run(select(exists().where(on_its_way))).scalar_one():
+    if tx.connection.execute(select(exists().where(on_its_way))).scalar_one():
         raise NotErased(
             "a reply to this phone is on its way, or in doubt (smsgw unknown list); try again later"
         )
-    run(update(replies).where(own).values(text=None, binding_id=None))
-    said = messages.c.phone_id == phone_id
-    waits = messages.c.state == MessageState.RECEIVED
-    run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
-    run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
-    held = bindings.c.phone_id == phone_id
-    end(tx, held, actor, "erased")
-    _blank(tx, held)
+    outbox.destroy_texts(tx, own)
+    inbox.withdraw(tx, phone_id)
+    inbox.destroy_texts(tx, messages.c.phone_id == phone_id)
+    held = _bindings.c.phone_id == phone_id
+    bindings.end(tx, held, actor, "erased")
+    bindings.forget(tx, held)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
-    for table in (questions, pages, codes, wrong_codes):
-        run(delete(table).where(table.c.phone_id == phone_id))
-    number = select(phones.c.hash).where(phones.c.id == phone_id).scalar_subquery()
-    run(delete(codes).where(codes.c.on_file_hash == number))  # that others had sent to it
+    open_questions.close(tx, phone_id)
+    reply_pages.destroy(tx, phone_id)
+    registration_codes.erase(tx, phone_id)
 
 
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
     """The oldest that still have a text; what is owed or lies before an officer stays."""
     at = messages.c.received_at
-    held = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *ENDED_MESSAGE)
+    held = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *inbox.HAS_ENDED)
     return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
 
 
@@ -196,84 +184,48 @@ def _due_registrations(tx: Transaction, since: datetime) -> list[int]:
 
 
 def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:
-    run = tx.connection.execute
     if message_ids:
-        of: ColumnElement[bool] = messages.c.id.in_(message_ids)
-        run(update(messages).where(of, *ENDED_MESSAGE).values(text=None, text_hash=None))
+        inbox.destroy_texts(tx, messages.c.id.in_(message_ids))
     if reply_ids:
         of = replies.c.id.in_(reply_ids) & replies.c.state.not_in(LEAVING)
         in_doubt = select(replies.c.id).where(of, replies.c.state == ReplyState.UNKNOWN)
-        for reply_id in run(in_doubt).scalars().all():
+        for reply_id in tx.connection.execute(in_doubt).scalars().all():
             reconciliation.decide(tx, reply_id, resend_for=None)
-        run(update(replies).where(of).values(text=None, binding_id=None))
+        outbox.destroy_texts(tx, of)
 
 
 def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
     """What these phones left lying, and those of them that went silent."""
-    run = tx.connection.execute
-    counted = tx.now - 2 * GUESSES_COUNT_FOR
-    for table, old in (
-        (guesses, guesses.c.at < counted),
-        (named, named.c.at < counted),
-        (questions, questions.c.expires_at < tx.now),
-        (pages, pages.c.expires_at < tx.now),
-        (codes, codes.c.made_at < min(since, tx.now - DISOWNED_FOR)),
-        (wrong_codes, wrong_codes.c.at < counted),
-    ):
-        run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
-    run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
-    held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
-    end(tx, held & unused, CLOCK, "unused")
-    _blank(tx, held & or_(unused, bindings.c.ended_at < since))
-    silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
-    return sum(_forget(tx, row.id, row.version) for row in run(silent).all())
-
-
-def _forget(tx: Transaction, phone_id: int, version: int) -> int:
-    """Unless it wrote at this instant; who reads it at this instant finds it changed."""
-    forgotten = tx.connection.execute(
-        update(phones)
-        .where(phones.c.id == phone_id, phones.c.version == version)
-        .values(number=None, hash=secrets.token_bytes(32), version=version + 1)
-    )
-    return forgotten.rowcount
-
-
-def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
-    """Ended bindings of which nothing is left but that they were."""
-    held = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
-    for binding_id in tx.connection.execute(select(bindings.c.id).where(held)).scalars().all():
-        tx.connection.execute(
-            update(bindings)
-            .where(bindings.c.id == binding_id)
-            .values(
-                nkp_hash=secrets.token_bytes(32),
-                nkp=None,
-                consent=None,
-                on_file=None,
-                on_file_hash=None,
-            )
-        )
+    lockout.forget(tx, phone_ids)
+    open_questions.destroy_expired(tx, phone_ids)
+    reply_pages.destroy_expired(tx, phone_ids)
+    registration_codes.forget(tx, phone_ids, since)
+    held, unused = _bindings.c.phone_id.in_(phone_ids), _bindings.c.used_at < tx.now - UNUSED_FOR
+    bindings.end(tx, held & unused, CLOCK, "unused")
+    bindings.forget(tx, held & or_(unused, _bindings.c.ended_at < since))
+    silent = select(_phones.c.id, _phones.c.version).where(_is_silent(phone_ids, since))
+    rows = tx.connection.execute(silent).all()
+    return sum(phones.forget(tx, row.id, row.version) for row in rows)
 
 
 def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
     """Nothing came or went for the whole time and nothing of it is left to be answered, sent or
     destroyed; nobody is bound, nothing is open. Who said STOP stays known, so that it holds."""
-    came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == phones.c.id)
-    went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
-    bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))
-    open_ = exists().where(_cases.c.phone_id == phones.c.id, _cases.c.closed_at.is_(None))
-    kept = exists().where(_registrations.c.phone_id == phones.c.id, GIVEN)
+    came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == _phones.c.id)
+    went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == _phones.c.id)
+    bound = exists().where(_bindings.c.phone_id == _phones.c.id, _bindings.c.ended_at.is_(None))
+    open_ = exists().where(_cases.c.phone_id == _phones.c.id, _cases.c.closed_at.is_(None))
+    kept = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
     return (
-        phones.c.id.in_(phone_ids)
-        & phones.c.number.is_not(None)
-        & phones.c.stopped_at.is_(None)
+        _phones.c.id.in_(phone_ids)
+        & _phones.c.number.is_not(None)
+        & _phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_
         & ~kept
-        & ~exists().where(messages.c.phone_id == phones.c.id, messages.c.text.is_not(None))
-        & ~exists().where(replies.c.phone_id == phones.c.id, replies.c.text.is_not(None))
+        & ~exists().where(messages.c.phone_id == _phones.c.id, messages.c.text.is_not(None))
+        & ~exists().where(replies.c.phone_id == _phones.c.id, replies.c.text.is_not(None))
         & or_(last_came.is_not(None), last_went.is_not(None))
         & func.coalesce(last_came < since, True)
         & func.coalesce(last_went < since, True)

@@ -1,5 +1,6 @@
 """Bindings of phones to NKPs: made, found, ended."""
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,6 @@ from smsgw.registry.phone_state import PhoneState, ever_bound, number_of, opened
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.bulk import BulkUpdate
-from smsgw.storage.tables.messages import QUEUED, UNBOUND, ReplyState, replies
 from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
@@ -169,30 +169,47 @@ def use(tx: Transaction, binding_ids: Collection[int]) -> None:
         raise Conflict
 
 
-def _withdraw(tx: Transaction, binding_ids: list[int]) -> None:
-    """Replies that hang on these bindings and have not left yet never will."""
-    tx.connection.execute(
-        update(replies)
-        .where(replies.c.binding_id.in_(binding_ids), QUEUED)
-        .values(state=ReplyState.REFUSED, code=UNBOUND)
-    )
-
-
 def end(
-    tx: Transaction, which: ColumnElement[bool], actor: str, why: str
+    tx: Transaction, which: ColumnElement[bool], actor: str, why: str, **values: object
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Ends bindings, with what waits to be sent about them. Returns the `phone_id` of each."""
+    """Ends bindings; the outbox sends nothing that hangs on one that has ended. Returns the
+    `phone_id` of each. `values`: further columns."""
     ended = tx.connection.execute(
         update(bindings)
         .where(which, bindings.c.ended_at.is_(None))
-        .values(ended_at=tx.now, mac=None)
+        .values(ended_at=tx.now, mac=None, **values)
         .returning(bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash)
     ).all()
     for row in ended:
         whose = {"phone_id": row.phone_id, "subject": row.nkp_hash}
         audit.note(tx, Act.UNBOUND, actor, detail=why, **whose)
-    _withdraw(tx, [row.id for row in ended])
     return ended
+
+
+def count_wrong_answer(tx: Transaction, known: PhoneState, nkp: str) -> None:
+    """Counts an identity that was asked for and given wrongly."""
+    bound = known.caller.binding(nkp)
+    first = bound.wrong_answers if bound else 0
+    since = {} if first else {"wrong_since": tx.now}
+    counted = update(bindings).where(bindings.c.id == known.binding_ids[nkp])
+    tx.connection.execute(counted.values(wrong_answers=first + 1, **since))
+
+
+def forget(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Leaves nothing of ended bindings but that they were."""
+    held = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
+    for binding_id in tx.connection.execute(select(bindings.c.id).where(held)).scalars().all():
+        tx.connection.execute(
+            update(bindings)
+            .where(bindings.c.id == binding_id)
+            .values(
+                nkp_hash=secrets.token_bytes(32),
+                nkp=None,
+                consent=None,
+                on_file=None,
+                on_file_hash=None,
+            )
+        )
 
 
 def count_lapses(tx: Transaction) -> int:

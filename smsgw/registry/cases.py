@@ -100,10 +100,10 @@ def all_open(tx: Transaction) -> Sequence[Row[Any]]:
     ).all()
 
 
-def waiting(tx: Transaction, kind: CaseKind, after: int, limit: int) -> Sequence[Row[Any]]:
+def waiting(tx: Transaction, kind: CaseKind, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """Open ones behind the id `after`, oldest first, each with the number (sealed) and language of
     its phone, and whom it is assigned to."""
-    open_ = _case.where(NOT_CLOSED, cases.c.kind == kind, cases.c.id > after)
+    open_ = _case.where(NOT_CLOSED, cases.c.kind == kind, cases.c.id > (after or 0))
     return tx.connection.execute(open_.order_by(cases.c.id).limit(limit)).all()
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
-from sqlalchemy import update
-
 from handlers.changes import (
     Ask,
     Bind,
@@ -32,7 +30,7 @@ from handlers.question import Outcome, Reply
 from handlers.values import Masked
 from smsgw import phone
 from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
-from smsgw.registry.bindings import Notice, bind, end
+from smsgw.registry.bindings import Notice, bind, count_wrong_answer, end
 from smsgw.registry.phone_state import PhoneState, phone_id_of, set_values
 from smsgw.storage import audit
 from smsgw.storage.tables.phones import bindings
@@ -70,7 +68,7 @@ def apply(
             case RejectCodes(until_officer):
                 registration_codes.reject(tx, known.caller.phone, until_officer=until_officer)
             case WrongIdentity(nkp):
-                _count_wrong_identity(tx, known, nkp)
+                count_wrong_answer(tx, known, nkp)
             case WrongCode():
                 registration_codes.count_wrong(tx, known.phone_id)
             case FailedIdentification():
@@ -106,15 +104,6 @@ def _set_on_phone(
             assert_never(change)
 
 
-def _count_wrong_identity(tx: Transaction, known: PhoneState, nkp: str) -> None:
-    bound = known.caller.binding(nkp)
-    row = bindings.c.id == known.binding_ids[nkp]
-    first = bound.wrong_answers if bound else 0
-    since = {} if first else {"wrong_since": tx.now}
-    changed = update(bindings).where(row).values(wrong_answers=first + 1, **since)
-    tx.connection.execute(changed)
-
-
 def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
     """What ULANG and LANJUT would show goes too."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
@@ -127,9 +116,7 @@ def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
 def _lapse(tx: Transaction, known: PhoneState, nkp: str) -> None:
     which = bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")
     own = bindings.c.phone_id == known.phone_id
-    for row in end(tx, own & which, audit.PARTICIPANT, "number on file changed"):
-        ended = update(bindings).where(bindings.c.id == row.id)
-        tx.connection.execute(ended.values(lapsed_at=tx.now))
+    end(tx, own & which, audit.PARTICIPANT, "number on file changed", lapsed_at=tx.now)
     set_values(tx, known, last_reply_id=None)
     reply_pages.destroy(tx, known.phone_id)
 

@@ -58,7 +58,7 @@ def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
     return {row.phone_id: row.made for row in tx.connection.execute(made)}
 
 
-def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
+def locked(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """Phones behind the id `after` that guessed too often: the number (sealed) of each, how often,
     and when last."""
     since = tx.now - GUESSES_COUNT_FOR
@@ -67,7 +67,7 @@ def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
         select(phones.c.id, phones.c.number, phones.c.hash, made)
         .add_columns(func.max(guesses.c.at).label("last"))
         .join_from(guesses, phones)
-        .where(guesses.c.at > since, guesses.c.phone_id > after)
+        .where(guesses.c.at > since, guesses.c.phone_id > (after or 0))
         .group_by(phones.c.id, phones.c.number, phones.c.hash)
         .having(func.count() >= GUESSES_ALLOWED)
         .order_by(phones.c.id)
@@ -105,6 +105,14 @@ def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
         _watch(tx, phone_id, identity, guess.wrong if is_nkp else None)
     if guess.wrong is not None:
         _tell_of_decoys(tx, phone_id, guess.wrong)
+
+
+def forget(tx: Transaction, phone_ids: Collection[int]) -> None:
+    """Destroys what counts no more."""
+    counted = tx.now - 2 * GUESSES_COUNT_FOR
+    for table in (guesses, named):
+        old = table.c.phone_id.in_(phone_ids) & (table.c.at < counted)
+        tx.connection.execute(delete(table).where(old))
 
 
 def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:

@@ -1,6 +1,7 @@
 """The one open question of a phone, and what it was about."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -53,6 +54,11 @@ def ask(
 
 def close(tx: Transaction, phone_id: int) -> None:
     tx.connection.execute(delete(questions).where(questions.c.phone_id == phone_id))
+
+
+def destroy_expired(tx: Transaction, phone_ids: Collection[int]) -> None:
+    old = questions.c.phone_id.in_(phone_ids) & (questions.c.expires_at < tx.now)
+    tx.connection.execute(delete(questions).where(old))
 
 
 def still_open(

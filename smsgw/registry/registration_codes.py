@@ -5,14 +5,15 @@ most two a day are sent for a participant. Who decides about a participant's cod
 holds them: two at one instant decide one after the other.
 """
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from handlers.question import VerifiedCode
 from smsgw import logs
 from smsgw.registry import freezes
-from smsgw.storage.tables.phones import MadeBy, bindings, codes, rejections, wrong_codes
+from smsgw.storage.tables.phones import MadeBy, bindings, codes, phones, rejections, wrong_codes
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 
@@ -21,6 +22,7 @@ CODE_TRIES = 3
 CODES_A_DAY = 2
 DISOWNED_FOR = timedelta(days=30)  # how far back BUKAN SAYA reaches
 CODE_LETTERS, CODE_LENGTH = "BCDFGHJKLMNPQRSTVWXZ", 7  # consonants: digits look like an OTP
+WRONG_CODES_COUNT_FOR = timedelta(days=1)
 WRONG_CODES_A_DAY = 5  # of one phone; after that it is told nothing of any
 MANY_WRONG_CODES = 50  # of all phones in a day: somebody tries codes from several
 REJECTED_FOR = timedelta(hours=24)
@@ -152,7 +154,7 @@ def count_wrong(tx: Transaction, phone_id: int) -> None:
 
 def wrong_in_a_day(tx: Transaction, phone_id: int | None = None) -> int:
     """Of one phone, or of all."""
-    since = tx.now - timedelta(days=1)
+    since = tx.now - WRONG_CODES_COUNT_FOR
     made = select(func.count()).where(wrong_codes.c.at > since)
     if phone_id is not None:
         made = made.where(wrong_codes.c.phone_id == phone_id)
@@ -184,6 +186,28 @@ def void(tx: Transaction, on_file: str) -> list[tuple[int, bytes]]:
         freezes.add(tx, nkp_hash, None)
     _end(tx, codes.c.on_file_hash == here)
     return [(row.phone_id, row.nkp_hash) for row in found]
+
+
+def erase(tx: Transaction, phone_id: int) -> None:
+    """Destroys the codes that a phone asked for or was sent by others, and its wrong ones."""
+    number = select(phones.c.hash).where(phones.c.id == phone_id).scalar_subquery()
+    for which in (
+        delete(codes).where(codes.c.phone_id == phone_id),
+        delete(wrong_codes).where(wrong_codes.c.phone_id == phone_id),
+        delete(codes).where(codes.c.on_file_hash == number),
+    ):
+        tx.connection.execute(which)
+
+
+def forget(tx: Transaction, phone_ids: Collection[int], since: datetime) -> None:
+    """Destroys what these phones asked for before `since` and what counts no more."""
+    made, at = min(since, tx.now - DISOWNED_FOR), tx.now - 2 * WRONG_CODES_COUNT_FOR
+    for which in (
+        delete(codes).where(codes.c.phone_id.in_(phone_ids), codes.c.made_at < made),
+        delete(wrong_codes).where(wrong_codes.c.phone_id.in_(phone_ids), wrong_codes.c.at < at),
+        delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR),
+    ):
+        tx.connection.execute(which)
 
 
 def _still_good(tx: Transaction) -> tuple[ColumnElement[bool], ...]:

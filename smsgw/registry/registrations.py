@@ -49,10 +49,12 @@ def keep(
     tx.connection.execute(insert(registrations).values(row))
 
 
-def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
+def waiting(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """Those behind the id `after`, the oldest first, each with the number (sealed) of its phone."""
     return tx.connection.execute(
-        _rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
+        _rows.where(WAITS, registrations.c.id > (after or 0))
+        .order_by(registrations.c.id)
+        .limit(limit)
     ).all()
 
 

@@ -1,6 +1,7 @@
 """What LANJUT shows: the rest of a long answer, as it was written then."""
 
 import json
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,11 @@ def keep(tx: Transaction, phone_id: int, number: str, texts: list[str]) -> None:
 
 def destroy(tx: Transaction, phone_id: int) -> None:
     tx.connection.execute(delete(pages).where(pages.c.phone_id == phone_id))
+
+
+def destroy_expired(tx: Transaction, phone_ids: Collection[int]) -> None:
+    old = pages.c.phone_id.in_(phone_ids) & (pages.c.expires_at < tx.now)
+    tx.connection.execute(delete(pages).where(old))
 
 
 def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:

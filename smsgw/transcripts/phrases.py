@@ -18,9 +18,9 @@ def accept(rt: Runtime, change: Alias | Filler, said: str, author: str) -> None:
     """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
     understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
     with rt.reading() as tx:
-        text, edition = versions.editable(tx)
+        raw, edition = versions.editable(tx)
     said = said if isinstance(change, Filler) else change.words
-    changed, keyword = accepted(text, change, said)
+    changed, keyword = accepted(raw, change, said)
     with rt.writing() as tx:
         versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
         library.save(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)

@@ -23,7 +23,7 @@ from structlog.contextvars import bound_contextvars
 
 from smsgw import phone, responder
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.configuration import compiler, document, versions
+from smsgw.configuration import compiler, document, validation, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import Published
 from smsgw.ledger.restricted import FictitiousLedger
@@ -126,7 +126,7 @@ def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
     if draft is None:
         raise NoDraft
     day = rt.today
-    return compiler.load(document.upgrade(draft.text), day)
+    return compiler.of(validation.of(document.upgrade(draft.raw)), day)
 
 
 def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> SandboxConversation:

@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from smsgw.transcripts import libyaml
 from smsgw.transcripts.faults import TranscriptError, TranscriptFault
 
 Place = tuple[int | str, ...]  # such as ("conversations", 0, "steps", 2, "expect")
@@ -24,6 +25,7 @@ BOM = "\ufeff"
 MAX_VALUES = 500_000  # aliases can make a short text as long as one likes
 MAX_DEPTH = 50
 MERGE = "<<"
+FOLD = "\a"  # ruamel.yaml leaves it where it folds a line
 CORE = "tag:yaml.org,2002:"
 TAGS = {
     f"{CORE}{name}"
@@ -102,6 +104,13 @@ class Source:
         return None
 
     def _composed(self) -> Node | None:
+        try:
+            root, self.aliases = libyaml.compose(self.text, MAX_DEPTH)
+        except libyaml.Refused:
+            return self._composed_slowly()
+        return root
+
+    def _composed_slowly(self) -> Node | None:
         parser = YAML(typ="rt", pure=True)
         parser.max_depth = MAX_DEPTH
         parser.Composer = _composer(self.aliases)
@@ -166,7 +175,7 @@ class Source:
         """As YAML 1.2 has it where YAML 1.1 says the same."""
         text = str(node.value)
         if node.style is not None:
-            return text
+            return text.replace(FOLD, "") if node.style == ">" else text
         if not _is_text(str(node.ctag)) or not _is_text(_tag_1_1(text)):
             if text in {"", "~", "null", "Null", "NULL"}:
                 return None

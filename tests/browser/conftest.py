@@ -18,6 +18,8 @@ if CHROMIUM is None and os.environ.get("SMSGW_REQUIRE_BROWSER"):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    if CHROMIUM is None:
+        pytest.skip(ABSENT)
     made = Demo(tmp_path_factory.mktemp("demo"))
     yield made
     made.close()

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import pytest
-
 from smsgw import responder, runtime, settings
 from smsgw.backoffice import accounts
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
@@ -152,7 +150,9 @@ PASSWORD = "a long password for tests"
 
 def faults(page: "Page") -> Iterator[str]:
     """What is wrong with a page as it stands."""
-    for each in checker.Axe().run(page).response["violations"]:
+    from axe_playwright_python.sync_playwright import Axe  # `make browser` installs it
+
+    for each in Axe().run(page).response["violations"]:
         for node in each["nodes"]:
             yield f"{page.url}: {each['id']}: {node['html'][:200]}"
     if _sideways(page) > 0:
@@ -164,8 +164,6 @@ def faults(page: "Page") -> Iterator[str]:
     if _weight(page) > HEAVIEST:
         yield f"{page.url}: weighs {_weight(page)}"
 
-
-checker = pytest.importorskip("axe_playwright_python.sync_playwright", reason=ABSENT)
 
 HEAVIEST = 150_000  # octets of a page with all it loads
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.console_page import Desk
+from tests.browser.console_page import ABSENT, Desk
+
+pytest.importorskip("playwright", reason=ABSENT)  # which tools.screenshots imports
 from tools.screenshots import PICTURES
 
 PNG = b"\x89PNG\r\n\x1a\n"

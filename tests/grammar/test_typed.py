@@ -76,6 +76,7 @@ def is_missed(keyword: str, alias: str) -> bool:
     return any(one != other for one, other in pairs)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "keyword", [name for name, entry in SEEDS["keywords"].items() if entry.get("aliases")]
 )
@@ -105,6 +106,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
     return read
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("separator", "#*,;:=+/")
 def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
@@ -112,6 +114,7 @@ def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> N
     assert changed(tmp_path, slots.SEPARATORS, less) != usual
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
 def test_no_date_form_can_be_dropped_unseen(tmp_path: Path, form: int) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]

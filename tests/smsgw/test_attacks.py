@@ -290,7 +290,7 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
     added(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
         text = document.shipped().replace("Hubungi", "Telepon")
-        versions.save(tx, text, 0, "operator:admin1", "a word")
+        versions.save(tx, document.loads(text), 0, "operator:admin1", "a word")
     with rt.writing() as tx:
         accounts.add(tx, "budi", Role.PUBLISHER, None, "operator:admin1")
         cici = accounts.add(tx, "cici", Role.PUBLISHER, None, "shell:root")

@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import answer
+from smsgw.messaging import answer, delivery_reports
 from smsgw.messaging.leases import claim
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
@@ -166,7 +166,8 @@ def test_what_waits_to_be_sent_is_withdrawn_with_its_binding(rt: Runtime) -> Non
     put_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     say(rt, STRANGER, "YA")
-    with rt.reading() as tx:
+    with rt.writing() as tx:
+        delivery_reports.drop_stale(tx)
         kept = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
         waiting = [tuple(row) for row in tx.connection.execute(kept)]
     assert waiting == [

@@ -44,7 +44,7 @@ def reworded(text: str) -> str:
 
 def published(rt: Runtime, text: str, reason: str = "a test") -> int:
     with rt.writing() as tx:
-        versions.save(tx, text, 0, ANI, "kontak")
+        versions.save(tx, document.loads(text), 0, ANI, "kontak")
     with rt.writing() as tx:
         edition = versions.draft(tx).edition
         return versions.publish(tx, edition, BUDI, reason, is_same_person=accounts.is_same_person)

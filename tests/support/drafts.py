@@ -1,6 +1,6 @@
 """Drafts and versions of the configuration."""
 
-from smsgw.configuration import versions
+from smsgw.configuration import document, versions
 from smsgw.configuration.versions import Draft, Version
 from smsgw.runtime import Runtime
 from tests.support.documents import ANI
@@ -10,7 +10,7 @@ HELLO, OTHER = "Halo dunia, telepon {call_centre}.", "Hubungi {call_centre}."
 
 def drafted(rt: Runtime, text: str, author: str = ANI) -> None:
     with rt.writing() as tx:
-        versions.save(tx, text, versions.editable(tx)[1], author, "kontak")
+        versions.save(tx, document.loads(text), versions.editable(tx)[1], author, "kontak")
 
 
 def published(rt: Runtime, text: str) -> int:

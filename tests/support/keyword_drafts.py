@@ -18,7 +18,7 @@ def drafted(rt: Runtime) -> Any:
 def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
     with rt.writing() as tx:
         held = versions.draft(tx)
-        versions.save(tx, text, held.edition if held else 0, author, "a test")
+        versions.save(tx, document.loads(text), held.edition if held else 0, author, "a test")
 
 
 def publish(rt: Runtime, clock: Clock) -> None:

@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -54,7 +55,8 @@ class Postgres:
             nobody = pwd.getpwnam("nobody")
             os.chown(data, nobody.pw_uid, nobody.pw_gid)
             who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            programs = self._reachable(programs)
+            programs = programs if _is_open_to_all(programs) else self._copied(programs)
+        self.programs = programs
         environ = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         self._options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
         subprocess.run(
@@ -109,8 +111,8 @@ class Postgres:
         self._process.wait(20)
         shutil.rmtree(self._base, ignore_errors=True)
 
-    def _reachable(self, programs: Path) -> Path:
-        """A copy, since nobody may not enter root's home; nobody's rights are never widened."""
+    def _copied(self, programs: Path) -> Path:
+        """Nobody may not enter root's home, and nobody's rights are never widened."""
         shutil.copytree(programs.parent, self._base / "pginstall", symlinks=True)
         for libraries in programs.parent.parent.glob("*.libs"):
             shutil.copytree(libraries, self._base / libraries.name, symlinks=True)
@@ -125,6 +127,10 @@ class Postgres:
             else:
                 return True
         return False
+
+
+def _is_open_to_all(folder: Path) -> bool:
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
 
 
 class Queue:

@@ -1,12 +1,14 @@
 """The audit: what was done by whom, found by person, act, day, phone or case, and as a file."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.console import access, converters, days, exports, spreadsheets
+from smsgw.console import access, converters, days, exports, list_pages, spreadsheets
+from smsgw.console.list_pages import BEFORE
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.runtime import Runtime
@@ -26,19 +28,16 @@ TAB = Tab(blueprint, "Audit", Permission.RUN)
 @blueprint.get("/")
 @access.needs(Permission.RUN)
 def show() -> str:
-    before, asked = converters.number(request.args, "before"), _asked()
+    asked = _asked()
     with access.rt().reading() as tx:
-        rows = audit.page(tx, before, ROWS + 1, _filters(asked))
-    older = rows[ROWS - 1].id if len(rows) > ROWS else None
+        listed = list_pages.read(partial(audit.page, tx, filters=_filters(asked)), ROWS, BEFORE)
     left_out = [
         each for each in FILTERS if request.args.get(each, "").strip() and each not in asked
     ]
     fault = _("This was not understood and left out: {names}.", names=", ".join(left_out))
     return page(
         "admin/audit_log.html",
-        rows=rows[:ROWS],
-        older=older,
-        before=before,
+        listed=listed,
         asked=asked,
         acts=list(Act),
         fault=fault if left_out else None,

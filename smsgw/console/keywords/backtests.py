@@ -116,15 +116,15 @@ def _page(error: str | None = None) -> str:
 
 def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
     """None without a draft."""
-    held = versions.draft(tx)
+    held, current = versions.draft(tx), versions.current(tx)
     if held is None:
         return None
     return BacktestRequest(
         days=days,
         by=access.operator().name,
-        version=versions.current(tx).number,
+        version=current.number,
         edition=held.edition,
-        published=versions.published_text(tx),
+        published=current.text,
         draft=held.text,
     )
 

@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration import diff, document, lint, past_drafts, versions
 from smsgw.configuration.document import KeywordsError
-from smsgw.configuration.versions import Draft, NotPublished, Outdated
+from smsgw.configuration.versions import Draft, NotPublished, Outdated, Version
 from smsgw.console import access, converters
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page, translate_fault
@@ -32,7 +32,7 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def form() -> str:
     with access.rt().reading() as tx:
-        text, edition = versions.editable(tx)
+        text, edition = versions.editable_text(tx)
     return page("keywords/draft_text.html", text=text, edition=edition)
 
 
@@ -118,7 +118,7 @@ def restore(past_id: int) -> Answer:
 @access.needs(Permission.LOOK)
 def export_past(past_id: int) -> Response:
     with access.rt().reading() as tx:
-        found = next((each for each in versions.past(tx) if each.id == past_id), None)
+        found = past_drafts.one(tx, past_id)
     if found is None:
         raise NotFound
     return as_file(found.text, f"keywords-earlier-draft-{past_id}.yaml")
@@ -158,9 +158,10 @@ def as_file(text: str, name: str) -> Response:
 def _saved(text: str, what: str) -> Answer:
     """Whatever hinders it, the text stays in the form."""
     try:
+        raw = document.loads(text)
         with access.rt().writing() as tx:
             actor = access.operator().actor
-            versions.save(tx, text, _edition(), actor, what, is_whole=True)
+            versions.save(tx, raw, _edition(), actor, what, is_whole=True)
     except KeywordsError as error:
         return page(
             "keywords/draft_text.html",
@@ -170,7 +171,7 @@ def _saved(text: str, what: str) -> Answer:
         ), 400
     except Outdated:
         return _overtaken(text)
-    return _done(_saved_with(len(lint.faults(text))))
+    return _done(_saved_with(len(lint.of(raw).faults)))
 
 
 def _saved_with(faults: int) -> str:
@@ -184,7 +185,7 @@ def _saved_with(faults: int) -> str:
 def _overtaken(text: str) -> Answer:
     """What somebody did meanwhile is shown; saving again takes the place of it."""
     with access.rt().reading() as tx:
-        held, edition = versions.editable(tx)
+        held, edition = versions.editable_text(tx)
         now = versions.draft(tx)
     theirs = diff.between(text, held)
     return page(
@@ -201,25 +202,25 @@ def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
         held, current = versions.draft(tx), versions.current(tx)
         base = versions.version(tx, held.based_on) if held else None
-        past = versions.past(tx)
-    answering = document.upgrade(current.text)
+        past = past_drafts.newest(tx)
     if held is not None:
-        values |= _about(held, answering)
+        values |= _about(held, current)
     if base is not None and base.number != current.number:
-        values["meanwhile"] = diff.between(document.upgrade(base.text), answering)
+        values["meanwhile"] = diff.between(*(document.dumps(each.raw) for each in (base, current)))
     by_two = access.rt().settings.publish_by_two
     return page(
         "keywords/draft.html", draft=held, current=current, by_two=by_two, past=past, **values
     )
 
 
-def _about(held: Draft, answering: str) -> dict[str, Any]:
-    faults = lint.faults(held.text)
+def _about(held: Draft, answering: Version) -> dict[str, Any]:
+    found = lint.of(held.raw)
+    read = found.publishable
     return {
-        "difference": diff.between(answering, held.text),
-        "faults": faults,
-        "warnings": [] if faults else lint.warnings(held.text),
-        "doubts": [] if faults else lint.doubts(answering, document.upgrade(held.text)),
+        "difference": diff.between(document.dumps(answering.raw), held.text),
+        "faults": found.faults,
+        "warnings": found.warnings if read else [],
+        "doubts": versions.doubts(answering, read) if read else [],
         "is_own": access.operator().actor in held.authors,
     }
 

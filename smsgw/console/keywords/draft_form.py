@@ -4,20 +4,22 @@ A form remembers what it was made from. Whoever saves over somebody's change of 
 told; changes of other fields and other parts are nobody's hindrance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from flask import request
 from werkzeug.exceptions import NotFound
 
-from smsgw.configuration import document, edits, preview, versions
+from smsgw.configuration import edits, preview, versions
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import Clash, fingerprint, mapping, merge_edit
 from smsgw.configuration.preview import Preview
-from smsgw.configuration.versions import Outdated
+from smsgw.configuration.versions import Outdated, Version
 from smsgw.console import access
 from smsgw.console.rendering import _, translate_fault
+
+Edit = Callable[[RawDocument, Mapping[str, str]], RawDocument]  # of a part, by a form
 
 NEW_ONE, CHANGED, SAME = "new", "changed", ""
 
@@ -27,7 +29,7 @@ class DraftView:
     """The draft, or what one is begun with, beside what is published."""
 
     raw: RawDocument
-    newest: str | None  # the text of what is published, where there is a draft
+    newest: Version | None = None  # that is published, where there is a draft
 
     @property
     def is_draft(self) -> bool:
@@ -35,10 +37,8 @@ class DraftView:
 
     @cached_property
     def published(self) -> RawDocument:
-        """Not at every pause in typing: this takes as long as all else."""
-        if self.newest is None:
-            return self.raw
-        return document.loads(document.upgrade(self.newest))
+        """Not at every pause in typing: reading it takes time."""
+        return self.raw if self.newest is None else self.newest.raw
 
     def part(self, group: str, name: str) -> RawDocument | None:
         found = mapping(self.raw, group).get(name)
@@ -64,47 +64,54 @@ class DraftView:
 
 def load_draft() -> DraftView:
     with access.rt().reading() as tx:
-        text, edition = versions.editable(tx)
-        newest = versions.current(tx).text if edition else None
-    return DraftView(document.loads(text), newest)
+        raw, edition = versions.editable(tx)
+        newest = versions.current(tx) if edition else None
+    return DraftView(raw, newest)
 
 
-def keep(group: str, name: str, part: RawDocument | None) -> None:
-    """Puts `part` into the draft; None takes it out. Raises Outdated, KeywordsError."""
+def keep(group: str, name: str, make: Callable[[DraftView], RawDocument | None]) -> None:
+    """Puts what `make` makes of the draft into it; None takes that part out. Raises Outdated,
+    KeywordsError."""
 
-    def unless_changed(now: object) -> RawDocument | None:
-        if fingerprint(now) != request.form.get("was"):
+    def unless_changed(raw: RawDocument) -> RawDocument | None:
+        part = make(DraftView(raw))
+        if fingerprint(mapping(raw, group).get(name)) != request.form.get("was"):
             raise Outdated
         return part
 
     _write(group, name, unless_changed)
 
 
-def save_edit(group: str, name: str, typed: RawDocument) -> None:
-    """In the draft, beside what somebody else changed in it meanwhile. Raises Clash, Outdated,
+def save_edit(group: str, name: str, edit: Edit) -> RawDocument:
+    """Saves beside what somebody else changed in the draft meanwhile. Raises Clash, Outdated,
     KeywordsError."""
-    was = request.form.get("was", "")
-    _write(group, name, lambda now: merge_edit(now if isinstance(now, dict) else {}, typed, was))
+
+    def merged(raw: RawDocument) -> RawDocument:
+        now = DraftView(raw).found(group, name)
+        return merge_edit(now, edit(now, request.form), request.form.get("was", ""))
+
+    return _write(group, name, merged) or {}
 
 
-def refused(
-    group: str, name: str, typed: RawDocument, again: Callable[..., str]
-) -> tuple[str, int] | None:
-    """None where it was kept; else what stands in the way, on the form `again` shows."""
-    try:
-        save_edit(group, name, typed)
-    except Clash as clash:
-        values = {"error": meanwhile(), "theirs_now": clash.theirs}
-        return again(load_draft(), name, clash.part, **values), 409
-    except Outdated:
-        return again(load_draft(), name, typed, error=meanwhile()), 409
-    except KeywordsError as error:
-        return again(load_draft(), name, typed, error=translate_fault(str(error))), 400
-    return None
+def show_again(
+    error: Clash | Outdated | KeywordsError,
+    group: str,
+    name: str,
+    edit: Edit,
+    page: Callable[..., str],
+) -> tuple[str, int]:
+    """The form with what was typed, and why it is not saved."""
+    held = load_draft()
+    if isinstance(error, Clash):
+        return page(held, name, error.part, error=meanwhile(), theirs_now=error.theirs), 409
+    typed = edit(held.found(group, name), request.form)
+    if isinstance(error, Outdated):
+        return page(held, name, typed, error=meanwhile()), 409
+    return page(held, name, typed, error=translate_fault(str(error))), 400
 
 
-def _write(group: str, name: str, change: Callable[[object], RawDocument | None]) -> None:
-    edits.write(access.rt().writing, group, name, change, access.operator().actor)
+def _write(group: str, name: str, change: edits.Change) -> RawDocument | None:
+    return edits.write(access.rt().writing, group, name, change, access.operator().actor)
 
 
 def meanwhile() -> str:

@@ -7,6 +7,7 @@ them when asked.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -17,11 +18,12 @@ from grammar.slots import KINDS
 from handlers import SECTIONS
 from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import edits, shapes
+from smsgw.configuration import edits
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import KeywordsError, RawDocument
-from smsgw.configuration.edits import KEYWORDS, NEW, TABLES, WORDINGS, mapping
-from smsgw.configuration.validation import ALWAYS, LOOKUP, MADE_SLOTS, MOST_SEGMENTS, STATIC
+from smsgw.configuration.edits import KEYWORDS, NEW, TABLES, WORDINGS, Clash, mapping
+from smsgw.configuration.schema import AN_ID, LOOKUP, MOST_SEGMENTS, STATIC
+from smsgw.configuration.validation import ALWAYS, MADE_SLOTS
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
@@ -34,6 +36,15 @@ TAB = Tab(blueprint, "Keywords")
 Answer = str | Response | tuple[str, int]
 
 TOPIC_SLOT = " [<ISI>]"
+
+
+class NotAdded(Exception):
+    """Nothing was changed."""
+
+    def __init__(self, why: str, code: int) -> None:
+        """`why`: as the page says it; `code`: of the answer."""
+        super().__init__(why)
+        self.why, self.code = why, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +82,11 @@ def edit(name: str) -> str:
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
-    held = draft_form.load_draft()
-    typed = edits.keyword(held.found(KEYWORDS, name), request.form)
-    refused = draft_form.refused(KEYWORDS, name, typed, _page)
-    if refused is not None:
-        return refused
-    flash(_("{name} is saved in the draft.", name=typed["poster"]))
+    try:
+        part = draft_form.save_edit(KEYWORDS, name, edits.keyword)
+    except (Clash, Outdated, KeywordsError) as error:
+        return draft_form.show_again(error, KEYWORDS, name, edits.keyword, _page)
+    flash(_("{name} is saved in the draft.", name=part["poster"]))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
@@ -91,12 +101,8 @@ def preview(name: str) -> str:
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
-    held = draft_form.load_draft()
-    part = held.found(KEYWORDS, name)
-    if part.get("kind") is None:
-        raise NotFound
     try:
-        draft_form.keep(KEYWORDS, name, None)
+        draft_form.keep(KEYWORDS, name, partial(_deleted, name))
     except Outdated:
         held = draft_form.load_draft()
         return _page(held, name, held.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
@@ -114,20 +120,15 @@ def begin() -> str:
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
     """Where the kind needs words after it, the poster is given room for them."""
-    held, form = draft_form.load_draft(), request.form
+    form = request.form
     poster, kind = edits.line(form["poster"]).upper(), form.get("kind", STATIC)
     name = edits.an_id(poster.partition("<")[0])
-    table = edits.mapping(mapping(held.raw, TABLES), form.get("table", ""))
-    if not shapes.AN_ID.fullmatch(name):
-        return _new_page(held, error=_("Begin with a word of 2 to 20 letters.")), 400
-    if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
-        return _new_page(held, error=_("There is {name} already.", name=name)), 409
-    if kind == LOOKUP and not table:
-        return _new_page(held, error=_("Choose the table that it looks up.")), 400
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
     try:
-        draft_form.keep(KEYWORDS, name, _made(kind, poster, form.get("table", ""), table))
+        draft_form.keep(KEYWORDS, name, partial(_added, name, kind, poster))
+    except NotAdded as error:
+        return _new_page(draft_form.load_draft(), error=error.why), error.code
     except (Outdated, KeywordsError):
         return _new_page(draft_form.load_draft(), error=draft_form.meanwhile()), 409
     flash(_("{name} is in the draft; now write what it answers.", name=poster))
@@ -139,6 +140,25 @@ def add() -> Answer:
 def typed() -> str:
     """The form once more, with what is typed in it."""
     return _new_page(draft_form.load_draft())
+
+
+def _deleted(name: str, held: DraftView) -> None:
+    """What is built in stays."""
+    if held.found(KEYWORDS, name).get("kind") is None:
+        raise NotFound
+
+
+def _added(name: str, kind: str, poster: str, held: DraftView) -> RawDocument:
+    """Raises NotAdded."""
+    chosen = request.form.get("table", "")
+    table = mapping(mapping(held.raw, TABLES), chosen)
+    if not AN_ID.fullmatch(name):
+        raise NotAdded(_("Begin with a word of 2 to 20 letters."), 400)
+    if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
+        raise NotAdded(_("There is {name} already.", name=name), 409)
+    if kind == LOOKUP and not table:
+        raise NotAdded(_("Choose the table that it looks up."), 400)
+    return _made(kind, poster, chosen, table)
 
 
 def _made(kind: str, poster: str, table: str, held: RawDocument) -> RawDocument:

@@ -1,15 +1,18 @@
 """Tables that keywords look up: uploaded as CSV, whole; what is wrong in them is told by row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import edits, lookup_tables, shapes, validation
+from smsgw.configuration import edits, lookup_tables, validation
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import KEYWORDS, TABLES, mapping
+from smsgw.configuration.schema import AN_ID
 from smsgw.configuration.versions import Outdated
 from smsgw.console import access, spreadsheets
 from smsgw.console.keywords import draft_form
@@ -23,6 +26,14 @@ TAB = Tab(blueprint, "Tables")
 Answer = str | Response | tuple[str, int]
 
 SHOWN_ROWS = 100
+
+
+class NameTaken(Exception):
+    """The draft has a table of that name."""
+
+
+class TableInUse(Exception):
+    """A keyword of the draft looks it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
     name = edits.an_id(request.form["name"])
-    refused = _misnamed(name) or _take(name)
+    refused = _misnamed(name) or _take(name, _added)
     if refused is not None:
         typed = {"name": request.form["name"], "text": refused.text}
         return _all(error=refused.why, typed=typed), refused.code
@@ -67,8 +78,7 @@ def view(name: str) -> str:
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def replace(name: str) -> Answer:
-    draft_form.load_draft().found(TABLES, name)
-    refused = _take(name)
+    refused = _take(name, _replaced)
     if refused is not None:
         return _one(name, error=refused.why, typed={"text": refused.text}), refused.code
     return _done(name)
@@ -88,12 +98,10 @@ def download(name: str) -> Response:
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
-    held = draft_form.load_draft()
-    held.found(TABLES, name)
-    if _users(held, name):
-        return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
     try:
-        draft_form.keep(TABLES, name, None)
+        draft_form.keep(TABLES, name, partial(_deleted, name))
+    except TableInUse:
+        return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
     except Outdated:
         return _one(name, error=draft_form.meanwhile()), 409
     flash(_("{name} is gone from the draft.", name=name))
@@ -102,20 +110,40 @@ def delete(name: str) -> Answer:
 
 def _misnamed(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
-    if not shapes.AN_ID.fullmatch(name):
+    if not AN_ID.fullmatch(name):
         why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
         return TableRefused(why, text, 400)
-    if name in mapping(draft_form.load_draft().raw, TABLES):
-        return TableRefused(_("There is {name} already.", name=name), text, 409)
     return None
 
 
-def _take(name: str) -> TableRefused | None:
-    """Into the draft, whole or not at all."""
+def _added(name: str, table: RawDocument, held: DraftView) -> RawDocument:
+    if name in mapping(held.raw, TABLES):
+        raise NameTaken
+    return table
+
+
+def _replaced(name: str, table: RawDocument, held: DraftView) -> RawDocument:
+    held.found(TABLES, name)
+    return table
+
+
+def _deleted(name: str, held: DraftView) -> None:
+    held.found(TABLES, name)
+    if _users(held, name):
+        raise TableInUse
+
+
+def _take(
+    name: str, check: Callable[[str, RawDocument, DraftView], RawDocument]
+) -> TableRefused | None:
+    """Puts what was uploaded into the draft, whole or not at all."""
     text = ""
     try:
         text = _uploaded()
-        draft_form.keep(TABLES, name, _read(name, text))
+        table = _read(name, text)
+        draft_form.keep(TABLES, name, partial(check, name, table))
+    except NameTaken:
+        return TableRefused(_("There is {name} already.", name=name), text, 409)
     except NotRead as error:
         return TableRefused(_explain(error), text, 400)
     except KeywordsError as error:

@@ -8,10 +8,10 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice import unrecognised
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.unrecognised import MIN_PHONES, Alias, Filler, NotAccepted
+from smsgw.backoffice.unrecognised import MIN_PHONES, Alias, Filler, NotAccepted, Reader
 from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
-from smsgw.configuration.versions import Outdated
+from smsgw.configuration.versions import Draft, Outdated, Version
 from smsgw.console import access
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
@@ -53,21 +53,20 @@ def accept() -> Answer:
 def _page(**values: Any) -> str:
     rt, days = access.rt(), _days()
     with rt.reading() as tx:
-        draft, answering = versions.draft(tx), versions.published_text(tx)
-    text, is_faulty = _readable(draft.text if draft else answering, answering)
-    found = unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
-    names = sorted(unrecognised.reader(text)[1].entries)
+        draft, answering = versions.draft(tx), versions.current(tx)
+    reader, is_faulty = _reader(draft, answering)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=days), reader)
+    names = sorted(reader.document.entries)
     values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": MIN_PHONES}
     return page("keywords/unrecognised.html", found=found, days=days, choices=DAYS, **values)
 
 
-def _readable(text: str, instead: str) -> tuple[str, bool]:
-    """A draft with faults reads nothing; what is published does."""
+def _reader(draft: Draft | None, answering: Version) -> tuple[Reader, bool]:
+    """By the draft; one with faults reads nothing, so what is published does."""
     try:
-        unrecognised.reader(text)
+        return unrecognised.reader((draft or answering).raw), False
     except KeywordsError:
-        return instead, True
-    return text, False
+        return unrecognised.reader(answering.raw), True
 
 
 def _days() -> int:

@@ -1,5 +1,7 @@
 """Every configuration that was published: who, when, why, what changed; and the way back to it."""
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -7,16 +9,16 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, document, lint, versions
+from smsgw.configuration import diff, lint, versions
 from smsgw.configuration.versions import NotPublished, Version
-from smsgw.console import access, converters
+from smsgw.console import access, converters, list_pages
 from smsgw.console.keywords.draft import as_file
+from smsgw.console.list_pages import BEFORE
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page, translate_fault
 from smsgw.storage.transaction import Transaction
 
 ROWS = 50
-HIGHEST = converters.LARGEST_INTEGER
 
 blueprint = Blueprint("versions", __name__, url_prefix="/versions")
 TAB = Tab(blueprint, "Versions")
@@ -26,13 +28,11 @@ Answer = str | BaseResponse | tuple[str, int]
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    before = converters.number(request.args, "before", HIGHEST) or HIGHEST
     with access.rt().reading() as tx:
-        rows = versions.versions(tx, before, ROWS + 1)
+        rows, key = partial(versions.versions, tx), attrgetter("number")
+        listed = list_pages.read(rows, ROWS, BEFORE, key=key, largest=converters.LARGEST_INTEGER)
         newest = versions.current(tx).number
-    older = rows[ROWS - 1].number if len(rows) > ROWS else None
-    shown = {"rows": rows[:ROWS], "older": older, "newest": newest}
-    return page("keywords/versions.html", is_first=before == HIGHEST, **shown)
+    return page("keywords/versions.html", listed=listed, newest=newest)
 
 
 @blueprint.get("/<id(digits=9):number>")
@@ -73,20 +73,20 @@ def _page(number: int, **values: Any) -> str:
     with access.rt().reading() as tx:
         it = _found(tx, number)
         before = versions.version(tx, number - 1) if number else None
-        newest = versions.current(tx).number
+        newest = versions.current(tx)
         has_draft = versions.draft(tx) is not None
-        doubts = _doubts(tx, it, newest)
     difference = diff.between(before.text, it.text) if before else None
-    values |= {"difference": difference, "newest": newest, "has_draft": has_draft}
-    values["doubts"] = doubts
+    values |= {"difference": difference, "newest": newest.number, "has_draft": has_draft}
+    values["doubts"] = _doubts(it, newest)
     return page("keywords/version.html", it=it, **values)
 
 
-def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
+def _doubts(it: Version, newest: Version) -> list[lint.Doubt]:
     """What has faults by now is not brought back, and is asked about by nobody."""
-    if it.number == newest or lint.faults(document.upgrade(it.text)):
+    if it.number == newest.number:
         return []
-    return versions.doubts(tx, it.text)
+    read = lint.of(it.raw).publishable
+    return versions.doubts(newest, read) if read else []
 
 
 def _found(tx: Transaction, number: int) -> Version:

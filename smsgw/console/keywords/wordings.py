@@ -7,8 +7,9 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import edits
-from smsgw.configuration.document import RawDocument
-from smsgw.configuration.edits import WORDINGS, mapping
+from smsgw.configuration.document import KeywordsError, RawDocument
+from smsgw.configuration.edits import WORDINGS, Clash, mapping
+from smsgw.configuration.versions import Outdated
 from smsgw.console import access
 from smsgw.console.keywords import draft_form
 from smsgw.console.keywords.draft_form import DraftView
@@ -39,11 +40,10 @@ def edit(name: str) -> str:
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def save(name: str) -> Answer:
-    held = draft_form.load_draft()
-    typed = edits.texts(held.found(WORDINGS, name), request.form)
-    refused = draft_form.refused(WORDINGS, name, typed, _page)
-    if refused is not None:
-        return refused
+    try:
+        draft_form.save_edit(WORDINGS, name, edits.texts)
+    except (Clash, Outdated, KeywordsError) as error:
+        return draft_form.show_again(error, WORDINGS, name, edits.texts, _page)
     flash(_("{name} is saved in the draft.", name=_titles().get(name, name)))
     return redirect(url_for("console.wordings.edit", name=name), 303)
 

@@ -1,12 +1,15 @@
 """Transcripts that were kept: read, taken along, run again, deleted."""
 
+from functools import partial
+
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration.document import KeywordsError
-from smsgw.console import access, converters
+from smsgw.console import access, list_pages
+from smsgw.console.list_pages import BEFORE
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.transcripts import library, reader, recorder, sandbox
@@ -27,15 +30,9 @@ Answer = str | BaseResponse | tuple[str, int]
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    before = converters.number(request.args, "before")
     with access.rt().reading() as tx:
-        found = library.newest(tx, before, AT_ONCE + 1)
-    return page(
-        "sandbox/transcripts.html",
-        found=found[:AT_ONCE],
-        is_more=len(found) > AT_ONCE,
-        before=before,
-    )
+        listed = list_pages.read(partial(library.newest, tx), AT_ONCE, BEFORE)
+    return page("sandbox/transcripts.html", listed=listed)
 
 
 @blueprint.get("/<id:number>")

@@ -1,6 +1,7 @@
 """Complaints and data requests: what a person has to see to, with the time there is for it."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -14,7 +15,7 @@ from smsgw import phone
 from smsgw.backoffice import accounts, casework
 from smsgw.backoffice.accounts import MAY, Permission
 from smsgw.backoffice.casework import AnswerFault, TooLate
-from smsgw.console import access, converters, reasons
+from smsgw.console import access, list_pages, reasons
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, is_htmx, page
 from smsgw.operations import jobs, retention
@@ -169,22 +170,20 @@ def close_request(number: str) -> Response:
 
 def _list(kind: CaseKind) -> str:
     """Those that wait, or those that are closed."""
-    after, is_closed = converters.number(request.args, "after"), "closed" in request.args
+    is_closed = "closed" in request.args
     with access.rt().reading() as tx:
-        if is_closed:
-            rows = cases.closed(tx, kind, after, ROWS + 1)
-        else:
-            rows = cases.waiting(tx, kind, after or 0, ROWS + 1)
-        phones = {row.id: _phone(tx, row) for row in rows}
+        listed = list_pages.read(
+            partial(cases.closed if is_closed else cases.waiting, tx, kind), ROWS
+        )
+        phones = {row.id: _phone(tx, row) for row in listed.rows}
         now = tx.now
     return page(
         "waiting/cases.html",
         kind=str(kind),
-        rows=[(row, phones[row.id], _due(row)) for row in rows[:ROWS]],
+        rows=[(row, phones[row.id], _due(row)) for row in listed.rows],
+        listed=listed,
         now=now,
         is_closed=is_closed,
-        after=after,
-        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
         kept={"closed": 1} if is_closed else {},
     )
 

@@ -1,10 +1,12 @@
 """Phones that guessed too often, and participants that BUKAN SAYA was said of."""
 
+from functools import partial
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.console import access, converters, reasons
+from smsgw.console import access, list_pages, reasons
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.registry import freezes, lockout
@@ -22,21 +24,19 @@ TAB = Tab(blueprint, "Locked")
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    after = converters.number(request.args, "after") or 0
     with access.rt().reading() as tx:
-        rows = lockout.locked(tx, after, ROWS + 1)
+        listed = list_pages.read(partial(lockout.locked, tx), ROWS)
         phones = {
-            row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or "" for row in rows
+            row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or ""
+            for row in listed.rows
         }
         frozen = freezes.blocked(tx, FROZEN)
     return page(
         "waiting/lockouts.html",
-        rows=rows[:ROWS],
+        listed=listed,
         phones=phones,
         frozen=frozen,
         digits=SHOWN_DIGITS,
-        after=after,
-        further=rows[ROWS - 1].id if len(rows) > ROWS else None,
     )
 
 

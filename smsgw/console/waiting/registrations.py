@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -15,7 +16,7 @@ from handlers.ports import LedgerDown, Participant
 from smsgw.backoffice import casework
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.casework import CaseworkError, RejectionWording
-from smsgw.console import access, converters, reasons
+from smsgw.console import access, list_pages, reasons
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.messaging.composer import Outgoing
@@ -54,17 +55,14 @@ class LedgerEntry:
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    after = converters.number(request.args, "after") or 0
     with access.rt().reading() as tx:
-        rows = registrations.waiting(tx, after, ROWS + 1)
+        listed = list_pages.read(partial(registrations.waiting, tx), ROWS)
         phones = {
             row.id: tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
-            for row in rows
+            for row in listed.rows
         }
         same = _lettered(registrations.by_nkp(tx))
-    further = rows[ROWS - 1].id if len(rows) > ROWS else None
-    shown = {"rows": rows[:ROWS], "phones": phones, "same": same}
-    return page("waiting/registrations.html", further=further, after=after, **shown)
+    return page("waiting/registrations.html", listed=listed, phones=phones, same=same)
 
 
 @blueprint.get("/<id:registration_id>")

@@ -1,5 +1,7 @@
 """Sends of which nobody knows whether they went out: again, or let be."""
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -9,7 +11,7 @@ from werkzeug.wrappers import Response
 from smsgw.backoffice import resend
 from smsgw.backoffice.accounts import Permission
 from smsgw.backoffice.resend import NotResent
-from smsgw.console import access, converters, reasons
+from smsgw.console import access, list_pages, reasons
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import _, page
 from smsgw.messaging import reconciliation
@@ -66,13 +68,10 @@ def _close(reply_id: int, reason: str) -> Answer:
 
 
 def _page(**values: Any) -> str:
-    after = converters.number(request.args, "after") or 0
     with access.rt().reading() as tx:
-        rows = reconciliation.some_open(tx, after, ROWS + 1)
-    further = rows[ROWS - 1].reply_id if len(rows) > ROWS else None
-    return page(
-        "waiting/unknown_sends.html", rows=rows[:ROWS], after=after, further=further, **values
-    )
+        rows = partial(reconciliation.some_open, tx)
+        listed = list_pages.read(rows, ROWS, key=attrgetter("reply_id"))
+    return page("waiting/unknown_sends.html", listed=listed, **values)
 
 
 def _done(message: str) -> Response:

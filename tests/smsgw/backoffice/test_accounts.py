@@ -11,6 +11,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock, on_sqlite
+from tests.support import commands
 from tests.support.accounts import PASSWORD, SHELL, added
 from tests.support.processes import SMSGW
 
@@ -137,13 +138,7 @@ def test_each_role_may_what_it_is_for() -> None:
 @on_sqlite
 def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SMSGW, "operators", *arguments],
-            env=environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-        )
+        return commands.called(environ, "operators", *arguments, stdin=stdin)
 
     assert called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n").returncode == 0
     again = called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n")
@@ -151,7 +146,8 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     weak = called("add", "cici", "--role", "agent", stdin="short\n")
     assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
     assert called("add", "cici", "--role", "king").returncode == 2
-    assert called("list").stdout.startswith("budi  agent  ")
+    listed = subprocess.run([SMSGW, "operators", "list"], env=environ, stdout=subprocess.PIPE)
+    assert listed.stdout.startswith(b"budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
         assert accounts.verify_password(accounts.named(tx, "budi"), PASSWORD + "2")

@@ -9,6 +9,7 @@ import pytest
 from smsgw.backoffice import unrecognised
 from smsgw.backoffice.unrecognised import Alias, Filler, Gathered, NotAccepted
 from smsgw.configuration import compiler, document, versions
+from smsgw.configuration.document import RawDocument
 from smsgw.runtime import Runtime
 from smsgw.transcripts import library, phrases, reader, runner
 from tests.conftest import Clock
@@ -17,11 +18,11 @@ from tests.support.unrecognised import DUIT, Wrote, numbers, phone
 from tests.support.unrecognised import wrote as wrote
 
 ANI = "operator:ani"
-SHIPPED = document.shipped()
+SHIPPED = document.loads(document.shipped())
 
 
-def gathered(rt: Runtime, text: str = SHIPPED, days: int = 7) -> Gathered:
-    return unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
+def gathered(rt: Runtime, raw: RawDocument = SHIPPED, days: int = 7) -> Gathered:
+    return unrecognised.gather(rt, rt.now() - timedelta(days=days), unrecognised.reader(raw))
 
 
 def told(found: Gathered) -> list[tuple[str, int, int]]:
@@ -71,15 +72,15 @@ def test_what_has_an_answer_or_is_long_ago_is_not_there(
 def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
     """Message by message: an alias is found only as it is written."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
-    text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
-    assert told(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
+    raw, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
+    assert told(gathered(rt, raw)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
 def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kapan nih rumah dong cair"] * 3)
     proposed = gathered(rt).shapes[0].proposed
-    text, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
-    assert gathered(rt, text).shapes == []
+    raw, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
+    assert gathered(rt, raw).shapes == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,8 @@ def test_no_keyword_that_changes_something_is_proposed(
 
 def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
-    found = unrecognised.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
+    by = unrecognised.reader(SHIPPED)
+    found = unrecognised.gather(rt, rt.now() - timedelta(days=1), by, most=3)
     assert (told(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
 
 
@@ -144,7 +146,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
     rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
 ) -> None:
     with rt.writing() as tx:
-        versions.save(tx, changed(with_made), 0, ANI, "all")
+        versions.save(tx, document.loads(changed(with_made)), 0, ANI, "all")
     phrases.accept(rt, change, said, ANI)
     with rt.reading() as tx:
         draft = versions.draft(tx)
@@ -195,7 +197,7 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
         raw["keywords"]["kontak"].pop("poster")
 
     with rt.writing() as tx:
-        versions.save(tx, changed(broken), 0, ANI, "all")
+        versions.save(tx, document.loads(changed(broken)), 0, ANI, "all")
     with pytest.raises(NotAccepted, match="poster is missing"):
         phrases.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
 

@@ -9,7 +9,8 @@ import pytest
 
 from smsgw.ledger.csv_import import reference_folder
 from tests.conftest import P1
-from tests.support.processes import smsgw
+from tests.support import processes
+from tests.support.commands import smsgw
 
 BETWEEN = ("--between", "50000000000", "50000000999")
 HEAD = "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason"
@@ -39,7 +40,7 @@ def refused(home: Path, *options: str) -> str:
 
 
 def test_it_tells_how_many_there_are_and_when_a_scan_is_noticed(home: Path) -> None:
-    assert decoys(home) == "0 decoys\n"
+    assert processes.smsgw(home, "ledger", "decoys").stdout == "0 decoys\n"
     told = decoys(home, "--count", "20", *BETWEEN)
     assert told == (
         "20 decoys\n"
@@ -54,7 +55,7 @@ def test_it_tells_how_many_there_are_and_when_a_scan_is_noticed(home: Path) -> N
     assert re.match(r"31 decoys\ndensity near issued numbers: [01]\.\d\d%\nhalf of", more)
     assert decoys(home, "--clear") == "31 decoys are off the list\n"
     assert decoys(home, "--clear") == "0 decoys are off the list\n"
-    verified = smsgw(home, "audit", "verify")
+    verified = processes.smsgw(home, "audit", "verify")
     assert "forged" not in verified.stdout + verified.stderr
 
 

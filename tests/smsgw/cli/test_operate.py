@@ -8,8 +8,10 @@ import pytest
 
 from smsgw.cli import doctor
 from tests.conftest import KEY, P1, STRANGER
+from tests.support import processes
+from tests.support.commands import smsgw
 from tests.support.http_stub import web_stub
-from tests.support.processes import SMSGW, smsgw
+from tests.support.processes import SMSGW
 from tests.support.twilio_api import TWILIO, twilio_stub
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "http"
@@ -39,7 +41,7 @@ def test_the_doctor_names_what_to_do(home: Path) -> None:
     queue = {"REDIS_URL": os.environ["SMSGW_TEST_REDIS_URL"], "SMSGW_DEMO": "1"}
     smsgw(home, "migrate")
     smsgw(home, "demo", **queue)
-    assert smsgw(home, "doctor", **queue).returncode == 0
+    assert processes.smsgw(home, "doctor", **queue).returncode == 0
     other_key = smsgw(home, "doctor", **queue, SMSGW_SECRET_KEY=KEY)
     assert "FIX  keys: SMSGW_SECRET_KEY: the database was written with another" in other_key.stdout
     for command in (["say", "SALDO", "--from", P1], ["worker"], ["migrate"]):
@@ -96,7 +98,7 @@ def test_a_ledger_of_its_own(home: Path) -> None:
 
 
 def test_what_an_installation_writes_is_its_owners_alone(home: Path) -> None:
-    assert smsgw(home, "migrate").returncode == 0
+    assert processes.smsgw(home, "migrate").returncode == 0
     assert (home / "instance").stat().st_mode & 0o777 == 0o700
 
 
@@ -107,7 +109,7 @@ def test_settings_are_printed_masked_and_refused_all_at_once(home: Path) -> None
     assert "hidden" not in shown
     asked = {"DATABASE_URL": "postgresql://u@h/x?password=hidden", "SMSGW_SECRET_KEY": KEY}
     assert "hidden" not in smsgw(home, "settings", **asked).stdout
-    refused = smsgw(home, "worker", PORT="x", SMSGW_TIMEZONE="Mars/Base")
+    refused = processes.smsgw(home, "worker", PORT="x", SMSGW_TIMEZONE="Mars/Base")
     assert refused.returncode == 1
     assert "PORT:" in refused.stderr
     assert "SMSGW_TIMEZONE:" in refused.stderr

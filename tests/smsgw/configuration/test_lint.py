@@ -15,8 +15,8 @@ SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").r
 
 
 def test_what_we_ship_may_be_published() -> None:
-    assert lint.faults(SEEDS) == []
-    assert len(lint.warnings(SEEDS)) == 2
+    assert lint.check(SEEDS).faults == []
+    assert len(lint.check(SEEDS).warnings) == 2
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_keyword_is_its_own_fault(
     keyword: str, change: dict[str, Any], told: str
 ) -> None:
-    found = lint.faults(changed(lambda raw: raw["keywords"][keyword].update(change)))
+    found = lint.check(changed(lambda raw: raw["keywords"][keyword].update(change))).faults
     assert any(told in each and lint.is_about(each, keyword) for each in found), found
 
 
@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_keyword_is_its_own_fault(
     ],
 )
 def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, told: str) -> None:
-    found = lint.faults(changed(lambda raw: raw.update({key: held})))
+    found = lint.check(changed(lambda raw: raw.update({key: held}))).faults
     assert any(told in each for each in found), found
 
 
@@ -96,21 +96,21 @@ def test_all_faults_are_told_at_once() -> None:
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
         raw["wordings"]["own"]["choose"]["id"] = "{nothing}"
 
-    found = "\n".join(lint.faults(changed(change)))
+    found = "\n".join(lint.check(changed(change)).faults)
     for told in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
         assert told in found
 
     def clash(raw: dict[str, Any]) -> None:
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
 
-    assert len(lint.faults(changed(clash))) == 2
+    assert len(lint.check(changed(clash)).faults) == 2
 
 
 def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
     change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
     text = changed(lambda raw: raw["keywords"]["klaim"].update(change))
-    assert lint.faults(text) == []
-    told = lint.warnings(text)
+    assert lint.check(text).faults == []
+    told = lint.check(text).warnings
     assert "klaim: posters and texts that are out say KLAIM, which it does not answer to" in told
     assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in told)
 
@@ -118,12 +118,14 @@ def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
 GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("held", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
 def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
-    assert isinstance(lint.faults(changed(lambda raw: raw.update({where: held}))), list)
+    assert isinstance(lint.check(changed(lambda raw: raw.update({where: held}))).faults, list)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
 @pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
 def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
@@ -132,10 +134,11 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
         raw["keywords"]["libur"][where] = held
 
     text = changed(change)
-    assert isinstance(lint.faults(text), list)
-    assert isinstance(lint.warnings(text), list)
+    assert isinstance(lint.check(text).faults, list)
+    assert isinstance(lint.check(text).warnings, list)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", [None, 5, True, date(2026, 1, 1)], ids=repr)
 @pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
 def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
@@ -145,9 +148,10 @@ def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) 
             raw = raw[each]
         raw[key] = {}
 
-    assert lint.faults(changed(change))
+    assert lint.check(changed(change)).faults
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
 def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
     dice = Random(letters)
@@ -169,6 +173,6 @@ def test_a_time_is_no_day() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["klaim"]["from"] = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
 
-    assert lint.faults(changed(change)) == [
+    assert lint.check(changed(change)).faults == [
         "klaim: from and until are days, such as 2026-01-31",
     ]

@@ -37,6 +37,7 @@ def test_a_sample_is_no_wider_than_the_widest_value() -> None:
         assert gsm7.is_gsm7(shown), name
 
 
+@pytest.mark.thorough
 def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
     raw = loads(document.shipped())
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}

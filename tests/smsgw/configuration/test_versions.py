@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from smsgw import runtime, settings
 from smsgw.backoffice import accounts
-from smsgw.configuration import document, versions
+from smsgw.configuration import document, past_drafts, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished, Outdated
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.security import audit
 from tests.conftest import STRANGER, Clock, on_sqlite
+from tests.support import commands
 from tests.support.conversation import say
 from tests.support.documents import ANI, BUDI, STATIC, changed, published, reworded, with_made
 from tests.support.processes import SMSGW
@@ -72,12 +73,12 @@ def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
 
 def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
     for edition in (0, 5):
         with pytest.raises(Outdated), rt.writing() as tx:
-            versions.save(tx, reworded("Dua."), edition, BUDI, "kontak")
+            versions.save(tx, document.loads(reworded("Dua.")), edition, BUDI, "kontak")
     with rt.writing() as tx:
-        versions.save(tx, reworded("Dua."), 1, BUDI, "kontak")
+        versions.save(tx, document.loads(reworded("Dua.")), 1, BUDI, "kontak")
         held = versions.draft(tx)
     assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
     with pytest.raises(Outdated), rt.writing() as tx:
@@ -89,13 +90,13 @@ def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
 
 def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
         versions.discard(tx, 1, ANI)
         assert versions.draft(tx) is None
-        versions.save(tx, reworded("Dua."), 0, BUDI, "kontak")
+        versions.save(tx, document.loads(reworded("Dua.")), 0, BUDI, "kontak")
     for act in (
         lambda tx: versions.publish(tx, 1, ANI, "why"),
-        lambda tx: versions.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
+        lambda tx: versions.save(tx, document.loads(reworded("Tiga.")), 1, ANI, "kontak"),
         lambda tx: versions.discard(tx, 1, ANI),
         lambda tx: versions.rebase(tx, 1, ANI),
     ):
@@ -107,7 +108,7 @@ def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
 
 def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
         versions.publish(tx, 1, ANI, "mine", is_same_person=accounts.is_same_person)
     with rt.writing() as tx:
@@ -131,7 +132,7 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
 )
 def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
     with rt.writing() as tx:
-        versions.save(tx, text(), 0, ANI, "kontak")
+        versions.save(tx, document.loads(text()), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match=told), rt.writing() as tx:
         versions.publish(tx, 1, BUDI, reason)
     with rt.reading() as tx:
@@ -141,9 +142,9 @@ def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, t
 
 def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Dua."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Dua.")), 0, ANI, "kontak")
         versions.publish(tx, 1, BUDI, "why")
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
         edition = versions.draft(tx).edition
         versions.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
@@ -167,10 +168,10 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         raw["keywords"]["libur"] = {**STATIC}
 
     with rt.writing() as tx:
-        versions.save(tx, changed(theirs), 0, BUDI, "all")
+        versions.save(tx, document.loads(changed(theirs)), 0, BUDI, "all")
         versions.publish(tx, 1, BUDI, "theirs")
         versions.bring_back(tx, 0, BUDI, "not yet")
-        versions.save(tx, changed(ours), 0, ANI, "all")
+        versions.save(tx, document.loads(changed(ours)), 0, ANI, "all")
         versions.bring_back(tx, 1, BUDI, "now")
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
@@ -188,7 +189,7 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
 def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
     for text in ("a: [", "just a text", "x" * 600_000):
         with pytest.raises(KeywordsError), rt.writing() as tx:
-            versions.save(tx, text, 0, ANI, "import")
+            versions.save(tx, document.loads(text), 0, ANI, "import")
 
 
 def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
@@ -209,9 +210,7 @@ def test_the_commands_bring_and_take_it(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [SMSGW, "keywords", *arguments], env=environ | more, capture_output=True, text=True
-        )
+        done = commands.called(environ | more, "keywords", *arguments)
         return done.returncode, done.stdout + done.stderr
 
     file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
@@ -231,6 +230,7 @@ def test_the_commands_bring_and_take_it(
 
 
 @on_sqlite
+@pytest.mark.thorough
 def test_an_import_asks_about_a_value_that_gets_lost(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -269,12 +269,13 @@ def test_an_import_asks_about_a_value_that_gets_lost(
 def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
     """Console fault 6, with its authors: who drafted it does not publish it either."""
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
     with rt.writing() as tx:
-        versions.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
-        versions.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
+        for edition, planet in enumerate(("world", "mars"), 1):
+            raw = {"hello": planet}
+            versions.save(tx, raw, edition, BUDI, "import of wrong.yaml", is_whole=True)
     with rt.reading() as tx:
-        newest, first = versions.past(tx)
+        newest, first = past_drafts.newest(tx)
     assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
     assert newest.why == "import of wrong.yaml"
     with rt.writing() as tx, pytest.raises(Outdated):
@@ -284,16 +285,16 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
         assert versions.restore(tx, first.id, 3, BUDI)
         draft = versions.draft(tx)
         assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
-        assert "mars" in versions.past(tx)[0].text
+        assert "mars" in past_drafts.newest(tx)[0].text
         versions.discard(tx, 4, ANI)
-        assert versions.restore(tx, versions.past(tx)[0].id, 0, ANI)
+        assert versions.restore(tx, past_drafts.newest(tx)[0].id, 0, ANI)
         assert versions.draft(tx).text == reworded("Satu.")
 
 
 def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
     """Console fault 5."""
     with rt.writing() as tx:
-        versions.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Telepon kami.")), 0, ANI, "kontak")
         with pytest.raises(NotPublished, match="confirm that it is meant"):
             versions.publish(tx, 1, BUDI, "why", is_sure=False)
         assert versions.publish(tx, 1, BUDI, "why") == 1

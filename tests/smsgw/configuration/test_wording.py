@@ -64,6 +64,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
     return ANY.get(type(widest), st.just(widest))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("language", compiler.LANGUAGES)
 @pytest.mark.parametrize("name", sorted(WORDINGS))
 @given(st.data())

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from smsgw.app import create_app
 from smsgw.runtime import Runtime
@@ -18,9 +19,17 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """An application compiles each template that it shows; the tests do it once."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(rt: Runtime) -> Flask:
-    return create_app(rt)
+def app(rt: Runtime, compiled_templates: FileSystemBytecodeCache) -> Flask:
+    made = create_app(rt)
+    made.jinja_env.bytecode_cache = compiled_templates
+    return made
 
 
 @pytest.fixture

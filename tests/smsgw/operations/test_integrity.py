@@ -60,7 +60,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
             background_tasks.progress(tx, task, background_tasks.TaskStep(1, 2, [operator.name]))
         for word in ("Telepon", "Panggil"):
             text = document.shipped().replace("Hubungi", word)
-            versions.save(tx, text, versions.editable(tx)[1], ani.actor, "a word")
+            versions.save(tx, document.loads(text), versions.editable(tx)[1], ani.actor, "a word")
             versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
     return rt
 

@@ -21,6 +21,7 @@ from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import audit as table
 from smsgw.storage.tables.security import audit_head
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
+from tests.support import commands
 from tests.support.conversation import put_on_file, say
 from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
@@ -229,7 +230,7 @@ def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -
 @on_sqlite
 def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
+        return commands.called(environ, *arguments)
 
     say(rt, P1, "GANTI HP")  # of a binding that the audit does not know
     say(rt, P2, f"SALDO {P2_NKP}")

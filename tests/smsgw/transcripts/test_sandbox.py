@@ -11,7 +11,7 @@ from redis import Redis
 from sqlalchemy import Engine, select, text
 from structlog.testing import capture_logs
 
-from smsgw.configuration import versions
+from smsgw.configuration import document, versions
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.synthetic import make
 from smsgw.registry import bindings, phone_state
@@ -94,7 +94,7 @@ def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None
     with pytest.raises(NoDraft):
         tried(rt, (NOBODY, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
     assert reply(tried(rt, (NOBODY, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
     assert reply(tried(rt, (NOBODY, "KONTAK")).tried[0]) != "Halo dunia."
 

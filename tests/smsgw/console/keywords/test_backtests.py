@@ -7,7 +7,7 @@ from flask import Flask
 
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
-from smsgw.configuration import versions
+from smsgw.configuration import document, versions
 from smsgw.configuration.document import dumps, loads
 from smsgw.operations import clock
 from smsgw.runtime import Runtime
@@ -34,7 +34,7 @@ def editor(as_: As, rt: Runtime, clock: Clock) -> Visitor:
 
 def save(rt: Runtime, text: str, edition: int) -> None:
     with rt.writing() as tx:
-        versions.save(tx, text, edition, "operator:ani", "kontak")
+        versions.save(tx, document.loads(text), edition, "operator:ani", "kontak")
 
 
 def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: Runtime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from smsgw.app import create_app
-from smsgw.configuration import document, versions
+from smsgw.configuration import document, past_drafts, versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.console.conftest import As
@@ -401,8 +401,8 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
     for number in range(23):
         with rt.writing() as tx:
             text, edition = reworded(f"Nomor {number}."), versions.editable(tx)[1]
-            versions.save(tx, text, edition, ANI, "all", is_whole=True)
+            versions.save(tx, document.loads(text), edition, ANI, "all", is_whole=True)
     visitor.get(PAGE)
     assert visitor.text.count("Bring this draft back") == 20
     with rt.reading() as tx:
-        assert "Nomor 21." in versions.past(tx)[0].text
+        assert "Nomor 21." in past_drafts.newest(tx)[0].text

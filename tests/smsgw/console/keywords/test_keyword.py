@@ -2,6 +2,7 @@
 
 import re
 from contextlib import nullcontext
+from datetime import date
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
     def change(raw: dict[str, Any]) -> None:
         with_made(raw)
         raw["keywords"]["klaim"]["enabled"] = False
-        raw["keywords"]["libur"]["from"] = document.date(2999, 1, 1)
+        raw["keywords"]["libur"]["from"] = date(2999, 1, 1)
 
     draft(rt, changed(change))
     visitor.get("/console/keywords/")
@@ -78,7 +79,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
         "poster": "KONTAK",
         "aliases": ["HUBUNGI", "CALL CENTER", "NO"],
         "budget": 2,
-        "until": document.date(2999, 12, 31),
+        "until": date(2999, 12, 31),
         "wordings": {"ways": {"id": "Halo, telepon {call_centre}.", "en": english}},
     }
     visitor.submit(KONTAK, aliases="HUBUNGI, CALL CENTER")

@@ -8,7 +8,7 @@ import yaml
 from sqlalchemy import select
 
 from smsgw.app import create_app
-from smsgw.configuration import versions
+from smsgw.configuration import document, versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
@@ -93,11 +93,11 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
     assert try_on(player, "KONTAK", which="draft") == 200
     assert "Halo dunia." in player.text
     with rt.writing() as tx:
-        versions.save(tx, "a: 1", 1, ANI, "broken")
+        versions.save(tx, document.loads("a: 1"), 1, ANI, "broken")
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "The draft cannot answer yet" in player.text
 
@@ -230,7 +230,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
     player.submit("/run", which="draft")
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
     player.submit("/run", which="draft")
     assert "1 step differs from what was kept" in player.text
     assert "Halo dunia." in player.text
