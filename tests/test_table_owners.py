@@ -49,6 +49,7 @@ OWNERS = {
 }
 # Which table they write is told when they run; migrations, which lie outside, write all.
 BY_PARAMETER = {
+    "smsgw.storage.bulk": "the table that its caller names",
     "smsgw.ledger.csv_import": "the tables of the ledger, one for each file",
     "smsgw.ledger.synthetic": "the tables of the ledger, for participants that it made",
     "smsgw.messaging.hourly_counts": "its own two tables",
@@ -69,7 +70,7 @@ def writes(source: str) -> Iterator[str | None]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
         for alias in node.names
         if alias.name in STATEMENTS
-    }
+    } | {"BulkInsert"}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
