@@ -82,7 +82,6 @@ SECTIONS: Mapping[str, Worded] = {
 }
 
 
-
 def looks_up(keyword: str | None) -> tuple[str, ...]:
     """The look-ups that a keyword's handler mostly asks the ledger for, by NKP. It may ask for
     others: these are read for several messages at once."""

@@ -9,6 +9,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from smsgw import logs
+from smsgw.operations import process
 from smsgw.operations.jobs import RUNTIME, answer_waiting, beat, do_task, drain_lane, settle_unknown
 from smsgw.operations.queue import SHUTDOWN, connect
 from smsgw.runtime import Runtime
@@ -24,6 +25,7 @@ def work(rt: Runtime) -> None:
     if rt.redis_url is None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
     RUNTIME.set(rt)
+    process.keep_what_is_loaded()
     connection = Redis.from_url(rt.redis_url)
     while not SHUTDOWN.is_set():
         worker = Worker(

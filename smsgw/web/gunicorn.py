@@ -1,7 +1,7 @@
 """How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
 
 from smsgw import logs, settings
-from smsgw.operations import startup
+from smsgw.operations import process, startup
 from smsgw.operations.startup import NotReady
 from smsgw.variables import SettingsError
 from smsgw.web import middleware
@@ -20,6 +20,10 @@ limit_request_line = 8190  # octets, the most there is: Kannel's get-url holds a
 logger_class = "smsgw.web.gunicorn_worker.Log"
 accesslog = None  # a message has its own log line; addresses hold secrets
 control_socket_disable = True
+
+
+def post_worker_init(_: object) -> None:
+    process.keep_what_is_loaded()
 
 
 def on_starting(_: object) -> None:
