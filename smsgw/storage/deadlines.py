@@ -21,6 +21,7 @@ from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
 
 SHORTEST_CONNECT = 2  # seconds; libpq takes a shorter limit for this one
+RESTS = 1.0  # seconds between two looks. Being woken for each wait would cost more than the wait
 HARDLY_ANY = 0.5  # seconds, in which no connection is tried: it could take the shortest limit
 
 Read = TypeVar("Read")
@@ -77,7 +78,7 @@ class Deadlines:
         self._gone = gone
         self._waiting: dict[int, tuple[float, Connected]] = {}
         self._changes = threading.Condition()
-        self._look_at: float | None = None
+        self._look_at = 0.0
         self._thread: threading.Thread | None = None
 
     def begins(self, connection: Connected, seconds: float) -> None:
@@ -88,7 +89,7 @@ class Deadlines:
             if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
                 self._thread = threading.Thread(target=self._look, daemon=True, name="overdue")
                 self._thread.start()
-            elif self._look_at is None or until < self._look_at:
+            elif until < self._look_at:
                 self._changes.notify()
 
     def ends(self) -> None:
@@ -103,8 +104,9 @@ class Deadlines:
                 for thread, (_, connection) in overdue:
                     del self._waiting[thread]
                     self._cut(connection)
-                self._look_at = min((until for until, _ in self._waiting.values()), default=None)
-                self._changes.wait(self._look_at - now if self._look_at else None)
+                first = min((until for until, _ in self._waiting.values()), default=now + RESTS)
+                self._look_at = min(first, now + RESTS)
+                self._changes.wait(self._look_at - now)
 
     def _cut(self, connection: Connected) -> None:
         """The waiting thread reads an end of file; closing the descriptor itself is its own."""

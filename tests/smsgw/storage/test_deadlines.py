@@ -103,6 +103,7 @@ def test_a_connection_that_waited_in_the_pool_is_looked_at_and_that_has_an_end(
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         connection.close()
         other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        time.sleep(engines.IDLE)
         ask(engine)  # one that died meanwhile is nobody's fault
 
 
