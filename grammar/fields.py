@@ -133,21 +133,21 @@ class FieldReader:
             if token.kind == "WORD":
                 run.append(token.text)
                 continue
-            yield from self._kept(run, own)
+            yield from self._unlabelled(run, own)
             run = []
-        yield from self._kept(run, own)
+        yield from self._unlabelled(run, own)
 
-    def _kept(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
-        kept: list[str] = []
+    def _unlabelled(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
+        rest: list[str] = []
         index = 0
         while index < len(run):
             label = self._label_at(run, index)
             word = run[index]
             if not label and word not in self._fillers and word not in own:
-                kept.append(word)
+                rest.append(word)
             index += label or 1
-        if kept:
-            yield kept
+        if rest:
+            yield rest
 
     def _label_at(self, run: list[str], index: int) -> int:
         """How many words from `index` on are a label; 0 for none."""

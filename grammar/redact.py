@@ -23,7 +23,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-GONE = "***"
+REDACTED = "***"
 FEWEST_DIGITS, MOST_DIGITS, MOST_FAR = 3, 12, 8
 WORDS_AFTER, WORDS_BEFORE = 6, 4  # between a pin-word and its digits
 LONGEST_SPELLED = 4  # letters of a word that is written P I N
@@ -97,12 +97,12 @@ class Redactor:
     def take_out(self, text: str) -> Redacted:
         """Of `text` as it stands."""
         spans = sorted(set(self._spans(text)))
-        kept, at = [], 0
+        parts, at = [], 0
         for start, end in spans:
             if start >= at:
-                kept += [text[at:start], GONE]
+                parts += [text[at:start], REDACTED]
                 at = end
-        return Redacted("".join([*kept, text[at:]]), bool(spans))
+        return Redacted("".join([*parts, text[at:]]), bool(spans))
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where secrets stand."""
@@ -150,7 +150,7 @@ class _Line:
         """The next word that is none of ours, whatever it is."""
         while index < len(self._tokens) and self._tokens[index].word in FILLERS:
             index += 1
-        if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, GONE}:
+        if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, REDACTED}:
             token = self._tokens[index]
             end = _TO_BLANK.match(self._text, token.end)
             yield token.start, end.end() if end else token.end
@@ -218,21 +218,21 @@ class _Line:
 
     def _name(self, places: range, *, is_before: bool = False) -> tuple[int, int] | None:
         """The words there that may be one, next to where they were announced."""
-        held: list[_Token] = []
+        waiting: list[_Token] = []
         for place in reversed(places) if is_before else places:
             token = self._tokens[place]
             if not token.is_letters or token.word in NONE_GIVEN or token.word in FILLERS:
                 break
-            if held and "#" in self._gap(place + 1 if is_before else place):
+            if waiting and "#" in self._gap(place + 1 if is_before else place):
                 break
-            held.append(token)
-        if not held:
+            waiting.append(token)
+        if not waiting:
             return None
-        return min(each.start for each in held), max(each.end for each in held)
+        return min(each.start for each in waiting), max(each.end for each in waiting)
 
     def _is_gone(self, places: range) -> bool:
         """Whether a secret that stood there was taken out before."""
-        return any(token.word == GONE for token in self._tokens[places.start : places.stop])
+        return any(token.word == REDACTED for token in self._tokens[places.start : places.stop])
 
     def _gap(self, index: int) -> str:
         """What stands before a token, since the one before it."""

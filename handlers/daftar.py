@@ -45,8 +45,8 @@ def _pending(question: Question, participant: Participant | None) -> Reply:
 
 def _matches(question: Question, participant: Participant) -> bool:
     """By NIK and birth date; people write names in too many ways for a name to decide."""
-    said = question.field("nik"), question.field("birth_date")
-    return None not in said and said == (participant.nik, participant.birth_date)
+    given = question.field("nik"), question.field("birth_date")
+    return None not in given and given == (participant.nik, participant.birth_date)
 
 
 def _given(question: Question) -> RegistrationForm:

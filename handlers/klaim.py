@@ -45,7 +45,7 @@ def numbered(question: Question, number: str) -> Reply | None:
         for index, claim in enumerate(claims):
             if claim.claim_no == number:
                 participant = question.ledger.participant(nkp)
-                return bound_participant.told(
+                return bound_participant.answer_for(
                     question, partial(_from, claims[index:]), nkp, participant
                 )
     return None

@@ -17,7 +17,7 @@ def answer(question: Question) -> Reply:
     if caller.last_about is None:
         return _again(caller.last_answer)
     participant = question.ledger.participant(caller.last_about)
-    return bound_participant.told(question, _repeat, caller.last_about, participant)
+    return bound_participant.answer_for(question, _repeat, caller.last_about, participant)
 
 
 def _repeat(question: Question, _participant: Participant) -> Reply:

@@ -36,7 +36,7 @@ def set_up(level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(_told),
+        structlog.processors.ExceptionRenderer(_as_text),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -68,7 +68,7 @@ def get(name: str) -> Logger:
     return logger
 
 
-def _told(exc_info: ExcInfo) -> str:
+def _as_text(exc_info: ExcInfo) -> str:
     return "".join(_lines(exc_info[1]))
 
 

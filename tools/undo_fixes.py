@@ -122,8 +122,8 @@ class Tree:
         if not failures.exists():
             raise RuntimeError(f"pytest {arguments}:\n{done.stdout}{done.stderr}")
         failed = next(iter(json.loads(failures.read_text("utf-8"))))
-        told = re.search(rf"^(?:FAILED|ERROR) {re.escape(failed)} - (.*)$", done.stdout, re.M)
-        return Run(failed, told[1] if told else "")
+        why = re.search(rf"^(?:FAILED|ERROR) {re.escape(failed)} - (.*)$", done.stdout, re.M)
+        return Run(failed, why[1] if why else "")
 
 
 def git(*arguments: str, folder: Path = ROOT, given: str | None = None) -> str:
@@ -213,10 +213,10 @@ def _programs(tree: Path, folder: Path) -> Path:
 
 
 def _check(tree: Path, programs: Path) -> None:
-    told = subprocess.run(
+    listed = subprocess.run(
         [programs / "python", "-c", WHERE], cwd="/", capture_output=True, text=True, check=True
     )
-    for place in told.stdout.split():
+    for place in listed.stdout.split():
         if not Path(place).is_relative_to(tree):
             raise RuntimeError(f"{place} would be tested instead of {tree}")
 

@@ -106,7 +106,7 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
 def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
     """The task as it is then, which says whether it is to stop. Raises Conflict."""
     named_by = (task.operator_id, task.kind, task.made_at)
-    return _kept(
+    return _update(
         tx,
         task,
         done=step.done,
@@ -118,9 +118,9 @@ def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
 def leave(tx: Transaction, task: Task, state: TaskState) -> None:
     """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Conflict."""
     if state is TaskState.WAITING:
-        _kept(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
+        _update(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
     else:
-        _kept(tx, task, state=state)
+        _update(tx, task, state=state)
 
 
 def stop(tx: Transaction, task_id: int) -> None:
@@ -152,7 +152,7 @@ def _is_free(tx: Transaction) -> Any:
     return or_(tasks.c.state == TaskState.WAITING, is_lost)
 
 
-def _kept(tx: Transaction, task: Task, **values: object) -> Task:
+def _update(tx: Transaction, task: Task, **values: object) -> Task:
     """When it was seen last tells whether it still is this worker's."""
     is_ours = and_(tasks.c.state == TaskState.RUNNING, tasks.c.seen_at == task.seen_at)
     row = tx.connection.execute(

@@ -122,7 +122,7 @@ class Rehearsal:
         becomes: ComparedAnswer,
     ) -> None:
         """Words that are hidden at first are shown once several phones wrote the same."""
-        whole, read = shape_of(message.text), (_read(was), _read(becomes))
+        whole, read = shape_of(message.text), (_reading(was), _reading(becomes))
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
             return
@@ -159,14 +159,14 @@ def vocabulary(text: str) -> frozenset[str]:
     """All words that a configuration reads."""
     read = validation.read(document.upgrade(text))
     words = read.words
-    told = [
+    parts = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),
         *(*words.fillers, *words.courtesy, *words.either),
         *(label for labels in words.labels.values() for label in labels),
         *(word for each in words.choices.values() for listed in each.values() for word in listed),
         *(word for service in words.services for word in service.words),
     ]
-    return frozenset(word for each in told for word in _WORD.findall(normalise(each)))
+    return frozenset(word for each in parts for word in _WORD.findall(normalise(each)))
 
 
 def shape_of(text: str, known: frozenset[str] | None = None) -> str:
@@ -225,8 +225,8 @@ def _kind(was: ComparedAnswer, becomes: ComparedAnswer) -> ChangeKind | None:
     return ChangeKind.REWORDED if was.text != becomes.text else None
 
 
-def _read(answered: ComparedAnswer) -> Reading:
-    return Reading(keyword=answered.keyword, outcome=answered.outcome)
+def _reading(answer: ComparedAnswer) -> Reading:
+    return Reading(keyword=answer.keyword, outcome=answer.outcome)
 
 
 def _written(by: Configuration, answered: ComparedAnswer) -> str:

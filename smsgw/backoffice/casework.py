@@ -105,7 +105,7 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
         if not _is_agreed(composer, registration_id, given, participant, reason):
             return None
         known, composer = _decided(composer, registration_id, RegistrationState.ACCEPTED)
-        registration_codes.hold(
+        registration_codes.lock(
             composer.tx, composer.tx.vault.hash(nkp, "nkp")
         )  # after the phone, as everywhere
         if freezes.is_blocked(composer.tx, nkp):
@@ -135,8 +135,8 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
 
 def differs(given: RegistrationForm, participant: Participant) -> bool:
     """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
-    named, held = given.name or "", participant.name or ""
-    is_same_name = not named or named.casefold().split() == held.casefold().split()
+    sent_name, ledger_name = given.name or "", participant.name or ""
+    is_same_name = not sent_name or sent_name.casefold().split() == ledger_name.casefold().split()
     is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
     return not is_same or not is_same_name
 
@@ -179,7 +179,7 @@ def refuse(
 
 
 def answer(
-    rt: Runtime, number: str, said: str, actor: str, *, after: int, closes: bool
+    rt: Runtime, number: str, text: str, actor: str, *, after: int, closes: bool
 ) -> list[Outgoing]:
     """To a complaint that was answered `after` times before, so that each is sent once, however
     often it is clicked; `said` has no fault. Raises NotDone."""
@@ -193,7 +193,7 @@ def answer(
         composer = replace(composer, message_id=case.message_id, language=known.language)
         if closes and not cases.close(composer.tx, number):
             raise TooLate
-        typed_ = typed(composer.configuration, number, said, known.language)
+        typed_ = typed(composer.configuration, number, text, known.language)
         if _was_sent(composer, case, typed_.text):
             raise AnswerRepeated
         sent = _answered(composer, known, ANSWERED, typed_.text)
@@ -203,16 +203,18 @@ def answer(
     return _spent(rt, [sent])
 
 
-def typed(configuration: Configuration, number: str, said: str, language: str) -> AnswerPreview:
+def typed(
+    configuration: Configuration, number: str, answer_text: str, language: str
+) -> AnswerPreview:
     """What an officer types, as the person who wrote `number` will read it."""
-    said = " ".join(said.split())
-    plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
+    answer_text = " ".join(answer_text.split())
+    plain, budget = gsm7.to_gsm7(answer_text), configuration.budget(ANSWERED)
     text = configuration.text(
         ANSWERED, {"number": Verbatim(number), "answer": Verbatim(plain)}, language
     )
-    counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
+    counted, character = gsm7.count(text), next(filter(_is_lost, answer_text), None)
     faults = {
-        AnswerFault.EMPTY: not said,
+        AnswerFault.EMPTY: not answer_text,
         AnswerFault.LINK: LINK.search(plain) is not None,
         AnswerFault.CHARACTERS: character is not None,
         AnswerFault.LONG: counted.segments > budget,

@@ -94,9 +94,9 @@ class Comparison:
         )
 
     def _decided(
-        self, by: Configuration, said: Command | Misread, text: str, caller: Caller
+        self, by: Configuration, parsed: Command | Misread, text: str, caller: Caller
     ) -> Decided:
-        return decision.decide(by, said, text, caller, self._ledger, self._now, self._unused_for)
+        return decision.decide(by, parsed, text, caller, self._ledger, self._now, self._unused_for)
 
     def _worded(
         self, by: Configuration, decided: Decided, message_id: int, language: str

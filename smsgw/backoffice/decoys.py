@@ -99,13 +99,13 @@ def drop_issued(rt: Runtime, actor: str) -> int:
     """Takes those off the list that the ledger knows by now; returns how many. Reads every NKP of
     the ledger, where there is a list at all. Raises NotDrawn."""
     with rt.reading() as tx:
-        held = frozenset(tx.connection.execute(select(decoys.c.nkp_hash)).scalars())
-    if not held:
+        listed = frozenset(tx.connection.execute(select(decoys.c.nkp_hash)).scalars())
+    if not listed:
         return 0
     with _ledger(rt) as ledger:
         every = ledger.execution_options(yield_per=BATCH).execute(select(NKPS))
         known = (nkp for each in every.scalars() if (nkp := read_nkp(each)))
-        issued = [each for nkp in known if (each := rt.vault.hash(nkp, "nkp")) in held]
+        issued = [each for nkp in known if (each := rt.vault.hash(nkp, "nkp")) in listed]
     if not issued:
         return 0
     with rt.writing() as tx:
@@ -155,8 +155,8 @@ def _ledger(rt: Runtime) -> Iterator[Connection]:
         with engine.connect().execution_options(read_only=True) as connection:
             yield connection
     except DBAPIError as error:
-        told = f"the ledger could not be read ({type(error).__name__}); run smsgw migrate first"
-        raise NotDrawn(told) from None
+        problem = f"the ledger could not be read ({type(error).__name__}); run smsgw migrate first"
+        raise NotDrawn(problem) from None
     finally:
         engine.dispose()
 

@@ -142,12 +142,12 @@ def page(
     found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
     rows = [row for row in found if row.id >= first]
     within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
-    seen = _with_replies(tx, within)
+    entries = _with_replies(tx, within)
     if len(rows) > limit:
-        return LogPage(seen, rows[limit - 1].id)
+        return LogPage(entries, rows[limit - 1].id)
     if low is not None and low > first:
-        return LogPage(seen, low, _received(tx, low))
-    return LogPage(seen, None)
+        return LogPage(entries, low, _received(tx, low))
+    return LogPage(entries, None)
 
 
 def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
@@ -185,8 +185,8 @@ def one(tx: Transaction, message_id: int) -> Seen | None:
 def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
     """Newest first."""
     rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
-    seen = [_seen(tx, row) for row in rows]
-    return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
+    entries = [_seen(tx, row) for row in rows]
+    return _with_replies(tx, sorted(entries, key=lambda each: each.id, reverse=True))
 
 
 def _rarest_first(
@@ -261,9 +261,9 @@ def opened_number(
     return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
 
 
-def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
-    held = _sent(tx, [each.id for each in seen])
-    return [replace(each, sent=held.get(each.id, ())) for each in seen]
+def _with_replies(tx: Transaction, entries: Sequence[Seen]) -> Sequence[Seen]:
+    replies_of = _sent(tx, [each.id for each in entries])
+    return [replace(each, sent=replies_of.get(each.id, ())) for each in entries]
 
 
 def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:

@@ -106,14 +106,14 @@ def _looked(
     words: Sequence[str],
 ) -> SearchFindings:
     of_day = [row for row in rows if day.is_within(row.received_at)]
-    held = [row for row in of_day if row.text is not None]
-    hits = [row.id for row in held if _holds(tx, row, words)]
+    readable = [row for row in of_day if row.text is not None]
+    hits = [row.id for row in readable if _holds(tx, row, words)]
     return found.model_copy(
         update={
             "at": rows[-1].id + 1 if rows else found.end,
             "hits": [*found.hits, *hits],
-            "looked": found.looked + len(held),
-            "destroyed": found.destroyed + len(of_day) - len(held),
+            "looked": found.looked + len(readable),
+            "destroyed": found.destroyed + len(of_day) - len(readable),
         }
     )
 

@@ -114,20 +114,20 @@ def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathe
     return Gathered(found, len(texts), len(rows) > most, others)
 
 
-def accepted(text: str, change: Alias | Filler, said: str) -> tuple[str, str]:
+def accepted(text: str, change: Alias | Filler, phrase: str) -> tuple[str, str]:
     """A configuration with that change, and the keyword that `said` is read as by it. Raises
     NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
-    if not said or not 1 <= len(change.words.split()) <= few:
+    if not phrase or not 1 <= len(change.words.split()) <= few:
         raise NotAccepted(f"1 to {few} words are needed, of letters alone")
     changed = _changed(text, change)
     faults = lint.faults(changed)
     if faults:
         raise NotAccepted("\n".join(faults))
-    read = compiler.load(changed).grammar.parse(said)
+    read = compiler.load(changed).grammar.parse(phrase)
     keyword = change.keyword if isinstance(change, Alias) else read.keyword
     if keyword is None or read.keyword != keyword:
-        raise NotAccepted(f"{said}: {read.keyword or Outcome.UNKNOWN}")
+        raise NotAccepted(f"{phrase}: {read.keyword or Outcome.UNKNOWN}")
     return changed, keyword
 
 
@@ -178,8 +178,10 @@ def _by_shape(
 
 def _tokens(text: str, aside: frozenset[str]) -> list[str]:
     tokens = _TOKEN.findall(text)
-    told = [token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside]
-    return [token for token, _ in groupby(told)]
+    shown = [
+        token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside
+    ]
+    return [token for token, _ in groupby(shown)]
 
 
 def _hidden(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
@@ -210,8 +212,8 @@ def _counted(texts: Texts) -> tuple[int, int]:
 
 
 def _is_unknown(grammar: Grammar, text: str) -> bool:
-    said = grammar.parse(text)
-    return isinstance(said, Misread) and said.reason is Reason.UNKNOWN
+    parsed = grammar.parse(text)
+    return isinstance(parsed, Misread) and parsed.reason is Reason.UNKNOWN
 
 
 def _proposed(
@@ -251,9 +253,9 @@ def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
 def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
     """Words without which the rest is understood, where nothing is changed by what is guessed."""
     for index, word in enumerate(words):
-        said = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
-        if isinstance(said, Command) and said.word and said.keyword not in CHANGING:
-            yield Filler(word, said.keyword)
+        parsed = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
+        if isinstance(parsed, Command) and parsed.word and parsed.keyword not in CHANGING:
+            yield Filler(word, parsed.keyword)
 
 
 def _hints(read: Document) -> Mapping[str, str]:

@@ -23,8 +23,8 @@ def show() -> None:
     with opened().reading() as tx:
         for case in waiting.all_open(tx):
             named_by = (case.phone_id, case.phone_hash)
-            whose = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, *named_by) or "")
-            click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
+            masked = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, *named_by) or "")
+            click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {masked}")
 
 
 @cases.command(name="show")
@@ -36,8 +36,8 @@ def look(number: str) -> None:
         if case is None:
             raise click.ClickException(f"{number} is no open case; see smsgw cases list")
         audit.note(tx, Act.LOOKED, audit.operator(), phone_id=case.phone_id, detail=case.number)
-        told = waiting.told(tx, case)
-    click.echo(f"{told.phone}\n{told.text}")
+        case_text = waiting.case_text(tx, case)
+    click.echo(f"{case_text.phone}\n{case_text.text}")
 
 
 @cases.command()

@@ -41,7 +41,7 @@ def check(file: Path) -> None:
 @click.option("--draft", is_flag=True, help="The draft, not what is published.")
 def export(file: Path, draft: bool) -> None:
     """Write the published configuration to FILE; without an installation, the shipped one."""
-    file.write_text(_kept(draft), "utf-8")
+    file.write_text(_exported_text(draft), "utf-8")
 
 
 @keywords.command(name="import")
@@ -63,9 +63,9 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
         _confirm(rt, text)
     try:
         with rt.writing() as tx:
-            held = versions.draft(tx)
-            if held is not None:
-                who = ", ".join(held.authors)
+            draft = versions.draft(tx)
+            if draft is not None:
+                who = ", ".join(draft.authors)
                 raise NotPublished(f"there is a draft by {who}; publish or discard that first")
             versions.save(tx, text, 0, actor, file.name)
             made = versions.draft(tx)
@@ -90,15 +90,15 @@ def _confirm(rt: Runtime, text: str) -> None:
         click.confirm("Is this meant?", abort=True, err=True)
 
 
-def _kept(is_draft: bool) -> str:
-    made = settings.load()
-    if made.is_embedded and not made.database_file.exists():
+def _exported_text(is_draft: bool) -> str:
+    loaded = settings.load()
+    if loaded.is_embedded and not loaded.database_file.exists():
         return document.shipped_text()
     with opened().reading() as tx:
-        held = versions.draft(tx) if is_draft else None
-        if is_draft and held is None:
+        draft = versions.draft(tx) if is_draft else None
+        if is_draft and draft is None:
             raise click.ClickException("there is no draft")
-        return held.text if held else versions.current(tx).text
+        return draft.text if draft else versions.current(tx).text
 
 
 def _text(file: Path) -> str:

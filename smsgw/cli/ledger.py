@@ -39,9 +39,9 @@ def load(folder: Path, replace: bool) -> None:
             counts = files.load(engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
-    told = {name: _told(count) for name, count in counts.items()}
-    _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in told.items()))
-    for name, count in told.items():
+    summaries = {name: _summary(count) for name, count in counts.items()}
+    _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in summaries.items()))
+    for name, count in summaries.items():
         click.echo(f"{name}: {count}")
     if "participants" in counts:
         _drop_issued(rt)
@@ -128,7 +128,7 @@ def _drop_issued(rt: Runtime) -> None:
         click.echo(f"decoys: {dropped} removed, which are issued now")
 
 
-def _told(count: files.Loaded) -> str:
+def _summary(count: files.Loaded) -> str:
     return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
 
 

@@ -55,10 +55,12 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     if answer.reply is not None:
         _send(rt, answer)
         _deliver(rt, answer)
-    click.echo(json.dumps(told(answer), ensure_ascii=False) if as_json else _for_people(answer))
+    click.echo(
+        json.dumps(as_object(answer), ensure_ascii=False) if as_json else _for_people(answer)
+    )
 
 
-def told(answer: Answer) -> dict[str, object]:
+def as_object(answer: Answer) -> dict[str, object]:
     """What `say --json` and `replay --json` print of an answer."""
     count = gsm7.count(answer.reply.text) if answer.reply else None
     return {

@@ -54,8 +54,8 @@ def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
         if each not in undecided:
             click.echo(f"{each} is {'sent again' if resend else 'closed'}")
     if undecided:
-        told = ", ".join(map(str, undecided))
-        raise click.ClickException(f"not unresolved: {told}; see smsgw unknown list")
+        numbers = ", ".join(map(str, undecided))
+        raise click.ClickException(f"not unresolved: {numbers}; see smsgw unknown list")
 
 
 def _decide_one(tx: Transaction, reply_id: int, lasts: timedelta | None) -> bool:

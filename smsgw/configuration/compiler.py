@@ -86,7 +86,9 @@ def of(read: Document, day: date | None = None) -> Configuration:
     if in_force.keys() != read.entries.keys():
         grammar = _grammar(in_force.values(), read.words)
         usage = {name: grammar.usage(name) for name in in_force}
-    made = {name: _made(entry) for name, entry in in_force.items() if entry.kind is not None}
+    made = {
+        name: _custom_keyword(entry) for name, entry in in_force.items() if entry.kind is not None
+    }
     asked = frozenset(each.id for each in in_force.values() if each.asked is not None)
     return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
 
@@ -195,5 +197,5 @@ def _offer(table: Table) -> Offer:
     )
 
 
-def _made(entry: Entry) -> CustomKeyword:
+def _custom_keyword(entry: Entry) -> CustomKeyword:
     return CustomKeyword(entry.topics or {}, entry.table.rows if entry.table else None)

@@ -201,8 +201,8 @@ def key_of(cell: str) -> str:
     return " ".join(re.findall(r"\w+", normalise(cell)))
 
 
-def _complete(held: dict[str, Any], ours: Mapping[str, Any], section: str) -> None:
+def _complete(part: dict[str, Any], ours: Mapping[str, Any], section: str) -> None:
     for name, texts in ours.items():
-        held.setdefault(name, texts)
-    for name in [each for each in held if f"{section}.{each}" not in WORDINGS]:
-        del held[name]
+        part.setdefault(name, texts)
+    for name in [each for each in part if f"{section}.{each}" not in WORDINGS]:
+        del part[name]

@@ -15,7 +15,7 @@ from handlers import SECTIONS, custom_keyword
 from smsgw.configuration import document, shapes, versions
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import RawDocument
-from smsgw.configuration.merge import GONE
+from smsgw.configuration.merge import MISSING
 from smsgw.configuration.validation import DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.storage.transaction import Transaction
@@ -103,13 +103,13 @@ def merge_edit(now: RawDocument, typed: RawDocument, made_from: str) -> RawDocum
     theirs, mine = _fields(now), _fields(typed)
     merged, clashes = {**theirs}, []
     for path in dict.fromkeys((*theirs, *mine)):
-        before, here = was.get(_marked(path), _marked(GONE)), mine.get(path, GONE)
+        before, here = was.get(_marked(path), _marked(MISSING)), mine.get(path, MISSING)
         if _marked(here) == before:
             continue
         merged[path] = here
-        if before != _marked(theirs.get(path, GONE)) != _marked(here):
+        if before != _marked(theirs.get(path, MISSING)) != _marked(here):
             clashes.append(path)
-    part = _part({path: value for path, value in merged.items() if value is not GONE})
+    part = _part({path: value for path, value in merged.items() if value is not MISSING})
     if clashes:
         raise Clash(part, [(_where(each), _joined(theirs.get(each, "–"))) for each in clashes])
     return part
@@ -218,11 +218,11 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
         topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
-    words, said = listed(form.get(f"words.{NEW}", "")), _nothing()
-    said |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in said}
-    if words or any(said.values()):
+    words, wordings = listed(form.get(f"words.{NEW}", "")), _nothing()
+    wordings |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
+    if words or any(wordings.values()):
         name = _named(words, texts)
-        topics[name], texts[name] = words, said
+        topics[name], texts[name] = words, wordings
     for name in [each for each in topics if f"gone.{each}" in form]:
         del topics[name]
         texts.pop(name, None)

@@ -133,12 +133,14 @@ def is_about(fault: str, name: str) -> bool:
 
 def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
     """Keywords of which more cannot be told: it would be told of what stands in their place."""
-    held = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
+    keywords = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
     return [
         name
         for name, entry in sound["keywords"].items()
-        if not isinstance(held.get(name), dict)
-        or any(held[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings"))
+        if not isinstance(keywords.get(name), dict)
+        or any(
+            keywords[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings")
+        )
     ]
 
 

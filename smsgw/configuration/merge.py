@@ -6,7 +6,7 @@ from typing import Any
 
 from smsgw.configuration.document import dumps, loads
 
-GONE = object()  # where one of two has a key and the other has not
+MISSING = object()  # where one of two has a key and the other has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[s
     if all(isinstance(each, dict) for each in three):
         made = {
             key: _merged(
-                (base.get(key, GONE), theirs.get(key, GONE), ours.get(key, GONE)),
+                (base.get(key, MISSING), theirs.get(key, MISSING), ours.get(key, MISSING)),
                 (*place, str(key)),
                 clashes,
             )
             for key in dict.fromkeys((*theirs, *ours))
         }
-        return {key: value for key, value in made.items() if value is not GONE}
+        return {key: value for key, value in made.items() if value is not MISSING}
     if all(isinstance(each, list) for each in three):
         return [each for each in theirs if each in ours or each not in base] + [
             each for each in ours if each not in theirs and each not in base

@@ -14,9 +14,9 @@ MIN_ECHO_CHARACTERS = 16  # characters of a wording's own that nobody else write
 def absent(wording: Wording, text: str) -> list[str] | None:
     """The clauses that are not in `text`, a reply made of `wording`; None if it was not. Where it
     can be told in several ways, values are short and clauses there, from the first on."""
-    found = _told(wording, text)
+    found = _matched_pieces(wording, text)
     if found is None:
-        found = _told(wording, f"{text} ")  # a blank at its end is cut
+        found = _matched_pieces(wording, f"{text} ")  # a blank at its end is cut
     if found is None:
         return None
     return [piece.written for piece, was in zip(wording.pieces, found, strict=True) if not was]
@@ -101,19 +101,19 @@ def _holds(text: str, literals: tuple[str, ...]) -> bool:
 
 def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
     """As many in order as are enough to tell, and of the next one what comes before the cut."""
-    at, held = 0, 0
+    at, matched = 0, 0
     for literal in literals:
         found = text.find(literal, at)
         if found < 0:
             begun = (text[-length:] for length in range(len(literal), 0, -1))
-            held += next((len(each) for each in begun if literal.startswith(each)), 0)
+            matched += next((len(each) for each in begun if literal.startswith(each)), 0)
             break
-        held += len(literal)
+        matched += len(literal)
         at = found + len(literal)
-    return held >= MIN_ECHO_CHARACTERS
+    return matched >= MIN_ECHO_CHARACTERS
 
 
-def _told(wording: Wording, text: str) -> list[bool] | None:
+def _matched_pieces(wording: Wording, text: str) -> list[bool] | None:
     """Which pieces are in `text`. First it is marked, from the end, where what is left of the
     wording may begin: so no way is gone twice, however many there are."""
     ends, marked = {len(text)}, []

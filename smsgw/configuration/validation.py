@@ -36,7 +36,7 @@ ALWAYS = {
     *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
 }
 
-FAULTS_TOLD = 20
+MAX_FAULTS = 20
 
 
 def read(text: str) -> Document:
@@ -85,10 +85,10 @@ def salvage(raw: RawDocument) -> RawDocument:
 
 
 def raise_for(faults: Sequence[str]) -> None:
-    further = len(faults) - FAULTS_TOLD
+    further = len(faults) - MAX_FAULTS
     if faults:
-        told = [*faults[:FAULTS_TOLD], *([f"and {further} more faults"] if further > 0 else [])]
-        raise KeywordsError("\n".join(told))
+        shown = [*faults[:MAX_FAULTS], *([f"and {further} more faults"] if further > 0 else [])]
+        raise KeywordsError("\n".join(shown))
 
 
 def _entry(name: str, raw: Mapping[str, Any], tables: Mapping[str, Table]) -> Entry:
@@ -147,13 +147,13 @@ def _top_misfits(key: str, value: Any) -> list[str]:
 def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """The entry without what is wrong in it; nothing where that leaves nothing to read."""
     ours: RawDocument = _shipped()["keywords"].get(name, {})
-    kept = entry if isinstance(entry, dict) else ours
-    for key in kept:
-        instead = {each: kept[each] for each in kept if each != key}
+    usable = entry if isinstance(entry, dict) else ours
+    for key in usable:
+        instead = {each: usable[each] for each in usable if each != key}
         instead |= {key: ours[key]} if key in ours else {}
-        if len(_faults(name, instead, tables)) < len(_faults(name, kept, tables)):
-            kept = instead
-    return ours if _faults(name, kept, tables) else kept
+        if len(_faults(name, instead, tables)) < len(_faults(name, usable, tables)):
+            usable = instead
+    return ours if _faults(name, usable, tables) else usable
 
 
 def _faults(name: str, entry: Any, tables: RawDocument) -> list[str]:

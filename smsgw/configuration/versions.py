@@ -116,8 +116,8 @@ def draft(tx: Transaction) -> Draft | None:
 
 def editable(tx: Transaction) -> tuple[str, int]:
     """What a change is made from, and the edition that `save` is to be told."""
-    held = draft(tx)
-    return (held.text, held.edition) if held else (published_text(tx), 0)
+    current_draft = draft(tx)
+    return (current_draft.text, current_draft.edition) if current_draft else (published_text(tx), 0)
 
 
 def published_text(tx: Transaction) -> str:
@@ -133,19 +133,19 @@ def save(
     past ones. Raises Outdated, KeywordsError where it cannot be kept."""
     if len(text) > LONGEST_TEXT:
         raise document.KeywordsError(f"it has more than {LONGEST_TEXT:,} characters")
-    held = draft(tx)
-    if (held.edition if held else 0) != edition:
+    current_draft = draft(tx)
+    if (current_draft.edition if current_draft else 0) != edition:
         raise Outdated
     text = document.dumps(document.loads(text))
-    if is_whole and held is not None and held.text != text:
-        _keep(tx, held, author, what)
-    authors = dict.fromkeys((*(held.authors if held else ()), author))
+    if is_whole and current_draft is not None and current_draft.text != text:
+        _keep(tx, current_draft, author, what)
+    authors = dict.fromkeys((*(current_draft.authors if current_draft else ()), author))
     row = {
         "text": text,
         "changed_at": tx.now,
         "authors": "\n".join(authors),
     }
-    if held is None:
+    if current_draft is None:
         _begin(tx, {**row, "based_on": current(tx).number})
     else:
         _change(tx, edition, row)
@@ -164,16 +164,16 @@ def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
     row = tx.connection.execute(select(past_drafts).where(past_drafts.c.id == past_id)).first()
     if row is None:
         return False
-    held, found = draft(tx), _past(row)
-    if (held.edition if held else 0) != edition:
+    current_draft, found = draft(tx), _past(row)
+    if (current_draft.edition if current_draft else 0) != edition:
         raise Outdated
     what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
     authors = "\n".join(dict.fromkeys((*found.authors, actor)))
     change = {"text": found.text, "changed_at": tx.now, "authors": authors}
-    if held is None:
+    if current_draft is None:
         _begin(tx, {**change, "based_on": found.based_on})
     else:
-        _keep(tx, held, actor, what)
+        _keep(tx, current_draft, actor, what)
         _change(tx, edition, {**change, "based_on": found.based_on})
     audit.note(tx, Act.DRAFTED, actor, detail=what)
     return True
@@ -181,23 +181,23 @@ def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
 
 def discard(tx: Transaction, edition: int, actor: str) -> None:
     """It is kept among the past ones. Raises Outdated."""
-    held = draft(tx)
+    current_draft = draft(tx)
     _change(tx, edition, {"text": None})
-    if held is not None:
-        _keep(tx, held, actor, DISCARDED)
+    if current_draft is not None:
+        _keep(tx, current_draft, actor, DISCARDED)
     audit.note(tx, Act.DISCARDED, actor)
 
 
 def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     """Takes what was published meanwhile into the draft. Where both changed the same the draft
     stays as it is; these places are returned. Raises Outdated."""
-    held = draft(tx)
-    if held is None or held.edition != edition:
+    current_draft = draft(tx)
+    if current_draft is None or current_draft.edition != edition:
         raise Outdated
-    newest, base = current(tx), version(tx, held.based_on)
+    newest, base = current(tx), version(tx, current_draft.based_on)
     theirs = document.upgrade(newest.text)
     before = document.upgrade(base.text) if base else theirs
-    merged = merge.merged(before, theirs, held.text)
+    merged = merge.merged(before, theirs, current_draft.text)
     _change(tx, edition, {"text": merged.text, "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes
@@ -215,20 +215,20 @@ def publish(
     """Publishes the draft and returns the number of the new version. Where `is_same_person` is
     given, whoever drafted may not publish. `is_sure`: `doubts` were confirmed. Raises NotPublished,
     Outdated."""
-    held = draft(tx)
-    if held is None or held.edition != edition:
+    current_draft = draft(tx)
+    if current_draft is None or current_draft.edition != edition:
         raise Outdated
-    if is_same_person is not None and is_same_person(tx, actor, held.authors):
+    if is_same_person is not None and is_same_person(tx, actor, current_draft.authors):
         raise NotPublished(PublishRefusal.BY_TWO)
-    if held.based_on != current(tx).number:
+    if current_draft.based_on != current(tx).number:
         raise NotPublished(PublishRefusal.MEANWHILE)
-    faults = lint.faults(held.text)
+    faults = lint.faults(current_draft.text)
     if faults:
         raise NotPublished("\n".join(faults))
-    if not is_sure and doubts(tx, held.text):
+    if not is_sure and doubts(tx, current_draft.text):
         raise NotPublished(PublishRefusal.UNSURE)
     _change(tx, edition, {"text": None})
-    number = _add(tx, held.text, actor, reason)
+    number = _add(tx, current_draft.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
 
@@ -298,11 +298,11 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
     return number
 
 
-def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
+def _keep(tx: Transaction, ended: Draft, actor: str, why: str) -> None:
     row = {
-        "text": held.text,
-        "based_on": held.based_on,
-        "authors": "\n".join(held.authors),
+        "text": ended.text,
+        "based_on": ended.based_on,
+        "authors": "\n".join(ended.authors),
         "ended_at": tx.now,
         "ended_by": actor,
         "why": why[:LONGEST_WHY],
@@ -314,8 +314,8 @@ def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
 
 def _past(row: Row[Any]) -> Past:
     authors = tuple(row.authors.splitlines())
-    told = (row.ended_at, row.ended_by, row.why)
-    return Past(row.id, row.text, row.based_on, authors, *told)
+    ending = (row.ended_at, row.ended_by, row.why)
+    return Past(row.id, row.text, row.based_on, authors, *ending)
 
 
 def _version(row: Row[Any]) -> Version:

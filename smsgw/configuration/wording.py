@@ -127,7 +127,7 @@ def render(
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """`terms`: the ledger's words in the reader's language, where that is another."""
-    return _join(_kept(wording, values, budget, terms))
+    return _join(_fitted_pieces(wording, values, budget, terms))
 
 
 def dropped(
@@ -137,8 +137,10 @@ def dropped(
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """The clauses that `render` leaves out, as they are written."""
-    kept = _kept(wording, values, budget, terms)
-    return [piece.written for piece, text in zip(wording.pieces, kept, strict=True) if text is None]
+    pieces = _fitted_pieces(wording, values, budget, terms)
+    return [
+        piece.written for piece, text in zip(wording.pieces, pieces, strict=True) if text is None
+    ]
 
 
 def check(
@@ -196,20 +198,20 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
         raise WordingError("a brace has no partner") from None
 
 
-def _kept(
+def _fitted_pieces(
     wording: Wording, values: Mapping[str, Value], budget: int, terms: Mapping[str, str]
 ) -> list[str | None]:
     """The text of each piece, None where it is left out."""
     names = wording.names
     shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
-    kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
+    pieces = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
     for index, piece in enumerate(wording.pieces):
         if piece.is_clause:
-            kept[index] = piece.filled(shown)
-            if gsm7.count(_join(kept)).segments > budget:
-                kept[index] = None
-    return kept
+            pieces[index] = piece.filled(shown)
+            if gsm7.count(_join(pieces)).segments > budget:
+                pieces[index] = None
+    return pieces
 
 
-def _join(kept: list[str | None]) -> str:
-    return "".join(text for text in kept if text is not None).rstrip()
+def _join(pieces: list[str | None]) -> str:
+    return "".join(text for text in pieces if text is not None).rstrip()

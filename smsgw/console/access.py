@@ -20,7 +20,7 @@ from smsgw.settings import Settings
 from smsgw.storage import crypto, keys
 from smsgw.web import middleware
 
-HELD = "held"  # what the browser keeps of a session
+SESSION_KEY = "held"  # what the browser keeps of a session
 BY_ITSELF = "console.overview.alarms"  # what a page asks for while nobody uses it
 FORM_LASTS = int(timedelta(hours=12).total_seconds())
 # Ours alone, and no script or style in a page itself.
@@ -104,7 +104,7 @@ def authorize() -> BaseResponse | None:
     request.max_form_memory_size = middleware.LARGEST_UPLOAD
     if request.endpoint == "console.login.static_file":  # whose it is does not matter
         return None
-    g.operator = _whose()
+    g.operator = _logged_in_operator()
     if _has_nul():
         raise BadRequest
     forms.protect()
@@ -116,7 +116,7 @@ def authorize() -> BaseResponse | None:
         return _to_login()
     if not g.operator.may(permission):
         raise Forbidden
-    _speak()
+    _set_language()
     return None
 
 
@@ -133,30 +133,30 @@ def set_csp(response: Response) -> Response:
     return response
 
 
-def begin(held: str) -> None:
+def begin(token: str) -> None:
     """Another session than the one before, whoever had that."""
     session.clear()
-    session[HELD] = held
+    session[SESSION_KEY] = token
 
 
-def held() -> str | None:
+def session_token() -> str | None:
     """What this browser has of a session, which may have ended."""
-    found = session.get(HELD)
+    found = session.get(SESSION_KEY)
     return found if isinstance(found, str) else None
 
 
 def end() -> str | None:
-    held: str | None = session.get(HELD)
+    token: str | None = session.get(SESSION_KEY)
     session.clear()
-    return held
+    return token
 
 
-def _whose() -> Operator | None:
-    held = session.get(HELD)
-    if not isinstance(held, str):
+def _logged_in_operator() -> Operator | None:
+    token = session.get(SESSION_KEY)
+    if not isinstance(token, str):
         return None
     with rt().reading() as tx:
-        found = accounts.session_operator(tx, held)
+        found = accounts.session_operator(tx, token)
         now = tx.now
     if found is None:
         return None
@@ -164,7 +164,7 @@ def _whose() -> Operator | None:
     is_by_itself = request.endpoint == BY_ITSELF
     if seen_at < now - accounts.SEEN_EVERY and not is_by_itself:
         with rt().writing() as tx:
-            accounts.touch_session(tx, held)
+            accounts.touch_session(tx, token)
     return known
 
 
@@ -183,7 +183,7 @@ def _to_login() -> BaseResponse:
     return redirect(address, 303)
 
 
-def _speak() -> None:
+def _set_language() -> None:
     """Another language, by a form that is shown once more with what is typed in it."""
     chosen = request.form.get(SPEAKS)
     if chosen in translations.LANGUAGES:

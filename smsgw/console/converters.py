@@ -15,7 +15,7 @@ class IdConverter(IntegerConverter):
         self.regex = rf"[0-9]{{1,{digits}}}"
 
 
-def number(held: MultiDict[str, str], name: str, largest: int = LARGEST) -> int | None:
+def number(values: MultiDict[str, str], name: str, largest: int = LARGEST) -> int | None:
     """None where it is none."""
-    found = held.get(name, type=int)
+    found = values.get(name, type=int)
     return None if found is None else max(0, min(found, largest))

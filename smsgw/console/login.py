@@ -64,7 +64,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     form: dict[str, Any] = {
         "to": local(request.form.get("to")),
         "name": name,
-        "held": resubmission.of_login(),
+        "interrupted": resubmission.of_login(),
     }
     tried = Tries(name)
     if not tried.take():
@@ -72,7 +72,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
         return page("login.html", error=_("Too many tries; wait 15 minutes."), **form), 429
     rt = access.rt()
     with rt.reading() as tx:
-        row = accounts.named(tx, name)
+        row = accounts.find(tx, name)
         row = row if accounts.may_log_in(tx, row) else None
     if not accounts.verify_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
@@ -82,10 +82,10 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     tried.give_back()
     with rt.writing() as tx:
         _speak(tx, row.id)
-        access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.held()))
+        access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.session_token()))
         known = accounts.known(tx, row.id)
-    if form["held"] is not None:
-        return _remembered(resubmission.after_login(form["held"], known), row.name)
+    if form["interrupted"] is not None:
+        return _remembered(resubmission.after_login(form["interrupted"], known), row.name)
     return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)
 
 
@@ -104,15 +104,15 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
     code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
         row = accounts.redeem_invitation(tx, code)
-        before = access.held()
-        held = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
+        before = access.session_token()
+        token = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
             _speak(tx, row.id)
-    if row is None or held is None:
+    if row is None or token is None:
         note_failure("", "one-time code wrong")
         error = _("This code is wrong, was used, or its day is over.")
         return page("login_once.html", error=error), 403
-    access.begin(held)
+    access.begin(token)
     where = "console.overview.show" if row.password is not None else "console.login.account"
     return _remembered(redirect(url_for(where), 303), row.name)
 
@@ -120,16 +120,16 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
 @blueprint.post("/logout")
 @access.for_everybody
 def log_out() -> BaseResponse:
-    held = access.end()
-    if held:
+    token = access.end()
+    if token:
         with access.rt().writing() as tx:
-            accounts.log_out(tx, held)
+            accounts.log_out(tx, token)
     return redirect(url_for("console.login.form"), 303)
 
 
 @blueprint.post("/language")
 @access.for_everybody
-def speak() -> BaseResponse:
+def set_language() -> BaseResponse:
     chosen, known = request.form.get("language"), g.get("operator")
     if chosen in translations.LANGUAGES:
         session[rendering.CHOSEN] = chosen
@@ -152,7 +152,7 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     """Asks for the one before, where there is one: a screen may be left open."""
     rt, known = access.rt(), access.operator()
     with rt.reading() as tx:
-        row = accounts.named(tx, known.name)
+        row = accounts.find(tx, known.name)
     tried = Tries(known.name, "old")
     if _has_password(row):
         if not tried.take():
@@ -185,7 +185,7 @@ def log_out_everywhere() -> BaseResponse:
 def _account(**values: str) -> str:
     known = access.operator()
     with access.rt().reading() as tx:
-        has_one = _has_password(accounts.named(tx, known.name))
+        has_one = _has_password(accounts.find(tx, known.name))
     return page("account.html", has_one=has_one, **values)
 
 
@@ -205,12 +205,12 @@ def note_failure(name: str, why: str) -> None:
     operator, and of all that are none together, some an hour: a guesser fills nothing."""
     rt = access.rt()
     with rt.reading() as tx:
-        row = accounts.named(tx, name)
-    whose = row.name if row is not None else "a name that is nobody's"
+        row = accounts.find(tx, name)
+    account = row.name if row is not None else "a name that is nobody's"
     key = f"failures:{row.id if row is not None else 0}"
     if rt.counters.take(key, NOTED, rt.now(), secrets.token_hex(8)):
         with rt.writing() as tx:
-            detail = f"{whose}, from {request.remote_addr}: {why}"
+            detail = f"{account}, from {request.remote_addr}: {why}"
             audit.note(tx, Act.LOGIN_FAILED, audit.NOBODY, detail=detail)
 
 

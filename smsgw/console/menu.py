@@ -45,10 +45,16 @@ class Menu:
         seen = [(each.name, _for_them(each)) for each in self.entries]
         return [(name, tabs[0], any(tab.is_here for tab in tabs)) for name, tabs in seen if tabs]
 
-    def tabs(self) -> list[Tab]:
-        """Lists those of this page's section, if there are several."""
-        here = [_for_them(each) for each in self.entries if any(tab.is_here for tab in each.tabs)]
-        return here[0] if here and len(here[0]) > 1 else []
+def sections() -> list[tuple[str, Tab, bool]]:
+    """Of the menu, for who looks: its name, its first tab, and whether this page is in it."""
+    visible = [(each.name, _for_them(each)) for each in MENU]
+    return [(name, tabs[0], any(tab.is_here for tab in tabs)) for name, tabs in visible if tabs]
+
+
+def tabs() -> list[Tab]:
+    """Of this page's section; none where it would be one."""
+    here = [_for_them(each) for each in MENU if any(tab.is_here for tab in each.tabs)]
+    return here[0] if here and len(here[0]) > 1 else []
 
 
 def _for_them(section: Section) -> list[Tab]:

@@ -60,7 +60,7 @@ def ended(error: access.Ended) -> Answer:
         return _on_top("out")
     if typed is None:
         return rendering.failed(error)
-    return page("login.html", held=typed)
+    return page("login.html", interrupted=typed)
 
 
 @access.blueprint.errorhandler(CSRFError)
@@ -72,7 +72,7 @@ def outdated(error: HTTPException) -> Answer:
     if typed is None:
         return rendering.failed(error)
     if g.get("operator") is None:
-        return page("login.html", held=typed)
+        return page("login.html", interrupted=typed)
     return page("resubmission.html", typed=typed)
 
 

@@ -32,7 +32,7 @@ COUNTRY = re.compile(r"^\+?620*(?=8)")  # 62812…, and +62 (0)812…
 AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")  # 1.200 may be a thousand, and is not guessed at
 
 Read = Callable[[Any, ZoneInfo], Any]
-Held = TypeVar("Held")
+Record = TypeVar("Record")
 
 
 class RawType(UserDefinedType[Any]):

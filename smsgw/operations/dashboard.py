@@ -106,7 +106,7 @@ def overview(rt: Runtime) -> Overview:
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         hours = _hours(tx, hour_of(tx.now) - HOUR * (DAY - 1))
         days = _days(tx, midnight - timedelta(days=MONTH - 1), zone)
-        told = Overview(
+        shown = Overview(
             at=tx.now,
             per_minute=_now(tx),
             hours=hours,
@@ -125,9 +125,9 @@ def overview(rt: Runtime) -> Overview:
             spent=None,
             budget=rt.settings.daily_segments,
         )
-    if told.budget is None:
-        return told
-    return replace(told, spent=rt.counters.spent(local.date()))
+    if shown.budget is None:
+        return shown
+    return replace(shown, spent=rt.counters.spent(local.date()))
 
 
 def _now(tx: Transaction) -> float:
@@ -185,10 +185,10 @@ def _sent(tx: Transaction, since: datetime) -> SentCount:
 
 def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | None:
     """The bound of the bucket that it lies in; the longest wait there is, where it lies beyond."""
-    wanted, seen = sum(count for _, count in by_bucket) * share, 0
+    wanted, counted = sum(count for _, count in by_bucket) * share, 0
     for bucket, count in by_bucket:
-        seen += count
-        if seen >= wanted:
+        counted += count
+        if counted >= wanted:
             return float(BUCKETS[min(bucket, len(BUCKETS) - 1)])
     return None
 

@@ -94,8 +94,8 @@ def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
             ).all()
             rows = [
                 {"at": at, "sealed": tx.vault.encrypt(text, name, *named_by)}
-                for at, held, *named_by in found
-                if (text := tx.opened(held, name, at, *named_by)) is not None
+                for at, ciphertext, *named_by in found
+                if (text := tx.opened(ciphertext, name, at, *named_by)) is not None
             ]
             if rows:
                 tx.connection.execute(anew, rows)

@@ -44,7 +44,7 @@ class Figures:
     def collect(self) -> Iterator[Metric]:
         with self._rt.reading() as tx:
             yield from _messages(tx)
-            yield from _owed(tx)
+            yield from _deferred(tx)
             yield from _accepted(tx)
             yield from _waiting(tx)
             yield from _sends(tx)
@@ -79,7 +79,7 @@ def _messages(tx: Transaction) -> Iterator[Metric]:
     yield answered
 
 
-def _owed(tx: Transaction) -> Iterator[Metric]:
+def _deferred(tx: Transaction) -> Iterator[Metric]:
     number, oldest = tx.connection.execute(
         select(func.count(), func.min(messages.c.received_at)).where(
             messages.c.state == MessageState.RECEIVED
@@ -199,15 +199,15 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
 
 def _skews(rt: Runtime) -> Metric:
     """Of this process, and of the others as their beats tell it."""
-    told = {"web": rt.clock_check.compare().total_seconds()}
+    skews = {"web": rt.clock_check.compare().total_seconds()}
     with contextlib.suppress(RedisError):
-        told |= queue.skews(rt)
+        skews |= queue.skews(rt)
     skew = GaugeMetricFamily(
         "smsgw_clock_skew_seconds",
         "How far a process's clock is ahead of the database's; beyond a minute nothing expires.",
         labels=["process"],
     )
-    for process, seconds in told.items():
+    for process, seconds in skews.items():
         skew.add_metric([process], seconds)
     return skew
 

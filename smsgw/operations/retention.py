@@ -150,8 +150,8 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     """The phone's row first, as who answers it does: whoever does at this instant starts again."""
     run = tx.connection.execute
     nothing = {"last_message_id": None, "last_reply_id": None, "wants_news": False}
-    whose = update(phones).where(phones.c.id == phone_id)
-    run(whose.values(version=phones.c.version + 1, **nothing))
+    own_phone = update(phones).where(phones.c.id == phone_id)
+    run(own_phone.values(version=phones.c.version + 1, **nothing))
     own = replies.c.phone_id == phone_id
     queued = own & (replies.c.state == ReplyState.QUEUED)
     run(update(replies).where(queued).values(state=ReplyState.REFUSED, code="erased"))
@@ -161,13 +161,13 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
             "a reply to this phone is on its way, or in doubt (smsgw unknown list); try again later"
         )
     run(update(replies).where(own).values(text=None, binding_id=None))
-    said = messages.c.phone_id == phone_id
+    own_messages = messages.c.phone_id == phone_id
     waits = messages.c.state == MessageState.RECEIVED
-    run(update(messages).where(said, waits).values(state=MessageState.ANSWERED))
-    run(update(messages).where(said, ~IN_CASE).values(text=None, text_hash=None))
-    held = bindings.c.phone_id == phone_id
-    end(tx, held, actor, "erased")
-    _blank(tx, held)
+    run(update(messages).where(own_messages, waits).values(state=MessageState.ANSWERED))
+    run(update(messages).where(own_messages, ~IN_CASE).values(text=None, text_hash=None))
+    own_bindings = bindings.c.phone_id == phone_id
+    end(tx, own_bindings, actor, "erased")
+    _blank(tx, own_bindings)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     for table in (questions, pages, codes, wrong_codes):
         run(delete(table).where(table.c.phone_id == phone_id))
@@ -178,21 +178,21 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
     """The oldest that still have a text; what is owed or lies before an officer stays."""
     at = messages.c.received_at
-    held = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *ENDED_MESSAGE)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *ENDED_MESSAGE)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _due_replies(tx: Transaction, since: datetime) -> list[int]:
     at, has_ended = replies.c.made_at, replies.c.state.not_in(LEAVING)
-    held = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _due_registrations(tx: Transaction, since: datetime) -> list[int]:
     """Open ones too: nobody could look into them any more."""
     at = _registrations.c.made_at
-    held = select(_registrations.c.id).where(GIVEN, at < since)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(_registrations.c.id).where(GIVEN, at < since)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:
@@ -222,9 +222,12 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
     ):
         run(delete(table).where(table.c.phone_id.in_(phone_ids), old))
     run(delete(rejections).where(rejections.c.at < tx.now - 2 * REJECTIONS_COUNT_FOR))
-    held, unused = bindings.c.phone_id.in_(phone_ids), bindings.c.used_at < tx.now - UNUSED_FOR
-    end(tx, held & unused, CLOCK, "unused")
-    _blank(tx, held & or_(unused, bindings.c.ended_at < since))
+    own_bindings, unused = (
+        bindings.c.phone_id.in_(phone_ids),
+        bindings.c.used_at < tx.now - UNUSED_FOR,
+    )
+    end(tx, own_bindings & unused, CLOCK, "unused")
+    _blank(tx, own_bindings & or_(unused, bindings.c.ended_at < since))
     silent = select(phones.c.id, phones.c.version).where(_is_silent(phone_ids, since))
     return sum(_forget(tx, row.id, row.version) for row in run(silent).all())
 
@@ -241,8 +244,8 @@ def _forget(tx: Transaction, phone_id: int, version: int) -> int:
 
 def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Ended bindings of which nothing is left but that they were."""
-    held = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
-    for binding_id in tx.connection.execute(select(bindings.c.id).where(held)).scalars().all():
+    ended = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
+    for binding_id in tx.connection.execute(select(bindings.c.id).where(ended)).scalars().all():
         tx.connection.execute(
             update(bindings)
             .where(bindings.c.id == binding_id)
@@ -263,7 +266,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
     went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
     bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))
     open_ = exists().where(_cases.c.phone_id == phones.c.id, _cases.c.closed_at.is_(None))
-    kept = exists().where(_registrations.c.phone_id == phones.c.id, GIVEN)
+    registered = exists().where(_registrations.c.phone_id == phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
     return (
         phones.c.id.in_(phone_ids)
@@ -271,7 +274,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
         & phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_
-        & ~kept
+        & ~registered
         & ~exists().where(messages.c.phone_id == phones.c.id, messages.c.text.is_not(None))
         & ~exists().where(replies.c.phone_id == phones.c.id, replies.c.text.is_not(None))
         & or_(last_came.is_not(None), last_went.is_not(None))

@@ -52,7 +52,7 @@ def bind(
     the code that did it; `tells_from`: where an officer did. Raises Conflict where the code is good
     no more."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
-    registration_codes.hold(tx, nkp_hash)
+    registration_codes.lock(tx, nkp_hash)
     if code_id is not None and not registration_codes.use(tx, code_id):
         raise Conflict
     freezes.begin_count(tx, nkp_hash)
@@ -70,8 +70,8 @@ def bind(
         tx, known, nkp, consent=consent, on_file=on_file, made_by=made_by, tells_from=tells_from
     )
     audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
-    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
+    is_notified = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
+    if on_file is None or is_notified or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
         return lost
     return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
 
@@ -126,8 +126,8 @@ def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
 
 def bound_to(tx: Transaction, nkp: str) -> str | None:
     """The phone that `nkp` is bound to now."""
-    held = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
-    return opened_number(tx, select(phones).join_from(bindings, phones).where(held))
+    active = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
+    return opened_number(tx, select(phones).join_from(bindings, phones).where(active))
 
 
 def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
@@ -169,8 +169,8 @@ def end(
         .returning(bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash)
     ).all()
     for row in ended:
-        whose = {"phone_id": row.phone_id, "subject": row.nkp_hash}
-        audit.note(tx, Act.UNBOUND, actor, detail=why, **whose)
+        about = {"phone_id": row.phone_id, "subject": row.nkp_hash}
+        audit.note(tx, Act.UNBOUND, actor, detail=why, **about)
     _withdraw(tx, [row.id for row in ended])
     return ended
 
@@ -191,5 +191,5 @@ def may_lapse(tx: Transaction, limit: int) -> bool:
 
 
 def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
-    told = number_of(tx, phone_id)
-    return Notice(phone_id, told, nkp, replaced(nkp)) if told is not None else None
+    number = number_of(tx, phone_id)
+    return Notice(phone_id, number, nkp, replaced(nkp)) if number is not None else None

@@ -37,7 +37,7 @@ _case = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CaseText:
     phone: str
     text: str
 
@@ -56,9 +56,11 @@ def open_case(
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
         same.append(cases.c.text_hash == text_hash)
-    held = tx.connection.execute(select(cases.c.number).where(*same).order_by(cases.c.id)).first()
-    if held is not None:
-        return str(held.number)
+    existing = tx.connection.execute(
+        select(cases.c.number).where(*same).order_by(cases.c.id)
+    ).first()
+    if existing is not None:
+        return str(existing.number)
     day = f"ADU-{local:%y%m%d}-"
     count = select(func.count()).where(cases.c.number.startswith(day, autoescape=True))
     number = f"{day}{tx.connection.execute(count).scalar_one() + 1:04}"
@@ -93,8 +95,8 @@ def _day(number: str) -> date:
 
 def all_open(tx: Transaction) -> Sequence[Row[Any]]:
     """Oldest first: what each is, and the number (sealed) of its phone."""
-    whose = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
-    open_ = select(cases, *whose).join(phones)
+    phone_columns = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
+    open_ = select(cases, *phone_columns).join(phones)
     return tx.connection.execute(
         open_.where(cases.c.closed_at.is_(None)).order_by(cases.c.id)
     ).all()
@@ -124,7 +126,7 @@ def unanswered(tx: Transaction) -> int:
     return int(tx.connection.execute(of_them).scalar_one())
 
 
-def named(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
+def with_number(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
     """The kind and number of a case, open or closed, however the number is written."""
     found = WRITTEN.fullmatch(written)
     if found is None:
@@ -185,7 +187,7 @@ def open_one(tx: Transaction, number: str) -> Row[Any] | None:
     return tx.connection.execute(select(cases).where(is_it)).first()
 
 
-def told(tx: Transaction, case: Row[Any]) -> Told:
+def case_text(tx: Transaction, case: Row[Any]) -> CaseText:
     """What the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
         select(phones.c.number, phones.c.hash, messages.c.text, *ROW[Ciphertext.MESSAGE])
@@ -194,7 +196,7 @@ def told(tx: Transaction, case: Row[Any]) -> Told:
     ).one()
     named_by = (row.carrier, row.carrier_ref)
     text = tx.opened(row.text, Ciphertext.MESSAGE, case.message_id, *named_by) or ""
-    return Told(tx.opened(row.number, Ciphertext.PHONE, case.phone_id, row.hash) or "", text)
+    return CaseText(tx.opened(row.number, Ciphertext.PHONE, case.phone_id, row.hash) or "", text)
 
 
 def close(tx: Transaction, number: str) -> bool:

@@ -55,8 +55,8 @@ def is_blocked(tx: Transaction, nkp: str) -> bool:
 
 def begin_count(tx: Transaction, nkp_hash: bytes) -> None:
     """Before the first code or binding of a participant is stored."""
-    held = select(freeze_counts.c.nkp_hash).where(freeze_counts.c.nkp_hash == nkp_hash)
-    if tx.connection.execute(held).first() is None and not _is_known(tx, nkp_hash):
+    counted = select(freeze_counts.c.nkp_hash).where(freeze_counts.c.nkp_hash == nkp_hash)
+    if tx.connection.execute(counted).first() is None and not _is_known(tx, nkp_hash):
         _count(tx, nkp_hash)
 
 
@@ -83,8 +83,8 @@ def end(tx: Transaction, key: str) -> bytes | None:
         return None
     own = (freezes.c.nkp_hash == nkp_hash) & freezes.c.ended_at.is_(None)
     for row in tx.connection.execute(select(freezes).where(own)).all():
-        said = {**row._mapping, "ended_at": tx.now}
-        ended = {"ended_at": tx.now, "mac": row_macs.FREEZE.make(tx.vault, said)}
+        values = {**row._mapping, "ended_at": tx.now}
+        ended = {"ended_at": tx.now, "mac": row_macs.FREEZE.make(tx.vault, values)}
         tx.connection.execute(update(freezes).where(freezes.c.id == row.id).values(ended))
     _count(tx, nkp_hash)
     return nkp_hash
@@ -108,9 +108,9 @@ def blocked(tx: Transaction, limit: int) -> list[Blocked]:
 def incomplete(tx: Transaction, limit: int) -> list[bytes]:
     """Hashes of NKPs of whom a freeze or the count is missing. Bindings without a count are not
     looked for: `smsgw audit verify` finds them."""
-    held = select(func.count()).where(freezes.c.nkp_hash == freeze_counts.c.nkp_hash)
+    marks = select(func.count()).where(freezes.c.nkp_hash == freeze_counts.c.nkp_hash)
     fewer = select(freeze_counts.c.nkp_hash).where(
-        COUNTED, freeze_counts.c.freezes != held.scalar_subquery()
+        COUNTED, freeze_counts.c.freezes != marks.scalar_subquery()
     )
     uncounted = [
         select(each.c.nkp_hash).where(~exists().where(freeze_counts.c.nkp_hash == each.c.nkp_hash))

@@ -72,8 +72,8 @@ def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
 def locked_count(tx: Transaction) -> int:
     since = tx.now - GUESSES_COUNT_FOR
     # SQLite would read all of the table, in the order of what it is grouped by, were that a column.
-    whose = guesses.c.phone_id + 0
-    each = select(whose).where(guesses.c.at > since).group_by(whose)
+    phone_id = guesses.c.phone_id + 0
+    each = select(phone_id).where(guesses.c.at > since).group_by(phone_id)
     locks = each.having(func.count() >= GUESSES_ALLOWED).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(locks)).scalar_one())
 
@@ -108,8 +108,8 @@ def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     tx.connection.execute(delete(named).where(same, exists(decoy)))
     values = {named.c.phone_id: phone_id, named.c.identity_hash: name, named.c.at: tx.now}
     row = [literal(value, column.type) for column, value in values.items()]
-    kept = decoy.with_only_columns(*row, true())
-    tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], kept))
+    recorded = decoy.with_only_columns(*row, true())
+    tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], recorded))
     _tell_of_decoys(tx, phone_id, wrong)
 
 
@@ -164,11 +164,11 @@ def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
         )
     ).one()
     if is_decoy and numbers >= DECOYS_OF_A_PHONE:
-        told = "a phone names numbers that were never issued"
-        log.warning(told, numbers=numbers, phone_id=phone_id)
+        event = "a phone names numbers that were never issued"
+        log.warning(event, numbers=numbers, phone_id=phone_id)
     if is_decoy and phones_ >= DECOY_PHONES:
-        told = "many phones name numbers that were never issued"
-        log.warning(told, phones=phones_, phone_id=phone_id)
+        event = "many phones name numbers that were never issued"
+        log.warning(event, phones=phones_, phone_id=phone_id)
 
 
 def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tuple[Any, ...]]:

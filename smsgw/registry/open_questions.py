@@ -40,11 +40,11 @@ def ask(
         asked["command"] = _stored(question.command)
     if isinstance(question, Identity):
         asked["nkp"] = question.nkp
-    whose = tx.vault.hash(number, "phone")
+    phone_hash = tx.vault.hash(number, "phone")
     row = {
         "phone_id": phone_id,
         "kind": KINDS[type(question)],
-        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED, whose),
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED, phone_hash),
         "asked_at": tx.now,
         "expires_at": tx.now + lasts,
     }

@@ -29,7 +29,7 @@ REJECTIONS_COUNT_FOR = timedelta(days=30)
 log = logs.get(__name__)
 
 
-def hold(tx: Transaction, nkp_hash: bytes) -> None:
+def lock(tx: Transaction, nkp_hash: bytes) -> None:
     """Until this transaction ends no other one decides about this participant. SQLite has one
     writer anyway."""
     if tx.connection.dialect.name == "postgresql":
@@ -40,7 +40,7 @@ def hold(tx: Transaction, nkp_hash: bytes) -> None:
 def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     """A code for the number on file; None where it had its share or said BUKAN SAYA or TOLAK."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
-    hold(tx, nkp_hash)
+    lock(tx, nkp_hash)
     made = select(func.count()).where(
         codes.c.nkp_hash == nkp_hash, codes.c.made_at > tx.now - timedelta(days=1)
     )
@@ -125,7 +125,7 @@ def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
     asked = select(codes.c.nkp_hash).where(here, *_still_good(tx)).distinct()
     hashes = sorted(tx.connection.execute(asked).scalars())
     for nkp_hash in hashes:
-        hold(tx, nkp_hash)
+        lock(tx, nkp_hash)
         tx.connection.execute(insert(rejections).values(nkp_hash=nkp_hash, at=tx.now))
         freezes.add(tx, nkp_hash, None if until_officer else tx.now + REJECTED_FOR)
     _end(tx, here & codes.c.nkp_hash.in_(hashes))
@@ -180,7 +180,7 @@ def void(tx: Transaction, on_file: str) -> list[tuple[int, bytes]]:
     )
     found = tx.connection.execute(sent.union(bound)).all()
     for nkp_hash in sorted({row.nkp_hash for row in found}):
-        hold(tx, nkp_hash)
+        lock(tx, nkp_hash)
         freezes.add(tx, nkp_hash, None)
     _end(tx, codes.c.on_file_hash == here)
     return [(row.phone_id, row.nkp_hash) for row in found]

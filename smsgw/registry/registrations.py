@@ -38,11 +38,11 @@ def keep(
     own = registrations.c.phone_id == phone_id
     _end(tx, own, RegistrationState.REPLACED, given=None)
     named_by = (tx.vault.hash(number, "phone"), message_id)
-    said = json.dumps(asdict(given), default=str)
+    form_json = json.dumps(asdict(given), default=str)
     row = {
         "phone_id": phone_id,
         "message_id": message_id,
-        "given": tx.vault.encrypt(said, Ciphertext.GIVEN, *named_by),
+        "given": tx.vault.encrypt(form_json, Ciphertext.GIVEN, *named_by),
         "state": RegistrationState.WAITING,
         "made_at": tx.now,
     }
@@ -61,9 +61,9 @@ def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
     Each is opened; they are as many as phones ask in the weeks that they wait."""
     found: dict[str, list[Row[Any]]] = {}
     for row in tx.connection.execute(_rows.where(WAITS).order_by(registrations.c.id)):
-        held = given(tx, row)
-        if held is not None:
-            found.setdefault(held.nkp, []).append(row)
+        form = given(tx, row)
+        if form is not None:
+            found.setdefault(form.nkp, []).append(row)
     return found
 
 
@@ -77,9 +77,9 @@ def given(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
     opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
         return None
-    held = json.loads(opened)
-    born = held["birth_date"]
-    return RegistrationForm(**{**held, "birth_date": date.fromisoformat(born) if born else None})
+    values = json.loads(opened)
+    born = values["birth_date"]
+    return RegistrationForm(**{**values, "birth_date": date.fromisoformat(born) if born else None})
 
 
 def looked(tx: Transaction, registration_id: int, actor: str) -> None:
@@ -91,8 +91,8 @@ def looked(tx: Transaction, registration_id: int, actor: str) -> None:
 
 def has_looked(tx: Transaction, registration_id: int, actor: str) -> bool:
     by = registration_looks.c.actor == actor
-    seen = exists().where(registration_looks.c.registration_id == registration_id, by)
-    return bool(tx.connection.execute(select(seen)).scalar_one())
+    looked = exists().where(registration_looks.c.registration_id == registration_id, by)
+    return bool(tx.connection.execute(select(looked)).scalar_one())
 
 
 def agree(tx: Transaction, registration_id: int, actor: str) -> None:
@@ -110,8 +110,8 @@ def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
     """What this phone sent to be bound to `nkp` is settled."""
     own = registrations.c.phone_id == phone_id
     for row in tx.connection.execute(_rows.where(own, WAITS)).all():
-        held = given(tx, row)
-        if held is not None and held.nkp == nkp:
+        form = given(tx, row)
+        if form is not None and form.nkp == nkp:
             _end(tx, registrations.c.id == row.id, RegistrationState.CODE)
 
 

@@ -17,10 +17,10 @@ def keep(tx: Transaction, phone_id: int, number: str, texts: list[str]) -> None:
     """What LANJUT shows on the phone with this number for half an hour."""
     destroy(tx, phone_id)
     if texts:
-        whose = tx.vault.hash(number, "phone")
+        phone_hash = tx.vault.hash(number, "phone")
         row = {
             "phone_id": phone_id,
-            "texts": tx.vault.encrypt(json.dumps(texts), Ciphertext.PAGES, whose),
+            "texts": tx.vault.encrypt(json.dumps(texts), Ciphertext.PAGES, phone_hash),
             "expires_at": tx.now + PAGES_LAST,
         }
         tx.connection.execute(insert(pages).values(row))

@@ -92,12 +92,12 @@ class AuditFilters:
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
         at, equal = audit.c.at, ("act", "phone_id", "message_id")
-        held = {"actor": self.actor, "detail": self.detail}
+        exact = {"actor": self.actor, "detail": self.detail}
         return [
             *(audit.c[each] == getattr(self, each) for each in equal if getattr(self, each)),
             *(
                 audit.c[name].icontains(each, autoescape=True)
-                for name, each in held.items()
+                for name, each in exact.items()
                 if each
             ),
             *([at >= self.since] if self.since else []),
@@ -168,9 +168,9 @@ def walk(
 
 
 def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:
-    said = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
+    values = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
     octets = [as_octets(row[name] or b"").hex() for name in ("subject", "salt")]
-    whole = [_instant(row["at"]), *octets, *said]
+    whole = [_instant(row["at"]), *octets, *values]
     return tx.vault.hash(json.dumps(whole, default=repr), "audit")
 
 

@@ -18,7 +18,7 @@ log = logs.get(__name__)
 APART = timedelta(seconds=60)
 COMPARED_EVERY = 5.0  # seconds
 JUMP = 1.0  # seconds that the clock moves beside the monotonic one: then it is compared at once
-TOLD_EVERY = 60.0  # seconds
+LOG_EVERY = 60.0  # seconds
 
 
 def machine_now() -> datetime:
@@ -33,7 +33,7 @@ class ClockCheck:
         self._now = now
         self._compared: tuple[datetime, float] | None = None
         self._is_right = True
-        self._told = -TOLD_EVERY
+        self._logged_at = -LOG_EVERY
 
     def compare(self) -> timedelta:
         """How far the machine's clock is ahead of the database's, at least: what the question takes
@@ -41,9 +41,9 @@ class ClockCheck:
         skew = self._skew()
         self._compared = self._now(), time.monotonic()
         self._is_right = abs(skew) <= APART
-        if not self._is_right and time.monotonic() >= self._told + TOLD_EVERY:
-            self._told = time.monotonic()
-            log.error("this machine's clock differs from the database's", **_told(skew))
+        if not self._is_right and time.monotonic() >= self._logged_at + LOG_EVERY:
+            self._logged_at = time.monotonic()
+            log.error("this machine's clock differs from the database's", **_details(skew))
         return skew
 
     def is_right(self) -> bool:
@@ -71,5 +71,5 @@ class ClockCheck:
         return max(before - there, timedelta()) + min(after - there, timedelta())
 
 
-def _told(skew: timedelta) -> dict[str, object]:
+def _details(skew: timedelta) -> dict[str, object]:
     return {"ahead_seconds": round(skew.total_seconds()), "so": "nothing expires or is destroyed"}

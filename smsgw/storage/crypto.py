@@ -98,11 +98,11 @@ class Vault:
     @property
     def active(self) -> int:
         """The id of the key that seals."""
-        return self._held().active
+        return self._current_keys().active
 
     def encrypt(self, text: str, column: str, *row: Part) -> bytes:
         """`row`: what names the row, known before it is stored and never changed."""
-        key = self._held().active
+        key = self._current_keys().active
         nonce = os.urandom(NONCE_OCTETS)
         sealed = self._ciphers[key].encrypt(nonce, _octets(text), _place(column, row))
         return bytes([key]) + nonce + sealed
@@ -116,18 +116,18 @@ class Vault:
         try:
             opened = cipher.decrypt(nonce, body, _place(column, row))
         except (InvalidTag, ValueError):
-            told = "was written with another SMSGW_SECRET_KEY or for another row, or is damaged"
-            raise Unreadable(f"{column} {told}") from None
+            problem = "was written with another SMSGW_SECRET_KEY or for another row, or is damaged"
+            raise Unreadable(f"{column} {problem}") from None
         return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:
         """32 octets that find `value` again; equal values of two kinds hash differently."""
-        return hmac.digest(self._held().hashing, _octets(f"{kind}:{value}"), sha256)
+        return hmac.digest(self._current_keys().hashing, _octets(f"{kind}:{value}"), sha256)
 
     def _is_fresh(self) -> bool:
         return self._keys is not None and time.monotonic() < self._until
 
-    def _held(self) -> Keys:
+    def _current_keys(self) -> Keys:
         if self._keys is None:
             self.refresh()
         if self._keys is None:
@@ -143,7 +143,7 @@ class Vault:
             return self._keys
 
     def _cipher(self, key: int) -> AESGCMSIV | None:
-        self._held()
+        self._current_keys()
         if key not in self._ciphers:
             with self._lock:
                 if key not in self._ciphers:

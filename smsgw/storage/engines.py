@@ -54,9 +54,9 @@ def _postgres_options(
     """What the address says of preparing statements, and its `options` beside ours: libpq takes
     the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
     alone keeps the limit."""
-    said = {name: values[-1].lower() for name, values in address.normalized_query.items()}
-    is_pooled = said.get("pgbouncer") in {"1", "true"}
-    threshold = "0" if is_pooled else said.get("prepare_threshold")
+    options = {name: values[-1].lower() for name, values in address.normalized_query.items()}
+    is_pooled = options.get("pgbouncer") in {"1", "true"}
+    threshold = "0" if is_pooled else options.get("prepare_threshold")
     arguments: dict[str, Any] = {}
     if threshold is not None:
         arguments["prepare_threshold"] = int(threshold.replace("none", "0")) or None

@@ -34,8 +34,8 @@ class Proof:
         return hmac.compare_digest(mac[1:], self._hash(vault, mac[0], row))
 
     def _hash(self, vault: Vault, version: int, row: Mapping[Any, Any]) -> bytes:
-        said = [[name, plain(row[name])] for name in self.versions[version]]
-        return vault.hash(json.dumps([self.table, version, said]), "mac")
+        pairs = [[name, plain(row[name])] for name in self.versions[version]]
+        return vault.hash(json.dumps([self.table, version, pairs]), "mac")
 
 
 def shown(key: object) -> str:

@@ -36,8 +36,8 @@ def faults(transcript: Transcript, grammar: Grammar) -> Iterator[Found]:
     for index, conversation in enumerate(transcript.conversations):
         place: Place = ("conversations", index)
         if conversation.name in names:
-            told = f"conversation {names[conversation.name]} has the same name"
-            yield (*place, "name"), told
+            fault = f"conversation {names[conversation.name]} has the same name"
+            yield (*place, "name"), fault
         names.setdefault(conversation.name, index + 1)
         yield from _clock(transcript.now, conversation, place)
         yield from _steps(conversation, place, grammar)
@@ -101,27 +101,27 @@ def _span(step: Step) -> timedelta:
 
 def _steps(conversation: Conversation, place: Place, grammar: Grammar) -> Iterator[Found]:
     """Each after those before it."""
-    said: set[str] = set()
+    senders: set[str] = set()
     may_have_code = False
     for index, step in enumerate(conversation.steps):
         here: Place = (*place, "steps", index)
-        yield from _before(step, said, here)
+        yield from _before(step, senders, here)
         text = step.text or ""
         if CODE in text and not may_have_code:
-            told = f"{CODE} needs a registration (DAFTAR) before, which sends a code"
-            yield (*here, "text"), told
+            fault = f"{CODE} needs a registration (DAFTAR) before, which sends a code"
+            yield (*here, "text"), fault
         may_have_code = may_have_code or grammar.parse(text).keyword == REGISTRATION
         yield from _same_replies(conversation, index, here)
         if step.sender:
-            said.add(step.sender)
+            senders.add(step.sender)
 
 
-def _before(step: Step, said: Collection[str], place: Place) -> Iterator[Found]:
-    if step.text == ECHO and step.sender not in said:
+def _before(step: Step, senders: Collection[str], place: Place) -> Iterator[Found]:
+    if step.text == ECHO and step.sender not in senders:
         yield (*place, "text"), f"{ECHO} needs a reply to this phone before"
-    if step.expect.state is not None and not (said or step.sender):
+    if step.expect.state is not None and not (senders or step.sender):
         yield (*place, "expect", "state"), "nobody has written yet"
-    if step.report is not None and not said:
+    if step.report is not None and not senders:
         yield (*place, "report"), "nothing was sent yet"
 
 

@@ -51,11 +51,11 @@ class Played:
 
 def files(paths: Sequence[Path]) -> Iterator[Path]:
     """Each once, in the order given; in a folder by name, hidden ones left out."""
-    seen: set[Path] = set()
+    found_files: set[Path] = set()
     for path in paths:
         for file in sorted(_within(path)) if path.is_dir() else [path]:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            if file.resolve() not in found_files:
+                found_files.add(file.resolve())
                 yield file
 
 

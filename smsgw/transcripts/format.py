@@ -205,8 +205,8 @@ class Step(Model):
         may = WITHOUT_REPLY | ({"reason"} if self.officer else set())
         wrong = sorted(self.expect.model_fields_set - may)
         if self.sender is None and wrong:
-            told = f"only a message has {', '.join(wrong)}"
-            raise ValueError(f"{told}; this step may expect {', '.join(sorted(may))}")
+            problem = f"only a message has {', '.join(wrong)}"
+            raise ValueError(f"{problem}; this step may expect {', '.join(sorted(may))}")
         reasons = REASONS if self.sender is not None else OFFICER_REASONS
         if self.expect.reason is not None and self.expect.reason not in reasons:
             raise ValueError(f"reason is one of {', '.join(reasons)} here")

@@ -93,8 +93,8 @@ def decoded(octets: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         before = octets[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        told = "is not UTF-8; save the file as UTF-8"
-        raise TranscriptError([TranscriptFault(name, line, column, told)]) from None
+        fault = "is not UTF-8; save the file as UTF-8"
+        raise TranscriptError([TranscriptFault(name, line, column, fault)]) from None
 
 
 def parse(
@@ -144,8 +144,8 @@ class _Reading:
             }
         )
         if transcript is not None:
-            for place, told in checks.faults(transcript, configuration.grammar):
-                self._fault(place, told)
+            for place, fault in checks.faults(transcript, configuration.grammar):
+                self._fault(place, fault)
         if self._faults or transcript is None:
             raise TranscriptError(self._faults)
         return TranscriptDocument(
@@ -201,16 +201,16 @@ class _Reading:
         if not isinstance(named, str) or not named.strip():
             return None
         if self._folder is None:
-            told = "names a file, and this transcript lies in no folder"
-            self._fault(place, f"{place[-1]!r} {told}")
+            fault = "names a file, and this transcript lies in no folder"
+            self._fault(place, f"{place[-1]!r} {fault}")
             return None
         return self._folder / named
 
     def _validated(self, context: Mapping[str, Any]) -> Transcript | None:
         value = self._source.value
         if not isinstance(value, dict):
-            held = "is empty" if value is None else "is no mapping"
-            self._fault((), f"the file {held}; a transcript has at least now and conversations")
+            problem = "is empty" if value is None else "is no mapping"
+            self._fault((), f"the file {problem}; a transcript has at least now and conversations")
             return None
         try:
             return Transcript.model_validate(value, context=dict(context))
@@ -227,8 +227,8 @@ class _Reading:
         for key, each in value.items() if isinstance(value, dict) else ():
             is_named = key in NULLABLE or place[-1:] == ("number_on_file",)
             if each is None and not is_named:
-                told = f"{key!r} has no value; give it one, or leave it out"
-                self._fault((*place, key), told, of_key=True)
+                fault = f"{key!r} has no value; give it one, or leave it out"
+                self._fault((*place, key), fault, of_key=True)
             self._check_nulls(each, (*place, key))
 
     def _tell(self, error: ErrorDetails) -> None:

@@ -41,7 +41,7 @@ def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configura
     """The transcript, as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.tried]
     registered = _registered(rt, steps)
-    if not rt.settings.demo and _holds_somebody(name, steps, registered):
+    if not rt.settings.demo and _may_identify_somebody(name, steps, registered):
         raise Personal
     document = {
         "title": name,
@@ -55,7 +55,7 @@ def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configura
         raise Elsewhere(str(error)) from None
     for each in results:
         if each.differences:
-            raise Elsewhere(f"{each.said} ({each.got.outcome})")
+            raise Elsewhere(f"{each.sent_text} ({each.got.outcome})")
     return transcripts.dumps(_with(document, results))
 
 
@@ -66,7 +66,7 @@ def again(text: str, name: str, chosen: Configuration) -> list[Result]:
         return list(runner.run(document))
 
 
-def _holds_somebody(
+def _may_identify_somebody(
     name: str, steps: Sequence[SandboxStep], registered: Mapping[str, Sequence[str]]
 ) -> bool:
     """Whether the name, a phone, a text or an NKP may be a real person's. Those of the reference

@@ -87,8 +87,8 @@ def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
     for each in first.differences:
         yield from _difference(each, with_colour=with_colour)
     if later:
-        told = "; ".join(_brief(played, each) for each in later)
-        yield f"  perhaps a consequence: {told}"
+        differences = "; ".join(_brief(played, each) for each in later)
+        yield f"  perhaps a consequence: {differences}"
 
 
 def _brief(played: Played, result: Result) -> str:
@@ -99,8 +99,12 @@ def _brief(played: Played, result: Result) -> str:
 def _what(result: Result) -> Iterator[str]:
     step = result.step
     if step.sender is not None:
-        said = step.text if result.said in {None, step.text} else f"{step.text} = {result.said}"
-        yield f"  sent      {step.sender}: {said}"
+        text = (
+            step.text
+            if result.sent_text in {None, step.text}
+            else f"{step.text} = {result.sent_text}"
+        )
+        yield f"  sent      {step.sender}: {text}"
     else:
         yield f"  step      {step.action}"
 
@@ -159,7 +163,7 @@ def _object(played: Played, result: Result) -> dict[str, object]:
         "step": result.number,
         "action": result.step.action,
         "from": result.step.sender,
-        "text": result.said,
+        "text": result.sent_text,
         "agrees": not result.differences,
         "dangerous": result.is_dangerous,
         "differs": list(result.differs),
@@ -208,8 +212,8 @@ def _case(suite: ElementTree.Element, played: Played) -> None:
     if played.agrees:
         return
     first = next(each for each in played.results if each.differences)
-    told = _printable(first.differs[0])
-    failure = ElementTree.SubElement(case, "failure", message=f"step {first.number}: {told}")
+    difference = _printable(first.differs[0])
+    failure = ElementTree.SubElement(case, "failure", message=f"step {first.number}: {difference}")
     failure.text = _printable("\n".join(lines(played)))
 
 

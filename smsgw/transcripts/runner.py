@@ -56,7 +56,7 @@ class Result:
     conversation: str
     number: int  # from 1
     step: Step
-    said: str | None  # what was really sent, where `text` held =echo or =code
+    sent_text: str | None  # what was really sent, where `text` held =echo or =code
     got: StepOutcome
     answer: Answer | None
     differences: tuple[Mismatch, ...]
@@ -93,8 +93,8 @@ def play(made: World, conversation: Conversation, index: int) -> Iterator[Result
             yield talk.take(step)
         except OverflowError:
             place = ("conversations", index, "steps", number)
-            told = "what begins here would end after the year 9999; set an earlier clock"
-            raise TranscriptError([made.document.source.fault(place, told)]) from None
+            problem = "what begins here would end after the year 9999; set an earlier clock"
+            raise TranscriptError([made.document.source.fault(place, problem)]) from None
 
 
 class Unplayable(Exception):
@@ -122,10 +122,10 @@ class RunningConversation:
         self._retention = Retention(rt)
 
     def take(self, step: Step) -> Result:
-        said, answer, got = None, None, StepOutcome()
+        text, answer, got = None, None, StepOutcome()
         try:
-            said = self._said(step)
-            answer, reason = self._done(step, said)
+            text = self._filled_text(step)
+            answer, reason = self._done(step, text)
             got = self._outcome(step, answer, reason)
         except (Unplayable, casework.Unsendable) as error:
             got = self._failed(str(error))
@@ -138,7 +138,7 @@ class RunningConversation:
             conversation=self._name,
             number=len(self._results) + 1,
             step=step,
-            said=said,
+            sent_text=text,
             got=got,
             answer=answer,
             differences=differences,
@@ -150,10 +150,10 @@ class RunningConversation:
         self._newest_reply = state.newest_reply(self._rt)
         return StepOutcome(failure=why)
 
-    def _done(self, step: Step, said: str | None) -> tuple[Answer | None, str | None]:
+    def _done(self, step: Step, text: str | None) -> tuple[Answer | None, str | None]:
         """The answer to a message; why an officer could not do something."""
         if step.sender is not None:
-            return self._say(step, said or ""), None
+            return self._say(step, text or ""), None
         if step.officer is not None:
             reason = casework.carry_out(self._rt, step.officer)
             self._send()
@@ -174,14 +174,14 @@ class RunningConversation:
         if step.publish is not None:
             self._publish(self._published[step.publish])
 
-    def _say(self, step: Step, said: str) -> Answer | None:
+    def _say(self, step: Step, text: str) -> Answer | None:
         sender = step.sender or ""
         self._clock.now = step.at or self._clock.now + (
             BETWEEN_MESSAGES if step.gap is None else step.gap
         )
         self._writer = sender
         reference = f"{self._name}-{len(self._results)}"[-LONGEST_REFERENCE:]
-        sms = IncomingSms(CARRIER, reference, sender, LANE, said)
+        sms = IncomingSms(CARRIER, reference, sender, LANE, text)
         answer = responder.respond(self._rt, sms)
         self._send()
         return answer
@@ -256,7 +256,7 @@ class RunningConversation:
             return None
         return state.read(self._rt, self._writer)
 
-    def _said(self, step: Step) -> str | None:
+    def _filled_text(self, step: Step) -> str | None:
         """The text with what =echo and =code stand for."""
         text = step.text
         if text == ECHO:

@@ -64,8 +64,8 @@ def _instant(value: object) -> datetime:
         moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         is_day = "day" in str(error) or "month" in str(error) or "year" in str(error)
-        told = f"{written[:10]} is not in the calendar" if is_day else f"{written} is no time"
-        raise ValueError(told) from None
+        problem = f"{written[:10]} is not in the calendar" if is_day else f"{written} is no time"
+        raise ValueError(problem) from None
     return moment
 
 

@@ -40,17 +40,17 @@ def ready() -> tuple[Response, int]:
     """503 without the database alone: without the rest messages are taken, and answered later."""
     rt = _runtime()
     is_ready = _has_database(rt)
-    told: dict[str, object] = {"ready": is_ready}
+    body: dict[str, object] = {"ready": is_ready}
     if _may_look():
         faults = rt.ledger.check()
-        told["parts"] = {
+        body["parts"] = {
             "database": is_ready,
             "ledger": not faults,
             **_queue(rt),
         }
         if faults:
-            told["faults"] = {"ledger": [str(fault) for fault in faults]}
-    return jsonify(told), 200 if is_ready else 503
+            body["faults"] = {"ledger": [str(fault) for fault in faults]}
+    return jsonify(body), 200 if is_ready else 503
 
 
 @blueprint.get("/metrics")
@@ -108,8 +108,8 @@ def _queue(rt: Runtime) -> dict[str, bool | None]:
     try:
         if rt.redis is not None and queue.takes_hints(rt.redis):
             beats = {"worker": queue.WORKER_BEATS, "clock": queue.CLOCK_BEATS}
-            told = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
-            return {"queue": True, **told}
+            alive = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
+            return {"queue": True, **alive}
     except RedisError:
         pass
     return {"queue": False, "worker": None, "clock": None}

@@ -49,8 +49,8 @@ def _receive(carrier: Carrier, route: Route) -> Response:
         _malformed(carrier, error)
     except (NotStored, DBAPIError, NoConnection, Unreadable):
         return Response(NOT_STORED, 503, RETRY_AFTER)
-    told = route.acknowledgement
-    return Response(told.body, told.status, mimetype=told.media_type)
+    reply = route.acknowledgement
+    return Response(reply.body, reply.status, mimetype=reply.media_type)
 
 
 def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:

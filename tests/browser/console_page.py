@@ -90,7 +90,7 @@ class Demo:
         """A one-time login of an operator of that role."""
         name = f"{role} {language}"
         with self.rt.writing() as tx:
-            row = accounts.named(tx, name)
+            row = accounts.find(tx, name)
             known = row.id if row else accounts.add(tx, name, role, None, "shell:test").id
             accounts.set_language(tx, known, language)
             code = accounts.invite(tx, known, "shell:tests")

@@ -24,9 +24,9 @@ def complaint(demo: Demo) -> str:
 
 def with_password(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
-        if accounts.named(tx, name) is None:
+        if accounts.find(tx, name) is None:
             accounts.add(tx, name, Role.ADMIN, accounts.hash_password(PASSWORD), "shell:test")
-            row = accounts.named(tx, name)
+            row = accounts.find(tx, name)
             assert row is not None
             accounts.set_language(tx, row.id, "en")
 
@@ -39,7 +39,7 @@ def logged_in(page: "Page", name: str) -> None:
 
 def end_sessions(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
-        row = accounts.named(tx, name)
+        row = accounts.find(tx, name)
         assert row is not None
         accounts.log_out_everywhere(tx, row.id)
 

@@ -525,7 +525,7 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
     sql(rt, update(people).where(mine).values(role=Role.ADMIN))
     with rt.reading() as tx:
         assert accounts.session_operator(tx, again) is None
-        assert not accounts.may_log_in(tx, accounts.named(tx, "viewer"))
+        assert not accounts.may_log_in(tx, accounts.find(tx, "viewer"))
 
 
 def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None:

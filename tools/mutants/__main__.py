@@ -86,7 +86,7 @@ def _chosen(ids: Sequence[str], only: Sequence[str], kinds: str | None) -> list[
     """Raises NoSuchMutant and Missing."""
     found = choice.all_mutants()
     if ids:
-        return choice.named(found, ids)
+        return choice.pick(found, ids)
     return [
         mutant
         for mutant in found
@@ -114,8 +114,10 @@ def _tried(
 
 
 def _progress(outcome: Outcome, count: int, total: int, seconds: float) -> None:
-    told = f"{outcome.verdict} {outcome.by}".strip()
-    click.echo(f"{count}/{total} {seconds:.0f} s: {report.line(outcome.mutant)}: {told}", err=True)
+    result = f"{outcome.verdict} {outcome.by}".strip()
+    click.echo(
+        f"{count}/{total} {seconds:.0f} s: {report.line(outcome.mutant)}: {result}", err=True
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def all_mutants() -> list[Mutant]:
     return [mutant for mutant in found if mutant.id not in harmless]
 
 
-def named(mutants: Sequence[Mutant], ids: Sequence[str]) -> list[Mutant]:
+def pick(mutants: Sequence[Mutant], ids: Sequence[str]) -> list[Mutant]:
     """Raises NoSuchMutant."""
     _expect(ids, mutants, "the command line")
     return [mutant for mutant in mutants if mutant.id in ids]

@@ -40,8 +40,8 @@ class Site:
 
     @property
     def node(self) -> ast.AST:
-        held = getattr(self.owner, self.field)
-        node: ast.AST = held if self.index is None else held[self.index]
+        child = getattr(self.owner, self.field)
+        node: ast.AST = child if self.index is None else child[self.index]
         return node
 
     def put(self, node: ast.AST) -> None:
@@ -66,7 +66,7 @@ def of(module: Module, source: str) -> Iterator[Mutant]:
     gone = [name for name in module.only if name not in scopes]
     if gone:
         raise Missing(f"tools/mutants/modules.py: {module.path} has no {', '.join(gone)}")
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for site in sites:
         if module.only and site.scope not in module.only:
             continue
@@ -75,7 +75,7 @@ def of(module: Module, source: str) -> Iterator[Mutant]:
                 continue
             for kind, instead, what in operator(site.node):
                 yield Mutant(
-                    id=numbered(f"{module.path}:{site.scope}:{kind}", seen),
+                    id=numbered(f"{module.path}:{site.scope}:{kind}", counts),
                     group=module.group,
                     path=module.path,
                     line=_line(site),
@@ -98,10 +98,10 @@ def _rendered(tree: ast.Module, site: Site, instead: ast.AST) -> str:
 
 def _sites(owner: ast.AST, scope: str) -> Iterator[Site]:
     """Every place below `owner` that may be changed, in the order of the text."""
-    for field, held in ast.iter_fields(owner):
+    for field, child in ast.iter_fields(owner):
         if field in SKIPPED_FIELDS and not _is_worth(owner, field):
             continue
-        listed = enumerate(held) if isinstance(held, list) else [(None, held)]
+        listed = enumerate(child) if isinstance(child, list) else [(None, child)]
         for index, node in listed:
             if isinstance(node, ast.AST) and not _is_skipped(owner, node):
                 within = _scope(node, scope)

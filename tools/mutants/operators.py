@@ -54,9 +54,9 @@ def compared(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.Compare(left, [ast.Eq()], [ast.Tuple(elts=parts)]) if len(parts) > 1:
             for index, part in enumerate(parts):
-                kept = f"[n for i, n in enumerate({ast.unparse(left)}) if i != {index}]"
+                others = f"[n for i, n in enumerate({ast.unparse(left)}) if i != {index}]"
                 rest = ast.List(_without(parts, index), ast.Load())
-                made = ast.Compare(ast.parse(kept, mode="eval").body, [ast.Eq()], [rest])
+                made = ast.Compare(ast.parse(others, mode="eval").body, [ast.Eq()], [rest])
                 yield "compared", made, f"{text(node)} -> {text(part)} is not compared"
 
 

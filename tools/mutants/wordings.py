@@ -104,8 +104,8 @@ def _sentences(text: str) -> Iterator[Edit]:
     spans = [span for piece in _required(text) for span in _split(text, *piece)]
     if len(spans) > 1:
         for start, end in spans:
-            kept = text[:start] + text[end:].removeprefix(" ")
-            yield "sentence", kept.strip(), f"{text[start:end].strip()} -> dropped"
+            rest = text[:start] + text[end:].removeprefix(" ")
+            yield "sentence", rest.strip(), f"{text[start:end].strip()} -> dropped"
 
 
 def _required(text: str) -> Iterator[tuple[int, int]]:

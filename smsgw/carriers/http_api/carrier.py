@@ -93,8 +93,8 @@ class HttpApi:
 
     @property
     def routes(self) -> Sequence[Route]:
-        told = self._definition.acknowledge
-        acknowledgement = Acknowledgement(told.status, told.body, told.media_type)
+        reply = self._definition.acknowledge
+        acknowledgement = Acknowledgement(reply.status, reply.body, reply.media_type)
         inbound, reports = self._definition.inbound, self._definition.reports
         messages = "The carrier of SMSGW_HTTP_CARRIER delivers messages."
         made = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]

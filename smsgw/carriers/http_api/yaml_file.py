@@ -52,7 +52,7 @@ def load(path: Path, environ: Mapping[str, str]) -> CarrierFile:
         return CarrierFile(path, Definition.model_validate(plain, context=environ))
     except ValidationError as error:
         lines = sorted(_faults(error, root))
-        raise ValueError("\n".join(f"{path}:{line}: {told}" for line, told in lines)) from None
+        raise ValueError("\n".join(f"{path}:{line}: {fault}" for line, fault in lines)) from None
 
 
 def _parsed(text: str) -> tuple[object, Node | None]:

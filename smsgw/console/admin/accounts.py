@@ -96,8 +96,8 @@ def enable(operator_id: int) -> Answer:
 
 def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
-        everybody = people.list_accounts(tx)
-    return page("admin/accounts.html", everybody=everybody, roles=list(Role), **values)
+        rows = people.list_accounts(tx)
+    return page("admin/accounts.html", accounts=rows, roles=list(Role), **values)
 
 
 def _done(message: str) -> Response:

@@ -75,13 +75,13 @@ def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
     with access.rt().reading() as tx:
         run = _run(tx, task_id)
-        held, current = versions.draft(tx), versions.current(tx)
+        draft, current = versions.draft(tx), versions.current(tx)
     if is_htmx() and run.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     return page(
         "keywords/_backtest.html" if is_htmx() else "keywords/backtest.html",
         run=run,
-        since=_since(run, held),
+        since=_since(run, draft),
         is_published_since=current.number != run.asked.version,
         kinds=ChangeKind,
         shapes=SHAPES,
@@ -100,7 +100,7 @@ def stop(task_id: int) -> BaseResponse:
 
 def _page(error: str | None = None) -> str:
     with access.rt().reading() as tx:
-        runs = [_read(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
+        runs = [_backtest_run(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
         asked = _asked(tx, DAYS)
     chosen = request.form.get("days", DAYS, type=int)
     return page(
@@ -116,16 +116,16 @@ def _page(error: str | None = None) -> str:
 
 def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
     """None without a draft."""
-    held = versions.draft(tx)
-    if held is None:
+    draft = versions.draft(tx)
+    if draft is None:
         return None
     return BacktestRequest(
         days=days,
         by=access.operator().name,
         version=versions.current(tx).number,
-        edition=held.edition,
+        edition=draft.edition,
         published=versions.published_text(tx),
-        draft=held.text,
+        draft=draft.text,
     )
 
 
@@ -140,18 +140,18 @@ def _run(tx: Transaction, task_id: int) -> BacktestRun:
     task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     if task is None:
         raise NotFound
-    return _read(task)
+    return _backtest_run(task)
 
 
-def _read(task: Task) -> BacktestRun:
+def _backtest_run(task: Task) -> BacktestRun:
     found = BacktestFindings.model_validate(task.found) if task.found else None
     return BacktestRun(task, BacktestRequest.model_validate(task.asked), found)
 
 
-def _since(run: BacktestRun, held: Draft | None) -> str | None:
+def _since(run: BacktestRun, draft: Draft | None) -> str | None:
     """What became of the draft since."""
-    if held is None:
+    if draft is None:
         return _("This draft was published or discarded since.")
-    if held.edition != run.asked.edition:
+    if draft.edition != run.asked.edition:
         return _("The draft was changed since; this is not about what it says now.")
     return None

@@ -144,10 +144,10 @@ def rebase() -> Answer:
 @access.needs(Permission.LOOK)
 def export() -> Response:
     with access.rt().reading() as tx:
-        held = versions.draft(tx)
-    if held is None:
+        draft = versions.draft(tx)
+    if draft is None:
         raise NotFound
-    return as_file(held.text, "keywords-draft.yaml")
+    return as_file(draft.text, "keywords-draft.yaml")
 
 
 def as_file(text: str, name: str) -> Response:
@@ -184,9 +184,9 @@ def _saved_with(faults: int) -> str:
 def _overtaken(text: str) -> Answer:
     """What somebody did meanwhile is shown; saving again takes the place of it."""
     with access.rt().reading() as tx:
-        held, edition = versions.editable(tx)
+        ours, edition = versions.editable(tx)
         now = versions.draft(tx)
-    theirs = diff.between(text, held)
+    theirs = diff.between(text, ours)
     return page(
         "keywords/draft_text.html",
         text=text,
@@ -199,28 +199,28 @@ def _overtaken(text: str) -> Answer:
 
 def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
-        held, current = versions.draft(tx), versions.current(tx)
-        base = versions.version(tx, held.based_on) if held else None
+        draft, current = versions.draft(tx), versions.current(tx)
+        base = versions.version(tx, draft.based_on) if draft else None
         past = versions.past(tx)
     answering = document.upgrade(current.text)
-    if held is not None:
-        values |= _about(held, answering)
+    if draft is not None:
+        values |= _about(draft, answering)
     if base is not None and base.number != current.number:
         values["meanwhile"] = diff.between(document.upgrade(base.text), answering)
     by_two = access.rt().settings.publish_by_two
     return page(
-        "keywords/draft.html", draft=held, current=current, by_two=by_two, past=past, **values
+        "keywords/draft.html", draft=draft, current=current, by_two=by_two, past=past, **values
     )
 
 
-def _about(held: Draft, answering: str) -> dict[str, Any]:
-    faults = lint.faults(held.text)
+def _about(draft: Draft, published_text: str) -> dict[str, Any]:
+    faults = lint.faults(draft.text)
     return {
-        "difference": diff.between(answering, held.text),
+        "difference": diff.between(published_text, draft.text),
         "faults": faults,
-        "warnings": [] if faults else lint.warnings(held.text),
-        "doubts": [] if faults else lint.doubts(answering, document.upgrade(held.text)),
-        "is_own": access.operator().actor in held.authors,
+        "warnings": [] if faults else lint.warnings(draft.text),
+        "doubts": [] if faults else lint.doubts(published_text, document.upgrade(draft.text)),
+        "is_own": access.operator().actor in draft.authors,
     }
 
 

@@ -69,7 +69,7 @@ def load_draft() -> DraftView:
     return DraftView(document.loads(text), newest)
 
 
-def keep(group: str, name: str, part: RawDocument | None) -> None:
+def put(group: str, name: str, part: RawDocument | None) -> None:
     """Puts `part` into the draft; None takes it out. Raises Outdated, KeywordsError."""
 
     def unless_changed(now: object) -> RawDocument | None:

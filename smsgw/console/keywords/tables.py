@@ -88,12 +88,12 @@ def download(name: str) -> Response:
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
-    held = draft_form.load_draft()
-    held.found(TABLES, name)
-    if _users(held, name):
+    view = draft_form.load_draft()
+    view.found(TABLES, name)
+    if _users(view, name):
         return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
     try:
-        draft_form.keep(TABLES, name, None)
+        draft_form.put(TABLES, name, None)
     except Outdated:
         return _one(name, error=draft_form.meanwhile()), 409
     flash(_("{name} is gone from the draft.", name=name))
@@ -115,7 +115,7 @@ def _take(name: str) -> TableRefused | None:
     text = ""
     try:
         text = _uploaded()
-        draft_form.keep(TABLES, name, _read(name, text))
+        draft_form.put(TABLES, name, _parsed_table(name, text))
     except NotRead as error:
         return TableRefused(_explain(error), text, 400)
     except KeywordsError as error:
@@ -132,7 +132,7 @@ def _uploaded() -> str:
     return spreadsheets.decoded(octets) if octets else request.form.get("text", "")
 
 
-def _read(name: str, text: str) -> RawDocument:
+def _parsed_table(name: str, text: str) -> RawDocument:
     """Raises NotRead, KeywordsError."""
     columns, *rows = spreadsheets.read(text) or [[]]
     table = {"columns": list(map(edits.an_id, columns)), "rows": rows}
@@ -159,12 +159,12 @@ def _done(name: str) -> Response:
 
 
 def _all(**values: Any) -> str:
-    held = draft_form.load_draft()
+    view = draft_form.load_draft()
     rows = [
-        TableRow(name, _columns(table), len(_rows(table)), _users(held, name), change)
-        for name in mapping(held.raw, TABLES)
-        for table in [mapping(mapping(held.raw, TABLES), name)]
-        for change in [held.change(TABLES, name)]
+        TableRow(name, _columns(table), len(_rows(table)), _users(view, name), change)
+        for name in mapping(view.raw, TABLES)
+        for table in [mapping(mapping(view.raw, TABLES), name)]
+        for change in [view.change(TABLES, name)]
     ]
     return page(
         "keywords/tables.html",
@@ -173,16 +173,16 @@ def _all(**values: Any) -> str:
 
 
 def _one(name: str, **values: Any) -> str:
-    held = draft_form.load_draft()
-    table = held.found(TABLES, name)
+    view = draft_form.load_draft()
+    table = view.found(TABLES, name)
     return page(
         "keywords/table.html",
         name=name,
         columns=_columns(table),
         rows=_rows(table),
         most=SHOWN_ROWS,
-        users=_users(held, name),
-        change=held.change(TABLES, name),
+        users=_users(view, name),
+        change=view.change(TABLES, name),
         was=edits.fingerprint(table),
         **{"typed": {}, **values},
     )
@@ -199,6 +199,6 @@ def _rows(table: RawDocument) -> list[list[str]]:
     return [list(map(str, row)) for row in rows if isinstance(row, list)]
 
 
-def _users(held: DraftView, name: str) -> list[str]:
-    keywords = mapping(held.raw, KEYWORDS)
+def _users(view: DraftView, name: str) -> list[str]:
+    keywords = mapping(view.raw, KEYWORDS)
     return [each for each in keywords if mapping(keywords, each).get("table") == name]

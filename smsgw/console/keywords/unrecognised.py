@@ -35,11 +35,11 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def accept() -> Answer:
     form = request.form
-    said, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
+    phrase, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
     is_filler = form.get("kind") == FILLER
     change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
     try:
-        phrases.accept(access.rt(), change, said, access.operator().actor)
+        phrases.accept(access.rt(), change, phrase, access.operator().actor)
     except NotAccepted as error:
         why = _("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409

@@ -72,7 +72,7 @@ def by_number() -> BaseResponse | tuple[str, int]:
 def by_reference() -> BaseResponse | tuple[str, int]:
     reference = request.args.get("reference", "")
     with access.rt().reading() as tx:
-        case = cases.named(tx, reference)
+        case = cases.with_number(tx, reference)
         found = message_log.message_id(tx, A_REF.sub("", reference))
     if case is not None:
         endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
@@ -112,10 +112,10 @@ def show(message_id: int) -> str:
 @access.needs(Permission.HELP)
 def read(message_id: int) -> BaseResponse:
     with access.rt().writing() as tx:
-        seen = message_log.one(tx, message_id)
-        if seen is None:
+        entry = message_log.one(tx, message_id)
+        if entry is None:
             raise NotFound
-        reasons.look(tx, phone_id=seen.phone_id, message_id=message_id)
+        reasons.look(tx, phone_id=entry.phone_id, message_id=message_id)
     reasons.opened("message", message_id)
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
@@ -125,8 +125,8 @@ def read(message_id: int) -> BaseResponse:
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     rt, reason = access.rt(), reasons.given()
     with rt.reading() as tx:
-        seen = message_log.one(tx, message_id)
-    if seen is None or reply_id not in {sent.id for sent in seen.sent}:
+        entry = message_log.one(tx, message_id)
+    if entry is None or reply_id not in {sent.id for sent in entry.sent}:
         raise NotFound
     try:
         sent = resending.resend(rt, reply_id, access.operator().actor, reason)
@@ -227,8 +227,8 @@ def _ends() -> tuple[int, int] | None:
 
 def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
     yield spreadsheets.line(EXPORTED)
-    for seen in message_log.walk(rt, filters):
-        yield "".join(spreadsheets.line(_cells(rt, each)) for each in seen)
+    for entry in message_log.walk(rt, filters):
+        yield "".join(spreadsheets.line(_cells(rt, each)) for each in entry)
 
 
 def _cells(rt: Runtime, each: Seen) -> tuple[object, ...]:

@@ -86,7 +86,7 @@ def _page(error: str | None = None) -> str:
     return page(
         "messages/text_searches.html",
         error=error,
-        searches=[_read(task) for task in latest],
+        searches=[_search(task) for task in latest],
         today=access.rt().today,
         longest=text_search.LONGEST,
     )
@@ -97,10 +97,10 @@ def _own(tx: Transaction, task_id: int) -> Search:
     task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     if task is None or task.operator_id != access.operator().id:
         raise NotFound
-    return _read(task)
+    return _search(task)
 
 
-def _read(task: Task) -> Search:
+def _search(task: Task) -> Search:
     found = SearchFindings.model_validate(task.found) if task.found else None
     return Search(task, SearchRequest.model_validate(task.asked), found)
 

@@ -109,8 +109,8 @@ def say() -> Answer:
         error, status = refused.args
         # htmx shows no answer but a good one, and the words have to be seen.
         return _page(asked, error=error), 200 if is_htmx() else status
-    said = SandboxForm(steps, asked.sender, "", "", asked.which, asked.reason)
-    answer = make_response(_page(said, talk))
+    answered_form = SandboxForm(steps, asked.sender, "", "", asked.which, asked.reason)
+    answer = make_response(_page(answered_form, talk))
     if not talk.subjects and not _of_somebody(steps):
         answer.headers["Cache-Control"] = "private, no-cache"  # so that Back shows it again
     return answer
@@ -118,7 +118,7 @@ def say() -> Answer:
 
 @blueprint.post("/keep")
 @access.needs(Permission.DRAFT)
-def keep() -> Answer:
+def save() -> Answer:
     asked = _asked()
     try:
         if not asked.steps:
@@ -128,7 +128,7 @@ def keep() -> Answer:
         error, status = refused.args
         return _page(asked, error=error), status
     try:
-        number = _kept(talk, asked)
+        number = _saved(talk, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
@@ -136,10 +136,10 @@ def keep() -> Answer:
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
-def _kept(talk: SandboxConversation, asked: SandboxForm) -> int:
+def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
     rt = access.rt()
     try:
-        name = library.named(request.form.get("name", ""))
+        name = library.valid_name(request.form.get("name", ""))
         text = recorder.written(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
             return library.save(tx, name, text, access.operator().actor)

@@ -49,10 +49,10 @@ def one_complaint(number: str) -> str:
 @access.needs(Permission.HELP)
 def look_complaint(number: str) -> Answer:
     """An answer that is half written stays in its form."""
-    said = request.form.get("said", "")
+    answer_text = request.form.get("said", "")
     _look(CaseKind.COMPLAINT, number)
-    if said.strip():
-        return _complaint(number, said=said)
+    if answer_text.strip():
+        return _complaint(number, said=answer_text)
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -77,34 +77,36 @@ def assign(number: str) -> Response:
 @access.needs(Permission.HELP)
 def typed(number: str) -> str:
     """How an answer will look and what it costs, while it is written."""
-    said = request.form.get("said", "")
-    preview = _typed(number, said)
+    answer_text = request.form.get("said", "")
+    preview = _typed(number, answer_text)
     if is_htmx():
         return page("waiting/_answer_preview.html", **_previewed(preview))
-    return _complaint(number, said=said, closes="closes" in request.form, **_previewed(preview))
+    return _complaint(
+        number, said=answer_text, closes="closes" in request.form, **_previewed(preview)
+    )
 
 
 @complaints.post("/<number>/answer")
 @access.needs(Permission.HELP)
 def answer(number: str) -> Answer:
-    said, closes = request.form.get("said", ""), "closes" in request.form
+    answer_text, closes = request.form.get("said", ""), "closes" in request.form
     after = request.form.get("answers", -1, type=int)
-    preview = _typed(number, said)
+    preview = _typed(number, answer_text)
     if preview.fault is not None:
         error = _("The answer was not sent. {why}", why=_fault(preview))
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 400
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 400
     try:
         actor = access.operator().actor
-        sent = casework.answer(access.rt(), number, said, actor, after=after, closes=closes)
+        sent = casework.answer(access.rt(), number, answer_text, actor, after=after, closes=closes)
     except casework.AnsweredMeanwhile:
         error = _("An answer went out meanwhile, as is shown below; this one was not sent.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except casework.AnswerRepeated:
         error = _("This answer was sent before, as is shown below; it was not sent again.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except TooLate:
         error = _("It was closed just now; nothing was sent.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     for each in sent:
         jobs.hint(access.rt(), each.carrier, each.lane)
     with access.rt().reading() as tx:
@@ -145,8 +147,10 @@ def erase(number: str) -> Answer:
     rt, typed = access.rt(), request.form.get("confirmed", "").strip()
     with rt.reading() as tx:
         case = _case(tx, CaseKind.DATA_REQUEST, number)
-        whose = _phone(tx, case)
-    if fold(typed).strip().upper() != number and (not whose or phone.e164(typed) != whose):
+        number_of_phone = _phone(tx, case)
+    if fold(typed).strip().upper() != number and (
+        not number_of_phone or phone.e164(typed) != number_of_phone
+    ):
         error = _("That is neither this number nor the phone's; nothing was erased.")
         return _request(number, error=error, confirmed=typed), 400
     try:
@@ -207,7 +211,7 @@ def _page(template: str, case: Row[Any], **values: Any) -> str:
     is_read = reasons.open_for("case", case.id) is not None
     with access.rt().reading() as tx:
         masked, now = phone.mask(_phone(tx, case)), tx.now
-        case_text = cases.told(tx, case) if is_read else None
+        case_text = cases.case_text(tx, case) if is_read else None
     shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "case_text": case_text}
     return page(template, **shown, **values)
 
@@ -256,16 +260,16 @@ def _due(case: Row[Any]) -> datetime:
 
 def _helpers(tx: Transaction) -> list[Row[Any]]:
     """Operators who may see to a case."""
-    everybody = accounts.list_accounts(tx)
+    operators = accounts.list_accounts(tx)
     return [
-        row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
+        row for row in operators if Permission.HELP in MAY[row.role] and row.disabled_at is None
     ]
 
 
-def _typed(number: str, said: str) -> casework.AnswerPreview:
+def _typed(number: str, answer_text: str) -> casework.AnswerPreview:
     with access.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
-    return casework.typed(access.rt().configuration, number, said, case.language)
+    return casework.typed(access.rt().configuration, number, answer_text, case.language)
 
 
 def _previewed(typed: casework.AnswerPreview) -> dict[str, Any]:

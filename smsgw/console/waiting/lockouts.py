@@ -53,15 +53,15 @@ def unlock(phone_id: int) -> Response:
 
 @blueprint.post("/participants")
 @access.needs(Permission.HELP)
-def thaw() -> Response:
+def unblock() -> Response:
     """Whom, the form tells: not even a hash of an NKP has a place in an address."""
     reason = reasons.given()
     with access.rt().writing() as tx:
-        thawed = freezes.end(tx, request.form.get("key", ""))
-        if thawed is not None:
-            audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=thawed, detail=reason)
+        unblocked = freezes.end(tx, request.form.get("key", ""))
+        if unblocked is not None:
+            audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=unblocked, detail=reason)
     message = _("Codes may be sent again, and registrations accepted.")
-    return _done(message if thawed else _("It was not locked any more."))
+    return _done(message if unblocked else _("It was not locked any more."))
 
 
 def _done(message: str) -> Response:

@@ -38,7 +38,7 @@ class Compared:
 
     name: str
     sent: str
-    held: str
+    in_ledger: str
     verdict: str
     is_same: bool | None  # None where there is nothing to compare
 
@@ -204,26 +204,31 @@ def _found(nkp: str) -> LedgerEntry:
         return LedgerEntry(is_up=False)
 
 
-def _compared(given: RegistrationForm, number: str, held: Participant | None) -> Iterator[Compared]:
+def _compared(
+    given: RegistrationForm, number: str, participant: Participant | None
+) -> Iterator[Compared]:
     pairs = {
-        "NKP": (given.nkp, held.nkp if held else None),
-        "NIK": (given.nik, held.nik if held else None),
-        _("Name"): (given.name, held.name if held else None),
-        _("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
-        _("E-mail"): (given.email, held.email if held else None),
-        _("Phone"): (number, held.phone if held else None),
+        "NKP": (given.nkp, participant.nkp if participant else None),
+        "NIK": (given.nik, participant.nik if participant else None),
+        _("Name"): (given.name, participant.name if participant else None),
+        _("Birth date"): (
+            _day(given.birth_date),
+            _day(participant.birth_date if participant else None),
+        ),
+        _("E-mail"): (given.email, participant.email if participant else None),
+        _("Phone"): (number, participant.phone if participant else None),
     }
     for name, (sent, there) in pairs.items():
         yield _side_by_side(name, sent, there)
 
 
-def _side_by_side(name: str, sent: str | None, held: str | None) -> Compared:
+def _side_by_side(name: str, sent: str | None, in_ledger: str | None) -> Compared:
     """Letter case and blanks make no difference."""
-    if not sent or not held:
+    if not sent or not in_ledger:
         verdict = _("not sent") if not sent else _("not in the ledger")
-        return Compared(name, sent or "–", held or "–", verdict, None)
-    is_same = sent.casefold().split() == held.casefold().split()
-    return Compared(name, sent, held, _("the same") if is_same else _("differs"), is_same)
+        return Compared(name, sent or "–", in_ledger or "–", verdict, None)
+    is_same = sent.casefold().split() == in_ledger.casefold().split()
+    return Compared(name, sent, in_ledger, _("the same") if is_same else _("differs"), is_same)
 
 
 def _day(day: date | None) -> str | None:

@@ -18,7 +18,7 @@ from tests.support.processes import SMSGW
 def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
     added(rt)
     with rt.reading() as tx:
-        ani, nobody = accounts.named(tx, "ani"), accounts.named(tx, "nobody")
+        ani, nobody = accounts.find(tx, "ani"), accounts.find(tx, "nobody")
     assert accounts.verify_password(ani, PASSWORD)
     assert not accounts.verify_password(ani, PASSWORD + "x")
     assert not accounts.verify_password(nobody, PASSWORD)
@@ -108,11 +108,11 @@ def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
         held = accounts.invite(tx, ani.id, "operator:ani")
         accounts.disable(tx, "ani", SHELL)
         assert accounts.redeem_invitation(tx, held) is None
-        row = accounts.named(tx, "ani")
+        row = accounts.find(tx, "ani")
     assert not accounts.verify_password(row, PASSWORD)
     with rt.writing() as tx:
         accounts.enable(tx, "ani", SHELL)
-        row = accounts.named(tx, "ani")
+        row = accounts.find(tx, "ani")
     assert accounts.verify_password(row, PASSWORD)
 
 
@@ -154,7 +154,7 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     assert called("list").stdout.startswith("budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
-        assert accounts.verify_password(accounts.named(tx, "budi"), PASSWORD + "2")
+        assert accounts.verify_password(accounts.find(tx, "budi"), PASSWORD + "2")
     assert called("disable", "budi").returncode == 0
     assert "disabled" in called("list").stdout
     assert "no operator nobody" in called("disable", "nobody").stderr

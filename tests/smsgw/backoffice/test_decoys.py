@@ -249,7 +249,7 @@ def test_figures_tell_what_one_phone_named_and_how_many_phones_did(
     watched: Runtime, clock: Clock
 ) -> None:
     def figures() -> list[str]:
-        watched.redis.delete(metrics.KEPT)
+        watched.redis.delete(metrics.CACHE_KEY)
         lines = metrics.text(watched).decode().splitlines()
         return [line for line in lines if line.startswith("smsgw_decoy")]
 

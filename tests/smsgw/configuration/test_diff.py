@@ -35,7 +35,7 @@ def test_nothing_is_nothing() -> None:
 
 def test_a_long_difference_says_what_it_leaves_out() -> None:
     told = diff.between("", "\n".join(map(str, range(1000))))
-    assert (told.added, told.left_out) == (1000, 1000 - diff.MOST_TOLD)
+    assert (told.added, told.left_out) == (1000, 1000 - diff.MAX_LINES)
 
 
 def test_texts_that_share_nothing_are_not_compared_for_hours() -> None:

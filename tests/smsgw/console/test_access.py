@@ -33,7 +33,7 @@ TRAFFIC = (
 TEXTS = {text for _, text in TRAFFIC if len(text) > len("HAPUS DATA")}
 WITHOUT_LOGIN = {"login.static_file", "login.form", "login.log_in"}
 WITHOUT_LOGIN |= {"login.once_form", "login.log_in_once"}
-WITHOUT_LOGIN |= {"login.log_out", "login.speak"}
+WITHOUT_LOGIN |= {"login.log_out", "login.set_language"}
 PAGES_AT_LEAST = 8
 
 

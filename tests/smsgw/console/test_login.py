@@ -346,6 +346,6 @@ def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runt
     assert log_in(Visitor(app)) == 403
     added(rt, "budi")
     with rt.writing() as tx:
-        budi = accounts.named(tx, "budi")
+        budi = accounts.find(tx, "budi")
         accounts.invite(tx, budi.id, "operator:budi")
     assert log_in(Visitor(app), "budi") == 200

@@ -136,7 +136,7 @@ def test_codes_and_references_are_the_same_in_every_run() -> None:
     one, two = play(*steps), play(*steps)
     assert [each.got for each in one] == [each.got for each in two]
     assert one[1].differs == ()
-    assert one[1].said != "KODE =code"
+    assert one[1].sent_text != "KODE =code"
 
 
 def test_code_and_echo_without_one_are_a_difference_and_nothing_is_said() -> None:

@@ -84,7 +84,7 @@ def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
     demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
     talk = tried(demo, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(talk) == ["daftar pending", "kode answered"]
-    assert talk.tried[1].said == f"KODE {talk.code}"
+    assert talk.tried[1].sent_text == f"KODE {talk.code}"
     assert [each.recipient for each in talk.tried[0].answer.also] == [P1]
     elsewhere = tried(rt, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(elsewhere)[1] != "kode answered"

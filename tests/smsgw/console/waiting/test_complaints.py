@@ -351,7 +351,7 @@ def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
     assert WRITTEN not in budi.get("/console/messages/1").text
     ani.post("/console/logout")
     with rt.writing() as tx:
-        row = accounts.named(tx, "ani")
+        row = accounts.find(tx, "ani")
         once = accounts.invite(tx, row.id, "shell:tests")
     ani.log_in_once(f"/console/login/once#{once}")
     assert WRITTEN not in ani.get("/console/messages/1").text
