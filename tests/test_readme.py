@@ -67,6 +67,84 @@ def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
     assert '"segments": 1' in replies[6]
 
 
+def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
+    """By docs/adding.md alone: its blocks, where it says they go."""
+    steps = ADDING.partition("\n## A keyword\n")[2].partition("\n## ")[0]
+    (handler,) = re.findall(r"```python\n(.*?)```", steps, re.DOTALL)
+    (line,) = re.findall(r"```text\n(.*?)```", steps, re.DOTALL)
+    entry, conversation = re.findall(r"```yaml\n(.*?)```", steps, re.DOTALL)
+    _copy(tmp_path)
+    (tmp_path / "handlers" / "jam.py").write_text(handler)
+    _insert(tmp_path / "handlers" / "__init__.py", "    iuran,\n", "    jam,\n")
+    _insert(tmp_path / "handlers" / "__init__.py", '    "iuran": iuran,\n', line)
+    (keywords,) = (tmp_path / "smsgw").rglob("keywords.yaml")
+    _insert(keywords, "\nkeywords:\n", entry)
+    (tmp_path / "jam.yaml").write_text(conversation)
+    done = subprocess.run(
+        [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", "jam.yaml"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "1 steps, 0 differ\n"), done.stdout
+
+
+def test_a_newcomer_adds_a_carrier(tmp_path: Path) -> None:
+    """By docs/adding.md alone: a message comes in, and its reply goes out."""
+    steps = ADDING.partition("\n## A carrier in code\n")[2].partition("\n## ")[0]
+    (carrier,) = re.findall(r"```python\n(.*?)```", steps, re.DOTALL)
+    (line,) = re.findall(r"```text\n(.*?)```", steps, re.DOTALL)
+    _copy(tmp_path)
+    carriers = tmp_path / "smsgw" / "carriers"
+    (carriers / "acme.py").write_text(carrier)
+    _insert(carriers / "__init__.py", "from smsgw.carriers import ", "acme, ")
+    _insert(carriers / "__init__.py", '    "kannel": kannel.KannelSettings,\n', line)
+    with web_stub() as stub:
+        stub.answers.append((200, b""))
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(tmp_path),
+            "SMSGW_HOME": str(tmp_path),
+            "SMSGW_CARRIER": "acme",
+            "ACME_URL": stub.url,
+            "ACME_KEY": "key",
+            "ACME_FROM": "2757",
+        }
+        done = [_run(tmp_path, environ, program) for program in (MIGRATES, DOCTOR, RECEIVES)]
+    assert [each.returncode for each in done[::2]] == [0, 0], done[2].stderr
+    assert "ok   acme" in done[1].stdout
+    assert done[2].stdout.split("\n")[-2:] == ["403 200 400 200", ""]
+
+
+MIGRATES = "from smsgw.cli import main; main(['migrate'])"
+DOCTOR = "from smsgw.cli import main; main(['doctor'])"
+RECEIVES = """
+from smsgw.app import create_app
+client, sms = create_app().test_client(), {"id": "1", "from": "+6281234567890", "to": "2757"}
+def post(path, key, **form):
+    return client.post(path, data=form, headers={"X-Acme-Key": key}).status_code
+print(post("/in/acme", "x", **sms), post("/in/acme", "key", **sms, text="SALDO"),
+      post("/in/acme", "key", **sms), post("/in/acme/status?out=1", "key", status="failed"))
+"""
+
+
+def _run(folder: Path, environ: dict[str, str], program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+
+
+def _copy(folder: Path) -> None:
+    for package in ("grammar", "handlers", "smsgw", "migrations"):
+        shutil.copytree(ROOT / package, folder / package)
+
+
+def _insert(file: Path, after: str, text: str) -> None:
+    held = file.read_text()
+    assert held.count(after) == 1
+    file.write_text(held.replace(after, after + text))
+
+
 def test_the_other_lines_are_settings_and_make() -> None:
     for line in ELSEWHERE:
         assert re.match(r"export [A-Z_]+=|make (run|test)$", line), line

@@ -62,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         demo = Demo(Path(folder))
         try:
-            traffic_month.speak(demo.rt, A_DAY)
+            traffic_month.play_month(demo.rt, A_DAY)
             for sender, text in WAITING:
                 demo.say(text, sender)
             time.sleep(15)  # until the clock has counted them

@@ -67,7 +67,7 @@ class Demo:
         self.rt = runtime.build(settings.load(self.environ))
 
     @property
-    def told(self) -> str:
+    def login_link(self) -> str:
         """The console's address that was printed."""
         found = re.search(r"http://\S+/console/login/once#\S+", self.log.read_text())
         assert found is not None

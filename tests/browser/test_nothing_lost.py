@@ -159,8 +159,8 @@ def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -
         page.get_by_label("Reason").fill("it waits")
         page.get_by_role("button", name="Show").click()
         row = page.locator(".compared tr", has_text="Birth date")
-        for told in ("10-10-1993", "10-10-1992"):
-            box = row.get_by_text(told).bounding_box()
+        for expected in ("10-10-1993", "10-10-1992"):
+            box = row.get_by_text(expected).bounding_box()
             assert box is not None
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= 390

@@ -17,10 +17,10 @@ def test_a_conversation_by_keyboard(admin: Desk, scripts: bool) -> None:
     page = admin.open(PHONE)
     screen = page.locator(".screen")
     page.locator("[name=sender]").fill(P2)
-    for text, told in ((f"SALDO {P2_NKP}", "Balas YA"), ("YA", "Rp"), ("makasih", "(no reply)")):
+    for text, reply in ((f"SALDO {P2_NKP}", "Balas YA"), ("YA", "Rp"), ("makasih", "(no reply)")):
         page.locator("#text").fill(text)
         page.locator("#send").click()
-        expect(screen).to_contain_text(told)
+        expect(screen).to_contain_text(reply)
     expect(page.locator("#text")).to_have_value("")
     page.locator("[name=name]").fill("links a card")
     page.get_by_text("Keep", exact=True).click()

@@ -22,7 +22,7 @@ expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
 def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
     """By the address that `make run` prints; a password set then lets in afterwards."""
-    once = demo.told if scripts else demo.once(Role.ADMIN, "en")
+    once = demo.login_link if scripts else demo.once(Role.ADMIN, "en")
     with desk(browser, demo, scripts=scripts) as made:
         page = made.log_in(once).page
         assert "#" not in page.url
@@ -72,10 +72,10 @@ def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
 def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     page = admin.open("/console/try/")
     page.get_by_label("Phone that sends").fill("+6285612345678")
-    for said, told in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
+    for said, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
         page.get_by_label("Message").fill(said)
         page.get_by_role("button", name="Send").click()
-        expect(page.locator(".theirs").last).to_contain_text(told)
+        expect(page.locator(".theirs").last).to_contain_text(reply)
     page.get_by_role("link", name="Start over").click()
     expect(page.locator(".theirs")).to_have_count(0)
     assert "Balas YA" in demo.say("SALDO 20098765432", "+6285612345678")  # nothing was kept
@@ -150,8 +150,8 @@ def last_sent(demo: Demo, sender: str) -> str:
     """What a carrier took last for that phone."""
     with demo.rt.reading() as tx:
         theirs = phones.c.hash == tx.vault.hash(sender, "phone")
-        told = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
-        return told[-1] if told else ""
+        texts = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
+        return texts[-1] if texts else ""
 
 
 def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> None:

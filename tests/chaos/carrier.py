@@ -127,9 +127,11 @@ class Carrier:
         header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}
         started, began_with = time.monotonic(), self._now()
         try:
-            async with self._client.post(self.service + target, data=form, headers=header) as told:
-                await told.read()
-                return told.status
+            async with self._client.post(
+                self.service + target, data=form, headers=header
+            ) as response:
+                await response.read()
+                return response.status
         except TimeoutError:
             return "read time-out"
         except aiohttp.ClientError:

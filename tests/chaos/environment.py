@@ -176,10 +176,10 @@ class World:
 
     def findings(self) -> list[str]:
         """Of `smsgw audit verify`, one a line."""
-        told = subprocess.run(
+        printed = subprocess.run(
             [BIN / "smsgw", "audit", "verify"], env=self.environ, capture_output=True, text=True
         )
-        return told.stdout.splitlines() if told.returncode else []
+        return printed.stdout.splitlines() if printed.returncode else []
 
     def stop(self) -> None:
         for process in self.processes.values():

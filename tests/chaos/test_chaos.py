@@ -68,13 +68,13 @@ def test_a_row_in_each_table_is_overwritten_and_nothing_else_is_harmed() -> None
     targets = ("rows overwritten", "rows overwritten", "web", "worker 1", "worker 2", "clock")
     plan = Plan(seed=3, messages=300, kills=6, rate=20.0, fault_rate=0, patience=90)
     report = asyncio.run(run(replace(plan, targets=targets)))
-    verdict, told = report.verdict, report.table() + "\n".join(report.findings)
-    assert (verdict.lost, verdict.doubled) == ([], []), told
+    verdict, printed = report.verdict, report.table() + "\n".join(report.findings)
+    assert (verdict.lost, verdict.doubled) == ([], []), printed
     assert verdict.received == sum((verdict.answered, verdict.answered_later, verdict.silent))
-    assert len(set(report.damage.tables)) >= 15, told
-    assert 0 < verdict.harmed < 0.2 * verdict.received, told
+    assert len(set(report.damage.tables)) >= 15, printed
+    assert 0 < verdict.harmed < 0.2 * verdict.received, printed
     for table in ("phones", "bindings", "operators", "sessions", "configurations", "data_keys"):
-        assert any(each.startswith(table) for each in report.findings), told
+        assert any(each.startswith(table) for each in report.findings), printed
 
 
 def test_everything_dies_between_the_acknowledgement_and_the_send() -> None:

@@ -218,7 +218,7 @@ def test_usage_is_what_the_poster_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keywords", "told"),
+    ("keywords", "message"),
     [
         ([Keyword("x", "X [<NKP>")], "character"),
         ([Keyword("x", "<NKP>")], "begins with a word"),
@@ -229,8 +229,8 @@ def test_usage_is_what_the_poster_needs() -> None:
         ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA",))], "one to 3 words"),
     ],
 )
-def test_a_poster_that_cannot_be_published(keywords: list[Keyword], told: str) -> None:
-    with pytest.raises(PosterError, match=told):
+def test_a_poster_that_cannot_be_published(keywords: list[Keyword], message: str) -> None:
+    with pytest.raises(PosterError, match=message):
         Grammar(keywords, WORDS)
 
 

@@ -40,8 +40,8 @@ from smsgw.storage.tables.phones import codes as sent_codes
 from smsgw.storage.tables.phones import freezes as frozen
 from smsgw.web import middleware
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
-from tests.support.accounts import added
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.accounts import add_operator
+from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
@@ -62,7 +62,7 @@ def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) 
     say(rt, P1, "GANTI HP")
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
     assert "Rp" in say(rt, P1, "YA").reply.text
-    put_on_file(rt, P1_NKP, "+6281999999999")
+    set_number_on_file(rt, P1_NKP, "+6281999999999")
     dispatch.drain(rt, *LANE)
     assert states(rt)[-1] == ("refused", "unbound")
 
@@ -88,7 +88,7 @@ def test_at_one_instant_two_codes_a_day_are_two(rt: Runtime) -> None:
     """B5: eight phones ask at once."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
-    assert rows(rt, sent_codes) == registration_codes.CODES_A_DAY
+    assert count_rows(rt, sent_codes) == registration_codes.CODES_A_DAY
 
 
 def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> None:
@@ -135,12 +135,12 @@ def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
         answer = say(rt, STRANGER, "HAPUS DATA" if number % 2 else "hapus data pak")
         if answer.reply is not None:
             numbers.add(answer.reply.text.split("no. ")[1][:15])
-    assert len(numbers) == rows(rt, cases) == 1
+    assert len(numbers) == count_rows(rt, cases) == 1
     clock.moves(days=1)
     for text in ("LAPOR iuran belum dibayar", "lapor iuran belum  dibayar", "LAPOR kantor tutup"):
         clock.moves(minutes=5)
         say(rt, STRANGER, text)
-    assert rows(rt, cases) == 3
+    assert count_rows(rt, cases) == 3
 
 
 @pytest.mark.parametrize("text", ["LAPOR PT Contoh belum bayar iuran", "HAPUS DATA", "LAPOR"])
@@ -152,7 +152,7 @@ def test_a_request_that_is_delivered_twice_is_one(
     if when == "at once":
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: say(rt, STRANGER, text), range(4)))
-        assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+        assert count_rows(rt, cases) == (0 if text == "LAPOR" else 1)
         return
     first = say(rt, STRANGER, text)
     if when != "before":
@@ -162,7 +162,7 @@ def test_a_request_that_is_delivered_twice_is_one(
             assert delivery_reports.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
     clock.moves(hours=5 if when == "hours later" else 0, seconds=3)
     again = say(rt, STRANGER, text.lower() + " ")
-    assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+    assert count_rows(rt, cases) == (0 if text == "LAPOR" else 1)
     if when in {"reported", "hours later"}:
         assert again.reply.text == first.reply.text
 
@@ -177,8 +177,8 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
             for number in range(1, 10_000)
         ]
         tx.connection.execute(cases.insert(), made)
-    told = say(rt, P1, "LAPOR belum dibayar").reply.text
-    assert told.count("ADU-251031-10000") == 2
+    reply = say(rt, P1, "LAPOR belum dibayar").reply.text
+    assert reply.count("ADU-251031-10000") == 2
     assert say(rt, P1, "STATUS ADU-251031-10000").verdict.outcome == "answered"
 
 
@@ -223,9 +223,9 @@ def test_wrong_codes_of_all_phones_raise_an_alarm(rt: Runtime) -> None:
         tx.connection.execute(wrong_codes.insert(), [{"phone_id": 2, "at": tx.now}] * 48)
     alarms = []
     for _ in range(2):  # the 49th, and the 50th
-        with capture_logs() as told:
+        with capture_logs() as logged:
             say(rt, P2, "KODE BBBBBBB")
-        alarms.append(any(each["event"] == "many wrong codes" for each in told))
+        alarms.append(any(each["event"] == "many wrong codes" for each in logged))
     assert alarms == [False, True]
 
 
@@ -246,7 +246,7 @@ def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None
     """W13: premium, shared-cost, fixed-line, free."""
     answer = say(rt, number, "KONTAK")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
-    put_on_file(rt, P2_NKP, number)
+    set_number_on_file(rt, P2_NKP, number)
     assert say(rt, STRANGER, DAFTAR).also == ()
 
 
@@ -287,7 +287,7 @@ def test_a_long_text_of_digits_is_read_in_quotes() -> None:
 
 def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
     """B16: who was added, or invited again, by who drafted."""
-    added(rt, "admin1", Role.ADMIN)
+    add_operator(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
         text = document.shipped().replace("Hubungi", "Telepon")
         versions.save(tx, text, 0, "operator:admin1", "a word")
@@ -311,7 +311,7 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
         registrations.looked(tx, 1, "operator:ani")
     with pytest.raises(casework.Frozen):
         casework.accept(rt, 1, "operator:ani", "KTP seen")
-    assert rows(rt, frozen) == 1
+    assert count_rows(rt, frozen) == 1
 
 
 def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
 
 def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) -> None:
     """B3: by who has its password and not the secret."""
-    ani = added(rt)
+    ani = add_operator(rt)
     held = "x" * 32
     with rt.writing() as tx:
         login = {"once_hash": sha256(held.encode()).digest(), "once_until": tx.now + A_DAY}
@@ -502,7 +502,7 @@ def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, k
 
 
 def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
-    ani, viewer = added(rt, "ani"), added(rt, "viewer", Role.VIEWER)
+    ani, viewer = add_operator(rt, "ani"), add_operator(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
         held = accounts.log_in(tx, viewer.id, "viewer")
         once = accounts.invite(tx, viewer.id, "operator:viewer")

@@ -111,9 +111,9 @@ def test_a_message_to_another_phone_counts_for_that_phones_code(counting: Runtim
     rt = limited(counting, "60=100")
     asked = say(rt, MALAYSIAN.format(0), DAFTAR)
     assert [each.recipient for each in asked.also] == [P2]
-    told = gsm7.count(asked.also[0].text).segments
+    others = gsm7.count(asked.also[0].text).segments
     own = segments(asked)
-    assert spent(rt) == {"60": own, "62": told, "all": own + told}
+    assert spent(rt) == {"60": own, "62": others, "all": own + others}
 
 
 def test_what_is_sent_later_counts_for_its_code(counting: Runtime) -> None:
@@ -141,9 +141,9 @@ def test_it_is_logged_once_a_day_and_code(counting: Runtime, clock: Clock) -> No
             are_answered(rt, phones, 5)
         clock.moves(hours=24)
         are_answered(rt, MALAYSIAN, 5, start=5)
-    told = [each for each in logged if "calling code" in each["event"]]
-    assert [each["code"] for each in told] == ["60", "65", "60"]
-    assert all(each["log_level"] == "error" for each in told)
+    alarms = [each for each in logged if "calling code" in each["event"]]
+    assert [each["code"] for each in alarms] == ["60", "65", "60"]
+    assert all(each["log_level"] == "error" for each in alarms)
 
 
 def test_where_nothing_is_limited_nothing_is_counted(rt: Runtime) -> None:

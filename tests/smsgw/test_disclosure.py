@@ -58,7 +58,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
     engine.dispose()
 
 
-def told(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
+def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     """What the phone that `nkp` is bound to is answered, in both languages."""
     keyword = asked.partition(" ")[0]
     said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
@@ -79,7 +79,7 @@ def test_every_participant_is_answered_in_one_segment(ledger: SqlLedger, asked: 
     """Those of the reference ledger and a thousand made ones."""
     made = [str(FIRST_NKP + number) for number in range(MADE)]
     nkps = [*(each["nkp"] for each in WORLD), *made]
-    texts = [text for nkp in nkps for text in told(ledger, asked, nkp)]
+    texts = [text for nkp in nkps for text in reply_texts(ledger, asked, nkp)]
     costs = {(cost.encoding, cost.segments) for cost in map(counted, texts)}
     assert (costs, len(texts) >= 2 * len(nkps)) == ({("GSM-7", 1)}, True)
 
@@ -99,6 +99,6 @@ def test_nobody_reads_more_than_the_end_of_a_number_not_even_their_own(
         numbers |= {person[name][3:] for name in ("phone", "emergency_phone")}
         numbers |= {each["claim_no"] for each in CLAIMS if each["nkp"] == person["nkp"]}
         names = {person[name] for name in NAMES if " " in person[name]}
-        for text in told(ledger, asked, person["nkp"]):
+        for text in reply_texts(ledger, asked, person["nkp"]):
             assert [each for each in numbers if any(part in text for part in fives(each))] == []
             assert [each for each in names if each in text] == []

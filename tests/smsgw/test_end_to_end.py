@@ -51,22 +51,22 @@ def test_say_speaks_while_it_runs(service: Service) -> None:
 
 
 def test_the_demonstration_lets_into_its_console_once(service: Service) -> None:
-    told = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
-    assert told is not None
-    address = f"http://127.0.0.1:{service.port}{told[1]}"
+    link = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
+    assert link is not None
+    address = f"http://127.0.0.1:{service.port}{link[1]}"
     for code in (303, 403):
         page = requests.get(address, timeout=20)
         token = re.search(r'csrf_token" value="([^"]+)"', page.text)
         assert token is not None
         answer = requests.post(
             address,
-            data={"csrf_token": token[1], "once": told[2]},
+            data={"csrf_token": token[1], "once": link[2]},
             headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
             allow_redirects=False,
             timeout=20,
         )
         assert answer.status_code == code
-    assert service.log.read_text().count(told[2]) == 1  # no line of the log has it again
+    assert service.log.read_text().count(link[2]) == 1  # no line of the log has it again
 
 
 def test_two_in_one_folder_are_refused(service: Service) -> None:
@@ -80,12 +80,12 @@ def test_two_in_one_folder_are_refused(service: Service) -> None:
 def test_every_message_has_a_log_line_without_its_words(service: Service) -> None:
     service.text("SM-log", "SALDO saya berapa")
     logged = [json.loads(line) for line in service.log.read_text().splitlines() if "{" in line[:1]]
-    (told,) = [line for line in logged if line["event"] == "message"][-1:]
-    assert told["keyword"] == "saldo"
-    assert told["outcome"] == "answered"
-    assert told["segments"] == 1
-    assert told["ms"] > 0
-    assert told["sender"] == "+6281*****7890"
+    (entry,) = [line for line in logged if line["event"] == "message"][-1:]
+    assert entry["keyword"] == "saldo"
+    assert entry["outcome"] == "answered"
+    assert entry["segments"] == 1
+    assert entry["ms"] > 0
+    assert entry["sender"] == "+6281*****7890"
     for words in ("saya berapa", "81234567890", "19012345678", "123.456.789"):
         assert not [line for line in logged if words in json.dumps(line)]
 

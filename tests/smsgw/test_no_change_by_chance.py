@@ -250,7 +250,7 @@ class Begun:
 class World:
     def __init__(self, rt: Runtime, clock: Clock) -> None:
         self.rt, self.clock = rt, clock
-        self._empty = database_images.taken(rt.service)
+        self._empty = database_images.take_image(rt.service)
         self._begun: dict[str, Begun] = {}
 
     def begin(self, name: str) -> Begun:
@@ -258,7 +258,7 @@ class World:
         if name not in self._begun:
             self._begun[name] = self._made(STATES[name])
         begun = self._begun[name]
-        database_images.put_back(self.rt.service, begun.service)
+        database_images.restore_image(self.rt.service, begun.service)
         self.clock.now = begun.at
         self._fresh()
         return begun
@@ -274,7 +274,7 @@ class World:
         self.rt = replace(self.rt, counters=Counters(), random=Random("chance"))
 
     def _made(self, state: State) -> Begun:
-        database_images.put_back(self.rt.service, self._empty)
+        database_images.restore_image(self.rt.service, self._empty)
         self.clock.now = Clock().now
         self._fresh()
         sent: list[str] = []
@@ -286,7 +286,7 @@ class World:
             answer = self.say(sender, text.replace("=code", sent[-1] if sent else ""))
             texts = [each.text for each in answer.also]
             sent += [found for text in texts for found in re.findall(r"KODE ([B-Z]{7})\b", text)]
-        image = database_images.taken(self.rt.service)
+        image = database_images.take_image(self.rt.service)
         return Begun(state, image, self.clock.now, held(self.rt), tuple(sent))
 
 

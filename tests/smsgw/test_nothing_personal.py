@@ -42,8 +42,8 @@ def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> 
     with Redis.from_url(redis_url) as client:
         client.flushdb()
     assert done.returncode == 0, done.stderr[-5000:]
-    told = json.loads(done.stdout)
-    return Spoken(set(told["said"]), told["leaks"], told["pages"], done.stderr.splitlines())
+    report = json.loads(done.stdout)
+    return Spoken(set(report["said"]), report["leaks"], report["pages"], done.stderr.splitlines())
 
 
 def test_neither_the_database_nor_redis_holds_it(all_spoken: Spoken) -> None:
@@ -57,8 +57,8 @@ def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
     log = "\n".join(all_spoken.log)
     assert len(all_spoken.log) > 250
     assert "+6281*****7890" in log
-    for told in ("KeyError", "ValueError", "Unreadable", "a job failed", "a thread crashed"):
-        assert told in log
+    for expected in ("KeyError", "ValueError", "Unreadable", "a job failed", "a thread crashed"):
+        assert expected in log
     assert "no such table: nowhere" in log  # what a server says is heard
 
 

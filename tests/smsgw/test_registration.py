@@ -10,7 +10,7 @@ from smsgw.storage.tables.phones import codes, freezes, named, phones
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 
 WRONG_NIK = DAFTAR.replace("3273055010920000", "3273055010920001")
@@ -41,7 +41,7 @@ def test_what_does_not_match_asks_nobody_and_sends_no_code(rt: Runtime, text: st
     assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
     elsewhere = say(rt, STRANGER, text)
     assert (outcome(elsewhere), elsewhere.also) == (("daftar", "pending"), ())
-    assert rows(rt, codes) == 0
+    assert count_rows(rt, codes) == 0
 
 
 def test_a_number_that_ends_alike_is_another_phone(rt: Runtime) -> None:
@@ -51,7 +51,7 @@ def test_a_number_that_ends_alike_is_another_phone(rt: Runtime) -> None:
 
 
 def test_a_phone_on_file_of_two_is_asked_for_each(rt: Runtime) -> None:
-    put_on_file(rt, P2_NKP, P1)
+    set_number_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "confirm")
     assert "Rp36.125.500" in say(rt, P1, "YA").reply.text
     assert outcome(say(rt, P1, "SALDO")) == ("saldo", "confirm")
@@ -97,7 +97,7 @@ def test_bukan_saya_voids_codes_unbinds_the_other_phone_and_sends_no_more(rt: Ru
     assert outcome(say(rt, P2, "BUKAN SAYA")) == ("bukan_saya", "answered")
     assert outcome(say(rt, STRANGER, "ULANG")) == ("ulang", "unknown")
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
-    assert rows(rt, freezes) == 1
+    assert count_rows(rt, freezes) == 1
     frozen = say(rt, "+6289900000001", DAFTAR)
     assert (outcome(frozen), frozen.also) == (("daftar", "pending"), ())
 
@@ -128,11 +128,11 @@ def test_a_binding_lapses_after_a_year_unused(rt: Runtime, clock: Clock) -> None
 def test_a_binding_ends_when_the_number_on_file_changes(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, P2, "YA").reply.text
-    put_on_file(rt, P2_NKP, STRANGER)
-    told = say(rt, P2, "SALDO")
-    assert outcome(told) == ("saldo", "not_registered")
+    set_number_on_file(rt, P2_NKP, STRANGER)
+    answer = say(rt, P2, "SALDO")
+    assert outcome(answer) == ("saldo", "not_registered")
     assert outcome(say(rt, P2, "IURAN")) == ("iuran", "not_registered")
-    put_on_file(rt, P2_NKP, P2)  # it has ended, whatever is on file later
+    set_number_on_file(rt, P2_NKP, P2)  # it has ended, whatever is on file later
     assert outcome(say(rt, P2, "STATUS")) == ("status", "not_registered")
 
 
@@ -195,7 +195,7 @@ def test_cases_are_numbered_by_the_day_and_asked_for_by_number(rt: Runtime, cloc
     assert "sedang ditangani" in say(rt, P1, "status adu 251031 0001").reply.text
     other = say(rt, STRANGER, "STATUS ADU-251031-0001")
     assert outcome(other) == ("status", "not_linked")
-    assert rows(rt, cases) == 2
+    assert count_rows(rt, cases) == 2
     clock.moves(days=1)
     assert "ADU-251101-0001" in say(rt, P1, "LAPOR lagi").reply.text
 
@@ -223,8 +223,8 @@ def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
     ],
 )
 def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
-    told = say(rt, P1, text)
-    assert outcome(told)[1] == ("answered" if kept else "secret")
+    answer = say(rt, P1, text)
+    assert outcome(answer)[1] == ("answered" if kept else "secret")
     with rt.reading() as tx:
         assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == kept
 
@@ -242,8 +242,8 @@ def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:
     for nkp in (P2_NKP, "99999999999"):
         for statements in asked.values():
             statements.clear()
-        told = say(rt, P1, f"SALDO {nkp}")
-        seen.append((told.reply.text, {name: list(made) for name, made in asked.items()}))
+        answer = say(rt, P1, f"SALDO {nkp}")
+        seen.append((answer.reply.text, {name: list(made) for name, made in asked.items()}))
     assert seen[0] == seen[1]
 
 
@@ -255,7 +255,7 @@ def test_who_searches_is_seen(rt: Runtime) -> None:
         for number in range(3):
             say(rt, f"+628990000001{number}", WRONG_YEAR)
         assert "many phones try one identity" in str(logged)
-    assert rows(rt, named) > 0
+    assert count_rows(rt, named) > 0
     assert "30000000001" not in str(logged)
 
 

@@ -20,7 +20,7 @@ from smsgw.storage.tables.phones import bindings, guesses, phones, questions
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.conversation import count_rows, say, set_number_on_file
 
 
 def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
@@ -28,7 +28,7 @@ def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: responder.respond(rt, sms), range(20)))
     assert sum(answer is not None for answer in answers) == 1
-    assert (rows(rt, messages), rows(rt, replies)) == (1, 1)
+    assert (count_rows(rt, messages), count_rows(rt, replies)) == (1, 1)
 
 
 def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> None:
@@ -40,7 +40,7 @@ def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> 
     assert outcomes.count("not_linked") <= 3
     assert outcomes.count("not_linked") + outcomes.count("locked") == 5
     assert outcomes.count("silent") == 45
-    assert rows(rt, guesses) == 3
+    assert count_rows(rt, guesses) == 3
 
 
 def test_a_lock_ends_a_day_after_its_guesses(rt: Runtime, clock: Clock) -> None:
@@ -102,7 +102,7 @@ def test_who_gives_a_phone_up_leaves_nothing_to_repeat(
 def test_who_lost_a_number_is_not_told_again(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, P2, "YA").reply.text
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, STRANGER, "YA").reply.text
     again = say(rt, P2, "ULANG")
@@ -132,7 +132,7 @@ def test_consent_is_asked_for_a_day(rt: Runtime, clock: Clock) -> None:
 def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     taken = responder.respond(rt, IncomingSms("simulator", "over", STRANGER, "4444", "YA"))
     assert [each.recipient for each in taken.also] == [P2]
@@ -147,7 +147,7 @@ def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> N
 def test_who_loses_a_number_while_asking_is_not_told(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     once = iter([True])
 
@@ -163,7 +163,7 @@ def test_what_waits_to_be_sent_is_withdrawn_with_its_binding(rt: Runtime) -> Non
     """That of the other phone, and nothing else."""
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     say(rt, STRANGER, "YA")
     with rt.reading() as tx:
@@ -202,7 +202,7 @@ def test_the_ledger_is_never_asked_while_anything_is_locked(rt: Runtime) -> None
 
 def test_yes_to_a_number_that_is_no_longer_on_file_binds_nothing(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
-    put_on_file(rt, P2_NKP, None)
+    set_number_on_file(rt, P2_NKP, None)
     assert say(rt, P2, "YA").verdict.outcome == "not_linked"
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
@@ -234,7 +234,7 @@ def test_what_the_carrier_answered_is_followed_and_not_doubled(
 def test_who_cannot_be_answered_is_not(rt: Runtime, sender: str) -> None:
     answer = say(rt, sender, "SALDO")
     assert (answer.verdict.outcome, answer.verdict.reason) == ("silent", "unreachable_sender")
-    assert rows(rt, replies) == 0
+    assert count_rows(rt, replies) == 0
 
 
 @pytest.mark.parametrize("state", ["refused", "undelivered", "delivered"])
@@ -275,7 +275,7 @@ def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
     (answer,) = jobs.give_deferred_answers(rt)
     assert "Rp123.456.789" in answer.reply.text
     assert jobs.give_deferred_answers(rt) == []
-    assert rows(rt, replies) == 2
+    assert count_rows(rt, replies) == 2
 
 
 def test_without_the_database_nothing_is_acknowledged(rt: Runtime) -> None:

@@ -197,7 +197,7 @@ def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "fault"),
     [
         ("https://sms.example.org/in/twilio", "is the base address alone"),
         ("https://sms.example.org/base/in/twilio/status", "is the base address alone"),
@@ -207,10 +207,10 @@ def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> 
         ("https://ani@sms.example.org", "holds a user or a password"),
     ],
 )
-def test_a_base_address_is_the_base(address: str, told: str) -> None:
+def test_a_base_address_is_the_base(address: str, fault: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({"SMSGW_PUBLIC_URL": address})
-    assert f"SMSGW_PUBLIC_URL: {told}" in str(raised.value)
+    assert f"SMSGW_PUBLIC_URL: {fault}" in str(raised.value)
 
 
 @pytest.mark.parametrize(

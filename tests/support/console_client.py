@@ -99,7 +99,7 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
     """A new operator of that role, let in."""
     visitor = Visitor(app)
     with rt.writing() as tx:
-        made = added(tx, role, name or str(role))
+        made = add_operator(tx, role, name or str(role))
         once = accounts.invite(tx, made.id, "shell:tests")
     response = visitor.log_in_once(f"/console/login/once#{once}")
     assert response.status_code == 200, response.text
@@ -134,7 +134,7 @@ class Walk:
         return (endpoint, *sorted(parse_qs(query)))
 
 
-def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
+def crawl(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
     """Every page that links lead to."""
     walk = Walk(visitor.client.application)
     for address in walk:
@@ -144,7 +144,7 @@ def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
             walk.look(answer.text)
 
 
-def added(tx: accounts.Transaction, role: Role, name: str) -> Operator:
+def add_operator(tx: accounts.Transaction, role: Role, name: str) -> Operator:
     made = accounts.add(tx, name, role, None, "shell:test")
     accounts.set_language(tx, made.id, "en")
     return made

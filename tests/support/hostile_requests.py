@@ -89,7 +89,7 @@ VERSIONS = ["HTTP/1.1"] * 30 + ["HTTP/1.0", "HTTP/9.9", "", "HTTP/2"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RawResponse:
     """What came back; status 0 where the connection was closed without a word."""
 
     status: int
@@ -110,7 +110,7 @@ def requests(seed: int) -> Iterator[bytes]:
         yield raw
 
 
-def ask(port: int, raw: bytes, patience: float = 5.0) -> Said:
+def ask(port: int, raw: bytes, patience: float = 5.0) -> RawResponse:
     """On a connection of its own, whose sending side is closed when all is said."""
     with socket.create_connection(("127.0.0.1", port), patience) as connection:
         came = b""
@@ -124,7 +124,7 @@ def ask(port: int, raw: bytes, patience: float = 5.0) -> Said:
     came = came.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     head = came.partition(b"\r\n\r\n")[0].decode("latin-1")
     words = head.split(" ", 2)
-    return Said(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, head, raw)
+    return RawResponse(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, head, raw)
 
 
 def _request(chance: Random) -> bytes:

@@ -9,13 +9,13 @@ from tests.conftest import Clock
 BUDI = "operator:budi"
 
 
-def drafted(rt: Runtime) -> Any:
+def read_draft(rt: Runtime) -> Any:
     with rt.reading() as tx:
         held = versions.draft(tx)
     return document.loads(held.text) if held else None
 
 
-def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
+def save_draft(rt: Runtime, text: str, author: str = BUDI) -> None:
     with rt.writing() as tx:
         held = versions.draft(tx)
         versions.save(tx, text, held.edition if held else 0, author, "a test")

@@ -29,7 +29,7 @@ class Failing(Simulator):
     def send(self, sms: OutgoingSms) -> str:
         self.sent.append(sms)
         if self.endings:
-            raise SendError(self.endings.pop(0), "told")
+            raise SendError(self.endings.pop(0), "busy")
         return super().send(sms)
 
     def verify(self, request: WebhookRequest) -> None:

@@ -97,8 +97,8 @@ def main(home: Path, redis_url: str) -> None:
     leaks = list(_leaks(rt, home, redis_url, said))
     _bugs(rt, redis_url)
     leaks += _found({"redis after bugs": _dump(redis_url)}, personal() | {TEXT})
-    told = {"said": sorted(said), "leaks": leaks, "pages": _pages(rt)}
-    sys.stdout.write(json.dumps(told))
+    report = {"said": sorted(said), "leaks": leaks, "pages": _pages(rt)}
+    sys.stdout.write(json.dumps(report))
 
 
 def _runtime(home: Path, redis_url: str) -> Runtime:

@@ -100,8 +100,8 @@ class TwilioHandler(Handler):
             return
         self._tell(200, {"messages": self.server.stub.find(asked["To"], asked.get("From"))})
 
-    def _tell(self, status: int, told: object, *, is_cut: bool = False) -> None:
-        body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    def _tell(self, status: int, answer: object, *, is_cut: bool = False) -> None:
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.tell(status, body, is_cut=is_cut)
 
 

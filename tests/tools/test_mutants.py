@@ -114,9 +114,9 @@ def test_what_survives_is_printed_and_counted() -> None:
         Outcome(survived, Verdict.SURVIVED),
         Outcome(refused, Verdict.REFUSED),
     ]
-    told = "\n".join(report.lines(outcomes))
-    assert report.line(survived) in told
-    assert report.line(noticed) not in told
+    printed = "\n".join(report.lines(outcomes))
+    assert report.line(survived) in printed
+    assert report.line(noticed) not in printed
     assert list(report.short(outcomes, 50, 50)) == []
     assert len(list(report.short(outcomes, 95, 50))) == 1
     assert len(list(report.short(outcomes, 95, 80))) == 2

@@ -144,7 +144,13 @@ MODULES = (
         only=("show", "_"),
         hints=("saldo",),
     ),
-    Module("smsgw/configuration/wording.py", MONEY, (REPLIES,), only=("_kept",), hints=("saldo",)),
+    Module(
+        "smsgw/configuration/wording.py",
+        MONEY,
+        (REPLIES,),
+        only=("_fitted_pieces",),
+        hints=("saldo",),
+    ),
     Module(
         "smsgw/ledger/statements.py",
         MONEY,

@@ -11,12 +11,12 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock, on_sqlite
-from tests.support.accounts import PASSWORD, SHELL, added
+from tests.support.accounts import PASSWORD, SHELL, add_operator
 from tests.support.processes import SMSGW
 
 
 def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     with rt.reading() as tx:
         ani, nobody = accounts.find(tx, "ani"), accounts.find(tx, "nobody")
     assert accounts.verify_password(ani, PASSWORD)
@@ -34,11 +34,11 @@ def test_what_is_no_password(password: str) -> None:
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
 def test_what_is_no_name(rt: Runtime, name: str) -> None:
     with pytest.raises(AccountError, match="1 to 40"):
-        added(rt, name)
+        add_operator(rt, name)
 
 
 def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         held = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(5):
@@ -53,7 +53,7 @@ def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
 
 
 def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         held = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(13):
@@ -66,7 +66,7 @@ def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> Non
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
 def test_what_ends_a_session(rt: Runtime, end: str) -> None:
-    ani, _ = added(rt), added(rt, "budi")
+    ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
         held = accounts.log_in(tx, ani.id, ani.name)
     with rt.writing() as tx:
@@ -86,7 +86,7 @@ def test_what_ends_a_session(rt: Runtime, end: str) -> None:
 
 
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         first, held = (
             accounts.invite(tx, ani.id, "shell:tests"),
@@ -103,7 +103,7 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
 
 
 def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
-    ani, _ = added(rt), added(rt, "budi")
+    ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
         held = accounts.invite(tx, ani.id, "operator:ani")
         accounts.disable(tx, "ani", SHELL)
@@ -117,7 +117,7 @@ def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
 
 
 def test_one_admin_always_stays(rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     with rt.writing() as tx:
         with pytest.raises(AccountError, match="the only admin"):
             accounts.disable(tx, "ani", SHELL)

@@ -32,9 +32,9 @@ from smsgw.storage.tables.operators import tasks as _tasks
 from smsgw.storage.tables.types import service
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, P2_NKP, STRANGER, Clock
-from tests.support.backtests import DRAFT, OTHERS, drafted, talk
+from tests.support.backtests import DRAFT, OTHERS, edit_draft, play_messages
 from tests.support.conversation import say
-from tests.support.documents import changed
+from tests.support.documents import edited_document
 
 _numbers = count()
 
@@ -86,36 +86,36 @@ def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
 
 
 def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
-    told = found(rt)
-    assert (told.judged, told.total, told.is_cut) == (7, 7, False)
-    assert told.counts == {
+    play_messages(rt, clock)
+    findings = found(rt)
+    assert (findings.judged, findings.total, findings.is_cut) == (7, 7, False)
+    assert findings.counts == {
         ChangeKind.UNDERSTOOD: 1,
         ChangeKind.MISUNDERSTOOD: 1,
         ChangeKind.REROUTED: 1,
         ChangeKind.REWORDED: 2,
     }
-    (understood,) = told.shapes[ChangeKind.UNDERSTOOD].values()
+    (understood,) = findings.shapes[ChangeKind.UNDERSTOOD].values()
     assert (understood.was.outcome, understood.becomes.keyword) == ("unknown", "saldo")
-    (misunderstood,) = told.shapes[ChangeKind.MISUNDERSTOOD].values()
+    (misunderstood,) = findings.shapes[ChangeKind.MISUNDERSTOOD].values()
     assert (misunderstood.was.keyword, misunderstood.becomes.outcome) == ("kantor", "unknown")
-    (rerouted,) = told.shapes[ChangeKind.REROUTED].values()
+    (rerouted,) = findings.shapes[ChangeKind.REROUTED].values()
     assert (rerouted.was.keyword, rerouted.becomes.keyword) == ("saldo", "kontak")
-    (reworded,) = told.rewordings.values()
+    (reworded,) = findings.rewordings.values()
     assert (reworded.was, reworded.becomes, reworded.messages) == (*["saldo.balance"] * 2, 2)
     assert reworded.becomes_text.endswith("Terima kasih. ")
     assert reworded.segments == 2
-    assert (sum(told.longer.values()), sum(told.shorter.values())) == (3, 0)
+    assert (sum(findings.longer.values()), sum(findings.shorter.values())) == (3, 0)
     # One phone wrote each: nothing is told of them.
-    assert (told.changed, told.more, told.shown_rewordings()) == (0, 0, [])
+    assert (findings.changed, findings.more, findings.shown_rewordings()) == (0, 0, [])
 
 
 def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+    play_messages(rt, clock)
     task_id = begin(rt)
     part(rt, task_id)
-    told = BacktestFindings.model_validate(seen(rt, task_id).found)
-    assert told.shapes[ChangeKind.UNDERSTOOD]
+    findings = BacktestFindings.model_validate(seen(rt, task_id).found)
+    assert findings.shapes[ChangeKind.UNDERSTOOD]
     kept = json.dumps(seen(rt, task_id).found).upper()
     for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
         assert own not in kept
@@ -129,14 +129,16 @@ def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) ->
             clock.moves(hours=2)
             say(rt, sender, text)
     say(rt, OTHERS[3], "dompet rina")
-    told = found(rt)
-    assert [(each.shape, each.messages) for each in told.shown_shapes(ChangeKind.UNDERSTOOD)] == [
+    findings = found(rt)
+    assert [
+        (each.shape, each.messages) for each in findings.shown_shapes(ChangeKind.UNDERSTOOD)
+    ] == [
         ("DOMPET GIMANA", 4),
         ("… PAK … ##", 4),
         (f"DOMPET {'GIMANA ' * 12}"[:80], 4),
         ("… ##", 4),
     ]
-    assert told.not_shown(ChangeKind.UNDERSTOOD) == 1
+    assert findings.not_shown(ChangeKind.UNDERSTOOD) == 1
 
 
 def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
@@ -147,13 +149,13 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
         raw["keywords"]["saldo"]["aliases"].append("GAJI")
 
     say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
-    alone = found(rt, changed(guess))
+    alone = found(rt, edited_document(guess))
     assert (alone.counts, alone.shown(ChangeKind.UNDERSTOOD)) == ({ChangeKind.UNDERSTOOD: 1}, None)
     assert (alone.changed, alone.not_shown(ChangeKind.UNDERSTOOD)) == (0, 0)
     assert alone.shown_shapes(ChangeKind.UNDERSTOOD) == []
     for sender in OTHERS[1:3]:
         say(rt, sender, "gaji kena kanker 5678")
-    (together,) = found(rt, changed(guess)).shown_shapes(ChangeKind.UNDERSTOOD)
+    (together,) = found(rt, edited_document(guess)).shown_shapes(ChangeKind.UNDERSTOOD)
     assert (together.shape, together.messages) == ("… ####", 3)
 
 
@@ -170,7 +172,7 @@ def test_a_shape_holds_what_is_nobodys_own(text: str, shape: str) -> None:
 
 
 def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+    play_messages(rt, clock)
     task_id = begin(rt)
     assert part(rt, task_id, steps=3)
     with rt.writing() as tx:
@@ -186,7 +188,7 @@ def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) ->
 
 def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
     """As if it had never been interrupted."""
-    talk(rt, clock)
+    play_messages(rt, clock)
     whole, task_id = found(rt), begin(rt)
     for _ in range(3):
         part(rt, task_id, steps=2)
@@ -199,7 +201,7 @@ def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
 
 
 def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+    play_messages(rt, clock)
     task_id = begin(rt)
 
     def held() -> dict[str, list[Any]]:
@@ -235,7 +237,7 @@ def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
 
 
 def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+    play_messages(rt, clock)
     task_id = begin(rt)
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     assert not part(away, task_id)
@@ -268,14 +270,14 @@ def spoken() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("change", "least"), [(drafted, 50), (read_otherwise, 5)])
+@pytest.mark.parametrize(("change", "least"), [(edit_draft, 50), (read_otherwise, 5)])
 def test_what_is_left_out_to_be_quick_changes_nothing(
     rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
 ) -> None:
     """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
     now, unused_for = rt.local, rt.settings.unused_for
     was = comparison.configuration(document.shipped(), now.date())
-    becomes = comparison.configuration(changed(change), now.date())
+    becomes = comparison.configuration(edited_document(change), now.date())
     with rt.reading() as tx:
         known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]
 
@@ -289,8 +291,8 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         values = {**reply.values, "number": "ADU-251031-0042", "ref": inbox.reference(1)}
         values["call_centre"] = composer.call_centre(rt.ledger)
         language = "en" if any(each == SetLanguage("en") for each in reply.changes) else "id"
-        told = by.text(reply.wording, values, language)
-        return (decided.said.keyword, reply.outcome, told)
+        outcomes = by.text(reply.wording, values, language)
+        return (decided.said.keyword, reply.outcome, outcomes)
 
     both, differ = Comparison(was, becomes, rt.ledger, now, unused_for), 0
     for text, caller in product(spoken(), known):
@@ -300,6 +302,6 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         assert (quickly is not None) == (slowly[0] != slowly[1]), text
         if quickly is not None:
             differ += 1
-            told = tuple((each.keyword, each.outcome, each.text) for each in quickly)
-            assert told == slowly
+            outcomes = tuple((each.keyword, each.outcome, each.text) for each in quickly)
+            assert outcomes == slowly
     assert differ >= least

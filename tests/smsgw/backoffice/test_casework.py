@@ -33,7 +33,7 @@ from smsgw.storage.tables.phones import registrations as kept
 from smsgw.storage.tables.security import Ciphertext, audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 
@@ -148,15 +148,15 @@ def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
     assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
     assert states(rt) == ["accepted"]
-    told = [each[1:] for each in acts(rt)]
-    assert ("registration accepted", "KTP seen at the branch") in told
-    assert ("disclosed", "officer.accepted") in told
+    audited = [each[1:] for each in acts(rt)]
+    assert ("registration accepted", "KTP seen at the branch") in audited
+    assert ("disclosed", "officer.accepted") in audited
 
 
 def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     accepted(rt)
-    put_on_file(rt, P2_NKP, P1)
+    set_number_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
 
@@ -186,8 +186,8 @@ def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
     late = [each for each in decided if isinstance(each.exception(), TooLate)]
     assert len(late) == len(decisions) - 1
     with rt.reading() as tx:
-        told = select(func.count()).where(replies.c.wording.startswith("officer."))
-        assert tx.connection.execute(told).scalar_one() == 1
+        officers_replies = select(func.count()).where(replies.c.wording.startswith("officer."))
+        assert tx.connection.execute(officers_replies).scalar_one() == 1
     decided_acts = {Act.ACCEPTED, Act.REFUSED}
     assert len([each for each in acts(rt) if each[1] in decided_acts]) == 1
 
@@ -264,8 +264,8 @@ def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None
     late = [each for each in clicks if isinstance(each.exception(), AnsweredMeanwhile)]
     assert len(late) == len(clicks) - 1
     with rt.reading() as tx:
-        told = select(func.count()).where(replies.c.wording == "lapor.answered")
-        assert tx.connection.execute(told).scalar_one() == 1
+        answers = select(func.count()).where(replies.c.wording == "lapor.answered")
+        assert tx.connection.execute(answers).scalar_one() == 1
 
 
 def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
@@ -344,9 +344,9 @@ def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
         tx.connection.execute(insert(guessed), old)
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
-    with plans(rt) as told, rt.reading() as tx:
+    with plans(rt) as planned, rt.reading() as tx:
         assert lockout.locked_count(tx) == 0
-    (plan,) = told
+    (plan,) = planned
     assert "ix_guesses_at" in plan
 
 

@@ -90,7 +90,7 @@ def issue(rt: Runtime, nkp: str) -> None:
         connection.execute(insert(participants).values(nkp=nkp, phone="+6281111111111"))
 
 
-def held(rt: Runtime) -> int:
+def count_decoys(rt: Runtime) -> int:
     with rt.reading() as tx:
         return decoys.count(tx)
 
@@ -108,8 +108,8 @@ def test_a_decoy_is_answered_as_any_wrong_number(
             tx.connection.execute(lockout.guesses.delete())
         clock.moves(hours=1)
         asked.clear()
-        told = say(watched, sender, text(nkp))
-        seen.append((told.verdict, told.reply.text, list(asked)))
+        answer = say(watched, sender, text(nkp))
+        seen.append((answer.verdict, answer.reply.text, list(asked)))
     assert any("decoys" in statement for statement in seen[0][2])
     assert seen[0] == seen[1] == seen[2]
 
@@ -145,9 +145,9 @@ def test_two_by_one_phone_are_told_and_one_is_not(
             clock.moves(minutes=20)
         assert alarms(logged) == []
         say(watched, sender, text(DECOYS[1]))
-    (told,) = [each for each in logged if each["event"] == BY_ONE]
-    assert told["numbers"] == 2
-    assert set(told) == {"event", "log_level", "numbers", "phone_id"}
+    (line,) = [each for each in logged if each["event"] == BY_ONE]
+    assert line["numbers"] == 2
+    assert set(line) == {"event", "log_level", "numbers", "phone_id"}
     assert not any(nkp in str(logged) for nkp in DECOYS)
 
 
@@ -172,9 +172,9 @@ def test_ten_phones_are_told_and_nine_are_not(watched: Runtime) -> None:
             say(watched, other(number), f"SALDO {OTHERS[number]}")
         assert alarms(logged) == []
         say(watched, other(9), f"SALDO {DECOYS[3]}")
-    (told,) = [each for each in logged if each["event"] == BY_MANY]
-    assert set(told) == {"event", "log_level", "phones", "phone_id"}
-    assert told["phones"] == 10
+    (line,) = [each for each in logged if each["event"] == BY_MANY]
+    assert set(line) == {"event", "log_level", "phones", "phone_id"}
+    assert line["phones"] == 10
 
 
 def test_what_was_named_a_day_ago_does_not_count(watched: Runtime, clock: Clock) -> None:
@@ -266,7 +266,7 @@ def test_what_is_drawn_is_unissued_well_formed_and_near(rt: Runtime) -> None:
     near = decoys.scan(rt)
     assert all(len(nkp) == 11 and nkp.isdigit() for nkp in near)
     decoys.draw(rt, 100, "tester")
-    assert held(rt) == 100
+    assert count_decoys(rt) == 100
     found = drawn(rt, near)
     assert len(found) == 100
     with rt.ledger.engine.connect() as connection:
@@ -287,12 +287,12 @@ def test_what_is_drawn_again_is_added_and_within_the_range(rt: Runtime) -> None:
     decoys.draw(rt, 30, "tester", between)
     first = drawn(rt, whole)
     decoys.draw(rt, 60, "tester", between)
-    assert len(drawn(rt, whole)) == held(rt) == 90
+    assert len(drawn(rt, whole)) == count_decoys(rt) == 90
     assert first < drawn(rt, whole)
     assert decoys.density(rt, between) == 0.9
     with pytest.raises(decoys.NotDrawn, match="10 numbers are free there"):
         decoys.draw(rt, 11, "tester", between)
-    assert held(rt) == 90
+    assert count_decoys(rt) == 90
 
 
 def test_numbers_that_are_a_phones_are_not_drawn(rt: Runtime) -> None:
@@ -322,7 +322,7 @@ def test_those_that_were_issued_are_dropped(watched: Runtime) -> None:
     for nkp in (*DECOYS[:3], OTHERS[0]):
         issue(watched, nkp)
     assert decoys.drop_issued(watched, "tester") == 3
-    assert held(watched) == len(DECOYS) - 3
+    assert count_decoys(watched) == len(DECOYS) - 3
     assert drawn(watched, set(DECOYS)) == set(DECOYS[3:])
     assert decoys.drop_issued(watched, "tester") == 0
 
@@ -339,8 +339,8 @@ def test_the_list_holds_no_number_in_clear(rt: Runtime) -> None:
     assert {column.name for column in _decoys.c} == {"nkp_hash", "made_at"}
     assert {len(row.nkp_hash) for row in rows} == {32}
     numbers = [f"500000000{number:02}" for number in range(100)]
-    told = f"{rows} {[row.nkp_hash.hex() for row in rows]} {notes}"
-    assert not any(nkp in told for nkp in numbers)
+    written = f"{rows} {[row.nkp_hash.hex() for row in rows]} {notes}"
+    assert not any(nkp in written for nkp in numbers)
     thief = Vault(lambda: Keys({1: os.urandom(32)}, 1, os.urandom(32)))
     assert not {thief.hash(nkp, "nkp") for nkp in numbers} & {row.nkp_hash for row in rows}
 
@@ -378,15 +378,17 @@ def test_what_the_command_tells_is_what_a_simulation_finds() -> None:
     """Of scans from ever new phones."""
     chance = Random(simulation.SEED)
     found = [simulation.noticed_after(chance, 0.02, simulation.SCANNED) for _ in range(2_000)]
-    told = [decoys.noticed_within(0.02, certainty) or 0 for certainty in (0.5, 0.95)]
-    noticed = [sum(each is not None and each <= most for each in found) / 2_000 for most in told]
+    computed = [decoys.noticed_within(0.02, certainty) or 0 for certainty in (0.5, 0.95)]
+    noticed = [
+        sum(each is not None and each <= most for each in found) / 2_000 for most in computed
+    ]
     assert noticed == pytest.approx([0.5, 0.95], abs=0.03)
 
 
 def test_the_tables_of_the_documentation_are_what_the_simulation_prints() -> None:
-    told = (ROOT / "docs/operations.md").read_text()
+    page = (ROOT / "docs/operations.md").read_text()
     for table in (simulation.scans(), simulation.alarms()):
-        assert "\n\n" + "\n".join(table) + "\n\n" in told
+        assert "\n\n" + "\n".join(table) + "\n\n" in page
 
 
 def test_an_alert_is_raised_when_the_log_tells() -> None:

@@ -249,7 +249,7 @@ def test_every_look_is_a_range_of_an_index(
     """Read in its order: nothing is read through, and nothing is sorted but what one phone wrote
     or, by SQLite, what was looked at of two kinds."""
     span = {"since": clock.now - timedelta(days=5), "until": clock.now - timedelta(days=2)}
-    with plans(many) as told:
+    with plans(many) as planned:
         for each in FILTERS:
             filters = MessageFilters(**each, **(span if days else {}))  # type: ignore[arg-type]
             found(many, filters, before=before, looks_at=MANY // 100)
@@ -258,8 +258,8 @@ def test_every_look_is_a_range_of_an_index(
             message_log.message_id(tx, inbox.reference(7))
             conversation.talk(tx, 200, with_texts=False)
             conversation.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
-    assert len(told) > len(FILTERS)
-    for plan in told:
+    assert len(planned) > len(FILTERS)
+    for plan in planned:
         assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan
         is_short = re.search(r"ix_(messages|replies)_phone_id|CO-ROUTINE", plan)
         assert is_short or not re.search(r"\bSort\b|TEMP B-TREE", plan), plan

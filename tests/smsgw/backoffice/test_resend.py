@@ -14,7 +14,7 @@ from smsgw.storage.tables.phones import bindings
 from smsgw.storage.tables.security import Ciphertext, audit
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.registration import DAFTAR
 
 ANI = "operator:ani"
@@ -86,7 +86,7 @@ def lapse(rt: Runtime, clock: Clock) -> None:
 
 
 def change_number(rt: Runtime, _clock: Clock) -> None:
-    put_on_file(rt, P1_NKP, "+6281200000000")
+    set_number_on_file(rt, P1_NKP, "+6281200000000")
 
 
 def destroy(rt: Runtime, _clock: Clock) -> None:
@@ -129,7 +129,7 @@ def test_another_number_on_file_ends_it_though_the_phone_is_bound(rt: Runtime) -
     dispatch.drain(rt, "simulator", "2757")
     resend(rt, 2)
     dispatch.drain(rt, "simulator", "2757")
-    put_on_file(rt, "20098765432", "+6281200000000")
+    set_number_on_file(rt, "20098765432", "+6281200000000")
     assert refusal(rt, 2) == ResendRefusal.NUMBER_CHANGED
 
 

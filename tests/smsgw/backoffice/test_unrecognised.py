@@ -12,7 +12,7 @@ from smsgw.configuration import compiler, document, versions
 from smsgw.runtime import Runtime
 from smsgw.transcripts import library, phrases, reader, runner
 from tests.conftest import Clock
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 from tests.support.unrecognised import DUIT, Wrote, numbers, phone
 from tests.support.unrecognised import wrote as wrote
 
@@ -24,7 +24,7 @@ def gathered(rt: Runtime, text: str = SHIPPED, days: int = 7) -> Gathered:
     return unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
 
 
-def told(found: Gathered) -> list[tuple[str, int, int]]:
+def shapes(found: Gathered) -> list[tuple[str, int, int]]:
     return [(" ".join(each.tokens), each.messages, each.phones) for each in found.shapes]
 
 
@@ -32,7 +32,7 @@ def test_the_same_in_other_words_is_one_shape(rt: Runtime, wrote: Wrote) -> None
     wrote(*DUIT[:4])
     wrote("kartu hilang gimana", "kartu hilang gimana", "kartu hilang, gimana dong")
     found = gathered(rt)
-    assert told(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
+    assert shapes(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
     assert (found.messages, found.others, found.is_cut) == (7, 0, False)
     assert found.shapes[0].proposed == Alias("DUIT GUE", "saldo")
 
@@ -44,7 +44,7 @@ def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wr
     wrote(*["kenapa duit gue habis dipakai Wulandari"] * 5, by=one)
     wrote(*["gak ada duit Wulandari hamil"] * 2, by=one)
     found = gathered(rt)
-    assert told(found) == [("DUIT GUE … GAK ADA #", 4, 4)]
+    assert shapes(found) == [("DUIT GUE … GAK ADA #", 4, 4)]
     assert found.others > 0
     assert "WULANDARI" not in repr(found)
     assert "0857" not in repr(found)
@@ -53,7 +53,7 @@ def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wr
 def test_numbers_are_no_words(rt: Runtime, wrote: Wrote) -> None:
     for _ in range(3):
         wrote("plat B1234XYZ gimana 0890 17")
-    assert [shape for shape, *_ in told(gathered(rt))] == ["PLAT # GIMANA #"]
+    assert [shape for shape, *_ in shapes(gathered(rt))] == ["PLAT # GIMANA #"]
 
 
 def test_what_has_an_answer_or_is_long_ago_is_not_there(
@@ -65,14 +65,14 @@ def test_what_has_an_answer_or_is_long_ago_is_not_there(
     wrote(*DUIT)
     clock.moves(days=2)
     assert gathered(rt, days=1).shapes == []
-    assert told(gathered(rt, days=3))[0][0] == "DUIT GUE"
+    assert shapes(gathered(rt, days=3))[0][0] == "DUIT GUE"
 
 
 def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
     """Message by message: an alias is found only as it is written."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
     text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
-    assert told(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
+    assert shapes(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
 def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
@@ -124,7 +124,7 @@ def test_no_keyword_that_changes_something_is_proposed(
 def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
-    assert (told(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
+    assert (shapes(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
 
 
 ACCEPTED = [
@@ -144,7 +144,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
     rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
 ) -> None:
     with rt.writing() as tx:
-        versions.save(tx, changed(with_made), 0, ANI, "all")
+        versions.save(tx, edited_document(add_custom_keywords), 0, ANI, "all")
     phrases.accept(rt, change, said, ANI)
     with rt.reading() as tx:
         draft = versions.draft(tx)
@@ -195,7 +195,7 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
         raw["keywords"]["kontak"].pop("poster")
 
     with rt.writing() as tx:
-        versions.save(tx, changed(broken), 0, ANI, "all")
+        versions.save(tx, edited_document(broken), 0, ANI, "all")
     with pytest.raises(NotAccepted, match="poster is missing"):
         phrases.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
 

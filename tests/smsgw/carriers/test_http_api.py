@@ -237,8 +237,8 @@ def test_made_people_are_never_texted(file: Path, stub: Aggregator) -> None:
 
 def test_the_doctor_is_told_whether_it_answers(file: Path, stub: Aggregator) -> None:
     assert load(file, plain(stub.url)).misconfigured() is None
-    told = load(file, plain("http://127.0.0.1:9")).misconfigured()
-    assert told == "send.url does not answer (ConnectionError); check it and the network"
+    fault = load(file, plain("http://127.0.0.1:9")).misconfigured()
+    assert fault == "send.url does not answer (ConnectionError); check it and the network"
 
 
 def test_a_message_of_json(file: Path) -> None:
@@ -273,11 +273,11 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
         with pytest.raises(Malformed):
             carrier.read_messages(request(none))
     assert carrier.read_messages(request({"a": {"results": []}})) == []
-    told = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
-    told += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
+    sent_reports = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
+    sent_reports += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
     assert [
         (each.attempt_id, each.delivery, each.carrier_ref, each.code)
-        for each in carrier.read_reports(request({"results": told}))
+        for each in carrier.read_reports(request({"results": sent_reports}))
     ] == [(7, Delivery.DELIVERED, "x", None), (8, Delivery.UNDELIVERED, None, "9")]
 
 
@@ -293,8 +293,8 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
 def test_a_report_finds_its_attempt_by_its_address(
     file: Path, status: object, delivery: Delivery, code: str | None
 ) -> None:
-    told = {"status": status, "code": 5}
-    (report,) = load(file, plain()).read_reports(request(told, f"out=7&key={SECRET}"))
+    body = {"status": status, "code": 5}
+    (report,) = load(file, plain()).read_reports(request(body, f"out=7&key={SECRET}"))
     assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
 
 
@@ -345,25 +345,25 @@ def test_a_signature_covers_what_was_agreed(
     carrier, body = load(file, text), b'{"id": 1}'
     signed = b"https://sms.example.org/base/in/http?a=%20b" if signs == "url+body" else b""
     digest = hmac.digest(SECRET.encode(), signed + body, algorithm)
-    told = digest.hex() if encoding == "hex" else b64encode(digest).decode()
-    carrier.verify(request(body, "a=%20b", x_sig=f"v1={told}"))
+    signature = digest.hex() if encoding == "hex" else b64encode(digest).decode()
+    carrier.verify(request(body, "a=%20b", x_sig=f"v1={signature}"))
     for forged in (
-        request(body + b" ", "a=%20b", x_sig=f"v1={told}"),
-        request(body, "a=%20b", x_sig=told),
+        request(body + b" ", "a=%20b", x_sig=f"v1={signature}"),
+        request(body, "a=%20b", x_sig=signature),
         request(body, "a=%20b"),
     ):
         with pytest.raises(Forged):
             carrier.verify(forged)
     if signs == "url+body":
         with pytest.raises(Forged):
-            carrier.verify(request(body, "a=%20c", x_sig=f"v1={told}"))
+            carrier.verify(request(body, "a=%20c", x_sig=f"v1={signature}"))
 
 
 HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "told"),
+    ("text", "line", "message"),
     [
         (PLAIN.format(url="http://api.example.com"), 4, "send.url: needs https"),
         (PLAIN.format(url="ftp://api.example.com"), 4, "send.url: must be an address such as"),
@@ -392,12 +392,12 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
         ("- a", 0, "is empty, or no mapping"),
     ],
 )  # fmt: skip
-def test_faults_are_told_by_line_and_name(file: Path, text: str, line: int, told: str) -> None:
+def test_faults_are_told_by_line_and_name(file: Path, text: str, line: int, message: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         load(file, text, SHORT="short", BROKEN="a\nb")
     where = f"SMSGW_HTTP_CARRIER: {file}:{line}: " if line else f"SMSGW_HTTP_CARRIER: {file} "
     found = [fault for fault in str(raised.value).split("\n") if fault.startswith(where)]
-    assert [fault for fault in found if told in fault], str(raised.value)
+    assert [fault for fault in found if message in fault], str(raised.value)
     assert "short" not in str(raised.value).replace("shorter", "")
 
 

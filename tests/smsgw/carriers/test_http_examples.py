@@ -17,7 +17,7 @@ from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2
-from tests.support.aggregator import Aggregator, Asked, aggregator
+from tests.support.aggregator import Aggregator, ReceivedRequest, aggregator
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "http"
 KEY = "inbound-secret"
@@ -44,7 +44,7 @@ class Documented:
     refused: bytes
     report: Callable[[str, str], object]  # of an attempt and a status
     statuses: dict[str, str]
-    sent: Callable[[Asked], dict[str, Any]]
+    sent: Callable[[ReceivedRequest], dict[str, Any]]
 
 
 def infobip_message(ref: str, sender: str) -> dict[str, object]:
@@ -75,7 +75,7 @@ def infobip_report(attempt: str, status: str) -> dict[str, object]:
     return {"results": [foreign, report]}
 
 
-def infobip_sent(asked: Asked) -> dict[str, Any]:
+def infobip_sent(asked: ReceivedRequest) -> dict[str, Any]:
     (message,) = asked.json["messages"]
     assert asked.headers["authorization"] == "App infobip-key"
     assert message["options"]["validityPeriod"]["amount"] > 0
@@ -117,7 +117,7 @@ def vonage_report(attempt: str, status: str) -> dict[str, object]:
     }
 
 
-def vonage_sent(asked: Asked) -> dict[str, Any]:
+def vonage_sent(asked: ReceivedRequest) -> dict[str, Any]:
     form = asked.form
     assert (form["api_key"], form["api_secret"]) == ("abcd1234", "abcdef0123456789")
     assert form["type"] == "text"
@@ -231,12 +231,12 @@ def test_a_message_its_reply_and_its_report(
     stub.answers += [(200, documented.taken)] * count
     dispatch.drain(over, "http", documented.lane)
     assert states(over) == ["sent"] * count
-    told = [documented.sent(asked) for asked in stub.asked]
-    assert told[0]["from"] == documented.lane.removeprefix("+")
-    assert P1.removeprefix("+") in {each["to"] for each in told}
-    assert all(each["text"] for each in told)
+    requested = [documented.sent(asked) for asked in stub.asked]
+    assert requested[0]["from"] == documented.lane.removeprefix("+")
+    assert P1.removeprefix("+") in {each["to"] for each in requested}
+    assert all(each["text"] for each in requested)
     for status, state in documented.statuses.items():
-        report = documented.report(told[0]["attempt"], status)
+        report = documented.report(requested[0]["attempt"], status)
         assert client.post(f"/in/http/status?key={KEY}", json=report).status_code == 200
         assert states(over).count(state) == (count if state == "sent" else 1)
 

@@ -214,8 +214,8 @@ def test_who_does_not_know_the_password_is_refused(box: Box) -> None:
             assert requests.get(box.web + path, query, auth=auth, timeout=5).status_code == 403
     auth = ("kannel", "change-me-inbound")
     for _ in range(2):
-        told = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5)
-        assert (told.status_code, told.content) == (200, b"")
+        response = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5)
+        assert (response.status_code, response.content) == (200, b"")
     assert box.stored() == before + 1
 
 

@@ -164,8 +164,8 @@ def test_another_accounts_message_is_refused() -> None:
 def test_reports(status: str, delivery: Delivery | None) -> None:
     form = (("MessageSid", "SM1"), ("MessageStatus", status), ("ErrorCode", "30003"))
     reports = carrier().read_reports(signed(form, "out=7"))
-    told = [(report.attempt_id, report.delivery, report.code) for report in reports]
-    assert told == ([(7, delivery, "30003")] if delivery else [])
+    read_reports = [(report.attempt_id, report.delivery, report.code) for report in reports]
+    assert read_reports == ([(7, delivery, "30003")] if delivery else [])
 
 
 def test_a_report_is_signed_with_what_was_asked_of_retries_or_without() -> None:
@@ -260,10 +260,10 @@ def test_a_handshake_that_stalls_sent_nothing() -> None:
     assert raised.value.ending == Ending.RETRY
 
 
-@pytest.mark.parametrize(("lasts", "told"), [(0.2, "1"), (600, "600"), (90_000, "36000")])
-def test_how_long_it_is_of_use_is_told(stub: Stub, lasts: float, told: str) -> None:
+@pytest.mark.parametrize(("lasts", "validity"), [(0.2, "1"), (600, "600"), (90_000, "36000")])
+def test_how_long_it_is_of_use_is_told(stub: Stub, lasts: float, validity: str) -> None:
     carrier(stub.url).send(replace(SMS, lasts=timedelta(seconds=lasts)))
-    assert stub.posts[0]["ValidityPeriod"] == told
+    assert stub.posts[0]["ValidityPeriod"] == validity
 
 
 def test_who_said_stop_to_twilio_has_opted_out(stub: Stub) -> None:

@@ -104,8 +104,8 @@ def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
     refused = smsgw(made, "ledger", "load", str(folder), "--replace")
     assert (refused.returncode, "would delete all" in refused.stderr) == (1, True)
     (folder / "participants.csv").write_text(header + "19012345678,,,,,,,,,,,,\n")
-    told = smsgw(made, "ledger", "load", str(folder), "--replace")
-    assert told.stdout == "participants: 1 rows, 700 deleted\n"
+    done = smsgw(made, "ledger", "load", str(folder), "--replace")
+    assert done.stdout == "participants: 1 rows, 700 deleted\n"
     with sqlite3.connect(made / "instance" / "smsgw.db") as file:
         held = file.execute("SELECT detail FROM audit WHERE act='ledger loaded'").fetchall()
     file.close()

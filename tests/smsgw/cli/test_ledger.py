@@ -40,13 +40,13 @@ def refused(home: Path, *options: str) -> str:
 
 def test_it_tells_how_many_there_are_and_when_a_scan_is_noticed(home: Path) -> None:
     assert decoys(home) == "0 decoys\n"
-    told = decoys(home, "--count", "20", *BETWEEN)
-    assert told == (
+    printed = decoys(home, "--count", "20", *BETWEEN)
+    assert printed == (
         "20 decoys\n"
         "density between 50000000000 and 50000000999: 2.00%\n"
         "half of all scans there are noticed within 484 numbers, 95 % within 782\n"
     )
-    assert decoys(home, *BETWEEN) == told
+    assert decoys(home, *BETWEEN) == printed
     assert decoys(home) == (
         "20 decoys\ndensity near issued numbers: 0.00%\na scan there is not noticed\n"
     )

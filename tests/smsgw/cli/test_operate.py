@@ -127,9 +127,9 @@ def test_the_doctor_asks_for_what_twilio_needs(home: Path) -> None:
     with twilio_stub() as stub:
         environ = TWILIO | {"TWILIO_API_BASE": stub.url}
         stub.number = {"sms_url": wanted, "sms_fallback_url": ""}
-        told = smsgw(home, "doctor", **environ).stdout
-        assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in told
-        assert f"Primary handler fails: {wanted}" in told
+        printed = smsgw(home, "doctor", **environ).stdout
+        assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in printed
+        assert f"Primary handler fails: {wanted}" in printed
         stub.number = {"sms_url": wanted + "#rc=3&rp=ct,5xx&tt=15000", "sms_fallback_url": wanted}
         assert "ok   twilio" in smsgw(home, "doctor", **environ).stdout
         stub.are_books_open = False
@@ -155,8 +155,8 @@ def test_the_doctor_looks_for_kannel(home: Path) -> None:
             (403, b"Authorization failed for sendsms"),
             (404, b""),
         ]
-        for told in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
-            assert told in smsgw(home, "doctor", **environ).stdout
+        for expected in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
+            assert expected in smsgw(home, "doctor", **environ).stdout
 
 
 def test_the_doctor_looks_for_a_carrier_by_yaml(home: Path) -> None:

@@ -109,8 +109,8 @@ def test_all_files_are_read_before_any_runs(path: Path) -> None:
     assert "a.yaml:6:12: 'wait' is a number with s, m, h or d, such as 15m" in done.stderr
     assert "b.yml:1:1: the file is no mapping" in done.stderr
     assert done.stderr.endswith("2 faults in 2 files; nothing was run\n")
-    told = [json.loads(line) for line in replay(path.parent, "--json").stdout.splitlines()]
-    assert [(Path(each["file"]).name, each["line"], each["column"]) for each in told] == [
+    printed = [json.loads(line) for line in replay(path.parent, "--json").stdout.splitlines()]
+    assert [(Path(each["file"]).name, each["line"], each["column"]) for each in printed] == [
         ("a.yaml", 6, 12),
         ("b.yml", 1, 1),
     ]

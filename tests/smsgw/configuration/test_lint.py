@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from smsgw.cli import main
 from smsgw.configuration import document, lint
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 
 SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
@@ -20,7 +20,7 @@ def test_what_we_ship_may_be_published() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("aliases: [SAL,", "aliases: [STATUS,"), "'STATUS' belongs to saldo and to status"),
         (("poster: JP [<NKP>]", "poster: JP [<PIN>]"), "<PIN> is no slot"),
@@ -34,14 +34,14 @@ def test_what_we_ship_may_be_published() -> None:
     ],
 )
 def test_what_may_not_be_published_is_said(
-    tmp_path: Path, change: tuple[str, str], told: str
+    tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     assert change[0] in SEEDS
     file = tmp_path / "keywords.yaml"
     file.write_text(SEEDS.replace(*change, 1))
     done = CliRunner().invoke(main, ["keywords", "check", str(file)])
     assert done.exit_code == 1
-    assert told in done.output
+    assert message in done.output
 
 
 def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "change", "told"),
+    ("keyword", "change", "message"),
     [
         ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "people depend on SALDO"),
         ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "saldo: A is one letter"),
@@ -69,14 +69,14 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_keyword_is_its_own_fault(
-    keyword: str, change: dict[str, Any], told: str
+    keyword: str, change: dict[str, Any], message: str
 ) -> None:
-    found = lint.faults(changed(lambda raw: raw["keywords"][keyword].update(change)))
-    assert any(told in each and lint.is_about(each, keyword) for each in found), found
+    found = lint.faults(edited_document(lambda raw: raw["keywords"][keyword].update(change)))
+    assert any(message in each and lint.is_about(each, keyword) for each in found), found
 
 
 @pytest.mark.parametrize(
-    ("key", "held", "told"),
+    ("key", "held", "message"),
     [
         ("keyword", {}, "keyword: this is not known here"),
         ("tables", 5, "tables: a mapping is needed"),
@@ -84,9 +84,9 @@ def test_what_is_wrong_with_a_keyword_is_its_own_fault(
         ("either", {"X": ["STOP"]}, "either.X: two keywords are needed"),
     ],
 )
-def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, told: str) -> None:
-    found = lint.faults(changed(lambda raw: raw.update({key: held})))
-    assert any(told in each for each in found), found
+def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, message: str) -> None:
+    found = lint.faults(edited_document(lambda raw: raw.update({key: held})))
+    assert any(message in each for each in found), found
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -96,23 +96,25 @@ def test_all_faults_are_told_at_once() -> None:
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
         raw["wordings"]["own"]["choose"]["id"] = "{nothing}"
 
-    found = "\n".join(lint.faults(changed(change)))
-    for told in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
-        assert told in found
+    found = "\n".join(lint.faults(edited_document(change)))
+    for expected in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
+        assert expected in found
 
     def clash(raw: dict[str, Any]) -> None:
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
 
-    assert len(lint.faults(changed(clash))) == 2
+    assert len(lint.faults(edited_document(clash))) == 2
 
 
 def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
     change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
-    text = changed(lambda raw: raw["keywords"]["klaim"].update(change))
+    text = edited_document(lambda raw: raw["keywords"]["klaim"].update(change))
     assert lint.faults(text) == []
-    told = lint.warnings(text)
-    assert "klaim: posters and texts that are out say KLAIM, which it does not answer to" in told
-    assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in told)
+    warnings = lint.warnings(text)
+    assert (
+        "klaim: posters and texts that are out say KLAIM, which it does not answer to" in warnings
+    )
+    assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in warnings)
 
 
 GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
@@ -121,17 +123,17 @@ GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a":
 @pytest.mark.parametrize("held", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
 def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
-    assert isinstance(lint.faults(changed(lambda raw: raw.update({where: held}))), list)
+    assert isinstance(lint.faults(edited_document(lambda raw: raw.update({where: held}))), list)
 
 
 @pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
 @pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
 def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"]["libur"][where] = held
 
-    text = changed(change)
+    text = edited_document(change)
     assert isinstance(lint.faults(text), list)
     assert isinstance(lint.warnings(text), list)
 
@@ -140,12 +142,12 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
 @pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
 def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         for each in where:
             raw = raw[each]
         raw[key] = {}
 
-    assert lint.faults(changed(change))
+    assert lint.faults(edited_document(change))
 
 
 @pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
@@ -158,9 +160,9 @@ def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
             raw["keywords"]["klaim"] |= {"poster": typed, "aliases": [typed]}
             raw["keywords"]["klaim"]["wordings"]["none"]["id"] = typed
 
-        told = lint.of(document.loads(changed(change)))
-        assert told.read is not None, typed
-        assert isinstance(told.warnings, list), typed
+        faults = lint.of(document.loads(edited_document(change)))
+        assert faults.read is not None, typed
+        assert isinstance(faults.warnings, list), typed
 
 
 def test_a_time_is_no_day() -> None:
@@ -169,6 +171,6 @@ def test_a_time_is_no_day() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["klaim"]["from"] = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
 
-    assert lint.faults(changed(change)) == [
+    assert lint.faults(edited_document(change)) == [
         "klaim: from and until are days, such as 2026-01-31",
     ]

@@ -11,7 +11,7 @@ from smsgw.configuration import compiler, document, lint, placeholders, preview,
 from smsgw.configuration.document import loads
 from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, Shown
 from smsgw.gsm7 import Encoding
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 
 RUPIAH = 350
 
@@ -23,7 +23,7 @@ def worded(text: str, **entry: Any) -> Preview:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
         raw["keywords"]["kontak"] |= entry
 
-    return preview.of(loads(changed(change)), "kontak", RUPIAH)
+    return preview.of(loads(edited_document(change)), "kontak", RUPIAH)
 
 
 def shown(text: str, **entry: Any) -> Shown:
@@ -42,10 +42,10 @@ def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
     for section in sections:
-        told = preview.of(raw, section, RUPIAH)
-        assert (told.own, told.others) == ((), ())
-        assert told.wordings
-        for languages in told.wordings.values():
+        previewed = preview.of(raw, section, RUPIAH)
+        assert (previewed.own, previewed.others) == ((), ())
+        assert previewed.wordings
+        for languages in previewed.wordings.values():
             assert languages.keys() == set(compiler.LANGUAGES)
             for each in languages.values():
                 assert each.fault is None
@@ -57,9 +57,9 @@ def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
 
 
 def test_a_reply_is_shown_as_it_is_sent() -> None:
-    told = preview.of(loads(document.shipped()), "saldo", RUPIAH)
-    balance = told.wordings["balance"]["id"]
-    assert told.usage == "SALDO NKP"
+    previewed = preview.of(loads(document.shipped()), "saldo", RUPIAH)
+    balance = previewed.wordings["balance"]["id"]
+    assert previewed.usage == "SALDO NKP"
     assert balance.ordinary.text == (
         "Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF. "
         "Iuran terakhir 01-2026. Setoran Rp36.000.000, hasil Rp12.750.000. "
@@ -67,9 +67,9 @@ def test_a_reply_is_shown_as_it_is_sent() -> None:
     )
     assert balance.ordinary.dropped == ()
     assert "[ Setoran {contributions}, hasil {returns}.]" in balance.widest.dropped
-    assert told.values["balance"]["total"] == "Rp48.750.000"
-    assert told.values["balance"].keys() >= wording.EVERYWHERE
-    assert "Active" in told.wordings["balance"]["en"].ordinary.text
+    assert previewed.values["balance"]["total"] == "Rp48.750.000"
+    assert previewed.values["balance"].keys() >= wording.EVERYWHERE
+    assert "Active" in previewed.wordings["balance"]["en"].ordinary.text
 
 
 def test_a_second_segment_is_told() -> None:
@@ -93,12 +93,12 @@ def test_a_second_segment_is_told() -> None:
 def test_each_letter_that_costs_money_is_marked(
     text: str, costly: list[CostRun], encoding: Encoding, units: int
 ) -> None:
-    told = shown(text)
-    assert list(told.costly) == costly
-    assert "plain GSM-7" in told.fault
-    assert (told.ordinary.count.encoding, told.ordinary.count.units) == (encoding, units)
-    assert told.ordinary.text == text
-    assert {run.text: run.costs for run in told.ordinary.runs if run.costs} == {
+    previewed = shown(text)
+    assert list(previewed.costly) == costly
+    assert "plain GSM-7" in previewed.fault
+    assert (previewed.ordinary.count.encoding, previewed.ordinary.count.units) == (encoding, units)
+    assert previewed.ordinary.text == text
+    assert {run.text: run.costs for run in previewed.ordinary.runs if run.costs} == {
         run.text: run.costs for run in costly
     }
 
@@ -114,19 +114,19 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
-    told = preview.of(loads(changed(change)), "saldo", RUPIAH)
-    assert told.wordings["balance"]["id"] == Shown("a brace has no partner")
-    assert told.wordings["balance"]["en"].ordinary
-    assert told.own == ("saldo.balance (id): a brace has no partner",)
-    assert len(told.others) == 1
+    previewed = preview.of(loads(edited_document(change)), "saldo", RUPIAH)
+    assert previewed.wordings["balance"]["id"] == Shown("a brace has no partner")
+    assert previewed.wordings["balance"]["en"].ordinary
+    assert previewed.own == ("saldo.balance (id): a brace has no partner",)
+    assert len(previewed.others) == 1
 
 
 def test_all_that_is_wrong_with_a_wording_is_told() -> None:
-    told = worded("Telepon “{telephone}” {fax} [x")
-    assert told.wordings["ways"]["id"].fault == "; ".join(
-        each.partition(": ")[2] for each in told.own
+    previewed = worded("Telepon “{telephone}” {fax} [x")
+    assert previewed.wordings["ways"]["id"].fault == "; ".join(
+        each.partition(": ")[2] for each in previewed.own
     )
-    said = "\n".join(told.own)
+    said = "\n".join(previewed.own)
     assert "plain GSM-7" in said
     assert "{fax} is no value" in said
     assert "{telephone} is no value" in said
@@ -134,9 +134,9 @@ def test_all_that_is_wrong_with_a_wording_is_told() -> None:
 
 
 def test_a_value_that_nothing_gives_is_told_and_shown_as_nothing() -> None:
-    told = shown("Telepon {telephone}.")
-    assert told.fault == "{telephone} is no value of this reply"
-    assert told.ordinary.text == "Telepon -."
+    previewed = shown("Telepon {telephone}.")
+    assert previewed.fault == "{telephone} is no value of this reply"
+    assert previewed.ordinary.text == "Telepon -."
 
 
 @pytest.mark.parametrize("text", ["", "  "])
@@ -146,10 +146,10 @@ def test_nothing_is_no_wording(text: str) -> None:
 
 
 def test_a_poster_that_cannot_be_read_is_this_keywords_fault() -> None:
-    told = worded("Telepon {call_centre}.", poster="KONTAK [<NKP")
-    assert told.usage is None
-    assert told.own == ("kontak: 'KONTAK [<NKP': cannot be read at character 8",)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+    previewed = worded("Telepon {call_centre}.", poster="KONTAK [<NKP")
+    assert previewed.usage is None
+    assert previewed.own == ("kontak: 'KONTAK [<NKP': cannot be read at character 8",)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
 @pytest.mark.parametrize(
@@ -167,43 +167,43 @@ def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -
         raw["keywords"]["klaim"] |= theirs
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Telepon {telephone}."
 
-    told = preview.of(loads(changed(change)), "kontak", RUPIAH)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon -."
-    assert told.values["ways"]
-    assert "kontak.ways (id): {telephone} is no value of this reply" in told.own
-    there = preview.of(loads(changed(change)), "klaim", RUPIAH)
+    previewed = preview.of(loads(edited_document(change)), "kontak", RUPIAH)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon -."
+    assert previewed.values["ways"]
+    assert "kontak.ways (id): {telephone} is no value of this reply" in previewed.own
+    there = preview.of(loads(edited_document(change)), "klaim", RUPIAH)
     assert there.own
 
 
 def test_a_clash_is_told_on_both_pages() -> None:
-    raw = loads(changed(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
+    raw = loads(edited_document(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
     for name in ("saldo", "stop"):
         assert "'STOP' belongs to saldo and to stop" in preview.of(raw, name, RUPIAH).own
 
 
 def test_a_keyword_with_a_fault_still_shows_what_it_answers() -> None:
-    told = worded("Telepon {call_centre}.", until="besok")
-    assert told.own == ("kontak: from and until are days, such as 2026-01-31",)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+    previewed = worded("Telepon {call_centre}.", until="besok")
+    assert previewed.own == ("kontak: from and until are days, such as 2026-01-31",)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
 def test_what_is_no_configuration_has_faults_only() -> None:
-    told = preview.of({"keywords": {}}, "kontak", RUPIAH)
-    assert "kontak: this keyword has no entry" in told.own
-    assert told.others
+    previewed = preview.of({"keywords": {}}, "kontak", RUPIAH)
+    assert "kontak: this keyword has no entry" in previewed.own
+    assert previewed.others
 
 
 def test_a_tables_own_values_are_shown() -> None:
-    told = preview.of(loads(changed(with_made)), "mitra", RUPIAH)
-    assert told.wordings["found"]["id"].ordinary.text == (
+    previewed = preview.of(loads(edited_document(add_custom_keywords)), "mitra", RUPIAH)
+    assert previewed.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
-    assert told.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
+    assert previewed.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
 
 
 def test_it_keeps_up_with_typing() -> None:
     """The draft is read once: it takes little more than the linter alone."""
-    raw = loads(changed(with_made))
+    raw = loads(edited_document(add_custom_keywords))
     previewed = quickest(lambda: preview.of(raw, "info", RUPIAH))
     assert previewed < 2 * quickest(lambda: lint.of(raw))
 

@@ -20,7 +20,15 @@ from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.security import audit
 from tests.conftest import STRANGER, Clock, on_sqlite
 from tests.support.conversation import say
-from tests.support.documents import ANI, BUDI, STATIC, changed, published, reworded, with_made
+from tests.support.documents import (
+    ANI,
+    BUDI,
+    STATIC,
+    add_custom_keywords,
+    edited_document,
+    publish,
+    reworded_document,
+)
 from tests.support.processes import SMSGW
 from tests.support.waiting import eventually
 
@@ -30,7 +38,7 @@ def test_a_version_answers_in_every_process_within_seconds(
 ) -> None:
     other = runtime.build(settings.load(environ), now=clock)
     assert "halo dunia" not in say(other, STRANGER, "KONTAK").reply.text
-    assert published(rt, reworded("Halo dunia, telepon {call_centre}.")) == 1
+    assert publish(rt, reworded_document("Halo dunia, telepon {call_centre}.")) == 1
     clock.moves(minutes=3)
     phones = (f"+62857{number:08}" for number in count())
     eventually(lambda: "Halo dunia" in say(other, next(phones), "KONTAK").reply.text)
@@ -42,13 +50,13 @@ def test_a_version_answers_in_every_process_within_seconds(
 
 def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
     for number, text in enumerate(("Satu.", "Dua."), 1):
-        assert published(rt, reworded(text), f"why {number}") == number
+        assert publish(rt, reworded_document(text), f"why {number}") == number
     with rt.writing() as tx:
         assert versions.bring_back(tx, 1, ANI, "two was wrong") == 3
     with rt.reading() as tx:
-        told = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
+        listed = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
         assert versions.version(tx, 3).text == versions.version(tx, 1).text
-    assert told == [
+    assert listed == [
         (3, ANI, "two was wrong", 1),
         (2, BUDI, "why 2", None),
         (1, BUDI, "why 1", None),
@@ -60,7 +68,7 @@ def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
 
 def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
     """By its text, whatever number it has."""
-    published(rt, reworded("Satu."))
+    publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
     for number in (0, 2):
@@ -72,12 +80,12 @@ def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
 
 def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     for edition in (0, 5):
         with pytest.raises(Outdated), rt.writing() as tx:
-            versions.save(tx, reworded("Dua."), edition, BUDI, "kontak")
+            versions.save(tx, reworded_document("Dua."), edition, BUDI, "kontak")
     with rt.writing() as tx:
-        versions.save(tx, reworded("Dua."), 1, BUDI, "kontak")
+        versions.save(tx, reworded_document("Dua."), 1, BUDI, "kontak")
         held = versions.draft(tx)
     assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
     with pytest.raises(Outdated), rt.writing() as tx:
@@ -89,13 +97,13 @@ def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
 
 def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
         versions.discard(tx, 1, ANI)
         assert versions.draft(tx) is None
-        versions.save(tx, reworded("Dua."), 0, BUDI, "kontak")
+        versions.save(tx, reworded_document("Dua."), 0, BUDI, "kontak")
     for act in (
         lambda tx: versions.publish(tx, 1, ANI, "why"),
-        lambda tx: versions.save(tx, reworded("Tiga."), 1, ANI, "kontak"),
+        lambda tx: versions.save(tx, reworded_document("Tiga."), 1, ANI, "kontak"),
         lambda tx: versions.discard(tx, 1, ANI),
         lambda tx: versions.rebase(tx, 1, ANI),
     ):
@@ -107,7 +115,7 @@ def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
 
 def test_by_two_is_by_two(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
         versions.publish(tx, 1, ANI, "mine", is_same_person=accounts.is_same_person)
     with rt.writing() as tx:
@@ -118,21 +126,23 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason", "told"),
+    ("text", "reason", "message"),
     [
-        (lambda: reworded("W" * 200), "why", "2 segments instead of 1"),
+        (lambda: reworded_document("W" * 200), "why", "2 segments instead of 1"),
         (
-            lambda: changed(lambda raw: raw["keywords"].pop("saldo")),
+            lambda: edited_document(lambda raw: raw["keywords"].pop("saldo")),
             "why",
             "saldo: this keyword has",
         ),
-        (lambda: reworded("Satu."), " ", "say why"),
+        (lambda: reworded_document("Satu."), " ", "say why"),
     ],
 )
-def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
+def test_what_may_not_be_published_is_not(
+    rt: Runtime, text: Any, reason: str, message: str
+) -> None:
     with rt.writing() as tx:
         versions.save(tx, text(), 0, ANI, "kontak")
-    with pytest.raises(NotPublished, match=told), rt.writing() as tx:
+    with pytest.raises(NotPublished, match=message), rt.writing() as tx:
         versions.publish(tx, 1, BUDI, reason)
     with rt.reading() as tx:
         assert versions.versions(tx) == []
@@ -141,9 +151,9 @@ def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, t
 
 def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, reworded("Dua."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Dua."), 0, ANI, "kontak")
         versions.publish(tx, 1, BUDI, "why")
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
         edition = versions.draft(tx).edition
         versions.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
@@ -167,10 +177,10 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         raw["keywords"]["libur"] = {**STATIC}
 
     with rt.writing() as tx:
-        versions.save(tx, changed(theirs), 0, BUDI, "all")
+        versions.save(tx, edited_document(theirs), 0, BUDI, "all")
         versions.publish(tx, 1, BUDI, "theirs")
         versions.bring_back(tx, 0, BUDI, "not yet")
-        versions.save(tx, changed(ours), 0, ANI, "all")
+        versions.save(tx, edited_document(ours), 0, ANI, "all")
         versions.bring_back(tx, 1, BUDI, "now")
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
@@ -192,7 +202,7 @@ def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
 
 
 def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
-    published(rt, reworded("Satu."))
+    publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         versions.bring_back(tx, 0, ANI, "why")
     with rt.reading() as tx:
@@ -215,19 +225,19 @@ def test_the_commands_bring_and_take_it(
         return done.returncode, done.stdout + done.stderr
 
     file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
-    file.write_text(changed(with_made))
+    file.write_text(edited_document(add_custom_keywords))
     assert called("import", file) == (0, "version 1 is published\n")
     assert called("export", back)[0] == 0
     assert back.read_text() == document.dumps(document.loads(file.read_text()))
     assert "there is no draft" in called("export", "--draft", back)[1]
-    code, told = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
-    assert (code, "this is the draft now" in told) == (0, True)
+    code, printed = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
+    assert (code, "this is the draft now" in printed) == (0, True)
     assert called("export", "--draft", back)[0] == 0
-    code, told = called("import", file)
-    assert (code, "publish or discard that first" in told) == (1, True)
-    file.write_text(reworded("W" * 200))
-    code, told = called("import", file)
-    assert (code, "2 segments instead of 1" in told) == (1, True)
+    code, printed = called("import", file)
+    assert (code, "publish or discard that first" in printed) == (1, True)
+    file.write_text(reworded_document("W" * 200))
+    code, printed = called("import", file)
+    assert (code, "2 segments instead of 1" in printed) == (1, True)
 
 
 @on_sqlite
@@ -237,7 +247,7 @@ def test_an_import_asks_about_a_value_that_gets_lost(
     """At a terminal; elsewhere nobody can answer, and it is named."""
     lost = "warning: kontak.ways (id) no longer always tells {call_centre}"
     file = tmp_path / "new.yaml"
-    file.write_text(reworded("Hubungi kami."))
+    file.write_text(reworded_document("Hubungi kami."))
 
     def published(answer: str | None, *options: str) -> tuple[int, str]:
         ours, theirs = pty.openpty()
@@ -269,13 +279,13 @@ def test_an_import_asks_about_a_value_that_gets_lost(
 def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
     """Console fault 6, with its authors: who drafted it does not publish it either."""
     with rt.writing() as tx:
-        versions.save(tx, reworded("Satu."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     with rt.writing() as tx:
         versions.save(tx, "hello: world", 1, BUDI, "import of wrong.yaml", is_whole=True)
         versions.save(tx, "hello: mars", 2, BUDI, "import of wrong.yaml", is_whole=True)
     with rt.reading() as tx:
         newest, first = versions.past(tx)
-    assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
+    assert (first.text, first.authors, first.by) == (reworded_document("Satu."), (ANI,), BUDI)
     assert newest.why == "import of wrong.yaml"
     with rt.writing() as tx, pytest.raises(Outdated):
         versions.restore(tx, first.id, 2, BUDI)
@@ -283,17 +293,21 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
         assert not versions.restore(tx, 99, 3, BUDI)
         assert versions.restore(tx, first.id, 3, BUDI)
         draft = versions.draft(tx)
-        assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
+        assert (draft.text, draft.authors, draft.edition) == (
+            reworded_document("Satu."),
+            (ANI, BUDI),
+            4,
+        )
         assert "mars" in versions.past(tx)[0].text
         versions.discard(tx, 4, ANI)
         assert versions.restore(tx, versions.past(tx)[0].id, 0, ANI)
-        assert versions.draft(tx).text == reworded("Satu.")
+        assert versions.draft(tx).text == reworded_document("Satu.")
 
 
 def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
     """Console fault 5."""
     with rt.writing() as tx:
-        versions.save(tx, reworded("Telepon kami."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Telepon kami."), 0, ANI, "kontak")
         with pytest.raises(NotPublished, match="confirm that it is meant"):
             versions.publish(tx, 1, BUDI, "why", is_sure=False)
         assert versions.publish(tx, 1, BUDI, "why") == 1

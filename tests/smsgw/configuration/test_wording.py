@@ -183,7 +183,7 @@ def test_a_value_is_never_expanded_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{x.__class__}", "plain name"),
         ("{x!r}", "plain name"),
@@ -196,8 +196,8 @@ def test_a_value_is_never_expanded_again() -> None:
         ("‘kutip’", "plain GSM-7"),
     ],
 )
-def test_a_wording_that_cannot_be_sent(text: str, told: str) -> None:
-    with pytest.raises(WordingError, match=told):
+def test_a_wording_that_cannot_be_sent(text: str, message: str) -> None:
+    with pytest.raises(WordingError, match=message):
         parse(text)
 
 
@@ -230,7 +230,7 @@ def test_what_is_no_reference_leads_nowhere(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("poster: SALDO [<NKP>]", "poster: SALDO [<PIN>]"), "<PIN> is no slot"),
         (("aliases: [SAL, SALDOE", "aliases: [NO, SALDOE"), "quotes"),
@@ -242,8 +242,8 @@ def test_what_is_no_reference_leads_nowhere(written: str) -> None:
         (("bare: NKP", "bear: NKP"), "bear is not known"),
     ],
 )
-def test_a_configuration_that_cannot_be_published(change: tuple[str, str], told: str) -> None:
+def test_a_configuration_that_cannot_be_published(change: tuple[str, str], message: str) -> None:
     text = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
     assert change[0] in text
-    with pytest.raises(compiler.KeywordsError, match=told):
+    with pytest.raises(compiler.KeywordsError, match=message):
         compiler.load(text.replace(*change, 1))

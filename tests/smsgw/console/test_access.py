@@ -14,7 +14,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.support.console_client import Visitor, crawled
+from tests.support.console_client import Visitor, crawl
 from tests.support.leak_scan import personal
 
 # All that a message leaves behind for somebody to see to, and the texts that nobody is shown.
@@ -101,7 +101,7 @@ def test_no_page_shows_what_is_somebodys_own(
     needles = personal() | TEXTS | numbers | {each.removeprefix("+62") for each in numbers}
     needles |= {"Joko", "Widagdo"}
     pages = 0
-    for address, answer in crawled(as_(role)):
+    for address, answer in crawl(as_(role)):
         pages += 1
         assert answer.status_code == 200, address
         found = [each for each in needles if each.casefold() in answer.text.casefold()]

@@ -25,7 +25,7 @@ def sent(rt: Runtime, *endings: Ending) -> None:
     dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
 
 
-def told(viewer: Visitor) -> str:
+def alarms(viewer: Visitor) -> str:
     viewer.get("/console/versions/")
     return viewer.text
 
@@ -37,7 +37,7 @@ def test_a_dead_carrier_stands_on_top_of_every_page(
     receive(rt, clock, 30)
     sent(rt, *[Ending.RETRY, *[ending] * 29])
     clock.moves(seconds=20)
-    assert f"{STUCK}: 30 replies wait" in told(viewer)
+    assert f"{STUCK}: 30 replies wait" in alarms(viewer)
     for address in ("/console/", "/console/messages/", "/console/account", "/console/nothing"):
         viewer.get(address)
         assert STUCK in viewer.text
@@ -53,15 +53,15 @@ def test_a_carrier_that_died_is_told_from_what_it_did_before(
     receive(rt, clock, 1)
     sent(rt, Ending.RETRY)
     clock.moves(seconds=20)
-    assert STUCK in told(viewer)
+    assert STUCK in alarms(viewer)
 
 
 def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
     """No worker runs, or it hangs."""
     receive(rt, clock, 1)
-    assert STUCK not in told(viewer)
+    assert STUCK not in alarms(viewer)
     clock.moves(seconds=20)
-    assert f"{STUCK}: 1 replies wait, the oldest for 20 s" in told(viewer)
+    assert f"{STUCK}: 1 replies wait, the oldest for 20 s" in alarms(viewer)
 
 
 def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
@@ -71,20 +71,20 @@ def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
     sent(rt, Ending.RETRY)
     receive(rt, clock, 1)
     sent(rt)
-    assert STUCK not in told(viewer)
+    assert STUCK not in alarms(viewer)
 
 
-@pytest.mark.parametrize(("times", "is_told"), [(4, False), (5, True)])
+@pytest.mark.parametrize(("times", "is_alarmed"), [(4, False), (5, True)])
 def test_a_carrier_that_refuses_everything(
-    viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_told: bool
+    viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_alarmed: bool
 ) -> None:
     """As with a wrong password: no reply waits, and nobody reads one."""
     receive(rt, clock, times)
     sent(rt, *[Ending.REFUSED] * times)
-    assert (f"{REFUSES}: 5" in told(viewer)) == is_told
+    assert (f"{REFUSES}: 5" in alarms(viewer)) == is_alarmed
     receive(rt, clock, 1)
     sent(rt)
-    assert REFUSES not in told(viewer)
+    assert REFUSES not in alarms(viewer)
 
 
 def test_a_page_that_nobody_uses_keeps_no_session(

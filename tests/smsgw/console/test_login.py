@@ -16,7 +16,7 @@ from smsgw.storage.tables.operators import Role, sessions
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock
 from tests.smsgw.console.conftest import As
-from tests.support.accounts import PASSWORD, added
+from tests.support.accounts import PASSWORD, add_operator
 from tests.support.console_client import Visitor
 
 
@@ -26,7 +26,7 @@ def log_in(visitor: Visitor, name: str = "ani", password: str = PASSWORD) -> int
 
 
 def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     assert visitor.get("/console/").location == "/console/login?to=%2Fconsole%2F"
     assert log_in(visitor) == 200
     assert "Ringkasan" in visitor.text
@@ -36,7 +36,7 @@ def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
 
 
 def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     visitor.client.get("/console/account", follow_redirects=True)
     visitor.get("/console/login?to=/console/account")
     visitor.submit("/console/login", name="ani", password=PASSWORD)
@@ -45,7 +45,7 @@ def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Ru
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "/"])
 def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> None:
-    added(rt)
+    add_operator(rt)
     visitor.get(f"/console/login?to={to}")
     form = visitor.form("/console/login")
     form.values |= {"to": to, "name": "ani", "password": PASSWORD}
@@ -56,7 +56,7 @@ def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> Non
 def test_all_else_does_not_and_says_nothing_of_why(
     visitor: Visitor, rt: Runtime, name: str, password: str
 ) -> None:
-    added(rt)
+    add_operator(rt)
     assert log_in(visitor, name, password) == 403
     assert "Nama atau kata sandi salah." in visitor.text
     assert "budi" not in visitor.text
@@ -64,14 +64,14 @@ def test_all_else_does_not_and_says_nothing_of_why(
 
 def test_guessing_comes_to_an_end(app: Flask, rt: Runtime, clock: Clock) -> None:
     """By name, from whatever address; other names go on; and for a quarter of an hour."""
-    added(rt)
+    add_operator(rt)
     for number in range(10):
         visitor = Visitor(app)
         visitor.client.environ_base["REMOTE_ADDR"] = f"10.0.0.{number}"
         assert log_in(visitor, password="wrong") == 403
     assert log_in(visitor) == 429
     assert "15 menit" in visitor.text
-    added(rt, "budi")
+    add_operator(rt, "budi")
     assert log_in(visitor, "budi") == 200
     clock.moves(minutes=16)
     assert log_in(Visitor(app)) == 200
@@ -88,7 +88,7 @@ def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) ->
 
 
 def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor, second = Visitor(app), Visitor(app)
@@ -105,7 +105,7 @@ def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -
 def test_a_code_may_be_pasted_with_what_is_around_it(
     visitor: Visitor, rt: Runtime, typed: str
 ) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login/once")
@@ -123,7 +123,7 @@ def test_what_is_in_a_request_line_lets_nobody_in(
     visitor: Visitor, rt: Runtime, address: str
 ) -> None:
     """W15: proxies keep it. Neither by GET nor by a POST to such an address."""
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login")
@@ -148,12 +148,12 @@ def test_who_came_by_one_is_asked_for_a_password(visitor: Visitor, rt: Runtime) 
 
 
 def test_a_name_may_be_typed_in_capitals(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     assert log_in(visitor, "ANI") == 200
 
 
 def test_a_one_time_login_ends_after_a_day(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
@@ -172,7 +172,7 @@ def test_a_form_without_its_token_does_nothing(as_: As, rt: Runtime) -> None:
 
 def test_a_session_is_another_after_the_login(visitor: Visitor, rt: Runtime) -> None:
     """Who planted a cookie before has nothing of what comes after."""
-    added(rt)
+    add_operator(rt)
     visitor.get("/console/login")
     before = visitor.client.get_cookie("smsgw", path="/console")
     log_in(visitor)
@@ -192,7 +192,7 @@ def test_out_is_out(as_: As) -> None:
 
 
 def test_out_everywhere(app: Flask, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     assert log_in(here) == log_in(there) == 200
     here.get("/console/account")
@@ -203,7 +203,7 @@ def test_out_everywhere(app: Flask, rt: Runtime) -> None:
 
 
 def test_another_password_ends_all_sessions_but_this(app: Flask, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     log_in(here)
     log_in(there)
@@ -296,7 +296,7 @@ def test_what_is_not_there(as_: As) -> None:
 def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
     """W8: who logged in from this browser before has tries of their own, and what was right is
     given back."""
-    added(rt)
+    add_operator(rt)
     known, stranger = Visitor(app), Visitor(app)
     for _ in range(12):
         assert log_in(known) == 200
@@ -312,17 +312,17 @@ def test_the_password_until_now_is_guessed_ten_times(as_: As, rt: Runtime) -> No
     """W8: by whoever finds a session left open."""
     visitor = as_(Role.ADMIN)
     visitor.submit("/console/account/password", new=PASSWORD)
-    told = [
+    pages = [
         visitor.post("/console/account/password", old=f"guess {number}", new="x" * 20).status_code
         for number in range(12)
     ]
-    assert told == [403] * 10 + [429] * 2
+    assert pages == [403] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize("to", ["/console/\r\nSet-Cookie: a=b", "/console/\u2028", "/console/\x00"])
 def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str) -> None:
     """W10: it made a 500 of a login that had succeeded."""
-    added(rt)
+    add_operator(rt)
     visitor.get("/console/login")
     form = visitor.form("/console/login")
     form.values |= {"to": to, "name": "ani", "password": PASSWORD}
@@ -331,7 +331,7 @@ def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str
 
 def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
     """W15: in the same browser."""
-    added(rt)
+    add_operator(rt)
     log_in(visitor)
     log_in(visitor)
     with rt.reading() as tx:
@@ -340,11 +340,11 @@ def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
 
 def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runtime) -> None:
     """B16: so that they notice."""
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         accounts.invite(tx, ani.id, "operator:admin1")
     assert log_in(Visitor(app)) == 403
-    added(rt, "budi")
+    add_operator(rt, "budi")
     with rt.writing() as tx:
         budi = accounts.find(tx, "budi")
         accounts.invite(tx, budi.id, "operator:budi")

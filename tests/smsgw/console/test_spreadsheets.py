@@ -55,9 +55,9 @@ def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
 def test_what_is_no_table_says_why_and_where(
     octets: bytes, why: SpreadsheetFault, row: int
 ) -> None:
-    with pytest.raises(NotRead) as told:
+    with pytest.raises(NotRead) as refusal:
         spreadsheets.read(spreadsheets.decoded(octets))
-    assert (told.value.why, told.value.row) == (why, row)
+    assert (refusal.value.why, refusal.value.row) == (why, row)
 
 
 def test_nothing_is_no_row() -> None:

@@ -121,7 +121,7 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (ROW.replace("19012345678", "1901234567"), "3: nkp has 10 digits, 11 are needed"),
         (ROW.replace("3171011708900000", "31710117089A"), "3: nik needs 16 digits"),
@@ -135,11 +135,11 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
     ],
 )
 def test_one_bad_row_loads_nothing_and_is_named(
-    engine: Engine, tmp_path: Path, row: str, told: str
+    engine: Engine, tmp_path: Path, row: str, message: str
 ) -> None:
     load(engine, reference_folder())
     good = ROW.replace("19012345678", "20098765432").replace("Budi", "Changed")
-    with pytest.raises(LoadError, match=f"participants.csv:{told}"):
+    with pytest.raises(LoadError, match=f"participants.csv:{message}"):
         load(engine, folder(tmp_path, good, row, good.replace("2009", "3009")))
     with engine.connect() as connection:
         names = connection.execute(select(tables.participants.c.name)).scalars().all()
@@ -149,12 +149,12 @@ def test_one_bad_row_loads_nothing_and_is_named(
 
 def test_what_no_column_can_hold_is_named(engine: Engine, tmp_path: Path) -> None:
     head = "code,name,city,address,phone,hours,timezone"
-    for row, told in [
+    for row, expected in [
         ("JAKARTA-PUSAT-0001,,,,,,", "2: code has 18 characters, 10 at most"),
         ("JKT01,Jak\0,,,,,", "2: "),
     ]:
         (tmp_path / "offices.csv").write_text(f"{head}\n{row}\n")
-        with pytest.raises(LoadError, match=f"offices.csv:{told}"):
+        with pytest.raises(LoadError, match=f"offices.csv:{expected}"):
             load(engine, tmp_path)
 
 
@@ -309,7 +309,7 @@ def test_a_file_is_read_as_spreadsheets_write_it(
 
 
 @pytest.mark.parametrize(
-    ("octets", "told"),
+    ("octets", "message"),
     [
         ("nkp,nik\n".encode("utf-16"), ":1: this is UTF-16; save it as UTF-8"),
         (b"nomor|nama\n", ":1: the columns must be nkp,nik,.*; found nomor|nama"),
@@ -318,10 +318,10 @@ def test_a_file_is_read_as_spreadsheets_write_it(
     ],
 )
 def test_what_a_heading_holds_is_told(
-    engine: Engine, tmp_path: Path, octets: bytes, told: str
+    engine: Engine, tmp_path: Path, octets: bytes, message: str
 ) -> None:
     (tmp_path / "participants.csv").write_bytes(octets)
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=message):
         load(engine, tmp_path)
 
 

@@ -50,7 +50,7 @@ def fault(ledger: SqlLedger) -> LookUpFault:
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "told"),
+    ("change", "code", "message"),
     [
         ("REVOKE SELECT ON theirs.balances FROM reader", "42501", "permission denied"),
         ("REVOKE USAGE ON SCHEMA theirs FROM reader", "42501", "permission denied"),
@@ -60,7 +60,7 @@ def fault(ledger: SqlLedger) -> LookUpFault:
     ],
 )
 def test_what_refuses_is_named_without_anybodys_data(
-    owner: Connection, postgres_url: str, change: str, code: str, told: str
+    owner: Connection, postgres_url: str, change: str, code: str, message: str
 ) -> None:
     ledger = ledger_of(postgres_url.replace("postgres@", "reader@"))
     assert ledger.balance(NKP, date.max)
@@ -71,7 +71,7 @@ def test_what_refuses_is_named_without_anybodys_data(
         if "RENAME TO" in change:
             owner.exec_driver_sql("ALTER SCHEMA moved RENAME TO theirs")
     assert (found.kind, found.code, found.is_whole) == (FaultKind.REFUSED, code, False)
-    assert told in str(found)
+    assert message in str(found)
     assert NKP not in str(found)
 
 

@@ -127,8 +127,8 @@ def test_bukan_saya_ends_what_the_code_had_bound(theirs: Runtime) -> None:
     (code,) = say(theirs, STRANGER, daftar(2)).also
     typed = re.search(r"KODE \w+", code.text)
     assert typed is not None
-    told = say(theirs, STRANGER, typed[0])
-    assert [each.recipient for each in told.also] == [own(2)]
+    answer = say(theirs, STRANGER, typed[0])
+    assert [each.recipient for each in answer.also] == [own(2)]
     say(theirs, own(2), "BUKAN SAYA")
     assert bound(theirs) == 0
 
@@ -196,8 +196,8 @@ def test_another_number_ends_a_binding_and_many_end_none(
     owner.exec_driver_sql("UPDATE core.peserta SET no_hp = '0819' || right(nomor_kpj::text, 8)")
     with capture_logs() as logged:
         answers = [say(few, own(index), "SALDO") for index in WITH_PHONE]
-    told = [answer.verdict.outcome for answer in answers]
-    assert told == ["not_registered"] * 2 + ["locked"] * (len(WITH_PHONE) - 2)
+    outcomes = [answer.verdict.outcome for answer in answers]
+    assert outcomes == ["not_registered"] * 2 + ["locked"] * (len(WITH_PHONE) - 2)
     assert not any("Rp" in answer.reply.text for answer in answers if answer.reply)
     assert bound(few) == len(WITH_PHONE) - 2
     assert "numbers on file changed for too many: bindings stay" in {it["event"] for it in logged}
@@ -341,11 +341,11 @@ def test_a_ledger_that_refuses_is_told_apart_from_one_that_is_away(
         with capture_logs() as logged:
             assert say(theirs, own(0), "SALDO").verdict.outcome == "unavailable"
             assert say(theirs, own(0), "STATUS").verdict.outcome == "answered"
-        (told,) = [each for each in logged if each["event"] == "the ledger did not answer"]
-        assert (told["look_up"], told["kind"]) == ("balance", "refused")
-        assert told["code"].startswith(code)
-        assert nkp(0) not in str(told)
-        assert "0812" not in str(told)
+        (line,) = [each for each in logged if each["event"] == "the ledger did not answer"]
+        assert (line["look_up"], line["kind"]) == ("balance", "refused")
+        assert line["code"].startswith(code)
+        assert nkp(0) not in str(line)
+        assert "0812" not in str(line)
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json["parts"]["ledger"]) == (200, False)
         (fault,) = ready.json["faults"]["ledger"]

@@ -166,5 +166,5 @@ def test_an_amount_is_taken_as_it_is_or_not_at_all(value: object, expected: obje
 
 def test_words_are_those_that_replies_know() -> None:
     status = values.one_of(values.STATUSES)
-    told = [read(status, value) for value in ("AKTIF", " tidak  aktif ", "A", 1, "")]
-    assert told == ["AKTIF", "TIDAK AKTIF", "unreadable", "unreadable", None]
+    read_values = [read(status, value) for value in ("AKTIF", " tidak  aktif ", "A", 1, "")]
+    assert read_values == ["AKTIF", "TIDAK AKTIF", "unreadable", "unreadable", None]

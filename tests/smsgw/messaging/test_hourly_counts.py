@@ -12,7 +12,7 @@ from smsgw.storage.tables.counts import reply_tallies
 from smsgw.storage.tables.counts import tallies as table
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2, STRANGER, Clock
-from tests.support.conversation import down, say
+from tests.support.conversation import say, with_ledger_down
 from tests.support.lanes import receive
 
 
@@ -32,15 +32,15 @@ def test_every_message_is_in_one_sum(rt: Runtime, clock: Clock) -> None:
         counting.step()
     with rt.reading() as tx:
         by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
-        told = tx.connection.execute(select(*by, func.count()).group_by(*by))
-        assert sums(rt) == {(row[0] or "", row[1], row[2] or ""): row[3] for row in told}
+        counted = tx.connection.execute(select(*by, func.count()).group_by(*by))
+        assert sums(rt) == {(row[0] or "", row[1], row[2] or ""): row[3] for row in counted}
     assert sum(sums(rt).values()) == 10
 
 
 def test_an_answer_that_was_owed_is_counted_where_its_message_came(
     rt: Runtime, clock: Clock
 ) -> None:
-    say(down(rt), P2, "SALDO 20098765432")
+    say(with_ledger_down(rt), P2, "SALDO 20098765432")
     Tallies(rt).step()
     assert sums(rt) == {("saldo", "unavailable", ""): 1}
     clock.moves(hours=30)
@@ -55,8 +55,8 @@ def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
     for text in ("YA", "TIDAK", "apa saja"):
         say(rt, STRANGER, text)
     Tallies(rt).step()
-    told = dashboard.overview(rt)
-    for span in (told.today, told.hours[-1]):
+    overview = dashboard.overview(rt)
+    for span in (overview.today, overview.hours[-1]):
         assert span.counts == {"answered": 2, "unknown": 1}
     assert sums(rt) == {
         ("ya", "unknown", ""): 1,

@@ -98,12 +98,12 @@ def test_the_fifth_explanation_is_told_even_where_it_was_one_too_many(
     unread = chatter(5)
     for _ in range(5):
         assert say(counting, P1, next(unread)).verdict.reason == "throttled"
-    told = []
+    wordings = []
     for _ in range(6):
         clock.moves(minutes=4)
-        told.append(say(counting, P1, next(unread)).reply)
-    assert [each is not None for each in told] == [True] * 5 + [False]
-    assert "besok" in told[4].text
+        wordings.append(say(counting, P1, next(unread)).reply)
+    assert [each is not None for each in wordings] == [True] * 5 + [False]
+    assert "besok" in wordings[4].text
 
 
 def test_a_data_request_is_noted_whatever_it_costs(counting: Runtime) -> None:

@@ -26,7 +26,7 @@ from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes,
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from smsgw.transcripts import library
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
-from tests.support.accounts import added
+from tests.support.accounts import add_operator
 from tests.support.conversation import say
 from tests.support.registration import DAFTAR, code_in
 
@@ -49,7 +49,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
         say(rt, phone, "hp baru sy ga bisa download jmo")
     say(rt, P2, "BUKAN SAYA")
     say(rt, OTHER, "BANTUAN")
-    ani, budi = added(rt, "ani"), added(rt, "budi", Role.VIEWER)
+    ani, budi = add_operator(rt, "ani"), add_operator(rt, "budi", Role.VIEWER)
     with rt.writing() as tx:
         for operator in (ani, budi):
             accounts.log_in(tx, operator.id, operator.name)
@@ -101,9 +101,9 @@ def test_texts_that_were_exchanged_open_in_neither_place(lived: Runtime, name: C
         update(table).where(key == one.key).values({column: other.sealed}),
         update(table).where(key == other.key).values({column: one.sealed}),
     )
-    told = {f"{name}: row {each.key} cannot be opened" for each in (one, other)}
-    assert len(told) == 2
-    assert told <= set(findings(lived))
+    expected = {f"{name}: row {each.key} cannot be opened" for each in (one, other)}
+    assert len(expected) == 2
+    assert expected <= set(findings(lived))
 
 
 CHANGED = {
@@ -131,9 +131,9 @@ def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None
         "codes and counts": [delete(freezes), delete(freeze_counts), delete(codes)],
     }
     sql(lived, *deleted[kind])
-    told = " ".join(findings(lived))
-    assert ("are missing" in told) == (kind != "codes and counts")
-    assert ("has no count of freezes" in told) == (kind != "freezes")
+    found = " ".join(findings(lived))
+    assert ("are missing" in found) == (kind != "codes and counts")
+    assert ("has no count of freezes" in found) == (kind != "freezes")
 
 
 def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> None:
@@ -141,8 +141,8 @@ def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> N
     sql(lived, update(data_keys).where(which).values(wrapped=b"0" * 60))
     fresh = runtime.build(lived.settings, now=lived.now)
     assert "Rp" in say(fresh, P1, "SALDO").reply.text
-    told = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
-    assert findings(fresh) == told
+    expected = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
+    assert findings(fresh) == expected
     assert 'table="data_keys"} 2.0' in metrics.text(fresh).decode()
     key_rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
     assert findings(fresh) == []
@@ -181,10 +181,10 @@ def test_a_value_of_another_kind_is_told(lived: Runtime) -> None:
             connection.exec_driver_sql("UPDATE sessions SET made_at = 'yesterday'")
             connection.exec_driver_sql("UPDATE pages SET texts = 'text'")
             connection.exec_driver_sql("UPDATE phones SET hash = hash || '0'")
-        told = findings(lived)
-        assert "sessions: a row cannot be read (ValueError)" in told
-        assert any(each.startswith("pages.texts: ") for each in told)
-        assert any(each.startswith("phones.number: ") for each in told)
+        found = findings(lived)
+        assert "sessions: a row cannot be read (ValueError)" in found
+        assert any(each.startswith("pages.texts: ") for each in found)
+        assert any(each.startswith("phones.number: ") for each in found)
 
 
 def test_what_fails_is_counted_once_and_forgotten_after_a_day(
@@ -203,9 +203,9 @@ def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:
     sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
     with capture_logs() as logged:
         say(lived, P1, "SALDO")
-    (told,) = [each for each in logged if each["event"] == "a row failed its check"]
-    assert {"table": "bindings", "why": "not ours"}.items() <= told.items()
-    assert set(told) == {"event", "log_level", "table", "row", "why"}
+    (line,) = [each for each in logged if each["event"] == "a row failed its check"]
+    assert {"table": "bindings", "why": "not ours"}.items() <= line.items()
+    assert set(line) == {"event", "log_level", "table", "row", "why"}
 
 
 def states(rt: Runtime) -> list[str]:

@@ -416,8 +416,8 @@ def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, cl
     answers = jobs.give_deferred_answers(rt)
     assert len(answers) == 1
     with rt.reading() as tx:
-        told = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
-        assert list(told) == ["failed", "answered"]
+        states = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
+        assert list(states) == ["failed", "answered"]
         assert not inbox.has_deferred(tx)
 
 

@@ -70,9 +70,9 @@ def test_keys_are_changed_under_load(
     for thread in threads:
         thread.join()
     assert (done.returncode, "with key 2" in done.stdout) == (0, True), done.stderr
-    for told in outcomes:
-        assert told.count("answered") > 2  # on both sides of the change
-        assert set(told) <= {"answered", "silent"}  # the other asked the same at this instant
+    for outcome in outcomes:
+        assert outcome.count("answered") > 2  # on both sides of the change
+        assert set(outcome) <= {"answered", "silent"}  # the other asked the same at this instant
     assert keys_in_use(others[0]) == {2}
     with others[1].reading() as tx:
         acts = tx.connection.execute(select(audit.audit.c.act)).scalars().all()

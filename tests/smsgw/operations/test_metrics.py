@@ -62,8 +62,8 @@ def test_each_reply_is_counted_once_at_each_step(
     assert seen["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
     dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
     seen = figures(client)
-    assert seen["smsgw_sends_total", "simulator", "told", "refused"] == 1
-    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
+    assert seen["smsgw_sends_total", "simulator", "busy", "refused"] == 1
+    assert seen["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
     assert seen["smsgw_sends_total", "simulator", "", "sent"] == 1
     assert seen["smsgw_segments_total", "simulator"] == 1
     assert seen["smsgw_reply_seconds_count", "simulator"] == 1
@@ -77,7 +77,7 @@ def test_each_reply_is_counted_once_at_each_step(
     seen = figures(client)
     assert seen["smsgw_unknowns",] == 0
     assert seen["smsgw_unknowns_settled_total", "report"] == 1
-    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
+    assert seen["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
     assert seen["smsgw_undelivered", "simulator", "30003"] == 1
     assert seen["smsgw_reply_seconds_count", "simulator"] == 2
     assert ("smsgw_outbox", "simulator", LANE, "queued") not in seen
@@ -130,19 +130,19 @@ def test_only_this_machine_and_who_has_the_token_may_look(
     assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
     assert client.get("/metrics", environ_base=outside, headers=token).status_code == 403
     assert "parts" not in client.get("/readyz", environ_base=outside).json
-    for base, is_told in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
+    for base, may_look in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
         public = settings.load(environ | {"SMSGW_PUBLIC_URL": base})
-        with create_app(replace(rt, settings=public)).test_client() as told:  # W14
-            assert told.get("/metrics").status_code == (200 if is_told else 403)
-            assert ("parts" in told.get("/readyz").json) == is_told
+        with create_app(replace(rt, settings=public)).test_client() as visitor:  # W14
+            assert visitor.get("/metrics").status_code == (200 if may_look else 403)
+            assert ("parts" in visitor.get("/readyz").json) == may_look
     own = replace(
         rt, settings=settings.load(environ | {"SMSGW_METRICS_TOKEN": "a token of metrics"})
     )
-    with create_app(own).test_client() as told:
-        assert told.get("/metrics", environ_base=outside, headers=token).status_code == 200
-        assert "parts" in told.get("/readyz", environ_base=outside, headers=token).json
+    with create_app(own).test_client() as visitor:
+        assert visitor.get("/metrics", environ_base=outside, headers=token).status_code == 200
+        assert "parts" in visitor.get("/readyz", environ_base=outside, headers=token).json
         for wrong in ({}, {"Authorization": "Bearer another"}):
-            assert told.get("/metrics", headers=wrong).status_code == 403
+            assert visitor.get("/metrics", headers=wrong).status_code == 403
 
 
 def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
@@ -173,12 +173,12 @@ def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -
     try:
         with create_app(own).test_client() as client:
             sweep(own)
-            told = {"database": True, "ledger": True, "queue": True, "clock": True}
-            assert client.get("/readyz").json["parts"] == told | {"worker": False}
+            parts = {"database": True, "ledger": True, "queue": True, "clock": True}
+            assert client.get("/readyz").json["parts"] == parts | {"worker": False}
             with Redis.from_url(server.url) as redis:
                 BROKEN[how](redis)
             broken = {"queue": False, "clock": None, "worker": None}
-            assert client.get("/readyz").json == {"ready": True, "parts": told | broken}
+            assert client.get("/readyz").json == {"ready": True, "parts": parts | broken}
     finally:
         server.stop()
 
@@ -189,9 +189,12 @@ def test_while_another_writes_it_is_not_ready(client: FlaskClient, rt: Runtime) 
     assert client.get("/readyz").status_code == 200
     with rt.writing():
         started = time.monotonic()
-        told = client.get("/readyz")
+        response = client.get("/readyz")
         assert time.monotonic() - started < 3
-    assert (told.status_code, told.json["ready"], told.json["parts"]["database"]) == (503, *2 * [0])
+    assert (response.status_code, response.json["ready"], response.json["parts"]["database"]) == (
+        503,
+        *2 * [0],
+    )
 
 
 def test_alerts_and_dashboard_speak_of_figures_that_exist(
@@ -200,8 +203,8 @@ def test_alerts_and_dashboard_speak_of_figures_that_exist(
     budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     with create_app(limited).test_client() as client:
-        told = client.get("/metrics").text
-    known = {family.name for family in families(told)}
+        metrics = client.get("/metrics").text
+    known = {family.name for family in families(metrics)}
     known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
     alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
     dashboard = (ROOT / "deploy/grafana/dashboard.json").read_text()
@@ -222,19 +225,19 @@ def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: C
     dispatch.drain(rt, "simulator", LANE)
     with rt.reading() as tx:
         assert tx.connection.execute(select(replies.c.id)).all()
-    told = client.get("/metrics").text
+    metrics = client.get("/metrics").text
     for secret in ("6281234567890", "19012345678", "SALDO 1", "123.456.789"):
-        assert secret not in told
+        assert secret not in metrics
 
 
 def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
     limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
     receive(limited, clock, 2)
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    assert told["smsgw_budget_segments",] == 10
-    assert told["smsgw_budget_spent_segments",] == 2
-    assert not any(name.startswith("smsgw_code_budget") for name, *_ in told)
+        metrics = figures(client)
+    assert metrics["smsgw_budget_segments",] == 10
+    assert metrics["smsgw_budget_spent_segments",] == 2
+    assert not any(name.startswith("smsgw_code_budget") for name, *_ in metrics)
 
 
 def test_what_a_calling_code_has_cost_is_told(
@@ -246,8 +249,8 @@ def test_what_a_calling_code_has_cost_is_told(
     receive(limited, clock, 2)
     say(limited, "+6581234500", "KONTAK")
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    codes = {key: value for key, value in told.items() if "budget" in key[0]}
+        metrics = figures(client)
+    codes = {key: value for key, value in metrics.items() if "budget" in key[0]}
     assert codes == {
         ("smsgw_code_budget_segments", "60"): 5,
         ("smsgw_code_budget_segments", "62"): 9,
@@ -265,5 +268,5 @@ def test_a_code_without_a_limit_is_not_told(
     limited = replace(rt, settings=settings.load(environ | budgets))
     receive(limited, clock)
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    assert {key[1:] for key in told if "budget" in key[0]} == {("60",)}
+        metrics = figures(client)
+    assert {key[1:] for key in metrics if "budget" in key[0]} == {("60",)}

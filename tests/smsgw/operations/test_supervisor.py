@@ -85,10 +85,10 @@ def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
     process = supervised(f"echo x >> {starts}; exit 3")
     eventually(lambda: len(lines(starts)) == 4)
     process.terminate()
-    told = process.stderr.read().splitlines()
-    pauses = [line.partition(" in ")[2] for line in told]
+    logged = process.stderr.read().splitlines()
+    pauses = [line.partition(" in ")[2] for line in logged]
     assert pauses[:3] == ["0.2 s", "0.4 s", "0.8 s"]
-    assert told[0].startswith("child0 ended (3)")
+    assert logged[0].startswith("child0 ended (3)")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -126,10 +126,12 @@ def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
 def test_the_last_started_is_stopped_first(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    told = tmp_path / "told"
-    waits = f"trap 'echo %s >> {told}; exit' TERM; echo up >> {told}; while :; do sleep 0.05; done"
+    order = tmp_path / "order"
+    waits = (
+        f"trap 'echo %s >> {order}; exit' TERM; echo up >> {order}; while :; do sleep 0.05; done"
+    )
     process = supervised(waits % "queue", waits % "worker", waits % "web")
-    eventually(lambda: lines(told).count("up") == 3 and heeds(process, signal.SIGTERM))
+    eventually(lambda: lines(order).count("up") == 3 and heeds(process, signal.SIGTERM))
     process.terminate()
     process.wait(10)
-    assert lines(told)[3:] == ["web", "worker", "queue"]
+    assert lines(order)[3:] == ["web", "worker", "queue"]

@@ -21,7 +21,7 @@ from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import audit as table
 from smsgw.storage.tables.security import audit_head
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 
@@ -65,8 +65,8 @@ def test_a_disclosure_is_a_row_and_a_refusal_is_none(rt: Runtime) -> None:
     say(rt, P1, "ULANG")
     say(rt, STRANGER, f"SALDO {P1_NKP}")
     say(rt, P1, "KONTAK")
-    told = ("participant", "disclosed")
-    assert rows(rt) == [(*told, "saldo.balance"), (*told, "ulang.again")]
+    disclosure = ("participant", "disclosed")
+    assert rows(rt) == [(*disclosure, "saldo.balance"), (*disclosure, "ulang.again")]
     with rt.reading() as tx:
         row = tx.connection.execute(select(table)).first()
         assert row.message_id == said.message_id
@@ -75,7 +75,7 @@ def test_a_disclosure_is_a_row_and_a_refusal_is_none(rt: Runtime) -> None:
 
 def test_what_another_phone_is_told_is_a_row(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
-    put_on_file(rt, P2_NKP, P2)
+    set_number_on_file(rt, P2_NKP, P2)
     assert [detail for *_, detail in rows(rt)] == ["disclosure.code"]
 
 
@@ -132,7 +132,7 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         insert(table).values(copied),
         insert(table).values(added),
     )
-    told = [
+    expected = [
         "row 2 was changed, or not written by us",
         "rows 3 to 3 are missing",
         "row 5 is not the one that was sealed",
@@ -145,7 +145,7 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         f"the row with id {head.number + 5} is a copy of the one with id {sealed[8]['id']}",
         f"the unsealed row with id {head.number + 5} was not written by us",
     ]
-    assert findings(rt, head) == told
+    assert findings(rt, head) == expected
 
 
 def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runtime) -> None:
@@ -160,8 +160,8 @@ def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runt
     assert findings(rt, head) == missing
     anew = fill(rt, 1, first=99)
     assert findings(rt) == []
-    told = f"at row {head.number} the head is another: the chain was written anew"
-    assert (anew.number, findings(rt, head)) == (head.number, [told])
+    expected = f"at row {head.number} the head is another: the chain was written anew"
+    assert (anew.number, findings(rt, head)) == (head.number, [expected])
     apply(rt, delete(audit_head))
     assert findings(rt) == [f"row {head.number} lies behind the head"]
 
@@ -276,7 +276,7 @@ def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_
         say(rt, sender, "KONTAK")
     with rt.writing() as tx:
         claims = claim(tx, "simulator", "2757", 9)
-        doubt = SendError(Ending.UNKNOWN, "told")
+        doubt = SendError(Ending.UNKNOWN, "busy")
         record(tx, [SendResult(each, error=doubt) for each in claims])
     one, other = (str(each.reply_id) for each in claims)
     folder = tmp_path / "ledger"

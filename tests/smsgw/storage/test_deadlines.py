@@ -220,8 +220,8 @@ def text(web: Web, sid: str) -> tuple[int, float]:
     signed = RequestValidator("token").compute_signature(address, form)
     started = time.monotonic()
     header = {"X-Twilio-Signature": signed}
-    told = requests.post(f"{web.address}/in/twilio", data=form, headers=header, timeout=30)
-    return told.status_code, time.monotonic() - started
+    response = requests.post(f"{web.address}/in/twilio", data=form, headers=header, timeout=30)
+    return response.status_code, time.monotonic() - started
 
 
 def stored(rt: Runtime, sids: list[str]) -> int:

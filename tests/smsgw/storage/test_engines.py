@@ -82,9 +82,9 @@ def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: 
         for _ in range(2):
             connection.execute(text("SELECT 1"))
         connection.exec_driver_sql(FORGET)
-        with capture_logs() as told, pytest.raises(SQLAlchemyError):
+        with capture_logs() as logged, pytest.raises(SQLAlchemyError):
             connection.execute(text("SELECT 1"))
-    assert "add pgbouncer=1 to the address" in told[0]["event"]
+    assert "add pgbouncer=1 to the address" in logged[0]["event"]
     with engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
@@ -149,6 +149,6 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
 def test_the_doctor_says_what_pgbouncer_needs(pooled: str, tmp_path: Path) -> None:
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
     smsgw(tmp_path, "migrate", **environ)
-    told = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
-    assert "FIX  participant ledger" in told
-    assert "add pgbouncer=1 to the address" in told
+    printed = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
+    assert "FIX  participant ledger" in printed
+    assert "add pgbouncer=1 to the address" in printed

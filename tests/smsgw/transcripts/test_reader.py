@@ -37,7 +37,7 @@ def with_step(step: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [
         # keys
         (
@@ -195,14 +195,14 @@ def with_step(step: str) -> str:
         ),
     ],
 )  # fmt: skip
-def test_a_fault_of_a_step_is_told_at_its_place(step: str, told: str) -> None:
+def test_a_fault_of_a_step_is_told_at_its_place(step: str, message: str) -> None:
     found = faults(with_step(step))
-    assert any(each.startswith(told) for each in found), found
+    assert any(each.startswith(message) for each in found), found
     assert len(found) == 1, found
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "1:1: the file is empty; a transcript has at least now and conversations"),
         ("- a", "1:1: the file is no mapping; a transcript has at least now and conversations"),
@@ -250,9 +250,9 @@ def test_a_fault_of_a_step_is_told_at_its_place(step: str, told: str) -> None:
         ("- " * 60 + "x", "1:101: lists and mappings lie too deep in each other"),
     ],
 )
-def test_a_fault_of_a_file_is_told_at_its_place(text: str, told: str) -> None:
+def test_a_fault_of_a_file_is_told_at_its_place(text: str, message: str) -> None:
     found = faults(text)
-    assert found[0].startswith(told), found
+    assert found[0].startswith(message), found
 
 
 def test_all_faults_are_told_at_once() -> None:

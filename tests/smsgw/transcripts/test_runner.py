@@ -62,7 +62,7 @@ def test_what_came_fits(expect: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expect", "told"),
+    ("expect", "sentence"),
     [
         ("keyword: iuran", "keyword: expected iuran, got saldo"),
         ("outcome: confirm", "outcome: expected confirm, got answered"),
@@ -86,10 +86,10 @@ def test_what_came_fits(expect: str) -> None:
         (f'also: [{{to: "{P2}", count: 1}}]', f"also: expected 1 such SMS to {P2}, got 0"),
     ],
 )  # fmt: skip
-def test_what_came_does_not_fit(expect: str, told: str) -> None:
+def test_what_came_does_not_fit(expect: str, sentence: str) -> None:
     found = differs(says("SALDO", expect))
     assert len(found) == 1
-    assert found[0].startswith(told), found
+    assert found[0].startswith(sentence), found
 
 
 def test_max_segments_and_same_reply_as_say_no() -> None:

@@ -22,8 +22,8 @@ from smsgw.transcripts import sandbox
 from smsgw.transcripts.sandbox import Busy, NoDraft, SandboxConversation, SandboxStep, Slow, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.support.conversation import say
-from tests.support.documents import ANI, reworded
-from tests.support.sandbox import DAFTAR, NOBODY, everything
+from tests.support.documents import ANI, reworded_document
+from tests.support.sandbox import DAFTAR, FICTITIOUS_PHONE, all_rows
 from tests.support.waiting import eventually
 
 
@@ -51,7 +51,7 @@ def keys_of(redis_url: str) -> list[bytes]:
 def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
     """Whatever it bound, opened, sent or counted."""
     say(rt, P1, "SALDO")
-    before, counted = everything(rt), sorted(keys_of(redis_url))
+    before, counted = all_rows(rt), sorted(keys_of(redis_url))
     talk = tried(
         *(rt, (P1, "IURAN"), (P1, "LAPOR gaji saya kurang"), (P2, f"SALDO {P2_NKP}"), (P2, "YA")),
         *((STRANGER, DAFTAR), (STRANGER, "SALDO 21000000017"), (P1, "STOP"), (P1, "apa saja")),
@@ -60,7 +60,7 @@ def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
         *("iuran answered", "lapor answered", "saldo confirm", "ya answered", "daftar pending"),
         *("saldo not_registered", "stop answered", "None unknown"),
     ]
-    assert everything(rt) == before
+    assert all_rows(rt) == before
     assert sorted(keys_of(redis_url)) == counted
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
@@ -92,16 +92,24 @@ def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
 
 def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None:
     with pytest.raises(NoDraft):
-        tried(rt, (NOBODY, "KONTAK"), of_draft=True)
+        tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
-    assert reply(tried(rt, (NOBODY, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
-    assert reply(tried(rt, (NOBODY, "KONTAK")).tried[0]) != "Halo dunia."
+        versions.save(tx, reworded_document("Halo dunia."), 0, ANI, "kontak")
+    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
+    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK")).tried[0]) != "Halo dunia."
 
 
 def test_who_is_silent_says_why(rt: Runtime) -> None:
-    said = [(NOBODY, "makasih"), (NOBODY, "KONTAK"), (NOBODY, "KONTAK"), ("BANK", "KONTAK")]
-    many = [(NOBODY, word) for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")]
+    said = [
+        (FICTITIOUS_PHONE, "makasih"),
+        (FICTITIOUS_PHONE, "KONTAK"),
+        (FICTITIOUS_PHONE, "KONTAK"),
+        ("BANK", "KONTAK"),
+    ]
+    many = [
+        (FICTITIOUS_PHONE, word)
+        for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")
+    ]
     reasons = [each.answer.verdict.reason for each in tried(rt, *said, *many, *many).tried]
     assert reasons[:4] == ["courtesy", None, "duplicate", "unreachable_sender"]
     assert reasons[4:] == [None] * 12  # at 20 seconds each nobody is throttled
@@ -109,15 +117,15 @@ def test_who_is_silent_says_why(rt: Runtime) -> None:
 
 def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
     """Not even by all that identifies one, and whatever code went out."""
-    talk = tried(rt, (NOBODY, DAFTAR), (NOBODY, f"SALDO {P1_NKP}"))
+    talk = tried(rt, (FICTITIOUS_PHONE, DAFTAR), (FICTITIOUS_PHONE, f"SALDO {P1_NKP}"))
     assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
     assert [each.answer.also for each in talk.tried] == [(), ()]
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
-        known = phone_state.bump_version(tx, phone_state.read(tx, NOBODY))
+        known = phone_state.bump_version(tx, phone_state.read(tx, FICTITIOUS_PHONE))
         bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
-        text_ = reply(tried(rt, (NOBODY, word)).tried[0])
+        text_ = reply(tried(rt, (FICTITIOUS_PHONE, word)).tried[0])
         assert "Rp" not in text_ or "Rp0" in text_, word
         assert "SITI" not in text_.upper(), word
 
@@ -134,10 +142,10 @@ def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
 
 def test_the_ledger_is_away(rt: Runtime) -> None:
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
-    before = everything(rt)
+    before = all_rows(rt)
     talk = tried(replace(rt, ledger=nowhere), (P1, "SALDO"), (P1, "IURAN"))
     assert outcomes(talk) == ["saldo unavailable", "iuran unavailable"]
-    assert everything(rt) == before
+    assert all_rows(rt) == before
 
 
 class Sleepy(SqlLedger):
@@ -193,7 +201,7 @@ def test_who_holds_a_phone_is_not_waited_for_long(rt: Runtime) -> None:
         tx.connection.execute(text("UPDATE phones SET version = version"))
         with pytest.raises(Busy):
             tried(rt, (P1, "SALDO"))
-        assert outcomes(tried(rt, (NOBODY, "KONTAK"))) == ["kontak answered"]
+        assert outcomes(tried(rt, (FICTITIOUS_PHONE, "KONTAK"))) == ["kontak answered"]
 
 
 def test_a_repeat_is_judged_as_it_would_be(rt: Runtime) -> None:

@@ -229,9 +229,12 @@ def test_without_its_queue_it_still_takes_messages(rt: Runtime) -> None:
     client = create_app(replace(rt, redis=gone)).test_client()
     assert post(client, "/in/twilio", FORM).status_code == 200
     assert stored(rt) == (1, 1)
-    told = client.get("/readyz", headers=LOOKS).json
-    assert told["ready"]
-    assert [part for part, is_there in told["parts"].items() if is_there] == ["database", "ledger"]
+    readiness = client.get("/readyz", headers=LOOKS).json
+    assert readiness["ready"]
+    assert [part for part, is_there in readiness["parts"].items() if is_there] == [
+        "database",
+        "ledger",
+    ]
     assert client.get("/metrics", headers=LOOKS).status_code == 200
 
 

@@ -65,16 +65,16 @@ def test_filters(admin: Visitor, asked: str, seen: list[int]) -> None:
     rows = admin.page.partition("<tbody>")[2]
     assert [each for each in ROWS if each in rows] == [ROWS[each] for each in seen]
     assert ("left out: act, phone" in admin.text) == ("nothing" in asked)
-    told = admin.client.get(f"{PAGE}export.csv?{asked}").text
-    found = list(csv.DictReader(io.StringIO(told)))
+    exported = admin.client.get(f"{PAGE}export.csv?{asked}").text
+    found = list(csv.DictReader(io.StringIO(exported)))
     details = [row["detail"].removeprefix("'") for row in found if row["act"] != "exported"]
     assert [each for each in reversed(details) if each in ROWS] == [ROWS[each] for each in seen]
 
 
 def test_the_file_holds_no_formula_and_is_in_the_audit_itself(admin: Visitor) -> None:
-    told = admin.client.get(f"{PAGE}export.csv?phone=7").text
-    assert told.splitlines()[0] == "number,at,actor,act,detail,message_id,phone_id"
-    assert "'=saldo.balance" in told
+    exported = admin.client.get(f"{PAGE}export.csv?phone=7").text
+    assert exported.splitlines()[0] == "number,at,actor,act,detail,message_id,phone_id"
+    assert "'=saldo.balance" in exported
     admin.get(PAGE)
     assert "operator:admin exported audit: phone=7" in admin.text
 

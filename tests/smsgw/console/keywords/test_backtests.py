@@ -14,7 +14,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role, TaskKind
 from tests.conftest import P1_NKP, Clock
 from tests.smsgw.console.conftest import As
-from tests.support.backtests import DRAFT, OTHERS, talk
+from tests.support.backtests import DRAFT, OTHERS, play_messages
 from tests.support.console_client import Visitor, logged_in
 from tests.support.conversation import say
 from tests.support.lanes import burst
@@ -25,7 +25,7 @@ PART = {"HX-Request": "true"}
 @pytest.fixture
 def editor(as_: As, rt: Runtime, clock: Clock) -> Visitor:
     """With a draft, after some traffic."""
-    talk(rt, clock)
+    play_messages(rt, clock)
     save(rt, DRAFT, 0)
     visitor = as_(Role.EDITOR)
     visitor.get("/console/rehearsal/")
@@ -48,7 +48,7 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
     assert "editor" in viewer.text
     assert "Who may change the draft may begin." in viewer.text
     viewer.get("/console/rehearsal/1")
-    for told in (
+    for expected in (
         "with no question open",
         "done",
         "10 of 10 messages",
@@ -59,7 +59,7 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
         "Other reply not told",
         "CABANG BANDUNG kantor answered unknown 4",
     ):
-        assert told in viewer.text, told
+        assert expected in viewer.text, expected
     for own in ("budi", "santoso", P1_NKP, "*5678"):
         assert own not in viewer.page.casefold()
     assert viewer.post("/console/rehearsal/", days=7).status_code == 403

@@ -14,8 +14,8 @@ from tests.conftest import STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
 from tests.support.conversation import say
-from tests.support.documents import changed, with_made
-from tests.support.keyword_drafts import draft, drafted, publish
+from tests.support.documents import add_custom_keywords, edited_document
+from tests.support.keyword_drafts import publish, read_draft, save_draft
 
 KONTAK = "/console/keywords/kontak"
 
@@ -32,11 +32,11 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
     assert "As they are published." in visitor.text
 
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"]["klaim"]["enabled"] = False
         raw["keywords"]["libur"]["from"] = document.date(2999, 1, 1)
 
-    draft(rt, changed(change))
+    save_draft(rt, edited_document(change))
     visitor.get("/console/keywords/")
     assert "As they stand in the draft." in visitor.text
     assert "LIBUR [<ISI>] a text new in the draft TUTUP not today from 01-01-2999" in visitor.text
@@ -72,7 +72,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
     visitor.submit(KONTAK, **fields)
     assert "KONTAK is saved in the draft." in visitor.text
     assert "changed in the draft" in visitor.text
-    entry = drafted(rt)["keywords"]["kontak"]
+    entry = read_draft(rt)["keywords"]["kontak"]
     english = document.loads(document.shipped())["keywords"]["kontak"]["wordings"]["ways"]["en"]
     assert entry == {
         "poster": "KONTAK",
@@ -87,8 +87,8 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
 
 
 def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
-    before = document.loads(changed(with_made))
-    draft(rt, changed(with_made))
+    before = document.loads(edited_document(add_custom_keywords))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     some = [
         f"/console/{group}/{name}"
@@ -99,7 +99,7 @@ def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
     for address in some:
         answer = visitor.post(address, **typed(visitor, address))
         assert answer.status_code == 200, address
-        assert drafted(rt) == before, address
+        assert read_draft(rt) == before, address
 
 
 def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Runtime) -> None:
@@ -116,9 +116,9 @@ def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Run
     assert "Rp700.000 per 1,000" in visitor.text
     assert "It cannot be published like this." in visitor.text
     assert "Hubungi kantor mana pun. Hubungi" in visitor.form(KONTAK).values["w.ways.id"]
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
     visitor.submit(KONTAK)
-    assert drafted(rt) is not None
+    assert read_draft(rt) is not None
 
 
 def test_a_script_gets_the_parts_that_change(as_: As) -> None:
@@ -137,7 +137,7 @@ def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     visitor.submit(KONTAK, **{"w.ways.id": "Telepon {call", "from": "besok"})
     assert "2 faults It cannot be published like this." in visitor.text
     assert "kontak: from and until are days" in visitor.text
-    entry = drafted(rt)["keywords"]["kontak"]
+    entry = read_draft(rt)["keywords"]["kontak"]
     assert entry["wordings"]["ways"]["id"] == "Telepon {call"
     assert entry["from"] == "besok"
 
@@ -150,30 +150,32 @@ def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
     assert "more than 500,000 characters" in visitor.text
     assert '<span lang="en">it has more than' in visitor.page
     assert len(visitor.form(KONTAK).values["w.ways.id"]) == 500_001
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
 
 
 def test_who_saves_over_somebodys_change_sees_both(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    theirs = changed(lambda raw: raw["keywords"]["kontak"]["wordings"]["ways"].update(id="Budi's"))
-    draft(rt, theirs)
+    theirs = edited_document(
+        lambda raw: raw["keywords"]["kontak"]["wordings"]["ways"].update(id="Budi's")
+    )
+    save_draft(rt, theirs)
     answer = visitor.submit(KONTAK, **{"w.ways.id": "Ani's"})
     assert answer.status_code == 409
     assert "Somebody changed this meanwhile" in visitor.text
     assert "ways (id) Budi's" in visitor.text
     assert visitor.form(KONTAK).values["w.ways.id"] == "Ani's"
-    assert drafted(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Budi's"
+    assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Budi's"
     assert visitor.submit(KONTAK).status_code == 200
-    assert drafted(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Ani's"
+    assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
 def test_a_change_elsewhere_is_nobodys_hindrance(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    draft(rt, changed(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
+    save_draft(rt, edited_document(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
     assert visitor.submit(KONTAK, **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]
+    kept = read_draft(rt)["keywords"]
     assert kept["jp"]["aliases"] == ["PENSIUN"]
     assert kept["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
@@ -182,7 +184,9 @@ def test_what_was_published_meanwhile_is_not_undone(as_: As, rt: Runtime, clock:
     """The draft has no edition before and none after, though the keyword is another."""
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update(aliases=["HUBUNGI"])))
+    save_draft(
+        rt, edited_document(lambda raw: raw["keywords"]["kontak"].update(aliases=["HUBUNGI"]))
+    )
     publish(rt, clock)
     assert visitor.submit(KONTAK, aliases="CS").status_code == 409
     assert "aliases HUBUNGI" in visitor.text
@@ -196,9 +200,9 @@ def test_two_change_different_fields_of_a_keyword(as_: As, rt: Runtime) -> None:
         raw["keywords"]["kontak"]["aliases"] = ["HUBUNGI"]
         raw["keywords"]["kontak"]["wordings"]["ways"]["en"] = "Budi's"
 
-    draft(rt, changed(theirs))
+    save_draft(rt, edited_document(theirs))
     assert visitor.submit(KONTAK, budget="2", **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]["kontak"]
+    kept = read_draft(rt)["keywords"]["kontak"]
     assert (kept["aliases"], kept["budget"]) == (["HUBUNGI"], 2)
     assert kept["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
 
@@ -210,20 +214,20 @@ def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
     def theirs(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"] = {"id": "Budi's", "en": "Budi's own"}
 
-    draft(rt, changed(theirs))
+    save_draft(rt, edited_document(theirs))
     fields = {"w.ways.id": "Ani's", "aliases": "CS"}
     assert visitor.submit(KONTAK, **fields).status_code == 409
     assert "ways (id) Budi's" in visitor.text
     assert "ways (en) Budi's" not in visitor.text
     assert visitor.form(KONTAK).values["w.ways.en"] == "Budi's own"
     assert visitor.submit(KONTAK).status_code == 200
-    kept = drafted(rt)["keywords"]["kontak"]
+    kept = read_draft(rt)["keywords"]["kontak"]
     assert kept["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
     assert kept["aliases"] == ["CS"]
 
 
 def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
 
@@ -233,13 +237,13 @@ def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) ->
         del libur["wordings"]["natal"]
 
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"] = document.loads(document.dumps(raw["keywords"]))
         theirs(raw)
 
-    draft(rt, changed(change))
+    save_draft(rt, edited_document(change))
     assert visitor.submit("/keywords/libur", **{"w.answer.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]["libur"]
+    kept = read_draft(rt)["keywords"]["libur"]
     assert kept["topics"] == {"idulfitri": ["LEBARAN"]}
     assert kept["wordings"].keys() == {"answer", "idulfitri"}
     assert kept["wordings"]["answer"]["id"] == "Ani's"
@@ -266,14 +270,14 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
     visitor.submit(address, **{"w.lebaran.en": "Closed 20-24 March.", "words.NEW": "NATAL"})
     visitor.submit(address, **{"gone.natal": "on"})
     assert "no faults" in visitor.text
-    assert drafted(rt)["keywords"]["libur"]["topics"] == {"lebaran": ["LEBARAN", "IDUL FITRI"]}
+    assert read_draft(rt)["keywords"]["libur"]["topics"] == {"lebaran": ["LEBARAN", "IDUL FITRI"]}
     publish(rt, clock)
     assert say(rt, STRANGER, "libur idul fitri?").reply.text == "Tutup 20-24 Maret."
     assert say(rt, STRANGER, "LIBUR").reply.text == "Tutup pada hari libur."
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "told"),
+    ("fields", "code", "message"),
     [
         ({"poster": "X"}, 400, "a word of 2 to 20 letters"),
         ({"poster": "saldo"}, 409, "There is saldo already."),
@@ -282,30 +286,32 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
     ],
 )
 def test_what_cannot_be_a_new_keyword_says_why(
-    as_: As, rt: Runtime, fields: dict[str, str], code: int, told: str
+    as_: As, rt: Runtime, fields: dict[str, str], code: int, message: str
 ) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/a-new-one")
     assert visitor.submit("/a-new-one", **fields).status_code == code
-    assert told in visitor.text
+    assert message in visitor.text
     assert visitor.form("/a-new-one").values["poster"] == fields["poster"]
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
 
 
 def test_what_was_made_can_be_deleted(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
     visitor.submit("/libur/delete")
     assert "libur is gone from the draft." in visitor.text
-    assert "libur" not in drafted(rt)["keywords"]
+    assert "libur" not in read_draft(rt)["keywords"]
 
 
 def test_a_draft_of_any_shape_is_shown(as_: As, rt: Runtime) -> None:
     """Whatever was imported: the page is where it is mended."""
     visitor = as_(Role.EDITOR)
     for held in (None, [], "x", {"kontak": []}, {"kontak": {"poster": 5, "wordings": [1]}}):
-        draft(rt, changed(lambda raw, held=held: raw.update(keywords=held, wordings=held)))
+        save_draft(
+            rt, edited_document(lambda raw, held=held: raw.update(keywords=held, wordings=held))
+        )
         for address in ("/console/keywords/", "/console/wordings/", "/console/tables/", KONTAK):
             assert visitor.get(address).status_code in {200, 404}, (held, address)
 
@@ -325,7 +331,7 @@ def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
 
 def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
     hour = document.loads("a: 2025-01-01T00:00:00")["a"]
-    draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
+    save_draft(rt, edited_document(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
     visitor = as_(Role.EDITOR)
     assert visitor.get("/console/keywords/").status_code == 200
     visitor.get(KONTAK)
@@ -349,7 +355,9 @@ def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) ->
 def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/own")
-    draft(rt, changed(lambda raw: raw["wordings"]["own"]["choose"].update(en="Theirs")))
+    save_draft(
+        rt, edited_document(lambda raw: raw["wordings"]["own"]["choose"].update(en="Theirs"))
+    )
     assert visitor.submit("/wordings/own", **{"w.choose.en": "Mine"}).status_code == 409
     assert "choose (en) Theirs" in visitor.text
     assert visitor.form("/wordings/own").values["w.choose.en"] == "Mine"
@@ -369,7 +377,7 @@ def test_who_saves_at_the_same_instant_as_another_is_tried_again(
 
     with nullcontext() if is_kept else pytest.raises(Outdated):
         edits.write(rt.writing, "keywords", "kontak", change, "operator:ani")
-    assert (drafted(rt) is not None) == is_kept
+    assert (read_draft(rt) is not None) == is_kept
 
 
 @pytest.mark.parametrize(

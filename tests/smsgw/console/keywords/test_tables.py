@@ -10,8 +10,8 @@ from smsgw.storage.tables.operators import Role
 from tests.conftest import STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.conversation import say
-from tests.support.documents import changed, with_made
-from tests.support.keyword_drafts import draft, drafted, publish
+from tests.support.documents import add_custom_keywords, edited_document
+from tests.support.keyword_drafts import publish, read_draft, save_draft
 
 CSV = "Kota;Nama;No. Telp\nJakarta;RS Umum;021-5550001\nBogor;RS “Sehat”;\n"
 TABLES = "/console/tables/"
@@ -42,7 +42,7 @@ def test_an_uploaded_table_is_looked_up(as_: As, rt: Runtime, clock: Clock) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"Kota,Nama\nSal\xe9,x\n", "Row 1: this is not UTF-8; save it as CSV UTF-8."),
         ("Kota,Nama\nBogor,x\nSolo\n", "Row 2: it has more or fewer cells than the heading."),
@@ -58,41 +58,41 @@ def test_an_uploaded_table_is_looked_up(as_: As, rt: Runtime, clock: Clock) -> N
     ],
 )
 def test_a_table_that_is_wrong_says_where_and_is_not_lost(
-    as_: As, rt: Runtime, text: str | bytes, told: str
+    as_: As, rt: Runtime, text: str | bytes, message: str
 ) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     answer = visitor.submit(TABLES, name="mitra", file=file(text))
     assert answer.status_code == 400
-    assert told in visitor.text
-    assert drafted(rt) is None
+    assert message in visitor.text
+    assert read_draft(rt) is None
     if isinstance(text, str):
         assert visitor.form(TABLES).values["text"].strip() == text.strip()
     assert visitor.form(TABLES).values["name"] == "mitra"
 
 
 def test_a_table_is_pasted_replaced_and_not_saved_over(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/tables/mitra")
     pasted = "kota\tnama\ttelp\nSolo\tRS Solo\t\n"
     assert visitor.submit("/tables/mitra", text="kota\nSolo").status_code == 400
     visitor.submit("/tables/mitra", text=pasted)
-    assert drafted(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
-    draft(rt, changed(with_made))
+    assert read_draft(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
+    save_draft(rt, edited_document(add_custom_keywords))
     assert visitor.submit("/tables/mitra", text=pasted).status_code == 409
     assert "Somebody changed this meanwhile" in visitor.text
     assert visitor.submit("/tables/mitra").status_code == 200
-    assert drafted(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
+    assert read_draft(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
 
 
 def test_a_new_table_takes_nobodys_place(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     assert visitor.submit(TABLES, name="mitra", text=CSV).status_code == 409
     assert "There is mitra already." in visitor.text
-    assert len(drafted(rt)["tables"]["mitra"]["rows"]) == 3
+    assert len(read_draft(rt)["tables"]["mitra"]["rows"]) == 3
 
 
 @pytest.mark.parametrize("name", ["1", "9 kota", "?"])
@@ -109,7 +109,7 @@ def test_a_file_beside_a_text_is_what_counts_and_is_told(as_: As, rt: Runtime) -
     visitor.get(TABLES)
     visitor.submit(TABLES, name="mitra", file=file(CSV), text="a,b\nc,d\n")
     assert "The file was taken, and not the text beside it." in visitor.text
-    assert drafted(rt)["tables"]["mitra"]["columns"] == ["kota", "nama", "no_telp"]
+    assert read_draft(rt)["tables"]["mitra"]["columns"] == ["kota", "nama", "no_telp"]
 
 
 def test_a_download_can_be_uploaded_again_and_holds_no_formula(as_: As, rt: Runtime) -> None:
@@ -118,7 +118,7 @@ def test_a_download_can_be_uploaded_again_and_holds_no_formula(as_: As, rt: Runt
     def change(raw: dict[str, Any]) -> None:
         raw["tables"] = {"kota": {"columns": ["kota", "nama"], "rows": rows[:2]}}
 
-    draft(rt, changed(change))
+    save_draft(rt, edited_document(change))
     visitor = as_(Role.EDITOR)
     answer = visitor.get("/console/tables/kota/csv")
     assert answer.mimetype == "text/csv"
@@ -127,11 +127,11 @@ def test_a_download_can_be_uploaded_again_and_holds_no_formula(as_: As, rt: Runt
     assert lines == ["kota,nama", "Bogor,'=cmd|calc", '"Solo, Sala",\'+62251']
     visitor.get("/console/tables/kota")
     visitor.submit("/tables/kota", file=file(answer.data))
-    assert drafted(rt)["tables"]["kota"]["rows"] == rows[:2]
+    assert read_draft(rt)["tables"]["kota"]["rows"] == rows[:2]
 
 
 def test_a_table_that_is_used_stays(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/tables/mitra")
     assert "Delete this table" not in visitor.text
@@ -142,11 +142,11 @@ def test_a_table_that_is_used_stays(as_: As, rt: Runtime) -> None:
     visitor.get("/console/tables/mitra")
     visitor.submit("/tables/mitra/delete")
     assert "mitra is gone from the draft." in visitor.text
-    assert drafted(rt)["tables"] == {}
+    assert read_draft(rt)["tables"] == {}
 
 
 def test_who_may_only_look_uploads_nothing(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.AGENT)
     visitor.get("/console/tables/mitra")
     assert "RS Umum" in visitor.text

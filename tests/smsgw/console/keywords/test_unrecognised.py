@@ -11,8 +11,8 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.transcripts import library
 from tests.smsgw.console.conftest import As
-from tests.support.documents import reworded
-from tests.support.drafts import drafted, held
+from tests.support.documents import reworded_document
+from tests.support.drafts import current_draft, save_draft
 from tests.support.unrecognised import DUIT, Wrote
 from tests.support.unrecognised import wrote as wrote
 
@@ -46,8 +46,8 @@ def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: W
     assert "DUIT GUE is in the draft now, with a transcript that shows it." in visitor.text
     assert "4 messages of" not in visitor.text
     assert '<option value="30" selected>' in visitor.page
-    assert "- DUIT GUE" in held(rt).text
-    assert held(rt).authors == ("operator:editor",)
+    assert "- DUIT GUE" in current_draft(rt).text
+    assert current_draft(rt).authors == ("operator:editor",)
     assert transcripts(rt) == ["DUIT GUE: saldo"]
 
 
@@ -66,12 +66,12 @@ def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
     visitor.get(PAGE)
     assert "without BOSQUE it is read as lanjut" in visitor.text
     visitor.submit(PAGE)
-    assert "- BOSQUE" in held(rt).text
+    assert "- BOSQUE" in current_draft(rt).text
     assert transcripts(rt) == ["BOSQUE: lanjut"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         ({"keyword": "lapor", "words": "iuran"}, "IURAN"),
         ({"keyword": "", "words": "duit gue"}, "Nothing was changed"),
@@ -79,16 +79,16 @@ def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
     ],
 )
 def test_what_cannot_be_accepted_says_why_and_stays_in_the_form(
-    as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], told: str
+    as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], message: str
 ) -> None:
     wrote(*DUIT)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     assert visitor.submit(PAGE, **typed).status_code == 409
-    assert told in visitor.text
+    assert message in visitor.text
     assert visitor.form(PAGE).values["words"] == typed["words"]
     assert visitor.form(PAGE).values["keyword"] == typed["keyword"]
-    assert held(rt) is None
+    assert current_draft(rt) is None
     assert transcripts(rt) == []
 
 
@@ -96,7 +96,7 @@ def test_a_draft_with_faults_is_told_before_anybody_tries(
     as_: As, rt: Runtime, wrote: Wrote
 ) -> None:
     wrote(*DUIT)
-    drafted(rt, reworded("W" * 200))
+    save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     assert "The draft has faults" in visitor.text

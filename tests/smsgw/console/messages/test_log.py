@@ -199,8 +199,8 @@ def test_earlier_pages_of_a_conversation_are_read_for_the_same_reason(
 def test_the_way_of_a_message(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}1")
-    for told in ("By version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
-        assert told in visitor.text
+    for expected in ("By version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
+        assert expected in visitor.text
     visitor.get(f"{LOG}99")
     assert "There is nothing here" in visitor.text
 
@@ -283,7 +283,7 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         ("since=abc&keyword=a%20b&outcome=odd", "left out: keyword, outcome, since."),
         ("since=2025-10-31&until=2025-10-01", "The last day is before the first"),
@@ -292,11 +292,11 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
     ],
 )
 def test_what_is_asked_for_and_makes_no_sense_is_told(
-    as_: As, traffic: Runtime, asked: str, told: str
+    as_: As, traffic: Runtime, asked: str, message: str
 ) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}?{asked}")
-    assert told in visitor.text
+    assert message in visitor.text
     visitor.get(f"{LOG}?keyword=saldo&outcome=answered&carrier=simulator&since=2025-10-31")
     assert 'role="alert"' not in visitor.page
 

@@ -56,8 +56,8 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     with traffic.reading() as tx:
         rows = tx.connection.execute(select(audit).where(audit.c.act == "searched")).all()
     assert {each.actor for each in rows} == {"operator:agent"}
-    told = [each.detail for each in rows]
-    assert told == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
+    details = [each.detail for each in rows]
+    assert details == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
 
 
 def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
@@ -70,7 +70,7 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"words": "di ke"}, "Type a word of 3 letters or more"),
         ({"words": "panjang " * 10}, "60 in all at most"),
@@ -80,11 +80,11 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
     ],
 )
 def test_what_cannot_be_looked_for(
-    as_: As, traffic: Runtime, values: dict[str, str], told: str
+    as_: As, traffic: Runtime, values: dict[str, str], message: str
 ) -> None:
     visitor = as_(Role.AGENT)
     assert begin(visitor, **values) == 400
-    assert told in visitor.text
+    assert message in visitor.text
     with traffic.reading() as tx:
         assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 

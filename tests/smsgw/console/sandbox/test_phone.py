@@ -18,9 +18,9 @@ from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor, logged_in
 from tests.support.conversation import say
-from tests.support.documents import ANI, reworded
+from tests.support.documents import ANI, reworded_document
 from tests.support.processes import smsgw
-from tests.support.sandbox import DAFTAR, NOBODY, everything
+from tests.support.sandbox import DAFTAR, FICTITIOUS_PHONE, all_rows
 
 SAY = "/console/try/"
 
@@ -60,8 +60,8 @@ def player(demo: Runtime) -> Visitor:
 
 def test_the_phone_shows_the_reply_and_what_it_costs(player: Visitor) -> None:
     assert try_on(player, "SALDO") == 200
-    for told in ("Rp123.456.789", "answered", "saldo.balance", "in 1 segment, GSM-7, Rp350"):
-        assert told in player.text
+    for expected in ("Rp123.456.789", "answered", "saldo.balance", "in 1 segment, GSM-7, Rp350"):
+        assert expected in player.text
 
 
 def test_a_conversation_goes_on(player: Visitor) -> None:
@@ -93,7 +93,7 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Halo dunia."), 0, ANI, "kontak")
     assert try_on(player, "KONTAK", which="draft") == 200
     assert "Halo dunia." in player.text
     with rt.writing() as tx:
@@ -105,10 +105,10 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
 @pytest.mark.parametrize("role", Role)
 def test_nobodys_phone_is_for_everybody_and_finds_nobody(as_: As, rt: Runtime, role: Role) -> None:
     visitor = started(as_(role))
-    before = everything(rt)
+    before = all_rows(rt)
     for text in (DAFTAR, f"SALDO {P1_NKP}", "KONTAK"):
-        assert try_on(visitor, text, sender=NOBODY) == 200
-    assert everything(rt) == before
+        assert try_on(visitor, text, sender=FICTITIOUS_PHONE) == 200
+    assert all_rows(rt) == before
     assert "BUDI" not in visitor.text.replace(DAFTAR, "")
     assert "Also sent" not in visitor.text
 
@@ -119,16 +119,18 @@ def test_who_does_not_look_at_people_tries_no_real_phone(
     as_: As, rt: Runtime, role: Role, sender: str
 ) -> None:
     visitor = started(as_(role))
-    before = everything(rt)
+    before = all_rows(rt)
     for reason in ("", "I am curious"):
         assert try_on(visitor, "SALDO", sender=sender, reason=reason) == 403
     assert "begin with +6284" in visitor.text
     assert "Rp" not in visitor.text
     assert visitor.form(SAY).values["text"] == "SALDO"
     steps = f'[["{sender}", "SALDO", ""]]'
-    assert visitor.submit(SAY, text="KONTAK", sender=NOBODY, steps=steps).status_code == 403
+    assert (
+        visitor.submit(SAY, text="KONTAK", sender=FICTITIOUS_PHONE, steps=steps).status_code == 403
+    )
     assert "Rp" not in visitor.text
-    assert everything(rt) == before
+    assert all_rows(rt) == before
 
 
 def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) -> None:
@@ -144,7 +146,9 @@ def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) 
     assert looks(rt) == [(agent, 1, False, why), (agent, None, True, why)]
 
 
-@pytest.mark.parametrize(("sender", "kept"), [(NOBODY, "private, no-cache"), (P1, "no-store")])
+@pytest.mark.parametrize(
+    ("sender", "kept"), [(FICTITIOUS_PHONE, "private, no-cache"), (P1, "no-store")]
+)
 def test_a_browser_keeps_only_what_tells_of_nobody(as_: As, sender: str, kept: str) -> None:
     """So that Back shows it again."""
     visitor = started(as_(Role.AGENT))
@@ -179,8 +183,8 @@ def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, rol
         {"steps": f'[["{"9" * 21}", "SALDO", ""]]'},
         {"steps": '[["+62840000000", 1, ""]]'},
         {"steps": '[["+62840000000", "SALDO", "9d"]]'},
-        {"steps": str([[NOBODY, "SALDO", ""]] * 21).replace("'", '"')},
-        {"steps": str([[NOBODY, "SALDO", ""]] * 20).replace("'", '"')},
+        {"steps": str([[FICTITIOUS_PHONE, "SALDO", ""]] * 21).replace("'", '"')},
+        {"steps": str([[FICTITIOUS_PHONE, "SALDO", ""]] * 20).replace("'", '"')},
     ],
 )
 def test_what_is_no_message_is_not_tried(as_: As, form: dict[str, str]) -> None:
@@ -213,8 +217,8 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     assert (held.name, held.by) == ("asks, and agrees", "operator:editor")
     file = tmp_path / "kept.yaml"
     file.write_text(held.text)
-    told = smsgw(tmp_path, "replay", str(file))
-    assert (told.returncode, "7 steps, 0 differ" in told.stderr) == (0, True), told.stdout
+    done = smsgw(tmp_path, "replay", str(file))
+    assert (done.returncode, "7 steps, 0 differ" in done.stderr) == (0, True), done.stdout
     steps = reader.read(file).transcript.conversations[0].steps
     assert [each.expect.outcome for each in steps if each.sender] == [
         *("answered", "confirm", "answered", "silent", "pending", "answered")
@@ -230,7 +234,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
     player.submit("/run", which="draft")
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, reworded("Halo dunia."), 0, ANI, "kontak")
+        versions.save(tx, reworded_document("Halo dunia."), 0, ANI, "kontak")
     player.submit("/run", which="draft")
     assert "1 step differs from what was kept" in player.text
     assert "Halo dunia." in player.text
@@ -262,7 +266,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
 )
 def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
-    assert try_on(visitor, text, sender=NOBODY) == 200
+    assert try_on(visitor, text, sender=FICTITIOUS_PHONE) == 200
     assert keep(visitor, "a test") == status
     assert ("it may hold somebody's number" in visitor.text) == (status == 400)
     with rt.reading() as tx:
@@ -280,7 +284,7 @@ def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, statu
 )
 def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
-    try_on(visitor, "KONTAK", sender=NOBODY)
+    try_on(visitor, "KONTAK", sender=FICTITIOUS_PHONE)
     assert keep(visitor, name) == status
     with rt.reading() as tx:
         assert [each.name for each in library.newest(tx)] == [name] * (status == 200)

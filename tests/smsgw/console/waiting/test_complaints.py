@@ -15,7 +15,7 @@ from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support import ciphertext
 from tests.support.console_client import logged_in
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 COMPLAINTS, REQUESTS = "/console/waiting/complaints/", "/console/waiting/requests/"
 FIRST = "ADU-251031-0001"
@@ -62,7 +62,7 @@ def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
     assert "The answer is on its way" in visitor.text
     assert "closed" in visitor.text
     assert last_text(rt) == f"Aduan {FIRST}: Sudah kami tegur, terima kasih."
-    acts = [act for act, _ in noted(rt)]
+    acts = [act for act, _ in audit_entries(rt)]
     assert acts[-4:] == ["looked", "case assigned", "case answered", "case closed"]
     visitor.submit(f"/{FIRST}", reason="once more")
     assert "Sudah kami tegur" in visitor.text
@@ -163,7 +163,7 @@ def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
     assert budi.submit("/answer", said="Baik.").status_code == 409
     assert "closed just now" in budi.text
     assert "Not sent Baik." in budi.text
-    assert ("case closed", f"{FIRST}: by telephone") in noted(rt)
+    assert ("case closed", f"{FIRST}: by telephone") in audit_entries(rt)
 
 
 @pytest.mark.parametrize("confirmed", [FIRST.lower(), "0899-0000-0000", STRANGER])
@@ -179,15 +179,17 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
     visitor.submit("/erase", confirmed=confirmed)
     assert f"{FIRST} is carried out" in visitor.text
     assert FIRST in last_text(rt)
-    assert ("erased", FIRST) in noted(rt)
+    assert ("erased", FIRST) in audit_entries(rt)
     assert "selesai" in say(rt, STRANGER, f"STATUS {FIRST}").reply.text
 
 
 @pytest.mark.parametrize(
-    ("first", "told"),
+    ("first", "message"),
     [("/erase", "It is carried out already."), ("/close", "It is closed already.")],
 )
-def test_what_is_settled_is_not_erased_again(as_: As, rt: Runtime, first: str, told: str) -> None:
+def test_what_is_settled_is_not_erased_again(
+    as_: As, rt: Runtime, first: str, message: str
+) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
@@ -197,7 +199,7 @@ def test_what_is_settled_is_not_erased_again(as_: As, rt: Runtime, first: str, t
     address = f"{REQUESTS}{FIRST}/erase"
     visitor.get("/console/account")
     assert visitor.post(address, confirmed=FIRST).status_code == 409
-    assert told in visitor.text
+    assert message in visitor.text
     assert "on its way or in doubt" not in visitor.text
 
 
@@ -304,7 +306,7 @@ def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> 
     assert visitor.submit("/answer", said=again).status_code == 409
     assert "was sent before" in visitor.text
     assert visitor.submit("/answer", said="Sudah kami tegur lagi.").status_code == 200
-    assert [act for act, _ in noted(rt)].count("case answered") == 2
+    assert [act for act, _ in audit_entries(rt)].count("case answered") == 2
 
 
 def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> None:
@@ -332,12 +334,12 @@ def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clo
         visitor.get(address)
         assert shown not in visitor.page
         form = visitor.form("/logout").values | {"reason": "caller asks"}
-        looks = [act for act, _ in noted(rt)].count("looked")
+        looks = [act for act, _ in audit_entries(rt)].count("looked")
         answer = visitor.client.post(address, data=form)
         assert (answer.status_code, answer.location) == (303, address)
         for _ in range(2):
             assert shown in visitor.get(address).text
-        assert [act for act, _ in noted(rt)].count("looked") == looks + 1
+        assert [act for act, _ in audit_entries(rt)].count("looked") == looks + 1
         clock.moves(minutes=16)
         assert shown not in visitor.get(address).text
 

@@ -11,7 +11,7 @@ from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 LOCKED, SENDS = "/console/waiting/locked/", "/console/waiting/sends/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
@@ -34,7 +34,7 @@ def in_doubt(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", "2757", 1)
-        leases.record(tx, [leases.SendResult(claim, error=SendError(Ending.UNKNOWN, "told"))])
+        leases.record(tx, [leases.SendResult(claim, error=SendError(Ending.UNKNOWN, "busy"))])
 
 
 def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
@@ -51,7 +51,7 @@ def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
     visitor.submit("/phones/1", reason="a slip of the card")
     assert "The phone is unlocked" in visitor.text
     assert "+6281*****7890" not in visitor.text
-    assert noted(rt)[-1] == ("unlocked", "a slip of the card")
+    assert audit_entries(rt)[-1] == ("unlocked", "a slip of the card")
     visitor.post(address, reason="once more")
     assert "It was not locked any more" in visitor.text
     assert say(rt, P1, f"IURAN {P2_NKP}").verdict.outcome == "not_linked"
@@ -66,7 +66,7 @@ def test_a_participant_is_unlocked(as_: As, rt: Runtime) -> None:
     visitor.submit("/participants", reason="she came to the office")
     assert "Codes may be sent again" in visitor.text
     assert "*******5432" not in visitor.text
-    assert noted(rt)[-1] == ("unlocked", "she came to the office")
+    assert audit_entries(rt)[-1] == ("unlocked", "she came to the office")
     assert about(rt) == P2_NKP
 
 
@@ -82,14 +82,14 @@ def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told", "state", "act"),
+    ("wanted", "message", "state", "act"),
     [
         ("resend", "It is sent again", "queued", "resent"),
         ("close", "It is let be", "refused", "closed"),
     ],
 )
 def test_a_send_in_doubt_goes_again_or_is_let_be(
-    as_: As, rt: Runtime, wanted: str, told: str, state: str, act: str
+    as_: As, rt: Runtime, wanted: str, message: str, state: str, act: str
 ) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
@@ -103,9 +103,9 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert visitor.post(address, reason="he called").status_code == 400
     assert visitor.get(SENDS).status_code == 200
     visitor.post(address, reason="he called", do=wanted)
-    assert told in visitor.text
+    assert message in visitor.text
     assert states(rt) == [state]
-    assert noted(rt)[-1] == (act, "reply 1: he called")
+    assert audit_entries(rt)[-1] == (act, "reply 1: he called")
     visitor.post(address, reason="he called", do=wanted)
     assert "It is settled already" in visitor.text
 
@@ -118,7 +118,7 @@ def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -
     assert visitor.submit("/sends/1", reason="he called", do="resend").status_code == 409
     assert "The phone said STOP since." in visitor.text
     assert states(rt)[0] == "unknown"
-    assert "resent" not in {act for act, _ in noted(rt)}
+    assert "resent" not in {act for act, _ in audit_entries(rt)}
 
 
 def test_one_sent_again_tells_the_audit_of_whom_it_speaks(as_: As, rt: Runtime) -> None:

@@ -16,7 +16,7 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor, logged_in
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 PAGE = "/console/waiting/registrations/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"
@@ -36,14 +36,14 @@ def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime)
     visitor.get(PAGE)
     assert "+6289*****0000" in visitor.text
     looked_at(visitor)
-    for told in (
+    for expected in (
         f"NKP the same {P2_NKP} {P2_NKP}",
         "Birth date differs 10-10-1993 10-10-1992",
         "E-mail not sent – ",
         f"Phone differs {STRANGER} {P2}",
     ):
-        assert told in visitor.text
-    assert noted(rt)[-1] == ("looked", "she called")
+        assert expected in visitor.text
+    assert audit_entries(rt)[-1] == ("looked", "she called")
     with rt.reading() as tx:
         about = select(audit.c.subject).where(audit.c.act == "looked")
         assert tx.connection.execute(about).scalar_one() == tx.vault.hash(P2_NKP, "nkp")
@@ -56,7 +56,7 @@ def test_of_what_is_destroyed_no_look_is_noted(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason="she called").status_code == 404
-    assert "looked" not in dict(noted(rt))
+    assert "looked" not in dict(audit_entries(rt))
 
 
 def test_why_somebody_looked_is_no_reason_to_decide(as_: As, rt: Runtime) -> None:
@@ -73,7 +73,7 @@ def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=" ").status_code == 400
     assert P2_NKP not in visitor.text
-    assert "looked" not in dict(noted(rt))
+    assert "looked" not in dict(audit_entries(rt))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=reason).status_code == 400
     assert "without naming anybody" in visitor.text
-    assert "looked" not in dict(noted(rt))
+    assert "looked" not in dict(audit_entries(rt))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> 
     looked_at(visitor)
     visitor.submit("/refuse", refusal="differs", reason="another year")
     assert "The registration is refused" in visitor.text
-    assert ("registration refused", "differs: another year") in noted(rt)
+    assert ("registration refused", "differs: another year") in audit_entries(rt)
 
 
 def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Runtime) -> None:
@@ -146,7 +146,7 @@ def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Run
     ani.submit("/accept", reason="KTP seen")
     assert budi.submit("/refuse", reason="no KTP").status_code == 409
     assert "Somebody was first" in budi.text
-    assert "registration refused" not in dict(noted(rt))
+    assert "registration refused" not in dict(audit_entries(rt))
 
 
 def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: Runtime) -> None:
