@@ -36,7 +36,7 @@ class CompiledKeyword:
 
     @property
     def tells_own(self) -> bool:
-        """Whether its answer is what is somebody's own: a balance."""
+        """Tells whether its answer is what is somebody's own: a balance."""
         return self.has("NKP") and not self.has("NIK")
 
     def joined(self, run: list[Token]) -> list[Token]:

@@ -70,7 +70,7 @@ class FieldReader:
     def _by_words(
         self, kind: str, runs: list[list[str]], text: str
     ) -> tuple[str | None, list[list[str]]]:
-        """What words say of a slot, and the words that are left."""
+        """Returns what words say of a slot, and the words that are left."""
         match KINDS[kind].shape:
             case SlotShape.CHOICE:
                 return self._chosen(kind, text), runs
@@ -150,7 +150,7 @@ class FieldReader:
             yield rest
 
     def _label_at(self, run: list[str], index: int) -> int:
-        """How many words from `index` on are a label; 0 for none."""
+        """Returns how many words from `index` on are a label; 0 for none."""
         for length in range(min(LONGEST_LABEL, len(run) - index), 0, -1):
             parts = "_".join(run[index : index + length]).split("_")
             if tuple(parts) in self._labels:

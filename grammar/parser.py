@@ -81,7 +81,7 @@ class Grammar:
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
-        """How a keyword is written, from its poster."""
+        """Returns how a keyword is written, from its poster."""
         return self._read[keyword].poster.usage
 
     def redact(self, text: str) -> Redacted:
@@ -184,8 +184,8 @@ class Grammar:
         return None
 
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
-        """Whether something else is said beside a keyword that changes something: its own words,
-        fillers, thanks and the number that an advert says to text are nothing else."""
+        """Tells whether something else is said beside a keyword that changes something: its own
+        words, fillers, thanks and the number that an advert says to text are nothing else."""
         if not read.keyword.asked:
             return False
         own = {
@@ -204,7 +204,7 @@ class Grammar:
         )
 
     def _meant(self, words: list[str]) -> CompiledKeyword | None:
-        """Whose alias these words are; SALDONYA is SALDO, as people say it."""
+        """Returns whose alias these words are; SALDONYA is SALDO, as people say it."""
         read = self._first.get(tuple(words))
         if read is not None or len(words) > 1 or words[0] in self._courtesy:
             return read
@@ -269,7 +269,8 @@ class Grammar:
         return "?" in text or not self._doubts.isdisjoint(words)
 
     def _phrased(self, words: list[str]) -> CompiledKeyword | None:
-        """Whose phrase stands in the text, as one asks for no more SMS in one's own words."""
+        """Returns whose phrase stands in the text, as one asks for no more SMS in one's own
+        words."""
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
                 read = self._phrases.get(tuple(words[index : index + length]))

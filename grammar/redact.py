@@ -74,7 +74,7 @@ class _Token:
 
     @property
     def digits(self) -> int:
-        """How many it stands for."""
+        """Returns how many it stands for."""
         return 1 if self.word in DIGIT_WORDS else len(self.word) * self.is_digits
 
 
@@ -105,7 +105,7 @@ class Redactor:
         return Redacted("".join([*parts, text[at:]]), bool(spans))
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets stand."""
+        """Returns where secrets stand."""
         if self._banking is not None and (found := self._banking.match(text)):
             yield found.span("banking")
         if self._announced is None or not self._announced.search(text):
@@ -140,7 +140,8 @@ class _Line:
         self._tokens = tokens
 
     def digits_near(self, first: int, after: int) -> Iterator[tuple[int, int]]:
-        """Those behind the words from `first` to `after`; where there are none, those before."""
+        """Returns those behind the words from `first` to `after`; where there are none, those
+        before."""
         if not self._is_gone(range(after, after + WORDS_AFTER)):
             found = self._digits_after(after) or self._digits_before(first)
             if found is not None:
@@ -231,11 +232,11 @@ class _Line:
         return min(each.start for each in waiting), max(each.end for each in waiting)
 
     def _is_gone(self, places: range) -> bool:
-        """Whether a secret that stood there was taken out before."""
+        """Tells whether a secret that stood there was taken out before."""
         return any(token.word == REDACTED for token in self._tokens[places.start : places.stop])
 
     def _gap(self, index: int) -> str:
-        """What stands before a token, since the one before it."""
+        """Returns what stands before a token, since the one before it."""
         if not 0 < index < len(self._tokens):
             return ""
         return self._text[self._tokens[index - 1].end : self._tokens[index].start]
@@ -267,7 +268,8 @@ def _phrases(listed: Iterable[str]) -> _Phrases:
 
 
 def _length(phrases: _Phrases, tokens: list[_Token], index: int) -> int:
-    """How many tokens from `index` on are one of the phrases, the longest; 0 where none is."""
+    """Returns how many tokens from `index` on are one of the phrases, the longest; 0 where none
+    is."""
     for length in range(phrases.longest, 0, -1):
         if tuple(token.word for token in tokens[index : index + length]) in phrases.listed:
             return length

@@ -44,7 +44,8 @@ _NKP_TO_THE_END = rf"\d(?:{_BETWEEN}{{0,3}}\d){{10}}(?!\d)(?!{_BETWEEN}{{1,3}}\d
 
 
 def _ends(mark: str) -> str:
-    """Where no short group of digits goes on behind the same mark: 33-11-12-04-… is a NIK."""
+    """Returns where no short group of digits goes on behind the same mark: 33-11-12-04-… is a
+    NIK."""
     return rf"(?!\d)(?!\s?{mark}\s?\d{{1,6}}(?!\d)(?!(?!{mark}){_BETWEEN}\d))"
 
 
@@ -167,12 +168,12 @@ NUMBER = rf"\d+(?:{_BETWEEN}{{1,2}}(?!{_WHOLE}|\d{{1,2}}[-./]\d{{1,2}}[-./]\d{{4
 
 
 def words() -> list[pp.ParserElement]:
-    """What begins with no digit and so can be told before any number is tried."""
+    """Returns what begins with no digit and so can be told before any number is tried."""
     return [_token("WORD", WORD, str), _token("SEPARATOR", SEPARATORS, str)]
 
 
 def others() -> list[pp.ParserElement]:
-    """What is left where no slot fits."""
+    """Returns what is left where no slot fits."""
     return [_token("NUMBER", NUMBER, _digits), pp.Regex(MARKS).suppress()]
 
 

@@ -9,7 +9,7 @@ SHORTEST = 4  # letters; shorter words are one slip away from half the language
 
 
 def is_slip(written: str, meant: str) -> bool:
-    """Whether one slip turns `meant` into `written`."""
+    """Tells whether one slip turns `meant` into `written`."""
     head = _common(written, meant)
     tail = _common(written[head:][::-1], meant[head:][::-1])
     one, other = written[head : len(written) - tail], meant[head : len(meant) - tail]
@@ -17,7 +17,7 @@ def is_slip(written: str, meant: str) -> bool:
 
 
 def similar(written: str, words: Iterable[str]) -> list[str]:
-    """Those of `words` that are one slip away."""
+    """Returns those of `words` that are one slip away."""
     if len(written) < SHORTEST:
         return []
     return [word for word in words if len(word) >= SHORTEST and is_slip(written, word)]

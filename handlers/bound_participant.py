@@ -32,7 +32,8 @@ Tell = Callable[[Question, Participant], Reply]
 
 
 def answer(question: Question, tell: Tell) -> Reply:
-    """What `tell` says of the participant that is meant, once it is known to be this phone's."""
+    """Returns what `tell` says of the participant that is meant, once it is known to be this
+    phone's."""
     if question.nkp is not None:
         return _named(question, tell, [question.ledger.participant(question.nkp)])
     if question.nik is not None:

@@ -62,7 +62,7 @@ def _year(question: Question, participant: Participant) -> Reply:
 
 
 def due(month: date) -> date:
-    """When what is owed for `month` has to be paid."""
+    """Returns when what is owed for `month` has to be paid."""
     return later(month, 1).replace(day=DUE_DAY)
 
 

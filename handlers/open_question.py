@@ -22,14 +22,15 @@ def resolve(parsed: Command | Misread, caller: Caller) -> Command | Misread:
 
 
 def meant(parsed: Command | Misread, caller: Caller) -> Command | None:
-    """What YA says yes to, where we had asked whether it was meant."""
+    """Returns what YA says yes to, where we had asked whether it was meant."""
     if isinstance(caller.open, Suggestion) and parsed.keyword == "ya":
         return replace(caller.open.command, is_slip=False)
     return None
 
 
 def is_settled(parsed: Command | Misread, caller: Caller, reply: Reply) -> bool:
-    """Whether the open question got its answer, so that thanks are not taken for a new one."""
+    """Tells whether the open question got its answer, so that thanks are not taken for a new
+    one."""
     if isinstance(caller.open, Suggestion):
         return parsed.keyword == "ya"
     is_asked_anew = any(isinstance(change, Ask) for change in reply.changes)

@@ -129,4 +129,4 @@ class Ledger(Protocol):
         """All that ever held, by date."""
 
     def contact(self, channel: str) -> Contact | None:
-        """How people reach `channel`, such as "call_centre"."""
+        """Returns how people reach `channel`, such as "call_centre"."""

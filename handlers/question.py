@@ -108,7 +108,7 @@ class Question:
         return self.now.date()
 
     def field(self, name: str) -> str | date | None:
-        """What a slot took, such as "nkp" or "birth_date"."""
+        """Returns what a slot took, such as "nkp" or "birth_date"."""
         return self.said.fields.get(name)
 
     def text(self, name: str) -> str | None:

@@ -126,7 +126,7 @@ def _utf16_units(letter: str) -> int:
 
 
 def _clusters(text: str, limit: int) -> Iterator[str]:
-    """What a reader sees as one character; letter by letter where that fits no segment."""
+    """Returns what a reader sees as one character; letter by letter where that fits no segment."""
     for cluster in _CLUSTER.findall(text):
         whole = sum(map(_utf16_units, cluster)) <= limit
         yield from [cluster] if whole else cluster

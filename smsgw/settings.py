@@ -181,7 +181,7 @@ class Settings(Endpoint):
 
     @property
     def limits_spending(self) -> bool:
-        """Whether a day has a budget, for all or for a calling code."""
+        """Tells whether a day has a budget, for all or for a calling code."""
         return self.daily_segments is not None or bool(self.daily_segments_by_code)
 
     def daily_segments_of(self, code: str) -> int | None:
@@ -195,17 +195,17 @@ class Settings(Endpoint):
 
     @property
     def reaches_people(self) -> bool:
-        """Whether a carrier is in use that is not on this machine."""
+        """Tells whether a carrier is in use that is not on this machine."""
         return any(self.of_carriers[name].reaches_people for name in self.carriers)
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody calls from elsewhere."""
+        """Tells whether nobody calls from elsewhere."""
         return self.public_url is None or is_loopback(self.public_url)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the service database is the SQLite file of this installation."""
+        """Tells whether the service database is the SQLite file of this installation."""
         return self.database_url is None
 
     @property
@@ -300,7 +300,7 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What only shows when settings are read together."""
+    """Returns what only shows when settings are read together."""
     if not settings.is_embedded and settings.secret_key is None:
         yield "SMSGW_SECRET_KEY", "is needed with DATABASE_URL; make one of 32 characters or more"
     files = (settings.service_file, addresses.sqlite_file(settings.ledger_url))

@@ -33,7 +33,7 @@ def variable(name: str, default: Any, meaning: str, **limits: Any) -> Any:
 
 
 def is_loopback(address: str | None) -> bool:
-    """Whether a web address is on this machine."""
+    """Tells whether a web address is on this machine."""
     return urlsplit(address or "").hostname in LOOPBACK
 
 

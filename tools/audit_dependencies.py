@@ -22,7 +22,7 @@ PIP_AUDIT = [
 
 
 def main(*options: str, limit: float = LIMIT) -> str | None:
-    """What is wrong, or None. `options` are pip-audit's."""
+    """Returns what is wrong, or None. `options` are pip-audit's."""
     report = _advisories(options, limit)
     weak = [
         f"{each['name']} {each['version']}: {known['id']}, mended in {known['fix_versions'] or '-'}"
@@ -43,7 +43,7 @@ def main(*options: str, limit: float = LIMIT) -> str | None:
 
 
 def _advisories(options: tuple[str, ...], limit: float) -> list[dict[str, Any]]:
-    """What pip-audit says of each package; nothing where it could not ask."""
+    """Returns what pip-audit says of each package; nothing where it could not ask."""
     asked = [*PIP_AUDIT, "--requirement", LOCK, *options]
     try:
         done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=limit)

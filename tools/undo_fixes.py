@@ -137,7 +137,7 @@ def git(*arguments: str, folder: Path = ROOT, given: str | None = None) -> str:
 
 
 def commits() -> Iterator[Commit]:
-    """Those that change product and tests, the newest first."""
+    """Returns those that change product and tests, the newest first."""
     for line in git("log", "--no-merges", "--format=%h %s").splitlines():
         commit_id, _, subject = line.partition(" ")
         changed = _changed(commit_id)
@@ -159,8 +159,8 @@ def _changed(commit: str) -> list[Changed]:
     return [Changed(name, kind == "A", gained[name]) for kind, name in kinds]
 
 
-def runnable_tests(tests: Sequence[Changed]) -> tuple[str, ...]:
-    """What pytest can be given of the tests that gained lines."""
+def _runnable(tests: Sequence[Changed]) -> tuple[str, ...]:
+    """Returns what pytest can be given of the tests that gained lines."""
     names = {each.name for each in tests if each.gained and not each.name.startswith(BROWSER)}
     files = {name for name in names if Path(name).match("test_*.py")}
     if any(name.startswith(TRANSCRIPTS) for name in names):
@@ -196,8 +196,8 @@ def worktree(commit: str) -> Iterator[Tree]:
 
 
 def _programs(tree: Path, folder: Path) -> Path:
-    """Those of this environment, importing from `tree`: a PYTHONPATH would not do, since tests
-    start programs with an environment of their own."""
+    """Returns those of this environment, importing from `tree`: a PYTHONPATH would not do, since
+    tests start programs with an environment of their own."""
     venv.EnvBuilder(symlinks=True).create(folder)
     ours = sysconfig.get_path("purelib")
     site = sysconfig.get_path("purelib", vars={"base": str(folder)})

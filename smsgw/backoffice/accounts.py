@@ -111,8 +111,8 @@ def known(tx: Transaction, operator_id: int) -> Operator:
 
 
 def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
-    """Whether we gave them that role and that password; who only writes to the database makes no
-    operator."""
+    """Tells whether we gave them that role and that password; who only writes to the database makes
+    no operator."""
     return row is not None and tx.is_ours(row_macs.OPERATOR, row.mac, row.id, row._mapping)
 
 
@@ -137,7 +137,7 @@ def verify_password(row: Row[Any] | None, password: str) -> bool:
 
 
 def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | None = None) -> str:
-    """What the browser is to hold. `instead_of`: what it held before, which ends."""
+    """Returns what the browser is to hold. `instead_of`: what it held before, which ends."""
     if instead_of is not None:
         log_out(tx, instead_of)
     token = secrets.token_urlsafe(32)
@@ -151,7 +151,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
 
 
 def session_operator(tx: Transaction, token: str) -> tuple[Operator, datetime] | None:
-    """Whose session it is, and when it was seen last."""
+    """Returns whose session it is, and when it was seen last."""
     row = tx.connection.execute(
         select(operators, sessions.c.seen_at, *_SESSION)
         .join_from(sessions, operators)
@@ -168,7 +168,7 @@ def session_operator(tx: Transaction, token: str) -> tuple[Operator, datetime] |
 
 
 def is_same_person(tx: Transaction, actor: str, others: Collection[str]) -> bool:
-    """Whether one of these may act as `actor`: it is them, or they let them in."""
+    """Tells whether one of these may act as `actor`: it is them, or they let them in."""
     name = actor.removeprefix("operator:")
     row = find(tx, name) if actor != name else None
     by = {actor, row.added_by, row.invited_by} if row is not None else {actor}
@@ -212,7 +212,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
 
 
 def redeem_invitation(tx: Transaction, token: str) -> Row[Any] | None:
-    """Whom a one-time login lets in; it works no second time."""
+    """Returns whom a one-time login lets in; it works no second time."""
     is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, token)
     if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
         return None

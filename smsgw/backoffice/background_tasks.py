@@ -134,7 +134,7 @@ def stop(tx: Transaction, task_id: int) -> None:
 
 
 def due(tx: Transaction) -> list[int]:
-    """Those that nobody is at."""
+    """Returns those that nobody is at."""
     return list(tx.connection.execute(select(tasks.c.id).where(_is_free(tx))).scalars())
 
 

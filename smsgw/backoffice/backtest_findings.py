@@ -117,7 +117,7 @@ class Message:
 
 
 def _taken_together(shapes: Iterable[MessageShape]) -> Iterable[MessageShape]:
-    """Those that are shown alike."""
+    """Returns those that are shown alike."""
     together: dict[str, MessageShape] = {}
     for each in shapes:
         key = f"{each.was} {each.becomes} {each.shape}"

@@ -134,7 +134,8 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
 
 
 def differs(given: RegistrationForm, participant: Participant) -> bool:
-    """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
+    """Tells whether the NIK, the birth date, or the name if one was given, is another in the
+    ledger."""
     sent_name, ledger_name = given.name or "", participant.name or ""
     is_same_name = not sent_name or sent_name.casefold().split() == ledger_name.casefold().split()
     is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
@@ -206,7 +207,7 @@ def answer(
 def typed(
     configuration: Configuration, number: str, answer_text: str, language: str
 ) -> AnswerPreview:
-    """What an officer types, as the person who wrote `number` will read it."""
+    """Returns what an officer types, as the person who wrote `number` will read it."""
     answer_text = " ".join(answer_text.split())
     plain, budget = gsm7.to_gsm7(answer_text), configuration.budget(ANSWERED)
     text = configuration.text(

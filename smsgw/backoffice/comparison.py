@@ -131,7 +131,7 @@ class CachedLedger:
 
 @lru_cache(maxsize=4)
 def configuration(text: str, day: date) -> Configuration:
-    """What was published or drafted, as of a day. Raises KeywordsError."""
+    """Returns what was published or drafted, as of a day. Raises KeywordsError."""
     return compiler.load(document.upgrade(text), day)
 
 

@@ -50,8 +50,8 @@ def talk(
     with_texts: bool,
     limit: int = PAGE,
 ) -> PhoneConversation | None:
-    """What a phone and we said to each other; notices are ours too. `before`: ids of a message and
-    of a reply, from the page before. `with_texts`: and with the whole number."""
+    """Returns what a phone and we said to each other; notices are ours too. `before`: ids of a
+    message and of a reply, from the page before. `with_texts`: and with the whole number."""
     row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
     if row is None:
         return None

@@ -131,8 +131,9 @@ def density(rt: Runtime, between: Range | None = None) -> float:
 
 
 def noticed_within(density: float, certainty: float) -> int | None:
-    """How many numbers a scan gets through in a day before it is noticed, with this certainty; None
-    where there are no decoys. Of scans the hardest to notice: each number by a phone of its own."""
+    """Returns how many numbers a scan gets through in a day before it is noticed, with this
+    certainty; None where there are no decoys. Of scans the hardest to notice: each number by a
+    phone of its own."""
     if not density:
         return None
     numbers = range(math.ceil(100 / density))
@@ -194,7 +195,7 @@ def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -
 
 
 def _listed(tx: Transaction, numbers: Collection[str]) -> set[str]:
-    """Those that are decoys."""
+    """Returns those that are decoys."""
     by_hash = {tx.vault.hash(nkp, "nkp"): nkp for nkp in numbers}
     found: set[str] = set()
     for batch in _batches(sorted(by_hash)):

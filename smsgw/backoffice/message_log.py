@@ -243,7 +243,7 @@ def _newest(tx: Transaction) -> int:
 
 
 def _received(tx: Transaction, id_: int) -> datetime | None:
-    """When the first message from that id on came."""
+    """Returns when the first message from that id on came."""
     behind = select(messages.c.received_at).where(messages.c.id >= id_).order_by(messages.c.id)
     found: datetime | None = tx.connection.execute(behind.limit(1)).scalar()
     return found

@@ -75,7 +75,7 @@ class TextShape:
 
     @property
     def text(self) -> str:
-        """What of it can be said by anybody."""
+        """Returns what of it can be said by anybody."""
         return " ".join(each for each in self.tokens if _WORD.fullmatch(each))
 
 
@@ -92,7 +92,7 @@ Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 
 @lru_cache(maxsize=2)
 def reader(text: str) -> tuple[Grammar, Document]:
-    """What reads by a configuration. Raises KeywordsError."""
+    """Returns what reads by a configuration. Raises KeywordsError."""
     read = validation.read(text)
     return compiler.of(read).grammar, read
 

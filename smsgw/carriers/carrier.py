@@ -158,12 +158,12 @@ class Carrier(Protocol):
         """The carrier's id of the message where it gives one. Raises SendError."""
 
     def find(self, sms: OutgoingSms) -> Sequence[CarrierRecord] | None:
-        """What it has taken for the same recipient from the same sender, of late at least. None
-        where it cannot tell. Raises SendError where it does not answer."""
+        """Returns what it has taken for the same recipient from the same sender, of late at least.
+        None where it cannot tell. Raises SendError where it does not answer."""
 
     def misconfigured(self) -> str | None:
-        """What `smsgw doctor` says is to be set right, and where. None where all is well. Raises
-        SendError where the carrier does not tell."""
+        """Returns what `smsgw doctor` says is to be set right, and where. None where all is well.
+        Raises SendError where the carrier does not tell."""
 
 
 class CarrierSettings(Endpoint, ABC):
@@ -174,7 +174,7 @@ class CarrierSettings(Endpoint, ABC):
 
     @property
     def reaches_people(self) -> bool:
-        """Whether it sends to more than this machine."""
+        """Tells whether it sends to more than this machine."""
         return True
 
     def faults(self) -> Iterator[tuple[str, str]]:

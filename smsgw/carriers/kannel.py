@@ -218,7 +218,8 @@ class Kannel:
             raise SendError(_ending(answer.status_code), str(answer.status_code))
 
     def misconfigured(self) -> str | None:
-        """What is wrong with sendsms: without a receiver it sends nothing, but knows its users."""
+        """Returns what is wrong with sendsms: without a receiver it sends nothing, but knows its
+        users."""
         asked = {"username": self._user, "password": self._password}
         try:
             answer = self._session.get(

@@ -217,8 +217,8 @@ class Twilio:
         ]
 
     def misconfigured(self) -> str | None:
-        """What the number's settings lack: by default Twilio gives up what meets a restart. A
-        messaging service has settings of its own, which are not looked at."""
+        """Returns what the number's settings lack: by default Twilio gives up what meets a restart.
+        A messaging service has settings of its own, which are not looked at."""
         if not self._public_url.startswith("https://"):
             return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
         if _is_service(self.default_sender_id):
@@ -243,14 +243,15 @@ class Twilio:
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-    """What Twilio puts into X-Twilio-Signature. A repeated field's equal values count once."""
+    """Returns what Twilio puts into X-Twilio-Signature. A repeated field's equal values count
+    once."""
     text = url + "".join(name + value for name, value in sorted(set(form)))
     octets = text.encode("utf-8", "surrogatepass")
     return b64encode(hmac.digest(token.encode(), octets, sha1)).decode()
 
 
 def send_error(error: Exception) -> SendError:
-    """How a POST ended. Only what surely never reached Twilio may be tried again."""
+    """Returns how a POST ended. Only what surely never reached Twilio may be tried again."""
     if isinstance(error, TwilioRestException | TwilioServiceException):
         status, code = error.status, str(error.code or error.status)
         if status == TOO_MANY:

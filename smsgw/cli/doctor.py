@@ -97,8 +97,8 @@ def _queue(rt: Runtime) -> str | None:
 
 
 def is_exposed(address: str) -> bool:
-    """Whether others can write to this Redis: they would move limits and hold up replies, although
-    no job but ours is run."""
+    """Tells whether others can write to this Redis: they would move limits and hold up replies,
+    although no job but ours is run."""
     parts = urlsplit(address)
     is_here = parts.scheme == "unix" or parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
     return not is_here and not parts.password

@@ -61,7 +61,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
 
 
 def as_object(answer: Answer) -> dict[str, object]:
-    """What `say --json` and `replay --json` print of an answer."""
+    """Returns what `say --json` and `replay --json` print of an answer."""
     count = gsm7.count(answer.reply.text) if answer.reply else None
     return {
         "keyword": answer.verdict.keyword,

@@ -143,8 +143,8 @@ def _raise_for_traps(text: str) -> None:
 
 
 def _is_long_number(event: yaml.ScalarEvent) -> bool:
-    """What YAML would work out, 1:30 to the base of sixty included: time grows with the square of
-    its length."""
+    """Returns what YAML would work out, 1:30 to the base of sixty included: time grows with the
+    square of its length."""
     is_plain = (not event.style and event.tag is None) or event.tag in NUMBER_TAGS
     return is_plain and len(event.value) > MOST_DIGITS and A_NUMBER.match(event.value) is not None
 
@@ -180,8 +180,8 @@ def _shipped() -> RawDocument:
 
 @lru_cache(maxsize=8)
 def upgrade(text: str) -> str:
-    """What an earlier version of this program published, with what this one has new, and without
-    what it does not know any more."""
+    """Returns what an earlier version of this program published, with what this one has new, and
+    without what it does not know any more."""
     read, ours = loads(text), loads(shipped_text())
     known = {key: each for key, each in read.items() if key in SHAPES}
     raw: RawDocument = {"keywords": {}, "wordings": {}, **known}

@@ -210,7 +210,7 @@ def listed(text: str) -> list[str]:
 
 
 def an_id(text: str) -> str:
-    """What a person calls something, as the configuration can name it."""
+    """Returns what a person calls something, as the configuration can name it."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:20].rstrip("_")
 
 

@@ -56,7 +56,7 @@ Doubt = Lost | Acting
 
 
 def faults(text: str) -> list[str]:
-    """Why a configuration may not be published, each in a sentence; empty where it may."""
+    """Returns why a configuration may not be published, each in a sentence; empty where it may."""
     try:
         return of(document.loads(text)).faults
     except KeywordsError as error:
@@ -64,12 +64,12 @@ def faults(text: str) -> list[str]:
 
 
 def warnings(text: str) -> list[str]:
-    """What is worth a look in a configuration that can be published."""
+    """Returns what is worth a look in a configuration that can be published."""
     return of(document.loads(text)).warnings
 
 
 def doubts(before: str, after: str) -> list[Doubt]:
-    """What a person is asked about before `after` answers in place of `before`: it can be
+    """Returns what a person is asked about before `after` answers in place of `before`: it can be
     published, and may be a slip. Raises KeywordsError."""
     old, new = validation.read(before), validation.read(after)
     return [*_lost(old, new), *_newly_acting(old, new)]
@@ -125,7 +125,7 @@ def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
 
 
 def is_about(fault: str, name: str) -> bool:
-    """Whether it concerns that keyword or section."""
+    """Tells whether it concerns that keyword or section."""
     own = re.escape(name)
     places = rf"^{own}[.:]|\({own}\)|\bto {own}\b|^table {own}[,:.]|\b{own}'s"
     return re.search(places, fault) is not None
@@ -211,7 +211,7 @@ def _advised(read: Document) -> Iterator[str]:
 
 
 def _acting(read: Document) -> Iterator[str]:
-    """What changes something and would do so from within a sentence."""
+    """Returns what changes something and would do so from within a sentence."""
     for name in CHANGING & read.entries.keys():
         entry = read.entries[name]
         if not entry.alone and entry.asked != "words":

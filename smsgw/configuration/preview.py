@@ -25,7 +25,7 @@ class CostRun:
 
     @property
     def instead(self) -> str:
-        """What costs nothing more."""
+        """Returns what costs nothing more."""
         return gsm7.to_gsm7(self.text)
 
 

@@ -114,8 +114,8 @@ def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
 
 
 def _matched_pieces(wording: Wording, text: str) -> list[bool] | None:
-    """Which pieces are in `text`. First it is marked, from the end, where what is left of the
-    wording may begin: so no way is gone twice, however many there are."""
+    """Returns which pieces are in `text`. First it is marked, from the end, where what is left of
+    the wording may begin: so no way is gone twice, however many there are."""
     ends, marked = {len(text)}, []
     for piece in reversed(wording.pieces):
         marks = _marks(piece, text, ends)
@@ -131,7 +131,8 @@ def _matched_pieces(wording: Wording, text: str) -> list[bool] | None:
 
 
 def _marks(piece: Piece, text: str, ends: set[int]) -> list[set[int]]:
-    """Where each of its steps may begin, so that it ends at one of `ends`; at last these."""
+    """Returns where each of its steps may begin, so that it ends at one of `ends`; at last
+    these."""
     marks = [ends]
     for step in reversed(piece.steps):
         if step is None:
@@ -142,7 +143,7 @@ def _marks(piece: Piece, text: str, ends: set[int]) -> list[set[int]]:
 
 
 def _behind(piece: Piece, at: int, marks: Sequence[set[int]]) -> int:
-    """Where it ends that begins at `at`."""
+    """Returns where it ends that begins at `at`."""
     for step, following in zip(piece.steps, marks[1:], strict=True):
         if step is None:
             at = min(end for end in following if end >= at)

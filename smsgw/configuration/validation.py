@@ -56,7 +56,7 @@ def of(raw: RawDocument) -> Document:
 
 
 def faults(raw: RawDocument) -> list[str]:
-    """Why it cannot be read, each with its place."""
+    """Returns why it cannot be read, each with its place."""
     tables, entries = (_mapping(raw, key) for key in ("tables", "keywords"))
     return [
         *_top_faults(raw),
@@ -67,7 +67,7 @@ def faults(raw: RawDocument) -> list[str]:
 
 
 def salvage(raw: RawDocument) -> RawDocument:
-    """What can be read of it; in place of the rest stands what is shipped, if anything."""
+    """Returns what can be read of it; in place of the rest stands what is shipped, if anything."""
     ours, entries = _shipped(), _mapping(raw, "keywords")
     whole = {key: each for key, each in raw.items() if not _top_misfits(key, each)}
     tables = {

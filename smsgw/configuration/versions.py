@@ -115,13 +115,13 @@ def draft(tx: Transaction) -> Draft | None:
 
 
 def editable(tx: Transaction) -> tuple[str, int]:
-    """What a change is made from, and the edition that `save` is to be told."""
+    """Returns what a change is made from, and the edition that `save` is to be told."""
     current_draft = draft(tx)
     return (current_draft.text, current_draft.edition) if current_draft else (published_text(tx), 0)
 
 
 def published_text(tx: Transaction) -> str:
-    """What is published, as this version of the program reads it."""
+    """Returns what is published, as this version of the program reads it."""
     return document.upgrade(current(tx).text)
 
 
@@ -234,7 +234,8 @@ def publish(
 
 
 def doubts(tx: Transaction, text: str) -> list[lint.Doubt]:
-    """What is asked about before `text`, which has no faults, takes the place of what answers."""
+    """Returns what is asked about before `text`, which has no faults, takes the place of what
+    answers."""
     return lint.doubts(published_text(tx), document.upgrade(text))
 
 

@@ -73,7 +73,8 @@ class Wording:
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """What every reply made of it holds, in order; the first is empty where a value leads."""
+        """Returns what every reply made of it holds, in order; the first is empty where a value
+        leads."""
         required = (piece for piece in self.pieces if not piece.is_clause)
         return tuple(literal.strip() for piece in required for literal, _ in piece.parts)
 
@@ -93,7 +94,7 @@ def faults(
     budget: int,
     own: Mapping[str, Value] = MappingProxyType({}),
 ) -> list[str]:
-    """Why a wording cannot be sent, all that is wrong at once; see `check`."""
+    """Returns why a wording cannot be sent, all that is wrong at once; see `check`."""
     unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
     found = [] if _is_plain(text) else [NOT_PLAIN]
     found += [_not_offered(name) for name in sorted(unknown)]

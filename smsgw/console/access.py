@@ -140,7 +140,7 @@ def begin(token: str) -> None:
 
 
 def session_token() -> str | None:
-    """What this browser has of a session, which may have ended."""
+    """Returns what this browser has of a session, which may have ended."""
     found = session.get(SESSION_KEY)
     return found if isinstance(found, str) else None
 

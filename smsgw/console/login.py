@@ -258,7 +258,7 @@ def _remembered(response: BaseResponse, name: str) -> BaseResponse:
 
 
 def _browser(name: str) -> str | None:
-    """Which one it is; None for one that never logged in with this name."""
+    """Returns which one it is; None for one that never logged in with this name."""
     try:
         by, browser = _signer().loads(request.cookies.get(KNOWN, ""))
     except (BadData, TypeError, ValueError):

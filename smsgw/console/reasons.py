@@ -28,7 +28,7 @@ class NamesSomebody(BadRequest):
 
 
 def given() -> str:
-    """What the form says. Raises NoReason and NamesSomebody."""
+    """Returns what the form says. Raises NoReason and NamesSomebody."""
     reason = " ".join(request.form.get("reason", "").split())
     if not SHORTEST <= len(reason) <= LONGEST:
         raise NoReason

@@ -114,7 +114,7 @@ def page(template: str, **values: Any) -> str:
 
 
 def is_htmx() -> bool:
-    """Whether htmx asks, for what stands in a page already."""
+    """Tells whether htmx asks, for what stands in a page already."""
     return request.headers.get("HX-Request") == "true"
 
 

@@ -38,7 +38,7 @@ class TypedForm:
 
 
 def of_login() -> TypedForm | None:
-    """What the form of the login holds for afterwards."""
+    """Returns what the form of the login holds for afterwards."""
     address = request.form.get(ADDRESS, "")
     if not rendering.local(address):
         return None

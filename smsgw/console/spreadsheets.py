@@ -40,7 +40,7 @@ def harmless(cell: object) -> object:
 
 
 def plain(cell: str) -> str:
-    """What `harmless` was given."""
+    """Returns what `harmless` was given."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 

@@ -51,7 +51,7 @@ def load(
     replace: bool = False,
     progress: Progress = lambda octets: None,
 ) -> dict[str, Loaded]:
-    """What became of each file of `folder`. Files that are absent are left alone.
+    """Returns what became of each file of `folder`. Files that are absent are left alone.
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
     """

@@ -58,7 +58,7 @@ class LookUpFault:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing else would be answered either."""
+        """Tells whether nothing else would be answered either."""
         return self.kind is FaultKind.AWAY or self.name == CONNECTING
 
     def __str__(self) -> str:

@@ -131,8 +131,8 @@ class SqlLedger:
         return next((self._build(Contact, row._mapping) for row in found), None)
 
     def check(self) -> Sequence[LookUpFault]:
-        """What the ledger does not answer: what it did not lately, and what it does not when asked
-        for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
+        """Returns what the ledger does not answer: what it did not lately, and what it does not
+        when asked for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
         at, found = self._checked
         if self._clock() - at >= CHECKED_EVERY:
             found = self._look()

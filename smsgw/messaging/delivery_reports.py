@@ -115,7 +115,7 @@ REPORTED = {
 
 
 def _is_named(ref: str | None) -> ColumnElement[bool]:
-    """Whether the carrier may mean this attempt by its id `ref`."""
+    """Tells whether the carrier may mean this attempt by its id `ref`."""
     if ref is None:
         return true()
     return attempts.c.carrier_ref.is_(None) | (attempts.c.carrier_ref == ref)

@@ -104,7 +104,7 @@ def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
 
 
 def has_deferred(tx: Transaction) -> bool:
-    """Whether a message waits for its answer, which may be tried now."""
+    """Tells whether a message waits for its answer, which may be tried now."""
     waiting = exists().where(*_due(tx))
     return bool(tx.connection.execute(select(waiting)).scalar_one())
 

@@ -210,7 +210,7 @@ def record(tx: Transaction, results: Sequence[SendResult]) -> None:
 
 
 def pause(attempts_made: int) -> timedelta:
-    """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
+    """Returns how long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
     seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
     return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
 

@@ -107,7 +107,7 @@ def add(tx: Transaction, draft: NewReply) -> int:
 
 
 def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
-    """Where the reply to a message is; None where it has none."""
+    """Returns where the reply to a message is; None where it has none."""
     found = tx.connection.execute(
         select(replies.c.state).where(replies.c.message_id == message_id).order_by(replies.c.id)
     )

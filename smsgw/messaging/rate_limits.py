@@ -59,7 +59,8 @@ class Gate:
         self._told: dict[str, bool] = {}
 
     def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
-        """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
+        """Returns why there is no reply; None where there is one. `may_repeat`: people say it
+        twice."""
         phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
         day, code = self._candidate.day, self._candidate.code
         if self._budget != Budget() and self._counters.is_spent(day, code, self._budget):
@@ -79,7 +80,7 @@ class Gate:
         return None
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
-        """Whether the reply is the one that says that there are no more until tomorrow."""
+        """Tells whether the reply is the one that says that there are no more until tomorrow."""
         return _is_passive(keyword, outcome) and not self._has_patience()
 
     def _has_room(self) -> bool:

@@ -58,12 +58,12 @@ class Unknown:
 
 
 def due(tx: Transaction, limit: int) -> list[Unknown]:
-    """Those that something can be done about now, longest due first."""
+    """Returns those that something can be done about now, longest due first."""
     return _read(tx, limit, _is_due(tx))
 
 
 def is_due(tx: Transaction) -> bool:
-    """Whether there are such."""
+    """Tells whether there are such."""
     of_these = exists().where(*_OPEN, attempts.c.reply_id == replies.c.id, _is_due(tx))
     return bool(tx.connection.execute(select(of_these)).scalar_one())
 
@@ -73,7 +73,7 @@ def all_open(tx: Transaction) -> list[Unknown]:
 
 
 def some_open(tx: Transaction, after: int, limit: int) -> list[Unknown]:
-    """Those behind the id `after`, the oldest first."""
+    """Returns those behind the id `after`, the oldest first."""
     return _read(tx, limit, replies.c.id > after, replies.c.id)
 
 
@@ -200,8 +200,8 @@ def _is_contended(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bo
 
 
 def _may_be_it(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
-    """Whether an SMS in the books can be the one in question, and is no other that we know. Its
-    text may differ: carriers replace characters, and take texts out of their books."""
+    """Tells whether an SMS in the books can be the one in question, and is no other that we know.
+    Its text may differ: carriers replace characters, and take texts out of their books."""
     if found.taken_at < unknown.began - CLOCKS_DIFFER:
         return False
     known = (

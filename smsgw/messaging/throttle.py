@@ -44,7 +44,7 @@ class Allowed:
 
 
 def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
-    """How many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
+    """Returns how many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
     rate = rt.settings.lane_rates.get(lane)
     if rate is None or rt.redis is None:
         return Allowed(wanted, 0.0)

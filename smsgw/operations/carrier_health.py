@@ -53,7 +53,7 @@ class Trouble:
 
 
 def troubles(tx: Transaction) -> list[Trouble]:
-    """What nobody should have to look for, by carrier."""
+    """Returns what nobody should have to look for, by carrier."""
     found = {each.carrier: each for each in (*_refusing(tx), *_stuck(tx))}
     return [found[carrier] for carrier in sorted(found)]
 

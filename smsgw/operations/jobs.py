@@ -204,7 +204,7 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
 def _look_up_at_carrier(
     rt: Runtime, unknown: Unknown, mute: set[str]
 ) -> Sequence[CarrierRecord] | None:
-    """What the carrier says it took; None where it cannot tell, or not now."""
+    """Returns what the carrier says it took; None where it cannot tell, or not now."""
     carrier = rt.carriers.get(unknown.carrier)
     try:
         return carrier.find(unknown.sms) if carrier else None

@@ -77,7 +77,8 @@ def _write_anew(rt: Runtime, name: Ciphertext) -> int:
 
 
 def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
-    """How many values were sealed anew, and how many cannot be opened and stay as they are."""
+    """Returns how many values were sealed anew, and how many cannot be opened and stay as they
+    are."""
     table, column = sealed.place(name)
     (key,) = table.primary_key.columns
     put: dict[str, Any] = {column.key: bindparam("sealed")}

@@ -261,7 +261,7 @@ def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
 
 
 def _budget(rt: Runtime) -> Iterator[Metric]:
-    """What the day may cost and has cost, where that is limited."""
+    """Returns what the day may cost and has cost, where that is limited."""
     most = rt.settings.daily_segments
     if most is None:
         return

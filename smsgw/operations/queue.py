@@ -78,7 +78,7 @@ def heartbeat(rt: Runtime, key: str) -> None:
 
 
 def skews(rt: Runtime) -> dict[str, float]:
-    """What the beats last said, by kind of process. Raises RedisError."""
+    """Returns what the beats last said, by kind of process. Raises RedisError."""
     kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
     values = rt.redis.mget(kinds.values()) if rt.redis is not None else []
     return {kind: float(skew) for kind, skew in zip(kinds, values, strict=False) if skew}

@@ -64,7 +64,8 @@ class Supervisor:
                 child.process.wait()
 
     def has_died(self, name: str) -> bool:
-        """Whether a child ended since it was started last, or is about to be started again."""
+        """Tells whether a child ended since it was started last, or is about to be started
+        again."""
         return any(child.name == name and child.deaths > 0 for child in self._children)
 
     def _look_after(self, child: Child) -> None:

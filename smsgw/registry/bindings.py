@@ -176,13 +176,13 @@ def end(
 
 
 def count_lapses(tx: Transaction) -> int:
-    """How many bindings ended within an hour since the number on file was another one."""
+    """Returns how many bindings ended within an hour since the number on file was another one."""
     lately = select(func.count()).where(bindings.c.lapsed_at > tx.now - LAPSES_COUNT_FOR)
     return int(tx.connection.execute(lately).scalar_one())
 
 
 def may_lapse(tx: Transaction, limit: int) -> bool:
-    """Whether so few did that it is people who change their numbers, and not the ledger's own
+    """Tells whether so few did that it is people who change their numbers, and not the ledger's own
     tables that were filled with something else."""
     count = count_lapses(tx)
     if count >= limit:

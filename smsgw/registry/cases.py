@@ -110,7 +110,7 @@ def waiting(tx: Transaction, kind: CaseKind, after: int, limit: int) -> Sequence
 
 
 def closed(tx: Transaction, kind: CaseKind, before: int | None, limit: int) -> Sequence[Row[Any]]:
-    """Those before the id, the newest first, as `waiting` gives them."""
+    """Returns those before the id, the newest first, as `waiting` gives them."""
     found = _case.where(cases.c.closed_at.is_not(None), cases.c.kind == kind)
     if before is not None:
         found = found.where(cases.c.id < before)
@@ -161,7 +161,7 @@ def assign(tx: Transaction, number: str, operator_id: int) -> bool:
 
 
 def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetime, str, str]]:
-    """What officers told the person: when, where that SMS is, and its text."""
+    """Returns what officers told the person: when, where that SMS is, and its text."""
     rows = tx.connection.execute(
         select(replies, phones.c.hash)
         .join(phones, phones.c.id == replies.c.phone_id)
@@ -188,7 +188,7 @@ def open_one(tx: Transaction, number: str) -> Row[Any] | None:
 
 
 def case_text(tx: Transaction, case: Row[Any]) -> CaseText:
-    """What the person wrote, and on which phone; both empty once they are destroyed."""
+    """Returns what the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
         select(phones.c.number, phones.c.hash, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .join_from(phones, messages, messages.c.id == case.message_id)

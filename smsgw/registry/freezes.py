@@ -32,7 +32,7 @@ class Blocked:
 def among(
     tx: Transaction, nkp_hashes: Collection[bytes], *, for_a_day_too: bool = True
 ) -> frozenset[bytes]:
-    """Those of these participants who are frozen."""
+    """Returns those of these participants who are frozen."""
     if not nkp_hashes:
         return frozenset()
     of_these = freezes.c.nkp_hash.in_(nkp_hashes)
@@ -146,7 +146,7 @@ def _is_missing(tx: Transaction, nkp_hash: bytes) -> bool:
 def _are_all(
     tx: Transaction, nkp_hash: bytes, rows: Collection[Row[Any]], count: Row[Any] | None
 ) -> bool:
-    """Whether none of a participant's freezes is missing."""
+    """Tells whether none of a participant's freezes is missing."""
     if count is None:
         are_all = not rows and not _is_known(tx, nkp_hash)
     else:
@@ -159,7 +159,7 @@ def _are_all(
 
 
 def _is_known(tx: Transaction, nkp_hash: bytes) -> bool:
-    """Whether a participant had a code or a binding."""
+    """Tells whether a participant had a code or a binding."""
     had = [select(each.c.id).where(each.c.nkp_hash == nkp_hash) for each in (codes, bindings)]
     return tx.connection.execute(had[0].union(had[1]).limit(1)).first() is not None
 

@@ -175,7 +175,7 @@ def _read_known(
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
-    """What the phone was told last; None where it is destroyed, or not what we told it."""
+    """Returns what the phone was told last; None where it is destroyed, or not what we told it."""
     named_by = (row.hash, row.answers, row.last_binding_id)
     return tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id, *named_by)
 

@@ -77,7 +77,7 @@ def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> VerifiedCode | None:
-    """What `code`, typed on this phone, opens."""
+    """Returns what `code`, typed on this phone, opens."""
     row = tx.connection.execute(
         select(codes).where(
             codes.c.phone_id == phone_id,
@@ -132,7 +132,7 @@ def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
 
 
 def is_awaited(tx: Transaction, phone_id: int) -> bool:
-    """Whether a code for this phone is still good."""
+    """Tells whether a code for this phone is still good."""
     waiting = select(func.count()).where(codes.c.phone_id == phone_id, *_still_good(tx))
     return bool(tx.connection.execute(waiting).scalar_one())
 

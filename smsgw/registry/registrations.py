@@ -50,7 +50,8 @@ def keep(
 
 
 def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Those behind the id `after`, the oldest first, each with the number (sealed) of its phone."""
+    """Returns those behind the id `after`, the oldest first, each with the number (sealed) of its
+    phone."""
     return tx.connection.execute(
         _rows.where(WAITS, registrations.c.id > after).order_by(registrations.c.id).limit(limit)
     ).all()

@@ -36,8 +36,8 @@ class ClockCheck:
         self._logged_at = -LOG_EVERY
 
     def compare(self) -> timedelta:
-        """How far the machine's clock is ahead of the database's, at least: what the question takes
-        does not count. Raises SQLAlchemyError."""
+        """Returns how far the machine's clock is ahead of the database's, at least: what the
+        question takes does not count. Raises SQLAlchemyError."""
         skew = self._skew()
         self._compared = self._now(), time.monotonic()
         self._is_right = abs(skew) <= APART
@@ -47,7 +47,8 @@ class ClockCheck:
         return skew
 
     def is_right(self) -> bool:
-        """Whether they are close, as compared within the last seconds. Raises SQLAlchemyError."""
+        """Tells whether they are close, as compared within the last seconds. Raises
+        SQLAlchemyError."""
         if self._is_due():
             self.compare()
         return self._is_right

@@ -66,8 +66,8 @@ class Counters:
                 self._begun.pop(message).set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
-        """Whether there is room for one more; if so it is taken. `name`: by which it can be given
-        back."""
+        """Tells whether there is room for one more; if so it is taken. `name`: by which it can be
+        given back."""
         item = RateItem(name, round(at.timestamp() * 1000))
         redis = self._reachable()
         if redis is not None:
@@ -101,7 +101,7 @@ class Counters:
                 bucket.items = [item for item in bucket.items if item.name != name]
 
     def is_full(self, key: str, rates: Sequence[Rate]) -> bool:
-        """Whether `take` would find no room, of a key that counts one day."""
+        """Tells whether `take` would find no room, of a key that counts one day."""
         redis = self._reachable()
         most = min(rate.limit for rate in rates)
         if redis is not None:

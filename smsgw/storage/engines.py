@@ -51,9 +51,9 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
 def _postgres_options(
     address: URL, limit: float | None, lock_limit: float | None
 ) -> dict[str, Any]:
-    """What the address says of preparing statements, and its `options` beside ours: libpq takes
-    the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
-    alone keeps the limit."""
+    """Returns what the address says of preparing statements, and its `options` beside ours: libpq
+    takes the last of each, so that the address's counts. PgBouncer takes none of ours: there
+    `overdue` alone keeps the limit."""
     options = {name: values[-1].lower() for name, values in address.normalized_query.items()}
     is_pooled = options.get("pgbouncer") in {"1", "true"}
     threshold = "0" if is_pooled else options.get("prepare_threshold")

@@ -38,13 +38,13 @@ def record(connection: Connection, failed: Iterable[FailedCheck], now: datetime)
 
 
 def count_since(connection: Connection, since: datetime) -> int:
-    """How many rows failed for the first time."""
+    """Returns how many rows failed for the first time."""
     found = select(func.count()).where(failed_checks.c.first_at > since)
     return int(connection.execute(found).scalar_one())
 
 
 def by_table(connection: Connection, since: datetime) -> Mapping[str, int]:
-    """How many rows of each table failed."""
+    """Returns how many rows of each table failed."""
     table = failed_checks.c.table_name
     found = (
         select(table, func.count().label("failed"))

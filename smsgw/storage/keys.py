@@ -33,7 +33,7 @@ class NoRoom(Exception):
 
 
 def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
-    """Those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
+    """Returns those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
     with engine.connect().execution_options(read_only=True) as connection:
         rows = _rows(connection)
     if not rows:

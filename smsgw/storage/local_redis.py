@@ -64,7 +64,8 @@ def address_file(home: Path) -> Path:
 
 
 def url(home: Path) -> str | None:
-    """Where the server that `smsgw run` keeps in `home` listens; None where none is kept."""
+    """Returns where the server that `smsgw run` keeps in `home` listens; None where none is
+    kept."""
     try:
         return address_file(home).read_text().strip() or None
     except FileNotFoundError:

@@ -51,7 +51,7 @@ def head(which: Which) -> str | None:
 
 
 def fault(engine: Engine, which: Which, remedy: str) -> str | None:
-    """What is wrong with a schema; None where it is the one that this version needs. Raises
+    """Returns what is wrong with a schema; None where it is the one that this version needs. Raises
     SQLAlchemyError."""
     at, wanted = current(engine, which), head(which)
     if at == wanted:

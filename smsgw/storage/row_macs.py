@@ -39,7 +39,7 @@ class Proof:
 
 
 def shown(key: object) -> str:
-    """What names a row, as logs and findings write it: of a hash its first octets."""
+    """Returns what names a row, as logs and findings write it: of a hash its first octets."""
     return key.hex()[:12] if isinstance(key, bytes) else str(key)
 
 

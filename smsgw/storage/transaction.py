@@ -35,8 +35,9 @@ class Transaction:
     def opened(
         self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part
     ) -> str | None:
-        """What stands in a row; None where it is empty or cannot be opened, which the log tells by
-        the row's id: a row that is damaged is in nobody else's way. `named_by`: sealed.ROW."""
+        """Returns what stands in a row; None where it is empty or cannot be opened, which the log
+        tells by the row's id: a row that is damaged is in nobody else's way. `named_by`:
+        sealed.ROW."""
         if sealed is None:
             return None
         try:
@@ -48,7 +49,7 @@ class Transaction:
     def is_ours(
         self, proof: Proof, mac: bytes | None, row: object, values: Mapping[Any, Any]
     ) -> bool:
-        """Whether we wrote the row with the id `row`; the log tells where not."""
+        """Tells whether we wrote the row with the id `row`; the log tells where not."""
         if proof.holds(self.vault, mac, values):
             return True
         self.note_failure(proof.table, row, "not ours")
@@ -61,6 +62,6 @@ class Transaction:
         self.failed.append(FailedCheck(table, name, why))
 
     def may_end_what_failed(self) -> bool:
-        """Whether so few rows failed that what cannot be opened may be given up."""
+        """Tells whether so few rows failed that what cannot be opened may be given up."""
         lately = failed_checks.count_since(self.connection, self.now - failed_checks.HOUR)
         return lately + len(self.failed) <= failed_checks.MANY_AN_HOUR

@@ -30,7 +30,7 @@ class Unsendable(Exception):
 
 
 def carry_out(rt: Runtime, officer: Officer) -> str | None:
-    """Why it could not be done; None where it was. Raises Unsendable."""
+    """Returns why it could not be done; None where it was. Raises Unsendable."""
     actor = f"operator:{officer.by}"
     try:
         if officer.answer is not None:

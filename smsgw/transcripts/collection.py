@@ -138,7 +138,7 @@ def _results(parts: Sequence[Part], jobs: int) -> Iterator[Iterator[Result]]:
 
 
 def _portable(part: Part) -> tuple[str, str, Path | None, Defaults, frozenset[str]]:
-    """What a process needs to read and run it for itself: a grammar does not travel."""
+    """Returns what a process needs to read and run it for itself: a grammar does not travel."""
     document, names = part
     return document.name, document.source.text, document.folder, document.defaults, names
 

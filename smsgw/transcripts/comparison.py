@@ -76,7 +76,7 @@ def fits(expected: Answer, got: StepOutcome, before: Sequence[StepOutcome]) -> b
 
 
 def is_text(expected: str | None, got: str | None) -> bool:
-    """Whether a reply is the one expected, with its holes."""
+    """Tells whether a reply is the one expected, with its holes."""
     if expected is None or got is None:
         return expected is got
     return expected == got or _pattern(expected).fullmatch(got) is not None

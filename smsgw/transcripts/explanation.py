@@ -63,7 +63,7 @@ def sentence(place: Place, error: ErrorDetails) -> str:
 
 
 def _part(place: Place) -> type[Model]:
-    """Whose key stands at the end of `place`."""
+    """Returns whose key stands at the end of `place`."""
     for name in reversed(place[:-1]):
         if isinstance(name, str) and name in PARTS:
             return PARTS[name]

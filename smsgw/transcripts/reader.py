@@ -196,7 +196,7 @@ class _Reading:
         return None
 
     def _file(self, place: Place) -> Path | None:
-        """What a key names, beside the transcript; None where it names nothing."""
+        """Returns what a key names, beside the transcript; None where it names nothing."""
         named = _at(self._source.value, place)
         if not isinstance(named, str) or not named.strip():
             return None

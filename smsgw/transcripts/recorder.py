@@ -69,8 +69,8 @@ def again(text: str, name: str, chosen: Configuration) -> list[Result]:
 def _may_identify_somebody(
     name: str, steps: Sequence[SandboxStep], registered: Mapping[str, Sequence[str]]
 ) -> bool:
-    """Whether the name, a phone, a text or an NKP may be a real person's. Those of the reference
-    ledger are not, nor is anybody in a demonstration."""
+    """Tells whether the name, a phone, a text or an NKP may be a real person's. Those of the
+    reference ledger are not, nor is anybody in a demonstration."""
     made_up = {row[name] for row in demo.people() for name in IDENTIFYING if row[name]}
     is_bound = not made_up.issuperset(nkp for nkps in registered.values() for nkp in nkps)
     texts = (name, *(step.text for step in steps))

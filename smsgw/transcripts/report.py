@@ -77,7 +77,8 @@ class Totals:
 
 
 def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
-    """What differs in a conversation: the first step whole, later ones as what follows from it."""
+    """Returns what differs in a conversation: the first step whole, later ones as what follows from
+    it."""
     differing = [each for each in played.results if each.differences]
     if not differing:
         return

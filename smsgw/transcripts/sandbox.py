@@ -110,7 +110,7 @@ class RolledBackRuntime(Runtime):
 
 
 def is_fictitious_sender(rt: Runtime, sender: str) -> bool:
-    """Whether it is no real person's phone, so that everybody may speak for it."""
+    """Tells whether it is no real person's phone, so that everybody may speak for it."""
     number = phone.e164(sender)
     return rt.settings.demo or number is None or phone.is_fictitious(number)
 

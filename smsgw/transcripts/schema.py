@@ -11,7 +11,8 @@ KEYS_WITH_ANSWERS = ("any", "never")
 
 
 def schema() -> dict[str, Any]:
-    """What an editor can know: not whether an NKP is in the ledger, or a step comes before."""
+    """Returns what an editor can know: not whether an NKP is in the ledger, or a step comes
+    before."""
     made = Transcript.model_json_schema(by_alias=True)
     parts = made["$defs"]
     for part in (made, *parts.values()):

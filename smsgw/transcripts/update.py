@@ -113,7 +113,7 @@ def _changes(document: TranscriptDocument, results: Results) -> Iterator["_Chang
 def _values(
     step: Step, got: StepOutcome, before: Sequence[StepOutcome]
 ) -> Iterator[tuple[str, str]]:
-    """What of `reply` and `also` has to be written."""
+    """Returns what of `reply` and `also` has to be written."""
     given = step.expect.model_fields_set
     if got.failure is not None:
         return
@@ -233,7 +233,7 @@ class _Change:
 
 
 def _own(mapping: MappingNode, key: str) -> tuple[int, Node | None]:
-    """Where a key stands among a mapping's own, and its value; not what is merged."""
+    """Returns where a key stands among a mapping's own, and its value; not what is merged."""
     for index, (name, value) in enumerate(mapping.value):
         if name.value == key:
             return index, value

@@ -83,8 +83,8 @@ def _may_look() -> bool:
 
 
 def _has_database(rt: Runtime) -> bool:
-    """Whether what a message needs written could be, within a second, in this version's schema,
-    which another version may have changed meanwhile. Nothing is written."""
+    """Tells whether what a message needs written could be, within a second, in this version's
+    schema, which another version may have changed meanwhile. Nothing is written."""
     try:
         with deadlines.within(WRITE_WITHIN), rt.writing() as tx:
             if tx.connection.dialect.name == "postgresql":
@@ -104,7 +104,8 @@ def _has_database(rt: Runtime) -> bool:
 
 
 def _queue(rt: Runtime) -> dict[str, bool | None]:
-    """What the worker and the clock say lies in the queue's server: None where that is broken."""
+    """Returns what the worker and the clock say lies in the queue's server: None where that is
+    broken."""
     try:
         if rt.redis is not None and queue.takes_hints(rt.redis):
             beats = {"worker": queue.WORKER_BEATS, "clock": queue.CLOCK_BEATS}

@@ -74,7 +74,7 @@ class Demo:
         return found[0]
 
     def say(self, text: str, sender: str) -> str:
-        """What the phone reads, as `smsgw say` does it, in this process."""
+        """Returns what the phone reads, as `smsgw say` does it, in this process."""
         sms = IncomingSms("simulator", uuid4().hex, sender, LANE, text)
         answer = responder.respond(self.rt, sms)
         dispatch.drain(self.rt, "simulator", LANE)
@@ -151,7 +151,7 @@ PASSWORD = "a long password for tests"
 
 
 def faults(page: "Page") -> Iterator[str]:
-    """What is wrong with a page as it stands."""
+    """Returns what is wrong with a page as it stands."""
     for each in checker.Axe().run(page).response["violations"]:
         for node in each["nodes"]:
             yield f"{page.url}: {each['id']}: {node['html'][:200]}"

@@ -147,7 +147,7 @@ def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
 
 
 def last_sent(demo: Demo, sender: str) -> str:
-    """What a carrier took last for that phone."""
+    """Returns what a carrier took last for that phone."""
     with demo.rt.reading() as tx:
         theirs = phones.c.hash == tx.vault.hash(sender, "phone")
         texts = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")

@@ -36,7 +36,7 @@ class Verdict:
 
 
 def is_settled(rt: Runtime, damage: Damage) -> bool:
-    """Whether nothing will happen any more by itself."""
+    """Tells whether nothing will happen any more by itself."""
     doubted = (replies.c.state == "unknown") & replies.c.due_at.is_not(None)
     moving = [
         select(messages.c.phone_id).where(messages.c.state == "received"),

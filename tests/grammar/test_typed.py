@@ -62,7 +62,7 @@ def built(document: dict[str, Any]) -> Grammar:
 
 
 def readings(grammar: Grammar, first: str) -> Iterator[str]:
-    """How all is read that is typed, for the keyword `first` first of all."""
+    """Returns how all is read that is typed, for the keyword `first` first of all."""
     others = [text for keyword, typed in TYPED.items() if keyword != first for text in typed]
     for said in map(grammar.parse, [*TYPED[first], *others]):
         yield repr((said.keyword, getattr(said, "is_slip", None), dict(said.fields)))
@@ -85,7 +85,7 @@ def test_no_alias_can_be_dropped_unseen(keyword: str) -> None:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> list[str]:
-    """How all is read by a copy of the grammar in which `old` is `new`."""
+    """Returns how all is read by a copy of the grammar in which `old` is `new`."""
     for package in ("grammar", "handlers", "smsgw"):
         shutil.copytree(ROOT / package, tmp_path / package)
     source = tmp_path / "grammar" / "slots.py"

@@ -168,7 +168,7 @@ class Trips(UnixDomainSocketConnection):
 
 @pytest.fixture
 def watched(rt: Runtime, redis_url: str) -> Iterator[Runtime]:
-    """Whose trips to Redis are counted."""
+    """Returns whose trips to Redis are counted."""
     pool = ConnectionPool.from_url(redis_url, connection_class=Trips)
     client = Redis(connection_pool=pool)
     client.ping()

@@ -59,7 +59,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
 
 
 def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
-    """What the phone that `nkp` is bound to is answered, in both languages."""
+    """Returns what the phone that `nkp` is bound to is answered, in both languages."""
     keyword = asked.partition(" ")[0]
     said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
     participant = ledger.participant(nkp)

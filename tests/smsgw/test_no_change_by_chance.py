@@ -137,7 +137,7 @@ def is_free(word: str) -> bool:
 
 
 def places(said: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """What stands before and after it, wherever it stands."""
+    """Returns what stands before and after it, wherever it stands."""
     for start in range(len(said) - len(way) + 1):
         found = said[start : start + len(way)]
         if found == way or [without_nya(each) for each in found] == way:
@@ -156,8 +156,8 @@ def is_slip(written: str, meant: str) -> bool:
 
 
 def is_said(name: str, said: list[str]) -> bool:
-    """Whether the text is that keyword, its slots and what carries nothing. Whoever writes all of a
-    registration may slip in its keyword."""
+    """Tells whether the text is that keyword, its slots and what carries nothing. Whoever writes
+    all of a registration may slip in its keyword."""
     numbers = {len(each) for each in said if each.isdecimal()}
     ways = {way[0] for way in WAYS["daftar"]}
     if name == "daftar" and {11, 16} <= numbers:

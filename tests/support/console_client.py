@@ -86,7 +86,7 @@ class Visitor:
 
     @property
     def text(self) -> str:
-        """What the page seen last says."""
+        """Returns what the page seen last says."""
         return " ".join(html.unescape(TAGS.sub(" ", self.page)).split())
 
     def _seen(self, response: TestResponse) -> TestResponse:

@@ -292,7 +292,7 @@ def _crashes(bug: Callable[[], object]) -> None:
 
 
 def _pages(rt: Runtime) -> list[str]:
-    """What the web process says to whoever asks, and what `smsgw settings` prints."""
+    """Returns what the web process says to whoever asks, and what `smsgw settings` prints."""
     client = create_app(rt).test_client()
     said = f"{P1}+{P1_NKP}"
     paths = ["/metrics", "/readyz", "/healthz", f"/{said}", f"/in/twilio?{said}", "/in/kannel"]

@@ -169,7 +169,7 @@ class Onlooker:
                 yield person
 
     def _shown(self, text: str) -> Person | None:
-        """Whose NKP's end it shows first."""
+        """Returns whose NKP's end it shows first."""
         found = re.search(r"\*{7}(\d{4})", text)
         return next((each for each in self.people.values() if found and each.end == found[1]), None)
 
@@ -214,7 +214,7 @@ class Onlooker:
         assert is_open, "YA alone binds who was bound once"
 
     def _may_be_asked(self, heard: HeardMessage) -> bool:
-        """Whether TOLAK may be the answer to a question about consent."""
+        """Tells whether TOLAK may be the answer to a question about consent."""
         of_phone = [at for (phone, _), at in self.asked.items() if phone == heard.sender]
         return any(heard.asked_at - at < CONSENT_LASTS for at in of_phone)
 

@@ -28,7 +28,7 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def memory(self) -> int:
-        """What the processes that answer hold, in KiB."""
+        """Returns what the processes that answer hold, in KiB."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         lines = [

@@ -136,7 +136,7 @@ def test_money_that_is_exchanged_is_noticed(tmp_path: Path) -> None:
     transcript.write_text(BALANCE, "utf-8")
     wanted = (
         "saldo.balance.id: {contributions} <-> {returns}",
-        "held.contributions <-> held.returns",
+        "balance_row.contributions <-> balance_row.returns",
     )
     ids = [mutant.id for mutant in CODE + CONFIGURATION if mutant.what in wanted]
     options = ["--transcripts", str(transcript), "--at-least", "100", "100", "--jobs", "1"]

@@ -91,7 +91,7 @@ def allow(seconds: int) -> None:
 
 
 def output(folder: Path) -> str:
-    """What the last child in this folder printed."""
+    """Returns what the last child in this folder printed."""
     return (folder / OUTPUT).read_text("utf-8", "replace")
 
 

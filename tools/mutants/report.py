@@ -32,7 +32,8 @@ def line(mutant: Mutant) -> str:
 
 
 def short(outcomes: Sequence[Outcome], strict: float, overall: float) -> Iterator[str]:
-    """Where less was noticed than these percentages: of the strict groups together, of all."""
+    """Returns where less was noticed than these percentages: of the strict groups together, of
+    all."""
     in_strict = [each for each in outcomes if each.mutant.group in STRICT]
     for name, some, least in ((", ".join(STRICT), in_strict, strict), ("all", outcomes, overall)):
         share = _noticed([each for each in some if each.verdict is not Verdict.REFUSED])

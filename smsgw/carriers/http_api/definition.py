@@ -48,7 +48,7 @@ def _url(value: Template) -> Template:
 
 
 def is_safe(address: str) -> bool:
-    """Whether what is sent there is encrypted, or stays on this machine."""
+    """Tells whether what is sent there is encrypted, or stays on this machine."""
     return urlsplit(address).scheme.lower() == "https" or is_loopback(address)
 
 

@@ -126,6 +126,7 @@ def _only_admin(name: str) -> str:
 
 
 def _address(once: str) -> str:
-    """Where the console is for people: as carriers reach it, or as this page was asked for."""
+    """Returns where the console is for people: as carriers reach it, or as this page was asked
+    for."""
     login = url_for("console.login.once_form", _anchor=once)
     return (access.rt().settings.public_url or request.host_url.rstrip("/")) + login

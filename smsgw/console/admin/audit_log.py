@@ -55,7 +55,7 @@ def export() -> Response:
 
 
 def _asked() -> Mapping[str, str]:
-    """What the address asks for, and only what makes sense."""
+    """Returns what the address asks for, and only what makes sense."""
     given = {name: request.args.get(name, "").strip() for name in FILTERS}
     asked = {name: given[name] for name in ("actor", "detail") if 0 < len(given[name]) <= LONGEST}
     if given["act"] in Act.__members__ or given["act"] in set(Act):

@@ -149,7 +149,7 @@ def _backtest_run(task: Task) -> BacktestRun:
 
 
 def _since(run: BacktestRun, draft: Draft | None) -> str | None:
-    """What became of the draft since."""
+    """Returns what became of the draft since."""
     if draft is None:
         return _("This draft was published or discarded since.")
     if draft.edition != run.asked.edition:

@@ -178,7 +178,7 @@ def _message(message_id: int, **values: Any) -> str:
 
 
 def _asked() -> Mapping[str, str]:
-    """What the address asks for, and only what makes sense."""
+    """Returns what the address asks for, and only what makes sense."""
     names = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
     asked = {name: value for name, value in names.items() if A_NAME.fullmatch(value)}
     if asked.get("outcome") not in set(Outcome):
@@ -190,7 +190,7 @@ def _asked() -> Mapping[str, str]:
 
 
 def _faults(asked: Mapping[str, str]) -> Iterator[str]:
-    """Why the list may be another than whoever asked believes."""
+    """Returns why the list may be another than whoever asked believes."""
     left_out = [
         name for name in FILTERS if request.args.get(name, "").strip() and name not in asked
     ]
@@ -220,7 +220,7 @@ def _filters(asked: Mapping[str, str]) -> MessageFilters:
 
 
 def _ends() -> tuple[int, int] | None:
-    """Where a page of a conversation goes on."""
+    """Returns where a page of a conversation goes on."""
     ends = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", request.values.get("before", ""))
     return (int(ends[1]), int(ends[2])) if ends else None
 

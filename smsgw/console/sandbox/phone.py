@@ -257,7 +257,7 @@ def _note(real: list[str], talk: SandboxConversation) -> None:
 
 
 def _before(asked: SandboxForm) -> SandboxConversation:
-    """What stood on the screen, unless it may not any more."""
+    """Returns what stood on the screen, unless it may not any more."""
     try:
         return _tried(asked.steps, asked) if asked.steps else SandboxConversation()
     except SandboxRefused:
@@ -265,7 +265,7 @@ def _before(asked: SandboxForm) -> SandboxConversation:
 
 
 def _vocabulary(configuration: Configuration) -> list[str]:
-    """What people type most, for the keypad to guess."""
+    """Returns what people type most, for the keypad to guess."""
     words = (word for usage in configuration.usage.values() for word in A_WORD.findall(usage))
     return list(dict.fromkeys(words))
 

@@ -76,7 +76,7 @@ def assign(number: str) -> Response:
 @complaints.post("/<number>/typed")
 @access.needs(Permission.HELP)
 def typed(number: str) -> str:
-    """How an answer will look and what it costs, while it is written."""
+    """Returns how an answer will look and what it costs, while it is written."""
     answer_text = request.form.get("said", "")
     preview = _typed(number, answer_text)
     if is_htmx():
@@ -172,7 +172,7 @@ def close_request(number: str) -> Response:
 
 
 def _list(kind: CaseKind) -> str:
-    """Those that wait, or those that are closed."""
+    """Returns those that wait, or those that are closed."""
     after, is_closed = converters.number(request.args, "after"), "closed" in request.args
     with access.rt().reading() as tx:
         if is_closed:

@@ -126,7 +126,7 @@ def refuse(registration_id: int) -> Answer:
 
 
 def _opened(registration_id: int) -> dict[str, Any]:
-    """What was sent beside what the ledger holds, which is asked when nothing is open."""
+    """Returns what was sent beside what the ledger holds, which is asked when nothing is open."""
     if reasons.open_for("registration", registration_id) is None:
         return {}
     with access.rt().reading() as tx:

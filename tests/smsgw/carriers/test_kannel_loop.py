@@ -64,7 +64,7 @@ class Box:
         self.database = database
 
     def _configuration(self, ports: dict[str, int]) -> str:
-        """What is deployed, with free ports, folders of our own, and less patience."""
+        """Returns what is deployed, with free ports, folders of our own, and less patience."""
         text = DEPLOYED.read_text()
         for old, new in {
             "admin-port = 13000": f"admin-port = {ports['admin']}",

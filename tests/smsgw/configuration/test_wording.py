@@ -147,7 +147,7 @@ def test_what_was_left_out_can_be_told_from_the_text(nkp: str) -> None:
 
 
 def by_regex(wording: Wording, text: str) -> list[str] | None:
-    """What `absent` finds, by trying all ways there are."""
+    """Returns what `absent` finds, by trying all ways there are."""
     pattern = ""
     for piece in wording.pieces:
         steps = (".*?" if step is None else re.escape(step) for step in piece.steps)

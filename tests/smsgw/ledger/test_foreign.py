@@ -37,7 +37,7 @@ Change = Callable[[str], None]
 
 @pytest.fixture
 def owner(rt: Runtime) -> Iterator[Connection]:
-    """Whose ledger it is."""
+    """Returns whose ledger it is."""
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         make(connection)
         yield connection
@@ -66,7 +66,7 @@ def bind(rt: Runtime, *indexes: int) -> None:
 
 
 def bound(rt: Runtime) -> int:
-    """How many of these participants are bound."""
+    """Returns how many of these participants are bound."""
     with rt.reading() as tx:
         open_ = select(func.count()).where(bindings.c.ended_at.is_(None))
         return tx.connection.execute(open_).scalar_one() - 1  # P1 of every test

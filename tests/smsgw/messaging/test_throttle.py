@@ -70,7 +70,7 @@ def test_a_bucket_holds_a_second_and_fills_by_its_rate(
 
 
 def emptied(rt: Runtime) -> int:
-    """How many could be sent until the bucket had none."""
+    """Returns how many could be sent until the bucket had none."""
     taken = 0
     while (allowed := throttle.take(rt, "simulator", FAST, 16)).number:
         taken += allowed.number

@@ -35,7 +35,7 @@ OPERATOR = "shell:ani"
 
 
 def count_held(rt: Runtime, *columns: Column[bytes]) -> int:
-    """How many values these columns hold."""
+    """Returns how many values these columns hold."""
     with rt.reading() as tx:
         return sum(
             tx.connection.execute(select(func.count(column))).scalar_one() for column in columns
@@ -59,7 +59,7 @@ def passes(rt: Runtime, clock: Clock, days: float) -> None:
 
 
 def figures(rt: Runtime) -> list[str]:
-    """What is counted, without what only moves."""
+    """Returns what is counted, without what only moves."""
     lines = metrics.text(rt).decode().splitlines()
     return [line for line in lines if "_total{" in line or "_bucket{" in line]
 

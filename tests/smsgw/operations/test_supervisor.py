@@ -57,7 +57,7 @@ def lines(path: Path) -> list[str]:
 
 
 def heeds(process: subprocess.Popen[str], number: signal.Signals) -> bool:
-    """Whether it would stop in order by now: its children may be up before it is."""
+    """Tells whether it would stop in order by now: its children may be up before it is."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) >> (number - 1) & 1)

@@ -104,8 +104,8 @@ def test_a_web_process_answers_what_it_has_begun_to_read(
 
 
 def is_read(port: int, client: socket.socket) -> bool:
-    """Whether the server on `port` has taken all that `client` sent: Linux lists each end of a
-    connection with what lies there unread."""
+    """Tells whether the server on `port` has taken all that `client` sent: Linux lists each end of
+    a connection with what lies there unread."""
     ends = f"{port:04X}", f"{client.getsockname()[1]:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, here, there, _, queues, *_ = line.split()

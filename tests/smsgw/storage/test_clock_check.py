@@ -95,7 +95,7 @@ def test_a_clock_that_jumps_is_compared_at_once(rt: Runtime) -> None:
 
 
 def everything(rt: Runtime) -> dict[str, int]:
-    """What time would end or destroy, by name."""
+    """Returns what time would end or destroy, by name."""
     counted = {
         "texts": messages.c.text.is_not(None),
         "replies' texts": replies.c.text.is_not(None),

@@ -23,7 +23,7 @@ def states(rt: Runtime) -> list[str]:
 
 
 def about(rt: Runtime) -> str | None:
-    """Whom the last row of the audit is about."""
+    """Returns whom the last row of the audit is about."""
     with rt.reading() as tx:
         last = select(audit.c.subject).order_by(audit.c.id.desc()).limit(1)
         subject = tx.connection.execute(last).scalar_one()
