@@ -207,6 +207,7 @@ def _unread_numbers(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def holds_short_number(text: str) -> bool:
-    """One at most, and no card's: the number that a poster says to text."""
+    """Tells whether this is the short number that a poster says to text: one at most, and no
+    card's."""
     numbers = re.findall(r"\d+", text)
     return len(numbers) <= 1 and all(len(number) < SHORTEST_NUMBER for number in numbers)

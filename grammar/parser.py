@@ -118,7 +118,7 @@ class Grammar:
         return self._in_doubt_of_stop(result, unsigned) or result
 
     def _unsigned(self, text: str) -> str:
-        """Without what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
+        """Removes what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
         found = self._signature.search(text)
         if found is None:
             return text
@@ -252,8 +252,8 @@ class Grammar:
         return next(iter(meant.values())) if len(meant) == 1 else None
 
     def _is_assent(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """YA and no question, with its own word at the front: a "ya" that ends a sentence in
-        Indonesian is a particle, and says yes to nothing."""
+        """Tells whether this is YA, with its own word at the front and no question: a "ya" that
+        ends a sentence in Indonesian is a particle, and agrees to nothing."""
         front = self._front(words)
         is_first = any(
             self._alone.get(tuple(front[:length])) is read
@@ -281,8 +281,8 @@ class Grammar:
     def _slipped(
         self, text: str, words: list[str], *, is_all: bool = True
     ) -> Command | Misread | None:
-        """A keyword one slip away, near the front; one that stands alone, alone. `is_all`: whether
-        there are no words but these."""
+        """Finds a keyword with one typo near the front. A keyword that counts only alone must be
+        alone. `is_all`: there are no other words."""
         meaningful = [
             word for word in words if word not in self._fillers and not self._fields.label(word)
         ]
@@ -298,7 +298,7 @@ class Grammar:
         return self._slipped_pair(words)
 
     def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
-        """As without the slip: at the front, with no question, and no number."""
+        """Tells whether this is YA with one typo: at the front, with no question and no number."""
         is_first = self._front(words)[:1] == [word]
         return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
 

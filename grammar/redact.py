@@ -95,7 +95,7 @@ class Redactor:
         return again if again.is_changed else once
 
     def take_out(self, text: str) -> Redacted:
-        """Of `text` as it stands."""
+        """Removes secrets from `text` and leaves the rest as it stands."""
         spans = sorted(set(self._spans(text)))
         parts, at = [], 0
         for start, end in spans:
@@ -124,7 +124,7 @@ class Redactor:
                 yield from line.name_near(index, index + length)
 
     def _glued(self, token: _Token) -> Iterator[tuple[int, int]]:
-        """PIN123456."""
+        """Finds a secret written together with its word: PIN123456."""
         if token.is_letters or token.is_digits:
             return
         for phrase in (*self._pins.single, *self._passwords.single):
@@ -248,7 +248,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Phrases:
-    """By their first words; the last word of each may have a particle behind it."""
+    """Groups phrases by their first word; the last word of each may have a particle behind it."""
 
     listed: frozenset[tuple[str, ...]]
     single: tuple[str, ...]
@@ -277,7 +277,7 @@ def _length(phrases: _Phrases, tokens: list[_Token], index: int) -> int:
 
 
 def _announced(phrases: list[str]) -> re.Pattern[str] | None:
-    """What each text with a secret holds, for most texts hold none."""
+    """Returns a pattern that every text with a secret matches: most texts match nothing of it."""
     first = {phrase.split()[0] for phrase in phrases}
     spelled = [r"\W{0,9}".join(word) for word in first if len(word) <= LONGEST_SPELLED]
     whole = [word for word in first if len(word) > LONGEST_SPELLED]

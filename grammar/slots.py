@@ -63,7 +63,7 @@ _DATE = re.compile("|".join(_DATES))
 
 
 class SlotShape(StrEnum):
-    """How a kind of slot is told from the others."""
+    """Describes how to tell a kind of slot from the others."""
 
     DIGITS = "digits"  # a number of one length
     PATTERN = "pattern"  # by what it looks like
@@ -109,15 +109,15 @@ class Token:
 
 
 def exact(kind: str) -> pp.ParserElement:
-    """A number written in one piece."""
+    """Matches a number written in one piece."""
     digits = KINDS[kind].digits
     return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
 
 
 def grouped(kind: str, *, is_only: bool = False) -> pp.ParserElement:
-    """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003; three or more where what
-    parts them may part fields too: 190,1234,5678. `is_only`: few digits more are too many of it, no
-    date."""
+    """Matches a number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003. It needs three or
+    more groups if the separator may also separate fields: 190,1234,5678. `is_only`: a few digits
+    more make it a wrong number, not a date."""
     further = (KINDS[kind].digits or 1) - 1
     spaced = rf"\d(?:(?:{_BETWEEN}{{1,3}}(?!{_WHOLE}))?\d){{{further}}}(?!\d)"
     spaced += rf"(?!{_BETWEEN}{{1,3}}\d{{1,3}}(?!\d))" if is_only else ""
@@ -188,7 +188,7 @@ def _digits(text: str) -> str:
 
 
 def _date(_text: str, _at: int, found: pp.ParseResults) -> Token:
-    """Day first; a year that comes first says so by its length."""
+    """Reads the day first; a year that comes first is known by its length."""
     text = found[0]
     shape = next(number for number in "12345" if found["d" + number] is not None)
     day, month, year = (str(found[part + shape]) for part in "dmy")

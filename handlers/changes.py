@@ -107,7 +107,7 @@ class SendCode:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationForm:
-    """What somebody wrote of themselves to be registered."""
+    """Holds what somebody wrote about themselves to be registered."""
 
     nkp: str
     nik: str | None
@@ -161,7 +161,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class OptIn:
-    """What was stopped may be sent again."""
+    """Lets messages that were stopped be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

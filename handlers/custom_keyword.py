@@ -20,7 +20,7 @@ def answer(question: Question, name: str, made: CustomKeyword) -> Reply:
 
 
 def _words(question: Question) -> str:
-    """All that was said beside the keyword, between blanks."""
+    """Returns all words beside the keyword, between blanks."""
     fields = [str(value) for value in question.said.fields.values()]
     return f" {' '.join([*fields, question.said.rest]).upper()} "
 

@@ -59,7 +59,7 @@ def _latest(question: Question, participant: Participant) -> Reply:
 
 
 def _from(claims: Sequence[Claim], _question: Question, participant: Participant) -> Reply:
-    """The first of these; the others came before it."""
+    """Answers with the first of these claims; the others came before it."""
     claim, *older = claims
     values: dict[str, Value] = {
         "nkp": Masked(participant.nkp),

@@ -53,6 +53,6 @@ def nothing_open(question: Question) -> Reply:
 
 
 def still_open(question: Question) -> Reply:
-    """The question once more: this was no answer to it."""
+    """Asks the question once more: this was no answer to it."""
     asked = {"answer": Verbatim(question.caller.asked or "")}
     return Reply(Outcome.CONFIRM, "misread.still_open", asked)

@@ -9,7 +9,7 @@ WORDINGS = {"again": ("answer",), "nothing": ("saldo",)}
 
 
 def answer(question: Question) -> Reply:
-    """What tells of a participant is told to whom SALDO would tell it now."""
+    """Repeats what discloses something only to a phone that SALDO would answer now."""
     caller = question.caller
     if caller.last_answer is None:
         usage = {"saldo": Verbatim(question.usage["saldo"])}

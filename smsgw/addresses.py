@@ -60,7 +60,8 @@ def _queue(value: str) -> str:
 
 
 def _check_options(options: Mapping[str, Sequence[str]]) -> None:
-    """Of PostgreSQL. Raises ValueError: the driver would take some, and fail at each statement."""
+    """Checks options of PostgreSQL. Raises ValueError: the driver would take some, and fail at each
+    statement."""
     if not options:
         return
     from psycopg import pq  # who has no such address need not wait for it

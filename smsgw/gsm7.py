@@ -99,14 +99,15 @@ def split(text: str) -> list[str]:
 
 
 def to_gsm7(text: str) -> str:
-    """A value in the basic table alone: look-alikes for what has one, "?" for what has none."""
+    """Converts a value to the basic table: look-alikes where there is one, "?" where there is
+    none."""
     text = "".join(map(_plain, unicodedata.normalize("NFKC", text.translate(_LOOK_ALIKE))))
     text = text.translate(_LOOK_ALIKE)
     return "".join(letter if letter in BASIC else "?" for letter in text)
 
 
 def _plain(letter: str) -> str:
-    """One letter without what GSM-7 lacks: its accent, or all of it where it is invisible."""
+    """Removes from a letter what GSM-7 lacks: its accent, or all of it if it is invisible."""
     if letter in BASIC and letter not in "\r\n":
         return letter
     if letter.isspace() or unicodedata.category(letter) == "Cc":

@@ -50,7 +50,7 @@ def can_get_sms(number: str) -> bool:
 
 
 def calling_code(number: str) -> str:
-    """62 of an Indonesian E.164 number."""
+    """Returns the calling code: 62 for an Indonesian E.164 number."""
     return str(phonenumbers.parse(number).country_code)
 
 
@@ -59,7 +59,7 @@ def is_fictitious(number: str) -> bool:
 
 
 def mask(number: str) -> str:
-    """+6281234567890 as +6281*****7890: enough to tell two phones apart, not to call one."""
+    """Masks +6281234567890 as +6281*****7890: enough to tell two phones apart, not to call one."""
     if len(number) <= 9:
         return number[:2] + "*" * (len(number) - 2)
     return number[:5] + "*" * max(len(number) - 9, 0) + number[-4:]

@@ -176,7 +176,7 @@ class Settings(Endpoint):
         return value
 
     def of(self, carrier: type[Kind]) -> Kind:
-        """The settings of one carrier."""
+        """Returns the settings of one carrier."""
         return next(each for each in self.of_carriers.values() if isinstance(each, carrier))
 
     @property
@@ -185,7 +185,8 @@ class Settings(Endpoint):
         return self.daily_segments is not None or bool(self.daily_segments_by_code)
 
     def daily_segments_of(self, code: str) -> int | None:
-        """Most segments a day to phones of a calling code; None where there is no limit."""
+        """Returns the most segments a day to phones of a calling code; None if there is no
+        limit."""
         by_code = self.daily_segments_by_code
         return by_code.get(code, by_code.get(ALL_OTHERS))
 
@@ -215,20 +216,21 @@ class Settings(Endpoint):
 
     @property
     def database_file(self) -> Path:
-        """Of an embedded installation."""
+        """Returns the database file of an embedded installation."""
         return self.instance / "smsgw.db"
 
     @property
     def service_url(self) -> str:
-        """For an embedded installation a file, whose folder is made if it is not there."""
+        """Returns the database's address. For an embedded installation that is a file, whose folder
+        is created if missing."""
         if self.is_embedded:
             self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.database_url or f"sqlite:///{self.database_file}"
 
     @property
     def participant_ledger_url(self) -> str:
-        """Unless it is set: of a SQLite file a file beside it, since SQLite has one writer a file,
-        and messages would wait for an import."""
+        """Returns LEDGER_URL. If it is unset and the service uses SQLite, returns a file beside it:
+        SQLite has one writer a file, and messages would wait for an import."""
         if self.ledger_url is not None:
             return self.ledger_url
         file = self.service_file
@@ -241,7 +243,7 @@ class Settings(Endpoint):
 
     @property
     def service_file(self) -> Path | None:
-        """Where the service database is SQLite's, and not in memory."""
+        """Returns the file of a service database that is SQLite's and not in memory."""
         return self.database_file if self.is_embedded else addresses.sqlite_file(self.database_url)
 
     @property
@@ -250,7 +252,8 @@ class Settings(Endpoint):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `environ` (default: this process's), or SettingsError naming every fault."""
+    """Returns the settings of `environ` (default: this process's). Raises SettingsError that names
+    every fault."""
     environ = os.environ if environ is None else environ
     stripped = {name: _strip(value) for name, value in environ.items()}
     unseen = "holds a line break, or another character that cannot be seen"
@@ -284,7 +287,7 @@ def _validated(model: type[Model], given: Mapping[str, str], faults: dict[str, s
 
 
 def _strip(value: str) -> str:
-    """Without what a file or a paste left around it."""
+    """Removes what a file or a paste left around a value."""
     return value.strip().strip(UNSEEN).strip()
 
 

@@ -31,7 +31,7 @@ def overview(made: Desk) -> None:
 
 
 def keyword(made: Desk) -> None:
-    """With a wording that has just become too long for one SMS."""
+    """Shows a wording that has just become too long for one SMS."""
     page = made.open("/console/keywords/iuran")
     wording = page.get_by_role("group", name="iuran.ended")
     text = wording.get_by_label("Indonesian")

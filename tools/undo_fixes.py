@@ -98,7 +98,7 @@ class Tree:
         return git(*arguments, folder=self.path, given=given)
 
     def run(self, tests: Sequence[str]) -> Run:
-        """Until one fails. What cannot be read is passed over where others fail as well."""
+        """Runs tests until one fails. What cannot be read is passed over if others fail as well."""
         run = self._run(tests)
         if run.failed is None or "::" in run.failed:
             return run
@@ -107,7 +107,7 @@ class Tree:
         return run if others.failed is None else others
 
     def passes(self, failed: str) -> bool:
-        """Of a file: that it can be read."""
+        """Tells whether the file can be read and passes."""
         only = () if "::" in failed else ("--collect-only",)
         return self._run([*only, failed]).failed is None
 

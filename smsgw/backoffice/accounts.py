@@ -68,7 +68,7 @@ class Operator:
 
     @property
     def actor(self) -> str:
-        """As the audit names them."""
+        """Returns the name that the audit log uses."""
         return f"operator:{self.name}"
 
     def may(self, permission: Permission) -> bool:
@@ -76,7 +76,7 @@ class Operator:
 
 
 def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) -> Operator:
-    """`hashed`: of a password, by `hashing`. Raises NotDone."""
+    """Adds an operator. `hashed` is the password as `hash_password` returns it. Raises NotDone."""
     name = name.strip()
     if not A_NAME.fullmatch(name):
         raise AccountError("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
@@ -99,13 +99,13 @@ def list_accounts(tx: Transaction) -> list[Row[Any]]:
 
 
 def find(tx: Transaction, name: str) -> Row[Any] | None:
-    """In whatever case it is written."""
+    """Finds an operator by name, in any letter case."""
     is_it = func.lower(operators.c.name) == name.lower()
     return tx.connection.execute(select(operators).where(is_it)).first()
 
 
 def known(tx: Transaction, operator_id: int) -> Operator:
-    """Who is there."""
+    """Returns the operator with this id, who must exist."""
     row = tx.connection.execute(select(operators).where(operators.c.id == operator_id)).one()
     return Operator(row.id, row.name, Role(row.role), row.language)
 
@@ -309,7 +309,7 @@ def _is_session(tx: Transaction, row: Row[Any]) -> bool:
 
 
 def _hashed(tx: Transaction, token: str) -> bytes:
-    """With a key, so that who can write to the database alone makes no login that lets in."""
+    """Hashes with a key, so that write access to the database alone makes no valid login."""
     return tx.vault.hash(token, "login")
 
 

@@ -49,7 +49,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskStep:
-    """How far a task came, and all that it found up to now: what the next step begins with."""
+    """Holds how far a task came and all that it has found: the next step begins with it."""
 
     done: int
     total: int
@@ -85,7 +85,7 @@ def one(tx: Transaction, task_id: int, kind: TaskKind) -> Task | None:
 def latest(
     tx: Transaction, kind: TaskKind, operator_id: int | None = None, limit: int = 10
 ) -> list[Task]:
-    """Newest first; of one operator, or of all."""
+    """Returns the newest tasks first, of one operator or of all."""
     rows = select(tasks).where(tasks.c.kind == kind).order_by(tasks.c.id.desc()).limit(limit)
     if operator_id is not None:
         rows = rows.where(tasks.c.operator_id == operator_id)
@@ -116,7 +116,8 @@ def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
 
 
 def leave(tx: Transaction, task: Task, state: TaskState) -> None:
-    """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Conflict."""
+    """Ends the task, or sets it to WAITING for the next worker unless it is to stop. Raises
+    Conflict."""
     if state is TaskState.WAITING:
         _update(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
     else:
@@ -124,7 +125,7 @@ def leave(tx: Transaction, task: Task, state: TaskState) -> None:
 
 
 def stop(tx: Transaction, task_id: int) -> None:
-    """What it found stays; who is at it stops after the step in hand."""
+    """Stops the task after the step in hand; what it has found stays."""
     waits = tasks.c.state == TaskState.WAITING
     tx.connection.execute(
         update(tasks)
@@ -139,8 +140,8 @@ def due(tx: Transaction) -> list[int]:
 
 
 def expire(tx: Transaction, kept_for: timedelta) -> None:
-    """What did not come to its end in hours never will. Old ones go, with what they say of people;
-    `kept_for` is how long texts are kept."""
+    """Fails tasks that have not ended for hours, and deletes old ones with what they say about
+    people. `kept_for`: how long texts are kept."""
     is_old = tasks.c.made_at < tx.now - min(kept_for, KEPT_FOR)
     tx.connection.execute(delete(tasks).where(is_old))
     is_stuck = and_(tasks.c.state.in_(UNFINISHED), tasks.c.made_at < tx.now - GIVEN_UP_AFTER)
@@ -153,7 +154,7 @@ def _is_free(tx: Transaction) -> Any:
 
 
 def _update(tx: Transaction, task: Task, **values: object) -> Task:
-    """When it was seen last tells whether it still is this worker's."""
+    """Updates the task if it is still this worker's, which `seen_at` shows."""
     is_ours = and_(tasks.c.state == TaskState.RUNNING, tasks.c.seen_at == task.seen_at)
     row = tx.connection.execute(
         update(tasks)

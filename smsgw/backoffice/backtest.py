@@ -156,7 +156,7 @@ class Rehearsal:
 
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> frozenset[str]:
-    """All words that a configuration reads."""
+    """Returns all words that a configuration reads."""
     read = validation.read(document.upgrade(text))
     words = read.words
     parts = [
@@ -206,8 +206,8 @@ def _batch(rt: Runtime, since: datetime, found: BacktestFindings) -> list[Messag
 
 
 def _is_judged(since: datetime) -> ColumnElement[bool]:
-    """What a phone wrote, unless something else than its words left it without an answer: a limit,
-    a repeat."""
+    """Tells whether a message counts: something other than its words may have left it without an
+    answer, such as a limit or a repeat."""
     return and_(
         messages.c.text.is_not(None),
         messages.c.phone_id.is_not(None),
@@ -230,7 +230,7 @@ def _reading(answer: ComparedAnswer) -> Reading:
 
 
 def _written(by: Configuration, answered: ComparedAnswer) -> str:
-    """Its wording, without anybody's values."""
+    """Returns the wording, without anybody's values."""
     if not answered.wording:
         return ""
     pieces = by.wordings[answered.language][answered.wording].pieces

@@ -68,7 +68,8 @@ class SameOfficer(CaseworkError):
 
 
 class RejectionWording(StrEnum):
-    """Each is a wording of its own. The first tells a stranger nothing of a participant."""
+    """Names the wordings of a rejection. The first discloses nothing about a participant to a
+    stranger."""
 
     VISIT = "visit"
     DIFFERS = "differs"
@@ -76,7 +77,7 @@ class RejectionWording(StrEnum):
 
 
 class AnswerFault(StrEnum):
-    """Why what an officer typed cannot be sent."""
+    """Says why an officer's answer cannot be sent."""
 
     EMPTY = "empty"
     LINK = "link"
@@ -149,7 +150,8 @@ def _is_agreed(
     participant: Participant,
     reason: str,
 ) -> bool:
-    """By all that it takes. Raises NotLooked, SameOfficer and TooLate."""
+    """Tells whether as many officers agree as are needed. Raises NotLooked, SameOfficer and
+    TooLate."""
     row = registrations.one(composer.tx, registration_id)
     if row is None or row.state != RegistrationState.WAITING:
         raise TooLate

@@ -21,7 +21,7 @@ A_CASE = "ADU-251031-0042"  # in place of the number that a case would be given
 
 @dataclass(frozen=True, slots=True)
 class ComparedAnswer:
-    """By one configuration."""
+    """Holds what one configuration would answer."""
 
     keyword: str | None
     outcome: Outcome
@@ -65,7 +65,8 @@ class Comparison:
     def answers(
         self, message_id: int, text: str, caller: Caller, language: str
     ) -> tuple[ComparedAnswer, ComparedAnswer] | None:
-        """To a phone with no question open; None where they are the same. Raises LedgerDown."""
+        """Returns both answers to a phone with no question open; None if they are the same. Raises
+        LedgerDown."""
         one, other = self._read(text)
         was = becomes = self._decided(self.was, one, text, caller)
         if not self._is_decided_alike(text):

@@ -21,8 +21,6 @@ from smsgw.storage.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class ConversationSms:
-    """One of a conversation."""
-
     at: datetime
     is_ours: bool
     message_id: int
@@ -89,7 +87,6 @@ def _of_phone(
 def _sms(
     tx: Transaction, row: Row[Any], phone_hash: bytes, *, is_ours: bool, with_text: bool
 ) -> ConversationSms:
-    """`whose`: the hash of the phone's number."""
     shown = None
     if not is_ours:
         if with_text:

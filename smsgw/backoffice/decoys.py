@@ -150,7 +150,7 @@ def _noticed(density: float, numbers: int) -> float:
 
 @contextmanager
 def _ledger(rt: Runtime) -> Iterator[Connection]:
-    """Without the limit of look-ups. Raises NotDrawn where it cannot be read."""
+    """Connects without the time limit of look-ups. Raises NotDrawn if the ledger cannot be read."""
     engine = engines.engine(rt.settings.participant_ledger_url)
     try:
         with engine.connect().execution_options(read_only=True) as connection:
@@ -183,7 +183,7 @@ def _written(numbers: Iterable[int]) -> set[str]:
 
 
 def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -> set[str]:
-    """Of a scan, what nobody has and nobody types who means something else."""
+    """Returns the scanned numbers that nobody has, and that nobody types by mistake."""
     most = min(max(wanted * DRAWN_FROM, TRIED), MOST_AT_ONCE)
     tried = _scan(rt.random, ledger, between, most)
     tried = {nkp for nkp in tried if not PHONE.fullmatch(nkp)}

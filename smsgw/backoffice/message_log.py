@@ -109,7 +109,7 @@ class LogPage:
 
 
 def phone_id(tx: Transaction, written: str) -> int | None:
-    """Of the phone with a number, however it is written."""
+    """Returns the id of the phone with a number, however it is written."""
     number = phone.e164(written)
     if number is None:
         return None
@@ -119,7 +119,7 @@ def phone_id(tx: Transaction, written: str) -> int | None:
 
 
 def message_id(tx: Transaction, reference: str) -> int | None:
-    """Of the newest message that has that reference."""
+    """Returns the id of the newest message with that reference."""
     first = inbox.sequence(reference)
     if first is None:
         return None
@@ -151,7 +151,7 @@ def page(
 
 
 def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
-    """All of them, newest first: some at a time, each by a short read of its own."""
+    """Yields all messages, newest first, in batches: each is a short read of its own."""
     before = None
     while True:
         with rt.reading() as tx:
@@ -183,7 +183,7 @@ def one(tx: Transaction, message_id: int) -> Seen | None:
 
 
 def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
-    """Newest first."""
+    """Returns these messages, newest first."""
     rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
     entries = [_seen(tx, row) for row in rows]
     return _with_replies(tx, sorted(entries, key=lambda each: each.id, reverse=True))
@@ -267,7 +267,7 @@ def _with_replies(tx: Transaction, entries: Sequence[Seen]) -> Sequence[Seen]:
 
 
 def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
-    """By message."""
+    """Returns the replies of each message."""
     each = (
         *(_replies.c.id, _replies.c.phone_id, _replies.c.wording, _replies.c.state),
         *(_replies.c.code, _replies.c.encoding, _replies.c.segments),

@@ -51,8 +51,8 @@ class Resent:
 
 
 def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
-    """As a reply of its own, so that what became of the first one stays told; one in doubt goes on
-    as itself. Raises NotResent."""
+    """Queues a reply of its own, so that the history of the first one stays; an unknown send
+    continues as itself. Raises NotResent."""
     with rt.reading() as tx:
         row = _reply(tx, reply_id)
         _check(rt, tx, row)
@@ -129,7 +129,7 @@ def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
 
 
 def _number(tx: Transaction, row: Row[Any]) -> str:
-    """Of the phone. Raises NotResent where it cannot be opened."""
+    """Returns the phone's number. Raises NotResent if it cannot be decrypted."""
     number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
     if number is None:
         raise NotResent(ResendRefusal.GONE)
@@ -137,8 +137,8 @@ def _number(tx: Transaction, row: Row[Any]) -> str:
 
 
 def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: str) -> None:
-    """Another number on file ends a binding, which only the next message would notice. Raises
-    NotResent."""
+    """Checks the number on file: a changed one ends the binding, which only the next message would
+    notice. Raises NotResent."""
     try:
         participant = rt.ledger.participant(nkp)
     except LedgerDown:

@@ -43,7 +43,7 @@ class SearchFindings(BaseModel):
 
 
 def words_of(written: str) -> list[str]:
-    """As texts are compared: however they are spaced, in capitals or not."""
+    """Normalises words as texts are compared, whatever their spacing and letter case."""
     return normalise(written).casefold().split()
 
 
@@ -76,7 +76,7 @@ def run(
 
 
 def note(tx: Transaction, asked: SearchRequest, found: SearchFindings) -> None:
-    """What came of it, for the audit; not the words."""
+    """Records the result in the audit log, without the words."""
     detail = f"{asked.day}: {len(found.hits)} found"
     audit.note(tx, Act.SEARCHED, asked.by, detail=detail)
 
@@ -119,7 +119,7 @@ def _looked(
 
 
 def _holds(tx: Transaction, row: Row[Any], words: Sequence[str]) -> bool:
-    """All of them, each by itself or in a longer word."""
+    """Tells whether the text has all words, each by itself or in a longer word."""
     named_by = (row.id, row.carrier, row.carrier_ref)
     text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "").casefold()
     return all(word in text for word in words)

@@ -42,8 +42,6 @@ class TracedReading:
 
 @dataclass(frozen=True, slots=True)
 class TracedPiece:
-    """Of a wording."""
-
     text: str
     is_dropped: bool
 
@@ -83,7 +81,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database has of a message."""
+    """Holds what the database has about a message."""
 
     message: Seen
     text: str | None
@@ -205,7 +203,7 @@ def _traced_replies(
 def _pieces(
     configuration: Configuration | None, name: str | None, text: str | None
 ) -> Sequence[TracedPiece]:
-    """In the language that the text is in."""
+    """Returns the wording's pieces in the language of the text."""
     if configuration is None or name is None or text is None:
         return ()
     for wordings in configuration.wordings.values():
@@ -217,7 +215,7 @@ def _pieces(
 
 
 def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
-    """By reply."""
+    """Returns the attempts of each reply."""
     columns = (
         attempts.c.started_at,
         attempts.c.ended_at,

@@ -98,8 +98,8 @@ def reader(text: str) -> tuple[Grammar, Document]:
 
 
 def gather(rt: Runtime, since: datetime, text: str, most: int = NEWEST) -> Gathered:
-    """`text`: of the configuration that is to understand them. `most`: messages, the newest.
-    Raises KeywordsError."""
+    """Gathers unrecognised messages. `text` is the configuration that is to understand them, `most`
+    how many of the newest messages to read. Raises KeywordsError."""
     grammar, read = reader(text)
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
@@ -132,7 +132,7 @@ def accepted(text: str, change: Alias | Filler, phrase: str) -> tuple[str, str]:
 
 
 def words_of(text: str) -> str:
-    """As they are read; "" where something else than words stands there, or too many of them."""
+    """Returns the words as they are read; "" if there is something else than words, or too many."""
     words = normalise(text).split()
     return " ".join(words) if all(map(_WORD.fullmatch, words)) and len(text) <= LONGEST_SAID else ""
 
@@ -207,7 +207,7 @@ def _puzzling(
 
 
 def _counted(texts: Texts) -> tuple[int, int]:
-    """Messages, and phones."""
+    """Counts messages and phones."""
     return sum(map(len, texts.values())), len({phone for by in texts.values() for phone in by})
 
 
@@ -223,7 +223,7 @@ def _proposed(
     tokens: tuple[str, ...],
     texts: Texts,
 ) -> Alias | Filler:
-    """Without a keyword where a word tells one that changes something."""
+    """Proposes no keyword if a word names one that changes something."""
     words = [each for each in tokens if _WORD.fullmatch(each)]
     hinted = [_hinted(hints, word) for word in words]
     is_safe = CHANGING.isdisjoint(hinted)
@@ -237,8 +237,8 @@ def _proposed(
 
 
 def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
-    """As many of the words as an alias may have and as stand together there: an alias is found
-    only as it is written."""
+    """Returns as many adjacent words as an alias may have: an alias is found only as it is
+    written."""
     written, best = _TOKEN.findall(text), list[str]()
     for start, first in enumerate(written):
         if first in words:

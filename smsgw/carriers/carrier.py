@@ -92,7 +92,7 @@ def attempt_named(out: str) -> int:
 
 
 class Ending(StrEnum):
-    """How a send failed."""
+    """Says how a send failed."""
 
     REFUSED = "refused"  # final: the carrier said no
     RETRY = "retry"  # surely never sent, safe to try again
@@ -110,7 +110,7 @@ class SendError(Exception):
 
 
 class Reads(StrEnum):
-    """What a route brings."""
+    """Says what a route receives."""
 
     MESSAGES = "messages"
     REPORTS = "reports"
@@ -118,7 +118,7 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a carrier is told once all is stored."""
+    """Answers a carrier once everything is stored."""
 
     status: int = 200
     body: str = ""
@@ -127,7 +127,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One webhook of a carrier."""
+    """Describes one webhook of a carrier."""
 
     path: str  # below /in
     methods: tuple[str, ...]
@@ -152,7 +152,7 @@ class Carrier(Protocol):
         """Raises Malformed."""
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
-        """Without those that are no news. Raises Malformed."""
+        """Returns the reports except those that are no news. Raises Malformed."""
 
     def send(self, sms: OutgoingSms) -> str | None:
         """The carrier's id of the message where it gives one. Raises SendError."""
@@ -187,7 +187,7 @@ class CarrierSettings(Endpoint, ABC):
 
 
 def lacking(needed: Mapping[str, object], carrier: str) -> Iterator[tuple[str, str]]:
-    """A fault for each variable without a value."""
+    """Yields a fault for each variable without a value."""
     for name, value in needed.items():
         if not value:
             yield name, f"is needed with SMSGW_CARRIER={carrier}"

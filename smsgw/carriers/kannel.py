@@ -153,7 +153,8 @@ class Kannel:
         ).geturl()
 
     def verify(self, request: WebhookRequest) -> None:
-        """By HTTP's Basic authentication, whose user does not count, and by where it comes from."""
+        """Checks HTTP Basic authentication, whose user does not count, and where the request comes
+        from."""
         if not self._may_call(request.address):
             raise Forged
         kind, _, given = request.headers.get("authorization", "").partition(" ")

@@ -311,8 +311,8 @@ def _code(error_code: object) -> str | None:
 
 
 def _addresses(public_url: str) -> list[str]:
-    """As configured, and with the scheme's own port said or left out: Twilio signs what it was
-    given, and either way of writing it reaches us."""
+    """Yields the address as configured, and with the scheme's own port written or left out: Twilio
+    signs the address it was given, and both forms reach us."""
     parts = urlsplit(public_url)
     port = 443 if parts.scheme == "https" else 80
     if parts.port not in {None, port}:

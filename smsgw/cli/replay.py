@@ -26,7 +26,7 @@ LINE_EVERY = 100  # conversations, where there is no terminal
 
 @dataclass
 class ReplayRun:
-    """What was asked for, and what came of it."""
+    """Holds what was asked for, and what came of it."""
 
     as_json: bool
     fail_fast: bool
@@ -148,7 +148,7 @@ def _play(chosen: Sequence[Part], run: ReplayRun) -> None:
 
 
 def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator[Played]:
-    """A bar on a terminal; elsewhere a line now and then."""
+    """Shows a bar on a terminal, elsewhere a line now and then."""
     count = sum(len(names) for _, names in chosen)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
@@ -193,7 +193,7 @@ def _count(number: int, noun: str) -> str:
 def _update(
     documents: Sequence[TranscriptDocument], run: ReplayRun, *, shows: bool, force: bool
 ) -> bool:
-    """Every file or none. Returns whether a step differs afterwards."""
+    """Writes every file or none. Returns whether a step still differs."""
     texts: list[tuple[TranscriptDocument, str]] = []
     is_refused = False
     for document in documents:

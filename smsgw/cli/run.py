@@ -47,7 +47,7 @@ def run() -> None:
 
 
 def procfile() -> dict[str, str]:
-    """The command of each process: the checkout's Procfile, or the one that was installed."""
+    """Returns the command of each process from the checkout's Procfile, or the installed one."""
     places = [
         Path(smsgw.__file__).parent.parent / "Procfile",
         Path(sys.prefix) / "share" / "smsgw" / "Procfile",

@@ -75,7 +75,7 @@ def as_object(answer: Answer) -> dict[str, object]:
 
 
 def _send(rt: Runtime, answer: Answer) -> None:
-    """By a worker where one runs, else here."""
+    """Lets a worker send the reply if one runs, and sends it here otherwise."""
     patience = time.monotonic() + PATIENCE
     is_hinted = jobs.hint_all(rt, answer)
     while is_hinted and time.monotonic() < patience:

@@ -94,7 +94,7 @@ def of(read: Document, day: date | None = None) -> Configuration:
 
 
 def faults(read: Document) -> list[str]:
-    """All of them: those of wordings too where a poster cannot be read."""
+    """Returns all faults: those of wordings too if a poster cannot be read."""
     _, found = _wordings(read, usage_of(read))
     try:
         _grammar(read.entries.values(), read.words)
@@ -104,7 +104,7 @@ def faults(read: Document) -> list[str]:
 
 
 def usage_of(read: Document) -> dict[str, str]:
-    """Of the posters that can be read."""
+    """Returns the usage of each poster that can be read."""
     usage = {}
     for name, entry in read.entries.items():
         try:
@@ -142,7 +142,7 @@ def _grammar(entries: Iterable[Entry], words: Words) -> Grammar:
 def _wordings(
     read: Document, usage: Mapping[str, str]
 ) -> tuple[dict[str, dict[str, Wording]], list[str]]:
-    """With what is wrong in them."""
+    """Reads the wordings, and collects what is wrong with them."""
     texts, offers = texts_of(read), offered(read)
     faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
@@ -178,7 +178,7 @@ def offered(read: Document) -> dict[str, Offer]:
 
 
 def texts_of(read: Document) -> dict[str, Texts]:
-    """By section and name, such as saldo.balance."""
+    """Returns the texts by section and name, such as saldo.balance."""
     groups = ({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
     return {
         f"{section}.{name}": text

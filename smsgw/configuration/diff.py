@@ -26,7 +26,7 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """In three parts, of which the middle one is another than before."""
+    """Holds a line in three parts; the middle one changed."""
 
     kind: DifferenceKind
     head: str
@@ -65,7 +65,7 @@ def between(before: str, after: str) -> Difference:
 
 
 def _groups(old: list[str], new: list[str]) -> Iterator[list[Opcode]]:
-    """What the two have in common at both ends costs no time."""
+    """Skips what both texts have in common at either end, which costs no time."""
     if old == new:
         return
     head = _common(old, new)

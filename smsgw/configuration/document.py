@@ -85,7 +85,7 @@ class Document:
 
 
 def loads(text: str) -> RawDocument:
-    """A fresh one each time. Raises KeywordsError."""
+    """Reads a fresh document each time. Raises KeywordsError."""
     raw: RawDocument = pickle.loads(_pickled(text))  # noqa: S301, of our own making just now
     return raw
 
@@ -159,7 +159,7 @@ def dumps(raw: RawDocument) -> str:
 
 class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, _: object) -> bool:
-        """What stands in two places is written twice."""
+        """Writes a value that stands in two places twice."""
         return True
 
 
@@ -169,7 +169,7 @@ def shipped_text() -> str:
 
 @cache
 def shipped() -> str:
-    """As `dumped` writes it."""
+    """Returns the shipped configuration as `dumps` writes it."""
     return dumps(loads(shipped_text()))
 
 
@@ -197,7 +197,7 @@ def upgrade(text: str) -> str:
 
 
 def key_of(cell: str) -> str:
-    """As the first column of a table is found in a message."""
+    """Normalises a text as the first column of a table is looked up in a message."""
     return " ".join(re.findall(r"\w+", normalise(cell)))
 
 

@@ -33,14 +33,15 @@ class Clash(Exception):
     """Somebody else changed the same fields meanwhile."""
 
     def __init__(self, part: RawDocument, theirs: Sequence[tuple[str, str]]) -> None:
-        """`part`: with all that does not clash; `theirs`: where, and what stands there."""
+        """`part` has all that does not clash; `theirs` says where it clashes and what stands
+        there."""
         super().__init__(part)
         self.part, self.theirs = part, theirs
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A wording in a form; `key` is in the names of its fields."""
+    """Describes a wording in a form; `key` is in the names of its fields."""
 
     key: str
     name: str
@@ -55,7 +56,7 @@ def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
 
 
 def fingerprint(part: object) -> str:
-    """Of what a form is made from: of each field, where it stands and what it says."""
+    """Fingerprints each field of a form: where it stands and what it says."""
     return " ".join(_marked(path) + _marked(value) for path, value in _fields(part).items())
 
 
@@ -97,8 +98,8 @@ def _write_once(
 
 
 def merge_edit(now: RawDocument, typed: RawDocument, made_from: str) -> RawDocument:
-    """Of each field what was changed since the form was made, whose fingerprint is `made_from`.
-    Raises Clash where both were."""
+    """Takes each field that was changed since the form was made, whose fingerprint is `made_from`.
+    Raises Clash if both sides changed one."""
     was = {each[:MARK]: each[MARK:] for each in made_from.split()}
     theirs, mine = _fields(now), _fields(typed)
     merged, clashes = {**theirs}, []
@@ -142,7 +143,7 @@ def _marked(value: object) -> str:
 
 
 def _where(path: Path) -> str:
-    """As the form calls it."""
+    """Returns the field's name in the form."""
     *places, last = map(str, path)
     if not places:
         return last
@@ -150,7 +151,7 @@ def _where(path: Path) -> str:
 
 
 def keyword(part: RawDocument, form: Form) -> RawDocument:
-    """As it was typed; what the form does not hold stays."""
+    """Returns the keyword as it was typed; what the form does not hold stays."""
     edited = {**part, WORDINGS: texts(mapping(part, WORDINGS), form)}
     if part.get("kind") == STATIC:
         _edit_topics(edited, form)
@@ -167,7 +168,7 @@ def keyword(part: RawDocument, form: Form) -> RawDocument:
 
 
 def texts(part: RawDocument, form: Form) -> RawDocument:
-    """Of wordings, by name and language."""
+    """Reads wordings from the form, by name and language."""
     edited = {**part}
     for field, typed in form.items():
         which = re.fullmatch(r"w\.([a-z0-9_]+)\.([a-z]+)", field)
@@ -181,8 +182,8 @@ def texts(part: RawDocument, form: Form) -> RawDocument:
 def blocks(
     texts: RawDocument, wanted: Iterable[str], topics: RawDocument | None = None
 ) -> list[Block]:
-    """`wanted`: names that replies use, whether anything stands there or not; `topics`: of a
-    keyword that has some, with room for another."""
+    """Returns the form's wordings. `wanted`: names that replies use, even if they have no text yet.
+    `topics`: those of a keyword that has some, with room for another."""
     words = topics or {}
     names = dict.fromkeys((*wanted, *map(str, texts), *map(str, words)))
     found = [_block(name, mapping(texts, name), words.get(name)) for name in names]
@@ -230,7 +231,7 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
 
 
 def _named(words: Sequence[str], taken: RawDocument) -> str:
-    """An id for a topic: nobody has to think of one."""
+    """Makes an id for a topic, so that nobody has to think of one."""
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
     return next(
@@ -248,7 +249,7 @@ def _block(name: str, texts: RawDocument, words: object) -> Block:
 
 
 def _put(part: RawDocument, key: str, value: object, default: object = None) -> None:
-    """What says what it said leaves no trace in the draft's difference."""
+    """Leaves an unchanged value alone, so that the draft's difference does not show it."""
     if value == part.get(key, default):
         return
     if value == default:
@@ -258,7 +259,7 @@ def _put(part: RawDocument, key: str, value: object, default: object = None) -> 
 
 
 def _day(text: str) -> date | str | None:
-    """What is no day is kept, and the linter says so."""
+    """Keeps what is no day, and the linter reports it."""
     try:
         return date.fromisoformat(text.strip()) if text.strip() else None
     except ValueError:

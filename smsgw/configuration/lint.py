@@ -145,14 +145,14 @@ def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
 
 
 def _owners(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
-    """Each way to write a keyword, with the keyword."""
+    """Yields each way to write a keyword, with the keyword."""
     for entry in entries:
         for alias in (*_printed(entry.poster), *entry.aliases):
             yield document.key_of(alias), entry.id
 
 
 def _printed(text: str) -> list[str]:
-    """The keyword of a poster; nothing where that cannot be read."""
+    """Returns the keyword of a poster; nothing if the poster cannot be read."""
     try:
         return [poster.read(text).keyword]
     except PosterError:
@@ -161,7 +161,7 @@ def _printed(text: str) -> list[str]:
 
 @cache
 def _shipped() -> Mapping[str, str]:
-    """By the word that it is printed with, the keyword."""
+    """Returns the keyword of each shipped word."""
     entries = validation.read(document.shipped_text()).entries.values()
     return {poster.read(entry.poster).keyword: entry.id for entry in entries}
 
@@ -180,7 +180,7 @@ def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
 
 
 def _letters(read: Document) -> Iterator[str]:
-    """One of a keyword that is read anywhere in a message, not only when it is all of it."""
+    """Yields a warning for each one-letter word of a keyword that is read anywhere in a message."""
     for entry in read.entries.values():
         words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
         for word in words:

@@ -39,7 +39,7 @@ class Published:
 
     @staticmethod
     def always(configuration: Configuration) -> "Published":
-        """One that nothing is published after."""
+        """Returns a configuration that never changes."""
         made = Published()
         made.configuration = configuration
         return made

@@ -16,7 +16,7 @@ class Merged:
 
 
 def merged(base: str, theirs: str, ours: str) -> Merged:
-    """Both changes of `base`; ours where both changed the same. Raises KeywordsError."""
+    """Merges both changes of `base`; ours wins a conflict. Raises KeywordsError."""
     clashes: list[str] = []
     raw = _merged((loads(base), loads(theirs), loads(ours)), (), clashes)
     return Merged(dumps(raw), clashes)

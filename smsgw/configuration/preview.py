@@ -53,7 +53,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One wording in one language; rendered unless it cannot be read at all."""
+    """Shows one wording in one language, rendered unless it cannot be read at all."""
 
     fault: str | None = None
     costly: tuple[CostRun, ...] = ()  # letters of the wording itself, each once
@@ -95,7 +95,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """What all wordings of a section have in common."""
+    """Holds what all wordings of a section have in common."""
 
     usage: Mapping[str, str]
     budget: int
@@ -133,7 +133,7 @@ class _Section:
 
 
 def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
-    """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
+    """Previews the keyword or the shared section `name`. `rupiah`: the price of a segment."""
     found = lint.of(raw)
     own = tuple(each for each in found.faults if lint.is_about(each, name))
     others = tuple(each for each in found.faults if each not in own)

@@ -89,7 +89,7 @@ def _by_start(
 
 
 def _holds(text: str, literals: tuple[str, ...]) -> bool:
-    """In order, each after the one before."""
+    """Tells whether the text has all literals in order."""
     at = 0
     for literal in literals:
         found = text.find(literal, at)
@@ -100,7 +100,8 @@ def _holds(text: str, literals: tuple[str, ...]) -> bool:
 
 
 def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
-    """As many in order as are enough to tell, and of the next one what comes before the cut."""
+    """Tells whether the text has enough literals in order, counting the beginning of the one where
+    the text is cut."""
     at, matched = 0, 0
     for literal in literals:
         found = text.find(literal, at)

@@ -31,7 +31,7 @@ IsSamePerson = Callable[[Transaction, str, Sequence[str]], bool]
 
 
 class PublishRefusal(StrEnum):
-    """Nothing was published, although no fault was found."""
+    """Says why nothing was published although no fault was found."""
 
     BY_TWO = "you drafted this; another publisher has to publish it"
     MEANWHILE = "another version was published since this draft was begun; take it over first"
@@ -73,7 +73,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A draft that something took the place of."""
+    """Holds a draft that another replaced."""
 
     id: int
     text: str
@@ -99,7 +99,7 @@ def version(tx: Transaction, number: int) -> Version | None:
 
 
 def versions(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Version]:
-    """Newest first."""
+    """Returns versions, newest first."""
     rows = select(configurations).order_by(configurations.c.version.desc()).limit(limit)
     if before is not None:
         rows = rows.where(configurations.c.version < before)
@@ -153,7 +153,7 @@ def save(
 
 
 def past(tx: Transaction) -> list[Past]:
-    """Newest first."""
+    """Returns past drafts, newest first."""
     rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
     return [_past(row) for row in rows]
 

@@ -117,7 +117,7 @@ def _not_offered(name: str) -> str:
 
 
 def structure(text: str) -> Wording:
-    """Of whatever characters. Raises WordingError."""
+    """Reads a wording's structure, whatever its characters. Raises WordingError."""
     return Wording(tuple(_pieces(text)))
 
 

@@ -61,6 +61,6 @@ for _section in MENU.entries:
 
 
 def add_to(app: Flask, rt: Runtime) -> None:
-    """The pages under /console/."""
-    rendering.set_up(app, rt, MENU)
+    """Adds the pages under /console/."""
+    rendering.set_up(app, rt)
     access.set_up(app, rt)

@@ -55,7 +55,7 @@ def needs(permission: Permission) -> Callable[[View], View]:
 
 
 def for_everybody(view: View) -> View:
-    """Also who has not logged in."""
+    """Marks a page that needs no login."""
     view.permission = None  # type: ignore[attr-defined]
     return view
 
@@ -86,7 +86,7 @@ def rt() -> Runtime:
 
 
 def operator() -> Operator:
-    """Who looks at this page."""
+    """Returns who looks at this page."""
     found: Operator | None = g.get("operator")
     if found is None:
         raise Forbidden
@@ -123,7 +123,7 @@ def authorize() -> BaseResponse | None:
 @blueprint.route("/<path:_nothing>", methods=["GET", "POST"])
 @needs(Permission.LOOK)
 def not_found(_nothing: str) -> BaseResponse:
-    """Who is nobody does not learn what there is."""
+    """Shows a stranger the same answer for a page that exists and one that does not."""
     raise NotFound
 
 
@@ -134,7 +134,7 @@ def set_csp(response: Response) -> Response:
 
 
 def begin(token: str) -> None:
-    """Another session than the one before, whoever had that."""
+    """Starts a new session, whoever had the one before."""
     session.clear()
     session[SESSION_KEY] = token
 
@@ -184,7 +184,7 @@ def _to_login() -> BaseResponse:
 
 
 def _set_language() -> None:
-    """Another language, by a form that is shown once more with what is typed in it."""
+    """Changes the language by a form that is shown again with what was typed."""
     chosen = request.form.get(SPEAKS)
     if chosen in translations.LANGUAGES:
         with rt().writing() as tx:
@@ -193,7 +193,7 @@ def _set_language() -> None:
 
 
 def cookie_keys() -> list[str]:
-    """The oldest first."""
+    """Returns the keys, the oldest first."""
     config = current_app.config
     return [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
 

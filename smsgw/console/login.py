@@ -59,7 +59,7 @@ def form() -> str:
 @blueprint.post("/login")
 @access.for_everybody
 def log_in() -> str | BaseResponse | tuple[str, int]:
-    """What was typed when the session had ended is shown to be sent afterwards."""
+    """Shows what was typed when the session had ended, to be sent after the login."""
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     form: dict[str, Any] = {
         "to": local(request.form.get("to")),
@@ -99,7 +99,7 @@ def once_form() -> str:
 @blueprint.post("/login/once")
 @access.for_everybody
 def log_in_once() -> BaseResponse | tuple[str, int]:
-    """By POST, so that who only looks at an address does not use it up."""
+    """Takes a POST, so that opening the address does not use it up."""
     rt = access.rt()
     code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
@@ -201,8 +201,9 @@ def _speak(tx: Transaction, operator_id: int) -> None:
 
 
 def note_failure(name: str, why: str) -> None:
-    """In the audit. Not what was typed: a password may stand where the name belongs. Of each
-    operator, and of all that are none together, some an hour: a guesser fills nothing."""
+    """Records a failed login in the audit log, without what was typed: a password may stand in the
+    name's field. Records only a few an hour for each operator, and for all unknown names together,
+    so that a guesser cannot fill the log."""
     rt = access.rt()
     with rt.reading() as tx:
         row = accounts.find(tx, name)
@@ -215,8 +216,8 @@ def note_failure(name: str, why: str) -> None:
 
 
 class Tries:
-    """Of one name: by a browser that logged in with it before, or by all others together, whom a
-    stranger may keep out. What was right is given back."""
+    """Counts tries for a name: by a browser that logged in with it before, or by all others
+    together, whom a stranger may lock out. A successful login is given back."""
 
     def __init__(self, name: str, kind: str = "login") -> None:
         rt, address = access.rt(), request.remote_addr or ""

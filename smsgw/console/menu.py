@@ -30,7 +30,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An entry of the menu; its tabs are shown on each of its pages, where it has several."""
+    """Describes an entry of the menu. If it has several tabs, each of its pages shows them."""
 
     name: str
     tabs: tuple[Tab, ...]
@@ -46,13 +46,13 @@ class Menu:
         return [(name, tabs[0], any(tab.is_here for tab in tabs)) for name, tabs in seen if tabs]
 
 def sections() -> list[tuple[str, Tab, bool]]:
-    """Of the menu, for who looks: its name, its first tab, and whether this page is in it."""
+    """Returns each visible entry: its name, its first tab, and whether this page is in it."""
     visible = [(each.name, _for_them(each)) for each in MENU]
     return [(name, tabs[0], any(tab.is_here for tab in tabs)) for name, tabs in visible if tabs]
 
 
 def tabs() -> list[Tab]:
-    """Of this page's section; none where it would be one."""
+    """Returns the tabs of this page's section; none if there would be only one."""
     here = [_for_them(each) for each in MENU if any(tab.is_here for tab in each.tabs)]
     return here[0] if here and len(here[0]) > 1 else []
 

@@ -25,6 +25,6 @@ def show() -> str:
 @blueprint.get("/alarms")
 @access.needs(Permission.LOOK)
 def alarms() -> str:
-    """What stands on top of every page, which asks for it again and again: a session that nobody
-    uses ends all the same."""
+    """Shows the alarms on top of every page, which asks for them regularly; that does not keep an
+    unused session alive."""
     return page("_alarms.html")

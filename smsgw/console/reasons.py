@@ -38,8 +38,8 @@ def given() -> str:
 
 
 def opened(kind: str, id_: int) -> None:
-    """What was looked at for a reason is shown by its address for a while, so that whoever goes
-    back to it sees it."""
+    """Opens by its address for a while what was looked at with a reason, so that going back shows
+    it."""
     key, at = f"{kind} {id_}", int(access.rt().now().timestamp())
     before = [each for each in session.get(OPENED, []) if each[0] != key]
     open_ = [*before, [key, at, given()]]
@@ -58,7 +58,7 @@ def open_for(kind: str, id_: int) -> str | None:
 
 
 def close(kind: str, id_: int) -> None:
-    """When something is decided: who looks again has another reason."""
+    """Forgets the reason once something is decided: looking again needs another one."""
     session[OPENED] = [each for each in session.get(OPENED, []) if each[0] != f"{kind} {id_}"]
 
 

@@ -31,7 +31,7 @@ class TypedForm:
 
     @property
     def readable(self) -> Iterator[tuple[str, str]]:
-        """What a person wrote, not what the form remembers."""
+        """Returns what a person wrote, without the form's hidden fields."""
         for name, value in self.fields:
             if value.strip() and name not in {"was", "answers", "edition", "before"}:
                 yield name, value
@@ -65,7 +65,7 @@ def ended(error: access.Ended) -> Answer:
 
 @access.blueprint.errorhandler(CSRFError)
 def outdated(error: HTTPException) -> Answer:
-    """Of a session before this one, or of none."""
+    """Handles a form of an earlier session, or of none."""
     if is_htmx():
         return _on_top("in again" if g.get("operator") else "out")
     typed = _typed()
@@ -77,7 +77,7 @@ def outdated(error: HTTPException) -> Answer:
 
 
 def _on_top(why: str) -> Response:
-    """A sentence; whatever stands in the page stays."""
+    """Puts a sentence on top; the rest of the page stays."""
     answer = make_response(page("_ended.html", why=why))
     answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#alarms", "innerHTML"
     return answer
@@ -94,7 +94,7 @@ def _typed() -> TypedForm | None:
 
 
 def _is_of_ours() -> bool:
-    """By the token, which we signed, however long ago; and by what the browser says."""
+    """Checks the token, which we signed however long ago, and what the browser says."""
     signer = URLSafeTimedSerializer(access.cookie_keys(), salt="wtf-csrf-token")
     try:
         signer.loads(request.form.get("csrf_token", ""), max_age=access.FORM_LASTS)

@@ -21,7 +21,7 @@ class SpreadsheetFault(StrEnum):
 
 
 class NotRead(ValueError):
-    """`row`: in which, counted without the heading, which is 0."""
+    """`row` says which one, counted without the heading, which is 0."""
 
     def __init__(self, why: SpreadsheetFault, row: int) -> None:
         super().__init__(f"row {row}: {why}")
@@ -53,7 +53,7 @@ def decoded(octets: bytes) -> str:
 
 
 def read(text: str) -> list[list[str]]:
-    """The heading and the rows, all as wide; empty ones fall away. Raises NotRead."""
+    """Returns the heading and the rows, all equally wide, without empty ones. Raises NotRead."""
     heading = text.lstrip().partition("\n")[0]
     separator = max(SEPARATORS, key=heading.count)
     rows: list[list[str]] = []

@@ -63,7 +63,7 @@ def load(
 
 
 def why(error: DBAPIError) -> str:
-    """The rest of a sentence."""
+    """Returns the rest of a sentence."""
     if "database is locked" in str(error.orig):
         return "; another one writes it, try again when that has ended"
     return f" ({type(error).__name__}); run smsgw migrate first"
@@ -238,5 +238,5 @@ def _delete_absent(connection: Connection, file: File, first_lines: Mapping[byte
 
 
 def reference_folder() -> Path:
-    """The packaged ledger of fictitious people."""
+    """Returns the folder of the packaged ledger of fictitious people."""
     return Path(str(resources.files("smsgw.ledger") / "seeds"))

@@ -119,7 +119,7 @@ class Failures:
             log.warning("the ledger holds unreadable values", column=column)
 
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """By look-up and kind, since Redis was last empty. Raises RedisError."""
+        """Counts failures by look-up and kind since Redis was last empty. Raises RedisError."""
         if self._redis is None:
             return dict(self._here)
         counts = {}

@@ -142,7 +142,7 @@ class SqlLedger:
         return list(dict.fromkeys([*lately, *found]))
 
     def _look(self) -> tuple[LookUpFault, ...]:
-        """Until its time is over, so that whoever asks is answered."""
+        """Looks until time is up, so that the caller gets an answer."""
         found: list[LookUpFault] = []
         until = time.monotonic() + CHECK_LIMIT
         for name, statement in LOOK_UPS.items():
@@ -170,7 +170,7 @@ class SqlLedger:
         return rows
 
     def _agreed(self, rows: Sequence[Participant]) -> Participant | None:
-        """Of several rows of a participant: where they say different things, nothing is known."""
+        """Merges several rows of a participant: a value on which they differ is unknown."""
         if len(rows) < 2:
             return next(iter(rows), None)
         self.failures.unread("participants.nkp, which stands in several rows")
@@ -181,7 +181,7 @@ class SqlLedger:
         return _maker(Participant)(**agreed | {"phone": None, "has_many_phones": True})
 
     def _build_all(self, kind: type[Record], rows: Rows, **known: str) -> list[Record]:
-        """Without those that are of no use."""
+        """Skips rows that lack a needed value."""
         values = []
         for row in rows:
             try:
@@ -210,7 +210,7 @@ class SqlLedger:
             return None
 
     def _unreadable(self, column: str) -> LookUpFailed:
-        """Of a row that is of no use without what stands in `column`."""
+        """Notes a row that is of no use without the value in `column`."""
         self._note(LookUpFault(column, FaultKind.REFUSED, UnreadableValue.__name__))
         return LookUpFailed(column)
 

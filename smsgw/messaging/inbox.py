@@ -57,8 +57,8 @@ def accept(
     verdict: Verdict,
     version: int,
 ) -> int:
-    """The id of the stored message. `version`: of the configuration that read it. Raises Repeated,
-    after which nothing may be committed."""
+    """Stores the message and returns its id. `version` is of the configuration that read it. Raises
+    Repeated, after which nothing may be committed."""
     row = {
         "carrier": sms.carrier,
         "carrier_ref": sms.carrier_ref,

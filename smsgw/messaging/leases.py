@@ -44,7 +44,7 @@ SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 
 @dataclass(frozen=True, slots=True)
 class ReplyBinding:
-    """What a reply that tells of a participant hangs on."""
+    """Holds the binding that a reply about a participant depends on."""
 
     nkp: str
     on_file: str | None  # the number on file when the phone was bound
@@ -218,7 +218,7 @@ def pause(attempts_made: int) -> timedelta:
 def _end_attempt(
     tx: Transaction, attempt_id: int, ending: AttemptEnd, ref: str | None, code: str | None
 ) -> None:
-    """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
+    """Ends an attempt. One whose lease ran out ended *unknown*; later knowledge settles it."""
     learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
     tx.connection.execute(
         update(attempts)

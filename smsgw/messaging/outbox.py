@@ -149,7 +149,7 @@ def accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, obj
 
 
 def cut(code: str | None) -> str | None:
-    """As much as the column holds: what a carrier says of itself may be of any length."""
+    """Cuts a text to the column's width: a carrier's text may have any length."""
     return code and code.replace("\0", "")[:LONGEST_CODE]
 
 
@@ -166,8 +166,9 @@ def opt_out(tx: Transaction, reply_id: int) -> None:
 def move(
     tx: Transaction, reply_id: int, news: dict[str, object], attempt: int | None = None
 ) -> bool:
-    """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
-    it was sent, the end of an attempt counts only while no later one has begun."""
+    """Moves a reply to a higher rank only. What surely was not sent goes back to the queue,
+    whatever its lease said. Unless it was sent, the end of an attempt counts only while no later
+    one has begun."""
     state = ReplyState(str(news["state"]))
     below = [each for each in RANK if RANK[each] < RANK[state]]
     lower = FROM.get(state, below)

@@ -84,7 +84,7 @@ class Gate:
         return _is_passive(keyword, outcome) and not self._has_patience()
 
     def _has_room(self) -> bool:
-        """For one more explanation today, as it was when this was first asked."""
+        """Tells whether one more explanation fits today, as it was when this was first asked."""
         if "room" not in self._told:
             self._told["room"] = not self._counters.is_full(self._key("enough"), ENOUGH)
         return self._told["room"]
@@ -96,7 +96,8 @@ class Gate:
         return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
     def give_back(self) -> None:
-        """What was taken for an answer that could not be stored; the carrier delivers again."""
+        """Gives back what was taken for an answer that could not be stored; the carrier delivers it
+        again."""
         for key, is_taken in self._told.items():
             if is_taken and key != "room":
                 self._counters.give_back(key, self._candidate.message)

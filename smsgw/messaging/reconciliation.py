@@ -84,8 +84,8 @@ def one_open(tx: Transaction, reply_id: int) -> Unknown | None:
 def settle(
     tx: Transaction, unknown: Unknown, books: Sequence[CarrierRecord] | None, *, may_resend: bool
 ) -> Settled | None:
-    """By what the carrier's books say, or by policy where they are silent (`books` is None). None
-    where it stays open; it is then due again, or an operator's."""
+    """Settles by the carrier's records, or by policy if they say nothing (`books` is None). Returns
+    None if it stays open; it is then due again, or waits for an operator."""
     if not unknown.is_readable:
         _look_again(tx, unknown, None)
         return None
@@ -111,8 +111,8 @@ def settle(
 
 
 def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> bool:
-    """An operator's word: send it again, to be of use for so long, or (None) let it be. False where
-    nobody is in doubt any more."""
+    """Carries out an operator's decision: send again, valid for so long, or (None) close without
+    resending. Returns False if the send is not unresolved any more."""
     unknown = one_open(tx, reply_id)
     if unknown is None:
         return False
@@ -186,8 +186,8 @@ def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
 
 
 def _is_contended(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
-    """Another SMS to the phone is in doubt too: the one in the books may be that, and a report may
-    tell yet."""
+    """Tells whether another SMS to the phone is unresolved too: the carrier's record may be of that
+    one, and a report may still decide."""
     since = unknown.began - BOOKS_GO_BACK
     others = (
         select(attempts.c.id)
@@ -235,7 +235,7 @@ def _look_again(tx: Transaction, unknown: Unknown, at: datetime | None) -> None:
 
 
 def _change(tx: Transaction, unknown: Unknown, **values: object) -> bool:
-    """Unless a report, another process or a later attempt was first."""
+    """Changes nothing if a report, another process or a later attempt was first."""
     changed = tx.connection.execute(
         update(replies)
         .where(

@@ -57,7 +57,7 @@ def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
 
 
 def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
-    """What was taken and not needed."""
+    """Gives back what was taken and not needed."""
     rate = rt.settings.lane_rates.get(lane)
     if rate is None or rt.redis is None or not number:
         return
@@ -68,7 +68,7 @@ def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
 
 
 def hits(rt: Runtime) -> dict[tuple[str, str], int]:
-    """By (carrier, lane), how often the throttle said no since Redis was last empty."""
+    """Returns by (carrier, lane) how often the throttle refused since Redis was last empty."""
     if rt.redis is None:
         return {}
     told = {}

@@ -37,7 +37,7 @@ START = b"\0" * 32
 
 
 class NoHead(ValueError):
-    """What was given is no head."""
+    """Says that the given text is no head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _copies(tx: Transaction) -> Iterator[str]:
 
 
 def _sealed(tx: Transaction) -> Iterator[Row[Any]]:
-    """In the order of their numbers, some at a time."""
+    """Yields the sealed rows by number, in batches."""
     rows: Sequence[Row[Any]] = ()
     number = audit.c.number
     while True:
@@ -183,7 +183,7 @@ def _sealed(tx: Transaction) -> Iterator[Row[Any]]:
 
 
 def _raw(table: Table) -> Select[*tuple[Any, ...]]:
-    """As it stands there, whatever somebody has put: SQLite takes any kind of value anywhere."""
+    """Selects the stored values as they are: SQLite takes any kind of value anywhere."""
     return select(*(type_coerce(column, NullType()).label(column.name) for column in table.c))
 
 

@@ -95,7 +95,7 @@ def _stuck(tx: Transaction) -> Iterator[Trouble]:
 
 
 def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
-    """Of the newest attempts: with one lane of many at work its carrier is not dead."""
+    """Looks at the newest attempts: a carrier is alive if one lane of many works."""
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     accepted = (
         select(attempts.c.id)
@@ -107,7 +107,7 @@ def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
 
 
 def _refusing(tx: Transaction) -> Iterator[Trouble]:
-    """By the carrier itself: what we refuse to send, since its binding ended, is another thing."""
+    """Counts refusals by the carrier itself, not those of ours after a binding ended."""
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     ended = (
         select(replies.c.carrier, attempts.c.ending, attempts.c.code, attempts.c.started_at)

@@ -37,7 +37,7 @@ IS_UNDERSTOOD = (tallies.c.keyword != "").label("is_understood")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An hour or a day: messages by kind."""
+    """Counts the messages of an hour or a day by kind."""
 
     at: datetime
     counts: Mapping[str, int]
@@ -144,7 +144,8 @@ def _hours(tx: Transaction, since: datetime) -> list[Span]:
 
 
 def _days(tx: Transaction, since: datetime, zone: Any) -> list[Span]:
-    """By the scheme's days: its zone is whole hours from UTC, or an hour goes to the day before."""
+    """Groups by the scheme's days. Its zone is whole hours from UTC, or an hour goes to the day
+    before."""
     counted = {(since + timedelta(days=n)).date(): Counter[str]() for n in range(MONTH)}
     for row in _by_outcome(tx, since):
         day = row.hour.astimezone(zone).date()
@@ -194,7 +195,7 @@ def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | Non
 
 
 def _worst(tx: Transaction, since: datetime) -> list[MisreadCount]:
-    """Keywords whose formats people miss most."""
+    """Returns the keywords whose formats people miss most."""
     summed = func.sum(tallies.c.messages)
     found = tx.connection.execute(
         select(tallies.c.keyword, tallies.c.outcome, summed)

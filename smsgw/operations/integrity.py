@@ -39,7 +39,8 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
 
 
 def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
-    """Each is kept among the failed checks as well. `wrapper`: of the keys in the database."""
+    """Finds rows that fail a check, and records each among the failed checks. `wrapper`: of the
+    keys in the database."""
     for key, copy in keys.damaged(tx.connection, wrapper):
         yield f"data_keys: copy {copy} of key {key} cannot be opened"
     for proof, rows in _PROVEN:

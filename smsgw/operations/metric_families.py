@@ -33,7 +33,7 @@ BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds
 
 
 class Figures:
-    """What Prometheus's registry collects: all families of an installation."""
+    """Collects all metric families of an installation for Prometheus's registry."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
@@ -198,7 +198,7 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
 
 
 def _skews(rt: Runtime) -> Metric:
-    """Of this process, and of the others as their beats tell it."""
+    """Reports the clock skew of this process, and of the others as their heartbeats tell it."""
     skews = {"web": rt.clock_check.compare().total_seconds()}
     with contextlib.suppress(RedisError):
         skews |= queue.skews(rt)
@@ -225,7 +225,7 @@ def _throttled(rt: Runtime) -> Metric:
 
 
 def _ledger_failures(rt: Runtime) -> Metric:
-    """Of every look-up, so that the first failure is a rise."""
+    """Reports every look-up, so that the first failure is an increase."""
     failures = CounterMetricFamily(
         "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
     )

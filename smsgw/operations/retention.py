@@ -60,7 +60,7 @@ class NotOpen(NotErased):
 
 
 class Retention:
-    """The clock's: remembers when to look again, and at which phones it has looked."""
+    """Runs in the clock, and remembers when to look again and at which phones it has looked."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
@@ -68,7 +68,7 @@ class Retention:
         self._next_look = self._next_pass = datetime.min.replace(tzinfo=UTC)
 
     def step(self) -> int:
-        """One batch of each kind; returns how many rows were emptied or forgotten."""
+        """Handles one batch of each kind; returns how many rows were emptied or forgotten."""
         if self._rt.now() < self._next_look or not self._rt.clock_check.is_right():
             return 0
         with self._rt.reading() as tx:
@@ -189,7 +189,7 @@ def _due_replies(tx: Transaction, since: datetime) -> list[int]:
 
 
 def _due_registrations(tx: Transaction, since: datetime) -> list[int]:
-    """Open ones too: nobody could look into them any more."""
+    """Returns old registrations, open ones too: nobody could look into them any more."""
     at = _registrations.c.made_at
     due = select(_registrations.c.id).where(GIVEN, at < since)
     return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
@@ -209,7 +209,7 @@ def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> Non
 
 
 def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
-    """What these phones left lying, and those of them that went silent."""
+    """Removes what these phones left behind, and forgets those that went silent."""
     run = tx.connection.execute
     counted = tx.now - 2 * GUESSES_COUNT_FOR
     for table, old in (
@@ -233,7 +233,8 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
 
 
 def _forget(tx: Transaction, phone_id: int, version: int) -> int:
-    """Unless it wrote at this instant; who reads it at this instant finds it changed."""
+    """Forgets a phone unless it wrote at this instant; a reader at this instant finds it
+    changed."""
     forgotten = tx.connection.execute(
         update(phones)
         .where(phones.c.id == phone_id, phones.c.version == version)
@@ -260,8 +261,9 @@ def _blank(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
-    """Nothing came or went for the whole time and nothing of it is left to be answered, sent or
-    destroyed; nobody is bound, nothing is open. Who said STOP stays known, so that it holds."""
+    """Tells whether nothing came or went for the whole retention time, and nothing is left to
+    answer, send or destroy; nobody is bound and nothing is open. A phone that said STOP stays
+    known, so that STOP holds."""
     came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == phones.c.id)
     went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == phones.c.id)
     bound = exists().where(bindings.c.phone_id == phones.c.id, bindings.c.ended_at.is_(None))

@@ -27,7 +27,7 @@ LAPSES_COUNT_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What another phone has to be told."""
+    """Says what to tell another phone."""
 
     phone_id: int
     number: str
@@ -118,7 +118,8 @@ def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:
 
 
 def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
-    """By the number itself: a phone may be forgotten, and another person have its number."""
+    """Remembers the number itself: a phone may be forgotten, and its number given to someone
+    else."""
     if nkp_hash not in ever_bound(tx, number):
         row = {"phone_hash": tx.vault.hash(number, "past"), "nkp_hash": nkp_hash}
         tx.connection.execute(insert(past_bindings).values(row))

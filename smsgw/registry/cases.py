@@ -50,8 +50,8 @@ def open_case(
     local: datetime,
     text_hash: bytes,
 ) -> str:
-    """The number of a new case, such as ADU-251031-0042: the 42nd of that day. What is open and
-    told again has its number: a phone's data request, a complaint in the same words. Raises
+    """Returns the number of a new case, such as ADU-251031-0042: the 42nd of that day. A repeat of
+    an open case gets its number: a phone's data request, a complaint in the same words. Raises
     Conflict."""
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
@@ -80,7 +80,7 @@ def open_case(
 
 
 def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
-    """A case of this phone's own."""
+    """Finds a case of this phone."""
     row = tx.connection.execute(
         select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
     ).first()
@@ -94,7 +94,7 @@ def _day(number: str) -> date:
 
 
 def all_open(tx: Transaction) -> Sequence[Row[Any]]:
-    """Oldest first: what each is, and the number (sealed) of its phone."""
+    """Returns open cases, oldest first, each with the number (sealed) of its phone."""
     phone_columns = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
     open_ = select(cases, *phone_columns).join(phones)
     return tx.connection.execute(
@@ -137,13 +137,13 @@ def with_number(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
 
 
 def one(tx: Transaction, kind: CaseKind, number: str) -> Row[Any] | None:
-    """As `waiting` gives it, open or closed."""
+    """Returns a case as `waiting` does, open or closed."""
     is_it = (cases.c.kind == kind) & (cases.c.number == number)
     return tx.connection.execute(_case.where(is_it)).first()
 
 
 def due(kind: str, opened: datetime, holidays: Collection[date]) -> datetime:
-    """By when it is to be dealt with; `opened` in the scheme's zone."""
+    """Returns the deadline; `opened` is in the scheme's zone."""
     if kind == CaseKind.DATA_REQUEST:
         return opened + REQUEST_LASTS
     day, left = opened.date(), WORKING_DAYS

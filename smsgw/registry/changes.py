@@ -116,7 +116,7 @@ def _count_wrong_identity(tx: Transaction, known: PhoneState, nkp: str) -> None:
 
 
 def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
-    """What ULANG and LANJUT would show goes too."""
+    """Unbinds, and deletes what ULANG and LANJUT would show."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
     own = bindings.c.phone_id == known.phone_id
     end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")

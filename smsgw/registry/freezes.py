@@ -21,7 +21,7 @@ from smsgw.storage.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Which participant, while the code it was about is kept."""
+    """Names the participant while the code it was about is kept."""
 
     key: str
     at: datetime | None  # none where the freeze itself is missing
@@ -91,7 +91,7 @@ def end(tx: Transaction, key: str) -> bytes | None:
 
 
 def blocked(tx: Transaction, limit: int) -> list[Blocked]:
-    """The newest first; before them those of whom a freeze or the count is missing."""
+    """Returns the newest first; before them those whose freeze or count is missing."""
     made = (
         select(freezes.c.nkp_hash, func.max(freezes.c.at).label("at"))
         .where(freezes.c.ended_at.is_(None))

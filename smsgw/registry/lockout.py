@@ -36,14 +36,14 @@ log = logs.get(__name__)
 
 
 def count(tx: Transaction, phone_id: int) -> int:
-    """Of the last day."""
+    """Counts the guesses of the last day."""
     since = tx.now - GUESSES_COUNT_FOR
     made = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
     return int(tx.connection.execute(made).scalar_one())
 
 
 def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
-    """Of the last day, by phone; those without any are left out."""
+    """Counts the guesses of the last day by phone; leaves out phones without any."""
     made = (
         select(guesses.c.phone_id, func.count().label("made"))
         .where(guesses.c.phone_id.in_(phone_ids), guesses.c.at > tx.now - GUESSES_COUNT_FOR)
@@ -53,8 +53,8 @@ def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
 
 
 def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Phones behind the id `after` that guessed too often: the number (sealed) of each, how often,
-    and when last."""
+    """Returns phones behind the id `after` that guessed too often: the number (sealed) of each, how
+    often, and when last."""
     since = tx.now - GUESSES_COUNT_FOR
     made = func.count().label("guesses")
     return tx.connection.execute(
@@ -102,7 +102,8 @@ def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
 
 
 def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
-    """What is no try is kept where it is a decoy. The same statements where it is not."""
+    """Records a wrong number that is no try if it is a decoy. Runs the same statements if it is
+    not."""
     decoy, name = _decoy(tx, wrong), tx.vault.hash(wrong.nkp, "named")
     same = (named.c.phone_id == phone_id) & (named.c.identity_hash == name)
     tx.connection.execute(delete(named).where(same, exists(decoy)))
@@ -114,7 +115,7 @@ def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
 
 
 def decoys_named(tx: Transaction) -> tuple[int, int]:
-    """Within a day: the most that one phone named, and how many phones named any."""
+    """Returns the most decoys that one phone named within a day, and how many phones named any."""
     each = _decoys_named(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
     most = select(func.coalesce(func.max(each.c.numbers), 0), func.count()).select_from(each)
     numbers, phones_ = tx.connection.execute(most).one()
@@ -152,7 +153,7 @@ def _watch(tx: Transaction, phone_id: int, identity: str, wrong: WrongNkp | None
 
 
 def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
-    """One alone is a slip of typing."""
+    """Raises the alarm for decoys; a single one is a slip of typing."""
     own = named.c.phone_id == phone_id
     is_this = and_(own, named.c.identity_hash == tx.vault.hash(wrong.nkp, "named"))
     numbers, phones_, is_decoy = tx.connection.execute(
@@ -176,7 +177,7 @@ def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tupl
 
 
 def _decoy(tx: Transaction, wrong: WrongNkp | None) -> Select[tuple[bytes]]:
-    """Its row. For an issued number, which has none whatever the list holds, the same statement."""
+    """Selects the decoy's row. An issued number, which has none, gets the same statement."""
     nkp_hash = NO_HASH if wrong is None or wrong.is_issued else tx.vault.hash(wrong.nkp, "nkp")
     return select(decoys.c.nkp_hash).where(decoys.c.nkp_hash == nkp_hash)
 

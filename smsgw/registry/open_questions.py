@@ -31,7 +31,8 @@ def ask(
     text: str,
     lasts: timedelta,
 ) -> None:
-    """It replaces the one before; `text` is how it was worded, `number` the phone's."""
+    """Opens a question, which replaces the one before; `text` is how it was worded, `number` the
+    phone's."""
     close(tx, phone_id)
     asked: dict[str, object] = {"text": text}
     if isinstance(question, Consent):
@@ -80,7 +81,7 @@ def still_open(
 
 
 def _stored(command: Command) -> dict[str, object]:
-    """As JSON; a day as ISO writes it."""
+    """Converts to JSON; a day as ISO writes it."""
     fields = {
         name: value.isoformat() if isinstance(value, date) else value
         for name, value in command.fields.items()

@@ -30,15 +30,15 @@ log = logs.get(__name__)
 
 
 def lock(tx: Transaction, nkp_hash: bytes) -> None:
-    """Until this transaction ends no other one decides about this participant. SQLite has one
-    writer anyway."""
+    """Keeps other transactions from deciding about this participant until this one ends. SQLite has
+    one writer anyway."""
     if tx.connection.dialect.name == "postgresql":
         key = int.from_bytes(nkp_hash[:8], signed=True)
         tx.connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
-    """A code for the number on file; None where it had its share or said BUKAN SAYA or TOLAK."""
+    """Makes a code for the number on file; None if it had its share or said BUKAN SAYA or TOLAK."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
     lock(tx, nkp_hash)
     made = select(func.count()).where(
@@ -151,7 +151,7 @@ def count_wrong(tx: Transaction, phone_id: int) -> None:
 
 
 def wrong_in_a_day(tx: Transaction, phone_id: int | None = None) -> int:
-    """Of one phone, or of all."""
+    """Counts wrong codes of one phone, or of all."""
     since = tx.now - timedelta(days=1)
     made = select(func.count()).where(wrong_codes.c.at > since)
     if phone_id is not None:
@@ -200,5 +200,5 @@ def _end(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def _code_hash(tx: Transaction, phone_id: int, code: str) -> bytes:
-    """Good on one phone only."""
+    """Hashes the code with the phone, so that it works on one phone only."""
     return tx.vault.hash(f"{phone_id} {code}", "code")

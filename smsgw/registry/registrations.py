@@ -33,8 +33,8 @@ _rows = select(
 def keep(
     tx: Transaction, phone_id: int, number: str, message_id: int, given: RegistrationForm
 ) -> None:
-    """`number`: the phone's. The same statements whatever was given: nobody can tell what becomes
-    of it."""
+    """Stores the form. `number` is the phone's. Runs the same statements whatever was given: nobody
+    can tell what becomes of it."""
     own = registrations.c.phone_id == phone_id
     _end(tx, own, RegistrationState.REPLACED, given=None)
     named_by = (tx.vault.hash(number, "phone"), message_id)
@@ -58,8 +58,8 @@ def waiting(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
 
 
 def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
-    """All that wait, the oldest first: of those that are the same NKP's one person's may be true.
-    Each is opened; they are as many as phones ask in the weeks that they wait."""
+    """Returns all that wait, the oldest first: of those with the same NKP only one person's may be
+    true. Each is decrypted; there are as many as phones ask in the weeks that they wait."""
     found: dict[str, list[Row[Any]]] = {}
     for row in tx.connection.execute(_rows.where(WAITS).order_by(registrations.c.id)):
         form = given(tx, row)
@@ -69,7 +69,7 @@ def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
 
 
 def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
-    """As `waiting` gives it, whatever became of it."""
+    """Returns a registration as `waiting` does, whatever became of it."""
     return tx.connection.execute(_rows.where(registrations.c.id == registration_id)).first()
 
 
@@ -103,12 +103,12 @@ def agree(tx: Transaction, registration_id: int, actor: str) -> None:
 
 
 def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> bool:
-    """An officer's word. False where somebody was first."""
+    """Stores an officer's decision. Returns False if somebody was first."""
     return _end(tx, registrations.c.id == registration_id, state) == 1
 
 
 def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
-    """What this phone sent to be bound to `nkp` is settled."""
+    """Settles what this phone sent to be bound to `nkp`."""
     own = registrations.c.phone_id == phone_id
     for row in tx.connection.execute(_rows.where(own, WAITS)).all():
         form = given(tx, row)
@@ -121,7 +121,7 @@ def lapse(tx: Transaction, phone_id: int) -> None:
 
 
 def destroy(tx: Transaction, which: ColumnElement[bool]) -> None:
-    """What was given; and what still waits ends."""
+    """Destroys the form, and ends what still waits."""
     _end(tx, which, RegistrationState.LAPSED)
     tx.connection.execute(update(registrations).where(which).values(given=None))
 
@@ -129,6 +129,6 @@ def destroy(tx: Transaction, which: ColumnElement[bool]) -> None:
 def _end(
     tx: Transaction, which: ColumnElement[bool], state: RegistrationState, **values: object
 ) -> int:
-    """Of those that wait."""
+    """Ends those that wait."""
     ended = update(registrations).where(which, WAITS)
     return tx.connection.execute(ended.values(state=state, ended_at=tx.now, **values)).rowcount

@@ -14,7 +14,7 @@ PAGES_LAST = timedelta(minutes=30)
 
 
 def keep(tx: Transaction, phone_id: int, number: str, texts: list[str]) -> None:
-    """What LANJUT shows on the phone with this number for half an hour."""
+    """Stores what LANJUT shows on the phone with this number for half an hour."""
     destroy(tx, phone_id)
     if texts:
         phone_hash = tx.vault.hash(number, "phone")
@@ -31,7 +31,8 @@ def destroy(tx: Transaction, phone_id: int) -> None:
 
 
 def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
-    """Of a row with the phone's `id` and `hash`, `pages` and `pages_expire_at`."""
+    """Returns the pages of a row with the phone's `id` and `hash`, `pages` and
+    `pages_expire_at`."""
     if row.pages is None or row.pages_expire_at <= tx.now:
         return []
     opened = tx.opened(row.pages, Ciphertext.PAGES, row.id, row.hash)

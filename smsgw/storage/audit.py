@@ -79,7 +79,7 @@ NOBODY = "nobody"  # acts of who did not log in
 
 @dataclass(frozen=True, slots=True)
 class AuditFilters:
-    """Which rows; what is None does not matter. Days are instants, the last one excluded."""
+    """Says which rows; None means any. Days are instants, the last one excluded."""
 
     actor: str | None = None  # a part of it
     act: Act | None = None
@@ -119,8 +119,8 @@ def note(
     subject: bytes | None = None,
     detail: str | None = None,
 ) -> None:
-    """`subject`: the keyed hash of an NKP that is not at hand. `detail` holds nothing personal: a
-    wording's name, a reason, a count."""
+    """Adds a row. `subject` is the keyed hash of an NKP that is not at hand. `detail` holds nothing
+    personal: a wording's name, a reason, a count."""
     row = {
         "at": tx.now,
         "actor": actor[:64],
@@ -146,7 +146,7 @@ def operator() -> str:
 def page(
     tx: Transaction, before: int | None, limit: int, filters: AuditFilters = EVERYTHING
 ) -> Sequence[Row[Any]]:
-    """Newest first."""
+    """Returns rows, newest first."""
     rows = select(audit).where(*filters.conditions).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(audit.c.id < before)
@@ -156,7 +156,7 @@ def page(
 def walk(
     reading: Callable[[], AbstractContextManager[Transaction]], filters: AuditFilters
 ) -> Iterator[Sequence[Row[Any]]]:
-    """All of them, the newest first, a short read after the other."""
+    """Yields all rows, the newest first, one short read after the other."""
     before: int | None = None
     while True:
         with reading() as tx:
@@ -175,7 +175,7 @@ def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:
 
 
 def _instant(at: Any) -> str:
-    """In UTC, as SQLite keeps it."""
+    """Converts to UTC, as SQLite keeps it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if isinstance(at, datetime) else str(at)
 
 

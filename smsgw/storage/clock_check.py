@@ -26,7 +26,8 @@ def machine_now() -> datetime:
 
 
 class ClockCheck:
-    """A process's. It looks at the machine's clock; the runtime's is set by a replay."""
+    """Compares the machine's clock with the database's, once a process; a replay sets only the
+    runtime's clock."""
 
     def __init__(self, service: Engine, now: Callable[[], datetime] = machine_now) -> None:
         self._service = service

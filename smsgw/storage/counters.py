@@ -28,14 +28,14 @@ ALARM_EVERY = 60.0  # seconds between two alarms of one process
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Most segments of replies a day; None where there is no limit."""
+    """Limits the segments of replies a day; None means no limit."""
 
     everywhere: int | None = None
     code: int | None = None  # to phones of the calling code of who asks
 
 
 class Counters:
-    """Of all processes where there is a Redis, else of this one."""
+    """Counts over all processes if there is a Redis, else in this one."""
 
     def __init__(self, redis: Redis | None = None) -> None:
         self._redis = redis
@@ -50,7 +50,8 @@ class Counters:
 
     @contextmanager
     def once_at_a_time(self, message: str) -> Iterator[None]:
-        """One at a time of this process's deliveries of one message: it is counted once."""
+        """Handles one delivery of a message at a time in this process, so that it is counted
+        once."""
         with self._lock:
             done = self._begun.get(message)
             if done is None:
@@ -193,8 +194,8 @@ class Counters:
 
 
 class TrimmingRedis:
-    """The limiter's client: in the same trip what no window holds any more goes. What has a name is
-    counted by it, where the limiter would make one up."""
+    """Wraps the limiter's client: the same trip also deletes what no window needs any more, and
+    counts a named item by its name, where the limiter would make one up."""
 
     def __init__(self, redis: Redis, longest: int, name: str) -> None:
         self._redis = redis
@@ -221,5 +222,5 @@ def _text(name: bytes | str) -> str:
 
 
 def _member(name: str) -> str:
-    """As the limiter's script writes the first of an item."""
+    """Writes the first member of an item as the limiter's script does."""
     return f"{name}:1"

@@ -34,12 +34,12 @@ Part = str | int | bytes | datetime | None  # of what names a row
 
 
 class Unreadable(Exception):
-    """Ciphertext that no key here made."""
+    """Says that no key here made this ciphertext."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a database's values are sealed and found with."""
+    """Holds the keys that encrypt and find a database's values."""
 
     data: Mapping[int, bytes]  # by id
     active: int  # the one that seals
@@ -101,14 +101,15 @@ class Vault:
         return self._current_keys().active
 
     def encrypt(self, text: str, column: str, *row: Part) -> bytes:
-        """`row`: what names the row, known before it is stored and never changed."""
+        """Encrypts a value. `row` is what names the row, known before it is stored and never
+        changed."""
         key = self._current_keys().active
         nonce = os.urandom(NONCE_OCTETS)
         sealed = self._ciphers[key].encrypt(nonce, _octets(text), _place(column, row))
         return bytes([key]) + nonce + sealed
 
     def decrypt(self, ciphertext: bytes, column: str, *row: Part) -> str:
-        """`row`: as when it was sealed. Raises Unreadable."""
+        """Decrypts a value; `row` as when it was encrypted. Raises Unreadable."""
         cipher = self._cipher(ciphertext[0]) if ciphertext else None
         if cipher is None:
             raise Unreadable(f"{column} was written with a key that is not here")
@@ -173,7 +174,7 @@ def _place(column: str, row: Sequence[Part]) -> bytes:
 
 
 def plain(part: Part) -> str | int | None:
-    """As JSON can write it; instants in UTC."""
+    """Converts a value to what JSON can write; instants in UTC."""
     if isinstance(part, bytes):
         return part.hex()
     return part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part

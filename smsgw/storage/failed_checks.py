@@ -25,7 +25,7 @@ class FailedCheck:
 
 
 def record(connection: Connection, failed: Iterable[FailedCheck], now: datetime) -> None:
-    """One that is known is written again once an hour."""
+    """Records a failed check; a known one is written again once an hour."""
     for each in failed:
         same = (failed_checks.c.table_name == each.table) & (failed_checks.c.row == each.row)
         known = connection.execute(select(failed_checks.c.last_at).where(same)).first()

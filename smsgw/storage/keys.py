@@ -52,8 +52,9 @@ def damaged(connection: Connection, wrapper: Wrapper) -> list[tuple[int, int]]:
 
 
 def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
-    """The id of a new data key; from then on all keys lie under the secrets of `wrapper`, and no
-    others. Raises NoRoom, IntegrityError where another process adds one at this instant."""
+    """Adds a data key and returns its id; from then on all keys are wrapped by the secrets of
+    `wrapper`, and no others. Raises NoRoom, IntegrityError if another process adds one at this
+    instant."""
     rows = _rows(connection)
     made: int = max(row.id for row in rows) + 1
     if made > LAST_KEY:
@@ -68,8 +69,8 @@ def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
 
 
 def retire(connection: Connection, active: int, now: datetime) -> None:
-    """All older than `active`. What was retired before has seen a whole rotation find nothing of
-    its own."""
+    """Retires all keys older than `active`. What was retired before has seen a whole rotation find
+    no value of its own."""
     old = (data_keys.c.purpose == KeyPurpose.DATA) & (data_keys.c.id < active)
     connection.execute(delete(data_keys).where(old, data_keys.c.retired_at < now - READABLE_FOR))
     retired = update(data_keys).where(old, data_keys.c.retired_at.is_(None))
@@ -81,7 +82,7 @@ def _rows(connection: Connection) -> Sequence[Row[Any]]:
 
 
 def _opened(rows: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
-    """Each key by its id. Raises Unreadable where no copy of one can be opened."""
+    """Returns each key by its id. Raises Unreadable if no copy of one can be decrypted."""
     copies = [(row, _unwrapped(wrapper, row)) for row in rows]
     opened = {row.id: octets for row, octets in copies if octets is not None}
     for row, octets in copies:
@@ -94,7 +95,7 @@ def _opened(rows: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
 
 @cache
 def _tell(key: int, copy: int) -> None:
-    """Once in a process: keys are loaded every other second."""
+    """Logs once a process: keys are loaded every other second."""
     log.error("a copy of a key is damaged; run smsgw keys rotate", key=key, copy=copy)
 
 
@@ -132,14 +133,14 @@ def _name(key_id: int) -> str:
 
 
 def keeper(settings: Settings) -> Wrapper:
-    """Of the keys in the database."""
+    """Returns the wrapper of the keys in the database."""
     old = settings.old_secret_key
     return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])
 
 
 def secret_key(settings: Settings) -> str:
-    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it. Raises
-    SettingsError."""
+    """Returns SMSGW_SECRET_KEY; an embedded installation without one makes and keeps its own.
+    Raises SettingsError."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     file = settings.instance / "secret_key"
@@ -160,7 +161,7 @@ def _stored_secret(file: Path) -> str | None:
 
 
 def _new_secret(settings: Settings, file: Path) -> str:
-    """On the disk before it is used: what it seals opens with no other."""
+    """Writes the secret to disk before it is used: nothing else decrypts what it encrypts."""
     if settings.database_file.exists():
         raise SettingsError(
             f"{file}: is missing, and {settings.database_file.name} opens with it alone; restore it"

@@ -15,9 +15,8 @@ from smsgw.storage.crypto import Vault, plain
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the MAC of a table's rows covers. Every version here is read; new rows have `written`.
-    A release that brings a version goes on writing the one before, so that processes of the release
-    before can read its rows; the next one writes it."""
+    """Says what the MAC of a table's rows covers. Every version here can be read; new rows have
+    `written`."""
 
     table: str
     versions: Mapping[int, tuple[str, ...]]  # names of columns

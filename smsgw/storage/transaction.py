@@ -56,7 +56,7 @@ class Transaction:
         return False
 
     def note_failure(self, table: str, row: object, why: str, **more: str) -> None:
-        """Of a row that fails its check; kept when the transaction is over."""
+        """Notes a row that fails its check; the note is stored when the transaction is over."""
         name = row_macs.shown(row)
         log.error("a row failed its check", table=table, row=name, why=why, **more)
         self.failed.append(FailedCheck(table, name, why))

@@ -29,7 +29,7 @@ Found = tuple[Place, str]  # what is wrong, and where
 
 
 def faults(transcript: Transcript, grammar: Grammar) -> Iterator[Found]:
-    """`grammar`: of the keywords that answer."""
+    """Yields faults. `grammar`: of the keywords that answer."""
     yield from _bindings(transcript)
     yield from _settings(transcript.settings)
     names: dict[str, int] = {}
@@ -44,7 +44,7 @@ def faults(transcript: Transcript, grammar: Grammar) -> Iterator[Found]:
 
 
 def environment(chosen: Settings) -> dict[str, str]:
-    """Settings as environment variables."""
+    """Returns settings as environment variables."""
     values = ((variable, getattr(chosen, name)) for name, variable in ENVIRONMENT.items())
     return {
         variable: value if isinstance(value, str) else ",".join(value)
@@ -54,7 +54,7 @@ def environment(chosen: Settings) -> dict[str, str]:
 
 
 def _bindings(transcript: Transcript) -> Iterator[Found]:
-    """One phone an NKP."""
+    """Checks that each NKP is bound to one phone."""
     phones: dict[str, str] = {}
     bound: list[tuple[str, str, Place]] = [
         (phone, nkp, ("registered", phone, index))
@@ -100,7 +100,7 @@ def _span(step: Step) -> timedelta:
 
 
 def _steps(conversation: Conversation, place: Place, grammar: Grammar) -> Iterator[Found]:
-    """Each after those before it."""
+    """Checks each step with those before it."""
     senders: set[str] = set()
     may_have_code = False
     for index, step in enumerate(conversation.steps):

@@ -45,12 +45,12 @@ class Played:
         return not any(each.differences for each in self.results)
 
     def line(self, number: int) -> int:
-        """Of a step, from 1."""
+        """Returns the line of a step, from 1."""
         return self.document.line(self.index, number - 1)
 
 
 def files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Each once, in the order given; in a folder by name, hidden ones left out."""
+    """Yields each file once, in the order given; those of a folder by name, without hidden ones."""
     found_files: set[Path] = set()
     for path in paths:
         for file in sorted(_within(path)) if path.is_dir() else [path]:
@@ -60,7 +60,7 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[TranscriptDocument]:
-    """All of them. A file that another names as its keywords is no transcript. Raises
+    """Reads all files. A file that another names as its keywords is no transcript. Raises
     TranscriptError with the faults of all."""
     documents: list[TranscriptDocument] = []
     faults: list[TranscriptFault] = []
@@ -77,8 +77,8 @@ def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[Transc
 
 
 def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> list[Part]:
-    """The conversations to play: those whose names are, or fit (with *), one of `patterns`; all
-    where there are none. Raises NothingFound for a pattern that no name fits."""
+    """Returns the conversations to play: those with a name that matches one of `patterns` (with *),
+    or all if there are none. Raises NothingFound for a pattern without a match."""
     names = [[each.name for each in document.transcript.conversations] for document in documents]
     known = tuple(dict.fromkeys(name for each in names for name in each))
     for pattern in patterns:
@@ -99,7 +99,7 @@ def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> 
 
 
 def play(chosen: Sequence[Part], jobs: int = 1) -> Iterator[Played]:
-    """In file order, however many processes play them. Raises TranscriptError, LoadError."""
+    """Plays in file order, however many processes take part. Raises TranscriptError, LoadError."""
     parts = list(_parts(chosen))
     for (document, names), results in zip(parts, _results(parts, jobs), strict=True):
         for index, conversation in enumerate(document.transcript.conversations):

@@ -29,7 +29,7 @@ class FurtherSms:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What came of a step. `reply` is None where there is none."""
+    """Holds what came of a step. `reply` is None if there is none."""
 
     keyword: str | None = None
     outcome: str | None = None
@@ -61,7 +61,7 @@ class Mismatch:
 def compare(
     expected: Expectation, got: StepOutcome, before: Sequence[StepOutcome]
 ) -> tuple[Mismatch, ...]:
-    """`before`: what came of the steps before, for same_reply_as."""
+    """Yields the differences. `before`: what came of the steps before, for same_reply_as."""
     if got.failure is not None:
         return (Mismatch("step", got.failure),)
     return (

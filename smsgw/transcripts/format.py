@@ -182,7 +182,7 @@ class Step(Model):
 
     @property
     def action(self) -> str:
-        """Its key: "message", "wait", …"""
+        """Returns its key: "message", "wait", …"""
         name = next(name for name in ACTIONS if getattr(self, name) is not None)
         return "message" if name == "sender" else name
 
@@ -273,7 +273,7 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBERS_OF_1_2, [*"-+.0
 
 
 def dumps(document: Mapping[str, Any]) -> str:
-    """A transcript as YAML."""
+    """Writes a transcript as YAML."""
     written: str = yaml.dump(
         document, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100_000
     )

@@ -41,7 +41,7 @@ def valid_name(written: str) -> str:
 
 
 def save(tx: Transaction, name: str, text: str, author: str) -> int:
-    """Its id. Raises NotSaved."""
+    """Saves a transcript and returns its id. Raises NotSaved."""
     name = valid_name(name)
     if len(text) > LONGEST_TEXT:
         raise NotSaved(f"it has more than {LONGEST_TEXT:,} characters")
@@ -58,7 +58,7 @@ def save(tx: Transaction, name: str, text: str, author: str) -> int:
 
 
 def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[SavedTranscript]:
-    """Newest first; `before`: an id."""
+    """Returns the newest first; `before` is an id."""
     rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(transcripts.c.id < before)
@@ -71,7 +71,7 @@ def one(tx: Transaction, number: int) -> SavedTranscript | None:
 
 
 def remove(tx: Transaction, number: int, actor: str) -> None:
-    """What is gone already stays so."""
+    """Deletes a transcript; one that is gone already is ignored."""
     gone = tx.connection.execute(delete(transcripts).where(transcripts.c.id == number))
     if gone.rowcount:
         audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")

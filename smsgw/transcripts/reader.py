@@ -49,7 +49,7 @@ class TranscriptDocument:
 
 @dataclass(frozen=True)
 class Defaults:
-    """For files that name no ledger or keywords of their own."""
+    """Holds what files use that name no ledger or keywords of their own."""
 
     ledger: Path = field(default_factory=reference_folder)
     keywords: str | None = None  # the text of a configuration; None for the shipped one
@@ -70,7 +70,7 @@ def _loaded(text: str) -> Configuration:
 
 
 def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
-    """A file, or - for standard input. Raises TranscriptError."""
+    """Reads a file, or - for standard input. Raises TranscriptError."""
     name = str(path)
     try:
         octets = sys.stdin.buffer.read() if name == STDIN else path.read_bytes()
@@ -82,7 +82,7 @@ def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
 
 
 def reread(document: TranscriptDocument, text: str) -> TranscriptDocument:
-    """The same file with another text. Raises TranscriptError."""
+    """Reads the same file with another text. Raises TranscriptError."""
     return parse(text, document.name, document.folder, document.defaults)
 
 
@@ -257,7 +257,7 @@ def _at(value: Any, place: Place) -> Any:
 
 
 def _places_of(value: Any, key: str) -> list[Place]:
-    """Of a key of steps."""
+    """Yields the places of a key of steps."""
     conversations = _at(value, ("conversations",))
     return [
         ("conversations", index, "steps", number, key)
@@ -268,7 +268,8 @@ def _places_of(value: Any, key: str) -> list[Place]:
 
 
 def _nkps(folder: Path) -> frozenset[str] | None:
-    """Of everybody in a ledger; None where its files cannot be read, which its import tells."""
+    """Returns the NKPs of everybody in a ledger; None if its files cannot be read, which their
+    import reports."""
     try:
         with (folder / "participants.csv").open(encoding="utf-8-sig", newline="") as lines:
             return frozenset(row["nkp"].strip() for row in csv.DictReader(lines))

@@ -38,7 +38,7 @@ class Elsewhere(NotWritten):
 
 
 def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
-    """The transcript, as YAML. Raises Personal, Elsewhere."""
+    """Returns the transcript as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.tried]
     registered = _registered(rt, steps)
     if not rt.settings.demo and _may_identify_somebody(name, steps, registered):
@@ -60,7 +60,7 @@ def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configura
 
 
 def again(text: str, name: str, chosen: Configuration) -> list[Result]:
-    """Of a transcript that is kept. Raises TranscriptError."""
+    """Runs a saved transcript again. Raises TranscriptError."""
     document = reader.parse(text, name, configuration=chosen)
     with bound_contextvars(tryout=True):
         return list(runner.run(document))
@@ -87,7 +87,8 @@ def _is_real_phone(sender: str, made_up: Collection[str]) -> bool:
 
 
 def _then(rt: Runtime) -> datetime:
-    """Now, moved to when the reference ledger was written: to both, a month ago is a month ago."""
+    """Returns now, moved to when the reference ledger was written: in both, a month ago is a month
+    ago."""
     now = rt.now().astimezone(rt.settings.zone)
     day = demo.moved(now.date(), -demo.months_since(now.date()))
     return datetime.combine(day, now.timetz())
@@ -112,7 +113,7 @@ def _asked(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
 
 
 def _with(document: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    """And with what it said, and who else got something."""
+    """Adds what each step answered, and who else got something."""
     (conversation,) = document["conversations"]
     steps = [
         {**step, "expect": {**step["expect"], **_came(result)}} if "from" in step else step

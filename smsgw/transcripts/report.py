@@ -121,7 +121,7 @@ def _difference(difference: Mismatch, *, with_colour: bool) -> Iterator[str]:
 
 
 def marked(expected: str, got: str, *, with_colour: bool = False) -> tuple[str, str]:
-    """Both texts, each with the words marked that the other has not."""
+    """Marks in both texts the words that the other does not have."""
     old, new = expected.split(" "), got.split(" ")
     marks = ((RED, PLAIN), (GREEN, PLAIN)) if with_colour else (REMOVED, ADDED)
     left, right = list[str](), list[str]()
@@ -139,7 +139,7 @@ def _marked(words: list[str], mark: tuple[str, str] | None) -> list[str]:
 
 
 def as_json(played: Played) -> Iterator[str]:
-    """One object a step."""
+    """Yields one object a step."""
     for each in played.results:
         yield _json(_object(played, each))
 
@@ -184,7 +184,7 @@ def _json(value: object) -> str:
 
 
 def junit(conversations: Sequence[Played]) -> str:
-    """A suite a file, a case a conversation."""
+    """Writes a suite for each file, a case for each conversation."""
     root = ElementTree.Element("testsuites", name="smsgw replay")
     suites: dict[str, ElementTree.Element] = {}
     for each in conversations:

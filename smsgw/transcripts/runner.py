@@ -71,8 +71,8 @@ class Result:
 
 
 def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> Iterator[Result]:
-    """Every step of every conversation, in file order; of those in `names` where it is given.
-    Raises LoadError, TranscriptError."""
+    """Runs every step of every conversation, in file order; only of those in `names` if it is
+    given. Raises LoadError, TranscriptError."""
     chosen = [
         (index, each)
         for index, each in enumerate(document.transcript.conversations)
@@ -86,7 +86,8 @@ def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> It
 
 
 def play(made: World, conversation: Conversation, index: int) -> Iterator[Result]:
-    """`index`: of the conversation in its file. Raises TranscriptError where its clock runs out."""
+    """Plays the conversation with that `index` in its file. Raises TranscriptError if its clock
+    runs out."""
     talk = RunningConversation(made.begin(), made.clock, conversation.name, made.document.published)
     for number, step in enumerate(conversation.steps):
         try:
@@ -198,8 +199,8 @@ class RunningConversation:
             pass
 
     def _send(self) -> None:
-        """What is due, one after the other: the threads of `dispatch.drain` would only cost time
-        where nobody waits for a carrier."""
+        """Sends what is due, one by one: the threads of `dispatch.drain` would only cost time where
+        nobody waits for a carrier."""
         is_more = True
         while is_more:
             with self._rt.writing() as tx:
@@ -284,7 +285,7 @@ class RunningConversation:
 
 
 def _crash(error: Exception) -> str:
-    """With the place in our own code, the innermost."""
+    """Describes a crash with the innermost place in our own code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if "site-packages" not in each.filename]
     where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

@@ -49,7 +49,7 @@ def _describe_steps(step: dict[str, Any]) -> None:
 
 
 def _tidy(key: str, value: dict[str, Any]) -> None:
-    """Without the null that Python gives an optional key, where null says nothing."""
+    """Removes the null that Python gives an optional key, if null says nothing."""
     value.pop("default", None)
     value.pop("title", None)
     choices = value.get("anyOf")

@@ -62,7 +62,7 @@ class Source:
             raise TranscriptError(self._faults)
 
     def fault(self, place: Place, text: str, *, of_key: bool = False) -> TranscriptFault:
-        """At a value, or at its key; where that is absent, at what would hold it."""
+        """Reports at a value, or at its key; if that is absent, at what would hold it."""
         node = self.key(place) if of_key else self.node(place)
         while node is None:
             place = place[:-1]
@@ -165,7 +165,7 @@ class Source:
         }
 
     def _scalar(self, node: ScalarNode) -> Any:
-        """As YAML 1.2 has it where YAML 1.1 says the same."""
+        """Reads a scalar as YAML 1.2 does if YAML 1.1 agrees."""
         text = str(node.value)
         if node.style is not None:
             return text
@@ -179,7 +179,7 @@ class Source:
 
 
 def _pairs(node: MappingNode) -> Iterator[tuple[Node, Node]]:
-    """With what it merges first, which its own keys then overrule."""
+    """Yields what it merges first, which its own keys then override."""
     for key, value in node.value:
         if key.value == MERGE and key.style is None:
             nodes = value.value if isinstance(value, SequenceNode) else [value]
@@ -207,7 +207,7 @@ def _in_plain_words(problem: str) -> str:
 
 
 def _composer(aliases: dict[tuple[int, int], Span]) -> type[Composer]:
-    """One that notes where each alias (*) stands in the text."""
+    """Returns a composer that notes where each alias (*) stands in the text."""
 
     class Noting(Composer):
         def compose_node(self, parent: Any, index: Any) -> Any:

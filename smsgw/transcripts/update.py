@@ -47,8 +47,8 @@ class Edit:
 
 
 def updated(document: TranscriptDocument, results: Results, *, force: bool = False) -> str:
-    """The new text. Raises NotUpdated where a step differs in what is not written, unless `force`
-    says to write the rest all the same."""
+    """Returns the new text. Raises NotUpdated if a step differs in what is not written, unless
+    `force` says to write the rest anyway."""
     refusals = [] if force else list(_refusals(document, results))
     if refusals:
         raise NotUpdated("\n".join(refusals))
@@ -63,13 +63,13 @@ def updated(document: TranscriptDocument, results: Results, *, force: bool = Fal
 
 
 def differs_still(results: Sequence[Result]) -> bool:
-    """After the update."""
+    """Tells whether a step differs after the update."""
     found = (each for result in results for each in result.differences)
     return any(each.key not in WRITTEN for each in found)
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing; the file keeps its mode, and its byte order mark if it has one."""
+    """Writes all files or none; each keeps its mode, and its byte order mark if it has one."""
     target = path.resolve()
     mark = BOM if target.read_bytes().startswith(BOM) else b""
     handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -84,7 +84,7 @@ def write(path: Path, text: str) -> None:
 
 
 def difference(name: str, before: str, after: str) -> str:
-    """As `diff -u` shows it."""
+    """Shows the difference as `diff -u` does."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     lines = difflib.unified_diff(old, new, name, f"{name} (updated)")
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
@@ -147,7 +147,7 @@ def _flow(values: Values) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """What the expectation of a step gets."""
+    """Changes the expectation of a step."""
 
     source: Source
     place: Place  # of the step
@@ -180,7 +180,7 @@ class _Change:
         return Edit(*alias, f"{{{inside}}}")
 
     def _all(self) -> str:
-        """With what is expected already, by another step's words."""
+        """Writes all keys in one line: those that are expected already, and the new ones."""
         expect_node = self.source.node((*self.place, "expect"))
         known = self.source.plain(expect_node) if expect_node is not None else {}
         return _flow({**{key: _scalar(value) for key, value in known.items()}, **self.values})
@@ -200,7 +200,7 @@ class _Change:
             yield self._added(expect, absent)
 
     def _replaced(self, key: Node, node: Node, value: str) -> Edit:
-        """With the quotes that stood there."""
+        """Replaces the value and keeps its quotes."""
         text = self.source.text
         start, end = node.start_mark.index, node.end_mark.index
         if isinstance(node, ScalarNode):
@@ -219,7 +219,7 @@ class _Change:
         return Edit(start, end, value)
 
     def _added(self, mapping: MappingNode, values: Values) -> Edit:
-        """Further keys of a mapping."""
+        """Adds further keys to a mapping."""
         text = self.source.text
         if mapping.flow_style:
             start, end = mapping.start_mark.index + 1, mapping.end_mark.index - 1
@@ -251,7 +251,7 @@ def _is_block(node: Node) -> bool:
 
 
 def _end_of_block(node: Node) -> int:
-    """Behind its last value; what follows that are comments and blanks."""
+    """Returns the end of its last value; what follows that is comments and blanks."""
     while _is_block(node) and node.value:
         node = node.value[-1][1] if isinstance(node, MappingNode) else node.value[-1]
     end: int = node.end_mark.index

@@ -108,7 +108,7 @@ def one_of(names: tuple[str, ...], kind: str) -> Callable[[str], str]:
 
 
 def did_you_mean(written: str, names: tuple[str, ...]) -> str:
-    """`; did you mean 'x'?`, or what there is to choose from."""
+    """Returns `; did you mean 'x'?`, or what there is to choose from."""
     near = get_close_matches(written.casefold(), names, 1, 0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -93,7 +93,7 @@ def start(rt: Runtime, transcript: Transcript) -> None:
 
 
 def change_number(rt: Runtime, nkp: str, number: str | None) -> None:
-    """The number on file of a participant; None for none."""
+    """Sets the number on file of a participant; None for none."""
     with rt.ledger.engine.begin() as connection:
         changed = update(participants).where(participants.c.nkp == nkp)
         connection.execute(changed.values(phone=number))

@@ -37,7 +37,8 @@ def live() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """503 without the database alone: without the rest messages are taken, and answered later."""
+    """Answers 503 only if the database fails: without the rest, messages are taken and answered
+    later."""
     rt = _runtime()
     is_ready = _has_database(rt)
     body: dict[str, object] = {"ready": is_ready}
@@ -70,8 +71,8 @@ def _runtime() -> Runtime:
 
 
 def _may_look() -> bool:
-    """With the token; without one set, from this machine, unless a public address is: then a proxy
-    may stand on it that says nothing of whom it forwards."""
+    """Allows the token; if none is set, this machine, unless there is a public address: a proxy on
+    this machine may not say for whom it forwards."""
     settings = _runtime().settings
     token = settings.metrics_token
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()

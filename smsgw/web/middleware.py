@@ -45,7 +45,7 @@ READING = Deadlines()
 
 
 class Places:
-    """So many requests are handled at once; as many as `line` wait for WAITS seconds."""
+    """Limits how many requests are handled at once; as many as `line` wait for WAITS seconds."""
 
     def __init__(self, number: int, line: int) -> None:
         self._free = BoundedSemaphore(number)

@@ -24,7 +24,7 @@ log = logs.get(__name__)
 
 
 def blueprint(carriers: Iterable[Carrier]) -> Blueprint:
-    """With the routes that carriers declare."""
+    """Builds the routes that carriers declare."""
     made = Blueprint("webhooks", __name__, url_prefix="/in")
     for carrier in carriers:
         for route in carrier.routes:

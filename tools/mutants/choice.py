@@ -14,11 +14,11 @@ HARMLESS = Path(__file__).with_name("harmless.yaml")
 
 
 class NoSuchMutant(Exception):
-    """One is named that there is not."""
+    """Says that a named mutant does not exist."""
 
 
 def all_mutants() -> list[Mutant]:
-    """But for the harmless ones. Raises NoSuchMutant, and modules.Missing."""
+    """Returns all mutants except the harmless ones. Raises NoSuchMutant, and modules.Missing."""
     found = list(chain(configuration.mutants(), code.mutants()))
     harmless = yaml.safe_load(HARMLESS.read_text("utf-8")) or {}
     _expect(harmless, found, HARMLESS.relative_to(ROOT).as_posix())

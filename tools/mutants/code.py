@@ -52,14 +52,14 @@ class Site:
 
 
 def mutants(root: Path = ROOT, modules: tuple[Module, ...] = MODULES) -> Iterator[Mutant]:
-    """Of all files of the table. Raises Missing."""
+    """Yields the mutants of all files of the table. Raises Missing."""
     check(root, modules)
     for module in modules:
         yield from of(module, (root / module.path).read_text("utf-8"))
 
 
 def of(module: Module, source: str) -> Iterator[Mutant]:
-    """Of one file. Raises Missing."""
+    """Yields the mutants of one file. Raises Missing."""
     tree = ast.parse(source)
     sites = list(_sites(tree, ""))
     scopes = {site.scope for site in sites}
@@ -110,7 +110,7 @@ def _sites(owner: ast.AST, scope: str) -> Iterator[Site]:
 
 
 def _is_worth(owner: ast.AST, field: str) -> bool:
-    """Of what stands in square brackets: an index and a slice, not a type."""
+    """Tells an index or a slice in square brackets from a type."""
     if field != "slice" or not isinstance(owner, ast.Subscript):
         return False
     return isinstance(owner.slice, ast.Slice | ast.Constant | ast.UnaryOp)

@@ -51,7 +51,7 @@ class Change:
 
 
 def mutants() -> Iterator[Mutant]:
-    """Those too that `smsgw keywords check` would refuse."""
+    """Yields also mutants that `smsgw keywords check` would refuse."""
     source = Source((ROOT / KEYWORDS).read_text("utf-8"))
     counts: dict[str, int] = {}
     for change in _changes(source.read()):
@@ -101,7 +101,7 @@ def _of_keyword(name: str, entry: Raw) -> Iterator[Change]:
 
 
 def _posters(poster: str) -> Iterator[tuple[str, str]]:
-    """(kind, poster): a slot that may be left out, and neighbours that change places."""
+    """Yields (kind, poster): optional slots left out, and neighbouring slots exchanged."""
     for found in REQUIRED.finditer(poster):
         optional = f"[{found[0].strip()}]"
         space = " " if found[0].startswith(" ") else ""
@@ -133,7 +133,7 @@ def _group(section: str, wording: str) -> str:
 
 
 def _words(node: Any, path: Path, group: str) -> Iterator[Change]:
-    """Each entry of a list without it; of a mapping, all that is in it."""
+    """Leaves out each entry of a list; of a mapping, goes through all that is in it."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _words(value, (*path, key), group)
@@ -164,7 +164,7 @@ def _of_services(services: list[Raw]) -> Iterator[Change]:
 
 
 def _of_terms(path: Path, terms: dict[str, str]) -> Iterator[Change]:
-    """Dropped, or with the translation of the next one."""
+    """Drops a term, or gives it the translation of the next one."""
     shown = list(terms.values())
     for index, (term, wording) in enumerate(terms.items()):
         other = shown[(index + 1) % len(shown)]
@@ -174,5 +174,5 @@ def _of_terms(path: Path, terms: dict[str, str]) -> Iterator[Change]:
 
 
 def _longest(text: str) -> str:
-    """Of the pieces that are sent as they stand."""
+    """Returns the longest of the pieces that are sent as they stand."""
     return max((each.strip() for each in re.split(r"\{\w+\}|[\[\]]", text)), key=len)

@@ -34,7 +34,7 @@ class Conversations:
         return [path for path, _ in sorted(self.files, key=distance)]
 
     def replay(self, paths: Iterable[str]) -> int:
-        """0 where all agree. To be called in a child."""
+        """Returns 0 if all agree. Call it in a child."""
         for path in paths:
             Path(AT).write_text(path, "utf-8")
             children.allow(FILE_LIMIT)

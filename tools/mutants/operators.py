@@ -34,7 +34,7 @@ WIDEST = 70  # characters of a description
 
 
 def text(node: ast.AST) -> str:
-    """On one line, shortened."""
+    """Writes a node on one line, shortened."""
     written = " ".join(ast.unparse(node).split())
     return written if len(written) <= WIDEST else f"{written[: WIDEST - 1]}…"
 
@@ -68,7 +68,7 @@ def number(node: ast.AST) -> Iterator[Change]:
 
 
 def junction(node: ast.AST) -> Iterator[Change]:
-    """`and` and `or`."""
+    """Exchanges `and` and `or`."""
     if isinstance(node, ast.BoolOp):
         made = _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
         yield "junction", made, f"{text(node)} -> {text(made)}"
@@ -129,7 +129,7 @@ def element(node: ast.AST) -> Iterator[Change]:
 
 
 def condition(node: ast.AST) -> Iterator[Change]:
-    """One of those a query has."""
+    """Leaves out one of the conditions of a query."""
     match node:
         case ast.Call(ast.Attribute(attr=name), args) if name in CONDITIONS:
             for index, arg in enumerate(args):
@@ -147,7 +147,7 @@ def truth(node: ast.AST) -> Iterator[Change]:
 
 
 def slices(node: ast.AST) -> Iterator[Change]:
-    """`number[-4:]` -> `number`: what was masked is shown."""
+    """Changes `number[-4:]` to `number`: what was masked is shown."""
     match node:
         case ast.Subscript(whole, ast.Slice()):
             yield "slice", whole, f"{text(node)} -> {text(whole)}"
@@ -173,7 +173,7 @@ OPERATORS: tuple[Operator, ...] = (
 
 
 def _with(node: Node, **fields: object) -> Node:
-    """Another node with the same parts, but for these."""
+    """Copies a node and replaces these parts."""
     made = type(node)(**{**dict(ast.iter_fields(node)), **fields})
     return ast.copy_location(made, node)
 

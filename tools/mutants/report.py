@@ -50,6 +50,6 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _noticed(outcomes: Sequence[Outcome]) -> float | None:
-    """In percent; None of nothing."""
+    """Returns the percentage noticed; None if there is nothing."""
     survived = sum(1 for each in outcomes if each.verdict is Verdict.SURVIVED)
     return 100 * (1 - survived / len(outcomes)) if outcomes else None

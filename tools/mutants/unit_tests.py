@@ -35,7 +35,7 @@ class Failures:
 
 
 def run(tests: Sequence[str]) -> int:
-    """0 where all pass. To be called in a child."""
+    """Returns 0 if all pass. Call it in a child."""
     import pytest  # preloaded
 
     code = pytest.main([*OPTIONS, *tests], plugins=[Failures(Path(FAILED).absolute())])

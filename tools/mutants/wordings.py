@@ -91,7 +91,7 @@ def _clauses(text: str) -> Iterator[Edit]:
 
 
 def _order(text: str) -> Iterator[Edit]:
-    """What stands last is left out first, so the order of the clauses is their weight."""
+    """Exchanges clauses: what stands last is left out first, so their order is their weight."""
     pieces = A_CLAUSE.split(text)
     clauses = pieces[1::2]
     if len(set(clauses)) > 1:
@@ -100,7 +100,7 @@ def _order(text: str) -> Iterator[Edit]:
 
 
 def _sentences(text: str) -> Iterator[Edit]:
-    """Of what is always sent. Where there is one alone, it stays."""
+    """Leaves out a sentence that is always sent; a single one stays."""
     spans = [span for piece in _required(text) for span in _split(text, *piece)]
     if len(spans) > 1:
         for start, end in spans:

@@ -125,7 +125,7 @@ class HttpApi:
         )
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
-        """In a list, one that makes no sense does not keep the others from being read."""
+        """Reads all messages of a list; a malformed one does not stop the others."""
         inbound = self._definition.inbound
         read, fault = [], None
         for item in items(request, inbound.format, inbound.list):
@@ -203,7 +203,7 @@ class HttpApi:
         return f"{self._base}/in/http/status?{urlencode(query)}"
 
     def _judged(self, answer: CarrierResponse) -> str | None:
-        """The carrier's id. Raises SendError."""
+        """Returns the carrier's id. Raises SendError."""
         how = self._send
         if any(rule.holds(answer) for rule in how.success):
             return (how.id.of(answer)[:LONGEST] or None) if how.id else None
@@ -216,10 +216,10 @@ class HttpApi:
         raise SendError(_ending(answer.status), code)
 
     def find(self, _sms: OutgoingSms) -> None:
-        """Most carriers of this kind do not tell."""
+        """Returns None: most carriers of this kind cannot be queried."""
 
     def misconfigured(self) -> str | None:
-        """Only whether it answers: whether it would send is known after an SMS."""
+        """Checks only whether the carrier answers: only an SMS shows whether it would send."""
         address = (
             urlsplit(_sample_url(self._send))._replace(path="/", query="", fragment="").geturl()
         )

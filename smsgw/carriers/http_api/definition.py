@@ -129,7 +129,7 @@ class Part(BaseModel):
 
 
 class Rule(Part):
-    """Which answers are meant: those for which everything holds that is given here."""
+    """Says which answers are meant: those that fulfil every condition given here."""
 
     status: Statuses = ()
     path: str | None = None
@@ -175,7 +175,7 @@ class RawBody(Part):
 
 
 class TextEncoding(Part):
-    """What {encoding} stands for."""
+    """Says what {encoding} stands for."""
 
     gsm7: str
     unicode: str

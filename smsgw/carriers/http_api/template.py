@@ -51,7 +51,8 @@ class Template:
         return self._replaced(values, escape, escape)
 
     def render_url(self, values: Values) -> str:
-        """What comes from the environment may be a host with its port, or a path."""
+        """Fills in the address. A value from the environment may be a host with its port, or a
+        path."""
         return self._replaced(values, in_url, str)
 
     def _replaced(self, values: Values, escape: Escape, escape_secret: Escape) -> str:

@@ -60,7 +60,7 @@ def _parsed(text: str) -> tuple[object, Node | None]:
 
 
 def _faults(error: ValidationError, root: Node) -> Iterator[tuple[int, str]]:
-    """(line, place and fault)."""
+    """Yields the line and "place: fault" of each fault."""
     for fault in error.errors():
         deeper = fault.get("ctx", {}).get("error")
         place = fault["loc"] + (deeper.place if isinstance(deeper, PlacedError) else ())
@@ -72,7 +72,7 @@ def _faults(error: ValidationError, root: Node) -> Iterator[tuple[int, str]]:
 
 
 def _line(root: Node, place: Place) -> int:
-    """Of the key, or of what would hold it."""
+    """Returns the line of the key, or of what would hold it."""
     node, line = root, root.start_mark.line
     for part in place:
         found = _child(node, part)

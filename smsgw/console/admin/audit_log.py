@@ -48,7 +48,7 @@ def show() -> str:
 @blueprint.get("/export.csv")
 @access.needs(Permission.RUN)
 def export() -> Response:
-    """As long as it takes, a short read after the other."""
+    """Streams the file, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(EXPORTING, lines, "audit.csv", f"audit: {exports.described(asked)}")
@@ -81,7 +81,7 @@ def _filters(asked: Mapping[str, str]) -> AuditFilters:
 
 
 def _act(written: str) -> Act:
-    """By its name, as the form has it, or as rows show it."""
+    """Finds an act by the name that the form or the rows show."""
     return Act[written] if written in Act.__members__ else Act(written)
 
 

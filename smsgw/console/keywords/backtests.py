@@ -115,7 +115,7 @@ def _page(error: str | None = None) -> str:
 
 
 def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
-    """None without a draft."""
+    """Returns None if there is no draft."""
     draft = versions.draft(tx)
     if draft is None:
         return None

@@ -182,7 +182,7 @@ def _saved_with(faults: int) -> str:
 
 
 def _overtaken(text: str) -> Answer:
-    """What somebody did meanwhile is shown; saving again takes the place of it."""
+    """Shows what somebody else did meanwhile; saving again replaces it."""
     with access.rt().reading() as tx:
         ours, edition = versions.editable(tx)
         now = versions.draft(tx)

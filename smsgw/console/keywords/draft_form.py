@@ -35,7 +35,8 @@ class DraftView:
 
     @cached_property
     def published(self) -> RawDocument:
-        """Not at every pause in typing: this takes as long as all else."""
+        """Loads the published document, which takes as long as all else: not at every pause in
+        typing."""
         if self.newest is None:
             return self.raw
         return document.loads(document.upgrade(self.newest))
@@ -81,7 +82,7 @@ def put(group: str, name: str, part: RawDocument | None) -> None:
 
 
 def save_edit(group: str, name: str, typed: RawDocument) -> None:
-    """In the draft, beside what somebody else changed in it meanwhile. Raises Clash, Outdated,
+    """Saves the edit in the draft beside what others changed meanwhile. Raises Clash, Outdated,
     KeywordsError."""
     was = request.form.get("was", "")
     _write(group, name, lambda now: merge_edit(now if isinstance(now, dict) else {}, typed, was))
@@ -112,6 +113,6 @@ def meanwhile() -> str:
 
 
 def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:
-    """Of the draft as it would be."""
+    """Previews the draft as it would be."""
     edited = {**raw, group: {**mapping(raw, group), name: part}}
     return preview.of(edited, name, access.rt().settings.segment_rupiah)

@@ -113,7 +113,7 @@ def begin() -> str:
 @blueprint.post("/a-new-one")
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
-    """Where the kind needs words after it, the poster is given room for them."""
+    """Adds a keyword. If its kind needs words after it, the poster gets room for them."""
     view, form = draft_form.load_draft(), request.form
     poster, kind = edits.line(form["poster"]).upper(), form.get("kind", STATIC)
     name = edits.an_id(poster.partition("<")[0])

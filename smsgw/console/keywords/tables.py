@@ -77,7 +77,7 @@ def replace(name: str) -> Answer:
 @blueprint.get("/<name>/csv")
 @access.needs(Permission.LOOK)
 def download(name: str) -> Response:
-    """With the mark by which spreadsheets know UTF-8."""
+    """Adds the mark by which spreadsheets recognise UTF-8."""
     table = draft_form.load_draft().found(TABLES, name)
     lines = (spreadsheets.line(row) for row in (_columns(table), *_rows(table)))
     answer = Response("\ufeff" + "".join(lines), mimetype="text/csv")
@@ -111,7 +111,7 @@ def _misnamed(name: str) -> TableRefused | None:
 
 
 def _take(name: str) -> TableRefused | None:
-    """Into the draft, whole or not at all."""
+    """Takes the table into the draft, whole or not at all."""
     text = ""
     try:
         text = _uploaded()

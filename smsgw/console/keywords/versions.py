@@ -83,7 +83,8 @@ def _page(number: int, **values: Any) -> str:
 
 
 def _doubts(tx: Transaction, it: Version, newest: int) -> list[lint.Doubt]:
-    """What has faults by now is not brought back, and is asked about by nobody."""
+    """Returns what to ask about before a version comes back; nothing for one that has faults now,
+    which cannot."""
     if it.number == newest or lint.faults(document.upgrade(it.text)):
         return []
     return versions.doubts(tx, it.text)

@@ -48,7 +48,7 @@ def log() -> str:
 @blueprint.get("/export.csv")
 @access.needs(Permission.LOOK)
 def export() -> Response:
-    """Without texts; as long as it takes, a short read after the other."""
+    """Streams the file without texts, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(EXPORTING, lines, "messages.csv", exports.described(asked))
@@ -57,7 +57,7 @@ def export() -> Response:
 @blueprint.post("/number")
 @access.needs(Permission.HELP)
 def by_number() -> BaseResponse | tuple[str, int]:
-    """By POST: a number has no place in an address, which browsers and proxies keep."""
+    """Takes a POST: a number does not belong in an address, which browsers and proxies keep."""
     number = request.form.get("number", "")
     with access.rt().writing() as tx:
         found = message_log.phone_id(tx, number)
@@ -91,7 +91,7 @@ def conversation(phone_id: int) -> str:
 @blueprint.post("/phones/<id:phone_id>")
 @access.needs(Permission.HELP)
 def read_conversation(phone_id: int) -> BaseResponse:
-    """By an address, to which a browser goes back."""
+    """Opens by an address, to which the browser can go back."""
     with access.rt().writing() as tx:
         if backoffice_conversation.talk(tx, phone_id, None, with_texts=False) is None:
             raise NotFound

@@ -93,7 +93,7 @@ def _page(error: str | None = None) -> str:
 
 
 def _own(tx: Transaction, task_id: int) -> Search:
-    """What somebody looks for may be somebody's own: it is theirs alone."""
+    """Finds a search of this operator only: the words searched for may be personal."""
     task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     if task is None or task.operator_id != access.operator().id:
         raise NotFound

@@ -67,7 +67,7 @@ class SandboxRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxForm:
-    """What the form holds: the conversation so far, and what is to be said now."""
+    """Holds the form: the conversation so far, and the next text."""
 
     steps: tuple[SandboxStep, ...] = ()
     sender: str = ""
@@ -79,7 +79,7 @@ class SandboxForm:
 
     @property
     def next(self) -> SandboxStep:
-        """With another run another code is sent, so it is called by what it is."""
+        """Writes "=code" for the code: another run sends another one."""
         text = self.text
         if self.code:
             text = re.sub(re.escape(self.code), CODE, text, flags=re.IGNORECASE)

@@ -55,7 +55,7 @@ def download(number: int) -> Response:
 @blueprint.post("/<id:number>/run")
 @access.needs(Permission.LOOK)
 def run(number: int) -> Answer:
-    """In databases of its own; nothing is changed."""
+    """Runs the transcript in databases of its own; nothing is changed."""
     transcript = _found(number)
     of_draft = request.form.get("which") == DRAFT
     try:

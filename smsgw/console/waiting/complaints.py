@@ -143,7 +143,7 @@ def look_request(number: str) -> Answer:
 @requests.post("/<number>/erase")
 @access.needs(Permission.HELP)
 def erase(number: str) -> Answer:
-    """Nothing brings it back, so whose it is, or which, is typed once more."""
+    """Erases after the number is typed once more, since nothing brings the data back."""
     rt, typed = access.rt(), request.form.get("confirmed", "").strip()
     with rt.reading() as tx:
         case = _case(tx, CaseKind.DATA_REQUEST, number)

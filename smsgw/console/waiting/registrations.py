@@ -76,7 +76,7 @@ def one(registration_id: int) -> str:
 @blueprint.post("/<id:registration_id>")
 @access.needs(Permission.HELP)
 def look(registration_id: int) -> Response:
-    """By an address, to which a browser goes back."""
+    """Opens by an address, to which the browser can go back."""
     with access.rt().writing() as tx:
         row = _row(tx, registration_id)
         given = registrations.given(tx, row)
@@ -144,7 +144,7 @@ def _opened(registration_id: int) -> dict[str, Any]:
 
 
 def _lettered(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
-    """By the id of each that is not alone: a letter that those of one NKP share, and how many."""
+    """Gives each registration that is not alone the letter of its NKP, and how many share it."""
     several = [rows for rows in by_nkp.values() if len(rows) > 1]
     return {
         row.id: (_letter(number), len(rows)) for number, rows in enumerate(several) for row in rows
@@ -157,7 +157,7 @@ def _letter(number: int) -> str:
 
 
 def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]:
-    """That wait for the same NKP, with their phones."""
+    """Returns the others that wait for the same NKP, with their phones."""
     found = registrations.by_nkp(tx).values()
     rows = next((each for each in found if registration_id in {row.id for row in each}), [])
     return [

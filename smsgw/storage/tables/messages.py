@@ -49,7 +49,7 @@ WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 
 class Priority(IntEnum):
-    """What leaves a lane first."""
+    """Says what leaves a lane first."""
 
     ASKED = 0
     LATE = 1  # the answer that the ledger owed
@@ -57,7 +57,7 @@ class Priority(IntEnum):
 
 
 class Settled(StrEnum):
-    """How an attempt that ended unknown came to its end."""
+    """Says how an attempt that ended unknown was settled."""
 
     REPORT = "report"  # the carrier told what became of it
     FOUND = "found"  # asked, the carrier knew it
@@ -67,7 +67,7 @@ class Settled(StrEnum):
 
 
 class AttemptEnd(StrEnum):
-    """How the POST ended; written once."""
+    """Says how the POST ended; written once."""
 
     SENT = "sent"
     REFUSED = "refused"
