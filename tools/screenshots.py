@@ -43,7 +43,7 @@ def keyword(made: Desk) -> None:
 
 def phone(made: Desk) -> None:
     page = made.open("/console/try/")
-    page.get_by_label("Phone that sends").fill("+6281234567890")
+    page.get_by_label("Sender's number").fill("+6281234567890")
     for text in ("tolong cek saldo dong pak", "klaim sy sdh cair blm"):
         page.get_by_label("Message").fill(text)
         page.get_by_role("button", name="Send").click()

@@ -79,15 +79,15 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
     """Adds an operator. `hashed` is the password as `hash_password` returns it. Raises NotDone."""
     name = name.strip()
     if not A_NAME.fullmatch(name):
-        raise AccountError("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
+        raise AccountError("a name has 1 to 40 letters, digits, spaces, dots and hyphens")
     if find(tx, name) is not None:
-        raise AccountError(f"there is an operator {name} already")
+        raise AccountError(f"operator {name} already exists")
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
     row["added_by"] = actor
     try:
         made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
-        raise AccountError(f"there is an operator {name} already") from None
+        raise AccountError(f"operator {name} already exists") from None
     operator_id = int(made.scalar_one())
     _sign(tx, operator_id)
     audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
@@ -119,9 +119,9 @@ def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
 def hash_password(password: str) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise AccountError(f"a password has {SHORTEST_PASSWORD} characters or more")
+        raise AccountError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if len(set(password)) < LEAST_DIFFERENT:
-        raise AccountError(f"a password has {LEAST_DIFFERENT} different characters or more")
+        raise AccountError(f"a password needs at least {LEAST_DIFFERENT} different characters")
     return _hasher().hash(password)
 
 
@@ -206,7 +206,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     is_enabled = of & operators.c.disabled_at.is_(None)
     changed = update(operators).where(is_enabled).values(row)
     if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
-        raise AccountError("who is disabled is enabled first")
+        raise AccountError("enable this operator first")
     _sign(tx, operator_id)
     return token
 

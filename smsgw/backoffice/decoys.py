@@ -53,7 +53,7 @@ class Range:
         """Raises NotDrawn."""
         wrong = next((each for each in (first, last) if not NKP.fullmatch(each)), None)
         if wrong is not None:
-            raise NotDrawn("an NKP has 11 digits, and one of these has not")
+            raise NotDrawn("an NKP must have 11 digits")
         if first > last:
             raise NotDrawn("the first number is the larger one")
         return Range(first, last)
@@ -170,7 +170,7 @@ def _scan(chance: Random, ledger: Connection, between: Range | None, most: int) 
     drawn = map(read_nkp, ledger.execute(by_chance).scalars())
     issued = [int(nkp) for nkp in drawn if nkp and NKP.fullmatch(nkp)]
     if not issued:
-        raise NotDrawn("the ledger holds nobody, so there is nothing to be near to; give a range")
+        raise NotDrawn("the ledger is empty; give a range")
     steps = [step for step in range(-NEAR, NEAR + 1) if step]
     if len(issued) * len(steps) <= most:
         return _written(nkp + step for nkp in issued for step in steps)

@@ -26,18 +26,18 @@ ONCE = {"disclosure.code"}  # sent again it would count neither as one of the da
 
 
 class ResendRefusal(StrEnum):
-    NOT_THERE = "There is no such reply."
-    GONE = "Its text is destroyed."
-    OLD = "It is older than 7 days; the person can ask again."
-    A_CODE = "A code is sent once; the person can ask for another."
-    ON_ITS_WAY = "It is on its way already."
-    NO_CARRIER = "Its carrier is not configured any more."
-    STOPPED = "The phone said STOP since."
-    UNBOUND = "The phone is not bound to this participant any more."
-    NUMBER_CHANGED = "The participant's number on file is another by now."
-    NUMBER_UNCLEAR = "The participant has no clear number on file now."
-    LEDGER_AWAY = "The ledger cannot be asked now; try again."
-    SETTLED = "It was settled just now."
+    NOT_THERE = "This reply does not exist."
+    GONE = "The text has been deleted."
+    OLD = "It is more than 7 days old. The person can ask again."
+    A_CODE = "A code is sent only once. The person can ask for a new one."
+    ON_ITS_WAY = "It is already being sent."
+    NO_CARRIER = "Its carrier is no longer configured."
+    STOPPED = "The phone has opted out since."
+    UNBOUND = "The phone is no longer registered for this participant."
+    NUMBER_CHANGED = "The participant's number on file has changed."
+    NUMBER_UNCLEAR = "The participant has no clear number on file."
+    LEDGER_AWAY = "The ledger is unavailable. Try again later."
+    SETTLED = "It has just been resolved."
 
 
 class NotResent(Exception):

@@ -119,7 +119,7 @@ def accepted(text: str, change: Alias | Filler, phrase: str) -> tuple[str, str]:
     NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
     if not phrase or not 1 <= len(change.words.split()) <= few:
-        raise NotAccepted(f"1 to {few} words are needed, of letters alone")
+        raise NotAccepted(f"1 to {few} words of letters only are needed")
     changed = _changed(text, change)
     faults = lint.faults(changed)
     if faults:
@@ -290,5 +290,5 @@ def _changed(text: str, change: Alias | Filler) -> str:
             entry = raw["keywords"][change.keyword]
             entry["aliases"] = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
     except (KeyError, TypeError, AttributeError):
-        raise NotAccepted("the draft has faults; mend them first") from None
+        raise NotAccepted("the draft has errors; fix them first") from None
     return document.dumps(raw)

@@ -65,7 +65,9 @@ def _database_fault(error: Exception) -> click.ClickException | None:
     if type(error).__module__ != "sqlalchemy.exc" or cause is None:
         return None
     what = str(cause).strip().partition("\n")[0]
-    return click.ClickException(f"the database cannot be used: {what}; smsgw doctor tells more")
+    return click.ClickException(
+        f"the database cannot be used: {what}; run smsgw doctor for details"
+    )
 
 
 @click.group(cls=Commands)

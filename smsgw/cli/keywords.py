@@ -77,7 +77,7 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
     except (NotPublished, KeywordsError) as error:
         raise click.ClickException(str(error)) from None
     except versions.Outdated:
-        raise click.ClickException("the draft was changed at this instant; try again") from None
+        raise click.ClickException("someone has just changed the draft; try again") from None
     click.echo(f"version {number} is published")
 
 
@@ -87,7 +87,7 @@ def _confirm(rt: Runtime, text: str) -> None:
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     if doubts and sys.stdin.isatty():
-        click.confirm("Is this meant?", abort=True, err=True)
+        click.confirm("Do you mean this?", abort=True, err=True)
 
 
 def _exported_text(is_draft: bool) -> str:

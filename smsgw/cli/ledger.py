@@ -82,7 +82,7 @@ def _decoys(count: int | None, between: tuple[str, str] | None, clear: bool) -> 
     Without an option, tells how many there are, and when a scan is noticed.
     """
     if clear and (count or between):
-        raise click.UsageError("--clear takes all off the list; it goes with nothing else")
+        raise click.UsageError("--clear cannot be combined with other options")
     rt = opened()
     try:
         if clear:

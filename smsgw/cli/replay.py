@@ -80,7 +80,7 @@ def replay(
         click.echo(json.dumps(schema.schema(), indent=2))
         return
     if (updates or shows) and (only or fail_fast):
-        raise click.UsageError("--update and --diff go without --only and --fail-fast")
+        raise click.UsageError("--update and --diff cannot be combined with --only or --fail-fast")
     logs.set_up(logging.CRITICAL)
     run = ReplayRun(as_json, fail_fast, jobs)
     documents = _read_documents(paths, _defaults(ledger, keywords), run)

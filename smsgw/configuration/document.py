@@ -109,7 +109,7 @@ def _loads(text: str) -> RawDocument:
             raise
         raise KeywordsError(f"not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise KeywordsError("keywords, wordings, fillers and labels are needed")
+        raise KeywordsError("keywords, wordings, fillers and labels are required")
     if any(abs(number) >= 10**MOST_DIGITS for number in _numbers(raw)):
         raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
     return raw
@@ -137,7 +137,7 @@ def _raise_for_traps(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise KeywordsError(f"lists and mappings are in each other {DEEPEST} deep at most")
+            raise KeywordsError(f"nesting is limited to {DEEPEST} levels")
         if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
             raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
 

@@ -129,7 +129,7 @@ def _top_faults(raw: RawDocument) -> Iterator[str]:
     lacks = [key for key in ALL_NEED if key not in raw]
     if lacks:
         what = ", ".join(lacks)
-        yield f"keywords, wordings, fillers and labels are needed; {what} is missing"
+        yield f"keywords, wordings, fillers and labels are required; {what} is missing"
     for key, each in raw.items():
         yield from _top_misfits(key, each)
 

@@ -33,13 +33,13 @@ IsSamePerson = Callable[[Transaction, str, Sequence[str]], bool]
 class PublishRefusal(StrEnum):
     """Says why nothing was published although no fault was found."""
 
-    BY_TWO = "you drafted this; another publisher has to publish it"
-    MEANWHILE = "another version was published since this draft was begun; take it over first"
-    AT_ONCE = "another version was published at this instant; look at it, and try again"
-    NO_REASON = "say why, in a few words; it stands beside the version"
-    NO_VERSION = "there is no such version"
-    SAME = "this is what answers already"
-    UNSURE = "something would be lost, or would change something; confirm that it is meant"
+    BY_TWO = "you drafted this; another publisher must publish it"
+    MEANWHILE = "another version was published after this draft was started; merge it first"
+    AT_ONCE = "another version has just been published; check it and try again"
+    NO_REASON = "give a short reason; it is shown with the version"
+    NO_VERSION = "this version does not exist"
+    SAME = "this version is already in use"
+    UNSURE = "this would remove or change something for people; confirm that you mean it"
 
 
 class NotPublished(Exception):

@@ -182,7 +182,7 @@ def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
 def _pieces(text: str) -> Iterator[Piece]:
     for index, part in enumerate(re.split(r"\[([^\[\]]*)\]", text)):
         if "[" in part or "]" in part:
-            raise WordingError("a square bracket has no partner, or one clause holds another")
+            raise WordingError("a square bracket is not closed, or a clause contains another")
         if part:
             yield Piece(tuple(_parts(part)), is_clause=index % 2 == 1)
 
@@ -196,7 +196,7 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
     except ValueError as error:
         if isinstance(error, WordingError):
             raise
-        raise WordingError("a brace has no partner") from None
+        raise WordingError("a brace is not closed") from None
 
 
 def _fitted_pieces(

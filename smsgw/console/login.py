@@ -69,7 +69,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     tried = Tries(name)
     if not tried.take():
         note_failure(name, "too many tries")
-        return page("login.html", error=_("Too many tries; wait 15 minutes."), **form), 429
+        return page("login.html", error=_("Too many attempts. Wait 15 minutes."), **form), 429
     rt = access.rt()
     with rt.reading() as tx:
         row = accounts.find(tx, name)
@@ -77,7 +77,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     if not accounts.verify_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
-        error = _("Name or password is wrong.")
+        error = _("The name or password is wrong.")
         return page("login.html", error=error, **form), 403
     tried.give_back()
     with rt.writing() as tx:
@@ -110,7 +110,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
             _speak(tx, row.id)
     if row is None or token is None:
         note_failure("", "one-time code wrong")
-        error = _("This code is wrong, was used, or its day is over.")
+        error = _("This code is wrong, already used, or older than a day.")
         return page("login_once.html", error=error), 403
     access.begin(token)
     where = "console.overview.show" if row.password is not None else "console.login.account"
@@ -156,20 +156,20 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     tried = Tries(known.name, "old")
     if _has_password(row):
         if not tried.take():
-            return _account(error=_("Too many tries; wait 15 minutes.")), 429
+            return _account(error=_("Too many attempts. Wait 15 minutes.")), 429
         if not accounts.verify_password(row, request.form.get("old", "")):
             note_failure(known.name, "old password wrong")
-            return _account(error=_("The password until now is wrong.")), 403
+            return _account(error=_("The current password is wrong.")), 403
         tried.give_back()
     try:
         hashed = accounts.hash_password(request.form.get("new", ""))
     except AccountError:
-        error = _("A password has 12 characters or more, 5 of them different.")
+        error = _("A password needs at least 12 characters, 5 of them different.")
         return _account(error=error), 400
     with rt.writing() as tx:
         accounts.set_password(tx, known.name, hashed, known.actor)
         access.begin(accounts.log_in(tx, known.id, known.name))
-    flash(_("The password is another; all other sessions have ended."))
+    flash(_("Password changed. Your other sessions have ended."))
     return redirect(url_for("console.login.account"), 303)
 
 

@@ -36,9 +36,50 @@ class Section:
     tabs: tuple[Tab, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
-    entries: Sequence[Section]
+MENU = (
+    Section("Overview", (Tab("console.overview.show", "Overview"),)),
+    Section(
+        "Messages",
+        (
+            Tab("console.messages.log", "Messages"),
+            Tab("console.searches.show", "Search texts", Permission.HELP),
+        ),
+    ),
+    Section(
+        "People waiting",
+        (
+            Tab("console.registrations.show", "Registrations"),
+            Tab("console.complaints.show", "Complaints"),
+            Tab("console.data_requests.show", "Data requests"),
+            Tab("console.locked.show", "Locked"),
+            Tab("console.sends.show", "Unknown sends"),
+        ),
+    ),
+    Section(
+        "Keywords",
+        (
+            Tab("console.keywords.show", "Keywords"),
+            Tab("console.wordings.show", "Wordings"),
+            Tab("console.tables.show", "Tables"),
+            Tab("console.draft.show", "Draft"),
+            Tab("console.versions.show", "Versions"),
+            Tab("console.not_understood.show", "Unrecognised messages"),
+            Tab("console.rehearsal.show", "Backtest"),
+        ),
+    ),
+    Section(
+        "Test phone",
+        (Tab("console.tryout.show", "Phone"), Tab("console.kept.show", "Transcripts")),
+    ),
+    Section(
+        "Operators",
+        (
+            Tab("console.operators.show", "Operators", Permission.RUN),
+            Tab("console.audited.show", "Audit log", Permission.RUN),
+            Tab("console.installed.show", "Settings", Permission.RUN),
+        ),
+    ),
+)
 
     def sections(self) -> list[tuple[str, Tab, bool]]:
         """Lists what this operator may see: name, first tab, and whether this page is in it."""

@@ -120,7 +120,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         raise NotOpen(f"{number} is no open data request; see smsgw cases list")
     with rt.writing() as tx:
         if not cases.close(tx, number):
-            raise NotOpen(f"{number} was settled just now")
+            raise NotOpen(f"{number} has just been settled")
         _erase_phone(tx, case.phone_id, actor)
         phone = phone_state.number_of(tx, case.phone_id)
         if phone is None:

@@ -54,7 +54,7 @@ def test_without_scripts_the_page_says_where_the_code_is(browser: "Browser", dem
     with desk(browser, demo, scripts=False) as made:
         page = made.page
         page.goto(address)
-        expect(page.locator("#code")).to_contain_text("what follows #")
+        expect(page.locator("#code")).to_contain_text("the part after #")
         page.locator("[name=once]").fill("wrong")
         page.locator("main button").click()
         expect(page.get_by_role("alert")).to_contain_text("code is wrong")

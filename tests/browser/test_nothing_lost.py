@@ -68,7 +68,7 @@ def test_an_answer_that_comes_back_by_back_is_not_sent_again(admin: Desk, demo: 
     page.go_back()
     page.get_by_label("Text").fill(SAID)  # where a browser does not restore it
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("was sent before")
+    expect(page.get_by_role("alert")).to_contain_text("already sent")
     assert "409" in admin.complaints.pop()
 
 

@@ -1,4 +1,4 @@
-"""The try-out phone under somebody's fingers."""
+"""The test phone, used by hand."""
 
 import pytest
 
@@ -23,10 +23,10 @@ def test_a_conversation_by_keyboard(admin: Desk, scripts: bool) -> None:
         expect(screen).to_contain_text(reply)
     expect(page.locator("#text")).to_have_value("")
     page.locator("[name=name]").fill("links a card")
-    page.get_by_text("Keep", exact=True).click()
+    page.get_by_text("Save", exact=True).click()
     expect(page.locator("h1")).to_have_text("links a card")
-    page.get_by_text("by what is published").click()
-    expect(page.locator("main")).to_contain_text("Every step agrees")
+    page.get_by_text("with the published version").click()
+    expect(page.locator("main")).to_contain_text("Every step matches")
     assert not scripts or checker.Axe().run(page).violations_count == 0
 
 

@@ -71,7 +71,7 @@ def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
 
 def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     page = admin.open("/console/try/")
-    page.get_by_label("Phone that sends").fill("+6285612345678")
+    page.get_by_label("Sender's number").fill("+6285612345678")
     for said, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
         page.get_by_label("Message").fill(said)
         page.get_by_role("button", name="Send").click()
@@ -138,7 +138,7 @@ def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
         "Kami sudah menegur perusahaan. Bila belum dibayar, balas SMS ini."
     )
     if not scripts:
-        page.get_by_role("button", name="Only look at it").click()
+        page.get_by_role("button", name="View only").click()
     expect(page.locator("#typed")).to_contain_text("segment")
     page.get_by_label("and close the complaint").check()
     page.get_by_role("button", name="Send").click()
@@ -163,7 +163,7 @@ def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> N
     aliases.fill(f"{aliases.input_value()}, {word}")
     page.get_by_role("button", name="Save in the draft").click()
     page = admin.open("/console/rehearsal/")
-    page.get_by_role("button", name="Rehearse").click()
+    page.get_by_role("button", name="Start a backtest").click()
     expect(page.locator("#run")).to_be_visible()
     if scripts:
         expect(page.locator("main")).to_contain_text("done", timeout=30_000)

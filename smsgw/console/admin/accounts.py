@@ -38,9 +38,7 @@ def add() -> Answer:
             once = people.invite(tx, made.id, access.operator().actor)
     except AccountError:
         return _page(
-            error=_(
-                "A name has 1 to 40 letters, digits, blanks, dots, hyphens, and is nobody else's."
-            ),
+            error=_("Use 1 to 40 letters, digits, spaces, dots or hyphens, and a free name."),
             name=name,
         ), 400
     return _page(invited=name, address=_address(once))
@@ -56,7 +54,7 @@ def set_role(operator_id: int) -> Answer:
             people.set_role(tx, row.name, role, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is {role} now, and logs in anew.", name=row.name, role=_(role)))
+    return _done(_("{name} is now {role}, and has to log in again.", name=row.name, role=_(role)))
 
 
 @blueprint.post("/<id:operator_id>/invite")
@@ -68,7 +66,7 @@ def invite(operator_id: int) -> Answer:
             once = people.invite(tx, operator_id, access.operator().actor)
             audit.note(tx, audit.Act.INVITED, access.operator().actor, detail=row.name)
     except AccountError:
-        return _page(error=_("{name} is let in no more.", name=row.name)), 409
+        return _page(error=_("{name} is disabled.", name=row.name)), 409
     is_reset = row.password is not None and row.id != access.operator().id
     return _page(invited=row.name, address=_address(once), is_reset=is_reset)
 
@@ -82,7 +80,7 @@ def disable(operator_id: int) -> Answer:
             people.disable(tx, row.name, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is let in no more.", name=row.name))
+    return _done(_("{name} is disabled.", name=row.name))
 
 
 @blueprint.post("/<id:operator_id>/enable")
@@ -91,7 +89,7 @@ def enable(operator_id: int) -> Answer:
     with access.rt().writing() as tx:
         row = _found(tx, operator_id)
         people.enable(tx, row.name, access.operator().actor)
-    return _done(_("{name} may log in again.", name=row.name))
+    return _done(_("{name} is enabled.", name=row.name))
 
 
 def _page(**values: Any) -> str:
@@ -121,7 +119,7 @@ def _found(tx: Transaction, operator_id: int) -> Row[Any]:
 
 def _only_admin(name: str) -> str:
     return _(
-        "{name} is the only admin who can log in; another one needs a password first.", name=name
+        "{name} is the only admin who can log in. Another admin needs a password first.", name=name
     )
 
 

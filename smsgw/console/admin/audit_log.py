@@ -33,7 +33,7 @@ def show() -> str:
     left_out = [
         each for each in FILTERS if request.args.get(each, "").strip() and each not in asked
     ]
-    fault = _("This was not understood and left out: {names}.", names=", ".join(left_out))
+    fault = _("These filters were invalid and were ignored: {names}.", names=", ".join(left_out))
     return page(
         "admin/audit_log.html",
         rows=rows[:ROWS],

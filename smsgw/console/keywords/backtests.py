@@ -52,7 +52,9 @@ def begin() -> Answer:
     with access.rt().reading() as tx:
         asked = _asked(tx, days)
     if asked is None or asked.draft == asked.published:
-        return _page(error=_("There is nothing to rehearse: no draft says anything else.")), 400
+        return _page(
+            error=_("There is nothing to test: the draft equals the published version.")
+        ), 400
     try:
         comparison.configuration(asked.draft, access.rt().today)
     except KeywordsError as error:
@@ -65,7 +67,7 @@ def begin() -> Answer:
     except background_tasks.AtWork:
         return _to_the_one_at_work()
     if not jobs.hint_task(access.rt(), task_id):
-        flash(_("The queue is away: this begins when it is back."))
+        flash(_("The queue is unavailable. This starts when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
@@ -132,7 +134,7 @@ def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
 def _to_the_one_at_work() -> BaseResponse:
     with access.rt().reading() as tx:
         (latest,) = background_tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
-    flash(_("One is under way already; let it end, or stop it."))
+    flash(_("One is already running. Wait until it ends, or stop it."))
     return redirect(url_for(".one", task_id=latest.id), 303)
 
 
@@ -151,7 +153,7 @@ def _backtest_run(task: Task) -> BacktestRun:
 def _since(run: BacktestRun, draft: Draft | None) -> str | None:
     """Returns what became of the draft since."""
     if draft is None:
-        return _("This draft was published or discarded since.")
+        return _("This draft has been published or discarded since then.")
     if draft.edition != run.asked.edition:
-        return _("The draft was changed since; this is not about what it says now.")
+        return _("The draft has changed since then, so this result is out of date.")
     return None

@@ -59,7 +59,7 @@ def bring() -> Answer:
     try:
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _page(error=_("This file is not UTF-8; nothing was changed.")), 400
+        return _page(error=_("Nothing was changed: the file is not UTF-8.")), 400
     return _saved(text, f"import of {file.filename}"[:80])
 
 
@@ -83,9 +83,7 @@ def publish() -> Answer:
         return _page(error=translate_fault(str(error)), reason=reason), 409
     except Outdated:
         return _outdated(reason=reason)
-    flash(
-        _("Version {number} is published; messages are read by it within seconds.", number=number)
-    )
+    flash(_("Version {number} is published and takes effect within seconds.", number=number))
     return redirect(url_for("console.versions.one", number=number), 303)
 
 
@@ -111,7 +109,7 @@ def restore(past_id: int) -> Answer:
         return _outdated()
     if not is_done:
         raise NotFound
-    return _done(_("The earlier draft is back; the one that stood here is kept too."))
+    return _done(_("The earlier draft is restored. The draft it replaced is kept too."))
 
 
 @blueprint.get("/past/<id:past_id>.yaml")
@@ -136,8 +134,8 @@ def rebase() -> Answer:
         return _page(error=translate_fault(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
-        flash(_("Here both changed the same, and the draft stays: {places}", places=places))
-    return _done(_("The draft holds what was published meanwhile."))
+        flash(_("Conflicts, kept as in your draft: {places}", places=places))
+    return _done(_("The newly published version is merged into the draft."))
 
 
 @blueprint.get("/keywords-draft.yaml")
@@ -177,8 +175,8 @@ def _saved_with(faults: int) -> str:
     if faults == 0:
         return _("The draft is saved.")
     if faults == 1:
-        return _("The draft is saved; it cannot be published yet: it has 1 fault.")
-    return _("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
+        return _("The draft is saved. It has 1 error and cannot be published yet.")
+    return _("The draft is saved. It has {n} errors and cannot be published yet.", n=faults)
 
 
 def _overtaken(text: str) -> Answer:
@@ -229,7 +227,7 @@ def _edition() -> int:
 
 
 def _outdated(**values: Any) -> Answer:
-    error = _("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
+    error = _("Nothing was done: someone changed the draft. Check it and try again.")
     return _page(error=error, **values), 409
 
 

@@ -109,7 +109,9 @@ def _write(group: str, name: str, change: Callable[[object], RawDocument | None]
 
 
 def meanwhile() -> str:
-    return _("Somebody changed this meanwhile; yours is not saved yet. Compare, then save again.")
+    return _(
+        "Someone else changed this. Your changes are not saved yet. Compare them, then save again."
+    )
 
 
 def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:

@@ -100,7 +100,7 @@ def delete(name: str) -> Answer:
     except Outdated:
         view = draft_form.load_draft()
         return _page(view, name, view.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
-    flash(_("{name} is gone from the draft.", name=name))
+    flash(_("{name} is deleted from the draft.", name=name))
     return redirect(url_for("console.keywords.show"), 303)
 
 
@@ -121,16 +121,16 @@ def add() -> Answer:
     if not shapes.AN_ID.fullmatch(name):
         return _new_page(view, error=_("Begin with a word of 2 to 20 letters.")), 400
     if name in mapping(view.raw, KEYWORDS) or name in SECTIONS:
-        return _new_page(view, error=_("There is {name} already.", name=name)), 409
+        return _new_page(view, error=_("{name} already exists.", name=name)), 409
     if kind == LOOKUP and not table:
-        return _new_page(view, error=_("Choose the table that it looks up.")), 400
+        return _new_page(view, error=_("Choose the table to look up.")), 400
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
     try:
         draft_form.put(KEYWORDS, name, _new_entry(kind, poster, form.get("table", ""), table))
     except (Outdated, KeywordsError):
         return _new_page(draft_form.load_draft(), error=draft_form.meanwhile()), 409
-    flash(_("{name} is in the draft; now write what it answers.", name=poster))
+    flash(_("{name} is in the draft. Now write its reply.", name=poster))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 

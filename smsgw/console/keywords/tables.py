@@ -91,22 +91,24 @@ def delete(name: str) -> Answer:
     view = draft_form.load_draft()
     view.found(TABLES, name)
     if _users(view, name):
-        return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
+        return _one(
+            name, error=_("A keyword uses this table. Change or delete the keyword first.")
+        ), 409
     try:
         draft_form.put(TABLES, name, None)
     except Outdated:
         return _one(name, error=draft_form.meanwhile()), 409
-    flash(_("{name} is gone from the draft.", name=name))
+    flash(_("{name} is deleted from the draft.", name=name))
     return redirect(url_for("console.tables.show"), 303)
 
 
 def _misnamed(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
     if not shapes.AN_ID.fullmatch(name):
-        why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
+        why = _("The name must have 2 to 20 letters, digits or _, and begin with a letter.")
         return TableRefused(why, text, 400)
     if name in mapping(draft_form.load_draft().raw, TABLES):
-        return TableRefused(_("There is {name} already.", name=name), text, 409)
+        return TableRefused(_("{name} already exists.", name=name), text, 409)
     return None
 
 
@@ -143,8 +145,8 @@ def _parsed_table(name: str, text: str) -> RawDocument:
 def _explain(error: NotRead) -> str:
     why = {
         SpreadsheetFault.NOT_UTF8: _("this is not UTF-8; save it as CSV UTF-8"),
-        SpreadsheetFault.BROKEN: _("a quote is opened and not closed, or stands inside a cell"),
-        SpreadsheetFault.WIDTH: _("it has more or fewer cells than the heading"),
+        SpreadsheetFault.BROKEN: _("a quotation mark is not closed, or is inside a cell"),
+        SpreadsheetFault.WIDTH: _("the number of cells differs from the heading"),
     }[error.why]
     if error.row == 0:
         return _("The heading: {why}.", why=why)
@@ -154,7 +156,7 @@ def _explain(error: NotRead) -> str:
 def _done(name: str) -> Response:
     flash(_("{name} is saved in the draft.", name=name))
     if request.files.get("file") and request.form.get("text", "").strip():
-        flash(_("The file was taken, and not the text beside it."))
+        flash(_("The file was used. The text beside it was ignored."))
     return redirect(url_for("console.tables.view", name=name), 303)
 
 

@@ -44,7 +44,7 @@ def accept() -> Answer:
         why = _("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409
     except Outdated:
-        why = _("The draft was changed at this instant; press once more.")
+        why = _("Someone has just changed the draft. Try again.")
         return _page(error=why, typed=form), 409
     flash(_("{words} is in the draft now, with a transcript that shows it.", words=words))
     return redirect(url_for("console.not_understood.show", days=_days()), 303)

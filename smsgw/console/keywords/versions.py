@@ -61,7 +61,7 @@ def bring_back(number: int) -> Answer:
         return _page(number, error=translate_fault(str(error)), reason=reason), 409
     flash(
         _(
-            "Version {made} is published and says what version {number} said.",
+            "Version {made} is published, with the content of version {number}.",
             made=made,
             number=number,
         )

@@ -72,8 +72,8 @@ def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
 
 def _titles() -> dict[str, str]:
     return {
-        "disclosure": _("Who may know what"),
+        "disclosure": _("Access and disclosure"),
         "own": _("People with several cards"),
-        "officer": _("What officers decide"),
-        "misread": _("Messages that were not understood"),
+        "officer": _("Officers' decisions"),
+        "misread": _("Unrecognised messages"),
     }

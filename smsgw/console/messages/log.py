@@ -63,7 +63,7 @@ def by_number() -> BaseResponse | tuple[str, int]:
         found = message_log.phone_id(tx, number)
         reasons.look(tx, phone_id=found)
     if found is None:
-        return _log(error=_("This number is not known here."), number=number), 404
+        return _log(error=_("This number has never sent a message."), number=number), 404
     return redirect(url_for("console.messages.conversation", phone_id=found), 303)
 
 
@@ -133,7 +133,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     except NotResent as refused:
         return _message(message_id, error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    flash(_("It is sent again."))
+    flash(_("The reply is queued again."))
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
 
@@ -195,14 +195,15 @@ def _faults(asked: Mapping[str, str]) -> Iterator[str]:
         name for name in FILTERS if request.args.get(name, "").strip() and name not in asked
     ]
     if left_out:
-        yield _("This was not understood and left out: {names}.", names=", ".join(left_out))
+        yield _("These filters were invalid and were ignored: {names}.", names=", ".join(left_out))
     if {"since", "until"} <= asked.keys() and asked["until"] < asked["since"]:
-        yield _("The last day is before the first, so nothing is found.")
+        yield _("The last day is before the first day.")
     rt = access.rt()
     for name, known in (("keyword", rt.configuration.usage), ("carrier", rt.carriers)):
         if name in asked and asked[name] not in known:
             yield _(
-                "{name} is not known now; only what is from its time is found.", name=asked[name]
+                "{name} is no longer in use. Only messages from that time are found.",
+                name=asked[name],
             )
 
 

@@ -44,14 +44,16 @@ def begin() -> str | BaseResponse | tuple[str, int]:
     if day is None:
         return _page(error=_("Choose today or an earlier day.")), 400
     if not _is_enough(words):
-        return _page(error=_("Type a word of 3 letters or more, 60 in all at most.")), 400
+        return _page(
+            error=_("Enter a word of at least 3 letters, and at most 60 letters in all.")
+        ), 400
     rt, looker = access.rt(), access.operator()
     with rt.writing() as tx:
         asked = SearchRequest(day=day, words=words, by=looker.actor).model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
-        flash(_("The queue is away: this begins when it is back."))
+        flash(_("The queue is unavailable. This starts when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 

@@ -122,7 +122,7 @@ def save() -> Answer:
     asked = _asked()
     try:
         if not asked.steps:
-            raise SandboxRefused(_("Say something first."), 400)
+            raise SandboxRefused(_("Send a message first."), 400)
         talk = _tried(asked.steps, asked)
     except SandboxRefused as refused:
         error, status = refused.args
@@ -132,7 +132,7 @@ def save() -> Answer:
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
-    flash(_("The conversation is kept."))
+    flash(_("The conversation is saved."))
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
@@ -144,15 +144,18 @@ def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
         with rt.writing() as tx:
             return library.save(tx, name, text, access.operator().actor)
     except Personal:
-        error = _("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
+        error = _(
+            "Not saved: it may contain personal data. Use +6284 numbers and reference people."
+        )
         raise SandboxRefused(error, 400) from None
     except Elsewhere as other:
         error = _(
-            "Not kept: over the reference ledger this ends otherwise: {message}", message=other
+            "Not saved: on the reference ledger this message gets another reply: {message}",
+            message=other,
         )
         raise SandboxRefused(error, 409) from None
     except NotSaved:
-        raise SandboxRefused(_("A name has 1 to 80 characters."), 400) from None
+        raise SandboxRefused(_("A name must have 1 to 80 characters."), 400) from None
 
 
 def _asked() -> SandboxForm:
@@ -187,12 +190,12 @@ def _is_step(step: SandboxStep) -> bool:
 def _with_next(asked: SandboxForm) -> tuple[SandboxStep, ...]:
     if not 1 <= len(asked.sender) <= LONGEST_SENDER:
         raise SandboxRefused(
-            _("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400
+            _("Enter the sender's number, such as {phone}.", phone=FICTITIOUS_PHONE), 400
         )
     if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
-        raise SandboxRefused(_("A message has 1 to 1,000 characters."), 400)
+        raise SandboxRefused(_("A message must have 1 to 1,000 characters."), 400)
     if len(asked.steps) >= MOST_STEPS:
-        raise SandboxRefused(_("A try-out has 20 messages at most; start over."), 400)
+        raise SandboxRefused(_("A test conversation can have up to 20 messages. Start over."), 400)
     return (*asked.steps, asked.next)
 
 
@@ -208,16 +211,16 @@ def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConvers
     rt = access.rt()
     real = _of_somebody(steps)
     if real and not access.may(Permission.HELP):
-        error = _("Your role tries only phones that begin with +6284: those are nobody's.")
+        error = _("Your role can only use numbers that begin with +6284, which belong to nobody.")
         raise SandboxRefused(error, 403)
     if real:
         _reason()
     try:
         talk = sandbox.run(rt, steps, _configuration(asked.which))
     except Busy:
-        raise SandboxRefused(_("The database is busy or away; try again."), 503) from None
+        raise SandboxRefused(_("The database is busy or unavailable. Try again."), 503) from None
     except Slow:
-        raise SandboxRefused(_("The ledger takes too long; try again later."), 503) from None
+        raise SandboxRefused(_("The ledger is too slow. Try again later."), 503) from None
     if real:
         _note(real, talk)
     return talk
@@ -227,17 +230,17 @@ def _reason() -> str:
     try:
         return reasons.given()
     except NoReason:
-        error = _("This may be somebody's phone: say why you look, in 3 characters or more.")
+        error = _("This may be a real person's number. Enter a reason of at least 3 characters.")
         raise SandboxRefused(error, 400) from None
     except NamesSomebody:
-        raise SandboxRefused(_("Please say why, without naming anybody"), 400) from None
+        raise SandboxRefused(_("Enter a reason without personal data"), 400) from None
 
 
 def _configuration(which: str) -> Configuration:
     try:
         return sandbox.configuration(access.rt(), of_draft=which == DRAFT)
     except NoDraft:
-        raise SandboxRefused(_("There is no draft; choose what is published."), 409) from None
+        raise SandboxRefused(_("There is no draft. Choose the published version."), 409) from None
     except KeywordsError as error:
         told_why = _("The draft cannot answer yet: {why}", why=str(error))
         raise SandboxRefused(told_why, 409) from None

@@ -63,7 +63,7 @@ def run(number: int) -> Answer:
         taken = recorder.again(transcript.text, transcript.name, chosen)
         return _page(transcript, taken=taken, of_draft=of_draft)
     except NoDraft:
-        return _page(transcript, error=_("There is no draft; choose what is published.")), 409
+        return _page(transcript, error=_("There is no draft. Choose the published version.")), 409
     except (KeywordsError, TranscriptError) as error:
         return _page(transcript, error=_("This cannot be run: {why}", why=str(error))), 409
 

@@ -69,7 +69,7 @@ def assign(number: str) -> Response:
         if is_done:
             _note(tx, Act.CASE_ASSIGNED, case, f"{number}: {names[to]}")
     name = names[to]
-    flash(_("{name} sees to it.", name=name) if is_done else _("It is closed already."))
+    flash(_("{name} is now responsible.", name=name) if is_done else _("It is already closed."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -99,19 +99,21 @@ def answer(number: str) -> Answer:
         actor = access.operator().actor
         sent = casework.answer(access.rt(), number, answer_text, actor, after=after, closes=closes)
     except casework.AnsweredMeanwhile:
-        error = _("An answer went out meanwhile, as is shown below; this one was not sent.")
+        error = _(
+            "Your answer was not sent: another answer was sent in the meantime. It is shown below."
+        )
         return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except casework.AnswerRepeated:
-        error = _("This answer was sent before, as is shown below; it was not sent again.")
+        error = _("This answer was already sent, as shown below. It was not sent again.")
         return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except TooLate:
-        error = _("It was closed just now; nothing was sent.")
+        error = _("Nothing was sent: the case has just been closed.")
         return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     for each in sent:
         jobs.hint(access.rt(), each.carrier, each.lane)
     with access.rt().reading() as tx:
         reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
-    flash(_("The answer is on its way."))
+    flash(_("The answer is queued."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -151,17 +153,17 @@ def erase(number: str) -> Answer:
     if fold(typed).strip().upper() != number and (
         not number_of_phone or phone.e164(typed) != number_of_phone
     ):
-        error = _("That is neither this number nor the phone's; nothing was erased.")
+        error = _("Nothing was erased: this is neither the request's number nor the phone's.")
         return _request(number, error=error, confirmed=typed), 400
     try:
         retention.erase(rt, number, access.operator().actor)
     except NotOpen:
         return _request(number, error=_ended(case)), 409
     except NotErased:
-        error = _("An SMS to this phone is on its way or in doubt; nothing was erased.")
+        error = _("Nothing was erased: an SMS to this phone is being sent or unresolved.")
         return _request(number, error=error, confirmed=typed), 409
     jobs.hint(rt, rt.default_carrier.name, rt.default_carrier.default_sender_id)
-    flash(_("{number} is carried out, and the person is told by SMS.", number=number))
+    flash(_("{number} is complete. The person is notified by SMS.", number=number))
     return redirect(url_for("console.data_requests.show"), 303)
 
 
@@ -226,7 +228,7 @@ def _look(kind: CaseKind, number: str) -> None:
 def _ended(case: Row[Any]) -> str:
     with access.rt().reading() as tx:
         is_erased = cases.count_answers(tx, case, ERASED) > 0
-    return _("It is carried out already.") if is_erased else _("It is closed already.")
+    return _("It has already been carried out.") if is_erased else _("It is already closed.")
 
 
 def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
@@ -238,7 +240,7 @@ def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
             _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
     reasons.close("case", case.id)
     closed = _("{number} is closed.", number=number)
-    flash(closed if is_done else _("It is closed already."))
+    flash(closed if is_done else _("It is already closed."))
     return redirect(url_for(endpoint), 303)
 
 
@@ -289,9 +291,9 @@ def _fault(typed: casework.AnswerPreview) -> str | None:
     wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
     return {
         AnswerFault.EMPTY: _("There is no text."),
-        AnswerFault.LINK: _("No links in an SMS; after a full stop put a blank."),
+        AnswerFault.LINK: _("An SMS must not contain links. Put a space after each full stop."),
         AnswerFault.CHARACTERS: _(
-            "An SMS cannot carry this character: {character}", character=wrong
+            "An SMS cannot contain this character: {character}", character=wrong
         ),
         AnswerFault.LONG: _("It is too long."),
     }[typed.fault]

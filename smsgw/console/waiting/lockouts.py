@@ -48,7 +48,7 @@ def unlock(phone_id: int) -> Response:
         is_done = lockout.unlock(tx, phone_id)
         if is_done:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, phone_id=phone_id, detail=reason)
-    return _done(_("The phone is unlocked.") if is_done else _("It was not locked any more."))
+    return _done(_("The phone is unlocked.") if is_done else _("It was no longer locked."))
 
 
 @blueprint.post("/participants")
@@ -60,8 +60,8 @@ def unblock() -> Response:
         unblocked = freezes.end(tx, request.form.get("key", ""))
         if unblocked is not None:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=unblocked, detail=reason)
-    message = _("Codes may be sent again, and registrations accepted.")
-    return _done(message if unblocked else _("It was not locked any more."))
+    message = _("Unlocked. Codes can be sent and registrations accepted again.")
+    return _done(message if unblocked else _("It was no longer locked."))
 
 
 def _done(message: str) -> Response:

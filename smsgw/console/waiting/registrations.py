@@ -98,13 +98,16 @@ def accept(registration_id: int) -> Answer:
     try:
         sent = casework.accept(access.rt(), registration_id, access.operator().actor, reason)
     except LedgerDown:
-        error = _("The ledger cannot be read now. Nothing was changed; try again in a moment.")
+        error = _("The ledger is unavailable. Nothing was changed. Try again in a moment.")
         return _page(registration_id, error=error, reason=reason), 503
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     if sent is None:
-        return _done([], _("Noted. Something differs from the ledger: a second officer decides."))
-    return _done(sent, _("The phone is registered, and the person is told by SMS."))
+        return _done(
+            [],
+            _("Approved. Some details differ from the ledger, so a second officer must decide."),
+        )
+    return _done(sent, _("The phone is registered. The person is notified by SMS."))
 
 
 @blueprint.post("/<id:registration_id>/refuse")
@@ -122,7 +125,7 @@ def refuse(registration_id: int) -> Answer:
         )
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
-    return _done(sent, _("The registration is refused, and the person is told by SMS."))
+    return _done(sent, _("The registration is refused. The person is notified by SMS."))
 
 
 def _opened(registration_id: int) -> dict[str, Any]:
@@ -238,10 +241,10 @@ def _day(day: date | None) -> str | None:
 def _refusals() -> dict[RejectionWording, str]:
     return {
         RejectionWording.VISIT: _(
-            "Come to an office with KTP and card (tells nothing of a participant)"
+            "Come to an office with KTP and card (discloses nothing about a participant)"
         ),
-        RejectionWording.DIFFERS: _("What was sent does not fit"),
-        RejectionWording.NOT_FOUND: _("No participant with these data"),
+        RejectionWording.DIFFERS: _("The details do not match"),
+        RejectionWording.NOT_FOUND: _("No participant has these details"),
     }
 
 
@@ -250,12 +253,12 @@ def _why(why: CaseworkError) -> str:
         case casework.NotInLedger():
             return _("The ledger has no such NKP, so nobody can be registered for it.")
         case casework.Frozen():
-            return _(
-                "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
-            )
+            return _("This participant is blocked by BUKAN SAYA. Unlock them under Locked first.")
         case casework.NotLooked():
-            return _("Look at what was sent first.")
+            return _("Look at the details first.")
         case casework.SameOfficer():
-            return _("You have agreed; something differs, so another officer decides.")
+            return _(
+                "You have already agreed. Some details differ, so a second officer must decide."
+            )
         case _:
-            return _("Somebody was first: another officer, or the person. Nothing was changed.")
+            return _("Nothing was changed: another officer or the person has already decided.")

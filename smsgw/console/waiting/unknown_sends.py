@@ -46,13 +46,13 @@ def _resend(reply_id: int, reason: str) -> Answer:
     with rt.reading() as tx:
         is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
     if not is_in_doubt:
-        return _done(_("It is settled already."))
+        return _done(_("It is already resolved."))
     try:
         sent = resend.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _page(error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    return _done(_("It is sent again."))
+    return _done(_("The reply is queued again."))
 
 
 def _close(reply_id: int, reason: str) -> Answer:
@@ -62,7 +62,7 @@ def _close(reply_id: int, reason: str) -> Answer:
         if unknown is not None and is_done:
             actor, detail = access.operator().actor, f"reply {reply_id}: {reason}"
             audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
-    return _done(_("It is let be.") if is_done else _("It is settled already."))
+    return _done(_("Closed without resending.") if is_done else _("It is already resolved."))
 
 
 def _page(**values: Any) -> str:

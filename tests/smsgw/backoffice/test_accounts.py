@@ -27,7 +27,7 @@ def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
 def test_what_is_no_password(password: str) -> None:
-    with pytest.raises(AccountError, match="characters or more"):
+    with pytest.raises(AccountError, match="needs at least"):
         accounts.hash_password(password)
 
 
@@ -147,7 +147,7 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
 
     assert called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n").returncode == 0
     again = called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n")
-    assert (again.returncode, "there is an operator budi already" in again.stderr) == (1, True)
+    assert (again.returncode, "operator budi already exists" in again.stderr) == (1, True)
     weak = called("add", "cici", "--role", "agent", stdin="short\n")
     assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
     assert called("add", "cici", "--role", "king").returncode == 2

@@ -213,8 +213,8 @@ def test_midnight_counts_without_anything_being_published() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 100_000, "20 deep at most"),
-        ("- " * 5000, "20 deep at most"),
+        ("[" * 100_000, "limited to 20 levels"),
+        ("- " * 5000, "limited to 20 levels"),
         ("a: &x [1]\nb: *x", "refers to another part"),
         ("from: 2026-13-45", "not valid YAML"),
         ("!!python/object:os.system x", "not valid YAML"),

@@ -115,9 +115,9 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
     previewed = preview.of(loads(edited_document(change)), "saldo", RUPIAH)
-    assert previewed.wordings["balance"]["id"] == Shown("a brace has no partner")
+    assert previewed.wordings["balance"]["id"] == Shown("a brace is not closed")
     assert previewed.wordings["balance"]["en"].ordinary
-    assert previewed.own == ("saldo.balance (id): a brace has no partner",)
+    assert previewed.own == ("saldo.balance (id): a brace is not closed",)
     assert len(previewed.others) == 1
 
 

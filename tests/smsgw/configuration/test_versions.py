@@ -72,7 +72,7 @@ def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
     with rt.writing() as tx:
         assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
     for number in (0, 2):
-        with pytest.raises(NotPublished, match="answers already"), rt.writing() as tx:
+        with pytest.raises(NotPublished, match="already in use"), rt.writing() as tx:
             versions.bring_back(tx, number, ANI, "pressed twice")
     with rt.reading() as tx:
         assert versions.current(tx).number == 2
@@ -134,7 +134,7 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
             "why",
             "saldo: this keyword has",
         ),
-        (lambda: reworded_document("Satu."), " ", "say why"),
+        (lambda: reworded_document("Satu."), " ", "give a short reason"),
     ],
 )
 def test_what_may_not_be_published_is_not(
@@ -264,7 +264,7 @@ def test_an_import_asks_about_a_value_that_gets_lost(
         return done.returncode, done.stdout + done.stderr
 
     code, text = published("n\n")
-    assert (code, lost in text, "Is this meant?" in text) == (1, True, True)
+    assert (code, lost in text, "Do you mean this?" in text) == (1, True, True)
     code, text = published("y\n")
     assert (code, "version 1 is published" in text) == (0, True)
     with rt.writing() as tx:
@@ -308,9 +308,9 @@ def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
     """Console fault 5."""
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Telepon kami."), 0, ANI, "kontak")
-        with pytest.raises(NotPublished, match="confirm that it is meant"):
+        with pytest.raises(NotPublished, match="confirm that you mean it"):
             versions.publish(tx, 1, BUDI, "why", is_sure=False)
         assert versions.publish(tx, 1, BUDI, "why") == 1
         assert versions.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
-        with pytest.raises(NotPublished, match="confirm that it is meant"):
+        with pytest.raises(NotPublished, match="confirm that you mean it"):
             versions.bring_back(tx, 1, BUDI, "why", is_sure=False)

@@ -12,7 +12,7 @@ from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
 from tests.support.lanes import LANE, Failing, receive, with_carrier
 
-STUCK = "Nothing leaves by simulator"
+STUCK = "simulator sends nothing"
 REFUSES = "simulator refuses every SMS"
 
 
@@ -37,7 +37,7 @@ def test_a_dead_carrier_stands_on_top_of_every_page(
     receive(rt, clock, 30)
     sent(rt, *[Ending.RETRY, *[ending] * 29])
     clock.moves(seconds=20)
-    assert f"{STUCK}: 30 replies wait" in alarms(viewer)
+    assert f"{STUCK}: 30 replies are waiting" in alarms(viewer)
     for address in ("/console/", "/console/messages/", "/console/account", "/console/nothing"):
         viewer.get(address)
         assert STUCK in viewer.text
@@ -61,7 +61,7 @@ def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -
     receive(rt, clock, 1)
     assert STUCK not in alarms(viewer)
     clock.moves(seconds=20)
-    assert f"{STUCK}: 1 replies wait, the oldest for 20 s" in alarms(viewer)
+    assert f"{STUCK}: 1 replies are waiting, the oldest for 20 s" in alarms(viewer)
 
 
 def test_one_that_is_to_be_tried_again_is_no_dead_carrier(

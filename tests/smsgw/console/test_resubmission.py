@@ -62,7 +62,7 @@ def test_an_answer_typed_when_the_session_had_ended_is_sent_after_the_login(
     with rt.reading() as tx:
         assert "case answered" not in [row.act for row in accounts.audit.page(tx, None, 100)]
     ani.submit("/answer")
-    assert "The answer is on its way." in ani.text
+    assert "The answer is queued." in ani.text
     assert "case is closed" in ani.text
 
 
@@ -145,7 +145,7 @@ def test_a_key_that_is_typed_after_the_session_throws_nobody_out(
     ani.get("/console/login")
     ani.submit("/console/login", name="ani", password=PASSWORD)
     answer = ani.client.post(f"{SALDO}/preview", data=form, headers=parts)
-    assert "You logged in anew" in answer.text
+    assert "You logged in again" in answer.text
 
 
 TYPED = [

@@ -46,17 +46,17 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
     viewer = as_(Role.VIEWER)
     viewer.get("/console/rehearsal/")
     assert "editor" in viewer.text
-    assert "Who may change the draft may begin." in viewer.text
+    assert "You need a role that can edit drafts to start one." in viewer.text
     viewer.get("/console/rehearsal/1")
     for expected in (
         "with no question open",
         "done",
         "10 of 10 messages",
         "Would change 4",
-        "Newly understood not told",
+        "Newly understood not shown",
         "Newly misunderstood 4",
-        "Rerouted not told",
-        "Other reply not told",
+        "Rerouted not shown",
+        "Other reply not shown",
         "CABANG BANDUNG kantor answered unknown 4",
     ):
         assert expected in viewer.text, expected
@@ -92,8 +92,8 @@ def test_there_is_one_at_a_time(editor: Visitor) -> None:
     editor.submit("/console/rehearsal/", days=1)
     editor.get("/console/rehearsal/")
     editor.submit("/console/rehearsal/", days=2)
-    assert "One is under way already" in editor.text
-    assert "The draft against one day" in editor.text
+    assert "One is already running" in editor.text
+    assert "Backtest over one day" in editor.text
     assert editor.get("/console/rehearsal/2").status_code == 404
 
 
@@ -101,12 +101,12 @@ def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) ->
     editor.submit("/console/rehearsal/", days=1)
     assert "since" not in editor.text
     save(rt, dumps({**loads(DRAFT), "courtesy": ["OKE"]}), 1)
-    assert "The draft was changed since" in editor.get("/console/rehearsal/1").text
+    assert "The draft has changed since then" in editor.get("/console/rehearsal/1").text
     with rt.writing() as tx:
         versions.publish(tx, 2, "operator:budi", "a test", is_same_person=accounts.is_same_person)
     editor.get("/console/rehearsal/1")
-    assert "This draft was published or discarded since." in editor.text
-    assert "Another version was published since." in editor.text
+    assert "This draft has been published or discarded since then." in editor.text
+    assert "Another version has been published since then." in editor.text
 
 
 @pytest.mark.parametrize("days", ["", "3", "x"])
@@ -139,9 +139,9 @@ def test_without_a_queue_that_is_said(rt: Runtime, clock: Clock) -> None:
     alone = replace(rt, redis=None)
     app: Flask = create_app(alone)
     editor = logged_in(app, alone, Role.EDITOR)
-    assert "There is no queue" in editor.get("/console/rehearsal/").text
+    assert "This needs a queue" in editor.get("/console/rehearsal/").text
     editor.submit("/console/rehearsal/", days=1)
-    assert "The queue is away" in editor.text
+    assert "The queue is unavailable" in editor.text
 
 
 def test_the_clock_takes_up_what_no_hint_spoke_of(rt: Runtime, editor: Visitor) -> None:

@@ -42,7 +42,7 @@ def test_nothing_is_published_without_a_reason(as_: As, rt: Runtime, reason: str
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
     assert visitor.submit("/draft/publish", reason=reason).status_code == 409
-    assert "say why, in a few words" in visitor.text
+    assert "give a short reason" in visitor.text
     assert current_version(rt).number == 0
 
 
@@ -52,10 +52,10 @@ def test_who_drafted_is_told_before_that_a_second_person_publishes(rt: Runtime) 
     one, other = (logged_in(app, by_two, Role.PUBLISHER, name) for name in ("ani", "budi"))
     save_draft(rt, reworded_document(HELLO))
     one.get(PAGE)
-    assert "a second person publishes" in one.text
+    assert "another publisher must publish it" in one.text
     assert "/draft/publish" not in one.page
     assert one.post("/console/draft/publish", edition=1, reason="mine").status_code == 409
-    assert "another publisher has to publish it" in one.text
+    assert "another publisher must publish it" in one.text
     other.get(PAGE)
     assert other.submit("/draft/publish", reason="looked at it").status_code == 200
     assert current_version(rt).by == "operator:budi"
@@ -83,11 +83,11 @@ def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runti
         versions.bring_back(tx, 0, ANI, "back to the start")
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "Another version was published meanwhile" in visitor.text
+    assert "Another version has been published" in visitor.text
     assert "back to the start" in visitor.text
     assert "/draft/publish" not in visitor.page
     visitor.submit("/draft/rebase")
-    assert "The draft holds what was published meanwhile." in visitor.text
+    assert "The newly published version is merged into the draft." in visitor.text
     assert visitor.submit("/draft/publish", reason="both").status_code == 200
     assert "DUIT" in current_version(rt).text
 
@@ -100,7 +100,7 @@ def test_where_both_changed_the_same_the_place_is_named(as_: As, rt: Runtime) ->
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     visitor.submit("/draft/rebase")
-    assert "Here both changed the same" in visitor.text
+    assert "Conflicts, kept as in your draft" in visitor.text
     assert "keywords.kontak.wordings.ways.id" in visitor.text
     assert OTHER in current_draft(rt).text
 
@@ -125,7 +125,7 @@ def test_a_draft_that_is_another_meanwhile_is_left_alone(as_: As, rt: Runtime, a
     visitor.get(PAGE)
     save_draft(rt, reworded_document("Dua."))
     assert visitor.submit(action, reason="why").status_code == 409
-    assert "The draft was changed meanwhile" in visitor.text
+    assert "someone changed the draft" in visitor.text
     assert "Dua" in visitor.text
     assert "Dua." in current_draft(rt).text
 
@@ -154,7 +154,7 @@ def test_who_saves_over_somebodys_change_sees_it_and_may_save_again(as_: As, rt:
     visitor.get(TEXT)
     save_draft(rt, reworded_document(OTHER))
     assert visitor.submit("/draft/text", text=reworded_document(HELLO)).status_code == 409
-    assert "changed meanwhile by ani" in visitor.text
+    assert "ani changed the draft" in visitor.text
     assert f"added: + id: {OTHER}" in visitor.text
     assert visitor.form("/draft/text").values["text"] == reworded_document(HELLO)
     assert OTHER in current_draft(rt).text
@@ -169,7 +169,7 @@ def test_a_draft_that_was_published_while_its_text_was_edited(as_: As, rt: Runti
     with rt.writing() as tx:
         versions.publish(tx, 1, ANI, "meanwhile")
     assert visitor.submit("/draft/text", text=reworded_document(HELLO)).status_code == 409
-    assert "published or discarded meanwhile" in visitor.text
+    assert "published or discarded. Nothing was saved" in visitor.text
     assert visitor.submit("/draft/text").status_code == 200
     assert HELLO in current_draft(rt).text
 
@@ -190,12 +190,12 @@ def test_a_file_takes_the_place_of_the_draft(as_: As, rt: Runtime) -> None:
 def test_a_file_that_is_no_good_draft_says_how_many_faults_it_has(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for change, expected in (
-        (lambda raw: raw["keywords"].pop("saldo"), "it has 1 fault."),
-        (lambda raw: (raw["keywords"].pop("saldo"), raw["keywords"].pop("ya")), "it has 2 faults."),
+        (lambda raw: raw["keywords"].pop("saldo"), "1 error"),
+        (lambda raw: (raw["keywords"].pop("saldo"), raw["keywords"].pop("ya")), "2 errors"),
     ):
         visitor.get(PAGE)
         visitor.submit("/draft/import", file=file(edited_document(change).encode()))
-        assert f"The draft is saved; it cannot be published yet: {expected}" in visitor.text
+        assert f"The draft is saved. It has {expected} and cannot be published yet." in visitor.text
 
 
 def test_one_line_is_one_line(as_: As, rt: Runtime) -> None:
@@ -263,7 +263,7 @@ def test_whatever_stands_in_a_draft_its_page_is_shown(
     save_draft(rt, edited_document(change))
     visitor = as_(Role.EDITOR)
     assert visitor.get(PAGE).status_code == 200
-    assert "cannot be published before this is mended" in visitor.text
+    assert "Fix these errors before you publish" in visitor.text
 
 
 def test_a_name_in_a_draft_is_no_markup(app: Flask, rt: Runtime) -> None:
@@ -301,10 +301,10 @@ def test_a_wording_that_loses_its_value_is_asked_about(
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
     assert "saldo.balance , Indonesian: it no longer always tells" in visitor.text
-    assert lost in visitor.text.partition("Is this meant?")[2]
+    assert lost in visitor.text.partition("Do you mean this?")[2]
     assert "sure" not in visitor.form("/draft/publish").values  # nobody ticked it beforehand
     assert visitor.submit("/draft/publish", reason="shorter").status_code == 409
-    assert "confirm that it is meant" in visitor.text
+    assert "confirm that you mean it" in visitor.text
     assert current_version(rt).number == 0
     assert visitor.form("/draft/publish").values["reason"] == "shorter"
     assert visitor.submit("/draft/publish", reason="shorter", sure="yes").status_code == 200
@@ -316,7 +316,7 @@ def test_an_old_version_that_loses_a_value_is_asked_about(as_: As, rt: Runtime) 
     publish(rt, document.shipped())
     visitor = as_(Role.PUBLISHER)
     visitor.get("/console/versions/1")
-    assert "{total}" in visitor.text.partition("Is this meant?")[2]
+    assert "{total}" in visitor.text.partition("Do you mean this?")[2]
     assert visitor.submit("/versions/1/back", reason="why not").status_code == 409
     assert visitor.submit("/versions/1/back", reason="why not", sure="yes").status_code == 200
 
@@ -325,7 +325,7 @@ def test_a_wording_that_keeps_its_values_is_asked_about_by_nobody(as_: As, rt: R
     save_draft(rt, balance("Per {as_of} saldo JHT NKP {nkp} ada {total}."))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "Is this meant?" not in visitor.text
+    assert "Do you mean this?" not in visitor.text
     assert visitor.submit("/draft/publish", reason="shorter").status_code == 200
 
 
@@ -363,7 +363,7 @@ def test_an_import_keeps_the_draft_before_it(as_: As, rt: Runtime) -> None:
     first = min(each for each in visitor.links() if "/past/" in each)
     assert visitor.client.get(first).text == reworded_document(HELLO)
     visitor.submit(first.removesuffix(".yaml"))
-    assert "The earlier draft is back" in visitor.text
+    assert "The earlier draft is restored" in visitor.text
     assert current_draft(rt).text == reworded_document(HELLO)
     assert current_draft(rt).authors == (ANI, "operator:editor")
     assert visitor.text.count("Bring this draft back") == 3  # what stood there is kept too

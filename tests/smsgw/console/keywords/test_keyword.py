@@ -1,4 +1,4 @@
-"""What operators type becomes the draft, and what is published answers."""
+"""What operators type becomes the draft, and the published version answers."""
 
 import re
 from contextlib import nullcontext
@@ -29,7 +29,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get("/console/keywords/")
     assert "SALDO [<NKP>]" in visitor.text
-    assert "As they are published." in visitor.text
+    assert "This is the published version." in visitor.text
 
     def change(raw: dict[str, Any]) -> None:
         add_custom_keywords(raw)
@@ -38,7 +38,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
 
     save_draft(rt, edited_document(change))
     visitor.get("/console/keywords/")
-    assert "As they stand in the draft." in visitor.text
+    assert "This is the draft." in visitor.text
     assert "LIBUR [<ISI>] a text new in the draft TUTUP not today from 01-01-2999" in visitor.text
     assert "MITRA [<ISI>] a table new in the draft switched on" in visitor.text
     assert "KLAIM [<NOMOR>] [<NKP>] changed in the draft STATUS KLAIM" in visitor.text
@@ -106,7 +106,7 @@ def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Run
     visitor = as_(Role.EDITOR)
     fields = typed(visitor, KONTAK, **{"w.ways.id": "Halo “semua”, telepon {call_centre}^"})
     visitor.post(f"{KONTAK}/preview", **fields)
-    assert "“ is not in the letters of plain SMS" in visitor.text
+    assert "“ is not a plain SMS letter" in visitor.text
     assert "^ counts as two letters. Write ' instead." in visitor.text
     assert "UCS-2" in visitor.text
     assert '<mark class="costly">“</mark>' in visitor.page
@@ -114,7 +114,7 @@ def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Run
     visitor.post(f"{KONTAK}/preview", **fields)
     assert "2 segments instead of 1" in visitor.text
     assert "Rp700.000 per 1,000" in visitor.text
-    assert "It cannot be published like this." in visitor.text
+    assert "It cannot be published yet." in visitor.text
     assert "Hubungi kantor mana pun. Hubungi" in visitor.form(KONTAK).values["w.ways.id"]
     assert read_draft(rt) is None
     visitor.submit(KONTAK)
@@ -128,14 +128,14 @@ def test_a_script_gets_the_parts_that_change(as_: As) -> None:
     assert "<html" not in part.text
     assert "&lt;PIN&gt; is no slot" in part.text
     assert 'id="preview-ways-id" hx-swap-oob="true"' in part.text
-    assert "a brace has no partner" in part.text
+    assert "a brace is not closed" in part.text
 
 
 def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, **{"w.ways.id": "Telepon {call", "from": "besok"})
-    assert "2 faults It cannot be published like this." in visitor.text
+    assert "2 faults It cannot be published yet." in visitor.text
     assert "kontak: from and until are days" in visitor.text
     entry = read_draft(rt)["keywords"]["kontak"]
     assert entry["wordings"]["ways"]["id"] == "Telepon {call"
@@ -162,7 +162,7 @@ def test_who_saves_over_somebodys_change_sees_both(as_: As, rt: Runtime) -> None
     save_draft(rt, theirs)
     answer = visitor.submit(KONTAK, **{"w.ways.id": "Ani's"})
     assert answer.status_code == 409
-    assert "Somebody changed this meanwhile" in visitor.text
+    assert "Someone else changed this" in visitor.text
     assert "ways (id) Budi's" in visitor.text
     assert visitor.form(KONTAK).values["w.ways.id"] == "Ani's"
     assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Budi's"
@@ -280,8 +280,8 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
     ("fields", "code", "message"),
     [
         ({"poster": "X"}, 400, "a word of 2 to 20 letters"),
-        ({"poster": "saldo"}, 409, "There is saldo already."),
-        ({"poster": "OWN"}, 409, "There is own already."),
+        ({"poster": "saldo"}, 409, "saldo already exists."),
+        ({"poster": "OWN"}, 409, "own already exists."),
         ({"poster": "MITRA", "kind": "lookup", "table": "nothing"}, 400, "Choose the table"),
     ],
 )
@@ -301,7 +301,7 @@ def test_what_was_made_can_be_deleted(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
     visitor.submit("/libur/delete")
-    assert "libur is gone from the draft." in visitor.text
+    assert "libur is deleted from the draft." in visitor.text
     assert "libur" not in read_draft(rt)["keywords"]
 
 
@@ -341,11 +341,11 @@ def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
 def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/")
-    assert "Messages that were not understood 12 wordings" in visitor.text
+    assert "Unrecognised messages 12 wordings" in visitor.text
     address = "/console/wordings/misread"
     fields = typed(visitor, address, **{"w.unknown.id": "Maaf, “apa”? Ketik {saldo}."})
     visitor.post(f"{address}/preview", **fields)
-    assert "“ is not in the letters of plain SMS" in visitor.text
+    assert "“ is not a plain SMS letter" in visitor.text
     visitor.submit(address, **{"w.unknown.id": "Maaf, apa? Ketik {saldo}."})
     assert "is saved in the draft" in visitor.text
     publish(rt, clock)

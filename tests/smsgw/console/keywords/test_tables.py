@@ -45,8 +45,8 @@ def test_an_uploaded_table_is_looked_up(as_: As, rt: Runtime, clock: Clock) -> N
     ("text", "message"),
     [
         (b"Kota,Nama\nSal\xe9,x\n", "Row 1: this is not UTF-8; save it as CSV UTF-8."),
-        ("Kota,Nama\nBogor,x\nSolo\n", "Row 2: it has more or fewer cells than the heading."),
-        ('Kota,Nama\n"Bogor,x\n', "Row 1: a quote is opened and not closed"),
+        ("Kota,Nama\nBogor,x\nSolo\n", "Row 2: the number of cells differs from the heading."),
+        ('Kota,Nama\n"Bogor,x\n', "Row 1: a quotation mark is not closed"),
         ("Kota,Nama\nBogor,x\nBOGOR,y\n", "row 2: BOGOR stands in row 1 too"),
         (f"Kota,Nama\nBogor,{'x' * 101}\n", "row 1: a cell has 100 characters at most"),
         ("Kota,Nama\n?!,x\n", "row 1: its first column is what people type"),
@@ -81,7 +81,7 @@ def test_a_table_is_pasted_replaced_and_not_saved_over(as_: As, rt: Runtime) -> 
     assert read_draft(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
     save_draft(rt, edited_document(add_custom_keywords))
     assert visitor.submit("/tables/mitra", text=pasted).status_code == 409
-    assert "Somebody changed this meanwhile" in visitor.text
+    assert "Someone else changed this" in visitor.text
     assert visitor.submit("/tables/mitra").status_code == 200
     assert read_draft(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
 
@@ -91,7 +91,7 @@ def test_a_new_table_takes_nobodys_place(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     assert visitor.submit(TABLES, name="mitra", text=CSV).status_code == 409
-    assert "There is mitra already." in visitor.text
+    assert "mitra already exists." in visitor.text
     assert len(read_draft(rt)["tables"]["mitra"]["rows"]) == 3
 
 
@@ -100,7 +100,7 @@ def test_a_table_has_a_name_that_a_keyword_can_use(as_: As, rt: Runtime, name: s
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     assert visitor.submit(TABLES, name=name, text=CSV).status_code == 400
-    assert "Name: 2 to 20 letters" in visitor.text
+    assert "The name must have 2 to 20 letters" in visitor.text
     assert visitor.form(TABLES).values["text"].strip() == CSV.strip()
 
 
@@ -108,7 +108,7 @@ def test_a_file_beside_a_text_is_what_counts_and_is_told(as_: As, rt: Runtime) -
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     visitor.submit(TABLES, name="mitra", file=file(CSV), text="a,b\nc,d\n")
-    assert "The file was taken, and not the text beside it." in visitor.text
+    assert "The file was used. The text beside it was ignored." in visitor.text
     assert read_draft(rt)["tables"]["mitra"]["columns"] == ["kota", "nama", "no_telp"]
 
 
@@ -141,7 +141,7 @@ def test_a_table_that_is_used_stays(as_: As, rt: Runtime) -> None:
     visitor.submit("/mitra/delete")
     visitor.get("/console/tables/mitra")
     visitor.submit("/tables/mitra/delete")
-    assert "mitra is gone from the draft." in visitor.text
+    assert "mitra is deleted from the draft." in visitor.text
     assert read_draft(rt)["tables"] == {}
 
 
@@ -160,5 +160,5 @@ def test_a_large_table_is_shown_in_part(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     visitor.submit(TABLES, name="besar", text="a,b\n" + "".join(f"k{n},x\n" for n in range(1000)))
-    assert "The first 100 of 1000 rows; the download has all." in visitor.text
+    assert "The first 100 of 1000 rows. The download has all rows." in visitor.text
     assert len(visitor.page) < 150_000

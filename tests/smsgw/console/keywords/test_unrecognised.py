@@ -32,10 +32,10 @@ def test_shapes_are_for_all_and_their_way_into_the_draft_is_not(
     visitor = as_(role)
     visitor.get(PAGE)
     assert "DUIT GUE" in visitor.text
-    assert "4 messages of 4 phones" in visitor.text
+    assert "4 messages from 4 phones" in visitor.text
     assert "perhaps DUIT GUE means saldo" in visitor.text
     assert "ULANDARI" not in visitor.page.upper()
-    assert ("Into the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
+    assert ("Add to the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
 
 
 def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
@@ -99,9 +99,9 @@ def test_a_draft_with_faults_is_told_before_anybody_tries(
     save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    assert "The draft has faults" in visitor.text
+    assert "The draft has errors" in visitor.text
     assert "DUIT GUE" in visitor.text
-    assert "Into the draft" not in visitor.text
+    assert "Add to the draft" not in visitor.text
 
 
 def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:

@@ -16,7 +16,7 @@ def test_versions_are_listed_newest_first(as_: As, rt: Runtime) -> None:
     visitor.get("/console/versions/")
     text = visitor.text
     assert text.index("Version 2") < text.index("Version 1") < text.index("Version 0")
-    assert "Version 2 answers" in text
+    assert "Version 2 in use" in text
     assert "it was wrong brings back 0" in text
 
 
@@ -40,16 +40,16 @@ def test_one_press_and_a_reason_bring_a_version_back(as_: As, rt: Runtime) -> No
     visitor.get("/console/versions/1")
     assert "The draft stays" in visitor.text
     assert visitor.submit("/versions/1/back", reason=" ").status_code == 409
-    assert "say why" in visitor.text
+    assert "give a short reason" in visitor.text
     visitor.submit("/versions/1/back", reason="the other one confuses people")
-    assert "Version 3 is published and says what version 1 said." in visitor.text
+    assert "Version 3 is published, with the content of version 1." in visitor.text
     assert (current_version(rt).text, current_version(rt).was) == (reworded_document(HELLO), 1)
     visitor.get("/console/versions/0")
     visitor.submit("/versions/0/back", reason="from the start")
     assert current_version(rt).text == document.shipped()
     visitor.get("/console/versions/0")
     assert visitor.submit("/versions/0/back", reason="pressed twice").status_code == 409
-    assert "this is what answers already" in visitor.text
+    assert "this version is already in use" in visitor.text
 
 
 def test_the_one_that_answers_is_not_brought_back(as_: As, rt: Runtime) -> None:
@@ -76,7 +76,7 @@ def test_many_versions_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
             versions.bring_back(tx, number % 2, ANI, "again")
     visitor = as_(Role.VIEWER)
     visitor.get("/console/versions/")
-    assert "Version 52 answers" in visitor.text
+    assert "Version 52 in use" in visitor.text
     assert "/console/versions/?before=3" in visitor.page
     visitor.get("/console/versions/?before=3")
     assert "Version 52" not in visitor.text

@@ -50,7 +50,7 @@ def test_the_log_shows_what_came_and_what_became_of_it(as_: As, traffic: Runtime
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
     assert "31-10-2025 10:00:00 +6281*****7890 saldo answered queued 1 simulator" in visitor.text
-    assert "Looked back" not in visitor.text
+    assert "Searched back" not in visitor.text
 
 
 def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> None:
@@ -139,7 +139,7 @@ def test_a_number_leads_to_its_conversation_and_stays_out_of_addresses(
     visitor.get(LOG)
     answer = visitor.submit("/number", number="0811 1111 1111", reason="caller asks again")
     assert answer.status_code == 404
-    assert "This number is not known here." in visitor.text
+    assert "This number has never sent a message." in visitor.text
     assert acts(traffic, "looked")[-1] == (
         "operator:agent",
         None,
@@ -199,10 +199,10 @@ def test_earlier_pages_of_a_conversation_are_read_for_the_same_reason(
 def test_the_way_of_a_message(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}1")
-    for expected in ("By version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
+    for expected in ("With version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
         assert expected in visitor.text
     visitor.get(f"{LOG}99")
-    assert "There is nothing here" in visitor.text
+    assert "Page not found" in visitor.text
 
 
 def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
@@ -211,7 +211,7 @@ def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
     assert visitor.submit("/1/replies/1", reason="").status_code == 400
     visitor.get(f"{LOG}1")
     visitor.submit("/1/replies/1", reason="never came")
-    assert "It is sent again." in visitor.text
+    assert "The reply is queued again." in visitor.text
     assert acts(sent, "resent") == [("operator:agent", 1, 1, "reply 1: never came")]
     with sent.reading() as tx:
         of_first = select(_replies.c.state).where(_replies.c.message_id == 1)
@@ -245,7 +245,7 @@ def test_a_reply_that_may_not_be_told_any_more_stays(as_: As, sent: Runtime, clo
     with sent.writing() as tx:
         tx.connection.execute(update(bindings).values(ended_at=clock.now))
     assert visitor.submit("/1/replies/1", reason="never came").status_code == 409
-    assert "The phone is not bound to this participant any more." in visitor.text
+    assert "The phone is no longer registered for this participant." in visitor.text
     assert acts(sent, "resent") == []
 
 
@@ -275,7 +275,7 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
     visitor = as_(Role.VIEWER)
     first, second = (visitor.client.get(f"{LOG}export.csv") for _ in range(2))
     assert visitor.get(f"{LOG}export.csv").status_code == 429
-    assert "Two lists are being made already" in visitor.text
+    assert "Two exports are already running" in visitor.text
     first.close()
     assert len(visitor.get(f"{LOG}export.csv").text.splitlines()) == 4
     assert len(second.text.splitlines()) == 4
@@ -285,10 +285,10 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("since=abc&keyword=a%20b&outcome=odd", "left out: keyword, outcome, since."),
+        ("since=abc&keyword=a%20b&outcome=odd", "ignored: keyword, outcome, since."),
         ("since=2025-10-31&until=2025-10-01", "The last day is before the first"),
-        ("keyword=pajak", "pajak is not known now"),
-        ("carrier=kannel", "kannel is not known now"),
+        ("keyword=pajak", "pajak is no longer in use"),
+        ("carrier=kannel", "kannel is no longer in use"),
     ],
 )
 def test_what_is_asked_for_and_makes_no_sense_is_told(

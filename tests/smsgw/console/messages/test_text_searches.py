@@ -1,4 +1,4 @@
-"""Words of a day: looked for with a reason, by who helps, and shown to who asked."""
+"""Search texts: looked for with a reason, by who helps, and shown to who asked."""
 
 import pytest
 from sqlalchemy import select
@@ -48,7 +48,7 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     part = visitor.client.get(f"{PAGE}1", headers={"HX-Request": "true"})
     assert part.headers["HX-Refresh"] == "true"
     visitor.get(f"{PAGE}1")
-    assert "2 texts looked through, 1 found" in visitor.text
+    assert "2 texts searched, 1 found" in visitor.text
     assert 'href="/console/messages/1"' in visitor.page
     assert 'href="/console/messages/2"' not in visitor.page
     assert TEXT not in visitor.page
@@ -72,11 +72,11 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"words": "di ke"}, "Type a word of 3 letters or more"),
-        ({"words": "panjang " * 10}, "60 in all at most"),
+        ({"words": "di ke"}, "Enter a word of at least 3 letters"),
+        ({"words": "panjang " * 10}, "at most 60 letters in all"),
         ({"day": "2025-11-01"}, "Choose today or an earlier day."),
         ({"day": "1-1-1"}, "Choose today or an earlier day."),
-        ({"reason": ""}, "Please say why"),
+        ({"reason": ""}, "Enter a reason"),
     ],
 )
 def test_what_cannot_be_looked_for(
@@ -99,4 +99,4 @@ def test_a_search_is_its_askers_alone(as_: As, traffic: Runtime) -> None:
     viewer = as_(Role.VIEWER)
     assert viewer.get(PAGE).status_code == 403
     viewer.get("/console/messages/")
-    assert "Words of a day" not in viewer.text
+    assert "Search texts" not in viewer.text

@@ -57,9 +57,9 @@ def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
     assert ">budi<" in visitor.page
     assert "wati" not in visitor.page
     visitor.submit("/assign")
-    assert "ani sees to it" in visitor.text
+    assert "ani is now responsible" in visitor.text
     visitor.submit("/answer", said="Sudah kami tegur, terima kasih.", closes="yes")
-    assert "The answer is on its way" in visitor.text
+    assert "The answer is queued" in visitor.text
     assert "closed" in visitor.text
     assert last_text(rt) == f"Aduan {FIRST}: Sudah kami tegur, terima kasih."
     acts = [act for act, _ in audit_entries(rt)]
@@ -91,7 +91,7 @@ def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
     assert "<html" not in part
     assert "223 characters, 2 of at most 3 segments, Rp700" in part
     visitor.post(f"{COMPLAINTS}{FIRST}/typed", said="lihat bit.ly <b>")
-    assert "No links in an SMS" in visitor.text
+    assert "An SMS must not contain links" in visitor.text
     assert "<html" in visitor.page
     assert visitor.form("/answer").values["said"] == "lihat bit.ly <b>"
     assert "<b>" not in visitor.page.replace("<b></b>", "")
@@ -101,9 +101,9 @@ def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
     ("said", "why"),
     [
         ("", "There is no text."),
-        ("buka bit.ly", "No links in an SMS"),
-        ("baik 👍", "An SMS cannot carry this character: 👍"),
-        ("baik\x07", "An SMS cannot carry this character: U+0007"),
+        ("buka bit.ly", "An SMS must not contain links"),
+        ("baik 👍", "An SMS cannot contain this character: 👍"),
+        ("baik\x07", "An SMS cannot contain this character: U+0007"),
         ("x" * 500, "It is too long."),
     ],
 )
@@ -129,8 +129,8 @@ def test_a_second_officer_sees_that_it_was_answered(app: Flask, rt: Runtime) -> 
     ani.submit("/answer", said="Kami periksa.")
     for said in ("Baik.", "Baik."):
         assert budi.post(f"{COMPLAINTS}{FIRST}/answer", said=said, answers="0").status_code == 409
-    assert "An answer went out meanwhile" in budi.text
-    assert "Answers that were sent 31-10-2025" in budi.text
+    assert "another answer was sent in the meantime" in budi.text
+    assert "Answers sent 31-10-2025" in budi.text
     assert "Kami periksa" not in budi.text
     assert last_text(rt) == f"Aduan {FIRST}: Kami periksa."
     assert budi.form("/answer").values["said"] == "Baik."
@@ -150,7 +150,7 @@ def test_a_closed_case_of_a_forgotten_phone_can_be_looked_at(as_: As, rt: Runtim
         tx.connection.execute(update(messages).values(text=None))
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert visitor.submit(f"/{FIRST}", reason="a question").status_code == 200
-    assert "Its text is destroyed" in visitor.text
+    assert "The text has been deleted" in visitor.text
 
 
 def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
@@ -161,7 +161,7 @@ def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
     ani.submit("/close", reason="by telephone")
     assert (f"{FIRST} is closed") in ani.text
     assert budi.submit("/answer", said="Baik.").status_code == 409
-    assert "closed just now" in budi.text
+    assert "has just been closed" in budi.text
     assert "Not sent Baik." in budi.text
     assert ("case closed", f"{FIRST}: by telephone") in audit_entries(rt)
 
@@ -175,9 +175,9 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
     visitor.get(f"{REQUESTS}{FIRST}")
     for wrong in ("", P1, "ADU-251031-0002"):
         assert visitor.submit("/erase", confirmed=wrong).status_code == 400
-    assert "nothing was erased" in visitor.text
+    assert "Nothing was erased" in visitor.text
     visitor.submit("/erase", confirmed=confirmed)
-    assert f"{FIRST} is carried out" in visitor.text
+    assert f"{FIRST} is complete" in visitor.text
     assert FIRST in last_text(rt)
     assert ("erased", FIRST) in audit_entries(rt)
     assert "selesai" in say(rt, STRANGER, f"STATUS {FIRST}").reply.text
@@ -185,7 +185,7 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
 
 @pytest.mark.parametrize(
     ("first", "message"),
-    [("/erase", "It is carried out already."), ("/close", "It is closed already.")],
+    [("/erase", "It has already been carried out."), ("/close", "It is already closed.")],
 )
 def test_what_is_settled_is_not_erased_again(
     as_: As, rt: Runtime, first: str, message: str
@@ -200,7 +200,7 @@ def test_what_is_settled_is_not_erased_again(
     visitor.get("/console/account")
     assert visitor.post(address, confirmed=FIRST).status_code == 409
     assert message in visitor.text
-    assert "on its way or in doubt" not in visitor.text
+    assert "being sent or unresolved" not in visitor.text
 
 
 def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> None:
@@ -210,7 +210,7 @@ def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> N
     visitor = as_(Role.AGENT)
     visitor.get(f"{REQUESTS}{FIRST}")
     assert visitor.submit("/erase", confirmed=FIRST).status_code == 409
-    assert "on its way or in doubt" in visitor.text
+    assert "being sent or unresolved" in visitor.text
     assert FIRST in visitor.get(REQUESTS).text
 
 
@@ -220,7 +220,7 @@ def test_a_request_that_was_taken_back_is_closed(as_: As, rt: Runtime) -> None:
     visitor.get(f"{REQUESTS}{FIRST}")
     visitor.submit("/close", reason="wrote by mistake")
     assert f"{FIRST} is closed" in visitor.text
-    assert "Nobody waits" in visitor.text
+    assert "Nobody is waiting" in visitor.text
 
 
 def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
@@ -304,7 +304,7 @@ def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> 
     visitor.submit("/answer", said="Sudah kami tegur.")
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert visitor.submit("/answer", said=again).status_code == 409
-    assert "was sent before" in visitor.text
+    assert "was already sent" in visitor.text
     assert visitor.submit("/answer", said="Sudah kami tegur lagi.").status_code == 200
     assert [act for act, _ in audit_entries(rt)].count("case answered") == 2
 

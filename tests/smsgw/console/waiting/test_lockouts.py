@@ -53,7 +53,7 @@ def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
     assert "+6281*****7890" not in visitor.text
     assert audit_entries(rt)[-1] == ("unlocked", "a slip of the card")
     visitor.post(address, reason="once more")
-    assert "It was not locked any more" in visitor.text
+    assert "It was no longer locked" in visitor.text
     assert say(rt, P1, f"IURAN {P2_NKP}").verdict.outcome == "not_linked"
 
 
@@ -64,7 +64,7 @@ def test_a_participant_is_unlocked(as_: As, rt: Runtime) -> None:
     visitor.get(LOCKED)
     assert "*******5432 +6285*****5678" in visitor.text
     visitor.submit("/participants", reason="she came to the office")
-    assert "Codes may be sent again" in visitor.text
+    assert "Codes can be sent" in visitor.text
     assert "*******5432" not in visitor.text
     assert audit_entries(rt)[-1] == ("unlocked", "she came to the office")
     assert about(rt) == P2_NKP
@@ -84,8 +84,8 @@ def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
 @pytest.mark.parametrize(
     ("wanted", "message", "state", "act"),
     [
-        ("resend", "It is sent again", "queued", "resent"),
-        ("close", "It is let be", "refused", "closed"),
+        ("resend", "The reply is queued again", "queued", "resent"),
+        ("close", "Closed without resending", "refused", "closed"),
     ],
 )
 def test_a_send_in_doubt_goes_again_or_is_let_be(
@@ -98,7 +98,7 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert "simulator 2757: in doubt 1" in visitor.text
     visitor.get(SENDS)
     assert "+6281*****7890" in visitor.text
-    assert "is being looked up" in visitor.text
+    assert "being checked" in visitor.text
     address = visitor.form("/sends/1").action
     assert visitor.post(address, reason="he called").status_code == 400
     assert visitor.get(SENDS).status_code == 200
@@ -107,7 +107,7 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert states(rt) == [state]
     assert audit_entries(rt)[-1] == (act, "reply 1: he called")
     visitor.post(address, reason="he called", do=wanted)
-    assert "It is settled already" in visitor.text
+    assert "It is already resolved" in visitor.text
 
 
 def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -> None:
@@ -116,7 +116,7 @@ def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -
     visitor.get(SENDS)
     say(rt, P1, "STOP")
     assert visitor.submit("/sends/1", reason="he called", do="resend").status_code == 409
-    assert "The phone said STOP since." in visitor.text
+    assert "The phone has opted out since." in visitor.text
     assert states(rt)[0] == "unknown"
     assert "resent" not in {act for act, _ in audit_entries(rt)}
 

@@ -84,7 +84,7 @@ def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=reason).status_code == 400
-    assert "without naming anybody" in visitor.text
+    assert "without personal data" in visitor.text
     assert "looked" not in dict(audit_entries(rt))
 
 
@@ -120,7 +120,7 @@ def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Cl
     looked_at(visitor)
     visitor.submit("/accept", reason="KTP seen")
     assert "The phone is registered" in visitor.text
-    assert "Nobody waits" in visitor.text
+    assert "Nobody is waiting" in visitor.text
     assert "accepted" in visitor.get(f"{PAGE}1").text
     assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
     clock.moves(hours=12)
@@ -145,7 +145,7 @@ def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Run
     looked_at(budi)
     ani.submit("/accept", reason="KTP seen")
     assert budi.submit("/refuse", reason="no KTP").status_code == 409
-    assert "Somebody was first" in budi.text
+    assert "Nothing was changed: another officer" in budi.text
     assert "registration refused" not in dict(audit_entries(rt))
 
 
@@ -154,7 +154,7 @@ def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: 
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     visitor = logged_in(create_app(replace(rt, ledger=nowhere)), rt, Role.AGENT)
     looked_at(visitor)
-    assert "ledger cannot be read now" in visitor.text
+    assert "ledger is unavailable" in visitor.text
     assert P2_NKP in visitor.text
     answer = visitor.post(f"{PAGE}1/accept", reason="KTP seen")
     assert answer.status_code == 503
@@ -166,10 +166,10 @@ def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
         say(rt, f"+62857{number:08}", DAFTAR)
     visitor = as_(Role.VIEWER)
     visitor.get(PAGE)
-    assert "Further" in visitor.text
+    assert "Next" in visitor.text
     visitor.get(f"{PAGE}?after=50")
     assert "+6285*****0050" in visitor.text
-    assert "Further" not in visitor.text
+    assert "Next" not in visitor.text
 
 
 def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
@@ -177,10 +177,10 @@ def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
     ani.submit("/accept", reason="KTP seen")
-    assert "a second officer decides" in ani.text
+    assert "a second officer must decide" in ani.text
     looked_at(ani)
     assert ani.submit("/accept", reason="KTP seen").status_code == 409
-    assert "another officer decides" in ani.text
+    assert "a second officer must decide" in ani.text
     assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
     looked_at(budi)
     budi.submit("/accept", reason="KTP seen too")
@@ -193,7 +193,7 @@ def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.post(f"{PAGE}1/accept", reason="data cocok").status_code == 409
-    assert "Look at what was sent first" in visitor.text
+    assert "Look at the details first" in visitor.text
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
 
 
