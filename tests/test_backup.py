@@ -40,7 +40,9 @@ def made(environ: dict[str, str], clock: Clock) -> Runtime:
     return runtime.build(settings.load(environ), now=clock)
 
 
-def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> None:
+def test_a_running_sqlite_installation_can_be_backed_up(
+    tmp_path: Path, clock: Clock, redis_url: str
+) -> None:
     home, restored = tmp_path / "home", tmp_path / "restored"
     rt = made({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}, clock)
     fill(rt, clock)
@@ -59,7 +61,9 @@ def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> N
         each.close()
 
 
-def test_postgresql(clock: Clock, redis_url: str, tmp_path: Path) -> None:
+def test_postgresql_can_be_backed_up_and_restored(
+    clock: Clock, redis_url: str, tmp_path: Path
+) -> None:
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)

@@ -15,7 +15,9 @@ expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 ENTRY = "/console/login/once"
 
 
-def test_no_proxy_on_the_way_sees_the_code(browser: "Browser", demo: Demo, scripts: bool) -> None:
+def test_the_code_is_not_sent_in_the_request_line(
+    browser: "Browser", demo: Demo, scripts: bool
+) -> None:
     """W15: from the address to the page behind it, with every file that the pages load."""
     address = demo.once(Role.VIEWER, "en")
     with proxy() as seen, desk(browser, demo, scripts=scripts, proxy=seen.address) as made:
@@ -65,7 +67,7 @@ def test_without_scripts_the_page_says_where_the_code_is(browser: "Browser", dem
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_with_a_code_and_without(
+def test_axe_finds_no_fault_with_or_without_a_code(
     browser: "Browser", demo: Demo, width: int
 ) -> None:
     with desk(browser, demo, scripts=True, width=width) as made:

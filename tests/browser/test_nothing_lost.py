@@ -44,7 +44,7 @@ def end_sessions(demo: Demo, name: str) -> None:
         accounts.log_out_everywhere(tx, row.id)
 
 
-def test_back_to_a_conversation_that_was_read(admin: Desk, demo: Demo) -> None:
+def test_back_shows_the_conversation_again(admin: Desk, demo: Demo) -> None:
     """Console fault 12: it was ERR_CACHE_MISS."""
     sender = next(STRANGERS)
     demo.say("ini sebuah cerita", sender)
@@ -59,7 +59,7 @@ def test_back_to_a_conversation_that_was_read(admin: Desk, demo: Demo) -> None:
     expect(page.locator(".talk")).to_contain_text("ini sebuah cerita")
 
 
-def test_an_answer_that_comes_back_by_back_is_not_sent_again(admin: Desk, demo: Demo) -> None:
+def test_going_back_does_not_send_an_answer_twice(admin: Desk, demo: Demo) -> None:
     """Console fault 13."""
     page = admin.open(complaint(demo))
     page.get_by_label("Text").fill(SAID)
@@ -106,9 +106,7 @@ def test_another_language_keeps_what_is_typed_elsewhere(browser: "Browser", demo
         page.get_by_role("button", name="English").click()
 
 
-def test_a_key_after_the_sessions_end_leaves_the_page_as_it_is(
-    browser: "Browser", demo: Demo
-) -> None:
+def test_a_keystroke_after_the_session_ended_keeps_the_page(browser: "Browser", demo: Demo) -> None:
     """Console fault 7, report 14: logged in again in another tab, it is sent."""
     with_password(demo, "rina")
     address = complaint(demo)
@@ -130,7 +128,7 @@ def test_a_key_after_the_sessions_end_leaves_the_page_as_it_is(
         expect(page.locator(".note")).to_contain_text("on its way")
 
 
-def test_what_was_sent_after_the_sessions_end_is_sent_after_the_login(
+def test_a_form_sent_after_the_session_ended_is_sent_after_login(
     browser: "Browser", demo: Demo, scripts: bool
 ) -> None:
     """Report 14, in the same tab."""
@@ -166,7 +164,7 @@ def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -
             assert box["x"] + box["width"] <= 390
 
 
-def test_back_to_a_try_out(admin: Desk, scripts: bool) -> None:
+def test_back_shows_the_test_conversation_again(admin: Desk, scripts: bool) -> None:
     """Console fault 12: what was said stands there still."""
     page = admin.open("/console/try/")
     page.get_by_label("Message").fill("BANTUAN")

@@ -45,7 +45,7 @@ def walked(made: Desk, app: Flask) -> Iterator["Page"]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing_and_no_page_is_heavy(
+def test_axe_finds_no_fault_and_pages_stay_small(
     browser: "Browser", busy: Demo, width: int, scheme: str
 ) -> None:
     findings, pages = [], 0

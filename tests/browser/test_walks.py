@@ -38,7 +38,7 @@ def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
         page.wait_for_url("**/console/")
 
 
-def test_the_overview_goes_on_by_itself(browser: "Browser", demo: Demo) -> None:
+def test_the_overview_updates_automatically(browser: "Browser", demo: Demo) -> None:
     with desk(browser, demo, scripts=True) as made:
         page = made.log_in(demo.once(Role.VIEWER, "en")).open("/console/")
         today = page.locator(".figures div", has_text="Messages today").locator("dd")
@@ -69,7 +69,7 @@ def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
     assert "Demi keamanan" in demo.say("SALDO", sender)  # told nothing for some hours
 
 
-def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
+def test_the_test_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     page = admin.open("/console/try/")
     page.get_by_label("Sender's number").fill("+6285612345678")
     for said, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
@@ -81,7 +81,7 @@ def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     assert "Balas YA" in demo.say("SALDO 20098765432", "+6285612345678")  # nothing was kept
 
 
-def test_a_wording_is_changed_published_and_brought_back(
+def test_a_wording_is_changed_published_and_restored(
     admin: Desk, demo: Demo, scripts: bool
 ) -> None:
     def asked() -> str:
@@ -154,7 +154,7 @@ def last_sent(demo: Demo, sender: str) -> str:
         return texts[-1] if texts else ""
 
 
-def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> None:
+def test_a_backtest_of_the_draft(admin: Desk, demo: Demo, scripts: bool) -> None:
     word = "DOMPETKU" if scripts else "CELENGANKU"
     for _ in range(3):
         demo.say(f"{word} dong", next(STRANGERS))

@@ -27,7 +27,7 @@ DASHES = "‐‑‒–—―−﹣－➖~•"
         *("2,0,0,9,8,7,6,5,4,3,2", "\u202a200\u202c9876\u200b5432", "２００－９８７６－５４３２"),
     ],
 )
-def test_an_nkp_is_read_however_its_groups_are_parted(written: str) -> None:
+def test_an_nkp_is_read_with_any_grouping(written: str) -> None:
     for text in (
         f"SALDO {written}",
         f"IURAN 2025 {written}",
@@ -39,7 +39,7 @@ def test_an_nkp_is_read_however_its_groups_are_parted(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["200 9876 / 5432"])
-def test_marks_of_two_kinds_part_groups_too(written: str) -> None:
+def test_groups_may_use_two_kinds_of_separator(written: str) -> None:
     assert GRAMMAR.parse(f"SALDO {written}").fields == {"nkp": NKP}
 
 
@@ -52,7 +52,7 @@ def test_marks_of_two_kinds_part_groups_too(written: str) -> None:
         *(("200 9876 5432 1", "12"), ("200-9876-5432-100", "14"), ("200,9876,5432,1", "12")),
     ],
 )
-def test_a_number_of_another_length_is_asked_for(written: str, digits: str) -> None:
+def test_a_number_of_the_wrong_length_is_reported(written: str, digits: str) -> None:
     for text in (f"SALDO {written}", f"IURAN {written}", f"DATA kpj {written}"):
         said = GRAMMAR.parse(text)
         assert isinstance(said, Misread), text
@@ -87,7 +87,7 @@ def test_a_short_number_is_not_glued_to_groups(before: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["+62 81234567890", "62-81234567890", "+62 812–3456–7890"])
-def test_a_phone_number_is_still_one(written: str) -> None:
+def test_a_phone_number_is_still_read_as_a_phone_number(written: str) -> None:
     said = GRAMMAR.parse(f"SALDO {written}")
     assert isinstance(said, Misread)
     assert said.reason is Reason.PHONE_NUMBER
@@ -113,7 +113,7 @@ def test_a_cases_number_is_read_with_any_dash(dash: str) -> None:
         ),
     ],
 )
-def test_a_nik_is_read_however_its_groups_are_parted(label: str, written: str) -> None:
+def test_a_nik_is_read_with_any_grouping(label: str, written: str) -> None:
     for text in (f"STATUS {label} {written}", f"DAFTAR {label} {written}#10-10-1992#{NKP}"):
         assert GRAMMAR.parse(text).fields["nik"] == NIK, text
 
@@ -128,7 +128,7 @@ def test_a_nik_is_read_however_its_groups_are_parted(label: str, written: str) -
     ],
 )
 @pytest.mark.parametrize("mark", ["#", ",", "*", " ", "/"])
-def test_a_birth_date_is_read_however_it_is_parted(born: str, mark: str) -> None:
+def test_a_birth_date_is_read_with_any_separator(born: str, mark: str) -> None:
     said = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI AMINAH", born, NKP]))
     assert isinstance(said, Command), said
     assert (said.fields["birth_date"], said.fields["nkp"]) == (BORN, NKP)
@@ -143,7 +143,7 @@ def test_a_birth_date_is_read_however_it_is_parted(born: str, mark: str) -> None
         f"DAFTAR#{NIK[:4]}–0550–1092–0000#10–10–1992#200–9876–5432",
     ],
 )
-def test_a_registration_all_in_groups(text: str) -> None:
+def test_a_registration_with_grouped_numbers_is_read(text: str) -> None:
     assert GRAMMAR.parse(text).fields == {"nik": NIK, "birth_date": BORN, "nkp": NKP}
 
 

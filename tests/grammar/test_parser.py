@@ -76,7 +76,7 @@ some_text = st.one_of(
         f"{NKP} SALDO",
     ],
 )
-def test_a_balance_is_asked_in_many_ways(text: str) -> None:
+def test_balance_requests_are_recognised_in_many_forms(text: str) -> None:
     said = GRAMMAR.parse(text)
     assert isinstance(said, Command)
     assert (said.keyword, said.fields) == ("saldo", {"nkp": NKP})
@@ -112,7 +112,7 @@ def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
 
 @pytest.mark.parametrize("keyword", ["DAFTAR", "DAFTRA", "DAFAR", "REG"])
 @pytest.mark.parametrize("separator", ["#", ".", ",", "*", " "])
-def test_a_registration_is_one_however_it_is_separated(keyword: str, separator: str) -> None:
+def test_a_registration_is_recognised_with_any_separator(keyword: str, separator: str) -> None:
     fields = [f"{keyword} SALDO", NIK, "BUDI", "17-08-1990", NKP]
     said = GRAMMAR.parse(separator.join(fields))
     assert isinstance(said, Command), said
@@ -162,7 +162,7 @@ def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separat
         ),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_the_wrong_field_is_named(
     text: str, reason: Reason, slot: str, read: str | None, needed: str | None
 ) -> None:
     said = GRAMMAR.parse(text)
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("text", ["", "?", "halo", "sy sudah stop kerja", "12", "2757"])
-def test_what_means_nothing_here_is_unknown(text: str) -> None:
+def test_unrelated_text_is_unknown(text: str) -> None:
     said = GRAMMAR.parse(text)
     assert isinstance(said, Misread)
     assert (said.reason, said.keyword) == (Reason.UNKNOWN, None)
@@ -187,13 +187,13 @@ def test_what_means_nothing_here_is_unknown(text: str) -> None:
         ("SALDO JHT", "saldo", "SALDO JHT"),
     ],
 )
-def test_a_whole_message_or_the_longest_alias(text: str, keyword: str, word: str) -> None:
+def test_the_longest_alias_wins(text: str, keyword: str, word: str) -> None:
     said = GRAMMAR.parse(text)
     assert isinstance(said, Command)
     assert (said.keyword, said.word) == (keyword, word)
 
 
-def test_a_letter_is_left_for_whoever_asked() -> None:
+def test_a_single_letter_is_kept_for_an_open_choice() -> None:
     assert GRAMMAR.parse("SALDO B").rest == "B"
     assert GRAMMAR.parse("b").rest == "B"
 
@@ -207,12 +207,12 @@ def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
 
 
-def test_what_lies_beyond_1600_characters_is_not_read() -> None:
+def test_text_beyond_1600_characters_is_not_read() -> None:
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 5) + "SALDO"), Command)
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 3) + "SALDO"), Misread)
 
 
-def test_usage_is_what_the_poster_needs() -> None:
+def test_usage_shows_the_required_slots_of_the_poster() -> None:
     assert GRAMMAR.usage("saldo") == "SALDO NKP"
     assert GRAMMAR.usage("daftar") == "DAFTAR SALDO#NIK#TGL LAHIR#NKP"
 
@@ -229,7 +229,7 @@ def test_usage_is_what_the_poster_needs() -> None:
         ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA",))], "one to 3 words"),
     ],
 )
-def test_a_poster_that_cannot_be_published(keywords: list[Keyword], message: str) -> None:
+def test_an_invalid_poster_is_refused(keywords: list[Keyword], message: str) -> None:
     with pytest.raises(PosterError, match=message):
         Grammar(keywords, WORDS)
 

@@ -29,14 +29,14 @@ def kept(text: str) -> str:
 
 @pytest.mark.parametrize("pin", PINS)
 @pytest.mark.parametrize("before", BEFORE)
-def test_digits_behind_the_word(pin: str, before: str) -> None:
+def test_digits_after_the_word_are_removed(pin: str, before: str) -> None:
     for digits in DIGITS:
         assert kept(f"{pin}{before or ' '}{digits} ya") == f"{pin}{before or ' '}*** ya"
 
 
 @pytest.mark.parametrize("pin", PINS)
 @pytest.mark.parametrize("between", [" ", " itu ", " = ", " adalah ", " ini "])
-def test_digits_before_the_word(pin: str, between: str) -> None:
+def test_digits_before_the_word_are_removed(pin: str, between: str) -> None:
     for digits in DIGITS:
         assert kept(f"{digits}{between}{pin} saya") == f"***{between}{pin} saya"
 
@@ -66,7 +66,7 @@ def test_digits_before_the_word(pin: str, between: str) -> None:
         ("pin 1234 dan otp 998877", "pin *** dan otp ***"),
     ],
 )
-def test_what_is_taken_out(text: str, expected: str) -> None:
+def test_secrets_are_removed(text: str, expected: str) -> None:
     assert kept(text) == expected
 
 
@@ -89,7 +89,7 @@ def test_what_is_taken_out(text: str, expected: str) -> None:
         f"DAFTAR SALDO#3374062903850000#JOKO#29-03-1985#{CARD}",
     ],
 )
-def test_what_stays(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert kept(text) == text
 
 
@@ -108,7 +108,7 @@ def test_no_digit_of_a_pin_stays(
     assert not re.search(r"\d", kept(" ".join(said)))
 
 
-def test_it_takes_time_by_the_length_alone() -> None:
+def test_the_time_depends_only_on_the_length() -> None:
     """A text of nothing but such words is read in as many steps as it has words."""
     for text in ("pin saya " * 178, "nama ibu " * 178, "1 " * 800, "sandi" * 320):
         assert len(kept(text)) <= len(text) * 2

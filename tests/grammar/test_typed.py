@@ -49,7 +49,7 @@ def texts() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("keyword", TYPED)
-def test_what_is_typed_is_understood(keyword: str) -> None:
+def test_typed_messages_are_recognised(keyword: str) -> None:
     grammar = compiler.shipped().grammar
     assert {text: grammar.parse(text).keyword for text in TYPED[keyword]} == dict.fromkeys(
         TYPED[keyword], keyword
@@ -79,7 +79,7 @@ def is_missed(keyword: str, alias: str) -> bool:
 @pytest.mark.parametrize(
     "keyword", [name for name, entry in SEEDS["keywords"].items() if entry.get("aliases")]
 )
-def test_no_alias_can_be_dropped_unseen(keyword: str) -> None:
+def test_removing_any_alias_is_noticed(keyword: str) -> None:
     aliases = SEEDS["keywords"][keyword]["aliases"]
     assert [alias for alias in aliases if not is_missed(keyword, alias)] == []
 
@@ -106,13 +106,13 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
 
 
 @pytest.mark.parametrize("separator", "#*,;:=+/")
-def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> None:
+def test_removing_any_separator_is_noticed(tmp_path: Path, separator: str) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     less = slots.SEPARATORS.replace(separator, "", 1)
     assert changed(tmp_path, slots.SEPARATORS, less) != usual
 
 
 @pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
-def test_no_date_form_can_be_dropped_unseen(tmp_path: Path, form: int) -> None:
+def test_removing_any_date_form_is_noticed(tmp_path: Path, form: int) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     assert changed(tmp_path, f"(?P<d{form}>", f"(?!)(?P<d{form}>") != usual

@@ -32,7 +32,7 @@ def test_a_balance_names_each_sum_for_what_it_is(rt: Runtime) -> None:
     ("today", "arrears"),
     [(date(2025, 11, 15), None), (date(2025, 11, 16), 1), (date(2025, 12, 16), 2)],
 )
-def test_who_pays_on_the_day_itself_is_not_in_arrears(
+def test_paying_on_the_due_day_is_not_arrears(
     rt: Runtime, today: date, arrears: int | None
 ) -> None:
     values = answer_of(rt, "iuran", today).values

@@ -57,7 +57,7 @@ def states(rt: Runtime) -> list[tuple[str, str | None]]:
         return [(row.state, row.code) for row in found]
 
 
-def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) -> None:
+def test_a_queued_reply_is_not_sent_after_the_number_changed(rt: Runtime) -> None:
     """B1: what is queued passes the gate that SALDO passes."""
     say(rt, P1, "GANTI HP")
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
@@ -67,7 +67,7 @@ def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) 
     assert states(rt)[-1] == ("refused", "unbound")
 
 
-def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Clock) -> None:
+def test_replies_waiting_for_the_ledger_expire(rt: Runtime, clock: Clock) -> None:
     """Just made it was looked at just now; later it waits for the ledger, and is not lost."""
     away = engines.engine("sqlite:////nonexistent/ledger.db")
     say(rt, P1, "SALDO")
@@ -84,14 +84,14 @@ def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Cl
     assert states(rt)[-1] == ("sent", None)
 
 
-def test_at_one_instant_two_codes_a_day_are_two(rt: Runtime) -> None:
+def test_the_limit_of_two_codes_holds_at_the_same_instant(rt: Runtime) -> None:
     """B5: eight phones ask at once."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
     assert count_rows(rt, sent_codes) == registration_codes.CODES_A_DAY
 
 
-def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> None:
+def test_a_code_voided_after_it_was_read_binds_nobody(rt: Runtime) -> None:
     """B6: BUKAN SAYA comes between what KODE reads and what it writes."""
     code = (
         say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
@@ -200,7 +200,7 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     assert states(rt)[-1] == ("refused", kept)
 
 
-def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
+def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
     """W1: never with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "INFO JHT")
@@ -229,7 +229,7 @@ def test_wrong_codes_of_all_phones_raise_an_alarm(rt: Runtime) -> None:
     assert alarms == [False, True]
 
 
-def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None:
+def test_a_block_of_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "TOLAK")
     with rt.reading() as tx:
@@ -242,7 +242,7 @@ def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) 
 @pytest.mark.parametrize(
     "number", ["+62809123456", "+62804123456", "+622112345678", "+39899123456", "+628001234567"]
 )
-def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None:
+def test_service_numbers_get_no_reply(rt: Runtime, number: str) -> None:
     """W13: premium, shared-cost, fixed-line, free."""
     answer = say(rt, number, "KONTAK")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
@@ -266,7 +266,7 @@ def test_a_service_number_or_a_landline_gets_nothing(rt: Runtime, number: str) -
 @pytest.mark.parametrize(
     "number", [P1, "+60123456789", "+6591234567", "+393331234567", "+628400001"]
 )
-def test_what_is_a_persons_phone_gets_a_reply(rt: Runtime, number: str) -> None:
+def test_personal_numbers_get_a_reply(rt: Runtime, number: str) -> None:
     assert phone.e164(number) is not None
     assert say(rt, number, "KONTAK").reply is not None
 
@@ -285,7 +285,7 @@ def test_a_long_text_of_digits_is_read_in_quotes() -> None:
     assert document.loads(f'a: "{"1" * 400}"\n')["a"] == "1" * 400
 
 
-def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
+def test_an_operator_added_by_an_author_may_not_publish(rt: Runtime) -> None:
     """B16: who was added, or invited again, by who drafted."""
     add_operator(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
@@ -303,7 +303,7 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
             )
 
 
-def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
+def test_a_freeze_also_applies_to_officers(rt: Runtime) -> None:
     """BUKAN SAYA while an officer decides."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
@@ -314,7 +314,7 @@ def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
     assert count_rows(rt, frozen) == 1
 
 
-def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
+def test_a_new_database_file_is_private(tmp_path: Path) -> None:
     """W15."""
     engine = engines.engine(f"sqlite:///{tmp_path}/own.db")
     with engine.connect() as connection:
@@ -359,7 +359,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         let_go.clear()
 
 
-def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) -> None:
+def test_a_login_forged_in_the_database_is_refused(rt: Runtime) -> None:
     """B3: by who has its password and not the secret."""
     ani = add_operator(rt)
     held = "x" * 32
@@ -380,7 +380,7 @@ def swap_texts(victim: int, own: int) -> list[Executable]:
     return [update(replies).where(replies.c.id == own).values(text=theirs, binding_id=None)]
 
 
-def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
+def test_database_write_access_alone_reads_no_balance(rt: Runtime) -> None:
     """B3: with its password, and a phone of their own."""
     assert "Rp" in say(rt, P1, "SALDO").reply.text
     say(rt, STRANGER, "KONTAK")
@@ -391,7 +391,7 @@ def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("kind", ["moved", "renumbered", "exchanged", "revived"])
-def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_binds_nobody(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, DAFTAR)
     code = (
         say(rt, SOMEBODY[0], DAFTAR)
@@ -420,7 +420,7 @@ def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["deleted", "deleted with its count", "over", "ended", "copied"])
-def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_ends_no_freeze(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     p1 = freeze_counts.alias()  # of somebody who was never frozen
@@ -443,7 +443,7 @@ def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str)
         casework.accept(rt, 1, "operator:ani", "KTP seen")
 
 
-def test_an_officer_ends_what_the_database_lost(rt: Runtime) -> None:
+def test_an_officer_can_end_a_damaged_freeze(rt: Runtime) -> None:
     """From then on it is counted anew."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
@@ -462,7 +462,7 @@ def phone_ids(rt: Runtime, *numbers: str) -> list[int]:
         return [ids[tx.vault.hash(number, "phone")] for number in numbers]
 
 
-def test_who_writes_to_the_database_alone_answers_nobody_elses_question(rt: Runtime) -> None:
+def test_database_write_access_alone_answers_no_question(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     say(rt, P2, f"SALDO {P2_NKP}")
     (thief,) = phone_ids(rt, STRANGER)
@@ -471,7 +471,7 @@ def test_who_writes_to_the_database_alone_answers_nobody_elses_question(rt: Runt
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
 
 
-def test_who_writes_to_the_database_alone_is_shown_nobody_elses_pages(rt: Runtime) -> None:
+def test_database_write_access_alone_shows_no_pages(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     assert "LANJUT" in say(rt, P1, "BANTUAN").reply.text
     (thief,) = phone_ids(rt, STRANGER)
@@ -480,7 +480,7 @@ def test_who_writes_to_the_database_alone_is_shown_nobody_elses_pages(rt: Runtim
 
 
 @pytest.mark.parametrize("kind", ["repeated", "moved", "renumbered"])
-def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_redirects_no_reply(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, "KONTAK")
     assert "Rp" in say(rt, P1, "SALDO").reply.text
     thief, victim = phone_ids(rt, STRANGER, P1)
@@ -501,7 +501,7 @@ def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, k
         assert states(rt)[1] == ("refused", "unreadable")
 
 
-def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
+def test_database_write_access_alone_makes_no_operator(rt: Runtime) -> None:
     ani, viewer = add_operator(rt, "ani"), add_operator(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
         held = accounts.log_in(tx, viewer.id, "viewer")
@@ -528,7 +528,7 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
         assert not accounts.may_log_in(tx, accounts.find(tx, "viewer"))
 
 
-def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None:
+def test_database_write_access_alone_publishes_nothing(rt: Runtime) -> None:
     words = document.shipped().replace("Bantuan {call_centre}", "Hubungi 0812")
     with rt.writing() as tx:
         row = {"version": 99, "text": words, "published_at": tx.now, "published_by": "x"}

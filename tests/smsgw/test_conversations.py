@@ -702,7 +702,7 @@ ALONE = (Enrolled(0, A, NIKS[0]),)
 @example(Play(ALONE, (*agree(ONE, A, B), *agree(ONE, B, A), Text(A, "ULANG"))))
 @example(Play(ALONE, (*agree(ONE, A, B), *register(ONE, C, A), Text(A, "ULANG"))))
 @depth.examples(150)
-def test_no_reply_tells_of_somebody_else(world: World, play: Play) -> None:
+def test_no_reply_discloses_another_participant(world: World, play: Play) -> None:
     world.play(play.ledger, play.steps)
 
 

@@ -38,7 +38,7 @@ def test_a_signed_message_is_answered_by_one_post(service: Service) -> None:
     assert "Rp123.456.789" in post["Body"]
 
 
-def test_a_forged_one_is_not(service: Service) -> None:
+def test_a_forged_message_is_refused(service: Service) -> None:
     before = list(service.posts(0))
     assert service.text("SM-forged", "SALDO", token="someone's") == 403
     assert service.posts_before("+6285700000002") == before
@@ -50,7 +50,7 @@ def test_say_speaks_while_it_runs(service: Service) -> None:
     assert "Rp" not in service.say("SALDO 19012345678", STRANGER)
 
 
-def test_the_demonstration_lets_into_its_console_once(service: Service) -> None:
+def test_the_demo_login_link_works_once(service: Service) -> None:
     link = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
     assert link is not None
     address = f"http://127.0.0.1:{service.port}{link[1]}"

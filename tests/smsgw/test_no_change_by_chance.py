@@ -411,7 +411,7 @@ def may_change(state: State, text: str) -> set[str]:
 
 @given(st.sampled_from(sorted(STATES)), cased)
 @depth.examples(1200)
-def test_nothing_is_changed_by_chance(world: World, name: str, text: str) -> None:
+def test_random_messages_change_nothing(world: World, name: str, text: str) -> None:
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "BCDFGHJ")[0])
     world.say(begun.state.speaker, text)
@@ -453,7 +453,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize(("name", "text", "changes"), PLAIN)
-def test_what_is_plainly_said_changes_just_that(
+def test_a_clear_command_changes_only_what_it_names(
     world: World, name: str, text: str, changes: str
 ) -> None:
     """So that the test above is seen to look."""

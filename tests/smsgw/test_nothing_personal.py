@@ -46,11 +46,11 @@ def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> 
     return Spoken(set(report["said"]), report["leaks"], report["pages"], done.stderr.splitlines())
 
 
-def test_neither_the_database_nor_redis_holds_it(all_spoken: Spoken) -> None:
+def test_database_and_redis_hold_no_personal_data(all_spoken: Spoken) -> None:
     assert all_spoken.leaks == []
 
 
-def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
+def test_logs_hold_no_personal_data(all_spoken: Spoken) -> None:
     """With a bug in each layer, whose words are its cause's."""
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
@@ -62,7 +62,7 @@ def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
     assert "no such table: nowhere" in log  # what a server says is heard
 
 
-def test_no_page_and_no_setting_holds_it(all_spoken: Spoken) -> None:
+def test_public_pages_and_settings_hold_no_personal_data(all_spoken: Spoken) -> None:
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert len(all_spoken.pages) == 15
     for page in all_spoken.pages:

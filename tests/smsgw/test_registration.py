@@ -16,7 +16,7 @@ from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 WRONG_NIK = DAFTAR.replace("3273055010920000", "3273055010920001")
 
 
-def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> None:
+def test_a_code_works_once_on_the_phone_that_asked(rt: Runtime) -> None:
     asked = say(rt, STRANGER, DAFTAR)
     code = code_in(asked)
     assert asked.also[0].recipient == P2
@@ -26,7 +26,7 @@ def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> No
     assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
 
 
-def test_only_the_last_code_is_good(rt: Runtime, clock: Clock) -> None:
+def test_only_the_latest_code_works(rt: Runtime, clock: Clock) -> None:
     first = code_in(say(rt, STRANGER, DAFTAR))
     clock.moves(minutes=3)
     last = code_in(say(rt, STRANGER, DAFTAR))
@@ -35,7 +35,7 @@ def test_only_the_last_code_is_good(rt: Runtime, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("text", [WRONG_YEAR, WRONG_NIK], ids=["birth date", "NIK"])
-def test_what_does_not_match_asks_nobody_and_sends_no_code(rt: Runtime, text: str) -> None:
+def test_a_mismatch_sends_no_code(rt: Runtime, text: str) -> None:
     """Not even the phone on file."""
     assert outcome(say(rt, P2, text)) == ("daftar", "not_linked")
     assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
@@ -44,13 +44,13 @@ def test_what_does_not_match_asks_nobody_and_sends_no_code(rt: Runtime, text: st
     assert count_rows(rt, codes) == 0
 
 
-def test_a_number_that_ends_alike_is_another_phone(rt: Runtime) -> None:
+def test_numbers_with_the_same_ending_differ(rt: Runtime) -> None:
     other = "+62811" + P2[-8:]
     assert outcome(say(rt, other, f"SALDO {P2_NKP}")) == ("saldo", "not_registered")
     assert [each.recipient for each in say(rt, other, DAFTAR).also] == [P2]
 
 
-def test_a_phone_on_file_of_two_is_asked_for_each(rt: Runtime) -> None:
+def test_a_phone_on_file_for_two_participants_is_asked_for_each(rt: Runtime) -> None:
     set_number_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "confirm")
     assert "Rp36.125.500" in say(rt, P1, "YA").reply.text
@@ -65,7 +65,7 @@ def test_codes_are_kept_as_a_keyed_hash(rt: Runtime) -> None:
     assert code.encode() not in b"".join(part for part in row if isinstance(part, bytes))
 
 
-def test_three_wrong_codes_end_it(rt: Runtime) -> None:
+def test_three_wrong_codes_void_the_code(rt: Runtime) -> None:
     code = code_in(say(rt, STRANGER, DAFTAR))
     wrong = "BBBBB" if code != "BBBBB" else "CCCCC"
     for _ in range(3):
@@ -136,7 +136,7 @@ def test_a_binding_ends_when_the_number_on_file_changes(rt: Runtime) -> None:
     assert outcome(say(rt, P2, "STATUS")) == ("status", "not_registered")
 
 
-def test_what_is_missing_is_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
+def test_missing_fields_are_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
     first = say(rt, P2, "DAFTAR SALDO#3273055010920000#SITI AMINAH")
     assert (outcome(first), "TGL LAHIR" in first.reply.text) == (("daftar", "invalid"), True)
     second = say(rt, P2, "10 oktober 1992")
@@ -159,7 +159,7 @@ def test_no_drops_a_draft(rt: Runtime) -> None:
     assert outcome(say(rt, P2, P2_NKP)) == ("saldo", "confirm")
 
 
-def test_thanks_are_an_answer_to_nothing(rt: Runtime) -> None:
+def test_thanks_do_not_answer_a_question(rt: Runtime) -> None:
     asked = say(rt, P2, DAFTAR)
     again = say(rt, P2, "ok trims")
     assert again.reply.text == asked.reply.text
@@ -170,7 +170,9 @@ def test_thanks_are_an_answer_to_nothing(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     ("text", "keyword"), [("STPO", "stop"), ("BAHSA EN", "bahasa"), ("LAPPOR gaji", "lapor")]
 )
-def test_what_changes_something_is_asked_first(rt: Runtime, text: str, keyword: str) -> None:
+def test_a_typo_of_a_changing_keyword_is_confirmed_first(
+    rt: Runtime, text: str, keyword: str
+) -> None:
     assert outcome(say(rt, P1, text)) == (keyword, "confirm")
     with rt.reading() as tx:
         before = tx.connection.execute(select(phones.c.stopped_at, phones.c.language)).one()
@@ -182,7 +184,7 @@ def test_what_changes_something_is_asked_first(rt: Runtime, text: str, keyword: 
 @pytest.mark.parametrize(
     ("text", "keyword"), [("SLADO", "saldo"), ("IURN", "iuran"), ("S T A T U S", "status")]
 )
-def test_what_only_reads_is_answered(rt: Runtime, text: str, keyword: str) -> None:
+def test_a_typo_of_a_reading_keyword_is_answered(rt: Runtime, text: str, keyword: str) -> None:
     assert outcome(say(rt, P1, text)) == (keyword, "answered")
 
 
@@ -200,7 +202,7 @@ def test_cases_are_numbered_by_the_day_and_asked_for_by_number(rt: Runtime, cloc
     assert "ADU-251101-0001" in say(rt, P1, "LAPOR lagi").reply.text
 
 
-def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
+def test_lanjut_works_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
     assert "LANJUT" in say(rt, P1, "KANTOR JAKARTA").reply.text
     assert "Kelapa Gading" in say(rt, P1, "LANJUT").reply.text
     assert outcome(say(rt, P1, "LANJUT")) == ("lanjut", "unknown")
@@ -222,7 +224,7 @@ def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
         ("PIN １２３４５６", ""),
     ],
 )
-def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
+def test_a_secret_is_not_stored(rt: Runtime, text: str, kept: str) -> None:
     answer = say(rt, P1, text)
     assert outcome(answer)[1] == ("answered" if kept else "secret")
     with rt.reading() as tx:
@@ -247,7 +249,7 @@ def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:
     assert seen[0] == seen[1]
 
 
-def test_who_searches_is_seen(rt: Runtime) -> None:
+def test_scanning_phones_are_counted(rt: Runtime) -> None:
     with capture_logs() as logged:
         say(rt, P1, "SALDO 30000000001")
         say(rt, P1, "SALDO 30000000002")
@@ -259,7 +261,7 @@ def test_who_searches_is_seen(rt: Runtime) -> None:
     assert "30000000001" not in str(logged)
 
 
-def test_a_language_is_kept(rt: Runtime) -> None:
+def test_the_language_is_stored(rt: Runtime) -> None:
     assert "English" in say(rt, P1, "BAHASA EN").reply.text
     assert "JHT balance" in say(rt, P1, "SALDO").reply.text
     assert "Active" in say(rt, P1, "STATUS").reply.text

@@ -122,7 +122,7 @@ def test_what_survives_is_printed_and_counted() -> None:
     assert len(list(report.short(outcomes, 95, 80))) == 2
 
 
-def test_what_never_ends_is_stopped(tmp_path: Path) -> None:
+def test_an_endless_mutant_is_stopped(tmp_path: Path) -> None:
     child = start(Task(tmp_path, lambda: next(0 for _ in itertools.count() if False), 1))
     is_good: bool | None = None
     while is_good is None:
@@ -130,7 +130,7 @@ def test_what_never_ends_is_stopped(tmp_path: Path) -> None:
     assert not is_good
 
 
-def test_money_that_is_exchanged_is_noticed(tmp_path: Path) -> None:
+def test_exchanged_amounts_are_noticed(tmp_path: Path) -> None:
     """From end to end, once in a wording and once in code."""
     transcript = tmp_path / "balance.yaml"
     transcript.write_text(BALANCE, "utf-8")

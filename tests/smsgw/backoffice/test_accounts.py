@@ -15,7 +15,7 @@ from tests.support.accounts import PASSWORD, SHELL, add_operator
 from tests.support.processes import SMSGW
 
 
-def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
+def test_only_the_right_password_logs_in(rt: Runtime) -> None:
     add_operator(rt)
     with rt.reading() as tx:
         ani, nobody = accounts.find(tx, "ani"), accounts.find(tx, "nobody")
@@ -26,13 +26,13 @@ def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
-def test_what_is_no_password(password: str) -> None:
+def test_weak_passwords_are_refused(password: str) -> None:
     with pytest.raises(AccountError, match="needs at least"):
         accounts.hash_password(password)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
-def test_what_is_no_name(rt: Runtime, name: str) -> None:
+def test_invalid_names_are_refused(rt: Runtime, name: str) -> None:
     with pytest.raises(AccountError, match="1 to 40"):
         add_operator(rt, name)
 
@@ -52,7 +52,7 @@ def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
         assert accounts.session_operator(tx, "x" * 43) is None
 
 
-def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
+def test_a_session_ends_after_half_a_day(rt: Runtime, clock: Clock) -> None:
     ani = add_operator(rt)
     with rt.writing() as tx:
         held = accounts.log_in(tx, ani.id, ani.name)
@@ -65,7 +65,7 @@ def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> Non
 
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
-def test_what_ends_a_session(rt: Runtime, end: str) -> None:
+def test_account_changes_end_sessions(rt: Runtime, end: str) -> None:
     ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
         held = accounts.log_in(tx, ani.id, ani.name)
@@ -102,7 +102,7 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
         assert accounts.redeem_invitation(tx, late) is None
 
 
-def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
+def test_a_disabled_operator_cannot_log_in(rt: Runtime) -> None:
     ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
         held = accounts.invite(tx, ani.id, "operator:ani")
@@ -116,7 +116,7 @@ def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
     assert accounts.verify_password(row, PASSWORD)
 
 
-def test_one_admin_always_stays(rt: Runtime) -> None:
+def test_the_last_admin_cannot_be_removed(rt: Runtime) -> None:
     add_operator(rt)
     with rt.writing() as tx:
         with pytest.raises(AccountError, match="the only admin"):
@@ -126,7 +126,7 @@ def test_one_admin_always_stays(rt: Runtime) -> None:
         accounts.set_role(tx, "ani", Role.ADMIN, SHELL)
 
 
-def test_each_role_may_what_it_is_for() -> None:
+def test_each_role_has_its_permissions() -> None:
     assert MAY[Role.VIEWER] == {Permission.LOOK}
     assert Permission.HELP in MAY[Role.AGENT]
     assert Permission.HELP not in MAY[Role.EDITOR] | MAY[Role.PUBLISHER]
@@ -135,7 +135,7 @@ def test_each_role_may_what_it_is_for() -> None:
 
 
 @on_sqlite
-def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
+def test_the_commands_manage_operators(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [SMSGW, "operators", *arguments],

@@ -85,7 +85,7 @@ def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
     return BacktestFindings.model_validate(seen(rt, task_id).found)
 
 
-def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
+def test_changes_are_counted_by_kind(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     findings = found(rt)
     assert (findings.judged, findings.total, findings.is_cut) == (7, 7, False)
@@ -141,7 +141,7 @@ def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) ->
     assert findings.not_shown(ChangeKind.UNDERSTOOD) == 1
 
 
-def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
+def test_a_draft_cannot_probe_rare_texts(rt: Runtime, clock: Clock) -> None:
     """W7: an editor who may read no texts drafts words of them."""
 
     def guess(raw: dict[str, Any]) -> None:
@@ -167,11 +167,11 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
         ("halo budi.santoso@mail.id", "HALO …@MAIL.ID"),
     ],
 )
-def test_a_shape_holds_what_is_nobodys_own(text: str, shape: str) -> None:
+def test_a_shape_holds_nothing_personal(text: str, shape: str) -> None:
     assert shape_of(text, backtest.vocabulary(document.shipped())) == shape
 
 
-def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) -> None:
+def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)
     assert part(rt, task_id, steps=3)
@@ -186,7 +186,7 @@ def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) ->
     }
 
 
-def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
+def test_a_backtest_continues_after_a_worker_crash(rt: Runtime, clock: Clock) -> None:
     """As if it had never been interrupted."""
     play_messages(rt, clock)
     whole, task_id = found(rt), begin(rt)
@@ -200,7 +200,7 @@ def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
     assert BacktestFindings.model_validate(seen(rt, task_id).found) == whole
 
 
-def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None:
+def test_a_backtest_writes_only_its_findings(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)
 
@@ -219,9 +219,7 @@ def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None
         assert tx.connection.execute(select(func.count()).select_from(_tasks)).scalar_one() == 1
 
 
-def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_ledger_look_ups_are_cached_and_minimal(rt: Runtime, clock: Clock) -> None:
     for _ in range(5):
         clock.moves(minutes=10)
         say(rt, P1, "SALDO")
@@ -236,7 +234,7 @@ def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
     assert len([each for each in asked if "balances" in each]) == 1
 
 
-def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
+def test_a_backtest_waits_for_the_ledger(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
@@ -246,7 +244,7 @@ def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
     assert seen(rt, task_id).state == "done"
 
 
-def test_only_what_words_decided_is_judged(rt: Runtime, clock: Clock) -> None:
+def test_only_messages_decided_by_words_are_judged(rt: Runtime, clock: Clock) -> None:
     """Nothing older, nothing that is destroyed, no repeat, nobody who cannot be answered."""
     say(rt, P1, "SALDO")
     clock.moves(days=2)
@@ -271,7 +269,7 @@ def spoken() -> list[str]:
 
 
 @pytest.mark.parametrize(("change", "least"), [(edit_draft, 50), (read_otherwise, 5)])
-def test_what_is_left_out_to_be_quick_changes_nothing(
+def test_the_shortcut_does_not_change_the_result(
     rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
 ) -> None:
     """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""

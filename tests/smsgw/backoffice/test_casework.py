@@ -77,7 +77,7 @@ def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
     return casework.accept(rt, one, BUDI, reason) or casework.accept(rt, one, ANI, reason) or []
 
 
-def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
+def test_a_registration_is_stored_encrypted(rt: Runtime) -> None:
     say(rt, STRANGER, WRONG_YEAR)
     with rt.reading() as tx:
         (row,) = registrations.waiting(tx, 0, 100)
@@ -87,7 +87,7 @@ def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
     assert (f"{given.birth_date}", given.email) == ("1993-10-10", None)
 
 
-def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
+def test_a_phone_has_one_registration_the_latest(rt: Runtime) -> None:
     say(rt, STRANGER, WRONG_YEAR)
     say(rt, STRANGER, DAFTAR)
     say(rt, "+6289900000001", WRONG_YEAR)
@@ -97,13 +97,13 @@ def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
     assert given == 2
 
 
-def test_from_the_phone_on_file_nobody_has_to_look(rt: Runtime) -> None:
+def test_a_registration_from_the_phone_on_file_needs_no_officer(rt: Runtime) -> None:
     say(rt, P2, DAFTAR)
     say(rt, P2, WRONG_YEAR)
     assert states(rt) == []
 
 
-def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
+def test_matching_and_mismatching_registrations_run_the_same_statements(rt: Runtime) -> None:
     asked: list[str] = []
     event.listen(
         rt.service, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement)
@@ -117,7 +117,7 @@ def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
     assert len(seen[0]) == 2
 
 
-def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
+def test_a_code_completes_only_its_own_registration(rt: Runtime) -> None:
     code = code_in(say(rt, STRANGER, DAFTAR))
     say(rt, STRANGER, OF_P1)
     say(rt, STRANGER, f"KODE {code}")
@@ -127,13 +127,13 @@ def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
     assert states(rt) == ["replaced", "waiting", "code"]
 
 
-def test_bukan_saya_takes_it_back(rt: Runtime) -> None:
+def test_bukan_saya_withdraws_the_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "BUKAN SAYA")
     assert states(rt) == ["lapsed"]
 
 
-def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
+def test_an_accepted_phone_reads_the_balance_and_the_old_one_is_notified(
     rt: Runtime, clock: Clock
 ) -> None:
     """From the number that the registration came to, and with a reason in the audit."""
@@ -153,7 +153,7 @@ def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
     assert ("disclosed", "officer.accepted") in audited
 
 
-def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
+def test_a_changed_number_on_file_ends_an_officers_acceptance(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     accepted(rt)
     set_number_on_file(rt, P2_NKP, P1)
@@ -161,7 +161,7 @@ def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime
 
 
 @pytest.mark.parametrize("refusal", RejectionWording)
-def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: RejectionWording) -> None:
+def test_a_refusal_is_sent_in_the_persons_language(rt: Runtime, refusal: RejectionWording) -> None:
     say(rt, STRANGER, "BAHASA EN")
     say(rt, STRANGER, WRONG_YEAR)
     (sent,) = casework.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
@@ -172,7 +172,7 @@ def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Rejectio
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
 
-def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
+def test_only_one_of_two_officers_decides(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (one,) = waiting(rt)
     with rt.writing() as tx:
@@ -192,7 +192,7 @@ def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
     assert len([each for each in acts(rt) if each[1] in decided_acts]) == 1
 
 
-def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
+def test_a_replaced_registration_is_not_accepted(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (seen,) = waiting(rt)
     say(rt, STRANGER, OF_P1)
@@ -201,7 +201,7 @@ def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
     assert waiting(rt) != []
 
 
-def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
+def test_an_unavailable_ledger_loses_no_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     with pytest.raises(LedgerDown):
@@ -210,14 +210,14 @@ def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
     assert accepted(rt)
 
 
-def test_nobody_is_registered_for_what_the_ledger_has_not(rt: Runtime) -> None:
+def test_an_unknown_nkp_is_not_registered(rt: Runtime) -> None:
     say(rt, STRANGER, NOBODYS)
     with pytest.raises(NotInLedger):
         accepted(rt)
     assert states(rt) == ["waiting"]
 
 
-def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
+def test_a_participant_blocked_by_bukan_saya_is_not_registered(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with pytest.raises(Frozen):
@@ -247,14 +247,14 @@ def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
         casework.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
 
 
-def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
+def test_an_answer_can_leave_the_complaint_open(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     casework.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
     assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
     assert casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
 
 
-def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None:
+def test_a_double_click_sends_one_answer(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     with ThreadPoolExecutor(4) as pool:
         clicks = [
@@ -268,7 +268,7 @@ def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None
         assert tx.connection.execute(answers).scalar_one() == 1
 
 
-def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
+def test_officers_answers_count_for_the_daily_budget(rt: Runtime) -> None:
     limited = replace(rt, settings=rt.settings.model_copy(update={"daily_segments": 1000}))
     for text in (OF_P1, "LAPOR PT Maju belum bayar iuran"):
         say(limited, STRANGER, text)
@@ -280,7 +280,7 @@ def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
     assert limited.counters.spent(today) == before + segments
 
 
-def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None:
     """Also the notice to the phone before, so that no figure counts an officer's own time."""
     say(rt, STRANGER, OF_P1)
     clock.moves(minutes=4)
@@ -309,13 +309,15 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
         ("x" * 437, AnswerFault.LONG),
     ],
 )
-def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: AnswerFault | None) -> None:
+def test_an_unsendable_answer_is_reported_before_sending(
+    said: str, fault: AnswerFault | None
+) -> None:
     typed = casework.typed(compiler.shipped(), CASE, said, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"
 
 
-def test_the_character_that_an_sms_cannot_carry_is_named() -> None:
+def test_an_unsendable_character_is_named() -> None:
     assert casework.typed(compiler.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
     assert casework.typed(compiler.shipped(), CASE, "“Baik” – é", "id").character is None
 
@@ -370,7 +372,7 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     assert accepted(rt)
 
 
-def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
+def test_a_blocked_participant_without_codes_is_still_listed(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:

@@ -75,11 +75,13 @@ def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) ->
         ({"keyword": "kontak", "outcome": "invalid", "carrier": "simulator"}, []),
     ],
 )
-def test_those_of_a_kind(traffic: Runtime, filters: dict[str, str], ids: list[int]) -> None:
+def test_messages_are_filtered_by_kind(
+    traffic: Runtime, filters: dict[str, str], ids: list[int]
+) -> None:
     assert found(traffic, MessageFilters(**filters)) == ids
 
 
-def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
+def test_messages_are_filtered_by_phone(traffic: Runtime) -> None:
     for typed in (P1, "0812 3456 7890", "62-812-3456-7890"):
         assert found(traffic, MessageFilters(phone_id=whose(traffic, typed))) == [3, 1]
     assert found(traffic, MessageFilters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
@@ -88,7 +90,7 @@ def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
         assert message_log.phone_id(tx, "BPJS") is None
 
 
-def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
+def test_messages_are_filtered_by_days(traffic: Runtime, clock: Clock) -> None:
     """From an instant on, and before another one; ids alone would take some minutes more."""
     begins = clock.now - timedelta(hours=4)
     hour = timedelta(hours=1)
@@ -101,7 +103,7 @@ def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
     assert found(traffic, MessageFilters(until=begins)) == []
 
 
-def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
+def test_pages_hold_every_message_once(traffic: Runtime) -> None:
     seen, before = [], None
     while True:
         with traffic.reading() as tx:
@@ -152,7 +154,7 @@ def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Cl
     assert seen == [(id_, is_ours) for id_ in range(1, 6) for is_ours in (False, True)]
 
 
-def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
+def test_a_code_is_never_shown(rt: Runtime) -> None:
     """Who asks from a phone of their own, and may look at others', would have it otherwise."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
@@ -161,7 +163,7 @@ def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
     assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
 
 
-def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
+def test_deleted_texts_are_marked(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
     with traffic.reading() as tx:
@@ -265,7 +267,7 @@ def test_every_look_is_a_range_of_an_index(
         assert is_short or not re.search(r"\bSort\b|TEMP B-TREE", plan), plan
 
 
-def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
+def test_impossible_filters_do_not_scan_the_table(
     many: Runtime,
 ) -> None:
     """The page says how far back it looked, and the next one goes on there: where there is no

@@ -24,7 +24,7 @@ def trace(rt: Runtime, message_id: int = 1, *, with_texts: bool = True) -> Trace
     return found
 
 
-def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None:
+def test_a_trace_covers_reading_to_delivery_report(rt: Runtime) -> None:
     answer = say(rt, P1, PINNED)
     assert answer.reply is not None
     dispatch.drain(rt, "simulator", "2757")
@@ -46,7 +46,7 @@ def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None
     assert [each.ending for each in reply.attempts] == ["sent"]
 
 
-def test_clauses_that_were_left_out_are_told(rt: Runtime) -> None:
+def test_omitted_clauses_are_shown(rt: Runtime) -> None:
     publish(rt, reworded_document(f"Halo.[ {'x' * 150}.][ Telepon {{call_centre}}.]"))
     rt.published.refresh()
     say(rt, P1, "KONTAK")
@@ -54,7 +54,7 @@ def test_clauses_that_were_left_out_are_told(rt: Runtime) -> None:
     assert [each.is_dropped for each in reply.pieces] == [False, False, True]
 
 
-def test_it_is_read_by_the_version_that_read_it_then(rt: Runtime) -> None:
+def test_a_trace_uses_the_version_of_its_time(rt: Runtime) -> None:
     say(rt, P1, "KONTAK")
     publish(rt, reworded_document("Kini lain."))
     traced = trace(rt)
@@ -65,7 +65,7 @@ def test_it_is_read_by_the_version_that_read_it_then(rt: Runtime) -> None:
     assert reply.pieces
 
 
-def test_it_is_read_as_on_its_day(rt: Runtime, clock: Clock) -> None:
+def test_a_trace_uses_the_keywords_valid_that_day(rt: Runtime, clock: Clock) -> None:
     """A keyword may have been in force then, and not any more."""
 
     def until(raw: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def test_without_a_reason_no_text_is_in_it(rt: Runtime) -> None:
     assert [each.text for each in traced.replies] == [None]
 
 
-def test_what_others_were_told_is_not_in_it(rt: Runtime) -> None:
+def test_notices_to_others_are_not_shown(rt: Runtime) -> None:
     """A code least of all."""
     say(rt, STRANGER, DAFTAR)
     by_wording = {each.sent.wording: each for each in trace(rt).replies}
@@ -98,7 +98,7 @@ def test_what_others_were_told_is_not_in_it(rt: Runtime) -> None:
     assert by_wording["daftar.pending"].text is not None
 
 
-def test_of_what_is_destroyed_the_rest_is_told(rt: Runtime) -> None:
+def test_a_trace_works_without_deleted_texts(rt: Runtime) -> None:
     say(rt, P2, "KONTAK")
     with rt.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))

@@ -28,7 +28,7 @@ def shapes(found: Gathered) -> list[tuple[str, int, int]]:
     return [(" ".join(each.tokens), each.messages, each.phones) for each in found.shapes]
 
 
-def test_the_same_in_other_words_is_one_shape(rt: Runtime, wrote: Wrote) -> None:
+def test_similar_texts_share_one_shape(rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT[:4])
     wrote("kartu hilang gimana", "kartu hilang gimana", "kartu hilang, gimana dong")
     found = gathered(rt)
@@ -37,7 +37,7 @@ def test_the_same_in_other_words_is_one_shape(rt: Runtime, wrote: Wrote) -> None
     assert found.shapes[0].proposed == Alias("DUIT GUE", "saldo")
 
 
-def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wrote) -> None:
+def test_nothing_from_a_single_phone_is_shown(rt: Runtime, wrote: Wrote) -> None:
     one = phone()
     for name in ("Wulandari", "Suharto", "Kusnadi", "Wijayanti"):
         wrote(f"halo duit gue {name} gak ada 0857{next(numbers)}")
@@ -50,15 +50,13 @@ def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wr
     assert "0857" not in repr(found)
 
 
-def test_numbers_are_no_words(rt: Runtime, wrote: Wrote) -> None:
+def test_numbers_are_replaced(rt: Runtime, wrote: Wrote) -> None:
     for _ in range(3):
         wrote("plat B1234XYZ gimana 0890 17")
     assert [shape for shape, *_ in shapes(gathered(rt))] == ["PLAT # GIMANA #"]
 
 
-def test_what_has_an_answer_or_is_long_ago_is_not_there(
-    rt: Runtime, wrote: Wrote, clock: Clock
-) -> None:
+def test_answered_and_old_messages_are_left_out(rt: Runtime, wrote: Wrote, clock: Clock) -> None:
     for _ in range(3):
         wrote("SALDO", "YA", "19012345678", "makasih", "DAFTAR", "SALDO 1901234")
     assert gathered(rt).shapes == []
@@ -68,14 +66,14 @@ def test_what_has_an_answer_or_is_long_ago_is_not_there(
     assert shapes(gathered(rt, days=3))[0][0] == "DUIT GUE"
 
 
-def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
+def test_messages_the_draft_recognises_are_left_out(rt: Runtime, wrote: Wrote) -> None:
     """Message by message: an alias is found only as it is written."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
     text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
     assert shapes(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
-def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
+def test_proposed_words_keep_their_order(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kapan nih rumah dong cair"] * 3)
     proposed = gathered(rt).shapes[0].proposed
     text, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
@@ -91,7 +89,7 @@ def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: W
         ("plat nomornya", None),
     ],
 )
-def test_a_keyword_is_proposed_where_a_word_tells_it(
+def test_a_hinted_keyword_is_proposed(
     rt: Runtime, wrote: Wrote, text: str, keyword: str | None
 ) -> None:
     wrote(*[text] * 3)
@@ -99,7 +97,7 @@ def test_a_keyword_is_proposed_where_a_word_tells_it(
     assert [each.proposed.keyword for each in found] == [keyword]
 
 
-def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote) -> None:
+def test_a_word_that_can_be_ignored_is_proposed_as_filler(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["MENU BOSKU"] * 3, *["lanjut bosque"] * 3, *["STOP JANGAN"] * 3)
     proposed = {each.text: each.proposed for each in gathered(rt).shapes}
     assert proposed["LANJUT BOSQUE"] == Filler("BOSQUE", "lanjut")
@@ -121,7 +119,7 @@ def test_no_keyword_that_changes_something_is_proposed(
     assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
 
 
-def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
+def test_a_long_list_is_cut_and_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=1), SHIPPED, most=3)
     assert (shapes(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
@@ -140,7 +138,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("change", "said"), ACCEPTED, ids=lambda each: str(each))
-def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
+def test_an_accepted_phrase_is_in_the_draft_with_a_transcript(
     rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
 ) -> None:
     with rt.writing() as tx:
@@ -158,7 +156,7 @@ def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
     assert steps[0].answer.verdict.keyword is not None
 
 
-def test_the_transcript_shows_it(rt: Runtime) -> None:
+def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
     """By what is published, it differs."""
     text = phrases.shown_by("DUIT GUE", "saldo")
     (step,) = runner.run(reader.parse(text, "shown"))
@@ -180,7 +178,7 @@ def test_the_transcript_shows_it(rt: Runtime) -> None:
         (Filler("DUIT"), "", "1 to 1 words"),
     ],
 )
-def test_what_would_do_harm_is_not_accepted(
+def test_a_harmful_phrase_is_refused(
     rt: Runtime, change: Alias | Filler, said: str, why: str
 ) -> None:
     with pytest.raises(NotAccepted, match=why):
@@ -190,7 +188,7 @@ def test_what_would_do_harm_is_not_accepted(
         assert library.newest(tx) == []
 
 
-def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
+def test_a_draft_with_errors_accepts_no_phrase(rt: Runtime) -> None:
     def broken(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"].pop("poster")
 
@@ -204,5 +202,5 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
     ("typed", "words"),
     [("duit  gue", "DUIT GUE"), ("duit 5", ""), ("a" * 81, ""), ("<b>", "B"), ("", "")],
 )
-def test_words_are_words(typed: str, words: str) -> None:
+def test_only_words_are_accepted(typed: str, words: str) -> None:
     assert unrecognised.words_of(typed) == words

@@ -215,7 +215,7 @@ def refs(rt: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_example_is_well_as_it_is(example: Path) -> None:
+def test_each_example_loads_as_shipped(example: Path) -> None:
     settings.load(ENVIRON | {"SMSGW_HTTP_CARRIER": str(example)})
     assert example.stem in DOCUMENTED
 
@@ -241,7 +241,7 @@ def test_a_message_its_reply_and_its_report(
         assert states(over).count(state) == (count if state == "sent" else 1)
 
 
-def test_what_the_aggregator_refuses_is_final(
+def test_a_refusal_of_the_aggregator_is_final(
     over: Runtime, stub: Aggregator, documented: Documented
 ) -> None:
     stub.answers.append((200, documented.refused))
@@ -261,7 +261,7 @@ def test_a_forged_request_leaves_no_row(
 
 
 @pytest.mark.parametrize("name", ["infobip"], indirect=True)
-def test_if_one_of_several_cannot_be_stored_all_come_again(
+def test_if_one_of_several_messages_cannot_be_stored_all_are_redelivered(
     over: Runtime, client: FlaskClient, documented: Documented
 ) -> None:
     """What was stored before is recognised then."""

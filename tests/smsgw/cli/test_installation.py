@@ -35,7 +35,7 @@ def test_in_another_folder_nothing_is_left_behind(home: Path, command: str) -> N
     assert list(home.iterdir()) == []
 
 
-def test_a_key_that_is_missing_is_not_made_anew(made: Path) -> None:
+def test_a_missing_key_is_not_replaced(made: Path) -> None:
     key = made / "instance" / "secret_key"
     kept = key.read_text()
     key.unlink()
@@ -48,7 +48,7 @@ def test_a_key_that_is_missing_is_not_made_anew(made: Path) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "short", "\xff"])
-def test_a_key_that_is_none_is_refused(home: Path, secret: str) -> None:
+def test_an_invalid_key_is_refused(home: Path, secret: str) -> None:
     (home / "instance").mkdir()
     (home / "instance" / "secret_key").write_bytes(secret.encode("latin-1"))
     done = smsgw(home, "migrate")
@@ -60,7 +60,7 @@ def test_a_key_that_is_none_is_refused(home: Path, secret: str) -> None:
 @pytest.mark.parametrize(
     "octets", [b"this is no database, though it is long enough to be" * 50, b""]
 )
-def test_a_file_that_is_no_database_is_told(made: Path, octets: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_reported(made: Path, octets: bytes) -> None:
     for each in (made / "instance").glob("smsgw.db*"):
         each.unlink()
     (made / "instance" / "smsgw.db").write_bytes(octets)
@@ -71,7 +71,7 @@ def test_a_file_that_is_no_database_is_told(made: Path, octets: bytes) -> None:
     assert "it cannot be used" in smsgw(made, "doctor").stdout or octets == b""
 
 
-def test_nobody_else_may_look(made: Path) -> None:
+def test_files_are_private(made: Path) -> None:
     key = made / "instance" / "secret_key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert "ok   files" in smsgw(made, "doctor").stdout
@@ -92,7 +92,7 @@ def test_silence_is_explained(made: Path) -> None:
     assert said.stdout == "(no reply: this is no phone number that we answer)\n"
 
 
-def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
+def test_replace_reports_deletions_and_refuses_an_empty_file(made: Path) -> None:
     smsgw(made, "ledger", "make", "--participants", "700")
     folder = made / "files"
     folder.mkdir()
@@ -112,12 +112,12 @@ def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
     assert held == [("participants: 1 rows, 700 deleted",)]
 
 
-def test_an_id_that_cannot_be_is_a_wrong_argument(made: Path) -> None:
+def test_an_impossible_id_is_a_usage_error(made: Path) -> None:
     done = smsgw(made, "unknown", "close", "9" * 24)
     assert (done.returncode, "is not in the range" in done.stderr) == (2, True)
 
 
-def test_a_key_is_changed_as_the_manual_says(made: Path) -> None:
+def test_the_documented_key_rotation_works(made: Path) -> None:
     key = made / "instance" / "secret_key"
     both = {"SMSGW_OLD_SECRET_KEY": key.read_text(), "SMSGW_SECRET_KEY": "n" * 40}
     assert smsgw(made, "keys", "rotate", **both).returncode == 0

@@ -20,7 +20,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_installation_without_the_demo_knows_nobody(home: Path) -> None:
+def test_without_the_demo_the_ledger_is_empty(home: Path) -> None:
     before = smsgw(home, "say", "SALDO", "--from", P1)
     assert before.returncode == 1
     assert "there is no installation in" in before.stderr
@@ -61,11 +61,11 @@ def test_the_doctor_names_what_to_do(home: Path) -> None:
         ("unix:///run/redis.sock", False),
     ],
 )
-def test_a_queue_that_others_can_write_to_is_told(address: str, is_exposed: bool) -> None:
+def test_the_doctor_reports_an_exposed_redis(address: str, is_exposed: bool) -> None:
     assert doctor.is_exposed(address) == is_exposed
 
 
-def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:
+def test_invalid_utf8_is_handled_as_a_message(home: Path) -> None:
     smsgw(home, "migrate")
     said = subprocess.run(
         [SMSGW, "say", b"SALDO \xff\xfe", "--from", P1],
@@ -76,7 +76,7 @@ def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:
     assert b"DAFTAR" in said.stdout
 
 
-def test_a_ledger_of_its_own(home: Path) -> None:
+def test_the_ledger_can_have_its_own_database(home: Path) -> None:
     apart = {"LEDGER_URL": f"sqlite:///{home}/ledger.db"}
     folder = Path(__file__).parents[3] / "smsgw" / "ledger" / "seeds"
     smsgw(home, "migrate", **apart)
@@ -95,7 +95,7 @@ def test_a_ledger_of_its_own(home: Path) -> None:
     assert "Rp" not in smsgw(home, "say", "SALDO 19012345678", "--from", STRANGER, **apart).stdout
 
 
-def test_what_an_installation_writes_is_its_owners_alone(home: Path) -> None:
+def test_files_are_readable_only_by_their_owner(home: Path) -> None:
     assert smsgw(home, "migrate").returncode == 0
     assert (home / "instance").stat().st_mode & 0o777 == 0o700
 

@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_difference_is_told_with_its_line_and_update_ends_it(path: Path) -> None:
+def test_a_difference_names_its_line_and_update_fixes_it(path: Path) -> None:
     differs = replay(path)
     assert differs.returncode == 1
     assert f"{path}:9: two, step 1\n  sent      +6281234567890: SALDO\n" in differs.stdout
@@ -143,7 +143,7 @@ def test_a_keywords_file_beside_is_no_transcript(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("nowhere.yaml",), ("empty",)])
-def test_nothing_to_run_is_no_success(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_nothing_to_run_is_an_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "empty").mkdir()
     done = replay(*(tmp_path / each for each in arguments))
     assert done.returncode == 2
@@ -162,7 +162,7 @@ def test_standard_input_and_another_ledger_are_read(tmp_path: Path) -> None:
     assert "contacts.csv:1: the columns must be" in broken.stderr
 
 
-def test_replays_are_the_same_to_the_octet() -> None:
+def test_replays_are_identical() -> None:
     """Over time zones, locales, hash seeds, and however many processes."""
     paths = [
         PROJECT / "tests" / "transcripts" / f"{name}.yaml" for name in ("conversations", "limits")
@@ -180,7 +180,7 @@ def test_replays_are_the_same_to_the_octet() -> None:
     assert len(sums) == 1
 
 
-def test_what_ends_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     """No file, and no process."""
     text = HEAD + "".join(conversation(f"c{number}", RIGHT) for number in range(400))
     (tmp_path / "made.yaml").write_text(text)

@@ -7,7 +7,7 @@ from tests.support.documents import edited_document
 SHIPPED = document.shipped()
 
 
-def test_a_changed_line_tells_what_in_it_is_another() -> None:
+def test_a_changed_line_marks_the_changed_part() -> None:
     text = SHIPPED.replace("Saldo JHT NKP {nkp} per", "Saldo JHT Anda, NKP {nkp} per", 1)
     difference = diff.between(SHIPPED, text)
     (change,) = difference.changes
@@ -29,16 +29,16 @@ def test_an_added_alias_stands_under_its_keyword() -> None:
     assert Line(DifferenceKind.ADDED, "    - SETOR") in change.lines
 
 
-def test_nothing_is_nothing() -> None:
+def test_equal_texts_have_no_difference() -> None:
     assert diff.between(SHIPPED, SHIPPED) == diff.Difference([], 0, 0, 0)
 
 
-def test_a_long_difference_says_what_it_leaves_out() -> None:
+def test_a_long_difference_counts_the_omitted_lines() -> None:
     difference = diff.between("", "\n".join(map(str, range(1000))))
     assert (difference.added, difference.left_out) == (1000, 1000 - diff.MAX_LINES)
 
 
-def test_texts_that_share_nothing_are_not_compared_for_hours() -> None:
+def test_unrelated_texts_are_compared_quickly() -> None:
     one, other = "a\n" * 50_000, "".join(f"{number}\n" for number in range(50_000))
     difference = diff.between(one, other)
     assert (difference.added, difference.removed) == (50_000, 50_000)

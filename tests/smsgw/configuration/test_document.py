@@ -38,7 +38,7 @@ def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
         ("MITRA", "Kota itu belum ada mitra."),
     ],
 )
-def test_what_operators_made_is_answered(rt: Runtime, text: str, reply: str) -> None:
+def test_custom_keywords_are_answered(rt: Runtime, text: str, reply: str) -> None:
     made = configured(rt, edited_document(add_custom_keywords))
     said = say(made, STRANGER, text)
     assert (said.verdict.outcome, said.reply.text) == ("answered", reply)
@@ -56,13 +56,13 @@ def test_a_number_that_cannot_be_written_again_is_refused(number: str) -> None:
         document.loads(f"a: {number}")
 
 
-def test_a_part_that_is_not_known_any_more_is_left_out() -> None:
+def test_an_obsolete_part_is_dropped() -> None:
     later = edited_document(lambda raw: raw.update(emoji={}))
     assert lint.faults(later) == [each for each in lint.faults(later) if each.startswith("emoji:")]
     assert lint.faults(document.upgrade(later)) == []
 
 
-def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
+def test_a_disabled_keyword_is_not_recognised(rt: Runtime) -> None:
     text = edited_document(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
     off = configured(rt, text)
     assert say(off, P1, "KLAIM").verdict.outcome == "unknown"
@@ -138,7 +138,7 @@ def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
         (lambda raw: raw["wordings"]["misread"].update(unknown="x"), "unknown: a mapping"),
     ],
 )
-def test_what_cannot_be_published_says_why(change: Callable[..., object], message: str) -> None:
+def test_an_unpublishable_document_says_why(change: Callable[..., object], message: str) -> None:
     def both(raw: dict[str, Any]) -> None:
         if message == "LIBUR":
             raw["keywords"]["libur"] = STATIC
@@ -162,7 +162,7 @@ def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
         compiler.load(edited_document(change))
 
 
-def test_what_an_earlier_version_published_is_completed() -> None:
+def test_an_older_document_is_upgraded() -> None:
     def change(raw: dict[str, Any]) -> None:
         del raw["keywords"]["kontak"]
         del raw["keywords"]["saldo"]["wordings"]["no_balance"]
@@ -182,7 +182,7 @@ def shipped() -> Configuration:
     return compiler.shipped()
 
 
-def test_another_version_is_learned_of() -> None:
+def test_a_new_version_is_noticed() -> None:
     held = [(3, edited_document(add_custom_keywords))]
     day = [date(2025, 12, 31)]
     published = Published(lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1])
@@ -195,7 +195,7 @@ def test_another_version_is_learned_of() -> None:
     assert "libur" in published.configuration.usage  # what cannot be read leaves what answered
 
 
-def test_midnight_counts_without_anything_being_published() -> None:
+def test_validity_changes_at_midnight_without_publishing() -> None:
     def change(raw: dict[str, Any]) -> None:
         add_custom_keywords(raw)
         raw["keywords"]["libur"]["from"] = date(2026, 1, 1)
@@ -220,13 +220,13 @@ def test_midnight_counts_without_anything_being_published() -> None:
         ("!!python/object:os.system x", "not valid YAML"),
     ],
 )
-def test_a_text_that_is_made_to_do_harm_does_none(text: str, message: str) -> None:
+def test_a_malicious_document_is_refused(text: str, message: str) -> None:
     """The first two took the whole process down."""
     with pytest.raises(KeywordsError, match=message):
         document.loads(text)
 
 
-def test_what_stands_twice_is_written_twice() -> None:
+def test_shared_values_are_written_without_aliases() -> None:
     shared = ["A"]
     assert document.loads(document.dumps({"one": shared, "two": shared})) == {
         "one": ["A"],

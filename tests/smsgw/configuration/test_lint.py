@@ -14,7 +14,7 @@ from tests.support.documents import add_custom_keywords, edited_document
 SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
 
-def test_what_we_ship_may_be_published() -> None:
+def test_the_shipped_configuration_has_no_errors() -> None:
     assert lint.faults(SEEDS) == []
     assert len(lint.warnings(SEEDS)) == 2
 
@@ -33,7 +33,7 @@ def test_what_we_ship_may_be_published() -> None:
         (("aliases: [CODE", "aliases: [UNREG, CODE"), "'UNREG' belongs to kode and to stop"),
     ],
 )
-def test_what_may_not_be_published_is_said(
+def test_errors_say_what_may_not_be_published(
     tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     assert change[0] in SEEDS
@@ -68,9 +68,7 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
         ("klaim", {"from": date(2026, 2, 1), "until": date(2026, 1, 1)}, "from is after until"),
     ],
 )
-def test_what_is_wrong_with_a_keyword_is_its_own_fault(
-    keyword: str, change: dict[str, Any], message: str
-) -> None:
+def test_an_error_names_its_keyword(keyword: str, change: dict[str, Any], message: str) -> None:
     found = lint.faults(edited_document(lambda raw: raw["keywords"][keyword].update(change)))
     assert any(message in each and lint.is_about(each, keyword) for each in found), found
 
@@ -84,12 +82,12 @@ def test_what_is_wrong_with_a_keyword_is_its_own_fault(
         ("either", {"X": ["STOP"]}, "either.X: two keywords are needed"),
     ],
 )
-def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, message: str) -> None:
+def test_a_wrong_type_is_named_by_its_place(key: str, held: object, message: str) -> None:
     found = lint.faults(edited_document(lambda raw: raw.update({key: held})))
     assert any(message in each for each in found), found
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["klaim"]["budget"] = 9
         raw["keywords"]["saldo"]["poster"] = "SALDO [<PIN>]"
@@ -106,7 +104,7 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(lint.faults(edited_document(clash))) == 2
 
 
-def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
+def test_a_removed_shipped_word_is_reported_wherever_it_is_used() -> None:
     change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
     text = edited_document(lambda raw: raw["keywords"]["klaim"].update(change))
     assert lint.faults(text) == []
@@ -122,7 +120,7 @@ GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a":
 
 @pytest.mark.parametrize("held", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
-def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
+def test_garbage_never_crashes_the_linter(where: str, held: object) -> None:
     assert isinstance(lint.faults(edited_document(lambda raw: raw.update({where: held}))), list)
 
 
@@ -151,7 +149,7 @@ def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) 
 
 
 @pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
-def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
+def test_the_linter_accepts_any_input(letters: str) -> None:
     dice = Random(letters)
     for _ in range(20):
         typed = "".join(dice.choices(letters, k=dice.randint(0, 12)))
@@ -165,7 +163,7 @@ def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
         assert isinstance(faults.warnings, list), typed
 
 
-def test_a_time_is_no_day() -> None:
+def test_a_time_is_refused_as_a_day() -> None:
     """Days are compared with days, each time that messages are answered."""
 
     def change(raw: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def test_a_reply_is_shown_as_it_is_sent() -> None:
     assert "Active" in previewed.wordings["balance"]["en"].ordinary.text
 
 
-def test_a_second_segment_is_told() -> None:
+def test_a_second_segment_is_reported() -> None:
     long = shown("Hubungi kami di kantor mana pun. " * 5)
     assert (long.ordinary.count.segments, long.ordinary.is_over) == (2, True)
     assert long.ordinary.rupiah == 700_000
@@ -109,7 +109,7 @@ def test_one_wide_letter_leaves_less_than_half_the_room() -> None:
     assert wide.costly[0].instead == "..."
 
 
-def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
+def test_an_invalid_wording_does_not_hide_the_others() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
@@ -121,7 +121,7 @@ def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
     assert len(previewed.others) == 1
 
 
-def test_all_that_is_wrong_with_a_wording_is_told() -> None:
+def test_all_errors_of_a_wording_are_reported() -> None:
     previewed = worded("Telepon “{telephone}” {fax} [x")
     assert previewed.wordings["ways"]["id"].fault == "; ".join(
         each.partition(": ")[2] for each in previewed.own
@@ -133,14 +133,14 @@ def test_all_that_is_wrong_with_a_wording_is_told() -> None:
     assert "bracket" in said
 
 
-def test_a_value_that_nothing_gives_is_told_and_shown_as_nothing() -> None:
+def test_an_unknown_value_is_reported_and_shown_empty() -> None:
     previewed = shown("Telepon {telephone}.")
     assert previewed.fault == "{telephone} is no value of this reply"
     assert previewed.ordinary.text == "Telepon -."
 
 
 @pytest.mark.parametrize("text", ["", "  "])
-def test_nothing_is_no_wording(text: str) -> None:
+def test_an_empty_wording_is_refused(text: str) -> None:
     assert shown(text) == Shown()
     assert worded(text).own == ("kontak.ways (id): this wording is missing",)
 
@@ -175,7 +175,7 @@ def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -
     assert there.own
 
 
-def test_a_clash_is_told_on_both_pages() -> None:
+def test_a_clash_is_shown_on_both_pages() -> None:
     raw = loads(edited_document(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
     for name in ("saldo", "stop"):
         assert "'STOP' belongs to saldo and to stop" in preview.of(raw, name, RUPIAH).own
@@ -187,7 +187,7 @@ def test_a_keyword_with_a_fault_still_shows_what_it_answers() -> None:
     assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
-def test_what_is_no_configuration_has_faults_only() -> None:
+def test_an_invalid_configuration_shows_only_errors() -> None:
     previewed = preview.of({"keywords": {}}, "kontak", RUPIAH)
     assert "kontak: this keyword has no entry" in previewed.own
     assert previewed.others

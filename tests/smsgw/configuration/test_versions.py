@@ -48,7 +48,7 @@ def test_a_version_answers_in_every_process_within_seconds(
     other.close()
 
 
-def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
+def test_every_version_is_kept_and_can_be_restored(rt: Runtime) -> None:
     for number, text in enumerate(("Satu.", "Dua."), 1):
         assert publish(rt, reworded_document(text), f"why {number}") == number
     with rt.writing() as tx:
@@ -66,7 +66,7 @@ def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
         assert versions.current(tx).text == document.shipped()
 
 
-def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
+def test_the_version_in_use_is_not_restored(rt: Runtime) -> None:
     """By its text, whatever number it has."""
     publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
@@ -78,7 +78,7 @@ def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
         assert versions.current(tx).number == 2
 
 
-def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
+def test_saving_over_another_change_is_refused(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     for edition in (0, 5):
@@ -95,7 +95,7 @@ def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
         assert versions.draft(tx) is None
 
 
-def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
+def test_a_form_of_a_discarded_draft_is_refused(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
         versions.discard(tx, 1, ANI)
@@ -113,7 +113,7 @@ def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
         assert versions.draft(tx).authors == (BUDI,)
 
 
-def test_by_two_is_by_two(rt: Runtime) -> None:
+def test_publish_by_two_needs_a_second_person(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
@@ -137,7 +137,7 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
         (lambda: reworded_document("Satu."), " ", "give a short reason"),
     ],
 )
-def test_what_may_not_be_published_is_not(
+def test_an_invalid_draft_is_not_published(
     rt: Runtime, text: Any, reason: str, message: str
 ) -> None:
     with rt.writing() as tx:
@@ -149,7 +149,7 @@ def test_what_may_not_be_published_is_not(
         assert versions.draft(tx) is not None
 
 
-def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
+def test_an_outdated_draft_is_not_published(rt: Runtime) -> None:
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Dua."), 0, ANI, "kontak")
         versions.publish(tx, 1, BUDI, "why")
@@ -163,7 +163,7 @@ def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
         assert versions.publish(tx, edition + 1, BUDI, "why") == 3
 
 
-def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
+def test_a_draft_merges_a_newer_version(rt: Runtime) -> None:
     """Both changes are in it; where both changed the same it stays, and says where."""
 
     def ours(raw: dict[str, Any]) -> None:
@@ -195,13 +195,13 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
     assert "TLG" not in raw["fillers"]
 
 
-def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
+def test_an_invalid_document_is_not_saved_as_draft(rt: Runtime) -> None:
     for text in ("a: [", "just a text", "x" * 600_000):
         with pytest.raises(KeywordsError), rt.writing() as tx:
             versions.save(tx, text, 0, ANI, "import")
 
 
-def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
+def test_draft_changes_are_in_the_audit_log(rt: Runtime) -> None:
     publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         versions.bring_back(tx, 0, ANI, "why")
@@ -215,7 +215,7 @@ def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
 
 
 @on_sqlite
-def test_the_commands_bring_and_take_it(
+def test_the_commands_import_and_export(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
@@ -241,7 +241,7 @@ def test_the_commands_bring_and_take_it(
 
 
 @on_sqlite
-def test_an_import_asks_about_a_value_that_gets_lost(
+def test_an_import_asks_before_dropping_a_value(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """At a terminal; elsewhere nobody can answer, and it is named."""
@@ -276,7 +276,7 @@ def test_an_import_asks_about_a_value_that_gets_lost(
     assert published("", "--yes") == (0, "version 5 is published\n")
 
 
-def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
+def test_a_replaced_draft_can_be_restored(rt: Runtime) -> None:
     """Console fault 6, with its authors: who drafted it does not publish it either."""
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
@@ -304,7 +304,7 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
         assert versions.draft(tx).text == reworded_document("Satu.")
 
 
-def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
+def test_doubtful_changes_need_confirmation(rt: Runtime) -> None:
     """Console fault 5."""
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Telepon kami."), 0, ANI, "kontak")

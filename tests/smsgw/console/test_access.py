@@ -59,7 +59,7 @@ def _some(rule: Rule, name: str) -> object:
     return 1 if isinstance(rule._converters[name], IntegerConverter) else "saldo"
 
 
-def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
+def test_pages_need_a_login(app: Flask, visitor: Visitor) -> None:
     visitor.get("/console/login")
     token = {"csrf_token": visitor.form("/console/login").values["csrf_token"]}
     asked = 0
@@ -74,9 +74,7 @@ def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_each_route_is_open_to_whom_it_is_for(
-    app: Flask, as_: As, traffic: None, role: Role
-) -> None:
+def test_each_route_is_open_to_its_roles(app: Flask, as_: As, traffic: None, role: Role) -> None:
     """And no empty form is a bug of ours."""
     visitor = as_(role)
     walked = 0
@@ -93,9 +91,7 @@ def test_each_route_is_open_to_whom_it_is_for(
 
 
 @pytest.mark.parametrize("role", Role)
-def test_no_page_shows_what_is_somebodys_own(
-    as_: As, rt: Runtime, traffic: None, role: Role
-) -> None:
+def test_no_page_shows_personal_data(as_: As, rt: Runtime, traffic: None, role: Role) -> None:
     """Every page that is linked, exports too; only who says why is shown a text or a number."""
     numbers = {sender for sender, _ in TRAFFIC}
     needles = personal() | TEXTS | numbers | {each.removeprefix("+62") for each in numbers}

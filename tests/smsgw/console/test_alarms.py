@@ -31,7 +31,7 @@ def alarms(viewer: Visitor) -> str:
 
 
 @pytest.mark.parametrize("ending", [Ending.RETRY, Ending.UNKNOWN])
-def test_a_dead_carrier_stands_on_top_of_every_page(
+def test_every_page_shows_a_failed_carrier(
     viewer: Visitor, rt: Runtime, clock: Clock, ending: Ending
 ) -> None:
     receive(rt, clock, 30)
@@ -44,7 +44,7 @@ def test_a_dead_carrier_stands_on_top_of_every_page(
     assert STUCK in viewer.client.get("/console/alarms").text
 
 
-def test_a_carrier_that_died_is_told_from_what_it_did_before(
+def test_earlier_sends_do_not_hide_a_failed_carrier(
     viewer: Visitor, rt: Runtime, clock: Clock
 ) -> None:
     """The last 15 minutes went well for the most part."""
@@ -56,7 +56,7 @@ def test_a_carrier_that_died_is_told_from_what_it_did_before(
     assert STUCK in alarms(viewer)
 
 
-def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
+def test_unsent_replies_raise_an_alarm(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
     """No worker runs, or it hangs."""
     receive(rt, clock, 1)
     assert STUCK not in alarms(viewer)
@@ -64,9 +64,7 @@ def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -
     assert f"{STUCK}: 1 replies are waiting, the oldest for 20 s" in alarms(viewer)
 
 
-def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
-    viewer: Visitor, rt: Runtime, clock: Clock
-) -> None:
+def test_a_retry_raises_no_alarm(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 1)
     sent(rt, Ending.RETRY)
     receive(rt, clock, 1)
@@ -75,7 +73,7 @@ def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
 
 
 @pytest.mark.parametrize(("times", "is_alarmed"), [(4, False), (5, True)])
-def test_a_carrier_that_refuses_everything(
+def test_a_refusing_carrier_raises_an_alarm(
     viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_alarmed: bool
 ) -> None:
     """As with a wrong password: no reply waits, and nobody reads one."""
@@ -87,9 +85,7 @@ def test_a_carrier_that_refuses_everything(
     assert REFUSES not in alarms(viewer)
 
 
-def test_a_page_that_nobody_uses_keeps_no_session(
-    viewer: Visitor, app: Flask, clock: Clock
-) -> None:
+def test_polling_does_not_keep_a_session_alive(viewer: Visitor, app: Flask, clock: Clock) -> None:
     """It asks by itself, for hours."""
     for _ in range(12):
         assert viewer.client.get("/console/alarms").status_code == 200

@@ -25,7 +25,7 @@ def log_in(visitor: Visitor, name: str = "ani", password: str = PASSWORD) -> int
     return visitor.submit("/console/login", name=name, password=password).status_code
 
 
-def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
+def test_the_right_password_logs_in(visitor: Visitor, rt: Runtime) -> None:
     add_operator(rt)
     assert visitor.get("/console/").location == "/console/login?to=%2Fconsole%2F"
     assert log_in(visitor) == 200
@@ -35,7 +35,7 @@ def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
     assert ("logged in", "operator:ani") in [tuple(each) for each in acts]
 
 
-def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Runtime) -> None:
+def test_login_leads_to_the_requested_page(visitor: Visitor, rt: Runtime) -> None:
     add_operator(rt)
     visitor.client.get("/console/account", follow_redirects=True)
     visitor.get("/console/login?to=/console/account")
@@ -44,7 +44,7 @@ def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Ru
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "/"])
-def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> None:
+def test_login_does_not_redirect_to_other_sites(visitor: Visitor, rt: Runtime, to: str) -> None:
     add_operator(rt)
     visitor.get(f"/console/login?to={to}")
     form = visitor.form("/console/login")
@@ -53,7 +53,7 @@ def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> Non
 
 
 @pytest.mark.parametrize(("name", "password"), [("ani", "wrong"), ("budi", PASSWORD), ("", "")])
-def test_all_else_does_not_and_says_nothing_of_why(
+def test_a_failed_login_does_not_say_why(
     visitor: Visitor, rt: Runtime, name: str, password: str
 ) -> None:
     add_operator(rt)
@@ -62,7 +62,7 @@ def test_all_else_does_not_and_says_nothing_of_why(
     assert "budi" not in visitor.text
 
 
-def test_guessing_comes_to_an_end(app: Flask, rt: Runtime, clock: Clock) -> None:
+def test_guessing_a_password_is_limited(app: Flask, rt: Runtime, clock: Clock) -> None:
     """By name, from whatever address; other names go on; and for a quarter of an hour."""
     add_operator(rt)
     for number in range(10):
@@ -77,7 +77,7 @@ def test_guessing_comes_to_an_end(app: Flask, rt: Runtime, clock: Clock) -> None
     assert log_in(Visitor(app)) == 200
 
 
-def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) -> None:
+def test_guessing_many_names_is_limited(app: Flask, visitor: Visitor) -> None:
     """From one address; a proxy's is everybody's."""
     visitor.client.environ_base["REMOTE_ADDR"] = "36.66.0.1"
     tries = [log_in(visitor, f"name {number}", "wrong") for number in range(21)]
@@ -119,9 +119,7 @@ def test_a_code_may_be_pasted_with_what_is_around_it(
     "address",
     ["/console/login?once={}", "/console/login/once?once={}", "/console/login/once/{}"],
 )
-def test_what_is_in_a_request_line_lets_nobody_in(
-    visitor: Visitor, rt: Runtime, address: str
-) -> None:
+def test_a_code_in_the_request_line_is_refused(visitor: Visitor, rt: Runtime, address: str) -> None:
     """W15: proxies keep it. Neither by GET nor by a POST to such an address."""
     ani = add_operator(rt)
     with rt.writing() as tx:
@@ -136,7 +134,7 @@ def test_what_is_in_a_request_line_lets_nobody_in(
     assert visitor.log_in_once(f"/console/login/once#{once}").status_code == 200  # not used up
 
 
-def test_who_came_by_one_is_asked_for_a_password(visitor: Visitor, rt: Runtime) -> None:
+def test_a_one_time_login_asks_for_a_password(visitor: Visitor, rt: Runtime) -> None:
     """In the language that was chosen before."""
     with rt.writing() as tx:
         rina = accounts.add(tx, "rina", Role.AGENT, None, "shell:test")
@@ -170,7 +168,7 @@ def test_a_form_without_its_token_does_nothing(as_: As, rt: Runtime) -> None:
     assert visitor.get("/console/").status_code == 200
 
 
-def test_a_session_is_another_after_the_login(visitor: Visitor, rt: Runtime) -> None:
+def test_login_starts_a_new_session(visitor: Visitor, rt: Runtime) -> None:
     """Who planted a cookie before has nothing of what comes after."""
     add_operator(rt)
     visitor.get("/console/login")
@@ -182,7 +180,7 @@ def test_a_session_is_another_after_the_login(visitor: Visitor, rt: Runtime) -> 
     assert visitor.get("/console/").status_code == 303
 
 
-def test_out_is_out(as_: As) -> None:
+def test_logout_ends_the_session(as_: As) -> None:
     """Also for who kept the cookie."""
     visitor = as_(Role.VIEWER)
     kept = visitor.client.get_cookie("smsgw", path="/console")
@@ -191,7 +189,7 @@ def test_out_is_out(as_: As) -> None:
     assert visitor.get("/console/").status_code == 303
 
 
-def test_out_everywhere(app: Flask, rt: Runtime) -> None:
+def test_logout_everywhere_ends_all_sessions(app: Flask, rt: Runtime) -> None:
     add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     assert log_in(here) == log_in(there) == 200
@@ -202,7 +200,7 @@ def test_out_everywhere(app: Flask, rt: Runtime) -> None:
         assert tx.connection.execute(select(sessions)).all() == []
 
 
-def test_another_password_ends_all_sessions_but_this(app: Flask, rt: Runtime) -> None:
+def test_changing_the_password_ends_other_sessions(app: Flask, rt: Runtime) -> None:
     add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     log_in(here)
@@ -219,21 +217,21 @@ def test_another_password_ends_all_sessions_but_this(app: Flask, rt: Runtime) ->
     assert log_in(Visitor(app), password="another password") == 200
 
 
-def test_who_came_once_sets_a_first_password(as_: As) -> None:
+def test_a_first_password_needs_no_old_one(as_: As) -> None:
     visitor = as_(Role.AGENT)
     visitor.get("/console/account")
     visitor.submit("/console/account/password", new="the first password")
     assert "Password changed" in visitor.text
 
 
-def test_a_disabled_operator_is_out(as_: As, rt: Runtime) -> None:
+def test_a_disabled_operator_is_logged_out(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     with rt.writing() as tx:
         accounts.disable(tx, "viewer", "shell:test")
     assert visitor.get("/console/").status_code == 303
 
 
-def test_a_session_that_is_used_lasts_and_one_that_is_not_ends(as_: As, clock: Clock) -> None:
+def test_unused_sessions_end(as_: As, clock: Clock) -> None:
     visitor = as_(Role.VIEWER)
     for _ in range(4):
         clock.moves(minutes=100)
@@ -242,7 +240,7 @@ def test_a_session_that_is_used_lasts_and_one_that_is_not_ends(as_: As, clock: C
     assert visitor.get("/console/").status_code == 303
 
 
-def test_the_cookie_is_for_nobody_else(app: Flask, rt: Runtime) -> None:
+def test_the_cookie_is_protected(app: Flask, rt: Runtime) -> None:
     answer = Visitor(app).get("/console/login")
     cookie = answer.headers["Set-Cookie"]
     assert re.search("HttpOnly; Path=/console; SameSite=Lax", cookie)
@@ -256,7 +254,7 @@ def _https(rt: Runtime) -> settings.Settings:
     return rt.settings.model_copy(update={"public_url": "https://sms.example.org"})
 
 
-def test_pages_speak_the_language_that_is_chosen(visitor: Visitor, as_: As) -> None:
+def test_pages_use_the_chosen_language(visitor: Visitor, as_: As) -> None:
     visitor.get("/console/login")
     assert "Masuk" in visitor.text
     visitor.submit("/console/language", language="en")
@@ -268,7 +266,7 @@ def test_pages_speak_the_language_that_is_chosen(visitor: Visitor, as_: As) -> N
     assert "Akun Anda" in known.text
 
 
-def test_no_page_lets_a_browser_run_what_stands_in_it(as_: As) -> None:
+def test_pages_forbid_inline_scripts(as_: As) -> None:
     answer = as_(Role.VIEWER).get("/console/")
     policy = answer.headers["Content-Security-Policy"]
     assert policy == access.POLICY
@@ -277,7 +275,7 @@ def test_no_page_lets_a_browser_run_what_stands_in_it(as_: As) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_static_files_may_be_kept(visitor: Visitor) -> None:
+def test_static_files_are_cached(visitor: Visitor) -> None:
     visitor.get("/console/login")
     for address in re.findall(r'(?:href|src)="(/console/static/[^"]+)"', visitor.page):
         with visitor.client.get(address.replace("&amp;", "&")) as answer:
@@ -286,14 +284,14 @@ def test_static_files_may_be_kept(visitor: Visitor) -> None:
     assert visitor.client.get("/console/static/..%2Fapp.py").status_code in {303, 404}
 
 
-def test_what_is_not_there(as_: As) -> None:
+def test_unknown_pages_are_not_found(as_: As) -> None:
     visitor = as_(Role.VIEWER)
     assert visitor.client.get("/console/static/nothing.css").status_code == 404
     assert visitor.get("/console/nothing").status_code == 404
     assert "Page not found" in visitor.text
 
 
-def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
+def test_a_stranger_cannot_lock_out_a_known_browser(app: Flask, rt: Runtime) -> None:
     """W8: who logged in from this browser before has tries of their own, and what was right is
     given back."""
     add_operator(rt)
@@ -308,7 +306,7 @@ def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
     assert log_in(known) == 200
 
 
-def test_the_password_until_now_is_guessed_ten_times(as_: As, rt: Runtime) -> None:
+def test_the_current_password_can_be_guessed_ten_times(as_: As, rt: Runtime) -> None:
     """W8: by whoever finds a session left open."""
     visitor = as_(Role.ADMIN)
     visitor.submit("/console/account/password", new=PASSWORD)
@@ -320,7 +318,7 @@ def test_the_password_until_now_is_guessed_ten_times(as_: As, rt: Runtime) -> No
 
 
 @pytest.mark.parametrize("to", ["/console/\r\nSet-Cookie: a=b", "/console/\u2028", "/console/\x00"])
-def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str) -> None:
+def test_unprintable_addresses_are_refused(visitor: Visitor, rt: Runtime, to: str) -> None:
     """W10: it made a 500 of a login that had succeeded."""
     add_operator(rt)
     visitor.get("/console/login")
@@ -329,7 +327,7 @@ def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str
     assert visitor.client.post(form.action, data=form.values).status_code in {303, 400}
 
 
-def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
+def test_login_ends_the_earlier_session(visitor: Visitor, rt: Runtime) -> None:
     """W15: in the same browser."""
     add_operator(rt)
     log_in(visitor)
@@ -338,7 +336,7 @@ def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
         assert len(tx.connection.execute(select(sessions)).all()) == 1
 
 
-def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runtime) -> None:
+def test_a_reset_link_removes_the_old_password(app: Flask, rt: Runtime) -> None:
     """B16: so that they notice."""
     ani = add_operator(rt)
     with rt.writing() as tx:

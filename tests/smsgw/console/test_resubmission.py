@@ -103,7 +103,7 @@ def test_no_page_holds_a_password(
     ("token", "headers"),
     [("", {}), ("x", {}), (None, {"Sec-Fetch-Site": "cross-site"})],
 )
-def test_what_another_site_sends_is_held_by_nobody(
+def test_a_form_from_another_site_is_dropped(
     ani: Visitor, clock: Clock, token: str | None, headers: dict[str, str]
 ) -> None:
     ani.get(COMPLAINT)
@@ -116,7 +116,7 @@ def test_what_another_site_sends_is_held_by_nobody(
     assert SAID not in answer.text
 
 
-def test_nobody_is_sent_elsewhere_with_what_they_typed(ani: Visitor) -> None:
+def test_typed_text_is_not_sent_to_another_site(ani: Visitor) -> None:
     ani.post("/console/logout")
     ani.get("/console/login")
     form = {"name": "ani", "password": PASSWORD, "again:said": SAID}
@@ -124,9 +124,7 @@ def test_nobody_is_sent_elsewhere_with_what_they_typed(ani: Visitor) -> None:
     assert "evil" not in ani.page
 
 
-def test_a_key_that_is_typed_after_the_session_throws_nobody_out(
-    ani: Visitor, clock: Clock
-) -> None:
+def test_typing_after_the_session_ended_keeps_the_page(ani: Visitor, clock: Clock) -> None:
     """Console fault 7: the page stays, with a sentence on top; also the parts that ask alone."""
     ani.get(SALDO)
     form = ani.form(SALDO).values
@@ -159,7 +157,7 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("address", "form", "field", "said"), TYPED)
-def test_another_language_keeps_what_is_typed(
+def test_changing_the_language_keeps_the_form(
     ani: Visitor, address: str, form: str, field: str, said: str
 ) -> None:
     """Console fault 8: the form goes along with the button."""
@@ -174,7 +172,7 @@ def test_another_language_keeps_what_is_typed(
     assert '<html lang="id">' in ani.get("/console/").text
 
 
-def test_another_language_on_a_page_that_a_form_showed(ani: Visitor) -> None:
+def test_the_language_can_change_on_a_page_shown_by_a_form(ani: Visitor) -> None:
     """Console fault 8: not the login, for who is logged in."""
     for address, where in (
         ("/console/messages/1", "/console/messages/1"),

@@ -85,9 +85,7 @@ def test_replace_deletes_what_the_file_no_longer_holds(engine: Engine, tmp_path:
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(
-    engine: Engine, tmp_path: Path, replace: bool
-) -> None:
+def test_readers_see_all_old_or_all_new_rows(engine: Engine, tmp_path: Path, replace: bool) -> None:
     def rows_of(first: int) -> list[str]:
         return [ROW.replace("19012345678", f"{first}{number:09}") for number in range(1_500)]
 
@@ -108,7 +106,7 @@ def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(
     assert seen <= {("11000000000", 1_500), after}
 
 
-def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: Path) -> None:
+def test_a_second_import_is_refused(engine: Engine, tmp_path: Path) -> None:
     """On SQLite, whose one writer the other is."""
     if engine.dialect.name == "sqlite":
         soon = engines.engine(str(engine.url), 0.5)
@@ -134,7 +132,7 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
         (ROW.replace("19012345678", "20098765432"), "3: has the same nkp as line 2"),
     ],
 )
-def test_one_bad_row_loads_nothing_and_is_named(
+def test_one_bad_row_stops_the_import_and_is_named(
     engine: Engine, tmp_path: Path, row: str, message: str
 ) -> None:
     load(engine, reference_folder())
@@ -147,7 +145,7 @@ def test_one_bad_row_loads_nothing_and_is_named(
     assert len(names) == 11
 
 
-def test_what_no_column_can_hold_is_named(engine: Engine, tmp_path: Path) -> None:
+def test_values_that_do_not_fit_a_column_are_named(engine: Engine, tmp_path: Path) -> None:
     head = "code,name,city,address,phone,hours,timezone"
     for row, expected in [
         ("JAKARTA-PUSAT-0001,,,,,,", "2: code has 18 characters, 10 at most"),
@@ -167,7 +165,7 @@ def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) 
     assert lines[-1] == "and 30 more"
 
 
-def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
+def test_a_folder_without_ledger_files_is_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="holds none of"):
         load(engine, tmp_path)
     with pytest.raises(LoadError, match=":1: the columns must be nkp,nik"):
@@ -178,14 +176,14 @@ def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
         load(engine, tmp_path)
 
 
-def test_a_ledger_without_tables_is_said(database_url: str, tmp_path: Path) -> None:
+def test_a_ledger_without_tables_is_reported(database_url: str, tmp_path: Path) -> None:
     engine = engines.engine(database_url)
     with pytest.raises(LoadError, match="smsgw migrate"):
         load(engine, folder(tmp_path, ROW))
     engine.dispose()
 
 
-def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> None:
+def test_synthetic_participants_are_repeatable_and_cannot_be_texted(engine: Engine) -> None:
     load(engine, reference_folder())
     for _ in range(2):
         make(engine, 2_500)
@@ -199,7 +197,7 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
     assert len(made.nik or "") == 16
 
 
-def test_making_people_leaves_real_ones_alone(engine: Engine, tmp_path: Path) -> None:
+def test_synthetic_participants_do_not_touch_real_ones(engine: Engine, tmp_path: Path) -> None:
     load(engine, folder(tmp_path, ROW.replace("19012345678", "90000000001")))
     make(engine, 1)
     assert rows(engine, tables.participants) == 2
@@ -317,7 +315,7 @@ def test_a_file_is_read_as_spreadsheets_write_it(
         (b"", ":1: the columns must be nkp,nik,.*; it is empty"),
     ],
 )
-def test_what_a_heading_holds_is_told(
+def test_a_wrong_heading_is_reported(
     engine: Engine, tmp_path: Path, octets: bytes, message: str
 ) -> None:
     (tmp_path / "participants.csv").write_bytes(octets)
@@ -325,16 +323,14 @@ def test_what_a_heading_holds_is_told(
         load(engine, tmp_path)
 
 
-def test_a_fault_is_named_by_its_line_behind_a_separator_too(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_line_numbers_are_right_after_a_separator_line(engine: Engine, tmp_path: Path) -> None:
     path = folder(tmp_path, ROW, ROW.replace("19012345678", "1")) / "participants.csv"
     path.write_text("sep=,\n" + path.read_text("utf-8-sig"), "utf-8")
     with pytest.raises(LoadError, match=r"participants\.csv:4: "):
         load(engine, tmp_path)
 
 
-def test_a_balance_of_a_day_to_come_hides_no_true_one(engine: Engine) -> None:
+def test_a_future_balance_does_not_hide_the_current_one(engine: Engine) -> None:
     load(engine, reference_folder())
     ledger = SqlLedger(engine)
     with engine.begin() as connection:
@@ -347,7 +343,7 @@ def test_a_balance_of_a_day_to_come_hides_no_true_one(engine: Engine) -> None:
     assert ledger.balance("19012345678", date(2025, 9, 29)) is None
 
 
-def test_a_program_that_was_begun_twice_is_one(engine: Engine) -> None:
+def test_a_programme_that_started_twice_counts_once(engine: Engine) -> None:
     load(engine, reference_folder())
     ledger = SqlLedger(engine)
     before = ledger.programs("19012345678")

@@ -83,14 +83,14 @@ def sql(rt: Runtime, *statements: Executable) -> None:
             connection.execute(statement)
 
 
-def test_what_we_wrote_passes(lived: Runtime) -> None:
+def test_valid_rows_pass(lived: Runtime) -> None:
     assert findings(lived) == []
     with lived.reading() as tx:
         assert failed_checks.by_table(tx.connection, lived.now() - failed_checks.HOUR) == {}
 
 
 @pytest.mark.parametrize("name", Ciphertext)
-def test_texts_that_were_exchanged_open_in_neither_place(lived: Runtime, name: Ciphertext) -> None:
+def test_exchanged_ciphertexts_do_not_decrypt(lived: Runtime, name: Ciphertext) -> None:
     table, column = sealed.place(name)
     (key,) = table.primary_key.columns
     with lived.reading() as tx:
@@ -123,7 +123,7 @@ def test_a_row_that_was_changed_is_named(lived: Runtime, table: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["freezes", "counts", "both", "codes and counts"])
-def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None:
+def test_a_deleted_restriction_is_found(lived: Runtime, kind: str) -> None:
     deleted = {
         "freezes": [delete(freezes)],
         "counts": [delete(freeze_counts)],
@@ -136,7 +136,7 @@ def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None
     assert ("has no count of freezes" in found) == (kind != "freezes")
 
 
-def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> None:
+def test_a_damaged_copy_of_a_key_is_reported_and_harmless(lived: Runtime) -> None:
     which = data_keys.c.copy == data_keys.c.id + 1  # of key 0 the first, of key 1 the second
     sql(lived, update(data_keys).where(which).values(wrapped=b"0" * 60))
     fresh = runtime.build(lived.settings, now=lived.now)
@@ -149,7 +149,7 @@ def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> N
     fresh.close()
 
 
-def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Runtime) -> None:
+def test_a_process_with_keys_continues_if_the_database_loses_them(lived: Runtime) -> None:
     sql(lived, update(data_keys).values(wrapped=b"0" * 60))
     lived.vault.reload()
     assert "Rp" in say(lived, P1, "SALDO").reply.text
@@ -159,7 +159,7 @@ def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Run
     fresh.close()
 
 
-def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:
+def test_a_reactivated_binding_is_found(lived: Runtime) -> None:
     """As it had been: it passes its own check."""
     with lived.reading() as tx:
         whose = select(phones.c.id).where(phones.c.hash == tx.vault.hash(P1, "phone"))
@@ -174,7 +174,7 @@ def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:
     assert findings(lived) == [f"bindings: row {before['id']} is not in the audit"]
 
 
-def test_a_value_of_another_kind_is_told(lived: Runtime) -> None:
+def test_a_value_of_the_wrong_type_is_reported(lived: Runtime) -> None:
     """SQLite takes any."""
     if lived.service.dialect.name == "sqlite":
         with lived.service.begin() as connection:
@@ -256,7 +256,7 @@ def test_a_mac_of_another_version_is_read_before_it_is_written(rt: Runtime) -> N
     assert not any(after.holds(rt.vault, mac, row) for mac in (None, b"", b"\3", made[1][:-1]))
 
 
-def test_a_mac_is_of_its_table(rt: Runtime) -> None:
+def test_a_mac_is_valid_in_its_own_table_only(rt: Runtime) -> None:
     row = {"id": 7}
     mac = Proof("freezes", {1: ("id",)}).make(rt.vault, row)
     assert not Proof("bindings", {1: ("id",)}).holds(rt.vault, mac, row)

@@ -46,7 +46,7 @@ def keys_in_use(rt: Runtime) -> set[int]:
     return found
 
 
-def test_keys_are_changed_under_load(
+def test_keys_are_rotated_under_load(
     rt: Runtime, others: list[Runtime], environ: dict[str, str]
 ) -> None:
     """By a process of its own, while two others answer and never hear of it."""
@@ -112,7 +112,7 @@ def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
     assert set(other.data) == {2, 3}
 
 
-def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
+def test_key_ids_run_out(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         tx.connection.execute(data_keys.update().where(data_keys.c.id == 1).values(id=255))
     with pytest.raises(key_rotation.NotRotated, match="255 keys"):

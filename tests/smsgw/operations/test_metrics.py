@@ -121,7 +121,7 @@ def test_a_throttle_that_said_no_is_counted(
     assert figures(client)["smsgw_lane_throttled_total", "simulator", LANE] == 2
 
 
-def test_only_this_machine_and_who_has_the_token_may_look(
+def test_metrics_need_the_token_or_loopback(
     rt: Runtime, environ: dict[str, str], client: FlaskClient
 ) -> None:
     outside = {"REMOTE_ADDR": "192.0.2.1"}
@@ -166,7 +166,7 @@ BROKEN: dict[str, Callable[[Redis], object]] = {
 
 @on_sqlite
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -> None:
+def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> None:
     """Report 10: what the worker and the clock wrote there before says nothing of now."""
     server = Queue()
     own = replace(rt, redis=runtime.hints(server.url))
@@ -184,7 +184,9 @@ def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -
 
 
 @on_sqlite
-def test_while_another_writes_it_is_not_ready(client: FlaskClient, rt: Runtime) -> None:
+def test_it_is_not_ready_while_another_process_holds_the_write_lock(
+    client: FlaskClient, rt: Runtime
+) -> None:
     """Report 1: an import held the one file of an installation, and all was said to be well."""
     assert client.get("/readyz").status_code == 200
     with rt.writing():
@@ -197,9 +199,7 @@ def test_while_another_writes_it_is_not_ready(client: FlaskClient, rt: Runtime) 
     )
 
 
-def test_alerts_and_dashboard_speak_of_figures_that_exist(
-    rt: Runtime, environ: dict[str, str]
-) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(rt: Runtime, environ: dict[str, str]) -> None:
     budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     with create_app(limited).test_client() as client:
@@ -220,7 +220,7 @@ def test_every_alert_is_explained() -> None:
     assert names == explained
 
 
-def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+def test_metrics_hold_nothing_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     dispatch.drain(rt, "simulator", LANE)
     with rt.reading() as tx:
@@ -230,7 +230,7 @@ def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: C
         assert secret not in metrics
 
 
-def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
+def test_the_daily_budget_is_reported(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
     limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
     receive(limited, clock, 2)
     with create_app(limited).test_client() as client:
@@ -240,7 +240,7 @@ def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock
     assert not any(name.startswith("smsgw_code_budget") for name, *_ in metrics)
 
 
-def test_what_a_calling_code_has_cost_is_told(
+def test_the_budget_of_a_calling_code_is_reported(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     """Of those that are named, and of others once they have cost something."""
@@ -261,7 +261,7 @@ def test_what_a_calling_code_has_cost_is_told(
     }
 
 
-def test_a_code_without_a_limit_is_not_told(
+def test_a_code_without_a_limit_is_not_reported(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "60=5"}

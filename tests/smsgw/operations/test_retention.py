@@ -64,7 +64,7 @@ def figures(rt: Runtime) -> list[str]:
     return [line for line in lines if "_total{" in line or "_bucket{" in line]
 
 
-def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
+def test_texts_are_deleted_and_counts_are_kept(rt: Runtime, clock: Clock) -> None:
     for text in ("SALDO", "IURAN", "apa kabar"):
         say(rt, P1, text)
     say(rt, "TELKOMSEL", "bonus kuota")
@@ -80,7 +80,7 @@ def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
     assert say(rt, P1, "0000").verdict.outcome == "answered"
 
 
-def test_a_registration_that_nobody_looked_at_ends(rt: Runtime, clock: Clock) -> None:
+def test_an_old_registration_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     passes(rt, clock, 89)
     assert count_held(rt, registrations.c.given) == 1
@@ -90,7 +90,7 @@ def test_a_registration_that_nobody_looked_at_ends(rt: Runtime, clock: Clock) ->
     assert count_held(rt, phones.c.number) == 1  # P1's, who is bound
 
 
-def test_who_has_their_data_erased_is_not_registered_any_more(rt: Runtime) -> None:
+def test_erasing_data_ends_the_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
@@ -100,7 +100,7 @@ def test_who_has_their_data_erased_is_not_registered_any_more(rt: Runtime) -> No
     assert state(rt, registrations) == "lapsed"
 
 
-def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+def test_messages_with_a_future_time_block_nothing(rt: Runtime, clock: Clock) -> None:
     for number in range(3):
         say(rt, f"+6285700000{number:03}", "KONTAK")
     with rt.writing() as tx:
@@ -111,7 +111,7 @@ def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock:
     assert count_held(rt, messages.c.text) == 2
 
 
-def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Clock) -> None:
+def test_deferred_messages_and_open_cases_are_kept(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     say(with_ledger_down(rt), P2, "SALDO 20098765432")
     passes(rt, clock, 400)
@@ -122,7 +122,7 @@ def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Cloc
     assert count_held(rt, messages.c.text) == 1
 
 
-def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
+def test_old_unknown_sends_are_closed(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", "2757", 1)
@@ -136,7 +136,7 @@ def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
         assert reconciliation.all_open(tx) == []
 
 
-def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock: Clock) -> None:
+def test_a_phone_that_writes_during_deletion_becomes_a_new_phone(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, "KONTAK")
     with rt.reading() as tx:
         known = phone_state.read(tx, STRANGER)
@@ -145,7 +145,7 @@ def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock
         phone_state.bump_version(tx, known)
 
 
-def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock) -> None:
+def test_a_phone_is_deleted_after_its_texts(rt: Runtime, clock: Clock) -> None:
     """The clock takes some of each kind at a time, and replies may be many."""
     said = say(rt, STRANGER, "KONTAK")
     say(with_ledger_down(rt), P2, "SALDO 20098765432")
@@ -191,7 +191,7 @@ def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
     assert count_held(rt, bindings.c.nkp) == 0
 
 
-def test_what_others_had_sent_to_the_phone_goes_with_it(rt: Runtime) -> None:
+def test_erasing_deletes_codes_sent_for_others(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "HAPUS DATA")
     assert count_held(rt, codes.c.on_file) == 1
@@ -201,7 +201,7 @@ def test_what_others_had_sent_to_the_phone_goes_with_it(rt: Runtime) -> None:
     assert count_held(rt, codes.c.on_file) == 0
 
 
-def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+def test_a_confirmation_is_dated_when_it_is_made(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "HAPUS DATA")
     passes(rt, clock, 2)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
@@ -213,7 +213,7 @@ def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> No
         assert waits.scalars().first() == 0
 
 
-def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> None:
+def test_a_silent_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, "KONTAK")
     say(rt, P2, "STOP")
     passes(rt, clock, 91)
@@ -228,7 +228,7 @@ def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> Non
     assert count_rows(rt, phones) == 4
 
 
-def test_a_binding_that_nobody_uses_ends_and_then_its_phone(rt: Runtime, clock: Clock) -> None:
+def test_an_unused_binding_ends_and_then_its_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     passes(rt, clock, 366)
     with rt.reading() as tx:
@@ -236,7 +236,7 @@ def test_a_binding_that_nobody_uses_ends_and_then_its_phone(rt: Runtime, clock: 
     assert count_held(rt, bindings.c.nkp, bindings.c.consent, phones.c.number) == 0
 
 
-def test_what_a_day_made_is_tidied(rt: Runtime, clock: Clock) -> None:
+def test_short_lived_rows_are_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "SALDO 20098765432")
     say(rt, P1, "BANTUAN")
@@ -247,7 +247,7 @@ def test_what_a_day_made_is_tidied(rt: Runtime, clock: Clock) -> None:
     assert count_rows(rt, codes) == 0
 
 
-def test_a_data_request_is_carried_out_and_shown_done(
+def test_a_data_request_is_carried_out_and_reported_done(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     say(rt, P1, "SALDO")
@@ -279,7 +279,7 @@ def called(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProc
     return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
 
 
-def test_what_is_on_its_way_is_waited_for(rt: Runtime) -> None:
+def test_erasing_waits_for_replies_being_sent(rt: Runtime) -> None:
     say(rt, P1, "HAPUS DATA")
     with rt.writing() as tx:
         assert leases.claim(tx, "simulator", "2757", 1)
@@ -288,7 +288,7 @@ def test_what_is_on_its_way_is_waited_for(rt: Runtime) -> None:
     assert count_held(rt, messages.c.text) == 1
 
 
-def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runtime) -> None:
+def test_erasing_withdraws_queued_replies_and_deferred_answers(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     say(with_ledger_down(rt), P1, "IURAN")
     say(rt, P1, "HAPUS DATA")
@@ -301,14 +301,14 @@ def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runt
         assert tx.connection.execute(received).all() == []
 
 
-def test_only_what_is_a_data_request_is_erased(rt: Runtime) -> None:
+def test_only_data_requests_can_be_erased(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     for number in ("ADU-251031-0001", "ADU-251031-0009", "x"):
         with pytest.raises(NotErased, match="no open data request"):
             retention.erase(rt, number, OPERATOR)
 
 
-def test_a_year(rt: Runtime, clock: Clock) -> None:
+def test_a_year_of_traffic_is_deleted_in_time(rt: Runtime, clock: Clock) -> None:
     """Ten messages a day here; `bench/retention.py` lives one of a million."""
     with rt.writing() as tx:
         tx.connection.execute(delete(bindings))

@@ -47,7 +47,7 @@ def run_all(
         return dict(zip(commands, pool.map(run_command, commands), strict=True))
 
 
-def test_without_the_key_nothing_starts_and_says_why(
+def test_without_the_key_every_process_refuses_to_start(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
@@ -62,7 +62,7 @@ def test_without_the_key_nothing_starts_and_says_why(
 
 
 @pytest.mark.parametrize("kind", ["empty", "another version's", "without the ledger's"])
-def test_on_another_schema_nothing_starts_and_says_why(
+def test_with_another_schema_every_process_refuses_to_start(
     rt: Runtime, environ: dict[str, str], tmp_path: Path, kind: str
 ) -> None:
     """As a sentence, and an exit code; `run` and `migrate` mend an empty one."""
@@ -90,7 +90,7 @@ def set_schema(rt: Runtime, kind: str) -> None:
             connection.exec_driver_sql("DROP TABLE ledger_version")
 
 
-def test_while_it_runs_the_schema_is_looked_at(rt: Runtime) -> None:
+def test_a_running_process_notices_a_changed_schema(rt: Runtime) -> None:
     with create_app(rt).test_client() as client:
         assert client.get("/readyz").status_code == 200
         set_schema(rt, "another version's")
@@ -103,7 +103,7 @@ def test_while_it_runs_the_schema_is_looked_at(rt: Runtime) -> None:
         assert client.get("/readyz").status_code == 503
 
 
-def test_what_another_version_made_is_not_migrated(
+def test_a_newer_schema_is_not_migrated(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     set_schema(rt, "another version's")

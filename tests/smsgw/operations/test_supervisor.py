@@ -67,7 +67,7 @@ def is_running(pid: str) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_a_dead_child_is_started_again(
+def test_a_dead_child_is_restarted(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
@@ -78,7 +78,7 @@ def test_a_dead_child_is_started_again(
     assert is_running(lines(pids)[1])
 
 
-def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
+def test_a_crashing_child_is_restarted_with_backoff(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     starts = tmp_path / "starts"
@@ -103,7 +103,7 @@ def test_nothing_outlives_the_supervisor(
     eventually(lambda: not any(map(is_running, lines(pids))))
 
 
-def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
+def test_a_failure_at_start_ends_all_processes(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
 
     def look() -> None:

@@ -151,7 +151,7 @@ def pass_by(rt: Runtime) -> None:
 
 @pytest.mark.parametrize("span", [*AHEAD, timedelta(days=400)])
 @on_postgresql
-def test_by_a_clock_that_is_ahead_nothing_expires(
+def test_nothing_expires_while_the_clock_is_ahead(
     rt: Runtime, clock: Clock, span: timedelta
 ) -> None:
     live(rt)
@@ -168,7 +168,7 @@ def test_by_a_clock_that_is_ahead_nothing_expires(
 
 
 @on_postgresql
-def test_by_a_clock_that_is_ahead_what_waits_leaves(rt: Runtime, clock: Clock) -> None:
+def test_queued_replies_are_sent_while_the_clock_is_ahead(rt: Runtime, clock: Clock) -> None:
     live(rt)
     clock.moves(hours=3)
     carrier = Failing()
@@ -209,7 +209,7 @@ def faketime(span: timedelta) -> dict[str, str]:
 
 @pytest.mark.parametrize("span", AHEAD)
 @on_postgresql
-def test_processes_of_a_machine_that_is_ahead_destroy_nothing(
+def test_nothing_is_deleted_while_the_clock_is_ahead(
     rt: Runtime, environ: dict[str, str], tmp_path: Path, span: timedelta
 ) -> None:
     real = replace(rt, now=machine_now)

@@ -63,7 +63,7 @@ def test_options_of_the_environment_are_kept_too(
     "said", ["prepare_threshold=0", "prepare_threshold=none", "pgbouncer=1", "pgbouncer=true"]
 )
 @pytest.mark.parametrize("limit", [None, LIMIT])
-def test_an_address_may_say_that_nothing_is_prepared(
+def test_prepared_statements_can_be_disabled_in_the_address(
     postgres_url: str, said: str, limit: float | None
 ) -> None:
     """Report 11: whatever was prepared is not there on another server's connection."""

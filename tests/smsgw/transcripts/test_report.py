@@ -34,7 +34,7 @@ def played() -> list[Played]:
     return list(collection.play(collection.choose([reader.parse(TEXT, "x.yaml")], [])))
 
 
-def test_the_first_difference_is_told_whole_and_later_ones_as_its_consequences() -> None:
+def test_the_first_difference_is_shown_in_full() -> None:
     lines = list(report.lines(played()[0]))
     assert lines[:3] == [
         "x.yaml:7: a wrong one, step 1",

@@ -57,7 +57,7 @@ SALDO = (
         f'also: [{{to: "{P2}", count: 0}}]',
     ],
 )
-def test_what_came_fits(expect: str) -> None:
+def test_a_matching_result_agrees(expect: str) -> None:
     assert differs(says("SALDO", expect)) == []
 
 
@@ -86,13 +86,13 @@ def test_what_came_fits(expect: str) -> None:
         (f'also: [{{to: "{P2}", count: 1}}]', f"also: expected 1 such SMS to {P2}, got 0"),
     ],
 )  # fmt: skip
-def test_what_came_does_not_fit(expect: str, sentence: str) -> None:
+def test_a_different_result_is_reported(expect: str, sentence: str) -> None:
     found = differs(says("SALDO", expect))
     assert len(found) == 1
     assert found[0].startswith(sentence), found
 
 
-def test_max_segments_and_same_reply_as_say_no() -> None:
+def test_max_segments_and_same_reply_as_can_differ() -> None:
     # An officer's answer may take three.
     long = "x" * 200
     found = differs(
@@ -139,7 +139,7 @@ def test_codes_and_references_are_the_same_in_every_run() -> None:
     assert one[1].sent_text != "KODE =code"
 
 
-def test_code_and_echo_without_one_are_a_difference_and_nothing_is_said() -> None:
+def test_code_or_echo_without_a_source_is_a_difference() -> None:
     wrong = says(DAFTAR.replace("1992", "1993"), "outcome: pending", STRANGER)
     found = play(wrong, says("KODE =code", "keyword: kode", STRANGER))
     assert found[1].differs == ("text: =code stands for the last code, and none was sent",)
@@ -213,7 +213,7 @@ def test_a_report_moves_the_last_reply() -> None:
     ]
 
 
-def test_days_go_by_with_their_work() -> None:
+def test_waiting_days_runs_the_periodic_work() -> None:
     assert (
         differs(
             says("SALDO"),
@@ -274,7 +274,7 @@ def test_settings_are_the_files_own() -> None:
     assert differs(says("KONTAK", "reason: unreachable_sender", abroad), head=HEAD + there) == []
 
 
-def test_the_ledger_goes_and_comes_back() -> None:
+def test_the_ledger_can_fail_and_recover() -> None:
     answer = (
         f'{{wait: 10s, expect: {{also: [{{to: "{P1}", contains: ["Rp123.456.789"], count: 1}}]}}}}'
     )

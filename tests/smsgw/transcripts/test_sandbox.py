@@ -48,7 +48,7 @@ def keys_of(redis_url: str) -> list[bytes]:
         return found
 
 
-def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
+def test_a_test_conversation_leaves_nothing_behind(rt: Runtime, redis_url: str) -> None:
     """Whatever it bound, opened, sent or counted."""
     say(rt, P1, "SALDO")
     before, counted = all_rows(rt), sorted(keys_of(redis_url))
@@ -65,14 +65,14 @@ def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
 
-def test_each_message_finds_what_the_one_before_did(rt: Runtime) -> None:
+def test_each_message_sees_the_effect_of_the_one_before(rt: Runtime) -> None:
     talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
     assert outcomes(talk) == ["saldo confirm", "ya answered", "saldo answered"]
     assert talk.tried[2].wording == "saldo.balance"
     assert len(talk.subjects) == 1
 
 
-def test_time_passes_when_it_is_said_to(rt: Runtime) -> None:
+def test_waiting_moves_the_clock(rt: Runtime) -> None:
     """A question is open for a day."""
     asked = (P2, f"SALDO {P2_NKP}")
     assert outcomes(tried(rt, asked, (P2, "YA", "2h")))[1] == "ya answered"
@@ -90,7 +90,7 @@ def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
     assert outcomes(elsewhere)[1] != "kode answered"
 
 
-def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None:
+def test_the_draft_can_answer_instead_of_the_published_version(rt: Runtime) -> None:
     with pytest.raises(NoDraft):
         tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
@@ -99,7 +99,7 @@ def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None
     assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK")).tried[0]) != "Halo dunia."
 
 
-def test_who_is_silent_says_why(rt: Runtime) -> None:
+def test_silence_has_a_reason(rt: Runtime) -> None:
     said = [
         (FICTITIOUS_PHONE, "makasih"),
         (FICTITIOUS_PHONE, "KONTAK"),
@@ -115,7 +115,7 @@ def test_who_is_silent_says_why(rt: Runtime) -> None:
     assert reasons[4:] == [None] * 12  # at 20 seconds each nobody is throttled
 
 
-def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
+def test_a_fictitious_phone_finds_no_real_participant(rt: Runtime) -> None:
     """Not even by all that identifies one, and whatever code went out."""
     talk = tried(rt, (FICTITIOUS_PHONE, DAFTAR), (FICTITIOUS_PHONE, f"SALDO {P1_NKP}"))
     assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
@@ -130,7 +130,7 @@ def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
         assert "SITI" not in text_.upper(), word
 
 
-def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
+def test_a_fictitious_phone_finds_synthetic_participants(rt: Runtime) -> None:
     make(rt.ledger.engine, 3)
     with rt.ledger.engine.connect() as connection:
         row = connection.execute(
@@ -140,7 +140,7 @@ def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
     assert outcomes(talk) == ["saldo confirm", "ya answered"]
 
 
-def test_the_ledger_is_away(rt: Runtime) -> None:
+def test_an_unavailable_ledger_is_reported(rt: Runtime) -> None:
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     before = all_rows(rt)
     talk = tried(replace(rt, ledger=nowhere), (P1, "SALDO"), (P1, "IURAN"))
@@ -171,7 +171,7 @@ def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> Non
     assert 1 <= slow.asked < quick.asked
 
 
-def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
+def test_real_messages_are_answered_during_a_test_conversation(rt: Runtime) -> None:
     """Also those of the very phone that is tried."""
     is_over = threading.Event()
     talks: list[list[str]] = []
@@ -195,7 +195,7 @@ def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_who_holds_a_phone_is_not_waited_for_long(rt: Runtime) -> None:
+def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
     """On SQLite who tries waits as long as webhooks do."""
     with capture_logs(), rt.writing() as tx:
         tx.connection.execute(text("UPDATE phones SET version = version"))
@@ -204,7 +204,7 @@ def test_who_holds_a_phone_is_not_waited_for_long(rt: Runtime) -> None:
         assert outcomes(tried(rt, (FICTITIOUS_PHONE, "KONTAK"))) == ["kontak answered"]
 
 
-def test_a_repeat_is_judged_as_it_would_be(rt: Runtime) -> None:
+def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
     """By what the phone really said last."""
     say(rt, P1, "SALDO")
     (step,) = tried(rt, (P1, "SALDO")).tried

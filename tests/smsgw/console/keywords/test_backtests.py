@@ -37,7 +37,7 @@ def save(rt: Runtime, text: str, edition: int) -> None:
         versions.save(tx, text, edition, "operator:ani", "kontak")
 
 
-def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: Runtime) -> None:
+def test_every_role_sees_what_would_change(editor: Visitor, as_: As, rt: Runtime) -> None:
     for sender in OTHERS[:3]:
         say(rt, sender, "cabang bandung")
     editor.submit("/console/rehearsal/", days=7)
@@ -66,7 +66,7 @@ def test_what_would_change_is_shown_to_everybody(editor: Visitor, as_: As, rt: R
     assert viewer.post("/console/rehearsal/1/stop").status_code == 403
 
 
-def test_it_asks_for_itself_until_it_is_over(editor: Visitor, rt: Runtime) -> None:
+def test_the_page_polls_until_the_backtest_ends(editor: Visitor, rt: Runtime) -> None:
     editor.submit("/console/rehearsal/", days=1)
     part = editor.client.get("/console/rehearsal/1", headers=PART)
     assert "<html" not in part.text
@@ -77,7 +77,7 @@ def test_it_asks_for_itself_until_it_is_over(editor: Visitor, rt: Runtime) -> No
     assert "hx-get" not in editor.get("/console/rehearsal/1").text
 
 
-def test_it_is_stopped(editor: Visitor, rt: Runtime) -> None:
+def test_a_backtest_can_be_stopped(editor: Visitor, rt: Runtime) -> None:
     editor.submit("/console/rehearsal/", days=30)
     editor.submit("/1/stop")
     assert "stopped" in editor.text
@@ -88,7 +88,7 @@ def test_it_is_stopped(editor: Visitor, rt: Runtime) -> None:
     assert (task.state, task.done) == ("stopped", 0)
 
 
-def test_there_is_one_at_a_time(editor: Visitor) -> None:
+def test_only_one_backtest_runs_at_a_time(editor: Visitor) -> None:
     editor.submit("/console/rehearsal/", days=1)
     editor.get("/console/rehearsal/")
     editor.submit("/console/rehearsal/", days=2)
@@ -97,7 +97,7 @@ def test_there_is_one_at_a_time(editor: Visitor) -> None:
     assert editor.get("/console/rehearsal/2").status_code == 404
 
 
-def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) -> None:
+def test_the_page_says_when_the_draft_has_changed(editor: Visitor, rt: Runtime) -> None:
     editor.submit("/console/rehearsal/", days=1)
     assert "since" not in editor.text
     save(rt, dumps({**loads(DRAFT), "courtesy": ["OKE"]}), 1)
@@ -110,7 +110,7 @@ def test_what_became_of_the_draft_since_is_told(editor: Visitor, rt: Runtime) ->
 
 
 @pytest.mark.parametrize("days", ["", "3", "x"])
-def test_days_are_chosen_from_those_there_are(editor: Visitor, days: str) -> None:
+def test_only_offered_days_can_be_chosen(editor: Visitor, days: str) -> None:
     assert editor.submit("/console/rehearsal/", days=days).status_code == 400
     assert "Choose how many days." in editor.text
 
@@ -134,7 +134,7 @@ def test_without_a_draft_there_is_nothing_to_do(as_: As, rt: Runtime) -> None:
     assert editor.post("/console/rehearsal/", days=1).status_code == 400
 
 
-def test_without_a_queue_that_is_said(rt: Runtime, clock: Clock) -> None:
+def test_without_a_queue_the_page_says_so(rt: Runtime, clock: Clock) -> None:
     save(rt, DRAFT, 0)
     alone = replace(rt, redis=None)
     app: Flask = create_app(alone)
@@ -144,7 +144,7 @@ def test_without_a_queue_that_is_said(rt: Runtime, clock: Clock) -> None:
     assert "The queue is unavailable" in editor.text
 
 
-def test_the_clock_takes_up_what_no_hint_spoke_of(rt: Runtime, editor: Visitor) -> None:
+def test_the_clock_starts_a_backtest_without_a_hint(rt: Runtime, editor: Visitor) -> None:
     editor.submit("/console/rehearsal/", days=1)
     assert rt.redis is not None
     rt.redis.flushdb()

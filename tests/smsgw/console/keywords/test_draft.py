@@ -46,7 +46,7 @@ def test_nothing_is_published_without_a_reason(as_: As, rt: Runtime, reason: str
     assert current_version(rt).number == 0
 
 
-def test_who_drafted_is_told_before_that_a_second_person_publishes(rt: Runtime) -> None:
+def test_an_author_is_told_that_a_second_person_must_publish(rt: Runtime) -> None:
     by_two = replace(rt, settings=rt.settings.model_copy(update={"publish_by_two": True}))
     app = create_app(by_two)
     one, other = (logged_in(app, by_two, Role.PUBLISHER, name) for name in ("ani", "budi"))
@@ -61,7 +61,7 @@ def test_who_drafted_is_told_before_that_a_second_person_publishes(rt: Runtime) 
     assert current_version(rt).by == "operator:budi"
 
 
-def test_faults_are_named_and_hinder(as_: As, rt: Runtime) -> None:
+def test_errors_are_listed_and_prevent_publishing(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
@@ -73,7 +73,7 @@ def test_faults_are_named_and_hinder(as_: As, rt: Runtime) -> None:
     assert current_draft(rt) is not None
 
 
-def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runtime) -> None:
+def test_a_newer_version_is_shown_and_merged(as_: As, rt: Runtime) -> None:
     def aliased(raw: dict[str, Any]) -> None:
         raw["keywords"]["saldo"]["aliases"].append("DUIT")
 
@@ -92,7 +92,7 @@ def test_what_was_published_meanwhile_is_shown_and_taken_over(as_: As, rt: Runti
     assert "DUIT" in current_version(rt).text
 
 
-def test_where_both_changed_the_same_the_place_is_named(as_: As, rt: Runtime) -> None:
+def test_conflicts_are_listed(as_: As, rt: Runtime) -> None:
     publish(rt, reworded_document(HELLO))
     save_draft(rt, reworded_document(OTHER))
     with rt.writing() as tx:
@@ -115,7 +115,7 @@ def test_a_draft_is_discarded(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("action", ["/draft/discard", "/draft/publish", "/draft/rebase"])
-def test_a_draft_that_is_another_meanwhile_is_left_alone(as_: As, rt: Runtime, action: str) -> None:
+def test_a_changed_draft_is_not_overwritten(as_: As, rt: Runtime, action: str) -> None:
     publish(rt, reworded_document(HELLO))
     save_draft(rt, reworded_document("Satu."))
     if action.endswith("rebase"):
@@ -140,7 +140,7 @@ def test_the_whole_text_is_edited(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [", "just a text", "[" * 5000, "x" * 500_001])
-def test_what_is_no_configuration_stays_in_the_form(as_: As, rt: Runtime, text: str) -> None:
+def test_an_invalid_text_stays_in_the_form(as_: As, rt: Runtime, text: str) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
     assert visitor.submit("/draft/text", text=text).status_code == 400
@@ -149,7 +149,7 @@ def test_what_is_no_configuration_stays_in_the_form(as_: As, rt: Runtime, text: 
     assert current_draft(rt) is None
 
 
-def test_who_saves_over_somebodys_change_sees_it_and_may_save_again(as_: As, rt: Runtime) -> None:
+def test_a_conflicting_text_is_shown_and_may_be_saved_again(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
     save_draft(rt, reworded_document(OTHER))
@@ -162,7 +162,7 @@ def test_who_saves_over_somebodys_change_sees_it_and_may_save_again(as_: As, rt:
     assert HELLO in current_draft(rt).text
 
 
-def test_a_draft_that_was_published_while_its_text_was_edited(as_: As, rt: Runtime) -> None:
+def test_a_draft_published_during_an_edit_is_not_overwritten(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document(OTHER))
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
@@ -178,7 +178,7 @@ def file(content: bytes, name: str = "mine.yaml") -> tuple[BytesIO, str]:
     return BytesIO(content), name
 
 
-def test_a_file_takes_the_place_of_the_draft(as_: As, rt: Runtime) -> None:
+def test_an_import_replaces_the_draft(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document(OTHER))
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
@@ -187,7 +187,7 @@ def test_a_file_takes_the_place_of_the_draft(as_: As, rt: Runtime) -> None:
     assert current_draft(rt).text == reworded_document(HELLO)
 
 
-def test_a_file_that_is_no_good_draft_says_how_many_faults_it_has(as_: As, rt: Runtime) -> None:
+def test_an_import_with_errors_counts_them(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for change, expected in (
         (lambda raw: raw["keywords"].pop("saldo"), "1 error"),
@@ -198,14 +198,14 @@ def test_a_file_that_is_no_good_draft_says_how_many_faults_it_has(as_: As, rt: R
         assert f"The draft is saved. It has {expected} and cannot be published yet." in visitor.text
 
 
-def test_one_line_is_one_line(as_: As, rt: Runtime) -> None:
+def test_a_single_changed_line_is_counted_as_one(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(lambda raw: raw["fillers"].append("HALOHALO")))
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     assert "1 line added, 0 removed" in visitor.text
 
 
-def test_a_file_that_cannot_be_taken_says_why(as_: As, rt: Runtime) -> None:
+def test_a_refused_import_says_why(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     for content, expected in (
         (file(b"a: ["), "not valid YAML"),
@@ -218,7 +218,7 @@ def test_a_file_that_cannot_be_taken_says_why(as_: As, rt: Runtime) -> None:
     assert current_draft(rt) is None
 
 
-def test_a_file_for_a_draft_that_changed_meanwhile_stays_in_the_form(as_: As, rt: Runtime) -> None:
+def test_an_import_over_a_changed_draft_stays_in_the_form(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     save_draft(rt, reworded_document(OTHER))
@@ -228,7 +228,7 @@ def test_a_file_for_a_draft_that_changed_meanwhile_stays_in_the_form(as_: As, rt
     assert OTHER in current_draft(rt).text
 
 
-def test_both_are_exported_as_they_are(as_: As, rt: Runtime) -> None:
+def test_draft_and_published_version_are_exported(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document(HELLO))
     visitor = as_(Role.VIEWER)
     draft = visitor.get("/console/draft/keywords-draft.yaml")
@@ -238,7 +238,7 @@ def test_both_are_exported_as_they_are(as_: As, rt: Runtime) -> None:
     assert shipped.text == document.shipped()
 
 
-def test_who_only_looks_has_nothing_to_press(as_: As, rt: Runtime) -> None:
+def test_viewers_get_no_buttons(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document(HELLO))
     visitor = as_(Role.VIEWER)
     visitor.get(PAGE)
@@ -257,7 +257,7 @@ def test_who_only_looks_has_nothing_to_press(as_: As, rt: Runtime) -> None:
         lambda raw: raw.update(services=[{"name": "x", "words": [1]}]),
     ],
 )
-def test_whatever_stands_in_a_draft_its_page_is_shown(
+def test_any_draft_can_be_shown(
     as_: As, rt: Runtime, change: Callable[[dict[str, Any]], object]
 ) -> None:
     save_draft(rt, edited_document(change))
@@ -266,7 +266,7 @@ def test_whatever_stands_in_a_draft_its_page_is_shown(
     assert "Fix these errors before you publish" in visitor.text
 
 
-def test_a_name_in_a_draft_is_no_markup(app: Flask, rt: Runtime) -> None:
+def test_names_in_a_draft_are_escaped(app: Flask, rt: Runtime) -> None:
     save_draft(rt, reworded_document("<script>alert(1)</script>"))
     visitor = logged_in(app, rt, Role.EDITOR)
     visitor.get(PAGE)
@@ -293,9 +293,7 @@ def balance(text: str) -> str:
         ("Saldo JHT NKP {nkp} per {total}: {total}.", "{as_of}"),
     ],
 )
-def test_a_wording_that_loses_its_value_is_asked_about(
-    as_: As, rt: Runtime, text: str, lost: str
-) -> None:
+def test_dropping_a_value_needs_confirmation(as_: As, rt: Runtime, text: str, lost: str) -> None:
     """Console fault 5, also where the value may fall away."""
     save_draft(rt, balance(text))
     visitor = as_(Role.PUBLISHER)
@@ -311,7 +309,7 @@ def test_a_wording_that_loses_its_value_is_asked_about(
     assert current_version(rt).number == 1
 
 
-def test_an_old_version_that_loses_a_value_is_asked_about(as_: As, rt: Runtime) -> None:
+def test_restoring_a_version_that_drops_a_value_needs_confirmation(as_: As, rt: Runtime) -> None:
     publish(rt, balance("Saldo Anda Rp0. Hubungi {call_centre}"))
     publish(rt, document.shipped())
     visitor = as_(Role.PUBLISHER)
@@ -321,7 +319,7 @@ def test_an_old_version_that_loses_a_value_is_asked_about(as_: As, rt: Runtime) 
     assert visitor.submit("/versions/1/back", reason="why not", sure="yes").status_code == 200
 
 
-def test_a_wording_that_keeps_its_values_is_asked_about_by_nobody(as_: As, rt: Runtime) -> None:
+def test_keeping_all_values_needs_no_confirmation(as_: As, rt: Runtime) -> None:
     save_draft(rt, balance("Per {as_of} saldo JHT NKP {nkp} ada {total}."))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
@@ -329,7 +327,7 @@ def test_a_wording_that_keeps_its_values_is_asked_about_by_nobody(as_: As, rt: R
     assert visitor.submit("/draft/publish", reason="shorter").status_code == 200
 
 
-def test_words_that_now_change_something_are_asked_about(as_: As, rt: Runtime) -> None:
+def test_words_that_now_change_something_need_confirmation(as_: As, rt: Runtime) -> None:
     """Console fault 1: KARTU HILANG as another way to unlink a phone."""
 
     def change(raw: dict[str, Any]) -> None:
@@ -370,7 +368,7 @@ def test_an_import_keeps_the_draft_before_it(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("how", ["as text", "discarded"])
-def test_what_takes_the_place_of_a_draft_keeps_it(as_: As, rt: Runtime, how: str) -> None:
+def test_a_replaced_draft_is_kept(as_: As, rt: Runtime, how: str) -> None:
     save_draft(rt, reworded_document(HELLO))
     visitor = as_(Role.EDITOR)
     if how == "discarded":
@@ -385,7 +383,7 @@ def test_what_takes_the_place_of_a_draft_keeps_it(as_: As, rt: Runtime, how: str
     assert current_draft(rt).text == reworded_document(HELLO)
 
 
-def test_a_draft_is_brought_back_by_who_sees_what_stands_there(as_: As, rt: Runtime) -> None:
+def test_a_past_draft_is_restored_only_over_the_draft_shown(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document(HELLO))
     visitor = as_(Role.EDITOR)
     imported(visitor, reworded_document(OTHER))

@@ -46,7 +46,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AGENT])
-def test_who_may_only_look_finds_no_form(as_: As, role: Role) -> None:
+def test_viewers_get_no_form(as_: As, role: Role) -> None:
     visitor = as_(role)
     visitor.get(KONTAK)
     assert "Save in the draft" not in visitor.text
@@ -56,9 +56,7 @@ def test_who_may_only_look_finds_no_form(as_: As, role: Role) -> None:
     assert visitor.post(f"{KONTAK}/preview", poster="X").status_code == 403
 
 
-def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
-    as_: As, rt: Runtime, clock: Clock
-) -> None:
+def test_an_edit_is_drafted_and_answers_once_published(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     fields = {
@@ -86,7 +84,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
     assert say(rt, STRANGER, "HUBUNGI").reply.text == "Halo, telepon 175."
 
 
-def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
+def test_saving_without_a_change_changes_nothing(as_: As, rt: Runtime) -> None:
     before = document.loads(edited_document(add_custom_keywords))
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
@@ -121,7 +119,7 @@ def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Run
     assert read_draft(rt) is not None
 
 
-def test_a_script_gets_the_parts_that_change(as_: As) -> None:
+def test_htmx_gets_only_the_changed_parts(as_: As) -> None:
     visitor = as_(Role.EDITOR)
     fields = typed(visitor, KONTAK, poster="KONTAK <PIN>", **{"w.ways.en": "Call {call_centre"})
     part = visitor.client.post(f"{KONTAK}/preview", data=fields, headers={"HX-Request": "true"})
@@ -142,7 +140,7 @@ def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     assert entry["from"] == "besok"
 
 
-def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
+def test_an_invalid_edit_stays_in_the_form(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     answer = visitor.submit(KONTAK, **{"w.ways.id": "W" * 500_001})
@@ -153,7 +151,7 @@ def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
     assert read_draft(rt) is None
 
 
-def test_who_saves_over_somebodys_change_sees_both(as_: As, rt: Runtime) -> None:
+def test_a_conflicting_edit_shows_both_texts(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     theirs = edited_document(
@@ -170,7 +168,7 @@ def test_who_saves_over_somebodys_change_sees_both(as_: As, rt: Runtime) -> None
     assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
-def test_a_change_elsewhere_is_nobodys_hindrance(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_a_change_elsewhere_is_no_conflict(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     save_draft(rt, edited_document(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
@@ -180,7 +178,7 @@ def test_a_change_elsewhere_is_nobodys_hindrance(as_: As, rt: Runtime, clock: Cl
     assert kept["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
-def test_what_was_published_meanwhile_is_not_undone(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_saving_does_not_undo_a_newer_version(as_: As, rt: Runtime, clock: Clock) -> None:
     """The draft has no edition before and none after, though the keyword is another."""
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
@@ -192,7 +190,7 @@ def test_what_was_published_meanwhile_is_not_undone(as_: As, rt: Runtime, clock:
     assert "aliases HUBUNGI" in visitor.text
 
 
-def test_two_change_different_fields_of_a_keyword(as_: As, rt: Runtime) -> None:
+def test_edits_of_different_fields_are_merged(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
 
@@ -226,7 +224,7 @@ def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
     assert kept["aliases"] == ["CS"]
 
 
-def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) -> None:
+def test_a_topic_deleted_by_another_stays_deleted(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
@@ -285,7 +283,7 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
         ({"poster": "MITRA", "kind": "lookup", "table": "nothing"}, 400, "Choose the table"),
     ],
 )
-def test_what_cannot_be_a_new_keyword_says_why(
+def test_an_invalid_new_keyword_says_why(
     as_: As, rt: Runtime, fields: dict[str, str], code: int, message: str
 ) -> None:
     visitor = as_(Role.EDITOR)
@@ -296,7 +294,7 @@ def test_what_cannot_be_a_new_keyword_says_why(
     assert read_draft(rt) is None
 
 
-def test_what_was_made_can_be_deleted(as_: As, rt: Runtime) -> None:
+def test_a_custom_keyword_can_be_deleted(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
@@ -338,7 +336,7 @@ def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
     assert "kontak: from and until are days" in visitor.text
 
 
-def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_shared_wordings_are_edited_the_same_way(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/")
     assert "Unrecognised messages 12 wordings" in visitor.text
@@ -352,7 +350,7 @@ def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) ->
     assert say(rt, STRANGER, "blablabla xyz").reply.text == "Maaf, apa? Ketik SALDO NKP."
 
 
-def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
+def test_shared_wordings_are_not_overwritten(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/own")
     save_draft(
@@ -364,9 +362,7 @@ def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(("times", "is_kept"), [(1, True), (2, False)])
-def test_who_saves_at_the_same_instant_as_another_is_tried_again(
-    rt: Runtime, times: int, is_kept: bool
-) -> None:
+def test_simultaneous_saves_are_retried(rt: Runtime, times: int, is_kept: bool) -> None:
     """Of two that save other keywords, one finds that the draft has another edition by now."""
     overtaken = iter(range(times))
 

@@ -57,7 +57,7 @@ def test_an_uploaded_table_is_looked_up(as_: As, rt: Runtime, clock: Clock) -> N
         ("", "it has 0 rows"),
     ],
 )
-def test_a_table_that_is_wrong_says_where_and_is_not_lost(
+def test_an_invalid_table_names_the_place_and_is_not_lost(
     as_: As, rt: Runtime, text: str | bytes, message: str
 ) -> None:
     visitor = as_(Role.EDITOR)
@@ -86,7 +86,7 @@ def test_a_table_is_pasted_replaced_and_not_saved_over(as_: As, rt: Runtime) -> 
     assert read_draft(rt)["tables"]["mitra"]["rows"] == [["Solo", "RS Solo", ""]]
 
 
-def test_a_new_table_takes_nobodys_place(as_: As, rt: Runtime) -> None:
+def test_a_new_table_replaces_no_other(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
@@ -104,7 +104,7 @@ def test_a_table_has_a_name_that_a_keyword_can_use(as_: As, rt: Runtime, name: s
     assert visitor.form(TABLES).values["text"].strip() == CSV.strip()
 
 
-def test_a_file_beside_a_text_is_what_counts_and_is_told(as_: As, rt: Runtime) -> None:
+def test_a_file_wins_over_pasted_text(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TABLES)
     visitor.submit(TABLES, name="mitra", file=file(CSV), text="a,b\nc,d\n")
@@ -130,7 +130,7 @@ def test_a_download_can_be_uploaded_again_and_holds_no_formula(as_: As, rt: Runt
     assert read_draft(rt)["tables"]["kota"]["rows"] == rows[:2]
 
 
-def test_a_table_that_is_used_stays(as_: As, rt: Runtime) -> None:
+def test_a_used_table_cannot_be_deleted(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/tables/mitra")
@@ -145,7 +145,7 @@ def test_a_table_that_is_used_stays(as_: As, rt: Runtime) -> None:
     assert read_draft(rt)["tables"] == {}
 
 
-def test_who_may_only_look_uploads_nothing(as_: As, rt: Runtime) -> None:
+def test_viewers_cannot_upload(as_: As, rt: Runtime) -> None:
     save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.AGENT)
     visitor.get("/console/tables/mitra")

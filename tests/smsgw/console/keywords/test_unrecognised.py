@@ -25,7 +25,7 @@ def transcripts(rt: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_shapes_are_for_all_and_their_way_into_the_draft_is_not(
+def test_every_role_sees_shapes_but_only_editors_add_them(
     as_: As, wrote: Wrote, role: Role
 ) -> None:
     wrote(*DUIT)
@@ -38,7 +38,7 @@ def test_shapes_are_for_all_and_their_way_into_the_draft_is_not(
     assert ("Add to the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
 
 
-def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
+def test_a_proposal_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT[:4])
     visitor = as_(Role.EDITOR)
     visitor.get(f"{PAGE}?days=30")
@@ -60,7 +60,7 @@ def test_another_keyword_and_other_words_are_chosen(as_: As, rt: Runtime, wrote:
     assert "3 messages of" not in visitor.text
 
 
-def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
+def test_a_filler_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*["lanjut bosque"] * 3)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
@@ -78,7 +78,7 @@ def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
         ({"keyword": "saldo", "words": "duit 12345678901"}, "1 to 3 words"),
     ],
 )
-def test_what_cannot_be_accepted_says_why_and_stays_in_the_form(
+def test_a_refused_phrase_says_why_and_stays_in_the_form(
     as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], message: str
 ) -> None:
     wrote(*DUIT)
@@ -92,9 +92,7 @@ def test_what_cannot_be_accepted_says_why_and_stays_in_the_form(
     assert transcripts(rt) == []
 
 
-def test_a_draft_with_faults_is_told_before_anybody_tries(
-    as_: As, rt: Runtime, wrote: Wrote
-) -> None:
+def test_a_draft_with_errors_is_reported_first(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT)
     save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.EDITOR)
@@ -114,7 +112,7 @@ def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:
     assert len(visitor.page) < 100_000
 
 
-def test_nothing_is_something_too(as_: As, rt: Runtime) -> None:
+def test_an_empty_list_says_so(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     assert visitor.get(PAGE).status_code == 200
     assert visitor.get(f"{PAGE}?days=x").status_code == 200

@@ -32,7 +32,7 @@ def test_a_version_shows_what_it_changed(as_: As, rt: Runtime) -> None:
     assert visitor.get("/console/versions/1/keywords.yaml").text == reworded_document(HELLO)
 
 
-def test_one_press_and_a_reason_bring_a_version_back(as_: As, rt: Runtime) -> None:
+def test_a_version_is_restored_with_a_reason(as_: As, rt: Runtime) -> None:
     publish(rt, reworded_document(HELLO))
     publish(rt, reworded_document(OTHER))
     save_draft(rt, reworded_document("Tiga."))
@@ -52,14 +52,14 @@ def test_one_press_and_a_reason_bring_a_version_back(as_: As, rt: Runtime) -> No
     assert "this version is already in use" in visitor.text
 
 
-def test_the_one_that_answers_is_not_brought_back(as_: As, rt: Runtime) -> None:
+def test_the_version_in_use_is_not_restored(as_: As, rt: Runtime) -> None:
     publish(rt, reworded_document(HELLO))
     visitor = as_(Role.PUBLISHER)
     visitor.get("/console/versions/1")
     assert "/versions/1/back" not in visitor.page
 
 
-def test_what_is_not_there(as_: As, rt: Runtime) -> None:
+def test_unknown_versions_are_not_found(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.PUBLISHER)
     for number in (7, 10**30):
         assert visitor.get(f"/console/versions/{number}").status_code == 404

@@ -46,14 +46,14 @@ def acts(rt: Runtime, act: str) -> list[tuple[str, int | None, int | None, str |
         return [tuple(row) for row in rows]
 
 
-def test_the_log_shows_what_came_and_what_became_of_it(as_: As, traffic: Runtime) -> None:
+def test_the_log_shows_messages_and_their_outcome(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
     assert "31-10-2025 10:00:00 +6281*****7890 saldo answered queued 1 simulator" in visitor.text
     assert "Searched back" not in visitor.text
 
 
-def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> None:
+def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
     """And while pages of the past are read; htmx is given the part alone."""
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
@@ -79,7 +79,9 @@ def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> Non
         ("phone=99999999999999999999&before=99999999999999999999", None),
     ],
 )
-def test_filters(as_: As, traffic: Runtime, asked: str, seen: list[str] | None) -> None:
+def test_messages_can_be_filtered(
+    as_: As, traffic: Runtime, asked: str, seen: list[str] | None
+) -> None:
     """What makes no sense asks for nothing."""
     visitor = as_(Role.VIEWER)
     assert visitor.get(f"{LOG}?{asked}").status_code == 200
@@ -89,7 +91,7 @@ def test_filters(as_: As, traffic: Runtime, asked: str, seen: list[str] | None) 
     )
 
 
-def test_pages_lead_to_older_ones(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_pages_link_to_older_messages(as_: As, rt: Runtime, clock: Clock) -> None:
     for number in range(52):
         say(rt, f"+62812000{number:05}", "KONTAK")
     visitor = as_(Role.VIEWER)
@@ -166,9 +168,7 @@ def test_a_text_is_shown_after_a_reason_which_is_kept(
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.PUBLISHER])
 @pytest.mark.parametrize("address", [f"{LOG}1", f"{LOG}phones/1"])
-def test_who_does_not_help_sees_no_text_whatever_they_say(
-    as_: As, traffic: Runtime, role: Role, address: str
-) -> None:
+def test_only_helping_roles_see_texts(as_: As, traffic: Runtime, role: Role, address: str) -> None:
     visitor = as_(role)
     visitor.get(address)
     assert "+6281*****7890" in visitor.text
@@ -196,7 +196,7 @@ def test_earlier_pages_of_a_conversation_are_read_for_the_same_reason(
     assert {each[3] for each in acts(rt, "looked")} == {"complaint by telephone"}
 
 
-def test_the_way_of_a_message(as_: As, sent: Runtime) -> None:
+def test_a_message_shows_each_step(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}1")
     for expected in ("With version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
@@ -205,7 +205,7 @@ def test_the_way_of_a_message(as_: As, sent: Runtime) -> None:
     assert "Page not found" in visitor.text
 
 
-def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
+def test_a_reply_is_resent_with_a_reason(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     assert visitor.submit("/1/replies/1", reason="").status_code == 400
@@ -220,7 +220,7 @@ def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
     assert sent.redis.exists("hint:simulator:2757")
 
 
-def test_a_reply_is_sent_again_from_its_own_message_alone(as_: As, sent: Runtime) -> None:
+def test_a_reply_is_resent_only_from_its_own_message(as_: As, sent: Runtime) -> None:
     say(sent, P2, "KONTAK")
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}2")
@@ -229,7 +229,7 @@ def test_a_reply_is_sent_again_from_its_own_message_alone(as_: As, sent: Runtime
     assert acts(sent, "resent") == []
 
 
-def test_a_code_is_not_offered_to_be_sent_again(as_: As, rt: Runtime) -> None:
+def test_a_code_is_not_offered_for_resending(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
@@ -239,7 +239,7 @@ def test_a_code_is_not_offered_to_be_sent_again(as_: As, rt: Runtime) -> None:
     assert visitor.page.count("/replies/") == 1
 
 
-def test_a_reply_that_may_not_be_told_any_more_stays(as_: As, sent: Runtime, clock: Clock) -> None:
+def test_a_reply_without_its_binding_is_not_resent(as_: As, sent: Runtime, clock: Clock) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     with sent.writing() as tx:
@@ -261,7 +261,7 @@ def test_the_list_as_csv_holds_no_text_no_number_and_no_formula(as_: As, traffic
         assert hidden not in answer.text
 
 
-def test_who_took_the_list_is_kept(as_: As, traffic: Runtime) -> None:
+def test_an_export_is_audited(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}export.csv")
     visitor.get(f"{LOG}export.csv?keyword=saldo&since=2025-10-31")
@@ -270,7 +270,7 @@ def test_who_took_the_list_is_kept(as_: As, traffic: Runtime) -> None:
     assert acts(traffic, "exported")[0][0] == by
 
 
-def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> None:
+def test_only_two_exports_run_at_once(as_: As, traffic: Runtime) -> None:
     """One that nobody reads to its end is over when it is let go of."""
     visitor = as_(Role.VIEWER)
     first, second = (visitor.client.get(f"{LOG}export.csv") for _ in range(2))
@@ -291,9 +291,7 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
         ("carrier=kannel", "kannel is no longer in use"),
     ],
 )
-def test_what_is_asked_for_and_makes_no_sense_is_told(
-    as_: As, traffic: Runtime, asked: str, message: str
-) -> None:
+def test_invalid_filters_are_reported(as_: As, traffic: Runtime, asked: str, message: str) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}?{asked}")
     assert message in visitor.text
@@ -301,7 +299,7 @@ def test_what_is_asked_for_and_makes_no_sense_is_told(
     assert 'role="alert"' not in visitor.page
 
 
-def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
+def test_two_replies_are_shown_separately(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     visitor.submit("/1/replies/1", reason="never came")
@@ -311,7 +309,7 @@ def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
         assert visitor.page.count(f'aria-label="Attempts {reply}"') == 1
 
 
-def test_in_indonesian_too(as_: As, traffic: Runtime) -> None:
+def test_the_log_is_translated(as_: As, traffic: Runtime) -> None:
     visitor: Visitor = as_(Role.AGENT)
     visitor.get(LOG)
     visitor.submit("/console/language", language="id")

@@ -37,7 +37,7 @@ def do(rt: Runtime, task_id: int = 1) -> None:
     jobs.do_part(rt, task, jobs.WORK[TaskKind.SEARCH], lambda: False)
 
 
-def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime) -> None:
+def test_a_search_lists_messages_without_texts(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.AGENT)
     begin(visitor)
     assert "31-10-2025: gaji masuk" in visitor.text
@@ -60,7 +60,7 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     assert details == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
 
 
-def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
+def test_a_search_can_be_stopped(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.AGENT)
     begin(visitor)
     visitor.submit("/1/stop")
@@ -79,7 +79,7 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
         ({"reason": ""}, "Enter a reason"),
     ],
 )
-def test_what_cannot_be_looked_for(
+def test_invalid_searches_are_refused(
     as_: As, traffic: Runtime, values: dict[str, str], message: str
 ) -> None:
     visitor = as_(Role.AGENT)
@@ -89,7 +89,7 @@ def test_what_cannot_be_looked_for(
         assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 
 
-def test_a_search_is_its_askers_alone(as_: As, traffic: Runtime) -> None:
+def test_a_search_is_visible_only_to_its_author(as_: As, traffic: Runtime) -> None:
     begin(as_(Role.AGENT))
     other = as_(Role.ADMIN)
     assert other.get(f"{PAGE}1").status_code == 404

@@ -64,7 +64,7 @@ def test_the_phone_shows_the_reply_and_what_it_costs(player: Visitor) -> None:
         assert expected in player.text
 
 
-def test_a_conversation_goes_on(player: Visitor) -> None:
+def test_a_conversation_continues(player: Visitor) -> None:
     try_on(player, f"SALDO {P2_NKP}", sender=P2)
     assert "confirm" in player.text
     try_on(player, "YA")
@@ -74,7 +74,7 @@ def test_a_conversation_goes_on(player: Visitor) -> None:
     assert "confirm" not in player.text
 
 
-def test_a_code_is_typed_as_it_stands_on_the_screen(player: Visitor) -> None:
+def test_a_code_shown_on_the_screen_can_be_typed(player: Visitor) -> None:
     """Each run sends another one."""
     try_on(player, DAFTAR, sender=STRANGER)
     code = player.form(SAY).values["code"]
@@ -89,7 +89,7 @@ def test_silence_is_explained(player: Visitor) -> None:
     assert "Thanks and greetings get no reply." in player.text
 
 
-def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime) -> None:
+def test_the_draft_can_be_tried_before_publishing(player: Visitor, rt: Runtime) -> None:
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "There is no draft" in player.text
     with rt.writing() as tx:
@@ -103,7 +103,7 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
 
 
 @pytest.mark.parametrize("role", Role)
-def test_nobodys_phone_is_for_everybody_and_finds_nobody(as_: As, rt: Runtime, role: Role) -> None:
+def test_every_role_may_use_a_fictitious_phone(as_: As, rt: Runtime, role: Role) -> None:
     visitor = started(as_(role))
     before = all_rows(rt)
     for text in (DAFTAR, f"SALDO {P1_NKP}", "KONTAK"):
@@ -115,7 +115,7 @@ def test_nobodys_phone_is_for_everybody_and_finds_nobody(as_: As, rt: Runtime, r
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.PUBLISHER])
 @pytest.mark.parametrize("sender", [P1, STRANGER, "081234567890", "62 812-3456-7890"])
-def test_who_does_not_look_at_people_tries_no_real_phone(
+def test_roles_without_access_to_people_cannot_use_a_real_number(
     as_: As, rt: Runtime, role: Role, sender: str
 ) -> None:
     visitor = started(as_(role))
@@ -133,7 +133,7 @@ def test_who_does_not_look_at_people_tries_no_real_phone(
     assert all_rows(rt) == before
 
 
-def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) -> None:
+def test_using_a_real_number_needs_a_reason_and_is_audited(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.AGENT))
     assert try_on(visitor, "SALDO", sender=P1) == 400
     assert "Enter a reason of at least 3" in visitor.text
@@ -149,7 +149,7 @@ def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) 
 @pytest.mark.parametrize(
     ("sender", "kept"), [(FICTITIOUS_PHONE, "private, no-cache"), (P1, "no-store")]
 )
-def test_a_browser_keeps_only_what_tells_of_nobody(as_: As, sender: str, kept: str) -> None:
+def test_browsers_cache_only_pages_without_personal_data(as_: As, sender: str, kept: str) -> None:
     """So that Back shows it again."""
     visitor = started(as_(Role.AGENT))
     answer = visitor.submit(SAY, text="SALDO", sender=sender, reason="complaint 42")
@@ -187,12 +187,12 @@ def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, rol
         {"steps": str([[FICTITIOUS_PHONE, "SALDO", ""]] * 20).replace("'", '"')},
     ],
 )
-def test_what_is_no_message_is_not_tried(as_: As, form: dict[str, str]) -> None:
+def test_invalid_messages_are_refused(as_: As, form: dict[str, str]) -> None:
     visitor = started(as_(Role.VIEWER))
     assert visitor.submit(SAY, **({"text": "KONTAK"} | form)).status_code == 400
 
 
-def test_htmx_is_given_the_part(player: Visitor) -> None:
+def test_htmx_gets_only_the_changed_part(player: Visitor) -> None:
     values = player.form(SAY).values | {"text": "SALDO"}
     part = player.client.post(SAY, data=values, headers={"HX-Request": "true"})
     assert "Rp123.456.789" in part.text
@@ -201,7 +201,7 @@ def test_htmx_is_given_the_part(player: Visitor) -> None:
     assert (none.status_code, 'role="alert"' in none.text) == (200, True)
 
 
-def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
+def test_a_saved_conversation_agrees_when_run_again(
     player: Visitor, rt: Runtime, tmp_path: Path
 ) -> None:
     try_on(player, "SALDO")
@@ -226,7 +226,7 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     assert all(each.expect.reply for each in steps if each.expect.outcome == "answered")
 
 
-def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
+def test_a_saved_conversation_can_run_with_the_draft(player: Visitor, rt: Runtime) -> None:
     try_on(player, "KONTAK")
     keep(player, "how to reach us")
     player.submit("/run", which="published")
@@ -264,7 +264,7 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
         ("lahir 17-08-1990", 200),
     ],
 )
-def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, status: int) -> None:
+def test_personal_data_is_not_saved(as_: As, rt: Runtime, text: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
     assert try_on(visitor, text, sender=FICTITIOUS_PHONE) == 200
     assert keep(visitor, "a test") == status
@@ -282,7 +282,7 @@ def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, statu
         ("asked on 31-10-2025", 200),
     ],
 )
-def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) -> None:
+def test_a_name_with_personal_data_is_refused(as_: As, rt: Runtime, name: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
     try_on(visitor, "KONTAK", sender=FICTITIOUS_PHONE)
     assert keep(visitor, name) == status
@@ -290,13 +290,13 @@ def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) ->
         assert [each.name for each in library.newest(tx)] == [name] * (status == 200)
 
 
-def test_what_is_no_phone_is_looked_at_as_a_text(as_: As, rt: Runtime) -> None:
+def test_an_invalid_sender_is_checked_as_text(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.EDITOR))
     try_on(visitor, "KONTAK", sender="3171/0123/4567/0001")
     assert keep(visitor, "a test") == 400
 
 
-def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
+def test_a_real_phone_is_never_saved(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.ADMIN))
     assert try_on(visitor, "KONTAK", sender=P1, reason="a test") == 200
     assert keep(visitor, "a test") == 400
@@ -304,7 +304,9 @@ def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
         assert library.newest(tx) == []
 
 
-def test_what_ends_otherwise_elsewhere_is_not_kept(player: Visitor, rt: Runtime) -> None:
+def test_a_conversation_that_differs_on_the_reference_ledger_is_not_saved(
+    player: Visitor, rt: Runtime
+) -> None:
     """A question that was open before is none in the world of a transcript."""
     say(rt, P2, f"SALDO {P2_NKP}")
     try_on(player, "YA", sender=P2)
@@ -313,7 +315,7 @@ def test_what_ends_otherwise_elsewhere_is_not_kept(player: Visitor, rt: Runtime)
     assert "gets another reply" in player.text
 
 
-def test_a_name_is_needed_and_something_said(player: Visitor) -> None:
+def test_saving_needs_a_name_and_a_message(player: Visitor) -> None:
     assert keep(player, "nothing") == 400
     try_on(player, "KONTAK")
     assert keep(player, " ") == 400
@@ -322,7 +324,7 @@ def test_a_name_is_needed_and_something_said(player: Visitor) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AGENT])
-def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
+def test_only_drafting_roles_may_save(as_: As, role: Role) -> None:
     visitor = started(as_(role))
     try_on(visitor, "KONTAK")
     assert keep(visitor, "a test") == 403
@@ -333,7 +335,7 @@ def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
     assert "then save it" not in visitor.text
 
 
-def test_pages_of_kept_transcripts(as_: As, rt: Runtime) -> None:
+def test_saved_transcripts_have_pages(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         for number in range(51):
             library.save(tx, f"number {number}", "now: 1", ANI)

@@ -27,7 +27,7 @@ def last_text(rt: Runtime) -> str:
         return ciphertext.texts(tx, Ciphertext.REPLY)[-1]
 
 
-def test_what_is_overdue_says_so(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_overdue_cases_are_marked(as_: As, rt: Runtime, clock: Clock) -> None:
     """Said on a Friday: until the next one."""
     say(rt, P1, WRITTEN)
     visitor = as_(Role.VIEWER)
@@ -69,7 +69,7 @@ def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
     assert FIRST not in visitor.get(COMPLAINTS).text
 
 
-def test_nobody_is_assigned_who_may_not_help(as_: As, rt: Runtime) -> None:
+def test_only_helping_roles_can_be_assigned(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     as_(Role.VIEWER)
     visitor = as_(Role.AGENT)
@@ -78,7 +78,7 @@ def test_nobody_is_assigned_who_may_not_help(as_: As, rt: Runtime) -> None:
         assert visitor.post(f"{COMPLAINTS}{FIRST}/assign", to=nobody).status_code == 400
 
 
-def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
+def test_an_answer_is_previewed_while_typing(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
@@ -107,7 +107,7 @@ def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
         ("x" * 500, "It is too long."),
     ],
 )
-def test_what_cannot_be_sent_is_not_sent_and_not_lost(
+def test_an_unsendable_answer_is_kept_in_the_form(
     as_: As, rt: Runtime, said: str, why: str
 ) -> None:
     say(rt, P1, WRITTEN)
@@ -153,7 +153,7 @@ def test_a_closed_case_of_a_forgotten_phone_can_be_looked_at(as_: As, rt: Runtim
     assert "The text has been deleted" in visitor.text
 
 
-def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
+def test_a_second_answer_is_refused(app: Flask, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     for each in (ani, budi):
@@ -167,7 +167,7 @@ def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("confirmed", [FIRST.lower(), "0899-0000-0000", STRANGER])
-def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: str) -> None:
+def test_data_is_erased_after_confirmation(as_: As, rt: Runtime, confirmed: str) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
@@ -187,7 +187,7 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
     ("first", "message"),
     [("/erase", "It has already been carried out."), ("/close", "It is already closed.")],
 )
-def test_what_is_settled_is_not_erased_again(
+def test_a_settled_request_is_not_erased_again(
     as_: As, rt: Runtime, first: str, message: str
 ) -> None:
     say(rt, STRANGER, "HAPUS DATA")
@@ -203,7 +203,7 @@ def test_what_is_settled_is_not_erased_again(
     assert "being sent or unresolved" not in visitor.text
 
 
-def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> None:
+def test_nothing_is_erased_while_an_sms_is_being_sent(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="sending"))
@@ -214,7 +214,7 @@ def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> N
     assert FIRST in visitor.get(REQUESTS).text
 
 
-def test_a_request_that_was_taken_back_is_closed(as_: As, rt: Runtime) -> None:
+def test_a_withdrawn_request_is_closed(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     visitor = as_(Role.AGENT)
     visitor.get(f"{REQUESTS}{FIRST}")
@@ -223,7 +223,7 @@ def test_a_request_that_was_taken_back_is_closed(as_: As, rt: Runtime) -> None:
     assert "Nobody is waiting" in visitor.text
 
 
-def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
+def test_a_complaint_cannot_be_erased(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     assert visitor.get(f"{REQUESTS}{FIRST}").status_code == 404
@@ -232,7 +232,7 @@ def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
     assert visitor.post(f"{REQUESTS}{FIRST}/erase", confirmed=FIRST).status_code == 404
 
 
-def test_answered_and_untouched_complaints_are_told_apart(
+def test_answered_and_unanswered_complaints_are_distinguished(
     as_: As, rt: Runtime, clock: Clock
 ) -> None:
     """Console fault 11: in the list, on the page, and on the overview."""
@@ -277,7 +277,7 @@ def test_a_closed_case_is_found(as_: As, rt: Runtime) -> None:
         )
 
 
-def test_many_closed_ones_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
+def test_closed_cases_are_paged(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         row = {"kind": "complaint", "phone_id": 1, "message_id": 1, "text_hash": b""}
         row |= {"opened_at": tx.now, "closed_at": tx.now}
@@ -309,7 +309,7 @@ def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> 
     assert [act for act, _ in audit_entries(rt)].count("case answered") == 2
 
 
-def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> None:
+def test_an_undelivered_answer_can_be_resent(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
@@ -320,7 +320,7 @@ def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> No
     assert visitor.submit("/answer", said="Sudah kami tegur.").status_code == 200
 
 
-def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_a_viewed_case_can_be_reopened_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
     """Console fault 12: a browser goes back to it, and asks for the page anew."""
     say(rt, P1, WRITTEN)
     say(rt, STRANGER, f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}")
@@ -344,7 +344,7 @@ def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clo
         assert shown not in visitor.get(address).text
 
 
-def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
+def test_a_viewed_case_is_open_only_to_its_viewer(app: Flask, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     ani.get("/console/messages/1")

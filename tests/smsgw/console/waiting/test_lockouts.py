@@ -70,7 +70,7 @@ def test_a_participant_is_unlocked(as_: As, rt: Runtime) -> None:
     assert about(rt) == P2_NKP
 
 
-def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
+def test_viewers_see_locks_but_cannot_unlock(as_: As, rt: Runtime) -> None:
     for number in range(3):
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     visitor = as_(Role.VIEWER)
@@ -88,7 +88,7 @@ def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
         ("close", "Closed without resending", "refused", "closed"),
     ],
 )
-def test_a_send_in_doubt_goes_again_or_is_let_be(
+def test_an_unknown_send_is_resent_or_closed(
     as_: As, rt: Runtime, wanted: str, message: str, state: str, act: str
 ) -> None:
     in_doubt(rt)
@@ -110,7 +110,7 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert "It is already resolved" in visitor.text
 
 
-def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -> None:
+def test_an_unknown_send_is_not_resent_after_an_opt_out(as_: As, rt: Runtime) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
     visitor.get(SENDS)
@@ -121,7 +121,7 @@ def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -
     assert "resent" not in {act for act, _ in audit_entries(rt)}
 
 
-def test_one_sent_again_tells_the_audit_of_whom_it_speaks(as_: As, rt: Runtime) -> None:
+def test_a_resend_is_audited_with_its_subject(as_: As, rt: Runtime) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
     visitor.get(SENDS)

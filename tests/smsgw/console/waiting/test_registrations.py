@@ -30,7 +30,7 @@ def looked_at(visitor: Visitor, number: int = 1) -> None:
     assert visitor.submit(f"/registrations/{number}", reason="she called").status_code == 200
 
 
-def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime) -> None:
+def test_the_registration_is_compared_with_the_ledger(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(PAGE)
@@ -49,7 +49,7 @@ def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime)
         assert tx.connection.execute(about).scalar_one() == tx.vault.hash(P2_NKP, "nkp")
 
 
-def test_of_what_is_destroyed_no_look_is_noted(as_: As, rt: Runtime) -> None:
+def test_viewing_a_deleted_registration_is_not_audited(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     with rt.writing() as tx:
         tx.connection.execute(update(registrations).values(given=None))
@@ -59,7 +59,7 @@ def test_of_what_is_destroyed_no_look_is_noted(as_: As, rt: Runtime) -> None:
     assert "looked" not in dict(audit_entries(rt))
 
 
-def test_why_somebody_looked_is_no_reason_to_decide(as_: As, rt: Runtime) -> None:
+def test_a_decision_needs_its_own_reason(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
@@ -79,7 +79,7 @@ def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
 @pytest.mark.parametrize(
     "reason", ["NIK 3273055010920000", "call 0812-3456 789", "wrote from a@b.id"]
 )
-def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
+def test_a_reason_with_personal_data_is_refused(as_: As, rt: Runtime, reason: str) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
@@ -105,7 +105,7 @@ def test_a_reason_may_name_a_case_days_and_hours(as_: As, rt: Runtime, reason: s
     assert visitor.submit("/registrations/1", reason=reason).status_code == 200
 
 
-def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> None:
+def test_viewers_do_not_see_who_waits(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.VIEWER)
     visitor.get(f"{PAGE}1")
@@ -114,7 +114,7 @@ def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> 
     assert visitor.post(f"{PAGE}1", reason="curious").status_code == 403
 
 
-def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_an_accepted_phone_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
@@ -127,7 +127,7 @@ def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Cl
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
 
 
-def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> None:
+def test_a_refusal_sends_the_chosen_reason(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
@@ -138,7 +138,7 @@ def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> 
     assert ("registration refused", "differs: another year") in audit_entries(rt)
 
 
-def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Runtime) -> None:
+def test_a_late_decision_says_that_another_was_first(app: Flask, rt: Runtime) -> None:
     say(rt, STRANGER, RIGHT)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
@@ -149,7 +149,7 @@ def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Run
     assert "registration refused" not in dict(audit_entries(rt))
 
 
-def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: Runtime) -> None:
+def test_an_unavailable_ledger_is_reported_and_the_form_kept(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     visitor = logged_in(create_app(replace(rt, ledger=nowhere)), rt, Role.AGENT)
@@ -161,7 +161,7 @@ def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: 
     assert visitor.form("/registrations/1").values["reason"] == "KTP seen"
 
 
-def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
+def test_a_long_list_has_several_pages(as_: As, rt: Runtime) -> None:
     for number in range(51):
         say(rt, f"+62857{number:08}", DAFTAR)
     visitor = as_(Role.VIEWER)
@@ -172,7 +172,7 @@ def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
     assert "Next" not in visitor.text
 
 
-def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
+def test_differing_details_need_two_officers(app: Flask, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
@@ -187,7 +187,7 @@ def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
     assert "The phone is registered" in budi.text
 
 
-def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
+def test_accepting_needs_a_look_first(as_: As, rt: Runtime) -> None:
     """B2: the page hides the button; whoever posts without it is asked to look."""
     say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
@@ -197,7 +197,7 @@ def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
 
 
-def test_several_that_ask_for_one_nkp_are_seen_as_such(as_: As, rt: Runtime) -> None:
+def test_registrations_for_the_same_nkp_are_marked(as_: As, rt: Runtime) -> None:
     """Console fault 10: in the list and on each page, before anybody looks or accepts."""
     phones = [f"+62857000000{number:02}" for number in range(5)]
     for sender, text in zip(phones, (DAFTAR, RIGHT, DAFTAR, OTHERS, OTHERS), strict=True):
