@@ -708,7 +708,7 @@ def test_no_reply_discloses_another_participant(world: World, play: Play) -> Non
 
 @pytest.mark.parametrize("language", ["ID", "EN"])
 @pytest.mark.parametrize("asked", ABOUT)
-def test_an_onlooker_sees_what_is_told(world: World, asked: str, language: str) -> None:
+def test_the_onlooker_catches_a_disclosure(world: World, asked: str, language: str) -> None:
     """Who knows of no binding objects."""
     conversation = world.play(ALONE, (*agree(ONE, A, B), Text(A, f"BAHASA {language}")))
     for onlooker in conversation.onlookers:
@@ -717,7 +717,7 @@ def test_an_onlooker_sees_what_is_told(world: World, asked: str, language: str) 
         conversation.take(Text(A, asked))
 
 
-def test_an_onlooker_sees_what_is_sent(world: World) -> None:
+def test_the_onlooker_reads_sent_replies(world: World) -> None:
     conversation = world.play(ALONE, agree(ONE, A, B))
     conversation.take(Text(A, "DATA"))
     for onlooker in conversation.onlookers:
@@ -733,7 +733,7 @@ def test_an_onlooker_sees_what_is_sent(world: World) -> None:
         *((be_accepted, "officer"), (be_accepted_alone, "officer")),
     ],
 )
-def test_an_onlooker_sees_who_is_bound(world: World, scene: Taking, by: str) -> None:
+def test_the_onlooker_knows_who_is_bound(world: World, scene: Taking, by: str) -> None:
     """And is told, whoever waited or proved it."""
     conversation = world.play(ALONE, scene(ONE, A, B))
     for onlooker in conversation.onlookers:
@@ -743,6 +743,6 @@ def test_an_onlooker_sees_who_is_bound(world: World, scene: Taking, by: str) -> 
 
 
 @pytest.mark.parametrize("scene", [register_thrice, register_at_once])
-def test_an_onlooker_sees_two_codes(world: World, scene: Taking) -> None:
+def test_the_onlooker_distinguishes_two_codes(world: World, scene: Taking) -> None:
     for onlooker in world.play(ALONE, scene(ONE, A, B)).onlookers:
         assert len(onlooker.codes) == 2

@@ -90,9 +90,7 @@ def fives(number: str) -> set[str]:
 
 
 @pytest.mark.parametrize("asked", ABOUT_THEM)
-def test_nobody_reads_more_than_the_end_of_a_number_not_even_their_own(
-    ledger: SqlLedger, asked: str
-) -> None:
+def test_replies_show_only_the_end_of_a_number(ledger: SqlLedger, asked: str) -> None:
     """An SMS is read over a shoulder, and a phone is lost."""
     for person in WORLD:
         numbers = {person[name] for name in ("nkp", "nik", "email")}

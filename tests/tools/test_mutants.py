@@ -107,7 +107,7 @@ def test_a_sample_is_even_and_always_the_same() -> None:
     assert sorted(mutant.group for mutant in drawn) == sorted(GROUPS * 2)
 
 
-def test_what_survives_is_printed_and_counted() -> None:
+def test_survivors_are_printed_and_counted() -> None:
     noticed, survived, refused = CODE[0], CODE[1], CONFIGURATION[0]
     outcomes = [
         Outcome(noticed, Verdict.CONVERSATIONS),

@@ -152,7 +152,7 @@ def test_a_task_waits_while_the_ledger_is_unavailable(rt: Runtime, task_id: int)
     assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("waiting", [1])
 
 
-def test_a_stop_is_not_lost_while_the_ledger_is_away(rt: Runtime, task_id: int) -> None:
+def test_a_stop_is_kept_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:

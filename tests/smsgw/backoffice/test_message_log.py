@@ -284,7 +284,7 @@ def test_impossible_filters_do_not_scan_the_table(
     assert pages[0].before == MANY // 4 - MANY // 12 + 1
 
 
-def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> None:
+def test_exports_use_short_reads(many: Runtime, clock: Clock) -> None:
     batches = list(message_log.walk(many, MessageFilters(keyword="saldo", outcome="invalid")))
     ids = [each.id for batch in batches for each in batch]
     with many.reading() as tx:

@@ -44,7 +44,7 @@ def test_errors_say_what_may_not_be_published(
     assert message in done.output
 
 
-def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
+def test_an_export_can_be_checked(tmp_path: Path) -> None:
     file = tmp_path / "keywords.yaml"
     assert CliRunner().invoke(main, ["keywords", "export", str(file)]).exit_code == 0
     done = CliRunner().invoke(main, ["keywords", "check", str(file)])

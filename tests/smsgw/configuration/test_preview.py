@@ -37,7 +37,7 @@ def test_a_sample_is_no_wider_than_the_widest_value() -> None:
         assert gsm7.is_gsm7(shown), name
 
 
-def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
+def test_every_shipped_wording_is_previewed_without_errors() -> None:
     raw = loads(document.shipped())
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
@@ -103,7 +103,7 @@ def test_each_letter_that_costs_money_is_marked(
     }
 
 
-def test_one_wide_letter_leaves_less_than_half_the_room() -> None:
+def test_one_non_gsm7_letter_halves_the_room() -> None:
     plain, wide = shown("Kami bantu. " * 10), shown("Kami bantu. " * 9 + "Kami bantu…")
     assert (plain.ordinary.count.segments, wide.ordinary.count.segments) == (1, 2)
     assert wide.costly[0].instead == "..."
@@ -201,7 +201,7 @@ def test_a_tables_own_values_are_shown() -> None:
     assert previewed.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
 
 
-def test_it_keeps_up_with_typing() -> None:
+def test_the_preview_is_fast_enough_for_typing() -> None:
     """The draft is read once: it takes little more than the linter alone."""
     raw = loads(edited_document(add_custom_keywords))
     previewed = quickest(lambda: preview.of(raw, "info", RUPIAH))

@@ -187,7 +187,7 @@ def test_a_value_of_the_wrong_type_is_reported(lived: Runtime) -> None:
         assert any(each.startswith("phones.number: ") for each in found)
 
 
-def test_what_fails_is_counted_once_and_forgotten_after_a_day(
+def test_a_failed_check_is_counted_once_and_forgotten_after_a_day(
     lived: Runtime, client: FlaskClient, clock: Clock
 ) -> None:
     sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))

@@ -98,7 +98,9 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     assert seen["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
 
 
-def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+def test_deferred_and_lost_messages_are_reported(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
     away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
     clock.moves(hours=3)

@@ -171,7 +171,7 @@ def test_the_number_on_file_changes() -> None:
     ) == []  # fmt: skip
 
 
-def test_each_conversation_begins_anew_with_the_ledger_as_it_was() -> None:
+def test_each_conversation_starts_with_the_original_ledger() -> None:
     change = f'{{number_on_file: {{"{P1_NKP}": "+6281999999999"}}}}'
     text = HEAD + STEPS + f"  - {change}\n  - {says('SALDO', 'outcome: not_registered')}\n"
     text += f"- name: two\n  steps:\n  - {says('SALDO', 'outcome: answered')}\n"
