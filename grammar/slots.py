@@ -101,7 +101,7 @@ KINDS: Mapping[str, SlotKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One thing read: `kind` is a slot's, or NUMBER, WORD, SEPARATOR, IMPOSSIBLE."""
+    """Holds one thing that was read: `kind` is a slot's, or NUMBER, WORD, SEPARATOR, IMPOSSIBLE."""
 
     kind: str
     text: str

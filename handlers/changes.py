@@ -61,7 +61,8 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """The person agreed: this phone may ask for `nkp`, whose number on file is `on_file`."""
+    """Binds the phone, whose owner agreed: it may ask for `nkp`, whose number on file is
+    `on_file`."""
 
     nkp: str
     on_file: str | None
@@ -85,14 +86,14 @@ class Lapse:
 
 @dataclass(frozen=True, slots=True)
 class RejectRegistration:
-    """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
-    is unbound, and no further ones are sent for these participants."""
+    """Says that the writer is not the participant, or did not ask. Codes sent to this phone are
+    void, what they bound is unbound, and no more are sent for these participants."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectCodes:
-    """Who writes did not ask for the codes that were sent here: they are void, and none are sent
-    for these participants for a day, or until an officer has looked at it."""
+    """Says that the writer did not ask for the codes sent to this phone. They are void, and none
+    are sent for these participants for a day, or until an officer has looked at it."""
 
     until_officer: bool
 

@@ -21,7 +21,7 @@ def documents() -> list[TranscriptDocument]:
 
 @cache
 def results(number: int) -> list[list[Result]]:
-    """Of one file, by conversation: played once, in whichever process tests it."""
+    """Plays one file once, in whichever process tests it; returns its results by conversation."""
     document = documents()[number]
     played = runner.run(document)
     return [[next(played) for _ in each.steps] for each in document.transcript.conversations]

@@ -36,15 +36,15 @@ LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
 
 
 class CaseworkError(Exception):
-    """Nothing was changed."""
+    """Says why nothing was changed."""
 
 
 class TooLate(CaseworkError):
-    """Another officer, or the person, was first."""
+    """Says that another officer, or the person, was first."""
 
 
 class AnsweredMeanwhile(CaseworkError):
-    """Another answer went out since the case was looked at."""
+    """Says that another answer was sent since the case was looked at."""
 
 
 class AnswerRepeated(CaseworkError):

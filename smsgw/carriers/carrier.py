@@ -48,7 +48,7 @@ class OutgoingSms:
 
 
 class Delivery(StrEnum):
-    """What a status report says. Anything else a carrier tells is no news and ignored."""
+    """Holds what a delivery report says. Anything else that a carrier reports is ignored."""
 
     SENT = "sent"
     DELIVERED = "delivered"

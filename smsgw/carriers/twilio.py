@@ -195,8 +195,8 @@ class Twilio:
         return str(message.sid)[:LONGEST_SID]
 
     def find(self, sms: OutgoingSms) -> list[CarrierRecord]:
-        """By recipient and sender alone: DateSent is empty while an SMS is in Twilio's queue, and
-        the newest come first."""
+        """Searches by recipient and sender only: DateSent is empty while an SMS is in Twilio's
+        queue, and the newest come first."""
         sender = {} if _is_service(sms.lane) else {"from_": sms.lane}
         try:
             listed = self._client.messages.list(

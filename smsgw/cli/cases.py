@@ -19,7 +19,7 @@ def cases() -> None:
 
 @cases.command(name="list")
 def show() -> None:
-    """Print each open one: its number, what it is, when it was opened (UTC), whose phone."""
+    """Print each open case: its number, its kind, when it was opened (UTC), and the phone."""
     with opened().reading() as tx:
         for case in waiting.all_open(tx):
             named_by = (case.phone_id, case.phone_hash)
@@ -43,7 +43,7 @@ def look(number: str) -> None:
 @cases.command()
 @click.argument("number", type=str.upper)
 def close(number: str) -> None:
-    """Close the complaint NUMBER; STATUS NUMBER then says so."""
+    """Close the complaint NUMBER. STATUS NUMBER then says that it is closed."""
     with opened().writing() as tx:
         case = waiting.open_one(tx, number)
         if case is None or case.kind != CaseKind.COMPLAINT:
@@ -58,7 +58,7 @@ def close(number: str) -> None:
 @cases.command()
 @click.argument("number", type=str.upper)
 def erase(number: str) -> None:
-    """Carry out the data request NUMBER: delete what is held of its phone, and tell the person."""
+    """Carry out the data request NUMBER: delete all data of its phone, and notify the person."""
     try:
         retention.erase(opened(), number, audit.operator())
     except retention.NotErased as error:

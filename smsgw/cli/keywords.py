@@ -18,7 +18,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def keywords() -> None:
-    """Keywords, wordings and budgets."""
+    """Manage keywords, wordings and budgets."""
 
 
 @keywords.command()

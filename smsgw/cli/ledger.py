@@ -117,8 +117,8 @@ def _describe(rt: Runtime, where: decoys.Range | None) -> None:
 
 
 def _drop_issued(rt: Runtime) -> None:
-    """What was loaded is loaded, whether or not the list can be used; a number that the ledger
-    knows is taken for no decoy anyway."""
+    """Drops decoys that are issued now. The import stands even if the list cannot be used: a number
+    that the ledger knows is never taken for a decoy."""
     try:
         dropped = decoys.drop_issued(rt, audit.operator())
     except (decoys.NotDrawn, SQLAlchemyError) as error:
@@ -133,7 +133,8 @@ def _summary(count: files.Loaded) -> str:
 
 
 def _import_engine(rt: Runtime) -> Engine:
-    """For an import: it takes the time that it needs, and leaves the processors to messages."""
+    """Makes an engine for an import, which takes the time that it needs and leaves the processors
+    to messages."""
     os.nice(IMPORT_NICENESS)
     engine = engines.engine(rt.settings.participant_ledger_url)
     fault = migrations.fault(engine, "ledger", "smsgw migrate --ledger")
@@ -143,7 +144,8 @@ def _import_engine(rt: Runtime) -> Engine:
 
 
 def _note(rt: Runtime, act: Act, what: str) -> None:
-    """In the other database, so not in one transaction; where that is not there, it is said."""
+    """Notes the act in the other database, so not in one transaction; reports if that is
+    missing."""
     try:
         with rt.writing() as tx:
             audit.note(tx, act, audit.operator(), detail=what)

@@ -21,7 +21,8 @@ def unknown() -> None:
 
 @unknown.command(name="list")
 def show() -> None:
-    """Print each: its id, when it was tried (UTC), how often, by which carrier, to whom."""
+    """Print each unknown send: its id, when it was tried (UTC), how often, by which carrier, to
+    whom."""
     with opened().reading() as tx:
         for each in reconciliation.all_open(tx):
             to = phone.mask(each.sms.recipient)

@@ -20,11 +20,12 @@ COOKIE_ROOM = 2000  # octets; browsers keep no cookie of more than 4 kB
 
 
 class NoReason(BadRequest):
-    """Nothing was looked at or done."""
+    """Says that no reason was given; nothing was shown or done."""
 
 
 class NamesSomebody(BadRequest):
-    """Nothing was looked at or done: what the audit keeps for ever names nobody."""
+    """Says that a reason names somebody; nothing was shown or done, since the audit log keeps
+    reasons for ever."""
 
 
 def given() -> str:

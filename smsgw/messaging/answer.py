@@ -23,7 +23,7 @@ class StillDeferred(NotStored):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one message. `reply` is None where it stays silent."""
+    """Holds what became of one message. `reply` is None if it gets none."""
 
     message_id: int
     verdict: Verdict

@@ -26,7 +26,7 @@ class Repeated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a message; the reply, if there is one, is in the outbox."""
+    """Holds what became of a message; its reply, if any, is in the outbox."""
 
     keyword: str | None
     outcome: str

@@ -185,7 +185,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """How a claim ended: with the carrier's id of the message, or with an error."""
+    """Says how a lease ended: with the carrier's id of the message, or with an error."""
 
     lease: Lease
     carrier_ref: str | None = None

@@ -66,8 +66,6 @@ SINCE = case(
 
 @dataclass(frozen=True, slots=True)
 class NewReply:
-    """A reply about to be added."""
-
     message_id: int
     phone_id: int
     number: str  # of that phone

@@ -44,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A carrier by which nothing leaves: replies wait, or each is refused."""
+    """Names a carrier that sends nothing, or refuses everything."""
 
     carrier: str
     count: int

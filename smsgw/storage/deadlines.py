@@ -70,7 +70,7 @@ def left(limit: float) -> float:
 
 
 class Deadlines:
-    """Each thread waits for one thing at a time, and is told by when it ends."""
+    """Gives each waiting thread its own deadline."""
 
     def __init__(self, gone: tuple[type[Exception], ...] = (OSError,)) -> None:
         """`gone`: what `fileno` raises of a connection that has ended by itself."""

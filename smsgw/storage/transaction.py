@@ -19,12 +19,12 @@ log = logs.get(__name__)
 
 
 class Conflict(Exception):
-    """Another transaction was first; who reads again and decides anew may go on."""
+    """Says that another transaction was first; the caller may read again and decide anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What a store needs to read and write: nothing else is open while the network is."""
+    """Holds what a store needs to read and write. None is open while the network is."""
 
     connection: Connection
     vault: Vault

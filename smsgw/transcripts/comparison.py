@@ -20,7 +20,7 @@ DANGER = "never"  # the key of differences that are dangers
 
 @dataclass(frozen=True, slots=True)
 class FurtherSms:
-    """What another phone, or this one later, gets."""
+    """Holds what another phone gets, or this one later."""
 
     to: str
     text: str

@@ -51,7 +51,7 @@ AWAY = "sqlite:////nonexistent/ledger.db"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one step of a conversation gave, and where that differs from what was expected."""
+    """Holds what one step of a conversation gave, and where that differs from what was expected."""
 
     conversation: str
     number: int  # from 1
@@ -103,7 +103,7 @@ class Unplayable(Exception):
 
 
 class RunningConversation:
-    """One conversation while it runs."""
+    """Plays one conversation."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ LOCK_LIMIT = 500
 
 
 class NotTried(Exception):
-    """Nothing was answered."""
+    """Says that nothing was answered."""
 
 
 class NoDraft(NotTried):
@@ -198,7 +198,8 @@ def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
 
 
 def _subjects(rt: RolledBackRuntime, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
-    """Others may have been told something meanwhile, in transactions that stay."""
+    """Returns whose data was disclosed; others may have been told something meanwhile, in
+    transactions that stay."""
     disclosed = select(audit.c.subject).where(
         audit.c.id > before,
         audit.c.act == Act.DISCLOSED,

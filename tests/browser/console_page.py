@@ -87,7 +87,7 @@ class Demo:
         return answer.reply.text if answer.reply else ""
 
     def once(self, role: Role, language: str) -> str:
-        """A one-time login of an operator of that role."""
+        """Returns a one-time login of an operator of that role."""
         name = f"{role} {language}"
         with self.rt.writing() as tx:
             row = accounts.find(tx, name)
@@ -103,7 +103,7 @@ class Demo:
 
 
 class Desk:
-    """Somebody before the console in a browser."""
+    """Controls the console in a browser."""
 
     def __init__(self, context: "BrowserContext", demo: Demo, *, scripts: bool = True) -> None:
         context.set_default_timeout(15_000)
@@ -186,7 +186,7 @@ def _sideways(page: "Page") -> int:
 
 
 def _weight(page: "Page") -> int:
-    """Of the page and all that it loaded, as if nothing had been kept."""
+    """Returns the size of the page and all that it loaded without a cache."""
     return int(
         page.evaluate(
             "performance.getEntries().filter(e => e.decodedBodySize !== undefined)"

@@ -33,7 +33,7 @@ def busy(demo: Demo) -> Demo:
 
 
 def walked(made: Desk, app: Flask) -> Iterator["Page"]:
-    """Every page that links lead to."""
+    """Visits every page that links lead to."""
     walk = Walk(app)
     for address in walk:
         head = made.page.request.head(made.address + address)

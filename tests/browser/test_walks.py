@@ -113,7 +113,7 @@ def test_a_wording_is_changed_published_and_restored(
 
 
 def until(is_so: Callable[[], bool], *, seconds: float = 5) -> bool:
-    """By default within the five seconds that another version may take."""
+    """Waits, by default for the five seconds that another version may take."""
     end = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end:

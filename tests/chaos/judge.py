@@ -86,7 +86,8 @@ def judge(rt: Runtime, carrier: Carrier, damage: Damage | None = None) -> Verdic
 
 
 def _judge_message(verdict: Verdict, sid: str, message: object, answers: list[object]) -> None:
-    """One final outcome: silent, or a reply; or one notice, and then the answer."""
+    """Checks that a message has one final outcome: silence, a reply, or a notice and then the
+    answer."""
     verdict.outcomes[message.outcome] += 1
     late = [each for each in answers if each.priority == Priority.LATE]
     if message.state != "answered":

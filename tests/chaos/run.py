@@ -202,8 +202,8 @@ async def _after(seconds: float, what: object) -> None:
 
 @dataclass
 class Strikes:
-    """Spread over the load; each target in its turn, in an order that the seed decides. An import
-    goes on while others are struck."""
+    """Spreads the strikes over the load. The seed decides the order of the targets; each has its
+    turn."""
 
     plan: Plan
     made: World
@@ -260,7 +260,7 @@ def _strike(plan: Plan, made: World, target: str, chance: Random) -> Callable[[]
 
 
 async def _settle(plan: Plan, made: World, carrier: Carrier) -> None:
-    """Until nothing moves in our rows and nothing is on its way from the carrier."""
+    """Waits until nothing moves in our rows and the carrier has delivered everything."""
     until = time.monotonic() + plan.patience
     while time.monotonic() < until:
         await asyncio.sleep(1)

@@ -31,7 +31,7 @@ KILLS = replace(ALL, targets=tuple(each for each in ALL.targets if each != "rows
 
 
 def counted(metrics: str, name: str) -> float:
-    """The sum over all labels."""
+    """Returns the sum over all labels."""
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (.+)$", metrics, re.M))
 
 

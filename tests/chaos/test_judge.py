@@ -20,7 +20,7 @@ _references = count()
 
 @pytest.fixture
 def sent(rt: Runtime, clock: Clock) -> Carrier:
-    """Two messages, answered, taken once each."""
+    """Stores two messages with replies that the carrier took once each."""
     carrier = Carrier(seed=1)
     for _ in range(2):
         clock.moves(minutes=3)

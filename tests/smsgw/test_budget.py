@@ -37,7 +37,7 @@ def limited(rt: Runtime, by_code: str, **more: str) -> Runtime:
 
 
 def are_answered(rt: Runtime, phones: str, number: int, start: int = 0) -> list[bool]:
-    """Each of so many phones, by one segment."""
+    """Tells whether that many phones are each answered by one segment."""
     said = [say(rt, phones.format(each), "KONTAK") for each in range(start, start + number)]
     assert all(each.verdict.reason == "throttled" for each in said if each.reply is None)
     return [each.reply is not None for each in said]

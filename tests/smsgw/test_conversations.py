@@ -161,7 +161,7 @@ class Officer:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """At one instant: each has been decided, and is not stored, when the next one comes."""
+    """Happens at one instant: each has been decided, and is not stored, when the next one comes."""
 
     acts: tuple["Text | Officer", ...]
 
@@ -176,7 +176,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Resent:
-    """By an officer: the reply that is so many before the last."""
+    """Resends, by an officer, the reply that is so many before the last."""
 
     back: int
 
@@ -193,7 +193,7 @@ class Passes:
 
 @dataclass(frozen=True)
 class Sends:
-    """What is due leaves."""
+    """Sends what is due."""
 
 
 Step = Text | Officer | Meanwhile | Moved | Resent | Ledger | Passes | Sends
@@ -291,7 +291,7 @@ class Conversation:
         return start
 
     def _show(self, events: Sequence[Event]) -> None:
-        """In any order."""
+        """Shows the events in any order."""
         left: list[Onlooker] = []
         surprise = None
         for onlooker in self.onlookers:
@@ -344,7 +344,7 @@ class Conversation:
         self._settle()
 
     def _settle(self) -> None:
-        """What the clock has to do: what is owed is answered, what is late is dropped."""
+        """Does the clock's work: gives deferred answers and drops late ones."""
         clock.sweep(self._rt)
         for answer in jobs.give_deferred_answers(self._rt):
             said, asked_at = self._owed.pop(answer.message_id)
@@ -453,7 +453,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """On SQLite in memory."""
+    """Builds a world on SQLite in memory."""
     clock, nowhere = Clock(), tmp_path_factory.mktemp("away") / "gone" / "ledger.db"
     environ = {"DATABASE_URL": "sqlite://", "LEDGER_URL": "sqlite://", "SMSGW_SECRET_KEY": KEY}
     built = runtime.build(environment.load(environ), now=clock)
@@ -491,7 +491,7 @@ def agree_again(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def lose(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """What was told is asked for again once the number is another's."""
+    """Asks again for what was disclosed, once the number is another's."""
     steps = *agree(who, by, other), Text(by, "DATA"), Moved(who.nkp, other)
     return *steps, Sends(), Resent(0), Text(by, "ULANG"), Sends()
 
@@ -516,7 +516,7 @@ def register_after(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def borrow(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """Another phone's code."""
+    """Uses another phone's code."""
     return Moved(who.nkp, ELSEWHERE), Text(other, who.daftar()), Text(by, "KODE =code")
 
 
@@ -534,7 +534,7 @@ def register_at_once(who: Enrolled, _: str, __: str) -> tuple[Step, ...]:
 
 
 def take_over(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """One asks at the instant at which the other becomes the phone."""
+    """Asks at the instant at which the other becomes the phone."""
     bound = *agree(who, other, by), Text(by, who.daftar())
     return *bound, Meanwhile((Text(other, "DATA"), Text(by, "KODE =code")))
 
@@ -579,13 +579,13 @@ def be_accepted_alone(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def be_accepted_unseen(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """By officers who have not looked, or by one alone where something differs."""
+    """Accepts by officers who have not looked, or by one alone where something differs."""
     unseen = Moved(who.nkp, other), Text(by, who.daftar("day")), Officer("accept", ANI)
     return *unseen, Officer("look", ANI), Officer("accept", ANI), Officer("accept", ANI)
 
 
 def be_accepted_unknown(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """With no number on file, and one later."""
+    """Accepts with no number on file, and one later."""
     waits = *accepted(who, by), Passes(13 * HOURS), Text(by, "SALDO")
     return Moved(who.nkp, None), *waits, Moved(who.nkp, other), Text(by, "SALDO")
 
@@ -658,7 +658,7 @@ def said(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Text]:
 
 
 def interludes(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Step]:
-    """What may happen between scenes."""
+    """Yields what may happen between scenes."""
     nkps, numbers = [each.nkp for each in ledger], [*PHONES, ELSEWHERE, None]
     says, does = said(ledger), st.sampled_from(["look", "accept", "refuse", "thaw"])
     decides = st.builds(Officer, does, st.sampled_from(OFFICERS))

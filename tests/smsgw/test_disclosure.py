@@ -85,7 +85,7 @@ def test_every_participant_is_answered_in_one_segment(ledger: SqlLedger, asked: 
 
 
 def fives(number: str) -> set[str]:
-    """All that has five characters and stands in it."""
+    """Returns every run of five characters in a text."""
     return {number[at : at + 5] for at in range(len(number) - 4)}
 
 

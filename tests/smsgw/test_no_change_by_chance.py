@@ -85,7 +85,7 @@ def without_nya(word: str) -> str:
 
 
 def printed(entry: Mapping[str, str]) -> list[list[str]]:
-    """Each way to write a keyword; one with slots is the first word of its poster."""
+    """Yields each way to write a keyword; one with slots by the first word of its poster."""
     poster = entry["poster"].split()[0] if "<" in entry["poster"] else entry["poster"]
     return [words_of(each) for each in (poster, *entry.get("aliases", ()))]
 
@@ -114,7 +114,7 @@ LONGEST_SIGNATURE = 8  # words
 
 
 def unsigned(text: str) -> str:
-    """Without what a phone writes under it."""
+    """Removes what a phone writes under a text."""
     text = " ".join(text.upper().split())
     begins = [text.find(f" {each} ") for each in (*SEEDS["signatures"], "--")]
     begin = min((each for each in begins if each > 0), default=len(text))
@@ -145,7 +145,7 @@ def places(said: list[str], way: list[str]) -> Iterator[tuple[list[str], list[st
 
 
 def is_slip(written: str, meant: str) -> bool:
-    """A letter left out, added, changed, or two exchanged."""
+    """Tells whether a letter was left out, added, changed, or two exchanged."""
     if min(len(written), len(meant)) < SHORTEST_SLIP - 1:
         return False
     short, long = sorted((written, meant), key=len)
@@ -254,7 +254,7 @@ class World:
         self._begun: dict[str, Begun] = {}
 
     def begin(self, name: str) -> Begun:
-        """A phone in that state; its messages of before count for no limit."""
+        """Puts a phone into that state; its earlier messages count for no limit."""
         if name not in self._begun:
             self._begun[name] = self._made(STATES[name])
         begun = self._begun[name]
@@ -291,7 +291,7 @@ class World:
 
 
 def held(rt: Runtime) -> dict[str, list]:
-    """All that may not be changed by chance."""
+    """Returns all that may not be changed by chance."""
     with rt.reading() as tx:
 
         def rows(*columns: object) -> list:
@@ -362,7 +362,7 @@ MARKS = ["?", "!", ".", "..", ",", "#", "-", ":)", "BCDFGHJ", "=code", "A", "B"]
 
 @st.composite
 def slips(draw: st.DrawFn) -> str:
-    """A letter left out, doubled, changed, or two exchanged."""
+    """Yields the word with a letter left out, doubled, changed, or two exchanged."""
     word = draw(st.sampled_from(ACTING))
     at = draw(st.integers(0, len(word) - 1))
     other = draw(st.sampled_from("AEIOUNRST"))

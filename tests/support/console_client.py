@@ -43,13 +43,13 @@ class Visitor:
         return self._seen(self.client.get(address))
 
     def log_in_once(self, address: str) -> TestResponse:
-        """By an address with its code after #, which browsers do not send."""
+        """Uses an address with its code after #, which browsers do not send."""
         page, _, code = address.partition("#")
         self.get(page)
         return self.submit("/console/login/once", once=code)
 
     def post(self, address: str, /, **values: object) -> TestResponse:
-        """With the token of the page before; a redirect is followed."""
+        """Posts with the token of the page before, and follows a redirect."""
         token = TOKEN.search(self.page)
         data = {"csrf_token": token[1] if token else "", **values}
         return self._seen(self.client.post(address, data=data, follow_redirects=True))
@@ -63,11 +63,11 @@ class Visitor:
         raise AssertionError(f"no form to {action} in this page:\n{self.text}")
 
     def links(self) -> list[str]:
-        """Of the page seen last."""
+        """Returns the links of the page seen last."""
         return [html.unescape(each) for each in LINK.findall(self.page)]
 
     def form_of(self, id_: str) -> Form:
-        """The form of the page seen last with that id."""
+        """Returns the form with that id of the page seen last."""
         for found in FORM.findall(self.page):
             if _attributes(found).get("id") == id_:
                 return Form(_attributes(found)["action"], dict(_fields(found)))
@@ -96,7 +96,7 @@ class Visitor:
 
 
 def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
-    """A new operator of that role, let in."""
+    """Logs in a new operator of that role."""
     visitor = Visitor(app)
     with rt.writing() as tx:
         made = add_operator(tx, role, name or str(role))
@@ -135,7 +135,7 @@ class Walk:
 
 
 def crawl(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
-    """Every page that links lead to."""
+    """Visits every page that links lead to."""
     walk = Walk(visitor.client.application)
     for address in walk:
         answer = visitor.get(address)

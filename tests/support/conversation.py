@@ -44,7 +44,7 @@ def with_ledger_down(rt: Runtime) -> Runtime:
 
 
 def audit_entries(rt: Runtime) -> list[tuple[str, str | None]]:
-    """(act, detail) of each row of the audit log."""
+    """Returns (act, detail) of each row of the audit log."""
     with rt.reading() as tx:
         rows = select(audit.c.act, audit.c.detail).order_by(audit.c.id)
         return [tuple(row) for row in tx.connection.execute(rows)]

@@ -90,7 +90,7 @@ VERSIONS = ["HTTP/1.1"] * 30 + ["HTTP/1.0", "HTTP/9.9", "", "HTTP/2"]
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """What came back; status 0 where the connection was closed without a word."""
+    """Holds what came back; status 0 if the connection was closed without a response."""
 
     status: int
     head: str
@@ -98,7 +98,7 @@ class RawResponse:
 
 
 def requests(seed: int) -> Iterator[bytes]:
-    """Without end, and the same for the same seed."""
+    """Yields requests without end, the same for the same seed."""
     chance = Random(seed)
     for number in count():
         raw = _request(chance)
@@ -111,7 +111,7 @@ def requests(seed: int) -> Iterator[bytes]:
 
 
 def ask(port: int, raw: bytes, patience: float = 5.0) -> RawResponse:
-    """On a connection of its own, whose sending side is closed when all is said."""
+    """Sends on a connection of its own, whose sending side is then closed."""
     with socket.create_connection(("127.0.0.1", port), patience) as connection:
         came = b""
         try:

@@ -20,7 +20,7 @@ LANE = "2757"
 
 
 class Failing(Simulator):
-    """A carrier of these tests: it fails as it was told to, and remembers what it was asked."""
+    """Fails as it was told to, and remembers what it was asked."""
 
     def __init__(self, *endings: Ending) -> None:
         self.endings = list(endings)
@@ -37,7 +37,7 @@ class Failing(Simulator):
 
 
 def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
-    """From one phone; past what one is answered, from others."""
+    """Receives messages from one phone; beyond its limit, from others."""
     for index in range(number):
         clock.moves(minutes=3)
         sender = P1 if index < 4 else f"+628570000{index:04}"

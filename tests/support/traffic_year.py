@@ -59,7 +59,7 @@ def _store(rt: Runtime, day: int, count: int) -> None:
 
 
 def _phones(tx: Transaction, day: int, count: int) -> Sequence[int]:
-    """Of this month; the next month has others."""
+    """Adds this month's phones; the next month has others."""
     first = select(phones.c.id).where(phones.c.hash == tx.vault.hash(f"{day // 30}-0", "phone"))
     known = tx.connection.execute(first).scalar_one_or_none()
     if known is not None:
@@ -118,7 +118,7 @@ def _reply(tx: Transaction, message_id: int, said: Mapping[str, object]) -> Mapp
 def _put(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
 ) -> Sequence[int]:
-    """Their ids, in the same order."""
+    """Returns their ids, in the same order."""
     put = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     ids: list[int] = []
     for first in range(0, len(rows), AT_ONCE):

@@ -64,7 +64,7 @@ class Stub(WebStub):
         return self.books[-1]
 
     def find(self, to: str, sender: str | None) -> list[dict[str, object]]:
-        """Newest first, as Twilio lists them."""
+        """Returns the newest first, as Twilio lists them."""
         wanted = [each for each in self.books if each["to"] == to]
         return [each for each in reversed(wanted) if sender in {None, each["from"]}]
 

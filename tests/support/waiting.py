@@ -7,7 +7,7 @@ LONGEST = 60.0  # seconds
 
 
 def eventually(is_so: Callable[[], object], explain: Callable[[], str] = str) -> None:
-    """`told`: what there is to know where it never is."""
+    """Waits until `is_so`. `explain` says what is known if it never is."""
     until = time.monotonic() + LONGEST
     while not is_so():
         assert time.monotonic() < until, explain()

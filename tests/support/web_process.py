@@ -41,7 +41,7 @@ class Web:
 
 @contextmanager
 def web_process(environ: Mapping[str, str], log: Path) -> Iterator[Web]:
-    """Until it answers; `environ` holds PORT."""
+    """Starts a web process and waits until it answers; `environ` holds PORT."""
     command = shlex.split(procfile()["web"])
     with log.open("wb") as written:
         process = subprocess.Popen(

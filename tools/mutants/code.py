@@ -31,7 +31,7 @@ NO_VALUE = (ast.Raise, ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place of a syntax tree: `owner.field`, or where that is a list, one of it."""
+    """Names a place of a syntax tree: `owner.field`, or one item of it if that is a list."""
 
     owner: ast.AST
     field: str

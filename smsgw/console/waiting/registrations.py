@@ -34,7 +34,7 @@ Answer = str | Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One thing that was sent, and what the ledger has of it."""
+    """Holds one detail that was sent, and the ledger's value."""
 
     name: str
     sent: str
@@ -45,7 +45,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What the ledger tells of the NKP that was sent."""
+    """Holds what the ledger says about the NKP that was sent."""
 
     is_up: bool = True
     participant: Participant | None = None

@@ -27,7 +27,8 @@ class MessageState(StrEnum):
 
 
 class ReplyState(StrEnum):
-    """Where a reply is. A carrier's report only ever moves it to a higher rank (outbox.RANK)."""
+    """Says where a reply is. A delivery report only ever moves it to a higher rank
+    (outbox.RANK)."""
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -30,7 +30,6 @@ def task_id(rt: Runtime) -> int:
 
 
 def counts_to_three(_rt: Runtime, task: Task) -> Iterator[TaskStep]:
-    """A work of these tests."""
     for number in range(task.done + 1, 4):
         yield TaskStep(number, 3, [*(task.found or []), number])
         task = replace(task, found=[*(task.found or []), number])

@@ -62,7 +62,7 @@ def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
 
 
 def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
-    """So many steps of a message each."""
+    """Runs that many steps of one message each."""
     with rt.writing() as tx:
         task = background_tasks.claim(tx, task_id)
     assert task is not None

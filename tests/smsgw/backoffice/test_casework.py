@@ -54,7 +54,7 @@ def states(rt: Runtime) -> list[str]:
 
 
 def acts(rt: Runtime) -> list[tuple[str, str, str | None]]:
-    """Of operators."""
+    """Returns the acts of operators."""
     with rt.reading() as tx:
         rows = select(audit.c.actor, audit.c.act, audit.c.detail).order_by(audit.c.id)
         found = [tuple(row) for row in tx.connection.execute(rows)]
@@ -69,7 +69,7 @@ def last_sms(rt: Runtime) -> tuple[str, str, str]:
 
 
 def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
-    """By who looked at it, and a second one where it takes two."""
+    """Accepts after a look, with a second officer where it takes two."""
     (one, *_) = waiting(rt)
     for actor in (BUDI, ANI):
         with rt.writing() as tx:

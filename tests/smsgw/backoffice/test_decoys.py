@@ -58,7 +58,7 @@ def asks_saldo(nkp: str) -> str:
 
 @pytest.fixture
 def watched(rt: Runtime) -> Runtime:
-    """With DECOYS, and no others, in the list."""
+    """Puts DECOYS, and no others, on the list."""
     with rt.writing() as tx:
         rows = [{"nkp_hash": tx.vault.hash(nkp, "nkp"), "made_at": tx.now} for nkp in DECOYS]
         tx.connection.execute(insert(_decoys), rows)
@@ -67,7 +67,7 @@ def watched(rt: Runtime) -> Runtime:
 
 @pytest.fixture
 def asked(watched: Runtime) -> Iterator[list[str]]:
-    """Every statement, of either database."""
+    """Records every statement, of either database."""
     made: list[str] = []
 
     def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -28,7 +28,7 @@ OUTCOMES = ("answered", "answered", "invalid")
 
 @pytest.fixture
 def traffic(rt: Runtime, clock: Clock) -> Runtime:
-    """Four messages, an hour between them; the last one at 6:00 UTC."""
+    """Stores four messages, an hour apart; the last one at 6:00 UTC."""
     for sender, text in (
         (P1, "SALDO"),
         (STRANGER, "KONTAK"),

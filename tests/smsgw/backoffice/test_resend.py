@@ -22,7 +22,7 @@ ANI = "operator:ani"
 
 @pytest.fixture
 def sent(rt: Runtime) -> Runtime:
-    """P1's balance, which the carrier took."""
+    """Sends P1's balance, which the carrier accepts."""
     say(rt, P1, "SALDO")
     dispatch.drain(rt, "simulator", "2757")
     return rt

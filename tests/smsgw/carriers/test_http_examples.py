@@ -35,7 +35,7 @@ ENVIRON = {
 
 @dataclass(frozen=True)
 class Documented:
-    """What an aggregator's documentation shows, around values of ours."""
+    """Holds what an aggregator's documentation shows, around values of ours."""
 
     url: str
     lane: str
@@ -164,7 +164,7 @@ BEGIN SELECT abs(-9223372036854775808); END
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """One kind is enough: what counts here is not in the database."""
+    """Uses one kind of database: what counts here is not in it."""
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 

@@ -129,7 +129,7 @@ class Box:
         return self.centre.taken[before][2]
 
     def state(self) -> str | None:
-        """Of the newest reply."""
+        """Returns the state of the newest reply."""
         newest = select(replies.c.state).order_by(replies.c.id.desc()).limit(1)
         with self.database.connect() as connection:
             return connection.execute(newest).scalar_one_or_none()

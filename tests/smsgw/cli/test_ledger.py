@@ -18,7 +18,7 @@ COLUMNS = f"{HEAD},employer,emergency_name,emergency_phone\n"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An installation with the reference ledger."""
+    """Makes an installation with the reference ledger."""
     assert smsgw(tmp_path, "migrate").returncode == 0
     assert smsgw(tmp_path, "ledger", "load", reference_folder()).returncode == 0
     return tmp_path

@@ -209,7 +209,7 @@ def test_the_preview_is_fast_enough_for_typing() -> None:
 
 
 def quickest(done: Callable[[], object]) -> float:
-    """Of five times, in seconds of this process's own."""
+    """Returns the shortest of five times, in seconds of this process's own."""
     took = []
     for _ in range(5):
         begun = time.process_time()

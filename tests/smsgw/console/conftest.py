@@ -30,5 +30,5 @@ def visitor(app: Flask) -> Visitor:
 
 @pytest.fixture
 def as_(app: Flask, rt: Runtime) -> As:
-    """Somebody of a role, logged in."""
+    """Logs in somebody of a role."""
     return lambda role: logged_in(app, rt, role)

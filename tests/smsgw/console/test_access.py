@@ -44,7 +44,7 @@ def traffic(rt: Runtime) -> None:
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
-    """Each method with an address, its variables filled in."""
+    """Yields each method with an address, its variables filled in."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("console."):
             variables = {name: _some(rule, name) for name in rule.arguments}

@@ -22,7 +22,7 @@ COMPLAINT = f"/console/waiting/complaints/{NUMBER}"
 
 @pytest.fixture
 def ani(app: Flask, rt: Runtime) -> Visitor:
-    """An admin with a password, before a complaint."""
+    """Logs in an admin with a password, who looks at a complaint."""
     visitor = logged_in(app, rt, Role.ADMIN, "ani")
     visitor.get("/console/account")
     visitor.submit("/console/account/password", new=PASSWORD)

@@ -29,7 +29,7 @@ def refused(ledger: SqlLedger) -> float:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """One of its own, to be frozen."""
+    """Starts a server of its own, to be frozen."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)

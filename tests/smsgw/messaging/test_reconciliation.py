@@ -39,7 +39,7 @@ def stub(clock: Clock) -> Iterator[Stub]:
 
 @pytest.fixture
 def texted(rt: Runtime, stub: Stub, environ: dict[str, str]) -> Runtime:
-    """The service behind a Twilio number."""
+    """Builds the service behind a Twilio number."""
     environ |= TWILIO | {"TWILIO_API_BASE": stub.url}
     return over_twilio(rt, environ)
 

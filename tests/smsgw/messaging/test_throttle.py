@@ -90,7 +90,7 @@ def fills(rt: Runtime, since: float) -> float:
 
 
 def passes(rt: Runtime, seconds: float) -> None:
-    """For the bucket, which the server's clock fills."""
+    """Lets time pass for the bucket, which the server's clock fills."""
     assert rt.redis is not None
     rt.redis.hincrbyfloat(f"lane:simulator:{FAST}", "at", -seconds)
 
@@ -110,7 +110,7 @@ def test_a_slow_lane_does_not_block_the_worker(slowed: Runtime, clock: Clock) ->
         jobs.hint(slowed, "simulator", lane)
 
     def comes_back() -> bool:
-        """By itself: nobody hints."""
+        """Waits until the lane is taken up by itself: nobody hints."""
         burst(slowed)
         return states(slowed)[1] == "sent"
 

@@ -37,7 +37,7 @@ OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
 
 @pytest.fixture
 def lived(rt: Runtime, clock: Clock) -> Runtime:
-    """Of all that is sealed or proven there are two rows or more."""
+    """Makes at least two rows of everything that is encrypted or signed."""
     for text in ("GANTI HP", OF_P1, "YA", "BANTUAN"):
         say(rt, P1, text)
     say(rt, OTHER, DAFTAR)
@@ -77,7 +77,7 @@ def findings(rt: Runtime) -> list[str]:
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:
-    """As somebody who has the database and no key."""
+    """Runs a statement as somebody who has the database and no key."""
     with rt.service.begin() as connection:
         for statement in statements:
             connection.execute(statement)

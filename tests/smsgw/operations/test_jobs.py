@@ -447,7 +447,7 @@ def test_an_undecryptable_unknown_send_is_left_to_an_operator(rt: Runtime, clock
 
 
 def damage(rt: Runtime, column: Column[bytes], row: int) -> None:
-    """As bit rot does, or a thief."""
+    """Damages a value as bit rot does, or a thief."""
     with rt.writing() as tx:
         held = tx.connection.execute(select(column).where(column.table.c.id == row)).scalar_one()
         broken = bytes([*held[:-1], held[-1] ^ 1])

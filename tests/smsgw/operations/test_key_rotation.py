@@ -36,7 +36,7 @@ def others(environ: dict[str, str], rt: Runtime, clock: Clock) -> Iterator[list[
 
 
 def keys_in_use(rt: Runtime) -> set[int]:
-    """Of all values that are stored."""
+    """Returns the keys of all stored values."""
     found = set()
     for name in Ciphertext:
         _, column = sealed.place(name)
@@ -120,7 +120,7 @@ def test_key_ids_run_out(rt: Runtime, clock: Clock) -> None:
 
 
 def rotate(rt: Runtime) -> int:
-    """Where no other process is, nobody waits for one."""
+    """Rotates without waiting, since there is no other process."""
     return key_rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
 
 

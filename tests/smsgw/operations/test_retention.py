@@ -43,7 +43,7 @@ def count_held(rt: Runtime, *columns: Column[bytes]) -> int:
 
 
 def state(rt: Runtime, table: Table) -> str:
-    """Of its one row."""
+    """Returns the state of the only row."""
     with rt.reading() as tx:
         return tx.connection.execute(select(table.c.state)).scalar_one()
 

@@ -34,7 +34,7 @@ def database_url(tmp_path: Path) -> str:
 def run_all(
     environ: dict[str, str], what: str, commands: list[str] = COMMANDS
 ) -> dict[str, tuple[int, bool]]:
-    """By command: its exit code, and whether it says `what` in a sentence."""
+    """Returns for each command its exit code, and whether it says `what` in a sentence."""
 
     def run_command(command: str) -> tuple[int, bool]:
         done = subprocess.run(

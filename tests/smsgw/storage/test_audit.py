@@ -35,7 +35,7 @@ def rows(rt: Runtime) -> list[tuple[str, str, str | None]]:
 
 
 def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
-    """As many disclosures, sealed as the clock does."""
+    """Adds that many disclosures, sealed as the clock does."""
     with rt.writing() as tx:
         last = audit_chain.head(tx)
         made = []

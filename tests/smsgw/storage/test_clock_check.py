@@ -120,7 +120,7 @@ def everything(rt: Runtime) -> dict[str, int]:
 
 
 def live(rt: Runtime) -> None:
-    """Something of each kind: replies that wait, one on its way, one in doubt."""
+    """Stores something of each kind: queued replies, one being sent, one unknown."""
     for sender, said in (
         (P1, "KONTAK"),
         (P1, "BANTUAN"),
@@ -140,7 +140,7 @@ def live(rt: Runtime) -> None:
 
 
 def pass_by(rt: Runtime) -> None:
-    """All that the clock does, and what it has the workers do, but sending."""
+    """Does all that the clock does and has workers do, except sending."""
     clock.sweep(rt)
     jobs.settle(rt)
     retention = Retention(rt)

@@ -39,7 +39,7 @@ WATCHED = {"SMSGW_METRICS_TOKEN": METRICS_TOKEN}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """One of its own, to be frozen."""
+    """Starts a server of its own, to be frozen."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)
@@ -65,7 +65,7 @@ def frozen(server: Postgres) -> Iterator[None]:
 
 
 def given_up(work: Callable[[], object]) -> float:
-    """After how many seconds."""
+    """Returns after how many seconds it gave up."""
     started = time.monotonic()
     with pytest.raises(DBAPIError):
         work()
@@ -187,7 +187,7 @@ def locked(server: Postgres) -> Iterator[None]:
 
 @contextmanager
 def locked_for_writing(server: Postgres) -> Iterator[None]:
-    """As CREATE INDEX does."""
+    """Locks as CREATE INDEX does."""
     with closing(psycopg.connect(server._address)) as connection:
         connection.execute("LOCK TABLE replies IN SHARE MODE")
         yield
@@ -195,7 +195,7 @@ def locked_for_writing(server: Postgres) -> Iterator[None]:
 
 @contextmanager
 def read_only(server: Postgres) -> Iterator[None]:
-    """As a standby is, or a server whose disk is nearly full at some providers."""
+    """Refuses writes as a standby does, or a server whose disk is nearly full."""
     with closing(psycopg.connect(server._address, autocommit=True)) as connection:
         change = "ALTER DATABASE postgres {} default_transaction_read_only"
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
@@ -210,7 +210,7 @@ def read_only(server: Postgres) -> Iterator[None]:
 
 
 def text(web: Web, sid: str) -> tuple[int, float]:
-    """Of a phone of its own; the status of our answer, and how long it took."""
+    """Texts from a new phone; returns the status of our answer, and how long it took."""
     sender = f"+62812{zlib.crc32(sid.encode()) % 10**7:07}"
     ours = TWILIO["TWILIO_FROM"]
     form = {"MessageSid": sid, "From": sender, "To": ours, "Body": "KONTAK"}

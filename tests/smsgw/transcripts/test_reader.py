@@ -22,7 +22,7 @@ SALDO = '  - {from: "+6281234567890", text: SALDO, expect: {outcome: answered}}\
 
 
 def faults(text: str) -> list[str]:
-    """LINE:COLUMN: what is wrong, of each."""
+    """Returns "LINE:COLUMN: what is wrong" of each fault."""
     with pytest.raises(TranscriptError) as raised:
         reader.parse(text, "t")
     return [str(each).removeprefix("t:") for each in raised.value.faults]

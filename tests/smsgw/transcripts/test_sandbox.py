@@ -149,7 +149,7 @@ def test_an_unavailable_ledger_is_reported(rt: Runtime) -> None:
 
 
 class Sleepy(SqlLedger):
-    """One whose every look-up takes its time."""
+    """Takes its time for every look-up."""
 
     def __init__(self, engine: Engine, takes: float) -> None:
         super().__init__(engine)

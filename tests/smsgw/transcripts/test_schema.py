@@ -87,7 +87,7 @@ FILES = (
 
 
 def says_schema(text: str) -> bool:
-    """As an editor reads YAML: version 1.2."""
+    """Reads YAML as an editor does: version 1.2."""
     value = YAML(typ="safe", pure=True).load(text)
     return bool(jsonschema_rs.is_valid(schema.schema(), json.loads(json.dumps(value, default=str))))
 

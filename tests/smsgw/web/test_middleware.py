@@ -62,7 +62,7 @@ def web(rt: Runtime, environ: dict[str, str]) -> Iterator[Web]:
 
 
 def rows(rt: Runtime) -> dict[str, int]:
-    """Of every table that holds any."""
+    """Counts the rows of every table that has any."""
     with rt.reading() as tx:
         counted = {
             name: tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -121,7 +121,7 @@ def test_slow_clients_do_not_block_others(web: Web) -> None:
 
 
 def _still_open(connection: socket.socket) -> bool:
-    """One octet more."""
+    """Sends one more octet."""
     try:
         connection.sendall(b"x")
         connection.settimeout(0.001)
@@ -167,7 +167,8 @@ def test_a_full_line_is_refused_immediately() -> None:
 
 
 def generated(web: Web, count: int, *more: str) -> str:
-    """From docs/openapi.yaml, as it says and as it does not; what comes back is as it says."""
+    """Sends requests that follow docs/openapi.yaml and requests that do not; responses must follow
+    it."""
     done = subprocess.run(
         [
             *(

@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def admin(as_: As, rt: Runtime, clock: Clock) -> Visitor:
-    """Over acts of several days."""
+    """Logs in after acts of several days."""
     for day, (actor, act, phone, message, detail) in enumerate(
         (
             ("operator:ani", Act.LOOKED, 7, 3, "caller asks"),

@@ -24,7 +24,7 @@ PART = {"HX-Request": "true"}
 
 @pytest.fixture
 def editor(as_: As, rt: Runtime, clock: Clock) -> Visitor:
-    """With a draft, after some traffic."""
+    """Logs in an editor with a draft, after some traffic."""
     play_messages(rt, clock)
     save(rt, DRAFT, 0)
     visitor = as_(Role.EDITOR)

@@ -275,7 +275,7 @@ def test_names_in_a_draft_are_escaped(app: Flask, rt: Runtime) -> None:
 
 
 def balance(text: str) -> str:
-    """The draft with another wording of the balance."""
+    """Returns the draft with another wording of the balance."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = text

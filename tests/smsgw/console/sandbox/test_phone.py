@@ -26,7 +26,7 @@ SAY = "/console/try/"
 
 
 def try_on(visitor: Visitor, text: str, **more: str) -> int:
-    """The next message of the conversation on the page."""
+    """Sends the next message of the conversation on the page."""
     return visitor.submit(SAY, text=text, **more).status_code
 
 
@@ -54,7 +54,7 @@ def demo(rt: Runtime) -> Runtime:
 
 @pytest.fixture
 def player(demo: Runtime) -> Visitor:
-    """An editor before a demonstration."""
+    """Logs in an editor of a demonstration."""
     return started(logged_in(create_app(demo), demo, Role.EDITOR))
 
 
