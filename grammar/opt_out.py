@@ -1,4 +1,4 @@
-"""How the keyword that ends what was not asked for is said."""
+"""Reads the opt-out keyword as people write it."""
 
 from collections.abc import Iterable, Mapping
 

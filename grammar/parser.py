@@ -1,4 +1,4 @@
-"""From a text to a Command or a Misread.
+"""Turns a text into a Command or a Misread.
 
     message ::= { filler } keyword { item } | { item } bare-slot { item }
     item    ::= slot | label | filler | word | separator

@@ -1,4 +1,4 @@
-"""Keywords as posters print them.
+"""Reads keywords as posters print them.
 
     poster   ::= word { word | separator | slot | optional }
     optional ::= "[" [ separator ] slot "]"

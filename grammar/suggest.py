@@ -1,4 +1,4 @@
-"""Keywords one slip away: a letter left out, doubled, changed, or two exchanged.
+"""Finds keywords with one typo: a letter left out, doubled, changed, or two exchanged.
 
 A neighbouring key of a keypad gives another letter, so it is one of these.
 """

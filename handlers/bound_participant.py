@@ -1,4 +1,4 @@
-"""Which of the phone's own participants a message asks for, before anything is told.
+"""Finds the phone's participant that a message asks for, before anything is disclosed.
 
 SALDO                one bound: that one; several: A or B; none: how to register
 SALDO <NKP or NIK>   bound: that one; on file for this phone: asks consent; else not linked

@@ -1,4 +1,4 @@
-"""What an answer changes of what is known of its phone, and the questions it can leave open."""
+"""Defines what an answer can change about its phone, and the questions that it can leave open."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

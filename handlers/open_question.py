@@ -1,4 +1,4 @@
-"""What a message means while a question is open."""
+"""Decides what a message means while a question is open."""
 
 from dataclasses import replace
 

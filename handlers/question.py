@@ -1,4 +1,4 @@
-"""What a handler is asked and what it answers: values in, values out."""
+"""Defines what a handler is asked and what it answers: values in, values out."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field

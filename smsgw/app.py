@@ -1,4 +1,4 @@
-"""The web application: carriers' webhooks and what watches over them."""
+"""Builds the web application: carriers' webhooks, health checks and the console."""
 
 from contextlib import suppress
 

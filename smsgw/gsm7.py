@@ -1,4 +1,4 @@
-"""What a text costs on the air (3GPP TS 23.038 and 23.040), and how to keep it cheap.
+"""Computes what a text costs on the air (3GPP TS 23.038 and 23.040), and keeps it cheap.
 
 A segment holds 160 septets of GSM-7 or 70 UTF-16 units; in a text of several, 153 or 67, since each
 then carries a header. Segments are packed, not divided: an escape pair (`{`), a surrogate pair and

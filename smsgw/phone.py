@@ -1,4 +1,4 @@
-"""Who sent it: a phone that can be answered, or something that cannot (a name, a short code)."""
+"""Tells phones that can be answered from senders that cannot: a name, a short code."""
 
 import re
 

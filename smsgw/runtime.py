@@ -1,4 +1,5 @@
-"""What a process holds: settings, database engines, queue connection, keys, carriers, the clock."""
+"""Holds what a process needs: settings, database engines, queue connection, keys, carriers, the
+clock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,5 @@
-"""Settings from the environment. Every fault is told at once, and none shows a secret."""
+"""Reads settings from the environment. All errors are reported together, and none shows a
+secret."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Environment variables: how a setting is declared, and the kinds of values that several have."""
+"""Declares settings as environment variables, and the kinds of values that several share."""
 
 import re
 from collections.abc import Mapping

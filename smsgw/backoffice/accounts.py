@@ -1,4 +1,4 @@
-"""Who may use the console, with which role; their passwords, one-time logins and sessions.
+"""Manages who may use the console: roles, passwords, one-time logins and sessions.
 
 A session is a row, found by the hash of what the browser holds: it ends when the row goes.
 """

@@ -1,4 +1,4 @@
-"""What takes longer than a page: asked by an operator, done by the workers, a part at a time.
+"""Runs work that takes longer than a page: an operator asks, and workers do a part at a time.
 
 A worker claims a task, does steps of it and notes after each how far it came, so one that dies
 loses a step. Whoever finds that another claimed it meanwhile lets go of it.

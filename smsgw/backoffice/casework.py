@@ -1,4 +1,4 @@
-"""What officers decide for people who wait, and what these are told of it by SMS.
+"""Carries out what officers decide for people who wait, and notifies them by SMS.
 
 What stands in the way is raised and nothing is changed then; each decision is made once, whoever
 else makes one at that instant.

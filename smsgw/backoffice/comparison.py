@@ -1,4 +1,4 @@
-"""Two configurations side by side: what each would answer. Nothing is stored or sent."""
+"""Compares what two configurations would answer. Nothing is stored or sent."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

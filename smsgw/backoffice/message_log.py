@@ -1,4 +1,4 @@
-"""Messages as operators look for them: the newest, those of a kind or of some days, one phone's.
+"""Finds messages for operators: the newest, those of a kind or of some days, one phone's.
 
 Pages go by id, newest first, each from one index, whatever a planner believes to be seldom:
 

@@ -1,4 +1,4 @@
-"""Words in what people wrote on one day. Texts are sealed, so each is opened and looked through."""
+"""Searches the texts of one day. Texts are encrypted, so each is decrypted and searched."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The carriers, one file each."""
+"""Lists the carriers, one file each."""
 
 from collections.abc import Iterable, Mapping
 

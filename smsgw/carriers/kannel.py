@@ -1,4 +1,4 @@
-"""Kannel 1.4.5, the gateway to a real short number (deploy/kannel/kannel.conf).
+"""Speaks to Kannel 1.4.5, the gateway to a real short number (deploy/kannel/kannel.conf).
 
 An SMS comes in by get-url or post-url, a reply goes out by sendsms, a status report comes by
 dlr-url; https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html, chapters 6 and 7.

@@ -1,4 +1,4 @@
-"""Twilio Programmable Messaging.
+"""Speaks to Twilio Programmable Messaging.
 
 Webhooks: https://www.twilio.com/docs/messaging/guides/webhook-request
 Signature: https://www.twilio.com/docs/usage/security

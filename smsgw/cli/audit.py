@@ -1,4 +1,4 @@
-"""`smsgw audit`: whether the record of what was told and done is whole, and other rows are ours."""
+"""`smsgw audit`: check that the audit log is complete, and that other rows are ours."""
 
 from itertools import islice
 

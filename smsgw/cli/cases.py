@@ -1,4 +1,4 @@
-"""`smsgw cases`: what participants asked a person to see to."""
+"""`smsgw cases`: list and close complaints and data requests."""
 
 import click
 

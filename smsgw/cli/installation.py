@@ -1,4 +1,4 @@
-"""What commands work on: the installation that the environment describes."""
+"""Opens the installation that the environment describes, for commands."""
 
 import click
 

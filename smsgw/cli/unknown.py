@@ -1,4 +1,4 @@
-"""`smsgw unknown`: an operator's word on sends of which nobody knows whether they went out."""
+"""`smsgw unknown`: resend or close sends that the carrier has not confirmed."""
 
 from datetime import timedelta
 

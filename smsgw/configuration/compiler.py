@@ -1,4 +1,5 @@
-"""The published configuration: keywords as posters print them, and the wordings of every reply."""
+"""Compiles the published configuration: keywords as posters print them, and every reply's
+wordings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Two texts compared line by line: what is gone and what is new, what stands around it, and where.
+"""Compares two texts line by line: what is gone and what is new, what stands around it, and where.
 
 Where a line stands is told by the keys above it, as YAML indents them.
 """

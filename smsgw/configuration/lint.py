@@ -1,4 +1,4 @@
-"""What a configuration of keywords may get wrong although every part of it can be read."""
+"""Finds what is wrong with a configuration although every part of it can be read."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A three-way merge of documents."""
+"""Merges documents three ways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The placeholders of wordings, and how each value is shown."""
+"""Lists the placeholders of wordings: how each is shown, how wide it can be, and a usual value."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What a keyword's replies will look like and cost, while they are being written."""
+"""Shows what a keyword's replies will look like and cost while they are being written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whether a text is one of our own wordings, quoted or sent back."""
+"""Recognises our own wordings, quoted or sent back."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

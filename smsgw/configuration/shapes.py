@@ -1,4 +1,4 @@
-"""The shape of a document: which part is a text, a list or a mapping."""
+"""Checks the shape of a document: which part is a text, a list or a mapping."""
 
 import re
 from collections.abc import Iterator

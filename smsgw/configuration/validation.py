@@ -1,4 +1,4 @@
-"""What may stand in a document of keywords, and why one cannot be published."""
+"""Checks a document of keywords, and says why it cannot be published."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

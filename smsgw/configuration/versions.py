@@ -1,4 +1,4 @@
-"""What operators draft and publish: the configuration of keywords, whole, in versions that stay.
+"""Stores what operators draft and publish: the whole configuration, in versions that are kept.
 
 There is one draft. It is checked before it becomes a version; every process answers by the newest
 version within seconds. Bringing an old version back publishes its text anew.

@@ -1,4 +1,4 @@
-"""From a reply's name and values to text that fits its segment budget by construction.
+"""Turns a reply's name and values into text that fits its segment budget by construction.
 
     wording ::= { literal | "{" name "}" | "[" { literal | "{" name "}" } "]" }
 

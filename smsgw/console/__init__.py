@@ -1,4 +1,4 @@
-"""The operators' console: every page whole and working without scripts; htmx swaps parts of them.
+"""Builds the operators' console. Every page works without scripts; htmx swaps parts of them.
 
 access.py decides who may see what, translations.py holds the Indonesian, and rendering.py formats
 values. Each folder is a section of the menu, and each of its files a page, with its tab.

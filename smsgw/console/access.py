@@ -1,4 +1,5 @@
-"""Who may see what: one door for all pages, a session in the database, a token in every form."""
+"""Decides who may see what: one check for all pages, a session in the database, a token in every
+form."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The console's menu: its sections, their tabs, and who sees which."""
+"""Defines the console's menu: its sections, their tabs, and who sees which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The first page: what goes on, what it costs, who waits."""
+"""Shows the first page: traffic, cost, and who waits."""
 
 from flask import Blueprint
 

@@ -1,4 +1,5 @@
-"""Why an operator looks at what is somebody's own, or does what others have to understand later."""
+"""Asks for a reason before an operator sees personal data, or does what others must understand
+later."""
 
 import json
 from datetime import timedelta

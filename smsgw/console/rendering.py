@@ -1,4 +1,4 @@
-"""How pages show values: numbers and money as Indonesia writes them, times of the scheme's zone."""
+"""Shows values on pages: numbers and money as Indonesia writes them, times in the scheme's zone."""
 
 import re
 from collections.abc import Sequence

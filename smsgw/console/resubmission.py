@@ -1,4 +1,4 @@
-"""What was typed when the session had ended: it is held in the page until it is sent again.
+"""Keeps in the page what was typed when the session had ended, until it is sent again.
 
 A POST without a session is answered by the login with the form's fields in it, and after that by
 the form, to be sent by whoever sees what it says. A page that asks by itself stays as it is, with a

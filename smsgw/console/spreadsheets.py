@@ -1,4 +1,4 @@
-"""CSV as spreadsheets open it: an apostrophe keeps them from taking a text for a formula."""
+"""Writes CSV for spreadsheets: an apostrophe keeps them from taking a text for a formula."""
 
 import csv
 import io

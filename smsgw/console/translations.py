@@ -1,4 +1,4 @@
-"""The console's words in Indonesian: templates and pages are written in English, and looked up."""
+"""Translates the console into Indonesian: pages are written in English, and looked up."""
 
 from collections.abc import Mapping
 from functools import cache

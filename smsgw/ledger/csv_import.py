@@ -1,4 +1,4 @@
-"""Import of the ledger's CSV files: upsert by key, all or nothing.
+"""Imports the ledger's CSV files: upsert by key, all or nothing.
 
 Whoever reads meanwhile waits for nothing and sees what was there before, until the one commit at
 the end: PostgreSQL's readers never wait for writers, and on SQLite the ledger is a file of its own

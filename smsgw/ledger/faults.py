@@ -1,4 +1,4 @@
-"""Why the ledger did not answer: it is away, one look-up took too long, or it was refused.
+"""Says why the ledger did not answer: it is unavailable, a look-up took too long, or was refused.
 
 A ledger that is away comes back by itself. One that refuses (a column, a type, a right) waits for
 somebody to mend it, and has to be told apart.

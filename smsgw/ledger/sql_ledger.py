@@ -1,4 +1,4 @@
-"""Look-ups in the participant ledger: rows by an indexed key each, never a scan. What is small and
+"""Looks up rows of the participant ledger by an indexed key, never by a scan. What is small and
 the same for everybody (contacts, offices, rates) is read whole and kept for a minute."""
 
 import time

@@ -1,4 +1,4 @@
-"""What becomes of a message: what is decided, and the answer that was stored."""
+"""Defines what becomes of a message: what is decided, and the answer that was stored."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a message is answered: by a configuration, what is known of the phone, and the ledger.
+"""Decides the answer to a message from a configuration, what is known of the phone, and the ledger.
 
 Nothing is stored or sent here, so the same words serve whoever asks what would be answered.
 """

@@ -1,4 +1,5 @@
-"""What becomes of a send: delivery reports, expired leases, replies that are too late to send."""
+"""Follows a send to its end: delivery reports, expired leases, replies that are too late to
+send."""
 
 from sqlalchemy import ColumnElement, exists, func, select, true, update
 

@@ -1,4 +1,4 @@
-"""What waits in a lane leaves by its carrier: claimed, sent, recorded.
+"""Sends what waits in a lane by its carrier: leased, sent, recorded.
 
 What tells of a participant passes once more the gate that it passed when it was made: their number
 on file may be another person's by now.

@@ -1,4 +1,4 @@
-"""Messages that came in: each is stored once, whatever a carrier repeats."""
+"""Stores each incoming message once, whatever a carrier repeats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

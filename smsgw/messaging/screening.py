@@ -1,4 +1,4 @@
-"""Whether a message is answered at all: our own words that come back, the same said twice, phones
+"""Decides whether a message is answered at all: echoes of our replies, repeats, phones
 that we do not serve."""
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How fast a lane may send: a token bucket in Redis, which all workers share.
+"""Limits how fast a lane may send, by a token bucket in Redis that all workers share.
 
 A lane is a carrier's sender number. Its rate is in SMSGW_LANE_RATES; without one it is not slowed.
 The bucket holds a second's worth, one SMS at least.

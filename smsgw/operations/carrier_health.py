@@ -1,4 +1,4 @@
-"""Whether carriers take what is sent by them, from the newest attempts."""
+"""Tells from the newest attempts whether carriers accept what is sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

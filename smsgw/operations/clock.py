@@ -1,4 +1,4 @@
-"""The clock: finds what hints were lost for, and does what is due by time."""
+"""Runs the clock, which finds work whose hint was lost and does what is due."""
 
 import itertools
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""What the overview tells: sums of hours and days, what runs now, what waits for people."""
+"""Collects what the overview shows: sums of hours and days, what runs now, what waits for
+people."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether every row that grants a right, denies one or is sealed is as we wrote it.
+"""Checks that every row that grants a right, denies one or is encrypted is as we wrote it.
 
 Answering checks a row when it needs it; `smsgw audit verify` reads all of them.
 """

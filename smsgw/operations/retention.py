@@ -1,4 +1,4 @@
-"""What is kept no longer: texts after a time, phones that went silent, and what a person asks for.
+"""Deletes what is not kept: texts after a time, silent phones, and what a person asks to delete.
 
 Rows stay, so that counts do; what they said and whom they concerned goes. The clock does a batch at
 a time, so that nobody waits for it.

@@ -1,4 +1,4 @@
-"""What has to be true before a process starts: there is an installation, its schema is this
+"""Checks what must be true before a process starts: there is an installation, its schema is this
 version's, and its key is ours."""
 
 from contextlib import suppress

@@ -1,4 +1,5 @@
-"""What a person has to see to: complaints and data-protection requests, each with a number."""
+"""Stores what a person has to handle: complaints and data-protection requests, each with a
+number."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""What a message changes of what is known of its phone."""
+"""Applies what a message changes about its phone."""
 
 from collections.abc import Iterable
 from datetime import timedelta

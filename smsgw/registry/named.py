@@ -1,4 +1,4 @@
-"""What a message names, and what its phone named before."""
+"""Looks up what a message names, and what its phone named before."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is known of a phone: its bindings, its open question, what it guessed, what it said last.
+"""Reads what is known of a phone: bindings, open question, guesses, last message.
 
 Every message of a phone counts its version up. Who read a phone and finds another version when it
 writes has been overtaken, and starts again from what is true now; so fifty messages at one instant

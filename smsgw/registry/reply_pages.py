@@ -1,4 +1,4 @@
-"""What LANJUT shows: the rest of a long answer, as it was written then."""
+"""Stores what LANJUT shows: the rest of a long answer, as it was written then."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who was told what of whom, and what operators did: a row in the transaction that does it.
+"""Records every disclosure and what operators did, as a row in the transaction that does it.
 
 Whoever writes a row signs it (`mac`, a keyed hash of what it says). The clock numbers rows without
 gaps and seals each together with the seal before it, so that a row that was changed, removed, moved

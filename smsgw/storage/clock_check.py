@@ -1,4 +1,4 @@
-"""Whether this machine's clock is believed: it is compared with the database's.
+"""Compares this machine's clock with the database's, to tell whether it can be trusted.
 
 What has been kept for its time is destroyed for good, and what is past its use is given up; a clock
 that is ahead would do both at once. Which of the two is wrong nobody can tell, so while they are

@@ -1,4 +1,4 @@
-"""Stored texts and numbers: a keyed hash to find them by, and ciphertext to read them by.
+"""Stores texts and numbers as a keyed hash to find them by, and ciphertext to read them by.
 
 Ciphertext is one octet that names the data key, a 12 octet nonce, then AES-256-GCM-SIV with its
 tag; the column it belongs to, and what names its row, are authenticated, so that a value moved to

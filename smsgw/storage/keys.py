@@ -1,4 +1,4 @@
-"""The keys of a service database: made once, wrapped by the secret, changed while it is in use.
+"""Keeps the keys of a service database: made once, wrapped by the secret, changed while in use.
 
 The newest data key seals; a retired one can still be read with for a day, for whoever was asleep
 meanwhile. The key of the hashes stays: what was stored is found by it.

@@ -1,4 +1,4 @@
-"""What a transcript lets an officer do: registrations, complaints and data requests."""
+"""Lets an officer act in a transcript: registrations, complaints and data requests."""
 
 from handlers.ports import LedgerDown
 from smsgw.backoffice import casework

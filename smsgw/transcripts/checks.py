@@ -1,4 +1,4 @@
-"""What no value of a transcript can tell alone: whether it goes together with the others."""
+"""Checks what no value of a transcript shows alone: whether it fits the others."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta

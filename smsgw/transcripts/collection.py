@@ -1,4 +1,4 @@
-"""Many transcripts: the files of a folder, read all before any runs, and played in file order."""
+"""Plays many transcripts: the files of a folder, all read before any runs, in file order."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor

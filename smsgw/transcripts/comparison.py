@@ -1,4 +1,4 @@
-"""What came of a step beside what was expected of it."""
+"""Compares what came of a step with what was expected of it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a transcript, in plain words."""
+"""Explains in plain words what pydantic finds wrong with a transcript."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The format of transcripts: conversations, and what must come of each step.
+"""Defines the format of transcripts: conversations, and what must come of each step.
 
 A file is one world: a ledger, a clock, what is known of some phones, and conversations that each
 start from that same state. Each key is described here; `docs/testing.md` has an example of each.

@@ -1,4 +1,4 @@
-"""A phone for operators to try: the real responder on the real databases, and nothing of it stays.
+"""Gives operators a phone to try: the real responder on the real databases, and nothing stays.
 
 A conversation is answered from its start each time, in one transaction that is rolled back. Nothing
 is sent, hinted or counted. As in a transcript the clock moves by itself: 20 seconds a message, and

@@ -1,4 +1,4 @@
-"""What the databases hold after a step: of the phone that wrote, and which replies it queued."""
+"""Reads what the databases hold after a step about the phone that wrote, and the queued replies."""
 
 from sqlalchemy import func, select
 

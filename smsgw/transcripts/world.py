@@ -1,4 +1,5 @@
-"""The world that a transcript describes: a service database and a ledger in memory, and a clock.
+"""Builds the world that a transcript describes: a service database and a ledger in memory, and a
+clock.
 
 Nothing is written to disk, so nothing is left behind, whatever ends the run. The databases are
 prepared once for a file; each conversation begins with a copy of that image.

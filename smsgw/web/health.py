@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can do its work, and how much it did."""
+"""Tells whether this process lives, whether it can do its work, and how much it did."""
 
 import hmac
 

@@ -1,4 +1,4 @@
-"""Where carriers deliver messages and reports. A message is acknowledged after its commit."""
+"""Receives messages and reports from carriers. A message is acknowledged after its commit."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What became of every message: the service's rows against the carrier's books."""
+"""Compares the service's rows with the carrier's records: what became of every message."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What stands in ciphertext, opened as the service opens it."""
+"""Decrypts stored values as the service does."""
 
 from sqlalchemy import ColumnElement
 

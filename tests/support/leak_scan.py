@@ -1,4 +1,4 @@
-"""Every transcript spoken to a service that logs at DEBUG, then a bug in each layer.
+"""Plays every transcript to a service that logs at DEBUG, then causes a bug in each layer.
 
 A program of its own, since logging belongs to a process: its standard error is the log, and what it
 finds in the clear in the service database or in Redis it prints as JSON.

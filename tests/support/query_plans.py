@@ -1,4 +1,4 @@
-"""How a database means to run a statement."""
+"""Records how a database plans to run a statement."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A year of messages: each day's are stored, the clock moves on, and what is due is destroyed."""
+"""Stores a year of messages day by day, while the clock moves and what is due is deleted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

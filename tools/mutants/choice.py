@@ -1,4 +1,4 @@
-"""Which mutants are tried."""
+"""Chooses which mutants are tried."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256

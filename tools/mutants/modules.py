@@ -1,4 +1,4 @@
-"""Which Python files are changed: their group, and the tests that are nearest to each.
+"""Lists which Python files are changed: their group, and the tests nearest to each.
 
 Tests are files or single tests, as pytest takes them, the quick ones first. When a file moves,
 change its row; a row whose file is missing is an error.

@@ -1,4 +1,4 @@
-"""How one node of a syntax tree is changed.
+"""Changes one node of a syntax tree.
 
 Each operator takes a node and yields (kind, what stands instead, description). A node that stands
 instead may share parts with the one it replaces; nothing in a tree is changed by an operator.

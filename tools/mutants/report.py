@@ -1,4 +1,4 @@
-"""What became of the mutants: a table by group, then who survived."""
+"""Reports what became of the mutants: a table by group, then who survived."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What is done with one mutant. A trial yields tasks, is sent whether each was good, and returns
+"""Tries one mutant. A trial yields tasks, is sent whether each was good, and returns
 what came of it; so many go on side by side in one process (see run.py)."""
 
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""What the YAML file says, as values. Each validator finds the environment in its context."""
+"""Turns the YAML file into values. Each validator finds the environment in its context."""
 
 import re
 from typing import Annotated, Any, Literal, TypeVar

@@ -1,4 +1,4 @@
-"""Who may use the console: for admins."""
+"""Shows admins who may use the console, and the settings."""
 
 from typing import Any
 

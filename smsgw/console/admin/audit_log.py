@@ -1,4 +1,4 @@
-"""The audit: what was done by whom, found by person, act, day, phone or case, and as a file."""
+"""Shows what was done by whom, filtered by person, act, day, phone or case, and as a file."""
 
 from collections.abc import Iterator, Mapping
 from threading import BoundedSemaphore

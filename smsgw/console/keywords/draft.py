@@ -1,4 +1,4 @@
-"""The draft of all keywords: what it changes, what is wrong with it, how it is published."""
+"""Shows the draft of all keywords: what it changes, what is wrong with it, how it is published."""
 
 from typing import Any
 

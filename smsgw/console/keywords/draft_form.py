@@ -1,4 +1,4 @@
-"""A part of the draft as a form: what stands there, what was typed, and putting it back.
+"""Edits a part of the draft in a form: the current text, what was typed, and saving it.
 
 A form remembers what it was made from. Whoever saves over somebody's change of the same field is
 told; changes of other fields and other parts are nobody's hindrance.

@@ -1,4 +1,4 @@
-"""Tables that keywords look up: uploaded as CSV, whole; what is wrong in them is told by row."""
+"""Uploads the tables that keywords look up, as whole CSV files; errors name the row."""
 
 from dataclasses import dataclass
 from typing import Any

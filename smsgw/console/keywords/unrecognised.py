@@ -1,4 +1,4 @@
-"""What people wrote and was not understood, by shape, and its way into the draft."""
+"""Shows unrecognised messages by shape, and adds suggestions to the draft."""
 
 from datetime import timedelta
 from typing import Any

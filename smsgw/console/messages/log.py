@@ -1,4 +1,4 @@
-"""Messages: the log as it goes on, one conversation, the way of one message."""
+"""Shows the message log, one conversation, or each step of one message."""
 
 import re
 from collections.abc import Iterator, Mapping

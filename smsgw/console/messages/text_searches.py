@@ -1,4 +1,4 @@
-"""Words in what people wrote on a day: begun with a reason, watched, stopped."""
+"""Searches the texts of a day: started with a reason, watched, stopped."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -1,4 +1,4 @@
-"""A feature phone: what the service would answer, by what is published or by the draft."""
+"""Shows a feature phone: what the service would answer with the published version or the draft."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is stored of a phone."""
+"""Declares the tables of what is known of a phone."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What the tables are made of: names of constraints, and columns that mean the same everywhere."""
+"""Defines names of constraints, and columns that mean the same everywhere."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
