@@ -8,7 +8,7 @@ from collections.abc import Iterable
 SHORTEST = 4  # letters; shorter words are one slip away from half the language
 
 
-def is_slip(written: str, meant: str) -> bool:
+def is_typo(written: str, meant: str) -> bool:
     """Tells whether one slip turns `meant` into `written`."""
     head = _common(written, meant)
     tail = _common(written[head:][::-1], meant[head:][::-1])
@@ -20,7 +20,7 @@ def similar(written: str, words: Iterable[str]) -> list[str]:
     """Returns those of `words` that are one slip away."""
     if len(written) < SHORTEST:
         return []
-    return [word for word in words if len(word) >= SHORTEST and is_slip(written, word)]
+    return [word for word in words if len(word) >= SHORTEST and is_typo(written, word)]
 
 
 def _common(one: str, other: str) -> int:

@@ -30,7 +30,7 @@ def fill(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 2)
 
 
-def held(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
+def stored_rows(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
     with rt.reading() as tx:
         states = tx.connection.execute(select(replies.c.state)).scalars()
         return phone_state.read(tx, P1).caller.nkps, list(states)
@@ -55,7 +55,7 @@ def test_a_running_sqlite_installation_can_be_backed_up(
     key = (home / "instance" / "secret_key").read_text()
     (restored / "instance" / "secret_key").write_text(key)
     back = made({"SMSGW_HOME": str(restored), "REDIS_URL": redis_url}, clock)
-    assert held(back) == ((P1_NKP,), ["queued"] * 2)
+    assert stored_rows(back) == ((P1_NKP,), ["queued"] * 2)
     assert back.ledger.balance(P1_NKP, date.max)
     for each in (rt, back):
         each.close()
@@ -83,9 +83,9 @@ def test_postgresql_can_be_backed_up_and_restored(
             *(f"--dbname={url}", str(dump)),
         )
         back = made(environ, clock)
-        assert held(back) == ((P1_NKP,), ["queued"] * 2)
+        assert stored_rows(back) == ((P1_NKP,), ["queued"] * 2)
         receive(back, clock)
-        assert held(back) == ((P1_NKP,), ["queued"] * 3)
+        assert stored_rows(back) == ((P1_NKP,), ["queued"] * 3)
         back.close()
     finally:
         server.stop()

@@ -140,9 +140,9 @@ def _copy(folder: Path) -> None:
 
 
 def _insert(file: Path, after: str, text: str) -> None:
-    held = file.read_text()
-    assert held.count(after) == 1
-    file.write_text(held.replace(after, after + text))
+    content = file.read_text()
+    assert content.count(after) == 1
+    file.write_text(content.replace(after, after + text))
 
 
 def test_the_other_lines_are_settings_and_make() -> None:

@@ -84,7 +84,7 @@ class Run:
 class Result:
     commit: Commit
     is_noticed: bool
-    told: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +205,9 @@ def _programs(tree: Path, folder: Path) -> Path:
     for program in BIN.iterdir():
         first, _, rest = program.read_bytes().partition(b"\n") if program.is_file() else (b"",) * 3
         if first.startswith(f"#!{BIN}/python".encode()):
-            made = folder / "bin" / program.name
-            made.write_bytes(f"#!{folder}/bin/python\n".encode() + rest)
-            made.chmod(0o755)
+            script = folder / "bin" / program.name
+            script.write_bytes(f"#!{folder}/bin/python\n".encode() + rest)
+            script.chmod(0o755)
     _check(tree, folder / "bin")
     return folder / "bin"
 
@@ -281,7 +281,7 @@ def main(count: int, jobs: int) -> None:
     are_noticed = []
     with ThreadPoolExecutor(jobs) as pool:
         for result in pool.map(undone, fixes):
-            click.echo(f"{result.commit.id} {result.told}: {result.commit.subject}")
+            click.echo(f"{result.commit.id} {result.why}: {result.commit.subject}")
             are_noticed.append(result.is_noticed)
     sys.exit(0 if all(are_noticed) and are_noticed else 1)
 

@@ -85,10 +85,10 @@ def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) 
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
     row["added_by"] = actor
     try:
-        made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
+        inserted = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
         raise AccountError(f"operator {name} already exists") from None
-    operator_id = int(made.scalar_one())
+    operator_id = int(inserted.scalar_one())
     _sign(tx, operator_id)
     audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
     return Operator(operator_id, name, role, "id")
@@ -259,10 +259,12 @@ def set_language(tx: Transaction, operator_id: int, language: str) -> None:
 def _keep_an_admin(tx: Transaction, name: str) -> None:
     """Raises NotDone where `name` is an admin and no other one has a password to log in with. Who
     was only invited may never come; where `name` never came either, nothing is lost."""
-    held = select(operators).where(
+    other_admins = select(operators).where(
         operators.c.role == Role.ADMIN, operators.c.disabled_at.is_(None)
     )
-    admins = tx.connection.execute(held.with_for_update()).all()  # two would demote each other
+    admins = tx.connection.execute(
+        other_admins.with_for_update()
+    ).all()  # two would demote each other
     own = [row for row in admins if row.name.lower() == name.lower()]
     others = [row for row in admins if row not in own and may_log_in(tx, row)]
     if not own or any(row.password is not None for row in others):

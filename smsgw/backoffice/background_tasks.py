@@ -70,10 +70,10 @@ def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
         "seen_at": tx.now,
     }
     try:
-        made = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
+        inserted = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
     except IntegrityError:
         raise AtWork from None
-    return int(made.scalar_one())
+    return int(inserted.scalar_one())
 
 
 def one(tx: Transaction, task_id: int, kind: TaskKind) -> Task | None:

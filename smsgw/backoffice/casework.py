@@ -100,10 +100,10 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     """Binds the phone as its code would have, though it is told nothing for some hours; returns
     what is to be sent. None where something differs from the ledger, and a second officer has to
     agree. Raises NotDone and LedgerDown."""
-    given, participant = _asked_for(rt, registration_id)
+    form, participant = _asked_for(rt, registration_id)
     nkp = participant.nkp
     with _deciding(rt, actor) as composer:
-        if not _is_agreed(composer, registration_id, given, participant, reason):
+        if not _is_agreed(composer, registration_id, form, participant, reason):
             return None
         known, composer = _decided(composer, registration_id, RegistrationState.ACCEPTED)
         registration_codes.lock(
@@ -134,19 +134,19 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     return _spent(rt, sent)
 
 
-def differs(given: RegistrationForm, participant: Participant) -> bool:
+def differs(form: RegistrationForm, participant: Participant) -> bool:
     """Tells whether the NIK, the birth date, or the name if one was given, is another in the
     ledger."""
-    sent_name, ledger_name = given.name or "", participant.name or ""
+    sent_name, ledger_name = form.name or "", participant.name or ""
     is_same_name = not sent_name or sent_name.casefold().split() == ledger_name.casefold().split()
-    is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
+    is_same = (form.nik, form.birth_date) == (participant.nik, participant.birth_date)
     return not is_same or not is_same_name
 
 
 def _is_agreed(
     composer: Composer,
     registration_id: int,
-    given: RegistrationForm,
+    form: RegistrationForm,
     participant: Participant,
     reason: str,
 ) -> bool:
@@ -157,7 +157,7 @@ def _is_agreed(
         raise TooLate
     if not registrations.has_looked(composer.tx, registration_id, composer.actor):
         raise NotLooked
-    if not differs(given, participant):
+    if not differs(form, participant):
         return True
     if row.agreed_by == composer.actor:
         raise SameOfficer
@@ -249,13 +249,13 @@ def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Par
     """Before the write: no transaction waits for the ledger."""
     with rt.reading() as tx:
         row = registrations.one(tx, registration_id)
-        given = registrations.given(tx, row) if row else None
-    if given is None:
+        form = registrations.submitted_form(tx, row) if row else None
+    if form is None:
         raise TooLate
-    participant = rt.ledger.participant(given.nkp)
+    participant = rt.ledger.participant(form.nkp)
     if participant is None:
         raise NotInLedger
-    return given, participant
+    return form, participant
 
 
 @contextmanager

@@ -229,7 +229,7 @@ def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequenc
         .where(attempts.c.reply_id.in_(reply_ids))
         .order_by(attempts.c.id)
     )
-    made: dict[int, list[Attempt]] = {}
+    by_reply: dict[int, list[Attempt]] = {}
     for reply_id, *attempt in rows:
-        made.setdefault(reply_id, []).append(Attempt(*attempt))
-    return made
+        by_reply.setdefault(reply_id, []).append(Attempt(*attempt))
+    return by_reply

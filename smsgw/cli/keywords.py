@@ -68,12 +68,12 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
                 who = ", ".join(draft.authors)
                 raise NotPublished(f"there is a draft by {who}; publish or discard that first")
             versions.save(tx, text, 0, actor, file.name)
-            made = versions.draft(tx)
-            if made is None or only_draft or rt.settings.publish_by_two:
+            saved_draft = versions.draft(tx)
+            if saved_draft is None or only_draft or rt.settings.publish_by_two:
                 click.echo("this is the draft now; another person publishes it in the console")
                 return
             why = reason or file.name
-            number = versions.publish(tx, made.edition, actor, why)
+            number = versions.publish(tx, saved_draft.edition, actor, why)
     except (NotPublished, KeywordsError) as error:
         raise click.ClickException(str(error)) from None
     except versions.Outdated:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from grammar import PosterError, poster
-from grammar.suggest import SHORTEST, is_slip
+from grammar.suggest import SHORTEST, is_typo
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, validation, wording
 from smsgw.configuration.document import Document, Entry, KeywordsError, RawDocument
@@ -223,7 +223,7 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
     for index, one in enumerate(words):
         for other in words[index + 1 :]:
             pair = {owners[one], owners[other]}
-            if len(pair) == 2 and pair & CHANGING and is_slip(one, other):
+            if len(pair) == 2 and pair & CHANGING and is_typo(one, other):
                 yield (
                     f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
                     "and one of them changes something"

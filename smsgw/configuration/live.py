@@ -40,9 +40,9 @@ class Published:
     @staticmethod
     def always(configuration: Configuration) -> "Published":
         """Returns a configuration that never changes."""
-        made = Published()
-        made.configuration = configuration
-        return made
+        published = Published()
+        published.configuration = configuration
+        return published
 
     def refresh(self) -> None:
         """Learns of what was published meanwhile, where it was not asked of late. What cannot be

@@ -29,7 +29,7 @@ def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[s
     if theirs == base:
         return ours
     if all(isinstance(each, dict) for each in three):
-        made = {
+        merged_part = {
             key: _merged(
                 (base.get(key, MISSING), theirs.get(key, MISSING), ours.get(key, MISSING)),
                 (*place, str(key)),
@@ -37,7 +37,7 @@ def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[s
             )
             for key in dict.fromkeys((*theirs, *ours))
         }
-        return {key: value for key, value in made.items() if value is not MISSING}
+        return {key: value for key, value in merged_part.items() if value is not MISSING}
     if all(isinstance(each, list) for each in three):
         return [each for each in theirs if each in ours or each not in base] + [
             each for each in ours if each not in theirs and each not in base

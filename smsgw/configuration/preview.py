@@ -13,7 +13,7 @@ from smsgw.configuration.validation import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
 DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters
-A_THOUSAND = 1000
+PER_REPLIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class _Section:
             budget=self.budget,
             runs=tuple(_runs(rendered)),
             dropped=tuple(wording.dropped(*what)),
-            rupiah=count.segments * A_THOUSAND * self.rupiah,
+            rupiah=count.segments * PER_REPLIES * self.rupiah,
         )
 
 

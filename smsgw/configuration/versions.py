@@ -255,9 +255,9 @@ def bring_back(
         raise NotPublished("\n".join(faults))
     if not is_sure and doubts(tx, text):
         raise NotPublished(PublishRefusal.UNSURE)
-    made = _add(tx, text, actor, reason, was=number)
-    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
-    return made
+    new_number = _add(tx, text, actor, reason, was=number)
+    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {new_number}")
+    return new_number
 
 
 def _begin(tx: Transaction, row: dict[str, object]) -> None:
@@ -308,8 +308,8 @@ def _keep(tx: Transaction, ended: Draft, actor: str, why: str) -> None:
         "ended_by": actor,
         "why": why[:LONGEST_WHY],
     }
-    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
-    newest = tx.connection.execute(made).scalar_one()
+    inserted = insert(past_drafts).values(row).returning(past_drafts.c.id)
+    newest = tx.connection.execute(inserted).scalar_one()
     tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest - PAST_KEPT))
 
 

@@ -29,7 +29,7 @@ class NamesSomebody(BadRequest):
     reasons for ever."""
 
 
-def given() -> str:
+def required_reason() -> str:
     """Returns what the form says. Raises NoReason and NamesSomebody."""
     reason = " ".join(request.form.get("reason", "").split())
     if not SHORTEST <= len(reason) <= LONGEST:
@@ -44,7 +44,7 @@ def opened(kind: str, id_: int) -> None:
     it."""
     key, at = f"{kind} {id_}", int(access.rt().now().timestamp())
     before = [each for each in session.get(OPENED, []) if each[0] != key]
-    open_ = [*before, [key, at, given()]]
+    open_ = [*before, [key, at, required_reason()]]
     while len(json.dumps(open_)) > COOKIE_ROOM:
         open_.pop(0)
     session[OPENED] = open_
@@ -73,7 +73,7 @@ def look(
 ) -> None:
     """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
     that is kept. Raises NoReason."""
-    looker, reason = access.operator(), given()
+    looker, reason = access.operator(), required_reason()
     is_found = phone_id is not None or message_id is not None
     audit.note(
         tx,

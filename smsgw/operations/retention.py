@@ -74,18 +74,18 @@ class Retention:
         with self._rt.reading() as tx:
             since = tx.now - self._rt.settings.retention
             texts = _due_messages(tx, since), _due_replies(tx, since)
-            given = _due_registrations(tx, since)
+            old_registrations = _due_registrations(tx, since)
             looked_at = self._phones(tx)
-        if not any((*texts, given)) and not looked_at:
+        if not any((*texts, old_registrations)) and not looked_at:
             self._next_look = self._rt.now() + REST
             return 0
         with self._rt.writing() as tx:
             _empty(tx, *texts)
-            if given:
-                registrations.destroy(tx, _registrations.c.id.in_(given))
+            if old_registrations:
+                registrations.destroy(tx, _registrations.c.id.in_(old_registrations))
             forgotten = _tidy(tx, looked_at, since)
         self._looked_at(looked_at)
-        destroyed = sum(map(len, (*texts, given))) + forgotten
+        destroyed = sum(map(len, (*texts, old_registrations))) + forgotten
         if destroyed:
             log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
         return destroyed

@@ -177,10 +177,10 @@ def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetim
 
 
 def count_answers(tx: Transaction, case: Row[Any], wording: str) -> int:
-    made = select(func.count()).where(
+    answers_sent = select(func.count()).where(
         replies.c.message_id == case.message_id, replies.c.wording == wording
     )
-    return int(tx.connection.execute(made).scalar_one())
+    return int(tx.connection.execute(answers_sent).scalar_one())
 
 
 def open_one(tx: Transaction, number: str) -> Row[Any] | None:

@@ -60,7 +60,7 @@ def apply(
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
             case Register(given):
-                registrations.keep(tx, known.phone_id, known.caller.phone, message_id, given)
+                registrations.store(tx, known.phone_id, known.caller.phone, message_id, given)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
             case Lapse(nkp):

@@ -92,7 +92,7 @@ def end(tx: Transaction, key: str) -> bytes | None:
 
 def blocked(tx: Transaction, limit: int) -> list[Blocked]:
     """Returns the newest first; before them those whose freeze or count is missing."""
-    made = (
+    active = (
         select(freezes.c.nkp_hash, func.max(freezes.c.at).label("at"))
         .where(freezes.c.ended_at.is_(None))
         .where(freezes.c.until.is_(None) | (freezes.c.until > tx.now))
@@ -100,7 +100,7 @@ def blocked(tx: Transaction, limit: int) -> list[Blocked]:
         .order_by(func.max(freezes.c.at).desc(), freezes.c.nkp_hash)
         .limit(limit)
     )
-    at = {row.nkp_hash: row.at for row in tx.connection.execute(made)}
+    at = {row.nkp_hash: row.at for row in tx.connection.execute(active)}
     hashes = dict.fromkeys([*incomplete(tx, limit), *at])
     return [_as_frozen(tx, each, at.get(each)) for each in list(hashes)[:limit]]
 

@@ -38,27 +38,27 @@ log = logs.get(__name__)
 def count(tx: Transaction, phone_id: int) -> int:
     """Counts the guesses of the last day."""
     since = tx.now - GUESSES_COUNT_FOR
-    made = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
-    return int(tx.connection.execute(made).scalar_one())
+    recent = select(func.count()).where(guesses.c.phone_id == phone_id, guesses.c.at > since)
+    return int(tx.connection.execute(recent).scalar_one())
 
 
 def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
     """Counts the guesses of the last day by phone; leaves out phones without any."""
-    made = (
+    recent = (
         select(guesses.c.phone_id, func.count().label("made"))
         .where(guesses.c.phone_id.in_(phone_ids), guesses.c.at > tx.now - GUESSES_COUNT_FOR)
         .group_by(guesses.c.phone_id)
     )
-    return {row.phone_id: row.made for row in tx.connection.execute(made)}
+    return {row.phone_id: row.made for row in tx.connection.execute(recent)}
 
 
 def locked(tx: Transaction, after: int, limit: int) -> Sequence[Row[Any]]:
     """Returns phones behind the id `after` that guessed too often: the number (sealed) of each, how
     often, and when last."""
     since = tx.now - GUESSES_COUNT_FOR
-    made = func.count().label("guesses")
+    guess_count = func.count().label("guesses")
     return tx.connection.execute(
-        select(phones.c.id, phones.c.number, phones.c.hash, made)
+        select(phones.c.id, phones.c.number, phones.c.hash, guess_count)
         .add_columns(func.max(guesses.c.at).label("last"))
         .join_from(guesses, phones)
         .where(guesses.c.at > since, guesses.c.phone_id > after)
@@ -98,7 +98,7 @@ def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
         is_nkp = guess.wrong is not None and guess.wrong.nkp == identity
         _watch(tx, phone_id, identity, guess.wrong if is_nkp else None)
     if guess.wrong is not None:
-        _tell_of_decoys(tx, phone_id, guess.wrong)
+        _warn_about_decoys(tx, phone_id, guess.wrong)
 
 
 def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
@@ -111,7 +111,7 @@ def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     row = [literal(value, column.type) for column, value in values.items()]
     recorded = decoy.with_only_columns(*row, true())
     tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], recorded))
-    _tell_of_decoys(tx, phone_id, wrong)
+    _warn_about_decoys(tx, phone_id, wrong)
 
 
 def decoys_named(tx: Transaction) -> tuple[int, int]:
@@ -152,7 +152,7 @@ def _watch(tx: Transaction, phone_id: int, identity: str, wrong: WrongNkp | None
         log.warning("a phone tries consecutive numbers", phone_id=phone_id)
 
 
-def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
+def _warn_about_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     """Raises the alarm for decoys; a single one is a slip of typing."""
     own = named.c.phone_id == phone_id
     is_this = and_(own, named.c.identity_hash == tx.vault.hash(wrong.nkp, "named"))

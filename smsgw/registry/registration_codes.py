@@ -41,10 +41,10 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     """Makes a code for the number on file; None if it had its share or said BUKAN SAYA or TOLAK."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
     lock(tx, nkp_hash)
-    made = select(func.count()).where(
+    sent_today = select(func.count()).where(
         codes.c.nkp_hash == nkp_hash, codes.c.made_at > tx.now - timedelta(days=1)
     )
-    if tx.connection.execute(made).scalar_one() >= CODES_A_DAY:
+    if tx.connection.execute(sent_today).scalar_one() >= CODES_A_DAY:
         return None
     if freezes.is_blocked(tx, nkp):
         return None
@@ -114,8 +114,8 @@ def sent_here(tx: Transaction, number: str) -> dict[str, int]:
 
 def _rejections(tx: Transaction, nkp_hash: bytes) -> int:
     since = tx.now - REJECTIONS_COUNT_FOR
-    made = select(func.count()).where(rejections.c.nkp_hash == nkp_hash, rejections.c.at > since)
-    return int(tx.connection.execute(made).scalar_one())
+    recent = select(func.count()).where(rejections.c.nkp_hash == nkp_hash, rejections.c.at > since)
+    return int(tx.connection.execute(recent).scalar_one())
 
 
 def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
@@ -153,10 +153,10 @@ def count_wrong(tx: Transaction, phone_id: int) -> None:
 def wrong_in_a_day(tx: Transaction, phone_id: int | None = None) -> int:
     """Counts wrong codes of one phone, or of all."""
     since = tx.now - timedelta(days=1)
-    made = select(func.count()).where(wrong_codes.c.at > since)
+    wrong = select(func.count()).where(wrong_codes.c.at > since)
     if phone_id is not None:
-        made = made.where(wrong_codes.c.phone_id == phone_id)
-    return int(tx.connection.execute(made).scalar_one())
+        wrong = wrong.where(wrong_codes.c.phone_id == phone_id)
+    return int(tx.connection.execute(wrong).scalar_one())
 
 
 def spend(tx: Transaction, phone_id: int, nkp: str) -> None:

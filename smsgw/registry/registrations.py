@@ -30,7 +30,7 @@ _rows = select(
 ).join(phones)
 
 
-def keep(
+def store(
     tx: Transaction, phone_id: int, number: str, message_id: int, given: RegistrationForm
 ) -> None:
     """Stores the form. `number` is the phone's. Runs the same statements whatever was given: nobody
@@ -62,7 +62,7 @@ def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
     true. Each is decrypted; there are as many as phones ask in the weeks that they wait."""
     found: dict[str, list[Row[Any]]] = {}
     for row in tx.connection.execute(_rows.where(WAITS).order_by(registrations.c.id)):
-        form = given(tx, row)
+        form = submitted_form(tx, row)
         if form is not None:
             found.setdefault(form.nkp, []).append(row)
     return found
@@ -73,7 +73,7 @@ def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
     return tx.connection.execute(_rows.where(registrations.c.id == registration_id)).first()
 
 
-def given(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
+def submitted_form(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
     """None once its time is over, or where it cannot be opened."""
     opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
@@ -111,7 +111,7 @@ def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
     """Settles what this phone sent to be bound to `nkp`."""
     own = registrations.c.phone_id == phone_id
     for row in tx.connection.execute(_rows.where(own, WAITS)).all():
-        form = given(tx, row)
+        form = submitted_form(tx, row)
         if form is not None and form.nkp == nkp:
             _end(tx, registrations.c.id == row.id, RegistrationState.CODE)
 

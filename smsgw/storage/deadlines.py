@@ -144,6 +144,6 @@ def watch(engine: Engine, limit: float) -> None:
         hosts = str(options.get("host", "")).count(",") + 1  # each is given as long
         timeout = max(SHORTEST_CONNECT, int(seconds / hosts))
         make = cast(Callable[..., _Watched], _Watched.connect)
-        made = make(*arguments, **options | {"connect_timeout": timeout})
-        made.limit = limit
-        return made
+        connection = make(*arguments, **options | {"connect_timeout": timeout})
+        connection.limit = limit
+        return connection

@@ -56,16 +56,16 @@ def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
     `wrapper`, and no others. Raises NoRoom, IntegrityError if another process adds one at this
     instant."""
     rows = _rows(connection)
-    made: int = max(row.id for row in rows) + 1
-    if made > LAST_KEY:
+    key_id: int = max(row.id for row in rows) + 1
+    if key_id > LAST_KEY:
         raise NoRoom(f"there have been {LAST_KEY} keys, and an id is one octet")
     opened = _opened(rows, wrapper)
     for row in rows:
         same = (data_keys.c.id == row.id) & (data_keys.c.copy == row.copy)
         wrapped = wrapper.wrap(opened[row.id], _name(row.id))
         connection.execute(update(data_keys).where(same).values(wrapped=wrapped))
-    _store(connection, wrapper, made, KeyPurpose.DATA, new_key(), now)
-    return made
+    _store(connection, wrapper, key_id, KeyPurpose.DATA, new_key(), now)
+    return key_id
 
 
 def retire(connection: Connection, active: int, now: datetime) -> None:

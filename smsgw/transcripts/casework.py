@@ -71,9 +71,9 @@ def _registration(rt: Runtime, officer: Officer) -> int:
     with rt.reading() as tx:
         for row in registrations.waiting(tx, 0, MAX_WAITING):
             number = tx.vault.decrypt(row.phone, Ciphertext.PHONE, row.phone_hash)
-            given = registrations.given(tx, row)
+            form = registrations.submitted_form(tx, row)
             is_theirs = officer.sender in {None, number}
-            if given is not None and given.nkp == officer.nkp and is_theirs:
+            if form is not None and form.nkp == officer.nkp and is_theirs:
                 return int(row.id)
     raise casework.TooLate
 

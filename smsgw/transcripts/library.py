@@ -51,8 +51,8 @@ def save(tx: Transaction, name: str, text: str, author: str) -> int:
         "made_at": tx.now,
         "made_by": author,
     }
-    made = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
-    number = int(made.scalar_one())
+    inserted = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
+    number = int(inserted.scalar_one())
     audit.note(tx, Act.TRANSCRIPT_KEPT, author, detail=f"transcript {number}")
     return number
 

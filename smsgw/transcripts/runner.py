@@ -80,22 +80,24 @@ def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> It
     ]
     if not chosen:
         return
-    with world.prepared(document) as made:
+    with world.prepared(document) as world_of_file:
         for index, conversation in chosen:
-            yield from play(made, conversation, index)
+            yield from play(world_of_file, conversation, index)
 
 
-def play(made: World, conversation: Conversation, index: int) -> Iterator[Result]:
+def play(world: World, conversation: Conversation, index: int) -> Iterator[Result]:
     """Plays the conversation with that `index` in its file. Raises TranscriptError if its clock
     runs out."""
-    talk = RunningConversation(made.begin(), made.clock, conversation.name, made.document.published)
+    talk = RunningConversation(
+        world.begin(), world.clock, conversation.name, world.document.published
+    )
     for number, step in enumerate(conversation.steps):
         try:
             yield talk.take(step)
         except OverflowError:
             place = ("conversations", index, "steps", number)
             problem = "what begins here would end after the year 9999; set an earlier clock"
-            raise TranscriptError([made.document.source.fault(place, problem)]) from None
+            raise TranscriptError([world.document.source.fault(place, problem)]) from None
 
 
 class Unplayable(Exception):

@@ -193,8 +193,8 @@ def _respond(rt: RolledBackRuntime, step: SandboxStep, text: str) -> Tried:
 
 
 def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
-    made = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
-    return rt.connection.execute(made.order_by(replies.c.id)).scalars().first()
+    wording = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
+    return rt.connection.execute(wording.order_by(replies.c.id)).scalars().first()
 
 
 def _subjects(rt: RolledBackRuntime, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:

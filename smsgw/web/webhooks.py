@@ -25,17 +25,17 @@ log = logs.get(__name__)
 
 def blueprint(carriers: Iterable[Carrier]) -> Blueprint:
     """Builds the routes that carriers declare."""
-    made = Blueprint("webhooks", __name__, url_prefix="/in")
+    webhooks = Blueprint("webhooks", __name__, url_prefix="/in")
     for carrier in carriers:
         for route in carrier.routes:
-            made.add_url_rule(
+            webhooks.add_url_rule(
                 f"/{route.path}",
                 endpoint=route.path.replace("/", "_"),
                 view_func=partial(_receive, carrier, route),
                 methods=route.methods,
                 provide_automatic_options=False,
             )
-    return made
+    return webhooks
 
 
 def _receive(carrier: Carrier, route: Route) -> Response:

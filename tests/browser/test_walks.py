@@ -72,8 +72,8 @@ def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
 def test_the_test_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     page = admin.open("/console/try/")
     page.get_by_label("Sender's number").fill("+6285612345678")
-    for said, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
-        page.get_by_label("Message").fill(said)
+    for text, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
+        page.get_by_label("Message").fill(text)
         page.get_by_role("button", name="Send").click()
         expect(page.locator(".theirs").last).to_contain_text(reply)
     page.get_by_role("link", name="Start over").click()

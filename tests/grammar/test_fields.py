@@ -33,9 +33,9 @@ def test_an_nkp_is_read_with_any_grouping(written: str) -> None:
         f"IURAN 2025 {written}",
         f"tolong cek saldo kpj {written} pak",
     ):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Command), text
-        assert said.fields["nkp"] == NKP
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Command), text
+        assert parsed.fields["nkp"] == NKP
 
 
 @pytest.mark.parametrize("written", ["200 9876 / 5432"])
@@ -54,16 +54,16 @@ def test_groups_may_use_two_kinds_of_separator(written: str) -> None:
 )
 def test_a_number_of_the_wrong_length_is_reported(written: str, digits: str) -> None:
     for text in (f"SALDO {written}", f"IURAN {written}", f"DATA kpj {written}"):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Misread), text
-        assert (said.reason, said.slot, said.read) == (Reason.WRONG_LENGTH, "NKP", digits)
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Misread), text
+        assert (parsed.reason, parsed.slot, parsed.read) == (Reason.WRONG_LENGTH, "NKP", digits)
 
 
 @pytest.mark.parametrize("written", ["2757", "09/2025", "31 10", "2024/2025", "12"])
 def test_a_month_or_a_short_number_is_no_nkp(written: str) -> None:
-    said = GRAMMAR.parse(f"SALDO {written}")
-    assert isinstance(said, Command)
-    assert said.fields == {}
+    parsed = GRAMMAR.parse(f"SALDO {written}")
+    assert isinstance(parsed, Command)
+    assert parsed.fields == {}
 
 
 @pytest.mark.parametrize(
@@ -73,31 +73,31 @@ def test_a_month_or_a_short_number_is_no_nkp(written: str) -> None:
 @pytest.mark.parametrize("keyword", ["SALDO", "IURAN", "STATUS", "DATA", "JP", "KLAIM"])
 def test_eleven_digits_are_an_nkp_whatever_stands_before(keyword: str, before: str) -> None:
     for text in (f"{keyword} {before} {NKP}", f"{keyword} {before} KPJ {NKP}"):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Command), text
-        assert said.fields["nkp"] == NKP
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Command), text
+        assert parsed.fields["nkp"] == NKP
 
 
 @pytest.mark.parametrize("before", ["2757", "2025"])
 def test_a_short_number_is_not_glued_to_groups(before: str) -> None:
-    said = GRAMMAR.parse(f"IURAN {before} 200 9876 5432")
-    assert said.fields["nkp"] == NKP
+    parsed = GRAMMAR.parse(f"IURAN {before} 200 9876 5432")
+    assert parsed.fields["nkp"] == NKP
     assert GRAMMAR.parse(f"SALDO {before} 200 9876 5432").fields == {"nkp": NKP}
     assert GRAMMAR.parse("SALDO 200 9876 5432 2757").fields == {"nkp": NKP}
 
 
 @pytest.mark.parametrize("written", ["+62 81234567890", "62-81234567890", "+62 812–3456–7890"])
 def test_a_phone_number_is_still_read_as_a_phone_number(written: str) -> None:
-    said = GRAMMAR.parse(f"SALDO {written}")
-    assert isinstance(said, Misread)
-    assert said.reason is Reason.PHONE_NUMBER
+    parsed = GRAMMAR.parse(f"SALDO {written}")
+    assert isinstance(parsed, Misread)
+    assert parsed.reason is Reason.PHONE_NUMBER
 
 
 @pytest.mark.parametrize("dash", [*DASHES, "-", ".", "/", "_", ":", ",", " - ", " – ", " ", ""])
 def test_a_cases_number_is_read_with_any_dash(dash: str) -> None:
-    said = GRAMMAR.parse(f"STATUS ADU{dash}251031{dash}0042")
-    assert isinstance(said, Command)
-    assert said.fields == {"number": "ADU2510310042"}
+    parsed = GRAMMAR.parse(f"STATUS ADU{dash}251031{dash}0042")
+    assert isinstance(parsed, Command)
+    assert parsed.fields == {"number": "ADU2510310042"}
 
 
 @pytest.mark.parametrize("label", ["NIK", "KTP", "no ktp", ""])
@@ -129,9 +129,9 @@ def test_a_nik_is_read_with_any_grouping(label: str, written: str) -> None:
 )
 @pytest.mark.parametrize("mark", ["#", ",", "*", " ", "/"])
 def test_a_birth_date_is_read_with_any_separator(born: str, mark: str) -> None:
-    said = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI AMINAH", born, NKP]))
-    assert isinstance(said, Command), said
-    assert (said.fields["birth_date"], said.fields["nkp"]) == (BORN, NKP)
+    parsed = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI AMINAH", born, NKP]))
+    assert isinstance(parsed, Command), parsed
+    assert (parsed.fields["birth_date"], parsed.fields["nkp"]) == (BORN, NKP)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_a_registration_with_grouped_numbers_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("mark", ["#", ",", "/"])
 def test_fields_of_wrong_lengths_are_not_joined(mark: str) -> None:
-    said = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI", "10-10-1992", NKP[:10]]))
-    assert isinstance(said, Misread)
-    assert (said.reason, said.slot, said.read) == (Reason.WRONG_LENGTH, "NKP", "10")
-    said = GRAMMAR.parse("DAFTAR#3171011#200987654#SITI#10-10-1992")
-    assert isinstance(said, Misread)
-    assert said.reason is Reason.WRONG_LENGTH
+    parsed = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI", "10-10-1992", NKP[:10]]))
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.slot, parsed.read) == (Reason.WRONG_LENGTH, "NKP", "10")
+    parsed = GRAMMAR.parse("DAFTAR#3171011#200987654#SITI#10-10-1992")
+    assert isinstance(parsed, Misread)
+    assert parsed.reason is Reason.WRONG_LENGTH

@@ -77,9 +77,9 @@ some_text = st.one_of(
     ],
 )
 def test_balance_requests_are_recognised_in_many_forms(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command)
-    assert (said.keyword, said.fields) == ("saldo", {"nkp": NKP})
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command)
+    assert (parsed.keyword, parsed.fields) == ("saldo", {"nkp": NKP})
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_balance_requests_are_recognised_in_many_forms(text: str) -> None:
 )
 @pytest.mark.parametrize("separator", ["#", " ", ",", "*", "\n", " # "])
 def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
-    said = GRAMMAR.parse(separator.join(["DAFTAR SALDO", NIK, "BUDI SANTOSO", written, NKP]))
-    assert isinstance(said, Command), said
-    assert said.fields == {
+    parsed = GRAMMAR.parse(separator.join(["DAFTAR SALDO", NIK, "BUDI SANTOSO", written, NKP]))
+    assert isinstance(parsed, Command), parsed
+    assert parsed.fields == {
         "nik": NIK,
         "name": "BUDI SANTOSO",
         "birth_date": BORN,
@@ -114,9 +114,13 @@ def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
 @pytest.mark.parametrize("separator", ["#", ".", ",", "*", " "])
 def test_a_registration_is_recognised_with_any_separator(keyword: str, separator: str) -> None:
     fields = [f"{keyword} SALDO", NIK, "BUDI", "17-08-1990", NKP]
-    said = GRAMMAR.parse(separator.join(fields))
-    assert isinstance(said, Command), said
-    assert (said.keyword, said.fields["nkp"], said.fields["birth_date"]) == ("daftar", NKP, BORN)
+    parsed = GRAMMAR.parse(separator.join(fields))
+    assert isinstance(parsed, Command), parsed
+    assert (parsed.keyword, parsed.fields["nkp"], parsed.fields["birth_date"]) == (
+        "daftar",
+        NKP,
+        BORN,
+    )
 
 
 @given(
@@ -132,10 +136,10 @@ def test_a_registration_is_recognised_with_any_separator(keyword: str, separator
 )
 @settings(max_examples=100, deadline=None)
 def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separator: str) -> None:
-    said = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
-    assert isinstance(said, Command), said
+    parsed = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
+    assert isinstance(parsed, Command), parsed
     expected = {"nik": NIK, "birth_date": BORN, "nkp": NKP, "email": "budi@mail.id"}
-    assert said.fields == expected
+    assert parsed.fields == expected
 
 
 @pytest.mark.parametrize(
@@ -165,16 +169,16 @@ def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separat
 def test_the_wrong_field_is_named(
     text: str, reason: Reason, slot: str, read: str | None, needed: str | None
 ) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Misread)
-    assert (said.reason, said.slot, said.read, said.needed) == (reason, slot, read, needed)
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.slot, parsed.read, parsed.needed) == (reason, slot, read, needed)
 
 
 @pytest.mark.parametrize("text", ["", "?", "halo", "sy sudah stop kerja", "12", "2757"])
 def test_unrelated_text_is_unknown(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Misread)
-    assert (said.reason, said.keyword) == (Reason.UNKNOWN, None)
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.keyword) == (Reason.UNKNOWN, None)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +192,9 @@ def test_unrelated_text_is_unknown(text: str) -> None:
     ],
 )
 def test_the_longest_alias_wins(text: str, keyword: str, word: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command)
-    assert (said.keyword, said.word) == (keyword, word)
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command)
+    assert (parsed.keyword, parsed.word) == (keyword, word)
 
 
 def test_a_single_letter_is_kept_for_an_open_choice() -> None:
@@ -201,9 +205,9 @@ def test_a_single_letter_is_kept_for_an_open_choice() -> None:
 @given(some_text)
 @settings(max_examples=300, deadline=None)
 def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command | Misread)
-    assert GRAMMAR.parse(normalise(text)) == said
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command | Misread)
+    assert GRAMMAR.parse(normalise(text)) == parsed
     assert normalise(normalise(text)) == normalise(text)
 
 

@@ -23,7 +23,7 @@ def grammar() -> Grammar:
     return compiler.shipped().grammar
 
 
-def kept(text: str) -> str:
+def redacted(text: str) -> str:
     return grammar().redact(text).text
 
 
@@ -31,14 +31,14 @@ def kept(text: str) -> str:
 @pytest.mark.parametrize("before", BEFORE)
 def test_digits_after_the_word_are_removed(pin: str, before: str) -> None:
     for digits in DIGITS:
-        assert kept(f"{pin}{before or ' '}{digits} ya") == f"{pin}{before or ' '}*** ya"
+        assert redacted(f"{pin}{before or ' '}{digits} ya") == f"{pin}{before or ' '}*** ya"
 
 
 @pytest.mark.parametrize("pin", PINS)
 @pytest.mark.parametrize("between", [" ", " itu ", " = ", " adalah ", " ini "])
 def test_digits_before_the_word_are_removed(pin: str, between: str) -> None:
     for digits in DIGITS:
-        assert kept(f"{digits}{between}{pin} saya") == f"***{between}{pin} saya"
+        assert redacted(f"{digits}{between}{pin} saya") == f"***{between}{pin} saya"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_digits_before_the_word_are_removed(pin: str, between: str) -> None:
     ],
 )
 def test_secrets_are_removed(text: str, expected: str) -> None:
-    assert kept(text) == expected
+    assert redacted(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_secrets_are_removed(text: str, expected: str) -> None:
     ],
 )
 def test_other_text_is_kept(text: str) -> None:
-    assert kept(text) == text
+    assert redacted(text) == text
 
 
 @given(
@@ -105,10 +105,10 @@ def test_no_digit_of_a_pin_stays(
 ) -> None:
     value = separator.join(digits)
     said = [value, *words[:3], pin] if is_before else [pin, *words, value]
-    assert not re.search(r"\d", kept(" ".join(said)))
+    assert not re.search(r"\d", redacted(" ".join(said)))
 
 
 def test_the_time_depends_only_on_the_length() -> None:
     """A text of nothing but such words is read in as many steps as it has words."""
     for text in ("pin saya " * 178, "nama ibu " * 178, "1 " * 800, "sandi" * 320):
-        assert len(kept(text)) <= len(text) * 2
+        assert len(redacted(text)) <= len(text) * 2

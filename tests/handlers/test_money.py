@@ -15,10 +15,10 @@ from tests.conftest import P1, P1_NKP
 
 def answer_of(rt: Runtime, keyword: str, today: date, **fields: str) -> Reply:
     now = datetime.combine(today, time(), UTC)
-    said = Command(keyword, fields, keyword.upper(), "")
+    command = Command(keyword, fields, keyword.upper(), "")
     caller = Caller(P1, bound=(Bound(P1_NKP),))
     return HANDLERS[keyword].answer(
-        Question(said, caller, rt.ledger, compiler.shipped().usage, now)
+        Question(command, caller, rt.ledger, compiler.shipped().usage, now)
     )
 
 

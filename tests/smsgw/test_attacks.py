@@ -123,8 +123,8 @@ def test_a_code_is_spent_once(rt: Runtime) -> None:
         say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
     )
     with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
-    assert [each.verdict.outcome for each in said].count("answered") == 1
+        answers = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
+    assert [each.verdict.outcome for each in answers].count("answered") == 1
 
 
 def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
@@ -504,12 +504,12 @@ def test_database_write_access_alone_redirects_no_reply(rt: Runtime, kind: str) 
 def test_database_write_access_alone_makes_no_operator(rt: Runtime) -> None:
     ani, viewer = add_operator(rt, "ani"), add_operator(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, viewer.id, "viewer")
+        token = accounts.log_in(tx, viewer.id, "viewer")
         once = accounts.invite(tx, viewer.id, "operator:viewer")
-        assert accounts.session_operator(tx, held) is not None
+        assert accounts.session_operator(tx, token) is not None
     sql(rt, update(sessions).values(operator_id=ani.id))
     with rt.writing() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
     with rt.reading() as tx:
         row = tx.connection.execute(select(people).where(people.c.id == viewer.id)).one()
     mine, theirs = (people.c.id == each.id for each in (viewer, ani))

@@ -38,9 +38,9 @@ def limited(rt: Runtime, by_code: str, **more: str) -> Runtime:
 
 def are_answered(rt: Runtime, phones: str, number: int, start: int = 0) -> list[bool]:
     """Tells whether that many phones are each answered by one segment."""
-    said = [say(rt, phones.format(each), "KONTAK") for each in range(start, start + number)]
-    assert all(each.verdict.reason == "throttled" for each in said if each.reply is None)
-    return [each.reply is not None for each in said]
+    answers = [say(rt, phones.format(each), "KONTAK") for each in range(start, start + number)]
+    assert all(each.verdict.reason == "throttled" for each in answers if each.reply is None)
+    return [each.reply is not None for each in answers]
 
 
 def spent(rt: Runtime) -> dict[str, int]:

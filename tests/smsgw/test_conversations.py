@@ -377,7 +377,7 @@ class Conversation:
     def _decide_first(self, act: Officer) -> list[Event]:
         with self._rt.reading() as tx:
             row = next(iter(registrations.waiting(tx, 0, 1)), None)
-            given = registrations.given(tx, row) if row else None
+            given = registrations.submitted_form(tx, row) if row else None
             number = Ciphertext.PHONE
             phone = tx.opened(row.phone, number, row.phone_id, row.phone_hash) if row else None
         if row is None or given is None or phone is None:

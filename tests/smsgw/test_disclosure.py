@@ -20,12 +20,12 @@ from smsgw.storage import engines, migrations
 Row = dict[str, str]
 
 
-def held(name: str) -> list[Row]:
+def ledger_rows(name: str) -> list[Row]:
     text = (reference_folder() / f"{name}.csv").read_text("utf-8-sig")
     return list(csv.DictReader(text.splitlines()))
 
 
-WORLD, CLAIMS = held("participants"), held("claims")
+WORLD, CLAIMS = ledger_rows("participants"), ledger_rows("claims")
 STRANGER = "+6289900000000"
 MADE = 1_000
 NAMES = ("name", "emergency_name")
@@ -61,12 +61,14 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
 def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     """Returns what the phone that `nkp` is bound to is answered, in both languages."""
     keyword = asked.partition(" ")[0]
-    said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
+    command = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
     participant = ledger.participant(nkp)
     on_file = participant.phone if participant else None
     caller = Caller(STRANGER, bound=(Bound(nkp, on_file),))
     published = compiler.shipped()
-    question = Question(said, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC))
+    question = Question(
+        command, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC)
+    )
     reply = HANDLERS[keyword].answer(question)
     assert reply.outcome == "answered"
     for language in compiler.LANGUAGES:

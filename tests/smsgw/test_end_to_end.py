@@ -112,11 +112,11 @@ def test_a_killed_child_is_started_again_and_nothing_outlives_the_supervisor(
 def test_without_demo_nothing_is_loaded_and_nobody_bound(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path)}
     subprocess.run([SMSGW, "migrate"], env=environ, check=True)
-    said = subprocess.run(
+    done = subprocess.run(
         [SMSGW, "say", "SALDO 19012345678", "--from", P1, "--json"],
         env=environ,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(said.stdout)["outcome"] == "not_registered"
+    assert json.loads(done.stdout)["outcome"] == "not_registered"

@@ -121,12 +121,12 @@ def unsigned(text: str) -> str:
     return text if len(text[begin:].split()) > LONGEST_SIGNATURE else text[:begin]
 
 
-def ends_something(said: list[str]) -> bool:
+def ends_something(words: list[str]) -> bool:
     """STOP, what is to end, and nothing else."""
-    front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, said))
+    front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, words))
     for way in OPT_OUTS:
         rest = front[len(way) :]
-        if front[: len(way)] == way and not is_question(said):
+        if front[: len(way)] == way and not is_question(words):
             own = SUBSCRIPTIONS.union(*OPT_OUTS)
             return all(is_free(each) or each in own for each in rest)
     return False
@@ -136,12 +136,12 @@ def is_free(word: str) -> bool:
     return word in FREE or (word.isdecimal() and len(word) <= LONGEST_FREE_NUMBER)
 
 
-def places(said: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+def places(words: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
     """Returns what stands before and after it, wherever it stands."""
-    for start in range(len(said) - len(way) + 1):
-        found = said[start : start + len(way)]
+    for start in range(len(words) - len(way) + 1):
+        found = words[start : start + len(way)]
         if found == way or [without_nya(each) for each in found] == way:
-            yield said[:start], said[start + len(way) :]
+            yield words[:start], words[start + len(way) :]
 
 
 def is_slip(written: str, meant: str) -> bool:
@@ -155,15 +155,17 @@ def is_slip(written: str, meant: str) -> bool:
     return short in shorter | swapped or (len(short) == len(long) and is_changed)
 
 
-def is_said(name: str, said: list[str]) -> bool:
+def is_said(name: str, words: list[str]) -> bool:
     """Tells whether the text is that keyword, its slots and what carries nothing. Whoever writes
     all of a registration may slip in its keyword."""
-    numbers = {len(each) for each in said if each.isdecimal()}
+    numbers = {len(each) for each in words if each.isdecimal()}
     ways = {way[0] for way in WAYS["daftar"]}
     if name == "daftar" and {11, 16} <= numbers:
-        return any(is_slip(each, way) for each in said for way in ways) or not ways.isdisjoint(said)
+        return any(is_slip(each, way) for each in words for way in ways) or not ways.isdisjoint(
+            words
+        )
     for way in WAYS[name]:
-        for before, after in places(said, way):
+        for before, after in places(words, way):
             if name in FREE_TEXT:
                 return True
             if name == "kode" and any(A_CODE.fullmatch(each) for each in after + before):
@@ -177,19 +179,19 @@ def is_said(name: str, said: list[str]) -> bool:
     return False
 
 
-def is_question(said: list[str]) -> bool:
-    return "?" in said or not DOUBTS.isdisjoint(said)
+def is_question(words: list[str]) -> bool:
+    return "?" in words or not DOUBTS.isdisjoint(words)
 
 
-def is_yes(said: list[str]) -> bool:
+def is_yes(words: list[str]) -> bool:
     """YA at the front, with a slip perhaps, with nothing else said and nothing asked."""
-    front, ways = list(dropwhile(ADDRESSED.__contains__, said)), WAYS["ya"]
+    front, ways = list(dropwhile(ADDRESSED.__contains__, words)), WAYS["ya"]
     slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
-    leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or said == way]
+    leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or words == way]
     own = ADDRESSED.union(*ways, *slipped)
-    is_all = all(word in own or is_free(word) for word in said)
-    is_all = is_all and all(len(word) in SHORT_NUMBER for word in said if word.isdecimal())
-    return bool(leads) and is_all and not is_question(said)
+    is_all = all(word in own or is_free(word) for word in words)
+    is_all = is_all and all(len(word) in SHORT_NUMBER for word in words if word.isdecimal())
+    return bool(leads) and is_all and not is_question(words)
 
 
 @dataclass(frozen=True)
@@ -287,10 +289,10 @@ class World:
             texts = [each.text for each in answer.also]
             sent += [found for text in texts for found in re.findall(r"KODE ([B-Z]{7})\b", text)]
         image = database_images.take_image(self.rt.service)
-        return Begun(state, image, self.clock.now, held(self.rt), tuple(sent))
+        return Begun(state, image, self.clock.now, protected_rows(self.rt), tuple(sent))
 
 
-def held(rt: Runtime) -> dict[str, list]:
+def protected_rows(rt: Runtime) -> dict[str, list]:
     """Returns all that may not be changed by chance."""
     with rt.reading() as tx:
 
@@ -415,13 +417,13 @@ def test_random_messages_change_nothing(world: World, name: str, text: str) -> N
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "BCDFGHJ")[0])
     world.say(begun.state.speaker, text)
-    after = held(world.rt)
+    after = protected_rows(world.rt)
     changed = {part for part in after if after[part] != begun.holds[part]}
     assert changed <= may_change(begun.state, text), (name, text)
     if "stopped" in changed and len(after["stopped"]) > len(begun.holds["stopped"]):
         assert changed == {"stopped"}
         world.say(begun.state.speaker, "MULAI")
-        assert held(world.rt) == begun.holds
+        assert protected_rows(world.rt) == begun.holds
 
 
 PLAIN = [
@@ -460,7 +462,7 @@ def test_a_clear_command_changes_only_what_it_names(
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "")[0])
     world.say(begun.state.speaker, text)
-    after = held(world.rt)
+    after = protected_rows(world.rt)
     changed = {part for part in after if after[part] != begun.holds[part]}
     assert changed == set(changes.split())
     assert changed <= may_change(begun.state, text)

@@ -212,7 +212,7 @@ def test_lanjut_works_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("SALDO 123456", ""),
         ("PIN saya 4321", ""),
@@ -224,11 +224,11 @@ def test_lanjut_works_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
         ("PIN １２３４５６", ""),
     ],
 )
-def test_a_secret_is_not_stored(rt: Runtime, text: str, kept: str) -> None:
+def test_a_secret_is_not_stored(rt: Runtime, text: str, expected: str) -> None:
     answer = say(rt, P1, text)
-    assert outcome(answer)[1] == ("answered" if kept else "secret")
+    assert outcome(answer)[1] == ("answered" if expected else "secret")
     with rt.reading() as tx:
-        assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == kept
+        assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == expected
 
 
 def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:

@@ -113,8 +113,8 @@ def test_ulang_discloses_nothing_after_the_number_changed(rt: Runtime) -> None:
 def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) -> None:
     asked = say(rt, P2, f"SALDO {P2_NKP}")
     clock.moves(hours=1)
-    said = say(rt, P2, "YA")
-    assert said.verdict.outcome == "answered"
+    answer = say(rt, P2, "YA")
+    assert answer.verdict.outcome == "answered"
     with rt.reading() as tx:
         row = tx.connection.execute(select(bindings).order_by(bindings.c.id.desc())).first()
         assert row is not None
@@ -167,8 +167,8 @@ def test_queued_replies_are_withdrawn_with_their_binding(rt: Runtime) -> None:
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     say(rt, STRANGER, "YA")
     with rt.reading() as tx:
-        kept = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
-        waiting = [tuple(row) for row in tx.connection.execute(kept)]
+        query = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
+        waiting = [tuple(row) for row in tx.connection.execute(query)]
     assert waiting == [
         ("disclosure.ask", "queued", None),
         ("ya.bound", "refused", "unbound"),

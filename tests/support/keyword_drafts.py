@@ -11,14 +11,14 @@ BUDI = "operator:budi"
 
 def read_draft(rt: Runtime) -> Any:
     with rt.reading() as tx:
-        held = versions.draft(tx)
-    return document.loads(held.text) if held else None
+        draft = versions.draft(tx)
+    return document.loads(draft.text) if draft else None
 
 
 def save_draft(rt: Runtime, text: str, author: str = BUDI) -> None:
     with rt.writing() as tx:
-        held = versions.draft(tx)
-        versions.save(tx, text, held.edition if held else 0, author, "a test")
+        draft = versions.draft(tx)
+        versions.save(tx, text, draft.edition if draft else 0, author, "a test")
 
 
 def publish(rt: Runtime, clock: Clock) -> None:

@@ -267,8 +267,8 @@ def _send_by_kannel(rt: Runtime) -> None:
         assert TEXT.replace(" ", "+") in stub.paths[0]
 
 
-def _say(rt: Runtime, ref: str, said: str) -> object:
-    return responder.respond(rt, IncomingSms("simulator", ref, P1, LANE[1], said))
+def _say(rt: Runtime, ref: str, text: str) -> object:
+    return responder.respond(rt, IncomingSms("simulator", ref, P1, LANE[1], text))
 
 
 def _work(rt: Runtime, redis_url: str, job: str, *arguments: str) -> None:

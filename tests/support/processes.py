@@ -72,14 +72,14 @@ class Service:
         ).status_code
 
     def say(self, text: str, sender: str = P1) -> str:
-        said = subprocess.run(
+        done = subprocess.run(
             [SMSGW, "say", text, "--from", sender],
             env=self.environ,
             capture_output=True,
             text=True,
             check=True,
         )
-        return said.stdout
+        return done.stdout
 
     def posts(self, number: int) -> list[dict[str, str]]:
         """Returns all posts, as soon as there are so many."""

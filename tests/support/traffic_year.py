@@ -30,8 +30,8 @@ def days(rt: Runtime, clock: Clock, a_day: int) -> Iterator[Retention]:
 
 def oldest_text(rt: Runtime, table: Table, at: str) -> datetime:
     with rt.reading() as tx:
-        held = select(func.min(table.c[at])).where(table.c.text.is_not(None))
-        oldest: datetime = tx.connection.execute(held).scalar_one()
+        query = select(func.min(table.c[at])).where(table.c.text.is_not(None))
+        oldest: datetime = tx.connection.execute(query).scalar_one()
         return oldest
 
 

@@ -103,9 +103,9 @@ def _tried(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and the children with it
     outcomes: list[Outcome] = []
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mutants-") as made, unit_tests.queue():
-        Path(made).chmod(0o711)  # PostgreSQL, which tests may start in it, runs as nobody
-        bench = Bench(Path(made), conversations.find(transcripts), most)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, unit_tests.queue():
+        Path(folder).chmod(0o711)  # PostgreSQL, which tests may start in it, runs as nobody
+        bench = Bench(Path(folder), conversations.find(transcripts), most)
         list(side_by_side([bench.options], jobs))
         for outcome in side_by_side((partial(bench.trial, each) for each in mutants), jobs):
             outcomes.append(outcome)

@@ -55,44 +55,51 @@ LOAD = "tests/smsgw/ledger/test_load.py"
 TYPED = "tests/grammar/test_typed.py::test_typed_messages_are_recognised"
 PARSER = "tests/grammar/test_parser.py"
 
-TELLING = (REGISTRATION, RESPONDER, STRANGERS)
+DISCLOSURE_TESTS = (REGISTRATION, RESPONDER, STRANGERS)
 
 MODULES = (
-    Module("handlers/disclosure.py", DISCLOSURE, TELLING, hints=("not_linked", "locked")),
-    Module("handlers/bound_participant.py", DISCLOSURE, TELLING, hints=("confirm", "not_linked")),
-    Module("handlers/ya.py", DISCLOSURE, TELLING),
-    Module("handlers/daftar.py", DISCLOSURE, TELLING),
+    Module("handlers/disclosure.py", DISCLOSURE, DISCLOSURE_TESTS, hints=("not_linked", "locked")),
+    Module(
+        "handlers/bound_participant.py",
+        DISCLOSURE,
+        DISCLOSURE_TESTS,
+        hints=("confirm", "not_linked"),
+    ),
+    Module("handlers/ya.py", DISCLOSURE, DISCLOSURE_TESTS),
+    Module("handlers/daftar.py", DISCLOSURE, DISCLOSURE_TESTS),
     Module("handlers/kode.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
     Module("handlers/tolak.py", CODES, (ATTACKS,)),
-    Module("handlers/ulang.py", DISCLOSURE, TELLING),
-    Module("handlers/lanjut.py", DISCLOSURE, TELLING),
+    Module("handlers/ulang.py", DISCLOSURE, DISCLOSURE_TESTS),
+    Module("handlers/lanjut.py", DISCLOSURE, DISCLOSURE_TESTS),
     Module("handlers/bukan_saya.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
     Module("handlers/ganti_hp.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
     Module("handlers/data.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/klaim.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/status.py", DISCLOSURE, (RESPONDER, STRANGERS)),
-    Module("handlers/open_question.py", DISCLOSURE, (CONTEXT, *TELLING), hints=("confirm",)),
+    Module(
+        "handlers/open_question.py", DISCLOSURE, (CONTEXT, *DISCLOSURE_TESTS), hints=("confirm",)
+    ),
     Module(
         "smsgw/registry/phone_state.py",
         DISCLOSURE,
-        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        (*DISCLOSURE_TESTS[:2], OFFICERS, STRANGERS, REHEARSAL),
         hints=("daftar",),
     ),
     Module(
         "smsgw/registry/bindings.py",
         DISCLOSURE,
-        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        (*DISCLOSURE_TESTS[:2], OFFICERS, STRANGERS, REHEARSAL),
         hints=("daftar",),
     ),
     Module(
         "smsgw/registry/changes.py",
         DISCLOSURE,
-        (*TELLING[:2], OFFICERS, STRANGERS, REHEARSAL),
+        (*DISCLOSURE_TESTS[:2], OFFICERS, STRANGERS, REHEARSAL),
         hints=("daftar",),
     ),
     Module("smsgw/registry/registrations.py", DISCLOSURE, (OFFICERS, WAITING), hints=("daftar",)),
-    Module("smsgw/registry/reply_pages.py", DISCLOSURE, TELLING, hints=("lanjut",)),
-    Module("smsgw/registry/open_questions.py", DISCLOSURE, TELLING, hints=("confirm",)),
+    Module("smsgw/registry/reply_pages.py", DISCLOSURE, DISCLOSURE_TESTS, hints=("lanjut",)),
+    Module("smsgw/registry/open_questions.py", DISCLOSURE, DISCLOSURE_TESTS, hints=("confirm",)),
     Module(
         "smsgw/registry/lockout.py",
         LOCKS,

@@ -133,13 +133,13 @@ def _values(text: str) -> Iterator[Edit]:
     for one, other in pairwise(found):
         if one[0] != other[0]:
             between = text[one.end() : other.start()]
-            made = text[: one.start()] + other[0] + between + one[0] + text[other.end() :]
-            yield "values", made, f"{one[0]} <-> {other[0]}"
+            changed = text[: one.start()] + other[0] + between + one[0] + text[other.end() :]
+            yield "values", changed, f"{one[0]} <-> {other[0]}"
 
 
 def _numbers(text: str) -> Iterator[Edit]:
     for found in A_NUMBER.finditer(text):
         number = ROUND_NUMBERS.get(found[0], str(int(found[0]) + 1))
-        made = text[: found.start()] + number + text[found.end() :]
+        changed = text[: found.start()] + number + text[found.end() :]
         around = text[max(found.start() - 12, 0) : found.end() + 12]
-        yield "number", made, f"…{around}…: {found[0]} -> {number}"
+        yield "number", changed, f"…{around}…: {found[0]} -> {number}"

@@ -97,13 +97,13 @@ class HttpApi:
         acknowledgement = Acknowledgement(reply.status, reply.body, reply.media_type)
         inbound, reports = self._definition.inbound, self._definition.reports
         messages = "The carrier of SMSGW_HTTP_CARRIER delivers messages."
-        made = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]
+        found_routes = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]
         if reports:
             summary = "The carrier of SMSGW_HTTP_CARRIER sends delivery reports."
-            made.append(
+            found_routes.append(
                 Route("http/status", reports.methods, Reads.REPORTS, acknowledgement, summary)
             )
-        return made
+        return found_routes
 
     def verify(self, request: WebhookRequest) -> None:
         how = self._definition.authentication
@@ -279,18 +279,18 @@ def _rendered(templates: dict[str, Template], values: Values) -> dict[str, str]:
 
 
 def _headers(how: Send, values: Values) -> dict[str, str]:
-    made = {name: each.render(values, template.in_header) for name, each in how.headers.items()}
+    headers = {name: each.render(values, template.in_header) for name, each in how.headers.items()}
     if how.json_ is not None:
-        made.setdefault("Content-Type", "application/json")
+        headers.setdefault("Content-Type", "application/json")
     if how.raw:
-        made.setdefault("Content-Type", how.raw.type)
+        headers.setdefault("Content-Type", how.raw.type)
     login = how.login
     if login and login.bearer:
-        made["Authorization"] = f"Bearer {login.bearer.render(values, template.in_header)}"
+        headers["Authorization"] = f"Bearer {login.bearer.render(values, template.in_header)}"
     elif login and login.user and login.password:
         pair = f"{login.user.render(values)}:{login.password.render(values)}"
-        made["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    return made
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return headers
 
 
 def _body(how: Send, values: Values) -> bytes | dict[str, str] | None:

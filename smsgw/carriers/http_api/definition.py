@@ -79,12 +79,12 @@ def _pick(value: object) -> Pick:
 
 def _regex(value: object, groups: int | None = None) -> re.Pattern[str]:
     try:
-        made = re.compile(str(value))
+        pattern = re.compile(str(value))
     except re.error as error:
         raise ValueError(f"is not a valid regular expression: {error}") from None
-    if groups is not None and made.groups != groups:
+    if groups is not None and pattern.groups != groups:
         raise ValueError("needs one group in brackets, which is the value")
-    return made
+    return pattern
 
 
 def _list(value: object) -> object:

@@ -34,8 +34,8 @@ def add() -> Answer:
     name, role = request.form.get("name", "").strip(), _role()
     try:
         with access.rt().writing() as tx:
-            made = people.add(tx, name, role, None, access.operator().actor)
-            once = people.invite(tx, made.id, access.operator().actor)
+            operator = people.add(tx, name, role, None, access.operator().actor)
+            once = people.invite(tx, operator.id, access.operator().actor)
     except AccountError:
         return _page(
             error=_("Use 1 to 40 letters, digits, spaces, dots or hyphens, and a free name."),

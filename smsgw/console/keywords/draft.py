@@ -200,11 +200,11 @@ def _page(**values: Any) -> str:
         draft, current = versions.draft(tx), versions.current(tx)
         base = versions.version(tx, draft.based_on) if draft else None
         past = versions.past(tx)
-    answering = document.upgrade(current.text)
+    published_text = document.upgrade(current.text)
     if draft is not None:
-        values |= _about(draft, answering)
+        values |= _about(draft, published_text)
     if base is not None and base.number != current.number:
-        values["meanwhile"] = diff.between(document.upgrade(base.text), answering)
+        values["meanwhile"] = diff.between(document.upgrade(base.text), published_text)
     by_two = access.rt().settings.publish_by_two
     return page(
         "keywords/draft.html", draft=draft, current=current, by_two=by_two, past=past, **values

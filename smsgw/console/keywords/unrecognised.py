@@ -53,8 +53,8 @@ def accept() -> Answer:
 def _page(**values: Any) -> str:
     rt, days = access.rt(), _days()
     with rt.reading() as tx:
-        draft, answering = versions.draft(tx), versions.published_text(tx)
-    text, is_faulty = _readable(draft.text if draft else answering, answering)
+        draft, published_text = versions.draft(tx), versions.published_text(tx)
+    text, is_faulty = _readable(draft.text if draft else published_text, published_text)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=days), text)
     names = sorted(unrecognised.reader(text)[1].entries)
     values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": MIN_PHONES}

@@ -123,7 +123,7 @@ def read(message_id: int) -> BaseResponse:
 @blueprint.post("/<id:message_id>/replies/<id:reply_id>")
 @access.needs(Permission.HELP)
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
-    rt, reason = access.rt(), reasons.given()
+    rt, reason = access.rt(), reasons.required_reason()
     with rt.reading() as tx:
         entry = message_log.one(tx, message_id)
     if entry is None or reply_id not in {sent.id for sent in entry.sent}:

@@ -40,7 +40,7 @@ def show() -> str:
 @blueprint.post("/")
 @access.needs(Permission.HELP)
 def begin() -> str | BaseResponse | tuple[str, int]:
-    reason, day, words = reasons.given(), _day(), request.form.get("words", "").strip()
+    reason, day, words = reasons.required_reason(), _day(), request.form.get("words", "").strip()
     if day is None:
         return _page(error=_("Choose today or an earlier day.")), 400
     if not _is_enough(words):

@@ -228,7 +228,7 @@ def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConvers
 
 def _reason() -> str:
     try:
-        return reasons.given()
+        return reasons.required_reason()
     except NoReason:
         error = _("This may be a real person's number. Enter a reason of at least 3 characters.")
         raise SandboxRefused(error, 400) from None

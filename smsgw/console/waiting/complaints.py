@@ -232,7 +232,7 @@ def _ended(case: Row[Any]) -> str:
 
 
 def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
         case = _case(tx, kind, number)
         is_done = cases.close(tx, number)

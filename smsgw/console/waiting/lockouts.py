@@ -43,7 +43,7 @@ def show() -> str:
 @blueprint.post("/phones/<id:phone_id>")
 @access.needs(Permission.HELP)
 def unlock(phone_id: int) -> Response:
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
         is_done = lockout.unlock(tx, phone_id)
         if is_done:
@@ -55,7 +55,7 @@ def unlock(phone_id: int) -> Response:
 @access.needs(Permission.HELP)
 def unblock() -> Response:
     """Whom, the form tells: not even a hash of an NKP has a place in an address."""
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
         unblocked = freezes.end(tx, request.form.get("key", ""))
         if unblocked is not None:

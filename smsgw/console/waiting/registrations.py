@@ -79,10 +79,10 @@ def look(registration_id: int) -> Response:
     """Opens by an address, to which the browser can go back."""
     with access.rt().writing() as tx:
         row = _row(tx, registration_id)
-        given = registrations.given(tx, row)
-        if given is None:
+        form = registrations.submitted_form(tx, row)
+        if form is None:
             raise NotFound
-        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
+        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=form.nkp)
         registrations.looked(tx, registration_id, access.operator().actor)
     reasons.opened("registration", registration_id)
     return redirect(url_for("console.registrations.one", registration_id=registration_id), 303)
@@ -92,7 +92,7 @@ def look(registration_id: int) -> Response:
 @access.needs(Permission.HELP)
 def accept(registration_id: int) -> Answer:
     reasons.close("registration", registration_id)
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().reading() as tx:
         _row(tx, registration_id)
     try:
@@ -114,7 +114,7 @@ def accept(registration_id: int) -> Answer:
 @access.needs(Permission.HELP)
 def refuse(registration_id: int) -> Answer:
     reasons.close("registration", registration_id)
-    reason, wanted = reasons.given(), request.form.get("refusal")
+    reason, wanted = reasons.required_reason(), request.form.get("refusal")
     if wanted not in set(RejectionWording):
         raise BadRequest
     with access.rt().reading() as tx:
@@ -134,14 +134,14 @@ def _opened(registration_id: int) -> dict[str, Any]:
         return {}
     with access.rt().reading() as tx:
         row = _row(tx, registration_id)
-        given = registrations.given(tx, row)
+        form = registrations.submitted_form(tx, row)
         number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
-    if given is None:
+    if form is None:
         return {}
-    found = _found(given.nkp)
+    found = _found(form.nkp)
     with access.rt().reading() as tx:
-        is_frozen, bound = freezes.is_blocked(tx, given.nkp), bindings.bound_to(tx, given.nkp)
-    compared = list(_compared(given, number, found.participant))
+        is_frozen, bound = freezes.is_blocked(tx, form.nkp), bindings.bound_to(tx, form.nkp)
+    compared = list(_compared(form, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}
 
@@ -208,17 +208,17 @@ def _found(nkp: str) -> LedgerEntry:
 
 
 def _compared(
-    given: RegistrationForm, number: str, participant: Participant | None
+    form: RegistrationForm, number: str, participant: Participant | None
 ) -> Iterator[Compared]:
     pairs = {
-        "NKP": (given.nkp, participant.nkp if participant else None),
-        "NIK": (given.nik, participant.nik if participant else None),
-        _("Name"): (given.name, participant.name if participant else None),
+        "NKP": (form.nkp, participant.nkp if participant else None),
+        "NIK": (form.nik, participant.nik if participant else None),
+        _("Name"): (form.name, participant.name if participant else None),
         _("Birth date"): (
-            _day(given.birth_date),
+            _day(form.birth_date),
             _day(participant.birth_date if participant else None),
         ),
-        _("E-mail"): (given.email, participant.email if participant else None),
+        _("E-mail"): (form.email, participant.email if participant else None),
         _("Phone"): (number, participant.phone if participant else None),
     }
     for name, (sent, there) in pairs.items():

@@ -33,7 +33,7 @@ def show() -> str:
 @blueprint.post("/<id:reply_id>")
 @access.needs(Permission.HELP)
 def decide(reply_id: int) -> Answer:
-    reason, wanted = reasons.given(), request.form.get("do", "")
+    reason, wanted = reasons.required_reason(), request.form.get("do", "")
     if wanted == "resend":
         return _resend(reply_id, reason)
     if wanted == "close":

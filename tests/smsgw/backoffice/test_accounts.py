@@ -40,39 +40,39 @@ def test_invalid_names_are_refused(rt: Runtime, name: str) -> None:
 def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
     ani = add_operator(rt)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(5):
         clock.moves(minutes=110)
         with rt.writing() as tx:
-            assert accounts.session_operator(tx, held)[0] == ani
-            accounts.touch_session(tx, held)
+            assert accounts.session_operator(tx, token)[0] == ani
+            accounts.touch_session(tx, token)
     clock.moves(minutes=121)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
         assert accounts.session_operator(tx, "x" * 43) is None
 
 
 def test_a_session_ends_after_half_a_day(rt: Runtime, clock: Clock) -> None:
     ani = add_operator(rt)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(13):
         clock.moves(hours=1)
         with rt.writing() as tx:
-            accounts.touch_session(tx, held)
+            accounts.touch_session(tx, token)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
 
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
 def test_account_changes_end_sessions(rt: Runtime, end: str) -> None:
     ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     with rt.writing() as tx:
         match end:
             case "out":
-                accounts.log_out(tx, held)
+                accounts.log_out(tx, token)
             case "everywhere":
                 accounts.log_out_everywhere(tx, ani.id)
             case "disabled":
@@ -82,7 +82,7 @@ def test_account_changes_end_sessions(rt: Runtime, end: str) -> None:
             case "role":
                 accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
 
 
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
@@ -105,9 +105,9 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
 def test_a_disabled_operator_cannot_log_in(rt: Runtime) -> None:
     ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
-        held = accounts.invite(tx, ani.id, "operator:ani")
+        token = accounts.invite(tx, ani.id, "operator:ani")
         accounts.disable(tx, "ani", SHELL)
-        assert accounts.redeem_invitation(tx, held) is None
+        assert accounts.redeem_invitation(tx, token) is None
         row = accounts.find(tx, "ani")
     assert not accounts.verify_password(row, PASSWORD)
     with rt.writing() as tx:

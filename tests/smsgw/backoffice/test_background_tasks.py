@@ -61,7 +61,7 @@ def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> bool:
     return jobs.do_part(rt, task, counts_to_three, lambda: is_over)
 
 
-def seen(rt: Runtime, task_id: int) -> Task:
+def task_now(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
         found = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert found is not None
@@ -69,11 +69,11 @@ def seen(rt: Runtime, task_id: int) -> Task:
 
 
 def test_a_task_is_done_in_time_slices(rt: Runtime, task_id: int) -> None:
-    assert (seen(rt, task_id).asked, seen(rt, task_id).found) == ({"words": SECRET}, None)
+    assert (task_now(rt, task_id).asked, task_now(rt, task_id).found) == ({"words": SECRET}, None)
     assert part(rt, task_id)
-    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (1, [1])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (1, [1])
     assert not part(rt, task_id, is_over=False)
-    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (3, [1, 2, 3])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (3, [1, 2, 3])
     assert claimed(rt, task_id) is None
 
 
@@ -97,9 +97,9 @@ def test_two_workers_do_not_run_the_same_task(rt: Runtime, task_id: int, clock: 
     with pytest.raises(Conflict), rt.writing() as tx:
         background_tasks.progress(tx, first, TaskStep(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
-    assert seen(rt, task_id).found is None
+    assert task_now(rt, task_id).found is None
     assert jobs.do_part(rt, second, counts_to_three, lambda: True)
-    assert seen(rt, task_id).found == [1]
+    assert task_now(rt, task_id).found == [1]
 
 
 def test_the_clock_finds_tasks_of_a_crashed_worker(rt: Runtime, task_id: int, clock: Clock) -> None:
@@ -115,14 +115,14 @@ def test_the_clock_finds_tasks_of_a_crashed_worker(rt: Runtime, task_id: int, cl
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
     assert not part(rt, task_id, is_over=False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("done", [1, 2, 3])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("done", [1, 2, 3])
 
 
 def test_a_waiting_task_stops_immediately(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
     assert claimed(rt, task_id) is None
 
 
@@ -131,9 +131,9 @@ def test_a_running_task_stops_after_its_step(rt: Runtime, task_id: int) -> None:
     assert task is not None
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
-    assert seen(rt, task_id).state == "running"
+    assert task_now(rt, task_id).state == "running"
     assert not jobs.do_part(rt, task, counts_to_three, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
 
 
 def test_a_bug_fails_the_task(rt: Runtime, task_id: int) -> None:
@@ -141,14 +141,14 @@ def test_a_bug_fails_the_task(rt: Runtime, task_id: int) -> None:
     assert task is not None
     with pytest.raises(ZeroDivisionError):
         jobs.do_part(rt, task, breaks, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("failed", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("failed", [1])
 
 
 def test_a_task_waits_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     assert not jobs.do_part(rt, task, asks_a_ledger_that_is_away, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("waiting", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("waiting", [1])
 
 
 def test_a_stop_is_kept_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
@@ -157,11 +157,11 @@ def test_a_stop_is_kept_while_the_ledger_is_unavailable(rt: Runtime, task_id: in
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
     jobs.do_part(rt, task, finds_no_ledger, lambda: False)
-    assert seen(rt, task_id).state == "stopped"
+    assert task_now(rt, task_id).state == "stopped"
 
 
 def test_only_one_backtest_runs_at_a_time(rt: Runtime, task_id: int) -> None:
-    operator_id = seen(rt, task_id).operator_id
+    operator_id = task_now(rt, task_id).operator_id
     with rt.writing() as tx:
         first = background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
         background_tasks.make(tx, TaskKind.SEARCH, operator_id, {})
@@ -175,7 +175,7 @@ def test_only_one_backtest_runs_at_a_time(rt: Runtime, task_id: int) -> None:
 def test_a_stuck_task_fails(rt: Runtime, task_id: int, clock: Clock) -> None:
     clock.moves(hours=7)
     sweep(rt)
-    assert seen(rt, task_id).state == "failed"
+    assert task_now(rt, task_id).state == "failed"
 
 
 @pytest.mark.parametrize(("kept_for", "days"), [(90, 8), (2, 3)])
@@ -186,7 +186,7 @@ def test_old_tasks_are_deleted(
     settings = rt.settings.model_copy(update={"retention": timedelta(days=kept_for)})
     clock.moves(days=days - 2)
     sweep(replace(rt, settings=settings))
-    assert seen(rt, task_id)
+    assert task_now(rt, task_id)
     clock.moves(days=2)
     sweep(replace(rt, settings=settings))
     with rt.reading() as tx:

@@ -71,7 +71,7 @@ def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
     return jobs.do_part(rt, task, work, lambda: next(left, None) is None)
 
 
-def seen(rt: Runtime, task_id: int) -> Task:
+def task_now(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
         task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     assert task is not None
@@ -81,8 +81,8 @@ def seen(rt: Runtime, task_id: int) -> Task:
 def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
     task_id = begin(rt, draft, days)
     part(rt, task_id)
-    assert seen(rt, task_id).state == "done"
-    return BacktestFindings.model_validate(seen(rt, task_id).found)
+    assert task_now(rt, task_id).state == "done"
+    return BacktestFindings.model_validate(task_now(rt, task_id).found)
 
 
 def test_changes_are_counted_by_kind(rt: Runtime, clock: Clock) -> None:
@@ -114,9 +114,9 @@ def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)
     part(rt, task_id)
-    findings = BacktestFindings.model_validate(seen(rt, task_id).found)
+    findings = BacktestFindings.model_validate(task_now(rt, task_id).found)
     assert findings.shapes[ChangeKind.UNDERSTOOD]
-    kept = json.dumps(seen(rt, task_id).found).upper()
+    kept = json.dumps(task_now(rt, task_id).found).upper()
     for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
         assert own not in kept
 
@@ -178,7 +178,7 @@ def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> Non
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
         assert background_tasks.claim(tx, task_id) is None
-    task = seen(rt, task_id)
+    task = task_now(rt, task_id)
     assert (task.state, task.done, task.total) == ("stopped", 3, 7)
     assert BacktestFindings.model_validate(task.found).counts == {
         ChangeKind.REWORDED: 2,
@@ -197,7 +197,7 @@ def test_a_backtest_continues_after_a_worker_crash(rt: Runtime, clock: Clock) ->
     assert task is not None
     clock.moves(seconds=31)
     part(rt, task_id)
-    assert BacktestFindings.model_validate(seen(rt, task_id).found) == whole
+    assert BacktestFindings.model_validate(task_now(rt, task_id).found) == whole
 
 
 def test_a_backtest_writes_only_its_findings(rt: Runtime, clock: Clock) -> None:
@@ -239,9 +239,9 @@ def test_a_backtest_waits_for_the_ledger(rt: Runtime, clock: Clock) -> None:
     task_id = begin(rt)
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     assert not part(away, task_id)
-    assert (seen(rt, task_id).state, seen(rt, task_id).done) == ("waiting", 0)
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).done) == ("waiting", 0)
     part(rt, task_id)
-    assert seen(rt, task_id).state == "done"
+    assert task_now(rt, task_id).state == "done"
 
 
 def test_only_messages_decided_by_words_are_judged(rt: Runtime, clock: Clock) -> None:

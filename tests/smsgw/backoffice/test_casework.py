@@ -82,7 +82,7 @@ def test_a_registration_is_stored_encrypted(rt: Runtime) -> None:
     with rt.reading() as tx:
         (row,) = registrations.waiting(tx, 0, 100)
         assert b"AMINAH" not in row.given
-        given = registrations.given(tx, row)
+        given = registrations.submitted_form(tx, row)
     assert (given.nkp, given.nik, given.name) == (P2_NKP, "3273055010920000", "SITI AMINAH")
     assert (f"{given.birth_date}", given.email) == ("1993-10-10", None)
 
@@ -292,7 +292,7 @@ def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "fault"),
+    ("text", "fault"),
     [
         (" \n ", AnswerFault.EMPTY),
         ("buka https://bpjs", AnswerFault.LINK),
@@ -310,9 +310,9 @@ def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None
     ],
 )
 def test_an_unsendable_answer_is_reported_before_sending(
-    said: str, fault: AnswerFault | None
+    text: str, fault: AnswerFault | None
 ) -> None:
-    typed = casework.typed(compiler.shipped(), CASE, said, "id")
+    typed = casework.typed(compiler.shipped(), CASE, text, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"
 

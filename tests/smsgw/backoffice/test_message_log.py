@@ -45,7 +45,7 @@ def found(rt: Runtime, filters: MessageFilters, **more: Any) -> list[int]:
         return [each.id for each in message_log.page(tx, filters, **more).messages]
 
 
-def whose(rt: Runtime, number: str) -> int:
+def phone_id_of(rt: Runtime, number: str) -> int:
     with rt.reading() as tx:
         found = message_log.phone_id(tx, number)
     assert found is not None
@@ -83,8 +83,10 @@ def test_messages_are_filtered_by_kind(
 
 def test_messages_are_filtered_by_phone(traffic: Runtime) -> None:
     for typed in (P1, "0812 3456 7890", "62-812-3456-7890"):
-        assert found(traffic, MessageFilters(phone_id=whose(traffic, typed))) == [3, 1]
-    assert found(traffic, MessageFilters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
+        assert found(traffic, MessageFilters(phone_id=phone_id_of(traffic, typed))) == [3, 1]
+    assert found(traffic, MessageFilters(phone_id=phone_id_of(traffic, P1), outcome="invalid")) == [
+        3
+    ]
     with traffic.reading() as tx:
         assert message_log.phone_id(tx, "+6281211112222") is None
         assert message_log.phone_id(tx, "BPJS") is None
@@ -125,8 +127,8 @@ def test_a_reference_names_a_message(traffic: Runtime) -> None:
 def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
     """Without its texts, unless who looks has said why."""
     with traffic.reading() as tx:
-        masked = conversation.talk(tx, whose(traffic, P1), with_texts=False)
-        opened = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+        masked = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=False)
+        opened = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=True)
     assert masked is not None
     assert opened is not None
     assert (masked.number, opened.number) == ("+6281*****7890", P1)
@@ -158,7 +160,7 @@ def test_a_code_is_never_shown(rt: Runtime) -> None:
     """Who asks from a phone of their own, and may look at others', would have it otherwise."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
-        talk = conversation.talk(tx, whose(rt, P2), with_texts=True)
+        talk = conversation.talk(tx, phone_id_of(rt, P2), with_texts=True)
     assert talk is not None
     assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
 
@@ -167,7 +169,7 @@ def test_deleted_texts_are_marked(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
     with traffic.reading() as tx:
-        talk = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+        talk = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=True)
     assert talk is not None
     assert [each.is_gone for each in talk.sms] == [True, False, True, False]
 

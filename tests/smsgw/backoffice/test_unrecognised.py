@@ -137,20 +137,22 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), ACCEPTED, ids=lambda each: str(each))
+@pytest.mark.parametrize(("change", "text"), ACCEPTED, ids=lambda each: str(each))
 def test_an_accepted_phrase_is_in_the_draft_with_a_transcript(
-    rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
+    rt: Runtime, tmp_path: Path, change: Alias | Filler, text: str
 ) -> None:
     with rt.writing() as tx:
         versions.save(tx, edited_document(add_custom_keywords), 0, ANI, "all")
-    phrases.accept(rt, change, said, ANI)
+    phrases.accept(rt, change, text, ANI)
     with rt.reading() as tx:
         draft = versions.draft(tx)
-        (held,) = library.newest(tx)
+        (transcript,) = library.newest(tx)
     assert draft.edition == 2
-    assert said in held.text
+    assert text in transcript.text
     steps = list(
-        runner.run(reader.parse(held.text, held.name, configuration=compiler.load(draft.text)))
+        runner.run(
+            reader.parse(transcript.text, transcript.name, configuration=compiler.load(draft.text))
+        )
     )
     assert [each.differs for each in steps] == [()]
     assert steps[0].answer.verdict.keyword is not None
@@ -164,7 +166,7 @@ def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said", "why"),
+    ("change", "text", "why"),
     [
         (Alias("IURAN", "saldo"), "", "belongs to"),
         (Alias("BERHENTI", "lapor"), "", "BERHENTI"),
@@ -179,10 +181,10 @@ def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
     ],
 )
 def test_a_harmful_phrase_is_refused(
-    rt: Runtime, change: Alias | Filler, said: str, why: str
+    rt: Runtime, change: Alias | Filler, text: str, why: str
 ) -> None:
     with pytest.raises(NotAccepted, match=why):
-        phrases.accept(rt, change, said, ANI)
+        phrases.accept(rt, change, text, ANI)
     with rt.reading() as tx:
         assert versions.draft(tx) is None
         assert library.newest(tx) == []

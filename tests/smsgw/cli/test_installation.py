@@ -37,13 +37,13 @@ def test_in_another_folder_nothing_is_left_behind(home: Path, command: str) -> N
 
 def test_a_missing_key_is_not_replaced(made: Path) -> None:
     key = made / "instance" / "secret_key"
-    kept = key.read_text()
+    content = key.read_text()
     key.unlink()
     for command in (["cases", "list"], ["migrate"], ["doctor"], ["run"]):
         done = smsgw(made, *command)
         assert (done.returncode, "restore it" in done.stderr) == (1, True), done.stderr
         assert not key.exists()
-    key.write_text(kept + "\n")  # as an editor leaves it
+    key.write_text(content + "\n")  # as an editor leaves it
     assert smsgw(made, "cases", "list").returncode == 0
 
 
@@ -88,8 +88,8 @@ def test_nobody_speaks_for_a_real_phone(made: Path) -> None:
 
 
 def test_silence_is_explained(made: Path) -> None:
-    said = smsgw(made, "say", "SALDO", "--from", "TELKOMSEL")
-    assert said.stdout == "(no reply: this is no phone number that we answer)\n"
+    done = smsgw(made, "say", "SALDO", "--from", "TELKOMSEL")
+    assert done.stdout == "(no reply: this is no phone number that we answer)\n"
 
 
 def test_replace_reports_deletions_and_refuses_an_empty_file(made: Path) -> None:

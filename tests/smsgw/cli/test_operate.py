@@ -25,8 +25,8 @@ def test_without_the_demo_the_ledger_is_empty(home: Path) -> None:
     assert before.returncode == 1
     assert "there is no installation in" in before.stderr
     assert smsgw(home, "migrate").returncode == 0
-    said = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
-    assert '"outcome": "not_registered"' in said.stdout
+    done = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
+    assert '"outcome": "not_registered"' in done.stdout
     assert smsgw(home, "demo").returncode == 1
 
 
@@ -67,13 +67,13 @@ def test_the_doctor_reports_an_exposed_redis(address: str, is_exposed: bool) -> 
 
 def test_invalid_utf8_is_handled_as_a_message(home: Path) -> None:
     smsgw(home, "migrate")
-    said = subprocess.run(
+    done = subprocess.run(
         [SMSGW, "say", b"SALDO \xff\xfe", "--from", P1],
         env={"PATH": os.environ["PATH"], "SMSGW_HOME": str(home)},
         capture_output=True,
         check=True,
     )
-    assert b"DAFTAR" in said.stdout
+    assert b"DAFTAR" in done.stdout
 
 
 def test_the_ledger_can_have_its_own_database(home: Path) -> None:

@@ -40,8 +40,8 @@ def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
 )
 def test_custom_keywords_are_answered(rt: Runtime, text: str, reply: str) -> None:
     made = configured(rt, edited_document(add_custom_keywords))
-    said = say(made, STRANGER, text)
-    assert (said.verdict.outcome, said.reply.text) == ("answered", reply)
+    answer = say(made, STRANGER, text)
+    assert (answer.verdict.outcome, answer.reply.text) == ("answered", reply)
 
 
 def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
@@ -170,10 +170,10 @@ def test_an_older_document_is_upgraded() -> None:
         raw["wordings"]["disclosure"]["gone"] = {"id": "x", "en": "x"}
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp}: {total}."
 
-    held = edited_document(change)
+    text = edited_document(change)
     with pytest.raises(KeywordsError):
-        compiler.load(held)
-    made = compiler.load(document.upgrade(held))
+        compiler.load(text)
+    made = compiler.load(document.upgrade(text))
     assert "kontak" in made.usage
     assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
 

@@ -74,7 +74,7 @@ def test_an_error_names_its_keyword(keyword: str, change: dict[str, Any], messag
 
 
 @pytest.mark.parametrize(
-    ("key", "held", "message"),
+    ("key", "value", "message"),
     [
         ("keyword", {}, "keyword: this is not known here"),
         ("tables", 5, "tables: a mapping is needed"),
@@ -82,8 +82,8 @@ def test_an_error_names_its_keyword(keyword: str, change: dict[str, Any], messag
         ("either", {"X": ["STOP"]}, "either.X: two keywords are needed"),
     ],
 )
-def test_a_wrong_type_is_named_by_its_place(key: str, held: object, message: str) -> None:
-    found = lint.faults(edited_document(lambda raw: raw.update({key: held})))
+def test_a_wrong_type_is_named_by_its_place(key: str, value: object, message: str) -> None:
+    found = lint.faults(edited_document(lambda raw: raw.update({key: value})))
     assert any(message in each for each in found), found
 
 
@@ -118,18 +118,18 @@ def test_a_removed_shipped_word_is_reported_wherever_it_is_used() -> None:
 GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
 
 
-@pytest.mark.parametrize("held", GARBAGE, ids=repr)
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
-def test_garbage_never_crashes_the_linter(where: str, held: object) -> None:
-    assert isinstance(lint.faults(edited_document(lambda raw: raw.update({where: held}))), list)
+def test_garbage_never_crashes_the_linter(where: str, value: object) -> None:
+    assert isinstance(lint.faults(edited_document(lambda raw: raw.update({where: value}))), list)
 
 
-@pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize("value", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
 @pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
-def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
+def test_garbage_in_a_keyword_is_a_fault(where: str, value: object) -> None:
     def change(raw: dict[str, Any]) -> None:
         add_custom_keywords(raw)
-        raw["keywords"]["libur"][where] = held
+        raw["keywords"]["libur"][where] = value
 
     text = edited_document(change)
     assert isinstance(lint.faults(text), list)

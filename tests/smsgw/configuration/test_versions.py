@@ -86,8 +86,8 @@ def test_saving_over_another_change_is_refused(rt: Runtime) -> None:
             versions.save(tx, reworded_document("Dua."), edition, BUDI, "kontak")
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Dua."), 1, BUDI, "kontak")
-        held = versions.draft(tx)
-    assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
+        draft = versions.draft(tx)
+    assert (draft.edition, draft.authors, draft.based_on) == (2, (ANI, BUDI), 0)
     with pytest.raises(Outdated), rt.writing() as tx:
         versions.discard(tx, 1, ANI)
     with rt.writing() as tx:

@@ -156,18 +156,18 @@ TYPED = [
 ]
 
 
-@pytest.mark.parametrize(("address", "form", "field", "said"), TYPED)
+@pytest.mark.parametrize(("address", "form", "field", "text"), TYPED)
 def test_changing_the_language_keeps_the_form(
-    ani: Visitor, address: str, form: str, field: str, said: str
+    ani: Visitor, address: str, form: str, field: str, text: str
 ) -> None:
     """Console fault 8: the form goes along with the button."""
     ani.get(address)
     button = ani.button("speaks", "id")
     assert button["form"] == form
     held = ani.form_of(form)
-    ani.post(button["formaction"], **held.values | {field: said, "speaks": "id"})
+    ani.post(button["formaction"], **held.values | {field: text, "speaks": "id"})
     assert '<html lang="id">' in ani.page
-    assert ani.form_of(form).values[field] == said
+    assert ani.form_of(form).values[field] == text
     assert ani.form_of(form).values.get("was") == held.values.get("was")
     assert '<html lang="id">' in ani.get("/console/").text
 

@@ -91,16 +91,16 @@ def test_readers_see_all_old_or_all_new_rows(engine: Engine, tmp_path: Path, rep
 
     load(engine, folder(tmp_path, *rows_of(11)))
     reading = engine.execution_options(read_only=True)
-    held = select(func.min(tables.participants.c.nkp), func.count())
+    query = select(func.min(tables.participants.c.nkp), func.count())
     seen = set()
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load, engine, folder(tmp_path, *rows_of(12)), replace=replace)
         while not loading.done():
             with reading.connect() as connection:
-                seen.add(tuple(connection.execute(held).one()))
+                seen.add(tuple(connection.execute(query).one()))
         loading.result()
     with reading.connect() as connection:
-        after = tuple(connection.execute(held).one())
+        after = tuple(connection.execute(query).one())
     assert after == (("12000000000", 1_500) if replace else ("11000000000", 3_000))
     assert ("11000000000", 1_500) in seen
     assert seen <= {("11000000000", 1_500), after}
@@ -337,9 +337,9 @@ def test_a_future_balance_does_not_hide_the_current_one(engine: Engine) -> None:
         for as_of in (date(2025, 12, 31), date(2026, 12, 31)):
             row = {"nkp": "19012345678", "as_of": as_of, "total": 1}
             connection.execute(tables.balances.insert().values(row))
-    held = ledger.balance("19012345678", date(2025, 11, 28))
-    assert held is not None
-    assert held.as_of == date(2025, 9, 30)
+    balance = ledger.balance("19012345678", date(2025, 11, 28))
+    assert balance is not None
+    assert balance.as_of == date(2025, 9, 30)
     assert ledger.balance("19012345678", date(2025, 9, 29)) is None
 
 

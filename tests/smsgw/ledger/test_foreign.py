@@ -110,14 +110,14 @@ def test_codes_are_sent_only_to_valid_phones(theirs: Runtime, index: int) -> Non
 
 
 @pytest.mark.parametrize("index", WITH_PHONE)
-@pytest.mark.parametrize("said", ["BUKAN SAYA", "TOLAK"])
+@pytest.mark.parametrize("text", ["BUKAN SAYA", "TOLAK"])
 def test_bukan_saya_holds_however_the_ledger_writes_it(
-    theirs: Runtime, index: int, said: str
+    theirs: Runtime, index: int, text: str
 ) -> None:
     (code,) = say(theirs, STRANGER, daftar(index)).also
     typed = re.search(r"KODE \w+", code.text)
     assert typed is not None
-    say(theirs, own(index), said)
+    say(theirs, own(index), text)
     assert say(theirs, STRANGER, typed[0]).verdict.outcome == "invalid"
     assert say(theirs, STRANGER, daftar(index)).also == ()
     assert bound(theirs) == 0

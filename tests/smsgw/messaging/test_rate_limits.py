@@ -85,8 +85,8 @@ ASKED = ["SALDO", "STATUS", "KONTAK", "INFO TARIF", "KANTOR BOGOR", "IURAN", "BA
 @pytest.mark.parametrize("text", ASKED)
 @pytest.mark.parametrize("around", ["{}", "Balas: {}", "{}\n-- sent from my phone"])
 def test_an_echo_of_our_reply_gets_no_reply(rt: Runtime, text: str, around: str) -> None:
-    said = say(rt, P1, text)
-    assert say(rt, P1, around.format(said.reply.text)).verdict.reason == "echo"
+    answer = say(rt, P1, text)
+    assert say(rt, P1, around.format(answer.reply.text)).verdict.reason == "echo"
 
 
 def test_the_fifth_explanation_is_always_sent(counting: Runtime, clock: Clock) -> None:
@@ -185,11 +185,11 @@ def test_the_same_explanation_is_sent_twice_at_most(
 def test_the_fifth_reply_that_only_explains_is_the_last_until_tomorrow(
     counting: Runtime, clock: Clock
 ) -> None:
-    said = [say(counting, P1, text) for _, text in zip(range(6), _spaced(clock), strict=False)]
-    assert [each.verdict.outcome for each in said[:5]] == ["unknown"] * 5
-    assert "besok" in said[4].reply.text
-    assert "175" in said[4].reply.text
-    assert (said[5].verdict.outcome, said[5].verdict.reason) == ("silent", "throttled")
+    answers = [say(counting, P1, text) for _, text in zip(range(6), _spaced(clock), strict=False)]
+    assert [each.verdict.outcome for each in answers[:5]] == ["unknown"] * 5
+    assert "besok" in answers[4].reply.text
+    assert "175" in answers[4].reply.text
+    assert (answers[5].verdict.outcome, answers[5].verdict.reason) == ("silent", "throttled")
     assert say(counting, P1, "SALDO").verdict.outcome == "answered"
     clock.moves(hours=24)
     assert "besok" not in say(counting, P1, "apa lagi yang harus dibawa").reply.text
@@ -204,8 +204,8 @@ def _spaced(clock: Clock) -> Iterator[str]:
 def test_stop_takes_effect_beyond_all_limits(counting: Runtime) -> None:
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         assert say(counting, P1, keyword).reply is not None
-    said = say(counting, P1, "STOP")
-    assert (said.verdict.keyword, said.verdict.reason) == ("stop", "throttled")
+    answer = say(counting, P1, "STOP")
+    assert (answer.verdict.keyword, answer.verdict.reason) == ("stop", "throttled")
     with counting.reading() as tx:
         assert tx.connection.execute(select(phones.c.stopped_at)).scalars().first() is not None
 
@@ -259,9 +259,9 @@ def test_the_daily_budget_limits_replies(
 ) -> None:
     budget = settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "4"})
     limited = replace(rt, settings=budget)
-    said = [say(limited, f"+62857000000{number:02}", "KONTAK") for number in range(7)]
-    assert [each.reply is not None for each in said] == [True] * 4 + [False] * 3
-    assert said[-1].verdict.reason == "throttled"
+    answers = [say(limited, f"+62857000000{number:02}", "KONTAK") for number in range(7)]
+    assert [each.reply is not None for each in answers] == [True] * 4 + [False] * 3
+    assert answers[-1].verdict.reason == "throttled"
     clock.moves(hours=24)
     assert say(limited, "+6285700000099", "KONTAK").reply is not None
 

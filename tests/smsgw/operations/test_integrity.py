@@ -210,8 +210,8 @@ def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:
 
 def states(rt: Runtime) -> list[str]:
     with rt.reading() as tx:
-        held = select(replies.c.state).order_by(replies.c.id)
-        return list(tx.connection.execute(held).scalars())
+        query = select(replies.c.state).order_by(replies.c.id)
+        return list(tx.connection.execute(query).scalars())
 
 
 @pytest.mark.parametrize(

@@ -55,32 +55,32 @@ def test_each_reply_is_counted_once_at_each_step(
 ) -> None:
     receive(rt, clock, 3)
     clock.moves(seconds=2)
-    seen = figures(client)
-    assert seen["smsgw_messages_received_total", "simulator"] == 3
-    assert seen["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
-    assert seen["smsgw_outbox", "simulator", LANE, "queued"] == 3
-    assert seen["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
+    metrics = figures(client)
+    assert metrics["smsgw_messages_received_total", "simulator"] == 3
+    assert metrics["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
+    assert metrics["smsgw_outbox", "simulator", LANE, "queued"] == 3
+    assert metrics["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
     dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
-    seen = figures(client)
-    assert seen["smsgw_sends_total", "simulator", "busy", "refused"] == 1
-    assert seen["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
-    assert seen["smsgw_sends_total", "simulator", "", "sent"] == 1
-    assert seen["smsgw_segments_total", "simulator"] == 1
-    assert seen["smsgw_reply_seconds_count", "simulator"] == 1
-    assert seen["smsgw_unknowns",] == 1
+    metrics = figures(client)
+    assert metrics["smsgw_sends_total", "simulator", "busy", "refused"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "", "sent"] == 1
+    assert metrics["smsgw_segments_total", "simulator"] == 1
+    assert metrics["smsgw_reply_seconds_count", "simulator"] == 1
+    assert metrics["smsgw_unknowns",] == 1
     with rt.writing() as tx:
         in_doubt = select(attempts.c.id).where(attempts.c.ending == "unknown")
         attempt = tx.connection.execute(in_doubt).scalar_one()
         delivery_reports.apply_report(
             tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003")
         )
-    seen = figures(client)
-    assert seen["smsgw_unknowns",] == 0
-    assert seen["smsgw_unknowns_settled_total", "report"] == 1
-    assert seen["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
-    assert seen["smsgw_undelivered", "simulator", "30003"] == 1
-    assert seen["smsgw_reply_seconds_count", "simulator"] == 2
-    assert ("smsgw_outbox", "simulator", LANE, "queued") not in seen
+    metrics = figures(client)
+    assert metrics["smsgw_unknowns",] == 0
+    assert metrics["smsgw_unknowns_settled_total", "report"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
+    assert metrics["smsgw_undelivered", "simulator", "30003"] == 1
+    assert metrics["smsgw_reply_seconds_count", "simulator"] == 2
+    assert ("smsgw_outbox", "simulator", LANE, "queued") not in metrics
 
 
 def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
@@ -89,13 +89,14 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     receive(rt, clock)
     clock.moves(seconds=3)
     dispatch.drain(rt, "simulator", LANE)
-    seen = figures(client)
-    assert seen["smsgw_reply_seconds_sum", "simulator"] == 3
+    metrics = figures(client)
+    assert metrics["smsgw_reply_seconds_sum", "simulator"] == 3
     reached = [
-        seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metric_families.BUCKETS
+        metrics["smsgw_reply_seconds_bucket", "simulator", str(le)]
+        for le in metric_families.BUCKETS
     ]
     assert reached == [0.0] * 5 + [1.0] * 7
-    assert seen["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
+    assert metrics["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
 
 
 def test_deferred_and_lost_messages_are_reported(

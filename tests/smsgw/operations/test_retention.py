@@ -147,7 +147,7 @@ def test_a_phone_that_writes_during_deletion_becomes_a_new_phone(rt: Runtime, cl
 
 def test_a_phone_is_deleted_after_its_texts(rt: Runtime, clock: Clock) -> None:
     """The clock takes some of each kind at a time, and replies may be many."""
-    said = say(rt, STRANGER, "KONTAK")
+    answer = say(rt, STRANGER, "KONTAK")
     say(with_ledger_down(rt), P2, "SALDO 20098765432")
     with rt.writing() as tx:
         row = tx.connection.execute(select(replies)).mappings().first()
@@ -156,7 +156,7 @@ def test_a_phone_is_deleted_after_its_texts(rt: Runtime, clock: Clock) -> None:
             del each["id"]
         tx.connection.execute(replies.insert(), many)
         tx.connection.execute(update(replies).where(replies.c.state == "queued").values(text=None))
-    assert said.reply is not None
+    assert answer.reply is not None
     clock.moves(days=91)
     look = Retention(rt)
     look.step()
@@ -218,8 +218,8 @@ def test_a_silent_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, P2, "STOP")
     passes(rt, clock, 91)
     with rt.reading() as tx:
-        kept = select(phones.c.id, phones.c.number, phones.c.stopped_at).order_by(phones.c.id)
-        bound, silent, stopped = tx.connection.execute(kept)
+        query = select(phones.c.id, phones.c.number, phones.c.stopped_at).order_by(phones.c.id)
+        bound, silent, stopped = tx.connection.execute(query)
     assert bound.number is not None  # who is bound may ask whenever they like
     assert silent.number is None
     assert stopped.number is not None  # and no STOP is forgotten

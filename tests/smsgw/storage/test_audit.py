@@ -61,7 +61,7 @@ def findings(rt: Runtime, known: Head | None = None) -> list[str]:
 
 
 def test_a_disclosure_is_audited_and_a_refusal_is_not(rt: Runtime) -> None:
-    said = say(rt, P1, "SALDO")
+    answer = say(rt, P1, "SALDO")
     say(rt, P1, "ULANG")
     say(rt, STRANGER, f"SALDO {P1_NKP}")
     say(rt, P1, "KONTAK")
@@ -69,7 +69,7 @@ def test_a_disclosure_is_audited_and_a_refusal_is_not(rt: Runtime) -> None:
     assert rows(rt) == [(*disclosure, "saldo.balance"), (*disclosure, "ulang.again")]
     with rt.reading() as tx:
         row = tx.connection.execute(select(table)).first()
-        assert row.message_id == said.message_id
+        assert row.message_id == answer.message_id
         assert row.subject == tx.vault.hash(P1_NKP, "nkp")
 
 
@@ -196,10 +196,10 @@ def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
     """What the clock adds meanwhile is no finding."""
     known = fill(rt, 50)
     with rt.reading() as tx:
-        held = audit_chain.head(tx)
-    assert held == known
+        head = audit_chain.head(tx)
+    assert head == known
     with rt.reading() as tx:
-        found = audit_chain._findings(tx, [held])
+        found = audit_chain._findings(tx, [head])
         fill(rt, 50, first=50)
         assert list(found) == []
 

@@ -133,8 +133,8 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
     assert smsgw(tmp_path, "migrate", **environ).returncode == 0
     for _ in range(3):
-        said = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
-        assert '"outcome": "not_registered"' in said.stdout, said.stderr
+        done = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
+        assert '"outcome": "not_registered"' in done.stdout, done.stderr
     engines = [
         storage_engines.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)
     ]

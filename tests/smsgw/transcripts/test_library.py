@@ -24,9 +24,9 @@ def test_a_saved_transcript_is_found_until_it_is_deleted(rt: Runtime) -> None:
             (first, "asking twice", ANI),
         ]
         assert [each.id for each in library.newest(tx, before=second)] == [first]
-        held = library.one(tx, first)
-        assert held.text == TEXT
-        assert held.at == tx.now
+        transcript = library.one(tx, first)
+        assert transcript.text == TEXT
+        assert transcript.at == tx.now
     with rt.writing() as tx:
         library.remove(tx, first, BUDI)
         library.remove(tx, first, BUDI)
@@ -60,5 +60,5 @@ def test_saved_transcripts_are_encrypted_and_rotated(rt: Runtime) -> None:
     with rt.reading() as tx:
         after = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
         assert (after.name != before.name, after.text != before.text) == (True, True)
-        held = library.one(tx, number)
-        assert (held.name, held.text) == ("asked twice", TEXT)
+        transcript = library.one(tx, number)
+        assert (transcript.name, transcript.text) == ("asked twice", TEXT)

@@ -94,14 +94,14 @@ def test_update_keeps_comments_order_quotes_and_anchors() -> None:
     assert updated(after) == after
     comments = re.findall(r"#[^\n\"#]*$", BY_HAND, re.MULTILINE)
     assert comments == re.findall(r"#[^\n\"#]*$", after, re.MULTILINE)
-    for kept in (
+    for expected in (
         "&ok {outcome: answered",
         "<<: *ok,",
         "&again {",
         "text: 'SALDO'",
         ">-\n      terima",
     ):
-        assert kept in after
+        assert expected in after
     assert "Ref {ref}" in after
     assert "expect: {reply: null}" in after  # thanks stay silent
     assert "reply: 'Iuran NKP" in after  # with the quotes that stood there

@@ -75,12 +75,14 @@ def rows(rt: Runtime) -> dict[str, int]:
 def test_ten_thousand_hostile_requests_change_nothing(web: Web, rt: Runtime) -> None:
     asked, before = hostile_requests.requests(seed=20251031), rows(rt)
     with ThreadPoolExecutor(16) as pool:
-        said = list(pool.map(lambda raw: hostile_requests.ask(web.port, raw), islice(asked, WARM)))
+        answers = list(
+            pool.map(lambda raw: hostile_requests.ask(web.port, raw), islice(asked, WARM))
+        )
         warm = web.memory()
         rest = islice(asked, HOSTILE - WARM)
-        said += pool.map(lambda raw: hostile_requests.ask(web.port, raw), rest)
-    assert [each for each in said if each.status >= 500 and each.status != NOT_IMPLEMENTED] == []
-    assert sum(each.status == 403 for each in said) > HOSTILE / 20
+        answers += pool.map(lambda raw: hostile_requests.ask(web.port, raw), rest)
+    assert [each for each in answers if each.status >= 500 and each.status != NOT_IMPLEMENTED] == []
+    assert sum(each.status == 403 for each in answers) > HOSTILE / 20
     count = re.search(r"([0-9]+) generated", generated(web, GENERATED))
     assert int(count[1]) + HOSTILE >= 10_000
     assert web.memory() - warm < GROWTH

@@ -41,7 +41,7 @@ ROWS = ("caller asks", "ADU-251031-0006", "100% sure", "=saldo.balance")
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen"),
+    ("asked", "expected"),
     [
         ("", [0, 1, 2, 3]),
         ("actor=ani", [0, 2]),
@@ -60,15 +60,15 @@ ROWS = ("caller asks", "ADU-251031-0006", "100% sure", "=saldo.balance")
         ("act=nothing&phone=x", [0, 1, 2, 3]),
     ],
 )
-def test_rows_can_be_filtered(admin: Visitor, asked: str, seen: list[int]) -> None:
+def test_rows_can_be_filtered(admin: Visitor, asked: str, expected: list[int]) -> None:
     assert admin.get(f"{PAGE}?{asked}").status_code == 200
     rows = admin.page.partition("<tbody>")[2]
-    assert [each for each in ROWS if each in rows] == [ROWS[each] for each in seen]
+    assert [each for each in ROWS if each in rows] == [ROWS[each] for each in expected]
     assert ("ignored: act, phone" in admin.text) == ("nothing" in asked)
     exported = admin.client.get(f"{PAGE}export.csv?{asked}").text
     found = list(csv.DictReader(io.StringIO(exported)))
     details = [row["detail"].removeprefix("'") for row in found if row["act"] != "exported"]
-    assert [each for each in reversed(details) if each in ROWS] == [ROWS[each] for each in seen]
+    assert [each for each in reversed(details) if each in ROWS] == [ROWS[each] for each in expected]
 
 
 def test_the_export_holds_no_formula_and_is_audited(admin: Visitor) -> None:

@@ -173,9 +173,9 @@ def test_a_change_elsewhere_is_no_conflict(as_: As, rt: Runtime, clock: Clock) -
     visitor.get(KONTAK)
     save_draft(rt, edited_document(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
     assert visitor.submit(KONTAK, **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = read_draft(rt)["keywords"]
-    assert kept["jp"]["aliases"] == ["PENSIUN"]
-    assert kept["kontak"]["wordings"]["ways"]["id"] == "Ani's"
+    drafted = read_draft(rt)["keywords"]
+    assert drafted["jp"]["aliases"] == ["PENSIUN"]
+    assert drafted["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
 def test_saving_does_not_undo_a_newer_version(as_: As, rt: Runtime, clock: Clock) -> None:
@@ -200,9 +200,9 @@ def test_edits_of_different_fields_are_merged(as_: As, rt: Runtime) -> None:
 
     save_draft(rt, edited_document(theirs))
     assert visitor.submit(KONTAK, budget="2", **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = read_draft(rt)["keywords"]["kontak"]
-    assert (kept["aliases"], kept["budget"]) == (["HUBUNGI"], 2)
-    assert kept["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
+    drafted = read_draft(rt)["keywords"]["kontak"]
+    assert (drafted["aliases"], drafted["budget"]) == (["HUBUNGI"], 2)
+    assert drafted["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
 
 
 def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
@@ -219,9 +219,9 @@ def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
     assert "ways (en) Budi's" not in visitor.text
     assert visitor.form(KONTAK).values["w.ways.en"] == "Budi's own"
     assert visitor.submit(KONTAK).status_code == 200
-    kept = read_draft(rt)["keywords"]["kontak"]
-    assert kept["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
-    assert kept["aliases"] == ["CS"]
+    drafted = read_draft(rt)["keywords"]["kontak"]
+    assert drafted["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
+    assert drafted["aliases"] == ["CS"]
 
 
 def test_a_topic_deleted_by_another_stays_deleted(as_: As, rt: Runtime) -> None:
@@ -241,10 +241,10 @@ def test_a_topic_deleted_by_another_stays_deleted(as_: As, rt: Runtime) -> None:
 
     save_draft(rt, edited_document(change))
     assert visitor.submit("/keywords/libur", **{"w.answer.id": "Ani's"}).status_code == 200
-    kept = read_draft(rt)["keywords"]["libur"]
-    assert kept["topics"] == {"idulfitri": ["LEBARAN"]}
-    assert kept["wordings"].keys() == {"answer", "idulfitri"}
-    assert kept["wordings"]["answer"]["id"] == "Ani's"
+    drafted = read_draft(rt)["keywords"]["libur"]
+    assert drafted["topics"] == {"idulfitri": ["LEBARAN"]}
+    assert drafted["wordings"].keys() == {"answer", "idulfitri"}
+    assert drafted["wordings"]["answer"]["id"] == "Ani's"
 
 
 def test_a_keyword_that_people_depend_on_cannot_be_switched_off(as_: As, rt: Runtime) -> None:

@@ -67,7 +67,7 @@ def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen"),
+    ("asked", "expected"),
     [
         ("keyword=kontak", ["kontak"]),
         ("outcome=invalid", ["saldo"]),
@@ -80,14 +80,14 @@ def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
     ],
 )
 def test_messages_can_be_filtered(
-    as_: As, traffic: Runtime, asked: str, seen: list[str] | None
+    as_: As, traffic: Runtime, asked: str, expected: list[str] | None
 ) -> None:
     """What makes no sense asks for nothing."""
     visitor = as_(Role.VIEWER)
     assert visitor.get(f"{LOG}?{asked}").status_code == 200
     listed = list(csv.DictReader(io.StringIO(visitor.get(f"{LOG}export.csv?{asked}").text)))
     assert [each["keyword"] for each in listed] == (
-        ["saldo", "kontak", "saldo"] if seen is None else seen
+        ["saldo", "kontak", "saldo"] if expected is None else expected
     )
 
 

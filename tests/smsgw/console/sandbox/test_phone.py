@@ -147,13 +147,15 @@ def test_using_a_real_number_needs_a_reason_and_is_audited(as_: As, rt: Runtime)
 
 
 @pytest.mark.parametrize(
-    ("sender", "kept"), [(FICTITIOUS_PHONE, "private, no-cache"), (P1, "no-store")]
+    ("sender", "expected"), [(FICTITIOUS_PHONE, "private, no-cache"), (P1, "no-store")]
 )
-def test_browsers_cache_only_pages_without_personal_data(as_: As, sender: str, kept: str) -> None:
+def test_browsers_cache_only_pages_without_personal_data(
+    as_: As, sender: str, expected: str
+) -> None:
     """So that Back shows it again."""
     visitor = started(as_(Role.AGENT))
     answer = visitor.submit(SAY, text="SALDO", sender=sender, reason="complaint 42")
-    assert answer.headers["Cache-Control"] == kept
+    assert answer.headers["Cache-Control"] == expected
 
 
 @pytest.mark.parametrize("role", [Role.AGENT, Role.ADMIN])
@@ -213,10 +215,10 @@ def test_a_saved_conversation_agrees_when_run_again(
     assert keep(player, "asks, and agrees") == 200
     assert "The conversation is saved." in player.text
     with rt.reading() as tx:
-        (held,) = library.newest(tx)
-    assert (held.name, held.by) == ("asks, and agrees", "operator:editor")
+        (transcript,) = library.newest(tx)
+    assert (transcript.name, transcript.by) == ("asks, and agrees", "operator:editor")
     file = tmp_path / "kept.yaml"
-    file.write_text(held.text)
+    file.write_text(transcript.text)
     done = smsgw(tmp_path, "replay", str(file))
     assert (done.returncode, "7 steps, 0 differ" in done.stderr) == (0, True), done.stdout
     steps = reader.read(file).transcript.conversations[0].steps

@@ -98,7 +98,7 @@ def test_an_answer_is_previewed_while_typing(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("text", "why"),
     [
         ("", "There is no text."),
         ("buka bit.ly", "An SMS must not contain links"),
@@ -108,15 +108,15 @@ def test_an_answer_is_previewed_while_typing(as_: As, rt: Runtime) -> None:
     ],
 )
 def test_an_unsendable_answer_is_kept_in_the_form(
-    as_: As, rt: Runtime, said: str, why: str
+    as_: As, rt: Runtime, text: str, why: str
 ) -> None:
     say(rt, P1, WRITTEN)
     before = last_text(rt)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
-    assert visitor.submit("/answer", said=said).status_code == 400
+    assert visitor.submit("/answer", said=text).status_code == 400
     assert f"The answer was not sent. {why}" in visitor.text
-    assert visitor.form("/answer").values["said"] == said
+    assert visitor.form("/answer").values["said"] == text
     assert last_text(rt) == before
 
 
