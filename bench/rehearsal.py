@@ -67,8 +67,8 @@ def measure(name: str, environ: dict[str, str]) -> None:
         rate = MESSAGES / (time.perf_counter() - started)
         findings = BacktestFindings.model_validate(found)
         print(
-            f"{name}, {what}: {findings.judged:,} messages, {rate:,.0f} a second; {findings.changed:,} "
-            f"would change; the longest part {longest:.2f} s",
+            f"{name}, {what}: {findings.judged:,} messages, {rate:,.0f} a second; "
+            f"{findings.changed:,} would change; the longest part {longest:.2f} s",
             flush=True,
         )
         if findings.judged != MESSAGES or rate < RATE or longest > LONGEST:

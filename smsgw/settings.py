@@ -91,7 +91,7 @@ class Settings(Endpoint):
         "SMSGW_OLD_SECRET_KEY", None, "the one before, until `smsgw keys rotate` has run"
     )
     carriers: Annotated[Texts, AfterValidator(_known_carriers)] = variable(
-        "SMSGW_CARRIER", (carriers.DEFAULT,), "carriers in use; the first is for unasked messages"
+        "SMSGW_CARRIER", (carriers.DEFAULT,), "carriers in use; the first sends notifications"
     )
     timezone: Zone = variable("SMSGW_TIMEZONE", "Asia/Jakarta", "time zone of dates in replies")
     holidays: Annotated[tuple[date, ...], BeforeValidator(split)] = variable(

@@ -140,7 +140,7 @@ class Carrier(Protocol):
     """`verify` comes before any `read`; `send` is called with no transaction open."""
 
     name: str
-    default_sender_id: str  # the sender of unasked messages
+    default_sender_id: str  # the sender of notifications
 
     @property
     def routes(self) -> Sequence[Route]: ...

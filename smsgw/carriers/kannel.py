@@ -87,7 +87,7 @@ class KannelSettings(CarrierSettings):
     username: str | None = variable("KANNEL_USERNAME", None, "Kannel's sendsms-user")
     password: SecretStr | None = variable("KANNEL_PASSWORD", None, "its password")
     sender: Annotated[str, matching(r"\+?[0-9]{3,15}", "must be a number such as 2757")] | None = (
-        variable("KANNEL_FROM", None, "short number, for unasked messages")
+        variable("KANNEL_FROM", None, "short number, for notifications")
     )
     inbound_passwords: Annotated[Secrets, AfterValidator(_fit_an_address)] = variable(
         "KANNEL_INBOUND_PASSWORD",

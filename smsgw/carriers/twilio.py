@@ -85,7 +85,7 @@ class TwilioSettings(CarrierSettings):
     auth_tokens: Secrets = variable(
         "TWILIO_AUTH_TOKEN", (), "Twilio token; a list, newest first, while one is being rotated"
     )
-    sender: Id | None = variable("TWILIO_FROM", None, "number for unasked messages")
+    sender: Id | None = variable("TWILIO_FROM", None, "number for notifications")
     messaging_service_sid: Id | None = variable(
         "TWILIO_MESSAGING_SERVICE_SID", None, "messaging service instead of TWILIO_FROM"
     )
