@@ -1,4 +1,4 @@
-"""What every test may ask for: real databases, a real queue, a runtime over them."""
+"""Provides what every test may ask for: real databases, a real queue, a runtime over them."""
 
 import os
 import shutil

@@ -50,7 +50,7 @@ def test_every_keyword_has_a_conversation() -> None:
 
 
 def test_every_threat_names_an_existing_test() -> None:
-    """Each row of SECURITY.md's table, in its last column."""
+    """Checks each row of SECURITY.md's table, in its last column."""
     rows = re.findall(r"^\|.*\| ([^|]+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
     assert len(rows) > 10
     for named in rows[2:]:

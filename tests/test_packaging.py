@@ -51,7 +51,7 @@ def test_the_wheel_holds_all_that_is_needed_and_no_more(wheel: Path) -> None:
 
 
 def test_an_installation_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
-    """In a venv that sees this one's libraries but not its editable install of ours."""
+    """Uses a venv that sees this one's libraries but not its editable install of ours."""
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (site,) = venv.glob("lib/python*/site-packages")

@@ -42,7 +42,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_the_readmes_commands_work(environ: dict[str, str]) -> None:
-    """As after `smsgw run` was stopped; the doctor alone wants a queue."""
+    """Runs as after `smsgw run` was stopped; the doctor alone needs a queue."""
     queue = {"REDIS_URL": os.environ["SMSGW_TEST_REDIS_URL"]}
     said = [
         subprocess.run(
@@ -68,7 +68,7 @@ def test_the_readmes_commands_work(environ: dict[str, str]) -> None:
 
 
 def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
-    """By docs/adding.md alone: its blocks, where it says they go."""
+    """Follows docs/adding.md alone: its blocks, where it says they go."""
     steps = ADDING.partition("\n## A keyword\n")[2].partition("\n## ")[0]
     (handler,) = re.findall(r"```python\n(.*?)```", steps, re.DOTALL)
     (line,) = re.findall(r"```text\n(.*?)```", steps, re.DOTALL)
@@ -91,7 +91,7 @@ def test_a_newcomer_adds_a_keyword(tmp_path: Path) -> None:
 
 
 def test_a_newcomer_adds_a_carrier(tmp_path: Path) -> None:
-    """By docs/adding.md alone: a message comes in, and its reply goes out."""
+    """Follows docs/adding.md alone: a message comes in, and its reply goes out."""
     steps = ADDING.partition("\n## A carrier in code\n")[2].partition("\n## ")[0]
     (carrier,) = re.findall(r"```python\n(.*?)```", steps, re.DOTALL)
     (line,) = re.findall(r"```text\n(.*?)```", steps, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What docs/testing.md shows is so, tried from an empty folder."""
+"""Tries the examples of docs/testing.md from an empty folder."""
 
 import os
 import re

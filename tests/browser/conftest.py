@@ -1,4 +1,4 @@
-"""One demonstration and one browser for all tests of a process."""
+"""Starts one demonstration and one browser for all tests of a process."""
 
 import os
 from collections.abc import Iterator

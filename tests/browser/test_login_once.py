@@ -18,7 +18,8 @@ ENTRY = "/console/login/once"
 def test_the_code_is_not_sent_in_the_request_line(
     browser: "Browser", demo: Demo, scripts: bool
 ) -> None:
-    """W15: from the address to the page behind it, with every file that the pages load."""
+    """Checks every request from the address to the page behind it, with every file that the pages
+    load."""
     address = demo.once(Role.VIEWER, "en")
     with proxy() as seen, desk(browser, demo, scripts=scripts, proxy=seen.address) as made:
         made.log_in(address).open("/console/account")
@@ -33,7 +34,7 @@ def test_the_code_is_not_sent_in_the_request_line(
 def test_the_code_goes_into_the_form_and_out_of_the_address_bar(
     browser: "Browser", demo: Demo
 ) -> None:
-    """Also where the address is opened over a page that waits for a code."""
+    """Works also if the address is opened over a page that waits for a code."""
     address = demo.once(Role.VIEWER, "en")
     with desk(browser, demo, scripts=True) as made:
         page = made.open(ENTRY)

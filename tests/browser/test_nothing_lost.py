@@ -45,7 +45,7 @@ def end_sessions(demo: Demo, name: str) -> None:
 
 
 def test_back_shows_the_conversation_again(admin: Desk, demo: Demo) -> None:
-    """Console fault 12: it was ERR_CACHE_MISS."""
+    """It was ERR_CACHE_MISS once."""
     sender = next(STRANGERS)
     demo.say("ini sebuah cerita", sender)
     page = admin.open("/console/messages/")
@@ -60,7 +60,6 @@ def test_back_shows_the_conversation_again(admin: Desk, demo: Demo) -> None:
 
 
 def test_going_back_does_not_send_an_answer_twice(admin: Desk, demo: Demo) -> None:
-    """Console fault 13."""
     page = admin.open(complaint(demo))
     page.get_by_label("Text").fill(SAID)
     page.get_by_role("button", name="Send").click()
@@ -74,7 +73,7 @@ def test_going_back_does_not_send_an_answer_twice(admin: Desk, demo: Demo) -> No
 
 @pytest.mark.parametrize("button", ["Indonesia", "English"])
 def test_another_language_keeps_what_is_typed(admin: Desk, demo: Demo, button: str) -> None:
-    """Console fault 8: in an answer and in a wording, with the boxes that were ticked."""
+    """Checks an answer and a wording, with the boxes that were ticked."""
     page = admin.open(complaint(demo))
     page.get_by_label("Text").fill(SAID)
     page.locator("[name=closes]").check()
@@ -92,7 +91,7 @@ def test_another_language_keeps_what_is_typed(admin: Desk, demo: Demo, button: s
 
 
 def test_another_language_keeps_what_is_typed_elsewhere(browser: "Browser", demo: Demo) -> None:
-    """Console fault 8: where no form goes along, by a script; nothing of it is kept afterwards."""
+    """A script keeps the text if the form is not sent along; nothing of it is kept afterwards."""
     with desk(browser, demo, scripts=True) as made:
         page = made.log_in(demo.once(Role.ADMIN, "en")).open("/console/operators/")
         form = page.locator("form[action='/console/operators/']")
@@ -107,7 +106,7 @@ def test_another_language_keeps_what_is_typed_elsewhere(browser: "Browser", demo
 
 
 def test_a_keystroke_after_the_session_ended_keeps_the_page(browser: "Browser", demo: Demo) -> None:
-    """Console fault 7, report 14: logged in again in another tab, it is sent."""
+    """After a login in another tab, it is sent."""
     with_password(demo, "rina")
     address = complaint(demo)
     with desk(browser, demo, scripts=True) as made:
@@ -131,7 +130,7 @@ def test_a_keystroke_after_the_session_ended_keeps_the_page(browser: "Browser", 
 def test_a_form_sent_after_the_session_ended_is_sent_after_login(
     browser: "Browser", demo: Demo, scripts: bool
 ) -> None:
-    """Report 14, in the same tab."""
+    """The login happens in the same tab."""
     with_password(demo, "dewi")
     address = complaint(demo)
     with desk(browser, demo, scripts=scripts) as made:
@@ -148,7 +147,7 @@ def test_a_form_sent_after_the_session_ended_is_sent_after_login(
 
 
 def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -> None:
-    """Console fault 9: what was sent and what the ledger holds, one below the other."""
+    """What was sent and what the ledger holds stand one below the other."""
     sender = "+6289911110077"
     demo.say("DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#20098765432", sender)
     with desk(browser, demo, scripts=True, width=390) as made:
@@ -165,7 +164,7 @@ def test_a_registration_is_compared_on_a_phone(browser: "Browser", demo: Demo) -
 
 
 def test_back_shows_the_test_conversation_again(admin: Desk, scripts: bool) -> None:
-    """Console fault 12: what was said stands there still."""
+    """The conversation is still there."""
     page = admin.open("/console/try/")
     page.get_by_label("Message").fill("BANTUAN")
     page.get_by_role("button", name="Send").click()

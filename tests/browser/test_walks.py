@@ -1,4 +1,4 @@
-"""What operators do all day, in a browser, with scripts and without."""
+"""Follows what operators do all day, in a browser, with scripts and without."""
 
 import re
 import time
@@ -21,7 +21,7 @@ expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
 
 def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
-    """By the address that `make run` prints; a password set then lets in afterwards."""
+    """Uses the address that `make run` prints; a password set then logs in afterwards."""
     once = demo.login_link if scripts else demo.once(Role.ADMIN, "en")
     with desk(browser, demo, scripts=scripts) as made:
         page = made.log_in(once).page

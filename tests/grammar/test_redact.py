@@ -1,4 +1,4 @@
-"""PINs, one-time codes, passwords and mothers' names go before anything is stored (B13)."""
+"""PINs, one-time codes, passwords and mothers' names go before anything is stored."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""What people type, and whether every entry of our tables is needed to understand it."""
+"""Reads what people type, and checks that every entry of our tables is needed to understand it."""
 
 import copy
 import json

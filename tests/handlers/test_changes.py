@@ -1,4 +1,4 @@
-"""What a reply changes, where no shipped words bring it about."""
+"""Checks what a reply changes, where no shipped words bring it about."""
 
 from datetime import UTC, datetime, timedelta
 

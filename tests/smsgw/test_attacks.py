@@ -1,4 +1,4 @@
-"""What attackers did, each once more. SECURITY.md names these tests beside the threats."""
+"""Repeats what attackers did. SECURITY.md names these tests beside the threats."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -58,7 +58,7 @@ def states(rt: Runtime) -> list[tuple[str, str | None]]:
 
 
 def test_a_queued_reply_is_not_sent_after_the_number_changed(rt: Runtime) -> None:
-    """B1: what is queued passes the gate that SALDO passes."""
+    """A queued reply passes the gate that SALDO passes."""
     say(rt, P1, "GANTI HP")
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
     assert "Rp" in say(rt, P1, "YA").reply.text
@@ -85,14 +85,14 @@ def test_replies_waiting_for_the_ledger_expire(rt: Runtime, clock: Clock) -> Non
 
 
 def test_the_limit_of_two_codes_holds_at_the_same_instant(rt: Runtime) -> None:
-    """B5: eight phones ask at once."""
+    """Eight phones ask at once."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
     assert count_rows(rt, sent_codes) == registration_codes.CODES_A_DAY
 
 
 def test_a_code_voided_after_it_was_read_binds_nobody(rt: Runtime) -> None:
-    """B6: BUKAN SAYA comes between what KODE reads and what it writes."""
+    """BUKAN SAYA comes between what KODE reads and what it writes."""
     code = (
         say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
     )
@@ -128,7 +128,7 @@ def test_a_code_is_spent_once(rt: Runtime) -> None:
 
 
 def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
-    """B7: told again it has the same number; a complaint has one for each text."""
+    """A repeat has the same number; a complaint has one for each text."""
     numbers = set()
     for number in range(30):
         clock.moves(minutes=5)
@@ -148,7 +148,7 @@ def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
 def test_a_request_that_is_delivered_twice_is_one(
     rt: Runtime, clock: Clock, text: str, when: str
 ) -> None:
-    """Report 7: by a carrier, under another id, before or after its delivery report."""
+    """A carrier delivers it under another id, before or after its delivery report."""
     if when == "at once":
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: say(rt, STRANGER, text), range(4)))
@@ -168,7 +168,7 @@ def test_a_request_that_is_delivered_twice_is_one(
 
 
 def test_a_number_is_never_cut(rt: Runtime) -> None:
-    """W12: the 10,000th complaint of a day, and the 100,000th."""
+    """Checks the 10,000th complaint of a day, and the 100,000th."""
     say(rt, P2, "KONTAK")
     with rt.writing() as tx:
         row = {"kind": "complaint", "message_id": 1, "opened_at": tx.now}
@@ -184,7 +184,7 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
 
 @pytest.mark.parametrize("code", ["0x" + "f" * 32, "\N{GRINNING FACE}" * 21, "a\0b" + "c" * 18, ""])
 def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
-    """W11: of a report, which Kannel would tell again for good, and of a send."""
+    """Kannel would repeat a report for ever if it could not be stored."""
     say(rt, P1, "SALDO")
     dispatch.drain(rt, *LANE)
     report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
@@ -201,7 +201,7 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
 
 
 def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
-    """W1: never with the asker's own replies."""
+    """They are never sent together with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "INFO JHT")
     dispatch.drain(rt, *LANE)
@@ -217,7 +217,6 @@ def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
 
 
 def test_wrong_codes_of_all_phones_raise_an_alarm(rt: Runtime) -> None:
-    """W2."""
     say(rt, STRANGER, "KONTAK")
     with rt.writing() as tx:
         tx.connection.execute(wrong_codes.insert(), [{"phone_id": 2, "at": tx.now}] * 48)
@@ -243,7 +242,7 @@ def test_a_block_of_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None
     "number", ["+62809123456", "+62804123456", "+622112345678", "+39899123456", "+628001234567"]
 )
 def test_service_numbers_get_no_reply(rt: Runtime, number: str) -> None:
-    """W13: premium, shared-cost, fixed-line, free."""
+    """Premium, shared-cost, fixed-line and toll-free numbers are checked."""
     answer = say(rt, number, "KONTAK")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
     set_number_on_file(rt, P2_NKP, number)
@@ -258,7 +257,7 @@ def test_service_numbers_get_no_reply(rt: Runtime, number: str) -> None:
     ],
 )
 def test_a_service_number_or_a_landline_gets_nothing(rt: Runtime, number: str) -> None:
-    """Report 8: another's responder would answer ours."""
+    """Another service's responder would answer ours."""
     answer = say(rt, number, "SALDO")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
 
@@ -276,7 +275,7 @@ def test_personal_numbers_get_a_reply(rt: Runtime, number: str) -> None:
     ["1" * 19, "1:" * 5_000 + "1", "1:" * 30_000 + "1.5", "-" + "9" * 400_000, "0x" + "f" * 40_000],
 )
 def test_a_long_number_is_refused_at_once(value: str) -> None:
-    """W9: YAML would work it out, in a time that grows with the square of its length."""
+    """YAML would compute it, in a time that grows with the square of its length."""
     with pytest.raises(KeywordsError, match="digits at most"):
         document.loads(f"a: {value}\n")
 
@@ -286,7 +285,7 @@ def test_a_long_text_of_digits_is_read_in_quotes() -> None:
 
 
 def test_an_operator_added_by_an_author_may_not_publish(rt: Runtime) -> None:
-    """B16: who was added, or invited again, by who drafted."""
+    """The author may have added or invited them."""
     add_operator(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
         text = document.shipped().replace("Hubungi", "Telepon")
@@ -304,7 +303,7 @@ def test_an_operator_added_by_an_author_may_not_publish(rt: Runtime) -> None:
 
 
 def test_a_freeze_also_applies_to_officers(rt: Runtime) -> None:
-    """BUKAN SAYA while an officer decides."""
+    """BUKAN SAYA arrives while an officer decides."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
@@ -315,7 +314,6 @@ def test_a_freeze_also_applies_to_officers(rt: Runtime) -> None:
 
 
 def test_a_new_database_file_is_private(tmp_path: Path) -> None:
-    """W15."""
     engine = engines.engine(f"sqlite:///{tmp_path}/own.db")
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
@@ -324,7 +322,7 @@ def test_a_new_database_file_is_private(tmp_path: Path) -> None:
 
 
 def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
-    """B12: logins of strangers, which take long, fill the places of the console alone."""
+    """Slow logins of strangers fill only the places of the console."""
     let_go, begun = Event(), [Semaphore(0), Semaphore(0)]
 
     def application(environ: dict[str, object], _start: object) -> list[bytes]:
@@ -360,7 +358,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
 
 
 def test_a_login_forged_in_the_database_is_refused(rt: Runtime) -> None:
-    """B3: by who has its password and not the secret."""
+    """The attacker has the database's password, not the secret."""
     ani = add_operator(rt)
     held = "x" * 32
     with rt.writing() as tx:
@@ -381,7 +379,7 @@ def swap_texts(victim: int, own: int) -> list[Executable]:
 
 
 def test_database_write_access_alone_reads_no_balance(rt: Runtime) -> None:
-    """B3: with its password, and a phone of their own."""
+    """The attacker has the database's password and a phone of their own."""
     assert "Rp" in say(rt, P1, "SALDO").reply.text
     say(rt, STRANGER, "KONTAK")
     sql(rt, *swap_texts(1, 2))

@@ -1,5 +1,5 @@
-"""What a day may cost to the phones of a calling code: when it is spent they get nothing, and all
-others are answered as before."""
+"""Limits what a day may cost for the phones of a calling code: when it is used up they get nothing,
+and all others are answered as before."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -117,7 +117,7 @@ def test_a_message_to_another_phone_counts_for_that_phones_code(counting: Runtim
 
 
 def test_a_deferred_reply_counts_for_its_calling_code(counting: Runtime) -> None:
-    """What an officer answers, sends again, and says after erasing."""
+    """Covers officers' answers, resends, and the notice after erasing."""
     rt = limited(counting, "60=100")
     sender = MALAYSIAN.format(0)
     say(rt, sender, "LAPOR PT Maju belum bayar iuran")

@@ -709,7 +709,7 @@ def test_no_reply_discloses_another_participant(world: World, play: Play) -> Non
 @pytest.mark.parametrize("language", ["ID", "EN"])
 @pytest.mark.parametrize("asked", ABOUT)
 def test_the_onlooker_catches_a_disclosure(world: World, asked: str, language: str) -> None:
-    """Who knows of no binding objects."""
+    """An onlooker who knows of no binding objects."""
     conversation = world.play(ALONE, (*agree(ONE, A, B), Text(A, f"BAHASA {language}")))
     for onlooker in conversation.onlookers:
         onlooker.bound.clear()

@@ -1,4 +1,4 @@
-"""What the phone that a participant is bound to is told: in one segment, and no number whole."""
+"""Checks what a bound phone is answered: one segment, and no full number."""
 
 import csv
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_every_participant_is_answered_in_one_segment(ledger: SqlLedger, asked: str) -> None:
-    """Those of the reference ledger and a thousand made ones."""
+    """Checks those of the reference ledger and a thousand synthetic ones."""
     made = [str(FIRST_NKP + number) for number in range(MADE)]
     nkps = [*(each["nkp"] for each in WORLD), *made]
     texts = [text for nkp in nkps for text in reply_texts(ledger, asked, nkp)]

@@ -1,4 +1,5 @@
-"""The whole service as processes: what `smsgw run` starts, texted by Twilio's own algorithm."""
+"""Tests the whole service as processes: what `smsgw run` starts, texted by Twilio's own
+algorithm."""
 
 import json
 import os

@@ -15,7 +15,7 @@ costly_text = st.text(st.sampled_from("a{€é😀日‘\r\n\u200d\u0301🇮🇩
 
 
 def test_the_table_matches_the_standard() -> None:
-    """3GPP TS 23.038: 127 characters beside the escape, 10 behind it."""
+    """3GPP TS 23.038 has 127 characters beside the escape, and 10 behind it."""
     assert len(set(BASIC)) == 127
     assert len(set(EXTENSION)) == 10
     assert [BASIC.index(letter) for letter in "@$A_"] == [0, 2, 0x41 - 1, 0x11]

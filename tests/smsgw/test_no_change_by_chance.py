@@ -458,7 +458,7 @@ PLAIN = [
 def test_a_clear_command_changes_only_what_it_names(
     world: World, name: str, text: str, changes: str
 ) -> None:
-    """So that the test above is seen to look."""
+    """This shows that the test above can fail."""
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "")[0])
     world.say(begun.state.speaker, text)

@@ -1,4 +1,4 @@
-"""Nothing that is somebody's own stands in the clear where it does not belong."""
+"""No personal data is stored in the clear where it does not belong."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_database_and_redis_hold_no_personal_data(all_spoken: Spoken) -> None:
 
 
 def test_logs_hold_no_personal_data(all_spoken: Spoken) -> None:
-    """With a bug in each layer, whose words are its cause's."""
+    """Each layer has a bug whose message holds what caused it."""
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
     log = "\n".join(all_spoken.log)

@@ -36,7 +36,7 @@ def test_only_the_latest_code_works(rt: Runtime, clock: Clock) -> None:
 
 @pytest.mark.parametrize("text", [WRONG_YEAR, WRONG_NIK], ids=["birth date", "NIK"])
 def test_a_mismatch_sends_no_code(rt: Runtime, text: str) -> None:
-    """Not even the phone on file."""
+    """Not even the phone on file may use it."""
     assert outcome(say(rt, P2, text)) == ("daftar", "not_linked")
     assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
     elsewhere = say(rt, STRANGER, text)

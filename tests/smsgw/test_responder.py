@@ -32,7 +32,7 @@ def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) 
 
 
 def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> None:
-    """And five replies; who is first to count has perhaps none."""
+    """Five replies are the limit too; the first to count may get none."""
     texts = [f"SALDO 3000000{number:04}" for number in range(50)]
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda text: say(rt, P1, text), texts))
@@ -90,7 +90,7 @@ def test_a_lock_deletes_replies_that_could_be_repeated(
 def test_giving_up_a_phone_deletes_replies_that_could_be_repeated(
     rt: Runtime, clock: Clock, text: str
 ) -> None:
-    """Not even what hangs on no binding, and shows the end of its number all the same."""
+    """That includes replies without a binding that show the end of its number."""
     ask_until_silence(rt, P1, f"DAFTAR SALDO#3171011708900000#17-08-1990#{P1_NKP}")
     assert say(rt, P1, text).reply is None
     clock.moves(minutes=2)
@@ -160,7 +160,7 @@ def test_a_number_that_changes_during_a_request_discloses_nothing(rt: Runtime) -
 
 
 def test_queued_replies_are_withdrawn_with_their_binding(rt: Runtime) -> None:
-    """That of the other phone, and nothing else."""
+    """Only the other phone's replies are withdrawn."""
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
     set_number_on_file(rt, P2_NKP, STRANGER)
@@ -179,7 +179,7 @@ def test_queued_replies_are_withdrawn_with_their_binding(rt: Runtime) -> None:
 
 
 def test_a_queued_reply_without_its_binding_is_not_sent(rt: Runtime) -> None:
-    """Whoever ended it: the reply that hangs on it is left where it is."""
+    """That holds however the binding ended."""
     say(rt, P1, "SALDO")
     say(rt, P1, "KONTAK")
     with rt.writing() as tx:

@@ -57,7 +57,7 @@ def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
     ],
 )
 def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledger: str) -> None:
-    """Report 1: SQLite has one writer a file, and an import writes for a minute."""
+    """SQLite has one writer a file, and an import writes for a minute."""
     made = settings.load({"SMSGW_SECRET_KEY": "k" * 32, **environ})
     assert made.participant_ledger_url == ledger
 
@@ -130,7 +130,7 @@ def test_all_errors_are_reported_together_without_secrets(
 
 @pytest.mark.parametrize("left", [" {}", "{}\n", "\t{}\r\n", "\ufeff{}", "{}\u00a0", "\n{}\u200b"])
 def test_blanks_around_a_value_are_stripped(left: str) -> None:
-    """Report 4: a password with a line break is another password."""
+    """A password with a line break is another password."""
     given = TWILIO | {
         "SMSGW_CARRIER": "twilio,kannel",
         "KANNEL_SENDSMS_URL": "http://127.0.0.1:13013/cgi-bin/sendsms",
@@ -190,7 +190,7 @@ def test_a_plus_before_a_token_belongs_to_it() -> None:
 )
 @pytest.mark.parametrize("name", ["SMSGW_PUBLIC_URL", "KANNEL_SENDSMS_URL", "TWILIO_API_BASE"])
 def test_an_invalid_address_is_refused(name: str, address: str) -> None:
-    """Report 4: Twilio would be refused at each message, and give each up."""
+    """Twilio would refuse each message, and give it up."""
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({name: address})
     assert f"{name}: must be an address such as https://sms.example.org" in str(raised.value)

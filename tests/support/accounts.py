@@ -1,4 +1,4 @@
-"""Operators' accounts."""
+"""Adds operators' accounts."""
 
 from smsgw.backoffice import accounts
 from smsgw.runtime import Runtime

@@ -1,4 +1,4 @@
-"""Drafts and versions of the configuration."""
+"""Makes drafts and versions of the configuration."""
 
 from smsgw.configuration import versions
 from smsgw.configuration.versions import Draft, Version

@@ -1,4 +1,4 @@
-"""The command and its processes."""
+"""Runs the command and its processes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The test phone."""
+"""Shares what tests of the test phone need."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""An SMS centre that speaks SMPP: phones text by it, and it does with replies what it is told."""
+"""Plays an SMS centre that speaks SMPP: phones text by it, and it treats replies as it is told."""
 
 import asyncio
 import contextlib

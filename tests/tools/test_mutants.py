@@ -1,4 +1,4 @@
-"""What `make mutants` plants is one change each, and what it says of one is true."""
+"""`make mutants` plants one change each, and reports it correctly."""
 
 import ast
 import difflib
@@ -131,7 +131,7 @@ def test_an_endless_mutant_is_stopped(tmp_path: Path) -> None:
 
 
 def test_exchanged_amounts_are_noticed(tmp_path: Path) -> None:
-    """From end to end, once in a wording and once in code."""
+    """Checks the whole run, once in a wording and once in code."""
     transcript = tmp_path / "balance.yaml"
     transcript.write_text(BALANCE, "utf-8")
     wanted = (

@@ -1,4 +1,4 @@
-"""Who may use the console, and for how long."""
+"""Checks who may use the console, and for how long."""
 
 import subprocess
 

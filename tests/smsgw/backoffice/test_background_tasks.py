@@ -1,4 +1,4 @@
-"""What takes longer than a page: done a part at a time, by one worker, until its end."""
+"""Work that takes longer than a page is done a part at a time, by one worker, until its end."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_requests_and_findings_are_encrypted(rt: Runtime, task_id: int) -> None:
 
 
 def test_two_workers_do_not_run_the_same_task(rt: Runtime, task_id: int, clock: Clock) -> None:
-    """Who was slow, or was thought to be gone, finds out and lets go."""
+    """A slow worker whose task was taken over notices and lets go."""
     first = claimed(rt, task_id)
     assert first is not None
     assert claimed(rt, task_id) is None

@@ -122,7 +122,7 @@ def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
 
 
 def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) -> None:
-    """Unless a number stands beside them, however far: then they may be the name of whose it is."""
+    """A number beside them hides them: they may then be the name of its owner."""
     long = f"dompet {'gimana ' * 12}"
     for sender in (*OTHERS[:3], OTHERS[0]):
         for text in ("Dompet gimana", "Dompet pak joko 17", long, f"{long} joko 17"):
@@ -142,7 +142,7 @@ def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) ->
 
 
 def test_a_draft_cannot_probe_rare_texts(rt: Runtime, clock: Clock) -> None:
-    """W7: an editor who may read no texts drafts words of them."""
+    """An editor who may read no texts drafts words of them."""
 
     def guess(raw: dict[str, Any]) -> None:
         raw["fillers"] += ["BUDI", "SANTOSO", "KENA", "KANKER"]
@@ -187,7 +187,7 @@ def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> Non
 
 
 def test_a_backtest_continues_after_a_worker_crash(rt: Runtime, clock: Clock) -> None:
-    """As if it had never been interrupted."""
+    """The result is as if it had never been interrupted."""
     play_messages(rt, clock)
     whole, task_id = found(rt), begin(rt)
     for _ in range(3):
@@ -245,7 +245,7 @@ def test_a_backtest_waits_for_the_ledger(rt: Runtime, clock: Clock) -> None:
 
 
 def test_only_messages_decided_by_words_are_judged(rt: Runtime, clock: Clock) -> None:
-    """Nothing older, nothing that is destroyed, no repeat, nobody who cannot be answered."""
+    """Old and deleted messages, repeats and unreachable senders are left out."""
     say(rt, P1, "SALDO")
     clock.moves(days=2)
     say(rt, P1, "SALDO")
@@ -272,7 +272,7 @@ def spoken() -> list[str]:
 def test_the_shortcut_does_not_change_the_result(
     rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
 ) -> None:
-    """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
+    """Compares both ways over all texts of the transcripts."""
     now, unused_for = rt.local, rt.settings.unused_for
     was = comparison.configuration(document.shipped(), now.date())
     becomes = comparison.configuration(edited_document(change), now.date())

@@ -1,4 +1,4 @@
-"""What officers decide: once, told by SMS, and as the ledger stands at that moment."""
+"""Officers decide once, the person is notified by SMS, and the ledger of that moment counts."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -136,7 +136,8 @@ def test_bukan_saya_withdraws_the_registration(rt: Runtime) -> None:
 def test_an_accepted_phone_reads_the_balance_and_the_old_one_is_notified(
     rt: Runtime, clock: Clock
 ) -> None:
-    """From the number that the registration came to, and with a reason in the audit."""
+    """The answer is sent from the number that the registration came to, and the audit log has a
+    reason."""
     say(rt, STRANGER, OF_P1)
     sent = accepted(rt, "KTP seen at the branch")
     assert [each.recipient for each in sent] == [STRANGER, P1]
@@ -281,7 +282,7 @@ def test_officers_answers_count_for_the_daily_budget(rt: Runtime) -> None:
 
 
 def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None:
-    """Also the notice to the phone before, so that no figure counts an officer's own time."""
+    """That includes the notice to the old phone, so that no metric counts an officer's own time."""
     say(rt, STRANGER, OF_P1)
     clock.moves(minutes=4)
     assert len(accepted(rt)) == 2
@@ -336,7 +337,7 @@ def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
 
 
 def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
-    """Each look at the overview counts them."""
+    """The overview counts them each time it is shown."""
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         old = [

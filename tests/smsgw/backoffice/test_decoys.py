@@ -228,7 +228,7 @@ def test_decoys_from_unregistered_phones_count_as_no_try(watched: Runtime, clock
 
 
 def test_numbers_that_get_no_reply_count(watched: Runtime, clock: Clock) -> None:
-    """Who sends more than a day allows is silent to us, and not unseen."""
+    """A sender over the daily limit gets no reply, but is still counted."""
     outcomes = []
     for nkp in OTHERS:
         clock.moves(seconds=20)
@@ -359,7 +359,6 @@ def test_changes_are_audited(rt: Runtime) -> None:
     ("density", "median", "most"), [(0.001, 9_669, 15_702), (0.01, 967, 1_568), (1, 10, 10)]
 )
 def test_when_a_scan_is_noticed(density: float, median: int, most: int) -> None:
-    """Of a tenth phone near ten to sixteen decoys."""
     assert decoys.noticed_within(density, 0.5) == median
     assert decoys.noticed_within(density, 0.95) == most
 
@@ -369,7 +368,7 @@ def test_without_decoys_no_scan_is_noticed() -> None:
 
 
 def test_the_estimate_matches_a_simulation() -> None:
-    """Of scans from ever new phones."""
+    """Simulates scans whose every number comes from a new phone."""
     chance = Random(simulation.SEED)
     found = [simulation.noticed_after(chance, 0.02, simulation.SCANNED) for _ in range(2_000)]
     computed = [decoys.noticed_within(0.02, certainty) or 0 for certainty in (0.5, 0.95)]

@@ -1,4 +1,4 @@
-"""Messages as operators look for them; and that no look reads through the table."""
+"""Operators find messages, and no look-up reads through the table."""
 
 import re
 from datetime import timedelta
@@ -93,7 +93,7 @@ def test_messages_are_filtered_by_phone(traffic: Runtime) -> None:
 
 
 def test_messages_are_filtered_by_days(traffic: Runtime, clock: Clock) -> None:
-    """From an instant on, and before another one; ids alone would take some minutes more."""
+    """Days are instants: ids alone would take in some more minutes."""
     begins = clock.now - timedelta(hours=4)
     hour = timedelta(hours=1)
     assert found(traffic, MessageFilters(since=begins + hour)) == [4, 3, 2]
@@ -125,7 +125,7 @@ def test_a_reference_names_a_message(traffic: Runtime) -> None:
 
 
 def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
-    """Without its texts, unless who looks has said why."""
+    """Texts are left out unless the reader gave a reason."""
     with traffic.reading() as tx:
         masked = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=False)
         opened = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=True)
@@ -157,7 +157,7 @@ def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Cl
 
 
 def test_a_code_is_never_shown(rt: Runtime) -> None:
-    """Who asks from a phone of their own, and may look at others', would have it otherwise."""
+    """Otherwise an operator could register someone else's number from a phone of their own."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
         talk = conversation.talk(tx, phone_id_of(rt, P2), with_texts=True)

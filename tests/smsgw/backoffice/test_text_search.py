@@ -48,7 +48,7 @@ def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Searc
 
 
 def test_a_search_finds_messages_with_all_words(traffic: Runtime) -> None:
-    """In capitals or not, in longer words too."""
+    """Letter case does not matter, and longer words match too."""
     for words, hits in {"gaji": [3, 4], "masuk GAJI": [3], "gaji kontak": [], "pak": [3]}.items():
         state, found = search(traffic, words)
         assert (state, found.hits, found.looked) == (TaskState.DONE, hits, 3), words

@@ -90,7 +90,7 @@ def test_without_a_reason_no_text_is_in_it(rt: Runtime) -> None:
 
 
 def test_notices_to_others_are_not_shown(rt: Runtime) -> None:
-    """A code least of all."""
+    """That holds for codes above all."""
     say(rt, STRANGER, DAFTAR)
     by_wording = {each.sent.wording: each for each in trace(rt).replies}
     code = by_wording["disclosure.code"]

@@ -1,4 +1,5 @@
-"""What was not understood is gathered by shape: what several phones wrote, and nobody alone."""
+"""Unrecognised messages are grouped by shape: what several phones wrote, and nothing of one
+alone."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_answered_and_old_messages_are_left_out(rt: Runtime, wrote: Wrote, clock
 
 
 def test_messages_the_draft_recognises_are_left_out(rt: Runtime, wrote: Wrote) -> None:
-    """Message by message: an alias is found only as it is written."""
+    """An alias is found only as it is written, so each message counts by itself."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
     text, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
     assert shapes(gathered(rt, text)) == [("DUIT PUNYA GUE", 3, 3)]
@@ -114,7 +115,7 @@ def test_a_word_that_can_be_ignored_is_proposed_as_filler(rt: Runtime, wrote: Wr
 def test_no_keyword_that_changes_something_is_proposed(
     rt: Runtime, wrote: Wrote, text: str
 ) -> None:
-    """Console fault 1: two clicks and a publish, and whoever writes "kartu hilang" is unlinked."""
+    """Otherwise two clicks and a publish would unlink everybody who writes "kartu hilang"."""
     wrote(*[text] * 3)
     assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
 
@@ -159,7 +160,7 @@ def test_an_accepted_phrase_is_in_the_draft_with_a_transcript(
 
 
 def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
-    """By what is published, it differs."""
+    """With the published version, it differs."""
     text = phrases.shown_by("DUIT GUE", "saldo")
     (step,) = runner.run(reader.parse(text, "shown"))
     assert step.differs == ("keyword: expected saldo, got null",)

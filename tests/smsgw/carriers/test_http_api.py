@@ -1,4 +1,5 @@
-"""A carrier by YAML: what it sends, how answers end, whom it believes, and which line is wrong."""
+"""Tests a carrier by YAML: what it sends, how answers end, whom it trusts, and which line is
+wrong."""
 
 import hmac
 import json

@@ -264,7 +264,7 @@ def test_a_forged_request_leaves_no_row(
 def test_if_one_of_several_messages_cannot_be_stored_all_are_redelivered(
     over: Runtime, client: FlaskClient, documented: Documented
 ) -> None:
-    """What was stored before is recognised then."""
+    """Messages that were stored the first time are recognised."""
     inbound = documented.inbound("MO-1", P1)
     with over.service.begin() as connection:
         connection.exec_driver_sql(SECOND_FAILS)

@@ -1,4 +1,4 @@
-"""The whole way through a real Kannel: a phone's SMS over SMPP, the answer back, its report."""
+"""Goes the whole way through a real Kannel: an SMS over SMPP, the answer back, its report."""
 
 import os
 import shutil

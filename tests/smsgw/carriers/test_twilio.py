@@ -246,7 +246,7 @@ def test_a_failed_connection_may_be_retried() -> None:
 
 
 def test_a_failed_handshake_may_be_retried(stub: Stub) -> None:
-    """The stub speaks plain HTTP: TLS fails before a request could leave."""
+    """The stub speaks plain HTTP: TLS fails before a request could be sent."""
     with pytest.raises(SendError) as raised:
         carrier(stub.url.replace("http:", "https:")).send(SMS)
     assert raised.value.ending == Ending.RETRY

@@ -1,4 +1,4 @@
-"""Where there is nothing to work on, or it cannot be used, a command says what to do."""
+"""Without a usable installation, a command says what to do."""
 
 import sqlite3
 import stat
@@ -80,7 +80,7 @@ def test_files_are_private(made: Path) -> None:
 
 
 def test_nobody_speaks_for_a_real_phone(made: Path) -> None:
-    """Where a carrier reaches people; one on this machine is a test's own."""
+    """That holds if a carrier reaches people; one on this machine is a test's own."""
     real = smsgw(made, "say", "SALDO", "--from", P1, **TWILIO)
     assert (real.returncode, "would speak for a real phone" in real.stderr) == (1, True)
     here = {"TWILIO_API_BASE": "http://127.0.0.1:9"}

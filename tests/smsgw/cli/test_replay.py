@@ -163,7 +163,7 @@ def test_standard_input_and_another_ledger_are_read(tmp_path: Path) -> None:
 
 
 def test_replays_are_identical() -> None:
-    """Over time zones, locales, hash seeds, and however many processes."""
+    """They do not depend on time zone, locale, hash seed or the number of processes."""
     paths = [
         PROJECT / "tests" / "transcripts" / f"{name}.yaml" for name in ("conversations", "limits")
     ]
@@ -181,7 +181,7 @@ def test_replays_are_identical() -> None:
 
 
 def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No file, and no process."""
+    """It leaves no file and no process."""
     text = HEAD + "".join(conversation(f"c{number}", RIGHT) for number in range(400))
     (tmp_path / "made.yaml").write_text(text)
     temporary = tmp_path / "tmp"

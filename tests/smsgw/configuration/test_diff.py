@@ -1,4 +1,4 @@
-"""What two configurations differ in is told line by line, with its place."""
+"""Differences of two configurations are shown line by line, with their place."""
 
 from smsgw.configuration import diff, document
 from smsgw.configuration.diff import DifferenceKind, Line

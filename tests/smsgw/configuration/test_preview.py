@@ -1,4 +1,4 @@
-"""What an operator sees of a wording while writing it is what would be sent, and what it costs."""
+"""A preview shows what would be sent, and what it costs."""
 
 import time
 from collections.abc import Callable

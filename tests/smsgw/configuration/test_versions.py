@@ -67,7 +67,7 @@ def test_every_version_is_kept_and_can_be_restored(rt: Runtime) -> None:
 
 
 def test_the_version_in_use_is_not_restored(rt: Runtime) -> None:
-    """By its text, whatever number it has."""
+    """Versions are compared by text, not by number."""
     publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
@@ -164,7 +164,7 @@ def test_an_outdated_draft_is_not_published(rt: Runtime) -> None:
 
 
 def test_a_draft_merges_a_newer_version(rt: Runtime) -> None:
-    """Both changes are in it; where both changed the same it stays, and says where."""
+    """Both changes are in it; in a conflict the draft's text stays, and the place is listed."""
 
     def ours(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Kami."
@@ -244,7 +244,7 @@ def test_the_commands_import_and_export(
 def test_an_import_asks_before_dropping_a_value(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """At a terminal; elsewhere nobody can answer, and it is named."""
+    """It asks at a terminal; elsewhere nobody can answer, so it warns."""
     lost = "warning: kontak.ways (id) no longer always tells {call_centre}"
     file = tmp_path / "new.yaml"
     file.write_text(reworded_document("Hubungi kami."))
@@ -277,7 +277,7 @@ def test_an_import_asks_before_dropping_a_value(
 
 
 def test_a_replaced_draft_can_be_restored(rt: Runtime) -> None:
-    """Console fault 6, with its authors: who drafted it does not publish it either."""
+    """Its authors are kept: whoever drafted it may not publish it either."""
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Satu."), 0, ANI, "kontak")
     with rt.writing() as tx:
@@ -305,7 +305,6 @@ def test_a_replaced_draft_can_be_restored(rt: Runtime) -> None:
 
 
 def test_doubtful_changes_need_confirmation(rt: Runtime) -> None:
-    """Console fault 5."""
     with rt.writing() as tx:
         versions.save(tx, reworded_document("Telepon kami."), 0, ANI, "kontak")
         with pytest.raises(NotPublished, match="confirm that you mean it"):

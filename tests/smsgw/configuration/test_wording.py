@@ -135,7 +135,7 @@ def test_clauses_are_taken_in_order_while_they_fit() -> None:
 
 @pytest.mark.parametrize("nkp", ["1" * 11, "2" * 11])
 def test_omitted_clauses_are_found_from_the_text(nkp: str) -> None:
-    """By who rendered it, and by who only has what was sent."""
+    """Checks both who rendered it and who only has what was sent."""
     wording = parse("{nkp}.[ " + "x" * 150 + " {status}.][ {status}.][ Help {call_centre} ]")
     values: dict[str, Value] = {"nkp": Masked(nkp), "status": "aktif", "call_centre": None}
     left_out = ["[ " + "x" * 150 + " {status}.]", "[ Help {call_centre} ]"]
@@ -173,7 +173,7 @@ def test_an_ambiguous_match_is_stable(pieces: list[str], text: str) -> None:
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("wording", ["[ {a}{b}]" * 9 + ".", "{a}{b}{c}" * 9 + "."])
 def test_adjacent_values_do_not_slow_matching(wording: str) -> None:
-    """As in a look-up of many columns, told of a text that was made of another wording."""
+    """A look-up of many columns is compared with a text of another wording."""
     assert absent(parse(wording), "x " * 300) is None
 
 

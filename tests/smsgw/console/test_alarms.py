@@ -1,4 +1,4 @@
-"""Console fault 4: a dead carrier is a sentence on top of every page, and a slow one is not."""
+"""Every page shows a failed carrier at the top, and not a slow one."""
 
 import pytest
 from flask import Flask
@@ -76,7 +76,7 @@ def test_a_retry_raises_no_alarm(viewer: Visitor, rt: Runtime, clock: Clock) -> 
 def test_a_refusing_carrier_raises_an_alarm(
     viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_alarmed: bool
 ) -> None:
-    """As with a wrong password: no reply waits, and nobody reads one."""
+    """With a wrong carrier password no reply waits, and nobody reads one."""
     receive(rt, clock, times)
     sent(rt, *[Ending.REFUSED] * times)
     assert (f"{REFUSES}: 5" in alarms(viewer)) == is_alarmed

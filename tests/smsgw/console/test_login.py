@@ -1,4 +1,4 @@
-"""Who is let in, how often they may try, and how they go."""
+"""Checks who can log in, how often they may try, and how sessions end."""
 
 import re
 from dataclasses import replace
@@ -63,7 +63,8 @@ def test_a_failed_login_does_not_say_why(
 
 
 def test_guessing_a_password_is_limited(app: Flask, rt: Runtime, clock: Clock) -> None:
-    """By name, from whatever address; other names go on; and for a quarter of an hour."""
+    """The limit is for a name, from any address, for a quarter of an hour; other names are not
+    affected."""
     add_operator(rt)
     for number in range(10):
         visitor = Visitor(app)
@@ -78,7 +79,7 @@ def test_guessing_a_password_is_limited(app: Flask, rt: Runtime, clock: Clock) -
 
 
 def test_guessing_many_names_is_limited(app: Flask, visitor: Visitor) -> None:
-    """From one address; a proxy's is everybody's."""
+    """The limit is for an address, except a proxy's, which everybody shares."""
     visitor.client.environ_base["REMOTE_ADDR"] = "36.66.0.1"
     tries = [log_in(visitor, f"name {number}", "wrong") for number in range(21)]
     assert tries == [403] * 20 + [429]
@@ -120,7 +121,7 @@ def test_a_code_may_be_pasted_with_what_is_around_it(
     ["/console/login?once={}", "/console/login/once?once={}", "/console/login/once/{}"],
 )
 def test_a_code_in_the_request_line_is_refused(visitor: Visitor, rt: Runtime, address: str) -> None:
-    """W15: proxies keep it. Neither by GET nor by a POST to such an address."""
+    """Proxies log request lines. Neither a GET nor a POST to such an address works."""
     ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
@@ -135,7 +136,7 @@ def test_a_code_in_the_request_line_is_refused(visitor: Visitor, rt: Runtime, ad
 
 
 def test_a_one_time_login_asks_for_a_password(visitor: Visitor, rt: Runtime) -> None:
-    """In the language that was chosen before."""
+    """The page uses the language that was chosen before."""
     with rt.writing() as tx:
         rina = accounts.add(tx, "rina", Role.AGENT, None, "shell:test")
         once = accounts.invite(tx, rina.id, "shell:tests")
@@ -169,7 +170,7 @@ def test_a_form_without_its_token_does_nothing(as_: As, rt: Runtime) -> None:
 
 
 def test_login_starts_a_new_session(visitor: Visitor, rt: Runtime) -> None:
-    """Who planted a cookie before has nothing of what comes after."""
+    """A cookie planted before the login is worth nothing after it."""
     add_operator(rt)
     visitor.get("/console/login")
     before = visitor.client.get_cookie("smsgw", path="/console")
@@ -181,7 +182,7 @@ def test_login_starts_a_new_session(visitor: Visitor, rt: Runtime) -> None:
 
 
 def test_logout_ends_the_session(as_: As) -> None:
-    """Also for who kept the cookie."""
+    """A kept copy of the cookie no longer works."""
     visitor = as_(Role.VIEWER)
     kept = visitor.client.get_cookie("smsgw", path="/console")
     visitor.submit("/console/logout")
@@ -292,8 +293,7 @@ def test_unknown_pages_are_not_found(as_: As) -> None:
 
 
 def test_a_stranger_cannot_lock_out_a_known_browser(app: Flask, rt: Runtime) -> None:
-    """W8: who logged in from this browser before has tries of their own, and what was right is
-    given back."""
+    """A browser that logged in before has tries of its own, and a right password is given back."""
     add_operator(rt)
     known, stranger = Visitor(app), Visitor(app)
     for _ in range(12):
@@ -307,7 +307,7 @@ def test_a_stranger_cannot_lock_out_a_known_browser(app: Flask, rt: Runtime) -> 
 
 
 def test_the_current_password_can_be_guessed_ten_times(as_: As, rt: Runtime) -> None:
-    """W8: by whoever finds a session left open."""
+    """Somebody may find a session left open."""
     visitor = as_(Role.ADMIN)
     visitor.submit("/console/account/password", new=PASSWORD)
     pages = [
@@ -319,7 +319,7 @@ def test_the_current_password_can_be_guessed_ten_times(as_: As, rt: Runtime) -> 
 
 @pytest.mark.parametrize("to", ["/console/\r\nSet-Cookie: a=b", "/console/\u2028", "/console/\x00"])
 def test_unprintable_addresses_are_refused(visitor: Visitor, rt: Runtime, to: str) -> None:
-    """W10: it made a 500 of a login that had succeeded."""
+    """It once made a 500 of a login that had succeeded."""
     add_operator(rt)
     visitor.get("/console/login")
     form = visitor.form("/console/login")
@@ -328,7 +328,7 @@ def test_unprintable_addresses_are_refused(visitor: Visitor, rt: Runtime, to: st
 
 
 def test_login_ends_the_earlier_session(visitor: Visitor, rt: Runtime) -> None:
-    """W15: in the same browser."""
+    """Both are in the same browser."""
     add_operator(rt)
     log_in(visitor)
     log_in(visitor)
@@ -337,7 +337,7 @@ def test_login_ends_the_earlier_session(visitor: Visitor, rt: Runtime) -> None:
 
 
 def test_a_reset_link_removes_the_old_password(app: Flask, rt: Runtime) -> None:
-    """B16: so that they notice."""
+    """The person notices that somebody created it."""
     ani = add_operator(rt)
     with rt.writing() as tx:
         accounts.invite(tx, ani.id, "operator:admin1")

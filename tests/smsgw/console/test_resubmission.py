@@ -50,7 +50,7 @@ Ends = Callable[[Visitor, Runtime, Clock], None]
 def test_an_answer_typed_when_the_session_had_ended_is_sent_after_the_login(
     ani: Visitor, rt: Runtime, clock: Clock, ends: Ends
 ) -> None:
-    """Report 14, console fault 7; also behind a wrong password."""
+    """It is kept behind a wrong password too."""
     ani.get(COMPLAINT)
     form = ani.form("/answer")
     ends(ani, rt, clock)
@@ -69,7 +69,7 @@ def test_an_answer_typed_when_the_session_had_ended_is_sent_after_the_login(
 def test_a_form_from_before_another_login_is_sent_with_one_press(
     ani: Visitor, rt: Runtime, app: Flask
 ) -> None:
-    """Who logged in in another tab."""
+    """The login happened in another tab."""
     ani.get(SALDO)
     form = ani.form(SALDO)
     form.values["w.balance.id"] = "Saldo\nJHT {nkp} per {as_of}: {total}. 'Quoted' & <b>"
@@ -125,7 +125,7 @@ def test_typed_text_is_not_sent_to_another_site(ani: Visitor) -> None:
 
 
 def test_typing_after_the_session_ended_keeps_the_page(ani: Visitor, clock: Clock) -> None:
-    """Console fault 7: the page stays, with a sentence on top; also the parts that ask alone."""
+    """The page stays, with a sentence on top; so do the parts that refresh by themselves."""
     ani.get(SALDO)
     form = ani.form(SALDO).values
     clock.moves(hours=2, seconds=1)
@@ -160,7 +160,7 @@ TYPED = [
 def test_changing_the_language_keeps_the_form(
     ani: Visitor, address: str, form: str, field: str, text: str
 ) -> None:
-    """Console fault 8: the form goes along with the button."""
+    """The form is sent along with the button."""
     ani.get(address)
     button = ani.button("speaks", "id")
     assert button["form"] == form
@@ -173,7 +173,7 @@ def test_changing_the_language_keeps_the_form(
 
 
 def test_the_language_can_change_on_a_page_shown_by_a_form(ani: Visitor) -> None:
-    """Console fault 8: not the login, for who is logged in."""
+    """Somebody who is logged in does not get the login page."""
     for address, where in (
         ("/console/messages/1", "/console/messages/1"),
         ("/console/messages/number", "/console/messages/"),

@@ -107,7 +107,7 @@ def test_readers_see_all_old_or_all_new_rows(engine: Engine, tmp_path: Path, rep
 
 
 def test_a_second_import_is_refused(engine: Engine, tmp_path: Path) -> None:
-    """On SQLite, whose one writer the other is."""
+    """SQLite has one writer, which is the other import."""
     if engine.dialect.name == "sqlite":
         soon = engines.engine(str(engine.url), 0.5)
         with engine.begin() as other:

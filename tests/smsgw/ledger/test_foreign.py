@@ -1,4 +1,4 @@
-"""Beside somebody else's ledger: what it holds is read, and nothing ends because of how."""
+"""A foreign ledger is read whatever its formats, and its formats end no binding."""
 
 import re
 import time

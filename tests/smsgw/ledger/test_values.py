@@ -1,4 +1,4 @@
-"""What columns of other people's tables hold, and what we take it for."""
+"""Checks what columns of foreign tables hold, and how we read it."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

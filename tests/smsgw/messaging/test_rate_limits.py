@@ -90,7 +90,7 @@ def test_an_echo_of_our_reply_gets_no_reply(rt: Runtime, text: str, around: str)
 
 
 def test_the_fifth_explanation_is_always_sent(counting: Runtime, clock: Clock) -> None:
-    """In one minute five are answered; what is not, has explained nothing."""
+    """In one minute five are answered; the others count as no explanation."""
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         assert say(counting, P1, keyword).reply is not None
     unread = chatter(5)
@@ -173,7 +173,7 @@ def test_the_lock_notice_counts_as_an_explanation(counting: Runtime, clock: Cloc
 def test_the_same_explanation_is_sent_twice_at_most(
     counting: Runtime, clock: Clock, text: str
 ) -> None:
-    """Who sends it a third time does not read us."""
+    """A sender who repeats it a third time does not read our replies."""
     said = []
     for _ in range(3):
         clock.moves(minutes=3)
@@ -225,7 +225,7 @@ def test_a_throttled_guess_still_counts(counting: Runtime, clock: Clock) -> None
 def test_a_message_that_failed_to_store_is_answered_on_redelivery(
     counting: Runtime, text: str
 ) -> None:
-    """B8: a carrier delivers again and again until the disk has room."""
+    """A carrier delivers again and again until the disk has room."""
     sms = IncomingSms("simulator", "again", P1, "2757", text)
     with counting.writing() as tx:
         tx.connection.exec_driver_sql(FULL)
@@ -267,7 +267,7 @@ def test_the_daily_budget_limits_replies(
 
 
 def test_peoples_messages_are_not_taken_for_echoes() -> None:
-    """Those of the files whose people write for themselves."""
+    """Checks the transcripts whose people write their own words."""
     own = compiler.shipped().own_words
     read = [reader.read(FOLDER / f"{name}.yaml") for name in SPOKEN]
     steps = [
@@ -285,7 +285,7 @@ def test_peoples_messages_are_not_taken_for_echoes() -> None:
 
 @pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
 def test_our_replies_are_recognised_as_echoes(rt: Runtime, text: str) -> None:
-    """But for what hardly has words of its own, such as the numbers to call."""
+    """Replies with hardly any words of their own are excepted, such as the numbers to call."""
     assert compiler.shipped().own_words.matches(say(rt, P1, text).reply.text)
 
 

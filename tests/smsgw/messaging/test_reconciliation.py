@@ -142,7 +142,7 @@ def test_a_report_decides_between_two_equal_unknown_sends(
 def test_one_of_two_equal_unknown_sends_is_resent(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
-    """Without a report too, once its time is over."""
+    """It is resent without a report too, once its time is over."""
     stub.answers += [(500, {}), "cut"]
     for _ in range(2):
         receive(texted, "KONTAK")
@@ -195,7 +195,7 @@ def test_a_report_settles_an_unknown_send(texted: Runtime, stub: Stub, clock: Cl
 
 
 def test_equal_texts_are_counted(texted: Runtime, stub: Stub, clock: Clock) -> None:
-    """Of three equal answers one is known to be taken; the books hold two; one goes again."""
+    """Of three equal answers one is known to be accepted; the carrier has two; one is resent."""
     stub.answers += ["sent", "stall", (500, {})]
     for _ in range(3):
         clock.moves(minutes=3)

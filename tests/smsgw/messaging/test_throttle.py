@@ -1,4 +1,4 @@
-"""How fast a lane may send, and that none stands in another's way."""
+"""Checks how fast a lane may send, and that none blocks another."""
 
 import time
 from collections.abc import Iterator

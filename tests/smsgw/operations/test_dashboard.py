@@ -1,4 +1,4 @@
-"""Console faults 4 and 11 on both databases: what is on top of every page, and who is untouched."""
+"""Checks on both databases what is on top of every page, and which complaints are unanswered."""
 
 from smsgw.backoffice import casework
 from smsgw.carriers.carrier import Ending

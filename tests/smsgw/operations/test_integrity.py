@@ -160,7 +160,7 @@ def test_a_process_with_keys_continues_if_the_database_loses_them(lived: Runtime
 
 
 def test_a_reactivated_binding_is_found(lived: Runtime) -> None:
-    """As it had been: it passes its own check."""
+    """The restored row passes its own check."""
     with lived.reading() as tx:
         whose = select(phones.c.id).where(phones.c.hash == tx.vault.hash(P1, "phone"))
         held = bindings.c.phone_id == whose.scalar_subquery()
@@ -220,7 +220,8 @@ def states(rt: Runtime) -> list[str]:
 def test_many_failures_at_once_end_nothing(
     rt: Runtime, clock: Clock, damaged: int, ending: str
 ) -> None:
-    """A wrong key, or a mistake of a release: what waits is sent once it can be opened."""
+    """With a wrong key, or after a mistake of a release, queued replies wait until they can be
+    decrypted."""
     for number in range(damaged):
         say(rt, f"+62857000001{number:02}", "KONTAK")
     with rt.reading() as tx:
@@ -240,7 +241,7 @@ def test_many_failures_at_once_end_nothing(
 
 
 def test_a_mac_of_another_version_is_read_before_it_is_written(rt: Runtime) -> None:
-    """Two releases side by side."""
+    """Two releases run side by side."""
     row = {"id": 7, "name": "ani", "role": "viewer"}
     before = Proof("operators", {1: ("id", "name")})
     between = Proof("operators", {1: ("id", "name"), 2: ("id", "name", "role")}, written=1)

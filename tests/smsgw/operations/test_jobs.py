@@ -325,7 +325,7 @@ def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
     "name", ["os.mkdir", "smsgw.operations.jobs.work", "mkdir", "pathlib.Path.mkdir"]
 )
 def test_the_worker_runs_only_known_jobs(rt: Runtime, tmp_path: Path, name: str) -> None:
-    """B4: who can write to Redis names a function, as what is done or as what follows it."""
+    """Somebody who can write to Redis names a function as a job, or as its callback."""
     folder = str(tmp_path / "made")
     queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
     queue.enqueue(name, folder)
@@ -358,7 +358,7 @@ def test_every_enqueued_job_is_known(rt: Runtime, clock: Clock) -> None:
 
 
 def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
-    """W18: it refuses what is written to it, and serves what is read."""
+    """A full Redis refuses writes and serves reads."""
     server = Server()
     try:
         full = runtime.hints(server.url)
@@ -386,7 +386,7 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
 
 
 def test_an_undecryptable_reply_blocks_no_other(rt: Runtime, clock: Clock) -> None:
-    """B9: one octet string of the oldest is overwritten."""
+    """One value of the oldest row is overwritten."""
     receive(rt, clock, 3)
     damage(rt, replies.c.text, 1)
     dispatch.drain(rt, "simulator", LANE)

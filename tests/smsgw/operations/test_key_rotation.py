@@ -49,7 +49,7 @@ def keys_in_use(rt: Runtime) -> set[int]:
 def test_keys_are_rotated_under_load(
     rt: Runtime, others: list[Runtime], environ: dict[str, str]
 ) -> None:
-    """By a process of its own, while two others answer and never hear of it."""
+    """Another process rotates, while two others answer and are not told."""
     say(rt, STRANGER, DAFTAR)
     outcomes: list[list[str]] = [[], []]
     is_over = threading.Event()
@@ -101,7 +101,7 @@ def test_a_new_secret_replaces_the_old_one(
 
 
 def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
-    """For a process that was asleep: what it sealed with it is found by the next rotation."""
+    """A process that was asleep may still use it; the next rotation finds what it encrypted."""
     said = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
     rotate(rt)
     assert rt.vault.decrypt(said, Ciphertext.MESSAGE) == "SALDO"

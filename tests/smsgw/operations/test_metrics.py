@@ -1,4 +1,4 @@
-"""What is counted, whoever asks, and that what watches over it speaks of what there is."""
+"""Checks what is counted, and that alerts and the dashboard use metrics that exist."""
 
 import json
 import re
@@ -135,7 +135,7 @@ def test_metrics_need_the_token_or_loopback(
     assert "parts" not in client.get("/readyz", environ_base=outside).json
     for base, may_look in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
         public = settings.load(environ | {"SMSGW_PUBLIC_URL": base})
-        with create_app(replace(rt, settings=public)).test_client() as visitor:  # W14
+        with create_app(replace(rt, settings=public)).test_client() as visitor:
             assert visitor.get("/metrics").status_code == (200 if may_look else 403)
             assert ("parts" in visitor.get("/readyz").json) == may_look
     own = replace(
@@ -170,7 +170,7 @@ BROKEN: dict[str, Callable[[Redis], object]] = {
 @on_sqlite
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> None:
-    """Report 10: what the worker and the clock wrote there before says nothing of now."""
+    """What the worker and the clock wrote there before says nothing about now."""
     server = Queue()
     own = replace(rt, redis=runtime.hints(server.url))
     try:
@@ -190,7 +190,8 @@ def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> 
 def test_it_is_not_ready_while_another_process_holds_the_write_lock(
     client: FlaskClient, rt: Runtime
 ) -> None:
-    """Report 1: an import held the one file of an installation, and all was said to be well."""
+    """An import once held the one file of an installation while readiness said that all was
+    well."""
     assert client.get("/readyz").status_code == 200
     with rt.writing():
         started = time.monotonic()
@@ -246,7 +247,7 @@ def test_the_daily_budget_is_reported(rt: Runtime, environ: dict[str, str], cloc
 def test_the_budget_of_a_calling_code_is_reported(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
-    """Of those that are named, and of others once they have cost something."""
+    """Named codes are reported, and others once they have cost something."""
     budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9,60=5,*=3"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     receive(limited, clock, 2)

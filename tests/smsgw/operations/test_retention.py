@@ -1,4 +1,4 @@
-"""What is due is gone and stays counted; what is asked for, owed or open is kept."""
+"""What is due is deleted and stays counted; what is requested, deferred or open is kept."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -181,7 +181,7 @@ def test_a_complaint_is_closed_by_an_operator(rt: Runtime, environ: dict[str, st
 
 
 def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
-    """Which then finds the phone changed, and starts again from nothing."""
+    """The message then finds the phone changed, and starts again from nothing."""
     say(rt, P1, "HAPUS DATA")
     with rt.reading() as tx:
         known = phone_state.read(tx, P1)
@@ -309,7 +309,7 @@ def test_only_data_requests_can_be_erased(rt: Runtime) -> None:
 
 
 def test_a_year_of_traffic_is_deleted_in_time(rt: Runtime, clock: Clock) -> None:
-    """Ten messages a day here; `bench/retention.py` lives one of a million."""
+    """Here a day has ten messages; `bench/retention.py` runs a million."""
     with rt.writing() as tx:
         tx.connection.execute(delete(bindings))
     for look in days(rt, clock, 10):

@@ -1,4 +1,4 @@
-"""With another key than the database's, or on another schema, nothing starts, and says why."""
+"""With another key or another schema, every process refuses to start and says why."""
 
 import os
 import subprocess
@@ -65,7 +65,7 @@ def test_without_the_key_every_process_refuses_to_start(
 def test_with_another_schema_every_process_refuses_to_start(
     rt: Runtime, environ: dict[str, str], tmp_path: Path, kind: str
 ) -> None:
-    """As a sentence, and an exit code; `run` and `migrate` mend an empty one."""
+    """It prints a sentence and sets an exit code; `run` and `migrate` fill an empty schema."""
     set_schema(rt, kind)
     wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
     commands = SCHEMA_COMMANDS if kind == "empty" else ["worker", "clock", "cases list", "doctor"]

@@ -1,4 +1,4 @@
-"""How long there is for what a person has to see to."""
+"""Checks the deadlines of cases."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Who was told what stands in a record that cannot be changed without showing."""
+"""Disclosures are recorded in a log that cannot be changed unnoticed."""
 
 import getpass
 import os
@@ -95,7 +95,7 @@ def test_the_clock_seals_and_the_head_moves(rt: Runtime) -> None:
 
 
 def test_two_equal_acts_are_not_reported_as_forged(rt: Runtime) -> None:
-    """B11: of one instant, in one transaction, about one phone."""
+    """Both are of one instant, in one transaction, about one phone."""
     with rt.writing() as tx:
         for _ in range(2):
             audit.note(tx, Act.SAID, "shell:ani", phone_id=1, detail="tryout")
@@ -112,7 +112,7 @@ def test_a_row_that_stays_unsealed_is_reported(rt: Runtime, clock: Clock) -> Non
 
 
 def test_tampering_is_found_among_a_hundred_thousand_rows(rt: Runtime) -> None:
-    """All in one reading, each by itself and where it is."""
+    """One reading finds each change by itself and where it is."""
     head = fill(rt, LINES[rt.service.dialect.name])
     assert findings(rt, head) == []
     with rt.reading() as tx:
@@ -193,7 +193,7 @@ def embedded(home: Path, redis_url: str) -> Runtime:
 
 
 def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
-    """What the clock adds meanwhile is no finding."""
+    """What the clock adds meanwhile is not reported."""
     known = fill(rt, 50)
     with rt.reading() as tx:
         head = audit_chain.head(tx)
@@ -321,7 +321,6 @@ def test_operators_actions_are_audited(rt: Runtime) -> None:
 
 
 def test_rows_can_be_filtered(rt: Runtime, clock: Clock) -> None:
-    """Console fault 15."""
     with rt.writing() as tx:
         audit.note(tx, Act.LOOKED, "operator:ani", phone_id=7, message_id=3, detail="100% sure")
         audit.note(tx, Act.SAID, "operator:budi", phone_id=8, detail="ADU-251031-0006")

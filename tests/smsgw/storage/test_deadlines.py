@@ -1,5 +1,5 @@
-"""A service database that does not answer, in every way in which it does not: carriers are told in
-time, and whoever asks how we are never waits behind them. Reports 1 and 10, B10."""
+"""A service database can fail in many ways: carriers get an answer in time, and health checks never
+wait behind them."""
 
 import os
 import socket

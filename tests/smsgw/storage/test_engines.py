@@ -1,4 +1,4 @@
-"""What an address of PostgreSQL says reaches the server, and a pooler may stand between."""
+"""Options of a PostgreSQL address reach the server, also through a pooler."""
 
 import os
 import shutil
@@ -66,7 +66,7 @@ def test_options_of_the_environment_are_kept_too(
 def test_prepared_statements_can_be_disabled_in_the_address(
     postgres_url: str, said: str, limit: float | None
 ) -> None:
-    """Report 11: whatever was prepared is not there on another server's connection."""
+    """A statement that was prepared is not there on another server's connection."""
     engine = storage_engines.engine(f"{postgres_url}&{said}", limit)
     with engine.connect() as connection:
         for _ in range(USED_OFTEN):

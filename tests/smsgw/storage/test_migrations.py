@@ -42,7 +42,7 @@ def test_upgrade_creates_the_tables_and_downgrade_drops_them(
 
 
 def test_a_database_with_data_is_upgraded(filled: Runtime) -> None:
-    """From each version before the newest, of which there is none yet; what is held stays."""
+    """There is no earlier version yet; data is kept."""
     held = count(filled)
     assert held["phones"] >= 2
     assert held["bindings"] >= 1
@@ -85,7 +85,7 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
 def test_a_blocking_reader_is_named_and_blocks_nobody_else(
     postgres_url: str,
 ) -> None:
-    """Report 9: a pg_dump, an export, a report."""
+    """The reader may be a pg_dump, an export or a report."""
     engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "service")
     with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
@@ -138,7 +138,7 @@ def test_the_command_waits_only_if_there_is_work(
 
 
 def test_an_import_does_not_delay_the_start(tmp_path: Path) -> None:
-    """On SQLite, whose one writer the import is."""
+    """SQLite has one writer, which is the import."""
     engine = engines.engine(f"sqlite:///{tmp_path}/ledger.db")
     migrations.upgrade(engine, "ledger")
     with engine.begin() as importing:

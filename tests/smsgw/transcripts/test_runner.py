@@ -1,4 +1,4 @@
-"""What the steps of a transcript bring about, and what each expectation says no to."""
+"""Checks what the steps of a transcript do, and what each expectation refuses."""
 
 # ruff: noqa: E501 (a step is a line, as in transcripts)
 
@@ -205,7 +205,7 @@ def test_an_officer_answers_a_complaint_and_erases() -> None:
 
 
 def test_a_report_moves_the_last_reply() -> None:
-    """Who has the answer in hand asks again; while it is on its way a repeat is silent."""
+    """A sender who has the answer asks again; while it is being sent a repeat is silent."""
     assert differs(says("SALDO"), says("SALDO", "reason: duplicate")) == []
     assert differs(says("SALDO"), "{report: delivered}", says("SALDO", "outcome: answered")) == []
     assert differs(says("makasih", "reason: courtesy"), "{report: delivered}") == [

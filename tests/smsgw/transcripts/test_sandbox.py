@@ -49,7 +49,7 @@ def keys_of(redis_url: str) -> list[bytes]:
 
 
 def test_a_test_conversation_leaves_nothing_behind(rt: Runtime, redis_url: str) -> None:
-    """Whatever it bound, opened, sent or counted."""
+    """That holds whatever it bound, opened, sent or counted."""
     say(rt, P1, "SALDO")
     before, counted = all_rows(rt), sorted(keys_of(redis_url))
     talk = tried(
@@ -80,7 +80,7 @@ def test_waiting_moves_the_clock(rt: Runtime) -> None:
 
 
 def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
-    """In a demonstration, where all phones are nobody's."""
+    """In a demonstration every phone is fictitious."""
     demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
     talk = tried(demo, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(talk) == ["daftar pending", "kode answered"]
@@ -116,7 +116,7 @@ def test_silence_has_a_reason(rt: Runtime) -> None:
 
 
 def test_a_fictitious_phone_finds_no_real_participant(rt: Runtime) -> None:
-    """Not even by all that identifies one, and whatever code went out."""
+    """It finds none even with all identifying data and any code."""
     talk = tried(rt, (FICTITIOUS_PHONE, DAFTAR), (FICTITIOUS_PHONE, f"SALDO {P1_NKP}"))
     assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
     assert [each.answer.also for each in talk.tried] == [(), ()]
@@ -172,7 +172,7 @@ def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> Non
 
 
 def test_real_messages_are_answered_during_a_test_conversation(rt: Runtime) -> None:
-    """Also those of the very phone that is tried."""
+    """That includes messages of the very phone that is tried."""
     is_over = threading.Event()
     talks: list[list[str]] = []
 
@@ -196,7 +196,7 @@ def test_real_messages_are_answered_during_a_test_conversation(rt: Runtime) -> N
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
-    """On SQLite who tries waits as long as webhooks do."""
+    """On SQLite the operator waits as long as webhooks do."""
     with capture_logs(), rt.writing() as tx:
         tx.connection.execute(text("UPDATE phones SET version = version"))
         with pytest.raises(Busy):
@@ -205,7 +205,7 @@ def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
 
 
 def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
-    """By what the phone really said last."""
+    """It is compared with what the phone really said last."""
     say(rt, P1, "SALDO")
     (step,) = tried(rt, (P1, "SALDO")).tried
     assert step.answer.verdict.reason == "duplicate"

@@ -149,7 +149,7 @@ def test_unusual_characters_from_a_carrier_are_stored(
 
 
 def test_a_report_for_another_carriers_attempt_is_ignored(client: FlaskClient, rt: Runtime) -> None:
-    """Neither from another carrier, nor under another id than the carrier gave."""
+    """A report from another carrier, or under another id, is ignored."""
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)

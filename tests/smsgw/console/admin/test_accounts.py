@@ -85,7 +85,7 @@ def test_an_unknown_role_is_refused(admin: Visitor) -> None:
 
 
 def test_a_disabled_operator_gets_no_login_link(admin: Visitor, as_: As, rt: Runtime) -> None:
-    """From a page that was loaded before."""
+    """The form is from a page that was loaded before."""
     as_(Role.VIEWER)
     number = id_of(rt, "viewer")
     admin.get("/console/operators/")
@@ -129,7 +129,7 @@ def password_set(visitor: Visitor, password: str = PASSWORD) -> None:
 def test_an_admin_resets_a_forgotten_password(
     admin: Visitor, as_: As, rt: Runtime, app: Flask
 ) -> None:
-    """Console fault 2: by the one-time login, without the old password, for tomorrow too."""
+    """The one-time login works without the old password, which never works again."""
     forgetful = as_(Role.AGENT)
     password_set(forgetful)
     admin.get("/console/operators/")
@@ -166,7 +166,7 @@ def test_the_last_admin_who_can_log_in_cannot_be_disabled(
     other: str,
     has_password: bool,
 ) -> None:
-    """Console fault 3: an admin who was only invited counts for nothing."""
+    """An admin who was only invited does not count."""
     if has_password:
         password_set(admin)
         admin.get("/console/operators/")

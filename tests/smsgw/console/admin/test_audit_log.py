@@ -1,5 +1,5 @@
-"""Console fault 15: the audit is found by person, act, day, phone and case, is taken along as a
-file, and knows who failed to log in."""
+"""The audit log is filtered by person, act, day, phone and case, is downloaded as a file, and
+records failed logins."""
 
 import csv
 import io
@@ -138,7 +138,7 @@ def test_a_failed_login_is_audited_without_the_typed_text(app: Flask, rt: Runtim
 
 
 def test_guessing_does_not_fill_the_audit_log(app: Flask, rt: Runtime, clock: Clock) -> None:
-    """By many names, by codes, and by one name; each operator's failures are seen all the same."""
+    """Guesses many names, codes and one name; each operator's failures are still recorded."""
     logged_in(app, rt, Role.AGENT, "ani")
     stranger = Visitor(app)
     stranger.get("/console/login/once")

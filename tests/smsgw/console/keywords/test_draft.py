@@ -1,4 +1,4 @@
-"""The draft: what it changes and what is wrong with it is shown, and nothing typed is lost."""
+"""The draft's page shows what it changes and what is wrong with it, and loses nothing typed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -294,7 +294,7 @@ def balance(text: str) -> str:
     ],
 )
 def test_dropping_a_value_needs_confirmation(as_: As, rt: Runtime, text: str, lost: str) -> None:
-    """Console fault 5, also where the value may fall away."""
+    """That holds also if the value is in an optional part."""
     save_draft(rt, balance(text))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
@@ -328,7 +328,7 @@ def test_keeping_all_values_needs_no_confirmation(as_: As, rt: Runtime) -> None:
 
 
 def test_words_that_now_change_something_need_confirmation(as_: As, rt: Runtime) -> None:
-    """Console fault 1: KARTU HILANG as another way to unlink a phone."""
+    """KARTU HILANG would be another way to unlink a phone."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["ganti_hp"]["aliases"].append("KARTU HILANG")
@@ -350,7 +350,7 @@ def imported(visitor: Visitor, text: str) -> None:
 
 
 def test_an_import_keeps_the_draft_before_it(as_: As, rt: Runtime) -> None:
-    """Console fault 6: the wrong file, and the wrong one once more."""
+    """Somebody imports the wrong file twice."""
     save_draft(rt, reworded_document(HELLO))
     visitor = as_(Role.EDITOR)
     for text in ("hello: world", "keywords: {}"):

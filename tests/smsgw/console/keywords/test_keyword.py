@@ -363,7 +363,7 @@ def test_shared_wordings_are_not_overwritten(as_: As, rt: Runtime) -> None:
 
 @pytest.mark.parametrize(("times", "is_kept"), [(1, True), (2, False)])
 def test_simultaneous_saves_are_retried(rt: Runtime, times: int, is_kept: bool) -> None:
-    """Of two that save other keywords, one finds that the draft has another edition by now."""
+    """Two save different keywords, and one finds that the draft has another edition by now."""
     overtaken = iter(range(times))
 
     def change(_: object) -> dict[str, Any]:

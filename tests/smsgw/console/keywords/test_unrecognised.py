@@ -1,4 +1,4 @@
-"""What people wrote and was not understood, on its page: proposed, chosen, put into the draft."""
+"""The page of unrecognised messages proposes aliases and fillers, and adds them to the draft."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Messages: the log, a conversation, the way of one; texts for who says why, and nobody else."""
+"""Pages show the log, a conversation and one message; texts only to operators who give a reason."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
 def test_messages_can_be_filtered(
     as_: As, traffic: Runtime, asked: str, expected: list[str] | None
 ) -> None:
-    """What makes no sense asks for nothing."""
+    """Invalid filters match nothing."""
     visitor = as_(Role.VIEWER)
     assert visitor.get(f"{LOG}?{asked}").status_code == 200
     listed = list(csv.DictReader(io.StringIO(visitor.get(f"{LOG}export.csv?{asked}").text)))
@@ -233,7 +233,7 @@ def test_a_code_is_not_offered_for_resending(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
-    assert "disclosure.code" not in visitor.text  # W6: it would tell that what was sent fits
+    assert "disclosure.code" not in visitor.text  # it would show that the details match
     visitor.submit(f"{LOG}1", reason="helps them")
     assert "disclosure.code" in visitor.text
     assert visitor.page.count("/replies/") == 1
@@ -271,7 +271,7 @@ def test_an_export_is_audited(as_: As, traffic: Runtime) -> None:
 
 
 def test_only_two_exports_run_at_once(as_: As, traffic: Runtime) -> None:
-    """One that nobody reads to its end is over when it is let go of."""
+    """An export that nobody reads to its end is over when the connection closes."""
     visitor = as_(Role.VIEWER)
     first, second = (visitor.client.get(f"{LOG}export.csv") for _ in range(2))
     assert visitor.get(f"{LOG}export.csv").status_code == 429

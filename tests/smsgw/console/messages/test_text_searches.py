@@ -1,4 +1,4 @@
-"""Search texts: looked for with a reason, by who helps, and shown to who asked."""
+"""Searches need a reason and a helping role, and are shown to their author."""
 
 import pytest
 from sqlalchemy import select

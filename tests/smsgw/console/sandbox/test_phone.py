@@ -1,4 +1,4 @@
-"""The phone on the page: who may try what, what it shows, what is kept of it."""
+"""The test phone: checks who may try what, what it shows, and what is saved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_a_conversation_continues(player: Visitor) -> None:
 
 
 def test_a_code_shown_on_the_screen_can_be_typed(player: Visitor) -> None:
-    """Each run sends another one."""
+    """Each run sends another code."""
     try_on(player, DAFTAR, sender=STRANGER)
     code = player.form(SAY).values["code"]
     assert f"KODE {code}" in player.text
@@ -152,7 +152,7 @@ def test_using_a_real_number_needs_a_reason_and_is_audited(as_: As, rt: Runtime)
 def test_browsers_cache_only_pages_without_personal_data(
     as_: As, sender: str, expected: str
 ) -> None:
-    """So that Back shows it again."""
+    """Caching lets the Back button show it again."""
     visitor = started(as_(Role.AGENT))
     answer = visitor.submit(SAY, text="SALDO", sender=sender, reason="complaint 42")
     assert answer.headers["Cache-Control"] == expected
@@ -160,7 +160,7 @@ def test_browsers_cache_only_pages_without_personal_data(
 
 @pytest.mark.parametrize("role", [Role.AGENT, Role.ADMIN])
 def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, role: Role) -> None:
-    """Nor its number: only in a demonstration."""
+    """The phone's number is not shown either, except in a demonstration."""
     visitor = started(as_(role))
     assert try_on(visitor, DAFTAR, sender=STRANGER, reason="a test") == 200
     assert "+6281*****7890" in visitor.text

@@ -28,7 +28,7 @@ def last_text(rt: Runtime) -> str:
 
 
 def test_overdue_cases_are_marked(as_: As, rt: Runtime, clock: Clock) -> None:
-    """Said on a Friday: until the next one."""
+    """A complaint of a Friday is due on the next one."""
     say(rt, P1, WRITTEN)
     visitor = as_(Role.VIEWER)
     visitor.get(COMPLAINTS)
@@ -121,7 +121,8 @@ def test_an_unsendable_answer_is_kept_in_the_form(
 
 
 def test_a_second_officer_sees_that_it_was_answered(app: Flask, rt: Runtime) -> None:
-    """When, and the text for a reason; and a form made before that sends nothing."""
+    """The page says when, and shows the text for a reason; a form made before that sends
+    nothing."""
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     for each in (ani, budi):
@@ -235,7 +236,7 @@ def test_a_complaint_cannot_be_erased(as_: As, rt: Runtime) -> None:
 def test_answered_and_unanswered_complaints_are_distinguished(
     as_: As, rt: Runtime, clock: Clock
 ) -> None:
-    """Console fault 11: in the list, on the page, and on the overview."""
+    """The list, the page and the overview show it."""
     for sender in (P1, STRANGER):
         say(rt, sender, WRITTEN)
     visitor = as_(Role.AGENT)
@@ -253,7 +254,7 @@ def test_answered_and_unanswered_complaints_are_distinguished(
 
 
 def test_a_closed_case_is_found(as_: As, rt: Runtime) -> None:
-    """Console fault 11: in a list, and by its number, however a caller spells it."""
+    """It is in a list, and found by its number, however a caller spells it."""
     say(rt, P1, WRITTEN)
     say(rt, P1, "HAPUS DATA")
     say(rt, P1, "YA")
@@ -297,7 +298,7 @@ def test_closed_cases_are_paged(as_: As, rt: Runtime) -> None:
     ["Sudah kami tegur.", "  Sudah  kami\ntegur. ", "sudah kami tegur", "Sudah kami tegur…"],
 )
 def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> None:
-    """Console fault 13: by Back, where a browser keeps the text and the page has counted it."""
+    """The Back button would send it again, where a browser keeps the text."""
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
@@ -321,7 +322,7 @@ def test_an_undelivered_answer_can_be_resent(as_: As, rt: Runtime) -> None:
 
 
 def test_a_viewed_case_can_be_reopened_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
-    """Console fault 12: a browser goes back to it, and asks for the page anew."""
+    """A browser goes back to it, and requests the page again."""
     say(rt, P1, WRITTEN)
     say(rt, STRANGER, f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}")
     visitor = as_(Role.AGENT)

@@ -98,7 +98,7 @@ def test_a_reason_with_personal_data_is_refused(as_: As, rt: Runtime, reason: st
     ],
 )
 def test_a_reason_may_name_a_case_days_and_hours(as_: As, rt: Runtime, reason: str) -> None:
-    """Each is as many digits as a number of somebody's."""
+    """Each has as many digits as a personal number."""
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
@@ -188,7 +188,7 @@ def test_differing_details_need_two_officers(app: Flask, rt: Runtime) -> None:
 
 
 def test_accepting_needs_a_look_first(as_: As, rt: Runtime) -> None:
-    """B2: the page hides the button; whoever posts without it is asked to look."""
+    """The page hides the button; a post without it is asked to look first."""
     say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
@@ -198,7 +198,7 @@ def test_accepting_needs_a_look_first(as_: As, rt: Runtime) -> None:
 
 
 def test_registrations_for_the_same_nkp_are_marked(as_: As, rt: Runtime) -> None:
-    """Console fault 10: in the list and on each page, before anybody looks or accepts."""
+    """The list and each page show it, before anybody looks or accepts."""
     phones = [f"+62857000000{number:02}" for number in range(5)]
     for sender, text in zip(phones, (DAFTAR, RIGHT, DAFTAR, OTHERS, OTHERS), strict=True):
         say(rt, sender, text)
