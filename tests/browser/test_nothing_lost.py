@@ -124,7 +124,7 @@ def test_a_keystroke_after_the_session_ended_keeps_the_page(browser: "Browser", 
         page.get_by_role("button", name="Send").click()
         expect(page.locator("main")).to_contain_text(SAID)
         page.get_by_role("button", name="Send it now").click()
-        expect(page.locator(".note")).to_contain_text("on its way")
+        expect(page.locator(".note")).to_contain_text("queued")
 
 
 def test_a_form_sent_after_the_session_ended_is_sent_after_login(

@@ -100,14 +100,14 @@ def test_a_wording_is_changed_published_and_restored(
     assert asked() == before  # nobody is answered by a draft
     page = admin.open("/console/draft/")
     expect(page.locator("ins").first).to_contain_text("kami siap membantu")
-    page.get_by_label("Why").fill("shorter")
+    page.get_by_label("Reason (shown").fill("shorter")
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".note")).to_be_visible()
     assert until(lambda: "siap membantu" in asked())
     page = admin.open("/console/versions/")
     page.locator("tbody tr").nth(1).get_by_role("link").click()
-    page.get_by_label("Why").fill("the old one was better")
-    page.get_by_role("button", name="Bring back").click()
+    page.get_by_label("Reason (shown").fill("the old one was better")
+    page.get_by_role("button", name="Restore").click()
     expect(page.locator(".note")).to_be_visible()
     assert until(lambda: asked() == before)
 

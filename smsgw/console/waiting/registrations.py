@@ -251,7 +251,7 @@ def _refusals() -> dict[RejectionWording, str]:
 def _why(why: CaseworkError) -> str:
     match why:
         case casework.NotInLedger():
-            return _("The ledger has no such NKP, so nobody can be registered for it.")
+            return _("This NKP is not in the ledger, so it cannot be registered.")
         case casework.Frozen():
             return _("This participant is blocked by BUKAN SAYA. Unlock them under Locked first.")
         case casework.NotLooked():

@@ -65,7 +65,7 @@ def test_errors_are_listed_and_prevent_publishing(as_: As, rt: Runtime) -> None:
     save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "2 faults" in visitor.text
+    assert "2 errors" in visitor.text
     assert "2 segments instead of 1" in visitor.text
     assert "/draft/publish" not in visitor.page
     visitor.post("/console/draft/publish", edition=1, reason="all the same")
@@ -298,7 +298,7 @@ def test_dropping_a_value_needs_confirmation(as_: As, rt: Runtime, text: str, lo
     save_draft(rt, balance(text))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "saldo.balance , Indonesian: it no longer always tells" in visitor.text
+    assert "saldo.balance , Indonesian: it no longer always contains" in visitor.text
     assert lost in visitor.text.partition("Do you mean this?")[2]
     assert "sure" not in visitor.form("/draft/publish").values  # nobody ticked it beforehand
     assert visitor.submit("/draft/publish", reason="shorter").status_code == 409
@@ -357,14 +357,14 @@ def test_an_import_keeps_the_draft_before_it(as_: As, rt: Runtime) -> None:
         imported(visitor, text)
         assert "cannot be published yet" in visitor.text
     assert "Earlier drafts" in visitor.text
-    assert visitor.text.count("Bring this draft back") == 2
+    assert visitor.text.count("Restore this draft") == 2
     first = min(each for each in visitor.links() if "/past/" in each)
     assert visitor.client.get(first).text == reworded_document(HELLO)
     visitor.submit(first.removesuffix(".yaml"))
     assert "The earlier draft is restored" in visitor.text
     assert current_draft(rt).text == reworded_document(HELLO)
     assert current_draft(rt).authors == (ANI, "operator:editor")
-    assert visitor.text.count("Bring this draft back") == 3  # what stood there is kept too
+    assert visitor.text.count("Restore this draft") == 3  # what stood there is kept too
 
 
 @pytest.mark.parametrize("how", ["as text", "discarded"])
@@ -403,6 +403,6 @@ def test_the_newest_past_drafts_are_kept(as_: As, rt: Runtime) -> None:
             text, edition = reworded_document(f"Nomor {number}."), versions.editable(tx)[1]
             versions.save(tx, text, edition, ANI, "all", is_whole=True)
     visitor.get(PAGE)
-    assert visitor.text.count("Bring this draft back") == 20
+    assert visitor.text.count("Restore this draft") == 20
     with rt.reading() as tx:
         assert "Nomor 21." in versions.past(tx)[0].text

@@ -133,7 +133,7 @@ def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, **{"w.ways.id": "Telepon {call", "from": "besok"})
-    assert "2 faults It cannot be published yet." in visitor.text
+    assert "2 errors It cannot be published yet." in visitor.text
     assert "kontak: from and until are days" in visitor.text
     entry = read_draft(rt)["keywords"]["kontak"]
     assert entry["wordings"]["ways"]["id"] == "Telepon {call"
@@ -267,7 +267,7 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
     assert "libur.lebaran (en): this wording is missing" in visitor.text
     visitor.submit(address, **{"w.lebaran.en": "Closed 20-24 March.", "words.NEW": "NATAL"})
     visitor.submit(address, **{"gone.natal": "on"})
-    assert "no faults" in visitor.text
+    assert "no errors" in visitor.text
     assert read_draft(rt)["keywords"]["libur"]["topics"] == {"lebaran": ["LEBARAN", "IDUL FITRI"]}
     publish(rt, clock)
     assert say(rt, STRANGER, "libur idul fitri?").reply.text == "Tutup 20-24 Maret."
@@ -321,7 +321,7 @@ def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, poster=poster)
-    assert "1 fault" in visitor.text
+    assert "1 error" in visitor.text
     assert "a poster begins with a word" in visitor.text
     for address in ("/console/keywords/", "/console/wordings/own", "/console/keywords/saldo"):
         assert visitor.get(address).status_code == 200

@@ -33,7 +33,7 @@ def test_an_uploaded_table_is_looked_up(as_: As, rt: Runtime, clock: Clock) -> N
     assert "Jakarta: RS Umum 021-5550001" in visitor.text
     none = {"w.not_found.id": "Belum ada mitra.", "w.not_found.en": "No partner yet."}
     visitor.submit("/console/keywords/mitra", **none)
-    assert "no faults" in visitor.text
+    assert "no errors" in visitor.text
     publish(rt, clock)
     assert say(rt, STRANGER, "mitra bogor").reply.text == 'Bogor: RS "Sehat"'
     assert say(rt, STRANGER, "MITRA SOLO").reply.text == "Belum ada mitra."

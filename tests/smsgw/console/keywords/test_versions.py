@@ -17,7 +17,7 @@ def test_versions_are_listed_newest_first(as_: As, rt: Runtime) -> None:
     text = visitor.text
     assert text.index("Version 2") < text.index("Version 1") < text.index("Version 0")
     assert "Version 2 in use" in text
-    assert "it was wrong brings back 0" in text
+    assert "it was wrong restores 0" in text
 
 
 def test_a_version_shows_what_it_changed(as_: As, rt: Runtime) -> None:
@@ -27,7 +27,7 @@ def test_a_version_shows_what_it_changed(as_: As, rt: Runtime) -> None:
     visitor.get("/console/versions/2")
     assert f"removed: − id: {HELLO}" in visitor.text
     assert f"added: + id: {OTHER}" in visitor.text
-    assert "Bring it back" not in visitor.text
+    assert "Restore this version" not in visitor.text
     assert visitor.get("/console/versions/0").status_code == 200
     assert visitor.get("/console/versions/1/keywords.yaml").text == reworded_document(HELLO)
 

@@ -164,7 +164,7 @@ def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, rol
     visitor = started(as_(role))
     assert try_on(visitor, DAFTAR, sender=STRANGER, reason="a test") == 200
     assert "+6281*****7890" in visitor.text
-    assert "(a text for that phone alone)" in visitor.text
+    assert "(text only for that phone)" in visitor.text
     assert visitor.form(SAY).values["code"] == ""
     assert A_CODE.search(visitor.page) is None
     assert P1 not in visitor.page
