@@ -308,7 +308,7 @@ def test_an_invalid_range_is_refused(first: str, last: str) -> None:
 def test_an_empty_ledger_gives_no_decoys(rt: Runtime) -> None:
     with rt.ledger.engine.begin() as connection:
         connection.execute(participants.delete())
-    with pytest.raises(decoys.NotDrawn, match="the ledger holds nobody"):
+    with pytest.raises(decoys.NotDrawn, match="the ledger is empty"):
         decoys.draw(rt, 1, "tester")
 
 

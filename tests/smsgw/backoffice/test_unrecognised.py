@@ -171,8 +171,8 @@ def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
     [
         (Alias("IURAN", "saldo"), "", "belongs to"),
         (Alias("BERHENTI", "lapor"), "", "BERHENTI"),
-        (Alias("DUIT", "nothing"), "", "mend them first"),
-        (Alias("DUIT", None), "", "mend them first"),
+        (Alias("DUIT", "nothing"), "", "fix them first"),
+        (Alias("DUIT", None), "", "fix them first"),
         (Alias("", "saldo"), "", "1 to 3 words"),
         (Alias("SATU DUA TIGA EMPAT", "saldo"), "", "1 to 3 words"),
         (Alias("STOPP", "saldo"), "", "one slip apart"),
