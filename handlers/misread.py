@@ -23,6 +23,17 @@ WORDINGS = {
     "slip": ("meant",),
     "still_open": ("answer",),
 }
+PLACEHOLDERS = {
+    "slot": text("NKP"),
+    "read": text("10"),
+    "needed": text("11"),
+    "digits": Placeholder("16", "13"),
+    "service": text("BPJS Kesehatan", width=30),
+    "contact": text("165"),
+    "first": own_words("STOP"),
+    "second": own_words("KLAIM"),
+    "meant": own_words("STOP", width=40),
+}
 REGISTRATION = "daftar"  # long enough that nobody should type it twice
 DRAFT_LASTS = timedelta(minutes=15)
 SUGGESTION_LASTS = timedelta(minutes=10)

@@ -159,7 +159,7 @@ def _changed(commit: str) -> list[Changed]:
     return [Changed(name, kind == "A", gained[name]) for kind, name in kinds]
 
 
-def _runnable(tests: Sequence[Changed]) -> tuple[str, ...]:
+def runnable_tests(tests: Sequence[Changed]) -> tuple[str, ...]:
     """Returns what pytest can be given of the tests that gained lines."""
     names = {each.name for each in tests if each.gained and not each.name.startswith(BROWSER)}
     files = {name for name in names if Path(name).match("test_*.py")}

@@ -1,4 +1,4 @@
-"""Lists the placeholders of wordings: how each is shown, how wide it can be, and a usual value."""
+"""Lists the placeholders of wordings, and shows each value."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -49,7 +49,7 @@ MENU = Menu(
                 backtests.TAB,
             ),
         ),
-        Section("Try-out", (phone.TAB, transcripts.TAB)),
+        Section("Test phone", (phone.TAB, transcripts.TAB)),
         Section("Operators", (accounts.TAB, audit_log.TAB, settings.TAB)),
     )
 )
@@ -62,5 +62,5 @@ for _section in MENU.entries:
 
 def add_to(app: Flask, rt: Runtime) -> None:
     """Adds the pages under /console/."""
-    rendering.set_up(app, rt)
+    rendering.set_up(app, rt, MENU)
     access.set_up(app, rt)

@@ -51,7 +51,7 @@ DECOYS = "tests/smsgw/backoffice/test_decoys.py"
 BUDGET = "tests/smsgw/test_budget.py"
 LOCKED = "tests/smsgw/console/waiting/test_lockouts.py"
 WAITING = "tests/smsgw/console/waiting/test_registrations.py"
-LOAD = "tests/smsgw/ledger/test_load.py"
+LOAD = "tests/smsgw/ledger/test_csv_import.py"
 TYPED = "tests/grammar/test_typed.py::test_typed_messages_are_recognised"
 PARSER = "tests/grammar/test_parser.py"
 

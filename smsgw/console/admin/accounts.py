@@ -1,4 +1,4 @@
-"""Shows admins who may use the console, and the settings."""
+"""Shows admins who may use the console."""
 
 from typing import Any
 

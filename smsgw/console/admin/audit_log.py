@@ -20,7 +20,7 @@ EXPORTED = ("number", "at", "actor", "act", "detail", "message_id", "phone_id")
 EXPORTING = BoundedSemaphore(1)
 
 blueprint = Blueprint("audited", __name__, url_prefix="/audit")
-TAB = Tab(blueprint, "Audit", Permission.RUN)
+TAB = Tab(blueprint, "Audit log", Permission.RUN)
 
 
 @blueprint.get("/")

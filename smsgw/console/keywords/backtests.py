@@ -26,7 +26,7 @@ DAYS = 7  # that are proposed
 SHAPES = (ChangeKind.UNDERSTOOD, ChangeKind.MISUNDERSTOOD, ChangeKind.REROUTED)
 
 blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
-TAB = Tab(blueprint, "Rehearsal")
+TAB = Tab(blueprint, "Backtest")
 Answer = str | BaseResponse | tuple[str, int]
 
 

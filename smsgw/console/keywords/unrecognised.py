@@ -21,7 +21,7 @@ DAYS = (1, 7, 30)
 FILLER = "filler"
 
 blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
-TAB = Tab(blueprint, "Unknown messages")
+TAB = Tab(blueprint, "Unrecognised messages")
 Answer = str | Response | tuple[str, int]
 
 

@@ -21,7 +21,7 @@ from smsgw.storage.tables.operators import TaskKind
 from smsgw.storage.transaction import Transaction
 
 blueprint = Blueprint("searches", __name__, url_prefix="/messages/words")
-TAB = Tab(blueprint, "Words of a day", Permission.HELP)
+TAB = Tab(blueprint, "Search texts", Permission.HELP)
 
 
 @dataclass(frozen=True, slots=True)
