@@ -191,7 +191,7 @@ def _decide_anew(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> Decis
 
 
 def _within_limits(parsed: ParsedMessage, decision: Decision) -> Decision:
-    """What is owed was promised, and is given whatever it costs."""
+    """Applies the limits. A deferred answer was promised, and is given whatever it costs."""
     keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
     if decision.reply is None or parsed.deferred is not None:
         return decision
@@ -211,13 +211,13 @@ def _applies_when_silenced(change: Change) -> bool:
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
-    """What may be kept of a text: no secret, and nothing at all where it was one."""
+    """Returns what may be kept of a text: no secret, and nothing at all where it was one."""
     is_secret = isinstance(said, Misread) and said.reason is Reason.SECRET
     return "" if is_secret else grammar.redact(text).text
 
 
 def _read(tx: Transaction, number: str, parsed: ParsedMessage) -> PhoneState:
-    """With what a code or a case's number opens, also where YA says that it was meant."""
+    """Reads the phone, with what a code or a case's number opens, also if YA confirms it."""
     received_at = parsed.deferred.received_at if parsed.deferred else None
     known = phone_state.read(tx, number, named=_named(parsed.said), received_at=received_at)
     meant = open_question.meant(parsed.said, known.caller)

@@ -22,23 +22,24 @@ KEPT_OPEN = 32  # connections
 
 
 def session() -> requests.Session:
-    """No proxies and no netrc: they cost a fifth of a send's time."""
-    made = requests.Session()
-    made.trust_env = False
+    """Uses no proxies and no netrc: they cost a fifth of a send's time."""
+    http_session = requests.Session()
+    http_session.trust_env = False
     for scheme in ("http://", "https://"):
-        made.mount(scheme, Adapter(pool_maxsize=KEPT_OPEN))
-    return made
+        http_session.mount(scheme, Adapter(pool_maxsize=KEPT_OPEN))
+    return http_session
 
 
 def is_unsent(error: Exception) -> bool:
-    """Whether no connection came about, TLS included: then nothing was sent, and it is safe to try
-    again. An error of any other kind may have come after the carrier had taken the message."""
+    """Tells whether no connection came about, TLS included: then nothing was sent, and it is
+    safe to try again. An error of any other kind may have come after the carrier had taken the
+    message."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
 
 
 def send_error(error: Exception) -> SendError:
-    """How a send ended to which there was no answer."""
+    """Returns how a send ended to which there was no answer."""
     if is_unsent(error):
         return SendError(Ending.RETRY, "no connection")
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])

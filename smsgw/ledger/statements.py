@@ -45,8 +45,8 @@ def _key(column: ColumnElement[Any], key: BindParameter[Any] = _nkp) -> ColumnEl
     return type_coerce(column, _raw) == key
 
 
-def _columns(table: Table, made: type) -> list[Label[Any]]:
-    return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[made]]
+def _columns(table: Table, record: type) -> list[Label[Any]]:
+    return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[record]]
 
 
 _participant = select(*_columns(participants, Participant))

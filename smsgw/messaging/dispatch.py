@@ -1,4 +1,4 @@
-"""What waits in a lane leaves by its carrier: claimed, sent, recorded.
+"""Sends what waits in a lane by its carrier: leased, sent, recorded.
 
 What tells of a participant passes once more the gate that it passed when it was made: their number
 on file may be another person's by now.
@@ -68,7 +68,8 @@ def drain(
 
 
 def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:
-    """As many as the throttle allows; if that is none, in how many seconds it will allow more."""
+    """Leases as many replies as the throttle allows; if none, returns in how many seconds it
+    will."""
     if not room:
         return [], None
     allowed = throttle.take(rt, carrier, lane, room)
@@ -82,7 +83,7 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease]
 
 
 def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
-    """What has left is written down, if the database comes back before the leases run out."""
+    """Records what was sent, if the database comes back before the leases run out."""
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:
@@ -128,7 +129,8 @@ def _may_be_told(rt: Runtime, lease: Lease) -> bool:
 
 
 def _send(rt: Runtime, carrier: str, lease: Lease, claimed: float) -> SendResult:
-    """Not at all once its lease is nearly over: somebody else may have concluded something."""
+    """Refuses to send when the lease is nearly over: another process may have drawn its
+    conclusion."""
     http.SEND_BY.set(claimed + LAST_MOMENT)
     if time.monotonic() > claimed + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))

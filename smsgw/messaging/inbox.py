@@ -1,4 +1,4 @@
-"""Messages that came in: each is stored once, whatever a carrier repeats."""
+"""Stores each incoming message once, whatever a carrier repeats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Repeated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a message; the reply, if there is one, is in the outbox."""
+    """Holds what became of a message; its reply, if any, is in the outbox."""
 
     keyword: str | None
     outcome: str
@@ -61,8 +61,8 @@ def accept(
     verdict: Verdict,
     version: int,
 ) -> int:
-    """The id of the stored message. `version`: of the configuration that read it. Raises Repeated,
-    after which nothing may be committed."""
+    """Stores the message and returns its id. `version` is of the configuration that read it. Raises
+    Repeated, after which nothing may be committed."""
     row = {
         "carrier": sms.carrier,
         "carrier_ref": sms.carrier_ref,
@@ -120,7 +120,7 @@ def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
 
 
 def has_deferred(tx: Transaction) -> bool:
-    """Whether a message waits for its answer, which may be tried now."""
+    """Tells whether a message waits for its answer, which may be tried now."""
     waiting = exists().where(*_due(tx))
     return bool(tx.connection.execute(select(waiting)).scalar_one())
 

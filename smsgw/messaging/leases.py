@@ -44,7 +44,7 @@ SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 
 @dataclass(frozen=True, slots=True)
 class ReplyBinding:
-    """What a reply that tells of a participant hangs on."""
+    """Holds the binding that a reply about a participant depends on."""
 
     nkp: str
     on_file: str | None  # the number on file when the phone was bound
@@ -185,7 +185,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """How a claim ended: with the carrier's id of the message, or with an error."""
+    """Says how a lease ended: with the carrier's id of the message, or with an error."""
 
     lease: Lease
     carrier_ref: str | None = None
@@ -210,7 +210,7 @@ def record(tx: Transaction, results: Sequence[SendResult]) -> None:
 
 
 def pause(attempts_made: int) -> timedelta:
-    """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
+    """Returns how long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
     seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
     return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
 
@@ -218,7 +218,7 @@ def pause(attempts_made: int) -> timedelta:
 def _end_attempt(
     tx: Transaction, attempt_id: int, ending: AttemptEnd, ref: str | None, code: str | None
 ) -> None:
-    """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
+    """Ends an attempt. One whose lease ran out ended *unknown*; later knowledge settles it."""
     learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
     tx.connection.execute(
         update(attempts)

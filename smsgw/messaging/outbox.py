@@ -66,8 +66,6 @@ SINCE = case(
 
 @dataclass(frozen=True, slots=True)
 class NewReply:
-    """A reply about to be added."""
-
     message_id: int
     phone_id: int
     number: str  # of that phone
@@ -107,7 +105,7 @@ def add(tx: Transaction, draft: NewReply) -> int:
 
 
 def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
-    """Where the reply to a message is; None where it has none."""
+    """Returns where the reply to a message is; None where it has none."""
     found = tx.connection.execute(
         select(replies.c.state).where(replies.c.message_id == message_id).order_by(replies.c.id)
     )
@@ -149,7 +147,7 @@ def accepted(tx: Transaction, ref: str | None, since: datetime) -> dict[str, obj
 
 
 def cut(code: str | None) -> str | None:
-    """As much as the column holds: what a carrier says of itself may be of any length."""
+    """Cuts a text to the column's width: a carrier's text may have any length."""
     return code and code.replace("\0", "")[:LONGEST_CODE]
 
 
@@ -173,8 +171,9 @@ def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
 def move(
     tx: Transaction, reply_id: int, news: dict[str, object], attempt: int | None = None
 ) -> bool:
-    """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
-    it was sent, the end of an attempt counts only while no later one has begun."""
+    """Moves a reply to a higher rank only. What surely was not sent goes back to the queue,
+    whatever its lease said. Unless it was sent, the end of an attempt counts only while no later
+    one has begun."""
     state = ReplyState(str(news["state"]))
     below = [each for each in RANK if RANK[each] < RANK[state]]
     lower = FROM.get(state, below)

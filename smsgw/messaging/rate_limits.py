@@ -1,4 +1,4 @@
-"""What guards against loops, floods and cost: how often a phone is answered, what a day may cost.
+"""Limits loops, floods and cost: how often a phone is answered, what a day may cost.
 
 Counted in Redis, for all processes; while that is away each process counts for itself. A phone is a
 keyed hash here. What guards identities is counted in the database (see guesses).
@@ -59,7 +59,8 @@ class Gate:
         self._told: dict[str, bool] = {}
 
     def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
-        """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
+        """Returns why there is no reply; None where there is one. `may_repeat`: people say it
+        twice."""
         phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
         day, code = self._candidate.day, self._candidate.code
         if self._budget != Budget() and self._counters.is_spent(day, code, self._budget):
@@ -79,11 +80,11 @@ class Gate:
         return None
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
-        """Whether the reply is the one that says that there are no more until tomorrow."""
+        """Tells whether the reply is the one that says that there are no more until tomorrow."""
         return _is_passive(keyword, outcome) and not self._has_patience()
 
     def _has_room(self) -> bool:
-        """For one more explanation today, as it was when this was first asked."""
+        """Tells whether one more explanation fits today, as it was when this was first asked."""
         if "room" not in self._told:
             self._told["room"] = not self._counters.is_full(self._key("enough"), ENOUGH)
         return self._told["room"]
@@ -95,7 +96,8 @@ class Gate:
         return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
     def give_back(self) -> None:
-        """What was taken for an answer that could not be stored; the carrier delivers again."""
+        """Gives back what was taken for an answer that could not be stored; the carrier delivers it
+        again."""
         for key, is_taken in self._told.items():
             if is_taken and key != "room":
                 self._counters.give_back(key, self._candidate.message)

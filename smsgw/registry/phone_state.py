@@ -1,4 +1,4 @@
-"""What is known of a phone: its bindings, its open question, what it guessed, what it said last.
+"""Reads what is known of a phone: bindings, open question, guesses, last message.
 
 Every message of a phone counts its version up. Who read a phone and finds another version when it
 writes has been overtaken, and starts again from what is true now; so fifty messages at one instant
@@ -47,7 +47,7 @@ UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """The message before, for telling a repeat."""
+    """Holds the message before, to recognise a repeat."""
 
     text_hash: bytes
     received_at: datetime
@@ -175,7 +175,7 @@ def _read_known(
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
-    """What the phone was told last; None where it is destroyed, or not what we told it."""
+    """Returns what the phone was told last; None where it is destroyed, or not what we told it."""
     named_by = (row.hash, row.answers, row.last_binding_id)
     return tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id, *named_by)
 
@@ -236,7 +236,7 @@ def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
 def record_last_message(
     tx: Transaction, known: PhoneState, message_id: int, reply_id: int | None = None
 ) -> None:
-    """What the phone said last and, where it may be repeated, what it was answered."""
+    """Records what the phone said last and, if it may be repeated, what it was answered."""
     answered = {} if reply_id is None else {"last_reply_id": reply_id}
     set_values(tx, known, last_message_id=message_id, **answered)
 
@@ -246,7 +246,8 @@ def number_of(tx: Transaction, phone_id: int) -> str | None:
 
 
 def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | None:
-    """Of the phone that `whose` selects; None where there is none, or it is forgotten."""
+    """Returns the number of the phone that `whose` selects; None if there is none, or it is
+    forgotten."""
     row = tx.connection.execute(whose).one_or_none()
     return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
 
@@ -268,7 +269,7 @@ def language_of(tx: Transaction, phone_id: int) -> str:
 
 
 def phone_id_of(tx: Transaction, number: str) -> int:
-    """Of a phone that may never have written."""
+    """Returns the id of a phone that may never have written."""
     found = tx.connection.execute(
         select(phones.c.id).where(phones.c.hash == tx.vault.hash(number, "phone"))
     ).scalar_one_or_none()
