@@ -47,7 +47,7 @@ OWNERS = {
     "transcripts": {"smsgw.transcripts.library"},
     "wrong_codes": {"smsgw.registry.registration_codes"},
 }
-# Which table they write is told when they run; migrations, which lie outside, write all.
+# They get the table as a parameter. Migrations, which are outside, write all.
 BY_PARAMETER = {
     "smsgw.ledger.csv_import": "the tables of the ledger, one for each file",
     "smsgw.ledger.synthetic": "the tables of the ledger, for participants that it made",

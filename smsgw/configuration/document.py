@@ -112,7 +112,7 @@ def _is_long_number(event: yaml.ScalarEvent) -> bool:
 
 
 def dumps(raw: RawDocument) -> str:
-    """Always the same for the same, so that versions can be compared line by line."""
+    """Writes equal documents the same, so that versions can be compared line by line."""
     written: str = yaml.dump(
         raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
     )

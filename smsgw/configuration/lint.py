@@ -22,8 +22,9 @@ CARRIERS_OWN = {"HELP", "INFO"}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`faults`: why it may not be published, each in a sentence; `warnings`: what is worth a look;
-    `read`: what can be read of it, with what is shipped in place of the rest."""
+    """Holds what was found. `faults` say why it may not be published, each in a sentence, and
+    `warnings` what is worth a look. `read` is what can be read of it, with what is shipped in place
+    of the rest."""
 
     faults: list[str]
     warnings: list[str]

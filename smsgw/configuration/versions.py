@@ -42,7 +42,7 @@ class PublishRefusal(StrEnum):
 
 
 class NotPublished(Exception):
-    """Its text says why, and what to do: one of Why, or what the linter says."""
+    """Says why, and what to do: its text is a PublishRefusal, or what the linter found."""
 
 
 class Outdated(Exception):
@@ -51,7 +51,7 @@ class Outdated(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """0 is what is shipped."""
+    """Holds a version; number 0 is the shipped configuration."""
 
     number: int
     text: str
@@ -132,9 +132,9 @@ def save(
     *,
     is_whole: bool = False,
 ) -> None:
-    """`edition`: of the draft that `raw` was made from; 0 where there was none. `what`: changed,
-    such as a keyword's id. `is_whole`: it takes the place of the draft, which is kept among the
-    past ones. Raises Outdated, KeywordsError where it cannot be kept."""
+    """Saves the draft. `edition` is that of the draft that `raw` was made from, or 0 if there was
+    none. `what` names the change, such as a keyword's id. `is_whole` replaces the draft, which is
+    kept among the past ones. Raises Outdated, and KeywordsError if it cannot be saved."""
     current_draft = draft(tx)
     if (current_draft.edition if current_draft else 0) != edition:
         raise Outdated
@@ -155,8 +155,8 @@ def save(
 
 
 def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
-    """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
-    `edition`: as `save` has it. False where it is gone. Raises Outdated."""
+    """Makes a past draft the draft again; the one that it replaces becomes a past one. `edition` is
+    the same as for `save`. Returns False if the past draft is gone. Raises Outdated."""
     current_draft, found = draft(tx), past_drafts.one(tx, past_id)
     if found is None:
         return False
@@ -175,7 +175,7 @@ def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
 
 
 def discard(tx: Transaction, edition: int, actor: str) -> None:
-    """It is kept among the past ones. Raises Outdated."""
+    """Discards the draft, which is kept among the past ones. Raises Outdated."""
     current_draft = draft(tx)
     _change(tx, edition, {"text": None})
     if current_draft is not None:
@@ -233,8 +233,8 @@ def doubts(answering: Version, read: Document) -> list[lint.Doubt]:
 def bring_back(
     tx: Transaction, number: int, actor: str, reason: str, *, is_sure: bool = True
 ) -> int:
-    """The number of the new version, which says what version `number` said. `is_sure`: of what
-    `doubts` asks about. Raises NotPublished."""
+    """Publishes the text of version `number` again and returns the number of the new version.
+    `is_sure`: `doubts` were confirmed. Raises NotPublished."""
     old, newest = version(tx, number), current(tx)
     if old is None:
         raise NotPublished(PublishRefusal.NO_VERSION)

@@ -80,7 +80,7 @@ class _Composer:
 
     def _scalar(self, event: ScalarEvent) -> Node:
         style = event.style or None
-        if not (event.value or style):  # its place is told by one, the blank before it by the other
+        if not (event.value or style):  # one gives its place, the other that of the blank before it
             raise Refused
         tag = _TEXT if style else _tag(event.value)
         node = ScalarNode(tag, event.value, event.start_mark, event.end_mark, style=style)

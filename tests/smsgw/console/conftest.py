@@ -27,9 +27,9 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 
 @pytest.fixture
 def app(rt: Runtime, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    made = create_app(rt)
-    made.jinja_env.bytecode_cache = compiled_templates
-    return made
+    flask_app = create_app(rt)
+    flask_app.jinja_env.bytecode_cache = compiled_templates
+    return flask_app
 
 
 @pytest.fixture
