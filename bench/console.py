@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         demo = Demo(Path(folder))
         try:
-            traffic_month.speak(demo.rt, A_DAY)
+            traffic_month.play_month(demo.rt, A_DAY)
             slowest = max(measured(demo, logged_in(demo)))
         finally:
             demo.close()

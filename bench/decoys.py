@@ -32,7 +32,7 @@ DAY = 1 / 365
 
 
 def noticed_after(chance: Random, density: float, phones: int) -> int | None:
-    """How many numbers a scan has tried when the alarm is raised; its phones take turns."""
+    """Returns how many numbers a scan has tried when the alarm is raised; its phones take turns."""
     met: dict[int, int] = {}
     tried = 0
     while (tried := tried + _gap(chance, density)) <= SCANNED:

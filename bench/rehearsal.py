@@ -65,13 +65,13 @@ def measure(name: str, environ: dict[str, str]) -> None:
             now = time.perf_counter()
             longest, last, found = max(longest, now - last), now, step.found
         rate = MESSAGES / (time.perf_counter() - started)
-        told = BacktestFindings.model_validate(found)
+        findings = BacktestFindings.model_validate(found)
         print(
-            f"{name}, {what}: {told.judged:,} messages, {rate:,.0f} a second; {told.changed:,} "
-            f"would change; the longest part {longest:.2f} s",
+            f"{name}, {what}: {findings.judged:,} messages, {rate:,.0f} a second; "
+            f"{findings.changed:,} would change; the longest part {longest:.2f} s",
             flush=True,
         )
-        if told.judged != MESSAGES or rate < RATE or longest > LONGEST:
+        if findings.judged != MESSAGES or rate < RATE or longest > LONGEST:
             sys.exit("that is too slow, or not all")
     rt.close()
 

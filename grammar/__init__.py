@@ -1,4 +1,4 @@
-"""Reading messages: text in, value out.
+"""This package reads messages: text in, value out.
 
 Nothing here knows a clock, a file, a database or a log, and nothing here raises for what a person
 wrote. Keywords, fillers and labels are given as values by whoever builds a Grammar.

@@ -26,7 +26,8 @@ class CompiledKeyword:
     items: pp.ParserElement
 
     def is_filled(self, kind: str, fields: Fields) -> bool:
-        """By itself or, where the poster does not ask for both, by what is as good."""
+        """Tells whether a slot is filled, by itself or, where the poster does not ask for both, by
+        a slot that is as good."""
         instead = KINDS[kind].instead
         kinds = [kind] if instead is None or self.has(instead) else [kind, instead]
         return any(KINDS[each].field in fields for each in kinds)
@@ -36,11 +37,12 @@ class CompiledKeyword:
 
     @property
     def tells_own(self) -> bool:
-        """Whether its answer is what is somebody's own: a balance."""
+        """Tells whether its answer is what is somebody's own: a balance."""
         return self.has("NKP") and not self.has("NIK")
 
     def joined(self, run: list[Token]) -> list[Token]:
-        """As one, where the groups of a run have the digits of a number that is wanted."""
+        """Returns a run's groups as one number if together they have the digits of a wanted
+        number."""
         written = digits_of(run)
         for kind in ("NKP", "NIK") if len(run) > 1 else ():
             is_wanted = self.has(kind) or (kind == "NIK" and self.has("NKP"))

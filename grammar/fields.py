@@ -70,7 +70,7 @@ class FieldReader:
     def _by_words(
         self, kind: str, runs: list[list[str]], text: str
     ) -> tuple[str | None, list[list[str]]]:
-        """What words say of a slot, and the words that are left."""
+        """Returns what words say of a slot, and the words that are left."""
         match KINDS[kind].shape:
             case SlotShape.CHOICE:
                 return self._chosen(kind, text), runs
@@ -133,24 +133,24 @@ class FieldReader:
             if token.kind == "WORD":
                 run.append(token.text)
                 continue
-            yield from self._kept(run, own)
+            yield from self._unlabelled(run, own)
             run = []
-        yield from self._kept(run, own)
+        yield from self._unlabelled(run, own)
 
-    def _kept(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
-        kept: list[str] = []
+    def _unlabelled(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
+        rest: list[str] = []
         index = 0
         while index < len(run):
             label = self._label_at(run, index)
             word = run[index]
             if not label and word not in self._fillers and word not in own:
-                kept.append(word)
+                rest.append(word)
             index += label or 1
-        if kept:
-            yield kept
+        if rest:
+            yield rest
 
     def _label_at(self, run: list[str], index: int) -> int:
-        """How many words from `index` on are a label; 0 for none."""
+        """Returns how many words from `index` on are a label; 0 for none."""
         for length in range(min(LONGEST_LABEL, len(run) - index), 0, -1):
             parts = "_".join(run[index : index + length]).split("_")
             if tuple(parts) in self._labels:
@@ -207,6 +207,7 @@ def _unread_numbers(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def holds_short_number(text: str) -> bool:
-    """One at most, and no card's: the number that a poster says to text."""
+    """Tells whether this is the short number that a poster says to text: one at most, and no
+    card's."""
     numbers = re.findall(r"\d+", text)
     return len(numbers) <= 1 and all(len(number) < SHORTEST_NUMBER for number in numbers)

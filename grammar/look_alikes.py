@@ -1,4 +1,5 @@
-"""What looks like a plain character, or like none, as handsets and word processors put it.
+"""Maps what handsets and word processors write to the plain character that it looks like, or to
+none.
 
 Read on the way in, and on the way out where GSM-7 lacks it: one table for both.
 """

@@ -1,4 +1,4 @@
-"""What handsets, newspapers and people do to a text before it reaches us, undone."""
+"""Undoes what handsets, newspapers and people do to a text before it reaches us."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How the keyword that ends what was not asked for is said."""
+"""Reads the opt-out keyword as people write it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from grammar.reading import Keyword
 
 
 class OptOutReader:
-    """How the keyword that ends what was not asked for is said; without one nothing is."""
+    """Reads the opt-out keyword as people write it; without such a keyword nothing opts out."""
 
     def __init__(
         self, reads: Iterable[CompiledKeyword], others: Mapping[tuple[str, ...], CompiledKeyword]
@@ -29,7 +29,8 @@ class OptOutReader:
         self.unmistakable = {word for word, *more in self._aliases if not more} - begun
 
     def length_at_front(self, words: list[str]) -> int:
-        """Of an alias that ends; 0 where a longer one of another keyword stands there."""
+        """Returns the length of the opt-out alias at the front; 0 if a longer alias of another
+        keyword stands there."""
         length = len(longest_of(self._aliases, words))
         return length if len(longest_of(self._others, words)) <= length else 0
 

@@ -1,4 +1,4 @@
-"""From a text to a Command or a Misread.
+"""Turns a text into a Command or a Misread.
 
     message ::= { filler } keyword { item } | { item } bare-slot { item }
     item    ::= slot | label | filler | word | separator
@@ -81,7 +81,7 @@ class Grammar:
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
-        """How a keyword is written, from its poster."""
+        """Returns how a keyword is written, from its poster."""
         return self._read[keyword].poster.usage
 
     def redact(self, text: str) -> Redacted:
@@ -89,11 +89,11 @@ class Grammar:
         return self._redactor.redact(text)
 
     def parse(self, text: str) -> Command | Misread:
-        kept = self._redactor.take_out(normalise(text))
-        said = self._parsed(kept.text)
-        if kept.is_changed and not said.fields:
-            return Misread(Reason.SECRET, said.keyword, word=said.word)
-        return said
+        redacted = self._redactor.take_out(normalise(text))
+        result = self._parsed(redacted.text)
+        if redacted.is_changed and not result.fields:
+            return Misread(Reason.SECRET, result.keyword, word=result.word)
+        return result
 
     def complete(self, keyword: str, known: Fields, text: str) -> Command | Misread:
         """`text` read as the items of a keyword of which `known` was sent before."""
@@ -107,18 +107,18 @@ class Grammar:
         read = self._whole(body, unsigned) or self._phrased(words) or self._ended(body, unsigned)
         if read is not None:
             return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
-        told = [word for word in words if word not in self._fillers]
-        if len(told) == 1 and told[0] in self._either:
-            first, second = self._either[told[0]]
-            return Misread(Reason.EITHER, read=first, needed=second, word=told[0])
+        meaningful = [word for word in words if word not in self._fillers]
+        if len(meaningful) == 1 and meaningful[0] in self._either:
+            first, second = self._either[meaningful[0]]
+            return Misread(Reason.EITHER, read=first, needed=second, word=meaningful[0])
         if service := service_of(self._services, text, words):
             return misdirected(service, rest=" ".join(words))
         named = self._named(text, found)
-        said = named or self._slipped(text, words) or self._without_keyword(text, words)
-        return self._in_doubt_of_stop(said, unsigned) or said
+        result = named or self._slipped(text, words) or self._without_keyword(text, words)
+        return self._in_doubt_of_stop(result, unsigned) or result
 
     def _unsigned(self, text: str) -> str:
-        """Without what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
+        """Removes what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
         found = self._signature.search(text)
         if found is None:
             return text
@@ -144,20 +144,24 @@ class Grammar:
         return self._opt_out.read
 
     def _in_doubt_of_stop(
-        self, said: Command | Misread, words: list[str]
+        self, parsed: Command | Misread, words: list[str]
     ) -> Command | Misread | None:
         """No STOP tells what is somebody's own; who may have meant it is asked."""
-        read, stop = self._read.get(said.keyword or ""), self._opt_out.read
+        read, stop = self._read.get(parsed.keyword or ""), self._opt_out.read
         if read is None or stop is None or not read.tells_own:
             return None
-        told = [word for word in words if word not in self._harmless]
+        meaningful = [word for word in words if word not in self._harmless]
         word = self._opt_out.word_in(words, self._harmless)
-        front = next((each for each in told if each not in self._doubts), None)
+        front = next((each for each in meaningful if each not in self._doubts), None)
         if word is not None and (word == front or not self._is_asking("", words)):
             names = stop.poster.keyword, read.poster.keyword
             return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
-        if told and told[0] not in self._single and similar(told[0], self._opt_out.unmistakable):
-            return Command(stop.keyword.id, NO_FIELDS, told[0], "", is_slip=True)
+        if (
+            meaningful
+            and meaningful[0] not in self._single
+            and similar(meaningful[0], self._opt_out.unmistakable)
+        ):
+            return Command(stop.keyword.id, NO_FIELDS, meaningful[0], "", is_slip=True)
         return None
 
     def _named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
@@ -173,15 +177,15 @@ class Grammar:
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
                 further = f"{text[:before]} {text[after:]}"
-                said = self._fields.read(read, word, further)
-                if isinstance(said, Command) and self._is_doubtful(read, further):
-                    return replace(said, is_slip=True)
-                return said
+                result = self._fields.read(read, word, further)
+                if isinstance(result, Command) and self._is_doubtful(read, further):
+                    return replace(result, is_slip=True)
+                return result
         return None
 
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
-        """Whether something else is said beside a keyword that changes something: its own words,
-        fillers, thanks and the number that an advert says to text are nothing else."""
+        """Tells whether something else is said beside a keyword that changes something: its own
+        words, fillers, thanks and the number that an advert says to text are nothing else."""
         if not read.keyword.asked:
             return False
         own = {
@@ -200,7 +204,7 @@ class Grammar:
         )
 
     def _meant(self, words: list[str]) -> CompiledKeyword | None:
-        """Whose alias these words are; SALDONYA is SALDO, as people say it."""
+        """Returns whose alias these words are; SALDONYA is SALDO, as people say it."""
         read = self._first.get(tuple(words))
         if read is not None or len(words) > 1 or words[0] in self._courtesy:
             return read
@@ -211,11 +215,11 @@ class Grammar:
         """The keyword that is the whole message, give or take fillers and punctuation."""
         if not words or not holds_short_number(text):
             return None
-        told = tuple(word for word in words if word in self._own or word not in self._fillers)
+        meaningful = tuple(word for word in words if word in self._own or word not in self._fillers)
         bare = tuple(word for word in words if word not in self._fillers)
         thanks = (word for word in words[1:] if word not in self._harmless)
         thanked = () if words[0] in self._courtesy else (words[0], *thanks)
-        tries = (self._alone.get(each) for each in (tuple(words), told, bare, thanked))
+        tries = (self._alone.get(each) for each in (tuple(words), meaningful, bare, thanked))
         read = next(filter(None, tries), None) or self._repeated(words)
         if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
             return None
@@ -248,8 +252,8 @@ class Grammar:
         return next(iter(meant.values())) if len(meant) == 1 else None
 
     def _is_assent(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """YA and no question, with its own word at the front: a "ya" that ends a sentence in
-        Indonesian is a particle, and says yes to nothing."""
+        """Tells whether this is YA, with its own word at the front and no question: a "ya" that
+        ends a sentence in Indonesian is a particle, and agrees to nothing."""
         front = self._front(words)
         is_first = any(
             self._alone.get(tuple(front[:length])) is read
@@ -265,7 +269,8 @@ class Grammar:
         return "?" in text or not self._doubts.isdisjoint(words)
 
     def _phrased(self, words: list[str]) -> CompiledKeyword | None:
-        """Whose phrase stands in the text, as one asks for no more SMS in one's own words."""
+        """Returns whose phrase stands in the text, as one asks for no more SMS in one's own
+        words."""
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
                 read = self._phrases.get(tuple(words[index : index + length]))
@@ -276,24 +281,24 @@ class Grammar:
     def _slipped(
         self, text: str, words: list[str], *, is_all: bool = True
     ) -> Command | Misread | None:
-        """A keyword one slip away, near the front; one that stands alone, alone. `is_all`: whether
-        there are no words but these."""
-        told = [
+        """Finds a keyword with one typo near the front. A keyword that counts only alone must be
+        alone. `is_all`: there are no other words."""
+        meaningful = [
             word for word in words if word not in self._fillers and not self._fields.label(word)
         ]
-        for word in told[:CLOSE_TO_THE_FRONT]:
+        for word in meaningful[:CLOSE_TO_THE_FRONT]:
             meant = {self._single[each].keyword.id for each in similar(word, self._single)}
             read = self._read[meant.pop()] if len(meant) == 1 else None
-            if read is None or (read.keyword.alone and (len(told) > 1 or not is_all)):
+            if read is None or (read.keyword.alone and (len(meaningful) > 1 or not is_all)):
                 continue
             if read.keyword.leads and not self._is_slipped_assent(word, text, words):
                 continue
-            said = self._fields.read(read, word, text.replace(word, " ", 1))
-            return replace(said, is_slip=True) if isinstance(said, Command) else said
+            result = self._fields.read(read, word, text.replace(word, " ", 1))
+            return replace(result, is_slip=True) if isinstance(result, Command) else result
         return self._slipped_pair(words)
 
     def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
-        """As without the slip: at the front, with no question, and no number."""
+        """Tells whether this is YA with one typo: at the front, with no question and no number."""
         is_first = self._front(words)[:1] == [word]
         return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
 
@@ -311,10 +316,10 @@ class Grammar:
             return Misread(Reason.COURTESY, rest=rest)
         if self._bare is None or not re.search(r"\d", text):
             return Misread(Reason.UNKNOWN, rest=rest)
-        said = self._fields.read(self._bare, "", text)
-        is_number = isinstance(said, Command) and said.fields
-        is_mistyped = isinstance(said, Misread) and not words
-        return said if is_number or is_mistyped else Misread(Reason.UNKNOWN, rest=rest)
+        result = self._fields.read(self._bare, "", text)
+        is_number = isinstance(result, Command) and result.fields
+        is_mistyped = isinstance(result, Misread) and not words
+        return result if is_number or is_mistyped else Misread(Reason.UNKNOWN, rest=rest)
 
     def _is_courtesy(self, text: str, words: list[str]) -> bool:
         if not words:

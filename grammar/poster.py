@@ -1,4 +1,4 @@
-"""Keywords as posters print them.
+"""Reads keywords as posters print them.
 
     poster   ::= word { word | separator | slot | optional }
     optional ::= "[" [ separator ] slot "]"
@@ -43,7 +43,7 @@ class Poster:
 
     @property
     def usage(self) -> str:
-        """How it is written: what it needs or, where it needs nothing, what it may have."""
+        """Returns how it is written: what it needs or, where it needs nothing, what it may have."""
         needed = [slot for slot in self.slots if slot.is_required] or self.slots
         return " ".join(self.words) + "".join(slot.separator + slot.shown for slot in needed)
 

@@ -1,4 +1,4 @@
-"""What a message was read as: values, never exceptions. A user's mistake is a value too."""
+"""Defines what a message is read as: values, never exceptions. A user's mistake is a value too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -23,7 +23,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-GONE = "***"
+REDACTED = "***"
 FEWEST_DIGITS, MOST_DIGITS, MOST_FAR = 3, 12, 8
 WORDS_AFTER, WORDS_BEFORE = 6, 4  # between a pin-word and its digits
 LONGEST_SPELLED = 4  # letters of a word that is written P I N
@@ -74,7 +74,7 @@ class _Token:
 
     @property
     def digits(self) -> int:
-        """How many it stands for."""
+        """Returns how many it stands for."""
         return 1 if self.word in DIGIT_WORDS else len(self.word) * self.is_digits
 
 
@@ -95,17 +95,17 @@ class Redactor:
         return again if again.is_changed else once
 
     def take_out(self, text: str) -> Redacted:
-        """Of `text` as it stands."""
+        """Removes secrets from `text` and leaves the rest as it stands."""
         spans = sorted(set(self._spans(text)))
-        kept, at = [], 0
+        parts, at = [], 0
         for start, end in spans:
             if start >= at:
-                kept += [text[at:start], GONE]
+                parts += [text[at:start], REDACTED]
                 at = end
-        return Redacted("".join([*kept, text[at:]]), bool(spans))
+        return Redacted("".join([*parts, text[at:]]), bool(spans))
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets stand."""
+        """Returns where secrets stand."""
         if self._banking is not None and (found := self._banking.match(text)):
             yield found.span("banking")
         if self._announced is None or not self._announced.search(text):
@@ -124,7 +124,7 @@ class Redactor:
                 yield from line.name_near(index, index + length)
 
     def _glued(self, token: _Token) -> Iterator[tuple[int, int]]:
-        """PIN123456."""
+        """Finds a secret written together with its word: PIN123456."""
         if token.is_letters or token.is_digits:
             return
         for phrase in (*self._pins.single, *self._passwords.single):
@@ -140,7 +140,8 @@ class _Line:
         self._tokens = tokens
 
     def digits_near(self, first: int, after: int) -> Iterator[tuple[int, int]]:
-        """Those behind the words from `first` to `after`; where there are none, those before."""
+        """Returns those behind the words from `first` to `after`; where there are none, those
+        before."""
         if not self._is_gone(range(after, after + WORDS_AFTER)):
             found = self._digits_after(after) or self._digits_before(first)
             if found is not None:
@@ -150,7 +151,7 @@ class _Line:
         """The next word that is none of ours, whatever it is."""
         while index < len(self._tokens) and self._tokens[index].word in FILLERS:
             index += 1
-        if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, GONE}:
+        if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, REDACTED}:
             token = self._tokens[index]
             end = _TO_BLANK.match(self._text, token.end)
             yield token.start, end.end() if end else token.end
@@ -218,24 +219,24 @@ class _Line:
 
     def _name(self, places: range, *, is_before: bool = False) -> tuple[int, int] | None:
         """The words there that may be one, next to where they were announced."""
-        held: list[_Token] = []
+        waiting: list[_Token] = []
         for place in reversed(places) if is_before else places:
             token = self._tokens[place]
             if not token.is_letters or token.word in NONE_GIVEN or token.word in FILLERS:
                 break
-            if held and "#" in self._gap(place + 1 if is_before else place):
+            if waiting and "#" in self._gap(place + 1 if is_before else place):
                 break
-            held.append(token)
-        if not held:
+            waiting.append(token)
+        if not waiting:
             return None
-        return min(each.start for each in held), max(each.end for each in held)
+        return min(each.start for each in waiting), max(each.end for each in waiting)
 
     def _is_gone(self, places: range) -> bool:
-        """Whether a secret that stood there was taken out before."""
-        return any(token.word == GONE for token in self._tokens[places.start : places.stop])
+        """Tells whether a secret that stood there was taken out before."""
+        return any(token.word == REDACTED for token in self._tokens[places.start : places.stop])
 
     def _gap(self, index: int) -> str:
-        """What stands before a token, since the one before it."""
+        """Returns what stands before a token, since the one before it."""
         if not 0 < index < len(self._tokens):
             return ""
         return self._text[self._tokens[index - 1].end : self._tokens[index].start]
@@ -247,7 +248,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Phrases:
-    """By their first words; the last word of each may have a particle behind it."""
+    """Groups phrases by their first word; the last word of each may have a particle behind it."""
 
     listed: frozenset[tuple[str, ...]]
     single: tuple[str, ...]
@@ -267,7 +268,8 @@ def _phrases(listed: Iterable[str]) -> _Phrases:
 
 
 def _length(phrases: _Phrases, tokens: list[_Token], index: int) -> int:
-    """How many tokens from `index` on are one of the phrases, the longest; 0 where none is."""
+    """Returns how many tokens from `index` on are one of the phrases, the longest; 0 where none
+    is."""
     for length in range(phrases.longest, 0, -1):
         if tuple(token.word for token in tokens[index : index + length]) in phrases.listed:
             return length
@@ -275,7 +277,7 @@ def _length(phrases: _Phrases, tokens: list[_Token], index: int) -> int:
 
 
 def _announced(phrases: list[str]) -> re.Pattern[str] | None:
-    """What each text with a secret holds, for most texts hold none."""
+    """Returns a pattern that every text with a secret matches: most texts match nothing of it."""
     first = {phrase.split()[0] for phrase in phrases}
     spelled = [r"\W{0,9}".join(word) for word in first if len(word) <= LONGEST_SPELLED]
     whole = [word for word in first if len(word) > LONGEST_SPELLED]

@@ -24,7 +24,7 @@ def misdirected(service: Service, slot: str | None = None, rest: str = "") -> Mi
 
 
 def _carries(text: str, niks: int) -> bool:
-    """Whether that many numbers of a NIK's length stand in it, and none of an NKP's."""
+    """Tells whether that many numbers of a NIK's length stand in it, and none of an NKP's."""
     if sum(map(str.isdigit, text)) < 16 * niks:
         return False
     joined = re.sub(r"(?<=\d)[ .\-](?=\d)", "", text)

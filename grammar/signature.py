@@ -1,4 +1,4 @@
-"""What a phone or a person writes under a message: "Sent from my iPhone", "-- Budi"."""
+"""Finds what a phone or a person writes under a message: "Sent from my iPhone", "-- Budi"."""
 
 import re
 from collections.abc import Iterable

@@ -44,7 +44,8 @@ _NKP_TO_THE_END = rf"\d(?:{_BETWEEN}{{0,3}}\d){{10}}(?!\d)(?!{_BETWEEN}{{1,3}}\d
 
 
 def _ends(mark: str) -> str:
-    """Where no short group of digits goes on behind the same mark: 33-11-12-04-… is a NIK."""
+    """Returns where no short group of digits goes on behind the same mark: 33-11-12-04-… is a
+    NIK."""
     return rf"(?!\d)(?!\s?{mark}\s?\d{{1,6}}(?!\d)(?!(?!{mark}){_BETWEEN}\d))"
 
 
@@ -62,7 +63,7 @@ _DATE = re.compile("|".join(_DATES))
 
 
 class SlotShape(StrEnum):
-    """How a kind of slot is told from the others."""
+    """Describes how to tell a kind of slot from the others."""
 
     DIGITS = "digits"  # a number of one length
     PATTERN = "pattern"  # by what it looks like
@@ -100,7 +101,7 @@ KINDS: Mapping[str, SlotKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One thing read: `kind` is a slot's, or NUMBER, WORD, SEPARATOR, IMPOSSIBLE."""
+    """Holds one thing that was read: `kind` is a slot's, or NUMBER, WORD, SEPARATOR, IMPOSSIBLE."""
 
     kind: str
     text: str
@@ -108,15 +109,15 @@ class Token:
 
 
 def exact(kind: str) -> pp.ParserElement:
-    """A number written in one piece."""
+    """Matches a number written in one piece."""
     digits = KINDS[kind].digits
     return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
 
 
 def grouped(kind: str, *, is_only: bool = False) -> pp.ParserElement:
-    """A number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003; three or more where what
-    parts them may part fields too: 190,1234,5678. `is_only`: few digits more are too many of it, no
-    date."""
+    """Matches a number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003. It needs three or
+    more groups if the separator may also separate fields: 190,1234,5678. `is_only`: a few digits
+    more make it a wrong number, not a date."""
     further = (KINDS[kind].digits or 1) - 1
     spaced = rf"\d(?:(?:{_BETWEEN}{{1,3}}(?!{_WHOLE}))?\d){{{further}}}(?!\d)"
     spaced += rf"(?!{_BETWEEN}{{1,3}}\d{{1,3}}(?!\d))" if is_only else ""
@@ -167,12 +168,12 @@ NUMBER = rf"\d+(?:{_BETWEEN}{{1,2}}(?!{_WHOLE}|\d{{1,2}}[-./]\d{{1,2}}[-./]\d{{4
 
 
 def words() -> list[pp.ParserElement]:
-    """What begins with no digit and so can be told before any number is tried."""
+    """Returns what begins with no digit and so can be told before any number is tried."""
     return [_token("WORD", WORD, str), _token("SEPARATOR", SEPARATORS, str)]
 
 
 def others() -> list[pp.ParserElement]:
-    """What is left where no slot fits."""
+    """Returns what is left where no slot fits."""
     return [_token("NUMBER", NUMBER, _digits), pp.Regex(MARKS).suppress()]
 
 
@@ -187,7 +188,7 @@ def _digits(text: str) -> str:
 
 
 def _date(_text: str, _at: int, found: pp.ParseResults) -> Token:
-    """Day first; a year that comes first says so by its length."""
+    """Reads the day first; a year that comes first is known by its length."""
     text = found[0]
     shape = next(number for number in "12345" if found["d" + number] is not None)
     day, month, year = (str(found[part + shape]) for part in "dmy")

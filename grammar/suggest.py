@@ -1,4 +1,4 @@
-"""Keywords one slip away: a letter left out, doubled, changed, or two exchanged.
+"""Finds keywords with one typo: a letter left out, doubled, changed, or two exchanged.
 
 A neighbouring key of a keypad gives another letter, so it is one of these.
 """
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 SHORTEST = 4  # letters; shorter words are one slip away from half the language
 
 
-def is_slip(written: str, meant: str) -> bool:
-    """Whether one slip turns `meant` into `written`."""
+def is_typo(written: str, meant: str) -> bool:
+    """Tells whether one slip turns `meant` into `written`."""
     head = _common(written, meant)
     tail = _common(written[head:][::-1], meant[head:][::-1])
     one, other = written[head : len(written) - tail], meant[head : len(meant) - tail]
@@ -17,10 +17,10 @@ def is_slip(written: str, meant: str) -> bool:
 
 
 def similar(written: str, words: Iterable[str]) -> list[str]:
-    """Those of `words` that are one slip away."""
+    """Returns those of `words` that are one slip away."""
     if len(written) < SHORTEST:
         return []
-    return [word for word in words if len(word) >= SHORTEST and is_slip(written, word)]
+    return [word for word in words if len(word) >= SHORTEST and is_typo(written, word)]
 
 
 def _common(one: str, other: str) -> int:

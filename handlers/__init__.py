@@ -1,5 +1,6 @@
-"""Policy: one keyword, one file. A handler sees the ledger through the port that ports.py declares,
-gets everything else as values, and answers with the name of a wording, never with text."""
+"""This package holds policy: one keyword, one file. A handler sees the ledger through the port that
+ports.py declares, gets everything else as values, and answers with the name of a wording, never
+with text."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Which of the phone's own participants a message asks for, before anything is told.
+"""Finds the phone's participant that a message asks for, before anything is disclosed.
 
 SALDO                one bound: that one; several: A or B; none: how to register
 SALDO <NKP or NIK>   bound: that one; on file for this phone: asks consent; else not linked
@@ -32,7 +32,8 @@ Tell = Callable[[Question, Participant], Reply]
 
 
 def answer(question: Question, tell: Tell) -> Reply:
-    """What `tell` says of the participant that is meant, once it is known to be this phone's."""
+    """Returns what `tell` says of the participant that is meant, once it is known to be this
+    phone's."""
     if question.nkp is not None:
         return _named(question, tell, [question.ledger.participant(question.nkp)])
     if question.nik is not None:
@@ -43,7 +44,7 @@ def answer(question: Question, tell: Tell) -> Reply:
     chosen = nkps[0] if len(nkps) == 1 else _by_letter(question.said.rest, nkps)
     if chosen is None:
         return choose(question)
-    return told(question, tell, chosen, question.ledger.participant(chosen))
+    return answer_for(question, tell, chosen, question.ledger.participant(chosen))
 
 
 def choose(question: Question) -> Reply:
@@ -63,24 +64,26 @@ def choose(question: Question) -> Reply:
 def _named(question: Question, tell: Tell, found: list[Participant | None]) -> Reply:
     """ "No such number" and "not yours" go the same way."""
     caller = question.caller
-    held = [each for each in found if each is not None]
+    participants = [each for each in found if each is not None]
     if question.nkp in caller.nkps:
-        return told(question, tell, question.nkp or "", held[0] if held else None)
-    for participant in held:
+        return answer_for(
+            question, tell, question.nkp or "", participants[0] if participants else None
+        )
+    for participant in participants:
         if participant.nkp in caller.nkps:
-            return told(question, tell, participant.nkp, participant)
-    for participant in held:
+            return answer_for(question, tell, participant.nkp, participant)
+    for participant in participants:
         is_new = participant.nkp not in caller.former
         if is_new and disclosure.is_on_file(participant, caller):
             return disclosure.ask(participant.nkp)
-    wrong = WrongNkp(question.nkp, is_issued=bool(held)) if question.nkp else None
+    wrong = WrongNkp(question.nkp, is_issued=bool(participants)) if question.nkp else None
     if not caller.nkps:
         reply = disclosure.not_registered(question)
         return replace(reply, changes=(wrong,)) if wrong else reply
     return disclosure.not_linked(disclosure.guess(question.nkp or question.nik, wrong=wrong))
 
 
-def told(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
+def answer_for(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
     """The gate before whatever tells something of a participant. A binding lapses when the number
     on file is another one, not while there is none."""
     bound = question.caller.binding(nkp)
@@ -112,14 +115,14 @@ def _unproven(question: Question, participant: Participant, bound: Bound | None)
         return Reply(Outcome.LOCKED, "own.no_identity")
     if not isinstance(question.said, Command):
         raise TypeError("only a command can be proven for")
-    said, asked = question.text(PROOF), question.caller.open
+    digits, asked = question.text(PROOF), question.caller.open
     fields = {name: value for name, value in question.said.fields.items() if name != PROOF}
     command = replace(question.said, fields=fields)
     ask = Ask(Identity(command, bound.nkp), IDENTITY_LASTS)
-    if said is None or not isinstance(asked, Identity) or asked.nkp != bound.nkp:
+    if digits is None or not isinstance(asked, Identity) or asked.nkp != bound.nkp:
         values: dict[str, Value] = {"nkp": Masked(bound.nkp)}
         return Reply(Outcome.CONFIRM, "own.identity", values, changes=(ask,), shows=(bound.nkp,))
-    if said == wanted:
+    if digits == wanted:
         return None
     if bound.wrong_answers + 1 < WRONG_ALLOWED:
         changes = (WrongIdentity(bound.nkp), ask)

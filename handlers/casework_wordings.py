@@ -1,3 +1,3 @@
-"""What an officer decided about a registration that no code settled."""
+"""Words what an officer decided about a registration that no code settled."""
 
 WORDINGS = {"accepted": ("nkp", "starts"), "differs": (), "not_found": (), "visit": ()}

@@ -1,4 +1,4 @@
-"""What an answer changes of what is known of its phone, and the questions it can leave open."""
+"""Defines what an answer can change about its phone, and the questions that it can leave open."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -61,7 +61,8 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """The person agreed: this phone may ask for `nkp`, whose number on file is `on_file`."""
+    """Binds the phone, whose owner agreed: it may ask for `nkp`, whose number on file is
+    `on_file`."""
 
     nkp: str
     on_file: str | None
@@ -85,14 +86,14 @@ class Lapse:
 
 @dataclass(frozen=True, slots=True)
 class RejectRegistration:
-    """Who writes is not the participant, or did not ask: codes sent here are void, what they bound
-    is unbound, and no further ones are sent for these participants."""
+    """Says that the writer is not the participant, or did not ask. Codes sent to this phone are
+    void, what they bound is unbound, and no more are sent for these participants."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectCodes:
-    """Who writes did not ask for the codes that were sent here: they are void, and none are sent
-    for these participants for a day, or until an officer has looked at it."""
+    """Says that the writer did not ask for the codes sent to this phone. They are void, and none
+    are sent for these participants for a day, or until an officer has looked at it."""
 
     until_officer: bool
 
@@ -107,7 +108,7 @@ class SendCode:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationForm:
-    """What somebody wrote of themselves to be registered."""
+    """Holds what somebody wrote about themselves to be registered."""
 
     nkp: str
     nik: str | None
@@ -161,7 +162,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class OptIn:
-    """What was stopped may be sent again."""
+    """Lets messages that were stopped be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

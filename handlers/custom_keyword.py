@@ -6,21 +6,23 @@ from handlers.values import Verbatim
 TEXT, FOUND, NOT_FOUND = "answer", "found", "not_found"
 
 
-def answer(question: Question, name: str, made: CustomKeyword) -> Reply:
+def answer(question: Question, name: str, keyword: CustomKeyword) -> Reply:
     wanted = _words(question)
-    if made.rows is None:
-        topic = next((each for each, words in made.topics.items() if _holds(wanted, words)), TEXT)
+    if keyword.rows is None:
+        topic = next(
+            (each for each, words in keyword.topics.items() if _holds(wanted, words)), TEXT
+        )
         return Reply(Outcome.ANSWERED, f"{name}.{topic}")
-    keys = [key for key in made.rows if _holds(wanted, (key,))]
+    keys = [key for key in keyword.rows if _holds(wanted, (key,))]
     if not keys:
         return Reply(Outcome.ANSWERED, f"{name}.{NOT_FOUND}")
-    row = made.rows[max(keys, key=len)]  # JAKARTA BARAT before JAKARTA
+    row = keyword.rows[max(keys, key=len)]  # JAKARTA BARAT before JAKARTA
     values = {column: Verbatim(value) if value else None for column, value in row.items()}
     return Reply(Outcome.ANSWERED, f"{name}.{FOUND}", values)
 
 
 def _words(question: Question) -> str:
-    """All that was said beside the keyword, between blanks."""
+    """Returns all words beside the keyword, between blanks."""
     fields = [str(value) for value in question.said.fields.values()]
     return f" {' '.join([*fields, question.said.rest]).upper()} "
 

@@ -44,9 +44,9 @@ def _pending(question: Question, participant: Participant | None) -> Reply:
 
 
 def _matches(question: Question, participant: Participant) -> bool:
-    """By NIK and birth date; people write names in too many ways for a name to decide."""
-    said = question.field("nik"), question.field("birth_date")
-    return None not in said and said == (participant.nik, participant.birth_date)
+    """Compares NIK and birth date; people write names in too many ways for a name to decide."""
+    given = question.field("nik"), question.field("birth_date")
+    return None not in given and given == (participant.nik, participant.birth_date)
 
 
 def _given(question: Question) -> RegistrationForm:
@@ -61,7 +61,8 @@ def _given(question: Question) -> RegistrationForm:
 
 
 def _guess(question: Question, participant: Participant | None) -> FailedIdentification:
-    """With the NKP alone as what counts, a birth date could be found by trying."""
+    """Counts the try by more than the NKP: with the NKP alone, a birth date could be found by
+    trying."""
     wrong = WrongNkp(question.nkp or "", is_issued=participant is not None)
     identities = guess(question.nkp, question.nik, wrong=wrong)
     combination = f"{identities.combination} {question.field('birth_date')}"

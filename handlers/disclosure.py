@@ -43,8 +43,8 @@ class OnFile(StrEnum):
 
 
 def number_on_file(participant: Participant | None, bound_with: str | None, phone: str) -> OnFile:
-    """Of a binding of `phone`. `bound_with` is None where there was no number on file then: there
-    is none still, or it is this phone's own."""
+    """Compares the number on file with the one that `phone` was bound with. `bound_with` is None if
+    there was none at the time: then there is still none, or it is this phone's own."""
     if participant is None or participant.has_many_phones:
         return OnFile.UNCLEAR
     allowed = (bound_with,) if bound_with is not None else (None, phone)
@@ -54,7 +54,7 @@ def number_on_file(participant: Participant | None, bound_with: str | None, phon
 
 
 def number_unclear() -> Reply:
-    """Nothing is told of the participant for now, and the binding stays."""
+    """Discloses nothing for now and keeps the binding."""
     return Reply(Outcome.LOCKED, "disclosure.number_unclear")
 
 

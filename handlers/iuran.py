@@ -46,8 +46,8 @@ def _last(question: Question, participant: Participant) -> Reply:
     unpaid, arrears = later(last, 1), 0
     while due(unpaid) < question.today:
         unpaid, arrears = later(unpaid, 1), arrears + 1
-    told: dict[str, Value] = {**values, "due": due(unpaid), "arrears": arrears or None}
-    return Reply(Outcome.ANSWERED, "iuran.last", told)
+    shown_values: dict[str, Value] = {**values, "due": due(unpaid), "arrears": arrears or None}
+    return Reply(Outcome.ANSWERED, "iuran.last", shown_values)
 
 
 def _year(question: Question, participant: Participant) -> Reply:
@@ -58,12 +58,12 @@ def _year(question: Question, participant: Participant) -> Reply:
         return Reply(Outcome.ANSWERED, "iuran.none_in_year", values)
     sums = {"jht": paid.jht, "jp": paid.jp, "jkk": paid.jkk, "jkm": paid.jkm, "jkp": paid.jkp}
     shown = {name: amount or None for name, amount in sums.items() if name != "jht"}
-    told: dict[str, Value] = {**values, "count": paid.months, "jht": paid.jht, **shown}
-    return Reply(Outcome.ANSWERED, "iuran.year", told)
+    shown_values: dict[str, Value] = {**values, "count": paid.months, "jht": paid.jht, **shown}
+    return Reply(Outcome.ANSWERED, "iuran.year", shown_values)
 
 
 def due(month: date) -> date:
-    """When what is owed for `month` has to be paid."""
+    """Returns when what is owed for `month` has to be paid."""
     return later(month, 1).replace(day=DUE_DAY)
 
 

@@ -34,7 +34,7 @@ def answer(question: Question) -> Reply:
 
 
 def _is_in(office: Office, wanted: str) -> bool:
-    """By any word of the city's or the office's name, the city first of all."""
+    """Matches any word of the city's or the office's name, the city first."""
     names = f"{office.city} {office.name}".casefold()
     return bool(wanted) and any(word in names.split() for word in wanted.split())
 

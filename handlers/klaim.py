@@ -45,7 +45,7 @@ def numbered(question: Question, number: str) -> Reply | None:
         for index, claim in enumerate(claims):
             if claim.claim_no == number:
                 participant = question.ledger.participant(nkp)
-                return bound_participant.told(
+                return bound_participant.answer_for(
                     question, partial(_from, claims[index:]), nkp, participant
                 )
     return None
@@ -59,7 +59,7 @@ def _latest(question: Question, participant: Participant) -> Reply:
 
 
 def _from(claims: Sequence[Claim], _question: Question, participant: Participant) -> Reply:
-    """The first of these; the others came before it."""
+    """Answers with the first of these claims; the others came before it."""
     claim, *older = claims
     values: dict[str, Value] = {
         "nkp": Masked(participant.nkp),

@@ -34,7 +34,7 @@ PLACEHOLDERS = {
     "second": own_words("KLAIM"),
     "meant": own_words("STOP", width=40),
 }
-DRAFTED = "daftar"  # long enough that nobody should type it twice
+REGISTRATION = "daftar"  # long enough that nobody should type it twice
 DRAFT_LASTS = timedelta(minutes=15)
 SUGGESTION_LASTS = timedelta(minutes=10)
 
@@ -49,40 +49,40 @@ def suggest(question: Question, command: Command) -> Reply:
 
 
 def answer(question: Question) -> Reply:
-    said = question.said
-    if not isinstance(said, Misread):
+    parsed = question.said
+    if not isinstance(parsed, Misread):
         raise TypeError("a command is answered by its handler")
     usage = {name: Verbatim(line) for name, line in question.usage.items()}
-    match said.reason:
+    match parsed.reason:
         case Reason.SECRET:
             return Reply(Outcome.SECRET, "misread.secret")
         case Reason.COURTESY:
             return still_open(question)
         case Reason.EITHER:
-            either = {"first": Verbatim(said.read or ""), "second": Verbatim(said.needed or "")}
+            either = {"first": Verbatim(parsed.read or ""), "second": Verbatim(parsed.needed or "")}
             return Reply(Outcome.CONFIRM, "misread.either", either)
         case Reason.MISDIRECTED:
-            values = {"digits": said.slot, "service": said.read, "contact": said.needed}
+            values = {"digits": parsed.slot, "service": parsed.read, "contact": parsed.needed}
             values_and_usage = {**values, "saldo": usage["saldo"]}
             return Reply(Outcome.MISDIRECTED, "misread.misdirected", values_and_usage)
-    if said.reason is Reason.UNKNOWN and question.caller.asked is not None:
+    if parsed.reason is Reason.UNKNOWN and question.caller.asked is not None:
         return still_open(question)
-    if said.reason is Reason.UNKNOWN or said.keyword is None:
+    if parsed.reason is Reason.UNKNOWN or parsed.keyword is None:
         return Reply(Outcome.UNKNOWN, "misread.unknown", {"saldo": usage["saldo"]})
-    return _invalid(said, usage[said.keyword])
+    return _invalid(parsed, usage[parsed.keyword])
 
 
-def _invalid(said: Misread, usage: Verbatim) -> Reply:
+def _invalid(parsed: Misread, usage: Verbatim) -> Reply:
     values: dict[str, Value] = {
-        "slot": (said.slot or "").replace("_", " "),
-        "read": said.read,
-        "needed": said.needed,
+        "slot": (parsed.slot or "").replace("_", " "),
+        "read": parsed.read,
+        "needed": parsed.needed,
         "usage": usage,
     }
-    name, changes = str(said.reason), tuple[Ask, ...]()
-    if said.keyword == DRAFTED and said.fields:
-        command = Command(said.keyword, said.fields, said.word, said.rest)
+    name, changes = str(parsed.reason), tuple[Ask, ...]()
+    if parsed.keyword == REGISTRATION and parsed.fields:
+        command = Command(parsed.keyword, parsed.fields, parsed.word, parsed.rest)
         changes = (Ask(DraftQuestion(command), DRAFT_LASTS),)
-        name = "only_missing" if said.reason is Reason.MISSING else name
+        name = "only_missing" if parsed.reason is Reason.MISSING else name
     offered = {name: values[name] for name in WORDINGS[name]}
     return Reply(Outcome.INVALID, f"misread.{name}", offered, changes=changes)

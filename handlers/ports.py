@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """What the ledger holds of one NKP; any field but the key may be a hole."""
+    """Holds what the ledger says about one NKP; any field but the key may be empty."""
 
     nkp: str
     nik: str | None
@@ -103,10 +103,10 @@ class Ledger(Protocol):
     def participant(self, nkp: str) -> Participant | None: ...
 
     def participants_of(self, nik: str) -> Sequence[Participant]:
-        """Every NKP of a person, in order."""
+        """Returns every NKP of a person, in order."""
 
     def balance(self, nkp: str, today: date) -> Balance | None:
-        """The latest one up to `today`."""
+        """Returns the latest balance up to `today`."""
 
     def last_contribution(self, nkp: str) -> date | None:
         """The first day of the last month that was paid for."""
@@ -114,19 +114,19 @@ class Ledger(Protocol):
     def paid_in(self, nkp: str, year: int) -> YearPaid: ...
 
     def pension_months(self, nkp: str) -> int:
-        """For how many months JP was paid."""
+        """Returns for how many months JP was paid."""
 
     def programs(self, nkp: str) -> Sequence[str]:
-        """JHT, JKK …: those that have not ended."""
+        """Returns the programmes that have not ended: JHT, JKK …"""
 
     def claims(self, nkp: str) -> Sequence[Claim]:
-        """The latest first."""
+        """Returns the claims, the latest first."""
 
     def offices(self) -> Sequence[Office]:
-        """All of them, by code."""
+        """Returns all offices, by code."""
 
     def rates(self) -> Sequence[Rate]:
-        """All that ever held, by date."""
+        """Returns all rates that ever applied, by date."""
 
     def contact(self, channel: str) -> Contact | None:
-        """How people reach `channel`, such as "call_centre"."""
+        """Returns how people reach `channel`, such as "call_centre"."""

@@ -1,4 +1,4 @@
-"""What a handler is asked and what it answers: values in, values out."""
+"""Defines what a handler is asked and what it answers: values in, values out."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class VerifiedCode:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known of the phone that wrote."""
+    """Holds what is known about the phone that wrote."""
 
     phone: str  # E.164
     bound: tuple[Bound, ...] = ()  # oldest first
@@ -87,8 +87,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class CustomKeyword:
-    """A keyword that an operator made: `topics` are told by their words; or `rows` of a table are
-    told, by what stands in their first column."""
+    """Describes a keyword that an operator made. Its answer comes from `topics`, chosen by their
+    words, or from the `rows` of a table, chosen by their first column."""
 
     topics: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     rows: Mapping[str, Mapping[str, str]] | None = None
@@ -108,7 +108,7 @@ class Question:
         return self.now.date()
 
     def field(self, name: str) -> str | date | None:
-        """What a slot took, such as "nkp" or "birth_date"."""
+        """Returns what a slot took, such as "nkp" or "birth_date"."""
         return self.said.fields.get(name)
 
     def text(self, name: str) -> str | None:

@@ -18,19 +18,19 @@ def answer(question: Question) -> Reply:
 
 def balance(question: Question, participant: Participant) -> Reply:
     nkp = participant.nkp
-    held = question.ledger.balance(nkp, question.today)
+    balance_row = question.ledger.balance(nkp, question.today)
     values: dict[str, Value] = {
         "nkp": Masked(nkp),
         "status": Term(participant.status) if participant.status else None,
     }
-    if held is None or held.total is None:
+    if balance_row is None or balance_row.total is None:
         return Reply(Outcome.ANSWERED, "saldo.no_balance", values)
     last = question.ledger.last_contribution(nkp)
     values |= {
-        "as_of": held.as_of,
-        "total": held.total,
-        "contributions": held.contributions,
-        "returns": held.returns,
+        "as_of": balance_row.as_of,
+        "total": balance_row.total,
+        "contributions": balance_row.contributions,
+        "returns": balance_row.returns,
         "month": Month(last) if last else None,
     }
     return Reply(Outcome.ANSWERED, "saldo.balance", values)

@@ -9,7 +9,7 @@ WORDINGS = {"again": ("answer",), "nothing": ("saldo",)}
 
 
 def answer(question: Question) -> Reply:
-    """What tells of a participant is told to whom SALDO would tell it now."""
+    """Repeats what discloses something only to a phone that SALDO would answer now."""
     caller = question.caller
     if caller.last_answer is None:
         usage = {"saldo": Verbatim(question.usage["saldo"])}
@@ -17,7 +17,7 @@ def answer(question: Question) -> Reply:
     if caller.last_about is None:
         return _again(caller.last_answer)
     participant = question.ledger.participant(caller.last_about)
-    return bound_participant.told(question, _repeat, caller.last_about, participant)
+    return bound_participant.answer_for(question, _repeat, caller.last_about, participant)
 
 
 def _repeat(question: Question, _participant: Participant) -> Reply:

@@ -33,8 +33,8 @@ def _bind(question: Question, nkp: str) -> Reply:
     """The number on file may have changed since we asked."""
     participant = question.ledger.participant(nkp)
     if participant is None or not is_on_file(participant, question.caller):
-        told = not_linked(guess(nkp))
-        return replace(told, changes=(*told.changes, Close()))
-    told = saldo.balance(question, participant)
+        reply = not_linked(guess(nkp))
+        return replace(reply, changes=(*reply.changes, Close()))
+    reply = saldo.balance(question, participant)
     changes = (Bind(nkp, participant.phone), Close())
-    return replace(told, wording=BOUND[told.wording], changes=changes, about=nkp)
+    return replace(reply, wording=BOUND[reply.wording], changes=changes, about=nkp)

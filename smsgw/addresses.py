@@ -59,14 +59,15 @@ def _queue(value: str) -> str:
     return value
 
 
-def _check_options(said: Mapping[str, Sequence[str]]) -> None:
-    """Of PostgreSQL. Raises ValueError: the driver would take some, and fail at each statement."""
-    if not said:
+def _check_options(options: Mapping[str, Sequence[str]]) -> None:
+    """Checks options of PostgreSQL. Raises ValueError: the driver would take some, and fail at each
+    statement."""
+    if not options:
         return
     from psycopg import pq  # who has no such address need not wait for it
 
     known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
-    for name, values in said.items():
+    for name, values in options.items():
         shape = OURS_IN_ADDRESS.get(name)
         if shape is None and name not in known:
             raise ValueError(f"has {name}, which is no option of a PostgreSQL address")

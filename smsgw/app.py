@@ -1,4 +1,4 @@
-"""The web application: carriers' webhooks and what watches over them."""
+"""Builds the web application: carriers' webhooks, health checks and the console."""
 
 from contextlib import suppress
 
@@ -12,7 +12,8 @@ from smsgw.web import health, middleware, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
-    """For `rt`, or for what the environment describes. Raises SettingsError, NotReady."""
+    """Builds the application for `rt`, or for what the environment describes. Raises SettingsError,
+    NotReady."""
     if rt is None:
         logs.set_up()
         rt = startup.opened(settings.load())

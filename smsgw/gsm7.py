@@ -1,4 +1,4 @@
-"""What a text costs on the air (3GPP TS 23.038 and 23.040), and how to keep it cheap.
+"""Computes what a text costs on the air (3GPP TS 23.038 and 23.040), and keeps it cheap.
 
 A segment holds 160 septets of GSM-7 or 70 UTF-16 units; in a text of several, 153 or 67, since each
 then carries a header. Segments are packed, not divided: an escape pair (`{`), a surrogate pair and
@@ -99,14 +99,15 @@ def split(text: str) -> list[str]:
 
 
 def to_gsm7(text: str) -> str:
-    """A value in the basic table alone: look-alikes for what has one, "?" for what has none."""
+    """Converts a value to the basic table: look-alikes where there is one, "?" where there is
+    none."""
     text = "".join(map(_plain, unicodedata.normalize("NFKC", text.translate(_LOOK_ALIKE))))
     text = text.translate(_LOOK_ALIKE)
     return "".join(letter if letter in BASIC else "?" for letter in text)
 
 
 def _plain(letter: str) -> str:
-    """One letter without what GSM-7 lacks: its accent, or all of it where it is invisible."""
+    """Removes from a letter what GSM-7 lacks: its accent, or all of it if it is invisible."""
     if letter in BASIC and letter not in "\r\n":
         return letter
     if letter.isspace() or unicodedata.category(letter) == "Cc":
@@ -126,7 +127,7 @@ def _utf16_units(letter: str) -> int:
 
 
 def _clusters(text: str, limit: int) -> Iterator[str]:
-    """What a reader sees as one character; letter by letter where that fits no segment."""
+    """Returns what a reader sees as one character; letter by letter where that fits no segment."""
     for cluster in _CLUSTER.findall(text):
         whole = sum(map(_utf16_units, cluster)) <= limit
         yield from [cluster] if whole else cluster

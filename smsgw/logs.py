@@ -30,13 +30,13 @@ SPEAKING = {
 
 
 def set_up(level: int = logging.INFO) -> None:
-    """For this process, libraries included; rq adds nothing where a handler stands."""
+    """Sets up logging for this process and its libraries; rq adds no handler where one exists."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,  # such as that it is a try-out
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(_told),
+        structlog.processors.ExceptionRenderer(_as_text),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -68,12 +68,12 @@ def get(name: str) -> Logger:
     return logger
 
 
-def _told(exc_info: ExcInfo) -> str:
+def _as_text(exc_info: ExcInfo) -> str:
     return "".join(_lines(exc_info[1]))
 
 
 def _lines(error: BaseException) -> Iterator[str]:
-    """As Python prints it, oldest first, but for the words."""
+    """Yields the lines as Python prints them, oldest first, but without the message."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
         yield from _lines(before)
@@ -85,7 +85,8 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 
 def _is_speaking(kind: type[BaseException]) -> bool:
-    """By the package that defines it: an error of requests is an OSError, and holds an address."""
+    """Decides by the package that defines the error: an error of requests is an OSError, and holds
+    an address."""
     package = kind.__module__.partition(".")[0]
     return any((package, each.__name__) in SPEAKING for each in kind.__mro__)
 

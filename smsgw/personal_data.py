@@ -12,7 +12,8 @@ HARMLESS = re.compile(
 
 
 def may_identify(text: str, fictitious: Collection[str] = ()) -> bool:
-    """Whether `text` holds an email address or a long number, other than the `fictitious` ones."""
+    """Tells whether `text` holds an email address or a long number, other than the `fictitious`
+    ones."""
     for known in fictitious:
         text = text.replace(known, "")
     return "@" in text or LONG_NUMBER.search(text) is not None

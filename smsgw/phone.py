@@ -1,4 +1,4 @@
-"""Who sent it: a phone that can be answered, or something that cannot (a name, a short code)."""
+"""Tells phones that can be answered from senders that cannot: a name, a short code."""
 
 import re
 from functools import lru_cache
@@ -35,19 +35,19 @@ def e164(written: str) -> str | None:
 
 
 def is_in(number: str, calling_codes: tuple[str, ...]) -> bool:
-    """Whether an E.164 number belongs to one of these calling codes, such as ("62", "60")."""
+    """Tells whether an E.164 number belongs to one of these calling codes, such as ("62", "60")."""
     return calling_code(number) in calling_codes
 
 
 def is_e164(text: str) -> bool:
-    """Whether it is written as +62812…; not whether anybody has that number."""
+    """Tells whether it is written as +62812…; not whether anybody has that number."""
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text, re.ASCII) is not None
 
 
 @lru_cache(maxsize=KNOWN)
 def can_get_sms(number: str) -> bool:
-    """Whether this is the E.164 number of a person's phone: what is premium, shared-cost, free, a
-    service or in the wall costs money or gets nothing."""
+    """Tells whether this is the E.164 number of a person's phone: what is premium, shared-cost,
+    free, a service or in the wall costs money or gets nothing."""
     if not is_e164(number):
         return False
     return is_fictitious(number) or phonenumbers.number_type(phonenumbers.parse(number)) in PHONES
@@ -55,7 +55,7 @@ def can_get_sms(number: str) -> bool:
 
 @lru_cache(maxsize=KNOWN)
 def calling_code(number: str) -> str:
-    """62 of an Indonesian E.164 number."""
+    """Returns the calling code: 62 for an Indonesian E.164 number."""
     return str(phonenumbers.parse(number).country_code)
 
 
@@ -64,7 +64,7 @@ def is_fictitious(number: str) -> bool:
 
 
 def mask(number: str) -> str:
-    """+6281234567890 as +6281*****7890: enough to tell two phones apart, not to call one."""
+    """Masks +6281234567890 as +6281*****7890: enough to tell two phones apart, not to call one."""
     if len(number) <= 9:
         return number[:2] + "*" * (len(number) - 2)
     return number[:5] + "*" * max(len(number) - 9, 0) + number[-4:]

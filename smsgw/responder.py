@@ -314,7 +314,7 @@ def _applies_when_silenced(change: Change) -> bool:
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
-    """What may be kept of a text: no secret, and nothing at all where it was one."""
+    """Returns what may be kept of a text: no secret, and nothing at all where it was one."""
     is_secret = isinstance(said, Misread) and said.reason is Reason.SECRET
     return "" if is_secret else grammar.redact(text).text
 

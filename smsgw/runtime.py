@@ -1,4 +1,5 @@
-"""What a process holds: settings, database engines, queue connection, keys, carriers, the clock."""
+"""Holds what a process needs: settings, database engines, queue connection, keys, carriers, the
+clock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -95,12 +96,12 @@ class Runtime:
 
     @property
     def local(self) -> datetime:
-        """Now, where the scheme is."""
+        """Returns the time where the scheme is."""
         return self.now().astimezone(self.settings.zone)
 
     @property
     def today(self) -> date:
-        """The scheme's."""
+        """Returns the day where the scheme is."""
         return self.local.date()
 
     @property
@@ -115,7 +116,8 @@ class Runtime:
         return self.carriers[self.settings.carriers[0]]
 
     def spend(self, sent: Iterable[tuple[str, str]]) -> None:
-        """Of what the day may cost, texts to E.164 numbers; after the commit that sends them."""
+        """Counts texts to E.164 numbers against the day's budget; call it after the commit that
+        sends them."""
         if not self.settings.limits_spending:
             return
         by_code = Counter[str]()

@@ -1,4 +1,5 @@
-"""Settings from the environment. Every fault is told at once, and none shows a secret."""
+"""Reads settings from the environment. All errors are reported together, and none shows a
+secret."""
 
 import os
 import re
@@ -90,7 +91,7 @@ class Settings(Endpoint):
         "SMSGW_OLD_SECRET_KEY", None, "the one before, until `smsgw keys rotate` has run"
     )
     carriers: Annotated[Texts, AfterValidator(_known_carriers)] = variable(
-        "SMSGW_CARRIER", (carriers.DEFAULT,), "carriers in use; the first is for unasked messages"
+        "SMSGW_CARRIER", (carriers.DEFAULT,), "carriers in use; the first sends notifications"
     )
     timezone: Zone = variable("SMSGW_TIMEZONE", "Asia/Jakarta", "time zone of dates in replies")
     holidays: Annotated[tuple[date, ...], BeforeValidator(split)] = variable(
@@ -176,16 +177,17 @@ class Settings(Endpoint):
         return value
 
     def of(self, carrier: type[Kind]) -> Kind:
-        """The settings of one carrier."""
+        """Returns the settings of one carrier."""
         return next(each for each in self.of_carriers.values() if isinstance(each, carrier))
 
     @property
     def limits_spending(self) -> bool:
-        """Whether a day has a budget, for all or for a calling code."""
+        """Tells whether a day has a budget, for all or for a calling code."""
         return self.daily_segments is not None or bool(self.daily_segments_by_code)
 
     def daily_segments_of(self, code: str) -> int | None:
-        """Most segments a day to phones of a calling code; None where there is no limit."""
+        """Returns the most segments a day to phones of a calling code; None if there is no
+        limit."""
         by_code = self.daily_segments_by_code
         return by_code.get(code, by_code.get(ALL_OTHERS))
 
@@ -195,17 +197,17 @@ class Settings(Endpoint):
 
     @property
     def reaches_people(self) -> bool:
-        """Whether a carrier is in use that is not on this machine."""
+        """Tells whether a carrier is in use that is not on this machine."""
         return any(self.of_carriers[name].reaches_people for name in self.carriers)
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody calls from elsewhere."""
+        """Tells whether nobody calls from elsewhere."""
         return self.public_url is None or is_loopback(self.public_url)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the service database is the SQLite file of this installation."""
+        """Tells whether the service database is the SQLite file of this installation."""
         return self.database_url is None
 
     @property
@@ -215,20 +217,21 @@ class Settings(Endpoint):
 
     @property
     def database_file(self) -> Path:
-        """Of an embedded installation."""
+        """Returns the database file of an embedded installation."""
         return self.instance / "smsgw.db"
 
     @property
     def service_url(self) -> str:
-        """For an embedded installation a file, whose folder is made if it is not there."""
+        """Returns the database's address. For an embedded installation that is a file, whose folder
+        is created if missing."""
         if self.is_embedded:
             self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.database_url or f"sqlite:///{self.database_file}"
 
     @property
     def participant_ledger_url(self) -> str:
-        """Unless it is set: of a SQLite file a file beside it, since SQLite has one writer a file,
-        and messages would wait for an import."""
+        """Returns LEDGER_URL. If it is unset and the service uses SQLite, returns a file beside it:
+        SQLite has one writer a file, and messages would wait for an import."""
         if self.ledger_url is not None:
             return self.ledger_url
         file = self.service_file
@@ -241,7 +244,7 @@ class Settings(Endpoint):
 
     @property
     def service_file(self) -> Path | None:
-        """Where the service database is SQLite's, and not in memory."""
+        """Returns the file of a service database that is SQLite's and not in memory."""
         return self.database_file if self.is_embedded else addresses.sqlite_file(self.database_url)
 
     @property
@@ -250,7 +253,8 @@ class Settings(Endpoint):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `environ` (default: this process's), or SettingsError naming every fault."""
+    """Returns the settings of `environ` (default: this process's). Raises SettingsError that names
+    every fault."""
     environ = os.environ if environ is None else environ
     stripped = {name: _strip(value) for name, value in environ.items()}
     unseen = "holds a line break, or another character that cannot be seen"
@@ -258,8 +262,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     known = {name for model in models for name in model.names()}
     faults = {n: unseen for n, value in stripped.items() if n in known and not value.isprintable()}
     given = {name: value for name, value in stripped.items() if value and name not in faults}
-    of_carriers = {name: _read(model, given, faults) for name, model in carriers.MODELS.items()}
-    settings = _read(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
+    of_carriers = {
+        name: _validated(model, given, faults) for name, model in carriers.MODELS.items()
+    }
+    settings = _validated(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
     for name, what in _faults(settings):
         faults.setdefault(name, what)
     if faults:
@@ -268,7 +274,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _read(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) -> Model:
+def _validated(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) -> Model:
     """Adds to `faults` what is wrong. What is well by itself is looked at together all the same:
     every fault is told at once."""
     own = {name: value for name, value in given.items() if name in model.names()}
@@ -282,7 +288,7 @@ def _read(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) 
 
 
 def _strip(value: str) -> str:
-    """Without what a file or a paste left around it."""
+    """Removes what a file or a paste left around a value."""
     return value.strip().strip(UNSEEN).strip()
 
 
@@ -298,7 +304,7 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What only shows when settings are read together."""
+    """Returns what only shows when settings are read together."""
     if not settings.is_embedded and settings.secret_key is None:
         yield "SMSGW_SECRET_KEY", "is needed with DATABASE_URL; make one of 32 characters or more"
     files = (settings.service_file, addresses.sqlite_file(settings.ledger_url))

@@ -1,4 +1,4 @@
-"""Environment variables: how a setting is declared, and the kinds of values that several have."""
+"""Declares settings as environment variables, and the kinds of values that several share."""
 
 import re
 from collections.abc import Mapping
@@ -28,17 +28,18 @@ class SettingsError(Exception):
 
 
 def variable(name: str, default: Any, meaning: str, **limits: Any) -> Any:
-    """A field of a settings model: its environment variable, and what `smsgw settings` prints."""
+    """Makes a field of a settings model: its environment variable, and what `smsgw settings`
+    prints."""
     return Field(default, alias=name, description=meaning, **limits)
 
 
 def is_loopback(address: str | None) -> bool:
-    """Whether a web address is on this machine."""
+    """Tells whether a web address is on this machine."""
     return urlsplit(address or "").hostname in LOOPBACK
 
 
 def web_address(value: str) -> str:
-    """Without a slash at its end. Raises ValueError."""
+    """Returns the address without a slash at its end. Raises ValueError."""
     wrong = ValueError(
         "must be an address such as https://sms.example.org: http or https, a host, no blank, and "
         "nothing after ? or #"
@@ -187,7 +188,7 @@ def _plain(number: float) -> str:
 
 
 class Endpoint(BaseModel):
-    """Where carriers call this installation."""
+    """Says where carriers call this installation."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

@@ -1,4 +1,4 @@
-"""What every test may ask for: real databases, a real queue, a runtime over them."""
+"""Provides what every test may ask for: real databases, a real queue, a runtime over them."""
 
 import os
 import shutil
@@ -39,7 +39,8 @@ _started: list[Postgres | Queue] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Once for all workers, or for many runs: the addresses are in the environment."""
+    """Starts the servers once for all workers, or for many runs: the addresses are in the
+    environment."""
     if hasattr(config, "workerinput") or "SMSGW_TEST_REDIS_URL" in os.environ:
         return
     memory.use_for_temporary_files()
@@ -102,7 +103,7 @@ def postgres_url(worker_number: int) -> str:
 
 @pytest.fixture(scope="session")
 def filled_postgres_url(worker_number: int) -> str:
-    """One that `_fill` has filled; its rows are kept in a schema beside, to be put back."""
+    """Fills a database with `_fill`, and keeps its rows in a schema beside it to restore them."""
     url = _made(worker_number, "filled")
     _fill(url)
     with psycopg.connect(_libpq(url)) as connection:
@@ -112,7 +113,7 @@ def filled_postgres_url(worker_number: int) -> str:
 
 @pytest.fixture(scope="session")
 def filled_postgres(filled_postgres_url: str) -> Iterator[psycopg.Connection]:
-    """To put its rows back by."""
+    """Returns the connection that puts its rows back."""
     with psycopg.connect(_libpq(filled_postgres_url), autocommit=True) as connection:
         yield connection
 
@@ -127,7 +128,7 @@ def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database; for `rt`, a filled one."""
+    """Returns an empty database; for `rt`, a filled one."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     is_filled = "rt" in request.fixturenames
@@ -182,7 +183,7 @@ def environ(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]
 
 
 def _fill(url: str) -> None:
-    """Migrated, with the reference ledger, P1's phone bound; nothing in the audit."""
+    """Migrates, loads the reference ledger and binds P1's phone; the audit log stays empty."""
     environ = {"DATABASE_URL": url, "SMSGW_SECRET_KEY": KEY}
     made = runtime.build(settings.load(environ), now=Clock())
     migrations.upgrade(made.service, "service")
@@ -199,7 +200,7 @@ def _fill(url: str) -> None:
 def rt(
     database_url: str, environ: dict[str, str], clock: Clock, filled_files: Path
 ) -> Iterator[Runtime]:
-    """Over what `_fill` has filled."""
+    """Builds a runtime on a database filled by `_fill`."""
     if database_url.startswith("sqlite"):
         folder = Path(database_url.removeprefix("sqlite:///")).parent
         shutil.copytree(filled_files, folder, dirs_exist_ok=True)

@@ -49,8 +49,8 @@ def test_every_keyword_has_a_conversation() -> None:
     assert set(HANDLERS) <= shown
 
 
-def test_every_threat_names_a_test_that_there_is() -> None:
-    """Each row of SECURITY.md's table, in its last column."""
+def test_every_threat_names_an_existing_test() -> None:
+    """Checks each row of SECURITY.md's table, in its last column."""
     rows = re.findall(r"^\|.*\| ([^|]+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
     assert len(rows) > 10
     for named in rows[2:]:

@@ -30,7 +30,7 @@ def fill(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 2)
 
 
-def held(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
+def stored_rows(rt: Runtime) -> tuple[tuple[str, ...], list[str]]:
     with rt.reading() as tx:
         states = tx.connection.execute(select(replies.c.state)).scalars()
         return phone_state.read(tx, P1).caller.nkps, list(states)
@@ -40,7 +40,9 @@ def made(environ: dict[str, str], clock: Clock) -> Runtime:
     return runtime.build(settings.load(environ), now=clock)
 
 
-def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> None:
+def test_a_running_sqlite_installation_can_be_backed_up(
+    tmp_path: Path, clock: Clock, redis_url: str
+) -> None:
     home, restored = tmp_path / "home", tmp_path / "restored"
     rt = made({"SMSGW_HOME": str(home), "REDIS_URL": redis_url}, clock)
     fill(rt, clock)
@@ -53,13 +55,15 @@ def test_sqlite_while_it_runs(tmp_path: Path, clock: Clock, redis_url: str) -> N
     key = (home / "instance" / "secret_key").read_text()
     (restored / "instance" / "secret_key").write_text(key)
     back = made({"SMSGW_HOME": str(restored), "REDIS_URL": redis_url}, clock)
-    assert held(back) == ((P1_NKP,), ["queued"] * 2)
+    assert stored_rows(back) == ((P1_NKP,), ["queued"] * 2)
     assert back.ledger.balance(P1_NKP, date.max)
     for each in (rt, back):
         each.close()
 
 
-def test_postgresql(clock: Clock, redis_url: str, tmp_path: Path) -> None:
+def test_postgresql_can_be_backed_up_and_restored(
+    clock: Clock, redis_url: str, tmp_path: Path
+) -> None:
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)
@@ -79,9 +83,9 @@ def test_postgresql(clock: Clock, redis_url: str, tmp_path: Path) -> None:
             *(f"--dbname={url}", str(dump)),
         )
         back = made(environ, clock)
-        assert held(back) == ((P1_NKP,), ["queued"] * 2)
+        assert stored_rows(back) == ((P1_NKP,), ["queued"] * 2)
         receive(back, clock)
-        assert held(back) == ((P1_NKP,), ["queued"] * 3)
+        assert stored_rows(back) == ((P1_NKP,), ["queued"] * 3)
         back.close()
     finally:
         server.stop()

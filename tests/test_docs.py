@@ -82,7 +82,7 @@ def test_files_and_folders_that_are_named_exist(page: Path) -> None:
 
 
 def test_the_order_of_imports_is_the_one_that_is_checked() -> None:
-    """In the text and, from top to bottom, in the picture."""
+    """Compares the text and, from top to bottom, the picture."""
     checked = configparser.ConfigParser()
     checked.read(ROOT / "setup.cfg")
     layers = checked["importlinter:contract:layers"]["layers"].split("\n")[1:]

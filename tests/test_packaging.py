@@ -50,8 +50,8 @@ def test_the_wheel_holds_all_that_is_needed_and_no_more(wheel: Path) -> None:
     assert any(name.endswith(".data/data/share/smsgw/Procfile") for name in names)
 
 
-def test_what_is_installed_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
-    """In a venv that sees this one's libraries but not its editable install of ours."""
+def test_an_installation_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+    """Uses a venv that sees this one's libraries but not its editable install of ours."""
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (site,) = venv.glob("lib/python*/site-packages")

@@ -41,8 +41,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return made
 
 
-def test_what_the_readme_says_to_try(environ: dict[str, str]) -> None:
-    """As after `smsgw run` was stopped; the doctor alone wants a queue."""
+def test_the_readmes_commands_work(environ: dict[str, str]) -> None:
+    """Runs as after `smsgw run` was stopped; the doctor alone needs a queue."""
     queue = {"REDIS_URL": os.environ["SMSGW_TEST_REDIS_URL"]}
     said = [
         subprocess.run(

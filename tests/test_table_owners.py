@@ -1,4 +1,4 @@
-"""Each table is written by one store: whoever changes what a column means looks in one place."""
+"""Checks that one store writes each table, so that a column's meaning is in one place."""
 
 import ast
 import importlib
@@ -47,7 +47,7 @@ OWNERS = {
     "transcripts": {"smsgw.transcripts.library"},
     "wrong_codes": {"smsgw.registry.registration_codes"},
 }
-# Which table they write is told when they run; migrations, which lie outside, write all.
+# They get the table as a parameter. Migrations, which are outside, write all.
 BY_PARAMETER = {
     "smsgw.storage.bulk": "the table that its caller names",
     "smsgw.ledger.csv_import": "the tables of the ledger, one for each file",
@@ -61,7 +61,7 @@ ANY = {"smsgw.transcripts.world": "what is true before the first step of a conve
 
 
 def writes(source: str) -> Iterator[str | None]:
-    """The name of each table that a statement is made for; None where it is a parameter."""
+    """Yields the name of each table that a statement is made for; None if it is a parameter."""
     tree = ast.parse(source)
     tables = dict(_imported(tree))
     makers = {
@@ -94,13 +94,13 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def written() -> Iterator[tuple[str, str | None]]:
-    """(module, table) of every statement of the program."""
+    """Yields the module and table of every statement of the program."""
     for path in sorted((ROOT / "smsgw").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         yield from ((module, table) for table in writes(path.read_text()))
 
 
-def test_a_table_is_written_by_its_own_store_alone() -> None:
+def test_only_its_own_store_writes_a_table() -> None:
     elsewhere = {
         (module, table)
         for module, table in written()
@@ -110,7 +110,7 @@ def test_a_table_is_written_by_its_own_store_alone() -> None:
     assert sorted(elsewhere, key=str) == []
 
 
-def test_every_store_that_is_named_writes_what_it_is_named_for() -> None:
+def test_every_named_store_writes_its_table() -> None:
     pairs = set(written())
     named = {(module, table) for table, modules in OWNERS.items() for module in modules}
     named |= {(module, None) for module in BY_PARAMETER}
@@ -128,7 +128,7 @@ def test_every_store_that_is_named_writes_what_it_is_named_for() -> None:
         ("update(each.table)", None),
     ],
 )
-def test_a_statement_is_found_however_it_is_written(statement: str, table: str | None) -> None:
+def test_a_statement_is_found_in_every_form(statement: str, table: str | None) -> None:
     imports = """
 from sqlalchemy import delete, insert, update
 from smsgw.storage.tables.messages import replies as whose

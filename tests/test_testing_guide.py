@@ -1,4 +1,4 @@
-"""What docs/testing.md shows is so, tried from an empty folder."""
+"""Tries the examples of docs/testing.md from an empty folder."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def replay(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_its_files_agree(tmp_path: Path) -> None:
+def test_the_examples_agree(tmp_path: Path) -> None:
     files = FILE.findall(GUIDE)
     assert [name for name, _ in files] == [
         *("balance.yaml", "world.yaml", "people/participants.csv", "people/balances.csv"),
@@ -50,7 +50,7 @@ def test_its_files_agree(tmp_path: Path) -> None:
     assert "1 fault in 1 file; nothing was run" in broken.stderr
 
 
-def test_every_key_and_every_name_is_shown_in_it() -> None:
+def test_every_key_is_documented() -> None:
     shown = " ".join(text for _, text in FILE.findall(GUIDE))
     for part in PARTS:
         for name, field in part.model_fields.items():

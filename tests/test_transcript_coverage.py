@@ -62,7 +62,7 @@ def steps() -> Iterator[Step]:
 
 @cache
 def shown() -> Mapping[str, Mapping[str, set[str]]]:
-    """By language and wording, the texts that were expected of it."""
+    """Returns by language and wording the texts that were expected of it."""
     found: dict[str, dict[str, set[str]]] = {each: defaultdict(set) for each in LANGUAGES}
     for conversation in conversations():
         before: set[str] = set()
@@ -79,7 +79,7 @@ def shown() -> Mapping[str, Mapping[str, set[str]]]:
 
 
 def repeated(step: Step, is_again: bool) -> str:
-    """The wording that repeats, or nothing."""
+    """Returns the wording that repeats, or nothing."""
     if step.expect.outcome == "confirm" and is_again:
         return STILL_OPEN
     is_answered = step.expect.outcome == "answered"

@@ -33,16 +33,15 @@ def document(number: int) -> TranscriptDocument:
 
 @cache
 def results(number: int) -> list[list[Result]]:
-    """Of one file, by conversation: played once, in whichever process tests it."""
-    played = runner.run(document(number))
+    """Plays one file once, in whichever process tests it; returns its results by conversation."""
     conversations = document(number).transcript.conversations
     played = runner.run(document(number))
     return [[next(played) for _ in each.steps] for each in conversations]
 
 
 def conversations() -> Iterator[ParameterSet]:
-    """Files and what is in them, so that the tests of one file stand together. To name them costs
-    a twentieth of reading them."""
+    """Yields conversations file by file, so that one process gets a whole file. Naming them takes a
+    twentieth of the time of reading them."""
     for number, path in enumerate(FILES):
         names = yaml.load(path.read_bytes(), yaml.CBaseLoader)["conversations"]  # noqa: S506
         marks = [] if path.stem in MAIN else [pytest.mark.thorough]

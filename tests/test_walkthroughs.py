@@ -92,9 +92,9 @@ def test_a_keyword_with_a_new_value(tmp_path: Path) -> None:
     copy.test(
         "tests/test_mirror.py",
         "tests/handlers/test_placeholders.py",
-        "tests/grammar/test_typed.py::test_what_is_typed_is_understood[jam]",
-        "tests/grammar/test_typed.py::test_no_alias_can_be_dropped_unseen[jam]",
-        "tests/smsgw/configuration/test_lint.py::test_what_we_ship_may_be_published",
+        "tests/grammar/test_typed.py::test_typed_messages_are_recognised[jam]",
+        "tests/grammar/test_typed.py::test_removing_any_alias_is_noticed[jam]",
+        "tests/smsgw/configuration/test_lint.py::test_the_shipped_configuration_has_no_errors",
         "tests/smsgw/configuration/test_wording.py::test_no_wording_with_any_data_passes_its_budget[jam.open-id]",
     )
 
@@ -126,10 +126,10 @@ def test_a_carrier_in_code(tmp_path: Path) -> None:
 RECEIVES = """
 from smsgw.app import create_app
 client, sms = create_app().test_client(), {"id": "1", "from": "+6281234567890", "to": "2757"}
-def told(path, key, **form):
+def post(path, key, **form):
     return client.post(path, data=form, headers={"X-Acme-Key": key}).status_code
-print(told("/in/acme", "x", **sms), told("/in/acme", "key", **sms, text="SALDO"),
-      told("/in/acme", "key", **sms), told("/in/acme/status?out=1", "key", status="failed"))
+print(post("/in/acme", "x", **sms), post("/in/acme", "key", **sms, text="SALDO"),
+      post("/in/acme", "key", **sms), post("/in/acme/status?out=1", "key", status="failed"))
 """
 
 
@@ -150,7 +150,7 @@ def test_a_console_page(tmp_path: Path) -> None:
         "tests/test_mirror.py",
         f"{console}/admin/test_carriers.py",
         f"{console}/test_translations.py",
-        f"{console}/test_access.py::test_each_route_is_open_to_whom_it_is_for[admin]",
+        f"{console}/test_access.py::test_each_route_is_open_to_its_roles[admin]",
     )
 
 
@@ -192,9 +192,8 @@ def test_a_table(tmp_path: Path) -> None:
     copy.insert("docs/operations.md", "| TOLAK; wrong codes | 60 days; two days |\n", row)
     copy.write("tests/smsgw/registry/test_ratings.py", test)
     copy.check_places()
-    migrations = (
-        "tests/smsgw/storage/test_migrations.py::test_up_makes_the_models_and_down_unmakes_them"
-    )
+    both_ways = "test_upgrade_creates_the_tables_and_downgrade_drops_them"
+    migrations = f"tests/smsgw/storage/test_migrations.py::{both_ways}"
     copy.test(
         "tests/test_mirror.py",
         owners,

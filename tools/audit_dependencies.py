@@ -22,28 +22,28 @@ PIP_AUDIT = [
 
 
 def main(*options: str, limit: float = LIMIT) -> str | None:
-    """What is wrong, or None. `options` are pip-audit's."""
-    told = _told(options, limit)
+    """Returns what is wrong, or None. `options` are pip-audit's."""
+    report = _advisories(options, limit)
     weak = [
         f"{each['name']} {each['version']}: {known['id']}, mended in {known['fix_versions'] or '-'}"
-        for each in told
+        for each in report
         for known in each.get("vulns", ())
     ]
     if weak:
         return "\n".join(weak)
-    asked_about = sum("vulns" in each for each in told)
-    if told and asked_about == len(told):
+    asked_about = sum("vulns" in each for each in report)
+    if report and asked_about == len(report):
         sys.stdout.write(f"audit: no weakness is known of {asked_about} pinned packages\n")
         return None
-    unasked = "audit: the advisories could not be asked for; NOTHING WAS AUDITED"
+    not_asked = "audit: the advisories could not be asked for; NOTHING WAS AUDITED"
     if os.environ.get("SMSGW_REQUIRE_AUDIT"):
-        return unasked
-    sys.stderr.write(f"{unasked} (SMSGW_REQUIRE_AUDIT=1 fails here)\n")
+        return not_asked
+    sys.stderr.write(f"{not_asked} (SMSGW_REQUIRE_AUDIT=1 fails here)\n")
     return None
 
 
-def _told(options: tuple[str, ...], limit: float) -> list[dict[str, Any]]:
-    """What pip-audit says of each package; nothing where it could not ask."""
+def _advisories(options: tuple[str, ...], limit: float) -> list[dict[str, Any]]:
+    """Returns what pip-audit says of each package; nothing where it could not ask."""
     asked = [*PIP_AUDIT, "--requirement", LOCK, *options]
     try:
         done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=limit)

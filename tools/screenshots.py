@@ -26,13 +26,13 @@ WAITING = (
 )
 
 
-def overview(made: Desk) -> None:
-    made.open("/console/")
+def overview(desk: Desk) -> None:
+    desk.open("/console/")
 
 
-def keyword(made: Desk) -> None:
-    """With a wording that has just become too long for one SMS."""
-    page = made.open("/console/keywords/iuran")
+def keyword(desk: Desk) -> None:
+    """Shows a wording that has just become too long for one SMS."""
+    page = desk.open("/console/keywords/iuran")
     wording = page.get_by_role("group", name="iuran.ended")
     text = wording.get_by_label("Indonesian")
     text.fill(text.input_value().replace("[ Bantuan", " Terima kasih “Bapak/Ibu”.[ Bantuan", 1))
@@ -41,9 +41,9 @@ def keyword(made: Desk) -> None:
     page.evaluate("window.scrollBy(0, -120)")
 
 
-def phone(made: Desk) -> None:
-    page = made.open("/console/try/")
-    page.get_by_label("Phone that sends").fill("+6281234567890")
+def phone(desk: Desk) -> None:
+    page = desk.open("/console/try/")
+    page.get_by_label("Sender's number").fill("+6281234567890")
     for text in ("tolong cek saldo dong pak", "klaim sy sdh cair blm"):
         page.get_by_label("Message").fill(text)
         page.get_by_role("button", name="Send").click()
@@ -62,16 +62,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         demo = Demo(Path(folder))
         try:
-            traffic_month.speak(demo.rt, A_DAY)
+            traffic_month.play_month(demo.rt, A_DAY)
             for sender, text in WAITING:
                 demo.say(text, sender)
             time.sleep(15)  # until the clock has counted them
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             for name, show in PICTURES.items():
                 context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
-                made = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en"))
-                show(made)
-                made.page.screenshot(path=FOLDER / f"{name}.png", full_page=name != "keyword")
+                desk = Desk(context, demo).log_in(demo.once(Role.ADMIN, "en"))
+                show(desk)
+                desk.page.screenshot(path=FOLDER / f"{name}.png", full_page=name != "keyword")
                 context.close()
         finally:
             demo.close()

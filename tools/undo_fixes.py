@@ -84,7 +84,7 @@ class Run:
 class Result:
     commit: Commit
     is_noticed: bool
-    told: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Tree:
         return git(*arguments, folder=self.path, given=given)
 
     def run(self, tests: Sequence[str]) -> Run:
-        """Until one fails. What cannot be read is passed over where others fail as well."""
+        """Runs tests until one fails. What cannot be read is passed over if others fail as well."""
         run = self._run(tests)
         if run.failed is None or "::" in run.failed:
             return run
@@ -107,7 +107,7 @@ class Tree:
         return run if others.failed is None else others
 
     def passes(self, failed: str) -> bool:
-        """Of a file: that it can be read."""
+        """Tells whether the file can be read and passes."""
         only = () if "::" in failed else ("--collect-only",)
         return self._run([*only, failed]).failed is None
 
@@ -122,8 +122,8 @@ class Tree:
         if not failures.exists():
             raise RuntimeError(f"pytest {arguments}:\n{done.stdout}{done.stderr}")
         failed = next(iter(json.loads(failures.read_text("utf-8"))))
-        told = re.search(rf"^(?:FAILED|ERROR) {re.escape(failed)} - (.*)$", done.stdout, re.M)
-        return Run(failed, told[1] if told else "")
+        why = re.search(rf"^(?:FAILED|ERROR) {re.escape(failed)} - (.*)$", done.stdout, re.M)
+        return Run(failed, why[1] if why else "")
 
 
 def git(*arguments: str, folder: Path = ROOT, given: str | None = None) -> str:
@@ -137,7 +137,7 @@ def git(*arguments: str, folder: Path = ROOT, given: str | None = None) -> str:
 
 
 def commits() -> Iterator[Commit]:
-    """Those that change product and tests, the newest first."""
+    """Returns those that change product and tests, the newest first."""
     for line in git("log", "--no-merges", "--format=%h %s").splitlines():
         commit_id, _, subject = line.partition(" ")
         changed = _changed(commit_id)
@@ -160,7 +160,7 @@ def _changed(commit: str) -> list[Changed]:
 
 
 def runnable_tests(tests: Sequence[Changed]) -> tuple[str, ...]:
-    """What pytest can be given of the tests that gained lines."""
+    """Returns what pytest can be given of the tests that gained lines."""
     names = {each.name for each in tests if each.gained and not each.name.startswith(BROWSER)}
     files = {name for name in names if Path(name).match("test_*.py")}
     if any(name.startswith(TRANSCRIPTS) for name in names):
@@ -196,8 +196,8 @@ def worktree(commit: str) -> Iterator[Tree]:
 
 
 def _programs(tree: Path, folder: Path) -> Path:
-    """Those of this environment, importing from `tree`: a PYTHONPATH would not do, since tests
-    start programs with an environment of their own."""
+    """Returns those of this environment, importing from `tree`: a PYTHONPATH would not do, since
+    tests start programs with an environment of their own."""
     venv.EnvBuilder(symlinks=True).create(folder)
     ours = sysconfig.get_path("purelib")
     site = sysconfig.get_path("purelib", vars={"base": str(folder)})
@@ -205,18 +205,18 @@ def _programs(tree: Path, folder: Path) -> Path:
     for program in BIN.iterdir():
         first, _, rest = program.read_bytes().partition(b"\n") if program.is_file() else (b"",) * 3
         if first.startswith(f"#!{BIN}/python".encode()):
-            made = folder / "bin" / program.name
-            made.write_bytes(f"#!{folder}/bin/python\n".encode() + rest)
-            made.chmod(0o755)
+            script = folder / "bin" / program.name
+            script.write_bytes(f"#!{folder}/bin/python\n".encode() + rest)
+            script.chmod(0o755)
     _check(tree, folder / "bin")
     return folder / "bin"
 
 
 def _check(tree: Path, programs: Path) -> None:
-    told = subprocess.run(
+    listed = subprocess.run(
         [programs / "python", "-c", WHERE], cwd="/", capture_output=True, text=True, check=True
     )
-    for place in told.stdout.split():
+    for place in listed.stdout.split():
         if not Path(place).is_relative_to(tree):
             raise RuntimeError(f"{place} would be tested instead of {tree}")
 
@@ -281,7 +281,7 @@ def main(count: int, jobs: int) -> None:
     are_noticed = []
     with ThreadPoolExecutor(jobs) as pool:
         for result in pool.map(undone, fixes):
-            click.echo(f"{result.commit.id} {result.told}: {result.commit.subject}")
+            click.echo(f"{result.commit.id} {result.why}: {result.commit.subject}")
             are_noticed.append(result.is_noticed)
     sys.exit(0 if all(are_noticed) and are_noticed else 1)
 

@@ -1,1 +1,2 @@
-"""What operators do and look up: accounts, casework, resend, message log, backtest."""
+"""This package is what operators do and look up: accounts, casework, resend, message log,
+backtest."""

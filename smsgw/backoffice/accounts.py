@@ -1,4 +1,4 @@
-"""Who may use the console, with which role; their passwords, one-time logins and sessions.
+"""Manages who may use the console: roles, passwords, one-time logins and sessions.
 
 A session is a row, found by the hash of what the browser holds: it ends when the row goes.
 """
@@ -68,7 +68,7 @@ class Operator:
 
     @property
     def actor(self) -> str:
-        """As the audit names them."""
+        """Returns the name that the audit log uses."""
         return f"operator:{self.name}"
 
     def may(self, permission: Permission) -> bool:
@@ -76,19 +76,19 @@ class Operator:
 
 
 def add(tx: Transaction, name: str, role: Role, hashed: str | None, actor: str) -> Operator:
-    """`hashed`: of a password, by `hashing`. Raises NotDone."""
+    """Adds an operator. `hashed` is the password as `hash_password` returns it. Raises NotDone."""
     name = name.strip()
     if not A_NAME.fullmatch(name):
-        raise AccountError("a name has 1 to 40 letters, digits, blanks, dots and hyphens")
-    if named(tx, name) is not None:
-        raise AccountError(f"there is an operator {name} already")
+        raise AccountError("a name has 1 to 40 letters, digits, spaces, dots and hyphens")
+    if find(tx, name) is not None:
+        raise AccountError(f"operator {name} already exists")
     row = {"name": name, "role": role, "language": "id", "password": hashed, "made_at": tx.now}
     row["added_by"] = actor
     try:
-        made = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
+        inserted = tx.connection.execute(insert(operators).values(row).returning(operators.c.id))
     except IntegrityError:
-        raise AccountError(f"there is an operator {name} already") from None
-    operator_id = int(made.scalar_one())
+        raise AccountError(f"operator {name} already exists") from None
+    operator_id = int(inserted.scalar_one())
     _sign(tx, operator_id)
     audit.note(tx, Act.OPERATOR_ADDED, actor, detail=f"{name}: {role}")
     return Operator(operator_id, name, role, "id")
@@ -98,65 +98,65 @@ def list_accounts(tx: Transaction) -> list[Row[Any]]:
     return list(tx.connection.execute(select(operators).order_by(operators.c.name)))
 
 
-def named(tx: Transaction, name: str) -> Row[Any] | None:
-    """In whatever case it is written."""
+def find(tx: Transaction, name: str) -> Row[Any] | None:
+    """Finds an operator by name, in any letter case."""
     is_it = func.lower(operators.c.name) == name.lower()
     return tx.connection.execute(select(operators).where(is_it)).first()
 
 
 def known(tx: Transaction, operator_id: int) -> Operator:
-    """Who is there."""
+    """Returns the operator with this id, who must exist."""
     row = tx.connection.execute(select(operators).where(operators.c.id == operator_id)).one()
     return Operator(row.id, row.name, Role(row.role), row.language)
 
 
 def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
-    """Whether we gave them that role and that password; who only writes to the database makes no
-    operator."""
+    """Tells whether we gave them that role and that password; who only writes to the database makes
+    no operator."""
     return row is not None and tx.is_ours(row_macs.OPERATOR, row.mac, row.id, row._mapping)
 
 
 def hash_password(password: str) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise AccountError(f"a password has {SHORTEST_PASSWORD} characters or more")
+        raise AccountError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if len(set(password)) < LEAST_DIFFERENT:
-        raise AccountError(f"a password has {LEAST_DIFFERENT} different characters or more")
+        raise AccountError(f"a password needs at least {LEAST_DIFFERENT} different characters")
     return _hasher().hash(password)
 
 
 def verify_password(row: Row[Any] | None, password: str) -> bool:
     """Takes as long for whom there is not. No transaction should be open."""
-    held = row.password if row is not None and row.password else _nobodys()
+    stored_hash = row.password if row is not None and row.password else _nobodys()
     try:
         with AT_ONCE:
-            _hasher().verify(held, password[:LONGEST_PASSWORD])
+            _hasher().verify(stored_hash, password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, InvalidHashError):
         return False
     return row is not None and row.password is not None and row.disabled_at is None
 
 
 def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | None = None) -> str:
-    """What the browser is to hold. `instead_of`: what it held before, which ends."""
+    """Returns what the browser is to hold. `instead_of`: what it held before, which ends."""
     if instead_of is not None:
         log_out(tx, instead_of)
-    held = secrets.token_urlsafe(32)
-    row = {"hash": _hashed(tx, held), "operator_id": operator_id, "made_at": tx.now}
+    token = secrets.token_urlsafe(32)
+    row = {"hash": _hashed(tx, token), "operator_id": operator_id, "made_at": tx.now}
     proof = {"mac": row_macs.SESSION.make(tx.vault, row)}
     tx.connection.execute(insert(sessions).values(row | proof | {"seen_at": tx.now}))
     old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
     tx.connection.execute(delete(sessions).where(old))
     audit.note(tx, Act.LOGGED_IN, f"operator:{name}")
-    return held
+    return token
 
 
-def session_operator(tx: Transaction, held: str) -> tuple[Operator, datetime] | None:
-    """Whose session it is, and when it was seen last."""
+def session_operator(tx: Transaction, token: str) -> tuple[Operator, datetime] | None:
+    """Returns whose session it is, and when it was seen last."""
     row = tx.connection.execute(
         select(operators, sessions.c.seen_at, *_SESSION)
         .join_from(sessions, operators)
         .where(
-            sessions.c.hash == _hashed(tx, held),
+            sessions.c.hash == _hashed(tx, token),
             sessions.c.seen_at > tx.now - IDLE_FOR,
             sessions.c.made_at > tx.now - LASTS,
             operators.c.disabled_at.is_(None),
@@ -168,20 +168,20 @@ def session_operator(tx: Transaction, held: str) -> tuple[Operator, datetime] | 
 
 
 def is_same_person(tx: Transaction, actor: str, others: Collection[str]) -> bool:
-    """Whether one of these may act as `actor`: it is them, or they let them in."""
+    """Tells whether one of these may act as `actor`: it is them, or they let them in."""
     name = actor.removeprefix("operator:")
-    row = named(tx, name) if actor != name else None
+    row = find(tx, name) if actor != name else None
     by = {actor, row.added_by, row.invited_by} if row is not None else {actor}
     return not by.isdisjoint(others)
 
 
-def touch_session(tx: Transaction, held: str) -> None:
-    is_it = sessions.c.hash == _hashed(tx, held)
+def touch_session(tx: Transaction, token: str) -> None:
+    is_it = sessions.c.hash == _hashed(tx, token)
     tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
 
 
-def log_out(tx: Transaction, held: str) -> None:
-    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hashed(tx, held)))
+def log_out(tx: Transaction, token: str) -> None:
+    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hashed(tx, token)))
 
 
 def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
@@ -192,9 +192,9 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     """A login that works once, within a day; it replaces the one before. One for somebody else is
     how a forgotten password is reset: it takes theirs away, so that they notice, and ends their
     sessions. Raises NotDone."""
-    held = secrets.token_urlsafe(24)
+    token = secrets.token_urlsafe(24)
     row: dict[str, object] = {
-        "once_hash": _hashed(tx, held),
+        "once_hash": _hashed(tx, token),
         "once_until": tx.now + ONCE_LASTS,
         "invited_by": actor,
     }
@@ -206,14 +206,14 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     is_enabled = of & operators.c.disabled_at.is_(None)
     changed = update(operators).where(is_enabled).values(row)
     if not may_log_in(tx, before) or tx.connection.execute(changed).rowcount != 1:
-        raise AccountError("who is disabled is enabled first")
+        raise AccountError("enable this operator first")
     _sign(tx, operator_id)
-    return held
+    return token
 
 
-def redeem_invitation(tx: Transaction, held: str) -> Row[Any] | None:
-    """Whom a one-time login lets in; it works no second time."""
-    is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, held)
+def redeem_invitation(tx: Transaction, token: str) -> Row[Any] | None:
+    """Returns whom a one-time login lets in; it works no second time."""
+    is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, token)
     if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
         return None
     used = (
@@ -259,10 +259,12 @@ def set_language(tx: Transaction, operator_id: int, language: str) -> None:
 def _keep_an_admin(tx: Transaction, name: str) -> None:
     """Raises NotDone where `name` is an admin and no other one has a password to log in with. Who
     was only invited may never come; where `name` never came either, nothing is lost."""
-    held = select(operators).where(
+    other_admins = select(operators).where(
         operators.c.role == Role.ADMIN, operators.c.disabled_at.is_(None)
     )
-    admins = tx.connection.execute(held.with_for_update()).all()  # two would demote each other
+    admins = tx.connection.execute(
+        other_admins.with_for_update()
+    ).all()  # two would demote each other
     own = [row for row in admins if row.name.lower() == name.lower()]
     others = [row for row in admins if row not in own and may_log_in(tx, row)]
     if not own or any(row.password is not None for row in others):
@@ -280,15 +282,15 @@ def _is_logged_in(tx: Transaction, operator_id: int) -> bool:
 
 
 def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) -> None:
-    row = named(tx, name)
+    row = find(tx, name)
     if row is None:
         raise AccountError(f"there is no operator {name}; see smsgw operators list")
     tx.connection.execute(update(operators).where(operators.c.id == row.id).values(values))
     if may_log_in(tx, row):
         _sign(tx, row.id)
     log_out_everywhere(tx, row.id)
-    told = f"{name}: {values['role']}" if "role" in values else name
-    audit.note(tx, act, actor, detail=told)
+    detail = f"{name}: {values['role']}" if "role" in values else name
+    audit.note(tx, act, actor, detail=detail)
 
 
 def _sign(tx: Transaction, operator_id: int) -> None:
@@ -300,17 +302,17 @@ def _sign(tx: Transaction, operator_id: int) -> None:
 
 
 def _is_session(tx: Transaction, row: Row[Any]) -> bool:
-    said = {
+    conditions = {
         "hash": row.session_hash,
         "operator_id": row.session_operator,
         "made_at": row.session_made_at,
     }
-    return tx.is_ours(row_macs.SESSION, row.session_mac, row.session_hash, said)
+    return tx.is_ours(row_macs.SESSION, row.session_mac, row.session_hash, conditions)
 
 
-def _hashed(tx: Transaction, held: str) -> bytes:
-    """With a key, so that who can write to the database alone makes no login that lets in."""
-    return tx.vault.hash(held, "login")
+def _hashed(tx: Transaction, token: str) -> bytes:
+    """Hashes with a key, so that write access to the database alone makes no valid login."""
+    return tx.vault.hash(token, "login")
 
 
 @cache

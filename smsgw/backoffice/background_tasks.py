@@ -1,4 +1,4 @@
-"""What takes longer than a page: asked by an operator, done by the workers, a part at a time.
+"""Runs work that takes longer than a page: an operator asks, and workers do a part at a time.
 
 A worker claims a task, does steps of it and notes after each how far it came, so one that dies
 loses a step. Whoever finds that another claimed it meanwhile lets go of it.
@@ -49,7 +49,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskStep:
-    """How far a task came, and all that it found up to now: what the next step begins with."""
+    """Holds how far a task came and all that it has found: the next step begins with it."""
 
     done: int
     total: int
@@ -70,10 +70,10 @@ def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
         "seen_at": tx.now,
     }
     try:
-        made = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
+        inserted = tx.connection.execute(insert(tasks).values(row).returning(tasks.c.id))
     except IntegrityError:
         raise AtWork from None
-    return int(made.scalar_one())
+    return int(inserted.scalar_one())
 
 
 def one(tx: Transaction, task_id: int, kind: TaskKind) -> Task | None:
@@ -85,7 +85,7 @@ def one(tx: Transaction, task_id: int, kind: TaskKind) -> Task | None:
 def latest(
     tx: Transaction, kind: TaskKind, operator_id: int | None = None, limit: int = 10
 ) -> list[Task]:
-    """Newest first; of one operator, or of all."""
+    """Returns the newest tasks first, of one operator or of all."""
     rows = select(tasks).where(tasks.c.kind == kind).order_by(tasks.c.id.desc()).limit(limit)
     if operator_id is not None:
         rows = rows.where(tasks.c.operator_id == operator_id)
@@ -106,7 +106,7 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
 def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
     """The task as it is then, which says whether it is to stop. Raises Conflict."""
     named_by = (task.operator_id, task.kind, task.made_at)
-    return _kept(
+    return _update(
         tx,
         task,
         done=step.done,
@@ -116,15 +116,16 @@ def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
 
 
 def leave(tx: Transaction, task: Task, state: TaskState) -> None:
-    """At its end, or WAITING for whoever goes on with it, unless it is to stop. Raises Conflict."""
+    """Ends the task, or sets it to WAITING for the next worker unless it is to stop. Raises
+    Conflict."""
     if state is TaskState.WAITING:
-        _kept(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
+        _update(tx, task, state=case((tasks.c.is_to_stop, TaskState.STOPPED), else_=state))
     else:
-        _kept(tx, task, state=state)
+        _update(tx, task, state=state)
 
 
 def stop(tx: Transaction, task_id: int) -> None:
-    """What it found stays; who is at it stops after the step in hand."""
+    """Stops the task after the step in hand; what it has found stays."""
     waits = tasks.c.state == TaskState.WAITING
     tx.connection.execute(
         update(tasks)
@@ -134,13 +135,13 @@ def stop(tx: Transaction, task_id: int) -> None:
 
 
 def due(tx: Transaction) -> list[int]:
-    """Those that nobody is at."""
+    """Returns those that nobody is at."""
     return list(tx.connection.execute(select(tasks.c.id).where(_is_free(tx))).scalars())
 
 
 def expire(tx: Transaction, kept_for: timedelta) -> None:
-    """What did not come to its end in hours never will. Old ones go, with what they say of people;
-    `kept_for` is how long texts are kept."""
+    """Fails tasks that have not ended for hours, and deletes old ones with what they say about
+    people. `kept_for`: how long texts are kept."""
     is_old = tasks.c.made_at < tx.now - min(kept_for, KEPT_FOR)
     tx.connection.execute(delete(tasks).where(is_old))
     is_stuck = and_(tasks.c.state.in_(UNFINISHED), tasks.c.made_at < tx.now - GIVEN_UP_AFTER)
@@ -152,8 +153,8 @@ def _is_free(tx: Transaction) -> Any:
     return or_(tasks.c.state == TaskState.WAITING, is_lost)
 
 
-def _kept(tx: Transaction, task: Task, **values: object) -> Task:
-    """When it was seen last tells whether it still is this worker's."""
+def _update(tx: Transaction, task: Task, **values: object) -> Task:
+    """Updates the task if it is still this worker's, which `seen_at` shows."""
     is_ours = and_(tasks.c.state == TaskState.RUNNING, tasks.c.seen_at == task.seen_at)
     row = tx.connection.execute(
         update(tasks)

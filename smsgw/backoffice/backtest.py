@@ -122,7 +122,7 @@ class Rehearsal:
         becomes: ComparedAnswer,
     ) -> None:
         """Words that are hidden at first are shown once several phones wrote the same."""
-        whole, read = shape_of(message.text), (_read(was), _read(becomes))
+        whole, read = shape_of(message.text), (_reading(was), _reading(becomes))
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
             return
@@ -156,17 +156,17 @@ class Rehearsal:
 
 @lru_cache(maxsize=4)
 def vocabulary(text: str) -> frozenset[str]:
-    """All words that a configuration reads."""
+    """Returns all words that a configuration reads."""
     read = validation.read_published(text)
     words = read.words
-    told = [
+    parts = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),
         *(*words.fillers, *words.courtesy, *words.either),
         *(label for labels in words.labels.values() for label in labels),
         *(word for each in words.choices.values() for listed in each.values() for word in listed),
         *(word for service in words.services for word in service.words),
     ]
-    return frozenset(word for each in told for word in _WORD.findall(normalise(each)))
+    return frozenset(word for each in parts for word in _WORD.findall(normalise(each)))
 
 
 def shape_of(text: str, known: frozenset[str] | None = None) -> str:
@@ -206,8 +206,8 @@ def _batch(rt: Runtime, since: datetime, found: BacktestFindings) -> list[Messag
 
 
 def _is_judged(since: datetime) -> ColumnElement[bool]:
-    """What a phone wrote, unless something else than its words left it without an answer: a limit,
-    a repeat."""
+    """Tells whether a message counts: something other than its words may have left it without an
+    answer, such as a limit or a repeat."""
     return and_(
         messages.c.text.is_not(None),
         messages.c.phone_id.is_not(None),
@@ -225,12 +225,12 @@ def _kind(was: ComparedAnswer, becomes: ComparedAnswer) -> ChangeKind | None:
     return ChangeKind.REWORDED if was.text != becomes.text else None
 
 
-def _read(answered: ComparedAnswer) -> Reading:
-    return Reading(keyword=answered.keyword, outcome=answered.outcome)
+def _reading(answer: ComparedAnswer) -> Reading:
+    return Reading(keyword=answer.keyword, outcome=answer.outcome)
 
 
 def _written(by: Configuration, answered: ComparedAnswer) -> str:
-    """Its wording, without anybody's values."""
+    """Returns the wording, without anybody's values."""
     if not answered.wording:
         return ""
     pieces = by.wordings[answered.language][answered.wording].pieces

@@ -14,7 +14,7 @@ LONGEST_SHAPE = 80  # characters
 
 
 class ChangeKind(StrEnum):
-    """What would be different; the first that holds."""
+    """Says what would be different; the first that applies."""
 
     UNDERSTOOD = "newly understood"
     MISUNDERSTOOD = "newly misunderstood"
@@ -23,7 +23,7 @@ class ChangeKind(StrEnum):
 
 
 class Reading(BaseModel):
-    """What a message is taken for."""
+    """Says what a message is read as."""
 
     keyword: str | None
     outcome: str
@@ -68,8 +68,8 @@ class BacktestFindings(BaseModel):
     phones: dict[ChangeKind, list[int]] = {}  # ids; SEVERAL are enough
 
     def shown(self, kind: ChangeKind) -> int | None:
-        """Messages; None while fewer than SEVERAL phones wrote them, none included: by a word in
-        the draft one could find out who wrote it."""
+        """Returns the number of messages; None while fewer than MIN_PHONES phones wrote them: a
+        word in the draft could otherwise show who wrote it."""
         return self.counts[kind] if len(self.phones.get(kind, ())) >= MIN_PHONES else None
 
     @property
@@ -83,7 +83,7 @@ class BacktestFindings(BaseModel):
 
     @property
     def changed(self) -> int:
-        """Of what is shown."""
+        """Returns how many of the shown messages would change."""
         return sum(self.shown(kind) or 0 for kind in self.counts)
 
     def shown_shapes(self, kind: ChangeKind) -> list[MessageShape]:
@@ -91,7 +91,7 @@ class BacktestFindings(BaseModel):
         return _commonest(each for each in alike if len(each.phones) >= MIN_PHONES)
 
     def not_shown(self, kind: ChangeKind) -> int:
-        """Messages."""
+        """Returns how many messages are not shown."""
         return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
 
     def shown_rewordings(self) -> list[Rewording]:
@@ -99,7 +99,7 @@ class BacktestFindings(BaseModel):
 
 
 class BacktestRequest(BaseModel):
-    """With both texts as they were then: a draft goes on changing."""
+    """Holds both texts as they were at the time: a draft keeps changing."""
 
     days: int
     by: str  # the operator's name
@@ -117,7 +117,7 @@ class Message:
 
 
 def _taken_together(shapes: Iterable[MessageShape]) -> Iterable[MessageShape]:
-    """Those that are shown alike."""
+    """Returns those that are shown alike."""
     together: dict[str, MessageShape] = {}
     for each in shapes:
         key = f"{each.was} {each.becomes} {each.shape}"

@@ -1,4 +1,4 @@
-"""What officers decide for people who wait, and what these are told of it by SMS.
+"""Carries out what officers decide for people who wait, and notifies them by SMS.
 
 What stands in the way is raised and nothing is changed then; each decision is made once, whoever
 else makes one at that instant.
@@ -36,15 +36,15 @@ LINK = re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}", re.IGNORECASE)
 
 
 class CaseworkError(Exception):
-    """Nothing was changed."""
+    """Says why nothing was changed."""
 
 
 class TooLate(CaseworkError):
-    """Another officer, or the person, was first."""
+    """Says that another officer, or the person, was first."""
 
 
 class AnsweredMeanwhile(CaseworkError):
-    """Another answer went out since the case was looked at."""
+    """Says that another answer was sent since the case was looked at."""
 
 
 class AnswerRepeated(CaseworkError):
@@ -68,7 +68,8 @@ class SameOfficer(CaseworkError):
 
 
 class RejectionWording(StrEnum):
-    """Each is a wording of its own. The first tells a stranger nothing of a participant."""
+    """Names the wordings of a rejection. The first discloses nothing about a participant to a
+    stranger."""
 
     VISIT = "visit"
     DIFFERS = "differs"
@@ -76,7 +77,7 @@ class RejectionWording(StrEnum):
 
 
 class AnswerFault(StrEnum):
-    """Why what an officer typed cannot be sent."""
+    """Says why an officer's answer cannot be sent."""
 
     EMPTY = "empty"
     LINK = "link"
@@ -99,13 +100,13 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     """Binds the phone as its code would have, though it is told nothing for some hours; returns
     what is to be sent. None where something differs from the ledger, and a second officer has to
     agree. Raises NotDone and LedgerDown."""
-    given, participant = _asked_for(rt, registration_id)
+    form, participant = _asked_for(rt, registration_id)
     nkp = participant.nkp
     with _deciding(rt, actor) as composer:
-        if not _is_agreed(composer, registration_id, given, participant, reason):
+        if not _is_agreed(composer, registration_id, form, participant, reason):
             return None
         known, composer = _decided(composer, registration_id, RegistrationState.ACCEPTED)
-        registration_codes.hold(
+        registration_codes.lock(
             composer.tx, composer.tx.vault.hash(nkp, "nkp")
         )  # after the phone, as everywhere
         if freezes.is_blocked(composer.tx, nkp):
@@ -133,28 +134,30 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     return _spent(rt, sent)
 
 
-def differs(given: RegistrationForm, participant: Participant) -> bool:
-    """Whether the NIK, the birth date, or the name if one was given, is another in the ledger."""
-    named, held = given.name or "", participant.name or ""
-    is_same_name = not named or named.casefold().split() == held.casefold().split()
-    is_same = (given.nik, given.birth_date) == (participant.nik, participant.birth_date)
+def differs(form: RegistrationForm, participant: Participant) -> bool:
+    """Tells whether the NIK, the birth date, or the name if one was given, is another in the
+    ledger."""
+    sent_name, ledger_name = form.name or "", participant.name or ""
+    is_same_name = not sent_name or sent_name.casefold().split() == ledger_name.casefold().split()
+    is_same = (form.nik, form.birth_date) == (participant.nik, participant.birth_date)
     return not is_same or not is_same_name
 
 
 def _is_agreed(
     composer: Composer,
     registration_id: int,
-    given: RegistrationForm,
+    form: RegistrationForm,
     participant: Participant,
     reason: str,
 ) -> bool:
-    """By all that it takes. Raises NotLooked, SameOfficer and TooLate."""
+    """Tells whether as many officers agree as are needed. Raises NotLooked, SameOfficer and
+    TooLate."""
     row = registrations.one(composer.tx, registration_id)
     if row is None or row.state != RegistrationState.WAITING:
         raise TooLate
     if not registrations.has_looked(composer.tx, registration_id, composer.actor):
         raise NotLooked
-    if not differs(given, participant):
+    if not differs(form, participant):
         return True
     if row.agreed_by == composer.actor:
         raise SameOfficer
@@ -179,7 +182,7 @@ def refuse(
 
 
 def answer(
-    rt: Runtime, number: str, said: str, actor: str, *, after: int, closes: bool
+    rt: Runtime, number: str, text: str, actor: str, *, after: int, closes: bool
 ) -> list[Outgoing]:
     """To a complaint that was answered `after` times before, so that each is sent once, however
     often it is clicked; `said` has no fault. Raises NotDone."""
@@ -193,7 +196,7 @@ def answer(
         composer = replace(composer, message_id=case.message_id, language=known.language)
         if closes and not cases.close(composer.tx, number):
             raise TooLate
-        typed_ = typed(composer.configuration, number, said, known.language)
+        typed_ = typed(composer.configuration, number, text, known.language)
         if _was_sent(composer, case, typed_.text):
             raise AnswerRepeated
         sent = _answered(composer, known, ANSWERED, typed_.text)
@@ -203,16 +206,18 @@ def answer(
     return _spent(rt, [sent])
 
 
-def typed(configuration: Configuration, number: str, said: str, language: str) -> AnswerPreview:
-    """What an officer types, as the person who wrote `number` will read it."""
-    said = " ".join(said.split())
-    plain, budget = gsm7.to_gsm7(said), configuration.budget(ANSWERED)
+def typed(
+    configuration: Configuration, number: str, answer_text: str, language: str
+) -> AnswerPreview:
+    """Returns what an officer types, as the person who wrote `number` will read it."""
+    answer_text = " ".join(answer_text.split())
+    plain, budget = gsm7.to_gsm7(answer_text), configuration.budget(ANSWERED)
     text = configuration.text(
         ANSWERED, {"number": Verbatim(number), "answer": Verbatim(plain)}, language
     )
-    counted, character = gsm7.count(text), next(filter(_is_lost, said), None)
+    counted, character = gsm7.count(text), next(filter(_is_lost, answer_text), None)
     faults = {
-        AnswerFault.EMPTY: not said,
+        AnswerFault.EMPTY: not answer_text,
         AnswerFault.LINK: LINK.search(plain) is not None,
         AnswerFault.CHARACTERS: character is not None,
         AnswerFault.LONG: counted.segments > budget,
@@ -244,13 +249,13 @@ def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Par
     """Before the write: no transaction waits for the ledger."""
     with rt.reading() as tx:
         row = registrations.one(tx, registration_id)
-        given = registrations.given(tx, row) if row else None
-    if given is None:
+        form = registrations.submitted_form(tx, row) if row else None
+    if form is None:
         raise TooLate
-    participant = rt.ledger.participant(given.nkp)
+    participant = rt.ledger.participant(form.nkp)
     if participant is None:
         raise NotInLedger
-    return given, participant
+    return form, participant
 
 
 @contextmanager

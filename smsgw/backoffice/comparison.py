@@ -1,4 +1,4 @@
-"""Two configurations side by side: what each would answer. Nothing is stored or sent."""
+"""Compares what two configurations would answer. Nothing is stored or sent."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,7 +21,7 @@ A_CASE = "ADU-251031-0042"  # in place of the number that a case would be given
 
 @dataclass(frozen=True, slots=True)
 class ComparedAnswer:
-    """By one configuration."""
+    """Holds what one configuration would answer."""
 
     keyword: str | None
     outcome: Outcome
@@ -65,7 +65,8 @@ class Comparison:
     def answers(
         self, message_id: int, text: str, caller: Caller, language: str
     ) -> tuple[ComparedAnswer, ComparedAnswer] | None:
-        """To a phone with no question open; None where they are the same. Raises LedgerDown."""
+        """Returns both answers to a phone with no question open; None if they are the same. Raises
+        LedgerDown."""
         one, other = self._read(text)
         was = becomes = self._decided(self.was, one, text, caller)
         if not self._is_decided_alike(text):
@@ -94,9 +95,9 @@ class Comparison:
         )
 
     def _decided(
-        self, by: Configuration, said: Command | Misread, text: str, caller: Caller
+        self, by: Configuration, parsed: Command | Misread, text: str, caller: Caller
     ) -> Decided:
-        return decision.decide(by, said, text, caller, self._ledger, self._now, self._unused_for)
+        return decision.decide(by, parsed, text, caller, self._ledger, self._now, self._unused_for)
 
     def _worded(
         self, by: Configuration, decided: Decided, message_id: int, language: str
@@ -131,7 +132,7 @@ class CachedLedger:
 
 @lru_cache(maxsize=4)
 def configuration(text: str, day: date) -> Configuration:
-    """What was published or drafted, as of a day. Raises KeywordsError."""
+    """Returns what was published or drafted, as of a day. Raises KeywordsError."""
     return compiler.load_published(text, day)
 
 

@@ -21,8 +21,6 @@ from smsgw.storage.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class ConversationSms:
-    """One of a conversation."""
-
     at: datetime
     is_ours: bool
     message_id: int
@@ -50,17 +48,17 @@ def talk(
     with_texts: bool,
     limit: int = PAGE,
 ) -> PhoneConversation | None:
-    """What a phone and we said to each other; notices are ours too. `before`: ids of a message and
-    of a reply, from the page before. `with_texts`: and with the whole number."""
+    """Returns what a phone and we said to each other; notices are ours too. `before`: ids of a
+    message and of a reply, from the page before. `with_texts`: and with the whole number."""
     row = tx.connection.execute(select(phones).where(phones.c.id == phone_id)).first()
     if row is None:
         return None
     ends = before or (MAX_ID, MAX_ID)
-    said = _of_phone(tx, messages.c.phone_id, messages.c.id, phone_id, ends[0], limit)
-    told = _of_phone(tx, _replies.c.phone_id, _replies.c.id, phone_id, ends[1], limit)
+    received = _of_phone(tx, messages.c.phone_id, messages.c.id, phone_id, ends[0], limit)
+    sent = _of_phone(tx, _replies.c.phone_id, _replies.c.id, phone_id, ends[1], limit)
     both = merge(
-        ((each.received_at, False, each) for each in said),
-        ((each.made_at, True, each) for each in told),
+        ((each.received_at, False, each) for each in received),
+        ((each.made_at, True, each) for each in sent),
         key=itemgetter(0, 1),
         reverse=True,
     )
@@ -69,7 +67,7 @@ def talk(
         min((each.id for _, is_ours, each in newest if is_ours == which), default=ends[which])
         for which in (False, True)
     )
-    is_more = len(said) + len(told) > limit
+    is_more = len(received) + len(sent) > limit
     shown = [
         _sms(tx, each, row.hash, is_ours=ours, with_text=with_texts) for _, ours, each in newest
     ]
@@ -80,32 +78,31 @@ def talk(
 
 
 def _of_phone(
-    tx: Transaction, column: Column[int], id_: Column[int], whose: int, end: int, limit: int
+    tx: Transaction, column: Column[int], id_: Column[int], phone_id: int, end: int, limit: int
 ) -> Sequence[Row[Any]]:
-    held = select(column.table).where(column == whose, id_ < end)
-    return tx.connection.execute(held.order_by(id_.desc()).limit(limit + 1)).all()
+    newest = select(column.table).where(column == phone_id, id_ < end)
+    return tx.connection.execute(newest.order_by(id_.desc()).limit(limit + 1)).all()
 
 
 def _sms(
-    tx: Transaction, row: Row[Any], whose: bytes, *, is_ours: bool, with_text: bool
+    tx: Transaction, row: Row[Any], phone_hash: bytes, *, is_ours: bool, with_text: bool
 ) -> ConversationSms:
-    """`whose`: the hash of the phone's number."""
     shown = None
     if not is_ours:
         if with_text:
             of_message = (row.carrier, row.carrier_ref)
             shown = tx.opened(row.text, Ciphertext.MESSAGE, row.id, *of_message)
-        told = {"keyword": row.keyword, "outcome": row.outcome}
+        details = {"keyword": row.keyword, "outcome": row.outcome}
         return ConversationSms(
-            row.received_at, False, row.id, row.state, shown, row.text is None, **told
+            row.received_at, False, row.id, row.state, shown, row.text is None, **details
         )
     is_secret = row.wording in SECRET
     if with_text and not is_secret:
-        named_by = (whose, row.message_id, row.binding_id)
+        named_by = (phone_hash, row.message_id, row.binding_id)
         shown = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
-    told = {"is_secret": is_secret, "segments": row.segments}
+    details = {"is_secret": is_secret, "segments": row.segments}
     return ConversationSms(
-        row.made_at, True, row.message_id, row.state, shown, row.text is None, **told
+        row.made_at, True, row.message_id, row.state, shown, row.text is None, **details
     )
 
 

@@ -53,7 +53,7 @@ class Range:
         """Raises NotDrawn."""
         wrong = next((each for each in (first, last) if not NKP.fullmatch(each)), None)
         if wrong is not None:
-            raise NotDrawn("an NKP has 11 digits, and one of these has not")
+            raise NotDrawn("an NKP must have 11 digits")
         if first > last:
             raise NotDrawn("the first number is the larger one")
         return Range(first, last)
@@ -99,13 +99,13 @@ def drop_issued(rt: Runtime, actor: str) -> int:
     """Takes those off the list that the ledger knows by now; returns how many. Reads every NKP of
     the ledger, where there is a list at all. Raises NotDrawn."""
     with rt.reading() as tx:
-        held = frozenset(tx.connection.execute(select(decoys.c.nkp_hash)).scalars())
-    if not held:
+        listed = frozenset(tx.connection.execute(select(decoys.c.nkp_hash)).scalars())
+    if not listed:
         return 0
     with _ledger(rt) as ledger:
         every = ledger.execution_options(yield_per=BATCH).execute(select(NKPS))
         known = (nkp for each in every.scalars() if (nkp := read_nkp(each)))
-        issued = [each for nkp in known if (each := rt.vault.hash(nkp, "nkp")) in held]
+        issued = [each for nkp in known if (each := rt.vault.hash(nkp, "nkp")) in listed]
     if not issued:
         return 0
     with rt.writing() as tx:
@@ -131,8 +131,9 @@ def density(rt: Runtime, between: Range | None = None) -> float:
 
 
 def noticed_within(density: float, certainty: float) -> int | None:
-    """How many numbers a scan gets through in a day before it is noticed, with this certainty; None
-    where there are no decoys. Of scans the hardest to notice: each number by a phone of its own."""
+    """Returns how many numbers a scan gets through in a day before it is noticed, with this
+    certainty; None where there are no decoys. Of scans the hardest to notice: each number by a
+    phone of its own."""
     if not density:
         return None
     numbers = range(math.ceil(100 / density))
@@ -149,14 +150,14 @@ def _noticed(density: float, numbers: int) -> float:
 
 @contextmanager
 def _ledger(rt: Runtime) -> Iterator[Connection]:
-    """Without the limit of look-ups. Raises NotDrawn where it cannot be read."""
+    """Connects without the time limit of look-ups. Raises NotDrawn if the ledger cannot be read."""
     engine = engines.engine(rt.settings.participant_ledger_url)
     try:
         with engine.connect().execution_options(read_only=True) as connection:
             yield connection
     except DBAPIError as error:
-        told = f"the ledger could not be read ({type(error).__name__}); run smsgw migrate first"
-        raise NotDrawn(told) from None
+        problem = f"the ledger could not be read ({type(error).__name__}); run smsgw migrate first"
+        raise NotDrawn(problem) from None
     finally:
         engine.dispose()
 
@@ -169,7 +170,7 @@ def _scan(chance: Random, ledger: Connection, between: Range | None, most: int) 
     drawn = map(read_nkp, ledger.execute(by_chance).scalars())
     issued = [int(nkp) for nkp in drawn if nkp and NKP.fullmatch(nkp)]
     if not issued:
-        raise NotDrawn("the ledger holds nobody, so there is nothing to be near to; give a range")
+        raise NotDrawn("the ledger is empty; give a range")
     steps = [step for step in range(-NEAR, NEAR + 1) if step]
     if len(issued) * len(steps) <= most:
         return _written(nkp + step for nkp in issued for step in steps)
@@ -182,7 +183,7 @@ def _written(numbers: Iterable[int]) -> set[str]:
 
 
 def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -> set[str]:
-    """Of a scan, what nobody has and nobody types who means something else."""
+    """Returns the scanned numbers that nobody has, and that nobody types by mistake."""
     most = min(max(wanted * DRAWN_FROM, TRIED), MOST_AT_ONCE)
     tried = _scan(rt.random, ledger, between, most)
     tried = {nkp for nkp in tried if not PHONE.fullmatch(nkp)}
@@ -194,7 +195,7 @@ def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -
 
 
 def _listed(tx: Transaction, numbers: Collection[str]) -> set[str]:
-    """Those that are decoys."""
+    """Returns those that are decoys."""
     by_hash = {tx.vault.hash(nkp, "nkp"): nkp for nkp in numbers}
     found: set[str] = set()
     for batch in _batches(sorted(by_hash)):

@@ -1,4 +1,4 @@
-"""Messages as operators look for them: the newest, those of a kind or of some days, one phone's.
+"""Finds messages for operators: the newest, those of a kind or of some days, one phone's.
 
 Pages go by id, newest first, each from one index, whatever a planner believes to be seldom:
 
@@ -109,7 +109,7 @@ class LogPage:
 
 
 def phone_id(tx: Transaction, written: str) -> int | None:
-    """Of the phone with a number, however it is written."""
+    """Returns the id of the phone with a number, however it is written."""
     number = phone.e164(written)
     if number is None:
         return None
@@ -119,7 +119,7 @@ def phone_id(tx: Transaction, written: str) -> int | None:
 
 
 def message_id(tx: Transaction, reference: str) -> int | None:
-    """Of the newest message that has that reference."""
+    """Returns the id of the newest message with that reference."""
     first = inbox.sequence(reference)
     if first is None:
         return None
@@ -142,16 +142,16 @@ def page(
     found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
     rows = [row for row in found if row.id >= first]
     within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
-    seen = _with_replies(tx, within)
+    entries = _with_replies(tx, within)
     if len(rows) > limit:
-        return LogPage(seen, rows[limit - 1].id)
+        return LogPage(entries, rows[limit - 1].id)
     if low is not None and low > first:
-        return LogPage(seen, low, _received(tx, low))
-    return LogPage(seen, None)
+        return LogPage(entries, low, _received(tx, low))
+    return LogPage(entries, None)
 
 
 def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
-    """All of them, newest first: some at a time, each by a short read of its own."""
+    """Yields all messages, newest first, in batches: each is a short read of its own."""
     before = None
     while True:
         with rt.reading() as tx:
@@ -183,10 +183,10 @@ def one(tx: Transaction, message_id: int) -> Seen | None:
 
 
 def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
-    """Newest first."""
+    """Returns these messages, newest first."""
     rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
-    seen = [_seen(tx, row) for row in rows]
-    return _with_replies(tx, sorted(seen, key=lambda each: each.id, reverse=True))
+    entries = [_seen(tx, row) for row in rows]
+    return _with_replies(tx, sorted(entries, key=lambda each: each.id, reverse=True))
 
 
 def _rarest_first(
@@ -243,7 +243,7 @@ def _newest(tx: Transaction) -> int:
 
 
 def _received(tx: Transaction, id_: int) -> datetime | None:
-    """When the first message from that id on came."""
+    """Returns when the first message from that id on came."""
     behind = select(messages.c.received_at).where(messages.c.id >= id_).order_by(messages.c.id)
     found: datetime | None = tx.connection.execute(behind.limit(1)).scalar()
     return found
@@ -261,13 +261,13 @@ def opened_number(
     return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
 
 
-def _with_replies(tx: Transaction, seen: Sequence[Seen]) -> Sequence[Seen]:
-    held = _sent(tx, [each.id for each in seen])
-    return [replace(each, sent=held.get(each.id, ())) for each in seen]
+def _with_replies(tx: Transaction, entries: Sequence[Seen]) -> Sequence[Seen]:
+    replies_of = _sent(tx, [each.id for each in entries])
+    return [replace(each, sent=replies_of.get(each.id, ())) for each in entries]
 
 
 def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
-    """By message."""
+    """Returns the replies of each message."""
     each = (
         *(_replies.c.id, _replies.c.phone_id, _replies.c.wording, _replies.c.state),
         *(_replies.c.code, _replies.c.encoding, _replies.c.segments),

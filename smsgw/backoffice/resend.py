@@ -26,18 +26,18 @@ ONCE = {"disclosure.code"}  # sent again it would count neither as one of the da
 
 
 class ResendRefusal(StrEnum):
-    NOT_THERE = "There is no such reply."
-    GONE = "Its text is destroyed."
-    OLD = "It is older than 7 days; the person can ask again."
-    A_CODE = "A code is sent once; the person can ask for another."
-    ON_ITS_WAY = "It is on its way already."
-    NO_CARRIER = "Its carrier is not configured any more."
-    STOPPED = "The phone said STOP since."
-    UNBOUND = "The phone is not bound to this participant any more."
-    NUMBER_CHANGED = "The participant's number on file is another by now."
-    NUMBER_UNCLEAR = "The participant has no clear number on file now."
-    LEDGER_AWAY = "The ledger cannot be asked now; try again."
-    SETTLED = "It was settled just now."
+    NOT_THERE = "This reply does not exist."
+    GONE = "The text has been deleted."
+    OLD = "It is more than 7 days old. The person can ask again."
+    A_CODE = "A code is sent only once. The person can ask for a new one."
+    ON_ITS_WAY = "It is already being sent."
+    NO_CARRIER = "Its carrier is no longer configured."
+    STOPPED = "The phone has opted out since."
+    UNBOUND = "The phone is no longer registered for this participant."
+    NUMBER_CHANGED = "The participant's number on file has changed."
+    NUMBER_UNCLEAR = "The participant has no clear number on file."
+    LEDGER_AWAY = "The ledger is unavailable. Try again later."
+    SETTLED = "It has just been resolved."
 
 
 class NotResent(Exception):
@@ -51,8 +51,8 @@ class Resent:
 
 
 def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
-    """As a reply of its own, so that what became of the first one stays told; one in doubt goes on
-    as itself. Raises NotResent."""
+    """Queues a reply of its own, so that the history of the first one stays; an unknown send
+    continues as itself. Raises NotResent."""
     with rt.reading() as tx:
         row = _reply(tx, reply_id)
         _check(rt, tx, row)
@@ -129,7 +129,7 @@ def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
 
 
 def _number(tx: Transaction, row: Row[Any]) -> str:
-    """Of the phone. Raises NotResent where it cannot be opened."""
+    """Returns the phone's number. Raises NotResent if it cannot be decrypted."""
     number = tx.opened(row.number, Ciphertext.PHONE, row.phone_id, row.hash)
     if number is None:
         raise NotResent(ResendRefusal.GONE)
@@ -137,8 +137,8 @@ def _number(tx: Transaction, row: Row[Any]) -> str:
 
 
 def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: str) -> None:
-    """Another number on file ends a binding, which only the next message would notice. Raises
-    NotResent."""
+    """Checks the number on file: a changed one ends the binding, which only the next message would
+    notice. Raises NotResent."""
     try:
         participant = rt.ledger.participant(nkp)
     except LedgerDown:

@@ -1,4 +1,4 @@
-"""Words in what people wrote on one day. Texts are sealed, so each is opened and looked through."""
+"""Searches the texts of one day. Texts are encrypted, so each is decrypted and searched."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -43,7 +43,7 @@ class SearchFindings(BaseModel):
 
 
 def words_of(written: str) -> list[str]:
-    """As texts are compared: however they are spaced, in capitals or not."""
+    """Normalises words as texts are compared, whatever their spacing and letter case."""
     return normalise(written).casefold().split()
 
 
@@ -76,7 +76,7 @@ def run(
 
 
 def note(tx: Transaction, asked: SearchRequest, found: SearchFindings) -> None:
-    """What came of it, for the audit; not the words."""
+    """Records the result in the audit log, without the words."""
     detail = f"{asked.day}: {len(found.hits)} found"
     audit.note(tx, Act.SEARCHED, asked.by, detail=detail)
 
@@ -106,20 +106,20 @@ def _looked(
     words: Sequence[str],
 ) -> SearchFindings:
     of_day = [row for row in rows if day.is_within(row.received_at)]
-    held = [row for row in of_day if row.text is not None]
-    hits = [row.id for row in held if _holds(tx, row, words)]
+    readable = [row for row in of_day if row.text is not None]
+    hits = [row.id for row in readable if _holds(tx, row, words)]
     return found.model_copy(
         update={
             "at": rows[-1].id + 1 if rows else found.end,
             "hits": [*found.hits, *hits],
-            "looked": found.looked + len(held),
-            "destroyed": found.destroyed + len(of_day) - len(held),
+            "looked": found.looked + len(readable),
+            "destroyed": found.destroyed + len(of_day) - len(readable),
         }
     )
 
 
 def _holds(tx: Transaction, row: Row[Any], words: Sequence[str]) -> bool:
-    """All of them, each by itself or in a longer word."""
+    """Tells whether the text has all words, each by itself or in a longer word."""
     named_by = (row.id, row.carrier, row.carrier_ref)
     text = normalise(tx.opened(row.text, Ciphertext.MESSAGE, *named_by) or "").casefold()
     return all(word in text for word in words)

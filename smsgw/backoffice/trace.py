@@ -42,8 +42,6 @@ class TracedReading:
 
 @dataclass(frozen=True, slots=True)
 class TracedPiece:
-    """Of a wording."""
-
     text: str
     is_dropped: bool
 
@@ -83,7 +81,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database has of a message."""
+    """Holds what the database has about a message."""
 
     message: Seen
     text: str | None
@@ -102,7 +100,7 @@ def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
     text, version = stored.text, stored.version
     day = stored.message.received_at.astimezone(rt.settings.zone).date()
     configuration = _configuration(version.text, day) if version else None
-    read = _read(configuration, text) if configuration and text is not None else None
+    read = _parsed(configuration, text) if configuration and text is not None else None
     return Trace(
         message=stored.message,
         text=text if with_texts else None,
@@ -110,18 +108,18 @@ def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
         is_gone=text is None,
         version=version,
         read=read,
-        replies=_told(stored, configuration, with_texts=with_texts),
+        replies=_traced_replies(stored, configuration, with_texts=with_texts),
     )
 
 
 def _stored(tx: Transaction, message_id: int) -> Stored | None:
-    seen = message_log.one(tx, message_id)
-    if seen is None:
+    entry = message_log.one(tx, message_id)
+    if entry is None:
         return None
     sealed = tx.connection.execute(
         select(messages.c.text, *ROW[Ciphertext.MESSAGE]).where(messages.c.id == message_id)
     ).one()
-    ids, number = [sent.id for sent in seen.sent], seen.configuration
+    ids, number = [sent.id for sent in entry.sent], entry.configuration
     rows = tx.connection.execute(
         select(_replies, phones.c.hash)
         .join(phones, phones.c.id == _replies.c.phone_id)
@@ -129,7 +127,7 @@ def _stored(tx: Transaction, message_id: int) -> Stored | None:
         .order_by(_replies.c.id)
     ).all()
     return Stored(
-        message=seen,
+        message=entry,
         text=tx.opened(
             *(sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref)
         ),
@@ -168,26 +166,26 @@ def _loaded(text: str, day: date) -> Configuration:
     return compiler.load_published(text, day)
 
 
-def _read(configuration: Configuration, text: str) -> TracedReading:
-    said: Command | Misread = configuration.grammar.parse(text)
-    fields = {name: str(value) for name, value in said.fields.items()}
-    if isinstance(said, Misread):
-        return TracedReading(said.keyword, said.reason, said.slot, fields)
-    return TracedReading(said.keyword, None, None, fields)
+def _parsed(configuration: Configuration, text: str) -> TracedReading:
+    parsed: Command | Misread = configuration.grammar.parse(text)
+    fields = {name: str(value) for name, value in parsed.fields.items()}
+    if isinstance(parsed, Misread):
+        return TracedReading(parsed.keyword, parsed.reason, parsed.slot, fields)
+    return TracedReading(parsed.keyword, None, None, fields)
 
 
-def _told(
+def _traced_replies(
     stored: Stored, configuration: Configuration | None, *, with_texts: bool
 ) -> Sequence[TracedReply]:
     sent = {each.id: each for each in stored.message.sent}
-    told = []
+    traced = []
     for row in stored.replies:
         text = stored.texts.get(row.id)
         is_notice = row.phone_id != stored.message.phone_id
         if is_notice and not with_texts:
             continue  # that there is one may tell that what was sent is somebody's
         may_show = with_texts and not is_notice and row.wording not in conversation.SECRET
-        told.append(
+        traced.append(
             TracedReply(
                 sent=sent[row.id],
                 is_notice=is_notice,
@@ -199,13 +197,13 @@ def _told(
                 attempts=stored.attempts.get(row.id, ()),
             )
         )
-    return told
+    return traced
 
 
 def _pieces(
     configuration: Configuration | None, name: str | None, text: str | None
 ) -> Sequence[TracedPiece]:
-    """In the language that the text is in."""
+    """Returns the wording's pieces in the language of the text."""
     if configuration is None or name is None or text is None:
         return ()
     for wordings in configuration.wordings.values():
@@ -217,7 +215,7 @@ def _pieces(
 
 
 def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequence[Attempt]]:
-    """By reply."""
+    """Returns the attempts of each reply."""
     columns = (
         attempts.c.started_at,
         attempts.c.ended_at,
@@ -231,7 +229,7 @@ def _attempts(tx: Transaction, reply_ids: Sequence[int]) -> Mapping[int, Sequenc
         .where(attempts.c.reply_id.in_(reply_ids))
         .order_by(attempts.c.id)
     )
-    made: dict[int, list[Attempt]] = {}
+    by_reply: dict[int, list[Attempt]] = {}
     for reply_id, *attempt in rows:
-        made.setdefault(reply_id, []).append(Attempt(*attempt))
-    return made
+        by_reply.setdefault(reply_id, []).append(Attempt(*attempt))
+    return by_reply

@@ -74,7 +74,7 @@ class TextShape:
 
     @property
     def text(self) -> str:
-        """What of it can be said by anybody."""
+        """Returns what of it can be said by anybody."""
         return " ".join(each for each in self.tokens if _WORD.fullmatch(each))
 
 
@@ -91,20 +91,21 @@ Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A configuration that is to understand what was not understood."""
+    """Reads messages by a configuration that is to understand what was not understood."""
 
     grammar: Grammar
     document: Document
 
 
 def reader(raw: RawDocument) -> Reader:
-    """Raises KeywordsError."""
+    """Returns what reads by a configuration. Raises KeywordsError."""
     read = validation.of(raw)
     return Reader(compiler.of(read).grammar, read)
 
 
 def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gathered:
-    """`most`: messages, the newest."""
+    """Gathers unrecognised messages. `by` reads by the configuration that is to understand them,
+    `most` is how many of the newest messages to read."""
     grammar, read = by.grammar, by.document
     with rt.reading() as tx:
         rows = _rows(tx, since, most)
@@ -119,25 +120,25 @@ def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gath
     return Gathered(found, len(texts), len(rows) > most, others)
 
 
-def accepted(raw: RawDocument, change: Alias | Filler, said: str) -> tuple[RawDocument, str]:
+def accepted(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDocument, str]:
     """A configuration with that change, and the keyword that `said` is read as by it. Raises
     NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
-    if not said or not 1 <= len(change.words.split()) <= few:
-        raise NotAccepted(f"1 to {few} words are needed, of letters alone")
+    if not phrase or not 1 <= len(change.words.split()) <= few:
+        raise NotAccepted(f"1 to {few} words of letters only are needed")
     changed = _changed(raw, change)
     found = lint.of(changed)
     if found.publishable is None:
         raise NotAccepted("\n".join(found.faults))
-    read = compiler.of(found.publishable).grammar.parse(said)
+    read = compiler.of(found.publishable).grammar.parse(phrase)
     keyword = change.keyword if isinstance(change, Alias) else read.keyword
     if keyword is None or read.keyword != keyword:
-        raise NotAccepted(f"{said}: {read.keyword or Outcome.UNKNOWN}")
+        raise NotAccepted(f"{phrase}: {read.keyword or Outcome.UNKNOWN}")
     return changed, keyword
 
 
 def words_of(text: str) -> str:
-    """As they are read; "" where something else than words stands there, or too many of them."""
+    """Returns the words as they are read; "" if there is something else than words, or too many."""
     words = normalise(text).split()
     return " ".join(words) if all(map(_WORD.fullmatch, words)) and len(text) <= LONGEST_SAID else ""
 
@@ -183,8 +184,10 @@ def _by_shape(
 
 def _tokens(text: str, aside: frozenset[str]) -> list[str]:
     tokens = _TOKEN.findall(text)
-    told = [token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside]
-    return [token for token, _ in groupby(told)]
+    shown = [
+        token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside
+    ]
+    return [token for token, _ in groupby(shown)]
 
 
 def _hidden(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
@@ -210,13 +213,13 @@ def _puzzling(
 
 
 def _counted(texts: Texts) -> tuple[int, int]:
-    """Messages, and phones."""
+    """Counts messages and phones."""
     return sum(map(len, texts.values())), len({phone for by in texts.values() for phone in by})
 
 
 def _is_unknown(grammar: Grammar, text: str) -> bool:
-    said = grammar.parse(text)
-    return isinstance(said, Misread) and said.reason is Reason.UNKNOWN
+    parsed = grammar.parse(text)
+    return isinstance(parsed, Misread) and parsed.reason is Reason.UNKNOWN
 
 
 def _proposed(
@@ -226,7 +229,7 @@ def _proposed(
     tokens: tuple[str, ...],
     texts: Texts,
 ) -> Alias | Filler:
-    """Without a keyword where a word tells one that changes something."""
+    """Proposes no keyword if a word names one that changes something."""
     words = [each for each in tokens if _WORD.fullmatch(each)]
     hinted = [_hinted(hints, word) for word in words]
     is_safe = CHANGING.isdisjoint(hinted)
@@ -240,8 +243,8 @@ def _proposed(
 
 
 def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
-    """As many of the words as an alias may have and as stand together there: an alias is found
-    only as it is written."""
+    """Returns as many adjacent words as an alias may have: an alias is found only as it is
+    written."""
     written, best = _TOKEN.findall(text), list[str]()
     for start, first in enumerate(written):
         if first in words:
@@ -256,9 +259,9 @@ def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
 def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
     """Words without which the rest is understood, where nothing is changed by what is guessed."""
     for index, word in enumerate(words):
-        said = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
-        if isinstance(said, Command) and said.word and said.keyword not in CHANGING:
-            yield Filler(word, said.keyword)
+        parsed = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
+        if isinstance(parsed, Command) and parsed.word and parsed.keyword not in CHANGING:
+            yield Filler(word, parsed.keyword)
 
 
 def _hints(read: Document) -> Mapping[str, str]:
@@ -293,4 +296,4 @@ def _changed(raw: RawDocument, change: Alias | Filler) -> RawDocument:
         aliases = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]
         return {**raw, "keywords": {**keywords, change.keyword: {**entry, "aliases": aliases}}}
     except (KeyError, TypeError, AttributeError):
-        raise NotAccepted("the draft has faults; mend them first") from None
+        raise NotAccepted("the draft has errors; fix them first") from None

@@ -1,4 +1,4 @@
-"""The carriers, one file each."""
+"""Lists the carriers, one file each."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,5 +18,5 @@ DEFAULT = "simulator"
 
 
 def build(in_use: Iterable[str], settings: Mapping[str, CarrierSettings]) -> dict[str, Carrier]:
-    """Those in use by name; the simulator always, since `smsgw say` speaks through it."""
+    """Returns those in use by name; the simulator always, since `smsgw say` speaks through it."""
     return {name: settings[name].build() for name in (DEFAULT, *in_use)}

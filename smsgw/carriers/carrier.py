@@ -48,7 +48,7 @@ class OutgoingSms:
 
 
 class Delivery(StrEnum):
-    """What a status report says. Anything else a carrier tells is no news and ignored."""
+    """Holds what a delivery report says. Anything else that a carrier reports is ignored."""
 
     SENT = "sent"
     DELIVERED = "delivered"
@@ -92,7 +92,7 @@ def attempt_named(out: str) -> int:
 
 
 class Ending(StrEnum):
-    """How a send failed."""
+    """Says how a send failed."""
 
     REFUSED = "refused"  # final: the carrier said no
     RETRY = "retry"  # surely never sent, safe to try again
@@ -110,7 +110,7 @@ class SendError(Exception):
 
 
 class Reads(StrEnum):
-    """What a route brings."""
+    """Says what a route receives."""
 
     MESSAGES = "messages"
     REPORTS = "reports"
@@ -118,7 +118,7 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a carrier is told once all is stored."""
+    """Answers a carrier once everything is stored."""
 
     status: int = 200
     body: str = ""
@@ -127,7 +127,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One webhook of a carrier."""
+    """Describes one webhook of a carrier."""
 
     path: str  # below /in
     methods: tuple[str, ...]
@@ -140,7 +140,7 @@ class Carrier(Protocol):
     """`verify` comes before any `read`; `send` is called with no transaction open."""
 
     name: str
-    default_sender_id: str  # the sender of unasked messages
+    default_sender_id: str  # the sender of notifications
 
     @property
     def routes(self) -> Sequence[Route]: ...
@@ -152,18 +152,18 @@ class Carrier(Protocol):
         """Raises Malformed."""
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
-        """Without those that are no news. Raises Malformed."""
+        """Returns the reports except those that are no news. Raises Malformed."""
 
     def send(self, sms: OutgoingSms) -> str | None:
         """The carrier's id of the message where it gives one. Raises SendError."""
 
     def find(self, sms: OutgoingSms) -> Sequence[CarrierRecord] | None:
-        """What it has taken for the same recipient from the same sender, of late at least. None
-        where it cannot tell. Raises SendError where it does not answer."""
+        """Returns what it has taken for the same recipient from the same sender, of late at least.
+        None where it cannot tell. Raises SendError where it does not answer."""
 
     def misconfigured(self) -> str | None:
-        """What `smsgw doctor` says is to be set right, and where. None where all is well. Raises
-        SendError where the carrier does not tell."""
+        """Returns what `smsgw doctor` says is to be set right, and where. None where all is well.
+        Raises SendError where the carrier does not tell."""
 
 
 class CarrierSettings(Endpoint, ABC):
@@ -174,7 +174,7 @@ class CarrierSettings(Endpoint, ABC):
 
     @property
     def reaches_people(self) -> bool:
-        """Whether it sends to more than this machine."""
+        """Tells whether it sends to more than this machine."""
         return True
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -187,7 +187,7 @@ class CarrierSettings(Endpoint, ABC):
 
 
 def lacking(needed: Mapping[str, object], carrier: str) -> Iterator[tuple[str, str]]:
-    """A fault for each variable without a value."""
+    """Yields a fault for each variable without a value."""
     for name, value in needed.items():
         if not value:
             yield name, f"is needed with SMSGW_CARRIER={carrier}"

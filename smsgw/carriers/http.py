@@ -24,12 +24,12 @@ KEPT_OPEN = 32  # connections
 
 
 def session() -> requests.Session:
-    """No proxies and no netrc: they cost a fifth of a send's time."""
-    made = requests.Session()
-    made.trust_env = False
+    """Uses no proxies and no netrc: they cost a fifth of a send's time."""
+    http_session = requests.Session()
+    http_session.trust_env = False
     for scheme in ("http://", "https://"):
-        made.mount(scheme, Adapter(pool_maxsize=KEPT_OPEN))
-    return made
+        http_session.mount(scheme, Adapter(pool_maxsize=KEPT_OPEN))
+    return http_session
 
 
 def is_unsent(error: Exception) -> bool:
@@ -42,7 +42,7 @@ def is_unsent(error: Exception) -> bool:
 
 
 def send_error(error: Exception) -> SendError:
-    """How a send ended to which there was no answer."""
+    """Returns how a send ended to which there was no answer."""
     if is_unsent(error):
         return SendError(Ending.RETRY, "no connection")
     return SendError(Ending.UNKNOWN, type(error).__name__[:20])

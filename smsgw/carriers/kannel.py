@@ -1,4 +1,4 @@
-"""Kannel 1.4.5, the gateway to a real short number (deploy/kannel/kannel.conf).
+"""Speaks to Kannel 1.4.5, the gateway to a real short number (deploy/kannel/kannel.conf).
 
 An SMS comes in by get-url or post-url, a reply goes out by sendsms, a status report comes by
 dlr-url; https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html, chapters 6 and 7.
@@ -87,7 +87,7 @@ class KannelSettings(CarrierSettings):
     username: str | None = variable("KANNEL_USERNAME", None, "Kannel's sendsms-user")
     password: SecretStr | None = variable("KANNEL_PASSWORD", None, "its password")
     sender: Annotated[str, matching(r"\+?[0-9]{3,15}", "must be a number such as 2757")] | None = (
-        variable("KANNEL_FROM", None, "short number, for unasked messages")
+        variable("KANNEL_FROM", None, "short number, for notifications")
     )
     inbound_passwords: Annotated[Secrets, AfterValidator(_fit_an_address)] = variable(
         "KANNEL_INBOUND_PASSWORD",
@@ -153,7 +153,8 @@ class Kannel:
         ).geturl()
 
     def verify(self, request: WebhookRequest) -> None:
-        """By HTTP's Basic authentication, whose user does not count, and by where it comes from."""
+        """Checks HTTP Basic authentication, whose user does not count, and where the request comes
+        from."""
         if not self._may_call(request.address):
             raise Forged
         kind, _, given = request.headers.get("authorization", "").partition(" ")
@@ -218,7 +219,8 @@ class Kannel:
             raise SendError(_ending(answer.status_code), str(answer.status_code))
 
     def misconfigured(self) -> str | None:
-        """What is wrong with sendsms: without a receiver it sends nothing, but knows its users."""
+        """Returns what is wrong with sendsms: without a receiver it sends nothing, but knows its
+        users."""
         asked = {"username": self._user, "password": self._password}
         try:
             answer = self._session.get(

@@ -1,4 +1,4 @@
-"""Twilio Programmable Messaging.
+"""Speaks to Twilio Programmable Messaging.
 
 Webhooks: https://www.twilio.com/docs/messaging/guides/webhook-request
 Signature: https://www.twilio.com/docs/usage/security
@@ -86,7 +86,7 @@ class TwilioSettings(CarrierSettings):
     auth_tokens: Secrets = variable(
         "TWILIO_AUTH_TOKEN", (), "Twilio token; a list, newest first, while one is being rotated"
     )
-    sender: Id | None = variable("TWILIO_FROM", None, "number for unasked messages")
+    sender: Id | None = variable("TWILIO_FROM", None, "number for notifications")
     messaging_service_sid: Id | None = variable(
         "TWILIO_MESSAGING_SERVICE_SID", None, "messaging service instead of TWILIO_FROM"
     )
@@ -196,8 +196,8 @@ class Twilio:
         return str(message.sid)[:LONGEST_SID]
 
     def find(self, sms: OutgoingSms) -> list[CarrierRecord]:
-        """By recipient and sender alone: DateSent is empty while an SMS is in Twilio's queue, and
-        the newest come first."""
+        """Searches by recipient and sender only: DateSent is empty while an SMS is in Twilio's
+        queue, and the newest come first."""
         sender = {} if _is_service(sms.lane) else {"from_": sms.lane}
         try:
             listed = self._client.messages.list(
@@ -218,8 +218,8 @@ class Twilio:
         ]
 
     def misconfigured(self) -> str | None:
-        """What the number's settings lack: by default Twilio gives up what meets a restart. A
-        messaging service has settings of its own, which are not looked at."""
+        """Returns what the number's settings lack: by default Twilio gives up what meets a restart.
+        A messaging service has settings of its own, which are not looked at."""
         if not self._public_url.startswith("https://"):
             return "SMSGW_PUBLIC_URL should be https, or texts and signatures travel in the clear"
         if _is_service(self.default_sender_id):
@@ -244,14 +244,15 @@ class Twilio:
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-    """What Twilio puts into X-Twilio-Signature. A repeated field's equal values count once."""
+    """Returns what Twilio puts into X-Twilio-Signature. A repeated field's equal values count
+    once."""
     text = url + "".join(name + value for name, value in sorted(set(form)))
     octets = text.encode("utf-8", "surrogatepass")
     return b64encode(hmac.digest(token.encode(), octets, sha1)).decode()
 
 
 def send_error(error: Exception) -> SendError:
-    """How a POST ended. Only what surely never reached Twilio may be tried again."""
+    """Returns how a POST ended. Only what surely never reached Twilio may be tried again."""
     if isinstance(error, TwilioRestException | TwilioServiceException):
         status, code = error.status, str(error.code or error.status)
         if status == TOO_MANY:
@@ -310,8 +311,8 @@ def _code(error_code: object) -> str | None:
 
 
 def _addresses(public_url: str) -> list[str]:
-    """As configured, and with the scheme's own port said or left out: Twilio signs what it was
-    given, and either way of writing it reaches us."""
+    """Yields the address as configured, and with the scheme's own port written or left out: Twilio
+    signs the address it was given, and both forms reach us."""
     parts = urlsplit(public_url)
     port = 443 if parts.scheme == "https" else 80
     if parts.port not in {None, port}:

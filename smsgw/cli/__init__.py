@@ -61,11 +61,13 @@ class Commands(click.Group):
 
 def _database_fault(error: Exception) -> click.ClickException | None:
     """SQLAlchemy is not imported for this: who has met its errors has it."""
-    told = getattr(error, "orig", None)
-    if type(error).__module__ != "sqlalchemy.exc" or told is None:
+    cause = getattr(error, "orig", None)
+    if type(error).__module__ != "sqlalchemy.exc" or cause is None:
         return None
-    what = str(told).strip().partition("\n")[0]
-    return click.ClickException(f"the database cannot be used: {what}; smsgw doctor tells more")
+    what = str(cause).strip().partition("\n")[0]
+    return click.ClickException(
+        f"the database cannot be used: {what}; run smsgw doctor for details"
+    )
 
 
 @click.group(cls=Commands)

@@ -1,4 +1,4 @@
-"""`smsgw audit`: whether the record of what was told and done is whole, and other rows are ours."""
+"""`smsgw audit`: check that the audit log is complete, and that other rows are ours."""
 
 from itertools import islice
 
@@ -17,7 +17,7 @@ def audit() -> None:
 
 @audit.command()
 def head() -> None:
-    """Print the last seal. Keep it elsewhere: `verify --head` tells whether it still holds."""
+    """Print the last seal. Store it elsewhere: `verify --head` checks that it still holds."""
     with opened().reading() as tx:
         click.echo(str(audit_chain.head(tx)))
 

@@ -1,4 +1,4 @@
-"""`smsgw cases`: what participants asked a person to see to."""
+"""`smsgw cases`: list and close complaints and data requests."""
 
 import click
 
@@ -19,12 +19,12 @@ def cases() -> None:
 
 @cases.command(name="list")
 def show() -> None:
-    """Print each open one: its number, what it is, when it was opened (UTC), whose phone."""
+    """Print each open case: its number, its kind, when it was opened (UTC), and the phone."""
     with opened().reading() as tx:
         for case in waiting.all_open(tx):
             named_by = (case.phone_id, case.phone_hash)
-            whose = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, *named_by) or "")
-            click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {whose}")
+            masked = phone.mask(tx.opened(case.phone, Ciphertext.PHONE, *named_by) or "")
+            click.echo(f"{case.number}  {case.kind}  {case.opened_at:%Y-%m-%d %H:%M}  {masked}")
 
 
 @cases.command(name="show")
@@ -36,14 +36,14 @@ def look(number: str) -> None:
         if case is None:
             raise click.ClickException(f"{number} is no open case; see smsgw cases list")
         audit.note(tx, Act.LOOKED, audit.operator(), phone_id=case.phone_id, detail=case.number)
-        told = waiting.told(tx, case)
-    click.echo(f"{told.phone}\n{told.text}")
+        case_text = waiting.case_text(tx, case)
+    click.echo(f"{case_text.phone}\n{case_text.text}")
 
 
 @cases.command()
 @click.argument("number", type=str.upper)
 def close(number: str) -> None:
-    """Close the complaint NUMBER; STATUS NUMBER then says so."""
+    """Close the complaint NUMBER. STATUS NUMBER then says that it is closed."""
     with opened().writing() as tx:
         case = waiting.open_one(tx, number)
         if case is None or case.kind != CaseKind.COMPLAINT:
@@ -58,7 +58,7 @@ def close(number: str) -> None:
 @cases.command()
 @click.argument("number", type=str.upper)
 def erase(number: str) -> None:
-    """Carry out the data request NUMBER: delete what is held of its phone, and tell the person."""
+    """Carry out the data request NUMBER: delete all data of its phone, and notify the person."""
     try:
         retention.erase(opened(), number, audit.operator())
     except retention.NotErased as error:

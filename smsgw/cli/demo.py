@@ -23,7 +23,7 @@ def demo() -> None:
 
 
 def _bind_demo_phone(rt: Runtime) -> None:
-    """Unless it ever was: who unlinked it, or took its place, meant to."""
+    """Binds the demo phone unless it ever was bound: whoever unlinked it meant to."""
     with rt.writing() as tx:
         known = phone_state.read(tx, DEMO_PHONE)
         if known.phone_id == 0:

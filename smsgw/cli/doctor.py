@@ -49,9 +49,9 @@ def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
     try:
         return migrations.fault(engine, which, remedy)
     except SQLAlchemyError as error:
-        told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-        what = POOLED if POOLER_REFUSES in told else "check its address, its rights, its file"
-        return f"it cannot be used ({told}); {what}"
+        cause = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
+        what = POOLED if POOLER_REFUSES in cause else "check its address, its rights, its file"
+        return f"it cannot be used ({cause}); {what}"
 
 
 def _contacts(rt: Runtime) -> str | None:
@@ -97,8 +97,8 @@ def _queue(rt: Runtime) -> str | None:
 
 
 def is_exposed(address: str) -> bool:
-    """Whether others can write to this Redis: they would move limits and hold up replies, although
-    no job but ours is run."""
+    """Tells whether others can write to this Redis: they would move limits and hold up replies,
+    although no job but ours is run."""
     parts = urlsplit(address)
     is_here = parts.scheme == "unix" or parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
     return not is_here and not parts.password

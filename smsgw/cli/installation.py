@@ -1,4 +1,4 @@
-"""What commands work on: the installation that the environment describes."""
+"""Opens the installation that the environment describes, for commands."""
 
 import click
 
@@ -12,7 +12,7 @@ PATIENCE = 600.0  # seconds for a statement, where no carrier waits for its end
 
 
 def opened(patience: float = PATIENCE) -> Runtime:
-    """One that is there already. Raises SettingsError where its key is another."""
+    """Opens an existing installation. Raises SettingsError if its key is another one."""
     click.get_current_context().with_resource(deadlines.patient(patience))
     try:
         return startup.opened(settings.load())

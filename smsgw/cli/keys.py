@@ -1,4 +1,4 @@
-"""`smsgw keys rotate`: another key for what is stored, while everything runs."""
+"""`smsgw keys rotate`: re-encrypt what is stored, while everything runs."""
 
 import click
 

@@ -18,7 +18,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def keywords() -> None:
-    """Keywords, wordings and budgets."""
+    """Manage keywords, wordings and budgets."""
 
 
 @keywords.command()
@@ -40,7 +40,7 @@ def check(file: Path) -> None:
 @click.option("--draft", is_flag=True, help="The draft, not what is published.")
 def export(file: Path, draft: bool) -> None:
     """Write the published configuration to FILE; without an installation, the shipped one."""
-    file.write_text(_kept(draft), "utf-8")
+    file.write_text(_exported_text(draft), "utf-8")
 
 
 @keywords.command(name="import")
@@ -60,26 +60,26 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
         _confirm(rt, read)
     try:
         with rt.writing() as tx:
-            held = versions.draft(tx)
-            if held is not None:
-                who = ", ".join(held.authors)
+            draft = versions.draft(tx)
+            if draft is not None:
+                who = ", ".join(draft.authors)
                 raise NotPublished(f"there is a draft by {who}; publish or discard that first")
             versions.save(tx, raw, 0, actor, file.name)
-            made = versions.draft(tx)
-            if made is None or only_draft or rt.settings.publish_by_two:
+            saved_draft = versions.draft(tx)
+            if saved_draft is None or only_draft or rt.settings.publish_by_two:
                 click.echo("this is the draft now; another person publishes it in the console")
                 return
             why = reason or file.name
-            number = versions.publish(tx, made.edition, actor, why)
+            number = versions.publish(tx, saved_draft.edition, actor, why)
     except (NotPublished, KeywordsError) as error:
         raise click.ClickException(str(error)) from None
     except versions.Outdated:
-        raise click.ClickException("the draft was changed at this instant; try again") from None
+        raise click.ClickException("someone has just changed the draft; try again") from None
     click.echo(f"version {number} is published")
 
 
 def _checked(text: str) -> tuple[RawDocument, Document]:
-    """What may be published, as it is written and as it is read."""
+    """Returns what may be published, as it is written and as it is read."""
     try:
         raw = document.loads(text)
     except KeywordsError as error:
@@ -96,18 +96,18 @@ def _confirm(rt: Runtime, read: Document) -> None:
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     if doubts and sys.stdin.isatty():
-        click.confirm("Is this meant?", abort=True, err=True)
+        click.confirm("Do you mean this?", abort=True, err=True)
 
 
-def _kept(is_draft: bool) -> str:
-    made = settings.load()
-    if made.is_embedded and not made.database_file.exists():
+def _exported_text(is_draft: bool) -> str:
+    loaded = settings.load()
+    if loaded.is_embedded and not loaded.database_file.exists():
         return document.shipped_text()
     with opened().reading() as tx:
-        held = versions.draft(tx) if is_draft else None
-        if is_draft and held is None:
+        draft = versions.draft(tx) if is_draft else None
+        if is_draft and draft is None:
             raise click.ClickException("there is no draft")
-        return held.text if held else versions.current(tx).text
+        return draft.text if draft else versions.current(tx).text
 
 
 def _text(file: Path) -> str:

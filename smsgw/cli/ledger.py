@@ -39,9 +39,9 @@ def load(folder: Path, replace: bool) -> None:
             counts = files.load(engine, folder, replace=replace, progress=bar.update)
     except files.LoadError as error:
         raise click.ClickException(f"nothing was loaded\n{error}") from None
-    told = {name: _told(count) for name, count in counts.items()}
-    _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in told.items()))
-    for name, count in told.items():
+    summaries = {name: _summary(count) for name, count in counts.items()}
+    _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in summaries.items()))
+    for name, count in summaries.items():
         click.echo(f"{name}: {count}")
     if "participants" in counts:
         _drop_issued(rt)
@@ -82,7 +82,7 @@ def _decoys(count: int | None, between: tuple[str, str] | None, clear: bool) -> 
     Without an option, tells how many there are, and when a scan is noticed.
     """
     if clear and (count or between):
-        raise click.UsageError("--clear takes all off the list; it goes with nothing else")
+        raise click.UsageError("--clear cannot be combined with other options")
     rt = opened()
     try:
         if clear:
@@ -117,8 +117,8 @@ def _describe(rt: Runtime, where: decoys.Range | None) -> None:
 
 
 def _drop_issued(rt: Runtime) -> None:
-    """What was loaded is loaded, whether or not the list can be used; a number that the ledger
-    knows is taken for no decoy anyway."""
+    """Drops decoys that are issued now. The import stands even if the list cannot be used: a number
+    that the ledger knows is never taken for a decoy."""
     try:
         dropped = decoys.drop_issued(rt, audit.operator())
     except (decoys.NotDrawn, SQLAlchemyError) as error:
@@ -128,12 +128,13 @@ def _drop_issued(rt: Runtime) -> None:
         click.echo(f"decoys: {dropped} removed, which are issued now")
 
 
-def _told(count: files.Loaded) -> str:
+def _summary(count: files.Loaded) -> str:
     return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
 
 
 def _import_engine(rt: Runtime) -> Engine:
-    """For an import: it takes the time that it needs, and leaves the processors to messages."""
+    """Makes an engine for an import, which takes the time that it needs and leaves the processors
+    to messages."""
     os.nice(IMPORT_NICENESS)
     engine = engines.engine(rt.settings.participant_ledger_url)
     fault = migrations.fault(engine, "ledger", "smsgw migrate --ledger")
@@ -143,7 +144,8 @@ def _import_engine(rt: Runtime) -> Engine:
 
 
 def _note(rt: Runtime, act: Act, what: str) -> None:
-    """In the other database, so not in one transaction; where that is not there, it is said."""
+    """Notes the act in the other database, so not in one transaction; reports if that is
+    missing."""
     try:
         with rt.writing() as tx:
             audit.note(tx, act, audit.operator(), detail=what)

@@ -15,7 +15,7 @@ ROLE = click.Choice([str(role) for role in Role])
 
 @click.group()
 def operators() -> None:
-    """Who may use the console."""
+    """Manage who may use the console."""
 
 
 @operators.command()
@@ -35,7 +35,7 @@ def add(name: str, role: str) -> None:
 
 @operators.command(name="list")
 def show() -> None:
-    """Print each: the name, the role, since when (UTC), and whether it is disabled."""
+    """Print each operator: the name, the role, since when (UTC), and whether it is disabled."""
     with opened().reading() as tx:
         for row in people.list_accounts(tx):
             ended = f"  disabled {row.disabled_at:%Y-%m-%d}" if row.disabled_at else ""

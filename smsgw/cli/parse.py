@@ -19,7 +19,7 @@ def parse(as_json: bool) -> None:
     grammar = compiler.shipped().grammar
     out = sys.stdout  # click.echo flushes after every line
     for text in _texts(as_json):
-        read = _told(grammar.parse(text))
+        read = _as_object(grammar.parse(text))
         out.write((json.dumps(read) if as_json else _line(read)) + "\n")
 
 
@@ -30,8 +30,8 @@ def segments(as_json: bool) -> None:
     out = sys.stdout
     for text in _texts(as_json):
         count = gsm7.count(text)
-        told = {"encoding": count.encoding, "segments": count.segments, "units": count.units}
-        out.write((json.dumps(told) if as_json else _line(told)) + "\n")
+        shown = {"encoding": count.encoding, "segments": count.segments, "units": count.units}
+        out.write((json.dumps(shown) if as_json else _line(shown)) + "\n")
 
 
 def _texts(as_json: bool) -> Iterator[str]:
@@ -50,15 +50,18 @@ def _text(line: str, number: int) -> str:
     return text
 
 
-def _told(said: Command | Misread) -> dict[str, object]:
-    if isinstance(said, Command):
-        return {"keyword": said.keyword, "fields": {k: _plain(v) for k, v in said.fields.items()}}
+def _as_object(parsed: Command | Misread) -> dict[str, object]:
+    if isinstance(parsed, Command):
+        return {
+            "keyword": parsed.keyword,
+            "fields": {k: _plain(v) for k, v in parsed.fields.items()},
+        }
     return {
-        "keyword": said.keyword,
-        "reason": said.reason,
-        "slot": said.slot,
-        "read": said.read,
-        "needed": said.needed,
+        "keyword": parsed.keyword,
+        "reason": parsed.reason,
+        "slot": parsed.slot,
+        "read": parsed.read,
+        "needed": parsed.needed,
     }
 
 
@@ -66,5 +69,5 @@ def _plain(value: str | date) -> str:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _line(told: dict[str, object]) -> str:
-    return "  ".join(f"{name}={value}" for name, value in told.items() if value not in (None, {}))
+def _line(fields: dict[str, object]) -> str:
+    return "  ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, {}))

@@ -26,7 +26,7 @@ LINE_EVERY = 100  # conversations, where there is no terminal
 
 @dataclass
 class ReplayRun:
-    """What was asked for, and what came of it."""
+    """Holds what was asked for, and what came of it."""
 
     as_json: bool
     fail_fast: bool
@@ -80,10 +80,10 @@ def replay(
         click.echo(json.dumps(schema.schema(), indent=2))
         return
     if (updates or shows) and (only or fail_fast):
-        raise click.UsageError("--update and --diff go without --only and --fail-fast")
+        raise click.UsageError("--update and --diff cannot be combined with --only or --fail-fast")
     logs.set_up(logging.CRITICAL)
     run = ReplayRun(as_json, fail_fast, jobs)
-    documents = _read(paths, _defaults(ledger, keywords), run)
+    documents = _read_documents(paths, _defaults(ledger, keywords), run)
     _play(_chosen(documents, only), run)
     if junit:
         junit.write_text(report.junit(run.played), "utf-8")
@@ -107,7 +107,9 @@ def _defaults(ledger: Path | None, keywords: Path | None) -> Defaults:
     return defaults
 
 
-def _read(paths: Sequence[Path], defaults: Defaults, run: ReplayRun) -> list[TranscriptDocument]:
+def _read_documents(
+    paths: Sequence[Path], defaults: Defaults, run: ReplayRun
+) -> list[TranscriptDocument]:
     if not paths:
         raise click.UsageError("name a file, a folder, or - for standard input")
     try:
@@ -115,8 +117,8 @@ def _read(paths: Sequence[Path], defaults: Defaults, run: ReplayRun) -> list[Tra
     except TranscriptError as error:
         _give_up(error, run)
     if not documents:
-        told = ", ".join(map(str, paths))
-        click.echo(f"there are no transcripts (*.yaml, *.yml) in {told}", err=True)
+        names = ", ".join(map(str, paths))
+        click.echo(f"there are no transcripts (*.yaml, *.yml) in {names}", err=True)
         raise SystemExit(BROKEN)
     run.totals.files = len(documents)
     return documents
@@ -146,7 +148,7 @@ def _play(chosen: Sequence[Part], run: ReplayRun) -> None:
 
 
 def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator[Played]:
-    """A bar on a terminal; elsewhere a line now and then."""
+    """Shows a bar on a terminal, elsewhere a line now and then."""
     count = sum(len(names) for _, names in chosen)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
@@ -179,8 +181,8 @@ def _give_up(error: TranscriptError, run: ReplayRun) -> NoReturn:
         click.echo(report.fault_as_json(fault))
     click.echo(str(error), err=True)
     files = len({each.file for each in error.faults})
-    told = f"{_count(len(error.faults), 'fault')} in {_count(files, 'file')}; nothing was run"
-    click.echo(told, err=True)
+    summary = f"{_count(len(error.faults), 'fault')} in {_count(files, 'file')}; nothing was run"
+    click.echo(summary, err=True)
     raise SystemExit(BROKEN)
 
 
@@ -191,7 +193,7 @@ def _count(number: int, noun: str) -> str:
 def _update(
     documents: Sequence[TranscriptDocument], run: ReplayRun, *, shows: bool, force: bool
 ) -> bool:
-    """Every file or none. Returns whether a step differs afterwards."""
+    """Writes every file or none. Returns whether a step still differs."""
     texts: list[tuple[TranscriptDocument, str]] = []
     is_refused = False
     for document in documents:

@@ -47,7 +47,7 @@ def run() -> None:
 
 
 def procfile() -> dict[str, str]:
-    """The command of each process: the checkout's Procfile, or the one that was installed."""
+    """Returns the command of each process from the checkout's Procfile, or the installed one."""
     places = [
         Path(smsgw.__file__).parent.parent / "Procfile",
         Path(sys.prefix) / "share" / "smsgw" / "Procfile",
@@ -139,32 +139,32 @@ class Welcome:
         self._address = f"http://127.0.0.1:{settings.port}"
         self._supervisor = supervisor
         self._settings = settings
-        self._is_told = False
+        self._is_announced = False
 
     def look(self) -> None:
-        if self._is_told:
+        if self._is_announced:
             return
         if self._supervisor.has_died("web"):
             raise click.ClickException("the web process could not start; see above")
         if _is_up(f"{self._address}/healthz"):
-            self._is_told = True
+            self._is_announced = True
             command = Path(sys.executable).parent / "smsgw"
             here = Path.cwd()
             shown = command.relative_to(here) if command.is_relative_to(here) else command
             click.echo(f"smsgw is up at {self._address} (health: {self._address}/readyz)")
             if self._settings.demo:
-                once = invited(self._settings)
+                once = login_token(self._settings)
                 base = self._settings.public_url or self._address  # where its cookies are for
                 click.echo(f"Console, lets in once: {base}/console/login/once#{once}")
                 click.echo(f'Try: {shown} say "SALDO 19012345678" --from +6281234567890')
 
 
-def invited(settings: Settings) -> str:
+def login_token(settings: Settings) -> str:
     """A one-time login of the demonstration's admin."""
     rt = runtime.build(settings)
     try:
         with rt.writing() as tx:
-            row = accounts.named(tx, DEMO_ADMIN)
+            row = accounts.find(tx, DEMO_ADMIN)
             actor = audit.operator()
             known = row or accounts.add(tx, DEMO_ADMIN, Role.ADMIN, None, actor)
             return accounts.invite(tx, known.id, f"operator:{DEMO_ADMIN}")

@@ -55,11 +55,13 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
     if answer.reply is not None:
         _send(rt, answer)
         _deliver(rt, answer)
-    click.echo(json.dumps(told(answer), ensure_ascii=False) if as_json else _for_people(answer))
+    click.echo(
+        json.dumps(as_object(answer), ensure_ascii=False) if as_json else _for_people(answer)
+    )
 
 
-def told(answer: Answer) -> dict[str, object]:
-    """What `say --json` and `replay --json` print of an answer."""
+def as_object(answer: Answer) -> dict[str, object]:
+    """Returns what `say --json` and `replay --json` print of an answer."""
     count = gsm7.count(answer.reply.text) if answer.reply else None
     return {
         "keyword": answer.verdict.keyword,
@@ -73,7 +75,7 @@ def told(answer: Answer) -> dict[str, object]:
 
 
 def _send(rt: Runtime, answer: Answer) -> None:
-    """By a worker where one runs, else here."""
+    """Lets a worker send the reply if one runs, and sends it here otherwise."""
     patience = time.monotonic() + PATIENCE
     is_hinted = jobs.hint_all(rt, answer)
     while is_hinted and time.monotonic() < patience:

@@ -1,4 +1,4 @@
-"""`smsgw unknown`: an operator's word on sends of which nobody knows whether they went out."""
+"""`smsgw unknown`: resend or close sends that the carrier has not confirmed."""
 
 from datetime import timedelta
 
@@ -21,7 +21,8 @@ def unknown() -> None:
 
 @unknown.command(name="list")
 def show() -> None:
-    """Print each: its id, when it was tried (UTC), how often, by which carrier, to whom."""
+    """Print each unknown send: its id, when it was tried (UTC), how often, by which carrier, to
+    whom."""
     with opened().reading() as tx:
         for each in reconciliation.all_open(tx):
             to = phone.mask(each.sms.recipient)
@@ -54,8 +55,8 @@ def _decide(reply_ids: tuple[int, ...], *, resend: bool) -> None:
         if each not in undecided:
             click.echo(f"{each} is {'sent again' if resend else 'closed'}")
     if undecided:
-        told = ", ".join(map(str, undecided))
-        raise click.ClickException(f"not unresolved: {told}; see smsgw unknown list")
+        numbers = ", ".join(map(str, undecided))
+        raise click.ClickException(f"not unresolved: {numbers}; see smsgw unknown list")
 
 
 def _decide_one(tx: Transaction, reply_id: int, lasts: timedelta | None) -> bool:

@@ -1,1 +1,2 @@
-"""What operators publish: the document, its validation, wordings that fit, versions."""
+"""This package is what operators publish: the document, its validation, wordings that fit,
+versions."""

@@ -1,4 +1,5 @@
-"""The published configuration: keywords as posters print them, and the wordings of every reply."""
+"""Compiles the published configuration: keywords as posters print them, and every reply's
+wordings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,13 +92,17 @@ def of(read: Document, day: date | None = None) -> Configuration:
     if in_force.keys() != read.entries.keys():
         grammar = _grammar(in_force, read.words)
         usage = {name: grammar.usage(name) for name in in_force}
-    made = {name: _made(read, entry) for name, entry in in_force.items() if entry.kind is not None}
+    made = {
+        name: _custom_keyword(read, entry)
+        for name, entry in in_force.items()
+        if entry.kind is not None
+    }
     asked = frozenset(name for name, each in in_force.items() if each.asked is not None)
     return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
 
 
 def faults(read: Document) -> list[str]:
-    """All of them: those of wordings too where a poster cannot be read."""
+    """Returns all faults: those of wordings too if a poster cannot be read."""
     _, found = _wordings(read, usage_of(read))
     try:
         _grammar(read.entries, read.words)
@@ -107,7 +112,7 @@ def faults(read: Document) -> list[str]:
 
 
 def usage_of(read: Document) -> dict[str, str]:
-    """Of the posters that can be read."""
+    """Returns the usage of each poster that can be read."""
     usage = {}
     for name, entry in read.entries.items():
         try:
@@ -145,7 +150,7 @@ def _grammar(entries: Mapping[str, Entry], words: Words) -> Grammar:
 def _wordings(
     read: Document, usage: Mapping[str, str]
 ) -> tuple[dict[str, dict[str, Wording]], list[str]]:
-    """With what is wrong in them."""
+    """Reads the wordings, and collects what is wrong with them."""
     texts, offers = texts_of(read), offered(read)
     faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
@@ -181,7 +186,7 @@ def offered(read: Document) -> dict[str, Offer]:
 
 
 def texts_of(read: Document) -> dict[str, Texts]:
-    """By section and name, such as saldo.balance."""
+    """Returns the texts by section and name, such as saldo.balance."""
     groups = ({name: entry.wordings for name, entry in read.entries.items()}, read.shared)
     return {
         f"{section}.{name}": text
@@ -200,5 +205,5 @@ def _offer(table: Table) -> Offer:
     )
 
 
-def _made(read: Document, entry: Entry) -> CustomKeyword:
+def _custom_keyword(read: Document, entry: Entry) -> CustomKeyword:
     return CustomKeyword(entry.topics, read.tables[entry.table].rows if entry.table else None)

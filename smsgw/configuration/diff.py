@@ -1,4 +1,4 @@
-"""Two texts compared line by line: what is gone and what is new, what stands around it, and where.
+"""Compares two texts line by line: what is gone and what is new, what stands around it, and where.
 
 Where a line stands is told by the keys above it, as YAML indents them.
 """
@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import zip_longest
 
 AROUND = 2  # lines that are the same, before and after each change
-MOST_TOLD = 400  # lines
+MAX_LINES = 400  # lines
 MOST_COMPARED = 10_000_000  # lines times lines; beyond that all of it is gone and all is new
 A_KEY = re.compile(r"( *)((?:- )*)([^\s'\"#&*!|>-][^:]*|'[^']*'):(?: |$)")
 
@@ -26,7 +26,7 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """In three parts, of which the middle one is another than before."""
+    """Holds a line in three parts; the middle one changed."""
 
     kind: DifferenceKind
     head: str
@@ -51,21 +51,21 @@ class Difference:
 def between(before: str, after: str) -> Difference:
     old, new = before.splitlines(), after.splitlines()
     changes: list[Change] = []
-    added = removed = told = 0
+    added = removed = line_count = 0
     for group in _groups(old, new):
         added += sum(j2 - j1 for what, _, _, j1, j2 in group if what != "equal")
         removed += sum(i2 - i1 for what, i1, i2, _, _ in group if what != "equal")
-        if told >= MOST_TOLD:
+        if line_count >= MAX_LINES:
             continue
-        lines = [*_lines(old, new, group)][: MOST_TOLD - told]
-        told += len(lines)
+        lines = [*_lines(old, new, group)][: MAX_LINES - line_count]
+        line_count += len(lines)
         changes.append(Change(_place(old, new, group), lines))
     shown = sum(line.kind is not DifferenceKind.SAME for each in changes for line in each.lines)
     return Difference(changes, added, removed, added + removed - shown)
 
 
 def _groups(old: list[str], new: list[str]) -> Iterator[list[Opcode]]:
-    """What the two have in common at both ends costs no time."""
+    """Skips what both texts have in common at either end, which costs no time."""
     if old == new:
         return
     head = _common(old, new)

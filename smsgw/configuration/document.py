@@ -56,7 +56,7 @@ class Document:
 
 
 def loads(text: str) -> RawDocument:
-    """Raises KeywordsError."""
+    """Reads the text as YAML. Raises KeywordsError."""
     if len(text) > LONGEST_TEXT:
         raise KeywordsError(TOO_LONG)
     try:
@@ -71,7 +71,7 @@ def loads(text: str) -> RawDocument:
             raise
         raise KeywordsError(f"not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise KeywordsError("keywords, wordings, fillers and labels are needed")
+        raise KeywordsError("keywords, wordings, fillers and labels are required")
     if any(abs(number) >= 10**MOST_DIGITS for number in _numbers(raw)):
         raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
     return raw
@@ -99,20 +99,20 @@ def _raise_for_traps(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise KeywordsError(f"lists and mappings are in each other {DEEPEST} deep at most")
+            raise KeywordsError(f"nesting is limited to {DEEPEST} levels")
         if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
             raise KeywordsError(f"a number has {MOST_DIGITS} digits at most; put a text in quotes")
 
 
 def _is_long_number(event: yaml.ScalarEvent) -> bool:
-    """What YAML would work out, 1:30 to the base of sixty included: time grows with the square of
-    its length."""
+    """Returns what YAML would work out, 1:30 to the base of sixty included: time grows with the
+    square of its length."""
     is_plain = (not event.style and event.tag is None) or event.tag in NUMBER_TAGS
     return is_plain and len(event.value) > MOST_DIGITS and A_NUMBER.match(event.value) is not None
 
 
 def dumps(raw: RawDocument) -> str:
-    """Always the same for the same, so that versions can be compared line by line."""
+    """Writes equal documents the same, so that versions can be compared line by line."""
     written: str = yaml.dump(
         raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
     )
@@ -121,7 +121,7 @@ def dumps(raw: RawDocument) -> str:
 
 class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, _: object) -> bool:
-        """What stands in two places is written twice."""
+        """Writes a value that stands in two places twice."""
         return True
 
 
@@ -131,26 +131,26 @@ def shipped_text() -> str:
 
 @cache
 def shipped() -> str:
-    """The shipped configuration as `dumps` writes it."""
+    """Returns the shipped configuration as `dumps` writes it."""
     return dumps(shipped_raw())
 
 
 @cache
 def shipped_raw() -> RawDocument:
-    """Shared by all who ask, so nobody changes it."""
+    """Returns one document to every caller; do not change it."""
     return loads(shipped_text())
 
 
 def upgrade(raw: RawDocument) -> RawDocument:
-    """Completes what an earlier version of this program published by what this one has new, and
+    """Adds what this version of the program has new to what an earlier one published, and
     leaves out what it does not know any more."""
     ours = shipped_raw()
     known = {key: each for key, each in raw.items() if key in keys_of(Parts)}
     keywords = {**known.get("keywords", {})}
     for name, entry in ours["keywords"].items():
         keywords[name] = {**keywords.get(name, entry)}
-        held = keywords[name].get("wordings", {})
-        keywords[name]["wordings"] = _complete(held, entry["wordings"], name)
+        texts = keywords[name].get("wordings", {})
+        keywords[name]["wordings"] = _complete(texts, entry["wordings"], name)
     wordings = {**known.get("wordings", {})}
     for section, texts in ours["wordings"].items():
         wordings[section] = _complete(wordings.get(section, {}), texts, section)
@@ -161,6 +161,6 @@ def upgrade(raw: RawDocument) -> RawDocument:
     return {**ordered, "keywords": in_use, "wordings": wordings}
 
 
-def _complete(held: RawDocument, ours: RawDocument, section: str) -> RawDocument:
-    completed = {**held, **{name: ours[name] for name in ours if name not in held}}
+def _complete(part: RawDocument, ours: RawDocument, section: str) -> RawDocument:
+    completed = {**part, **{name: ours[name] for name in ours if name not in part}}
     return {name: texts for name, texts in completed.items() if f"{section}.{name}" in WORDINGS}

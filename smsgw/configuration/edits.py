@@ -15,7 +15,7 @@ from handlers import SECTIONS, custom_keyword
 from smsgw.configuration import versions
 from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import RawDocument
-from smsgw.configuration.merge import GONE
+from smsgw.configuration.merge import MISSING
 from smsgw.configuration.schema import AN_ID, DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.storage.transaction import Transaction
@@ -34,14 +34,15 @@ class Clash(Exception):
     """Somebody else changed the same fields meanwhile."""
 
     def __init__(self, part: RawDocument, theirs: Sequence[tuple[str, str]]) -> None:
-        """`part`: with all that does not clash; `theirs`: where, and what stands there."""
+        """`part` has all that does not clash; `theirs` says where it clashes and what stands
+        there."""
         super().__init__(part)
         self.part, self.theirs = part, theirs
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A wording in a form; `key` is in the names of its fields."""
+    """Describes a wording in a form; `key` is in the names of its fields."""
 
     key: str
     name: str
@@ -56,7 +57,7 @@ def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
 
 
 def fingerprint(part: object) -> str:
-    """Of what a form is made from: of each field, where it stands and what it says."""
+    """Fingerprints each field of a form: where it stands and what it says."""
     return " ".join(_marked(path) + _marked(value) for path, value in _fields(part).items())
 
 
@@ -94,19 +95,19 @@ def _write_once(
 
 
 def merge_edit(now: RawDocument, typed: RawDocument, made_from: str) -> RawDocument:
-    """Of each field what was changed since the form was made, whose fingerprint is `made_from`.
-    Raises Clash where both were."""
+    """Takes each field that was changed since the form was made, whose fingerprint is `made_from`.
+    Raises Clash if both sides changed one."""
     was = {each[:MARK]: each[MARK:] for each in made_from.split()}
     theirs, mine = _fields(now), _fields(typed)
     merged, clashes = {**theirs}, []
     for path in dict.fromkeys((*theirs, *mine)):
-        before, here = was.get(_marked(path), _marked(GONE)), mine.get(path, GONE)
+        before, here = was.get(_marked(path), _marked(MISSING)), mine.get(path, MISSING)
         if _marked(here) == before:
             continue
         merged[path] = here
-        if before != _marked(theirs.get(path, GONE)) != _marked(here):
+        if before != _marked(theirs.get(path, MISSING)) != _marked(here):
             clashes.append(path)
-    part = _part({path: value for path, value in merged.items() if value is not GONE})
+    part = _part({path: value for path, value in merged.items() if value is not MISSING})
     if clashes:
         raise Clash(part, [(_where(each), _joined(theirs.get(each, "–"))) for each in clashes])
     return part
@@ -139,7 +140,7 @@ def _marked(value: object) -> str:
 
 
 def _where(path: Path) -> str:
-    """As the form calls it."""
+    """Returns the field's name in the form."""
     *places, last = map(str, path)
     if not places:
         return last
@@ -147,7 +148,7 @@ def _where(path: Path) -> str:
 
 
 def keyword(part: RawDocument, form: Form) -> RawDocument:
-    """As it was typed; what the form does not hold stays."""
+    """Returns the keyword as it was typed; what the form does not hold stays."""
     edited = {**part, WORDINGS: texts(mapping(part, WORDINGS), form)}
     if part.get("kind") == STATIC:
         _edit_topics(edited, form)
@@ -164,7 +165,7 @@ def keyword(part: RawDocument, form: Form) -> RawDocument:
 
 
 def texts(part: RawDocument, form: Form) -> RawDocument:
-    """Of wordings, by name and language."""
+    """Reads wordings from the form, by name and language."""
     edited = {**part}
     for field, typed in form.items():
         which = re.fullmatch(r"w\.([a-z0-9_]+)\.([a-z]+)", field)
@@ -178,8 +179,8 @@ def texts(part: RawDocument, form: Form) -> RawDocument:
 def blocks(
     texts: RawDocument, wanted: Iterable[str], topics: RawDocument | None = None
 ) -> list[Block]:
-    """`wanted`: names that replies use, whether anything stands there or not; `topics`: of a
-    keyword that has some, with room for another."""
+    """Returns the form's wordings. `wanted`: names that replies use, even if they have no text yet.
+    `topics`: those of a keyword that has some, with room for another."""
     words = topics or {}
     names = dict.fromkeys((*wanted, *map(str, texts), *map(str, words)))
     found = [_block(name, mapping(texts, name), words.get(name)) for name in names]
@@ -207,7 +208,7 @@ def listed(text: str) -> list[str]:
 
 
 def an_id(text: str) -> str:
-    """What a person calls something, as the configuration can name it."""
+    """Returns what a person calls something, as the configuration can name it."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:20].rstrip("_")
 
 
@@ -215,11 +216,11 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
         topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
-    words, said = listed(form.get(f"words.{NEW}", "")), _nothing()
-    said |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in said}
-    if words or any(said.values()):
+    words, wordings = listed(form.get(f"words.{NEW}", "")), _nothing()
+    wordings |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
+    if words or any(wordings.values()):
         name = _named(words, texts)
-        topics[name], texts[name] = words, said
+        topics[name], texts[name] = words, wordings
     for name in [each for each in topics if f"gone.{each}" in form]:
         del topics[name]
         texts.pop(name, None)
@@ -227,7 +228,7 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
 
 
 def _named(words: Sequence[str], taken: RawDocument) -> str:
-    """An id for a topic: nobody has to think of one."""
+    """Makes an id for a topic, so that nobody has to think of one."""
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
     return next(
@@ -245,7 +246,7 @@ def _block(name: str, texts: RawDocument, words: object) -> Block:
 
 
 def _put(part: RawDocument, key: str, value: object, default: object = None) -> None:
-    """What says what it said leaves no trace in the draft's difference."""
+    """Leaves an unchanged value alone, so that the draft's difference does not show it."""
     if value == part.get(key, default):
         return
     if value == default:
@@ -255,7 +256,7 @@ def _put(part: RawDocument, key: str, value: object, default: object = None) -> 
 
 
 def _day(text: str) -> date | str | None:
-    """What is no day is kept, and the linter says so."""
+    """Keeps what is no day, and the linter reports it."""
     try:
         return date.fromisoformat(text.strip()) if text.strip() else None
     except ValueError:

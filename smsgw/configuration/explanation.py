@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a part of a document, in plain words."""
+"""Explains what pydantic finds wrong with a part of a document, in plain words."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -32,16 +32,16 @@ OF_KEYWORDS: Mapping[str, str] = {
 
 
 def parse(part: type[Read], raw: object, place: str = "") -> Read | list[str]:
-    """The part, or what is wrong with it, each with its place."""
+    """Returns the part, or what is wrong with it, each with its place."""
     try:
         return part.model_validate(raw)
     except ValidationError as error:
-        told = (_told(part, each, place) for each in error.errors(include_url=False))
-        return list(dict.fromkeys(f"{where}: {what}".removeprefix(": ") for where, what in told))
+        found = (_explained(part, each, place) for each in error.errors(include_url=False))
+        return list(dict.fromkeys(f"{where}: {what}".removeprefix(": ") for where, what in found))
 
 
-def _told(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
-    """(place, sentence)"""
+def _explained(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
+    """Returns a place and a sentence."""
     kind, (*above, last) = error["type"], error["loc"] or (None,)
     if kind == "invalid_key" or last == KEY_MARK:
         names = above if last == KEY_MARK else [last]
@@ -64,13 +64,13 @@ def _told(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
 def _missing(part: type[Part], key: object) -> str:
     if isinstance(key, int):
         return SENTENCES["too_long"]  # or too short, of a pair
-    needed = f"; {', '.join(ALL_NEED)} are needed" if part is Parts and key in ALL_NEED else ""
+    needed = f"; {', '.join(ALL_NEED)} are required" if part is Parts and key in ALL_NEED else ""
     return f"{key} is missing{needed}"
 
 
 def _at(part: type[Part], place: str, names: Sequence[int | str]) -> str:
-    """The place as operators name it: saldo.balance.id, secrets.pins 3."""
+    """Returns the place as operators name it: saldo.balance.id, secrets.pins 3."""
     if part is Entry and names and names[0] == "wordings":
         names = names[1:]
-    said = "".join(f" {each + 1}" if isinstance(each, int) else f".{each}" for each in names)
-    return f"{place}{said}".removeprefix(".")
+    path = "".join(f" {each + 1}" if isinstance(each, int) else f".{each}" for each in names)
+    return f"{place}{path}".removeprefix(".")

@@ -1,4 +1,4 @@
-"""What a configuration of keywords may get wrong although every part of it can be read."""
+"""Finds what is wrong with a configuration although every part of it can be read."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from grammar import PosterError, poster
-from grammar.suggest import SHORTEST, is_slip
+from grammar.suggest import SHORTEST, is_typo
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, validation, wording
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
@@ -22,8 +22,9 @@ CARRIERS_OWN = {"HELP", "INFO"}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`faults`: why it may not be published, each in a sentence; `warnings`: what is worth a look;
-    `read`: what can be read of it, with what is shipped in place of the rest."""
+    """Holds what was found. `faults` say why it may not be published, each in a sentence, and
+    `warnings` what is worth a look. `read` is what can be read of it, with what is shipped in place
+    of the rest."""
 
     faults: list[str]
     warnings: list[str]
@@ -70,8 +71,8 @@ def check(text: str) -> Findings:
 
 
 def doubts(old: Document, new: Document) -> list[Doubt]:
-    """What a person is asked about before `new` answers in place of `old`: it can be published,
-    and may be a slip."""
+    """Returns what a person is asked about before `new` answers in place of `old`: it can be
+    published, and may be a slip."""
     return [*_lost(old, new), *_newly_acting(old, new)]
 
 
@@ -125,7 +126,7 @@ def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
 
 
 def is_about(fault: str, name: str) -> bool:
-    """Whether it concerns that keyword or section."""
+    """Tells whether it concerns that keyword or section."""
     own = re.escape(name)
     places = rf"^{own}[.:]|\({own}\)|\bto {own}\b|^table {own}[,:.]|\b{own}'s"
     return re.search(places, fault) is not None
@@ -133,24 +134,26 @@ def is_about(fault: str, name: str) -> bool:
 
 def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
     """Keywords of which more cannot be told: it would be told of what stands in their place."""
-    held = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
+    keywords = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
     return [
         name
         for name, entry in sound["keywords"].items()
-        if not isinstance(held.get(name), dict)
-        or any(held[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings"))
+        if not isinstance(keywords.get(name), dict)
+        or any(
+            keywords[name].get(key) != entry.get(key) for key in ("poster", "aliases", "wordings")
+        )
     ]
 
 
 def _owners(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
-    """Each way to write a keyword, with the keyword."""
+    """Yields each way to write a keyword, with the keyword."""
     for name, entry in entries.items():
         for alias in (*_printed(entry.poster), *entry.aliases):
             yield key_of(alias), name
 
 
 def _printed(text: str) -> list[str]:
-    """The keyword of a poster; nothing where that cannot be read."""
+    """Returns the keyword of a poster; nothing if the poster cannot be read."""
     try:
         return [poster.read(text).keyword]
     except PosterError:
@@ -159,7 +162,7 @@ def _printed(text: str) -> list[str]:
 
 @cache
 def _shipped() -> Mapping[str, str]:
-    """By the word that it is printed with, the keyword."""
+    """Returns the keyword of each shipped word."""
     entries = validation.shipped().entries
     return {poster.read(entry.poster).keyword: name for name, entry in entries.items()}
 
@@ -178,7 +181,7 @@ def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
 
 
 def _letters(read: Document) -> Iterator[str]:
-    """One of a keyword that is read anywhere in a message, not only when it is all of it."""
+    """Yields a warning for each one-letter word of a keyword that is read anywhere in a message."""
     for name, entry in read.entries.items():
         words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
         for word in words:
@@ -210,7 +213,7 @@ def _advised(read: Document) -> Iterator[str]:
 
 
 def _acting(read: Document) -> Iterator[str]:
-    """What changes something and would do so from within a sentence."""
+    """Returns what changes something and would do so from within a sentence."""
     for name in CHANGING & read.entries.keys():
         entry = read.entries[name]
         if not entry.alone and entry.asked != "words":
@@ -222,7 +225,7 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
     for index, one in enumerate(words):
         for other in words[index + 1 :]:
             pair = {owners[one], owners[other]}
-            if len(pair) == 2 and pair & CHANGING and is_slip(one, other):
+            if len(pair) == 2 and pair & CHANGING and is_typo(one, other):
                 yield (
                     f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
                     "and one of them changes something"

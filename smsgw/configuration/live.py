@@ -39,10 +39,10 @@ class Published:
 
     @staticmethod
     def always(configuration: Configuration) -> "Published":
-        """One that nothing is published after."""
-        made = Published()
-        made.configuration = configuration
-        return made
+        """Returns a configuration that never changes."""
+        published = Published()
+        published.configuration = configuration
+        return published
 
     def refresh(self) -> None:
         """Learns of what was published meanwhile, where it was not asked of late. What cannot be

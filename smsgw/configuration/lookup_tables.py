@@ -47,14 +47,16 @@ def _table_faults(name: str, table: TableShape) -> Iterator[str]:
         yield f"table {name}: {', '.join(odd)} is no column; use a-z, 0-9 and _, a letter first"
     if not 1 <= len(rows) <= MOST_ROWS:
         yield f"table {name}: it has {len(rows)} rows; 1 to {MOST_ROWS} are possible"
-    seen: dict[str, int] = {}
+    first_rows: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
-        told = _row_fault(row, len(columns), seen, number)
-        if told is not None:
-            yield f"table {name}, row {number}: {told}"
+        fault = _row_fault(row, len(columns), first_rows, number)
+        if fault is not None:
+            yield f"table {name}, row {number}: {fault}"
 
 
-def _row_fault(row: Sequence[Any], width: int, seen: dict[str, int], number: int) -> str | None:
+def _row_fault(
+    row: Sequence[Any], width: int, first_rows: dict[str, int], number: int
+) -> str | None:
     if len(row) != width or not all(isinstance(cell, str) for cell in row):
         return f"{width} texts are needed"
     if any(len(cell) > WIDEST_CELL for cell in row):
@@ -62,6 +64,6 @@ def _row_fault(row: Sequence[Any], width: int, seen: dict[str, int], number: int
     key = key_of(row[0])
     if not key:
         return "its first column is what people type"
-    if seen.setdefault(key, number) != number:
-        return f"{row[0]} stands in row {seen[key]} too"
+    if first_rows.setdefault(key, number) != number:
+        return f"{row[0]} stands in row {first_rows[key]} too"
     return None

@@ -1,4 +1,4 @@
-"""A three-way merge of documents."""
+"""Merges documents three ways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from smsgw.configuration.document import RawDocument
 
-GONE = object()  # where one of two has a key and the other has not
+MISSING = object()  # where one of two has a key and the other has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Merged:
 
 
 def merged(base: RawDocument, theirs: RawDocument, ours: RawDocument) -> Merged:
-    """Both changes of `base`; ours where both changed the same."""
+    """Merges both changes of `base`; ours wins a conflict."""
     clashes: list[str] = []
     return Merged(_merged((base, theirs, ours), (), clashes), clashes)
 
@@ -28,15 +28,15 @@ def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[s
     if theirs == base:
         return ours
     if all(isinstance(each, dict) for each in three):
-        made = {
+        merged_part = {
             key: _merged(
-                (base.get(key, GONE), theirs.get(key, GONE), ours.get(key, GONE)),
+                (base.get(key, MISSING), theirs.get(key, MISSING), ours.get(key, MISSING)),
                 (*place, str(key)),
                 clashes,
             )
             for key in dict.fromkeys((*theirs, *ours))
         }
-        return {key: value for key, value in made.items() if value is not GONE}
+        return {key: value for key, value in merged_part.items() if value is not MISSING}
     if all(isinstance(each, list) for each in three):
         return [each for each in theirs if each in ours or each not in base] + [
             each for each in ours if each not in theirs and each not in base

@@ -1,4 +1,4 @@
-"""Drafts that something took the place of; the newest are kept, so that they can come back."""
+"""Stores drafts that another replaced. The newest are kept, so that they can be restored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LONGEST_WHY = 100
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A draft that something took the place of."""
+    """Holds a draft that another replaced."""
 
     id: int
     text: str
@@ -28,7 +28,7 @@ class Past:
 
 
 def newest(tx: Transaction) -> list[Past]:
-    """Newest first."""
+    """Returns past drafts, newest first."""
     rows = tx.connection.execute(select(past_drafts).order_by(past_drafts.c.id.desc()))
     return [_past(row) for row in rows]
 
@@ -41,7 +41,7 @@ def one(tx: Transaction, past_id: int) -> Past | None:
 def keep(
     tx: Transaction, text: str, based_on: int, authors: Sequence[str], actor: str, why: str
 ) -> None:
-    """`actor`: who put something else in its place."""
+    """Keeps a draft that `actor` replaced or discarded."""
     row = {
         "text": text,
         "based_on": based_on,
@@ -50,12 +50,12 @@ def keep(
         "ended_by": actor,
         "why": why[:LONGEST_WHY],
     }
-    made = insert(past_drafts).values(row).returning(past_drafts.c.id)
-    newest_id = tx.connection.execute(made).scalar_one()
+    inserted = insert(past_drafts).values(row).returning(past_drafts.c.id)
+    newest_id = tx.connection.execute(inserted).scalar_one()
     tx.connection.execute(delete(past_drafts).where(past_drafts.c.id <= newest_id - PAST_KEPT))
 
 
 def _past(row: Row[Any]) -> Past:
     authors = tuple(row.authors.splitlines())
-    told = (row.ended_at, row.ended_by, row.why)
-    return Past(row.id, row.text, row.based_on, authors, *told)
+    ending = (row.ended_at, row.ended_by, row.why)
+    return Past(row.id, row.text, row.based_on, authors, *ending)

@@ -1,4 +1,4 @@
-"""The placeholders of wordings, and how each value is shown."""
+"""Lists the placeholders of wordings, and shows each value."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -49,7 +49,7 @@ WIDTHS = {
 def widest(
     usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
 ) -> dict[str, Value]:
-    """The widest value of each placeholder."""
+    """Returns the widest value of each placeholder."""
     values = {name: each.widest for name, each in PLACEHOLDERS.items()}
     return _given(values, usage, max(usage.values(), key=len, default=""), own)
 
@@ -57,7 +57,7 @@ def widest(
 def samples(
     usage: Mapping[str, str], own: Mapping[str, Value] = MappingProxyType({})
 ) -> dict[str, Value]:
-    """A usual value of each placeholder."""
+    """Returns a usual value of each placeholder."""
     values = {name: each.sample for name, each in PLACEHOLDERS.items()}
     return _given(values, usage, usage.get("saldo", ""), own)
 

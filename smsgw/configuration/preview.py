@@ -1,4 +1,4 @@
-"""What a keyword's replies will look like and cost, while they are being written."""
+"""Shows what a keyword's replies will look like and cost while they are being written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from smsgw.configuration.schema import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
 DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters
-A_THOUSAND = 1000
+PER_REPLIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class CostRun:
 
     @property
     def instead(self) -> str:
-        """What costs nothing more."""
+        """Returns what costs nothing more."""
         return gsm7.to_gsm7(self.text)
 
 
@@ -53,7 +53,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One wording in one language; rendered unless it cannot be read at all."""
+    """Shows one wording in one language, rendered unless it cannot be read at all."""
 
     fault: str | None = None
     costly: tuple[CostRun, ...] = ()  # letters of the wording itself, each once
@@ -95,7 +95,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """What all wordings of a section have in common."""
+    """Holds what all wordings of a section have in common."""
 
     usage: Mapping[str, str]
     budget: int
@@ -128,12 +128,12 @@ class _Section:
             budget=self.budget,
             runs=tuple(_runs(rendered)),
             dropped=tuple(wording.dropped(*what)),
-            rupiah=count.segments * A_THOUSAND * self.rupiah,
+            rupiah=count.segments * PER_REPLIES * self.rupiah,
         )
 
 
 def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
-    """Of the keyword or the shared section `name`. `rupiah`: what a segment costs."""
+    """Previews the keyword or the shared section `name`. `rupiah`: the price of a segment."""
     found = lint.of(raw)
     own = tuple(each for each in found.faults if lint.is_about(each, name))
     others = tuple(each for each in found.faults if each not in own)

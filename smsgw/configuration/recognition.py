@@ -1,4 +1,4 @@
-"""Whether a text is one of our own wordings, quoted or sent back."""
+"""Recognises our own wordings, quoted or sent back."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,9 +14,9 @@ MIN_ECHO_CHARACTERS = 16  # characters of a wording's own that nobody else write
 def absent(wording: Wording, text: str) -> list[str] | None:
     """The clauses that are not in `text`, a reply made of `wording`; None if it was not. Where it
     can be told in several ways, values are short and clauses there, from the first on."""
-    found = _told(wording, text)
+    found = _matched_pieces(wording, text)
     if found is None:
-        found = _told(wording, f"{text} ")  # a blank at its end is cut
+        found = _matched_pieces(wording, f"{text} ")  # a blank at its end is cut
     if found is None:
         return None
     return [piece.written for piece, was in zip(wording.pieces, found, strict=True) if not was]
@@ -89,7 +89,7 @@ def _by_start(
 
 
 def _holds(text: str, literals: tuple[str, ...]) -> bool:
-    """In order, each after the one before."""
+    """Tells whether the text has all literals in order."""
     at = 0
     for literal in literals:
         found = text.find(literal, at)
@@ -100,22 +100,23 @@ def _holds(text: str, literals: tuple[str, ...]) -> bool:
 
 
 def _holds_beginning(text: str, literals: tuple[str, ...]) -> bool:
-    """As many in order as are enough to tell, and of the next one what comes before the cut."""
-    at, held = 0, 0
+    """Tells whether the text has enough literals in order, counting the beginning of the one where
+    the text is cut."""
+    at, matched = 0, 0
     for literal in literals:
         found = text.find(literal, at)
         if found < 0:
             begun = (text[-length:] for length in range(len(literal), 0, -1))
-            held += next((len(each) for each in begun if literal.startswith(each)), 0)
+            matched += next((len(each) for each in begun if literal.startswith(each)), 0)
             break
-        held += len(literal)
+        matched += len(literal)
         at = found + len(literal)
-    return held >= MIN_ECHO_CHARACTERS
+    return matched >= MIN_ECHO_CHARACTERS
 
 
-def _told(wording: Wording, text: str) -> list[bool] | None:
-    """Which pieces are in `text`. First it is marked, from the end, where what is left of the
-    wording may begin: so no way is gone twice, however many there are."""
+def _matched_pieces(wording: Wording, text: str) -> list[bool] | None:
+    """Returns which pieces are in `text`. First it is marked, from the end, where what is left of
+    the wording may begin: so no way is gone twice, however many there are."""
     ends, marked = {len(text)}, []
     for piece in reversed(wording.pieces):
         marks = _marks(piece, text, ends)
@@ -131,7 +132,8 @@ def _told(wording: Wording, text: str) -> list[bool] | None:
 
 
 def _marks(piece: Piece, text: str, ends: set[int]) -> list[set[int]]:
-    """Where each of its steps may begin, so that it ends at one of `ends`; at last these."""
+    """Returns where each of its steps may begin, so that it ends at one of `ends`; at last
+    these."""
     marks = [ends]
     for step in reversed(piece.steps):
         if step is None:
@@ -142,7 +144,7 @@ def _marks(piece: Piece, text: str, ends: set[int]) -> list[set[int]]:
 
 
 def _behind(piece: Piece, at: int, marks: Sequence[set[int]]) -> int:
-    """Where it ends that begins at `at`."""
+    """Returns where it ends that begins at `at`."""
     for step, following in zip(piece.steps, marks[1:], strict=True):
         if step is None:
             at = min(end for end in following if end >= at)

@@ -1,4 +1,4 @@
-"""The parts of a document of keywords, as they may be written."""
+"""Describes the parts of a document of keywords, as they may be written."""
 
 import re
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ Kind = Literal["static", "lookup"]
 
 
 def key_of(cell: str) -> str:
-    """As the first column of a table is found in a message."""
+    """Normalises a text as the first column of a table is looked up in a message."""
     return " ".join(re.findall(r"\w+", normalise(cell)))
 
 
 def _a_list(value: object) -> object:
-    """YAML has lists; in strict mode a tuple is made of nothing else."""
+    """Makes a tuple of a list, which YAML has; strict mode makes one of nothing else."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -40,7 +40,7 @@ class Part(BaseModel):
 
 
 class Entry(Part):
-    """A keyword."""
+    """Describes a keyword."""
 
     poster: str
     wordings: Wordings
@@ -67,7 +67,7 @@ class Entry(Part):
 
 
 class AnotherService(Part):
-    """Another public service whose messages arrive here by mistake."""
+    """Describes another public service whose messages arrive here by mistake."""
 
     name: str
     contact: str | None = None
@@ -86,7 +86,7 @@ class Secrets(Part):
 
 
 class Parts(Part):
-    """What a document has, apart from what each keyword and each table is."""
+    """Describes a document, apart from each keyword and each table."""
 
     keywords: dict[Any, Any]
     tables: dict[Any, Any] = {}

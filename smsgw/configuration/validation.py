@@ -1,4 +1,4 @@
-"""What may stand in a document of keywords, and why one cannot be published."""
+"""Checks a document of keywords, and says why it cannot be published."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ ALWAYS = {
     *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
 }
 
-FAULTS_TOLD = 20
+MAX_FAULTS = 20
 
 
 def read(text: str) -> Document:
@@ -50,14 +50,14 @@ def of(raw: RawDocument) -> Document:
 
 
 def build(raw: RawDocument) -> Document:
-    """Takes it that `faults` finds none."""
+    """Builds a document in which `faults` finds none."""
     parts = Parts.model_validate(raw)
     entries = {name: Entry.model_validate(each) for name, each in parts.keywords.items()}
     return Document(entries, parts.wordings, parts.terms, _words(parts), tables_of(parts.tables))
 
 
 def faults(raw: RawDocument) -> list[str]:
-    """Why it cannot be read, each with its place."""
+    """Returns why it cannot be read, each with its place."""
     tables, entries = (_mapping(raw, key) for key in ("tables", "keywords"))
     parts = parse(Parts, raw)
     return [
@@ -69,7 +69,7 @@ def faults(raw: RawDocument) -> list[str]:
 
 
 def salvage(raw: RawDocument) -> RawDocument:
-    """What can be read of it; in place of the rest stands what is shipped, if anything."""
+    """Returns what can be read of it; in place of the rest stands what is shipped, if anything."""
     ours, entries = shipped_raw(), _mapping(raw, "keywords")
     needed = {key: ours[key] for key in ALL_NEED}
     whole = {
@@ -92,10 +92,10 @@ def salvage(raw: RawDocument) -> RawDocument:
 
 
 def raise_for(faults: Sequence[str]) -> None:
-    further = len(faults) - FAULTS_TOLD
+    further = len(faults) - MAX_FAULTS
     if faults:
-        told = [*faults[:FAULTS_TOLD], *([f"and {further} more faults"] if further > 0 else [])]
-        raise KeywordsError("\n".join(told))
+        shown = [*faults[:MAX_FAULTS], *([f"and {further} more faults"] if further > 0 else [])]
+        raise KeywordsError("\n".join(shown))
 
 
 def _mapping(raw: RawDocument, key: str) -> RawDocument:
@@ -106,13 +106,13 @@ def _mapping(raw: RawDocument, key: str) -> RawDocument:
 def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """The entry without what is wrong in it; nothing where that leaves nothing to read."""
     ours: RawDocument = shipped_raw()["keywords"].get(name, {})
-    kept = entry if isinstance(entry, dict) else ours
-    for key in kept:
-        instead = {each: kept[each] for each in kept if each != key}
+    usable = entry if isinstance(entry, dict) else ours
+    for key in usable:
+        instead = {each: usable[each] for each in usable if each != key}
         instead |= {key: ours[key]} if key in ours else {}
-        if len(_faults(name, instead, tables)) < len(_faults(name, kept, tables)):
-            kept = instead
-    return ours if _faults(name, kept, tables) else kept
+        if len(_faults(name, instead, tables)) < len(_faults(name, usable, tables)):
+            usable = instead
+    return ours if _faults(name, usable, tables) else usable
 
 
 def _faults(name: str, raw: Any, tables: RawDocument) -> list[str]:

@@ -1,4 +1,4 @@
-"""What operators draft and publish: the configuration of keywords, whole, in versions that stay.
+"""Stores what operators draft and publish: the whole configuration, in versions that are kept.
 
 There is one draft. It is checked before it becomes a version; every process answers by the newest
 version within seconds. Bringing an old version back publishes its text anew.
@@ -30,19 +30,19 @@ IsSamePerson = Callable[[Transaction, str, Sequence[str]], bool]
 
 
 class PublishRefusal(StrEnum):
-    """Nothing was published, although no fault was found."""
+    """Says why nothing was published although no fault was found."""
 
-    BY_TWO = "you drafted this; another publisher has to publish it"
-    MEANWHILE = "another version was published since this draft was begun; take it over first"
-    AT_ONCE = "another version was published at this instant; look at it, and try again"
-    NO_REASON = "say why, in a few words; it stands beside the version"
-    NO_VERSION = "there is no such version"
-    SAME = "this is what answers already"
-    UNSURE = "something would be lost, or would change something; confirm that it is meant"
+    BY_TWO = "you drafted this; another publisher must publish it"
+    MEANWHILE = "another version was published after this draft was started; merge it first"
+    AT_ONCE = "another version has just been published; check it and try again"
+    NO_REASON = "give a short reason; it is shown with the version"
+    NO_VERSION = "this version does not exist"
+    SAME = "this version is already in use"
+    UNSURE = "this would remove or change something for people; confirm that you mean it"
 
 
 class NotPublished(Exception):
-    """Its text says why, and what to do: one of Why, or what the linter says."""
+    """Says why, and what to do: its text is a PublishRefusal, or what the linter found."""
 
 
 class Outdated(Exception):
@@ -51,7 +51,7 @@ class Outdated(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """0 is what is shipped."""
+    """Holds a version; number 0 is the shipped configuration."""
 
     number: int
     text: str
@@ -62,7 +62,7 @@ class Version:
 
     @cached_property
     def raw(self) -> RawDocument:
-        """The text as this version of the program reads it."""
+        """Returns the text as this version of the program reads it."""
         return document.upgrade(document.loads(self.text))
 
 
@@ -94,7 +94,7 @@ def version(tx: Transaction, number: int) -> Version | None:
 
 
 def versions(tx: Transaction, before: int | None = None, limit: int = 50) -> list[Version]:
-    """Newest first."""
+    """Returns versions, newest first."""
     rows = select(configurations).order_by(configurations.c.version.desc()).limit(limit)
     if before is not None:
         rows = rows.where(configurations.c.version < before)
@@ -110,15 +110,17 @@ def draft(tx: Transaction) -> Draft | None:
 
 
 def editable(tx: Transaction) -> tuple[RawDocument, int]:
-    """What a change is made from, and the edition that `save` is to be told."""
-    held = draft(tx)
-    return (held.raw, held.edition) if held else (current(tx).raw, 0)
+    """Returns what a change is made from, and the edition that `save` is to be told."""
+    current_draft = draft(tx)
+    return (current_draft.raw, current_draft.edition) if current_draft else (current(tx).raw, 0)
 
 
 def editable_text(tx: Transaction) -> tuple[str, int]:
-    """What `editable` gives, as a person edits it."""
-    held = draft(tx)
-    return (held.text, held.edition) if held else (document.dumps(current(tx).raw), 0)
+    """Returns what `editable` returns, as a person edits it."""
+    current_draft = draft(tx)
+    if current_draft is None:
+        return document.dumps(current(tx).raw), 0
+    return current_draft.text, current_draft.edition
 
 
 def save(
@@ -130,22 +132,22 @@ def save(
     *,
     is_whole: bool = False,
 ) -> None:
-    """`edition`: of the draft that `raw` was made from; 0 where there was none. `what`: changed,
-    such as a keyword's id. `is_whole`: it takes the place of the draft, which is kept among the
-    past ones. Raises Outdated, KeywordsError where it cannot be kept."""
-    held = draft(tx)
-    if (held.edition if held else 0) != edition:
+    """Saves the draft. `edition` is that of the draft that `raw` was made from, or 0 if there was
+    none. `what` names the change, such as a keyword's id. `is_whole` replaces the draft, which is
+    kept among the past ones. Raises Outdated, and KeywordsError if it cannot be saved."""
+    current_draft = draft(tx)
+    if (current_draft.edition if current_draft else 0) != edition:
         raise Outdated
     text = _text(raw)
-    if is_whole and held is not None and held.text != text:
-        _keep(tx, held, author, what)
-    authors = dict.fromkeys((*(held.authors if held else ()), author))
+    if is_whole and current_draft is not None and current_draft.text != text:
+        _keep(tx, current_draft, author, what)
+    authors = dict.fromkeys((*(current_draft.authors if current_draft else ()), author))
     row = {
         "text": text,
         "changed_at": tx.now,
         "authors": "\n".join(authors),
     }
-    if held is None:
+    if current_draft is None:
         _begin(tx, {**row, "based_on": current(tx).number})
     else:
         _change(tx, edition, row)
@@ -153,43 +155,43 @@ def save(
 
 
 def restore(tx: Transaction, past_id: int, edition: int, actor: str) -> bool:
-    """Makes a past draft the draft again; the one that it takes the place of becomes a past one.
-    `edition`: as `save` has it. False where it is gone. Raises Outdated."""
-    held, found = draft(tx), past_drafts.one(tx, past_id)
+    """Makes a past draft the draft again; the one that it replaces becomes a past one. `edition` is
+    the same as for `save`. Returns False if the past draft is gone. Raises Outdated."""
+    current_draft, found = draft(tx), past_drafts.one(tx, past_id)
     if found is None:
         return False
-    if (held.edition if held else 0) != edition:
+    if (current_draft.edition if current_draft else 0) != edition:
         raise Outdated
     what = f"draft of {found.at:%Y-%m-%d %H:%M} UTC brought back"
     authors = "\n".join(dict.fromkeys((*found.authors, actor)))
     change = {"text": found.text, "changed_at": tx.now, "authors": authors}
-    if held is None:
+    if current_draft is None:
         _begin(tx, {**change, "based_on": found.based_on})
     else:
-        _keep(tx, held, actor, what)
+        _keep(tx, current_draft, actor, what)
         _change(tx, edition, {**change, "based_on": found.based_on})
     audit.note(tx, Act.DRAFTED, actor, detail=what)
     return True
 
 
 def discard(tx: Transaction, edition: int, actor: str) -> None:
-    """It is kept among the past ones. Raises Outdated."""
-    held = draft(tx)
+    """Discards the draft, which is kept among the past ones. Raises Outdated."""
+    current_draft = draft(tx)
     _change(tx, edition, {"text": None})
-    if held is not None:
-        _keep(tx, held, actor, DISCARDED)
+    if current_draft is not None:
+        _keep(tx, current_draft, actor, DISCARDED)
     audit.note(tx, Act.DISCARDED, actor)
 
 
 def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     """Takes what was published meanwhile into the draft. Where both changed the same the draft
     stays as it is; these places are returned. Raises Outdated, KeywordsError."""
-    held = draft(tx)
-    if held is None or held.edition != edition:
+    current_draft = draft(tx)
+    if current_draft is None or current_draft.edition != edition:
         raise Outdated
     newest = current(tx)
-    base = version(tx, held.based_on) or newest
-    merged = merge.merged(base.raw, newest.raw, held.raw)
+    base = version(tx, current_draft.based_on) or newest
+    merged = merge.merged(base.raw, newest.raw, current_draft.raw)
     _change(tx, edition, {"text": _text(merged.raw), "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes
@@ -207,31 +209,32 @@ def publish(
     """Publishes the draft and returns the number of the new version. Where `is_same_person` is
     given, whoever drafted may not publish. `is_sure`: `doubts` were confirmed. Raises NotPublished,
     Outdated."""
-    held = draft(tx)
-    if held is None or held.edition != edition:
+    current_draft = draft(tx)
+    if current_draft is None or current_draft.edition != edition:
         raise Outdated
-    if is_same_person is not None and is_same_person(tx, actor, held.authors):
+    if is_same_person is not None and is_same_person(tx, actor, current_draft.authors):
         raise NotPublished(PublishRefusal.BY_TWO)
     newest = current(tx)
-    if held.based_on != newest.number:
+    if current_draft.based_on != newest.number:
         raise NotPublished(PublishRefusal.MEANWHILE)
-    _raise_for_faults(held.raw, None if is_sure else newest)
+    _raise_for_faults(current_draft.raw, None if is_sure else newest)
     _change(tx, edition, {"text": None})
-    number = _add(tx, held.text, actor, reason)
+    number = _add(tx, current_draft.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
 
 
 def doubts(answering: Version, read: Document) -> list[lint.Doubt]:
-    """What is asked about before `read`, which has no faults, takes the place of what answers."""
+    """Returns what is asked about before `read`, which has no faults, takes the place of what
+    answers."""
     return lint.doubts(validation.of(answering.raw), read)
 
 
 def bring_back(
     tx: Transaction, number: int, actor: str, reason: str, *, is_sure: bool = True
 ) -> int:
-    """The number of the new version, which says what version `number` said. `is_sure`: of what
-    `doubts` asks about. Raises NotPublished."""
+    """Publishes the text of version `number` again and returns the number of the new version.
+    `is_sure`: `doubts` were confirmed. Raises NotPublished."""
     old, newest = version(tx, number), current(tx)
     if old is None:
         raise NotPublished(PublishRefusal.NO_VERSION)
@@ -239,9 +242,9 @@ def bring_back(
     if text == document.dumps(newest.raw):
         raise NotPublished(PublishRefusal.SAME)
     _raise_for_faults(old.raw, None if is_sure else newest)
-    made = _add(tx, text, actor, reason, was=number)
-    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {made}")
-    return made
+    new_number = _add(tx, text, actor, reason, was=number)
+    audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {new_number}")
+    return new_number
 
 
 def _text(raw: RawDocument) -> str:
@@ -253,7 +256,7 @@ def _text(raw: RawDocument) -> str:
 
 
 def _raise_for_faults(raw: RawDocument, compared: Version | None) -> None:
-    """`compared`: what it must lose nothing of. Raises NotPublished."""
+    """Raises NotPublished. With `compared`, a doubt about what it would lose counts too."""
     found = lint.of(raw)
     if found.publishable is None:
         raise NotPublished("\n".join(found.faults))
@@ -300,8 +303,8 @@ def _add(tx: Transaction, text: str, actor: str, reason: str, was: int | None = 
     return number
 
 
-def _keep(tx: Transaction, held: Draft, actor: str, why: str) -> None:
-    past_drafts.keep(tx, held.text, held.based_on, held.authors, actor, why)
+def _keep(tx: Transaction, ended: Draft, actor: str, why: str) -> None:
+    past_drafts.keep(tx, ended.text, ended.based_on, ended.authors, actor, why)
 
 
 def _version(row: Row[Any]) -> Version:

@@ -1,4 +1,4 @@
-"""From a reply's name and values to text that fits its segment budget by construction.
+"""Turns a reply's name and values into text that fits its segment budget by construction.
 
     wording ::= { literal | "{" name "}" | "[" { literal | "{" name "}" } "]" }
 
@@ -73,7 +73,8 @@ class Wording:
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """What every reply made of it holds, in order; the first is empty where a value leads."""
+        """Returns what every reply made of it holds, in order; the first is empty where a value
+        leads."""
         required = (piece for piece in self.pieces if not piece.is_clause)
         return tuple(literal.strip() for piece in required for literal, _ in piece.parts)
 
@@ -93,7 +94,7 @@ def faults(
     budget: int,
     own: Mapping[str, Value] = MappingProxyType({}),
 ) -> list[str]:
-    """Why a wording cannot be sent, all that is wrong at once; see `check`."""
+    """Returns why a wording cannot be sent, all that is wrong at once; see `check`."""
     unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
     found = [] if _is_plain(text) else [NOT_PLAIN]
     found += [_not_offered(name) for name in sorted(unknown)]
@@ -116,7 +117,7 @@ def _not_offered(name: str) -> str:
 
 
 def structure(text: str) -> Wording:
-    """Of whatever characters. Raises WordingError."""
+    """Reads a wording's structure, whatever its characters. Raises WordingError."""
     return Wording(tuple(_pieces(text)))
 
 
@@ -127,7 +128,7 @@ def render(
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """`terms`: the ledger's words in the reader's language, where that is another."""
-    return _join(_kept(wording, values, budget, terms))
+    return _join(_fitted_pieces(wording, values, budget, terms))
 
 
 def dropped(
@@ -137,8 +138,10 @@ def dropped(
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """The clauses that `render` leaves out, as they are written."""
-    kept = _kept(wording, values, budget, terms)
-    return [piece.written for piece, text in zip(wording.pieces, kept, strict=True) if text is None]
+    pieces = _fitted_pieces(wording, values, budget, terms)
+    return [
+        piece.written for piece, text in zip(wording.pieces, pieces, strict=True) if text is None
+    ]
 
 
 def check(
@@ -179,7 +182,7 @@ def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
 def _pieces(text: str) -> Iterator[Piece]:
     for index, part in enumerate(re.split(r"\[([^\[\]]*)\]", text)):
         if "[" in part or "]" in part:
-            raise WordingError("a square bracket has no partner, or one clause holds another")
+            raise WordingError("a square bracket is not closed, or a clause contains another")
         if part:
             yield Piece(tuple(_parts(part)), is_clause=index % 2 == 1)
 
@@ -193,23 +196,23 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
     except ValueError as error:
         if isinstance(error, WordingError):
             raise
-        raise WordingError("a brace has no partner") from None
+        raise WordingError("a brace is not closed") from None
 
 
-def _kept(
+def _fitted_pieces(
     wording: Wording, values: Mapping[str, Value], budget: int, terms: Mapping[str, str]
 ) -> list[str | None]:
     """The text of each piece, None where it is left out."""
     names = wording.names
     shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
-    kept = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
+    pieces = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
     for index, piece in enumerate(wording.pieces):
         if piece.is_clause:
-            kept[index] = piece.filled(shown)
-            if gsm7.count(_join(kept)).segments > budget:
-                kept[index] = None
-    return kept
+            pieces[index] = piece.filled(shown)
+            if gsm7.count(_join(pieces)).segments > budget:
+                pieces[index] = None
+    return pieces
 
 
-def _join(kept: list[str | None]) -> str:
-    return "".join(text for text in kept if text is not None).rstrip()
+def _join(pieces: list[str | None]) -> str:
+    return "".join(text for text in pieces if text is not None).rstrip()

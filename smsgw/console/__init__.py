@@ -1,4 +1,4 @@
-"""The operators' console: every page whole and working without scripts; htmx swaps parts of them.
+"""Builds the operators' console. Every page works without scripts; htmx swaps parts of them.
 
 access.py decides who may see what, translations.py holds the Indonesian, and rendering.py formats
 values. Each folder is a section of the menu, and each of its files a page, with its tab.
@@ -49,7 +49,7 @@ MENU = Menu(
                 backtests.TAB,
             ),
         ),
-        Section("Try-out", (phone.TAB, transcripts.TAB)),
+        Section("Test phone", (phone.TAB, transcripts.TAB)),
         Section("Operators", (accounts.TAB, audit_log.TAB, settings.TAB)),
     )
 )
@@ -61,6 +61,6 @@ for _section in MENU.entries:
 
 
 def add_to(app: Flask, rt: Runtime) -> None:
-    """The pages under /console/."""
+    """Adds the pages under /console/."""
     rendering.set_up(app, rt, MENU)
     access.set_up(app, rt)

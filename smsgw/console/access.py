@@ -1,4 +1,5 @@
-"""Who may see what: one door for all pages, a session in the database, a token in every form."""
+"""Decides who may see what: one check for all pages, a session in the database, a token in every
+form."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from smsgw.settings import Settings
 from smsgw.storage import crypto, keys
 from smsgw.web import middleware
 
-HELD = "held"  # what the browser keeps of a session
+SESSION_KEY = "held"  # what the browser keeps of a session
 BY_ITSELF = "console.overview.alarms"  # what a page asks for while nobody uses it
 FORM_LASTS = int(timedelta(hours=12).total_seconds())
 # Ours alone, and no script or style in a page itself.
@@ -55,7 +56,7 @@ def needs(permission: Permission) -> Callable[[View], View]:
 
 
 def for_everybody(view: View) -> View:
-    """Also who has not logged in."""
+    """Marks a page that needs no login."""
     view.permission = None  # type: ignore[attr-defined]
     return view
 
@@ -86,7 +87,7 @@ def rt() -> Runtime:
 
 
 def operator() -> Operator:
-    """Who looks at this page."""
+    """Returns who looks at this page."""
     found: Operator | None = g.get("operator")
     if found is None:
         raise Forbidden
@@ -104,7 +105,7 @@ def authorize() -> BaseResponse | None:
     request.max_form_memory_size = middleware.LARGEST_UPLOAD
     if request.endpoint == "console.login.static_file":  # whose it is does not matter
         return None
-    g.operator = _whose()
+    g.operator = _logged_in_operator()
     if _has_nul():
         raise BadRequest
     forms.protect()
@@ -116,14 +117,14 @@ def authorize() -> BaseResponse | None:
         return _to_login()
     if not g.operator.may(permission):
         raise Forbidden
-    _speak()
+    _set_language()
     return None
 
 
 @blueprint.route("/<path:_nothing>", methods=["GET", "POST"])
 @needs(Permission.LOOK)
 def not_found(_nothing: str) -> BaseResponse:
-    """Who is nobody does not learn what there is."""
+    """Shows a stranger the same answer for a page that exists and one that does not."""
     raise NotFound
 
 
@@ -133,30 +134,30 @@ def set_csp(response: Response) -> Response:
     return response
 
 
-def begin(held: str) -> None:
-    """Another session than the one before, whoever had that."""
+def begin(token: str) -> None:
+    """Starts a new session, whoever had the one before."""
     session.clear()
-    session[HELD] = held
+    session[SESSION_KEY] = token
 
 
-def held() -> str | None:
-    """What this browser has of a session, which may have ended."""
-    found = session.get(HELD)
+def session_token() -> str | None:
+    """Returns what this browser has of a session, which may have ended."""
+    found = session.get(SESSION_KEY)
     return found if isinstance(found, str) else None
 
 
 def end() -> str | None:
-    held: str | None = session.get(HELD)
+    token: str | None = session.get(SESSION_KEY)
     session.clear()
-    return held
+    return token
 
 
-def _whose() -> Operator | None:
-    held = session.get(HELD)
-    if not isinstance(held, str):
+def _logged_in_operator() -> Operator | None:
+    token = session.get(SESSION_KEY)
+    if not isinstance(token, str):
         return None
     with rt().reading() as tx:
-        found = accounts.session_operator(tx, held)
+        found = accounts.session_operator(tx, token)
         now = tx.now
     if found is None:
         return None
@@ -164,7 +165,7 @@ def _whose() -> Operator | None:
     is_by_itself = request.endpoint == BY_ITSELF
     if seen_at < now - accounts.SEEN_EVERY and not is_by_itself:
         with rt().writing() as tx:
-            accounts.touch_session(tx, held)
+            accounts.touch_session(tx, token)
     return known
 
 
@@ -183,8 +184,8 @@ def _to_login() -> BaseResponse:
     return redirect(address, 303)
 
 
-def _speak() -> None:
-    """Another language, by a form that is shown once more with what is typed in it."""
+def _set_language() -> None:
+    """Changes the language by a form that is shown again with what was typed."""
     chosen = request.form.get(SPEAKS)
     if chosen in translations.LANGUAGES:
         with rt().writing() as tx:
@@ -193,7 +194,7 @@ def _speak() -> None:
 
 
 def cookie_keys() -> list[str]:
-    """The oldest first."""
+    """Returns the keys, the oldest first."""
     config = current_app.config
     return [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
 

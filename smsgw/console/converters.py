@@ -8,14 +8,15 @@ LARGEST_INTEGER = 2**31 - 1  # of a column that is no id: a version, an edition
 
 
 class IdConverter(IntegerConverter):
-    """What has more digits is another address, so the console says itself that nothing is there."""
+    """Takes up to as many digits as an id has. A longer number is another address, and the console
+    itself says that nothing is there."""
 
     def __init__(self, url_map: Map, digits: int = 18) -> None:
         super().__init__(url_map)
         self.regex = rf"[0-9]{{1,{digits}}}"
 
 
-def number(held: MultiDict[str, str], name: str, largest: int = LARGEST) -> int | None:
+def number(values: MultiDict[str, str], name: str, largest: int = LARGEST) -> int | None:
     """None where it is none."""
-    found = held.get(name, type=int)
+    found = values.get(name, type=int)
     return None if found is None else max(0, min(found, largest))

@@ -18,6 +18,6 @@ def begins(written: str, zone: tzinfo) -> datetime | None:
 
 
 def ends(written: str, zone: tzinfo) -> datetime | None:
-    """When the next one begins."""
+    """Returns when the next one begins."""
     day = read(written)
     return begins((day + timedelta(days=1)).isoformat(), zone) if day else None

@@ -16,12 +16,12 @@ def respond(places: BoundedSemaphore, lines: Iterator[str], name: str, detail: s
     """`places`: as many as may be made at a time in this process. Raises TooManyRequests."""
     if not places.acquire(blocking=False):
         raise TooManyRequests
-    held = _until_closed(places, lines)
-    next(held)  # begun, it ends however little of it is read
+    body = _until_closed(places, lines)
+    next(body)  # begun, it ends however little of it is read
     with access.rt().writing() as tx:
         audit.note(tx, Act.EXPORTED, access.operator().actor, detail=detail)
     named = {"Content-Disposition": f"attachment; filename={name}"}
-    return Response(held, mimetype="text/csv", headers=named)
+    return Response(body, mimetype="text/csv", headers=named)
 
 
 def described(asked: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Lists too long for one page. A page begins behind a row, whose number stands in its address."""
+"""Divides long lists into pages. A page begins behind a row, whose number is in its address."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ListPage(Generic[Item]):
 
     @property
     def onward(self) -> dict[str, int]:
-        """What the address of the next page says."""
+        """Returns the parameter of the next page's address."""
         return {} if self.further is None else {self.parameter: self.further}
 
 
@@ -35,8 +35,8 @@ def read(
     key: Callable[[Any], int] = attrgetter("id"),
     largest: int = converters.LARGEST,
 ) -> ListPage[Item]:
-    """Reads the page that is asked for. `rows` gives those behind a row, at most so many; `key`: of
-    a row, what `rows` is told."""
+    """Reads the page that the address asks for. `rows` returns up to a number of rows behind a key,
+    and `key` returns the key of a row."""
     begins = converters.number(request.args, parameter, largest) or None
     found = rows(begins, most + 1)
     further = key(found[most - 1]) if len(found) > most else None

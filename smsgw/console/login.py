@@ -59,33 +59,33 @@ def form() -> str:
 @blueprint.post("/login")
 @access.for_everybody
 def log_in() -> str | BaseResponse | tuple[str, int]:
-    """What was typed when the session had ended is shown to be sent afterwards."""
+    """Shows what was typed when the session had ended, to be sent after the login."""
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     form: dict[str, Any] = {
         "to": local(request.form.get("to")),
         "name": name,
-        "held": resubmission.of_login(),
+        "interrupted": resubmission.of_login(),
     }
     tried = Tries(name)
     if not tried.take():
         note_failure(name, "too many tries")
-        return page("login.html", error=_("Too many tries; wait 15 minutes."), **form), 429
+        return page("login.html", error=_("Too many attempts. Wait 15 minutes."), **form), 429
     rt = access.rt()
     with rt.reading() as tx:
-        row = accounts.named(tx, name)
+        row = accounts.find(tx, name)
         row = row if accounts.may_log_in(tx, row) else None
     if not accounts.verify_password(row, password) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
-        error = _("Name or password is wrong.")
+        error = _("The name or password is wrong.")
         return page("login.html", error=error, **form), 403
     tried.give_back()
     with rt.writing() as tx:
         _speak(tx, row.id)
-        access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.held()))
+        access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.session_token()))
         known = accounts.known(tx, row.id)
-    if form["held"] is not None:
-        return _remembered(resubmission.after_login(form["held"], known), row.name)
+    if form["interrupted"] is not None:
+        return _remembered(resubmission.after_login(form["interrupted"], known), row.name)
     return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)
 
 
@@ -99,20 +99,20 @@ def once_form() -> str:
 @blueprint.post("/login/once")
 @access.for_everybody
 def log_in_once() -> BaseResponse | tuple[str, int]:
-    """By POST, so that who only looks at an address does not use it up."""
+    """Takes a POST, so that opening the address does not use it up."""
     rt = access.rt()
     code = request.form.get("once", "").rpartition("#")[2].strip()  # or the whole address
     with rt.writing() as tx:
         row = accounts.redeem_invitation(tx, code)
-        before = access.held()
-        held = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
+        before = access.session_token()
+        token = accounts.log_in(tx, row.id, row.name, instead_of=before) if row else None
         if row is not None:
             _speak(tx, row.id)
-    if row is None or held is None:
+    if row is None or token is None:
         note_failure("", "one-time code wrong")
-        error = _("This code is wrong, was used, or its day is over.")
+        error = _("This code is wrong, already used, or older than a day.")
         return page("login_once.html", error=error), 403
-    access.begin(held)
+    access.begin(token)
     where = "console.overview.show" if row.password is not None else "console.login.account"
     return _remembered(redirect(url_for(where), 303), row.name)
 
@@ -120,16 +120,16 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
 @blueprint.post("/logout")
 @access.for_everybody
 def log_out() -> BaseResponse:
-    held = access.end()
-    if held:
+    token = access.end()
+    if token:
         with access.rt().writing() as tx:
-            accounts.log_out(tx, held)
+            accounts.log_out(tx, token)
     return redirect(url_for("console.login.form"), 303)
 
 
 @blueprint.post("/language")
 @access.for_everybody
-def speak() -> BaseResponse:
+def set_language() -> BaseResponse:
     chosen, known = request.form.get("language"), g.get("operator")
     if chosen in translations.LANGUAGES:
         session[rendering.CHOSEN] = chosen
@@ -152,24 +152,24 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     """Asks for the one before, where there is one: a screen may be left open."""
     rt, known = access.rt(), access.operator()
     with rt.reading() as tx:
-        row = accounts.named(tx, known.name)
+        row = accounts.find(tx, known.name)
     tried = Tries(known.name, "old")
     if _has_password(row):
         if not tried.take():
-            return _account(error=_("Too many tries; wait 15 minutes.")), 429
+            return _account(error=_("Too many attempts. Wait 15 minutes.")), 429
         if not accounts.verify_password(row, request.form.get("old", "")):
             note_failure(known.name, "old password wrong")
-            return _account(error=_("The password until now is wrong.")), 403
+            return _account(error=_("The current password is wrong.")), 403
         tried.give_back()
     try:
         hashed = accounts.hash_password(request.form.get("new", ""))
     except AccountError:
-        error = _("A password has 12 characters or more, 5 of them different.")
+        error = _("A password needs at least 12 characters, 5 of them different.")
         return _account(error=error), 400
     with rt.writing() as tx:
         accounts.set_password(tx, known.name, hashed, known.actor)
         access.begin(accounts.log_in(tx, known.id, known.name))
-    flash(_("The password is another; all other sessions have ended."))
+    flash(_("Password changed. Your other sessions have ended."))
     return redirect(url_for("console.login.account"), 303)
 
 
@@ -185,7 +185,7 @@ def log_out_everywhere() -> BaseResponse:
 def _account(**values: str) -> str:
     known = access.operator()
     with access.rt().reading() as tx:
-        has_one = _has_password(accounts.named(tx, known.name))
+        has_one = _has_password(accounts.find(tx, known.name))
     return page("account.html", has_one=has_one, **values)
 
 
@@ -201,22 +201,23 @@ def _speak(tx: Transaction, operator_id: int) -> None:
 
 
 def note_failure(name: str, why: str) -> None:
-    """In the audit. Not what was typed: a password may stand where the name belongs. Of each
-    operator, and of all that are none together, some an hour: a guesser fills nothing."""
+    """Records a failed login in the audit log, without what was typed: a password may stand in the
+    name's field. Records only a few an hour for each operator, and for all unknown names together,
+    so that a guesser cannot fill the log."""
     rt = access.rt()
     with rt.reading() as tx:
-        row = accounts.named(tx, name)
-    whose = row.name if row is not None else "a name that is nobody's"
+        row = accounts.find(tx, name)
+    account = row.name if row is not None else "a name that is nobody's"
     key = f"failures:{row.id if row is not None else 0}"
     if rt.counters.take(key, NOTED, rt.now(), secrets.token_hex(8)):
         with rt.writing() as tx:
-            detail = f"{whose}, from {request.remote_addr}: {why}"
+            detail = f"{account}, from {request.remote_addr}: {why}"
             audit.note(tx, Act.LOGIN_FAILED, audit.NOBODY, detail=detail)
 
 
 class Tries:
-    """Of one name: by a browser that logged in with it before, or by all others together, whom a
-    stranger may keep out. What was right is given back."""
+    """Counts tries for a name: by a browser that logged in with it before, or by all others
+    together, whom a stranger may lock out. A successful login is given back."""
 
     def __init__(self, name: str, kind: str = "login") -> None:
         rt, address = access.rt(), request.remote_addr or ""
@@ -258,7 +259,7 @@ def _remembered(response: BaseResponse, name: str) -> BaseResponse:
 
 
 def _browser(name: str) -> str | None:
-    """Which one it is; None for one that never logged in with this name."""
+    """Returns which one it is; None for one that never logged in with this name."""
     try:
         by, browser = _signer().loads(request.cookies.get(KNOWN, ""))
     except (BadData, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The console's menu: its sections, their tabs, and who sees which."""
+"""Defines the console's menu: its sections, their tabs, and who sees which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An entry of the menu; its tabs are shown on each of its pages, where it has several."""
+    """Describes an entry of the menu. If it has several tabs, each of its pages shows them."""
 
     name: str
     tabs: tuple[Tab, ...]

@@ -1,4 +1,4 @@
-"""The first page: what goes on, what it costs, who waits."""
+"""Shows the first page: traffic, cost, and who waits."""
 
 from flask import Blueprint
 
@@ -25,6 +25,6 @@ def show() -> str:
 @blueprint.get("/alarms")
 @access.needs(Permission.LOOK)
 def alarms() -> str:
-    """What stands on top of every page, which asks for it again and again: a session that nobody
-    uses ends all the same."""
+    """Shows the alarms on top of every page, which asks for them regularly; that does not keep an
+    unused session alive."""
     return page("_alarms.html")

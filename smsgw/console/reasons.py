@@ -1,4 +1,5 @@
-"""Why an operator looks at what is somebody's own, or does what others have to understand later."""
+"""Asks for a reason before an operator sees personal data, or does what others must understand
+later."""
 
 import json
 from datetime import timedelta
@@ -20,15 +21,16 @@ COOKIE_ROOM = 2000  # octets; browsers keep no cookie of more than 4 kB
 
 
 class NoReason(BadRequest):
-    """Nothing was looked at or done."""
+    """Says that no reason was given; nothing was shown or done."""
 
 
 class NamesSomebody(BadRequest):
-    """Nothing was looked at or done: what the audit keeps for ever names nobody."""
+    """Says that a reason names somebody; nothing was shown or done, since the audit log keeps
+    reasons for ever."""
 
 
-def given() -> str:
-    """What the form says. Raises NoReason and NamesSomebody."""
+def required_reason() -> str:
+    """Returns what the form says. Raises NoReason and NamesSomebody."""
     reason = " ".join(request.form.get("reason", "").split())
     if not SHORTEST <= len(reason) <= LONGEST:
         raise NoReason
@@ -38,11 +40,11 @@ def given() -> str:
 
 
 def opened(kind: str, id_: int) -> None:
-    """What was looked at for a reason is shown by its address for a while, so that whoever goes
-    back to it sees it."""
+    """Opens by its address for a while what was looked at with a reason, so that going back shows
+    it."""
     key, at = f"{kind} {id_}", int(access.rt().now().timestamp())
     before = [each for each in session.get(OPENED, []) if each[0] != key]
-    open_ = [*before, [key, at, given()]]
+    open_ = [*before, [key, at, required_reason()]]
     while len(json.dumps(open_)) > COOKIE_ROOM:
         open_.pop(0)
     session[OPENED] = open_
@@ -58,7 +60,7 @@ def open_for(kind: str, id_: int) -> str | None:
 
 
 def close(kind: str, id_: int) -> None:
-    """When something is decided: who looks again has another reason."""
+    """Forgets the reason once something is decided: looking again needs another one."""
     session[OPENED] = [each for each in session.get(OPENED, []) if each[0] != f"{kind} {id_}"]
 
 
@@ -71,7 +73,7 @@ def look(
 ) -> None:
     """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
     that is kept. Raises NoReason."""
-    looker, reason = access.operator(), given()
+    looker, reason = access.operator(), required_reason()
     is_found = phone_id is not None or message_id is not None
     audit.note(
         tx,

@@ -1,4 +1,4 @@
-"""How pages show values: numbers and money as Indonesia writes them, times of the scheme's zone."""
+"""Shows values on pages: numbers and money as Indonesia writes them, times in the scheme's zone."""
 
 import re
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def alarms() -> Sequence[Trouble]:
 
 
 def local(address: str | None) -> str:
-    """A page of the console, or nothing: nobody is sent elsewhere."""
+    """Returns a page of the console, or nothing: nobody is redirected elsewhere."""
     is_ours = address is not None and A_PAGE.fullmatch(address) is not None
     return address if is_ours and address is not None else ""
 
@@ -114,7 +114,7 @@ def page(template: str, **values: Any) -> str:
 
 
 def is_htmx() -> bool:
-    """Whether htmx asks, for what stands in a page already."""
+    """Tells whether htmx asks, for what stands in a page already."""
     return request.headers.get("HX-Request") == "true"
 
 
@@ -133,7 +133,7 @@ def language() -> str:
 
 
 def _(text: str, **values: object) -> str:
-    """In the operator's language; markup stays, values in it are escaped."""
+    """Translates into the operator's language; markup stays, and values in it are escaped."""
     found = translations.translated(text, language())
     if not values:
         return found
@@ -141,7 +141,7 @@ def _(text: str, **values: object) -> str:
 
 
 def translate_fault(text: str) -> str:
-    """What the linter says is English alone; what is known is said in the operator's language."""
+    """Translates a fault of the linter, which writes English, if a translation is known."""
     found = translations.translated(text, language())
     return found if found != text else Markup('<span lang="en">{}</span>').format(text)
 
@@ -170,7 +170,7 @@ def seconds(value: float | None) -> str:
 
 
 def lasting(span: timedelta) -> str:
-    """The two largest units."""
+    """Writes a duration in its two largest units."""
     left = max(0, int(span.total_seconds()))
     units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
     parts = []
@@ -181,7 +181,8 @@ def lasting(span: timedelta) -> str:
 
 
 def _addresses() -> Any:
-    """Of static files: another content has another address, so browsers may keep what they have."""
+    """Returns the addresses of static files: changed content gets a new address, so browsers may
+    keep what they have."""
     files = [
         each
         for each in resources.files("smsgw.console").joinpath("static").iterdir()

@@ -1,4 +1,4 @@
-"""What was typed when the session had ended: it is held in the page until it is sent again.
+"""Keeps in the page what was typed when the session had ended, until it is sent again.
 
 A POST without a session is answered by the login with the form's fields in it, and after that by
 the form, to be sent by whoever sees what it says. A page that asks by itself stays as it is, with a
@@ -31,14 +31,14 @@ class TypedForm:
 
     @property
     def readable(self) -> Iterator[tuple[str, str]]:
-        """What a person wrote, not what the form remembers."""
+        """Returns what a person wrote, without the form's hidden fields."""
         for name, value in self.fields:
             if value.strip() and name not in {"was", "answers", "edition", "before"}:
                 yield name, value
 
 
 def of_login() -> TypedForm | None:
-    """What the form of the login holds for afterwards."""
+    """Returns what the form of the login holds for afterwards."""
     address = request.form.get(ADDRESS, "")
     if not rendering.local(address):
         return None
@@ -60,24 +60,24 @@ def ended(error: access.Ended) -> Answer:
         return _on_top("out")
     if typed is None:
         return rendering.failed(error)
-    return page("login.html", held=typed)
+    return page("login.html", interrupted=typed)
 
 
 @access.blueprint.errorhandler(CSRFError)
 def outdated(error: HTTPException) -> Answer:
-    """Of a session before this one, or of none."""
+    """Handles a form of an earlier session, or of none."""
     if is_htmx():
         return _on_top("in again" if g.get("operator") else "out")
     typed = _typed()
     if typed is None:
         return rendering.failed(error)
     if g.get("operator") is None:
-        return page("login.html", held=typed)
+        return page("login.html", interrupted=typed)
     return page("resubmission.html", typed=typed)
 
 
 def _on_top(why: str) -> Response:
-    """A sentence; whatever stands in the page stays."""
+    """Puts a sentence on top; the rest of the page stays."""
     answer = make_response(page("_ended.html", why=why))
     answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#alarms", "innerHTML"
     return answer
@@ -94,7 +94,7 @@ def _typed() -> TypedForm | None:
 
 
 def _is_of_ours() -> bool:
-    """By the token, which we signed, however long ago; and by what the browser says."""
+    """Checks the token, which we signed however long ago, and what the browser says."""
     signer = URLSafeTimedSerializer(access.cookie_keys(), salt="wtf-csrf-token")
     try:
         signer.loads(request.form.get("csrf_token", ""), max_age=access.FORM_LASTS)

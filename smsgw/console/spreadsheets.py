@@ -1,4 +1,4 @@
-"""CSV as spreadsheets open it: an apostrophe keeps them from taking a text for a formula."""
+"""Writes CSV for spreadsheets: an apostrophe keeps them from taking a text for a formula."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ class SpreadsheetFault(StrEnum):
 
 
 class NotRead(ValueError):
-    """`row`: in which, counted without the heading, which is 0."""
+    """`row` says which one, counted without the heading, which is 0."""
 
     def __init__(self, why: SpreadsheetFault, row: int) -> None:
         super().__init__(f"row {row}: {why}")
@@ -40,7 +40,7 @@ def harmless(cell: object) -> object:
 
 
 def plain(cell: str) -> str:
-    """What `harmless` was given."""
+    """Returns what `harmless` was given."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
@@ -53,7 +53,7 @@ def decoded(octets: bytes) -> str:
 
 
 def read(text: str) -> list[list[str]]:
-    """The heading and the rows, all as wide; empty ones fall away. Raises NotRead."""
+    """Returns the heading and the rows, all equally wide, without empty ones. Raises NotRead."""
     heading = text.lstrip().partition("\n")[0]
     separator = max(SEPARATORS, key=heading.count)
     rows: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""The console's words in Indonesian: templates and pages are written in English, and looked up."""
+"""Translates the console into Indonesian: pages are written in English, and looked up."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,14 +10,14 @@ LANGUAGES = ("id", "en")
 
 
 def translated(text: str, language: str, **values: object) -> str:
-    """`text` in that language; {names} in it are filled in afterwards."""
+    """Translates `text` into that language; {names} in it are filled in afterwards."""
     translation = indonesian().get(text, text) if language == "id" else text
     return translation.format(**values) if values else translation
 
 
 @cache
 def indonesian() -> Mapping[str, str]:
-    """By the English text."""
+    """Returns the translations by their English text."""
     file = resources.files("smsgw.console").joinpath("locale/id.yaml")
     found: Mapping[str, str] = yaml.safe_load(file.read_text("utf-8"))
     return found

@@ -1,1 +1,1 @@
-"""The participant ledger: read through the handlers' port; filled from CSV."""
+"""This package is the participant ledger, read through the handlers' port and filled from CSV."""

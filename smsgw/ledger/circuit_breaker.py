@@ -8,8 +8,8 @@ FEW_KEYS = 2  # that fail one after the other close a look-up for all; one is a 
 
 
 class Circuit:
-    """What failed is left alone for LEFT_ALONE seconds, then one look-up tries, while the others
-    still do without. What failed for one key is left alone for that key, until it fails for
+    """Leaves what failed alone for LEFT_ALONE seconds. Then one look-up tries while the others
+    still do without. What failed for one key is left alone for that key only, until it fails for
     another one too."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class Circuit:
             return True
 
     def failed(self, key: object = None) -> None:
-        """`key`: what was looked up, where it may be to blame."""
+        """Records a failure. `key` is what was looked up, if it may be to blame."""
         with self._lock:
             until = self._clock() + LEFT_ALONE
             if key is not None:

@@ -1,4 +1,5 @@
-"""What each ledger file holds, and how a field is read. Dates are ISO, money whole rupiah."""
+"""Defines what each ledger file holds, and how a field is read. Dates are ISO, money whole
+rupiah."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Import of the ledger's CSV files: upsert by key, all or nothing.
+"""Imports the ledger's CSV files: upsert by key, all or nothing.
 
 Whoever reads meanwhile waits for nothing and sees what was there before, until the one commit at
 the end: PostgreSQL's readers never wait for writers, and on SQLite the ledger is a file of its own
@@ -51,7 +51,7 @@ def load(
     replace: bool = False,
     progress: Progress = lambda octets: None,
 ) -> dict[str, Loaded]:
-    """What became of each file of `folder`. Files that are absent are left alone.
+    """Returns what became of each file of `folder`. Files that are absent are left alone.
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
     """
@@ -63,7 +63,7 @@ def load(
 
 
 def why(error: DBAPIError) -> str:
-    """The rest of a sentence."""
+    """Returns the rest of a sentence."""
     if "database is locked" in str(error.orig):
         return "; another one writes it, try again when that has ended"
     return f" ({type(error).__name__}); run smsgw migrate first"
@@ -118,26 +118,26 @@ def _load_file(
     replace: bool,
     progress: Progress,
 ) -> Loaded:
-    seen: dict[bytes, int] = {}
+    first_lines: dict[bytes, int] = {}
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        rows = _rows(file, path, _told(lines, progress), faults, seen)
+        rows = _rows(file, path, _with_progress(lines, progress), faults, first_lines)
         while batch := list(islice(rows, BATCH)):
             if not faults:
                 _upsert(connection, file, batch)
-    if replace and not seen:
+    if replace and not first_lines:
         faults.add(path, 1, "no row follows, and --replace would delete all; leave the file away")
-    deleted = _delete_absent(connection, file, seen) if replace and not faults else 0
-    return Loaded(len(seen), deleted)
+    deleted = _delete_absent(connection, file, first_lines) if replace and not faults else 0
+    return Loaded(len(first_lines), deleted)
 
 
-def _told(lines: Iterable[str], progress: Progress) -> Iterator[str]:
+def _with_progress(lines: Iterable[str], progress: Progress) -> Iterator[str]:
     for line in lines:
         progress(len(line))
         yield line
 
 
 def _rows(
-    file: File, path: Path, lines: Iterator[str], faults: Faults, seen: dict[bytes, int]
+    file: File, path: Path, lines: Iterator[str], faults: Faults, first_lines: dict[bytes, int]
 ) -> Iterator[Row]:
     heading, separator, at = _heading(lines)
     if heading.startswith(UTF_16):
@@ -153,7 +153,7 @@ def _rows(
             faults.add(path, at, f"the columns must be {','.join(file.readers)}; {found}")
             return
         for raw in reader:
-            row = _row(file, raw, path, reader.line_num + at - 1, faults, seen)
+            row = _row(file, raw, path, reader.line_num + at - 1, faults, first_lines)
             if row is not None:
                 yield row
     except csv.Error as error:
@@ -175,7 +175,7 @@ def _row(
     path: Path,
     line: int,
     faults: Faults,
-    seen: dict[bytes, int],
+    first_lines: dict[bytes, int],
 ) -> Row | None:
     if None in raw or None in raw.values():
         faults.add(path, line, f"has not {len(file.readers)} fields")
@@ -193,10 +193,10 @@ def _row(
         faults.add(path, line, f"{absent[0]} is empty")
         return None
     key = _digest(row[column] for column in file.key)
-    if key in seen:
-        faults.add(path, line, f"has the same {', '.join(file.key)} as line {seen[key]}")
+    if key in first_lines:
+        faults.add(path, line, f"has the same {', '.join(file.key)} as line {first_lines[key]}")
         return None
-    seen[key] = line
+    first_lines[key] = line
     return row
 
 
@@ -223,9 +223,9 @@ def _upsert(connection: Connection, file: File, batch: list[Row]) -> None:
     connection.execute(statement, batch)
 
 
-def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]) -> int:
+def _delete_absent(connection: Connection, file: File, first_lines: Mapping[bytes, int]) -> int:
     columns = [file.table.c[column] for column in file.key]
-    gone = [key for key in connection.execute(select(*columns)) if _digest(key) not in seen]
+    gone = [key for key in connection.execute(select(*columns)) if _digest(key) not in first_lines]
     named = [f"key_{column.name}" for column in columns]
     same = [
         column == bindparam(name, type_=column.type)
@@ -238,5 +238,5 @@ def _delete_absent(connection: Connection, file: File, seen: Mapping[bytes, int]
 
 
 def reference_folder() -> Path:
-    """The packaged ledger of fictitious people."""
+    """Returns the folder of the packaged ledger of fictitious people."""
     return Path(str(resources.files("smsgw.ledger") / "seeds"))

@@ -30,7 +30,7 @@ def prepare(engine: Engine, now: datetime) -> bool:
 
 @cache
 def people() -> Sequence[Mapping[str, str]]:
-    """Those of the reference ledger, as their file has them."""
+    """Returns those of the reference ledger, as their file has them."""
     text = (reference_folder() / "participants.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
 

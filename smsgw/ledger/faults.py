@@ -1,4 +1,4 @@
-"""Why the ledger did not answer: it is away, one look-up took too long, or it was refused.
+"""Says why the ledger did not answer: it is unavailable, a look-up took too long, or was refused.
 
 A ledger that is away comes back by itself. One that refuses (a column, a type, a right) waits for
 somebody to mend it, and has to be told apart.
@@ -22,7 +22,7 @@ from smsgw import logs
 
 log = logs.get(__name__)
 
-TOLD_EVERY = 60.0  # seconds, for each look-up
+LOG_EVERY = 60.0  # seconds, for each look-up
 FAILURES = "ledger-failures"  # in Redis: by look-up and kind, how often
 CONNECTING = "connecting"
 
@@ -48,23 +48,23 @@ class FaultKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LookUpFault:
     """`name`: of the look-up, or CONNECTING. `error` and `code`: the driver's class and SQLSTATE;
-    `told`: what the server says where that holds no value."""
+    `detail`: what the server says where that holds no value."""
 
     name: str
     kind: FaultKind
     error: str
     code: str | None = None
-    told: str | None = None
+    detail: str | None = None
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing else would be answered either."""
+        """Tells whether nothing else would be answered either."""
         return self.kind is FaultKind.AWAY or self.name == CONNECTING
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
-        told = f": {self.told}" if self.told else ""
-        return f"{self.name}: {self.kind} ({self.error}{code}){told}"
+        message = f": {self.detail}" if self.detail else ""
+        return f"{self.name}: {self.kind} ({self.error}{code}){message}"
 
 
 def of(name: str, error: DBAPIError | NoConnection) -> LookUpFault:
@@ -83,8 +83,8 @@ def of(name: str, error: DBAPIError | NoConnection) -> LookUpFault:
     if code is None and isinstance(error, OperationalError) and not _is_sqlite_refusing(original):
         return LookUpFault(name, FaultKind.AWAY, *names)
     message = getattr(getattr(original, "diag", None), "message_primary", None)
-    told = message if code and NAMES_SCHEMA.fullmatch(code) else None
-    return LookUpFault(name, FaultKind.REFUSED, *names, told)
+    text = message if code and NAMES_SCHEMA.fullmatch(code) else None
+    return LookUpFault(name, FaultKind.REFUSED, *names, text)
 
 
 def _is_sqlite_refusing(original: object) -> bool:
@@ -97,14 +97,14 @@ class Failures:
     def __init__(self, redis: Redis | None = None) -> None:
         self._redis = redis
         self._here: Counter[tuple[str, str]] = Counter()
-        self._told_at: dict[tuple[str, str], float] = {}
+        self._logged_at: dict[tuple[str, str], float] = {}
         self._lock = Lock()
 
     def add(self, fault: LookUpFault) -> None:
         which = (fault.name, str(fault.kind))
-        if self._is_to_be_told(which):
+        if self._is_log_due(which):
             level = log.error if fault.kind is FaultKind.REFUSED else log.warning
-            what = {"error": fault.error, "code": fault.code, "told": fault.told}
+            what = {"error": fault.error, "code": fault.code, "detail": fault.detail}
             level("the ledger did not answer", look_up=fault.name, kind=fault.kind, **what)
         with contextlib.suppress(RedisError):
             if self._redis is not None:
@@ -115,23 +115,23 @@ class Failures:
 
     def unread(self, column: str) -> None:
         """A value that cannot be what its column is for."""
-        if self._is_to_be_told((column, "value")):
+        if self._is_log_due((column, "value")):
             log.warning("the ledger holds unreadable values", column=column)
 
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """By look-up and kind, since Redis was last empty. Raises RedisError."""
+        """Counts failures by look-up and kind since Redis was last empty. Raises RedisError."""
         if self._redis is None:
             return dict(self._here)
-        told = {}
+        counts = {}
         for name, number in self._redis.hgetall(FAILURES).items():
             look_up, _, kind = (name if isinstance(name, str) else name.decode()).partition(":")
-            told[look_up, kind] = int(number)
-        return told
+            counts[look_up, kind] = int(number)
+        return counts
 
-    def _is_to_be_told(self, which: tuple[str, str]) -> bool:
+    def _is_log_due(self, which: tuple[str, str]) -> bool:
         with self._lock:
             now = time.monotonic()
-            if now - self._told_at.get(which, -TOLD_EVERY) < TOLD_EVERY:
+            if now - self._logged_at.get(which, -LOG_EVERY) < LOG_EVERY:
                 return False
-            self._told_at[which] = now
+            self._logged_at[which] = now
             return True

@@ -1,4 +1,4 @@
-"""Look-ups in the participant ledger: rows by an indexed key each, never a scan. What is small and
+"""Looks up rows of the participant ledger by an indexed key, never by a scan. What is small and
 the same for everybody (contacts, offices, rates) is read whole and kept for a minute."""
 
 import time
@@ -41,7 +41,7 @@ PATIENCE = 1.0  # seconds for a place among them
 CHECKED_EVERY, CHECK_LIMIT = 10.0, 2.0  # seconds
 REMEMBERED = 60.0  # seconds that a fault is told of, unless the look-up worked since
 
-Held = TypeVar("Held")
+Record = TypeVar("Record")
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
@@ -77,18 +77,20 @@ class SqlLedger:
 
     def participant(self, nkp: str) -> Participant | None:
         rows = self._rows("participant", nkp=nkp)
-        return self._agreed([self._made(Participant, {**row._mapping, "nkp": nkp}) for row in rows])
+        return self._agreed(
+            [self._build(Participant, {**row._mapping, "nkp": nkp}) for row in rows]
+        )
 
     def participants_of(self, nik: str) -> Sequence[Participant]:
-        held: dict[str, list[Participant]] = defaultdict(list)
-        for each in self._all_made(Participant, self._rows("participants_of", nik=nik)):
-            held[each.nkp].append(each)
-        agreed = (self._agreed(same) for same in held.values())
+        by_phone: dict[str, list[Participant]] = defaultdict(list)
+        for each in self._build_all(Participant, self._rows("participants_of", nik=nik)):
+            by_phone[each.nkp].append(each)
+        agreed = (self._agreed(same) for same in by_phone.values())
         return [each for each in agreed if each is not None]
 
     def balance(self, nkp: str, today: date) -> Balance | None:
-        made = (self._made(Balance, row._mapping) for row in self._rows("balance", nkp=nkp))
-        return next((each for each in made if each.as_of <= today), None)
+        dated = (self._build(Balance, row._mapping) for row in self._rows("balance", nkp=nkp))
+        return next((each for each in dated if each.as_of <= today), None)
 
     def last_contribution(self, nkp: str) -> date | None:
         for row in self._rows("last_contribution", nkp=nkp):
@@ -115,13 +117,13 @@ class SqlLedger:
         return list(dict.fromkeys(each for each in found if each))
 
     def claims(self, nkp: str) -> Sequence[Claim]:
-        return self._all_made(Claim, self._rows("claims", nkp=nkp), nkp=nkp)
+        return self._build_all(Claim, self._rows("claims", nkp=nkp), nkp=nkp)
 
     def offices(self) -> Sequence[Office]:
-        return self._all_made(Office, self._all("offices"))
+        return self._build_all(Office, self._all("offices"))
 
     def rates(self) -> Sequence[Rate]:
-        return self._all_made(Rate, self._all("rates"))
+        return self._build_all(Rate, self._all("rates"))
 
     def contact(self, channel: str) -> Contact | None:
         try:
@@ -129,11 +131,11 @@ class SqlLedger:
         except LedgerDown:
             rows = self._kept.get("contacts", (0.0, ()))[1]
         found = (row for row in rows if row.channel == channel)
-        return next((self._made(Contact, row._mapping) for row in found), None)
+        return next((self._build(Contact, row._mapping) for row in found), None)
 
     def check(self) -> Sequence[LookUpFault]:
-        """What the ledger does not answer: what it did not lately, and what it does not when asked
-        for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
+        """Returns what the ledger does not answer: what it did not lately, and what it does not
+        when asked for somebody whom nobody is. Asked again every CHECKED_EVERY seconds."""
         at, found = self._checked
         if self._clock() - at >= CHECKED_EVERY:
             found = self._look()
@@ -143,7 +145,7 @@ class SqlLedger:
         return list(dict.fromkeys([*lately, *found]))
 
     def _look(self) -> tuple[LookUpFault, ...]:
-        """Until its time is over, so that whoever asks is answered."""
+        """Looks until time is up, so that the caller gets an answer."""
         found: list[LookUpFault] = []
         until = time.monotonic() + CHECK_LIMIT
         for name, statement in LOOK_UPS.items():
@@ -170,35 +172,35 @@ class SqlLedger:
         self._kept[name] = (self._clock(), rows)
         return rows
 
-    def _agreed(self, held: Sequence[Participant]) -> Participant | None:
-        """Of several rows of a participant: where they say different things, nothing is known."""
-        if len(held) < 2:
-            return next(iter(held), None)
+    def _agreed(self, rows: Sequence[Participant]) -> Participant | None:
+        """Merges several rows of a participant: a value on which they differ is unknown."""
+        if len(rows) < 2:
+            return next(iter(rows), None)
         self.failures.unread("participants.nkp, which stands in several rows")
-        said = {name: {getattr(each, name) for each in held} for name in FIELDS[Participant]}
-        agreed = {name: next(iter(it)) if len(it) == 1 else None for name, it in said.items()}
-        if len(said["phone"]) == 1 and len(held) < MOST_ROWS:
+        values = {name: {getattr(each, name) for each in rows} for name in FIELDS[Participant]}
+        agreed = {name: next(iter(it)) if len(it) == 1 else None for name, it in values.items()}
+        if len(values["phone"]) == 1 and len(rows) < MOST_ROWS:
             return _maker(Participant)(**agreed)
         return _maker(Participant)(**agreed | {"phone": None, "has_many_phones": True})
 
-    def _all_made(self, made: type[Held], rows: Rows, **known: str) -> list[Held]:
-        """Without those that are of no use."""
-        held = []
+    def _build_all(self, kind: type[Record], rows: Rows, **known: str) -> list[Record]:
+        """Skips rows that lack a needed value."""
+        values = []
         for row in rows:
             try:
-                held.append(self._made(made, {**row._mapping, **known}))
+                values.append(self._build(kind, {**row._mapping, **known}))
             except LookUpFailed:
                 continue
-        return held
+        return values
 
-    def _made(self, made: type[Held], row: Mapping[Any, Any]) -> Held:
+    def _build(self, kind: type[Record], row: Mapping[Any, Any]) -> Record:
         """Raises LookUpFailed where what it needs cannot be read."""
-        table, make = TABLES[made], _maker(made)
+        table, make = TABLES[kind], _maker(kind)
         values = {
             name: self._value(f"{table}.{name}", row[name], read)
-            for name, read in FIELDS[made].items()
+            for name, read in FIELDS[kind].items()
         }
-        for name in NEEDED.get(made, ()):
+        for name in NEEDED.get(kind, ()):
             if values[name] is None:
                 raise self._unreadable(f"{table}.{name}")
         return make(**values)
@@ -211,7 +213,7 @@ class SqlLedger:
             return None
 
     def _unreadable(self, column: str) -> LookUpFailed:
-        """Of a row that is of no use without what stands in `column`."""
+        """Notes a row that is of no use without the value in `column`."""
         self._note(LookUpFault(column, FaultKind.REFUSED, UnreadableValue.__name__))
         return LookUpFailed(column)
 
@@ -273,5 +275,5 @@ class SqlLedger:
             return connection.execute(statement, keys).all()
 
 
-def _maker(made: type[Held]) -> Callable[..., Held]:
-    return made
+def _maker(kind: type[Record]) -> Callable[..., Record]:
+    return kind

@@ -49,8 +49,8 @@ def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return type_coerce(column, _raw).in_(bindparam("nkps", expanding=True, type_=_raw))
 
 
-def _columns(table: Table, made: type) -> list[Label[Any]]:
-    return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[made]]
+def _columns(table: Table, record: type) -> list[Label[Any]]:
+    return [type_coerce(table.c[name], _raw).label(name) for name in FIELDS[record]]
 
 
 _participant = select(*_columns(participants, Participant))

@@ -60,19 +60,19 @@ def make(
     engine: Engine,
     count: int,
     seed: int = 0,
-    progress: Callable[[int], object] = lambda made: None,
+    progress: Callable[[int], object] = lambda synthetic_rows: None,
 ) -> None:
     """`count` participants, the same for the same seed; those of an earlier run are replaced.
 
     Raises NumbersTaken, having changed nothing.
     """
     last = str(FIRST_NKP + count - 1)
-    made = select(participants.c.nkp).where(
+    synthetic_rows = select(participants.c.nkp).where(
         participants.c.nkp >= str(FIRST_NKP), participants.c.phone.like(f"{phone.FICTITIOUS}%")
     )
     with engine.begin() as connection:
         for table in (programs, balances, contributions, participants):
-            connection.execute(delete(table).where(table.c.nkp.in_(made)))
+            connection.execute(delete(table).where(table.c.nkp.in_(synthetic_rows)))
         taken = participants.c.nkp.between(str(FIRST_NKP), last)
         if connection.execute(select(participants.c.nkp).where(taken).limit(1)).first():
             raise NumbersTaken

@@ -32,7 +32,7 @@ COUNTRY = re.compile(r"^\+?620*(?=8)")  # 62812…, and +62 (0)812…
 AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")  # 1.200 may be a thousand, and is not guessed at
 
 Read = Callable[[Any, ZoneInfo], Any]
-Held = TypeVar("Held")
+Record = TypeVar("Record")
 
 
 class RawType(UserDefinedType[Any]):
@@ -88,7 +88,7 @@ def digits(length: int) -> Read:
 
 
 def day(value: Any, zone: ZoneInfo) -> date | None:
-    """Of a time with an offset, the day where the scheme is."""
+    """Returns the day in the scheme's zone of a time with an offset."""
     if isinstance(value, str):
         if not value.strip():
             return None
@@ -136,7 +136,7 @@ def read_nkp(value: Any) -> str | None:
 
 
 def _plain_mobile(value: Any) -> str | None:
-    """What nearly all are, without the cost of every country's rules."""
+    """Recognises the most common form of number without the cost of every country's rules."""
     found = PLAIN.fullmatch(re.sub("[ -]", "", value)) if isinstance(value, str) else None
     return f"+62{found[1]}" if found else None
 
@@ -156,7 +156,7 @@ def _phones(value: Any) -> list[str]:
 
 
 def _folded(written: str) -> str:
-    """With plain digits and dashes, and without what cannot be seen."""
+    """Uses plain digits and dashes, and drops what cannot be seen."""
     letters = unicodedata.normalize("NFKC", written)
     kinds = ((letter, unicodedata.category(letter)) for letter in letters)
     return "".join(

@@ -1,1 +1,2 @@
-"""A message's path: inbox, decision, limits, composer, outbox, sender, reconciliation."""
+"""This package is a message's path: inbox, decision, limits, composer, outbox, sender,
+reconciliation."""

@@ -1,4 +1,4 @@
-"""What becomes of a message: what is decided, and the answer that was stored."""
+"""Defines what becomes of a message: what is decided, and the answer that was stored."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class StillDeferred(NotStored):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one message. `reply` is None where it stays silent."""
+    """Holds what became of one message. `reply` is None if it gets none."""
 
     message_id: int
     verdict: Verdict

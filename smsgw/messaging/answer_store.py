@@ -229,7 +229,7 @@ def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
 
 
 def _numbered(composer: Composer, known: PhoneState, reply: Reply) -> Reply:
-    """With the number of the case that it opens."""
+    """Fills in the number of the case that the answer opens."""
     number = _open_case(composer, known, reply.changes)
     return replace(reply, values={**reply.values, "number": Verbatim(number)}) if number else reply
 

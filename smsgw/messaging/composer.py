@@ -102,7 +102,8 @@ class Composer:
         return Outgoing(number, text, carrier, lane)
 
     def _lane(self) -> tuple[str, str]:
-        """Where the message's carrier is not in use any more, that of unasked messages."""
+        """Returns the sender for the reply; the default one if the message's carrier is not in use
+        any more."""
         came = select(messages.c.carrier, messages.c.lane).where(messages.c.id == self.message_id)
         row = self.tx.connection.execute(came).one()
         if row.carrier in self.rt.carriers:

@@ -1,4 +1,4 @@
-"""What a message is answered: by a configuration, what is known of the phone, and the ledger.
+"""Decides the answer to a message from a configuration, what is known of the phone, and the ledger.
 
 Nothing is stored or sent here, so the same words serve whoever asks what would be answered.
 """
@@ -56,7 +56,7 @@ def decide(
 def meant(
     configuration: Configuration, said: Command | Misread, text: str, caller: Caller
 ) -> Command | Misread:
-    """What is said, to a phone with that question open."""
+    """Returns what is said, to a phone with that question open."""
     return open_question.resolve(_completed(configuration, said, text, caller.open), caller)
 
 
@@ -72,8 +72,8 @@ def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
 def _completed(
     configuration: Configuration, said: Command | Misread, text: str, asked: OpenQuestion | None
 ) -> Command | Misread:
-    """What a message without a keyword adds to a registration that lacked something, or says to a
-    question about the NIK."""
+    """Returns what a message without a keyword adds to a registration that lacked something, or
+    says to a question about the NIK."""
     if said.word and said.keyword != "ya":
         return said
     if isinstance(asked, Identity):  # "ya, 0003" answers it too

@@ -1,4 +1,5 @@
-"""What becomes of a send: delivery reports, expired leases, replies that are too late to send."""
+"""Follows a send to its end: delivery reports, expired leases, replies that are too late to
+send."""
 
 from sqlalchemy import ColumnElement, exists, func, select, true, update
 
@@ -115,7 +116,7 @@ REPORTED = {
 
 
 def _is_named(ref: str | None) -> ColumnElement[bool]:
-    """Whether the carrier may mean this attempt by its id `ref`."""
+    """Tells whether the carrier may mean this attempt by its id `ref`."""
     if ref is None:
         return true()
     return attempts.c.carrier_ref.is_(None) | (attempts.c.carrier_ref == ref)

@@ -1,4 +1,4 @@
-"""What waits in a lane leaves by its carrier: claimed, sent, recorded.
+"""Sends what waits in a lane by its carrier: leased, sent, recorded.
 
 What tells of a participant passes once more the gate that it passed when it was made: their number
 on file may be another person's by now.
@@ -90,7 +90,8 @@ def _fetched(rt: Runtime, leases: Sequence[Lease]) -> FetchedLedger | None:
 
 
 def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:
-    """As many as the throttle allows; if that is none, in how many seconds it will allow more."""
+    """Leases as many replies as the throttle allows; if none, returns in how many seconds it
+    will."""
     if not room:
         return [], None
     allowed = throttle.take(rt, carrier, lane, room)
@@ -104,7 +105,7 @@ def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease]
 
 
 def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
-    """What has left is written down, if the database comes back before the leases run out."""
+    """Records what was sent, if the database comes back before the leases run out."""
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:

@@ -37,7 +37,7 @@ _mark = and_(tallies.c.carrier == "", tallies.c.outcome == "")
 
 
 class Tallies:
-    """The clock's: remembers when to count again."""
+    """Runs in the clock, and remembers when to count again."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
@@ -65,7 +65,7 @@ def hour_of(at: datetime) -> datetime:
 
 
 def count(tx: Transaction, hour: datetime) -> None:
-    """Anew, from the rows."""
+    """Counts anew from the rows."""
     by = (
         messages.c.carrier,
         func.coalesce(messages.c.keyword, "").label("keyword"),

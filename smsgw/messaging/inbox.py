@@ -1,4 +1,4 @@
-"""Messages that came in: each is stored once, whatever a carrier repeats."""
+"""Stores each incoming message once, whatever a carrier repeats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Repeated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a message; the reply, if there is one, is in the outbox."""
+    """Holds what became of a message; its reply, if any, is in the outbox."""
 
     keyword: str | None
     outcome: str
@@ -150,7 +150,7 @@ def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
 
 
 def has_deferred(tx: Transaction) -> bool:
-    """Whether a message waits for its answer, which may be tried now."""
+    """Tells whether a message waits for its answer, which may be tried now."""
     waiting = exists().where(*_due(tx))
     return bool(tx.connection.execute(select(waiting)).scalar_one())
 

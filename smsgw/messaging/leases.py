@@ -58,7 +58,7 @@ SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
 
 @dataclass(frozen=True, slots=True)
 class ReplyBinding:
-    """What a reply that tells of a participant hangs on."""
+    """Holds the binding that a reply about a participant depends on."""
 
     nkp: str
     on_file: str | None  # the number on file when the phone was bound
@@ -215,7 +215,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """How a claim ended: with the carrier's id of the message, or with an error."""
+    """Says how a lease ended: with the carrier's id of the message, or with an error."""
 
     lease: Lease
     carrier_ref: str | None = None
@@ -266,7 +266,7 @@ def _record_error(tx: Transaction, result: SendResult, error: SendError) -> None
 
 
 def pause(attempts_made: int) -> timedelta:
-    """How long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
+    """Returns how long before the next attempt: 2, 4, 8 … seconds, half of it left to chance."""
     seconds = min(2.0 ** min(attempts_made, 20), LONGEST_PAUSE.total_seconds())
     return timedelta(seconds=seconds * CHANCE.uniform(0.5, 1.0))
 

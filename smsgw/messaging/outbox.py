@@ -68,8 +68,6 @@ SINCE = case(
 
 @dataclass(frozen=True, slots=True)
 class NewReply:
-    """A reply about to be added."""
-
     message_id: int
     phone_id: int
     number: str  # of that phone
@@ -122,7 +120,7 @@ def _row(tx: Transaction, new: NewReply) -> dict[str, object]:
 
 
 def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
-    """Where the reply to a message is; None where it has none."""
+    """Returns where the reply to a message is; None where it has none."""
     found = tx.connection.execute(
         select(replies.c.state).where(replies.c.message_id == message_id).order_by(replies.c.id)
     )
@@ -165,7 +163,7 @@ def accepted(ref: object, waited: object) -> dict[str, ColumnElement[Any]]:
 
 
 def cut(code: str | None) -> str | None:
-    """As much as the column holds: what a carrier says of itself may be of any length."""
+    """Cuts a text to the column's width: a carrier's text may have any length."""
     return code and code.replace("\0", "")[:LONGEST_CODE]
 
 
@@ -194,8 +192,9 @@ def lower(state: ReplyState) -> list[ReplyState]:
 def move(
     tx: Transaction, reply_id: int, news: Mapping[str, object], attempt: int | None = None
 ) -> bool:
-    """To a higher rank only; what surely was not sent goes back, whatever its lease said. Unless
-    it was sent, the end of an attempt counts only while no later one has begun."""
+    """Moves a reply to a higher rank only. What surely was not sent goes back to the queue,
+    whatever its lease said. Unless it was sent, the end of an attempt counts only while no later
+    one has begun."""
     state = ReplyState(str(news["state"]))
     is_free = attempt is None or state is ReplyState.SENT
     is_last = true() if is_free else replies.c.attempts == attempt

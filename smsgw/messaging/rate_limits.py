@@ -1,4 +1,4 @@
-"""What guards against loops, floods and cost: how often a phone is answered, what a day may cost.
+"""Limits loops, floods and cost: how often a phone is answered, what a day may cost.
 
 Counted in Redis, for all processes; while that is away each process counts for itself. A phone is a
 keyed hash here. What guards identities is counted in the database (see guesses).

@@ -58,12 +58,12 @@ class Unknown:
 
 
 def due(tx: Transaction, limit: int) -> list[Unknown]:
-    """Those that something can be done about now, longest due first."""
+    """Returns those that something can be done about now, longest due first."""
     return _read(tx, limit, _is_due(tx))
 
 
 def is_due(tx: Transaction) -> bool:
-    """Whether there are such."""
+    """Tells whether there are such."""
     of_these = exists().where(*_OPEN, attempts.c.reply_id == replies.c.id, _is_due(tx))
     return bool(tx.connection.execute(select(of_these)).scalar_one())
 
@@ -73,7 +73,7 @@ def all_open(tx: Transaction) -> list[Unknown]:
 
 
 def some_open(tx: Transaction, after: int | None, limit: int) -> list[Unknown]:
-    """Those behind the id `after`, the oldest first."""
+    """Returns those behind the id `after`, the oldest first."""
     return _read(tx, limit, replies.c.id > (after or 0), replies.c.id)
 
 
@@ -84,8 +84,8 @@ def one_open(tx: Transaction, reply_id: int) -> Unknown | None:
 def settle(
     tx: Transaction, unknown: Unknown, books: Sequence[CarrierRecord] | None, *, may_resend: bool
 ) -> Settled | None:
-    """By what the carrier's books say, or by policy where they are silent (`books` is None). None
-    where it stays open; it is then due again, or an operator's."""
+    """Settles by the carrier's records, or by policy if they say nothing (`books` is None). Returns
+    None if it stays open; it is then due again, or waits for an operator."""
     if not unknown.is_readable:
         _look_again(tx, unknown, None)
         return None
@@ -111,8 +111,8 @@ def settle(
 
 
 def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> bool:
-    """An operator's word: send it again, to be of use for so long, or (None) let it be. False where
-    nobody is in doubt any more."""
+    """Carries out an operator's decision: send again, valid for so long, or (None) close without
+    resending. Returns False if the send is not unresolved any more."""
     unknown = one_open(tx, reply_id)
     if unknown is None:
         return False
@@ -186,8 +186,8 @@ def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
 
 
 def _is_contended(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
-    """Another SMS to the phone is in doubt too: the one in the books may be that, and a report may
-    tell yet."""
+    """Tells whether another SMS to the phone is unresolved too: the carrier's record may be of that
+    one, and a report may still decide."""
     since = unknown.began - BOOKS_GO_BACK
     others = (
         select(attempts.c.id)
@@ -200,8 +200,8 @@ def _is_contended(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bo
 
 
 def _may_be_it(tx: Transaction, unknown: Unknown, found: CarrierRecord) -> bool:
-    """Whether an SMS in the books can be the one in question, and is no other that we know. Its
-    text may differ: carriers replace characters, and take texts out of their books."""
+    """Tells whether an SMS in the books can be the one in question, and is no other that we know.
+    Its text may differ: carriers replace characters, and take texts out of their books."""
     if found.taken_at < unknown.began - CLOCKS_DIFFER:
         return False
     known = (
@@ -235,7 +235,7 @@ def _look_again(tx: Transaction, unknown: Unknown, at: datetime | None) -> None:
 
 
 def _change(tx: Transaction, unknown: Unknown, **values: object) -> bool:
-    """Unless a report, another process or a later attempt was first."""
+    """Changes nothing if a report, another process or a later attempt was first."""
     changed = tx.connection.execute(
         update(replies)
         .where(

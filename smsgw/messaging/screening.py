@@ -1,4 +1,4 @@
-"""Whether a message is answered at all: our own words that come back, the same said twice, phones
+"""Decides whether a message is answered at all: echoes of our replies, repeats, phones
 that we do not serve."""
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def may_be_answered(rt: Runtime, known: PhoneState, lane: str) -> bool:
 
 
 def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
-    """What this phone was told last comes back, with something around it perhaps."""
+    """Tells whether our last reply to this phone comes back, perhaps with something around it."""
     last = normalise(known.last_reply) if known.last_reply else ""
     return len(last) >= ECHO_FROM and last in normalise(parsed.sms.text)
 

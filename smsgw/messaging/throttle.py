@@ -1,4 +1,4 @@
-"""How fast a lane may send: a token bucket in Redis, which all workers share.
+"""Limits how fast a lane may send, by a token bucket in Redis that all workers share.
 
 A lane is a carrier's sender number. Its rate is in SMSGW_LANE_RATES; without one it is not slowed.
 The bucket holds a second's worth, one SMS at least.
@@ -44,7 +44,7 @@ class Allowed:
 
 
 def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
-    """How many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
+    """Returns how many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
     rate = rt.settings.lane_rates.get(lane)
     if rate is None or rt.redis is None:
         return Allowed(wanted, 0.0)
@@ -57,7 +57,7 @@ def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
 
 
 def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
-    """What was taken and not needed."""
+    """Gives back what was taken and not needed."""
     rate = rt.settings.lane_rates.get(lane)
     if rate is None or rt.redis is None or not number:
         return
@@ -68,7 +68,7 @@ def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
 
 
 def hits(rt: Runtime) -> dict[tuple[str, str], int]:
-    """By (carrier, lane), how often the throttle said no since Redis was last empty."""
+    """Returns by (carrier, lane) how often the throttle refused since Redis was last empty."""
     if rt.redis is None:
         return {}
     told = {}

@@ -1,1 +1,1 @@
-"""Background work: queue, jobs, worker, clock, retention, metrics."""
+"""This package is background work: queue, jobs, worker, clock, retention, metrics."""

@@ -38,7 +38,7 @@ START = b"\0" * 32
 
 
 class NoHead(ValueError):
-    """What was given is no head."""
+    """Says that the given text is no head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +84,21 @@ def seal(rt: Runtime) -> Head | None:
 
 
 def head(tx: Transaction) -> Head:
-    held = tx.connection.execute(_raw(audit_head)).first()
-    return Head(held.number, as_octets(held.seal)) if held else Head(0, START)
+    row = tx.connection.execute(_raw(audit_head)).first()
+    return Head(row.number, as_octets(row.seal)) if row else Head(0, START)
 
 
 def verify(tx: Transaction, known: Head | None = None) -> Verified:
     """Reads every row. `known`: a head from the log, which must be on the way to today's."""
-    held = head(tx)  # before the rows: what a clock seals meanwhile lies behind it
-    heads = [each for each in (held, known) if each is not None]
+    noted_head = head(tx)  # before the rows: what a clock seals meanwhile lies behind it
+    heads = [each for each in (noted_head, known) if each is not None]
     findings = list(islice(_findings(tx, heads), FINDINGS))
     waiting = tx.connection.execute(_raw(audit).where(UNSEALED).order_by(audit.c.id)).all()
     forged = [row.id for row in waiting if _is_forged(tx, row)]
     findings += [f"the unsealed row with id {each} was not written by us" for each in forged]
     late = select(audit.c.id).where(UNSEALED, audit.c.at < tx.now - SEALED_WITHIN).limit(1)
     is_late = tx.connection.execute(late).first() is not None
-    return Verified(held, findings, [row.id for row in waiting], is_late)
+    return Verified(noted_head, findings, [row.id for row in waiting], is_late)
 
 
 def _is_waiting(rt: Runtime) -> bool:
@@ -175,7 +175,7 @@ def _copies(tx: Transaction) -> Iterator[str]:
 
 
 def _sealed(tx: Transaction) -> Iterator[Row[Any]]:
-    """In the order of their numbers, some at a time."""
+    """Yields the sealed rows by number, in batches."""
     rows: Sequence[Row[Any]] = ()
     number = audit.c.number
     while True:
@@ -189,7 +189,7 @@ def _sealed(tx: Transaction) -> Iterator[Row[Any]]:
 
 
 def _raw(table: Table) -> Select[*tuple[Any, ...]]:
-    """As it stands there, whatever somebody has put: SQLite takes any kind of value anywhere."""
+    """Selects the stored values as they are: SQLite takes any kind of value anywhere."""
     return select(*(type_coerce(column, NullType()).label(column.name) for column in table.c))
 
 

@@ -1,4 +1,4 @@
-"""Whether carriers take what is sent by them, from the newest attempts."""
+"""Tells from the newest attempts whether carriers accept what is sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A carrier by which nothing leaves: replies wait, or each is refused."""
+    """Names a carrier that sends nothing, or refuses everything."""
 
     carrier: str
     count: int
@@ -53,7 +53,7 @@ class Trouble:
 
 
 def troubles(tx: Transaction) -> list[Trouble]:
-    """What nobody should have to look for, by carrier."""
+    """Returns what nobody should have to look for, by carrier."""
     found = {each.carrier: each for each in (*_refusing(tx), *_stuck(tx))}
     return [found[carrier] for carrier in sorted(found)]
 
@@ -95,7 +95,7 @@ def _stuck(tx: Transaction) -> Iterator[Trouble]:
 
 
 def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
-    """Of the newest attempts: with one lane of many at work its carrier is not dead."""
+    """Looks at the newest attempts: a carrier is alive if one lane of many works."""
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     accepted = (
         select(attempts.c.id)
@@ -107,7 +107,7 @@ def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
 
 
 def _refusing(tx: Transaction) -> Iterator[Trouble]:
-    """By the carrier itself: what we refuse to send, since its binding ended, is another thing."""
+    """Counts refusals by the carrier itself, not those of ours after a binding ended."""
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     ended = (
         select(replies.c.carrier, attempts.c.ending, attempts.c.code, attempts.c.started_at)

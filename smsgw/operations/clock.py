@@ -1,4 +1,4 @@
-"""The clock: finds what hints were lost for, and does what is due by time."""
+"""Runs the clock, which finds work whose hint was lost and does what is due."""
 
 import itertools
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def run(rt: Runtime, stopping: Event) -> None:
 
 
 def _do(work: Callable[[], object]) -> None:
-    """What fails now is done later: it lies in the database. A bug in one kind of work must not
-    keep the others from being done."""
+    """Does one kind of work. What fails is done later, since it lies in the database; a bug in one
+    kind must not stop the others."""
     try:
         work()
     except Exception as error:

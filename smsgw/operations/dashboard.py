@@ -1,4 +1,5 @@
-"""What the overview tells: sums of hours and days, what runs now, what waits for people."""
+"""Collects what the overview shows: sums of hours and days, what runs now, what waits for
+people."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ IS_UNDERSTOOD = (tallies.c.keyword != "").label("is_understood")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An hour or a day: messages by kind."""
+    """Counts the messages of an hour or a day by kind."""
 
     at: datetime
     counts: Mapping[str, int]
@@ -106,7 +107,7 @@ def overview(rt: Runtime) -> Overview:
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         hours = _hours(tx, hour_of(tx.now) - HOUR * (DAY - 1))
         days = _days(tx, midnight - timedelta(days=MONTH - 1), zone)
-        told = Overview(
+        shown = Overview(
             at=tx.now,
             per_minute=_now(tx),
             hours=hours,
@@ -125,9 +126,9 @@ def overview(rt: Runtime) -> Overview:
             spent=None,
             budget=rt.settings.daily_segments,
         )
-    if told.budget is None:
-        return told
-    return replace(told, spent=rt.counters.spent(local.date()))
+    if shown.budget is None:
+        return shown
+    return replace(shown, spent=rt.counters.spent(local.date()))
 
 
 def _now(tx: Transaction) -> float:
@@ -144,7 +145,8 @@ def _hours(tx: Transaction, since: datetime) -> list[Span]:
 
 
 def _days(tx: Transaction, since: datetime, zone: Any) -> list[Span]:
-    """By the scheme's days: its zone is whole hours from UTC, or an hour goes to the day before."""
+    """Groups by the scheme's days. Its zone is whole hours from UTC, or an hour goes to the day
+    before."""
     counted = {(since + timedelta(days=n)).date(): Counter[str]() for n in range(MONTH)}
     for row in _by_outcome(tx, since):
         day = row.hour.astimezone(zone).date()
@@ -185,16 +187,16 @@ def _sent(tx: Transaction, since: datetime) -> SentCount:
 
 def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | None:
     """The bound of the bucket that it lies in; the longest wait there is, where it lies beyond."""
-    wanted, seen = sum(count for _, count in by_bucket) * share, 0
+    wanted, counted = sum(count for _, count in by_bucket) * share, 0
     for bucket, count in by_bucket:
-        seen += count
-        if seen >= wanted:
+        counted += count
+        if counted >= wanted:
             return float(BUCKETS[min(bucket, len(BUCKETS) - 1)])
     return None
 
 
 def _worst(tx: Transaction, since: datetime) -> list[MisreadCount]:
-    """Keywords whose formats people miss most."""
+    """Returns the keywords whose formats people miss most."""
     summed = func.sum(tallies.c.messages)
     found = tx.connection.execute(
         select(tallies.c.keyword, tallies.c.outcome, summed)

@@ -20,7 +20,8 @@ FAILED_IN_A_ROW = 3
 
 @dataclass
 class Failed:
-    """What the ledger could not answer in one round: everything, or look-ups by keyword."""
+    """Collects what the ledger could not answer in one round: everything, or look-ups by
+    keyword."""
 
     in_a_row: int = 0
     by_keyword: Counter[str | None] = field(default_factory=Counter)
@@ -30,8 +31,8 @@ class Failed:
 
 
 def answer_deferred(rt: Runtime, is_over: Callable[[], bool]) -> Iterator[Answer]:
-    """Until the ledger cannot answer three in a row, or `is_over`; the sweep finds the rest. Where
-    a look-up failed for three of a keyword, the others of it wait, and no other keyword."""
+    """Answers until the ledger fails three times in a row, or `is_over`; the sweep finds the rest.
+    If a look-up failed for three messages of a keyword, its others wait, and no other keyword."""
     failed = Failed()
     with rt.writing() as tx:
         for message_id in inbox.fail_unreadable(tx, DEFERRED_AT_ONCE):

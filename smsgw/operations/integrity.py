@@ -1,4 +1,4 @@
-"""Whether every row that grants a right, denies one or is sealed is as we wrote it.
+"""Checks that every row that grants a right, denies one or is encrypted is as we wrote it.
 
 Answering checks a row when it needs it; `smsgw audit verify` reads all of them.
 """
@@ -39,7 +39,8 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
 
 
 def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
-    """Each is kept among the failed checks as well. `wrapper`: of the keys in the database."""
+    """Finds rows that fail a check, and records each among the failed checks. `wrapper`: of the
+    keys in the database."""
     for key, copy in keys.damaged(tx.connection, wrapper):
         yield f"data_keys: copy {copy} of key {key} cannot be opened"
     for proof, rows in _PROVEN:
@@ -65,9 +66,9 @@ def _not_ours(tx: Transaction, proof: Proof, rows: Select[*tuple[Any, ...]]) -> 
 
 
 def _unreadable(tx: Transaction, column: Ciphertext) -> Iterator[str]:
-    _, held = sealed.place(column)
+    _, column_name = sealed.place(column)
     try:
-        for row in _fetched(tx, sealed.values(column).where(held.is_not(None))):
+        for row in _fetched(tx, sealed.values(column).where(column_name.is_not(None))):
             try:
                 tx.vault.decrypt(row.sealed, column, *row[2:])
             except Unreadable:
@@ -88,10 +89,10 @@ def _without_a_record(tx: Transaction) -> Iterator[str]:
         .subquery()
     )
     same = and_(audit.c.subject == bindings.c.nkp_hash, audit.c.phone_id == bindings.c.phone_id)
-    told = exists().where(audit.c.id == last.c.id, same, audit.c.act == Act.BOUND)
+    recorded = exists().where(audit.c.id == last.c.id, same, audit.c.act == Act.BOUND)
     uncounted = ~exists().where(freeze_counts.c.nkp_hash == bindings.c.nkp_hash)
     found = select(bindings.c.id, uncounted.label("is_uncounted")).where(
-        _ALIVE, or_(~told, uncounted)
+        _ALIVE, or_(~recorded, uncounted)
     )
     for row in _fetched(tx, found):
         why = "has no count of freezes" if row.is_uncounted else "is not in the audit"

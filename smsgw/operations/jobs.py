@@ -86,7 +86,8 @@ def hint_all(rt: Runtime, answer: Answer) -> bool:
 
 @_job
 def drain_lane(carrier: str, lane: str) -> None:
-    """The job. The hint goes first: what is stored after this line gets a hint of its own."""
+    """Sends what waits in a lane. The job deletes its hint first: what is stored after that gets a
+    hint of its own."""
     rt = RUNTIME.get()
     forget(rt, f"hint:{carrier}:{lane}")
     come_back = dispatch.drain(rt, carrier, lane, is_over=TimeSlice(rt))
@@ -122,8 +123,8 @@ def settle_unknown() -> None:
 
 
 def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
-    """Those that are due, until `is_over`; a carrier that does not answer is asked no more. By a
-    clock that is ahead all would seem to have waited long enough to be sent again."""
+    """Settles the sends that are due, until `is_over`; a carrier that does not answer is not asked
+    again. A clock that is ahead would make all of them seem old enough to resend."""
     if not rt.clock_check.is_right():
         return
     with rt.reading() as tx:
@@ -161,8 +162,8 @@ def do_task(task_id: int) -> None:
 
 
 def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) -> bool:
-    """At least a step, until `is_over`. Returns whether the task goes on at once; while the ledger
-    is away the clock takes it up again. A bug ends it."""
+    """Does at least one step, until `is_over`. Returns whether the task goes on at once; while the
+    ledger is away, the clock continues it. A bug ends the task."""
     state = TaskState.DONE
     try:
         for step in work(rt, task):
@@ -205,7 +206,7 @@ def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
 def _look_up_at_carrier(
     rt: Runtime, unknown: Unknown, mute: set[str]
 ) -> Sequence[CarrierRecord] | None:
-    """What the carrier says it took; None where it cannot tell, or not now."""
+    """Returns what the carrier says it took; None where it cannot tell, or not now."""
     carrier = rt.carriers.get(unknown.carrier)
     try:
         return carrier.find(unknown.sms) if carrier else None

@@ -37,9 +37,9 @@ def rotate(
     """
     if not rt.clock_check.is_right():  # keys that were just retired would be destroyed
         raise NotRotated("this machine's clock is not the database's; set it, then try again")
-    made = _begin(rt, actor)
+    new_key = _begin(rt, actor)
     known_within = 2 * keys.KNOWN_WITHIN
-    tell(f"key {made} is made; in {known_within:g} s every process seals with it")
+    tell(f"key {new_key} is made; in {known_within:g} s every process seals with it")
     wait(known_within)
     rt.vault.reload()
     written = 0
@@ -48,21 +48,21 @@ def rotate(
         written += count
         tell(f"{name}: {count} values")
     with rt.writing() as tx:
-        keys.retire(tx.connection, made, tx.now)
-        audit.note(tx, Act.KEYS_ROTATED, actor, detail=f"key {made}, {written} values")
+        keys.retire(tx.connection, new_key, tx.now)
+        audit.note(tx, Act.KEYS_ROTATED, actor, detail=f"key {new_key}, {written} values")
     return written
 
 
 def _begin(rt: Runtime, actor: str) -> int:
     try:
         with rt.writing() as tx:
-            made = keys.add(tx.connection, keys.keeper(rt.settings), tx.now)
-            audit.note(tx, Act.KEY_MADE, actor, detail=f"key {made}")
+            new_key = keys.add(tx.connection, keys.keeper(rt.settings), tx.now)
+            audit.note(tx, Act.KEY_MADE, actor, detail=f"key {new_key}")
     except keys.NoRoom as error:
         raise NotRotated(str(error)) from None
     except IntegrityError:
         raise NotRotated("another rotation began at this instant; let that one end") from None
-    return made
+    return new_key
 
 
 def _write_anew(rt: Runtime, name: Ciphertext) -> int:
@@ -77,7 +77,8 @@ def _write_anew(rt: Runtime, name: Ciphertext) -> int:
 
 
 def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
-    """How many values were sealed anew, and how many cannot be opened and stay as they are."""
+    """Returns how many values were sealed anew, and how many cannot be opened and stay as they
+    are."""
     table, column = sealed.place(name)
     (key,) = table.primary_key.columns
     put: dict[str, Any] = {column.key: bindparam("sealed")}
@@ -94,8 +95,8 @@ def _one_pass(rt: Runtime, name: Ciphertext) -> tuple[int, int]:
             ).all()
             rows = [
                 {"at": at, "sealed": tx.vault.encrypt(text, name, *named_by)}
-                for at, held, *named_by in found
-                if (text := tx.opened(held, name, at, *named_by)) is not None
+                for at, ciphertext, *named_by in found
+                if (text := tx.opened(ciphertext, name, at, *named_by)) is not None
             ]
             if rows:
                 tx.connection.execute(anew, rows)

@@ -33,7 +33,7 @@ BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds
 
 
 class Figures:
-    """What Prometheus's registry collects: all families of an installation."""
+    """Collects all metric families of an installation for Prometheus's registry."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
@@ -44,7 +44,7 @@ class Figures:
     def collect(self) -> Iterator[Metric]:
         with self._rt.reading() as tx:
             yield from _messages(tx)
-            yield from _owed(tx)
+            yield from _deferred(tx)
             yield from _accepted(tx)
             yield from _waiting(tx)
             yield from _sends(tx)
@@ -79,7 +79,7 @@ def _messages(tx: Transaction) -> Iterator[Metric]:
     yield answered
 
 
-def _owed(tx: Transaction) -> Iterator[Metric]:
+def _deferred(tx: Transaction) -> Iterator[Metric]:
     number, oldest = tx.connection.execute(
         select(func.count(), func.min(messages.c.received_at)).where(
             messages.c.state == MessageState.RECEIVED
@@ -198,16 +198,16 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
 
 
 def _skews(rt: Runtime) -> Metric:
-    """Of this process, and of the others as their beats tell it."""
-    told = {"web": rt.clock_check.compare().total_seconds()}
+    """Reports the clock skew of this process, and of the others as their heartbeats tell it."""
+    skews = {"web": rt.clock_check.compare().total_seconds()}
     with contextlib.suppress(RedisError):
-        told |= queue.skews(rt)
+        skews |= queue.skews(rt)
     skew = GaugeMetricFamily(
         "smsgw_clock_skew_seconds",
         "How far a process's clock is ahead of the database's; beyond a minute nothing expires.",
         labels=["process"],
     )
-    for process, seconds in told.items():
+    for process, seconds in skews.items():
         skew.add_metric([process], seconds)
     return skew
 
@@ -225,7 +225,7 @@ def _throttled(rt: Runtime) -> Metric:
 
 
 def _ledger_failures(rt: Runtime) -> Metric:
-    """Of every look-up, so that the first failure is a rise."""
+    """Reports every look-up, so that the first failure is an increase."""
     failures = CounterMetricFamily(
         "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
     )
@@ -261,7 +261,7 @@ def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
 
 
 def _budget(rt: Runtime) -> Iterator[Metric]:
-    """What the day may cost and has cost, where that is limited."""
+    """Returns what the day may cost and has cost, where that is limited."""
     most = rt.settings.daily_segments
     if most is None:
         return

@@ -18,9 +18,9 @@ from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
 
-KEPT = "metrics"
+CACHE_KEY = "metrics"
 LONG = 0.5  # seconds
-TOLD_AGAIN = 10
+CACHE_FACTOR = 10
 COUNTING = Lock()  # one at a time in a process
 
 
@@ -31,28 +31,28 @@ def text(rt: Runtime) -> bytes:
     counting takes a tenth of a database's time at most.
     """
     with COUNTING:
-        kept = _kept(rt)
-        if kept is not None:
-            return kept
+        cached = _cached(rt)
+        if cached is not None:
+            return cached
         started = time.monotonic()
         collectors = CollectorRegistry()
         collectors.register(Figures(rt))
-        told = generate_latest(collectors)
+        figures = generate_latest(collectors)
         took = time.monotonic() - started
         if took > LONG:
-            _keep(rt, told, took * TOLD_AGAIN)
-        return told
+            _cache(rt, figures, took * CACHE_FACTOR)
+        return figures
 
 
-def _kept(rt: Runtime) -> bytes | None:
+def _cached(rt: Runtime) -> bytes | None:
     try:
-        kept = rt.redis.get(KEPT) if rt.redis is not None else None
+        cached = rt.redis.get(CACHE_KEY) if rt.redis is not None else None
     except RedisError:
         return None
-    return kept if isinstance(kept, bytes) else None
+    return cached if isinstance(cached, bytes) else None
 
 
-def _keep(rt: Runtime, told: bytes, seconds: float) -> None:
+def _cache(rt: Runtime, figures: bytes, seconds: float) -> None:
     with contextlib.suppress(RedisError):
         if rt.redis is not None:
-            rt.redis.set(KEPT, told, px=round(seconds * 1000))
+            rt.redis.set(CACHE_KEY, figures, px=round(seconds * 1000))

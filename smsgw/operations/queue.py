@@ -78,10 +78,10 @@ def heartbeat(rt: Runtime, key: str) -> None:
 
 
 def skews(rt: Runtime) -> dict[str, float]:
-    """What the beats last said, by kind of process. Raises RedisError."""
+    """Returns what the beats last said, by kind of process. Raises RedisError."""
     kinds = {"worker": WORKER_BEATS, "clock": CLOCK_BEATS}
-    said = rt.redis.mget(kinds.values()) if rt.redis is not None else []
-    return {kind: float(skew) for kind, skew in zip(kinds, said, strict=False) if skew}
+    values = rt.redis.mget(kinds.values()) if rt.redis is not None else []
+    return {kind: float(skew) for kind, skew in zip(kinds, values, strict=False) if skew}
 
 
 def takes_hints(redis: Redis) -> bool:

@@ -1,4 +1,4 @@
-"""What is kept no longer: texts after a time, phones that went silent, and what a person asks for.
+"""Deletes what is not kept: texts after a time, silent phones, and what a person asks to delete.
 
 Rows stay, so that counts do; what they said and whom they concerned goes. The clock does a batch at
 a time, so that nobody waits for it.
@@ -55,7 +55,7 @@ class NotOpen(NotErased):
 
 
 class Retention:
-    """The clock's: remembers when to look again, and at which phones it has looked."""
+    """Runs in the clock, and remembers when to look again and at which phones it has looked."""
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
@@ -63,24 +63,24 @@ class Retention:
         self._next_look = self._next_pass = datetime.min.replace(tzinfo=UTC)
 
     def step(self) -> int:
-        """One batch of each kind; returns how many rows were emptied or forgotten."""
+        """Handles one batch of each kind; returns how many rows were emptied or forgotten."""
         if self._rt.now() < self._next_look or not self._rt.clock_check.is_right():
             return 0
         with self._rt.reading() as tx:
             since = tx.now - self._rt.settings.retention
             texts = _due_messages(tx, since), _due_replies(tx, since)
-            given = _due_registrations(tx, since)
+            old_registrations = _due_registrations(tx, since)
             looked_at = self._phones(tx)
-        if not any((*texts, given)) and not looked_at:
+        if not any((*texts, old_registrations)) and not looked_at:
             self._next_look = self._rt.now() + REST
             return 0
         with self._rt.writing() as tx:
             _empty(tx, *texts)
-            if given:
-                registrations.destroy(tx, _registrations.c.id.in_(given))
+            if old_registrations:
+                registrations.destroy(tx, _registrations.c.id.in_(old_registrations))
             forgotten = _tidy(tx, looked_at, since)
         self._looked_at(looked_at)
-        destroyed = sum(map(len, (*texts, given))) + forgotten
+        destroyed = sum(map(len, (*texts, old_registrations))) + forgotten
         if destroyed:
             log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
         return destroyed
@@ -115,7 +115,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         raise NotOpen(f"{number} is no open data request; see smsgw cases list")
     with rt.writing() as tx:
         if not cases.close(tx, number):
-            raise NotOpen(f"{number} was settled just now")
+            raise NotOpen(f"{number} has just been settled")
         _erase_phone(tx, case.phone_id, actor)
         phone = phone_state.number_of(tx, case.phone_id)
         if phone is None:
@@ -154,9 +154,9 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     outbox.destroy_texts(tx, own)
     inbox.withdraw(tx, phone_id)
     inbox.destroy_texts(tx, messages.c.phone_id == phone_id)
-    held = _bindings.c.phone_id == phone_id
-    bindings.end(tx, held, actor, "erased")
-    bindings.forget(tx, held)
+    own_bindings = _bindings.c.phone_id == phone_id
+    bindings.end(tx, own_bindings, actor, "erased")
+    bindings.forget(tx, own_bindings)
     registrations.destroy(tx, _registrations.c.phone_id == phone_id)
     open_questions.close(tx, phone_id)
     reply_pages.destroy(tx, phone_id)
@@ -166,21 +166,21 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
     """The oldest that still have a text; what is owed or lies before an officer stays."""
     at = messages.c.received_at
-    held = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *inbox.HAS_ENDED)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *inbox.HAS_ENDED)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _due_replies(tx: Transaction, since: datetime) -> list[int]:
     at, has_ended = replies.c.made_at, replies.c.state.not_in(LEAVING)
-    held = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(replies.c.id).where(replies.c.text.is_not(None), at < since, has_ended)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _due_registrations(tx: Transaction, since: datetime) -> list[int]:
-    """Open ones too: nobody could look into them any more."""
+    """Returns old registrations, open ones too: nobody could look into them any more."""
     at = _registrations.c.made_at
-    held = select(_registrations.c.id).where(GIVEN, at < since)
-    return list(tx.connection.execute(held.order_by(at).limit(BATCH)).scalars())
+    due = select(_registrations.c.id).where(GIVEN, at < since)
+    return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())
 
 
 def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> None:
@@ -195,27 +195,29 @@ def _empty(tx: Transaction, message_ids: list[int], reply_ids: list[int]) -> Non
 
 
 def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
-    """What these phones left lying, and those of them that went silent."""
+    """Removes what these phones left behind, and forgets those that went silent."""
     lockout.forget(tx, phone_ids)
     open_questions.destroy_expired(tx, phone_ids)
     reply_pages.destroy_expired(tx, phone_ids)
     registration_codes.forget(tx, phone_ids, since)
-    held, unused = _bindings.c.phone_id.in_(phone_ids), _bindings.c.used_at < tx.now - UNUSED_FOR
-    bindings.end(tx, held & unused, CLOCK, "unused")
-    bindings.forget(tx, held & or_(unused, _bindings.c.ended_at < since))
+    own_bindings = _bindings.c.phone_id.in_(phone_ids)
+    unused = _bindings.c.used_at < tx.now - UNUSED_FOR
+    bindings.end(tx, own_bindings & unused, CLOCK, "unused")
+    bindings.forget(tx, own_bindings & or_(unused, _bindings.c.ended_at < since))
     silent = select(_phones.c.id, _phones.c.version).where(_is_silent(phone_ids, since))
     rows = tx.connection.execute(silent).all()
     return sum(phones.forget(tx, row.id, row.version) for row in rows)
 
 
 def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
-    """Nothing came or went for the whole time and nothing of it is left to be answered, sent or
-    destroyed; nobody is bound, nothing is open. Who said STOP stays known, so that it holds."""
+    """Tells whether nothing came or went for the whole retention time, and nothing is left to
+    answer, send or destroy; nobody is bound and nothing is open. A phone that said STOP stays
+    known, so that STOP holds."""
     came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == _phones.c.id)
     went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == _phones.c.id)
     bound = exists().where(_bindings.c.phone_id == _phones.c.id, _bindings.c.ended_at.is_(None))
     open_ = exists().where(_cases.c.phone_id == _phones.c.id, _cases.c.closed_at.is_(None))
-    kept = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
+    registered = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
     return (
         _phones.c.id.in_(phone_ids)
@@ -223,7 +225,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
         & _phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_
-        & ~kept
+        & ~registered
         & ~exists().where(messages.c.phone_id == _phones.c.id, messages.c.text.is_not(None))
         & ~exists().where(replies.c.phone_id == _phones.c.id, replies.c.text.is_not(None))
         & or_(last_came.is_not(None), last_went.is_not(None))

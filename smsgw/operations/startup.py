@@ -1,4 +1,4 @@
-"""What has to be true before a process starts: there is an installation, its schema is this
+"""Checks what must be true before a process starts: there is an installation, its schema is this
 version's, and its key is ours."""
 
 from contextlib import suppress
@@ -41,7 +41,7 @@ def opened(settings: Settings) -> Runtime:
 
 
 def schema_fault(rt: Runtime) -> str | None:
-    """Of the service's schema, and of the ledger's where that is in our hands. Raises
+    """Returns what is wrong with the service's schema, or the ledger's if we own it. Raises
     SQLAlchemyError."""
     fault = migrations.fault(rt.service, "service", "smsgw migrate")
     if fault is None and rt.settings.ledger_url is None:

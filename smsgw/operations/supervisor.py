@@ -41,7 +41,7 @@ class Supervisor:
         self._children.append(Child(name, command, self._launch(command), time.monotonic()))
 
     def run(self, each_round: Callable[[], object] = lambda: None) -> None:
-        """Until SIGTERM, SIGINT, or `each_round` raises; the last started is stopped first."""
+        """Runs until SIGTERM, SIGINT, or `each_round` raises; stops the last started first."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
@@ -64,7 +64,8 @@ class Supervisor:
                 child.process.wait()
 
     def has_died(self, name: str) -> bool:
-        """Whether a child ended since it was started last, or is about to be started again."""
+        """Tells whether a child ended since it was started last, or is about to be started
+        again."""
         return any(child.name == name and child.deaths > 0 for child in self._children)
 
     def _look_after(self, child: Child) -> None:
@@ -93,7 +94,7 @@ class Supervisor:
 
 
 def die_with_parent() -> None:
-    """In a child that was just started: it is told to stop when its parent ends, however."""
+    """Makes a child that was just started stop when its parent ends, however that happens."""
     parent = os.getppid()
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -1,4 +1,5 @@
-"""The worker: runs jobs of the queue in its own process, and nothing else that lies in it."""
+"""Runs the worker, which runs known jobs of the queue in its own process, and nothing else in
+it."""
 
 from collections.abc import Callable
 

@@ -1,1 +1,2 @@
-"""What is known of a phone: bindings, consent, open question, lockout, codes and cases."""
+"""This package is what is known of a phone: bindings, consent, open question, lockout, codes and
+cases."""

@@ -29,7 +29,7 @@ LAPSES_COUNT_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What another phone has to be told."""
+    """Says what to tell another phone."""
 
     phone_id: int
     number: str
@@ -54,7 +54,7 @@ def bind(
     the code that did it; `tells_from`: where an officer did. Raises Conflict where the code is good
     no more."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
-    registration_codes.hold(tx, nkp_hash)
+    registration_codes.lock(tx, nkp_hash)
     if code_id is not None and not registration_codes.use(tx, code_id):
         raise Conflict
     freezes.begin_count(tx, nkp_hash)
@@ -72,8 +72,8 @@ def bind(
         tx, known, nkp, consent=consent, on_file=on_file, made_by=made_by, tells_from=tells_from
     )
     audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
-    is_told = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_told or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
+    is_notified = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
+    if on_file is None or is_notified or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
         return lost
     return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
 
@@ -120,7 +120,8 @@ def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:
 
 
 def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
-    """By the number itself: a phone may be forgotten, and another person have its number."""
+    """Remembers the number itself: a phone may be forgotten, and its number given to someone
+    else."""
     if nkp_hash not in ever_bound(tx, number):
         row = {"phone_hash": tx.vault.hash(number, "past"), "nkp_hash": nkp_hash}
         tx.connection.execute(insert(past_bindings).values(row))
@@ -128,8 +129,8 @@ def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
 
 def bound_to(tx: Transaction, nkp: str) -> str | None:
     """The phone that `nkp` is bound to now."""
-    held = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
-    return opened_number(tx, select(phones).join_from(bindings, phones).where(held))
+    active = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
+    return opened_number(tx, select(phones).join_from(bindings, phones).where(active))
 
 
 def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
@@ -181,8 +182,8 @@ def end(
         .returning(bindings.c.id, bindings.c.phone_id, bindings.c.nkp_hash)
     ).all()
     for row in ended:
-        whose = {"phone_id": row.phone_id, "subject": row.nkp_hash}
-        audit.note(tx, Act.UNBOUND, actor, detail=why, **whose)
+        about = {"phone_id": row.phone_id, "subject": row.nkp_hash}
+        audit.note(tx, Act.UNBOUND, actor, detail=why, **about)
     return ended
 
 
@@ -196,9 +197,9 @@ def count_wrong_answer(tx: Transaction, known: PhoneState, nkp: str) -> None:
 
 
 def forget(tx: Transaction, which: ColumnElement[bool]) -> None:
-    """Leaves nothing of ended bindings but that they were."""
-    held = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
-    for binding_id in tx.connection.execute(select(bindings.c.id).where(held)).scalars().all():
+    """Erases ended bindings, apart from the fact that they existed."""
+    ended = which & bindings.c.ended_at.is_not(None) & bindings.c.nkp.is_not(None)
+    for binding_id in tx.connection.execute(select(bindings.c.id).where(ended)).scalars().all():
         tx.connection.execute(
             update(bindings)
             .where(bindings.c.id == binding_id)
@@ -213,13 +214,13 @@ def forget(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def count_lapses(tx: Transaction) -> int:
-    """How many bindings ended within an hour since the number on file was another one."""
+    """Returns how many bindings ended within an hour since the number on file was another one."""
     lately = select(func.count()).where(bindings.c.lapsed_at > tx.now - LAPSES_COUNT_FOR)
     return int(tx.connection.execute(lately).scalar_one())
 
 
 def may_lapse(tx: Transaction, limit: int) -> bool:
-    """Whether so few did that it is people who change their numbers, and not the ledger's own
+    """Tells whether so few did that it is people who change their numbers, and not the ledger's own
     tables that were filled with something else."""
     count = count_lapses(tx)
     if count >= limit:
@@ -228,5 +229,5 @@ def may_lapse(tx: Transaction, limit: int) -> bool:
 
 
 def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
-    told = number_of(tx, phone_id)
-    return Notice(phone_id, told, nkp, replaced(nkp)) if told is not None else None
+    number = number_of(tx, phone_id)
+    return Notice(phone_id, number, nkp, replaced(nkp)) if number is not None else None

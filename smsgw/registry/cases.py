@@ -1,4 +1,5 @@
-"""What a person has to see to: complaints and data-protection requests, each with a number."""
+"""Stores what a person has to handle: complaints and data-protection requests, each with a
+number."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -37,7 +38,7 @@ _case = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CaseText:
     phone: str
     text: str
 
@@ -50,15 +51,17 @@ def open_case(
     local: datetime,
     text_hash: bytes,
 ) -> str:
-    """The number of a new case, such as ADU-251031-0042: the 42nd of that day. What is open and
-    told again has its number: a phone's data request, a complaint in the same words. Raises
+    """Returns the number of a new case, such as ADU-251031-0042: the 42nd of that day. A repeat of
+    an open case gets its number: a phone's data request, a complaint in the same words. Raises
     Conflict."""
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
         same.append(cases.c.text_hash == text_hash)
-    held = tx.connection.execute(select(cases.c.number).where(*same).order_by(cases.c.id)).first()
-    if held is not None:
-        return str(held.number)
+    existing = tx.connection.execute(
+        select(cases.c.number).where(*same).order_by(cases.c.id)
+    ).first()
+    if existing is not None:
+        return str(existing.number)
     day = f"ADU-{local:%y%m%d}-"
     count = select(func.count()).where(cases.c.number.startswith(day, autoescape=True))
     number = f"{day}{tx.connection.execute(count).scalar_one() + 1:04}"
@@ -78,7 +81,7 @@ def open_case(
 
 
 def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
-    """A case of this phone's own."""
+    """Finds a case of this phone."""
     row = tx.connection.execute(
         select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
     ).first()
@@ -92,9 +95,9 @@ def _day(number: str) -> date:
 
 
 def all_open(tx: Transaction) -> Sequence[Row[Any]]:
-    """Oldest first: what each is, and the number (sealed) of its phone."""
-    whose = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
-    open_ = select(cases, *whose).join(phones)
+    """Returns open cases, oldest first, each with the number (sealed) of its phone."""
+    phone_columns = (phones.c.number.label("phone"), phones.c.hash.label("phone_hash"))
+    open_ = select(cases, *phone_columns).join(phones)
     return tx.connection.execute(
         open_.where(cases.c.closed_at.is_(None)).order_by(cases.c.id)
     ).all()
@@ -108,7 +111,7 @@ def waiting(tx: Transaction, kind: CaseKind, after: int | None, limit: int) -> S
 
 
 def closed(tx: Transaction, kind: CaseKind, before: int | None, limit: int) -> Sequence[Row[Any]]:
-    """Those before the id, the newest first, as `waiting` gives them."""
+    """Returns those before the id, the newest first, as `waiting` gives them."""
     found = _case.where(cases.c.closed_at.is_not(None), cases.c.kind == kind)
     if before is not None:
         found = found.where(cases.c.id < before)
@@ -124,7 +127,7 @@ def unanswered(tx: Transaction) -> int:
     return int(tx.connection.execute(of_them).scalar_one())
 
 
-def named(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
+def with_number(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
     """The kind and number of a case, open or closed, however the number is written."""
     found = WRITTEN.fullmatch(written)
     if found is None:
@@ -135,13 +138,13 @@ def named(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
 
 
 def one(tx: Transaction, kind: CaseKind, number: str) -> Row[Any] | None:
-    """As `waiting` gives it, open or closed."""
+    """Returns a case as `waiting` does, open or closed."""
     is_it = (cases.c.kind == kind) & (cases.c.number == number)
     return tx.connection.execute(_case.where(is_it)).first()
 
 
 def due(kind: str, opened: datetime, holidays: Collection[date]) -> datetime:
-    """By when it is to be dealt with; `opened` in the scheme's zone."""
+    """Returns the deadline; `opened` is in the scheme's zone."""
     if kind == CaseKind.DATA_REQUEST:
         return opened + REQUEST_LASTS
     day, left = opened.date(), WORKING_DAYS
@@ -159,7 +162,7 @@ def assign(tx: Transaction, number: str, operator_id: int) -> bool:
 
 
 def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetime, str, str]]:
-    """What officers told the person: when, where that SMS is, and its text."""
+    """Returns what officers told the person: when, where that SMS is, and its text."""
     rows = tx.connection.execute(
         select(replies, phones.c.hash)
         .join(phones, phones.c.id == replies.c.phone_id)
@@ -174,10 +177,10 @@ def answers(tx: Transaction, case: Row[Any], wording: str) -> list[tuple[datetim
 
 
 def count_answers(tx: Transaction, case: Row[Any], wording: str) -> int:
-    made = select(func.count()).where(
+    answers_sent = select(func.count()).where(
         replies.c.message_id == case.message_id, replies.c.wording == wording
     )
-    return int(tx.connection.execute(made).scalar_one())
+    return int(tx.connection.execute(answers_sent).scalar_one())
 
 
 def open_one(tx: Transaction, number: str) -> Row[Any] | None:
@@ -185,8 +188,8 @@ def open_one(tx: Transaction, number: str) -> Row[Any] | None:
     return tx.connection.execute(select(cases).where(is_it)).first()
 
 
-def told(tx: Transaction, case: Row[Any]) -> Told:
-    """What the person wrote, and on which phone; both empty once they are destroyed."""
+def case_text(tx: Transaction, case: Row[Any]) -> CaseText:
+    """Returns what the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
         select(phones.c.number, phones.c.hash, messages.c.text, *ROW[Ciphertext.MESSAGE])
         .join_from(phones, messages, messages.c.id == case.message_id)
@@ -194,7 +197,7 @@ def told(tx: Transaction, case: Row[Any]) -> Told:
     ).one()
     named_by = (row.carrier, row.carrier_ref)
     text = tx.opened(row.text, Ciphertext.MESSAGE, case.message_id, *named_by) or ""
-    return Told(tx.opened(row.number, Ciphertext.PHONE, case.phone_id, row.hash) or "", text)
+    return CaseText(tx.opened(row.number, Ciphertext.PHONE, case.phone_id, row.hash) or "", text)
 
 
 def close(tx: Transaction, number: str) -> bool:

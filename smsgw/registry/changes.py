@@ -1,4 +1,4 @@
-"""What a message changes of what is known of its phone."""
+"""Applies what a message changes about its phone."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -58,7 +58,7 @@ def apply(
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
             case Register(given):
-                registrations.keep(tx, known.phone_id, known.caller.phone, message_id, given)
+                registrations.store(tx, known.phone_id, known.caller.phone, message_id, given)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
             case Lapse(nkp):
@@ -105,7 +105,7 @@ def _set_on_phone(
 
 
 def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
-    """What ULANG and LANJUT would show goes too."""
+    """Unbinds, and deletes what ULANG and LANJUT would show."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
     own = bindings.c.phone_id == known.phone_id
     end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")

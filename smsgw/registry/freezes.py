@@ -21,7 +21,7 @@ from smsgw.storage.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Which participant, while the code it was about is kept."""
+    """Names the participant while the code it was about is kept."""
 
     key: str
     at: datetime | None  # none where the freeze itself is missing
@@ -32,7 +32,7 @@ class Blocked:
 def among(
     tx: Transaction, nkp_hashes: Collection[bytes], *, for_a_day_too: bool = True
 ) -> frozenset[bytes]:
-    """Those of these participants who are frozen."""
+    """Returns those of these participants who are frozen."""
     if not nkp_hashes:
         return frozenset()
     of_these = freezes.c.nkp_hash.in_(nkp_hashes)
@@ -55,8 +55,8 @@ def is_blocked(tx: Transaction, nkp: str) -> bool:
 
 def begin_count(tx: Transaction, nkp_hash: bytes) -> None:
     """Before the first code or binding of a participant is stored."""
-    held = select(freeze_counts.c.nkp_hash).where(freeze_counts.c.nkp_hash == nkp_hash)
-    if tx.connection.execute(held).first() is None and not _is_known(tx, nkp_hash):
+    counted = select(freeze_counts.c.nkp_hash).where(freeze_counts.c.nkp_hash == nkp_hash)
+    if tx.connection.execute(counted).first() is None and not _is_known(tx, nkp_hash):
         _count(tx, nkp_hash)
 
 
@@ -83,16 +83,16 @@ def end(tx: Transaction, key: str) -> bytes | None:
         return None
     own = (freezes.c.nkp_hash == nkp_hash) & freezes.c.ended_at.is_(None)
     for row in tx.connection.execute(select(freezes).where(own)).all():
-        said = {**row._mapping, "ended_at": tx.now}
-        ended = {"ended_at": tx.now, "mac": row_macs.FREEZE.make(tx.vault, said)}
+        values = {**row._mapping, "ended_at": tx.now}
+        ended = {"ended_at": tx.now, "mac": row_macs.FREEZE.make(tx.vault, values)}
         tx.connection.execute(update(freezes).where(freezes.c.id == row.id).values(ended))
     _count(tx, nkp_hash)
     return nkp_hash
 
 
 def blocked(tx: Transaction, limit: int) -> list[Blocked]:
-    """The newest first; before them those of whom a freeze or the count is missing."""
-    made = (
+    """Returns the newest first; before them those whose freeze or count is missing."""
+    active = (
         select(freezes.c.nkp_hash, func.max(freezes.c.at).label("at"))
         .where(freezes.c.ended_at.is_(None))
         .where(freezes.c.until.is_(None) | (freezes.c.until > tx.now))
@@ -100,7 +100,7 @@ def blocked(tx: Transaction, limit: int) -> list[Blocked]:
         .order_by(func.max(freezes.c.at).desc(), freezes.c.nkp_hash)
         .limit(limit)
     )
-    at = {row.nkp_hash: row.at for row in tx.connection.execute(made)}
+    at = {row.nkp_hash: row.at for row in tx.connection.execute(active)}
     hashes = dict.fromkeys([*incomplete(tx, limit), *at])
     return [_as_frozen(tx, each, at.get(each)) for each in list(hashes)[:limit]]
 
@@ -108,9 +108,9 @@ def blocked(tx: Transaction, limit: int) -> list[Blocked]:
 def incomplete(tx: Transaction, limit: int) -> list[bytes]:
     """Hashes of NKPs of whom a freeze or the count is missing. Bindings without a count are not
     looked for: `smsgw audit verify` finds them."""
-    held = select(func.count()).where(freezes.c.nkp_hash == freeze_counts.c.nkp_hash)
+    marks = select(func.count()).where(freezes.c.nkp_hash == freeze_counts.c.nkp_hash)
     fewer = select(freeze_counts.c.nkp_hash).where(
-        COUNTED, freeze_counts.c.freezes != held.scalar_subquery()
+        COUNTED, freeze_counts.c.freezes != marks.scalar_subquery()
     )
     uncounted = [
         select(each.c.nkp_hash).where(~exists().where(freeze_counts.c.nkp_hash == each.c.nkp_hash))
@@ -146,7 +146,7 @@ def _is_missing(tx: Transaction, nkp_hash: bytes) -> bool:
 def _are_all(
     tx: Transaction, nkp_hash: bytes, rows: Collection[Row[Any]], count: Row[Any] | None
 ) -> bool:
-    """Whether none of a participant's freezes is missing."""
+    """Tells whether none of a participant's freezes is missing."""
     if count is None:
         are_all = not rows and not _is_known(tx, nkp_hash)
     else:
@@ -159,7 +159,7 @@ def _are_all(
 
 
 def _is_known(tx: Transaction, nkp_hash: bytes) -> bool:
-    """Whether a participant had a code or a binding."""
+    """Tells whether a participant had a code or a binding."""
     had = [select(each.c.id).where(each.c.nkp_hash == nkp_hash) for each in (codes, bindings)]
     return tx.connection.execute(had[0].union(had[1]).limit(1)).first() is not None
 

@@ -49,22 +49,22 @@ def count(tx: Transaction, phone_id: int) -> int:
 
 
 def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
-    """Of the last day, by phone; those without any are left out."""
-    made = (
+    """Counts the guesses of the last day by phone; leaves out phones without any."""
+    recent = (
         select(guesses.c.phone_id, func.count().label("made"))
         .where(guesses.c.phone_id.in_(phone_ids), guesses.c.at > tx.now - GUESSES_COUNT_FOR)
         .group_by(guesses.c.phone_id)
     )
-    return {row.phone_id: row.made for row in tx.connection.execute(made)}
+    return {row.phone_id: row.made for row in tx.connection.execute(recent)}
 
 
 def locked(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
-    """Phones behind the id `after` that guessed too often: the number (sealed) of each, how often,
-    and when last."""
+    """Returns phones behind the id `after` that guessed too often: the number (sealed) of each, how
+    often, and when last."""
     since = tx.now - GUESSES_COUNT_FOR
-    made = func.count().label("guesses")
+    guess_count = func.count().label("guesses")
     return tx.connection.execute(
-        select(phones.c.id, phones.c.number, phones.c.hash, made)
+        select(phones.c.id, phones.c.number, phones.c.hash, guess_count)
         .add_columns(func.max(guesses.c.at).label("last"))
         .join_from(guesses, phones)
         .where(guesses.c.at > since, guesses.c.phone_id > (after or 0))
@@ -78,8 +78,8 @@ def locked(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]
 def locked_count(tx: Transaction) -> int:
     since = tx.now - GUESSES_COUNT_FOR
     # SQLite would read all of the table, in the order of what it is grouped by, were that a column.
-    whose = guesses.c.phone_id + 0
-    each = select(whose).where(guesses.c.at > since).group_by(whose)
+    phone_id = guesses.c.phone_id + 0
+    each = select(phone_id).where(guesses.c.at > since).group_by(phone_id)
     locks = each.having(func.count() >= GUESSES_ALLOWED).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(locks)).scalar_one())
 
@@ -104,11 +104,11 @@ def add(tx: Transaction, phone_id: int, guess: FailedIdentification) -> None:
         is_nkp = guess.wrong is not None and guess.wrong.nkp == identity
         _watch(tx, phone_id, identity, guess.wrong if is_nkp else None)
     if guess.wrong is not None:
-        _tell_of_decoys(tx, phone_id, guess.wrong)
+        _warn_about_decoys(tx, phone_id, guess.wrong)
 
 
 def forget(tx: Transaction, phone_ids: Collection[int]) -> None:
-    """Destroys what counts no more."""
+    """Destroys what no longer counts."""
     counted = tx.now - 2 * GUESSES_COUNT_FOR
     for table in (guesses, named):
         old = table.c.phone_id.in_(phone_ids) & (table.c.at < counted)
@@ -116,19 +116,20 @@ def forget(tx: Transaction, phone_ids: Collection[int]) -> None:
 
 
 def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
-    """What is no try is kept where it is a decoy. The same statements where it is not."""
+    """Records a wrong number that is no try if it is a decoy. Runs the same statements if it is
+    not."""
     decoy, name = _decoy(tx, wrong), tx.vault.hash(wrong.nkp, "named")
     same = (named.c.phone_id == phone_id) & (named.c.identity_hash == name)
     tx.connection.execute(delete(named).where(same, exists(decoy)))
     values = {named.c.phone_id: phone_id, named.c.identity_hash: name, named.c.at: tx.now}
     row = [literal(value, column.type) for column, value in values.items()]
-    kept = decoy.with_only_columns(*row, true())
-    tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], kept))
-    _tell_of_decoys(tx, phone_id, wrong)
+    recorded = decoy.with_only_columns(*row, true())
+    tx.connection.execute(insert(named).from_select([*values, named.c.is_decoy], recorded))
+    _warn_about_decoys(tx, phone_id, wrong)
 
 
 def decoys_named(tx: Transaction) -> tuple[int, int]:
-    """Within a day: the most that one phone named, and how many phones named any."""
+    """Returns the most decoys that one phone named within a day, and how many phones named any."""
     each = _decoys_named(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
     most = select(func.coalesce(func.max(each.c.numbers), 0), func.count()).select_from(each)
     numbers, phones_ = tx.connection.execute(most).one()
@@ -165,8 +166,8 @@ def _watch(tx: Transaction, phone_id: int, identity: str, wrong: WrongNkp | None
         log.warning("a phone tries consecutive numbers", phone_id=phone_id)
 
 
-def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
-    """One alone is a slip of typing."""
+def _warn_about_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
+    """Raises the alarm for decoys; a single one is a slip of typing."""
     own = named.c.phone_id == phone_id
     is_this = and_(own, named.c.identity_hash == tx.vault.hash(wrong.nkp, "named"))
     numbers, phones_, is_decoy = tx.connection.execute(
@@ -178,11 +179,11 @@ def _tell_of_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
         )
     ).one()
     if is_decoy and numbers >= DECOYS_OF_A_PHONE:
-        told = "a phone names numbers that were never issued"
-        log.warning(told, numbers=numbers, phone_id=phone_id)
+        event = "a phone names numbers that were never issued"
+        log.warning(event, numbers=numbers, phone_id=phone_id)
     if is_decoy and phones_ >= DECOY_PHONES:
-        told = "many phones name numbers that were never issued"
-        log.warning(told, phones=phones_, phone_id=phone_id)
+        event = "many phones name numbers that were never issued"
+        log.warning(event, phones=phones_, phone_id=phone_id)
 
 
 def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
@@ -190,7 +191,7 @@ def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tupl
 
 
 def _decoy(tx: Transaction, wrong: WrongNkp | None) -> Select[tuple[bytes]]:
-    """Its row. For an issued number, which has none whatever the list holds, the same statement."""
+    """Selects the decoy's row. An issued number, which has none, gets the same statement."""
     nkp_hash = NO_HASH if wrong is None or wrong.is_issued else tx.vault.hash(wrong.nkp, "nkp")
     return select(decoys.c.nkp_hash).where(decoys.c.nkp_hash == nkp_hash)
 

@@ -1,4 +1,4 @@
-"""What a message names, and what its phone named before."""
+"""Looks up what a message names, and what its phone named before."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from smsgw.storage.crypto import Vault
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a message names that has to be looked up."""
+    """Holds what a message names and has to be looked up."""
 
     code: str | None = None
     case: str | None = None

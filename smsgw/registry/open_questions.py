@@ -32,7 +32,8 @@ def ask(
     text: str,
     lasts: timedelta,
 ) -> None:
-    """It replaces the one before; `text` is how it was worded, `number` the phone's."""
+    """Opens a question, which replaces the one before; `text` is how it was worded, `number` the
+    phone's."""
     close(tx, phone_id)
     asked: dict[str, object] = {"text": text}
     if isinstance(question, Consent):
@@ -41,11 +42,11 @@ def ask(
         asked["command"] = _stored(question.command)
     if isinstance(question, Identity):
         asked["nkp"] = question.nkp
-    whose = tx.vault.hash(number, "phone")
+    phone_hash = tx.vault.hash(number, "phone")
     row = {
         "phone_id": phone_id,
         "kind": KINDS[type(question)],
-        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED, whose),
+        "asked": tx.vault.encrypt(json.dumps(asked), Ciphertext.ASKED, phone_hash),
         "asked_at": tx.now,
         "expires_at": tx.now + lasts,
     }
@@ -86,7 +87,7 @@ def still_open(
 
 
 def _stored(command: Command) -> dict[str, object]:
-    """As JSON; a day as ISO writes it."""
+    """Converts to JSON; a day as ISO writes it."""
     fields = {
         name: value.isoformat() if isinstance(value, date) else value
         for name, value in command.fields.items()

@@ -1,4 +1,4 @@
-"""What is known of a phone: its bindings, its open question, what it guessed, what it said last.
+"""Reads what is known of a phone: bindings, open question, guesses, last message.
 
 Every message of a phone counts its version up. Who read a phone and finds another version when it
 writes has been overtaken, and starts again from what is true now; so fifty messages at one instant
@@ -50,7 +50,7 @@ UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """The message before, for telling a repeat."""
+    """Holds the message before, to recognise a repeat."""
 
     text_hash: bytes
     received_at: datetime
@@ -219,7 +219,7 @@ def _known_state(
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
-    """What the phone was told last; None where it is destroyed, or not what we told it."""
+    """Returns what the phone was told last; None where it is destroyed, or not what we told it."""
     named_by = (row.hash, row.answers, row.last_binding_id)
     return tx.opened(row.last_text, Ciphertext.REPLY, row.last_reply_id, *named_by)
 
@@ -317,7 +317,8 @@ def number_of(tx: Transaction, phone_id: int) -> str | None:
 
 
 def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | None:
-    """Of the phone that `whose` selects; None where there is none, or it is forgotten."""
+    """Returns the number of the phone that `whose` selects; None if there is none, or it is
+    forgotten."""
     row = tx.connection.execute(whose).one_or_none()
     return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
 
@@ -344,7 +345,7 @@ def language_of(tx: Transaction, phone_id: int) -> str:
 
 
 def phone_id_of(tx: Transaction, number: str) -> int:
-    """Of a phone that may never have written."""
+    """Returns the id of a phone that may never have written."""
     found = tx.connection.execute(
         select(phones.c.id).where(phones.c.hash == tx.vault.hash(number, "phone"))
     ).scalar_one_or_none()

@@ -1,4 +1,4 @@
-"""Changes of a phone's row that no message from it makes: reports of carriers, and time."""
+"""Changes a phone's row when no message from it does: for reports of carriers, and in time."""
 
 import secrets
 
@@ -9,7 +9,7 @@ from smsgw.storage.transaction import Transaction
 
 
 def opt_out(tx: Transaction, phone_id: int) -> None:
-    """The phone said STOP to the carrier, which refuses us from then on."""
+    """Records that the phone said STOP to the carrier, which refuses us from then on."""
     tx.connection.execute(
         update(phones)
         .where(phones.c.id == phone_id, phones.c.stopped_at.is_(None))
@@ -21,8 +21,8 @@ def erase(tx: Transaction, phone_id: int) -> None:
     """Forgets what was said last, and counts the version up: whoever answers the phone at this
     instant starts again."""
     nothing = {"last_message_id": None, "last_reply_id": None, "wants_news": False}
-    whose = update(phones).where(phones.c.id == phone_id)
-    tx.connection.execute(whose.values(version=phones.c.version + 1, **nothing))
+    own_phone = update(phones).where(phones.c.id == phone_id)
+    tx.connection.execute(own_phone.values(version=phones.c.version + 1, **nothing))
 
 
 def forget(tx: Transaction, phone_id: int, version: int) -> bool:

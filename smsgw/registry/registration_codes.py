@@ -31,22 +31,22 @@ REJECTIONS_COUNT_FOR = timedelta(days=30)
 log = logs.get(__name__)
 
 
-def hold(tx: Transaction, nkp_hash: bytes) -> None:
-    """Until this transaction ends no other one decides about this participant. SQLite has one
-    writer anyway."""
+def lock(tx: Transaction, nkp_hash: bytes) -> None:
+    """Keeps other transactions from deciding about this participant until this one ends. SQLite has
+    one writer anyway."""
     if tx.connection.dialect.name == "postgresql":
         key = int.from_bytes(nkp_hash[:8], signed=True)
         tx.connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
-    """A code for the number on file; None where it had its share or said BUKAN SAYA or TOLAK."""
+    """Makes a code for the number on file; None if it had its share or said BUKAN SAYA or TOLAK."""
     nkp_hash = tx.vault.hash(nkp, "nkp")
-    hold(tx, nkp_hash)
-    made = select(func.count()).where(
+    lock(tx, nkp_hash)
+    sent_today = select(func.count()).where(
         codes.c.nkp_hash == nkp_hash, codes.c.made_at > tx.now - timedelta(days=1)
     )
-    if tx.connection.execute(made).scalar_one() >= CODES_A_DAY:
+    if tx.connection.execute(sent_today).scalar_one() >= CODES_A_DAY:
         return None
     if freezes.is_blocked(tx, nkp):
         return None
@@ -79,7 +79,7 @@ def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
 
 
 def claimed(tx: Transaction, phone_id: int, code: str) -> VerifiedCode | None:
-    """What `code`, typed on this phone, opens."""
+    """Returns what `code`, typed on this phone, opens."""
     row = tx.connection.execute(
         select(codes).where(
             codes.c.phone_id == phone_id,
@@ -116,8 +116,8 @@ def sent_here(tx: Transaction, number: str) -> dict[str, int]:
 
 def _rejections(tx: Transaction, nkp_hash: bytes) -> int:
     since = tx.now - REJECTIONS_COUNT_FOR
-    made = select(func.count()).where(rejections.c.nkp_hash == nkp_hash, rejections.c.at > since)
-    return int(tx.connection.execute(made).scalar_one())
+    recent = select(func.count()).where(rejections.c.nkp_hash == nkp_hash, rejections.c.at > since)
+    return int(tx.connection.execute(recent).scalar_one())
 
 
 def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
@@ -127,14 +127,14 @@ def reject(tx: Transaction, number: str, *, until_officer: bool) -> None:
     asked = select(codes.c.nkp_hash).where(here, *_still_good(tx)).distinct()
     hashes = sorted(tx.connection.execute(asked).scalars())
     for nkp_hash in hashes:
-        hold(tx, nkp_hash)
+        lock(tx, nkp_hash)
         tx.connection.execute(insert(rejections).values(nkp_hash=nkp_hash, at=tx.now))
         freezes.add(tx, nkp_hash, None if until_officer else tx.now + REJECTED_FOR)
     _end(tx, here & codes.c.nkp_hash.in_(hashes))
 
 
 def is_awaited(tx: Transaction, phone_id: int) -> bool:
-    """Whether a code for this phone is still good."""
+    """Tells whether a code for this phone is still good."""
     waiting = select(func.count()).where(codes.c.phone_id == phone_id, *_still_good(tx))
     return bool(tx.connection.execute(waiting).scalar_one())
 
@@ -153,12 +153,12 @@ def count_wrong(tx: Transaction, phone_id: int) -> None:
 
 
 def wrong_in_a_day(tx: Transaction, phone_id: int | None = None) -> int:
-    """Of one phone, or of all."""
+    """Counts wrong codes of one phone, or of all."""
     since = tx.now - WRONG_CODES_COUNT_FOR
-    made = select(func.count()).where(wrong_codes.c.at > since)
+    wrong = select(func.count()).where(wrong_codes.c.at > since)
     if phone_id is not None:
-        made = made.where(wrong_codes.c.phone_id == phone_id)
-    return int(tx.connection.execute(made).scalar_one())
+        wrong = wrong.where(wrong_codes.c.phone_id == phone_id)
+    return int(tx.connection.execute(wrong).scalar_one())
 
 
 def spend(tx: Transaction, phone_id: int, nkp: str) -> None:
@@ -182,7 +182,7 @@ def void(tx: Transaction, on_file: str) -> list[tuple[int, bytes]]:
     )
     found = tx.connection.execute(sent.union(bound)).all()
     for nkp_hash in sorted({row.nkp_hash for row in found}):
-        hold(tx, nkp_hash)
+        lock(tx, nkp_hash)
         freezes.add(tx, nkp_hash, None)
     _end(tx, codes.c.on_file_hash == here)
     return [(row.phone_id, row.nkp_hash) for row in found]
@@ -200,7 +200,7 @@ def erase(tx: Transaction, phone_id: int) -> None:
 
 
 def forget(tx: Transaction, phone_ids: Collection[int], since: datetime) -> None:
-    """Destroys what these phones asked for before `since` and what counts no more."""
+    """Destroys what these phones asked for before `since` and what no longer counts."""
     made, at = min(since, tx.now - DISOWNED_FOR), tx.now - 2 * WRONG_CODES_COUNT_FOR
     for which in (
         delete(codes).where(codes.c.phone_id.in_(phone_ids), codes.c.made_at < made),
@@ -224,5 +224,5 @@ def _end(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def _code_hash(tx: Transaction, phone_id: int, code: str) -> bytes:
-    """Good on one phone only."""
+    """Hashes the code with the phone, so that it works on one phone only."""
     return tx.vault.hash(f"{phone_id} {code}", "code")

@@ -30,19 +30,19 @@ _rows = select(
 ).join(phones)
 
 
-def keep(
+def store(
     tx: Transaction, phone_id: int, number: str, message_id: int, given: RegistrationForm
 ) -> None:
-    """`number`: the phone's. The same statements whatever was given: nobody can tell what becomes
-    of it."""
+    """Stores the form. `number` is the phone's. Runs the same statements whatever was given: nobody
+    can tell what becomes of it."""
     own = registrations.c.phone_id == phone_id
     _end(tx, own, RegistrationState.REPLACED, given=None)
     named_by = (tx.vault.hash(number, "phone"), message_id)
-    said = json.dumps(asdict(given), default=str)
+    form_json = json.dumps(asdict(given), default=str)
     row = {
         "phone_id": phone_id,
         "message_id": message_id,
-        "given": tx.vault.encrypt(said, Ciphertext.GIVEN, *named_by),
+        "given": tx.vault.encrypt(form_json, Ciphertext.GIVEN, *named_by),
         "state": RegistrationState.WAITING,
         "made_at": tx.now,
     }
@@ -50,7 +50,8 @@ def keep(
 
 
 def waiting(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
-    """Those behind the id `after`, the oldest first, each with the number (sealed) of its phone."""
+    """Returns those behind the id `after`, the oldest first, each with the number (sealed) of its
+    phone."""
     return tx.connection.execute(
         _rows.where(WAITS, registrations.c.id > (after or 0))
         .order_by(registrations.c.id)
@@ -59,29 +60,29 @@ def waiting(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]
 
 
 def by_nkp(tx: Transaction) -> Mapping[str, Sequence[Row[Any]]]:
-    """All that wait, the oldest first: of those that are the same NKP's one person's may be true.
-    Each is opened; they are as many as phones ask in the weeks that they wait."""
+    """Returns all that wait, the oldest first: of those with the same NKP only one person's may be
+    true. Each is decrypted; there are as many as phones ask in the weeks that they wait."""
     found: dict[str, list[Row[Any]]] = {}
     for row in tx.connection.execute(_rows.where(WAITS).order_by(registrations.c.id)):
-        held = given(tx, row)
-        if held is not None:
-            found.setdefault(held.nkp, []).append(row)
+        form = submitted_form(tx, row)
+        if form is not None:
+            found.setdefault(form.nkp, []).append(row)
     return found
 
 
 def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
-    """As `waiting` gives it, whatever became of it."""
+    """Returns a registration as `waiting` does, whatever became of it."""
     return tx.connection.execute(_rows.where(registrations.c.id == registration_id)).first()
 
 
-def given(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
+def submitted_form(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
     """None once its time is over, or where it cannot be opened."""
     opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
         return None
-    held = json.loads(opened)
-    born = held["birth_date"]
-    return RegistrationForm(**{**held, "birth_date": date.fromisoformat(born) if born else None})
+    values = json.loads(opened)
+    born = values["birth_date"]
+    return RegistrationForm(**{**values, "birth_date": date.fromisoformat(born) if born else None})
 
 
 def looked(tx: Transaction, registration_id: int, actor: str) -> None:
@@ -93,8 +94,8 @@ def looked(tx: Transaction, registration_id: int, actor: str) -> None:
 
 def has_looked(tx: Transaction, registration_id: int, actor: str) -> bool:
     by = registration_looks.c.actor == actor
-    seen = exists().where(registration_looks.c.registration_id == registration_id, by)
-    return bool(tx.connection.execute(select(seen)).scalar_one())
+    looked = exists().where(registration_looks.c.registration_id == registration_id, by)
+    return bool(tx.connection.execute(select(looked)).scalar_one())
 
 
 def agree(tx: Transaction, registration_id: int, actor: str) -> None:
@@ -104,16 +105,16 @@ def agree(tx: Transaction, registration_id: int, actor: str) -> None:
 
 
 def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> bool:
-    """An officer's word. False where somebody was first."""
+    """Stores an officer's decision. Returns False if somebody was first."""
     return _end(tx, registrations.c.id == registration_id, state) == 1
 
 
 def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
-    """What this phone sent to be bound to `nkp` is settled."""
+    """Settles what this phone sent to be bound to `nkp`."""
     own = registrations.c.phone_id == phone_id
     for row in tx.connection.execute(_rows.where(own, WAITS)).all():
-        held = given(tx, row)
-        if held is not None and held.nkp == nkp:
+        form = submitted_form(tx, row)
+        if form is not None and form.nkp == nkp:
             _end(tx, registrations.c.id == row.id, RegistrationState.CODE)
 
 
@@ -122,7 +123,7 @@ def lapse(tx: Transaction, phone_id: int) -> None:
 
 
 def destroy(tx: Transaction, which: ColumnElement[bool]) -> None:
-    """What was given; and what still waits ends."""
+    """Destroys the form, and ends what still waits."""
     _end(tx, which, RegistrationState.LAPSED)
     tx.connection.execute(update(registrations).where(which).values(given=None))
 
@@ -130,6 +131,6 @@ def destroy(tx: Transaction, which: ColumnElement[bool]) -> None:
 def _end(
     tx: Transaction, which: ColumnElement[bool], state: RegistrationState, **values: object
 ) -> int:
-    """Of those that wait."""
+    """Ends those that wait."""
     ended = update(registrations).where(which, WAITS)
     return tx.connection.execute(ended.values(state=state, ended_at=tx.now, **values)).rowcount

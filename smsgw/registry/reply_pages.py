@@ -1,4 +1,4 @@
-"""What LANJUT shows: the rest of a long answer, as it was written then."""
+"""Stores what LANJUT shows: the rest of a long answer, as it was written then."""
 
 import json
 from collections.abc import Collection
@@ -15,13 +15,13 @@ PAGES_LAST = timedelta(minutes=30)
 
 
 def keep(tx: Transaction, phone_id: int, number: str, texts: list[str]) -> None:
-    """What LANJUT shows on the phone with this number for half an hour."""
+    """Stores what LANJUT shows on the phone with this number for half an hour."""
     destroy(tx, phone_id)
     if texts:
-        whose = tx.vault.hash(number, "phone")
+        phone_hash = tx.vault.hash(number, "phone")
         row = {
             "phone_id": phone_id,
-            "texts": tx.vault.encrypt(json.dumps(texts), Ciphertext.PAGES, whose),
+            "texts": tx.vault.encrypt(json.dumps(texts), Ciphertext.PAGES, phone_hash),
             "expires_at": tx.now + PAGES_LAST,
         }
         tx.connection.execute(insert(pages).values(row))
@@ -37,7 +37,8 @@ def destroy_expired(tx: Transaction, phone_ids: Collection[int]) -> None:
 
 
 def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
-    """Of a row with the phone's `id` and `hash`, `pages` and `pages_expire_at`."""
+    """Returns the pages of a row with the phone's `id` and `hash`, `pages` and
+    `pages_expire_at`."""
     if row.pages is None or row.pages_expire_at <= tx.now:
         return []
     opened = tx.opened(row.pages, Ciphertext.PAGES, row.id, row.hash)

@@ -1,1 +1,2 @@
-"""Persistence: engines, transactions, tables, encrypted columns and their keys, the audit log."""
+"""This package is persistence: engines, transactions, tables, encrypted columns and their keys, the
+audit log."""

@@ -1,4 +1,4 @@
-"""Who was told what of whom, and what operators did: a row in the transaction that does it.
+"""Records every disclosure and what operators did, as a row in the transaction that does it.
 
 Whoever writes a row signs it (`mac`, a keyed hash of what it says). The clock numbers rows without
 gaps and seals each together with the seal before it, so that a row that was changed, removed, moved
@@ -79,7 +79,7 @@ NOBODY = "nobody"  # acts of who did not log in
 
 @dataclass(frozen=True, slots=True)
 class AuditFilters:
-    """Which rows; what is None does not matter. Days are instants, the last one excluded."""
+    """Says which rows; None means any. Days are instants, the last one excluded."""
 
     actor: str | None = None  # a part of it
     act: Act | None = None
@@ -92,12 +92,12 @@ class AuditFilters:
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
         at, equal = audit.c.at, ("act", "phone_id", "message_id")
-        held = {"actor": self.actor, "detail": self.detail}
+        exact = {"actor": self.actor, "detail": self.detail}
         return [
             *(audit.c[each] == getattr(self, each) for each in equal if getattr(self, each)),
             *(
                 audit.c[name].icontains(each, autoescape=True)
-                for name, each in held.items()
+                for name, each in exact.items()
                 if each
             ),
             *([at >= self.since] if self.since else []),
@@ -172,7 +172,7 @@ def operator() -> str:
 def page(
     tx: Transaction, before: int | None, limit: int, filters: AuditFilters = EVERYTHING
 ) -> Sequence[Row[Any]]:
-    """Newest first."""
+    """Returns rows, newest first."""
     rows = select(audit).where(*filters.conditions).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(audit.c.id < before)
@@ -182,7 +182,7 @@ def page(
 def walk(
     reading: Callable[[], AbstractContextManager[Transaction]], filters: AuditFilters
 ) -> Iterator[Sequence[Row[Any]]]:
-    """All of them, the newest first, a short read after the other."""
+    """Yields all rows, the newest first, one short read after the other."""
     before: int | None = None
     while True:
         with reading() as tx:
@@ -194,14 +194,14 @@ def walk(
 
 
 def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:
-    said = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
+    values = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
     octets = [as_octets(row[name] or b"").hex() for name in ("subject", "salt")]
-    whole = [_instant(row["at"]), *octets, *said]
+    whole = [_instant(row["at"]), *octets, *values]
     return tx.vault.hash(json.dumps(whole, default=repr), "audit")
 
 
 def _instant(at: Any) -> str:
-    """In UTC, as SQLite keeps it."""
+    """Converts to UTC, as SQLite keeps it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if isinstance(at, datetime) else str(at)
 
 

@@ -1,4 +1,4 @@
-"""Whether this machine's clock is believed: it is compared with the database's.
+"""Compares this machine's clock with the database's, to tell whether it can be trusted.
 
 What has been kept for its time is destroyed for good, and what is past its use is given up; a clock
 that is ahead would do both at once. Which of the two is wrong nobody can tell, so while they are
@@ -18,7 +18,7 @@ log = logs.get(__name__)
 APART = timedelta(seconds=60)
 COMPARED_EVERY = 5.0  # seconds
 JUMP = 1.0  # seconds that the clock moves beside the monotonic one: then it is compared at once
-TOLD_EVERY = 60.0  # seconds
+LOG_EVERY = 60.0  # seconds
 
 
 def machine_now() -> datetime:
@@ -26,28 +26,30 @@ def machine_now() -> datetime:
 
 
 class ClockCheck:
-    """A process's. It looks at the machine's clock; the runtime's is set by a replay."""
+    """Compares the machine's clock with the database's, once a process; a replay sets only the
+    runtime's clock."""
 
     def __init__(self, service: Engine, now: Callable[[], datetime] = machine_now) -> None:
         self._service = service
         self._now = now
         self._compared: tuple[datetime, float] | None = None
         self._is_right = True
-        self._told = -TOLD_EVERY
+        self._logged_at = -LOG_EVERY
 
     def compare(self) -> timedelta:
-        """How far the machine's clock is ahead of the database's, at least: what the question takes
-        does not count. Raises SQLAlchemyError."""
+        """Returns how far the machine's clock is ahead of the database's, at least: what the
+        question takes does not count. Raises SQLAlchemyError."""
         skew = self._skew()
         self._compared = self._now(), time.monotonic()
         self._is_right = abs(skew) <= APART
-        if not self._is_right and time.monotonic() >= self._told + TOLD_EVERY:
-            self._told = time.monotonic()
-            log.error("this machine's clock differs from the database's", **_told(skew))
+        if not self._is_right and time.monotonic() >= self._logged_at + LOG_EVERY:
+            self._logged_at = time.monotonic()
+            log.error("this machine's clock differs from the database's", **_details(skew))
         return skew
 
     def is_right(self) -> bool:
-        """Whether they are close, as compared within the last seconds. Raises SQLAlchemyError."""
+        """Tells whether they are close, as compared within the last seconds. Raises
+        SQLAlchemyError."""
         if self._is_due():
             self.compare()
         return self._is_right
@@ -71,5 +73,5 @@ class ClockCheck:
         return max(before - there, timedelta()) + min(after - there, timedelta())
 
 
-def _told(skew: timedelta) -> dict[str, object]:
+def _details(skew: timedelta) -> dict[str, object]:
     return {"ahead_seconds": round(skew.total_seconds()), "so": "nothing expires or is destroyed"}

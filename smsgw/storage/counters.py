@@ -23,12 +23,12 @@ ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
 SPENDING_KEPT = timedelta(days=2)
 EVERYWHERE = "all"  # beside the calling codes
 PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
-TOLD_EVERY = 60.0  # seconds between two alarms of one process
+ALARM_EVERY = 60.0  # seconds between two alarms of one process
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Most segments of replies a day; None where there is no limit."""
+    """Limits the segments of replies a day; None means no limit."""
 
     everywhere: int | None = None
     code: int | None = None  # to phones of the calling code of who asks
@@ -80,7 +80,7 @@ class Wanted:
 
 
 class Counters:
-    """Of all processes where there is a Redis, else of this one."""
+    """Counts over all processes if there is a Redis, else in this one."""
 
     def __init__(self, redis: Redis | None = None) -> None:
         self._redis = redis
@@ -88,14 +88,15 @@ class Counters:
         self._take_script: Callable[..., Any] | None = None
         self._buckets: OrderedDict[str, InMemoryBucket] = OrderedDict()
         self._spent: tuple[date | None, Counter[str]] = None, Counter()
-        self._told_at = -TOLD_EVERY
-        self._told_of: set[tuple[date, str]] = set()
+        self._alarmed_at = -ALARM_EVERY
+        self._alarmed_for: set[tuple[date, str]] = set()
         self._begun: dict[str, Event] = {}
         self._lock = Lock()
 
     @contextmanager
     def once_at_a_time(self, message: str) -> Iterator[None]:
-        """One at a time of this process's deliveries of one message: it is counted once."""
+        """Handles one delivery of a message at a time in this process, so that it is counted
+        once."""
         with self._lock:
             done = self._begun.get(message)
             if done is None:
@@ -207,23 +208,25 @@ class Counters:
         code, until the day is over."""
         spending = self.spending(day)
         if budget.everywhere is not None and spending.get(EVERYWHERE, 0) >= budget.everywhere:
-            self._tell_of_the_day()
+            self._alarm_for_day()
             return True
         if budget.code is not None and spending.get(code, 0) >= budget.code:
-            self._tell_of_a_code(day, code)
+            self._alarm_for_code(day, code)
             return True
         return False
 
-    def _tell_of_the_day(self) -> None:
-        if time.monotonic() - self._told_at >= TOLD_EVERY:
-            self._told_at = time.monotonic()
+    def _alarm_for_day(self) -> None:
+        if time.monotonic() - self._alarmed_at >= ALARM_EVERY:
+            self._alarmed_at = time.monotonic()
             log.error("daily segments are used up; messages are stored without a reply")
 
-    def _tell_of_a_code(self, day: date, code: str) -> None:
+    def _alarm_for_code(self, day: date, code: str) -> None:
         with self._lock:
-            is_told = (day, code) in self._told_of
-            self._told_of = {each for each in self._told_of if each[0] == day} | {(day, code)}
-        if not is_told:
+            is_known = (day, code) in self._alarmed_for
+            self._alarmed_for = {each for each in self._alarmed_for if each[0] == day} | {
+                (day, code)
+            }
+        if not is_known:
             log.error(
                 "daily segments for a calling code are used up; its messages get no reply today",
                 code=code,

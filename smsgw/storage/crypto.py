@@ -1,4 +1,4 @@
-"""Stored texts and numbers: a keyed hash to find them by, and ciphertext to read them by.
+"""Stores texts and numbers as a keyed hash to find them by, and ciphertext to read them by.
 
 Ciphertext is one octet that names the data key, a 12 octet nonce, then AES-256-GCM-SIV with its
 tag; the column it belongs to, and what names its row, are authenticated, so that a value moved to
@@ -34,12 +34,12 @@ Part = str | int | bytes | datetime | None  # of what names a row
 
 
 class Unreadable(Exception):
-    """Ciphertext that no key here made."""
+    """Says that no key here made this ciphertext."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a database's values are sealed and found with."""
+    """Holds the keys that encrypt and find a database's values."""
 
     data: Mapping[int, bytes]  # by id
     active: int  # the one that seals
@@ -98,17 +98,18 @@ class Vault:
     @property
     def active(self) -> int:
         """The id of the key that seals."""
-        return self._held().active
+        return self._current_keys().active
 
     def encrypt(self, text: str, column: str, *row: Part) -> bytes:
-        """`row`: what names the row, known before it is stored and never changed."""
-        key = self._held().active
+        """Encrypts a value. `row` is what names the row, known before it is stored and never
+        changed."""
+        key = self._current_keys().active
         nonce = os.urandom(NONCE_OCTETS)
         sealed = self._ciphers[key].encrypt(nonce, _octets(text), _place(column, row))
         return bytes([key]) + nonce + sealed
 
     def decrypt(self, ciphertext: bytes, column: str, *row: Part) -> str:
-        """`row`: as when it was sealed. Raises Unreadable."""
+        """Decrypts a value; `row` as when it was encrypted. Raises Unreadable."""
         cipher = self._cipher(ciphertext[0]) if ciphertext else None
         if cipher is None:
             raise Unreadable(f"{column} was written with a key that is not here")
@@ -116,18 +117,18 @@ class Vault:
         try:
             opened = cipher.decrypt(nonce, body, _place(column, row))
         except (InvalidTag, ValueError):
-            told = "was written with another SMSGW_SECRET_KEY or for another row, or is damaged"
-            raise Unreadable(f"{column} {told}") from None
+            problem = "was written with another SMSGW_SECRET_KEY or for another row, or is damaged"
+            raise Unreadable(f"{column} {problem}") from None
         return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:
         """32 octets that find `value` again; equal values of two kinds hash differently."""
-        return hmac.digest(self._held().hashing, _octets(f"{kind}:{value}"), sha256)
+        return hmac.digest(self._current_keys().hashing, _octets(f"{kind}:{value}"), sha256)
 
     def _is_fresh(self) -> bool:
         return self._keys is not None and time.monotonic() < self._until
 
-    def _held(self) -> Keys:
+    def _current_keys(self) -> Keys:
         if self._keys is None:
             self.refresh()
         if self._keys is None:
@@ -143,7 +144,7 @@ class Vault:
             return self._keys
 
     def _cipher(self, key: int) -> AESGCMSIV | None:
-        self._held()
+        self._current_keys()
         if key not in self._ciphers:
             with self._lock:
                 if key not in self._ciphers:
@@ -173,7 +174,7 @@ def _place(column: str, row: Sequence[Part]) -> bytes:
 
 
 def plain(part: Part) -> str | int | None:
-    """As JSON can write it; instants in UTC."""
+    """Converts a value to what JSON can write; instants in UTC."""
     if isinstance(part, bytes):
         return part.hex()
     return part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part

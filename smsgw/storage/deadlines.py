@@ -43,7 +43,7 @@ _thread = _Thread()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What the calling thread waits for ends by then, all of it together."""
+    """Ends all waits of the calling thread by then, taken together."""
     before, until = _thread.until, time.monotonic() + seconds
     _thread.until = until if before is None else min(before, until)
     try:
@@ -54,7 +54,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
-    """Each thing that the calling thread waits for may take so long, where less is the rule."""
+    """Lets each wait of the calling thread take so long, where less is the rule."""
     before, _thread.patience = _thread.patience, seconds
     try:
         yield
@@ -71,7 +71,7 @@ def left(limit: float) -> float:
 
 
 class Deadlines:
-    """Each thread waits for one thing at a time, and is told by when it ends."""
+    """Gives each waiting thread its own deadline."""
 
     def __init__(self, gone: tuple[type[Exception], ...] = (OSError,)) -> None:
         """`gone`: what `fileno` raises of a connection that has ended by itself."""
@@ -136,7 +136,7 @@ class _Watched(psycopg.Connection[Any]):
 
 
 def watch(engine: Engine, limit: float) -> None:
-    """Nothing that this PostgreSQL engine waits for takes longer than `limit` seconds."""
+    """Limits every wait of this PostgreSQL engine to `limit` seconds."""
 
     @event.listens_for(engine, "do_connect")
     def connect(_d: object, _r: object, arguments: Any, options: dict[str, Any]) -> _Watched:
@@ -146,6 +146,6 @@ def watch(engine: Engine, limit: float) -> None:
         hosts = str(options.get("host", "")).count(",") + 1  # each is given as long
         timeout = max(SHORTEST_CONNECT, int(seconds / hosts))
         make = cast(Callable[..., _Watched], _Watched.connect)
-        made = make(*arguments, **options | {"connect_timeout": timeout})
-        made.limit = limit
-        return made
+        connection = make(*arguments, **options | {"connect_timeout": timeout})
+        connection.limit = limit
+        return connection

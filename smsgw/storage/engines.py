@@ -39,30 +39,30 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     if address.get_backend_name() != "sqlite":
         options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
-        made = create_engine(address, hide_parameters=True, **options)
-        event.listen(made, "handle_error", _name_pooler)
+        new_engine = create_engine(address, hide_parameters=True, **options)
+        event.listen(new_engine, "handle_error", _name_pooler)
         if limit is not None:
-            deadlines.watch(made, limit + CANCEL_TAKES)
+            deadlines.watch(new_engine, limit + CANCEL_TAKES)
         if limit is None or lock_limit is not None:
-            _test_what_was_idle(made)
-        return made
+            _test_what_was_idle(new_engine)
+        return new_engine
     waits = limit or SQLITE_LIMIT
-    made = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
-    event.listen(made, "do_connect", _make_private)
-    event.listen(made, "connect", _prepare_sqlite)
-    event.listen(made, "begin", partial(_begin_sqlite, waits))
-    return made
+    new_engine = create_engine(address, connect_args={"timeout": waits}, hide_parameters=True)
+    event.listen(new_engine, "do_connect", _make_private)
+    event.listen(new_engine, "connect", _prepare_sqlite)
+    event.listen(new_engine, "begin", partial(_begin_sqlite, waits))
+    return new_engine
 
 
 def _postgres_options(
     address: URL, limit: float | None, lock_limit: float | None
 ) -> dict[str, Any]:
-    """What the address says of preparing statements, and its `options` beside ours: libpq takes
-    the last of each, so that the address's counts. PgBouncer takes none of ours: there `overdue`
-    alone keeps the limit."""
-    said = {name: values[-1].lower() for name, values in address.normalized_query.items()}
-    is_pooled = said.get("pgbouncer") in {"1", "true"}
-    threshold = "0" if is_pooled else said.get("prepare_threshold")
+    """Returns what the address says of preparing statements, and its `options` beside ours: libpq
+    takes the last of each, so that the address's counts. PgBouncer takes none of ours: there
+    `overdue` alone keeps the limit."""
+    options = {name: values[-1].lower() for name, values in address.normalized_query.items()}
+    is_pooled = options.get("pgbouncer") in {"1", "true"}
+    threshold = "0" if is_pooled else options.get("prepare_threshold")
     arguments: dict[str, Any] = {}
     if threshold is not None:
         arguments["prepare_threshold"] = int(threshold.replace("none", "0")) or None

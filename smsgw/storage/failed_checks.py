@@ -25,7 +25,7 @@ class FailedCheck:
 
 
 def record(connection: Connection, failed: Iterable[FailedCheck], now: datetime) -> None:
-    """One that is known is written again once an hour."""
+    """Records a failed check; a known one is written again once an hour."""
     for each in failed:
         same = (failed_checks.c.table_name == each.table) & (failed_checks.c.row == each.row)
         known = connection.execute(select(failed_checks.c.last_at).where(same)).first()
@@ -38,13 +38,13 @@ def record(connection: Connection, failed: Iterable[FailedCheck], now: datetime)
 
 
 def count_since(connection: Connection, since: datetime) -> int:
-    """How many rows failed for the first time."""
+    """Returns how many rows failed for the first time."""
     found = select(func.count()).where(failed_checks.c.first_at > since)
     return int(connection.execute(found).scalar_one())
 
 
 def by_table(connection: Connection, since: datetime) -> Mapping[str, int]:
-    """How many rows of each table failed."""
+    """Returns how many rows of each table failed."""
     table = failed_checks.c.table_name
     found = (
         select(table, func.count().label("failed"))

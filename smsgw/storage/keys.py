@@ -1,4 +1,4 @@
-"""The keys of a service database: made once, wrapped by the secret, changed while it is in use.
+"""Keeps the keys of a service database: made once, wrapped by the secret, changed while in use.
 
 The newest data key seals; a retired one can still be read with for a day, for whoever was asleep
 meanwhile. The key of the hashes stays: what was stored is found by it.
@@ -33,68 +33,69 @@ class NoRoom(Exception):
 
 
 def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
-    """Those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
+    """Returns those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
     with engine.connect().execution_options(read_only=True) as connection:
-        held = _held(connection)
-    if not held:
+        rows = _rows(connection)
+    if not rows:
         _make(engine, wrapper, now())
         with engine.connect().execution_options(read_only=True) as connection:
-            held = _held(connection)
-    opened = _opened(held, wrapper)
-    data = {row.id: opened[row.id] for row in held if row.purpose == KeyPurpose.DATA}
-    hashing = next(opened[row.id] for row in held if row.purpose == KeyPurpose.HASH)
+            rows = _rows(connection)
+    opened = _opened(rows, wrapper)
+    data = {row.id: opened[row.id] for row in rows if row.purpose == KeyPurpose.DATA}
+    hashing = next(opened[row.id] for row in rows if row.purpose == KeyPurpose.HASH)
     return Keys(data, max(data), hashing)
 
 
 def damaged(connection: Connection, wrapper: Wrapper) -> list[tuple[int, int]]:
     """(id, copy) of the rows that cannot be opened."""
-    return [(row.id, row.copy) for row in _held(connection) if _unwrapped(wrapper, row) is None]
+    return [(row.id, row.copy) for row in _rows(connection) if _unwrapped(wrapper, row) is None]
 
 
 def add(connection: Connection, wrapper: Wrapper, now: datetime) -> int:
-    """The id of a new data key; from then on all keys lie under the secrets of `wrapper`, and no
-    others. Raises NoRoom, IntegrityError where another process adds one at this instant."""
-    held = _held(connection)
-    made: int = max(row.id for row in held) + 1
-    if made > LAST_KEY:
+    """Adds a data key and returns its id; from then on all keys are wrapped by the secrets of
+    `wrapper`, and no others. Raises NoRoom, IntegrityError if another process adds one at this
+    instant."""
+    rows = _rows(connection)
+    key_id: int = max(row.id for row in rows) + 1
+    if key_id > LAST_KEY:
         raise NoRoom(f"there have been {LAST_KEY} keys, and an id is one octet")
-    opened = _opened(held, wrapper)
-    for row in held:
+    opened = _opened(rows, wrapper)
+    for row in rows:
         same = (data_keys.c.id == row.id) & (data_keys.c.copy == row.copy)
         wrapped = wrapper.wrap(opened[row.id], _name(row.id))
         connection.execute(update(data_keys).where(same).values(wrapped=wrapped))
-    _store(connection, wrapper, made, KeyPurpose.DATA, new_key(), now)
-    return made
+    _store(connection, wrapper, key_id, KeyPurpose.DATA, new_key(), now)
+    return key_id
 
 
 def retire(connection: Connection, active: int, now: datetime) -> None:
-    """All older than `active`. What was retired before has seen a whole rotation find nothing of
-    its own."""
+    """Retires all keys older than `active`. What was retired before has seen a whole rotation find
+    no value of its own."""
     old = (data_keys.c.purpose == KeyPurpose.DATA) & (data_keys.c.id < active)
     connection.execute(delete(data_keys).where(old, data_keys.c.retired_at < now - READABLE_FOR))
     retired = update(data_keys).where(old, data_keys.c.retired_at.is_(None))
     connection.execute(retired.values(retired_at=now))
 
 
-def _held(connection: Connection) -> Sequence[Row[Any]]:
+def _rows(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(select(data_keys).order_by(data_keys.c.id, data_keys.c.copy)).all()
 
 
-def _opened(held: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
-    """Each key by its id. Raises Unreadable where no copy of one can be opened."""
-    copies = [(row, _unwrapped(wrapper, row)) for row in held]
+def _opened(rows: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
+    """Returns each key by its id. Raises Unreadable if no copy of one can be decrypted."""
+    copies = [(row, _unwrapped(wrapper, row)) for row in rows]
     opened = {row.id: octets for row, octets in copies if octets is not None}
     for row, octets in copies:
         if octets is None and opened:
             _tell(row.id, row.copy)
-    if set(opened) != {row.id for row in held}:
+    if set(opened) != {row.id for row in rows}:
         raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
     return opened
 
 
 @cache
 def _tell(key: int, copy: int) -> None:
-    """Once in a process: keys are loaded every other second."""
+    """Logs once a process: keys are loaded every other second."""
     log.error("a copy of a key is damaged; run smsgw keys rotate", key=key, copy=copy)
 
 
@@ -132,35 +133,35 @@ def _name(key_id: int) -> str:
 
 
 def keeper(settings: Settings) -> Wrapper:
-    """Of the keys in the database."""
+    """Returns the wrapper of the keys in the database."""
     old = settings.old_secret_key
     return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])
 
 
 def secret_key(settings: Settings) -> str:
-    """SMSGW_SECRET_KEY; an embedded installation without one makes its own and keeps it. Raises
-    SettingsError."""
+    """Returns SMSGW_SECRET_KEY; an embedded installation without one makes and keeps its own.
+    Raises SettingsError."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     file = settings.instance / "secret_key"
     try:
-        return _kept(file) or _made(settings, file)
+        return _stored_secret(file) or _new_secret(settings, file)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be used ({error})") from None
 
 
-def _kept(file: Path) -> str | None:
+def _stored_secret(file: Path) -> str | None:
     if not file.exists():
         return None
     secret = file.read_text("utf-8").strip()
     if len(secret) < SHORTEST_SECRET:
-        told = f"holds {len(secret)} characters, {SHORTEST_SECRET} at least"
-        raise SettingsError(f"{file}: {told}; restore it from its backup")
+        problem = f"holds {len(secret)} characters, {SHORTEST_SECRET} at least"
+        raise SettingsError(f"{file}: {problem}; restore it from its backup")
     return secret
 
 
-def _made(settings: Settings, file: Path) -> str:
-    """On the disk before it is used: what it seals opens with no other."""
+def _new_secret(settings: Settings, file: Path) -> str:
+    """Writes the secret to disk before it is used: nothing else decrypts what it encrypts."""
     if settings.database_file.exists():
         raise SettingsError(
             f"{file}: is missing, and {settings.database_file.name} opens with it alone; restore it"

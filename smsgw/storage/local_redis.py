@@ -22,7 +22,7 @@ class NoServer(Exception):
 
 
 def program() -> str:
-    """An installed server, else the wheel's. Raises NoServer."""
+    """Returns an installed server, else the wheel's. Raises NoServer."""
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if found:
         return found
@@ -49,12 +49,12 @@ def command(server: str, socket: Path, data: Path) -> list[str]:
 
 
 def new_socket() -> Path:
-    """In a short path of its own: a socket's may not pass 107 octets."""
+    """Makes a socket in a short path of its own: its length is limited to 107 octets."""
     return Path(tempfile.mkdtemp(prefix=OURS)) / "redis.sock"
 
 
 def remove(socket: Path) -> None:
-    """With the folder that was made for it."""
+    """Removes it with the folder that was made for it."""
     if socket.parent.name.startswith(OURS):
         shutil.rmtree(socket.parent, ignore_errors=True)
 
@@ -64,7 +64,8 @@ def address_file(home: Path) -> Path:
 
 
 def url(home: Path) -> str | None:
-    """Where the server that `smsgw run` keeps in `home` listens; None where none is kept."""
+    """Returns where the server that `smsgw run` keeps in `home` listens; None where none is
+    kept."""
     try:
         return address_file(home).read_text().strip() or None
     except FileNotFoundError:

@@ -51,14 +51,14 @@ def head(which: Which) -> str | None:
 
 
 def fault(engine: Engine, which: Which, remedy: str) -> str | None:
-    """What is wrong with a schema; None where it is the one that this version needs. Raises
+    """Returns what is wrong with a schema; None where it is the one that this version needs. Raises
     SQLAlchemyError."""
     at, wanted = current(engine, which), head(which)
     if at == wanted:
         return None
-    told = f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
+    problem = f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
     is_known = at is None or at in _known(which)
-    return told if is_known else f"{told}, or start the version that it is for"
+    return problem if is_known else f"{problem}, or start the version that it is for"
 
 
 def current(engine: Engine, which: Which) -> str | None:

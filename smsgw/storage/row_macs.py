@@ -15,9 +15,8 @@ from smsgw.storage.crypto import Vault, plain
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the MAC of a table's rows covers. Every version here is read; new rows have `written`.
-    A release that brings a version goes on writing the one before, so that processes of the release
-    before can read its rows; the next one writes it."""
+    """Says what the MAC of a table's rows covers. Every version here can be read; new rows have
+    `written`."""
 
     table: str
     versions: Mapping[int, tuple[str, ...]]  # names of columns
@@ -34,12 +33,12 @@ class Proof:
         return hmac.compare_digest(mac[1:], self._hash(vault, mac[0], row))
 
     def _hash(self, vault: Vault, version: int, row: Mapping[Any, Any]) -> bytes:
-        said = [[name, plain(row[name])] for name in self.versions[version]]
-        return vault.hash(json.dumps([self.table, version, said]), "mac")
+        pairs = [[name, plain(row[name])] for name in self.versions[version]]
+        return vault.hash(json.dumps([self.table, version, pairs]), "mac")
 
 
 def shown(key: object) -> str:
-    """What names a row, as logs and findings write it: of a hash its first octets."""
+    """Returns what names a row, as logs and findings write it: of a hash its first octets."""
     return key.hex()[:12] if isinstance(key, bytes) else str(key)
 
 

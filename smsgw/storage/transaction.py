@@ -19,12 +19,12 @@ log = logs.get(__name__)
 
 
 class Conflict(Exception):
-    """Another transaction was first; who reads again and decides anew may go on."""
+    """Says that another transaction was first; the caller may read again and decide anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What a store needs to read and write: nothing else is open while the network is."""
+    """Holds what a store needs to read and write. None is open while the network is."""
 
     connection: Connection
     vault: Vault
@@ -35,8 +35,9 @@ class Transaction:
     def opened(
         self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part
     ) -> str | None:
-        """What stands in a row; None where it is empty or cannot be opened, which the log tells by
-        the row's id: a row that is damaged is in nobody else's way. `named_by`: sealed.ROW."""
+        """Returns what stands in a row; None where it is empty or cannot be opened, which the log
+        tells by the row's id: a row that is damaged is in nobody else's way. `named_by`:
+        sealed.ROW."""
         if sealed is None:
             return None
         try:
@@ -48,19 +49,19 @@ class Transaction:
     def is_ours(
         self, proof: Proof, mac: bytes | None, row: object, values: Mapping[Any, Any]
     ) -> bool:
-        """Whether we wrote the row with the id `row`; the log tells where not."""
+        """Tells whether we wrote the row with the id `row`; the log tells where not."""
         if proof.holds(self.vault, mac, values):
             return True
         self.note_failure(proof.table, row, "not ours")
         return False
 
     def note_failure(self, table: str, row: object, why: str, **more: str) -> None:
-        """Of a row that fails its check; kept when the transaction is over."""
+        """Notes a row that fails its check; the note is stored when the transaction is over."""
         name = row_macs.shown(row)
         log.error("a row failed its check", table=table, row=name, why=why, **more)
         self.failed.append(FailedCheck(table, name, why))
 
     def may_end_what_failed(self) -> bool:
-        """Whether so few rows failed that what cannot be opened may be given up."""
+        """Tells whether so few rows failed that what cannot be opened may be given up."""
         lately = failed_checks.count_since(self.connection, self.now - failed_checks.HOUR)
         return lately + len(self.failed) <= failed_checks.MANY_AN_HOUR

@@ -1,4 +1,4 @@
-"""What a transcript lets an officer do: registrations, complaints and data requests."""
+"""Lets an officer act in a transcript: registrations, complaints and data requests."""
 
 from handlers.ports import LedgerDown
 from smsgw.backoffice import casework
@@ -30,7 +30,7 @@ class Unsendable(Exception):
 
 
 def carry_out(rt: Runtime, officer: Officer) -> str | None:
-    """Why it could not be done; None where it was. Raises Unsendable."""
+    """Returns why it could not be done; None where it was. Raises Unsendable."""
     actor = f"operator:{officer.by}"
     try:
         if officer.answer is not None:
@@ -71,9 +71,9 @@ def _registration(rt: Runtime, officer: Officer) -> int:
     with rt.reading() as tx:
         for row in registrations.waiting(tx, 0, MAX_WAITING):
             number = tx.vault.decrypt(row.phone, Ciphertext.PHONE, row.phone_hash)
-            given = registrations.given(tx, row)
+            form = registrations.submitted_form(tx, row)
             is_theirs = officer.sender in {None, number}
-            if given is not None and given.nkp == officer.nkp and is_theirs:
+            if form is not None and form.nkp == officer.nkp and is_theirs:
                 return int(row.id)
     raise casework.TooLate
 

@@ -1,4 +1,4 @@
-"""What no value of a transcript can tell alone: whether it goes together with the others."""
+"""Checks what no value of a transcript shows alone: whether it fits the others."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
@@ -29,22 +29,22 @@ Found = tuple[Place, str]  # what is wrong, and where
 
 
 def faults(transcript: Transcript, grammar: Grammar) -> Iterator[Found]:
-    """`grammar`: of the keywords that answer."""
+    """Yields faults. `grammar`: of the keywords that answer."""
     yield from _bindings(transcript)
     yield from _settings(transcript.settings)
     names: dict[str, int] = {}
     for index, conversation in enumerate(transcript.conversations):
         place: Place = ("conversations", index)
         if conversation.name in names:
-            told = f"conversation {names[conversation.name]} has the same name"
-            yield (*place, "name"), told
+            fault = f"conversation {names[conversation.name]} has the same name"
+            yield (*place, "name"), fault
         names.setdefault(conversation.name, index + 1)
         yield from _clock(transcript.now, conversation, place)
         yield from _steps(conversation, place, grammar)
 
 
 def environment(chosen: Settings) -> dict[str, str]:
-    """Settings as environment variables."""
+    """Returns settings as environment variables."""
     values = ((variable, getattr(chosen, name)) for name, variable in ENVIRONMENT.items())
     return {
         variable: value if isinstance(value, str) else ",".join(value)
@@ -54,7 +54,7 @@ def environment(chosen: Settings) -> dict[str, str]:
 
 
 def _bindings(transcript: Transcript) -> Iterator[Found]:
-    """One phone an NKP."""
+    """Checks that each NKP is bound to one phone."""
     phones: dict[str, str] = {}
     bound: list[tuple[str, str, Place]] = [
         (phone, nkp, ("registered", phone, index))
@@ -100,28 +100,28 @@ def _span(step: Step) -> timedelta:
 
 
 def _steps(conversation: Conversation, place: Place, grammar: Grammar) -> Iterator[Found]:
-    """Each after those before it."""
-    said: set[str] = set()
+    """Checks each step with those before it."""
+    senders: set[str] = set()
     may_have_code = False
     for index, step in enumerate(conversation.steps):
         here: Place = (*place, "steps", index)
-        yield from _before(step, said, here)
+        yield from _before(step, senders, here)
         text = step.text or ""
         if CODE in text and not may_have_code:
-            told = f"{CODE} needs a registration (DAFTAR) before, which sends a code"
-            yield (*here, "text"), told
+            fault = f"{CODE} needs a registration (DAFTAR) before, which sends a code"
+            yield (*here, "text"), fault
         may_have_code = may_have_code or grammar.parse(text).keyword == REGISTRATION
         yield from _same_replies(conversation, index, here)
         if step.sender:
-            said.add(step.sender)
+            senders.add(step.sender)
 
 
-def _before(step: Step, said: Collection[str], place: Place) -> Iterator[Found]:
-    if step.text == ECHO and step.sender not in said:
+def _before(step: Step, senders: Collection[str], place: Place) -> Iterator[Found]:
+    if step.text == ECHO and step.sender not in senders:
         yield (*place, "text"), f"{ECHO} needs a reply to this phone before"
-    if step.expect.state is not None and not (said or step.sender):
+    if step.expect.state is not None and not (senders or step.sender):
         yield (*place, "expect", "state"), "nobody has written yet"
-    if step.report is not None and not said:
+    if step.report is not None and not senders:
         yield (*place, "report"), "nothing was sent yet"
 
 

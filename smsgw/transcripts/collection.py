@@ -1,4 +1,4 @@
-"""Many transcripts: the files of a folder, read all before any runs, and played in file order."""
+"""Plays many transcripts: the files of a folder, all read before any runs, in file order."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -45,22 +45,22 @@ class Played:
         return not any(each.differences for each in self.results)
 
     def line(self, number: int) -> int:
-        """Of a step, from 1."""
+        """Returns the line of a step, from 1."""
         return self.document.line(self.index, number - 1)
 
 
 def files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Each once, in the order given; in a folder by name, hidden ones left out."""
-    seen: set[Path] = set()
+    """Yields each file once, in the order given; those of a folder by name, without hidden ones."""
+    found_files: set[Path] = set()
     for path in paths:
         for file in sorted(_within(path)) if path.is_dir() else [path]:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            if file.resolve() not in found_files:
+                found_files.add(file.resolve())
                 yield file
 
 
 def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[TranscriptDocument]:
-    """All of them. A file that another names as its keywords is no transcript. Raises
+    """Reads all files. A file that another names as its keywords is no transcript. Raises
     TranscriptError with the faults of all."""
     documents: list[TranscriptDocument] = []
     faults: list[TranscriptFault] = []
@@ -77,8 +77,8 @@ def read(paths: Iterable[Path], defaults: Defaults | None = None) -> list[Transc
 
 
 def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> list[Part]:
-    """The conversations to play: those whose names are, or fit (with *), one of `patterns`; all
-    where there are none. Raises NothingFound for a pattern that no name fits."""
+    """Returns the conversations to play: those with a name that matches one of `patterns` (with *),
+    or all if there are none. Raises NothingFound for a pattern without a match."""
     names = [[each.name for each in document.transcript.conversations] for document in documents]
     known = tuple(dict.fromkeys(name for each in names for name in each))
     for pattern in patterns:
@@ -99,7 +99,7 @@ def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> 
 
 
 def play(chosen: Sequence[Part], jobs: int = 1) -> Iterator[Played]:
-    """In file order, however many processes play them. Raises TranscriptError, LoadError."""
+    """Plays in file order, however many processes take part. Raises TranscriptError, LoadError."""
     parts = list(_parts(chosen))
     for (document, names), results in zip(parts, _results(parts, jobs), strict=True):
         for index, conversation in enumerate(document.transcript.conversations):
@@ -138,7 +138,7 @@ def _results(parts: Sequence[Part], jobs: int) -> Iterator[Iterator[Result]]:
 
 
 def _portable(part: Part) -> tuple[str, str, Path | None, Defaults, frozenset[str]]:
-    """What a process needs to read and run it for itself: a grammar does not travel."""
+    """Returns what a process needs to read and run it for itself: a grammar does not travel."""
     document, names = part
     return document.name, document.source.text, document.folder, document.defaults, names
 

@@ -1,4 +1,4 @@
-"""What came of a step beside what was expected of it."""
+"""Compares what came of a step with what was expected of it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ DANGER = "never"  # the key of differences that are dangers
 
 @dataclass(frozen=True, slots=True)
 class FurtherSms:
-    """What another phone, or this one later, gets."""
+    """Holds what another phone gets, or this one later."""
 
     to: str
     text: str
@@ -29,7 +29,7 @@ class FurtherSms:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What came of a step. `reply` is None where there is none."""
+    """Holds what came of a step. `reply` is None if there is none."""
 
     keyword: str | None = None
     outcome: str | None = None
@@ -61,7 +61,7 @@ class Mismatch:
 def compare(
     expected: Expectation, got: StepOutcome, before: Sequence[StepOutcome]
 ) -> tuple[Mismatch, ...]:
-    """`before`: what came of the steps before, for same_reply_as."""
+    """Yields the differences. `before`: what came of the steps before, for same_reply_as."""
     if got.failure is not None:
         return (Mismatch("step", got.failure),)
     return (
@@ -76,7 +76,7 @@ def fits(expected: Answer, got: StepOutcome, before: Sequence[StepOutcome]) -> b
 
 
 def is_text(expected: str | None, got: str | None) -> bool:
-    """Whether a reply is the one expected, with its holes."""
+    """Tells whether a reply is the one expected, with its holes."""
     if expected is None or got is None:
         return expected is got
     return expected == got or _pattern(expected).fullmatch(got) is not None
@@ -91,13 +91,15 @@ def _answer(
         if key in given and wanted != came:
             yield Mismatch(key, f"{key}: expected {_shown(wanted)}, got {_shown(came)}")
     if "reply" in given and not is_text(expected.reply, got.reply):
-        told = f"reply: expected {expected.reply!r}, got {got.reply!r}"
-        yield Mismatch("reply", told, expected.reply, got.reply)
+        sentence = f"reply: expected {expected.reply!r}, got {got.reply!r}"
+        yield Mismatch("reply", sentence, expected.reply, got.reply)
     if expected.same_reply_as:
         other = before[expected.same_reply_as - 1].reply
         if other != got.reply:
-            told = f"same_reply_as: step {expected.same_reply_as} had {other!r}, got {got.reply!r}"
-            yield Mismatch("same_reply_as", told, other, got.reply)
+            sentence = (
+                f"same_reply_as: step {expected.same_reply_as} had {other!r}, got {got.reply!r}"
+            )
+            yield Mismatch("same_reply_as", sentence, other, got.reply)
     yield from _parts(expected, got)
     if "also" in given:
         yield from _also(expected.also, got.also)
@@ -118,8 +120,8 @@ def _parts(expected: Answer, got: StepOutcome) -> Iterator[Mismatch]:
     if expected.matches is not None and not re.search(expected.matches, reply):
         yield Mismatch("matches", f"matches: {expected.matches!r} is not in {got.reply!r}")
     if expected.max_segments is not None and got.segments > expected.max_segments:
-        told = f"max_segments: expected {expected.max_segments}, got {got.segments}"
-        yield Mismatch("max_segments", told)
+        sentence = f"max_segments: expected {expected.max_segments}, got {got.segments}"
+        yield Mismatch("max_segments", sentence)
 
 
 def _also(expected: Sequence[Also], got: Sequence[FurtherSms]) -> Iterator[Mismatch]:
@@ -130,13 +132,13 @@ def _also(expected: Sequence[Also], got: Sequence[FurtherSms]) -> Iterator[Misma
         to_it = [sms for sms in got if sms.to == each.to]
         fitting = [sms for sms in to_it if _is_such(each, sms)]
         if each.count is not None and len(fitting) != each.count:
-            told = f"also: expected {each.count} such SMS to {each.to}, got {len(fitting)}"
-            yield Mismatch("also", told)
+            sentence = f"also: expected {each.count} such SMS to {each.to}, got {len(fitting)}"
+            yield Mismatch("also", sentence)
         elif each.count is None and not fitting:
             came = "; ".join(map(_sms, to_it)) or f"{each.to} got nothing"
             nearest = to_it[0].text if len(to_it) == 1 else None
-            told = f"also: {_wanted(each)}, {came}"
-            yield Mismatch("also", told, each.reply, nearest)
+            sentence = f"also: {_wanted(each)}, {came}"
+            yield Mismatch("also", sentence, each.reply, nearest)
 
 
 def _is_such(expected: Also, sms: FurtherSms) -> bool:
@@ -170,8 +172,10 @@ def _any(
     if not expected.any or any(fits(each, got, before) for each in expected.any):
         return
     nearest = min(expected.any, key=lambda each: len([*_answer(each, got, before)]))
-    told = "; ".join(map(str, _answer(nearest, got, before)))
-    yield Mismatch("any", f"any: none of {len(expected.any)} answers fits; the nearest: {told}")
+    differences = "; ".join(map(str, _answer(nearest, got, before)))
+    yield Mismatch(
+        "any", f"any: none of {len(expected.any)} answers fits; the nearest: {differences}"
+    )
 
 
 def _never(
@@ -180,8 +184,10 @@ def _never(
     for each in expected.never:
         if fits(each, got, before):
             what = each.model_dump(exclude_unset=True, mode="json")
-            told = ", ".join(f"{key} {_shown(value)}" for key, value in what.items())
-            yield Mismatch(DANGER, f"never: DANGER, this must not come: {told}; got {got.reply!r}")
+            danger = ", ".join(f"{key} {_shown(value)}" for key, value in what.items())
+            yield Mismatch(
+                DANGER, f"never: DANGER, this must not come: {danger}; got {got.reply!r}"
+            )
 
 
 def _case(part: str, reply: str) -> str:

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a transcript, in plain words."""
+"""Explains in plain words what pydantic finds wrong with a transcript."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,18 +43,18 @@ SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 def unknown_key(place: Place) -> str:
     key, part = str(place[-1]), _part(place)
     near = did_you_mean(key, _keys(part))
-    told = f"there is no key {key!r} here"
+    problem = f"there is no key {key!r} here"
     if "mean" not in near and part is Step and key in _keys(form.Expectation):
-        return f"{told}; it belongs under expect"
-    return f"{told}{near}"
+        return f"{problem}; it belongs under expect"
+    return f"{problem}{near}"
 
 
 def sentence(place: Place, error: ErrorDetails) -> str:
     name = next((part for part in reversed(place) if isinstance(part, str)), "the file")
     kind = error["type"]
     if kind == "value_error":
-        told = str(error["msg"]).removeprefix("Value error, ")
-        return f"{name!r} {told}" if told.startswith(VERBS) else told
+        message = str(error["msg"]).removeprefix("Value error, ")
+        return f"{name!r} {message}" if message.startswith(VERBS) else message
     if kind == "tuple_type":
         return f"{name!r} is a list, such as {_example(error['input'])}"
     if kind in SENTENCES:
@@ -63,7 +63,7 @@ def sentence(place: Place, error: ErrorDetails) -> str:
 
 
 def _part(place: Place) -> type[Model]:
-    """Whose key stands at the end of `place`."""
+    """Returns whose key stands at the end of `place`."""
     for name in reversed(place[:-1]):
         if isinstance(name, str) and name in PARTS:
             return PARTS[name]

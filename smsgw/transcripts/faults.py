@@ -1,4 +1,4 @@
-"""What is wrong with a transcript, and where."""
+"""Says what is wrong with a transcript, and where."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

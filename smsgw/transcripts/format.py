@@ -1,4 +1,4 @@
-"""The format of transcripts: conversations, and what must come of each step.
+"""Defines the format of transcripts: conversations, and what must come of each step.
 
 A file is one world: a ledger, a clock, what is known of some phones, and conversations that each
 start from that same state. Each key is described here; `docs/testing.md` has an example of each.
@@ -182,7 +182,7 @@ class Step(Model):
 
     @property
     def action(self) -> str:
-        """Its key: "message", "wait", …"""
+        """Returns its key: "message", "wait", …"""
         name = next(name for name in ACTIONS if getattr(self, name) is not None)
         return "message" if name == "sender" else name
 
@@ -205,8 +205,8 @@ class Step(Model):
         may = WITHOUT_REPLY | ({"reason"} if self.officer else set())
         wrong = sorted(self.expect.model_fields_set - may)
         if self.sender is None and wrong:
-            told = f"only a message has {', '.join(wrong)}"
-            raise ValueError(f"{told}; this step may expect {', '.join(sorted(may))}")
+            problem = f"only a message has {', '.join(wrong)}"
+            raise ValueError(f"{problem}; this step may expect {', '.join(sorted(may))}")
         reasons = REASONS if self.sender is not None else OFFICER_REASONS
         if self.expect.reason is not None and self.expect.reason not in reasons:
             raise ValueError(f"reason is one of {', '.join(reasons)} here")
@@ -273,7 +273,7 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBERS_OF_1_2, [*"-+.0
 
 
 def dumps(document: Mapping[str, Any]) -> str:
-    """A transcript as YAML."""
+    """Writes a transcript as YAML."""
     written: str = yaml.dump(
         document, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100_000
     )

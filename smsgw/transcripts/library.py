@@ -32,7 +32,7 @@ class SavedTranscript:
     by: str
 
 
-def named(written: str) -> str:
+def valid_name(written: str) -> str:
     """A name as it is kept. Raises NotSaved."""
     name = " ".join(written.split())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
@@ -41,8 +41,8 @@ def named(written: str) -> str:
 
 
 def save(tx: Transaction, name: str, text: str, author: str) -> int:
-    """Its id. Raises NotSaved."""
-    name = named(name)
+    """Saves a transcript and returns its id. Raises NotSaved."""
+    name = valid_name(name)
     if len(text) > LONGEST_TEXT:
         raise NotSaved(f"it has more than {LONGEST_TEXT:,} characters")
     row = {
@@ -51,33 +51,33 @@ def save(tx: Transaction, name: str, text: str, author: str) -> int:
         "made_at": tx.now,
         "made_by": author,
     }
-    made = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
-    number = int(made.scalar_one())
+    inserted = tx.connection.execute(insert(transcripts).values(row).returning(transcripts.c.id))
+    number = int(inserted.scalar_one())
     audit.note(tx, Act.TRANSCRIPT_KEPT, author, detail=f"transcript {number}")
     return number
 
 
 def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[SavedTranscript]:
-    """Newest first; `before`: an id."""
+    """Returns the newest first; `before` is an id."""
     rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(transcripts.c.id < before)
-    return [_kept(tx, row) for row in tx.connection.execute(rows)]
+    return [_saved(tx, row) for row in tx.connection.execute(rows)]
 
 
 def one(tx: Transaction, number: int) -> SavedTranscript | None:
     row = tx.connection.execute(select(transcripts).where(transcripts.c.id == number)).first()
-    return _kept(tx, row) if row else None
+    return _saved(tx, row) if row else None
 
 
 def remove(tx: Transaction, number: int, actor: str) -> None:
-    """What is gone already stays so."""
+    """Deletes a transcript; one that is gone already is ignored."""
     gone = tx.connection.execute(delete(transcripts).where(transcripts.c.id == number))
     if gone.rowcount:
         audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")
 
 
-def _kept(tx: Transaction, row: Row[Any]) -> SavedTranscript:
+def _saved(tx: Transaction, row: Row[Any]) -> SavedTranscript:
     named_by = (row.id, row.made_by, row.made_at)
     name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, *named_by) or f"transcript {row.id}"
     text = tx.opened(row.text, Ciphertext.TRANSCRIPT, *named_by) or ""

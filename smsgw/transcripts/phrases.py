@@ -14,27 +14,27 @@ REFERENCE_NOW = datetime.fromisoformat(
 )  # when the reference ledger was written
 
 
-def accept(rt: Runtime, change: Alias | Filler, said: str, author: str) -> None:
+def accept(rt: Runtime, change: Alias | Filler, phrase: str, author: str) -> None:
     """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
     understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
     with rt.reading() as tx:
         raw, edition = versions.editable(tx)
-    said = said if isinstance(change, Filler) else change.words
-    changed, keyword = accepted(raw, change, said)
+    phrase = phrase if isinstance(change, Filler) else change.words
+    changed, keyword = accepted(raw, change, phrase)
     with rt.writing() as tx:
         versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
-        library.save(tx, f"{change.words}: {keyword}", shown_by(said, keyword), author)
+        library.save(tx, f"{change.words}: {keyword}", shown_by(phrase, keyword), author)
 
 
-def shown_by(said: str, keyword: str) -> str:
+def shown_by(phrase: str, keyword: str) -> str:
     """A transcript, of somebody who is nobody."""
     somebody = demo.people()[0]
-    step = {"from": somebody["phone"], "text": said, "expect": {"keyword": keyword}}
+    step = {"from": somebody["phone"], "text": phrase, "expect": {"keyword": keyword}}
     return dumps(
         {
-            "title": f"{said} is read as {keyword}",
+            "title": f"{phrase} is read as {keyword}",
             "now": REFERENCE_NOW.isoformat(),
             "registered": {somebody["phone"]: [somebody["nkp"]]},
-            "conversations": [{"name": said, "steps": [step]}],
+            "conversations": [{"name": phrase, "steps": [step]}],
         }
     )

@@ -49,7 +49,7 @@ class TranscriptDocument:
 
 @dataclass(frozen=True)
 class Defaults:
-    """For files that name no ledger or keywords of their own."""
+    """Holds what files use that name no ledger or keywords of their own."""
 
     ledger: Path = field(default_factory=reference_folder)
     keywords: str | None = None  # the text of a configuration; None for the shipped one
@@ -70,7 +70,7 @@ def _loaded(text: str) -> Configuration:
 
 
 def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
-    """A file, or - for standard input. Raises TranscriptError."""
+    """Reads a file, or - for standard input. Raises TranscriptError."""
     name = str(path)
     try:
         octets = sys.stdin.buffer.read() if name == STDIN else path.read_bytes()
@@ -82,7 +82,7 @@ def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
 
 
 def reread(document: TranscriptDocument, text: str) -> TranscriptDocument:
-    """The same file with another text. Raises TranscriptError."""
+    """Reads the same file with another text. Raises TranscriptError."""
     return parse(text, document.name, document.folder, document.defaults)
 
 
@@ -93,8 +93,8 @@ def decoded(octets: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         before = octets[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        told = "is not UTF-8; save the file as UTF-8"
-        raise TranscriptError([TranscriptFault(name, line, column, told)]) from None
+        fault = "is not UTF-8; save the file as UTF-8"
+        raise TranscriptError([TranscriptFault(name, line, column, fault)]) from None
 
 
 def parse(
@@ -144,8 +144,8 @@ class _Reading:
             }
         )
         if transcript is not None:
-            for place, told in checks.faults(transcript, configuration.grammar):
-                self._fault(place, told)
+            for place, fault in checks.faults(transcript, configuration.grammar):
+                self._fault(place, fault)
         if self._faults or transcript is None:
             raise TranscriptError(self._faults)
         return TranscriptDocument(
@@ -196,21 +196,21 @@ class _Reading:
         return None
 
     def _file(self, place: Place) -> Path | None:
-        """What a key names, beside the transcript; None where it names nothing."""
+        """Returns what a key names, beside the transcript; None where it names nothing."""
         named = _at(self._source.value, place)
         if not isinstance(named, str) or not named.strip():
             return None
         if self._folder is None:
-            told = "names a file, and this transcript lies in no folder"
-            self._fault(place, f"{place[-1]!r} {told}")
+            fault = "names a file, and this transcript lies in no folder"
+            self._fault(place, f"{place[-1]!r} {fault}")
             return None
         return self._folder / named
 
     def _validated(self, context: Mapping[str, Any]) -> Transcript | None:
         value = self._source.value
         if not isinstance(value, dict):
-            held = "is empty" if value is None else "is no mapping"
-            self._fault((), f"the file {held}; a transcript has at least now and conversations")
+            problem = "is empty" if value is None else "is no mapping"
+            self._fault((), f"the file {problem}; a transcript has at least now and conversations")
             return None
         try:
             return Transcript.model_validate(value, context=dict(context))
@@ -227,8 +227,8 @@ class _Reading:
         for key, each in value.items() if isinstance(value, dict) else ():
             is_named = key in NULLABLE or place[-1:] == ("number_on_file",)
             if each is None and not is_named:
-                told = f"{key!r} has no value; give it one, or leave it out"
-                self._fault((*place, key), told, of_key=True)
+                fault = f"{key!r} has no value; give it one, or leave it out"
+                self._fault((*place, key), fault, of_key=True)
             self._check_nulls(each, (*place, key))
 
     def _tell(self, error: ErrorDetails) -> None:
@@ -257,7 +257,7 @@ def _at(value: Any, place: Place) -> Any:
 
 
 def _places_of(value: Any, key: str) -> list[Place]:
-    """Of a key of steps."""
+    """Yields the places of a key of steps."""
     conversations = _at(value, ("conversations",))
     return [
         ("conversations", index, "steps", number, key)
@@ -268,7 +268,8 @@ def _places_of(value: Any, key: str) -> list[Place]:
 
 
 def _nkps(folder: Path) -> frozenset[str] | None:
-    """Of everybody in a ledger; None where its files cannot be read, which its import tells."""
+    """Returns the NKPs of everybody in a ledger; None if its files cannot be read, which their
+    import reports."""
     try:
         with (folder / "participants.csv").open(encoding="utf-8-sig", newline="") as lines:
             return frozenset(row["nkp"].strip() for row in csv.DictReader(lines))

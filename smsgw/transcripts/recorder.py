@@ -38,10 +38,10 @@ class Elsewhere(NotWritten):
 
 
 def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
-    """The transcript, as YAML. Raises Personal, Elsewhere."""
+    """Returns the transcript as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.tried]
     registered = _registered(rt, steps)
-    if not rt.settings.demo and _holds_somebody(name, steps, registered):
+    if not rt.settings.demo and _may_identify_somebody(name, steps, registered):
         raise Personal
     document = {
         "title": name,
@@ -55,22 +55,22 @@ def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configura
         raise Elsewhere(str(error)) from None
     for each in results:
         if each.differences:
-            raise Elsewhere(f"{each.said} ({each.got.outcome})")
+            raise Elsewhere(f"{each.sent_text} ({each.got.outcome})")
     return transcripts.dumps(_with(document, results))
 
 
 def again(text: str, name: str, chosen: Configuration) -> list[Result]:
-    """Of a transcript that is kept. Raises TranscriptError."""
+    """Runs a saved transcript again. Raises TranscriptError."""
     document = reader.parse(text, name, configuration=chosen)
     with bound_contextvars(tryout=True):
         return list(runner.run(document))
 
 
-def _holds_somebody(
+def _may_identify_somebody(
     name: str, steps: Sequence[SandboxStep], registered: Mapping[str, Sequence[str]]
 ) -> bool:
-    """Whether the name, a phone, a text or an NKP may be a real person's. Those of the reference
-    ledger are not, nor is anybody in a demonstration."""
+    """Tells whether the name, a phone, a text or an NKP may be a real person's. Those of the
+    reference ledger are not, nor is anybody in a demonstration."""
     made_up = {row[name] for row in demo.people() for name in IDENTIFYING if row[name]}
     is_bound = not made_up.issuperset(nkp for nkps in registered.values() for nkp in nkps)
     texts = (name, *(step.text for step in steps))
@@ -87,7 +87,8 @@ def _is_real_phone(sender: str, made_up: Collection[str]) -> bool:
 
 
 def _then(rt: Runtime) -> datetime:
-    """Now, moved to when the reference ledger was written: to both, a month ago is a month ago."""
+    """Returns now, moved to when the reference ledger was written: in both, a month ago is a month
+    ago."""
     now = rt.now().astimezone(rt.settings.zone)
     day = demo.moved(now.date(), -demo.months_since(now.date()))
     return datetime.combine(day, now.timetz())
@@ -112,7 +113,7 @@ def _asked(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
 
 
 def _with(document: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    """And with what it said, and who else got something."""
+    """Adds what each step answered, and who else got something."""
     (conversation,) = document["conversations"]
     steps = [
         {**step, "expect": {**step["expect"], **_came(result)}} if "from" in step else step

@@ -77,7 +77,8 @@ class Totals:
 
 
 def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
-    """What differs in a conversation: the first step whole, later ones as what follows from it."""
+    """Returns what differs in a conversation: the first step whole, later ones as what follows from
+    it."""
     differing = [each for each in played.results if each.differences]
     if not differing:
         return
@@ -87,8 +88,8 @@ def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
     for each in first.differences:
         yield from _difference(each, with_colour=with_colour)
     if later:
-        told = "; ".join(_brief(played, each) for each in later)
-        yield f"  perhaps a consequence: {told}"
+        differences = "; ".join(_brief(played, each) for each in later)
+        yield f"  perhaps a consequence: {differences}"
 
 
 def _brief(played: Played, result: Result) -> str:
@@ -99,8 +100,12 @@ def _brief(played: Played, result: Result) -> str:
 def _what(result: Result) -> Iterator[str]:
     step = result.step
     if step.sender is not None:
-        said = step.text if result.said in {None, step.text} else f"{step.text} = {result.said}"
-        yield f"  sent      {step.sender}: {said}"
+        text = (
+            step.text
+            if result.sent_text in {None, step.text}
+            else f"{step.text} = {result.sent_text}"
+        )
+        yield f"  sent      {step.sender}: {text}"
     else:
         yield f"  step      {step.action}"
 
@@ -116,7 +121,7 @@ def _difference(difference: Mismatch, *, with_colour: bool) -> Iterator[str]:
 
 
 def marked(expected: str, got: str, *, with_colour: bool = False) -> tuple[str, str]:
-    """Both texts, each with the words marked that the other has not."""
+    """Marks in both texts the words that the other does not have."""
     old, new = expected.split(" "), got.split(" ")
     marks = ((RED, PLAIN), (GREEN, PLAIN)) if with_colour else (REMOVED, ADDED)
     left, right = list[str](), list[str]()
@@ -134,7 +139,7 @@ def _marked(words: list[str], mark: tuple[str, str] | None) -> list[str]:
 
 
 def as_json(played: Played) -> Iterator[str]:
-    """One object a step."""
+    """Yields one object a step."""
     for each in played.results:
         yield _json(_object(played, each))
 
@@ -159,7 +164,7 @@ def _object(played: Played, result: Result) -> dict[str, object]:
         "step": result.number,
         "action": result.step.action,
         "from": result.step.sender,
-        "text": result.said,
+        "text": result.sent_text,
         "agrees": not result.differences,
         "dangerous": result.is_dangerous,
         "differs": list(result.differs),
@@ -179,7 +184,7 @@ def _json(value: object) -> str:
 
 
 def junit(conversations: Sequence[Played]) -> str:
-    """A suite a file, a case a conversation."""
+    """Writes a suite for each file, a case for each conversation."""
     root = ElementTree.Element("testsuites", name="smsgw replay")
     suites: dict[str, ElementTree.Element] = {}
     for each in conversations:
@@ -208,8 +213,8 @@ def _case(suite: ElementTree.Element, played: Played) -> None:
     if played.agrees:
         return
     first = next(each for each in played.results if each.differences)
-    told = _printable(first.differs[0])
-    failure = ElementTree.SubElement(case, "failure", message=f"step {first.number}: {told}")
+    difference = _printable(first.differs[0])
+    failure = ElementTree.SubElement(case, "failure", message=f"step {first.number}: {difference}")
     failure.text = _printable("\n".join(lines(played)))
 
 

@@ -51,12 +51,12 @@ AWAY = "sqlite:////nonexistent/ledger.db"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one step of a conversation gave, and where that differs from what was expected."""
+    """Holds what one step of a conversation gave, and where that differs from what was expected."""
 
     conversation: str
     number: int  # from 1
     step: Step
-    said: str | None  # what was really sent, where `text` held =echo or =code
+    sent_text: str | None  # what was really sent, where `text` held =echo or =code
     got: StepOutcome
     answer: Answer | None
     differences: tuple[Mismatch, ...]
@@ -71,8 +71,8 @@ class Result:
 
 
 def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> Iterator[Result]:
-    """Every step of every conversation, in file order; of those in `names` where it is given.
-    Raises LoadError, TranscriptError."""
+    """Runs every step of every conversation, in file order; only of those in `names` if it is
+    given. Raises LoadError, TranscriptError."""
     chosen = [
         (index, each)
         for index, each in enumerate(document.transcript.conversations)
@@ -80,21 +80,24 @@ def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> It
     ]
     if not chosen:
         return
-    with world.prepared(document) as made:
+    with world.prepared(document) as world_of_file:
         for index, conversation in chosen:
-            yield from play(made, conversation, index)
+            yield from play(world_of_file, conversation, index)
 
 
-def play(made: World, conversation: Conversation, index: int) -> Iterator[Result]:
-    """`index`: of the conversation in its file. Raises TranscriptError where its clock runs out."""
-    talk = RunningConversation(made.begin(), made.clock, conversation.name, made.document.published)
+def play(world: World, conversation: Conversation, index: int) -> Iterator[Result]:
+    """Plays the conversation with that `index` in its file. Raises TranscriptError if its clock
+    runs out."""
+    talk = RunningConversation(
+        world.begin(), world.clock, conversation.name, world.document.published
+    )
     for number, step in enumerate(conversation.steps):
         try:
             yield talk.take(step)
         except OverflowError:
             place = ("conversations", index, "steps", number)
-            told = "what begins here would end after the year 9999; set an earlier clock"
-            raise TranscriptError([made.document.source.fault(place, told)]) from None
+            problem = "what begins here would end after the year 9999; set an earlier clock"
+            raise TranscriptError([world.document.source.fault(place, problem)]) from None
 
 
 class Unplayable(Exception):
@@ -102,7 +105,7 @@ class Unplayable(Exception):
 
 
 class RunningConversation:
-    """One conversation while it runs."""
+    """Plays one conversation."""
 
     def __init__(
         self,
@@ -122,10 +125,10 @@ class RunningConversation:
         self._retention = Retention(rt)
 
     def take(self, step: Step) -> Result:
-        said, answer, got = None, None, StepOutcome()
+        text, answer, got = None, None, StepOutcome()
         try:
-            said = self._said(step)
-            answer, reason = self._done(step, said)
+            text = self._filled_text(step)
+            answer, reason = self._done(step, text)
             got = self._outcome(step, answer, reason)
         except (Unplayable, casework.Unsendable) as error:
             got = self._failed(str(error))
@@ -138,7 +141,7 @@ class RunningConversation:
             conversation=self._name,
             number=len(self._results) + 1,
             step=step,
-            said=said,
+            sent_text=text,
             got=got,
             answer=answer,
             differences=differences,
@@ -150,10 +153,10 @@ class RunningConversation:
         self._newest_reply = state.newest_reply(self._rt)
         return StepOutcome(failure=why)
 
-    def _done(self, step: Step, said: str | None) -> tuple[Answer | None, str | None]:
+    def _done(self, step: Step, text: str | None) -> tuple[Answer | None, str | None]:
         """The answer to a message; why an officer could not do something."""
         if step.sender is not None:
-            return self._say(step, said or ""), None
+            return self._say(step, text or ""), None
         if step.officer is not None:
             reason = casework.carry_out(self._rt, step.officer)
             self._send()
@@ -174,14 +177,14 @@ class RunningConversation:
         if step.publish is not None:
             self._publish(self._published[step.publish])
 
-    def _say(self, step: Step, said: str) -> Answer | None:
+    def _say(self, step: Step, text: str) -> Answer | None:
         sender = step.sender or ""
         self._clock.now = step.at or self._clock.now + (
             BETWEEN_MESSAGES if step.gap is None else step.gap
         )
         self._writer = sender
         reference = f"{self._name}-{len(self._results)}"[-LONGEST_REFERENCE:]
-        sms = IncomingSms(CARRIER, reference, sender, LANE, said)
+        sms = IncomingSms(CARRIER, reference, sender, LANE, text)
         answer = responder.respond(self._rt, sms)
         self._send()
         return answer
@@ -198,8 +201,8 @@ class RunningConversation:
             pass
 
     def _send(self) -> None:
-        """What is due, one after the other: the threads of `dispatch.drain` would only cost time
-        where nobody waits for a carrier."""
+        """Sends what is due, one by one: the threads of `dispatch.drain` would only cost time where
+        nobody waits for a carrier."""
         is_more = True
         while is_more:
             with self._rt.writing() as tx:
@@ -256,7 +259,7 @@ class RunningConversation:
             return None
         return state.read(self._rt, self._writer)
 
-    def _said(self, step: Step) -> str | None:
+    def _filled_text(self, step: Step) -> str | None:
         """The text with what =echo and =code stand for."""
         text = step.text
         if text == ECHO:
@@ -284,7 +287,7 @@ class RunningConversation:
 
 
 def _crash(error: Exception) -> str:
-    """With the place in our own code, the innermost."""
+    """Describes a crash with the innermost place in our own code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if "site-packages" not in each.filename]
     where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

@@ -1,4 +1,4 @@
-"""A phone for operators to try: the real responder on the real databases, and nothing of it stays.
+"""Gives operators a phone to try: the real responder on the real databases, and nothing stays.
 
 A conversation is answered from its start each time, in one transaction that is rolled back. Nothing
 is sent, hinted or counted. As in a transcript the clock moves by itself: 20 seconds a message, and
@@ -55,7 +55,7 @@ LOCK_LIMIT = 500
 
 
 class NotTried(Exception):
-    """Nothing was answered."""
+    """Says that nothing was answered."""
 
 
 class NoDraft(NotTried):
@@ -82,7 +82,7 @@ class SandboxStep:
 @dataclass(frozen=True, slots=True)
 class Tried:
     step: SandboxStep
-    said: str
+    sent_text: str
     answer: Answer
     wording: str | None  # that its reply is made of
 
@@ -111,7 +111,7 @@ class RolledBackRuntime(Runtime):
 
 
 def is_fictitious_sender(rt: Runtime, sender: str) -> bool:
-    """Whether it is no real person's phone, so that everybody may speak for it."""
+    """Tells whether it is no real person's phone, so that everybody may speak for it."""
     number = phone.e164(sender)
     return rt.settings.demo or number is None or phone.is_fictitious(number)
 
@@ -174,7 +174,7 @@ def _talk(
         if time.monotonic() > until:
             raise Slow
         clock.now += WAITS[step.wait] + BETWEEN_MESSAGES
-        tried.append(_said(rt, step, step.text.replace(CODE, code)))
+        tried.append(_respond(rt, step, step.text.replace(CODE, code)))
         code = "" if is_real else _code(tried[-1]) or code
     return SandboxConversation(tuple(tried), _subjects(rt, tried, before), code)
 
@@ -184,27 +184,28 @@ def _code(tried: Tried) -> str:
     return next((each[1] for each in found if each), "")
 
 
-def _said(rt: RolledBackRuntime, step: SandboxStep, said: str) -> Tried:
+def _respond(rt: RolledBackRuntime, step: SandboxStep, text: str) -> Tried:
     carrier = rt.default_carrier
     reference = f"try-{uuid.uuid4().hex}"
-    sms = IncomingSms(carrier.name, reference, step.sender, carrier.default_sender_id, said)
+    sms = IncomingSms(carrier.name, reference, step.sender, carrier.default_sender_id, text)
     answer = responder.respond(rt, sms)
     if answer is None:
         raise Busy  # another has its name
-    return Tried(step, said, answer, _wording(rt, answer))
+    return Tried(step, text, answer, _wording(rt, answer))
 
 
 def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
-    made = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
-    return rt.connection.execute(made.order_by(replies.c.id)).scalars().first()
+    wording = select(replies.c.wording).where(replies.c.message_id == answer.message_id)
+    return rt.connection.execute(wording.order_by(replies.c.id)).scalars().first()
 
 
 def _subjects(rt: RolledBackRuntime, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
-    """Others may have been told something meanwhile, in transactions that stay."""
-    told = select(audit.c.subject).where(
+    """Returns whose data was disclosed; others may have been told something meanwhile, in
+    transactions that stay."""
+    disclosed = select(audit.c.subject).where(
         audit.c.id > before,
         audit.c.act == Act.DISCLOSED,
         audit.c.message_id.in_([each.answer.message_id for each in tried]),
         audit.c.subject.is_not(None),
     )
-    return tuple(rt.connection.execute(told.distinct()).scalars())
+    return tuple(rt.connection.execute(disclosed.distinct()).scalars())

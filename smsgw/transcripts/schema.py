@@ -11,10 +11,11 @@ KEYS_WITH_ANSWERS = ("any", "never")
 
 
 def schema() -> dict[str, Any]:
-    """What an editor can know: not whether an NKP is in the ledger, or a step comes before."""
-    made = Transcript.model_json_schema(by_alias=True)
-    parts = made["$defs"]
-    for part in (made, *parts.values()):
+    """Returns what an editor can know: not whether an NKP is in the ledger, or a step comes
+    before."""
+    json_schema = Transcript.model_json_schema(by_alias=True)
+    parts = json_schema["$defs"]
+    for part in (json_schema, *parts.values()):
         for key, value in part.get("properties", {}).items():
             _tidy(key, value)
     _describe_steps(parts["Step"])
@@ -26,10 +27,10 @@ def schema() -> dict[str, Any]:
         "properties": {"expect": {"minProperties": 1}},
     }
     for key in ("registered", "starts"):
-        made["properties"][key]["propertyNames"] = {"pattern": PHONE}
-    made["if"] = {"not": {"required": ["keywords"]}}
-    made["then"] = _with_shipped_keywords()
-    return {"$schema": ADDRESS, **made}
+        json_schema["properties"][key]["propertyNames"] = {"pattern": PHONE}
+    json_schema["if"] = {"not": {"required": ["keywords"]}}
+    json_schema["then"] = _with_shipped_keywords()
+    return {"$schema": ADDRESS, **json_schema}
 
 
 def _describe_steps(step: dict[str, Any]) -> None:
@@ -48,7 +49,7 @@ def _describe_steps(step: dict[str, Any]) -> None:
 
 
 def _tidy(key: str, value: dict[str, Any]) -> None:
-    """Without the null that Python gives an optional key, where null says nothing."""
+    """Removes the null that Python gives an optional key, if null says nothing."""
     value.pop("default", None)
     value.pop("title", None)
     choices = value.get("anyOf")

@@ -64,7 +64,7 @@ class Source:
             raise TranscriptError(self._faults)
 
     def fault(self, place: Place, text: str, *, of_key: bool = False) -> TranscriptFault:
-        """At a value, or at its key; where that is absent, at what would hold it."""
+        """Reports at a value, or at its key; if that is absent, at what would hold it."""
         node = self.key(place) if of_key else self.node(place)
         while node is None:
             place = place[:-1]
@@ -119,15 +119,17 @@ class Source:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            fault = TranscriptFault(self.name, line, column, _said(f"{error.problem or error}"))
+            fault = TranscriptFault(
+                self.name, line, column, _in_plain_words(f"{error.problem or error}")
+            )
         except YAMLStreamError as error:
             at = getattr(error, "position", None) or 0
             line = self.text.count("\n", 0, at) + 1
             fault = TranscriptFault(
-                self.name, line, at - self.text.rfind("\n", 0, at), _said(str(error))
+                self.name, line, at - self.text.rfind("\n", 0, at), _in_plain_words(str(error))
             )
         except (YAMLError, ValueError, RecursionError) as error:
-            fault = TranscriptFault(self.name, 1, 1, _said(str(error)))
+            fault = TranscriptFault(self.name, 1, 1, _in_plain_words(str(error)))
         raise TranscriptError([fault])
 
     def _at(self, node: Node, text: str) -> TranscriptFault:
@@ -155,16 +157,16 @@ class Source:
         return self._scalar(node) if isinstance(node, ScalarNode) else None
 
     def _mapping(self, node: MappingNode, inside: tuple[int, ...]) -> dict[str, Any]:
-        seen: dict[str, Node] = {}
+        first_keys: dict[str, Node] = {}
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
                 self._faults.append(self._at(key, "a key is a word, not a list or a mapping"))
-            elif key.value in seen and key.value != MERGE:
-                first = seen[key.value].start_mark.line + 1
-                told = f"{key.value!r} stands here a second time; it is in line {first} already"
-                self._faults.append(self._at(key, told))
+            elif key.value in first_keys and key.value != MERGE:
+                first = first_keys[key.value].start_mark.line + 1
+                problem = f"{key.value!r} stands here a second time; it is in line {first} already"
+                self._faults.append(self._at(key, problem))
             else:
-                seen[key.value] = key
+                first_keys[key.value] = key
         return {
             key.value: self._value(value, inside)
             for key, value in _pairs(node)
@@ -172,7 +174,7 @@ class Source:
         }
 
     def _scalar(self, node: ScalarNode) -> Any:
-        """As YAML 1.2 has it where YAML 1.1 says the same."""
+        """Reads a scalar as YAML 1.2 does if YAML 1.1 agrees."""
         text = str(node.value)
         if node.style is not None:
             return text.replace(FOLD, "") if node.style == ">" else text
@@ -186,11 +188,11 @@ class Source:
 
 
 def _pairs(node: MappingNode) -> Iterator[tuple[Node, Node]]:
-    """With what it merges first, which its own keys then overrule."""
+    """Yields what it merges first, which its own keys then override."""
     for key, value in node.value:
         if key.value == MERGE and key.style is None:
-            held = value.value if isinstance(value, SequenceNode) else [value]
-            for each in reversed(held):
+            nodes = value.value if isinstance(value, SequenceNode) else [value]
+            for each in reversed(nodes):
                 if isinstance(each, MappingNode) and each is not node:
                     yield from _pairs(each)
     yield from ((key, value) for key, value in node.value if key.value != MERGE)
@@ -206,7 +208,7 @@ def _tag_1_1(text: str) -> str:
     return next((tag for tag, pattern in found if pattern.match(text)), "tag:yaml.org,2002:str")
 
 
-def _said(problem: str) -> str:
+def _in_plain_words(problem: str) -> str:
     for theirs, ours in PLAIN_WORDS:
         if theirs in problem:
             return ours
@@ -214,7 +216,7 @@ def _said(problem: str) -> str:
 
 
 def _composer(aliases: dict[tuple[int, int], Span]) -> type[Composer]:
-    """One that notes where each alias (*) stands in the text."""
+    """Returns a composer that notes where each alias (*) stands in the text."""
 
     class Noting(Composer):
         def compose_node(self, parent: Any, index: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the databases hold after a step: of the phone that wrote, and which replies it queued."""
+"""Reads what the databases hold after a step about the phone that wrote, and the queued replies."""
 
 from sqlalchemy import func, select
 
@@ -25,7 +25,7 @@ NAMES: dict[type[OpenQuestion], str] = {
 
 
 def read(rt: Runtime, sender: str) -> State:
-    """Of a phone that never wrote: nothing."""
+    """Reads the state; a phone that never wrote has none."""
     number = phone.e164(sender)
     if number is None:
         return State()
@@ -55,7 +55,7 @@ def _open_cases(tx: Transaction, phone_id: int) -> int:
 
 
 def newest_reply(rt: Runtime) -> int:
-    """Its id; 0 for none."""
+    """Returns the id of the newest reply; 0 for none."""
     with rt.reading() as tx:
         return tx.connection.execute(select(func.max(replies.c.id))).scalar_one() or 0
 
@@ -90,5 +90,5 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, FurtherSms]]:
 
 
 def _opened(tx: Transaction, sealed: bytes | None, column: Ciphertext, *named_by: Part) -> str:
-    """Nothing where its time was over within the step."""
+    """Returns nothing if the question expired within the step."""
     return tx.vault.decrypt(sealed, column, *named_by) if sealed is not None else ""

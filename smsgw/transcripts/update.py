@@ -47,8 +47,8 @@ class Edit:
 
 
 def updated(document: TranscriptDocument, results: Results, *, force: bool = False) -> str:
-    """The new text. Raises NotUpdated where a step differs in what is not written, unless `force`
-    says to write the rest all the same."""
+    """Returns the new text. Raises NotUpdated if a step differs in what is not written, unless
+    `force` says to write the rest anyway."""
     refusals = [] if force else list(_refusals(document, results))
     if refusals:
         raise NotUpdated("\n".join(refusals))
@@ -58,18 +58,18 @@ def updated(document: TranscriptDocument, results: Results, *, force: bool = Fal
             return document.source.text
         document = reader.reread(document, _edited(document.source.text, edits))
     line = min(change.line for change in _changes(document, results))
-    told = "this step cannot be updated by itself; change it by hand"
-    raise NotUpdated(f"{document.name}:{line}: {told}")
+    problem = "this step cannot be updated by itself; change it by hand"
+    raise NotUpdated(f"{document.name}:{line}: {problem}")
 
 
 def differs_still(results: Sequence[Result]) -> bool:
-    """After the update."""
+    """Tells whether a step differs after the update."""
     found = (each for result in results for each in result.differences)
     return any(each.key not in WRITTEN for each in found)
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing; the file keeps its mode, and its byte order mark if it has one."""
+    """Writes all files or none; each keeps its mode, and its byte order mark if it has one."""
     target = path.resolve()
     mark = BOM if target.read_bytes().startswith(BOM) else b""
     handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -84,7 +84,7 @@ def write(path: Path, text: str) -> None:
 
 
 def difference(name: str, before: str, after: str) -> str:
-    """As `diff -u` shows it."""
+    """Shows the difference as `diff -u` does."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     lines = difflib.unified_diff(old, new, name, f"{name} (updated)")
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
@@ -113,7 +113,7 @@ def _changes(document: TranscriptDocument, results: Results) -> Iterator["_Chang
 def _values(
     step: Step, got: StepOutcome, before: Sequence[StepOutcome]
 ) -> Iterator[tuple[str, str]]:
-    """What of `reply` and `also` has to be written."""
+    """Returns what of `reply` and `also` has to be written."""
     given = step.expect.model_fields_set
     if got.failure is not None:
         return
@@ -147,7 +147,7 @@ def _flow(values: Values) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """What the expectation of a step gets."""
+    """Changes the expectation of a step."""
 
     source: Source
     place: Place  # of the step
@@ -180,60 +180,60 @@ class _Change:
         return Edit(*alias, f"{{{inside}}}")
 
     def _all(self) -> str:
-        """With what is expected already, by another step's words."""
-        held = self.source.node((*self.place, "expect"))
-        known = self.source.plain(held) if held is not None else {}
+        """Writes all keys in one line: those that are expected already, and the new ones."""
+        expect_node = self.source.node((*self.place, "expect"))
+        known = self.source.plain(expect_node) if expect_node is not None else {}
         return _flow({**{key: _scalar(value) for key, value in known.items()}, **self.values})
 
     def _in(self, expect: MappingNode) -> Iterator[Edit]:
         absent = {}
         for key, value in self.values.items():
-            index, held = _own(expect, key)
+            index, node = _own(expect, key)
             alias = self.source.aliases.get((id(expect), index))
-            if held is None:
+            if node is None:
                 absent[key] = value
             elif alias is not None:
                 yield Edit(*alias, value)
             else:
-                yield self._replaced(expect.value[index][0], held, value)
+                yield self._replaced(expect.value[index][0], node, value)
         if absent:
             yield self._added(expect, absent)
 
-    def _replaced(self, key: Node, held: Node, value: str) -> Edit:
-        """With the quotes that stood there."""
+    def _replaced(self, key: Node, node: Node, value: str) -> Edit:
+        """Replaces the value and keeps its quotes."""
         text = self.source.text
-        start, end = held.start_mark.index, held.end_mark.index
-        if isinstance(held, ScalarNode):
-            if held.style == "'" and "\\" not in value and value != "null":
+        start, end = node.start_mark.index, node.end_mark.index
+        if isinstance(node, ScalarNode):
+            if node.style == "'" and "\\" not in value and value != "null":
                 value = "'" + value[1:-1].replace("'", "''") + "'"
-            if held.style in {"|", ">"}:
+            if node.style in {"|", ">"}:
                 value += _newline(text)
-        elif _is_block(held):
-            start, end = text.index(":", key.end_mark.index) + 1, _end_of_block(held)
-            if "#" in text[start : held.start_mark.index]:  # a comment stands behind the key
-                start = held.start_mark.index
+        elif _is_block(node):
+            start, end = text.index(":", key.end_mark.index) + 1, _end_of_block(node)
+            if "#" in text[start : node.start_mark.index]:  # a comment stands behind the key
+                start = node.start_mark.index
                 column = key.start_mark.column
-                value = " " * (2 + column - held.start_mark.column) + value
+                value = " " * (2 + column - node.start_mark.column) + value
             else:
                 value = f" {value}"
         return Edit(start, end, value)
 
-    def _added(self, held: MappingNode, values: Values) -> Edit:
-        """Further keys of a mapping."""
+    def _added(self, mapping: MappingNode, values: Values) -> Edit:
+        """Adds further keys to a mapping."""
         text = self.source.text
-        if held.flow_style:
-            start, end = held.start_mark.index + 1, held.end_mark.index - 1
+        if mapping.flow_style:
+            start, end = mapping.start_mark.index + 1, mapping.end_mark.index - 1
             before = text[start:end].rstrip()
             comma = "" if not before or before.endswith(",") else ", "
             at = start + len(before)
             return Edit(at, at, comma + _flow(values)[1:-1])
-        at = _end_of_line(text, _end_of_block(held))
-        begin = _newline(text) + " " * held.start_mark.column
+        at = _end_of_line(text, _end_of_block(mapping))
+        begin = _newline(text) + " " * mapping.start_mark.column
         return Edit(at, at, "".join(f"{begin}{key}: {value}" for key, value in values.items()))
 
 
 def _own(mapping: MappingNode, key: str) -> tuple[int, Node | None]:
-    """Where a key stands among a mapping's own, and its value; not what is merged."""
+    """Returns where a key stands among a mapping's own, and its value; not what is merged."""
     for index, (name, value) in enumerate(mapping.value):
         if name.value == key:
             return index, value
@@ -250,11 +250,11 @@ def _is_block(node: Node) -> bool:
     return isinstance(node, MappingNode | SequenceNode) and not node.flow_style
 
 
-def _end_of_block(held: Node) -> int:
-    """Behind its last value; what follows that are comments and blanks."""
-    while _is_block(held) and held.value:
-        held = held.value[-1][1] if isinstance(held, MappingNode) else held.value[-1]
-    end: int = held.end_mark.index
+def _end_of_block(node: Node) -> int:
+    """Returns the end of its last value; what follows that is comments and blanks."""
+    while _is_block(node) and node.value:
+        node = node.value[-1][1] if isinstance(node, MappingNode) else node.value[-1]
+    end: int = node.end_mark.index
     return end
 
 

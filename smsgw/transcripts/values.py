@@ -64,8 +64,8 @@ def _instant(value: object) -> datetime:
         moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         is_day = "day" in str(error) or "month" in str(error) or "year" in str(error)
-        told = f"{written[:10]} is not in the calendar" if is_day else f"{written} is no time"
-        raise ValueError(told) from None
+        problem = f"{written[:10]} is not in the calendar" if is_day else f"{written} is no time"
+        raise ValueError(problem) from None
     return moment
 
 
@@ -108,7 +108,7 @@ def one_of(names: tuple[str, ...], kind: str) -> Callable[[str], str]:
 
 
 def did_you_mean(written: str, names: tuple[str, ...]) -> str:
-    """`; did you mean 'x'?`, or what there is to choose from."""
+    """Returns `; did you mean 'x'?`, or what there is to choose from."""
     near = get_close_matches(written.casefold(), names, 1, 0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -1,4 +1,5 @@
-"""The world that a transcript describes: a service database and a ledger in memory, and a clock.
+"""Builds the world that a transcript describes: a service database and a ledger in memory, and a
+clock.
 
 Nothing is written to disk, so nothing is left behind, whatever ends the run. The databases are
 prepared once for a file; each conversation begins with a copy of that image.
@@ -93,7 +94,7 @@ def start(rt: Runtime, transcript: Transcript) -> None:
 
 
 def change_number(rt: Runtime, nkp: str, number: str | None) -> None:
-    """The number on file of a participant; None for none."""
+    """Sets the number on file of a participant; None for none."""
     with rt.ledger.engine.begin() as connection:
         changed = update(participants).where(participants.c.nkp == nkp)
         connection.execute(changed.values(phone=number))

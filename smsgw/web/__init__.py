@@ -1,1 +1,1 @@
-"""What is served over HTTP."""
+"""This package is what is served over HTTP."""

@@ -1,4 +1,5 @@
-"""How gunicorn serves the web process; read by `gunicorn --config python:smsgw.web.gunicorn`."""
+"""Configures how gunicorn serves the web process; read by `gunicorn --config
+python:smsgw.web.gunicorn`."""
 
 from smsgw import logs, settings
 from smsgw.operations import process, startup

@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can do its work, and how much it did."""
+"""Tells whether this process lives, whether it can do its work, and how much it did."""
 
 import hmac
 
@@ -37,20 +37,21 @@ def live() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """503 without the database alone: without the rest messages are taken, and answered later."""
+    """Answers 503 only if the database fails: without the rest, messages are taken and answered
+    later."""
     rt = _runtime()
     is_ready = _has_database(rt)
-    told: dict[str, object] = {"ready": is_ready}
+    body: dict[str, object] = {"ready": is_ready}
     if _may_look():
         faults = rt.ledger.check()
-        told["parts"] = {
+        body["parts"] = {
             "database": is_ready,
             "ledger": not faults,
             **_queue(rt),
         }
         if faults:
-            told["faults"] = {"ledger": [str(fault) for fault in faults]}
-    return jsonify(told), 200 if is_ready else 503
+            body["faults"] = {"ledger": [str(fault) for fault in faults]}
+    return jsonify(body), 200 if is_ready else 503
 
 
 @blueprint.get("/metrics")
@@ -70,8 +71,8 @@ def _runtime() -> Runtime:
 
 
 def _may_look() -> bool:
-    """With the token; without one set, from this machine, unless a public address is: then a proxy
-    may stand on it that says nothing of whom it forwards."""
+    """Allows the token; if none is set, this machine, unless there is a public address: a proxy on
+    this machine may not say for whom it forwards."""
     settings = _runtime().settings
     token = settings.metrics_token
     given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
@@ -83,8 +84,8 @@ def _may_look() -> bool:
 
 
 def _has_database(rt: Runtime) -> bool:
-    """Whether what a message needs written could be, within a second, in this version's schema,
-    which another version may have changed meanwhile. Nothing is written."""
+    """Tells whether what a message needs written could be, within a second, in this version's
+    schema, which another version may have changed meanwhile. Nothing is written."""
     try:
         with deadlines.within(WRITE_WITHIN), rt.writing() as tx:
             if tx.connection.dialect.name == "postgresql":
@@ -104,12 +105,13 @@ def _has_database(rt: Runtime) -> bool:
 
 
 def _queue(rt: Runtime) -> dict[str, bool | None]:
-    """What the worker and the clock say lies in the queue's server: None where that is broken."""
+    """Returns what the worker and the clock say lies in the queue's server: None where that is
+    broken."""
     try:
         if rt.redis is not None and queue.takes_hints(rt.redis):
             beats = {"worker": queue.WORKER_BEATS, "clock": queue.CLOCK_BEATS}
-            told = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
-            return {"queue": True, **told}
+            alive = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
+            return {"queue": True, **alive}
     except RedisError:
         pass
     return {"queue": False, "worker": None, "clock": None}

@@ -1,4 +1,4 @@
-"""What stands before the application: whoever writes slowly, or too much, keeps nobody else out.
+"""Protects the application: whoever writes slowly, or too much, keeps nobody else out.
 
 A request is read by a thread of its own, of which there are many, and within a time; only what was
 read whole is handled, and of that a few at once, each kind in places of its own. A reverse proxy
@@ -46,7 +46,7 @@ READING = Deadlines()
 
 
 class Places:
-    """So many requests are handled at once; as many as `line` wait for WAITS seconds."""
+    """Limits how many requests are handled at once; as many as `line` wait for WAITS seconds."""
 
     def __init__(self, number: int, line: int) -> None:
         self._free = BoundedSemaphore(number)

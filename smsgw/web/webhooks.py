@@ -1,4 +1,4 @@
-"""Where carriers deliver messages and reports. A message is acknowledged after its commit."""
+"""Receives messages and reports from carriers. A message is acknowledged after its commit."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -24,18 +24,18 @@ log = logs.get(__name__)
 
 
 def blueprint(carriers: Iterable[Carrier]) -> Blueprint:
-    """With the routes that carriers declare."""
-    made = Blueprint("webhooks", __name__, url_prefix="/in")
+    """Builds the routes that carriers declare."""
+    webhooks = Blueprint("webhooks", __name__, url_prefix="/in")
     for carrier in carriers:
         for route in carrier.routes:
-            made.add_url_rule(
+            webhooks.add_url_rule(
                 f"/{route.path}",
                 endpoint=route.path.replace("/", "_"),
                 view_func=partial(_receive, carrier, route),
                 methods=route.methods,
                 provide_automatic_options=False,
             )
-    return made
+    return webhooks
 
 
 def _receive(carrier: Carrier, route: Route) -> Response:
@@ -49,8 +49,8 @@ def _receive(carrier: Carrier, route: Route) -> Response:
         _malformed(carrier, error)
     except (NotStored, DBAPIError, NoConnection, Unreadable):
         return Response(NOT_STORED, 503, RETRY_AFTER)
-    told = route.acknowledgement
-    return Response(told.body, told.status, mimetype=told.media_type)
+    reply = route.acknowledgement
+    return Response(reply.body, reply.status, mimetype=reply.media_type)
 
 
 def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:

@@ -1,4 +1,4 @@
-"""One demonstration and one browser for all tests of a process."""
+"""Starts one demonstration and one browser for all tests of a process."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Not for longer: its loop runs as long, and other tests have loops of their own."""
+    """Closes the browser with the session: its loop runs as long, and other tests have loops of
+    their own."""
     if CHROMIUM is None:
         pytest.skip(ABSENT)
     with sync_playwright() as playwright:
@@ -43,6 +44,6 @@ def scripts(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def admin(browser: "Browser", demo: Demo, scripts: bool) -> Iterator[Desk]:
-    """Logged in, in English."""
+    """Opens the console as an admin, in English."""
     with desk(browser, demo, scripts=scripts) as made:
         yield made.log_in(demo.once(Role.ADMIN, "en"))

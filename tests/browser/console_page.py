@@ -65,14 +65,14 @@ class Demo:
         self.rt = runtime.build(settings.load(self.environ))
 
     @property
-    def told(self) -> str:
+    def login_link(self) -> str:
         """The console's address that was printed."""
         found = re.search(r"http://\S+/console/login/once#\S+", self.log.read_text())
         assert found is not None
         return found[0]
 
     def say(self, text: str, sender: str) -> str:
-        """What the phone reads, as `smsgw say` does it, in this process."""
+        """Returns what the phone reads, as `smsgw say` does it, in this process."""
         sms = IncomingSms("simulator", uuid4().hex, sender, LANE, text)
         answer = responder.respond(self.rt, sms)
         dispatch.drain(self.rt, "simulator", LANE)
@@ -85,10 +85,10 @@ class Demo:
         return answer.reply.text if answer.reply else ""
 
     def once(self, role: Role, language: str) -> str:
-        """A one-time login of an operator of that role."""
+        """Returns a one-time login of an operator of that role."""
         name = f"{role} {language}"
         with self.rt.writing() as tx:
-            row = accounts.named(tx, name)
+            row = accounts.find(tx, name)
             known = row.id if row else accounts.add(tx, name, role, None, "shell:test").id
             accounts.set_language(tx, known, language)
             code = accounts.invite(tx, known, "shell:tests")
@@ -101,7 +101,7 @@ class Demo:
 
 
 class Desk:
-    """Somebody before the console in a browser."""
+    """Controls the console in a browser."""
 
     def __init__(self, context: "BrowserContext", demo: Demo, *, scripts: bool = True) -> None:
         context.set_default_timeout(15_000)
@@ -149,7 +149,7 @@ PASSWORD = "a long password for tests"
 
 
 def faults(page: "Page") -> Iterator[str]:
-    """What is wrong with a page as it stands."""
+    """Returns what is wrong with a page as it stands."""
     from axe_playwright_python.sync_playwright import Axe  # `make browser` installs it
 
     for each in Axe().run(page).response["violations"]:
@@ -184,7 +184,7 @@ def _sideways(page: "Page") -> int:
 
 
 def _weight(page: "Page") -> int:
-    """Of the page and all that it loaded, as if nothing had been kept."""
+    """Returns the size of the page and all that it loaded without a cache."""
     return int(
         page.evaluate(
             "performance.getEntries().filter(e => e.decodedBodySize !== undefined)"

@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Kept, not printed."""
+        """Keeps the line instead of printing it."""
 
 
 def _passes(name: str) -> bool:

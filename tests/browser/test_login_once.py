@@ -15,8 +15,11 @@ expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 ENTRY = "/console/login/once"
 
 
-def test_no_proxy_on_the_way_sees_the_code(browser: "Browser", demo: Demo, scripts: bool) -> None:
-    """W15: from the address to the page behind it, with every file that the pages load."""
+def test_the_code_is_not_sent_in_the_request_line(
+    browser: "Browser", demo: Demo, scripts: bool
+) -> None:
+    """Checks every request from the address to the page behind it, with every file that the pages
+    load."""
     address = demo.once(Role.VIEWER, "en")
     with proxy() as seen, desk(browser, demo, scripts=scripts, proxy=seen.address) as made:
         made.log_in(address).open("/console/account")
@@ -31,7 +34,7 @@ def test_no_proxy_on_the_way_sees_the_code(browser: "Browser", demo: Demo, scrip
 def test_the_code_goes_into_the_form_and_out_of_the_address_bar(
     browser: "Browser", demo: Demo
 ) -> None:
-    """Also where the address is opened over a page that waits for a code."""
+    """Works also if the address is opened over a page that waits for a code."""
     address = demo.once(Role.VIEWER, "en")
     with desk(browser, demo, scripts=True) as made:
         page = made.open(ENTRY)
@@ -54,7 +57,7 @@ def test_without_scripts_the_page_says_where_the_code_is(browser: "Browser", dem
     with desk(browser, demo, scripts=False) as made:
         page = made.page
         page.goto(address)
-        expect(page.locator("#code")).to_contain_text("what follows #")
+        expect(page.locator("#code")).to_contain_text("the part after #")
         page.locator("[name=once]").fill("wrong")
         page.locator("main button").click()
         expect(page.get_by_role("alert")).to_contain_text("code is wrong")
@@ -65,7 +68,7 @@ def test_without_scripts_the_page_says_where_the_code_is(browser: "Browser", dem
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_with_a_code_and_without(
+def test_axe_finds_no_fault_with_or_without_a_code(
     browser: "Browser", demo: Demo, width: int
 ) -> None:
     with desk(browser, demo, scripts=True, width=width) as made:

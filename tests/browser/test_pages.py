@@ -33,7 +33,7 @@ def busy(demo: Demo) -> Demo:
 
 
 def walked(made: Desk, app: Flask) -> Iterator["Page"]:
-    """Every page that links lead to."""
+    """Visits every page that links lead to."""
     walk = Walk(app)
     for address in walk:
         head = made.page.request.head(made.address + address)
@@ -45,7 +45,7 @@ def walked(made: Desk, app: Flask) -> Iterator["Page"]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing_and_no_page_is_heavy(
+def test_axe_finds_no_fault_and_pages_stay_small(
     browser: "Browser", busy: Demo, width: int, scheme: str
 ) -> None:
     findings, pages = [], 0

@@ -1,4 +1,4 @@
-"""The try-out phone under somebody's fingers."""
+"""The test phone, used by hand."""
 
 import pytest
 
@@ -17,16 +17,16 @@ def test_a_conversation_by_keyboard(admin: Desk, scripts: bool) -> None:
     page = admin.open(PHONE)
     screen = page.locator(".screen")
     page.locator("[name=sender]").fill(P2)
-    for text, told in ((f"SALDO {P2_NKP}", "Balas YA"), ("YA", "Rp"), ("makasih", "(no reply)")):
+    for text, reply in ((f"SALDO {P2_NKP}", "Balas YA"), ("YA", "Rp"), ("makasih", "(no reply)")):
         page.locator("#text").fill(text)
         page.locator("#send").click()
-        expect(screen).to_contain_text(told)
+        expect(screen).to_contain_text(reply)
     expect(page.locator("#text")).to_have_value("")
     page.locator("[name=name]").fill("links a card")
-    page.get_by_text("Keep", exact=True).click()
+    page.get_by_text("Save", exact=True).click()
     expect(page.locator("h1")).to_have_text("links a card")
-    page.get_by_text("by what is published").click()
-    expect(page.locator("main")).to_contain_text("Every step agrees")
+    page.get_by_text("with the published version").click()
+    expect(page.locator("main")).to_contain_text("Every step matches")
     assert not scripts or checker.Axe().run(page).violations_count == 0
 
 

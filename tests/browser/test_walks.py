@@ -1,4 +1,4 @@
-"""What operators do all day, in a browser, with scripts and without."""
+"""Follows what operators do all day, in a browser, with scripts and without."""
 
 import re
 import time
@@ -21,8 +21,8 @@ expect = pytest.importorskip("playwright.sync_api", reason=ABSENT).expect
 
 
 def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
-    """By the address that `make run` prints; a password set then lets in afterwards."""
-    once = demo.told if scripts else demo.once(Role.ADMIN, "en")
+    """Uses the address that `make run` prints; a password set then logs in afterwards."""
+    once = demo.login_link if scripts else demo.once(Role.ADMIN, "en")
     with desk(browser, demo, scripts=scripts) as made:
         page = made.log_in(once).page
         assert "#" not in page.url
@@ -38,7 +38,7 @@ def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
         page.wait_for_url("**/console/")
 
 
-def test_the_overview_goes_on_by_itself(browser: "Browser", demo: Demo) -> None:
+def test_the_overview_updates_automatically(browser: "Browser", demo: Demo) -> None:
     with desk(browser, demo, scripts=True) as made:
         page = made.log_in(demo.once(Role.VIEWER, "en")).open("/console/")
         today = page.locator(".figures div", has_text="Messages today").locator("dd")
@@ -69,19 +69,19 @@ def test_accept_a_registration(admin: Desk, demo: Demo, scripts: bool) -> None:
     assert "Demi keamanan" in demo.say("SALDO", sender)  # told nothing for some hours
 
 
-def test_the_try_out_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
+def test_the_test_phone(admin: Desk, demo: Demo, scripts: bool) -> None:
     page = admin.open("/console/try/")
-    page.get_by_label("Phone that sends").fill("+6285612345678")
-    for said, told in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
-        page.get_by_label("Message").fill(said)
+    page.get_by_label("Sender's number").fill("+6285612345678")
+    for text, reply in (("saldo 20098765432", "Balas YA"), ("YA", "Rp36.125.500")):
+        page.get_by_label("Message").fill(text)
         page.get_by_role("button", name="Send").click()
-        expect(page.locator(".theirs").last).to_contain_text(told)
+        expect(page.locator(".theirs").last).to_contain_text(reply)
     page.get_by_role("link", name="Start over").click()
     expect(page.locator(".theirs")).to_have_count(0)
     assert "Balas YA" in demo.say("SALDO 20098765432", "+6285612345678")  # nothing was kept
 
 
-def test_a_wording_is_changed_published_and_brought_back(
+def test_a_wording_is_changed_published_and_restored(
     admin: Desk, demo: Demo, scripts: bool
 ) -> None:
     def asked() -> str:
@@ -100,20 +100,20 @@ def test_a_wording_is_changed_published_and_brought_back(
     assert asked() == before  # nobody is answered by a draft
     page = admin.open("/console/draft/")
     expect(page.locator("ins").first).to_contain_text("kami siap membantu")
-    page.get_by_label("Why").fill("shorter")
+    page.get_by_label("Reason (shown").fill("shorter")
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".note")).to_be_visible()
     assert until(lambda: "siap membantu" in asked())
     page = admin.open("/console/versions/")
     page.locator("tbody tr").nth(1).get_by_role("link").click()
-    page.get_by_label("Why").fill("the old one was better")
-    page.get_by_role("button", name="Bring back").click()
+    page.get_by_label("Reason (shown").fill("the old one was better")
+    page.get_by_role("button", name="Restore").click()
     expect(page.locator(".note")).to_be_visible()
     assert until(lambda: asked() == before)
 
 
 def until(is_so: Callable[[], bool], *, seconds: float = 5) -> bool:
-    """By default within the five seconds that another version may take."""
+    """Waits, by default for the five seconds that another version may take."""
     end = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end:
@@ -138,7 +138,7 @@ def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
         "Kami sudah menegur perusahaan. Bila belum dibayar, balas SMS ini."
     )
     if not scripts:
-        page.get_by_role("button", name="Only look at it").click()
+        page.get_by_role("button", name="View only").click()
     expect(page.locator("#typed")).to_contain_text("segment")
     page.get_by_label("and close the complaint").check()
     page.get_by_role("button", name="Send").click()
@@ -147,14 +147,14 @@ def test_answer_a_complaint(admin: Desk, demo: Demo, scripts: bool) -> None:
 
 
 def last_sent(demo: Demo, sender: str) -> str:
-    """What a carrier took last for that phone."""
+    """Returns what a carrier took last for that phone."""
     with demo.rt.reading() as tx:
         theirs = phones.c.hash == tx.vault.hash(sender, "phone")
-        told = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
-        return told[-1] if told else ""
+        texts = ciphertext.texts(tx, Ciphertext.REPLY, theirs, replies.c.state == "sent")
+        return texts[-1] if texts else ""
 
 
-def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> None:
+def test_a_backtest_of_the_draft(admin: Desk, demo: Demo, scripts: bool) -> None:
     word = "DOMPETKU" if scripts else "CELENGANKU"
     for _ in range(3):
         demo.say(f"{word} dong", next(STRANGERS))
@@ -163,7 +163,7 @@ def test_the_draft_against_the_past(admin: Desk, demo: Demo, scripts: bool) -> N
     aliases.fill(f"{aliases.input_value()}, {word}")
     page.get_by_role("button", name="Save in the draft").click()
     page = admin.open("/console/rehearsal/")
-    page.get_by_role("button", name="Rehearse").click()
+    page.get_by_role("button", name="Start a backtest").click()
     expect(page.locator("#run")).to_be_visible()
     if scripts:
         expect(page.locator("main")).to_contain_text("done", timeout=30_000)

@@ -95,7 +95,7 @@ class Carrier:
     # Messages in.
 
     async def deliver(self, sid: str, sender: str, text: str) -> None:
-        """One SMS of a participant; some come twice."""
+        """Delivers one SMS of a participant; some come twice."""
         form = {"MessageSid": sid, "From": sender, "To": OURS, "Body": text, "NumSegments": "1"}
         if self.chance.random() < self.fault_rate:
             self.happened["delivered twice"] += 1
@@ -127,9 +127,11 @@ class Carrier:
         header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}
         started, began_with = time.monotonic(), self._now()
         try:
-            async with self._client.post(self.service + target, data=form, headers=header) as told:
-                await told.read()
-                return told.status
+            async with self._client.post(
+                self.service + target, data=form, headers=header
+            ) as response:
+                await response.read()
+                return response.status
         except TimeoutError:
             return "read time-out"
         except aiohttp.ClientError:
@@ -208,7 +210,7 @@ class Carrier:
     # Reports.
 
     def _report(self, entry: dict[str, object], target: str) -> None:
-        """In any order, late, twice, or not at all."""
+        """Reports in any order, late, twice, or not at all."""
         last = "undelivered" if self.chance.random() < self.fault_rate / 4 else "delivered"
         for status in ("sent", last):
             entry["status"] = last

@@ -38,7 +38,8 @@ class Damage:
 
 
 def overwrite(engine: Engine, chance: Random, damage: Damage) -> None:
-    """What names a row, points to another one or is one of a few words stays."""
+    """Overwrites all columns except those that name a row, point to another one or hold one of a
+    few words."""
     for table in service.sorted_tables:
         columns = [column for column in table.columns if _is_free(table, column)]
         with engine.begin() as connection:

@@ -37,7 +37,7 @@ STRANGERS = 70_000_000_000  # the first NKP of those that are imported
 
 
 def phone(number: int) -> str:
-    """Of the bound, then of strangers."""
+    """Returns a bound phone, then strangers' phones."""
     return f"+62812{number:07}"
 
 
@@ -81,7 +81,7 @@ class Process:
             time.sleep(0.3)
 
     def kill(self) -> None:
-        """With all its children, as the kernel does when memory is short, or a machine goes."""
+        """Kills a process with all its children, as the kernel does when memory is short."""
         os.killpg(self._process.pid, signal.SIGKILL)
 
     def kill_a_child(self, chance: Random) -> None:
@@ -163,7 +163,7 @@ class World:
             client.flushall()
 
     def load(self, rows: int) -> None:
-        """As `smsgw ledger load` does, of participants who say nothing."""
+        """Imports participants who say nothing, as `smsgw ledger load` does."""
         folder = self.home / "import"
         folder.mkdir(exist_ok=True)
         write_contributions(folder, rows)
@@ -175,11 +175,11 @@ class World:
         )
 
     def findings(self) -> list[str]:
-        """Of `smsgw audit verify`, one a line."""
-        told = subprocess.run(
+        """Returns the findings of `smsgw audit verify`, one a line."""
+        printed = subprocess.run(
             [BIN / "smsgw", "audit", "verify"], env=self.environ, capture_output=True, text=True
         )
-        return told.stdout.splitlines() if told.returncode else []
+        return printed.stdout.splitlines() if printed.returncode else []
 
     def stop(self) -> None:
         for process in self.processes.values():

@@ -1,4 +1,4 @@
-"""What became of every message: the service's rows against the carrier's books."""
+"""Compares the service's rows with the carrier's records: what became of every message."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def is_settled(rt: Runtime, damage: Damage) -> bool:
-    """Whether nothing will happen any more by itself."""
+    """Tells whether nothing will happen any more by itself."""
     doubted = (replies.c.state == "unknown") & replies.c.due_at.is_not(None)
     moving = [
         select(messages.c.phone_id).where(messages.c.state == "received"),
@@ -86,7 +86,8 @@ def judge(rt: Runtime, carrier: Carrier, damage: Damage | None = None) -> Verdic
 
 
 def _judge_message(verdict: Verdict, sid: str, message: object, answers: list[object]) -> None:
-    """One final outcome: silent, or a reply; or one notice, and then the answer."""
+    """Checks that a message has one final outcome: silence, a reply, or a notice and then the
+    answer."""
     verdict.outcomes[message.outcome] += 1
     late = [each for each in answers if each.priority == Priority.LATE]
     if message.state != "answered":

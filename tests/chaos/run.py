@@ -145,7 +145,7 @@ async def run(plan: Plan) -> Report:
         await _settle(plan, made, carrier)
         verdict = await asyncio.to_thread(judge, made.rt, carrier, made.damage)
         findings = await asyncio.to_thread(made.findings)
-        told = [await _metrics(carrier) for _ in range(6)]
+        scraped = [await _metrics(carrier) for _ in range(6)]
         await carrier.stop()
     return Report(
         plan=plan,
@@ -158,7 +158,7 @@ async def run(plan: Plan) -> Report:
         waits=carrier.waits,
         slow=carrier.slow,
         seconds=time.monotonic() - started,
-        metrics=told,
+        metrics=scraped,
         damage=made.damage,
         findings=findings,
     )
@@ -167,8 +167,8 @@ async def run(plan: Plan) -> Report:
 async def until_up(carrier: Carrier) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):
-            async with carrier._client.get(carrier.service + "/readyz") as told:
-                if told.status == 200:
+            async with carrier._client.get(carrier.service + "/readyz") as response:
+                if response.status == 200:
                     return
         await asyncio.sleep(0.1)
     raise AssertionError("the web process does not answer")
@@ -176,8 +176,8 @@ async def until_up(carrier: Carrier) -> None:
 
 async def _metrics(carrier: Carrier) -> str:
     token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
-    async with carrier._client.get(carrier.service + "/metrics", headers=token) as told:
-        return await told.text()
+    async with carrier._client.get(carrier.service + "/metrics", headers=token) as response:
+        return await response.text()
 
 
 async def _load(plan: Plan, carrier: Carrier) -> None:
@@ -202,8 +202,8 @@ async def _after(seconds: float, what: object) -> None:
 
 @dataclass
 class Strikes:
-    """Spread over the load; each target in its turn, in an order that the seed decides. An import
-    goes on while others are struck."""
+    """Spreads the strikes over the load. The seed decides the order of the targets; each has its
+    turn."""
 
     plan: Plan
     made: World
@@ -260,7 +260,7 @@ def _strike(plan: Plan, made: World, target: str, chance: Random) -> Callable[[]
 
 
 async def _settle(plan: Plan, made: World, carrier: Carrier) -> None:
-    """Until nothing moves in our rows and nothing is on its way from the carrier."""
+    """Waits until nothing moves in our rows and the carrier has delivered everything."""
     until = time.monotonic() + plan.patience
     while time.monotonic() < until:
         await asyncio.sleep(1)

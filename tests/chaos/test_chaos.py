@@ -31,7 +31,7 @@ KILLS = replace(ALL, targets=tuple(each for each in ALL.targets if each != "rows
 
 
 def counted(metrics: str, name: str) -> float:
-    """The sum over all labels."""
+    """Returns the sum over all labels."""
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (.+)$", metrics, re.M))
 
 
@@ -53,7 +53,7 @@ def test_nothing_is_lost_and_nothing_answered_twice() -> None:
     assert counted(first, "smsgw_sends_total") == sum(verdict.ends.values())
 
 
-def test_the_same_on_sqlite() -> None:
+def test_nothing_is_lost_on_sqlite() -> None:
     plan = Plan(seed=4, messages=150, kills=7, rate=10.0, fault_rate=0, patience=90)
     plan = replace(plan, targets=OF_SQLITE, imported=20_000, is_sqlite=True)
     report = asyncio.run(run(plan))
@@ -63,21 +63,21 @@ def test_the_same_on_sqlite() -> None:
     assert verdict.received + report.given_up.total() == plan.messages, report.table()
 
 
-def test_a_row_in_each_table_is_overwritten_and_nothing_else_is_harmed() -> None:
+def test_overwriting_a_row_in_each_table_harms_nothing_else() -> None:
     """Two times, and then every process starts anew."""
     targets = ("rows overwritten", "rows overwritten", "web", "worker 1", "worker 2", "clock")
     plan = Plan(seed=3, messages=300, kills=6, rate=20.0, fault_rate=0, patience=90)
     report = asyncio.run(run(replace(plan, targets=targets)))
-    verdict, told = report.verdict, report.table() + "\n".join(report.findings)
-    assert (verdict.lost, verdict.doubled) == ([], []), told
+    verdict, printed = report.verdict, report.table() + "\n".join(report.findings)
+    assert (verdict.lost, verdict.doubled) == ([], []), printed
     assert verdict.received == sum((verdict.answered, verdict.answered_later, verdict.silent))
-    assert len(set(report.damage.tables)) >= 15, told
-    assert 0 < verdict.harmed < 0.2 * verdict.received, told
+    assert len(set(report.damage.tables)) >= 15, printed
+    assert 0 < verdict.harmed < 0.2 * verdict.received, printed
     for table in ("phones", "bindings", "operators", "sessions", "configurations", "data_keys"):
-        assert any(each.startswith(table) for each in report.findings), told
+        assert any(each.startswith(table) for each in report.findings), printed
 
 
-def test_everything_dies_between_the_acknowledgement_and_the_send() -> None:
+def test_replies_survive_a_crash_between_acknowledgement_and_send() -> None:
     asyncio.run(_die_after_acknowledging())
 
 
@@ -104,7 +104,7 @@ async def _die_after_acknowledging() -> None:
         await carrier.stop()
 
 
-def test_while_the_ledger_is_frozen_everybody_is_told_soon_and_answered_later() -> None:
+def test_a_frozen_ledger_delays_answers_but_not_the_notice() -> None:
     asyncio.run(_freeze())
 
 

@@ -20,7 +20,7 @@ _references = count()
 
 @pytest.fixture
 def sent(rt: Runtime, clock: Clock) -> Carrier:
-    """Two messages, answered, taken once each."""
+    """Stores two messages with replies that the carrier took once each."""
     carrier = Carrier(seed=1)
     for _ in range(2):
         clock.moves(minutes=3)
@@ -40,30 +40,28 @@ def last_attempt(rt: Runtime) -> int:
         return int(tx.connection.execute(newest).scalar_one())
 
 
-def test_all_is_well(rt: Runtime, sent: Carrier) -> None:
+def test_nothing_lost_passes(rt: Runtime, sent: Carrier) -> None:
     verdict = judge(rt, sent)
     assert (verdict.lost, verdict.doubled, verdict.answered) == ([], [], 2)
     assert is_settled(rt, Damage())
 
 
-def test_acknowledged_and_not_stored(rt: Runtime, sent: Carrier) -> None:
+def test_an_acknowledged_message_that_was_not_stored_is_a_fault(rt: Runtime, sent: Carrier) -> None:
     sent.acknowledged.add("SM-gone")
     assert judge(rt, sent).lost == ["SM-gone: acknowledged, not stored"]
 
 
-def test_never_taken(rt: Runtime, sent: Carrier) -> None:
+def test_a_reply_the_carrier_never_received_is_a_fault(rt: Runtime, sent: Carrier) -> None:
     del sent.accepted[last_attempt(rt)]
     assert len(judge(rt, sent).lost) == 1
 
 
-def test_taken_twice(rt: Runtime, sent: Carrier) -> None:
+def test_a_reply_the_carrier_received_twice_is_a_fault(rt: Runtime, sent: Carrier) -> None:
     sent.accepted[last_attempt(rt)] += 1
     assert len(judge(rt, sent).doubled) == 1
 
 
-def test_of_two_that_read_the_same_it_does_not_matter_which_was_taken(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_either_of_two_equal_replies_may_be_the_one_sent(rt: Runtime, clock: Clock) -> None:
     """Nobody could tell: their phone has the text as often as it asked."""
     carrier = Carrier(seed=1)
     for sid in ("SM-one", "SM-other"):
@@ -79,7 +77,7 @@ def test_of_two_that_read_the_same_it_does_not_matter_which_was_taken(
     assert len(judge(rt, carrier).doubled) == 1
 
 
-def test_answered_twice(rt: Runtime, sent: Carrier) -> None:
+def test_a_message_answered_twice_is_a_fault(rt: Runtime, sent: Carrier) -> None:
     with rt.writing() as tx:
         first, second = tx.connection.execute(select(messages.c.id)).scalars()
         moved = update(replies).where(replies.c.message_id == first)
@@ -88,7 +86,7 @@ def test_answered_twice(rt: Runtime, sent: Carrier) -> None:
 
 
 @pytest.mark.parametrize("state", ["received", "failed"])
-def test_not_answered(rt: Runtime, sent: Carrier, state: str) -> None:
+def test_a_message_without_a_reply_is_a_fault(rt: Runtime, sent: Carrier, state: str) -> None:
     with rt.writing() as tx:
         tx.connection.execute(update(messages).values(state=state))
     assert len(judge(rt, sent).lost) == 2

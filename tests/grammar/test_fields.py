@@ -27,19 +27,19 @@ DASHES = "‐‑‒–—―−﹣－➖~•"
         *("2,0,0,9,8,7,6,5,4,3,2", "\u202a200\u202c9876\u200b5432", "２００－９８７６－５４３２"),
     ],
 )
-def test_an_nkp_is_read_however_its_groups_are_parted(written: str) -> None:
+def test_an_nkp_is_read_with_any_grouping(written: str) -> None:
     for text in (
         f"SALDO {written}",
         f"IURAN 2025 {written}",
         f"tolong cek saldo kpj {written} pak",
     ):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Command), text
-        assert said.fields["nkp"] == NKP
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Command), text
+        assert parsed.fields["nkp"] == NKP
 
 
 @pytest.mark.parametrize("written", ["200 9876 / 5432"])
-def test_marks_of_two_kinds_part_groups_too(written: str) -> None:
+def test_groups_may_use_two_kinds_of_separator(written: str) -> None:
     assert GRAMMAR.parse(f"SALDO {written}").fields == {"nkp": NKP}
 
 
@@ -52,18 +52,18 @@ def test_marks_of_two_kinds_part_groups_too(written: str) -> None:
         *(("200 9876 5432 1", "12"), ("200-9876-5432-100", "14"), ("200,9876,5432,1", "12")),
     ],
 )
-def test_a_number_of_another_length_is_asked_for(written: str, digits: str) -> None:
+def test_a_number_of_the_wrong_length_is_reported(written: str, digits: str) -> None:
     for text in (f"SALDO {written}", f"IURAN {written}", f"DATA kpj {written}"):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Misread), text
-        assert (said.reason, said.slot, said.read) == (Reason.WRONG_LENGTH, "NKP", digits)
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Misread), text
+        assert (parsed.reason, parsed.slot, parsed.read) == (Reason.WRONG_LENGTH, "NKP", digits)
 
 
 @pytest.mark.parametrize("written", ["2757", "09/2025", "31 10", "2024/2025", "12"])
 def test_a_month_or_a_short_number_is_no_nkp(written: str) -> None:
-    said = GRAMMAR.parse(f"SALDO {written}")
-    assert isinstance(said, Command)
-    assert said.fields == {}
+    parsed = GRAMMAR.parse(f"SALDO {written}")
+    assert isinstance(parsed, Command)
+    assert parsed.fields == {}
 
 
 @pytest.mark.parametrize(
@@ -73,31 +73,31 @@ def test_a_month_or_a_short_number_is_no_nkp(written: str) -> None:
 @pytest.mark.parametrize("keyword", ["SALDO", "IURAN", "STATUS", "DATA", "JP", "KLAIM"])
 def test_eleven_digits_are_an_nkp_whatever_stands_before(keyword: str, before: str) -> None:
     for text in (f"{keyword} {before} {NKP}", f"{keyword} {before} KPJ {NKP}"):
-        said = GRAMMAR.parse(text)
-        assert isinstance(said, Command), text
-        assert said.fields["nkp"] == NKP
+        parsed = GRAMMAR.parse(text)
+        assert isinstance(parsed, Command), text
+        assert parsed.fields["nkp"] == NKP
 
 
 @pytest.mark.parametrize("before", ["2757", "2025"])
 def test_a_short_number_is_not_glued_to_groups(before: str) -> None:
-    said = GRAMMAR.parse(f"IURAN {before} 200 9876 5432")
-    assert said.fields["nkp"] == NKP
+    parsed = GRAMMAR.parse(f"IURAN {before} 200 9876 5432")
+    assert parsed.fields["nkp"] == NKP
     assert GRAMMAR.parse(f"SALDO {before} 200 9876 5432").fields == {"nkp": NKP}
     assert GRAMMAR.parse("SALDO 200 9876 5432 2757").fields == {"nkp": NKP}
 
 
 @pytest.mark.parametrize("written", ["+62 81234567890", "62-81234567890", "+62 812–3456–7890"])
-def test_a_phone_number_is_still_one(written: str) -> None:
-    said = GRAMMAR.parse(f"SALDO {written}")
-    assert isinstance(said, Misread)
-    assert said.reason is Reason.PHONE_NUMBER
+def test_a_phone_number_is_still_read_as_a_phone_number(written: str) -> None:
+    parsed = GRAMMAR.parse(f"SALDO {written}")
+    assert isinstance(parsed, Misread)
+    assert parsed.reason is Reason.PHONE_NUMBER
 
 
 @pytest.mark.parametrize("dash", [*DASHES, "-", ".", "/", "_", ":", ",", " - ", " – ", " ", ""])
 def test_a_cases_number_is_read_with_any_dash(dash: str) -> None:
-    said = GRAMMAR.parse(f"STATUS ADU{dash}251031{dash}0042")
-    assert isinstance(said, Command)
-    assert said.fields == {"number": "ADU2510310042"}
+    parsed = GRAMMAR.parse(f"STATUS ADU{dash}251031{dash}0042")
+    assert isinstance(parsed, Command)
+    assert parsed.fields == {"number": "ADU2510310042"}
 
 
 @pytest.mark.parametrize("label", ["NIK", "KTP", "no ktp", ""])
@@ -113,7 +113,7 @@ def test_a_cases_number_is_read_with_any_dash(dash: str) -> None:
         ),
     ],
 )
-def test_a_nik_is_read_however_its_groups_are_parted(label: str, written: str) -> None:
+def test_a_nik_is_read_with_any_grouping(label: str, written: str) -> None:
     for text in (f"STATUS {label} {written}", f"DAFTAR {label} {written}#10-10-1992#{NKP}"):
         assert GRAMMAR.parse(text).fields["nik"] == NIK, text
 
@@ -128,10 +128,10 @@ def test_a_nik_is_read_however_its_groups_are_parted(label: str, written: str) -
     ],
 )
 @pytest.mark.parametrize("mark", ["#", ",", "*", " ", "/"])
-def test_a_birth_date_is_read_however_it_is_parted(born: str, mark: str) -> None:
-    said = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI AMINAH", born, NKP]))
-    assert isinstance(said, Command), said
-    assert (said.fields["birth_date"], said.fields["nkp"]) == (BORN, NKP)
+def test_a_birth_date_is_read_with_any_separator(born: str, mark: str) -> None:
+    parsed = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI AMINAH", born, NKP]))
+    assert isinstance(parsed, Command), parsed
+    assert (parsed.fields["birth_date"], parsed.fields["nkp"]) == (BORN, NKP)
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,15 @@ def test_a_birth_date_is_read_however_it_is_parted(born: str, mark: str) -> None
         f"DAFTAR#{NIK[:4]}–0550–1092–0000#10–10–1992#200–9876–5432",
     ],
 )
-def test_a_registration_all_in_groups(text: str) -> None:
+def test_a_registration_with_grouped_numbers_is_read(text: str) -> None:
     assert GRAMMAR.parse(text).fields == {"nik": NIK, "birth_date": BORN, "nkp": NKP}
 
 
 @pytest.mark.parametrize("mark", ["#", ",", "/"])
 def test_fields_of_wrong_lengths_are_not_joined(mark: str) -> None:
-    said = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI", "10-10-1992", NKP[:10]]))
-    assert isinstance(said, Misread)
-    assert (said.reason, said.slot, said.read) == (Reason.WRONG_LENGTH, "NKP", "10")
-    said = GRAMMAR.parse("DAFTAR#3171011#200987654#SITI#10-10-1992")
-    assert isinstance(said, Misread)
-    assert said.reason is Reason.WRONG_LENGTH
+    parsed = GRAMMAR.parse(mark.join(["DAFTAR SALDO", NIK, "SITI", "10-10-1992", NKP[:10]]))
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.slot, parsed.read) == (Reason.WRONG_LENGTH, "NKP", "10")
+    parsed = GRAMMAR.parse("DAFTAR#3171011#200987654#SITI#10-10-1992")
+    assert isinstance(parsed, Misread)
+    assert parsed.reason is Reason.WRONG_LENGTH

@@ -9,20 +9,20 @@ from smsgw import gsm7
 EVERY = [chr(each) for each in range(sys.maxunicode + 1)]
 
 
-def test_every_dash_is_one_in_and_out() -> None:
+def test_every_dash_becomes_a_hyphen_in_and_out() -> None:
     dashes = [each for each in EVERY if unicodedata.category(each) == "Pd"] + ["\u2212"]
     assert {fold(each) for each in dashes} == {"-"}
     assert {gsm7.to_gsm7(each) for each in dashes} == {"-"}
 
 
-def test_every_digit_is_one() -> None:
+def test_every_unicode_digit_is_read_as_a_digit() -> None:
     digits = {each: unicodedata.digit(each, None) for each in EVERY}
     wrong = [each for each, value in digits.items() if value is not None]
     wrong = [each for each in wrong if str(digits[each]) not in fold(each)]
     assert wrong == []
 
 
-def test_what_cannot_be_seen_falls_away() -> None:
+def test_invisible_characters_are_removed() -> None:
     gone = [each for each in EVERY if unicodedata.category(each) in {"Cf", "Mn", "Me"}]
     assert {fold(f"1{each}9") for each in [*gone, "\u3164", "\u115f", "\ufffc"]} == {"19"}
 

@@ -76,10 +76,10 @@ some_text = st.one_of(
         f"{NKP} SALDO",
     ],
 )
-def test_a_balance_is_asked_in_many_ways(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command)
-    assert (said.keyword, said.fields) == ("saldo", {"nkp": NKP})
+def test_balance_requests_are_recognised_in_many_forms(text: str) -> None:
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command)
+    assert (parsed.keyword, parsed.fields) == ("saldo", {"nkp": NKP})
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_balance_is_asked_in_many_ways(text: str) -> None:
 )
 @pytest.mark.parametrize("separator", ["#", " ", ",", "*", "\n", " # "])
 def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
-    said = GRAMMAR.parse(separator.join(["DAFTAR SALDO", NIK, "BUDI SANTOSO", written, NKP]))
-    assert isinstance(said, Command), said
-    assert said.fields == {
+    parsed = GRAMMAR.parse(separator.join(["DAFTAR SALDO", NIK, "BUDI SANTOSO", written, NKP]))
+    assert isinstance(parsed, Command), parsed
+    assert parsed.fields == {
         "nik": NIK,
         "name": "BUDI SANTOSO",
         "birth_date": BORN,
@@ -112,11 +112,15 @@ def test_birth_dates_are_read_day_first(written: str, separator: str) -> None:
 
 @pytest.mark.parametrize("keyword", ["DAFTAR", "DAFTRA", "DAFAR", "REG"])
 @pytest.mark.parametrize("separator", ["#", ".", ",", "*", " "])
-def test_a_registration_is_one_however_it_is_separated(keyword: str, separator: str) -> None:
+def test_a_registration_is_recognised_with_any_separator(keyword: str, separator: str) -> None:
     fields = [f"{keyword} SALDO", NIK, "BUDI", "17-08-1990", NKP]
-    said = GRAMMAR.parse(separator.join(fields))
-    assert isinstance(said, Command), said
-    assert (said.keyword, said.fields["nkp"], said.fields["birth_date"]) == ("daftar", NKP, BORN)
+    parsed = GRAMMAR.parse(separator.join(fields))
+    assert isinstance(parsed, Command), parsed
+    assert (parsed.keyword, parsed.fields["nkp"], parsed.fields["birth_date"]) == (
+        "daftar",
+        NKP,
+        BORN,
+    )
 
 
 @given(
@@ -132,10 +136,10 @@ def test_a_registration_is_one_however_it_is_separated(keyword: str, separator: 
 )
 @settings(max_examples=100, deadline=None)
 def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separator: str) -> None:
-    said = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
-    assert isinstance(said, Command), said
+    parsed = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
+    assert isinstance(parsed, Command), parsed
     expected = {"nik": NIK, "birth_date": BORN, "nkp": NKP, "email": "budi@mail.id"}
-    assert said.fields == expected
+    assert parsed.fields == expected
 
 
 @pytest.mark.parametrize(
@@ -162,19 +166,19 @@ def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separat
         ),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_the_wrong_field_is_named(
     text: str, reason: Reason, slot: str, read: str | None, needed: str | None
 ) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Misread)
-    assert (said.reason, said.slot, said.read, said.needed) == (reason, slot, read, needed)
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.slot, parsed.read, parsed.needed) == (reason, slot, read, needed)
 
 
 @pytest.mark.parametrize("text", ["", "?", "halo", "sy sudah stop kerja", "12", "2757"])
-def test_what_means_nothing_here_is_unknown(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Misread)
-    assert (said.reason, said.keyword) == (Reason.UNKNOWN, None)
+def test_unrelated_text_is_unknown(text: str) -> None:
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Misread)
+    assert (parsed.reason, parsed.keyword) == (Reason.UNKNOWN, None)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +191,13 @@ def test_what_means_nothing_here_is_unknown(text: str) -> None:
         ("SALDO JHT", "saldo", "SALDO JHT"),
     ],
 )
-def test_a_whole_message_or_the_longest_alias(text: str, keyword: str, word: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command)
-    assert (said.keyword, said.word) == (keyword, word)
+def test_the_longest_alias_wins(text: str, keyword: str, word: str) -> None:
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command)
+    assert (parsed.keyword, parsed.word) == (keyword, word)
 
 
-def test_a_letter_is_left_for_whoever_asked() -> None:
+def test_a_single_letter_is_kept_for_an_open_choice() -> None:
     assert GRAMMAR.parse("SALDO B").rest == "B"
     assert GRAMMAR.parse("b").rest == "B"
 
@@ -201,24 +205,24 @@ def test_a_letter_is_left_for_whoever_asked() -> None:
 @given(some_text)
 @settings(max_examples=300, deadline=None)
 def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
-    said = GRAMMAR.parse(text)
-    assert isinstance(said, Command | Misread)
-    assert GRAMMAR.parse(normalise(text)) == said
+    parsed = GRAMMAR.parse(text)
+    assert isinstance(parsed, Command | Misread)
+    assert GRAMMAR.parse(normalise(text)) == parsed
     assert normalise(normalise(text)) == normalise(text)
 
 
-def test_what_lies_beyond_1600_characters_is_not_read() -> None:
+def test_text_beyond_1600_characters_is_not_read() -> None:
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 5) + "SALDO"), Command)
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 3) + "SALDO"), Misread)
 
 
-def test_usage_is_what_the_poster_needs() -> None:
+def test_usage_shows_the_required_slots_of_the_poster() -> None:
     assert GRAMMAR.usage("saldo") == "SALDO NKP"
     assert GRAMMAR.usage("daftar") == "DAFTAR SALDO#NIK#TGL LAHIR#NKP"
 
 
 @pytest.mark.parametrize(
-    ("keywords", "told"),
+    ("keywords", "message"),
     [
         ([Keyword("x", "X [<NKP>")], "character"),
         ([Keyword("x", "<NKP>")], "begins with a word"),
@@ -229,8 +233,8 @@ def test_usage_is_what_the_poster_needs() -> None:
         ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA",))], "one to 3 words"),
     ],
 )
-def test_a_poster_that_cannot_be_published(keywords: list[Keyword], told: str) -> None:
-    with pytest.raises(PosterError, match=told):
+def test_an_invalid_poster_is_refused(keywords: list[Keyword], message: str) -> None:
+    with pytest.raises(PosterError, match=message):
         Grammar(keywords, WORDS)
 
 

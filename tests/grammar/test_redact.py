@@ -1,4 +1,4 @@
-"""PINs, one-time codes, passwords and mothers' names go before anything is stored (B13)."""
+"""PINs, one-time codes, passwords and mothers' names go before anything is stored."""
 
 import re
 from functools import cache
@@ -23,22 +23,22 @@ def grammar() -> Grammar:
     return compiler.shipped().grammar
 
 
-def kept(text: str) -> str:
+def redacted(text: str) -> str:
     return grammar().redact(text).text
 
 
 @pytest.mark.parametrize("pin", PINS)
 @pytest.mark.parametrize("before", BEFORE)
-def test_digits_behind_the_word(pin: str, before: str) -> None:
+def test_digits_after_the_word_are_removed(pin: str, before: str) -> None:
     for digits in DIGITS:
-        assert kept(f"{pin}{before or ' '}{digits} ya") == f"{pin}{before or ' '}*** ya"
+        assert redacted(f"{pin}{before or ' '}{digits} ya") == f"{pin}{before or ' '}*** ya"
 
 
 @pytest.mark.parametrize("pin", PINS)
 @pytest.mark.parametrize("between", [" ", " itu ", " = ", " adalah ", " ini "])
-def test_digits_before_the_word(pin: str, between: str) -> None:
+def test_digits_before_the_word_are_removed(pin: str, between: str) -> None:
     for digits in DIGITS:
-        assert kept(f"{digits}{between}{pin} saya") == f"***{between}{pin} saya"
+        assert redacted(f"{digits}{between}{pin} saya") == f"***{between}{pin} saya"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_digits_before_the_word(pin: str, between: str) -> None:
         ("pin 1234 dan otp 998877", "pin *** dan otp ***"),
     ],
 )
-def test_what_is_taken_out(text: str, expected: str) -> None:
-    assert kept(text) == expected
+def test_secrets_are_removed(text: str, expected: str) -> None:
+    assert redacted(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_what_is_taken_out(text: str, expected: str) -> None:
         f"DAFTAR SALDO#3374062903850000#JOKO#29-03-1985#{CARD}",
     ],
 )
-def test_what_stays(text: str) -> None:
-    assert kept(text) == text
+def test_other_text_is_kept(text: str) -> None:
+    assert redacted(text) == text
 
 
 @given(
@@ -105,10 +105,10 @@ def test_no_digit_of_a_pin_stays(
 ) -> None:
     value = separator.join(digits)
     said = [value, *words[:3], pin] if is_before else [pin, *words, value]
-    assert not re.search(r"\d", kept(" ".join(said)))
+    assert not re.search(r"\d", redacted(" ".join(said)))
 
 
-def test_it_takes_time_by_the_length_alone() -> None:
+def test_the_time_depends_only_on_the_length() -> None:
     """A text of nothing but such words is read in as many steps as it has words."""
     for text in ("pin saya " * 178, "nama ibu " * 178, "1 " * 800, "sandi" * 320):
-        assert len(kept(text)) <= len(text) * 2
+        assert len(redacted(text)) <= len(text) * 2

@@ -1,4 +1,4 @@
-"""What people type, and whether every entry of our tables is needed to understand it."""
+"""Reads what people type, and checks that every entry of our tables is needed to understand it."""
 
 import copy
 import json
@@ -49,7 +49,7 @@ def texts() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("keyword", TYPED)
-def test_what_is_typed_is_understood(keyword: str) -> None:
+def test_typed_messages_are_recognised(keyword: str) -> None:
     grammar = compiler.shipped().grammar
     assert {text: grammar.parse(text).keyword for text in TYPED[keyword]} == dict.fromkeys(
         TYPED[keyword], keyword
@@ -62,7 +62,7 @@ def built(document: dict[str, Any]) -> Grammar:
 
 
 def readings(grammar: Grammar, first: str) -> Iterator[str]:
-    """How all is read that is typed, for the keyword `first` first of all."""
+    """Returns how all is read that is typed, for the keyword `first` first of all."""
     others = [text for keyword, typed in TYPED.items() if keyword != first for text in typed]
     for said in map(grammar.parse, [*TYPED[first], *others]):
         yield repr((said.keyword, getattr(said, "is_slip", None), dict(said.fields)))
@@ -80,13 +80,13 @@ def is_missed(keyword: str, alias: str) -> bool:
 @pytest.mark.parametrize(
     "keyword", [name for name, entry in SEEDS["keywords"].items() if entry.get("aliases")]
 )
-def test_no_alias_can_be_dropped_unseen(keyword: str) -> None:
+def test_removing_any_alias_is_noticed(keyword: str) -> None:
     aliases = SEEDS["keywords"][keyword]["aliases"]
     assert [alias for alias in aliases if not is_missed(keyword, alias)] == []
 
 
 def changed(tmp_path: Path, old: str, new: str) -> list[str]:
-    """How all is read by a copy of the grammar in which `old` is `new`."""
+    """Returns how all is read by a copy of the grammar in which `old` is `new`."""
     for package in ("grammar", "handlers", "smsgw"):
         shutil.copytree(ROOT / package, tmp_path / package)
     source = tmp_path / "grammar" / "slots.py"
@@ -108,7 +108,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("separator", "#*,;:=+/")
-def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> None:
+def test_removing_any_separator_is_noticed(tmp_path: Path, separator: str) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     less = slots.SEPARATORS.replace(separator, "", 1)
     assert changed(tmp_path, slots.SEPARATORS, less) != usual
@@ -116,6 +116,6 @@ def test_no_separator_can_be_dropped_unseen(tmp_path: Path, separator: str) -> N
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
-def test_no_date_form_can_be_dropped_unseen(tmp_path: Path, form: int) -> None:
+def test_removing_any_date_form_is_noticed(tmp_path: Path, form: int) -> None:
     usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
     assert changed(tmp_path, f"(?P<d{form}>", f"(?!)(?P<d{form}>") != usual

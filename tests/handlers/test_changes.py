@@ -1,4 +1,4 @@
-"""What a reply changes, where no shipped words bring it about."""
+"""Checks what a reply changes, where no shipped words bring it about."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,24 +21,24 @@ ANSWERS = {"ya", "tidak", "lanjut", "ulang"}
 
 
 @pytest.mark.parametrize("keyword", sorted(HANDLERS.keys() - ANSWERS))
-def test_what_was_meant_perhaps_changes_nothing(rt: Runtime, keyword: str) -> None:
+def test_an_uncertain_reading_changes_nothing(rt: Runtime, keyword: str) -> None:
     """An operator may give any keyword a word that another is one slip away from."""
-    said = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
+    command = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
     caller = Caller(P1, bound=(Bound(P1_NKP),))
     decided = decision.decide(
-        compiler.shipped(), said, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
+        compiler.shipped(), command, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
     )
     assert decided.reply is not None
     assert {type(change) for change in decided.reply.changes} <= {Ask}
 
 
-def test_what_nobody_wrote_is_not_what_the_ledger_lacks(rt: Runtime) -> None:
+def test_a_missing_field_is_not_an_empty_field_of_the_ledger(rt: Runtime) -> None:
     """An operator may leave NIK and birth date out of the poster."""
     with rt.ledger.engine.begin() as connection:
         holes = participants.update().where(participants.c.nkp == P2_NKP)
         connection.execute(holes.values(nik=None, birth_date=None))
-    said = Command("daftar", {"nkp": P2_NKP}, "DAFTAR", "")
+    command = Command("daftar", {"nkp": P2_NKP}, "DAFTAR", "")
     reply = HANDLERS["daftar"].answer(
-        Question(said, Caller(P2), rt.ledger, compiler.shipped().usage, TODAY)
+        Question(command, Caller(P2), rt.ledger, compiler.shipped().usage, TODAY)
     )
     assert reply.outcome == "not_linked"

@@ -13,7 +13,7 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
 
 
 @pytest.mark.parametrize(
-    ("said", "asked", "keyword"),
+    ("parsed", "asked", "keyword"),
     [
         (BATAL, None, "stop"),
         (BATAL, Consent("19012345678"), "tidak"),
@@ -26,6 +26,6 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
     ],
 )
 def test_an_open_question_changes_what_a_message_means(
-    said: Command | Misread, asked: OpenQuestion | None, keyword: str | None
+    parsed: Command | Misread, asked: OpenQuestion | None, keyword: str | None
 ) -> None:
-    assert open_question.resolve(said, Caller("+6281311112222", open=asked)).keyword == keyword
+    assert open_question.resolve(parsed, Caller("+6281311112222", open=asked)).keyword == keyword

@@ -1,4 +1,4 @@
-"""What attackers did, each once more. SECURITY.md names these tests beside the threats."""
+"""Repeats what attackers did. SECURITY.md names these tests beside the threats."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -40,8 +40,8 @@ from smsgw.storage.tables.phones import codes as sent_codes
 from smsgw.storage.tables.phones import freezes as frozen
 from smsgw.web import middleware
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
-from tests.support.accounts import added
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.accounts import add_operator
+from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
@@ -57,17 +57,17 @@ def states(rt: Runtime) -> list[tuple[str, str | None]]:
         return [(row.state, row.code) for row in found]
 
 
-def test_a_reply_that_waits_is_not_sent_once_the_number_is_another(rt: Runtime) -> None:
-    """B1: what is queued passes the gate that SALDO passes."""
+def test_a_queued_reply_is_not_sent_after_the_number_changed(rt: Runtime) -> None:
+    """A queued reply passes the gate that SALDO passes."""
     say(rt, P1, "GANTI HP")
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
     assert "Rp" in say(rt, P1, "YA").reply.text
-    put_on_file(rt, P1_NKP, "+6281999999999")
+    set_number_on_file(rt, P1_NKP, "+6281999999999")
     dispatch.drain(rt, *LANE)
     assert states(rt)[-1] == ("refused", "unbound")
 
 
-def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Clock) -> None:
+def test_replies_waiting_for_the_ledger_expire(rt: Runtime, clock: Clock) -> None:
     """Just made it was looked at just now; later it waits for the ledger, and is not lost."""
     away = engines.engine("sqlite:////nonexistent/ledger.db")
     say(rt, P1, "SALDO")
@@ -84,15 +84,15 @@ def test_a_reply_that_waits_for_the_ledger_is_sent_by_age(rt: Runtime, clock: Cl
     assert states(rt)[-1] == ("sent", None)
 
 
-def test_at_one_instant_two_codes_a_day_are_two(rt: Runtime) -> None:
-    """B5: eight phones ask at once."""
+def test_the_limit_of_two_codes_holds_at_the_same_instant(rt: Runtime) -> None:
+    """Eight phones ask at once."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: say(rt, SOMEBODY[number], DAFTAR), range(8)))
-    assert rows(rt, sent_codes) == registration_codes.CODES_A_DAY
+    assert count_rows(rt, sent_codes) == registration_codes.CODES_A_DAY
 
 
-def test_a_code_that_became_void_since_it_was_read_binds_nobody(rt: Runtime) -> None:
-    """B6: BUKAN SAYA comes between what KODE reads and what it writes."""
+def test_a_code_voided_after_it_was_read_binds_nobody(rt: Runtime) -> None:
+    """BUKAN SAYA comes between what KODE reads and what it writes."""
     code = (
         say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
     )
@@ -123,24 +123,24 @@ def test_a_code_is_spent_once(rt: Runtime) -> None:
         say(rt, STRANGER, DAFTAR).also[0].text.split("KODE ")[1][: registration_codes.CODE_LENGTH]
     )
     with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
-    assert [each.verdict.outcome for each in said].count("answered") == 1
+        answers = list(pool.map(lambda _: say(rt, STRANGER, f"KODE {code}"), range(4)))
+    assert [each.verdict.outcome for each in answers].count("answered") == 1
 
 
 def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
-    """B7: told again it has the same number; a complaint has one for each text."""
+    """A repeat has the same number; a complaint has one for each text."""
     numbers = set()
     for number in range(30):
         clock.moves(minutes=5)
         answer = say(rt, STRANGER, "HAPUS DATA" if number % 2 else "hapus data pak")
         if answer.reply is not None:
             numbers.add(answer.reply.text.split("no. ")[1][:15])
-    assert len(numbers) == rows(rt, cases) == 1
+    assert len(numbers) == count_rows(rt, cases) == 1
     clock.moves(days=1)
     for text in ("LAPOR iuran belum dibayar", "lapor iuran belum  dibayar", "LAPOR kantor tutup"):
         clock.moves(minutes=5)
         say(rt, STRANGER, text)
-    assert rows(rt, cases) == 3
+    assert count_rows(rt, cases) == 3
 
 
 @pytest.mark.parametrize("text", ["LAPOR PT Contoh belum bayar iuran", "HAPUS DATA", "LAPOR"])
@@ -148,11 +148,11 @@ def test_one_phone_has_one_data_request(rt: Runtime, clock: Clock) -> None:
 def test_a_request_that_is_delivered_twice_is_one(
     rt: Runtime, clock: Clock, text: str, when: str
 ) -> None:
-    """Report 7: by a carrier, under another id, before or after its delivery report."""
+    """A carrier delivers it under another id, before or after its delivery report."""
     if when == "at once":
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: say(rt, STRANGER, text), range(4)))
-        assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+        assert count_rows(rt, cases) == (0 if text == "LAPOR" else 1)
         return
     first = say(rt, STRANGER, text)
     if when != "before":
@@ -162,13 +162,13 @@ def test_a_request_that_is_delivered_twice_is_one(
             assert delivery_reports.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
     clock.moves(hours=5 if when == "hours later" else 0, seconds=3)
     again = say(rt, STRANGER, text.lower() + " ")
-    assert rows(rt, cases) == (0 if text == "LAPOR" else 1)
+    assert count_rows(rt, cases) == (0 if text == "LAPOR" else 1)
     if when in {"reported", "hours later"}:
         assert again.reply.text == first.reply.text
 
 
 def test_a_number_is_never_cut(rt: Runtime) -> None:
-    """W12: the 10,000th complaint of a day, and the 100,000th."""
+    """Checks the 10,000th complaint of a day, and the 100,000th."""
     say(rt, P2, "KONTAK")
     with rt.writing() as tx:
         row = {"kind": "complaint", "message_id": 1, "opened_at": tx.now}
@@ -177,14 +177,14 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
             for number in range(1, 10_000)
         ]
         tx.connection.execute(cases.insert(), made)
-    told = say(rt, P1, "LAPOR belum dibayar").reply.text
-    assert told.count("ADU-251031-10000") == 2
+    reply = say(rt, P1, "LAPOR belum dibayar").reply.text
+    assert reply.count("ADU-251031-10000") == 2
     assert say(rt, P1, "STATUS ADU-251031-10000").verdict.outcome == "answered"
 
 
 @pytest.mark.parametrize("code", ["0x" + "f" * 32, "\N{GRINNING FACE}" * 21, "a\0b" + "c" * 18, ""])
 def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
-    """W11: of a report, which Kannel would tell again for good, and of a send."""
+    """Kannel would repeat a report for ever if it could not be stored."""
     say(rt, P1, "SALDO")
     dispatch.drain(rt, *LANE)
     report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
@@ -200,8 +200,8 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     assert states(rt)[-1] == ("refused", kept)
 
 
-def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
-    """W1: never with the asker's own replies."""
+def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
+    """They are never sent together with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "INFO JHT")
     dispatch.drain(rt, *LANE)
@@ -217,19 +217,18 @@ def test_codes_leave_by_chance_later(rt: Runtime, clock: Clock) -> None:
 
 
 def test_wrong_codes_of_all_phones_raise_an_alarm(rt: Runtime) -> None:
-    """W2."""
     say(rt, STRANGER, "KONTAK")
     with rt.writing() as tx:
         tx.connection.execute(wrong_codes.insert(), [{"phone_id": 2, "at": tx.now}] * 48)
     alarms = []
     for _ in range(2):  # the 49th, and the 50th
-        with capture_logs() as told:
+        with capture_logs() as logged:
             say(rt, P2, "KODE BBBBBBB")
-        alarms.append(any(each["event"] == "many wrong codes" for each in told))
+        alarms.append(any(each["event"] == "many wrong codes" for each in logged))
     assert alarms == [False, True]
 
 
-def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None:
+def test_a_block_of_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "TOLAK")
     with rt.reading() as tx:
@@ -242,11 +241,11 @@ def test_what_was_held_for_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) 
 @pytest.mark.parametrize(
     "number", ["+62809123456", "+62804123456", "+622112345678", "+39899123456", "+628001234567"]
 )
-def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None:
-    """W13: premium, shared-cost, fixed-line, free."""
+def test_service_numbers_get_no_reply(rt: Runtime, number: str) -> None:
+    """Premium, shared-cost, fixed-line and toll-free numbers are checked."""
     answer = say(rt, number, "KONTAK")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
-    put_on_file(rt, P2_NKP, number)
+    set_number_on_file(rt, P2_NKP, number)
     assert say(rt, STRANGER, DAFTAR).also == ()
 
 
@@ -258,7 +257,7 @@ def test_what_is_no_persons_phone_gets_nothing(rt: Runtime, number: str) -> None
     ],
 )
 def test_a_service_number_or_a_landline_gets_nothing(rt: Runtime, number: str) -> None:
-    """Report 8: another's responder would answer ours."""
+    """Another service's responder would answer ours."""
     answer = say(rt, number, "SALDO")
     assert (answer.reply, answer.verdict.reason) == (None, "unreachable_sender")
 
@@ -266,7 +265,7 @@ def test_a_service_number_or_a_landline_gets_nothing(rt: Runtime, number: str) -
 @pytest.mark.parametrize(
     "number", [P1, "+60123456789", "+6591234567", "+393331234567", "+628400001"]
 )
-def test_what_is_a_persons_phone_gets_a_reply(rt: Runtime, number: str) -> None:
+def test_personal_numbers_get_a_reply(rt: Runtime, number: str) -> None:
     assert phone.e164(number) is not None
     assert say(rt, number, "KONTAK").reply is not None
 
@@ -276,7 +275,7 @@ def test_what_is_a_persons_phone_gets_a_reply(rt: Runtime, number: str) -> None:
     ["1" * 19, "1:" * 5_000 + "1", "1:" * 30_000 + "1.5", "-" + "9" * 400_000, "0x" + "f" * 40_000],
 )
 def test_a_long_number_is_refused_at_once(value: str) -> None:
-    """W9: YAML would work it out, in a time that grows with the square of its length."""
+    """YAML would compute it, in a time that grows with the square of its length."""
     with pytest.raises(KeywordsError, match="digits at most"):
         document.loads(f"a: {value}\n")
 
@@ -285,9 +284,9 @@ def test_a_long_text_of_digits_is_read_in_quotes() -> None:
     assert document.loads(f'a: "{"1" * 400}"\n')["a"] == "1" * 400
 
 
-def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
-    """B16: who was added, or invited again, by who drafted."""
-    added(rt, "admin1", Role.ADMIN)
+def test_an_operator_added_by_an_author_may_not_publish(rt: Runtime) -> None:
+    """The author may have added or invited them."""
+    add_operator(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
         text = document.shipped().replace("Hubungi", "Telepon")
         versions.save(tx, document.loads(text), 0, "operator:admin1", "a word")
@@ -303,19 +302,18 @@ def test_whom_an_author_let_in_does_not_publish(rt: Runtime) -> None:
             )
 
 
-def test_a_freeze_is_held_against_an_officer_too(rt: Runtime) -> None:
-    """BUKAN SAYA while an officer decides."""
+def test_a_freeze_also_applies_to_officers(rt: Runtime) -> None:
+    """BUKAN SAYA arrives while an officer decides."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
         registrations.looked(tx, 1, "operator:ani")
     with pytest.raises(casework.Frozen):
         casework.accept(rt, 1, "operator:ani", "KTP seen")
-    assert rows(rt, frozen) == 1
+    assert count_rows(rt, frozen) == 1
 
 
-def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
-    """W15."""
+def test_a_new_database_file_is_private(tmp_path: Path) -> None:
     engine = engines.engine(f"sqlite:///{tmp_path}/own.db")
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
@@ -324,7 +322,7 @@ def test_a_new_database_file_is_for_nobody_else(tmp_path: Path) -> None:
 
 
 def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
-    """B12: logins of strangers, which take long, fill the places of the console alone."""
+    """Slow logins of strangers fill only the places of the console."""
     let_go, begun = Event(), [Semaphore(0), Semaphore(0)]
 
     def application(environ: dict[str, object], _start: object) -> list[bytes]:
@@ -359,9 +357,9 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         let_go.clear()
 
 
-def test_a_login_that_was_written_into_the_database_lets_nobody_in(rt: Runtime) -> None:
-    """B3: by who has its password and not the secret."""
-    ani = added(rt)
+def test_a_login_forged_in_the_database_is_refused(rt: Runtime) -> None:
+    """The attacker has the database's password, not the secret."""
+    ani = add_operator(rt)
     held = "x" * 32
     with rt.writing() as tx:
         login = {"once_hash": sha256(held.encode()).digest(), "once_until": tx.now + A_DAY}
@@ -380,8 +378,8 @@ def swap_texts(victim: int, own: int) -> list[Executable]:
     return [update(replies).where(replies.c.id == own).values(text=theirs, binding_id=None)]
 
 
-def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
-    """B3: with its password, and a phone of their own."""
+def test_database_write_access_alone_reads_no_balance(rt: Runtime) -> None:
+    """The attacker has the database's password and a phone of their own."""
     assert "Rp" in say(rt, P1, "SALDO").reply.text
     say(rt, STRANGER, "KONTAK")
     sql(rt, *swap_texts(1, 2))
@@ -391,7 +389,7 @@ def test_who_writes_to_the_database_alone_reads_no_balance(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("kind", ["moved", "renumbered", "exchanged", "revived"])
-def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_binds_nobody(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, DAFTAR)
     code = (
         say(rt, SOMEBODY[0], DAFTAR)
@@ -420,7 +418,7 @@ def test_who_writes_to_the_database_alone_binds_nobody(rt: Runtime, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["deleted", "deleted with its count", "over", "ended", "copied"])
-def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_ends_no_freeze(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     p1 = freeze_counts.alias()  # of somebody who was never frozen
@@ -443,7 +441,7 @@ def test_who_writes_to_the_database_alone_ends_no_freeze(rt: Runtime, kind: str)
         casework.accept(rt, 1, "operator:ani", "KTP seen")
 
 
-def test_an_officer_ends_what_the_database_lost(rt: Runtime) -> None:
+def test_an_officer_can_end_a_damaged_freeze(rt: Runtime) -> None:
     """From then on it is counted anew."""
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
@@ -462,7 +460,7 @@ def phone_ids(rt: Runtime, *numbers: str) -> list[int]:
         return [ids[tx.vault.hash(number, "phone")] for number in numbers]
 
 
-def test_who_writes_to_the_database_alone_answers_nobody_elses_question(rt: Runtime) -> None:
+def test_database_write_access_alone_answers_no_question(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     say(rt, P2, f"SALDO {P2_NKP}")
     (thief,) = phone_ids(rt, STRANGER)
@@ -471,7 +469,7 @@ def test_who_writes_to_the_database_alone_answers_nobody_elses_question(rt: Runt
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
 
 
-def test_who_writes_to_the_database_alone_is_shown_nobody_elses_pages(rt: Runtime) -> None:
+def test_database_write_access_alone_shows_no_pages(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     assert "LANJUT" in say(rt, P1, "BANTUAN").reply.text
     (thief,) = phone_ids(rt, STRANGER)
@@ -480,7 +478,7 @@ def test_who_writes_to_the_database_alone_is_shown_nobody_elses_pages(rt: Runtim
 
 
 @pytest.mark.parametrize("kind", ["repeated", "moved", "renumbered"])
-def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, kind: str) -> None:
+def test_database_write_access_alone_redirects_no_reply(rt: Runtime, kind: str) -> None:
     say(rt, STRANGER, "KONTAK")
     assert "Rp" in say(rt, P1, "SALDO").reply.text
     thief, victim = phone_ids(rt, STRANGER, P1)
@@ -501,15 +499,15 @@ def test_who_writes_to_the_database_alone_gets_nobody_elses_reply(rt: Runtime, k
         assert states(rt)[1] == ("refused", "unreadable")
 
 
-def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
-    ani, viewer = added(rt, "ani"), added(rt, "viewer", Role.VIEWER)
+def test_database_write_access_alone_makes_no_operator(rt: Runtime) -> None:
+    ani, viewer = add_operator(rt, "ani"), add_operator(rt, "viewer", Role.VIEWER)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, viewer.id, "viewer")
+        token = accounts.log_in(tx, viewer.id, "viewer")
         once = accounts.invite(tx, viewer.id, "operator:viewer")
-        assert accounts.session_operator(tx, held) is not None
+        assert accounts.session_operator(tx, token) is not None
     sql(rt, update(sessions).values(operator_id=ani.id))
     with rt.writing() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
     with rt.reading() as tx:
         row = tx.connection.execute(select(people).where(people.c.id == viewer.id)).one()
     mine, theirs = (people.c.id == each.id for each in (viewer, ani))
@@ -525,10 +523,10 @@ def test_who_writes_to_the_database_alone_is_no_operator(rt: Runtime) -> None:
     sql(rt, update(people).where(mine).values(role=Role.ADMIN))
     with rt.reading() as tx:
         assert accounts.session_operator(tx, again) is None
-        assert not accounts.may_log_in(tx, accounts.named(tx, "viewer"))
+        assert not accounts.may_log_in(tx, accounts.find(tx, "viewer"))
 
 
-def test_who_writes_to_the_database_alone_publishes_nothing(rt: Runtime) -> None:
+def test_database_write_access_alone_publishes_nothing(rt: Runtime) -> None:
     words = document.shipped().replace("Bantuan {call_centre}", "Hubungi 0812")
     with rt.writing() as tx:
         row = {"version": 99, "text": words, "published_at": tx.now, "published_by": "x"}

@@ -1,5 +1,5 @@
-"""What a day may cost to the phones of a calling code: when it is spent they get nothing, and all
-others are answered as before."""
+"""Limits what a day may cost for the phones of a calling code: when it is used up they get nothing,
+and all others are answered as before."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,10 +37,10 @@ def limited(rt: Runtime, by_code: str, **more: str) -> Runtime:
 
 
 def are_answered(rt: Runtime, phones: str, number: int, start: int = 0) -> list[bool]:
-    """Each of so many phones, by one segment."""
-    said = [say(rt, phones.format(each), "KONTAK") for each in range(start, start + number)]
-    assert all(each.verdict.reason == "throttled" for each in said if each.reply is None)
-    return [each.reply is not None for each in said]
+    """Tells whether that many phones are each answered by one segment."""
+    answers = [say(rt, phones.format(each), "KONTAK") for each in range(start, start + number)]
+    assert all(each.verdict.reason == "throttled" for each in answers if each.reply is None)
+    return [each.reply is not None for each in answers]
 
 
 def spent(rt: Runtime) -> dict[str, int]:
@@ -52,7 +52,7 @@ def segments(answer: Answer) -> int:
     return gsm7.count(answer.reply.text).segments
 
 
-def test_a_code_costs_what_was_allowed_and_others_are_answered(counting: Runtime) -> None:
+def test_a_used_up_calling_code_does_not_stop_others(counting: Runtime) -> None:
     rt = limited(counting, "60=2")
     assert are_answered(rt, MALAYSIAN, 4) == [True, True, False, False]
     assert are_answered(rt, SINGAPOREAN, 4) == [True] * 4
@@ -60,14 +60,14 @@ def test_a_code_costs_what_was_allowed_and_others_are_answered(counting: Runtime
     assert are_answered(rt, MALAYSIAN, 1, start=7) == [False]
 
 
-def test_each_other_code_has_what_the_star_says(counting: Runtime) -> None:
+def test_the_star_limits_each_other_calling_code(counting: Runtime) -> None:
     rt = limited(counting, "62=9, *=1")
     assert are_answered(rt, MALAYSIAN, 2) == [True, False]
     assert are_answered(rt, SINGAPOREAN, 2) == [True, False]
     assert are_answered(rt, "+628570000000{}", 3) == [True] * 3
 
 
-def test_the_next_day_is_another(counting: Runtime, clock: Clock) -> None:
+def test_the_budget_resets_the_next_day(counting: Runtime, clock: Clock) -> None:
     rt = limited(counting, "60=2")
     assert are_answered(rt, MALAYSIAN, 3) == [True, True, False]
     clock.moves(hours=13)  # 23 o'clock where the scheme is
@@ -76,7 +76,7 @@ def test_the_next_day_is_another(counting: Runtime, clock: Clock) -> None:
     assert are_answered(rt, MALAYSIAN, 3, start=6) == [True, True, False]
 
 
-def test_what_two_processes_spend_is_one_count(rt: Runtime, environ: dict[str, str]) -> None:
+def test_two_processes_share_one_count(rt: Runtime, environ: dict[str, str]) -> None:
     budgets = environ | {"SMSGW_DAILY_SEGMENTS_BY_CODE": "60=3"}
     one, other = (runtime.build(settings.load(budgets), now=rt.now) for _ in range(2))
     assert are_answered(one, MALAYSIAN, 2) == [True, True]
@@ -93,7 +93,7 @@ def test_the_whole_day_stays_limited_too(counting: Runtime) -> None:
     assert are_answered(rt, SINGAPOREAN, 2) == [True, False]
 
 
-def test_what_a_spent_code_says_is_stored_and_stop_is_heeded(counting: Runtime) -> None:
+def test_messages_over_budget_are_stored_and_stop_takes_effect(counting: Runtime) -> None:
     rt = limited(counting, "60=1")
     sender = MALAYSIAN.format(0)
     for text in ("KONTAK", "STOP", "SALDO"):
@@ -111,13 +111,13 @@ def test_a_message_to_another_phone_counts_for_that_phones_code(counting: Runtim
     rt = limited(counting, "60=100")
     asked = say(rt, MALAYSIAN.format(0), DAFTAR)
     assert [each.recipient for each in asked.also] == [P2]
-    told = gsm7.count(asked.also[0].text).segments
+    others = gsm7.count(asked.also[0].text).segments
     own = segments(asked)
-    assert spent(rt) == {"60": own, "62": told, "all": own + told}
+    assert spent(rt) == {"60": own, "62": others, "all": own + others}
 
 
-def test_what_is_sent_later_counts_for_its_code(counting: Runtime) -> None:
-    """What an officer answers, sends again, and says after erasing."""
+def test_a_deferred_reply_counts_for_its_calling_code(counting: Runtime) -> None:
+    """Covers officers' answers, resends, and the notice after erasing."""
     rt = limited(counting, "60=100")
     sender = MALAYSIAN.format(0)
     say(rt, sender, "LAPOR PT Maju belum bayar iuran")
@@ -141,17 +141,17 @@ def test_it_is_logged_once_a_day_and_code(counting: Runtime, clock: Clock) -> No
             are_answered(rt, phones, 5)
         clock.moves(hours=24)
         are_answered(rt, MALAYSIAN, 5, start=5)
-    told = [each for each in logged if "calling code" in each["event"]]
-    assert [each["code"] for each in told] == ["60", "65", "60"]
-    assert all(each["log_level"] == "error" for each in told)
+    alarms = [each for each in logged if "calling code" in each["event"]]
+    assert [each["code"] for each in alarms] == ["60", "65", "60"]
+    assert all(each["log_level"] == "error" for each in alarms)
 
 
-def test_where_nothing_is_limited_nothing_is_counted(rt: Runtime) -> None:
+def test_without_a_limit_nothing_is_counted(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     assert spent(rt) == {}
 
 
-def test_what_was_counted_is_forgotten(rt: Runtime, redis_url: str) -> None:
+def test_counts_expire(rt: Runtime, redis_url: str) -> None:
     say(limited(rt, "60=100"), STRANGER, "KONTAK")
     with Redis.from_url(redis_url) as client:
         (key,) = client.keys("spent:*")
@@ -168,7 +168,7 @@ class Trips(UnixDomainSocketConnection):
 
 @pytest.fixture
 def watched(rt: Runtime, redis_url: str) -> Iterator[Runtime]:
-    """Whose trips to Redis are counted."""
+    """Returns whose trips to Redis are counted."""
     pool = ConnectionPool.from_url(redis_url, connection_class=Trips)
     client = Redis(connection_pool=pool)
     client.ping()
@@ -177,7 +177,7 @@ def watched(rt: Runtime, redis_url: str) -> Iterator[Runtime]:
 
 
 @pytest.mark.parametrize("by_code", ["", "60=100,*=50"])
-def test_codes_cost_no_trip_more_than_the_day_alone(watched: Runtime, by_code: str) -> None:
+def test_limits_by_code_need_no_further_round_trip(watched: Runtime, by_code: str) -> None:
     rt = limited(watched, by_code, SMSGW_DAILY_SEGMENTS="1000")
     say(rt, STRANGER, "KONTAK")  # by which the limits' script is loaded
     Trips.made = 0

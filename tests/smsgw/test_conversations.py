@@ -41,7 +41,7 @@ from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import KEY, Clock
 from tests.support import database_images, depth
-from tests.support.onlooker import Heard, Onlooker, Person
+from tests.support.onlooker import HeardMessage, Onlooker, Person
 
 A, B, C = PHONES = ("+6281234567890", "+6285612345678", "+6289900000000")
 ELSEWHERE = "+6281111111111"
@@ -146,7 +146,7 @@ class Enrolled:
 
 
 @dataclass(frozen=True)
-class Said:
+class Text:
     sender: str
     text: str  # "=code" stands for the last code that anybody was sent
 
@@ -161,9 +161,9 @@ class Officer:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """At one instant: each has been decided, and is not stored, when the next one comes."""
+    """Happens at one instant: each has been decided, and is not stored, when the next one comes."""
 
-    acts: tuple["Said | Officer", ...]
+    acts: tuple["Text | Officer", ...]
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Resent:
-    """By an officer: the reply that is so many before the last."""
+    """Resends, by an officer, the reply that is so many before the last."""
 
     back: int
 
@@ -193,10 +193,10 @@ class Passes:
 
 @dataclass(frozen=True)
 class Sends:
-    """What is due leaves."""
+    """Sends what is due."""
 
 
-Step = Said | Officer | Meanwhile | Moved | Resent | Ledger | Passes | Sends
+Step = Text | Officer | Meanwhile | Moved | Resent | Ledger | Passes | Sends
 Event = Callable[[Onlooker], None]
 
 
@@ -243,7 +243,7 @@ class Conversation:
         people = {each.nkp: each.person for each in ledger}
         on_file = {each.nkp: each.on_file for each in ledger}
         self.onlookers = [Onlooker(people, clock, on_file)]
-        self._owed: dict[int, tuple[Said, datetime]] = {}
+        self._owed: dict[int, tuple[Text, datetime]] = {}
         self._made: dict[tuple[str, str], datetime] = {}  # when, by phone and text
         self._resent_at: datetime | None = None
         self._looked: set[tuple[int, str]] = set()
@@ -251,7 +251,7 @@ class Conversation:
 
     def take(self, step: Step) -> None:
         match step:
-            case Said() | Officer():
+            case Text() | Officer():
                 self._take_at_once([step])
             case Meanwhile(acts):
                 self._take_at_once(acts)
@@ -271,8 +271,8 @@ class Conversation:
         self._turn(is_up=True)
         self._send()
 
-    def _take_at_once(self, acts: Iterable[Said | Officer]) -> None:
-        if any(isinstance(each, Said) for each in acts):
+    def _take_at_once(self, acts: Iterable[Text | Officer]) -> None:
+        if any(isinstance(each, Text) for each in acts):
             self._clock.moves(seconds=50)
         events: list[Event] = []
         started = [self._starting(each, events) for each in acts]
@@ -282,8 +282,8 @@ class Conversation:
             self._ledger.meanwhile.pop(0)()
         self._show(events)
 
-    def _starting(self, act: Said | Officer, events: list[Event]) -> Callable[[], None]:
-        does = self._say if isinstance(act, Said) else self._decide
+    def _starting(self, act: Text | Officer, events: list[Event]) -> Callable[[], None]:
+        does = self._say if isinstance(act, Text) else self._decide
 
         def start() -> None:
             events.extend(does(act))
@@ -291,7 +291,7 @@ class Conversation:
         return start
 
     def _show(self, events: Sequence[Event]) -> None:
-        """In any order."""
+        """Shows the events in any order."""
         left: list[Onlooker] = []
         surprise = None
         for onlooker in self.onlookers:
@@ -308,7 +308,7 @@ class Conversation:
             raise surprise
         self.onlookers = left
 
-    def _say(self, said: Said) -> list[Event]:
+    def _say(self, said: Text) -> list[Event]:
         text = said.text.replace("=code", self._last_code())
         sms = IncomingSms("simulator", f"o{next(_references)}", said.sender, "2757", text)
         answer = responder.respond(self._rt, sms)
@@ -318,9 +318,9 @@ class Conversation:
         return [self._heard(said.sender, text, self._clock.now, answer)]
 
     def _heard(self, sender: str, text: str, asked_at: datetime, answer: Answer) -> Event:
-        told = (answer.reply, *answer.also) if answer.reply else answer.also
-        self._made |= {(each.recipient, each.text): self._clock.now for each in told}
-        heard = Heard(
+        answers = (answer.reply, *answer.also) if answer.reply else answer.also
+        self._made |= {(each.recipient, each.text): self._clock.now for each in answers}
+        heard = HeardMessage(
             *(sender, text, asked_at, answer.verdict.keyword, str(answer.verdict.outcome)),
             reply=answer.reply.text if answer.reply else None,
             notices=tuple((each.recipient, each.text) for each in answer.also),
@@ -344,7 +344,7 @@ class Conversation:
         self._settle()
 
     def _settle(self) -> None:
-        """What the clock has to do: what is owed is answered, what is late is dropped."""
+        """Does the clock's work: gives deferred answers and drops late ones."""
         clock.sweep(self._rt)
         for answer in jobs.give_deferred_answers(self._rt):
             said, asked_at = self._owed.pop(answer.message_id)
@@ -377,7 +377,7 @@ class Conversation:
     def _decide_first(self, act: Officer) -> list[Event]:
         with self._rt.reading() as tx:
             row = next(iter(registrations.waiting(tx, 0, 1)), None)
-            given = registrations.given(tx, row) if row else None
+            given = registrations.submitted_form(tx, row) if row else None
             number = Ciphertext.PHONE
             phone = tx.opened(row.phone, number, row.phone_id, row.phone_hash) if row else None
         if row is None or given is None or phone is None:
@@ -432,12 +432,12 @@ class World:
 
     def __init__(self, rt: Runtime, away: Slow, clock: Clock) -> None:
         self._rt, self._away, self._clock = rt, away, clock
-        self._service = database_images.taken(rt.service)
-        self._ledger = database_images.taken(rt.ledger.engine)
+        self._service = database_images.take_image(rt.service)
+        self._ledger = database_images.take_image(rt.ledger.engine)
 
     def begin(self, ledger: Sequence[Enrolled]) -> Conversation:
-        database_images.put_back(self._rt.service, self._service)
-        database_images.put_back(self._rt.ledger.engine, self._ledger)
+        database_images.restore_image(self._rt.service, self._service)
+        database_images.restore_image(self._rt.ledger.engine, self._ledger)
         for each in ledger:
             each.store(self._rt.ledger.engine)
         self._clock.now = Clock().now
@@ -453,7 +453,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """On SQLite in memory."""
+    """Builds a world on SQLite in memory."""
     clock, nowhere = Clock(), tmp_path_factory.mktemp("away") / "gone" / "ledger.db"
     environ = {"DATABASE_URL": "sqlite://", "LEDGER_URL": "sqlite://", "SMSGW_SECRET_KEY": KEY}
     built = runtime.build(environment.load(environ), now=clock)
@@ -472,7 +472,7 @@ ABOUT = ("SALDO", "IURAN", "IURAN 2024", "STATUS", "DATA", "KLAIM", "JP")
 
 
 def ask(who: Enrolled, by: str, _: str) -> tuple[Step, ...]:
-    return Said(by, f"SALDO {who.nkp}"), Said(by, "YA")
+    return Text(by, f"SALDO {who.nkp}"), Text(by, "YA")
 
 
 def agree(who: Enrolled, by: str, _: str) -> tuple[Step, ...]:
@@ -480,151 +480,151 @@ def agree(who: Enrolled, by: str, _: str) -> tuple[Step, ...]:
 
 
 def agree_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    asked = Moved(who.nkp, by), Said(by, f"SALDO {who.nkp}")
-    return *asked, Moved(who.nkp, other), Said(by, "YA")
+    asked = Moved(who.nkp, by), Text(by, f"SALDO {who.nkp}")
+    return *asked, Moved(who.nkp, other), Text(by, "YA")
 
 
 def agree_again(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
     """After the number was somebody else's."""
-    meanwhile = Moved(who.nkp, other), Said(by, "SALDO")
+    meanwhile = Moved(who.nkp, other), Text(by, "SALDO")
     return *agree(who, by, other), *meanwhile, *agree(who, by, other)
 
 
 def lose(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """What was told is asked for again once the number is another's."""
-    told = *agree(who, by, other), Said(by, "DATA"), Moved(who.nkp, other)
-    return *told, Sends(), Resent(0), Said(by, "ULANG"), Sends()
+    """Asks again for what was disclosed, once the number is another's."""
+    steps = *agree(who, by, other), Text(by, "DATA"), Moved(who.nkp, other)
+    return *steps, Sends(), Resent(0), Text(by, "ULANG"), Sends()
 
 
 def register(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    return Moved(who.nkp, other), Said(by, who.daftar()), Said(by, "KODE =code")
+    return Moved(who.nkp, other), Text(by, who.daftar()), Text(by, "KODE =code")
 
 
 def register_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
     return (
         Moved(who.nkp, other),
-        Said(by, who.daftar()),
+        Text(by, who.daftar()),
         Passes(10 * MINUTES),
-        Said(by, "KODE =code"),
+        Text(by, "KODE =code"),
     )
 
 
 def register_after(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
     """The number on file changes between the code and its use."""
-    sent = Moved(who.nkp, other), Said(by, who.daftar()), Moved(who.nkp, ELSEWHERE)
-    return *sent, Said(by, "KODE =code"), Said(by, "SALDO")
+    sent = Moved(who.nkp, other), Text(by, who.daftar()), Moved(who.nkp, ELSEWHERE)
+    return *sent, Text(by, "KODE =code"), Text(by, "SALDO")
 
 
 def borrow(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """Another phone's code."""
-    return Moved(who.nkp, ELSEWHERE), Said(other, who.daftar()), Said(by, "KODE =code")
+    """Uses another phone's code."""
+    return Moved(who.nkp, ELSEWHERE), Text(other, who.daftar()), Text(by, "KODE =code")
 
 
 def guess(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    wrong = (Said(by, f"KODE BCDFGH{letter}") for letter in "JKL")
-    return Moved(who.nkp, other), Said(by, who.daftar()), *wrong, Said(by, "KODE =code")
+    wrong = (Text(by, f"KODE BCDFGH{letter}") for letter in "JKL")
+    return Moved(who.nkp, other), Text(by, who.daftar()), *wrong, Text(by, "KODE =code")
 
 
 def register_thrice(who: Enrolled, _: str, __: str) -> tuple[Step, ...]:
-    return Moved(who.nkp, ELSEWHERE), *(Said(phone, who.daftar()) for phone in PHONES)
+    return Moved(who.nkp, ELSEWHERE), *(Text(phone, who.daftar()) for phone in PHONES)
 
 
 def register_at_once(who: Enrolled, _: str, __: str) -> tuple[Step, ...]:
-    return Moved(who.nkp, ELSEWHERE), Meanwhile(tuple(Said(each, who.daftar()) for each in PHONES))
+    return Moved(who.nkp, ELSEWHERE), Meanwhile(tuple(Text(each, who.daftar()) for each in PHONES))
 
 
 def take_over(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """One asks at the instant at which the other becomes the phone."""
-    bound = *agree(who, other, by), Said(by, who.daftar())
-    return *bound, Meanwhile((Said(other, "DATA"), Said(by, "KODE =code")))
+    """Asks at the instant at which the other becomes the phone."""
+    bound = *agree(who, other, by), Text(by, who.daftar())
+    return *bound, Meanwhile((Text(other, "DATA"), Text(by, "KODE =code")))
 
 
 def disown(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    sent = Moved(who.nkp, other), Said(by, who.daftar())
-    return *sent, Said(other, "BUKAN SAYA"), Said(by, "KODE =code"), Said(by, who.daftar())
+    sent = Moved(who.nkp, other), Text(by, who.daftar())
+    return *sent, Text(other, "BUKAN SAYA"), Text(by, "KODE =code"), Text(by, who.daftar())
 
 
 def disown_at_once(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    sent = Moved(who.nkp, other), Said(by, who.daftar())
-    return *sent, Meanwhile((Said(by, "KODE =code"), Said(other, "BUKAN SAYA"))), Said(by, "SALDO")
+    sent = Moved(who.nkp, other), Text(by, who.daftar())
+    return *sent, Meanwhile((Text(by, "KODE =code"), Text(other, "BUKAN SAYA"))), Text(by, "SALDO")
 
 
 def disown_twice(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    heard = Moved(who.nkp, other), Said(other, "BUKAN SAYA")
+    heard = Moved(who.nkp, other), Text(other, "BUKAN SAYA")
     return *heard, *disown(who, by, other)[1:]
 
 
 def reject(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    sent = Moved(who.nkp, other), Said(by, who.daftar())
-    return *sent, Said(other, "TOLAK"), Said(by, "KODE =code"), Said(by, who.daftar())
+    sent = Moved(who.nkp, other), Text(by, who.daftar())
+    return *sent, Text(other, "TOLAK"), Text(by, "KODE =code"), Text(by, who.daftar())
 
 
 def reject_at_once(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    sent = Moved(who.nkp, other), Said(by, who.daftar())
-    return *sent, Meanwhile((Said(by, "KODE =code"), Said(other, "TOLAK")))
+    sent = Moved(who.nkp, other), Text(by, who.daftar())
+    return *sent, Meanwhile((Text(by, "KODE =code"), Text(other, "TOLAK")))
 
 
 def accepted(who: Enrolled, by: str, wrong: str = "nik") -> tuple[Step, ...]:
-    seen = Said(by, who.daftar(wrong)), Officer("look", ANI), Officer("accept", ANI)
+    seen = Text(by, who.daftar(wrong)), Officer("look", ANI), Officer("accept", ANI)
     return *seen, Officer("look", BUDI), Officer("accept", BUDI)
 
 
 def be_accepted(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    waits = *accepted(who, by), Said(by, "SALDO"), Passes(13 * HOURS), Said(by, "SALDO")
+    waits = *accepted(who, by), Text(by, "SALDO"), Passes(13 * HOURS), Text(by, "SALDO")
     return Moved(who.nkp, other), *waits
 
 
 def be_accepted_alone(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    return Moved(who.nkp, other), *accepted(who, by, "")[:3], Passes(13 * HOURS), Said(by, "SALDO")
+    return Moved(who.nkp, other), *accepted(who, by, "")[:3], Passes(13 * HOURS), Text(by, "SALDO")
 
 
 def be_accepted_unseen(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """By officers who have not looked, or by one alone where something differs."""
-    unseen = Moved(who.nkp, other), Said(by, who.daftar("day")), Officer("accept", ANI)
+    """Accepts by officers who have not looked, or by one alone where something differs."""
+    unseen = Moved(who.nkp, other), Text(by, who.daftar("day")), Officer("accept", ANI)
     return *unseen, Officer("look", ANI), Officer("accept", ANI), Officer("accept", ANI)
 
 
 def be_accepted_unknown(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """With no number on file, and one later."""
-    waits = *accepted(who, by), Passes(13 * HOURS), Said(by, "SALDO")
-    return Moved(who.nkp, None), *waits, Moved(who.nkp, other), Said(by, "SALDO")
+    """Accepts with no number on file, and one later."""
+    waits = *accepted(who, by), Passes(13 * HOURS), Text(by, "SALDO")
+    return Moved(who.nkp, None), *waits, Moved(who.nkp, other), Text(by, "SALDO")
 
 
 def be_disowned(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    waits = Said(other, "BUKAN SAYA"), Passes(13 * HOURS), Said(by, "SALDO")
+    waits = Text(other, "BUKAN SAYA"), Passes(13 * HOURS), Text(by, "SALDO")
     return Moved(who.nkp, other), *accepted(who, by), *waits
 
 
 def be_disowned_at_once(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    seen = Moved(who.nkp, other), Said(by, who.daftar()), Officer("look", ANI)
-    meanwhile = Meanwhile((Officer("accept", ANI), Said(other, "BUKAN SAYA")))
-    return *seen, meanwhile, Passes(13 * HOURS), Said(by, "SALDO")
+    seen = Moved(who.nkp, other), Text(by, who.daftar()), Officer("look", ANI)
+    meanwhile = Meanwhile((Officer("accept", ANI), Text(other, "BUKAN SAYA")))
+    return *seen, meanwhile, Passes(13 * HOURS), Text(by, "SALDO")
 
 
 def be_silent(who: Enrolled, by: str, _: str) -> tuple[Step, ...]:
-    idle = Passes(61 * DAYS), Said(by, "SALDO"), Said(by, "9999"), Said(by, "DATA")
-    return *agree(who, by, _), *idle, Said(by, (who.nik or "0000")[-4:]), Said(by, "ULANG")
+    idle = Passes(61 * DAYS), Text(by, "SALDO"), Text(by, "9999"), Text(by, "DATA")
+    return *agree(who, by, _), *idle, Text(by, (who.nik or "0000")[-4:]), Text(by, "ULANG")
 
 
 def be_silent_for_long(who: Enrolled, by: str, _: str) -> tuple[Step, ...]:
-    idle = Passes(366 * DAYS), Said(by, "SALDO"), Said(by, (who.nik or "0000")[-4:])
+    idle = Passes(366 * DAYS), Text(by, "SALDO"), Text(by, (who.nik or "0000")[-4:])
     return *agree(who, by, _), *idle
 
 
 def wait_for_the_ledger(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    asked = *agree(who, by, other), Ledger(is_up=False), Said(by, "SALDO"), Said(by, "ULANG")
+    asked = *agree(who, by, other), Ledger(is_up=False), Text(by, "SALDO"), Text(by, "ULANG")
     return *asked, Sends(), Moved(who.nkp, other), Ledger(is_up=True), Sends()
 
 
 def send_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
     """While the ledger is away, and the number became another's before."""
-    told = *agree(who, by, other), Said(by, "DATA"), Ledger(is_up=False), Passes(2 * MINUTES)
-    return *told, Sends(), Moved(who.nkp, other), Ledger(is_up=True), Passes(5 * MINUTES), Sends()
+    steps = *agree(who, by, other), Text(by, "DATA"), Ledger(is_up=False), Passes(2 * MINUTES)
+    return *steps, Sends(), Moved(who.nkp, other), Ledger(is_up=True), Passes(5 * MINUTES), Sends()
 
 
 def give_up(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    told = *agree(who, by, other), Said(by, "DATA"), Said(by, "GANTI HP")
-    return *told, Said(by, "ULANG"), Said(by, "DATA"), Sends()
+    steps = *agree(who, by, other), Text(by, "DATA"), Text(by, "GANTI HP")
+    return *steps, Text(by, "ULANG"), Text(by, "DATA"), Sends()
 
 
 SCENES: tuple[Taking, ...] = (
@@ -649,16 +649,16 @@ class Play:
     steps: tuple[Step, ...]
 
 
-def said(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Said]:
+def said(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Text]:
     named = [text.format(nkp=each.nkp, nik=each.nik) for text in NAMING for each in ledger]
     wrong = ("", "", "nik", "day", "name")
     named += [each.daftar(how) for how in wrong for each in ledger]
     texts = st.one_of(*map(st.sampled_from, (PLAIN, ABOUT, named)))
-    return st.builds(Said, st.sampled_from(PHONES), texts)
+    return st.builds(Text, st.sampled_from(PHONES), texts)
 
 
 def interludes(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Step]:
-    """What may happen between scenes."""
+    """Yields what may happen between scenes."""
     nkps, numbers = [each.nkp for each in ledger], [*PHONES, ELSEWHERE, None]
     says, does = said(ledger), st.sampled_from(["look", "accept", "refuse", "thaw"])
     decides = st.builds(Officer, does, st.sampled_from(OFFICERS))
@@ -699,27 +699,27 @@ ALONE = (Enrolled(0, A, NIKS[0]),)
 
 
 @given(plays())
-@example(Play(ALONE, (*agree(ONE, A, B), *agree(ONE, B, A), Said(A, "ULANG"))))
-@example(Play(ALONE, (*agree(ONE, A, B), *register(ONE, C, A), Said(A, "ULANG"))))
+@example(Play(ALONE, (*agree(ONE, A, B), *agree(ONE, B, A), Text(A, "ULANG"))))
+@example(Play(ALONE, (*agree(ONE, A, B), *register(ONE, C, A), Text(A, "ULANG"))))
 @depth.examples(150)
-def test_no_reply_tells_of_somebody_else(world: World, play: Play) -> None:
+def test_no_reply_discloses_another_participant(world: World, play: Play) -> None:
     world.play(play.ledger, play.steps)
 
 
 @pytest.mark.parametrize("language", ["ID", "EN"])
 @pytest.mark.parametrize("asked", ABOUT)
-def test_an_onlooker_sees_what_is_told(world: World, asked: str, language: str) -> None:
-    """Who knows of no binding objects."""
-    conversation = world.play(ALONE, (*agree(ONE, A, B), Said(A, f"BAHASA {language}")))
+def test_the_onlooker_catches_a_disclosure(world: World, asked: str, language: str) -> None:
+    """An onlooker who knows of no binding objects."""
+    conversation = world.play(ALONE, (*agree(ONE, A, B), Text(A, f"BAHASA {language}")))
     for onlooker in conversation.onlookers:
         onlooker.bound.clear()
     with pytest.raises(AssertionError, match="was told"):
-        conversation.take(Said(A, asked))
+        conversation.take(Text(A, asked))
 
 
-def test_an_onlooker_sees_what_is_sent(world: World) -> None:
+def test_the_onlooker_reads_sent_replies(world: World) -> None:
     conversation = world.play(ALONE, agree(ONE, A, B))
-    conversation.take(Said(A, "DATA"))
+    conversation.take(Text(A, "DATA"))
     for onlooker in conversation.onlookers:
         onlooker.bound.clear()
     with pytest.raises(AssertionError, match="was told"):
@@ -733,7 +733,7 @@ def test_an_onlooker_sees_what_is_sent(world: World) -> None:
         *((be_accepted, "officer"), (be_accepted_alone, "officer")),
     ],
 )
-def test_an_onlooker_sees_who_is_bound(world: World, scene: Taking, by: str) -> None:
+def test_the_onlooker_knows_who_is_bound(world: World, scene: Taking, by: str) -> None:
     """And is told, whoever waited or proved it."""
     conversation = world.play(ALONE, scene(ONE, A, B))
     for onlooker in conversation.onlookers:
@@ -743,6 +743,6 @@ def test_an_onlooker_sees_who_is_bound(world: World, scene: Taking, by: str) -> 
 
 
 @pytest.mark.parametrize("scene", [register_thrice, register_at_once])
-def test_an_onlooker_sees_two_codes(world: World, scene: Taking) -> None:
+def test_the_onlooker_distinguishes_two_codes(world: World, scene: Taking) -> None:
     for onlooker in world.play(ALONE, scene(ONE, A, B)).onlookers:
         assert len(onlooker.codes) == 2

@@ -1,4 +1,4 @@
-"""What the phone that a participant is bound to is told: in one segment, and no number whole."""
+"""Checks what a bound phone is answered: one segment, and no full number."""
 
 import csv
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from smsgw.storage import engines, migrations
 Row = dict[str, str]
 
 
-def held(name: str) -> list[Row]:
+def ledger_rows(name: str) -> list[Row]:
     text = (reference_folder() / f"{name}.csv").read_text("utf-8-sig")
     return list(csv.DictReader(text.splitlines()))
 
 
-WORLD, CLAIMS = held("participants"), held("claims")
+WORLD, CLAIMS = ledger_rows("participants"), ledger_rows("claims")
 STRANGER = "+6289900000000"
 MADE = 1_000
 NAMES = ("name", "emergency_name")
@@ -58,15 +58,17 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
     engine.dispose()
 
 
-def told(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
-    """What the phone that `nkp` is bound to is answered, in both languages."""
+def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
+    """Returns what the phone that `nkp` is bound to is answered, in both languages."""
     keyword = asked.partition(" ")[0]
-    said = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
+    command = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
     participant = ledger.participant(nkp)
     on_file = participant.phone if participant else None
     caller = Caller(STRANGER, bound=(Bound(nkp, on_file),))
     published = compiler.shipped()
-    question = Question(said, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC))
+    question = Question(
+        command, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC)
+    )
     reply = HANDLERS[keyword].answer(question)
     assert reply.outcome == "answered"
     for language in compiler.LANGUAGES:
@@ -76,29 +78,27 @@ def told(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_every_participant_is_answered_in_one_segment(ledger: SqlLedger, asked: str) -> None:
-    """Those of the reference ledger and a thousand made ones."""
+    """Checks those of the reference ledger and a thousand synthetic ones."""
     made = [str(FIRST_NKP + number) for number in range(MADE)]
     nkps = [*(each["nkp"] for each in WORLD), *made]
-    texts = [text for nkp in nkps for text in told(ledger, asked, nkp)]
+    texts = [text for nkp in nkps for text in reply_texts(ledger, asked, nkp)]
     costs = {(cost.encoding, cost.segments) for cost in map(counted, texts)}
     assert (costs, len(texts) >= 2 * len(nkps)) == ({("GSM-7", 1)}, True)
 
 
 def fives(number: str) -> set[str]:
-    """All that has five characters and stands in it."""
+    """Returns every run of five characters in a text."""
     return {number[at : at + 5] for at in range(len(number) - 4)}
 
 
 @pytest.mark.parametrize("asked", ABOUT_THEM)
-def test_nobody_reads_more_than_the_end_of_a_number_not_even_their_own(
-    ledger: SqlLedger, asked: str
-) -> None:
+def test_replies_show_only_the_end_of_a_number(ledger: SqlLedger, asked: str) -> None:
     """An SMS is read over a shoulder, and a phone is lost."""
     for person in WORLD:
         numbers = {person[name] for name in ("nkp", "nik", "email")}
         numbers |= {person[name][3:] for name in ("phone", "emergency_phone")}
         numbers |= {each["claim_no"] for each in CLAIMS if each["nkp"] == person["nkp"]}
         names = {person[name] for name in NAMES if " " in person[name]}
-        for text in told(ledger, asked, person["nkp"]):
+        for text in reply_texts(ledger, asked, person["nkp"]):
             assert [each for each in numbers if any(part in text for part in fives(each))] == []
             assert [each for each in names if each in text] == []

@@ -1,4 +1,5 @@
-"""The whole service as processes: what `smsgw run` starts, texted by Twilio's own algorithm."""
+"""Tests the whole service as processes: what `smsgw run` starts, texted by Twilio's own
+algorithm."""
 
 import json
 import os
@@ -38,7 +39,7 @@ def test_a_signed_message_is_answered_by_one_post(service: Service) -> None:
     assert "Rp123.456.789" in post["Body"]
 
 
-def test_a_forged_one_is_not(service: Service) -> None:
+def test_a_forged_message_is_refused(service: Service) -> None:
     before = list(service.posts(0))
     assert service.text("SM-forged", "SALDO", token="someone's") == 403
     assert service.posts_before("+6285700000002") == before
@@ -50,23 +51,23 @@ def test_say_speaks_while_it_runs(service: Service) -> None:
     assert "Rp" not in service.say("SALDO 19012345678", STRANGER)
 
 
-def test_the_demonstration_lets_into_its_console_once(service: Service) -> None:
-    told = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
-    assert told is not None
-    address = f"http://127.0.0.1:{service.port}{told[1]}"
+def test_the_demo_login_link_works_once(service: Service) -> None:
+    link = re.search(rf"{PUBLIC_URL}(/console/login/once)#(\S+)", service.log.read_text())
+    assert link is not None
+    address = f"http://127.0.0.1:{service.port}{link[1]}"
     for code in (303, 403):
         page = requests.get(address, timeout=20)
         token = re.search(r'csrf_token" value="([^"]+)"', page.text)
         assert token is not None
         answer = requests.post(
             address,
-            data={"csrf_token": token[1], "once": told[2]},
+            data={"csrf_token": token[1], "once": link[2]},
             headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
             allow_redirects=False,
             timeout=20,
         )
         assert answer.status_code == code
-    assert service.log.read_text().count(told[2]) == 1  # no line of the log has it again
+    assert service.log.read_text().count(link[2]) == 1  # no line of the log has it again
 
 
 def test_two_in_one_folder_are_refused(service: Service) -> None:
@@ -80,12 +81,12 @@ def test_two_in_one_folder_are_refused(service: Service) -> None:
 def test_every_message_has_a_log_line_without_its_words(service: Service) -> None:
     service.text("SM-log", "SALDO saya berapa")
     logged = [json.loads(line) for line in service.log.read_text().splitlines() if "{" in line[:1]]
-    (told,) = [line for line in logged if line["event"] == "message"][-1:]
-    assert told["keyword"] == "saldo"
-    assert told["outcome"] == "answered"
-    assert told["segments"] == 1
-    assert told["ms"] > 0
-    assert told["sender"] == "+6281*****7890"
+    (entry,) = [line for line in logged if line["event"] == "message"][-1:]
+    assert entry["keyword"] == "saldo"
+    assert entry["outcome"] == "answered"
+    assert entry["segments"] == 1
+    assert entry["ms"] > 0
+    assert entry["sender"] == "+6281*****7890"
     for words in ("saya berapa", "81234567890", "19012345678", "123.456.789"):
         assert not [line for line in logged if words in json.dumps(line)]
 
@@ -112,11 +113,11 @@ def test_a_killed_child_is_started_again_and_nothing_outlives_the_supervisor(
 def test_without_demo_nothing_is_loaded_and_nobody_bound(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path)}
     subprocess.run([SMSGW, "migrate"], env=environ, check=True)
-    said = subprocess.run(
+    done = subprocess.run(
         [SMSGW, "say", "SALDO 19012345678", "--from", P1, "--json"],
         env=environ,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(said.stdout)["outcome"] == "not_registered"
+    assert json.loads(done.stdout)["outcome"] == "not_registered"

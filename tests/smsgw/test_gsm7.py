@@ -14,8 +14,8 @@ any_text = st.text(st.characters(codec=None), max_size=400)
 costly_text = st.text(st.sampled_from("a{€é😀日‘\r\n\u200d\u0301🇮🇩\ud800"), max_size=400)
 
 
-def test_the_table_is_the_standards() -> None:
-    """3GPP TS 23.038: 127 characters beside the escape, 10 behind it."""
+def test_the_table_matches_the_standard() -> None:
+    """3GPP TS 23.038 has 127 characters beside the escape, and 10 behind it."""
     assert len(set(BASIC)) == 127
     assert len(set(EXTENSION)) == 10
     assert [BASIC.index(letter) for letter in "@$A_"] == [0, 2, 0x41 - 1, 0x11]
@@ -29,7 +29,7 @@ def test_published_vectors(row: dict[str, object]) -> None:
     assert "units" not in row or counted.units == row["units"]
 
 
-def test_the_judge_agrees() -> None:
+def test_segments_match_the_reference_counts() -> None:
     """5,000 random texts counted by npm's sms-segments-calculator; tests/vectors/README.md."""
     judged = (VECTORS / "segments_judged.txt").read_text().splitlines()
     ours = [f"{counted.encoding} {counted.segments}" for counted in map(count, texts())]
@@ -39,7 +39,7 @@ def test_the_judge_agrees() -> None:
 
 @given(st.one_of(any_text, costly_text))
 @settings(max_examples=200, deadline=None)
-def test_parts_hold_the_text_and_tear_nothing(text: str) -> None:
+def test_parts_contain_the_text_and_split_no_character(text: str) -> None:
     parts, counted = split(text), count(text)
     assert "".join(parts) == text
     assert len(parts) == counted.segments
@@ -56,7 +56,7 @@ def test_parts_hold_the_text_and_tear_nothing(text: str) -> None:
 
 @given(any_text)
 @settings(max_examples=200, deadline=None)
-def test_a_value_becomes_basic_letters_once_and_for_all(text: str) -> None:
+def test_converting_a_value_is_idempotent(text: str) -> None:
     value = to_gsm7(text)
     assert set(value) <= set(BASIC) - set("\r\n")
     assert to_gsm7(value) == value
@@ -76,5 +76,5 @@ def test_a_value_becomes_basic_letters_once_and_for_all(text: str) -> None:
         ("a\nb", "a b"),
     ],
 )
-def test_how_values_are_written(text: str, value: str) -> None:
+def test_values_are_converted(text: str, value: str) -> None:
     assert to_gsm7(text) == value

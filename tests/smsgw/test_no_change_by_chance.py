@@ -85,7 +85,7 @@ def without_nya(word: str) -> str:
 
 
 def printed(entry: Mapping[str, str]) -> list[list[str]]:
-    """Each way to write a keyword; one with slots is the first word of its poster."""
+    """Yields each way to write a keyword; one with slots by the first word of its poster."""
     poster = entry["poster"].split()[0] if "<" in entry["poster"] else entry["poster"]
     return [words_of(each) for each in (poster, *entry.get("aliases", ()))]
 
@@ -114,19 +114,19 @@ LONGEST_SIGNATURE = 8  # words
 
 
 def unsigned(text: str) -> str:
-    """Without what a phone writes under it."""
+    """Removes what a phone writes under a text."""
     text = " ".join(text.upper().split())
     begins = [text.find(f" {each} ") for each in (*SEEDS["signatures"], "--")]
     begin = min((each for each in begins if each > 0), default=len(text))
     return text if len(text[begin:].split()) > LONGEST_SIGNATURE else text[:begin]
 
 
-def ends_something(said: list[str]) -> bool:
+def ends_something(words: list[str]) -> bool:
     """STOP, what is to end, and nothing else."""
-    front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, said))
+    front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, words))
     for way in OPT_OUTS:
         rest = front[len(way) :]
-        if front[: len(way)] == way and not is_question(said):
+        if front[: len(way)] == way and not is_question(words):
             own = SUBSCRIPTIONS.union(*OPT_OUTS)
             return all(is_free(each) or each in own for each in rest)
     return False
@@ -136,16 +136,16 @@ def is_free(word: str) -> bool:
     return word in FREE or (word.isdecimal() and len(word) <= LONGEST_FREE_NUMBER)
 
 
-def places(said: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """What stands before and after it, wherever it stands."""
-    for start in range(len(said) - len(way) + 1):
-        found = said[start : start + len(way)]
+def places(words: list[str], way: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Returns what stands before and after it, wherever it stands."""
+    for start in range(len(words) - len(way) + 1):
+        found = words[start : start + len(way)]
         if found == way or [without_nya(each) for each in found] == way:
-            yield said[:start], said[start + len(way) :]
+            yield words[:start], words[start + len(way) :]
 
 
 def is_slip(written: str, meant: str) -> bool:
-    """A letter left out, added, changed, or two exchanged."""
+    """Tells whether a letter was left out, added, changed, or two exchanged."""
     if min(len(written), len(meant)) < SHORTEST_SLIP - 1:
         return False
     short, long = sorted((written, meant), key=len)
@@ -155,15 +155,17 @@ def is_slip(written: str, meant: str) -> bool:
     return short in shorter | swapped or (len(short) == len(long) and is_changed)
 
 
-def is_said(name: str, said: list[str]) -> bool:
-    """Whether the text is that keyword, its slots and what carries nothing. Whoever writes all of a
-    registration may slip in its keyword."""
-    numbers = {len(each) for each in said if each.isdecimal()}
+def is_said(name: str, words: list[str]) -> bool:
+    """Tells whether the text is that keyword, its slots and what carries nothing. Whoever writes
+    all of a registration may slip in its keyword."""
+    numbers = {len(each) for each in words if each.isdecimal()}
     ways = {way[0] for way in WAYS["daftar"]}
     if name == "daftar" and {11, 16} <= numbers:
-        return any(is_slip(each, way) for each in said for way in ways) or not ways.isdisjoint(said)
+        return any(is_slip(each, way) for each in words for way in ways) or not ways.isdisjoint(
+            words
+        )
     for way in WAYS[name]:
-        for before, after in places(said, way):
+        for before, after in places(words, way):
             if name in FREE_TEXT:
                 return True
             if name == "kode" and any(A_CODE.fullmatch(each) for each in after + before):
@@ -177,19 +179,19 @@ def is_said(name: str, said: list[str]) -> bool:
     return False
 
 
-def is_question(said: list[str]) -> bool:
-    return "?" in said or not DOUBTS.isdisjoint(said)
+def is_question(words: list[str]) -> bool:
+    return "?" in words or not DOUBTS.isdisjoint(words)
 
 
-def is_yes(said: list[str]) -> bool:
+def is_yes(words: list[str]) -> bool:
     """YA at the front, with a slip perhaps, with nothing else said and nothing asked."""
-    front, ways = list(dropwhile(ADDRESSED.__contains__, said)), WAYS["ya"]
+    front, ways = list(dropwhile(ADDRESSED.__contains__, words)), WAYS["ya"]
     slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
-    leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or said == way]
+    leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or words == way]
     own = ADDRESSED.union(*ways, *slipped)
-    is_all = all(word in own or is_free(word) for word in said)
-    is_all = is_all and all(len(word) in SHORT_NUMBER for word in said if word.isdecimal())
-    return bool(leads) and is_all and not is_question(said)
+    is_all = all(word in own or is_free(word) for word in words)
+    is_all = is_all and all(len(word) in SHORT_NUMBER for word in words if word.isdecimal())
+    return bool(leads) and is_all and not is_question(words)
 
 
 @dataclass(frozen=True)
@@ -250,15 +252,15 @@ class Begun:
 class World:
     def __init__(self, rt: Runtime, clock: Clock) -> None:
         self.rt, self.clock = rt, clock
-        self._empty = database_images.taken(rt.service)
+        self._empty = database_images.take_image(rt.service)
         self._begun: dict[str, Begun] = {}
 
     def begin(self, name: str) -> Begun:
-        """A phone in that state; its messages of before count for no limit."""
+        """Puts a phone into that state; its earlier messages count for no limit."""
         if name not in self._begun:
             self._begun[name] = self._made(STATES[name])
         begun = self._begun[name]
-        database_images.put_back(self.rt.service, begun.service)
+        database_images.restore_image(self.rt.service, begun.service)
         self.clock.now = begun.at
         self._fresh()
         return begun
@@ -274,7 +276,7 @@ class World:
         self.rt = replace(self.rt, counters=Counters(), random=Random("chance"))
 
     def _made(self, state: State) -> Begun:
-        database_images.put_back(self.rt.service, self._empty)
+        database_images.restore_image(self.rt.service, self._empty)
         self.clock.now = Clock().now
         self._fresh()
         sent: list[str] = []
@@ -286,12 +288,12 @@ class World:
             answer = self.say(sender, text.replace("=code", sent[-1] if sent else ""))
             texts = [each.text for each in answer.also]
             sent += [found for text in texts for found in re.findall(r"KODE ([B-Z]{7})\b", text)]
-        image = database_images.taken(self.rt.service)
-        return Begun(state, image, self.clock.now, held(self.rt), tuple(sent))
+        image = database_images.take_image(self.rt.service)
+        return Begun(state, image, self.clock.now, protected_rows(self.rt), tuple(sent))
 
 
-def held(rt: Runtime) -> dict[str, list]:
-    """All that may not be changed by chance."""
+def protected_rows(rt: Runtime) -> dict[str, list]:
+    """Returns all that may not be changed by chance."""
     with rt.reading() as tx:
 
         def rows(*columns: object) -> list:
@@ -362,7 +364,7 @@ MARKS = ["?", "!", ".", "..", ",", "#", "-", ":)", "BCDFGHJ", "=code", "A", "B"]
 
 @st.composite
 def slips(draw: st.DrawFn) -> str:
-    """A letter left out, doubled, changed, or two exchanged."""
+    """Yields the word with a letter left out, doubled, changed, or two exchanged."""
     word = draw(st.sampled_from(ACTING))
     at = draw(st.integers(0, len(word) - 1))
     other = draw(st.sampled_from("AEIOUNRST"))
@@ -411,17 +413,17 @@ def may_change(state: State, text: str) -> set[str]:
 
 @given(st.sampled_from(sorted(STATES)), cased)
 @depth.examples(1200)
-def test_nothing_is_changed_by_chance(world: World, name: str, text: str) -> None:
+def test_random_messages_change_nothing(world: World, name: str, text: str) -> None:
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "BCDFGHJ")[0])
     world.say(begun.state.speaker, text)
-    after = held(world.rt)
+    after = protected_rows(world.rt)
     changed = {part for part in after if after[part] != begun.holds[part]}
     assert changed <= may_change(begun.state, text), (name, text)
     if "stopped" in changed and len(after["stopped"]) > len(begun.holds["stopped"]):
         assert changed == {"stopped"}
         world.say(begun.state.speaker, "MULAI")
-        assert held(world.rt) == begun.holds
+        assert protected_rows(world.rt) == begun.holds
 
 
 PLAIN = [
@@ -453,14 +455,14 @@ PLAIN = [
 
 
 @pytest.mark.parametrize(("name", "text", "changes"), PLAIN)
-def test_what_is_plainly_said_changes_just_that(
+def test_a_clear_command_changes_only_what_it_names(
     world: World, name: str, text: str, changes: str
 ) -> None:
-    """So that the test above is seen to look."""
+    """This shows that the test above can fail."""
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "")[0])
     world.say(begun.state.speaker, text)
-    after = held(world.rt)
+    after = protected_rows(world.rt)
     changed = {part for part in after if after[part] != begun.holds[part]}
     assert changed == set(changes.split())
     assert changed <= may_change(begun.state, text)

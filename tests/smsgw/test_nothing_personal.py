@@ -1,4 +1,4 @@
-"""Nothing that is somebody's own stands in the clear where it does not belong."""
+"""No personal data is stored in the clear where it does not belong."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Spoken:
 
 @pytest.fixture(scope="module")
 def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Spoken:
-    """All transcripts, and a bug in each layer."""
+    """Plays all transcripts, and a bug in each layer."""
     redis_url = f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 31}"
     done = subprocess.run(
         [
@@ -42,27 +42,27 @@ def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> 
     with Redis.from_url(redis_url) as client:
         client.flushdb()
     assert done.returncode == 0, done.stderr[-5000:]
-    told = json.loads(done.stdout)
-    return Spoken(set(told["said"]), told["leaks"], told["pages"], done.stderr.splitlines())
+    report = json.loads(done.stdout)
+    return Spoken(set(report["said"]), report["leaks"], report["pages"], done.stderr.splitlines())
 
 
-def test_neither_the_database_nor_redis_holds_it(all_spoken: Spoken) -> None:
+def test_database_and_redis_hold_no_personal_data(all_spoken: Spoken) -> None:
     assert all_spoken.leaks == []
 
 
-def test_no_log_line_holds_it(all_spoken: Spoken) -> None:
-    """With a bug in each layer, whose words are its cause's."""
+def test_logs_hold_no_personal_data(all_spoken: Spoken) -> None:
+    """Each layer has a bug whose message holds what caused it."""
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
     log = "\n".join(all_spoken.log)
     assert len(all_spoken.log) > 250
     assert "+6281*****7890" in log
-    for told in ("KeyError", "ValueError", "Unreadable", "a job failed", "a thread crashed"):
-        assert told in log
+    for expected in ("KeyError", "ValueError", "Unreadable", "a job failed", "a thread crashed"):
+        assert expected in log
     assert "no such table: nowhere" in log  # what a server says is heard
 
 
-def test_no_page_and_no_setting_holds_it(all_spoken: Spoken) -> None:
+def test_public_pages_and_settings_hold_no_personal_data(all_spoken: Spoken) -> None:
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
     assert len(all_spoken.pages) == 15
     for page in all_spoken.pages:

@@ -24,7 +24,7 @@ from smsgw.phone import e164, is_fictitious, is_in, mask
         ("0" * 400, None),
     ],
 )
-def test_phones_are_told_from_names_and_short_codes(written: str, number: str | None) -> None:
+def test_phone_numbers_differ_from_names_and_short_codes(written: str, number: str | None) -> None:
     assert e164(written) == number
 
 

@@ -10,13 +10,13 @@ from smsgw.storage.tables.phones import codes, freezes, named, phones
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 
 WRONG_NIK = DAFTAR.replace("3273055010920000", "3273055010920001")
 
 
-def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> None:
+def test_a_code_works_once_on_the_phone_that_asked(rt: Runtime) -> None:
     asked = say(rt, STRANGER, DAFTAR)
     code = code_in(asked)
     assert asked.also[0].recipient == P2
@@ -26,7 +26,7 @@ def test_a_code_is_good_on_the_phone_that_asked_and_only_once(rt: Runtime) -> No
     assert outcome(say(rt, STRANGER, f"KODE {code}")) == ("kode", "invalid")
 
 
-def test_only_the_last_code_is_good(rt: Runtime, clock: Clock) -> None:
+def test_only_the_latest_code_works(rt: Runtime, clock: Clock) -> None:
     first = code_in(say(rt, STRANGER, DAFTAR))
     clock.moves(minutes=3)
     last = code_in(say(rt, STRANGER, DAFTAR))
@@ -35,23 +35,23 @@ def test_only_the_last_code_is_good(rt: Runtime, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("text", [WRONG_YEAR, WRONG_NIK], ids=["birth date", "NIK"])
-def test_what_does_not_match_asks_nobody_and_sends_no_code(rt: Runtime, text: str) -> None:
-    """Not even the phone on file."""
+def test_a_mismatch_sends_no_code(rt: Runtime, text: str) -> None:
+    """Not even the phone on file may use it."""
     assert outcome(say(rt, P2, text)) == ("daftar", "not_linked")
     assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
     elsewhere = say(rt, STRANGER, text)
     assert (outcome(elsewhere), elsewhere.also) == (("daftar", "pending"), ())
-    assert rows(rt, codes) == 0
+    assert count_rows(rt, codes) == 0
 
 
-def test_a_number_that_ends_alike_is_another_phone(rt: Runtime) -> None:
+def test_numbers_with_the_same_ending_differ(rt: Runtime) -> None:
     other = "+62811" + P2[-8:]
     assert outcome(say(rt, other, f"SALDO {P2_NKP}")) == ("saldo", "not_registered")
     assert [each.recipient for each in say(rt, other, DAFTAR).also] == [P2]
 
 
-def test_a_phone_on_file_of_two_is_asked_for_each(rt: Runtime) -> None:
-    put_on_file(rt, P2_NKP, P1)
+def test_a_phone_on_file_for_two_participants_is_asked_for_each(rt: Runtime) -> None:
+    set_number_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "confirm")
     assert "Rp36.125.500" in say(rt, P1, "YA").reply.text
     assert outcome(say(rt, P1, "SALDO")) == ("saldo", "confirm")
@@ -65,7 +65,7 @@ def test_codes_are_kept_as_a_keyed_hash(rt: Runtime) -> None:
     assert code.encode() not in b"".join(part for part in row if isinstance(part, bytes))
 
 
-def test_three_wrong_codes_end_it(rt: Runtime) -> None:
+def test_three_wrong_codes_void_the_code(rt: Runtime) -> None:
     code = code_in(say(rt, STRANGER, DAFTAR))
     wrong = "BBBBB" if code != "BBBBB" else "CCCCC"
     for _ in range(3):
@@ -97,7 +97,7 @@ def test_bukan_saya_voids_codes_unbinds_the_other_phone_and_sends_no_more(rt: Ru
     assert outcome(say(rt, P2, "BUKAN SAYA")) == ("bukan_saya", "answered")
     assert outcome(say(rt, STRANGER, "ULANG")) == ("ulang", "unknown")
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
-    assert rows(rt, freezes) == 1
+    assert count_rows(rt, freezes) == 1
     frozen = say(rt, "+6289900000001", DAFTAR)
     assert (outcome(frozen), frozen.also) == (("daftar", "pending"), ())
 
@@ -128,15 +128,15 @@ def test_a_binding_lapses_after_a_year_unused(rt: Runtime, clock: Clock) -> None
 def test_a_binding_ends_when_the_number_on_file_changes(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, P2, "YA").reply.text
-    put_on_file(rt, P2_NKP, STRANGER)
-    told = say(rt, P2, "SALDO")
-    assert outcome(told) == ("saldo", "not_registered")
+    set_number_on_file(rt, P2_NKP, STRANGER)
+    answer = say(rt, P2, "SALDO")
+    assert outcome(answer) == ("saldo", "not_registered")
     assert outcome(say(rt, P2, "IURAN")) == ("iuran", "not_registered")
-    put_on_file(rt, P2_NKP, P2)  # it has ended, whatever is on file later
+    set_number_on_file(rt, P2_NKP, P2)  # it has ended, whatever is on file later
     assert outcome(say(rt, P2, "STATUS")) == ("status", "not_registered")
 
 
-def test_what_is_missing_is_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
+def test_missing_fields_are_asked_one_by_one(rt: Runtime, clock: Clock) -> None:
     first = say(rt, P2, "DAFTAR SALDO#3273055010920000#SITI AMINAH")
     assert (outcome(first), "TGL LAHIR" in first.reply.text) == (("daftar", "invalid"), True)
     second = say(rt, P2, "10 oktober 1992")
@@ -159,7 +159,7 @@ def test_no_drops_a_draft(rt: Runtime) -> None:
     assert outcome(say(rt, P2, P2_NKP)) == ("saldo", "confirm")
 
 
-def test_thanks_are_an_answer_to_nothing(rt: Runtime) -> None:
+def test_thanks_do_not_answer_a_question(rt: Runtime) -> None:
     asked = say(rt, P2, DAFTAR)
     again = say(rt, P2, "ok trims")
     assert again.reply.text == asked.reply.text
@@ -170,7 +170,9 @@ def test_thanks_are_an_answer_to_nothing(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     ("text", "keyword"), [("STPO", "stop"), ("BAHSA EN", "bahasa"), ("LAPPOR gaji", "lapor")]
 )
-def test_what_changes_something_is_asked_first(rt: Runtime, text: str, keyword: str) -> None:
+def test_a_typo_of_a_changing_keyword_is_confirmed_first(
+    rt: Runtime, text: str, keyword: str
+) -> None:
     assert outcome(say(rt, P1, text)) == (keyword, "confirm")
     with rt.reading() as tx:
         before = tx.connection.execute(select(phones.c.stopped_at, phones.c.language)).one()
@@ -182,7 +184,7 @@ def test_what_changes_something_is_asked_first(rt: Runtime, text: str, keyword: 
 @pytest.mark.parametrize(
     ("text", "keyword"), [("SLADO", "saldo"), ("IURN", "iuran"), ("S T A T U S", "status")]
 )
-def test_what_only_reads_is_answered(rt: Runtime, text: str, keyword: str) -> None:
+def test_a_typo_of_a_reading_keyword_is_answered(rt: Runtime, text: str, keyword: str) -> None:
     assert outcome(say(rt, P1, text)) == (keyword, "answered")
 
 
@@ -195,12 +197,12 @@ def test_cases_are_numbered_by_the_day_and_asked_for_by_number(rt: Runtime, cloc
     assert "sedang ditangani" in say(rt, P1, "status adu 251031 0001").reply.text
     other = say(rt, STRANGER, "STATUS ADU-251031-0001")
     assert outcome(other) == ("status", "not_linked")
-    assert rows(rt, cases) == 2
+    assert count_rows(rt, cases) == 2
     clock.moves(days=1)
     assert "ADU-251101-0001" in say(rt, P1, "LAPOR lagi").reply.text
 
 
-def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
+def test_lanjut_works_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
     assert "LANJUT" in say(rt, P1, "KANTOR JAKARTA").reply.text
     assert "Kelapa Gading" in say(rt, P1, "LANJUT").reply.text
     assert outcome(say(rt, P1, "LANJUT")) == ("lanjut", "unknown")
@@ -210,7 +212,7 @@ def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("SALDO 123456", ""),
         ("PIN saya 4321", ""),
@@ -222,11 +224,11 @@ def test_pages_follow_for_half_an_hour(rt: Runtime, clock: Clock) -> None:
         ("PIN １２３４５６", ""),
     ],
 )
-def test_a_secret_is_not_kept(rt: Runtime, text: str, kept: str) -> None:
-    told = say(rt, P1, text)
-    assert outcome(told)[1] == ("answered" if kept else "secret")
+def test_a_secret_is_not_stored(rt: Runtime, text: str, expected: str) -> None:
+    answer = say(rt, P1, text)
+    assert outcome(answer)[1] == ("answered" if expected else "secret")
     with rt.reading() as tx:
-        assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == kept
+        assert ciphertext.texts(tx, Ciphertext.MESSAGE)[-1] == expected
 
 
 def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:
@@ -242,12 +244,12 @@ def test_no_such_number_and_not_yours_ask_the_same(rt: Runtime) -> None:
     for nkp in (P2_NKP, "99999999999"):
         for statements in asked.values():
             statements.clear()
-        told = say(rt, P1, f"SALDO {nkp}")
-        seen.append((told.reply.text, {name: list(made) for name, made in asked.items()}))
+        answer = say(rt, P1, f"SALDO {nkp}")
+        seen.append((answer.reply.text, {name: list(made) for name, made in asked.items()}))
     assert seen[0] == seen[1]
 
 
-def test_who_searches_is_seen(rt: Runtime) -> None:
+def test_scanning_phones_are_counted(rt: Runtime) -> None:
     with capture_logs() as logged:
         say(rt, P1, "SALDO 30000000001")
         say(rt, P1, "SALDO 30000000002")
@@ -255,11 +257,11 @@ def test_who_searches_is_seen(rt: Runtime) -> None:
         for number in range(3):
             say(rt, f"+628990000001{number}", WRONG_YEAR)
         assert "many phones try one identity" in str(logged)
-    assert rows(rt, named) > 0
+    assert count_rows(rt, named) > 0
     assert "30000000001" not in str(logged)
 
 
-def test_a_language_is_kept(rt: Runtime) -> None:
+def test_the_language_is_stored(rt: Runtime) -> None:
     assert "English" in say(rt, P1, "BAHASA EN").reply.text
     assert "JHT balance" in say(rt, P1, "SALDO").reply.text
     assert "Active" in say(rt, P1, "STATUS").reply.text

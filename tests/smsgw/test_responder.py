@@ -20,7 +20,7 @@ from smsgw.storage.tables.phones import bindings, guesses, phones, questions
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, rows, say
+from tests.support.conversation import count_rows, say, set_number_on_file
 
 
 def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
@@ -28,11 +28,11 @@ def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: responder.respond(rt, sms), range(20)))
     assert sum(answer is not None for answer in answers) == 1
-    assert (rows(rt, messages), rows(rt, replies)) == (1, 1)
+    assert (count_rows(rt, messages), count_rows(rt, replies)) == (1, 1)
 
 
 def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> None:
-    """And five replies; who is first to count has perhaps none."""
+    """Five replies are the limit too; the first to count may get none."""
     texts = [f"SALDO 3000000{number:04}" for number in range(50)]
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda text: say(rt, P1, text), texts))
@@ -40,7 +40,7 @@ def test_fifty_guesses_at_one_instant_get_three_answers_at_most(rt: Runtime) -> 
     assert outcomes.count("not_linked") <= 3
     assert outcomes.count("not_linked") + outcomes.count("locked") == 5
     assert outcomes.count("silent") == 45
-    assert rows(rt, guesses) == 3
+    assert count_rows(rt, guesses) == 3
 
 
 def test_a_lock_ends_a_day_after_its_guesses(rt: Runtime, clock: Clock) -> None:
@@ -53,14 +53,14 @@ def test_a_lock_ends_a_day_after_its_guesses(rt: Runtime, clock: Clock) -> None:
     assert say(rt, P1, "SALDO 30000000010").verdict.outcome == "not_linked"
 
 
-def test_a_locked_phone_may_ask_for_its_own_and_for_nobody_by_nik(rt: Runtime) -> None:
+def test_a_locked_phone_may_only_ask_for_its_own_balance(rt: Runtime) -> None:
     for number in range(3):
         say(rt, P1, f"SALDO 3000000000{number}")
     assert say(rt, P1, "SALDO 3273055010920000").verdict.outcome == "locked"
     assert say(rt, P1, f"SALDO {P1_NKP}").verdict.outcome == "answered"
 
 
-def test_the_same_guess_again_is_no_further_try(rt: Runtime, clock: Clock) -> None:
+def test_repeating_a_guess_counts_once(rt: Runtime, clock: Clock) -> None:
     for _ in range(4):
         clock.moves(minutes=3)
         assert say(rt, P1, "SALDO 30000000001").verdict.outcome == "not_linked"
@@ -74,7 +74,7 @@ def ask_until_silence(rt: Runtime, sender: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(("guessed", "outcome"), [(2, "answered"), (3, "unknown")])
-def test_a_lock_destroys_what_could_be_repeated(
+def test_a_lock_deletes_replies_that_could_be_repeated(
     rt: Runtime, clock: Clock, guessed: int, outcome: str
 ) -> None:
     ask_until_silence(rt, P1, "SALDO")
@@ -87,10 +87,10 @@ def test_a_lock_destroys_what_could_be_repeated(
 
 
 @pytest.mark.parametrize("text", ["GANTI HP", "BUKAN SAYA"])
-def test_who_gives_a_phone_up_leaves_nothing_to_repeat(
+def test_giving_up_a_phone_deletes_replies_that_could_be_repeated(
     rt: Runtime, clock: Clock, text: str
 ) -> None:
-    """Not even what hangs on no binding, and shows the end of its number all the same."""
+    """That includes replies without a binding that show the end of its number."""
     ask_until_silence(rt, P1, f"DAFTAR SALDO#3171011708900000#17-08-1990#{P1_NKP}")
     assert say(rt, P1, text).reply is None
     clock.moves(minutes=2)
@@ -99,10 +99,10 @@ def test_who_gives_a_phone_up_leaves_nothing_to_repeat(
     assert say(rt, P1, "LANJUT").verdict.outcome == "unknown"
 
 
-def test_who_lost_a_number_is_not_told_again(rt: Runtime) -> None:
+def test_ulang_discloses_nothing_after_the_number_changed(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, P2, "YA").reply.text
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     assert "Rp" in say(rt, STRANGER, "YA").reply.text
     again = say(rt, P2, "ULANG")
@@ -113,8 +113,8 @@ def test_who_lost_a_number_is_not_told_again(rt: Runtime) -> None:
 def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) -> None:
     asked = say(rt, P2, f"SALDO {P2_NKP}")
     clock.moves(hours=1)
-    said = say(rt, P2, "YA")
-    assert said.verdict.outcome == "answered"
+    answer = say(rt, P2, "YA")
+    assert answer.verdict.outcome == "answered"
     with rt.reading() as tx:
         row = tx.connection.execute(select(bindings).order_by(bindings.c.id.desc())).first()
         assert row is not None
@@ -123,16 +123,16 @@ def test_consent_is_kept_with_its_time_and_wording(rt: Runtime, clock: Clock) ->
         assert tx.connection.execute(select(questions)).first() is None
 
 
-def test_consent_is_asked_for_a_day(rt: Runtime, clock: Clock) -> None:
+def test_a_consent_question_lasts_a_day(rt: Runtime, clock: Clock) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     clock.moves(hours=24)
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
 
-def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> None:
+def test_a_new_phone_takes_over_an_nkp_and_the_old_one_is_notified(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     taken = responder.respond(rt, IncomingSms("simulator", "over", STRANGER, "4444", "YA"))
     assert [each.recipient for each in taken.also] == [P2]
@@ -144,10 +144,10 @@ def test_a_new_phone_takes_an_nkp_over_and_the_old_one_is_told(rt: Runtime) -> N
     assert say(rt, P2, "SALDO").verdict.outcome == "not_registered"
 
 
-def test_who_loses_a_number_while_asking_is_not_told(rt: Runtime) -> None:
+def test_a_number_that_changes_during_a_request_discloses_nothing(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     once = iter([True])
 
@@ -159,17 +159,17 @@ def test_who_loses_a_number_while_asking_is_not_told(rt: Runtime) -> None:
     assert say(rt, P2, "saldo jht").verdict.outcome == "not_registered"
 
 
-def test_what_waits_to_be_sent_is_withdrawn_with_its_binding(rt: Runtime) -> None:
-    """That of the other phone, and nothing else."""
+def test_queued_replies_are_withdrawn_with_their_binding(rt: Runtime) -> None:
+    """Only the other phone's replies are withdrawn."""
     say(rt, P2, f"SALDO {P2_NKP}")
     say(rt, P2, "YA")
-    put_on_file(rt, P2_NKP, STRANGER)
+    set_number_on_file(rt, P2_NKP, STRANGER)
     say(rt, STRANGER, f"SALDO {P2_NKP}")
     say(rt, STRANGER, "YA")
     with rt.writing() as tx:
         delivery_reports.drop_stale(tx)
-        kept = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
-        waiting = [tuple(row) for row in tx.connection.execute(kept)]
+        query = select(replies.c.wording, replies.c.state, replies.c.code).order_by(replies.c.id)
+        waiting = [tuple(row) for row in tx.connection.execute(query)]
     assert waiting == [
         ("disclosure.ask", "queued", None),
         ("ya.bound", "refused", "unbound"),
@@ -179,8 +179,8 @@ def test_what_waits_to_be_sent_is_withdrawn_with_its_binding(rt: Runtime) -> Non
     ]
 
 
-def test_what_waits_although_its_binding_ended_is_not_claimed(rt: Runtime) -> None:
-    """Whoever ended it: the reply that hangs on it is left where it is."""
+def test_a_queued_reply_without_its_binding_is_not_sent(rt: Runtime) -> None:
+    """That holds however the binding ended."""
     say(rt, P1, "SALDO")
     say(rt, P1, "KONTAK")
     with rt.writing() as tx:
@@ -203,7 +203,7 @@ def test_the_ledger_is_never_asked_while_anything_is_locked(rt: Runtime) -> None
 
 def test_yes_to_a_number_that_is_no_longer_on_file_binds_nothing(rt: Runtime) -> None:
     say(rt, P2, f"SALDO {P2_NKP}")
-    put_on_file(rt, P2_NKP, None)
+    set_number_on_file(rt, P2_NKP, None)
     assert say(rt, P2, "YA").verdict.outcome == "not_linked"
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
@@ -220,7 +220,7 @@ def test_matching_and_mismatching_registrations_lock_alike(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     ("opted", "keyword", "is_stopped"), [("stop", "stop", True), ("start", "mulai", False)]
 )
-def test_what_the_carrier_answered_is_followed_and_not_doubled(
+def test_an_opt_out_handled_by_the_carrier_is_recorded_without_a_reply(
     rt: Runtime, opted: str, keyword: str, is_stopped: bool
 ) -> None:
     say(rt, P1, "STOP" if opted == "start" else "SALDO")
@@ -232,10 +232,10 @@ def test_what_the_carrier_answered_is_followed_and_not_doubled(
 
 
 @pytest.mark.parametrize("sender", ["TELKOMSEL", "2757", "+14155550100", "", "+628"])
-def test_who_cannot_be_answered_is_not(rt: Runtime, sender: str) -> None:
+def test_unreachable_senders_get_no_reply(rt: Runtime, sender: str) -> None:
     answer = say(rt, sender, "SALDO")
     assert (answer.verdict.outcome, answer.verdict.reason) == ("silent", "unreachable_sender")
-    assert rows(rt, replies) == 0
+    assert count_rows(rt, replies) == 0
 
 
 @pytest.mark.parametrize("state", ["refused", "undelivered", "delivered"])
@@ -247,14 +247,14 @@ def test_a_repeat_is_answered_once_its_reply_is_lost_or_there(rt: Runtime, state
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "sent"])
-def test_a_repeat_is_silent_while_its_reply_is_on_its_way(rt: Runtime, state: str) -> None:
+def test_a_repeat_is_silent_while_its_reply_is_being_sent(rt: Runtime, state: str) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         tx.connection.execute(replies.update().values(state=state))
     assert say(rt, P1, "SALDO").verdict.reason == "duplicate"
 
 
-def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None:
+def test_a_repeat_is_answered_after_two_minutes(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(minutes=1)
     assert say(rt, P1, "saldo ").verdict.reason == "duplicate"
@@ -262,7 +262,7 @@ def test_patience_for_a_repeat_is_two_minutes(rt: Runtime, clock: Clock) -> None
     assert say(rt, P1, "SALDO").verdict.outcome == "answered"
 
 
-def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
+def test_an_unavailable_ledger_means_one_notice_and_one_later_answer(
     rt: Runtime, clock: Clock
 ) -> None:
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
@@ -276,7 +276,7 @@ def test_while_the_ledger_is_away_one_notice_and_later_one_answer(
     (answer,) = jobs.give_deferred_answers(rt)
     assert "Rp123.456.789" in answer.reply.text
     assert jobs.give_deferred_answers(rt) == []
-    assert rows(rt, replies) == 2
+    assert count_rows(rt, replies) == 2
 
 
 def test_without_the_database_nothing_is_acknowledged(rt: Runtime) -> None:

@@ -57,7 +57,7 @@ def test_a_calling_code_that_is_not_named_has_no_limit_without_a_star() -> None:
     ],
 )
 def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledger: str) -> None:
-    """Report 1: SQLite has one writer a file, and an import writes for a minute."""
+    """SQLite has one writer a file, and an import writes for a minute."""
     made = settings.load({"SMSGW_SECRET_KEY": "k" * 32, **environ})
     assert made.participant_ledger_url == ledger
 
@@ -119,7 +119,7 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
         ),
     ],
 )
-def test_every_fault_is_told_at_once_without_the_secret(
+def test_all_errors_are_reported_together_without_secrets(
     environ: dict[str, str], named: list[str]
 ) -> None:
     with pytest.raises(settings.SettingsError) as raised:
@@ -129,8 +129,8 @@ def test_every_fault_is_told_at_once_without_the_secret(
 
 
 @pytest.mark.parametrize("left", [" {}", "{}\n", "\t{}\r\n", "\ufeff{}", "{}\u00a0", "\n{}\u200b"])
-def test_what_stands_around_a_value_is_stripped(left: str) -> None:
-    """Report 4: a password with a line break is another password."""
+def test_blanks_around_a_value_are_stripped(left: str) -> None:
+    """A password with a line break is another password."""
     given = TWILIO | {
         "SMSGW_CARRIER": "twilio,kannel",
         "KANNEL_SENDSMS_URL": "http://127.0.0.1:13013/cgi-bin/sendsms",
@@ -154,7 +154,7 @@ def test_what_stands_around_a_value_is_stripped(left: str) -> None:
 
 @pytest.mark.parametrize("inside", ["a\nb", "a\r\nb", "a\tb", "a\u2028b", "a\ufeffb", "a\udcffb"])
 @pytest.mark.parametrize("name", ["KANNEL_PASSWORD", "SMSGW_METRICS_TOKEN", "TWILIO_AUTH_TOKEN"])
-def test_what_cannot_be_seen_within_a_value_is_refused(name: str, inside: str) -> None:
+def test_invisible_characters_in_a_value_are_refused(name: str, inside: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({name: inside * 12})
     assert f"{name}: holds a line break, or another character" in str(raised.value)
@@ -189,15 +189,15 @@ def test_a_plus_before_a_token_belongs_to_it() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["SMSGW_PUBLIC_URL", "KANNEL_SENDSMS_URL", "TWILIO_API_BASE"])
-def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> None:
-    """Report 4: Twilio would be refused at each message, and give each up."""
+def test_an_invalid_address_is_refused(name: str, address: str) -> None:
+    """Twilio would refuse each message, and give it up."""
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({name: address})
     assert f"{name}: must be an address such as https://sms.example.org" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "fault"),
     [
         ("https://sms.example.org/in/twilio", "is the base address alone"),
         ("https://sms.example.org/base/in/twilio/status", "is the base address alone"),
@@ -207,10 +207,10 @@ def test_an_address_that_cannot_be_right_is_refused(name: str, address: str) -> 
         ("https://ani@sms.example.org", "holds a user or a password"),
     ],
 )
-def test_a_base_address_is_the_base(address: str, told: str) -> None:
+def test_a_base_address_has_no_path(address: str, fault: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({"SMSGW_PUBLIC_URL": address})
-    assert f"SMSGW_PUBLIC_URL: {told}" in str(raised.value)
+    assert f"SMSGW_PUBLIC_URL: {fault}" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -225,15 +225,15 @@ def test_a_base_address_is_the_base(address: str, told: str) -> None:
         "http://sms_gateway:8000",
     ],
 )
-def test_an_address_that_can_be_right_is_kept(address: str) -> None:
+def test_a_valid_address_is_accepted(address: str) -> None:
     assert settings.load({"SMSGW_PUBLIC_URL": f"{address}/"}).public_url == address
 
 
-def test_demo_people_may_meet_a_carrier_on_loopback() -> None:
+def test_the_demo_allows_a_carrier_on_loopback() -> None:
     assert settings.load(TWILIO | {"SMSGW_DEMO": "1", "TWILIO_API_BASE": "http://127.0.0.1:9"}).demo
 
 
-def test_what_is_shown_is_masked_and_has_a_meaning() -> None:
+def test_printed_settings_are_masked_and_described() -> None:
     secrets = {"SMSGW_SECRET_KEY": "k" * 32, "REDIS_URL": "redis://u:hidden@h/0"}
     secrets |= {"LEDGER_URL": "postgresql://h/x?sslmode=require&sslpassword=hidden"}
     shown = settings.rows(settings.load(TWILIO | secrets))

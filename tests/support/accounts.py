@@ -1,4 +1,4 @@
-"""Operators' accounts."""
+"""Adds operators' accounts."""
 
 from smsgw.backoffice import accounts
 from smsgw.runtime import Runtime
@@ -7,7 +7,7 @@ from smsgw.storage.tables.operators import Role
 PASSWORD = "correct horse battery"
 
 
-def added(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> accounts.Operator:
+def add_operator(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> accounts.Operator:
     with rt.writing() as tx:
         return accounts.add(tx, name, role, accounts.hash_password(PASSWORD), SHELL)
 

@@ -11,7 +11,7 @@ from tests.support.http_stub import Handler, WebStub, serving
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A request that was sent to it."""
 
     method: str
@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass
 class Aggregator(WebStub):
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
 
 
 class AggregatorHandler(Handler):
@@ -49,7 +49,7 @@ class AggregatorHandler(Handler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         stub = self.server.stub
         assert isinstance(stub, Aggregator)
-        stub.asked.append(Asked(self.command, self.path, headers, body))
+        stub.asked.append(ReceivedRequest(self.command, self.path, headers, body))
         answer = stub.answers.pop(0)
         if answer == "stall":
             stub.release.wait(10)

@@ -5,12 +5,12 @@ from typing import Any
 from smsgw.runtime import Runtime
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.documents import changed
+from tests.support.documents import edited_document
 
 OTHERS = [f"+62857000000{number:02}" for number in range(20)]
 
 
-def talk(rt: Runtime, clock: Clock) -> None:
+def play_messages(rt: Runtime, clock: Clock) -> None:
     for sender, text in (
         (P1, "SALDO"),
         (P1, f"SALDO {P1_NKP}"),
@@ -24,7 +24,7 @@ def talk(rt: Runtime, clock: Clock) -> None:
         assert say(rt, sender, text)
 
 
-def drafted(raw: dict[str, Any]) -> None:
+def edit_draft(raw: dict[str, Any]) -> None:
     """An alias more, one less, one moved, a wording longer."""
     words = raw["keywords"]
     words["saldo"]["aliases"].append("DOMPET")
@@ -36,4 +36,4 @@ def drafted(raw: dict[str, Any]) -> None:
     words["saldo"]["wordings"]["balance"]["id"] = f"{text} {'Terima kasih. ' * 6}"
 
 
-DRAFT = changed(drafted)
+DRAFT = edited_document(edit_draft)

@@ -1,4 +1,4 @@
-"""What stands in ciphertext, opened as the service opens it."""
+"""Decrypts stored values as the service does."""
 
 from sqlalchemy import ColumnElement
 
@@ -8,7 +8,7 @@ from smsgw.storage.transaction import Transaction
 
 
 def texts(tx: Transaction, name: Ciphertext, *which: ColumnElement[bool]) -> list[str]:
-    """Of the rows that are asked for, by their keys; without those that are destroyed."""
+    """Decrypts the texts of these rows, by key; leaves out deleted ones."""
     found = tx.connection.execute(sealed.values(name).where(*which).order_by("key"))
     return [
         tx.vault.decrypt(held, name, *named_by) for _, held, *named_by in found if held is not None

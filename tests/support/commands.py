@@ -1,8 +1,8 @@
-"""The commands of `smsgw`, called in this process: to start one takes a second and more.
+"""Calls the commands of `smsgw` in this process, as starting a process takes a second or more.
 
-What only a process has (its log, signals, the octets it is given) is tested with one, by
-`tests.support.processes`; so is PostgreSQL, whose connections a command leaves to the end of its
-process.
+`tests.support.processes` starts one for tests of what only a process has: its log, signals and raw
+input. It does so for PostgreSQL too, because a command keeps its connections until its process
+ends.
 """
 
 import os
@@ -18,14 +18,14 @@ OURS = ("SMSGW_", "TWILIO_", "KANNEL_", "DATABASE_URL", "REDIS_URL", "LEDGER_URL
 
 
 def smsgw(home: Path, *arguments: str | Path, **environ: str) -> CompletedProcess[str]:
-    """As `tests.support.processes.smsgw`."""
+    """Calls a command as `tests.support.processes.smsgw` does."""
     return called({"SMSGW_HOME": str(home), **environ}, *arguments)
 
 
 def called(
     environ: Mapping[str, str], *arguments: str | Path, stdin: str = ""
 ) -> CompletedProcess[str]:
-    """A bug of the command is raised."""
+    """Raises an exception that the command did not handle."""
     absent = dict.fromkeys(name for name in os.environ if name.startswith(OURS))
     done = CliRunner().invoke(
         Commands("smsgw"),  # without its set-up of logs, which belongs to a process

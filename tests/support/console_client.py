@@ -43,13 +43,13 @@ class Visitor:
         return self._seen(self.client.get(address))
 
     def log_in_once(self, address: str) -> TestResponse:
-        """By an address with its code after #, which browsers do not send."""
+        """Uses an address with its code after #, which browsers do not send."""
         page, _, code = address.partition("#")
         self.get(page)
         return self.submit("/console/login/once", once=code)
 
     def post(self, address: str, /, **values: object) -> TestResponse:
-        """With the token of the page before; a redirect is followed."""
+        """Posts with the token of the page before, and follows a redirect."""
         token = TOKEN.search(self.page)
         data = {"csrf_token": token[1] if token else "", **values}
         return self._seen(self.client.post(address, data=data, follow_redirects=True))
@@ -63,11 +63,11 @@ class Visitor:
         raise AssertionError(f"no form to {action} in this page:\n{self.text}")
 
     def links(self) -> list[str]:
-        """Of the page seen last."""
+        """Returns the links of the page seen last."""
         return [html.unescape(each) for each in LINK.findall(self.page)]
 
     def form_of(self, id_: str) -> Form:
-        """The form of the page seen last with that id."""
+        """Returns the form with that id of the page seen last."""
         for found in FORM.findall(self.page):
             if _attributes(found).get("id") == id_:
                 return Form(_attributes(found)["action"], dict(_fields(found)))
@@ -86,7 +86,7 @@ class Visitor:
 
     @property
     def text(self) -> str:
-        """What the page seen last says."""
+        """Returns what the page seen last says."""
         return " ".join(html.unescape(TAGS.sub(" ", self.page)).split())
 
     def _seen(self, response: TestResponse) -> TestResponse:
@@ -96,10 +96,10 @@ class Visitor:
 
 
 def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
-    """A new operator of that role, let in."""
+    """Logs in a new operator of that role."""
     visitor = Visitor(app)
     with rt.writing() as tx:
-        made = added(tx, role, name or str(role))
+        made = add_operator(tx, role, name or str(role))
         once = accounts.invite(tx, made.id, "shell:tests")
     response = visitor.log_in_once(f"/console/login/once#{once}")
     assert response.status_code == 200, response.text
@@ -134,8 +134,8 @@ class Walk:
         return (endpoint, *sorted(parse_qs(query)))
 
 
-def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
-    """Every page that links lead to."""
+def crawl(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
+    """Visits every page that links lead to."""
     walk = Walk(visitor.client.application)
     for address in walk:
         answer = visitor.get(address)
@@ -144,7 +144,7 @@ def crawled(visitor: Visitor) -> Iterator[tuple[str, TestResponse]]:
             walk.look(answer.text)
 
 
-def added(tx: accounts.Transaction, role: Role, name: str) -> Operator:
+def add_operator(tx: accounts.Transaction, role: Role, name: str) -> Operator:
     made = accounts.add(tx, name, role, None, "shell:test")
     accounts.set_language(tx, made.id, "en")
     return made

@@ -26,25 +26,25 @@ def say(rt: Runtime, sender: str, text: str, **more: str) -> Answer:
     return answer
 
 
-def rows(rt: Runtime, table: object) -> int:
+def count_rows(rt: Runtime, table: object) -> int:
     with rt.reading() as tx:
         return tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def put_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
+def set_number_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
     with rt.ledger.engine.begin() as connection:
         connection.execute(
             participants.update().where(participants.c.nkp == nkp).values(phone=phone)
         )
 
 
-def down(rt: Runtime) -> Runtime:
+def with_ledger_down(rt: Runtime) -> Runtime:
     """Its ledger is away."""
     return replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
 
 
-def noted(rt: Runtime) -> list[tuple[str, str | None]]:
-    """(act, detail) of each row of the audit log."""
+def audit_entries(rt: Runtime) -> list[tuple[str, str | None]]:
+    """Returns (act, detail) of each row of the audit log."""
     with rt.reading() as tx:
         rows = select(audit.c.act, audit.c.detail).order_by(audit.c.id)
         return [tuple(row) for row in tx.connection.execute(rows)]

@@ -13,13 +13,13 @@ from tests.support.servers import Queue
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """One kind is enough: what counts here is not in the database."""
+    """Uses one kind of database: what counts here is not in it."""
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.fixture(params=["shared", "per process"])
 def counting(request: pytest.FixtureRequest, rt: Runtime) -> Runtime:
-    """With Redis, and with one that was stopped."""
+    """Runs with Redis, and with one that was stopped."""
     if request.param == "shared":
         return rt
     queue = Queue()

@@ -6,11 +6,11 @@ from typing import cast
 from sqlalchemy import Engine
 
 
-def taken(engine: Engine) -> bytes:
+def take_image(engine: Engine) -> bytes:
     return _driver(engine).serialize()
 
 
-def put_back(engine: Engine, image: bytes) -> None:
+def restore_image(engine: Engine, image: bytes) -> None:
     _driver(engine).deserialize(image)
 
 

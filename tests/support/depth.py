@@ -1,5 +1,5 @@
-"""How deep the property tests of whole conversations go: the same examples in every run, or with
-SMSGW_DEPTH=100 a hundred times as many, others in each."""
+"""Sets how many examples the property tests of whole conversations use: the same in every run, or
+with SMSGW_DEPTH=100 a hundred times as many, others in each."""
 
 import os
 

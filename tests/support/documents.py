@@ -21,13 +21,13 @@ STATIC = {
 }
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> str:
+def edited_document(change: Callable[[dict[str, Any]], object]) -> str:
     raw = document.loads(document.shipped_text())
     change(raw)
     return document.dumps(raw)
 
 
-def with_made(raw: dict[str, Any]) -> None:
+def add_custom_keywords(raw: dict[str, Any]) -> None:
     raw["keywords"] |= deepcopy({"libur": STATIC, "mitra": LOOKUP})
     raw["tables"] = deepcopy({"mitra": TABLE})
 
@@ -35,14 +35,14 @@ def with_made(raw: dict[str, Any]) -> None:
 ANI, BUDI = "operator:ani", "operator:budi"
 
 
-def reworded(text: str) -> str:
+def reworded_document(text: str) -> str:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"] |= {"id": text, "en": text}
 
-    return changed(change)
+    return edited_document(change)
 
 
-def published(rt: Runtime, text: str, reason: str = "a test") -> int:
+def publish(rt: Runtime, text: str, reason: str = "a test") -> int:
     with rt.writing() as tx:
         versions.save(tx, document.loads(text), 0, ANI, "kontak")
     with rt.writing() as tx:

@@ -89,8 +89,8 @@ VERSIONS = ["HTTP/1.1"] * 30 + ["HTTP/1.0", "HTTP/9.9", "", "HTTP/2"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What came back; status 0 where the connection was closed without a word."""
+class RawResponse:
+    """Holds what came back; status 0 if the connection was closed without a response."""
 
     status: int
     head: str
@@ -98,7 +98,7 @@ class Said:
 
 
 def requests(seed: int) -> Iterator[bytes]:
-    """Without end, and the same for the same seed."""
+    """Yields requests without end, the same for the same seed."""
     chance = Random(seed)
     for number in count():
         raw = _request(chance)
@@ -110,8 +110,8 @@ def requests(seed: int) -> Iterator[bytes]:
         yield raw
 
 
-def ask(port: int, raw: bytes, patience: float = 5.0) -> Said:
-    """On a connection of its own, whose sending side is closed when all is said."""
+def ask(port: int, raw: bytes, patience: float = 5.0) -> RawResponse:
+    """Sends on a connection of its own, whose sending side is then closed."""
     with socket.create_connection(("127.0.0.1", port), patience) as connection:
         came = b""
         try:
@@ -124,7 +124,7 @@ def ask(port: int, raw: bytes, patience: float = 5.0) -> Said:
     came = came.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     head = came.partition(b"\r\n\r\n")[0].decode("latin-1")
     words = head.split(" ", 2)
-    return Said(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, head, raw)
+    return RawResponse(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, head, raw)
 
 
 def _request(chance: Random) -> bytes:

@@ -1,4 +1,4 @@
-"""The rows of a PostgreSQL database, kept beside it and put back for each test.
+"""Keeps the rows of a PostgreSQL database beside it, and puts them back for each test.
 
 TRUNCATE makes each table's files anew, which takes fifteen times as long as deleting a few rows.
 """
@@ -32,7 +32,7 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attname = 'id'
 
 
 def keep(connection: psycopg.Connection, tables: Sequence[str]) -> None:
-    """Keeps what `tables` hold, to be put back by `put_back`."""
+    """Keeps what `tables` hold, so that `put_back` can put it back."""
     connection.execute("CREATE SCHEMA kept")
     statements = [_kept(connection, table) for table in tables]
     for table, sequence in connection.execute(SEQUENCES).fetchall():
@@ -44,7 +44,7 @@ def keep(connection: psycopg.Connection, tables: Sequence[str]) -> None:
 
 
 def _kept(connection: psycopg.Connection, table: str) -> str:
-    """The statement that puts it back."""
+    """Keeps a table and returns the statement that puts it back."""
     connection.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
     is_filled = _one(connection, f"SELECT EXISTS (TABLE kept.{table})")
     return (FILL if is_filled else EMPTY).format(table=table)

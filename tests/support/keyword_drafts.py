@@ -9,16 +9,16 @@ from tests.conftest import Clock
 BUDI = "operator:budi"
 
 
-def drafted(rt: Runtime) -> Any:
+def read_draft(rt: Runtime) -> Any:
     with rt.reading() as tx:
-        held = versions.draft(tx)
-    return document.loads(held.text) if held else None
+        draft = versions.draft(tx)
+    return document.loads(draft.text) if draft else None
 
 
-def draft(rt: Runtime, text: str, author: str = BUDI) -> None:
+def save_draft(rt: Runtime, text: str, author: str = BUDI) -> None:
     with rt.writing() as tx:
-        held = versions.draft(tx)
-        versions.save(tx, document.loads(text), held.edition if held else 0, author, "a test")
+        draft = versions.draft(tx)
+        versions.save(tx, document.loads(text), draft.edition if draft else 0, author, "a test")
 
 
 def publish(rt: Runtime, clock: Clock) -> None:

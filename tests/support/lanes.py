@@ -20,7 +20,7 @@ LANE = "2757"
 
 
 class Failing(Simulator):
-    """A carrier of these tests: it fails as it was told to, and remembers what it was asked."""
+    """Fails as it was told to, and remembers what it was asked."""
 
     def __init__(self, *endings: Ending) -> None:
         self.endings = list(endings)
@@ -29,7 +29,7 @@ class Failing(Simulator):
     def send(self, sms: OutgoingSms) -> str:
         self.sent.append(sms)
         if self.endings:
-            raise SendError(self.endings.pop(0), "told")
+            raise SendError(self.endings.pop(0), "busy")
         return super().send(sms)
 
     def verify(self, request: WebhookRequest) -> None:
@@ -37,7 +37,7 @@ class Failing(Simulator):
 
 
 def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
-    """From one phone; past what one is answered, from others."""
+    """Receives messages from one phone; beyond its limit, from others."""
     for index in range(number):
         clock.moves(minutes=3)
         sender = P1 if index < 4 else f"+628570000{index:04}"

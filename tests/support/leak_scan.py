@@ -1,4 +1,4 @@
-"""Every transcript spoken to a service that logs at DEBUG, then a bug in each layer.
+"""Plays every transcript to a service that logs at DEBUG, then causes a bug in each layer.
 
 A program of its own, since logging belongs to a process: its standard error is the log, and what it
 finds in the clear in the service database or in Redis it prints as JSON.
@@ -83,7 +83,7 @@ def _ledger_files() -> list[Path]:
 
 
 def _is_day(value: str) -> bool:
-    """Or a month."""
+    """Tells whether the value is a day or a month."""
     try:
         return bool(date.fromisoformat(value if len(value) > 7 else f"{value}-01"))
     except ValueError:
@@ -97,8 +97,8 @@ def main(home: Path, redis_url: str) -> None:
     leaks = list(_leaks(rt, home, redis_url, said))
     _bugs(rt, redis_url)
     leaks += _found({"redis after bugs": _dump(redis_url)}, personal() | {TEXT})
-    told = {"said": sorted(said), "leaks": leaks, "pages": _pages(rt)}
-    sys.stdout.write(json.dumps(told))
+    report = {"said": sorted(said), "leaks": leaks, "pages": _pages(rt)}
+    sys.stdout.write(json.dumps(report))
 
 
 def _runtime(home: Path, redis_url: str) -> Runtime:
@@ -158,7 +158,7 @@ def _begin(rt: Runtime, document: Transcript) -> None:
 
 
 def _spoken(steps: Sequence[Step], taken: Sequence[Result]) -> Iterator[str]:
-    """Who said what, and what they were told: all that is longer than a keyword."""
+    """Yields who said what, and what they were told, if it is longer than a keyword."""
     texts = [part for step in steps for part in (step.sender, step.text)]
     texts += [sms.text for each in taken for sms in each.got.also]
     texts += [each.got.reply for each in taken]
@@ -168,7 +168,7 @@ def _spoken(steps: Sequence[Step], taken: Sequence[Result]) -> Iterator[str]:
 
 
 def _octets(home: Path) -> bytes:
-    """Of the service database, free pages and the log of what was written included."""
+    """Returns the service database's octets, free pages and its write-ahead log included."""
     return b"".join(path.read_bytes() for path in (home / "instance").glob("smsgw.db*"))
 
 
@@ -205,14 +205,14 @@ def _found(places: dict[str, bytes], needles: set[str]) -> Iterator[str]:
 
 
 class Broken(Simulator):
-    """A carrier with a bug."""
+    """Fails with a bug on every send."""
 
     def send(self, sms: OutgoingSms) -> str:
         raise ValueError(f"no {sms.text} to {sms.recipient}")
 
 
 class BrokenLedger:
-    """A ledger with one; so each look-up is a handler's bug too."""
+    """Fails with a bug on every look-up, so that each is a handler's bug too."""
 
     engine = None
 
@@ -224,7 +224,7 @@ class BrokenLedger:
 
 
 def _bugs(rt: Runtime, redis_url: str) -> None:
-    """Each layer gets what it cannot bear, and says so in the log."""
+    """Gives each layer what makes it fail, which its log reports."""
     _begin(rt, Transcript.model_construct(registered={P1: (P1_NKP,)}, starts={}))
     broken = replace(rt, ledger=BrokenLedger())  # type: ignore[arg-type]
     client = create_app(broken).test_client()
@@ -258,7 +258,7 @@ def _bugs(rt: Runtime, redis_url: str) -> None:
 
 
 def _send_by_kannel(rt: Runtime) -> None:
-    """Whose address holds the text, the phone and the password."""
+    """Sends by Kannel, whose address holds the text, the phone and the password."""
     with web_stub() as stub:
         stub.answers.append((202, b"0: Accepted for delivery"))
         kannel = rt.settings.of(KannelSettings)
@@ -267,12 +267,12 @@ def _send_by_kannel(rt: Runtime) -> None:
         assert TEXT.replace(" ", "+") in stub.paths[0]
 
 
-def _say(rt: Runtime, ref: str, said: str) -> object:
-    return responder.respond(rt, IncomingSms("simulator", ref, P1, LANE[1], said))
+def _say(rt: Runtime, ref: str, text: str) -> object:
+    return responder.respond(rt, IncomingSms("simulator", ref, P1, LANE[1], text))
 
 
 def _work(rt: Runtime, redis_url: str, job: str, *arguments: str) -> None:
-    """As a worker does it: rq keeps what it is told of a failure."""
+    """Runs a job as a worker does: rq keeps what it is told of a failure."""
     connection = Redis.from_url(redis_url)
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     queue.enqueue(getattr(jobs, job), *arguments, failure_ttl=KEEP_FAILURES)
@@ -282,7 +282,7 @@ def _work(rt: Runtime, redis_url: str, job: str, *arguments: str) -> None:
 
 
 def _crashes(bug: Callable[[], object]) -> None:
-    """As it would end a process."""
+    """Reports a crash as the end of a process would."""
     try:
         bug()
     except Exception as error:
@@ -292,7 +292,7 @@ def _crashes(bug: Callable[[], object]) -> None:
 
 
 def _pages(rt: Runtime) -> list[str]:
-    """What the web process says to whoever asks, and what `smsgw settings` prints."""
+    """Returns what the web process says to whoever asks, and what `smsgw settings` prints."""
     client = create_app(rt).test_client()
     said = f"{P1}+{P1_NKP}"
     paths = ["/metrics", "/readyz", "/healthz", f"/{said}", f"/in/twilio?{said}", "/in/kannel"]

@@ -1,4 +1,4 @@
-"""Temporary files in memory: there a commit does not wait for a disk."""
+"""Keeps temporary files in memory, where a commit does not wait for a disk."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ ENOUGH = 2 * 1024**3  # octets; a run takes less than half
 
 
 def use_for_temporary_files() -> None:
-    """Where there is enough, programs may be started from it, and nobody chose another place. For
-    this process and those that it starts."""
+    """Uses memory in this process and those that it starts, if there is enough, programs may be
+    started from it, and `TMPDIR` is not set."""
     if "TMPDIR" not in os.environ and _is_usable():
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # asked for before, and kept

@@ -42,7 +42,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardMessage:
     """A message and its answer. `asked_at`: when it came, which may be long before."""
 
     sender: str
@@ -106,7 +106,7 @@ class Onlooker:
             said=self.said,
         )
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: HeardMessage) -> None:
         """Raises AssertionError where the answer may not have been given."""
         self.said |= {(heard.sender, heard.text.upper())}
         reply = heard.reply or ""
@@ -119,7 +119,7 @@ class Onlooker:
         for recipient, text in heard.notices:
             self.notice(heard.sender, recipient, text)
 
-    def _take(self, heard: Heard, reply: str, person: Person | None) -> None:
+    def _take(self, heard: HeardMessage, reply: str, person: Person | None) -> None:
         is_silent = heard.outcome == "silent"
         if heard.outcome == "confirm" and ASKED.match(reply) and person:
             self._ask(heard, person)
@@ -144,7 +144,7 @@ class Onlooker:
         self.is_away = not is_up
 
     def accept(self, nkp: str, phone: str) -> None:
-        """By an officer."""
+        """Notes that an officer accepted the phone."""
         assert not self.is_frozen(nkp), "an officer bound whom BUKAN SAYA or TOLAK was said of"
         self._bind(nkp, phone, self.on_file[nkp], "officer")
 
@@ -169,7 +169,7 @@ class Onlooker:
                 yield person
 
     def _shown(self, text: str) -> Person | None:
-        """Whose NKP's end it shows first."""
+        """Returns whose NKP's end it shows first."""
         found = re.search(r"\*{7}(\d{4})", text)
         return next((each for each in self.people.values() if found and each.end == found[1]), None)
 
@@ -188,7 +188,7 @@ class Onlooker:
         is_proven = person.nik is not None and re.sub(r"\D", "", proof) == person.nik[-4:]
         return unused < LAPSES and is_proven
 
-    def _use(self, heard: Heard, reply: str) -> None:
+    def _use(self, heard: HeardMessage, reply: str) -> None:
         """Whoever was told of a participant uses the binding."""
         whom = [] if heard.keyword == "daftar" else [*self._told_of(reply)]
         shown = self._shown(reply)
@@ -204,7 +204,7 @@ class Onlooker:
         self.ever |= {(phone, nkp)}
         self._spend(phone, nkp)
 
-    def _ask(self, heard: Heard, person: Person) -> None:
+    def _ask(self, heard: HeardMessage, person: Person) -> None:
         """A question that is open may be put once more whatever was said."""
         which = heard.sender, person.nkp
         if which not in self.ever or heard.keyword == "daftar":
@@ -213,13 +213,13 @@ class Onlooker:
         is_open = asked_at is not None and heard.asked_at - asked_at < CONSENT_LASTS
         assert is_open, "YA alone binds who was bound once"
 
-    def _may_be_asked(self, heard: Heard) -> bool:
-        """Whether TOLAK may be the answer to a question about consent."""
+    def _may_be_asked(self, heard: HeardMessage) -> bool:
+        """Tells whether TOLAK may be the answer to a question about consent."""
         of_phone = [at for (phone, _), at in self.asked.items() if phone == heard.sender]
         return any(heard.asked_at - at < CONSENT_LASTS for at in of_phone)
 
-    def _agree(self, heard: Heard, person: Person) -> None:
-        """Only the number on file is asked, and its YA holds for a day."""
+    def _agree(self, heard: HeardMessage, person: Person) -> None:
+        """Agrees only for the number on file, whose YA holds for a day."""
         assert not self.is_away, "bound without asking the ledger"
         asked_at = self.asked.get((heard.sender, person.nkp))
         assert asked_at is not None, "bound without having been asked"
@@ -228,7 +228,7 @@ class Onlooker:
         del self.asked[heard.sender, person.nkp]
         self._bind(person.nkp, heard.sender, heard.sender, "consent")
 
-    def _fit(self, heard: Heard, person: Person) -> None:
+    def _fit(self, heard: HeardMessage, person: Person) -> None:
         good = [
             code
             for code in self.codes

@@ -1,4 +1,4 @@
-"""The command and its processes."""
+"""Runs the command and its processes."""
 
 import os
 import signal
@@ -72,22 +72,23 @@ class Service:
         ).status_code
 
     def say(self, text: str, sender: str = P1) -> str:
-        said = subprocess.run(
+        done = subprocess.run(
             [SMSGW, "say", text, "--from", sender],
             env=self.environ,
             capture_output=True,
             text=True,
             check=True,
         )
-        return said.stdout
+        return done.stdout
 
     def posts(self, number: int) -> list[dict[str, str]]:
-        """All, as soon as there are so many."""
+        """Returns all posts, as soon as there are so many."""
         eventually(lambda: len(self.stub.posts) >= number, self.log.read_text)
         return self.stub.posts
 
     def posts_before(self, sender: str) -> list[dict[str, str]]:
-        """All that left before the answer to one more message: a lane sends the oldest first."""
+        """Returns all that was sent before the answer to one more message: a lane sends the oldest
+        first."""
         assert self.text(f"SM{sender}", "KONTAK", sender) == 200
         eventually(lambda: self._is_answered(sender), self.log.read_text)
         return [post for post in self.stub.posts if post["To"] != sender]

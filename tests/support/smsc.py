@@ -1,4 +1,4 @@
-"""An SMS centre that speaks SMPP: phones text by it, and it does with replies what it is told."""
+"""Plays an SMS centre that speaks SMPP: phones text by it, and it treats replies as it is told."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class Centre:
     esme: smpp34.Esme | None = None
 
     def text(self, sender: str, to: str, words: str) -> None:
-        """From a phone; in UCS-2 where the words are not plain ASCII."""
+        """Texts from a phone; in UCS-2 if the words are not plain ASCII."""
         is_plain = words.isascii()
         octets = words.encode("ascii" if is_plain else "utf-16-be")
         delivery = self._deliver(

@@ -27,8 +27,8 @@ SEEN_TO = re.compile("DAFTAR|LAPOR|HAPUS|ADU", re.IGNORECASE)  # what officers w
 BY_HOUR = [1, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 20, 16, 18, 20, 18, 16, 14, 12, 12, 10, 8, 4, 2]
 
 
-def speak(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
-    """`a_day`: messages of the days that are busiest, at the hours when people write."""
+def play_month(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
+    """Plays a month. `a_day`: messages on the busiest days, at the hours when people write."""
     chance = random.Random(seed)
     clock = Clock(rt.now())
     then = replace(rt, now=clock)

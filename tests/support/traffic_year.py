@@ -1,4 +1,4 @@
-"""A year of messages: each day's are stored, the clock moves on, and what is due is destroyed."""
+"""Stores a year of messages day by day, while the clock moves and what is due is deleted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,8 +30,8 @@ def days(rt: Runtime, clock: Clock, a_day: int) -> Iterator[Retention]:
 
 def oldest_text(rt: Runtime, table: Table, at: str) -> datetime:
     with rt.reading() as tx:
-        held = select(func.min(table.c[at])).where(table.c.text.is_not(None))
-        oldest: datetime = tx.connection.execute(held).scalar_one()
+        query = select(func.min(table.c[at])).where(table.c.text.is_not(None))
+        oldest: datetime = tx.connection.execute(query).scalar_one()
         return oldest
 
 
@@ -59,7 +59,7 @@ def _store(rt: Runtime, day: int, count: int) -> None:
 
 
 def _phones(tx: Transaction, day: int, count: int) -> Sequence[int]:
-    """Of this month; the next month has others."""
+    """Adds this month's phones; the next month has others."""
     first = select(phones.c.id).where(phones.c.hash == tx.vault.hash(f"{day // 30}-0", "phone"))
     known = tx.connection.execute(first).scalar_one_or_none()
     if known is not None:
@@ -118,7 +118,7 @@ def _reply(tx: Transaction, message_id: int, said: Mapping[str, object]) -> Mapp
 def _put(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]
 ) -> Sequence[int]:
-    """Their ids, in the same order."""
+    """Returns their ids, in the same order."""
     put = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     ids: list[int] = []
     for first in range(0, len(rows), AT_ONCE):

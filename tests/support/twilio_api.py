@@ -64,7 +64,7 @@ class Stub(WebStub):
         return self.books[-1]
 
     def find(self, to: str, sender: str | None) -> list[dict[str, object]]:
-        """Newest first, as Twilio lists them."""
+        """Returns the newest first, as Twilio lists them."""
         wanted = [each for each in self.books if each["to"] == to]
         return [each for each in reversed(wanted) if sender in {None, each["from"]}]
 
@@ -100,8 +100,8 @@ class TwilioHandler(Handler):
             return
         self._tell(200, {"messages": self.server.stub.find(asked["To"], asked.get("From"))})
 
-    def _tell(self, status: int, told: object, *, is_cut: bool = False) -> None:
-        body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    def _tell(self, status: int, answer: object, *, is_cut: bool = False) -> None:
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.tell(status, body, is_cut=is_cut)
 
 

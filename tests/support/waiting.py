@@ -6,9 +6,9 @@ from collections.abc import Callable
 LONGEST = 60.0  # seconds
 
 
-def eventually(is_so: Callable[[], object], told: Callable[[], str] = str) -> None:
-    """`told`: what there is to know where it never is."""
+def eventually(is_so: Callable[[], object], explain: Callable[[], str] = str) -> None:
+    """Waits until `is_so`. `explain` says what is known if it never is."""
     until = time.monotonic() + LONGEST
     while not is_so():
-        assert time.monotonic() < until, told()
+        assert time.monotonic() < until, explain()
         time.sleep(0.02)

@@ -28,7 +28,7 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def memory(self) -> int:
-        """What the processes that answer hold, in KiB."""
+        """Returns what the processes that answer hold, in KiB."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         lines = [
@@ -41,7 +41,7 @@ class Web:
 
 @contextmanager
 def web_process(environ: Mapping[str, str], log: Path) -> Iterator[Web]:
-    """Until it answers; `environ` holds PORT."""
+    """Starts a web process and waits until it answers; `environ` holds PORT."""
     command = shlex.split(procfile()["web"])
     with log.open("wb") as written:
         process = subprocess.Popen(

@@ -63,7 +63,7 @@ class Useless(Handler):
 @pytest.mark.parametrize(
     "kind", [(503, b""), (200, b"<html>"), (302, b""), (407, b"proxy"), "resets", "drips"]
 )
-def test_whatever_stands_in_the_way_it_ends_with_its_own_sentence(
+def test_any_failure_is_reported_in_one_sentence(
     kind: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = importlib.util.spec_from_file_location("audit", ROOT / "tools" / "audit_dependencies.py")
@@ -79,7 +79,7 @@ def test_whatever_stands_in_the_way_it_ends_with_its_own_sentence(
     assert "NOTHING WAS AUDITED" in capsys.readouterr().err
 
 
-def test_without_its_tool_it_says_so(tmp_path: Path) -> None:
+def test_a_missing_pip_audit_is_reported(tmp_path: Path) -> None:
     bare = tmp_path / "python"
     bare.symlink_to(sys.executable)
     done = subprocess.run(
@@ -89,7 +89,7 @@ def test_without_its_tool_it_says_so(tmp_path: Path) -> None:
     assert "NOTHING WAS AUDITED" in done.stderr
 
 
-def test_what_could_not_be_asked_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported(tmp_path: Path) -> None:
     nowhere = ("--osv-url", "http://127.0.0.1:9")
     done = audit(*nowhere)
     assert (done.returncode, "NOTHING WAS AUDITED" in done.stderr) == (0, True)

@@ -1,4 +1,4 @@
-"""What `make mutants` plants is one change each, and what it says of one is true."""
+"""`make mutants` plants one change each, and reports it correctly."""
 
 import ast
 import difflib
@@ -107,22 +107,22 @@ def test_a_sample_is_even_and_always_the_same() -> None:
     assert sorted(mutant.group for mutant in drawn) == sorted(GROUPS * 2)
 
 
-def test_what_survives_is_printed_and_counted() -> None:
+def test_survivors_are_printed_and_counted() -> None:
     noticed, survived, refused = CODE[0], CODE[1], CONFIGURATION[0]
     outcomes = [
         Outcome(noticed, Verdict.CONVERSATIONS),
         Outcome(survived, Verdict.SURVIVED),
         Outcome(refused, Verdict.REFUSED),
     ]
-    told = "\n".join(report.lines(outcomes))
-    assert report.line(survived) in told
-    assert report.line(noticed) not in told
+    printed = "\n".join(report.lines(outcomes))
+    assert report.line(survived) in printed
+    assert report.line(noticed) not in printed
     assert list(report.short(outcomes, 50, 50)) == []
     assert len(list(report.short(outcomes, 95, 50))) == 1
     assert len(list(report.short(outcomes, 95, 80))) == 2
 
 
-def test_what_never_ends_is_stopped(tmp_path: Path) -> None:
+def test_an_endless_mutant_is_stopped(tmp_path: Path) -> None:
     child = start(Task(tmp_path, lambda: next(0 for _ in itertools.count() if False), 1))
     is_good: bool | None = None
     while is_good is None:
@@ -130,13 +130,13 @@ def test_what_never_ends_is_stopped(tmp_path: Path) -> None:
     assert not is_good
 
 
-def test_money_that_is_exchanged_is_noticed(tmp_path: Path) -> None:
-    """From end to end, once in a wording and once in code."""
+def test_exchanged_amounts_are_noticed(tmp_path: Path) -> None:
+    """Checks the whole run, once in a wording and once in code."""
     transcript = tmp_path / "balance.yaml"
     transcript.write_text(BALANCE, "utf-8")
     wanted = (
         "saldo.balance.id: {contributions} <-> {returns}",
-        "held.contributions <-> held.returns",
+        "balance_row.contributions <-> balance_row.returns",
     )
     ids = [mutant.id for mutant in CODE + CONFIGURATION if mutant.what in wanted]
     options = ["--transcripts", str(transcript), "--at-least", "100", "100", "--jobs", "1"]

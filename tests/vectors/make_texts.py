@@ -1,4 +1,5 @@
-"""5,000 random texts, the same each time: what replies, people and emoji keyboards are made of."""
+"""Makes 5,000 random texts, the same each time, of what replies, people and emoji keyboards
+write."""
 
 import json
 import random

@@ -86,7 +86,7 @@ def _chosen(ids: Sequence[str], only: Sequence[str], kinds: str | None) -> list[
     """Raises NoSuchMutant and Missing."""
     found = choice.all_mutants()
     if ids:
-        return choice.named(found, ids)
+        return choice.pick(found, ids)
     return [
         mutant
         for mutant in found
@@ -103,9 +103,9 @@ def _tried(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and the children with it
     outcomes: list[Outcome] = []
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mutants-") as made, unit_tests.queue():
-        Path(made).chmod(0o711)  # PostgreSQL, which tests may start in it, runs as nobody
-        bench = Bench(Path(made), conversations.find(transcripts), most)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, unit_tests.queue():
+        Path(folder).chmod(0o711)  # PostgreSQL, which tests may start in it, runs as nobody
+        bench = Bench(Path(folder), conversations.find(transcripts), most)
         list(side_by_side([bench.options], jobs))
         for outcome in side_by_side((partial(bench.trial, each) for each in mutants), jobs):
             outcomes.append(outcome)
@@ -114,8 +114,10 @@ def _tried(
 
 
 def _progress(outcome: Outcome, count: int, total: int, seconds: float) -> None:
-    told = f"{outcome.verdict} {outcome.by}".strip()
-    click.echo(f"{count}/{total} {seconds:.0f} s: {report.line(outcome.mutant)}: {told}", err=True)
+    result = f"{outcome.verdict} {outcome.by}".strip()
+    click.echo(
+        f"{count}/{total} {seconds:.0f} s: {report.line(outcome.mutant)}: {result}", err=True
+    )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Child:
         return not is_late and os.waitstatus_to_exitcode(status) == 0
 
     def stop(self) -> None:
-        """With what it started."""
+        """Stops the child with what it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -83,7 +83,8 @@ def start(task: Task) -> Child:
 
 
 def allow(seconds: int) -> None:
-    """From now on, of a processor, to this child. No more than its task may use at all."""
+    """Allows this child that much of a processor from now on, and no more than its task may use at
+    all."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     until = min(round(used.ru_utime + used.ru_stime) + seconds, most)
@@ -91,7 +92,7 @@ def allow(seconds: int) -> None:
 
 
 def output(folder: Path) -> str:
-    """What the last child in this folder printed."""
+    """Returns what the last child in this folder printed."""
     return (folder / OUTPUT).read_text("utf-8", "replace")
 
 
@@ -114,7 +115,7 @@ def _exit_code(task: Task) -> int:
 
 
 def _settle(task: Task) -> None:
-    """As if this had been started in the folder, with nothing imported from elsewhere."""
+    """Settles as if started in the folder, with nothing imported from elsewhere."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     to = os.open(task.folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -1,4 +1,4 @@
-"""Which mutants are tried."""
+"""Chooses which mutants are tried."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -14,18 +14,18 @@ HARMLESS = Path(__file__).with_name("harmless.yaml")
 
 
 class NoSuchMutant(Exception):
-    """One is named that there is not."""
+    """Says that a named mutant does not exist."""
 
 
 def all_mutants() -> list[Mutant]:
-    """But for the harmless ones. Raises NoSuchMutant, and modules.Missing."""
+    """Returns all mutants except the harmless ones. Raises NoSuchMutant, and modules.Missing."""
     found = list(chain(configuration.mutants(), code.mutants()))
     harmless = yaml.safe_load(HARMLESS.read_text("utf-8")) or {}
     _expect(harmless, found, HARMLESS.relative_to(ROOT).as_posix())
     return [mutant for mutant in found if mutant.id not in harmless]
 
 
-def named(mutants: Sequence[Mutant], ids: Sequence[str]) -> list[Mutant]:
+def pick(mutants: Sequence[Mutant], ids: Sequence[str]) -> list[Mutant]:
     """Raises NoSuchMutant."""
     _expect(ids, mutants, "the command line")
     return [mutant for mutant in mutants if mutant.id in ids]

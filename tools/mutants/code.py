@@ -31,7 +31,7 @@ NO_VALUE = (ast.Raise, ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place of a syntax tree: `owner.field`, or where that is a list, one of it."""
+    """Names a place of a syntax tree: `owner.field`, or one item of it if that is a list."""
 
     owner: ast.AST
     field: str
@@ -40,8 +40,8 @@ class Site:
 
     @property
     def node(self) -> ast.AST:
-        held = getattr(self.owner, self.field)
-        node: ast.AST = held if self.index is None else held[self.index]
+        child = getattr(self.owner, self.field)
+        node: ast.AST = child if self.index is None else child[self.index]
         return node
 
     def put(self, node: ast.AST) -> None:
@@ -52,21 +52,21 @@ class Site:
 
 
 def mutants(root: Path = ROOT, modules: tuple[Module, ...] = MODULES) -> Iterator[Mutant]:
-    """Of all files of the table. Raises Missing."""
+    """Yields the mutants of all files of the table. Raises Missing."""
     check(root, modules)
     for module in modules:
         yield from of(module, (root / module.path).read_text("utf-8"))
 
 
 def of(module: Module, source: str) -> Iterator[Mutant]:
-    """Of one file. Raises Missing."""
+    """Yields the mutants of one file. Raises Missing."""
     tree = ast.parse(source)
     sites = list(_sites(tree, ""))
     scopes = {site.scope for site in sites}
     gone = [name for name in module.only if name not in scopes]
     if gone:
         raise Missing(f"tools/mutants/modules.py: {module.path} has no {', '.join(gone)}")
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for site in sites:
         if module.only and site.scope not in module.only:
             continue
@@ -75,7 +75,7 @@ def of(module: Module, source: str) -> Iterator[Mutant]:
                 continue
             for kind, instead, what in operator(site.node):
                 yield Mutant(
-                    id=numbered(f"{module.path}:{site.scope}:{kind}", seen),
+                    id=numbered(f"{module.path}:{site.scope}:{kind}", counts),
                     group=module.group,
                     path=module.path,
                     line=_line(site),
@@ -98,10 +98,10 @@ def _rendered(tree: ast.Module, site: Site, instead: ast.AST) -> str:
 
 def _sites(owner: ast.AST, scope: str) -> Iterator[Site]:
     """Every place below `owner` that may be changed, in the order of the text."""
-    for field, held in ast.iter_fields(owner):
+    for field, child in ast.iter_fields(owner):
         if field in SKIPPED_FIELDS and not _is_worth(owner, field):
             continue
-        listed = enumerate(held) if isinstance(held, list) else [(None, held)]
+        listed = enumerate(child) if isinstance(child, list) else [(None, child)]
         for index, node in listed:
             if isinstance(node, ast.AST) and not _is_skipped(owner, node):
                 within = _scope(node, scope)
@@ -110,7 +110,7 @@ def _sites(owner: ast.AST, scope: str) -> Iterator[Site]:
 
 
 def _is_worth(owner: ast.AST, field: str) -> bool:
-    """Of what stands in square brackets: an index and a slice, not a type."""
+    """Tells an index or a slice in square brackets from a type."""
     if field != "slice" or not isinstance(owner, ast.Subscript):
         return False
     return isinstance(owner.slice, ast.Slice | ast.Constant | ast.UnaryOp)

@@ -51,12 +51,12 @@ class Change:
 
 
 def mutants() -> Iterator[Mutant]:
-    """Those too that `smsgw keywords check` would refuse."""
+    """Yields also mutants that `smsgw keywords check` would refuse."""
     source = Source((ROOT / KEYWORDS).read_text("utf-8"))
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for change in _changes(source.read()):
         yield Mutant(
-            id=numbered(f"{change.name}:{change.kind}", seen),
+            id=numbered(f"{change.name}:{change.kind}", counts),
             group=change.group,
             path=KEYWORDS,
             line=source.line(change.path),
@@ -101,7 +101,7 @@ def _of_keyword(name: str, entry: Raw) -> Iterator[Change]:
 
 
 def _posters(poster: str) -> Iterator[tuple[str, str]]:
-    """(kind, poster): a slot that may be left out, and neighbours that change places."""
+    """Yields (kind, poster): optional slots left out, and neighbouring slots exchanged."""
     for found in REQUIRED.finditer(poster):
         optional = f"[{found[0].strip()}]"
         space = " " if found[0].startswith(" ") else ""
@@ -132,10 +132,10 @@ def _group(section: str, wording: str) -> str:
     return MONEY if {section, wording} & PAID else WORDS
 
 
-def _words(held: Any, path: Path, group: str) -> Iterator[Change]:
-    """Each entry of a list without it; of a mapping, all that is in it."""
-    if isinstance(held, dict):
-        for key, value in held.items():
+def _words(node: Any, path: Path, group: str) -> Iterator[Change]:
+    """Leaves out each entry of a list; of a mapping, goes through all that is in it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
             yield from _words(value, (*path, key), group)
             if path == ("either",):
                 name = f"either.{key}"
@@ -144,7 +144,7 @@ def _words(held: Any, path: Path, group: str) -> Iterator[Change]:
     if path[0] == "either":
         return  # two words are needed
     place = ".".join(map(str, path)).removeprefix("keywords.")
-    for index, word in enumerate(held):
+    for index, word in enumerate(node):
         hints = (word, word.replace("_", " "))
         what = f"{word} -> dropped"
         yield Change((*path, index), DROPPED, "dropped", group, what, f"{place}.{word}", hints)
@@ -164,15 +164,15 @@ def _of_services(services: list[Raw]) -> Iterator[Change]:
 
 
 def _of_terms(path: Path, terms: dict[str, str]) -> Iterator[Change]:
-    """Dropped, or with the translation of the next one."""
+    """Drops a term, or gives it the translation of the next one."""
     shown = list(terms.values())
-    for index, (term, told) in enumerate(terms.items()):
+    for index, (term, wording) in enumerate(terms.items()):
         other = shown[(index + 1) % len(shown)]
-        place, hints = f"terms.{term}", (told, term)
+        place, hints = f"terms.{term}", (wording, term)
         yield Change((*path, term), DROPPED, "dropped", WORDS, "dropped", place, hints)
-        yield Change((*path, term), other, "turned", WORDS, f"{told} -> {other}", place, hints)
+        yield Change((*path, term), other, "turned", WORDS, f"{wording} -> {other}", place, hints)
 
 
 def _longest(text: str) -> str:
-    """Of the pieces that are sent as they stand."""
+    """Returns the longest of the pieces that are sent as they stand."""
     return max((each.strip() for each in re.split(r"\{\w+\}|[\[\]]", text)), key=len)

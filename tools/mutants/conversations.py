@@ -23,7 +23,7 @@ class Conversations:
     options: tuple[str, ...] = ()
 
     def nearest(self, mutant: Mutant) -> list[str]:
-        """Those that hold most of what the mutant hints at; then the short ones."""
+        """Returns those that hold most of what the mutant hints at; then the short ones."""
         whole = (rf"(?<!\w){re.escape(each)}(?!\w)" for each in mutant.hints)
         hints = [re.compile(each, re.IGNORECASE) for each in whole]
 
@@ -34,7 +34,7 @@ class Conversations:
         return [path for path, _ in sorted(self.files, key=distance)]
 
     def replay(self, paths: Iterable[str]) -> int:
-        """0 where all agree. To be called in a child."""
+        """Returns 0 if all agree. Call it in a child."""
         for path in paths:
             Path(AT).write_text(path, "utf-8")
             children.allow(FILE_LIMIT)
@@ -57,7 +57,7 @@ def find(paths: Sequence[Path]) -> Conversations:
 
 
 def options(help_text: str) -> tuple[str, ...]:
-    """Those of OPTIONS that `smsgw replay --help` speaks of."""
+    """Returns those of OPTIONS that `smsgw replay --help` speaks of."""
     found = (given for name, given in OPTIONS.items() if re.search(rf"{name}\b", help_text))
     return tuple(part for given in found for part in given)
 

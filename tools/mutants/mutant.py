@@ -39,7 +39,7 @@ class Mutant:
         return self.path == KEYWORDS
 
 
-def numbered(name: str, seen: dict[str, int]) -> str:
+def numbered(name: str, counts: dict[str, int]) -> str:
     """`name`, with a number behind it where it was `seen` before."""
-    seen[name] = seen.get(name, 0) + 1
-    return name if seen[name] == 1 else f"{name}:{seen[name]}"
+    counts[name] = counts.get(name, 0) + 1
+    return name if counts[name] == 1 else f"{name}:{counts[name]}"

@@ -1,4 +1,4 @@
-"""How one node of a syntax tree is changed.
+"""Changes one node of a syntax tree.
 
 Each operator takes a node and yields (kind, what stands instead, description). A node that stands
 instead may share parts with the one it replaces; nothing in a tree is changed by an operator.
@@ -34,7 +34,7 @@ WIDEST = 70  # characters of a description
 
 
 def text(node: ast.AST) -> str:
-    """On one line, shortened."""
+    """Writes a node on one line, shortened."""
     written = " ".join(ast.unparse(node).split())
     return written if len(written) <= WIDEST else f"{written[: WIDEST - 1]}…"
 
@@ -45,8 +45,8 @@ def comparison(node: ast.AST) -> Iterator[Change]:
     for index, operator in enumerate(node.ops):
         turned = TURNED[type(operator)]()
         ops = [*node.ops[:index], turned, *node.ops[index + 1 :]]
-        made = _with(node, ops=ops)
-        yield "comparison", made, f"{text(node)} -> {text(made)}"
+        changed = _with(node, ops=ops)
+        yield "comparison", changed, f"{text(node)} -> {text(changed)}"
 
 
 def compared(node: ast.AST) -> Iterator[Change]:
@@ -54,10 +54,10 @@ def compared(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.Compare(left, [ast.Eq()], [ast.Tuple(elts=parts)]) if len(parts) > 1:
             for index, part in enumerate(parts):
-                kept = f"[n for i, n in enumerate({ast.unparse(left)}) if i != {index}]"
+                others = f"[n for i, n in enumerate({ast.unparse(left)}) if i != {index}]"
                 rest = ast.List(_without(parts, index), ast.Load())
-                made = ast.Compare(ast.parse(kept, mode="eval").body, [ast.Eq()], [rest])
-                yield "compared", made, f"{text(node)} -> {text(part)} is not compared"
+                changed = ast.Compare(ast.parse(others, mode="eval").body, [ast.Eq()], [rest])
+                yield "compared", changed, f"{text(node)} -> {text(part)} is not compared"
 
 
 def number(node: ast.AST) -> Iterator[Change]:
@@ -68,10 +68,10 @@ def number(node: ast.AST) -> Iterator[Change]:
 
 
 def junction(node: ast.AST) -> Iterator[Change]:
-    """`and` and `or`."""
+    """Exchanges `and` and `or`."""
     if isinstance(node, ast.BoolOp):
-        made = _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
-        yield "junction", made, f"{text(node)} -> {text(made)}"
+        changed = _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        yield "junction", changed, f"{text(node)} -> {text(changed)}"
 
 
 def negation(node: ast.AST) -> Iterator[Change]:
@@ -82,8 +82,8 @@ def negation(node: ast.AST) -> Iterator[Change]:
     is_turned = isinstance(test, ast.Compare) and isinstance(test.ops[0], NEGATED_BY_TURNING)
     if is_turned or isinstance(test, ast.UnaryOp):
         return
-    made = _with(node, test=ast.UnaryOp(ast.Not(), test))
-    yield "negation", made, f"{text(test)} -> not ({text(test)})"
+    changed = _with(node, test=ast.UnaryOp(ast.Not(), test))
+    yield "negation", changed, f"{text(test)} -> not ({text(test)})"
 
 
 def inversion(node: ast.AST) -> Iterator[Change]:
@@ -99,8 +99,8 @@ def check(node: ast.AST) -> Iterator[Change]:
         yield "check", ast.Pass(), f"if {text(node.test)}: … -> dropped"
     if isinstance(node, ast.comprehension):
         for index, test in enumerate(node.ifs):
-            made = _with(node, ifs=_without(node.ifs, index))
-            yield "check", made, f"if {text(test)} -> dropped"
+            changed = _with(node, ifs=_without(node.ifs, index))
+            yield "check", changed, f"if {text(test)} -> dropped"
     if isinstance(node, ast.Match):
         for index, case in enumerate(node.cases[:-1]):
             if isinstance(case.body[-1], ast.Return):
@@ -129,12 +129,12 @@ def element(node: ast.AST) -> Iterator[Change]:
 
 
 def condition(node: ast.AST) -> Iterator[Change]:
-    """One of those a query has."""
+    """Leaves out one of the conditions of a query."""
     match node:
         case ast.Call(ast.Attribute(attr=name), args) if name in CONDITIONS:
             for index, arg in enumerate(args):
-                made = _with(node, args=_without(args, index))
-                yield "condition", made, f"{name}({text(arg)}) -> dropped"
+                changed = _with(node, args=_without(args, index))
+                yield "condition", changed, f"{name}({text(arg)}) -> dropped"
         case ast.BinOp(left, ast.BitAnd(), right):
             yield "condition", left, f"& {text(right)} -> dropped"
             yield "condition", right, f"{text(left)} & -> dropped"
@@ -147,7 +147,7 @@ def truth(node: ast.AST) -> Iterator[Change]:
 
 
 def slices(node: ast.AST) -> Iterator[Change]:
-    """`number[-4:]` -> `number`: what was masked is shown."""
+    """Changes `number[-4:]` to `number`: what was masked is shown."""
     match node:
         case ast.Subscript(whole, ast.Slice()):
             yield "slice", whole, f"{text(node)} -> {text(whole)}"
@@ -173,9 +173,9 @@ OPERATORS: tuple[Operator, ...] = (
 
 
 def _with(node: Node, **fields: object) -> Node:
-    """Another node with the same parts, but for these."""
-    made = type(node)(**{**dict(ast.iter_fields(node)), **fields})
-    return ast.copy_location(made, node)
+    """Copies a node and replaces these parts."""
+    changed = type(node)(**{**dict(ast.iter_fields(node)), **fields})
+    return ast.copy_location(changed, node)
 
 
 def _without(parts: Sequence[Part], index: int) -> list[Part]:

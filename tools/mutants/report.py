@@ -1,4 +1,4 @@
-"""What became of the mutants: a table by group, then who survived."""
+"""Reports what became of the mutants: a table by group, then who survived."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,8 @@ def line(mutant: Mutant) -> str:
 
 
 def short(outcomes: Sequence[Outcome], strict: float, overall: float) -> Iterator[str]:
-    """Where less was noticed than these percentages: of the strict groups together, of all."""
+    """Returns where less was noticed than these percentages: of the strict groups together, of
+    all."""
     in_strict = [each for each in outcomes if each.mutant.group in STRICT]
     for name, some, least in ((", ".join(STRICT), in_strict, strict), ("all", outcomes, overall)):
         share = _noticed([each for each in some if each.verdict is not Verdict.REFUSED])
@@ -49,6 +50,6 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _noticed(outcomes: Sequence[Outcome]) -> float | None:
-    """In percent; None of nothing."""
+    """Returns the percentage noticed; None if there is nothing."""
     survived = sum(1 for each in outcomes if each.verdict is Verdict.SURVIVED)
     return 100 * (1 - survived / len(outcomes)) if outcomes else None

@@ -21,7 +21,7 @@ class _Slot(Generic[Result]):
 
 
 def side_by_side(starts: Iterable[Callable[[int], Steps[Result]]], jobs: int) -> Iterator[Result]:
-    """What each returns, in the order they end. `starts` take the number of their slot.
+    """Returns what each returns, in the order they end. `starts` take the number of their slot.
 
     What one of them raises ends all, and the children with them.
     """

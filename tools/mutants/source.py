@@ -10,7 +10,8 @@ DROPPED: Final = object()
 
 
 class Source:
-    """In it lists that are edited stand in brackets, and mappings have a line for each key."""
+    """Holds a file in which edited lists stand in brackets, and mappings have a line for each
+    key."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -22,7 +23,7 @@ class Source:
         return raw
 
     def line(self, path: Path) -> int:
-        """From 1."""
+        """Returns the line, from 1."""
         return int(self._nodes[path].start_mark.line) + 1
 
     def edited(self, path: Path, value: object) -> str:
@@ -52,7 +53,7 @@ class Source:
         return self._text[:start] + written + self._text[end:]
 
     def _without_item(self, items: list[yaml.Node], index: int | str) -> str:
-        """With the comma behind it, or before it where it is the last."""
+        """Removes an item with the comma behind it, or before it if it is the last."""
         at = int(index)
         start, end = _span(items[at])
         if at + 1 < len(items):

@@ -1,4 +1,4 @@
-"""What is done with one mutant. A trial yields tasks, is sent whether each was good, and returns
+"""Tries one mutant. A trial yields tasks, is sent whether each was good, and returns
 what came of it; so many go on side by side in one process (see run.py)."""
 
 from collections.abc import Generator
@@ -38,7 +38,7 @@ Trial = Generator[Task, bool, Outcome]
 
 @dataclass
 class Bench:
-    """Where mutants are tried. `folder` is empty at first; all that is made is in it."""
+    """Tries mutants. `folder` is empty at first, and holds all that is made."""
 
     folder: Path
     conversations: Conversations
@@ -83,7 +83,7 @@ class Bench:
         return Outcome(mutant, Verdict.TESTS, failed[0])
 
     def _agrees(self, name: str, work: Work, slot: int) -> Generator[Task, bool, None]:
-        """What noticed the change must not differ without it. Raises Unfit."""
+        """Checks that what noticed the change agrees without it. Raises Unfit."""
         if name in self._fit:
             return
         plain = self._plain(slot)

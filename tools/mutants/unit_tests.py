@@ -35,7 +35,7 @@ class Failures:
 
 
 def run(tests: Sequence[str]) -> int:
-    """0 where all pass. To be called in a child."""
+    """Returns 0 if all pass. Call it in a child."""
     import pytest  # preloaded
 
     code = pytest.main([*OPTIONS, *tests], plugins=[Failures(Path(FAILED).absolute())])
@@ -58,10 +58,10 @@ def queue() -> Iterator[None]:
     command = [sys.executable, "-c", SERVER]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writing, cwd=ROOT) as server,
-        os.fdopen(reading) as told,
+        os.fdopen(reading) as orders,
     ):
         os.close(writing)
-        os.environ["SMSGW_TEST_REDIS_URL"] = told.readline().strip()
+        os.environ["SMSGW_TEST_REDIS_URL"] = orders.readline().strip()
         try:
             yield
         finally:

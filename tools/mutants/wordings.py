@@ -91,7 +91,7 @@ def _clauses(text: str) -> Iterator[Edit]:
 
 
 def _order(text: str) -> Iterator[Edit]:
-    """What stands last is left out first, so the order of the clauses is their weight."""
+    """Exchanges clauses: what stands last is left out first, so their order is their weight."""
     pieces = A_CLAUSE.split(text)
     clauses = pieces[1::2]
     if len(set(clauses)) > 1:
@@ -100,12 +100,12 @@ def _order(text: str) -> Iterator[Edit]:
 
 
 def _sentences(text: str) -> Iterator[Edit]:
-    """Of what is always sent. Where there is one alone, it stays."""
+    """Leaves out a sentence that is always sent; a single one stays."""
     spans = [span for piece in _required(text) for span in _split(text, *piece)]
     if len(spans) > 1:
         for start, end in spans:
-            kept = text[:start] + text[end:].removeprefix(" ")
-            yield "sentence", kept.strip(), f"{text[start:end].strip()} -> dropped"
+            rest = text[:start] + text[end:].removeprefix(" ")
+            yield "sentence", rest.strip(), f"{text[start:end].strip()} -> dropped"
 
 
 def _required(text: str) -> Iterator[tuple[int, int]]:
@@ -133,13 +133,13 @@ def _values(text: str) -> Iterator[Edit]:
     for one, other in pairwise(found):
         if one[0] != other[0]:
             between = text[one.end() : other.start()]
-            made = text[: one.start()] + other[0] + between + one[0] + text[other.end() :]
-            yield "values", made, f"{one[0]} <-> {other[0]}"
+            changed = text[: one.start()] + other[0] + between + one[0] + text[other.end() :]
+            yield "values", changed, f"{one[0]} <-> {other[0]}"
 
 
 def _numbers(text: str) -> Iterator[Edit]:
     for found in A_NUMBER.finditer(text):
         number = ROUND_NUMBERS.get(found[0], str(int(found[0]) + 1))
-        made = text[: found.start()] + number + text[found.end() :]
+        changed = text[: found.start()] + number + text[found.end() :]
         around = text[max(found.start() - 12, 0) : found.end() + 12]
-        yield "number", made, f"…{around}…: {found[0]} -> {number}"
+        yield "number", changed, f"…{around}…: {found[0]} -> {number}"

@@ -93,17 +93,17 @@ class HttpApi:
 
     @property
     def routes(self) -> Sequence[Route]:
-        told = self._definition.acknowledge
-        acknowledgement = Acknowledgement(told.status, told.body, told.media_type)
+        reply = self._definition.acknowledge
+        acknowledgement = Acknowledgement(reply.status, reply.body, reply.media_type)
         inbound, reports = self._definition.inbound, self._definition.reports
         messages = "The carrier of SMSGW_HTTP_CARRIER delivers messages."
-        made = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]
+        found_routes = [Route("http", inbound.methods, Reads.MESSAGES, acknowledgement, messages)]
         if reports:
             summary = "The carrier of SMSGW_HTTP_CARRIER sends delivery reports."
-            made.append(
+            found_routes.append(
                 Route("http/status", reports.methods, Reads.REPORTS, acknowledgement, summary)
             )
-        return made
+        return found_routes
 
     def verify(self, request: WebhookRequest) -> None:
         how = self._definition.authentication
@@ -125,7 +125,7 @@ class HttpApi:
         )
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
-        """In a list, one that makes no sense does not keep the others from being read."""
+        """Reads all messages of a list; a malformed one does not stop the others."""
         inbound = self._definition.inbound
         read, fault = [], None
         for item in items(request, inbound.format, inbound.list):
@@ -203,7 +203,7 @@ class HttpApi:
         return f"{self._base}/in/http/status?{urlencode(query)}"
 
     def _judged(self, answer: CarrierResponse) -> str | None:
-        """The carrier's id. Raises SendError."""
+        """Returns the carrier's id. Raises SendError."""
         how = self._send
         if any(rule.holds(answer) for rule in how.success):
             return (how.id.of(answer)[:LONGEST] or None) if how.id else None
@@ -216,10 +216,10 @@ class HttpApi:
         raise SendError(_ending(answer.status), code)
 
     def find(self, _sms: OutgoingSms) -> None:
-        """Most carriers of this kind do not tell."""
+        """Returns None: most carriers of this kind cannot be queried."""
 
     def misconfigured(self) -> str | None:
-        """Only whether it answers: whether it would send is known after an SMS."""
+        """Checks only whether the carrier answers: only an SMS shows whether it would send."""
         address = (
             urlsplit(_sample_url(self._send))._replace(path="/", query="", fragment="").geturl()
         )
@@ -279,18 +279,18 @@ def _rendered(templates: dict[str, Template], values: Values) -> dict[str, str]:
 
 
 def _headers(how: Send, values: Values) -> dict[str, str]:
-    made = {name: each.render(values, template.in_header) for name, each in how.headers.items()}
+    headers = {name: each.render(values, template.in_header) for name, each in how.headers.items()}
     if how.json_ is not None:
-        made.setdefault("Content-Type", "application/json")
+        headers.setdefault("Content-Type", "application/json")
     if how.raw:
-        made.setdefault("Content-Type", how.raw.type)
+        headers.setdefault("Content-Type", how.raw.type)
     login = how.login
     if login and login.bearer:
-        made["Authorization"] = f"Bearer {login.bearer.render(values, template.in_header)}"
+        headers["Authorization"] = f"Bearer {login.bearer.render(values, template.in_header)}"
     elif login and login.user and login.password:
         pair = f"{login.user.render(values)}:{login.password.render(values)}"
-        made["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    return made
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return headers
 
 
 def _body(how: Send, values: Values) -> bytes | dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What the YAML file says, as values. Each validator finds the environment in its context."""
+"""Turns the YAML file into values. Each validator finds the environment in its context."""
 
 import re
 from typing import Annotated, Any, Literal, TypeVar
@@ -48,7 +48,7 @@ def _url(value: Template) -> Template:
 
 
 def is_safe(address: str) -> bool:
-    """Whether what is sent there is encrypted, or stays on this machine."""
+    """Tells whether what is sent there is encrypted, or stays on this machine."""
     return urlsplit(address).scheme.lower() == "https" or is_loopback(address)
 
 
@@ -79,12 +79,12 @@ def _pick(value: object) -> Pick:
 
 def _regex(value: object, groups: int | None = None) -> re.Pattern[str]:
     try:
-        made = re.compile(str(value))
+        pattern = re.compile(str(value))
     except re.error as error:
         raise ValueError(f"is not a valid regular expression: {error}") from None
-    if groups is not None and made.groups != groups:
+    if groups is not None and pattern.groups != groups:
         raise ValueError("needs one group in brackets, which is the value")
-    return made
+    return pattern
 
 
 def _list(value: object) -> object:
@@ -129,7 +129,7 @@ class Part(BaseModel):
 
 
 class Rule(Part):
-    """Which answers are meant: those for which everything holds that is given here."""
+    """Says which answers are meant: those that fulfil every condition given here."""
 
     status: Statuses = ()
     path: str | None = None
@@ -175,7 +175,7 @@ class RawBody(Part):
 
 
 class TextEncoding(Part):
-    """What {encoding} stands for."""
+    """Says what {encoding} stands for."""
 
     gsm7: str
     unicode: str

@@ -12,7 +12,7 @@ from smsgw.carriers.carrier import Malformed, WebhookRequest
 
 @dataclass(frozen=True, slots=True)
 class CarrierResponse:
-    """What the carrier said to a request of ours."""
+    """Holds what the carrier answered to our request."""
 
     status: int
     text: str
@@ -28,7 +28,7 @@ class CarrierResponse:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Where a value stands: `path`, such as messages.0.id, or `regex` with one group."""
+    """Says where a value stands: `path`, such as messages.0.id, or `regex` with one group."""
 
     path: str | None = None
     regex: re.Pattern[str] | None = None
@@ -52,7 +52,7 @@ def at(value: Any, path: str) -> Any:
 
 
 def text_at(value: object, path: str) -> str:
-    """As a text that can be stored: NUL is in no SMS, and half a character in no UTF-8."""
+    """Returns a text that can be stored: NUL is in no SMS, and half a character in no UTF-8."""
     found = at(value, path)
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         return ""

@@ -22,7 +22,7 @@ QUOTES = {'"': "&quot;", "'": "&apos;"}
 
 
 def values(sms: OutgoingSms, report_url: str, encoding: str) -> dict[str, str | int]:
-    """What a placeholder stands for. Times are rounded up to whole minutes."""
+    """Returns what a placeholder stands for. Times are rounded up to whole minutes."""
     minutes = max(1, math.ceil(sms.lasts.total_seconds() / 60))
     return {
         "to": sms.recipient,
@@ -51,7 +51,8 @@ class Template:
         return self._replaced(values, escape, escape)
 
     def render_url(self, values: Values) -> str:
-        """What comes from the environment may be a host with its port, or a path."""
+        """Fills in the address. A value from the environment may be a host with its port, or a
+        path."""
         return self._replaced(values, in_url, str)
 
     def _replaced(self, values: Values, escape: Escape, escape_secret: Escape) -> str:
@@ -111,7 +112,7 @@ def in_xml(value: str) -> str:
 
 
 def escape_for(media_type: str) -> Escape:
-    """How values are escaped in a body of this type."""
+    """Returns how values are escaped in a body of this type."""
     if media_type.endswith(("/json", "+json")):
         return in_json
     if media_type.endswith(("/xml", "+xml")):

@@ -52,7 +52,7 @@ def load(path: Path, environ: Mapping[str, str]) -> CarrierFile:
         return CarrierFile(path, Definition.model_validate(plain, context=environ))
     except ValidationError as error:
         lines = sorted(_faults(error, root))
-        raise ValueError("\n".join(f"{path}:{line}: {told}" for line, told in lines)) from None
+        raise ValueError("\n".join(f"{path}:{line}: {fault}" for line, fault in lines)) from None
 
 
 def _parsed(text: str) -> tuple[object, Node | None]:
@@ -60,7 +60,7 @@ def _parsed(text: str) -> tuple[object, Node | None]:
 
 
 def _faults(error: ValidationError, root: Node) -> Iterator[tuple[int, str]]:
-    """(line, place and fault)."""
+    """Yields the line and "place: fault" of each fault."""
     for fault in error.errors():
         deeper = fault.get("ctx", {}).get("error")
         place = fault["loc"] + (deeper.place if isinstance(deeper, PlacedError) else ())
@@ -72,7 +72,7 @@ def _faults(error: ValidationError, root: Node) -> Iterator[tuple[int, str]]:
 
 
 def _line(root: Node, place: Place) -> int:
-    """Of the key, or of what would hold it."""
+    """Returns the line of the key, or of what would hold it."""
     node, line = root, root.start_mark.line
     for part in place:
         found = _child(node, part)

@@ -1,1 +1,1 @@
-"""Accounts, the audit log and settings."""
+"""These pages show accounts, the audit log and settings."""

@@ -1,4 +1,4 @@
-"""Who may use the console: for admins."""
+"""Shows admins who may use the console."""
 
 from typing import Any
 
@@ -34,13 +34,11 @@ def add() -> Answer:
     name, role = request.form.get("name", "").strip(), _role()
     try:
         with access.rt().writing() as tx:
-            made = people.add(tx, name, role, None, access.operator().actor)
-            once = people.invite(tx, made.id, access.operator().actor)
+            operator = people.add(tx, name, role, None, access.operator().actor)
+            once = people.invite(tx, operator.id, access.operator().actor)
     except AccountError:
         return _page(
-            error=_(
-                "A name has 1 to 40 letters, digits, blanks, dots, hyphens, and is nobody else's."
-            ),
+            error=_("Use 1 to 40 letters, digits, spaces, dots or hyphens, and a free name."),
             name=name,
         ), 400
     return _page(invited=name, address=_address(once))
@@ -56,7 +54,7 @@ def set_role(operator_id: int) -> Answer:
             people.set_role(tx, row.name, role, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is {role} now, and logs in anew.", name=row.name, role=_(role)))
+    return _done(_("{name} is now {role}, and has to log in again.", name=row.name, role=_(role)))
 
 
 @blueprint.post("/<id:operator_id>/invite")
@@ -68,7 +66,7 @@ def invite(operator_id: int) -> Answer:
             once = people.invite(tx, operator_id, access.operator().actor)
             audit.note(tx, audit.Act.INVITED, access.operator().actor, detail=row.name)
     except AccountError:
-        return _page(error=_("{name} is let in no more.", name=row.name)), 409
+        return _page(error=_("{name} is disabled.", name=row.name)), 409
     is_reset = row.password is not None and row.id != access.operator().id
     return _page(invited=row.name, address=_address(once), is_reset=is_reset)
 
@@ -82,7 +80,7 @@ def disable(operator_id: int) -> Answer:
             people.disable(tx, row.name, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is let in no more.", name=row.name))
+    return _done(_("{name} is disabled.", name=row.name))
 
 
 @blueprint.post("/<id:operator_id>/enable")
@@ -91,13 +89,13 @@ def enable(operator_id: int) -> Answer:
     with access.rt().writing() as tx:
         row = _found(tx, operator_id)
         people.enable(tx, row.name, access.operator().actor)
-    return _done(_("{name} may log in again.", name=row.name))
+    return _done(_("{name} is enabled.", name=row.name))
 
 
 def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
-        everybody = people.list_accounts(tx)
-    return page("admin/accounts.html", everybody=everybody, roles=list(Role), **values)
+        rows = people.list_accounts(tx)
+    return page("admin/accounts.html", accounts=rows, roles=list(Role), **values)
 
 
 def _done(message: str) -> Response:
@@ -121,11 +119,12 @@ def _found(tx: Transaction, operator_id: int) -> Row[Any]:
 
 def _only_admin(name: str) -> str:
     return _(
-        "{name} is the only admin who can log in; another one needs a password first.", name=name
+        "{name} is the only admin who can log in. Another admin needs a password first.", name=name
     )
 
 
 def _address(once: str) -> str:
-    """Where the console is for people: as carriers reach it, or as this page was asked for."""
+    """Returns where the console is for people: as carriers reach it, or as this page was asked
+    for."""
     login = url_for("console.login.once_form", _anchor=once)
     return (access.rt().settings.public_url or request.host_url.rstrip("/")) + login

@@ -1,4 +1,4 @@
-"""The audit: what was done by whom, found by person, act, day, phone or case, and as a file."""
+"""Shows what was done by whom, filtered by person, act, day, phone or case, and as a file."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -22,7 +22,7 @@ EXPORTED = ("number", "at", "actor", "act", "detail", "message_id", "phone_id")
 EXPORTING = BoundedSemaphore(1)
 
 blueprint = Blueprint("audited", __name__, url_prefix="/audit")
-TAB = Tab(blueprint, "Audit", Permission.RUN)
+TAB = Tab(blueprint, "Audit log", Permission.RUN)
 
 
 @blueprint.get("/")
@@ -34,7 +34,7 @@ def show() -> str:
     left_out = [
         each for each in FILTERS if request.args.get(each, "").strip() and each not in asked
     ]
-    fault = _("This was not understood and left out: {names}.", names=", ".join(left_out))
+    fault = _("These filters were invalid and were ignored: {names}.", names=", ".join(left_out))
     return page(
         "admin/audit_log.html",
         listed=listed,
@@ -47,14 +47,14 @@ def show() -> str:
 @blueprint.get("/export.csv")
 @access.needs(Permission.RUN)
 def export() -> Response:
-    """As long as it takes, a short read after the other."""
+    """Streams the file, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(EXPORTING, lines, "audit.csv", f"audit: {exports.described(asked)}")
 
 
 def _asked() -> Mapping[str, str]:
-    """What the address asks for, and only what makes sense."""
+    """Returns what the address asks for, and only what makes sense."""
     given = {name: request.args.get(name, "").strip() for name in FILTERS}
     asked = {name: given[name] for name in ("actor", "detail") if 0 < len(given[name]) <= LONGEST}
     if given["act"] in Act.__members__ or given["act"] in set(Act):
@@ -80,7 +80,7 @@ def _filters(asked: Mapping[str, str]) -> AuditFilters:
 
 
 def _act(written: str) -> Act:
-    """By its name, as the form has it, or as rows show it."""
+    """Finds an act by the name that the form or the rows show."""
     return Act[written] if written in Act.__members__ else Act(written)
 
 

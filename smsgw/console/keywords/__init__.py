@@ -1,1 +1,1 @@
-"""Keywords, wordings, tables, drafts and versions."""
+"""These pages edit keywords, wordings, tables, drafts and versions."""

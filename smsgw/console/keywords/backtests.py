@@ -26,7 +26,7 @@ DAYS = 7  # that are proposed
 SHAPES = (ChangeKind.UNDERSTOOD, ChangeKind.MISUNDERSTOOD, ChangeKind.REROUTED)
 
 blueprint = Blueprint("rehearsal", __name__, url_prefix="/rehearsal")
-TAB = Tab(blueprint, "Rehearsal")
+TAB = Tab(blueprint, "Backtest")
 Answer = str | BaseResponse | tuple[str, int]
 
 
@@ -52,7 +52,9 @@ def begin() -> Answer:
     with access.rt().reading() as tx:
         asked = _asked(tx, days)
     if asked is None or asked.draft == asked.published:
-        return _page(error=_("There is nothing to rehearse: no draft says anything else.")), 400
+        return _page(
+            error=_("There is nothing to test: the draft equals the published version.")
+        ), 400
     try:
         comparison.configuration(asked.draft, access.rt().today)
     except KeywordsError as error:
@@ -65,7 +67,7 @@ def begin() -> Answer:
     except background_tasks.AtWork:
         return _to_the_one_at_work()
     if not jobs.hint_task(access.rt(), task_id):
-        flash(_("The queue is away: this begins when it is back."))
+        flash(_("The queue is unavailable. This starts when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
@@ -75,13 +77,13 @@ def one(task_id: int) -> str | BaseResponse:
     """Its part is asked for until it is over; then the page is another."""
     with access.rt().reading() as tx:
         run = _run(tx, task_id)
-        held, current = versions.draft(tx), versions.current(tx)
+        draft, current = versions.draft(tx), versions.current(tx)
     if is_htmx() and run.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     return page(
         "keywords/_backtest.html" if is_htmx() else "keywords/backtest.html",
         run=run,
-        since=_since(run, held),
+        since=_since(run, draft),
         is_published_since=current.number != run.asked.version,
         kinds=ChangeKind,
         shapes=SHAPES,
@@ -100,7 +102,7 @@ def stop(task_id: int) -> BaseResponse:
 
 def _page(error: str | None = None) -> str:
     with access.rt().reading() as tx:
-        runs = [_read(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
+        runs = [_backtest_run(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
         asked = _asked(tx, DAYS)
     chosen = request.form.get("days", DAYS, type=int)
     return page(
@@ -115,24 +117,24 @@ def _page(error: str | None = None) -> str:
 
 
 def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
-    """None without a draft."""
-    held, current = versions.draft(tx), versions.current(tx)
-    if held is None:
+    """Returns None if there is no draft."""
+    draft, current = versions.draft(tx), versions.current(tx)
+    if draft is None:
         return None
     return BacktestRequest(
         days=days,
         by=access.operator().name,
         version=current.number,
-        edition=held.edition,
+        edition=draft.edition,
         published=current.text,
-        draft=held.text,
+        draft=draft.text,
     )
 
 
 def _to_the_one_at_work() -> BaseResponse:
     with access.rt().reading() as tx:
         (latest,) = background_tasks.latest(tx, TaskKind.REHEARSAL, limit=1)
-    flash(_("One is under way already; let it end, or stop it."))
+    flash(_("One is already running. Wait until it ends, or stop it."))
     return redirect(url_for(".one", task_id=latest.id), 303)
 
 
@@ -140,18 +142,18 @@ def _run(tx: Transaction, task_id: int) -> BacktestRun:
     task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     if task is None:
         raise NotFound
-    return _read(task)
+    return _backtest_run(task)
 
 
-def _read(task: Task) -> BacktestRun:
+def _backtest_run(task: Task) -> BacktestRun:
     found = BacktestFindings.model_validate(task.found) if task.found else None
     return BacktestRun(task, BacktestRequest.model_validate(task.asked), found)
 
 
-def _since(run: BacktestRun, held: Draft | None) -> str | None:
-    """What became of the draft since."""
-    if held is None:
-        return _("This draft was published or discarded since.")
-    if held.edition != run.asked.edition:
-        return _("The draft was changed since; this is not about what it says now.")
+def _since(run: BacktestRun, draft: Draft | None) -> str | None:
+    """Returns what became of the draft since."""
+    if draft is None:
+        return _("This draft has been published or discarded since then.")
+    if draft.edition != run.asked.edition:
+        return _("The draft has changed since then, so this result is out of date.")
     return None

@@ -1,4 +1,4 @@
-"""The draft of all keywords: what it changes, what is wrong with it, how it is published."""
+"""Shows the draft of all keywords: what it changes, what is wrong with it, how it is published."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def bring() -> Answer:
     try:
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _page(error=_("This file is not UTF-8; nothing was changed.")), 400
+        return _page(error=_("Nothing was changed: the file is not UTF-8.")), 400
     return _saved(text, f"import of {file.filename}"[:80])
 
 
@@ -83,9 +83,7 @@ def publish() -> Answer:
         return _page(error=translate_fault(str(error)), reason=reason), 409
     except Outdated:
         return _outdated(reason=reason)
-    flash(
-        _("Version {number} is published; messages are read by it within seconds.", number=number)
-    )
+    flash(_("Version {number} is published and takes effect within seconds.", number=number))
     return redirect(url_for("console.versions.one", number=number), 303)
 
 
@@ -111,7 +109,7 @@ def restore(past_id: int) -> Answer:
         return _outdated()
     if not is_done:
         raise NotFound
-    return _done(_("The earlier draft is back; the one that stood here is kept too."))
+    return _done(_("The earlier draft is restored. The draft it replaced is kept too."))
 
 
 @blueprint.get("/past/<id:past_id>.yaml")
@@ -136,18 +134,18 @@ def rebase() -> Answer:
         return _page(error=translate_fault(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
-        flash(_("Here both changed the same, and the draft stays: {places}", places=places))
-    return _done(_("The draft holds what was published meanwhile."))
+        flash(_("Conflicts, kept as in your draft: {places}", places=places))
+    return _done(_("The newly published version is merged into the draft."))
 
 
 @blueprint.get("/keywords-draft.yaml")
 @access.needs(Permission.LOOK)
 def export() -> Response:
     with access.rt().reading() as tx:
-        held = versions.draft(tx)
-    if held is None:
+        draft = versions.draft(tx)
+    if draft is None:
         raise NotFound
-    return as_file(held.text, "keywords-draft.yaml")
+    return as_file(draft.text, "keywords-draft.yaml")
 
 
 def as_file(text: str, name: str) -> Response:
@@ -178,16 +176,16 @@ def _saved_with(faults: int) -> str:
     if faults == 0:
         return _("The draft is saved.")
     if faults == 1:
-        return _("The draft is saved; it cannot be published yet: it has 1 fault.")
-    return _("The draft is saved; it cannot be published yet: it has {n} faults.", n=faults)
+        return _("The draft is saved. It has 1 error and cannot be published yet.")
+    return _("The draft is saved. It has {n} errors and cannot be published yet.", n=faults)
 
 
 def _overtaken(text: str) -> Answer:
-    """What somebody did meanwhile is shown; saving again takes the place of it."""
+    """Shows what somebody else did meanwhile; saving again replaces it."""
     with access.rt().reading() as tx:
-        held, edition = versions.editable_text(tx)
+        ours, edition = versions.editable_text(tx)
         now = versions.draft(tx)
-    theirs = diff.between(text, held)
+    theirs = diff.between(text, ours)
     return page(
         "keywords/draft_text.html",
         text=text,
@@ -200,28 +198,28 @@ def _overtaken(text: str) -> Answer:
 
 def _page(**values: Any) -> str:
     with access.rt().reading() as tx:
-        held, current = versions.draft(tx), versions.current(tx)
-        base = versions.version(tx, held.based_on) if held else None
+        draft, current = versions.draft(tx), versions.current(tx)
+        base = versions.version(tx, draft.based_on) if draft else None
         past = past_drafts.newest(tx)
-    if held is not None:
-        values |= _about(held, current)
+    if draft is not None:
+        values |= _about(draft, current)
     if base is not None and base.number != current.number:
         values["meanwhile"] = diff.between(*(document.dumps(each.raw) for each in (base, current)))
     by_two = access.rt().settings.publish_by_two
     return page(
-        "keywords/draft.html", draft=held, current=current, by_two=by_two, past=past, **values
+        "keywords/draft.html", draft=draft, current=current, by_two=by_two, past=past, **values
     )
 
 
-def _about(held: Draft, answering: Version) -> dict[str, Any]:
-    found = lint.of(held.raw)
+def _about(draft: Draft, answering: Version) -> dict[str, Any]:
+    found = lint.of(draft.raw)
     read = found.publishable
     return {
-        "difference": diff.between(document.dumps(answering.raw), held.text),
+        "difference": diff.between(document.dumps(answering.raw), draft.text),
         "faults": found.faults,
         "warnings": found.warnings if read else [],
         "doubts": versions.doubts(answering, read) if read else [],
-        "is_own": access.operator().actor in held.authors,
+        "is_own": access.operator().actor in draft.authors,
     }
 
 
@@ -230,7 +228,7 @@ def _edition() -> int:
 
 
 def _outdated(**values: Any) -> Answer:
-    error = _("The draft was changed meanwhile; nothing was done. Look at it as it is now.")
+    error = _("Nothing was done: someone changed the draft. Check it and try again.")
     return _page(error=error, **values), 409
 
 

@@ -1,4 +1,4 @@
-"""A part of the draft as a form: what stands there, what was typed, and putting it back.
+"""Edits a part of the draft in a form: the current text, what was typed, and saving it.
 
 A form remembers what it was made from. Whoever saves over somebody's change of the same field is
 told; changes of other fields and other parts are nobody's hindrance.
@@ -37,7 +37,7 @@ class DraftView:
 
     @cached_property
     def published(self) -> RawDocument:
-        """Not at every pause in typing: reading it takes time."""
+        """Reads the published document, which takes time: not at every pause in typing."""
         return self.raw if self.newest is None else self.newest.raw
 
     def part(self, group: str, name: str) -> RawDocument | None:
@@ -69,7 +69,7 @@ def load_draft() -> DraftView:
     return DraftView(raw, newest)
 
 
-def keep(group: str, name: str, make: Callable[[DraftView], RawDocument | None]) -> None:
+def put(group: str, name: str, make: Callable[[DraftView], RawDocument | None]) -> None:
     """Puts what `make` makes of the draft into it; None takes that part out. Raises Outdated,
     KeywordsError."""
 
@@ -83,7 +83,7 @@ def keep(group: str, name: str, make: Callable[[DraftView], RawDocument | None])
 
 
 def save_edit(group: str, name: str, edit: Edit) -> RawDocument:
-    """Saves beside what somebody else changed in the draft meanwhile. Raises Clash, Outdated,
+    """Saves the edit in the draft beside what others changed meanwhile. Raises Clash, Outdated,
     KeywordsError."""
 
     def merged(raw: RawDocument) -> RawDocument:
@@ -100,14 +100,14 @@ def show_again(
     edit: Edit,
     page: Callable[..., str],
 ) -> tuple[str, int]:
-    """The form with what was typed, and why it is not saved."""
-    held = load_draft()
+    """Shows the form with what was typed, and why it is not saved."""
+    view = load_draft()
     if isinstance(error, Clash):
-        return page(held, name, error.part, error=meanwhile(), theirs_now=error.theirs), 409
-    typed = edit(held.found(group, name), request.form)
+        return page(view, name, error.part, error=meanwhile(), theirs_now=error.theirs), 409
+    typed = edit(view.found(group, name), request.form)
     if isinstance(error, Outdated):
-        return page(held, name, typed, error=meanwhile()), 409
-    return page(held, name, typed, error=translate_fault(str(error))), 400
+        return page(view, name, typed, error=meanwhile()), 409
+    return page(view, name, typed, error=translate_fault(str(error))), 400
 
 
 def _write(group: str, name: str, change: edits.Change) -> RawDocument | None:
@@ -115,10 +115,12 @@ def _write(group: str, name: str, change: edits.Change) -> RawDocument | None:
 
 
 def meanwhile() -> str:
-    return _("Somebody changed this meanwhile; yours is not saved yet. Compare, then save again.")
+    return _(
+        "Someone else changed this. Your changes are not saved yet. Compare them, then save again."
+    )
 
 
 def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:
-    """Of the draft as it would be."""
+    """Previews the draft as it would be."""
     edited = {**raw, group: {**mapping(raw, group), name: part}}
     return preview.of(edited, name, access.rt().settings.segment_rupiah)

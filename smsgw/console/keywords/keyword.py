@@ -39,10 +39,9 @@ TOPIC_SLOT = " [<ISI>]"
 
 
 class NotAdded(Exception):
-    """Nothing was changed."""
+    """Says why a keyword was not added, with the status code of the answer."""
 
     def __init__(self, why: str, code: int) -> None:
-        """`why`: as the page says it; `code`: of the answer."""
         super().__init__(why)
         self.why, self.code = why, code
 
@@ -63,20 +62,20 @@ class KeywordRow:
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    held = draft_form.load_draft()
+    view = draft_form.load_draft()
     return page(
         "keywords/keywords.html",
-        rows=list(_rows(held)),
-        gone=held.gone(KEYWORDS),
-        is_draft=held.is_draft,
+        rows=list(_rows(view)),
+        gone=view.gone(KEYWORDS),
+        is_draft=view.is_draft,
     )
 
 
 @blueprint.get("/<name>")
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
-    held = draft_form.load_draft()
-    return _page(held, name, held.found(KEYWORDS, name))
+    view = draft_form.load_draft()
+    return _page(view, name, view.found(KEYWORDS, name))
 
 
 @blueprint.post("/<name>")
@@ -93,20 +92,20 @@ def save(name: str) -> Answer:
 @blueprint.post("/<name>/preview")
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
-    held = draft_form.load_draft()
-    typed = edits.keyword(held.found(KEYWORDS, name), request.form)
-    return _page(held, name, typed, was=request.form.get("was", ""))
+    view = draft_form.load_draft()
+    typed = edits.keyword(view.found(KEYWORDS, name), request.form)
+    return _page(view, name, typed, was=request.form.get("was", ""))
 
 
 @blueprint.post("/<name>/delete")
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
     try:
-        draft_form.keep(KEYWORDS, name, partial(_deleted, name))
+        draft_form.put(KEYWORDS, name, partial(_deleted, name))
     except Outdated:
-        held = draft_form.load_draft()
-        return _page(held, name, held.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
-    flash(_("{name} is gone from the draft.", name=name))
+        view = draft_form.load_draft()
+        return _page(view, name, view.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
+    flash(_("{name} is deleted from the draft.", name=name))
     return redirect(url_for("console.keywords.show"), 303)
 
 
@@ -119,19 +118,19 @@ def begin() -> str:
 @blueprint.post("/a-new-one")
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
-    """Where the kind needs words after it, the poster is given room for them."""
+    """Adds a keyword. If its kind needs words after it, the poster gets room for them."""
     form = request.form
     poster, kind = edits.line(form["poster"]).upper(), form.get("kind", STATIC)
     name = edits.an_id(poster.partition("<")[0])
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
     try:
-        draft_form.keep(KEYWORDS, name, partial(_added, name, kind, poster))
+        draft_form.put(KEYWORDS, name, partial(_added, name, kind, poster))
     except NotAdded as error:
         return _new_page(draft_form.load_draft(), error=error.why), error.code
     except (Outdated, KeywordsError):
         return _new_page(draft_form.load_draft(), error=draft_form.meanwhile()), 409
-    flash(_("{name} is in the draft; now write what it answers.", name=poster))
+    flash(_("{name} is in the draft. Now write its reply.", name=poster))
     return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
@@ -142,38 +141,38 @@ def typed() -> str:
     return _new_page(draft_form.load_draft())
 
 
-def _deleted(name: str, held: DraftView) -> None:
-    """What is built in stays."""
-    if held.found(KEYWORDS, name).get("kind") is None:
+def _deleted(name: str, view: DraftView) -> None:
+    """Raises NotFound for a keyword that is built in, which stays."""
+    if view.found(KEYWORDS, name).get("kind") is None:
         raise NotFound
 
 
-def _added(name: str, kind: str, poster: str, held: DraftView) -> RawDocument:
-    """Raises NotAdded."""
+def _added(name: str, kind: str, poster: str, view: DraftView) -> RawDocument:
+    """Returns the new entry. Raises NotAdded."""
     chosen = request.form.get("table", "")
-    table = mapping(mapping(held.raw, TABLES), chosen)
+    table = mapping(mapping(view.raw, TABLES), chosen)
     if not AN_ID.fullmatch(name):
         raise NotAdded(_("Begin with a word of 2 to 20 letters."), 400)
-    if name in mapping(held.raw, KEYWORDS) or name in SECTIONS:
-        raise NotAdded(_("There is {name} already.", name=name), 409)
+    if name in mapping(view.raw, KEYWORDS) or name in SECTIONS:
+        raise NotAdded(_("{name} already exists.", name=name), 409)
     if kind == LOOKUP and not table:
-        raise NotAdded(_("Choose the table that it looks up."), 400)
-    return _made(kind, poster, chosen, table)
+        raise NotAdded(_("Choose the table to look up."), 400)
+    return _new_entry(kind, poster, chosen, table)
 
 
-def _made(kind: str, poster: str, table: str, held: RawDocument) -> RawDocument:
+def _new_entry(kind: str, poster: str, table: str, table_content: RawDocument) -> RawDocument:
     nothing = dict.fromkeys(LANGUAGES, "")
     if kind != LOOKUP:
         return {"kind": STATIC, "poster": poster, WORDINGS: {TEXT: nothing}}
-    first, *others = held["columns"]
+    first, *others = table_content["columns"]
     found = f"{{{first}}}:" + "".join(f"[ {{{each}}}]" for each in others)
     wordings = {FOUND: dict.fromkeys(LANGUAGES, found), NOT_FOUND: nothing}
     return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
 
 
-def _rows(held: DraftView) -> Iterator[KeywordRow]:
-    for name in mapping(held.raw, KEYWORDS):
-        part = held.part(KEYWORDS, name) or {}
+def _rows(view: DraftView) -> Iterator[KeywordRow]:
+    for name in mapping(view.raw, KEYWORDS):
+        part = view.part(KEYWORDS, name) or {}
         since, until = part.get("from"), part.get("until")
         aliases = part.get("aliases", ())
         yield KeywordRow(
@@ -185,7 +184,7 @@ def _rows(held: DraftView) -> Iterator[KeywordRow]:
             since=_as_day(since),
             until=_as_day(until),
             is_today=_is_today(since, until),
-            change=held.change(KEYWORDS, name),
+            change=view.change(KEYWORDS, name),
         )
 
 
@@ -199,8 +198,8 @@ def _as_day(day: object) -> str:
     return f"{day:%d-%m-%Y}" if type(day) is date else str(day or "")
 
 
-def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
-    now = held.part(KEYWORDS, name)
+def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
+    now = view.part(KEYWORDS, name)
     topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
     blocks = edits.blocks(mapping(typed, WORDINGS), edits.wanted(name, typed), topics)
     values = {"was": edits.fingerprint(now), **values}
@@ -209,21 +208,21 @@ def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
         name=name,
         part=typed,
         blocks=blocks,
-        preview=draft_form.previewed(held.raw, KEYWORDS, name, typed),
-        held=held,
+        preview=draft_form.previewed(view.raw, KEYWORDS, name, typed),
+        view=view,
         may_be_off=name not in ALWAYS,
         slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),
-        tables=list(mapping(held.raw, TABLES)),
+        tables=list(mapping(view.raw, TABLES)),
         most=MOST_SEGMENTS,
         keys={each.name: NEW for each in blocks if f"w.{each.name}.id" not in request.form},
         **values,
     )
 
 
-def _new_page(held: DraftView, **values: Any) -> str:
+def _new_page(view: DraftView, **values: Any) -> str:
     return page(
         "keywords/keyword_new.html",
-        tables=list(mapping(held.raw, TABLES)),
+        tables=list(mapping(view.raw, TABLES)),
         was=edits.fingerprint(None),
         typed=request.form,
         **values,

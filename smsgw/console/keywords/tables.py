@@ -1,4 +1,4 @@
-"""Tables that keywords look up: uploaded as CSV, whole; what is wrong in them is told by row."""
+"""Uploads the tables that keywords look up, as whole CSV files; errors name the row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ SHOWN_ROWS = 100
 
 
 class NameTaken(Exception):
-    """The draft has a table of that name."""
+    """The draft already has a table of that name."""
 
 
 class TableInUse(Exception):
-    """A keyword of the draft looks it up."""
+    """A keyword of the draft uses the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def replace(name: str) -> Answer:
 @blueprint.get("/<name>/csv")
 @access.needs(Permission.LOOK)
 def download(name: str) -> Response:
-    """With the mark by which spreadsheets know UTF-8."""
+    """Adds the mark by which spreadsheets recognise UTF-8."""
     table = draft_form.load_draft().found(TABLES, name)
     lines = (spreadsheets.line(row) for row in (_columns(table), *_rows(table)))
     answer = Response("\ufeff" + "".join(lines), mimetype="text/csv")
@@ -99,51 +99,53 @@ def download(name: str) -> Response:
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
     try:
-        draft_form.keep(TABLES, name, partial(_deleted, name))
+        draft_form.put(TABLES, name, partial(_deleted, name))
     except TableInUse:
-        return _one(name, error=_("A keyword uses it; change or delete that first.")), 409
+        return _one(
+            name, error=_("A keyword uses this table. Change or delete the keyword first.")
+        ), 409
     except Outdated:
         return _one(name, error=draft_form.meanwhile()), 409
-    flash(_("{name} is gone from the draft.", name=name))
+    flash(_("{name} is deleted from the draft.", name=name))
     return redirect(url_for("console.tables.show"), 303)
 
 
 def _misnamed(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
     if not AN_ID.fullmatch(name):
-        why = _("Name: 2 to 20 letters, digits or _ are needed, a letter first.")
+        why = _("The name must have 2 to 20 letters, digits or _, and begin with a letter.")
         return TableRefused(why, text, 400)
     return None
 
 
-def _added(name: str, table: RawDocument, held: DraftView) -> RawDocument:
-    if name in mapping(held.raw, TABLES):
+def _added(name: str, table: RawDocument, view: DraftView) -> RawDocument:
+    if name in mapping(view.raw, TABLES):
         raise NameTaken
     return table
 
 
-def _replaced(name: str, table: RawDocument, held: DraftView) -> RawDocument:
-    held.found(TABLES, name)
+def _replaced(name: str, table: RawDocument, view: DraftView) -> RawDocument:
+    view.found(TABLES, name)
     return table
 
 
-def _deleted(name: str, held: DraftView) -> None:
-    held.found(TABLES, name)
-    if _users(held, name):
+def _deleted(name: str, view: DraftView) -> None:
+    view.found(TABLES, name)
+    if _users(view, name):
         raise TableInUse
 
 
 def _take(
     name: str, check: Callable[[str, RawDocument, DraftView], RawDocument]
 ) -> TableRefused | None:
-    """Puts what was uploaded into the draft, whole or not at all."""
+    """Takes the uploaded table into the draft, whole or not at all."""
     text = ""
     try:
         text = _uploaded()
-        table = _read(name, text)
-        draft_form.keep(TABLES, name, partial(check, name, table))
+        table = _parsed_table(name, text)
+        draft_form.put(TABLES, name, partial(check, name, table))
     except NameTaken:
-        return TableRefused(_("There is {name} already.", name=name), text, 409)
+        return TableRefused(_("{name} already exists.", name=name), text, 409)
     except NotRead as error:
         return TableRefused(_explain(error), text, 400)
     except KeywordsError as error:
@@ -160,7 +162,7 @@ def _uploaded() -> str:
     return spreadsheets.decoded(octets) if octets else request.form.get("text", "")
 
 
-def _read(name: str, text: str) -> RawDocument:
+def _parsed_table(name: str, text: str) -> RawDocument:
     """Raises NotRead, KeywordsError."""
     columns, *rows = spreadsheets.read(text) or [[]]
     table = {"columns": list(map(edits.an_id, columns)), "rows": rows}
@@ -171,8 +173,8 @@ def _read(name: str, text: str) -> RawDocument:
 def _explain(error: NotRead) -> str:
     why = {
         SpreadsheetFault.NOT_UTF8: _("this is not UTF-8; save it as CSV UTF-8"),
-        SpreadsheetFault.BROKEN: _("a quote is opened and not closed, or stands inside a cell"),
-        SpreadsheetFault.WIDTH: _("it has more or fewer cells than the heading"),
+        SpreadsheetFault.BROKEN: _("a quotation mark is not closed, or is inside a cell"),
+        SpreadsheetFault.WIDTH: _("the number of cells differs from the heading"),
     }[error.why]
     if error.row == 0:
         return _("The heading: {why}.", why=why)
@@ -182,17 +184,17 @@ def _explain(error: NotRead) -> str:
 def _done(name: str) -> Response:
     flash(_("{name} is saved in the draft.", name=name))
     if request.files.get("file") and request.form.get("text", "").strip():
-        flash(_("The file was taken, and not the text beside it."))
+        flash(_("The file was used. The text beside it was ignored."))
     return redirect(url_for("console.tables.view", name=name), 303)
 
 
 def _all(**values: Any) -> str:
-    held = draft_form.load_draft()
+    view = draft_form.load_draft()
     rows = [
-        TableRow(name, _columns(table), len(_rows(table)), _users(held, name), change)
-        for name in mapping(held.raw, TABLES)
-        for table in [mapping(mapping(held.raw, TABLES), name)]
-        for change in [held.change(TABLES, name)]
+        TableRow(name, _columns(table), len(_rows(table)), _users(view, name), change)
+        for name in mapping(view.raw, TABLES)
+        for table in [mapping(mapping(view.raw, TABLES), name)]
+        for change in [view.change(TABLES, name)]
     ]
     return page(
         "keywords/tables.html",
@@ -201,16 +203,16 @@ def _all(**values: Any) -> str:
 
 
 def _one(name: str, **values: Any) -> str:
-    held = draft_form.load_draft()
-    table = held.found(TABLES, name)
+    view = draft_form.load_draft()
+    table = view.found(TABLES, name)
     return page(
         "keywords/table.html",
         name=name,
         columns=_columns(table),
         rows=_rows(table),
         most=SHOWN_ROWS,
-        users=_users(held, name),
-        change=held.change(TABLES, name),
+        users=_users(view, name),
+        change=view.change(TABLES, name),
         was=edits.fingerprint(table),
         **{"typed": {}, **values},
     )
@@ -227,6 +229,6 @@ def _rows(table: RawDocument) -> list[list[str]]:
     return [list(map(str, row)) for row in rows if isinstance(row, list)]
 
 
-def _users(held: DraftView, name: str) -> list[str]:
-    keywords = mapping(held.raw, KEYWORDS)
+def _users(view: DraftView, name: str) -> list[str]:
+    keywords = mapping(view.raw, KEYWORDS)
     return [each for each in keywords if mapping(keywords, each).get("table") == name]

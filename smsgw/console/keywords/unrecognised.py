@@ -1,4 +1,4 @@
-"""What people wrote and was not understood, by shape, and its way into the draft."""
+"""Shows unrecognised messages by shape, and adds suggestions to the draft."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ DAYS = (1, 7, 30)
 FILLER = "filler"
 
 blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
-TAB = Tab(blueprint, "Unknown messages")
+TAB = Tab(blueprint, "Unrecognised messages")
 Answer = str | Response | tuple[str, int]
 
 
@@ -35,16 +35,16 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def accept() -> Answer:
     form = request.form
-    said, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
+    phrase, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
     is_filler = form.get("kind") == FILLER
     change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
     try:
-        phrases.accept(access.rt(), change, said, access.operator().actor)
+        phrases.accept(access.rt(), change, phrase, access.operator().actor)
     except NotAccepted as error:
         why = _("Nothing was changed: {why}", why=str(error))
         return _page(error=why, typed=form), 409
     except Outdated:
-        why = _("The draft was changed at this instant; press once more.")
+        why = _("Someone has just changed the draft. Try again.")
         return _page(error=why, typed=form), 409
     flash(_("{words} is in the draft now, with a transcript that shows it.", words=words))
     return redirect(url_for("console.not_understood.show", days=_days()), 303)
@@ -62,7 +62,7 @@ def _page(**values: Any) -> str:
 
 
 def _reader(draft: Draft | None, answering: Version) -> tuple[Reader, bool]:
-    """By the draft; one with faults reads nothing, so what is published does."""
+    """Reads by the draft, or by what is published if the draft has faults."""
     try:
         return unrecognised.reader((draft or answering).raw), False
     except KeywordsError:

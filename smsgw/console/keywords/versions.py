@@ -61,7 +61,7 @@ def bring_back(number: int) -> Answer:
         return _page(number, error=translate_fault(str(error)), reason=reason), 409
     flash(
         _(
-            "Version {made} is published and says what version {number} said.",
+            "Version {made} is published, with the content of version {number}.",
             made=made,
             number=number,
         )
@@ -82,7 +82,8 @@ def _page(number: int, **values: Any) -> str:
 
 
 def _doubts(it: Version, newest: Version) -> list[lint.Doubt]:
-    """What has faults by now is not brought back, and is asked about by nobody."""
+    """Returns what to ask about before a version comes back; nothing for one that has faults now,
+    which cannot."""
     if it.number == newest.number:
         return []
     read = lint.of(it.raw).publishable

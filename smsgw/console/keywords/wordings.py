@@ -24,17 +24,17 @@ Answer = str | Response | tuple[str, int]
 @blueprint.get("/")
 @access.needs(Permission.LOOK)
 def show() -> str:
-    held = draft_form.load_draft()
-    sections = mapping(held.raw, WORDINGS)
-    rows = [(name, len(mapping(sections, name)), held.change(WORDINGS, name)) for name in sections]
+    view = draft_form.load_draft()
+    sections = mapping(view.raw, WORDINGS)
+    rows = [(name, len(mapping(sections, name)), view.change(WORDINGS, name)) for name in sections]
     return page("keywords/wordings.html", rows=rows, titles=_titles())
 
 
 @blueprint.get("/<name>")
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
-    held = draft_form.load_draft()
-    return _page(held, name, held.found(WORDINGS, name))
+    view = draft_form.load_draft()
+    return _page(view, name, view.found(WORDINGS, name))
 
 
 @blueprint.post("/<name>")
@@ -51,19 +51,19 @@ def save(name: str) -> Answer:
 @blueprint.post("/<name>/preview")
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
-    held = draft_form.load_draft()
-    typed = edits.texts(held.found(WORDINGS, name), request.form)
-    return _page(held, name, typed, was=request.form.get("was", ""))
+    view = draft_form.load_draft()
+    typed = edits.texts(view.found(WORDINGS, name), request.form)
+    return _page(view, name, typed, was=request.form.get("was", ""))
 
 
-def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
-    values = {"was": edits.fingerprint(held.found(WORDINGS, name)), **values}
+def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
+    values = {"was": edits.fingerprint(view.found(WORDINGS, name)), **values}
     return page(
         "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
         blocks=edits.blocks(typed, edits.wanted(name, {})),
-        preview=draft_form.previewed(held.raw, WORDINGS, name, typed),
-        held=held,
+        preview=draft_form.previewed(view.raw, WORDINGS, name, typed),
+        view=view,
         titles=_titles(),
         keys={},
         **values,
@@ -72,8 +72,8 @@ def _page(held: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
 
 def _titles() -> dict[str, str]:
     return {
-        "disclosure": _("Who may know what"),
+        "disclosure": _("Access and disclosure"),
         "own": _("People with several cards"),
-        "officer": _("What officers decide"),
-        "misread": _("Messages that were not understood"),
+        "officer": _("Officers' decisions"),
+        "misread": _("Unrecognised messages"),
     }

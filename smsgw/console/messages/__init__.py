@@ -1,1 +1,1 @@
-"""Messages and what people wrote."""
+"""These pages show messages and search their texts."""

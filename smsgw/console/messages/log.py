@@ -1,4 +1,4 @@
-"""Messages: the log as it goes on, one conversation, the way of one message."""
+"""Shows the message log, one conversation, or each step of one message."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def log() -> str:
 @blueprint.get("/export.csv")
 @access.needs(Permission.LOOK)
 def export() -> Response:
-    """Without texts; as long as it takes, a short read after the other."""
+    """Streams the file without texts, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(EXPORTING, lines, "messages.csv", exports.described(asked))
@@ -57,13 +57,13 @@ def export() -> Response:
 @blueprint.post("/number")
 @access.needs(Permission.HELP)
 def by_number() -> BaseResponse | tuple[str, int]:
-    """By POST: a number has no place in an address, which browsers and proxies keep."""
+    """Takes a POST: a number does not belong in an address, which browsers and proxies keep."""
     number = request.form.get("number", "")
     with access.rt().writing() as tx:
         found = message_log.phone_id(tx, number)
         reasons.look(tx, phone_id=found)
     if found is None:
-        return _log(error=_("This number is not known here."), number=number), 404
+        return _log(error=_("This number has never sent a message."), number=number), 404
     return redirect(url_for("console.messages.conversation", phone_id=found), 303)
 
 
@@ -72,7 +72,7 @@ def by_number() -> BaseResponse | tuple[str, int]:
 def by_reference() -> BaseResponse | tuple[str, int]:
     reference = request.args.get("reference", "")
     with access.rt().reading() as tx:
-        case = cases.named(tx, reference)
+        case = cases.with_number(tx, reference)
         found = message_log.message_id(tx, A_REF.sub("", reference))
     if case is not None:
         endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
@@ -91,7 +91,7 @@ def conversation(phone_id: int) -> str:
 @blueprint.post("/phones/<id:phone_id>")
 @access.needs(Permission.HELP)
 def read_conversation(phone_id: int) -> BaseResponse:
-    """By an address, to which a browser goes back."""
+    """Opens by an address, to which the browser can go back."""
     with access.rt().writing() as tx:
         if backoffice_conversation.talk(tx, phone_id, None, with_texts=False) is None:
             raise NotFound
@@ -112,10 +112,10 @@ def show(message_id: int) -> str:
 @access.needs(Permission.HELP)
 def read(message_id: int) -> BaseResponse:
     with access.rt().writing() as tx:
-        seen = message_log.one(tx, message_id)
-        if seen is None:
+        entry = message_log.one(tx, message_id)
+        if entry is None:
             raise NotFound
-        reasons.look(tx, phone_id=seen.phone_id, message_id=message_id)
+        reasons.look(tx, phone_id=entry.phone_id, message_id=message_id)
     reasons.opened("message", message_id)
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
@@ -123,17 +123,17 @@ def read(message_id: int) -> BaseResponse:
 @blueprint.post("/<id:message_id>/replies/<id:reply_id>")
 @access.needs(Permission.HELP)
 def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
-    rt, reason = access.rt(), reasons.given()
+    rt, reason = access.rt(), reasons.required_reason()
     with rt.reading() as tx:
-        seen = message_log.one(tx, message_id)
-    if seen is None or reply_id not in {sent.id for sent in seen.sent}:
+        entry = message_log.one(tx, message_id)
+    if entry is None or reply_id not in {sent.id for sent in entry.sent}:
         raise NotFound
     try:
         sent = resending.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _message(message_id, error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    flash(_("It is sent again."))
+    flash(_("The reply is queued again."))
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
 
@@ -178,7 +178,7 @@ def _message(message_id: int, **values: Any) -> str:
 
 
 def _asked() -> Mapping[str, str]:
-    """What the address asks for, and only what makes sense."""
+    """Returns what the address asks for, and only what makes sense."""
     names = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
     asked = {name: value for name, value in names.items() if A_NAME.fullmatch(value)}
     if asked.get("outcome") not in set(Outcome):
@@ -190,19 +190,20 @@ def _asked() -> Mapping[str, str]:
 
 
 def _faults(asked: Mapping[str, str]) -> Iterator[str]:
-    """Why the list may be another than whoever asked believes."""
+    """Returns why the list may be another than whoever asked believes."""
     left_out = [
         name for name in FILTERS if request.args.get(name, "").strip() and name not in asked
     ]
     if left_out:
-        yield _("This was not understood and left out: {names}.", names=", ".join(left_out))
+        yield _("These filters were invalid and were ignored: {names}.", names=", ".join(left_out))
     if {"since", "until"} <= asked.keys() and asked["until"] < asked["since"]:
-        yield _("The last day is before the first, so nothing is found.")
+        yield _("The last day is before the first day.")
     rt = access.rt()
     for name, known in (("keyword", rt.configuration.usage), ("carrier", rt.carriers)):
         if name in asked and asked[name] not in known:
             yield _(
-                "{name} is not known now; only what is from its time is found.", name=asked[name]
+                "{name} is no longer in use. Only messages from that time are found.",
+                name=asked[name],
             )
 
 
@@ -220,15 +221,15 @@ def _filters(asked: Mapping[str, str]) -> MessageFilters:
 
 
 def _ends() -> tuple[int, int] | None:
-    """Where a page of a conversation goes on."""
+    """Returns where a page of a conversation goes on."""
     ends = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", request.values.get("before", ""))
     return (int(ends[1]), int(ends[2])) if ends else None
 
 
 def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
     yield spreadsheets.line(EXPORTED)
-    for seen in message_log.walk(rt, filters):
-        yield "".join(spreadsheets.line(_cells(rt, each)) for each in seen)
+    for entry in message_log.walk(rt, filters):
+        yield "".join(spreadsheets.line(_cells(rt, each)) for each in entry)
 
 
 def _cells(rt: Runtime, each: Seen) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Words in what people wrote on a day: begun with a reason, watched, stopped."""
+"""Searches the texts of a day: started with a reason, watched, stopped."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +21,7 @@ from smsgw.storage.tables.operators import TaskKind
 from smsgw.storage.transaction import Transaction
 
 blueprint = Blueprint("searches", __name__, url_prefix="/messages/words")
-TAB = Tab(blueprint, "Words of a day", Permission.HELP)
+TAB = Tab(blueprint, "Search texts", Permission.HELP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,20 @@ def show() -> str:
 @blueprint.post("/")
 @access.needs(Permission.HELP)
 def begin() -> str | BaseResponse | tuple[str, int]:
-    reason, day, words = reasons.given(), _day(), request.form.get("words", "").strip()
+    reason, day, words = reasons.required_reason(), _day(), request.form.get("words", "").strip()
     if day is None:
         return _page(error=_("Choose today or an earlier day.")), 400
     if not _is_enough(words):
-        return _page(error=_("Type a word of 3 letters or more, 60 in all at most.")), 400
+        return _page(
+            error=_("Enter a word of at least 3 letters, and at most 60 letters in all.")
+        ), 400
     rt, looker = access.rt(), access.operator()
     with rt.writing() as tx:
         asked = SearchRequest(day=day, words=words, by=looker.actor).model_dump(mode="json")
         task_id = background_tasks.make(tx, TaskKind.SEARCH, looker.id, asked)
         audit.note(tx, Act.SEARCHED, looker.actor, detail=f"{day}: {reason}")
     if not jobs.hint_task(rt, task_id):
-        flash(_("The queue is away: this begins when it is back."))
+        flash(_("The queue is unavailable. This starts when it is back."))
     return redirect(url_for(".one", task_id=task_id), 303)
 
 
@@ -86,21 +88,21 @@ def _page(error: str | None = None) -> str:
     return page(
         "messages/text_searches.html",
         error=error,
-        searches=[_read(task) for task in latest],
+        searches=[_search(task) for task in latest],
         today=access.rt().today,
         longest=text_search.LONGEST,
     )
 
 
 def _own(tx: Transaction, task_id: int) -> Search:
-    """What somebody looks for may be somebody's own: it is theirs alone."""
+    """Finds a search of this operator only: the words searched for may be personal."""
     task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     if task is None or task.operator_id != access.operator().id:
         raise NotFound
-    return _read(task)
+    return _search(task)
 
 
-def _read(task: Task) -> Search:
+def _search(task: Task) -> Search:
     found = SearchFindings.model_validate(task.found) if task.found else None
     return Search(task, SearchRequest.model_validate(task.asked), found)
 

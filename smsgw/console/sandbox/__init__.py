@@ -1,1 +1,1 @@
-"""The test phone and saved transcripts."""
+"""These pages are the test phone and saved transcripts."""

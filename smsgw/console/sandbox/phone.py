@@ -1,4 +1,4 @@
-"""A feature phone: what the service would answer, by what is published or by the draft."""
+"""Shows a feature phone: what the service would answer with the published version or the draft."""
 
 import json
 import re
@@ -67,7 +67,7 @@ class SandboxRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxForm:
-    """What the form holds: the conversation so far, and what is to be said now."""
+    """Holds the form: the conversation so far, and the next text."""
 
     steps: tuple[SandboxStep, ...] = ()
     sender: str = ""
@@ -79,7 +79,7 @@ class SandboxForm:
 
     @property
     def next(self) -> SandboxStep:
-        """With another run another code is sent, so it is called by what it is."""
+        """Writes "=code" for the code: another run sends another one."""
         text = self.text
         if self.code:
             text = re.sub(re.escape(self.code), CODE, text, flags=re.IGNORECASE)
@@ -109,8 +109,8 @@ def say() -> Answer:
         error, status = refused.args
         # htmx shows no answer but a good one, and the words have to be seen.
         return _page(asked, error=error), 200 if is_htmx() else status
-    said = SandboxForm(steps, asked.sender, "", "", asked.which, asked.reason)
-    answer = make_response(_page(said, talk))
+    answered_form = SandboxForm(steps, asked.sender, "", "", asked.which, asked.reason)
+    answer = make_response(_page(answered_form, talk))
     if not talk.subjects and not _of_somebody(steps):
         answer.headers["Cache-Control"] = "private, no-cache"  # so that Back shows it again
     return answer
@@ -118,41 +118,44 @@ def say() -> Answer:
 
 @blueprint.post("/keep")
 @access.needs(Permission.DRAFT)
-def keep() -> Answer:
+def save() -> Answer:
     asked = _asked()
     try:
         if not asked.steps:
-            raise SandboxRefused(_("Say something first."), 400)
+            raise SandboxRefused(_("Send a message first."), 400)
         talk = _tried(asked.steps, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, error=error), status
     try:
-        number = _kept(talk, asked)
+        number = _saved(talk, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
-    flash(_("The conversation is kept."))
+    flash(_("The conversation is saved."))
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
-def _kept(talk: SandboxConversation, asked: SandboxForm) -> int:
+def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
     rt = access.rt()
     try:
-        name = library.named(request.form.get("name", ""))
+        name = library.valid_name(request.form.get("name", ""))
         text = recorder.written(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
             return library.save(tx, name, text, access.operator().actor)
     except Personal:
-        error = _("Not kept: it may hold somebody's number. Use +6284 phones, reference people.")
+        error = _(
+            "Not saved: it may contain personal data. Use +6284 numbers and reference people."
+        )
         raise SandboxRefused(error, 400) from None
     except Elsewhere as other:
         error = _(
-            "Not kept: over the reference ledger this ends otherwise: {message}", message=other
+            "Not saved: on the reference ledger this message gets another reply: {message}",
+            message=other,
         )
         raise SandboxRefused(error, 409) from None
     except NotSaved:
-        raise SandboxRefused(_("A name has 1 to 80 characters."), 400) from None
+        raise SandboxRefused(_("A name must have 1 to 80 characters."), 400) from None
 
 
 def _asked() -> SandboxForm:
@@ -187,12 +190,12 @@ def _is_step(step: SandboxStep) -> bool:
 def _with_next(asked: SandboxForm) -> tuple[SandboxStep, ...]:
     if not 1 <= len(asked.sender) <= LONGEST_SENDER:
         raise SandboxRefused(
-            _("Who sends it? A phone such as {phone}.", phone=FICTITIOUS_PHONE), 400
+            _("Enter the sender's number, such as {phone}.", phone=FICTITIOUS_PHONE), 400
         )
     if not asked.text.strip() or len(asked.text) > LONGEST_TEXT or asked.wait not in WAITS:
-        raise SandboxRefused(_("A message has 1 to 1,000 characters."), 400)
+        raise SandboxRefused(_("A message must have 1 to 1,000 characters."), 400)
     if len(asked.steps) >= MOST_STEPS:
-        raise SandboxRefused(_("A try-out has 20 messages at most; start over."), 400)
+        raise SandboxRefused(_("A test conversation can have up to 20 messages. Start over."), 400)
     return (*asked.steps, asked.next)
 
 
@@ -208,16 +211,16 @@ def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConvers
     rt = access.rt()
     real = _of_somebody(steps)
     if real and not access.may(Permission.HELP):
-        error = _("Your role tries only phones that begin with +6284: those are nobody's.")
+        error = _("Your role can only use numbers that begin with +6284, which belong to nobody.")
         raise SandboxRefused(error, 403)
     if real:
         _reason()
     try:
         talk = sandbox.run(rt, steps, _configuration(asked.which))
     except Busy:
-        raise SandboxRefused(_("The database is busy or away; try again."), 503) from None
+        raise SandboxRefused(_("The database is busy or unavailable. Try again."), 503) from None
     except Slow:
-        raise SandboxRefused(_("The ledger takes too long; try again later."), 503) from None
+        raise SandboxRefused(_("The ledger is too slow. Try again later."), 503) from None
     if real:
         _note(real, talk)
     return talk
@@ -225,19 +228,19 @@ def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConvers
 
 def _reason() -> str:
     try:
-        return reasons.given()
+        return reasons.required_reason()
     except NoReason:
-        error = _("This may be somebody's phone: say why you look, in 3 characters or more.")
+        error = _("This may be a real person's number. Enter a reason of at least 3 characters.")
         raise SandboxRefused(error, 400) from None
     except NamesSomebody:
-        raise SandboxRefused(_("Please say why, without naming anybody"), 400) from None
+        raise SandboxRefused(_("Enter a reason without personal data"), 400) from None
 
 
 def _configuration(which: str) -> Configuration:
     try:
         return sandbox.configuration(access.rt(), of_draft=which == DRAFT)
     except NoDraft:
-        raise SandboxRefused(_("There is no draft; choose what is published."), 409) from None
+        raise SandboxRefused(_("There is no draft. Choose the published version."), 409) from None
     except KeywordsError as error:
         told_why = _("The draft cannot answer yet: {why}", why=str(error))
         raise SandboxRefused(told_why, 409) from None
@@ -257,7 +260,7 @@ def _note(real: list[str], talk: SandboxConversation) -> None:
 
 
 def _before(asked: SandboxForm) -> SandboxConversation:
-    """What stood on the screen, unless it may not any more."""
+    """Returns what stood on the screen, unless it may not any more."""
     try:
         return _tried(asked.steps, asked) if asked.steps else SandboxConversation()
     except SandboxRefused:
@@ -265,7 +268,7 @@ def _before(asked: SandboxForm) -> SandboxConversation:
 
 
 def _vocabulary(configuration: Configuration) -> list[str]:
-    """What people type most, for the keypad to guess."""
+    """Returns what people type most, for the keypad to guess."""
     words = (word for usage in configuration.usage.values() for word in A_WORD.findall(usage))
     return list(dict.fromkeys(words))
 

@@ -52,17 +52,17 @@ def download(number: int) -> Response:
 @blueprint.post("/<id:number>/run")
 @access.needs(Permission.LOOK)
 def run(number: int) -> Answer:
-    """In databases of its own; nothing is changed."""
-    held = _found(number)
+    """Runs the transcript in databases of its own; nothing is changed."""
+    transcript = _found(number)
     of_draft = request.form.get("which") == DRAFT
     try:
         chosen = sandbox.configuration(access.rt(), of_draft=of_draft)
-        taken = recorder.again(held.text, held.name, chosen)
-        return _page(held, taken=taken, of_draft=of_draft)
+        taken = recorder.again(transcript.text, transcript.name, chosen)
+        return _page(transcript, taken=taken, of_draft=of_draft)
     except NoDraft:
-        return _page(held, error=_("There is no draft; choose what is published.")), 409
+        return _page(transcript, error=_("There is no draft. Choose the published version.")), 409
     except (KeywordsError, TranscriptError) as error:
-        return _page(held, error=_("This cannot be run: {why}", why=str(error))), 409
+        return _page(transcript, error=_("This cannot be run: {why}", why=str(error))), 409
 
 
 @blueprint.post("/<id:number>/delete")
@@ -83,7 +83,7 @@ def _found(number: int) -> SavedTranscript:
 
 
 def _page(
-    held: SavedTranscript,
+    transcript: SavedTranscript,
     error: str | None = None,
     taken: list[Result] | None = None,
     *,
@@ -92,8 +92,8 @@ def _page(
     differing = sum(1 for each in taken or () if each.differs)
     return page(
         "sandbox/transcript.html",
-        held=held,
-        conversations=_conversations(held),
+        transcript=transcript,
+        conversations=_conversations(transcript),
         taken=taken,
         differing=differing,
         of_draft=of_draft,
@@ -101,9 +101,9 @@ def _page(
     )
 
 
-def _conversations(held: SavedTranscript) -> tuple[Conversation, ...]:
+def _conversations(transcript: SavedTranscript) -> tuple[Conversation, ...]:
     """None where it cannot be read; its text is shown all the same."""
     try:
-        return reader.parse(held.text, held.name).transcript.conversations
+        return reader.parse(transcript.text, transcript.name).transcript.conversations
     except TranscriptError:
         return ()

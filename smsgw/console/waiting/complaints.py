@@ -50,10 +50,10 @@ def one_complaint(number: str) -> str:
 @access.needs(Permission.HELP)
 def look_complaint(number: str) -> Answer:
     """An answer that is half written stays in its form."""
-    said = request.form.get("said", "")
+    answer_text = request.form.get("said", "")
     _look(CaseKind.COMPLAINT, number)
-    if said.strip():
-        return _complaint(number, said=said)
+    if answer_text.strip():
+        return _complaint(number, said=answer_text)
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -70,47 +70,51 @@ def assign(number: str) -> Response:
         if is_done:
             _note(tx, Act.CASE_ASSIGNED, case, f"{number}: {names[to]}")
     name = names[to]
-    flash(_("{name} sees to it.", name=name) if is_done else _("It is closed already."))
+    flash(_("{name} is now responsible.", name=name) if is_done else _("It is already closed."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
 @complaints.post("/<number>/typed")
 @access.needs(Permission.HELP)
 def typed(number: str) -> str:
-    """How an answer will look and what it costs, while it is written."""
-    said = request.form.get("said", "")
-    preview = _typed(number, said)
+    """Returns how an answer will look and what it costs, while it is written."""
+    answer_text = request.form.get("said", "")
+    preview = _typed(number, answer_text)
     if is_htmx():
         return page("waiting/_answer_preview.html", **_previewed(preview))
-    return _complaint(number, said=said, closes="closes" in request.form, **_previewed(preview))
+    return _complaint(
+        number, said=answer_text, closes="closes" in request.form, **_previewed(preview)
+    )
 
 
 @complaints.post("/<number>/answer")
 @access.needs(Permission.HELP)
 def answer(number: str) -> Answer:
-    said, closes = request.form.get("said", ""), "closes" in request.form
+    answer_text, closes = request.form.get("said", ""), "closes" in request.form
     after = request.form.get("answers", -1, type=int)
-    preview = _typed(number, said)
+    preview = _typed(number, answer_text)
     if preview.fault is not None:
         error = _("The answer was not sent. {why}", why=_fault(preview))
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 400
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 400
     try:
         actor = access.operator().actor
-        sent = casework.answer(access.rt(), number, said, actor, after=after, closes=closes)
+        sent = casework.answer(access.rt(), number, answer_text, actor, after=after, closes=closes)
     except casework.AnsweredMeanwhile:
-        error = _("An answer went out meanwhile, as is shown below; this one was not sent.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        error = _(
+            "Your answer was not sent: another answer was sent in the meantime. It is shown below."
+        )
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except casework.AnswerRepeated:
-        error = _("This answer was sent before, as is shown below; it was not sent again.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        error = _("This answer was already sent, as shown below. It was not sent again.")
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     except TooLate:
-        error = _("It was closed just now; nothing was sent.")
-        return _complaint(number, error=error, said=said, **_previewed(preview)), 409
+        error = _("Nothing was sent: the case has just been closed.")
+        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     for each in sent:
         jobs.hint(access.rt(), each.carrier, each.lane)
     with access.rt().reading() as tx:
         reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
-    flash(_("The answer is on its way."))
+    flash(_("The answer is queued."))
     return redirect(url_for("console.complaints.one", number=number), 303)
 
 
@@ -142,23 +146,25 @@ def look_request(number: str) -> Answer:
 @requests.post("/<number>/erase")
 @access.needs(Permission.HELP)
 def erase(number: str) -> Answer:
-    """Nothing brings it back, so whose it is, or which, is typed once more."""
+    """Erases after the number is typed once more, since nothing brings the data back."""
     rt, typed = access.rt(), request.form.get("confirmed", "").strip()
     with rt.reading() as tx:
         case = _case(tx, CaseKind.DATA_REQUEST, number)
-        whose = _phone(tx, case)
-    if fold(typed).strip().upper() != number and (not whose or phone.e164(typed) != whose):
-        error = _("That is neither this number nor the phone's; nothing was erased.")
+        number_of_phone = _phone(tx, case)
+    if fold(typed).strip().upper() != number and (
+        not number_of_phone or phone.e164(typed) != number_of_phone
+    ):
+        error = _("Nothing was erased: this is neither the request's number nor the phone's.")
         return _request(number, error=error, confirmed=typed), 400
     try:
         retention.erase(rt, number, access.operator().actor)
     except NotOpen:
         return _request(number, error=_ended(case)), 409
     except NotErased:
-        error = _("An SMS to this phone is on its way or in doubt; nothing was erased.")
+        error = _("Nothing was erased: an SMS to this phone is being sent or unresolved.")
         return _request(number, error=error, confirmed=typed), 409
     jobs.hint(rt, rt.default_carrier.name, rt.default_carrier.default_sender_id)
-    flash(_("{number} is carried out, and the person is told by SMS.", number=number))
+    flash(_("{number} is complete. The person is notified by SMS.", number=number))
     return redirect(url_for("console.data_requests.show"), 303)
 
 
@@ -169,7 +175,7 @@ def close_request(number: str) -> Response:
 
 
 def _list(kind: CaseKind) -> str:
-    """Those that wait, or those that are closed."""
+    """Returns those that wait, or those that are closed."""
     is_closed = "closed" in request.args
     with access.rt().reading() as tx:
         listed = list_pages.read(
@@ -206,7 +212,7 @@ def _page(template: str, case: Row[Any], **values: Any) -> str:
     is_read = reasons.open_for("case", case.id) is not None
     with access.rt().reading() as tx:
         masked, now = phone.mask(_phone(tx, case)), tx.now
-        case_text = cases.told(tx, case) if is_read else None
+        case_text = cases.case_text(tx, case) if is_read else None
     shown = {"case": case, "masked": masked, "due": _due(case), "now": now, "case_text": case_text}
     return page(template, **shown, **values)
 
@@ -221,11 +227,11 @@ def _look(kind: CaseKind, number: str) -> None:
 def _ended(case: Row[Any]) -> str:
     with access.rt().reading() as tx:
         is_erased = cases.count_answers(tx, case, ERASED) > 0
-    return _("It is carried out already.") if is_erased else _("It is closed already.")
+    return _("It has already been carried out.") if is_erased else _("It is already closed.")
 
 
 def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
         case = _case(tx, kind, number)
         is_done = cases.close(tx, number)
@@ -233,7 +239,7 @@ def _close(kind: CaseKind, number: str, endpoint: str) -> Response:
             _note(tx, Act.CASE_CLOSED, case, f"{number}: {reason}")
     reasons.close("case", case.id)
     closed = _("{number} is closed.", number=number)
-    flash(closed if is_done else _("It is closed already."))
+    flash(closed if is_done else _("It is already closed."))
     return redirect(url_for(endpoint), 303)
 
 
@@ -255,16 +261,16 @@ def _due(case: Row[Any]) -> datetime:
 
 def _helpers(tx: Transaction) -> list[Row[Any]]:
     """Operators who may see to a case."""
-    everybody = accounts.list_accounts(tx)
+    operators = accounts.list_accounts(tx)
     return [
-        row for row in everybody if Permission.HELP in MAY[row.role] and row.disabled_at is None
+        row for row in operators if Permission.HELP in MAY[row.role] and row.disabled_at is None
     ]
 
 
-def _typed(number: str, said: str) -> casework.AnswerPreview:
+def _typed(number: str, answer_text: str) -> casework.AnswerPreview:
     with access.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
-    return casework.typed(access.rt().configuration, number, said, case.language)
+    return casework.typed(access.rt().configuration, number, answer_text, case.language)
 
 
 def _previewed(typed: casework.AnswerPreview) -> dict[str, Any]:
@@ -284,9 +290,9 @@ def _fault(typed: casework.AnswerPreview) -> str | None:
     wrong = wrong if wrong.isprintable() else f"U+{ord(wrong):04X}"
     return {
         AnswerFault.EMPTY: _("There is no text."),
-        AnswerFault.LINK: _("No links in an SMS; after a full stop put a blank."),
+        AnswerFault.LINK: _("An SMS must not contain links. Put a space after each full stop."),
         AnswerFault.CHARACTERS: _(
-            "An SMS cannot carry this character: {character}", character=wrong
+            "An SMS cannot contain this character: {character}", character=wrong
         ),
         AnswerFault.LONG: _("It is too long."),
     }[typed.fault]

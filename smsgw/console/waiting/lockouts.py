@@ -43,25 +43,25 @@ def show() -> str:
 @blueprint.post("/phones/<id:phone_id>")
 @access.needs(Permission.HELP)
 def unlock(phone_id: int) -> Response:
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
         is_done = lockout.unlock(tx, phone_id)
         if is_done:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, phone_id=phone_id, detail=reason)
-    return _done(_("The phone is unlocked.") if is_done else _("It was not locked any more."))
+    return _done(_("The phone is unlocked.") if is_done else _("It was no longer locked."))
 
 
 @blueprint.post("/participants")
 @access.needs(Permission.HELP)
-def thaw() -> Response:
+def unblock() -> Response:
     """Whom, the form tells: not even a hash of an NKP has a place in an address."""
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().writing() as tx:
-        thawed = freezes.end(tx, request.form.get("key", ""))
-        if thawed is not None:
-            audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=thawed, detail=reason)
-    message = _("Codes may be sent again, and registrations accepted.")
-    return _done(message if thawed else _("It was not locked any more."))
+        unblocked = freezes.end(tx, request.form.get("key", ""))
+        if unblocked is not None:
+            audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=unblocked, detail=reason)
+    message = _("Unlocked. Codes can be sent and registrations accepted again.")
+    return _done(message if unblocked else _("It was no longer locked."))
 
 
 def _done(message: str) -> Response:

@@ -35,18 +35,18 @@ Answer = str | Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One thing that was sent, and what the ledger has of it."""
+    """Holds one detail that was sent, and the ledger's value."""
 
     name: str
     sent: str
-    held: str
+    in_ledger: str
     verdict: str
     is_same: bool | None  # None where there is nothing to compare
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What the ledger tells of the NKP that was sent."""
+    """Holds what the ledger says about the NKP that was sent."""
 
     is_up: bool = True
     participant: Participant | None = None
@@ -74,13 +74,13 @@ def one(registration_id: int) -> str:
 @blueprint.post("/<id:registration_id>")
 @access.needs(Permission.HELP)
 def look(registration_id: int) -> Response:
-    """By an address, to which a browser goes back."""
+    """Opens by an address, to which the browser can go back."""
     with access.rt().writing() as tx:
         row = _row(tx, registration_id)
-        given = registrations.given(tx, row)
-        if given is None:
+        form = registrations.submitted_form(tx, row)
+        if form is None:
             raise NotFound
-        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=given.nkp)
+        reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=form.nkp)
         registrations.looked(tx, registration_id, access.operator().actor)
     reasons.opened("registration", registration_id)
     return redirect(url_for("console.registrations.one", registration_id=registration_id), 303)
@@ -90,26 +90,29 @@ def look(registration_id: int) -> Response:
 @access.needs(Permission.HELP)
 def accept(registration_id: int) -> Answer:
     reasons.close("registration", registration_id)
-    reason = reasons.given()
+    reason = reasons.required_reason()
     with access.rt().reading() as tx:
         _row(tx, registration_id)
     try:
         sent = casework.accept(access.rt(), registration_id, access.operator().actor, reason)
     except LedgerDown:
-        error = _("The ledger cannot be read now. Nothing was changed; try again in a moment.")
+        error = _("The ledger is unavailable. Nothing was changed. Try again in a moment.")
         return _page(registration_id, error=error, reason=reason), 503
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     if sent is None:
-        return _done([], _("Noted. Something differs from the ledger: a second officer decides."))
-    return _done(sent, _("The phone is registered, and the person is told by SMS."))
+        return _done(
+            [],
+            _("Approved. Some details differ from the ledger, so a second officer must decide."),
+        )
+    return _done(sent, _("The phone is registered. The person is notified by SMS."))
 
 
 @blueprint.post("/<id:registration_id>/refuse")
 @access.needs(Permission.HELP)
 def refuse(registration_id: int) -> Answer:
     reasons.close("registration", registration_id)
-    reason, wanted = reasons.given(), request.form.get("refusal")
+    reason, wanted = reasons.required_reason(), request.form.get("refusal")
     if wanted not in set(RejectionWording):
         raise BadRequest
     with access.rt().reading() as tx:
@@ -120,29 +123,29 @@ def refuse(registration_id: int) -> Answer:
         )
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
-    return _done(sent, _("The registration is refused, and the person is told by SMS."))
+    return _done(sent, _("The registration is refused. The person is notified by SMS."))
 
 
 def _opened(registration_id: int) -> dict[str, Any]:
-    """What was sent beside what the ledger holds, which is asked when nothing is open."""
+    """Returns what was sent beside what the ledger holds, which is asked when nothing is open."""
     if reasons.open_for("registration", registration_id) is None:
         return {}
     with access.rt().reading() as tx:
         row = _row(tx, registration_id)
-        given = registrations.given(tx, row)
+        form = registrations.submitted_form(tx, row)
         number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
-    if given is None:
+    if form is None:
         return {}
-    found = _found(given.nkp)
+    found = _found(form.nkp)
     with access.rt().reading() as tx:
-        is_frozen, bound = freezes.is_blocked(tx, given.nkp), bindings.bound_to(tx, given.nkp)
-    compared = list(_compared(given, number, found.participant))
+        is_frozen, bound = freezes.is_blocked(tx, form.nkp), bindings.bound_to(tx, form.nkp)
+    compared = list(_compared(form, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}
 
 
 def _lettered(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
-    """By the id of each that is not alone: a letter that those of one NKP share, and how many."""
+    """Gives each registration that is not alone the letter of its NKP, and how many share it."""
     several = [rows for rows in by_nkp.values() if len(rows) > 1]
     return {
         row.id: (_letter(number), len(rows)) for number, rows in enumerate(several) for row in rows
@@ -155,7 +158,7 @@ def _letter(number: int) -> str:
 
 
 def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]:
-    """That wait for the same NKP, with their phones."""
+    """Returns the others that wait for the same NKP, with their phones."""
     found = registrations.by_nkp(tx).values()
     rows = next((each for each in found if registration_id in {row.id for row in each}), [])
     return [
@@ -202,26 +205,31 @@ def _found(nkp: str) -> LedgerEntry:
         return LedgerEntry(is_up=False)
 
 
-def _compared(given: RegistrationForm, number: str, held: Participant | None) -> Iterator[Compared]:
+def _compared(
+    form: RegistrationForm, number: str, participant: Participant | None
+) -> Iterator[Compared]:
     pairs = {
-        "NKP": (given.nkp, held.nkp if held else None),
-        "NIK": (given.nik, held.nik if held else None),
-        _("Name"): (given.name, held.name if held else None),
-        _("Birth date"): (_day(given.birth_date), _day(held.birth_date if held else None)),
-        _("E-mail"): (given.email, held.email if held else None),
-        _("Phone"): (number, held.phone if held else None),
+        "NKP": (form.nkp, participant.nkp if participant else None),
+        "NIK": (form.nik, participant.nik if participant else None),
+        _("Name"): (form.name, participant.name if participant else None),
+        _("Birth date"): (
+            _day(form.birth_date),
+            _day(participant.birth_date if participant else None),
+        ),
+        _("E-mail"): (form.email, participant.email if participant else None),
+        _("Phone"): (number, participant.phone if participant else None),
     }
     for name, (sent, there) in pairs.items():
         yield _side_by_side(name, sent, there)
 
 
-def _side_by_side(name: str, sent: str | None, held: str | None) -> Compared:
+def _side_by_side(name: str, sent: str | None, in_ledger: str | None) -> Compared:
     """Letter case and blanks make no difference."""
-    if not sent or not held:
+    if not sent or not in_ledger:
         verdict = _("not sent") if not sent else _("not in the ledger")
-        return Compared(name, sent or "–", held or "–", verdict, None)
-    is_same = sent.casefold().split() == held.casefold().split()
-    return Compared(name, sent, held, _("the same") if is_same else _("differs"), is_same)
+        return Compared(name, sent or "–", in_ledger or "–", verdict, None)
+    is_same = sent.casefold().split() == in_ledger.casefold().split()
+    return Compared(name, sent, in_ledger, _("the same") if is_same else _("differs"), is_same)
 
 
 def _day(day: date | None) -> str | None:
@@ -231,24 +239,24 @@ def _day(day: date | None) -> str | None:
 def _refusals() -> dict[RejectionWording, str]:
     return {
         RejectionWording.VISIT: _(
-            "Come to an office with KTP and card (tells nothing of a participant)"
+            "Come to an office with KTP and card (discloses nothing about a participant)"
         ),
-        RejectionWording.DIFFERS: _("What was sent does not fit"),
-        RejectionWording.NOT_FOUND: _("No participant with these data"),
+        RejectionWording.DIFFERS: _("The details do not match"),
+        RejectionWording.NOT_FOUND: _("No participant has these details"),
     }
 
 
 def _why(why: CaseworkError) -> str:
     match why:
         case casework.NotInLedger():
-            return _("The ledger has no such NKP, so nobody can be registered for it.")
+            return _("This NKP is not in the ledger, so it cannot be registered.")
         case casework.Frozen():
-            return _(
-                "Somebody said BUKAN SAYA of this participant; unlock them under Locked first."
-            )
+            return _("This participant is blocked by BUKAN SAYA. Unlock them under Locked first.")
         case casework.NotLooked():
-            return _("Look at what was sent first.")
+            return _("Look at the details first.")
         case casework.SameOfficer():
-            return _("You have agreed; something differs, so another officer decides.")
+            return _(
+                "You have already agreed. Some details differ, so a second officer must decide."
+            )
         case _:
-            return _("Somebody was first: another officer, or the person. Nothing was changed.")
+            return _("Nothing was changed: another officer or the person has already decided.")

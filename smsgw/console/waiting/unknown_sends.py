@@ -35,7 +35,7 @@ def show() -> str:
 @blueprint.post("/<id:reply_id>")
 @access.needs(Permission.HELP)
 def decide(reply_id: int) -> Answer:
-    reason, wanted = reasons.given(), request.form.get("do", "")
+    reason, wanted = reasons.required_reason(), request.form.get("do", "")
     if wanted == "resend":
         return _resend(reply_id, reason)
     if wanted == "close":
@@ -48,13 +48,13 @@ def _resend(reply_id: int, reason: str) -> Answer:
     with rt.reading() as tx:
         is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
     if not is_in_doubt:
-        return _done(_("It is settled already."))
+        return _done(_("It is already resolved."))
     try:
         sent = resend.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _page(error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.lane)
-    return _done(_("It is sent again."))
+    return _done(_("The reply is queued again."))
 
 
 def _close(reply_id: int, reason: str) -> Answer:
@@ -64,7 +64,7 @@ def _close(reply_id: int, reason: str) -> Answer:
         if unknown is not None and is_done:
             actor, detail = access.operator().actor, f"reply {reply_id}: {reason}"
             audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
-    return _done(_("It is let be.") if is_done else _("It is settled already."))
+    return _done(_("Closed without resending.") if is_done else _("It is already resolved."))
 
 
 def _page(**values: Any) -> str:

@@ -1,4 +1,4 @@
-"""The participants' ledger: the scheme's own tables, read by look-up."""
+"""Declares the participants' ledger: the scheme's own tables, read by look-up."""
 
 from sqlalchemy import Column, Date, String, Table, Text
 

@@ -27,7 +27,8 @@ class MessageState(StrEnum):
 
 
 class ReplyState(StrEnum):
-    """Where a reply is. A carrier's report only ever moves it to a higher rank (outbox.RANK)."""
+    """Says where a reply is. A delivery report only ever moves it to a higher rank
+    (outbox.RANK)."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -49,7 +50,7 @@ WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 
 class Priority(IntEnum):
-    """What leaves a lane first."""
+    """Says what leaves a lane first."""
 
     ASKED = 0
     LATE = 1  # the answer that the ledger owed
@@ -57,7 +58,7 @@ class Priority(IntEnum):
 
 
 class Settled(StrEnum):
-    """How an attempt that ended unknown came to its end."""
+    """Says how an attempt that ended unknown was settled."""
 
     REPORT = "report"  # the carrier told what became of it
     FOUND = "found"  # asked, the carrier knew it
@@ -67,7 +68,7 @@ class Settled(StrEnum):
 
 
 class AttemptEnd(StrEnum):
-    """How the POST ended; written once."""
+    """Says how the POST ended; written once."""
 
     SENT = "sent"
     REFUSED = "refused"

@@ -1,4 +1,4 @@
-"""The tables of the operators' console: who they are, what they publish, what they wait for."""
+"""Declares the console's tables: operators, what they publish, what they wait for."""
 
 from enum import StrEnum
 

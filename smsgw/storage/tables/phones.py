@@ -1,4 +1,4 @@
-"""What is stored of a phone."""
+"""Declares the tables of what is known of a phone."""
 
 from enum import StrEnum
 
@@ -20,7 +20,7 @@ from smsgw.storage.tables.types import Id, Instant, one_of, service
 
 
 class MadeBy(StrEnum):
-    """Whose word bound a phone."""
+    """Says who bound a phone."""
 
     CONSENT = "consent"  # YA, from the number on file
     CODE = "code"  # sent to the number on file, typed on another phone

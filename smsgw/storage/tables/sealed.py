@@ -42,7 +42,7 @@ def place(name: Ciphertext) -> tuple[Table, Column[bytes]]:
 
 
 def values(name: Ciphertext) -> Select[*tuple[Any, ...]]:
-    """Of each row its `key`, the `sealed` value and what names the row, in that order."""
+    """Selects of each row its `key`, the `sealed` value and what names the row, in that order."""
     table, column = place(name)
     (key,) = table.primary_key.columns
     found = select(key.label("key"), column.label("sealed"), *ROW[name]).select_from(table)

@@ -1,4 +1,4 @@
-"""What the tables are made of: names of constraints, and columns that mean the same everywhere."""
+"""Defines names of constraints, and columns that mean the same everywhere."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an
 
 
 class Instant(TypeDecorator[datetime]):
-    """Aware UTC in and out; SQLite would drop the offset and keep the wrong hour."""
+    """Keeps aware UTC in and out; SQLite would drop the offset and keep the wrong hour."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -48,7 +48,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Rupiah(TypeDecorator[Decimal]):
-    """Whole rupiah. SQLite has no decimals and would round a NUMERIC through a float."""
+    """Keeps whole rupiah. SQLite has no decimals and would round a NUMERIC through a float."""
 
     impl = BigInteger
     cache_ok = True

@@ -1,4 +1,4 @@
-"""Who may use the console, and for how long."""
+"""Checks who may use the console, and for how long."""
 
 import subprocess
 
@@ -12,14 +12,14 @@ from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock, on_sqlite
 from tests.support import commands
-from tests.support.accounts import PASSWORD, SHELL, added
+from tests.support.accounts import PASSWORD, SHELL, add_operator
 from tests.support.processes import SMSGW
 
 
-def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
-    added(rt)
+def test_only_the_right_password_logs_in(rt: Runtime) -> None:
+    add_operator(rt)
     with rt.reading() as tx:
-        ani, nobody = accounts.named(tx, "ani"), accounts.named(tx, "nobody")
+        ani, nobody = accounts.find(tx, "ani"), accounts.find(tx, "nobody")
     assert accounts.verify_password(ani, PASSWORD)
     assert not accounts.verify_password(ani, PASSWORD + "x")
     assert not accounts.verify_password(nobody, PASSWORD)
@@ -27,53 +27,53 @@ def test_a_password_lets_in_and_no_other(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
-def test_what_is_no_password(password: str) -> None:
-    with pytest.raises(AccountError, match="characters or more"):
+def test_weak_passwords_are_refused(password: str) -> None:
+    with pytest.raises(AccountError, match="needs at least"):
         accounts.hash_password(password)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
-def test_what_is_no_name(rt: Runtime, name: str) -> None:
+def test_invalid_names_are_refused(rt: Runtime, name: str) -> None:
     with pytest.raises(AccountError, match="1 to 40"):
-        added(rt, name)
+        add_operator(rt, name)
 
 
 def test_a_session_lasts_while_it_is_used(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(5):
         clock.moves(minutes=110)
         with rt.writing() as tx:
-            assert accounts.session_operator(tx, held)[0] == ani
-            accounts.touch_session(tx, held)
+            assert accounts.session_operator(tx, token)[0] == ani
+            accounts.touch_session(tx, token)
     clock.moves(minutes=121)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
         assert accounts.session_operator(tx, "x" * 43) is None
 
 
-def test_half_a_day_ends_it_however_it_is_used(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+def test_a_session_ends_after_half_a_day(rt: Runtime, clock: Clock) -> None:
+    ani = add_operator(rt)
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     for _ in range(13):
         clock.moves(hours=1)
         with rt.writing() as tx:
-            accounts.touch_session(tx, held)
+            accounts.touch_session(tx, token)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
 
 
 @pytest.mark.parametrize("end", ["out", "everywhere", "disabled", "password", "role"])
-def test_what_ends_a_session(rt: Runtime, end: str) -> None:
-    ani, _ = added(rt), added(rt, "budi")
+def test_account_changes_end_sessions(rt: Runtime, end: str) -> None:
+    ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
-        held = accounts.log_in(tx, ani.id, ani.name)
+        token = accounts.log_in(tx, ani.id, ani.name)
     with rt.writing() as tx:
         match end:
             case "out":
-                accounts.log_out(tx, held)
+                accounts.log_out(tx, token)
             case "everywhere":
                 accounts.log_out_everywhere(tx, ani.id)
             case "disabled":
@@ -83,11 +83,11 @@ def test_what_ends_a_session(rt: Runtime, end: str) -> None:
             case "role":
                 accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
     with rt.reading() as tx:
-        assert accounts.session_operator(tx, held) is None
+        assert accounts.session_operator(tx, token) is None
 
 
 def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         first, held = (
             accounts.invite(tx, ani.id, "shell:tests"),
@@ -103,22 +103,22 @@ def test_an_invitation_works_once_and_for_a_day(rt: Runtime, clock: Clock) -> No
         assert accounts.redeem_invitation(tx, late) is None
 
 
-def test_who_is_disabled_is_not_let_in(rt: Runtime) -> None:
-    ani, _ = added(rt), added(rt, "budi")
+def test_a_disabled_operator_cannot_log_in(rt: Runtime) -> None:
+    ani, _ = add_operator(rt), add_operator(rt, "budi")
     with rt.writing() as tx:
-        held = accounts.invite(tx, ani.id, "operator:ani")
+        token = accounts.invite(tx, ani.id, "operator:ani")
         accounts.disable(tx, "ani", SHELL)
-        assert accounts.redeem_invitation(tx, held) is None
-        row = accounts.named(tx, "ani")
+        assert accounts.redeem_invitation(tx, token) is None
+        row = accounts.find(tx, "ani")
     assert not accounts.verify_password(row, PASSWORD)
     with rt.writing() as tx:
         accounts.enable(tx, "ani", SHELL)
-        row = accounts.named(tx, "ani")
+        row = accounts.find(tx, "ani")
     assert accounts.verify_password(row, PASSWORD)
 
 
-def test_one_admin_always_stays(rt: Runtime) -> None:
-    added(rt)
+def test_the_last_admin_cannot_be_removed(rt: Runtime) -> None:
+    add_operator(rt)
     with rt.writing() as tx:
         with pytest.raises(AccountError, match="the only admin"):
             accounts.disable(tx, "ani", SHELL)
@@ -127,7 +127,7 @@ def test_one_admin_always_stays(rt: Runtime) -> None:
         accounts.set_role(tx, "ani", Role.ADMIN, SHELL)
 
 
-def test_each_role_may_what_it_is_for() -> None:
+def test_each_role_has_its_permissions() -> None:
     assert MAY[Role.VIEWER] == {Permission.LOOK}
     assert Permission.HELP in MAY[Role.AGENT]
     assert Permission.HELP not in MAY[Role.EDITOR] | MAY[Role.PUBLISHER]
@@ -136,13 +136,13 @@ def test_each_role_may_what_it_is_for() -> None:
 
 
 @on_sqlite
-def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
+def test_the_commands_manage_operators(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return commands.called(environ, "operators", *arguments, stdin=stdin)
 
     assert called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n").returncode == 0
     again = called("add", "budi", "--role", "agent", stdin=PASSWORD + "\n")
-    assert (again.returncode, "there is an operator budi already" in again.stderr) == (1, True)
+    assert (again.returncode, "operator budi already exists" in again.stderr) == (1, True)
     weak = called("add", "cici", "--role", "agent", stdin="short\n")
     assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
     assert called("add", "cici", "--role", "king").returncode == 2
@@ -150,7 +150,7 @@ def test_the_commands(rt: Runtime, environ: dict[str, str]) -> None:
     assert listed.stdout.startswith(b"budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
-        assert accounts.verify_password(accounts.named(tx, "budi"), PASSWORD + "2")
+        assert accounts.verify_password(accounts.find(tx, "budi"), PASSWORD + "2")
     assert called("disable", "budi").returncode == 0
     assert "disabled" in called("list").stdout
     assert "no operator nobody" in called("disable", "nobody").stderr

@@ -1,4 +1,4 @@
-"""What takes longer than a page: done a part at a time, by one worker, until its end."""
+"""Work that takes longer than a page is done a part at a time, by one worker, until its end."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +30,6 @@ def task_id(rt: Runtime) -> int:
 
 
 def counts_to_three(_rt: Runtime, task: Task) -> Iterator[TaskStep]:
-    """A work of these tests."""
     for number in range(task.done + 1, 4):
         yield TaskStep(number, 3, [*(task.found or []), number])
         task = replace(task, found=[*(task.found or []), number])
@@ -62,23 +61,23 @@ def part(rt: Runtime, task_id: int, *, is_over: bool = True) -> bool:
     return jobs.do_part(rt, task, counts_to_three, lambda: is_over)
 
 
-def seen(rt: Runtime, task_id: int) -> Task:
+def task_now(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
         found = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert found is not None
     return found
 
 
-def test_a_task_is_done_a_part_at_a_time(rt: Runtime, task_id: int) -> None:
-    assert (seen(rt, task_id).asked, seen(rt, task_id).found) == ({"words": SECRET}, None)
+def test_a_task_is_done_in_time_slices(rt: Runtime, task_id: int) -> None:
+    assert (task_now(rt, task_id).asked, task_now(rt, task_id).found) == ({"words": SECRET}, None)
     assert part(rt, task_id)
-    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (1, [1])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (1, [1])
     assert not part(rt, task_id, is_over=False)
-    assert (seen(rt, task_id).done, seen(rt, task_id).found) == (3, [1, 2, 3])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (3, [1, 2, 3])
     assert claimed(rt, task_id) is None
 
 
-def test_what_is_asked_and_found_is_sealed(rt: Runtime, task_id: int) -> None:
+def test_requests_and_findings_are_encrypted(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.reading() as tx:
         row = tx.connection.execute(select(_tasks.c.asked, _tasks.c.found)).one()
@@ -87,8 +86,8 @@ def test_what_is_asked_and_found_is_sealed(rt: Runtime, task_id: int) -> None:
     assert b"[1]" not in row.found
 
 
-def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock) -> None:
-    """Who was slow, or was thought to be gone, finds out and lets go."""
+def test_two_workers_do_not_run_the_same_task(rt: Runtime, task_id: int, clock: Clock) -> None:
+    """A slow worker whose task was taken over notices and lets go."""
     first = claimed(rt, task_id)
     assert first is not None
     assert claimed(rt, task_id) is None
@@ -98,14 +97,12 @@ def test_two_workers_do_not_do_the_same(rt: Runtime, task_id: int, clock: Clock)
     with pytest.raises(Conflict), rt.writing() as tx:
         background_tasks.progress(tx, first, TaskStep(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
-    assert seen(rt, task_id).found is None
+    assert task_now(rt, task_id).found is None
     assert jobs.do_part(rt, second, counts_to_three, lambda: True)
-    assert seen(rt, task_id).found == [1]
+    assert task_now(rt, task_id).found == [1]
 
 
-def test_what_a_killed_worker_left_is_found_by_the_clock(
-    rt: Runtime, task_id: int, clock: Clock
-) -> None:
+def test_the_clock_finds_tasks_of_a_crashed_worker(rt: Runtime, task_id: int, clock: Clock) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
@@ -118,53 +115,53 @@ def test_what_a_killed_worker_left_is_found_by_the_clock(
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
     assert not part(rt, task_id, is_over=False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("done", [1, 2, 3])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("done", [1, 2, 3])
 
 
-def test_one_that_waits_is_stopped_at_once(rt: Runtime, task_id: int) -> None:
+def test_a_waiting_task_stops_immediately(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
     assert claimed(rt, task_id) is None
 
 
-def test_one_that_runs_stops_after_its_step(rt: Runtime, task_id: int) -> None:
+def test_a_running_task_stops_after_its_step(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
-    assert seen(rt, task_id).state == "running"
+    assert task_now(rt, task_id).state == "running"
     assert not jobs.do_part(rt, task, counts_to_three, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
 
 
-def test_a_bug_ends_it(rt: Runtime, task_id: int) -> None:
+def test_a_bug_fails_the_task(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with pytest.raises(ZeroDivisionError):
         jobs.do_part(rt, task, breaks, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("failed", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("failed", [1])
 
 
-def test_while_the_ledger_is_away_it_waits_for_the_clock(rt: Runtime, task_id: int) -> None:
+def test_a_task_waits_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     assert not jobs.do_part(rt, task, asks_a_ledger_that_is_away, lambda: False)
-    assert (seen(rt, task_id).state, seen(rt, task_id).found) == ("waiting", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("waiting", [1])
 
 
-def test_a_stop_is_not_lost_while_the_ledger_is_away(rt: Runtime, task_id: int) -> None:
+def test_a_stop_is_kept_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
     jobs.do_part(rt, task, finds_no_ledger, lambda: False)
-    assert seen(rt, task_id).state == "stopped"
+    assert task_now(rt, task_id).state == "stopped"
 
 
-def test_there_is_one_rehearsal_at_a_time(rt: Runtime, task_id: int) -> None:
-    operator_id = seen(rt, task_id).operator_id
+def test_only_one_backtest_runs_at_a_time(rt: Runtime, task_id: int) -> None:
+    operator_id = task_now(rt, task_id).operator_id
     with rt.writing() as tx:
         first = background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {})
         background_tasks.make(tx, TaskKind.SEARCH, operator_id, {})
@@ -175,26 +172,28 @@ def test_there_is_one_rehearsal_at_a_time(rt: Runtime, task_id: int) -> None:
         assert background_tasks.make(tx, TaskKind.REHEARSAL, operator_id, {}) > first
 
 
-def test_what_does_not_come_to_its_end_is_given_up(rt: Runtime, task_id: int, clock: Clock) -> None:
+def test_a_stuck_task_fails(rt: Runtime, task_id: int, clock: Clock) -> None:
     clock.moves(hours=7)
     sweep(rt)
-    assert seen(rt, task_id).state == "failed"
+    assert task_now(rt, task_id).state == "failed"
 
 
 @pytest.mark.parametrize(("kept_for", "days"), [(90, 8), (2, 3)])
-def test_old_ones_go(rt: Runtime, task_id: int, clock: Clock, kept_for: int, days: int) -> None:
+def test_old_tasks_are_deleted(
+    rt: Runtime, task_id: int, clock: Clock, kept_for: int, days: int
+) -> None:
     """After a week, or with the texts where those are kept for less."""
     settings = rt.settings.model_copy(update={"retention": timedelta(days=kept_for)})
     clock.moves(days=days - 2)
     sweep(replace(rt, settings=settings))
-    assert seen(rt, task_id)
+    assert task_now(rt, task_id)
     clock.moves(days=2)
     sweep(replace(rt, settings=settings))
     with rt.reading() as tx:
         assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 
 
-def test_latest_are_of_one_operator_or_of_all(rt: Runtime, task_id: int) -> None:
+def test_latest_tasks_of_one_operator_or_all(rt: Runtime, task_id: int) -> None:
     with rt.writing() as tx:
         budi = add(tx, "budi", Role.AGENT, None, "shell:test")
         other = background_tasks.make(tx, TaskKind.SEARCH, budi.id, {})
@@ -209,6 +208,6 @@ def test_latest_are_of_one_operator_or_of_all(rt: Runtime, task_id: int) -> None
         ]
 
 
-def test_without_a_queue_whoever_asked_is_told(rt: Runtime, task_id: int) -> None:
+def test_without_a_queue_a_task_is_refused(rt: Runtime, task_id: int) -> None:
     assert jobs.hint_task(rt, task_id)
     assert not jobs.hint_task(replace(rt, redis=None), task_id)

@@ -32,9 +32,9 @@ from smsgw.storage.tables.operators import tasks as _tasks
 from smsgw.storage.tables.types import service
 from smsgw.transcripts import reader
 from tests.conftest import P1, P1_NKP, P2_NKP, STRANGER, Clock
-from tests.support.backtests import DRAFT, OTHERS, drafted, talk
+from tests.support.backtests import DRAFT, OTHERS, edit_draft, play_messages
 from tests.support.conversation import say
-from tests.support.documents import changed
+from tests.support.documents import edited_document
 
 _numbers = count()
 
@@ -62,7 +62,7 @@ def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
 
 
 def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
-    """So many steps of a message each."""
+    """Runs that many steps of one message each."""
     with rt.writing() as tx:
         task = background_tasks.claim(tx, task_id)
     assert task is not None
@@ -71,7 +71,7 @@ def part(rt: Runtime, task_id: int, steps: int = 1000) -> bool:
     return jobs.do_part(rt, task, work, lambda: next(left, None) is None)
 
 
-def seen(rt: Runtime, task_id: int) -> Task:
+def task_now(rt: Runtime, task_id: int) -> Task:
     with rt.reading() as tx:
         task = background_tasks.one(tx, task_id, TaskKind.REHEARSAL)
     assert task is not None
@@ -81,79 +81,81 @@ def seen(rt: Runtime, task_id: int) -> Task:
 def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
     task_id = begin(rt, draft, days)
     part(rt, task_id)
-    assert seen(rt, task_id).state == "done"
-    return BacktestFindings.model_validate(seen(rt, task_id).found)
+    assert task_now(rt, task_id).state == "done"
+    return BacktestFindings.model_validate(task_now(rt, task_id).found)
 
 
-def test_what_would_change_is_told_by_kind(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
-    told = found(rt)
-    assert (told.judged, told.total, told.is_cut) == (7, 7, False)
-    assert told.counts == {
+def test_changes_are_counted_by_kind(rt: Runtime, clock: Clock) -> None:
+    play_messages(rt, clock)
+    findings = found(rt)
+    assert (findings.judged, findings.total, findings.is_cut) == (7, 7, False)
+    assert findings.counts == {
         ChangeKind.UNDERSTOOD: 1,
         ChangeKind.MISUNDERSTOOD: 1,
         ChangeKind.REROUTED: 1,
         ChangeKind.REWORDED: 2,
     }
-    (understood,) = told.shapes[ChangeKind.UNDERSTOOD].values()
+    (understood,) = findings.shapes[ChangeKind.UNDERSTOOD].values()
     assert (understood.was.outcome, understood.becomes.keyword) == ("unknown", "saldo")
-    (misunderstood,) = told.shapes[ChangeKind.MISUNDERSTOOD].values()
+    (misunderstood,) = findings.shapes[ChangeKind.MISUNDERSTOOD].values()
     assert (misunderstood.was.keyword, misunderstood.becomes.outcome) == ("kantor", "unknown")
-    (rerouted,) = told.shapes[ChangeKind.REROUTED].values()
+    (rerouted,) = findings.shapes[ChangeKind.REROUTED].values()
     assert (rerouted.was.keyword, rerouted.becomes.keyword) == ("saldo", "kontak")
-    (reworded,) = told.rewordings.values()
+    (reworded,) = findings.rewordings.values()
     assert (reworded.was, reworded.becomes, reworded.messages) == (*["saldo.balance"] * 2, 2)
     assert reworded.becomes_text.endswith("Terima kasih. ")
     assert reworded.segments == 2
-    assert (sum(told.longer.values()), sum(told.shorter.values())) == (3, 0)
+    assert (sum(findings.longer.values()), sum(findings.shorter.values())) == (3, 0)
     # One phone wrote each: nothing is told of them.
-    assert (told.changed, told.more, told.shown_rewordings()) == (0, 0, [])
+    assert (findings.changed, findings.more, findings.shown_rewordings()) == (0, 0, [])
 
 
 def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+    play_messages(rt, clock)
     task_id = begin(rt)
     part(rt, task_id)
-    told = BacktestFindings.model_validate(seen(rt, task_id).found)
-    assert told.shapes[ChangeKind.UNDERSTOOD]
-    kept = json.dumps(seen(rt, task_id).found).upper()
+    findings = BacktestFindings.model_validate(task_now(rt, task_id).found)
+    assert findings.shapes[ChangeKind.UNDERSTOOD]
+    kept = json.dumps(task_now(rt, task_id).found).upper()
     for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
         assert own not in kept
 
 
 def test_words_that_several_phones_wrote_are_shown(rt: Runtime, clock: Clock) -> None:
-    """Unless a number stands beside them, however far: then they may be the name of whose it is."""
+    """A number beside them hides them: they may then be the name of its owner."""
     long = f"dompet {'gimana ' * 12}"
     for sender in (*OTHERS[:3], OTHERS[0]):
         for text in ("Dompet gimana", "Dompet pak joko 17", long, f"{long} joko 17"):
             clock.moves(hours=2)
             say(rt, sender, text)
     say(rt, OTHERS[3], "dompet rina")
-    told = found(rt)
-    assert [(each.shape, each.messages) for each in told.shown_shapes(ChangeKind.UNDERSTOOD)] == [
+    findings = found(rt)
+    assert [
+        (each.shape, each.messages) for each in findings.shown_shapes(ChangeKind.UNDERSTOOD)
+    ] == [
         ("DOMPET GIMANA", 4),
         ("… PAK … ##", 4),
         (f"DOMPET {'GIMANA ' * 12}"[:80], 4),
         ("… ##", 4),
     ]
-    assert told.not_shown(ChangeKind.UNDERSTOOD) == 1
+    assert findings.not_shown(ChangeKind.UNDERSTOOD) == 1
 
 
-def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None:
-    """W7: an editor who may read no texts drafts words of them."""
+def test_a_draft_cannot_probe_rare_texts(rt: Runtime, clock: Clock) -> None:
+    """An editor who may read no texts drafts words of them."""
 
     def guess(raw: dict[str, Any]) -> None:
         raw["fillers"] += ["BUDI", "SANTOSO", "KENA", "KANKER"]
         raw["keywords"]["saldo"]["aliases"].append("GAJI")
 
     say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
-    alone = found(rt, changed(guess))
+    alone = found(rt, edited_document(guess))
     assert (alone.counts, alone.shown(ChangeKind.UNDERSTOOD)) == ({ChangeKind.UNDERSTOOD: 1}, None)
     assert (alone.changed, alone.not_shown(ChangeKind.UNDERSTOOD)) == (0, 0)
     assert alone.shown_shapes(ChangeKind.UNDERSTOOD) == []
     for sender in OTHERS[1:3]:
         say(rt, sender, "gaji kena kanker 5678")
-    (together,) = found(rt, changed(guess)).shown_shapes(ChangeKind.UNDERSTOOD)
+    (together,) = found(rt, edited_document(guess)).shown_shapes(ChangeKind.UNDERSTOOD)
     assert (together.shape, together.messages) == ("… ####", 3)
 
 
@@ -165,18 +167,18 @@ def test_what_a_draft_guesses_at_is_not_shown(rt: Runtime, clock: Clock) -> None
         ("halo budi.santoso@mail.id", "HALO …@MAIL.ID"),
     ],
 )
-def test_a_shape_holds_what_is_nobodys_own(text: str, shape: str) -> None:
+def test_a_shape_holds_nothing_personal(text: str, shape: str) -> None:
     assert shape_of(text, backtest.vocabulary(document.shipped())) == shape
 
 
-def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> None:
+    play_messages(rt, clock)
     task_id = begin(rt)
     assert part(rt, task_id, steps=3)
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
         assert background_tasks.claim(tx, task_id) is None
-    task = seen(rt, task_id)
+    task = task_now(rt, task_id)
     assert (task.state, task.done, task.total) == ("stopped", 3, 7)
     assert BacktestFindings.model_validate(task.found).counts == {
         ChangeKind.REWORDED: 2,
@@ -184,9 +186,9 @@ def test_it_stops_in_the_middle_with_what_it_found(rt: Runtime, clock: Clock) ->
     }
 
 
-def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
-    """As if it had never been interrupted."""
-    talk(rt, clock)
+def test_a_backtest_continues_after_a_worker_crash(rt: Runtime, clock: Clock) -> None:
+    """The result is as if it had never been interrupted."""
+    play_messages(rt, clock)
     whole, task_id = found(rt), begin(rt)
     for _ in range(3):
         part(rt, task_id, steps=2)
@@ -195,11 +197,11 @@ def test_what_a_killed_worker_left_goes_on(rt: Runtime, clock: Clock) -> None:
     assert task is not None
     clock.moves(seconds=31)
     part(rt, task_id)
-    assert BacktestFindings.model_validate(seen(rt, task_id).found) == whole
+    assert BacktestFindings.model_validate(task_now(rt, task_id).found) == whole
 
 
-def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+def test_a_backtest_writes_only_its_findings(rt: Runtime, clock: Clock) -> None:
+    play_messages(rt, clock)
     task_id = begin(rt)
 
     def held() -> dict[str, list[Any]]:
@@ -217,9 +219,7 @@ def test_nothing_is_written_but_what_it_found(rt: Runtime, clock: Clock) -> None
         assert tx.connection.execute(select(func.count()).select_from(_tasks)).scalar_one() == 1
 
 
-def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_ledger_look_ups_are_cached_and_minimal(rt: Runtime, clock: Clock) -> None:
     for _ in range(5):
         clock.moves(minutes=10)
         say(rt, P1, "SALDO")
@@ -234,18 +234,18 @@ def test_the_ledger_is_asked_the_same_once_and_only_where_it_matters(
     assert len([each for each in asked if "balances" in each]) == 1
 
 
-def test_while_the_ledger_is_away_it_waits(rt: Runtime, clock: Clock) -> None:
-    talk(rt, clock)
+def test_a_backtest_waits_for_the_ledger(rt: Runtime, clock: Clock) -> None:
+    play_messages(rt, clock)
     task_id = begin(rt)
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     assert not part(away, task_id)
-    assert (seen(rt, task_id).state, seen(rt, task_id).done) == ("waiting", 0)
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).done) == ("waiting", 0)
     part(rt, task_id)
-    assert seen(rt, task_id).state == "done"
+    assert task_now(rt, task_id).state == "done"
 
 
-def test_only_what_words_decided_is_judged(rt: Runtime, clock: Clock) -> None:
-    """Nothing older, nothing that is destroyed, no repeat, nobody who cannot be answered."""
+def test_only_messages_decided_by_words_are_judged(rt: Runtime, clock: Clock) -> None:
+    """Old and deleted messages, repeats and unreachable senders are left out."""
     say(rt, P1, "SALDO")
     clock.moves(days=2)
     say(rt, P1, "SALDO")
@@ -268,14 +268,14 @@ def spoken() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("change", "least"), [(drafted, 50), (read_otherwise, 5)])
-def test_what_is_left_out_to_be_quick_changes_nothing(
+@pytest.mark.parametrize(("change", "least"), [(edit_draft, 50), (read_otherwise, 5)])
+def test_the_shortcut_does_not_change_the_result(
     rt: Runtime, change: Callable[[dict[str, Any]], None], least: int
 ) -> None:
-    """Of all that transcripts say, both ways: as told at once, and as decided and worded twice."""
+    """Compares both ways over all texts of the transcripts."""
     now, unused_for = rt.local, rt.settings.unused_for
     was = comparison.configuration(document.shipped(), now.date())
-    becomes = comparison.configuration(changed(change), now.date())
+    becomes = comparison.configuration(edited_document(change), now.date())
     with rt.reading() as tx:
         known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]
 
@@ -289,8 +289,8 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         values = {**reply.values, "number": "ADU-251031-0042", "ref": inbox.reference(1)}
         values["call_centre"] = composer.call_centre(rt.ledger)
         language = "en" if any(each == SetLanguage("en") for each in reply.changes) else "id"
-        told = by.text(reply.wording, values, language)
-        return (decided.said.keyword, reply.outcome, told)
+        outcomes = by.text(reply.wording, values, language)
+        return (decided.said.keyword, reply.outcome, outcomes)
 
     both, differ = Comparison(was, becomes, rt.ledger, now, unused_for), 0
     for text, caller in product(spoken(), known):
@@ -300,6 +300,6 @@ def test_what_is_left_out_to_be_quick_changes_nothing(
         assert (quickly is not None) == (slowly[0] != slowly[1]), text
         if quickly is not None:
             differ += 1
-            told = tuple((each.keyword, each.outcome, each.text) for each in quickly)
-            assert told == slowly
+            outcomes = tuple((each.keyword, each.outcome, each.text) for each in quickly)
+            assert outcomes == slowly
     assert differ >= least

@@ -1,4 +1,4 @@
-"""What officers decide: once, told by SMS, and as the ledger stands at that moment."""
+"""Officers decide once, the person is notified by SMS, and the ledger of that moment counts."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,7 +33,7 @@ from smsgw.storage.tables.phones import registrations as kept
 from smsgw.storage.tables.security import Ciphertext, audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR, WRONG_YEAR, code_in, outcome
 
@@ -54,7 +54,7 @@ def states(rt: Runtime) -> list[str]:
 
 
 def acts(rt: Runtime) -> list[tuple[str, str, str | None]]:
-    """Of operators."""
+    """Returns the acts of operators."""
     with rt.reading() as tx:
         rows = select(audit.c.actor, audit.c.act, audit.c.detail).order_by(audit.c.id)
         found = [tuple(row) for row in tx.connection.execute(rows)]
@@ -69,7 +69,7 @@ def last_sms(rt: Runtime) -> tuple[str, str, str]:
 
 
 def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
-    """By who looked at it, and a second one where it takes two."""
+    """Accepts after a look, with a second officer where it takes two."""
     (one, *_) = waiting(rt)
     for actor in (BUDI, ANI):
         with rt.writing() as tx:
@@ -77,17 +77,17 @@ def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
     return casework.accept(rt, one, BUDI, reason) or casework.accept(rt, one, ANI, reason) or []
 
 
-def test_what_was_sent_is_kept_sealed(rt: Runtime) -> None:
+def test_a_registration_is_stored_encrypted(rt: Runtime) -> None:
     say(rt, STRANGER, WRONG_YEAR)
     with rt.reading() as tx:
         (row,) = registrations.waiting(tx, 0, 100)
         assert b"AMINAH" not in row.given
-        given = registrations.given(tx, row)
+        given = registrations.submitted_form(tx, row)
     assert (given.nkp, given.nik, given.name) == (P2_NKP, "3273055010920000", "SITI AMINAH")
     assert (f"{given.birth_date}", given.email) == ("1993-10-10", None)
 
 
-def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
+def test_a_phone_has_one_registration_the_latest(rt: Runtime) -> None:
     say(rt, STRANGER, WRONG_YEAR)
     say(rt, STRANGER, DAFTAR)
     say(rt, "+6289900000001", WRONG_YEAR)
@@ -97,13 +97,13 @@ def test_a_phone_has_one_and_it_is_the_last(rt: Runtime) -> None:
     assert given == 2
 
 
-def test_from_the_phone_on_file_nobody_has_to_look(rt: Runtime) -> None:
+def test_a_registration_from_the_phone_on_file_needs_no_officer(rt: Runtime) -> None:
     say(rt, P2, DAFTAR)
     say(rt, P2, WRONG_YEAR)
     assert states(rt) == []
 
 
-def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
+def test_matching_and_mismatching_registrations_run_the_same_statements(rt: Runtime) -> None:
     asked: list[str] = []
     event.listen(
         rt.service, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement)
@@ -117,7 +117,7 @@ def test_match_or_not_is_kept_by_the_same_statements(rt: Runtime) -> None:
     assert len(seen[0]) == 2
 
 
-def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
+def test_a_code_completes_only_its_own_registration(rt: Runtime) -> None:
     code = code_in(say(rt, STRANGER, DAFTAR))
     say(rt, STRANGER, OF_P1)
     say(rt, STRANGER, f"KODE {code}")
@@ -127,16 +127,17 @@ def test_a_code_ends_what_it_was_for_and_nothing_else(rt: Runtime) -> None:
     assert states(rt) == ["replaced", "waiting", "code"]
 
 
-def test_bukan_saya_takes_it_back(rt: Runtime) -> None:
+def test_bukan_saya_withdraws_the_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "BUKAN SAYA")
     assert states(rt) == ["lapsed"]
 
 
-def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
+def test_an_accepted_phone_reads_the_balance_and_the_old_one_is_notified(
     rt: Runtime, clock: Clock
 ) -> None:
-    """From the number that the registration came to, and with a reason in the audit."""
+    """The answer is sent from the number that the registration came to, and the audit log has a
+    reason."""
     say(rt, STRANGER, OF_P1)
     sent = accepted(rt, "KTP seen at the branch")
     assert [each.recipient for each in sent] == [STRANGER, P1]
@@ -148,20 +149,20 @@ def test_who_is_accepted_reads_a_balance_and_the_phone_before_is_told(
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
     assert outcome(say(rt, P1, "SALDO")) == ("saldo", "not_registered")
     assert states(rt) == ["accepted"]
-    told = [each[1:] for each in acts(rt)]
-    assert ("registration accepted", "KTP seen at the branch") in told
-    assert ("disclosed", "officer.accepted") in told
+    audited = [each[1:] for each in acts(rt)]
+    assert ("registration accepted", "KTP seen at the branch") in audited
+    assert ("disclosed", "officer.accepted") in audited
 
 
-def test_a_number_on_file_that_changes_ends_what_an_officer_accepted(rt: Runtime) -> None:
+def test_a_changed_number_on_file_ends_an_officers_acceptance(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     accepted(rt)
-    put_on_file(rt, P2_NKP, P1)
+    set_number_on_file(rt, P2_NKP, P1)
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
 
 @pytest.mark.parametrize("refusal", RejectionWording)
-def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: RejectionWording) -> None:
+def test_a_refusal_is_sent_in_the_persons_language(rt: Runtime, refusal: RejectionWording) -> None:
     say(rt, STRANGER, "BAHASA EN")
     say(rt, STRANGER, WRONG_YEAR)
     (sent,) = casework.refuse(rt, waiting(rt)[0], ANI, "another year", refusal)
@@ -172,7 +173,7 @@ def test_who_is_refused_is_told_in_their_language(rt: Runtime, refusal: Rejectio
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "not_registered")
 
 
-def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
+def test_only_one_of_two_officers_decides(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (one,) = waiting(rt)
     with rt.writing() as tx:
@@ -186,13 +187,13 @@ def test_of_two_officers_at_once_one_decides(rt: Runtime) -> None:
     late = [each for each in decided if isinstance(each.exception(), TooLate)]
     assert len(late) == len(decisions) - 1
     with rt.reading() as tx:
-        told = select(func.count()).where(replies.c.wording.startswith("officer."))
-        assert tx.connection.execute(told).scalar_one() == 1
+        officers_replies = select(func.count()).where(replies.c.wording.startswith("officer."))
+        assert tx.connection.execute(officers_replies).scalar_one() == 1
     decided_acts = {Act.ACCEPTED, Act.REFUSED}
     assert len([each for each in acts(rt) if each[1] in decided_acts]) == 1
 
 
-def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
+def test_a_replaced_registration_is_not_accepted(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (seen,) = waiting(rt)
     say(rt, STRANGER, OF_P1)
@@ -201,7 +202,7 @@ def test_what_the_phone_replaced_meanwhile_is_not_accepted(rt: Runtime) -> None:
     assert waiting(rt) != []
 
 
-def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
+def test_an_unavailable_ledger_loses_no_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     with pytest.raises(LedgerDown):
@@ -210,14 +211,14 @@ def test_while_the_ledger_is_away_nothing_is_lost(rt: Runtime) -> None:
     assert accepted(rt)
 
 
-def test_nobody_is_registered_for_what_the_ledger_has_not(rt: Runtime) -> None:
+def test_an_unknown_nkp_is_not_registered(rt: Runtime) -> None:
     say(rt, STRANGER, NOBODYS)
     with pytest.raises(NotInLedger):
         accepted(rt)
     assert states(rt) == ["waiting"]
 
 
-def test_nor_for_whom_bukan_saya_was_said(rt: Runtime) -> None:
+def test_a_participant_blocked_by_bukan_saya_is_not_registered(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with pytest.raises(Frozen):
@@ -247,14 +248,14 @@ def test_a_complaint_is_answered_and_closed_at_once(rt: Runtime) -> None:
         casework.answer(rt, CASE, "Lagi.", BUDI, after=1, closes=False)
 
 
-def test_an_answer_leaves_open_what_is_not_done(rt: Runtime) -> None:
+def test_an_answer_can_leave_the_complaint_open(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     casework.answer(rt, CASE, "Kami periksa.", ANI, after=0, closes=False)
     assert "sedang ditangani" in say(rt, P1, f"STATUS {CASE}").reply.text
     assert casework.answer(rt, CASE, "Sudah kami tegur.", ANI, after=1, closes=False)
 
 
-def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None:
+def test_a_double_click_sends_one_answer(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     with ThreadPoolExecutor(4) as pool:
         clicks = [
@@ -264,11 +265,11 @@ def test_however_often_it_is_clicked_an_answer_is_sent_once(rt: Runtime) -> None
     late = [each for each in clicks if isinstance(each.exception(), AnsweredMeanwhile)]
     assert len(late) == len(clicks) - 1
     with rt.reading() as tx:
-        told = select(func.count()).where(replies.c.wording == "lapor.answered")
-        assert tx.connection.execute(told).scalar_one() == 1
+        answers = select(func.count()).where(replies.c.wording == "lapor.answered")
+        assert tx.connection.execute(answers).scalar_one() == 1
 
 
-def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
+def test_officers_answers_count_for_the_daily_budget(rt: Runtime) -> None:
     limited = replace(rt, settings=rt.settings.model_copy(update={"daily_segments": 1000}))
     for text in (OF_P1, "LAPOR PT Maju belum bayar iuran"):
         say(limited, STRANGER, text)
@@ -280,8 +281,8 @@ def test_what_officers_send_is_of_the_days_budget(rt: Runtime) -> None:
     assert limited.counters.spent(today) == before + segments
 
 
-def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
-    """Also the notice to the phone before, so that no figure counts an officer's own time."""
+def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None:
+    """That includes the notice to the old phone, so that no metric counts an officer's own time."""
     say(rt, STRANGER, OF_P1)
     clock.moves(minutes=4)
     assert len(accepted(rt)) == 2
@@ -292,7 +293,7 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
 
 
 @pytest.mark.parametrize(
-    ("said", "fault"),
+    ("text", "fault"),
     [
         (" \n ", AnswerFault.EMPTY),
         ("buka https://bpjs", AnswerFault.LINK),
@@ -309,13 +310,15 @@ def test_what_officers_send_waits_since_it_was_made(rt: Runtime, clock: Clock) -
         ("x" * 437, AnswerFault.LONG),
     ],
 )
-def test_what_an_sms_cannot_carry_is_told_before(said: str, fault: AnswerFault | None) -> None:
-    typed = casework.typed(compiler.shipped(), CASE, said, "id")
+def test_an_unsendable_answer_is_reported_before_sending(
+    text: str, fault: AnswerFault | None
+) -> None:
+    typed = casework.typed(compiler.shipped(), CASE, text, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"
 
 
-def test_the_character_that_an_sms_cannot_carry_is_named() -> None:
+def test_an_unsendable_character_is_named() -> None:
     assert casework.typed(compiler.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
     assert casework.typed(compiler.shipped(), CASE, "“Baik” – é", "id").character is None
 
@@ -334,7 +337,7 @@ def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
 
 
 def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
-    """Each look at the overview counts them."""
+    """The overview counts them each time it is shown."""
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         old = [
@@ -344,9 +347,9 @@ def test_locks_are_counted_by_an_index(rt: Runtime) -> None:
         tx.connection.execute(insert(guessed), old)
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
-    with plans(rt) as told, rt.reading() as tx:
+    with plans(rt) as planned, rt.reading() as tx:
         assert lockout.locked_count(tx) == 0
-    (plan,) = told
+    (plan,) = planned
     assert "ix_guesses_at" in plan
 
 
@@ -370,7 +373,7 @@ def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     assert accepted(rt)
 
 
-def test_one_whose_codes_are_gone_is_listed_all_the_same(rt: Runtime) -> None:
+def test_a_blocked_participant_without_codes_is_still_listed(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:

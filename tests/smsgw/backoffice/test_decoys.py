@@ -58,7 +58,7 @@ def asks_saldo(nkp: str) -> str:
 
 @pytest.fixture
 def watched(rt: Runtime) -> Runtime:
-    """With DECOYS, and no others, in the list."""
+    """Puts DECOYS, and no others, on the list."""
     with rt.writing() as tx:
         rows = [{"nkp_hash": tx.vault.hash(nkp, "nkp"), "made_at": tx.now} for nkp in DECOYS]
         tx.connection.execute(insert(_decoys), rows)
@@ -67,7 +67,7 @@ def watched(rt: Runtime) -> Runtime:
 
 @pytest.fixture
 def asked(watched: Runtime) -> Iterator[list[str]]:
-    """Every statement, of either database."""
+    """Records every statement, of either database."""
     made: list[str] = []
 
     def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -90,7 +90,7 @@ def issue(rt: Runtime, nkp: str) -> None:
         connection.execute(insert(participants).values(nkp=nkp, phone="+6281111111111"))
 
 
-def held(rt: Runtime) -> int:
+def count_decoys(rt: Runtime) -> int:
     with rt.reading() as tx:
         return decoys.count(tx)
 
@@ -108,8 +108,8 @@ def test_a_decoy_is_answered_as_any_wrong_number(
             tx.connection.execute(lockout.guesses.delete())
         clock.moves(hours=1)
         asked.clear()
-        told = say(watched, sender, text(nkp))
-        seen.append((told.verdict, told.reply.text, list(asked)))
+        answer = say(watched, sender, text(nkp))
+        seen.append((answer.verdict, answer.reply.text, list(asked)))
     assert any("decoys" in statement for statement in seen[0][2])
     assert seen[0] == seen[1] == seen[2]
 
@@ -122,7 +122,7 @@ def test_a_decoy_counts_and_locks_as_any_wrong_number(watched: Runtime, clock: C
     assert outcomes[0] == outcomes[1] == ["not_linked"] * 3 + ["locked"]
 
 
-def test_who_names_no_wrong_number_asks_nothing_of_decoys(
+def test_a_message_without_a_wrong_number_does_not_query_decoys(
     watched: Runtime, asked: list[str]
 ) -> None:
     for text in ("SALDO", "BANTUAN", f"SALDO {P1_NKP}", "3273055010920000"):
@@ -136,7 +136,7 @@ def test_who_names_no_wrong_number_asks_nothing_of_decoys(
 @pytest.mark.parametrize(
     ("sender", "text"), [(P1, asks_saldo), (STRANGER, asks_saldo), (STRANGER, daftar)]
 )
-def test_two_by_one_phone_are_told_and_one_is_not(
+def test_two_decoys_from_one_phone_raise_an_alarm(
     watched: Runtime, clock: Clock, sender: str, text: Any
 ) -> None:
     with capture_logs() as logged:
@@ -145,15 +145,13 @@ def test_two_by_one_phone_are_told_and_one_is_not(
             clock.moves(minutes=20)
         assert alarms(logged) == []
         say(watched, sender, text(DECOYS[1]))
-    (told,) = [each for each in logged if each["event"] == BY_ONE]
-    assert told["numbers"] == 2
-    assert set(told) == {"event", "log_level", "numbers", "phone_id"}
+    (line,) = [each for each in logged if each["event"] == BY_ONE]
+    assert line["numbers"] == 2
+    assert set(line) == {"event", "log_level", "numbers", "phone_id"}
     assert not any(nkp in str(logged) for nkp in DECOYS)
 
 
-def test_a_number_that_is_no_decoy_tells_nothing_after_those_that_are(
-    watched: Runtime, clock: Clock
-) -> None:
+def test_a_further_wrong_number_raises_no_alarm(watched: Runtime, clock: Clock) -> None:
     for number in range(10):
         say(watched, other(number), f"SALDO {DECOYS[0]}")
     say(watched, other(0), f"SALDO {DECOYS[1]}")
@@ -164,7 +162,7 @@ def test_a_number_that_is_no_decoy_tells_nothing_after_those_that_are(
     assert alarms(logged) == []
 
 
-def test_ten_phones_are_told_and_nine_are_not(watched: Runtime) -> None:
+def test_ten_phones_with_decoys_raise_an_alarm(watched: Runtime) -> None:
     with capture_logs() as logged:
         for number in range(9):
             text = daftar(DECOYS[number]) if number % 2 else f"SALDO {DECOYS[number % 4]}"
@@ -172,12 +170,12 @@ def test_ten_phones_are_told_and_nine_are_not(watched: Runtime) -> None:
             say(watched, other(number), f"SALDO {OTHERS[number]}")
         assert alarms(logged) == []
         say(watched, other(9), f"SALDO {DECOYS[3]}")
-    (told,) = [each for each in logged if each["event"] == BY_MANY]
-    assert set(told) == {"event", "log_level", "phones", "phone_id"}
-    assert told["phones"] == 10
+    (line,) = [each for each in logged if each["event"] == BY_MANY]
+    assert set(line) == {"event", "log_level", "phones", "phone_id"}
+    assert line["phones"] == 10
 
 
-def test_what_was_named_a_day_ago_does_not_count(watched: Runtime, clock: Clock) -> None:
+def test_decoys_named_a_day_ago_do_not_count(watched: Runtime, clock: Clock) -> None:
     with capture_logs() as logged:
         for number in range(9):
             say(watched, other(number), f"SALDO {DECOYS[0]}")
@@ -192,7 +190,7 @@ def test_what_was_named_a_day_ago_does_not_count(watched: Runtime, clock: Clock)
         assert alarms(logged) == [BY_ONE]
 
 
-def test_a_decoy_that_was_issued_later_is_nobodys_trouble(watched: Runtime, clock: Clock) -> None:
+def test_a_decoy_issued_later_raises_no_alarm(watched: Runtime, clock: Clock) -> None:
     for nkp in DECOYS[:3]:
         issue(watched, nkp)
     with capture_logs() as logged:
@@ -219,9 +217,7 @@ def test_a_number_that_became_a_decoy_after_it_was_named(watched: Runtime, clock
     assert alarms(logged) == [BY_ONE]
 
 
-def test_what_is_named_by_phones_that_are_bound_to_nobody_counts_as_no_try(
-    watched: Runtime, clock: Clock
-) -> None:
+def test_decoys_from_unregistered_phones_count_as_no_try(watched: Runtime, clock: Clock) -> None:
     for nkp in (*DECOYS[:3], *OTHERS[:2]):
         clock.moves(minutes=30)
         assert say(watched, STRANGER, f"SALDO {nkp}").verdict.outcome == "not_registered"
@@ -232,7 +228,7 @@ def test_what_is_named_by_phones_that_are_bound_to_nobody_counts_as_no_try(
 
 
 def test_numbers_that_get_no_reply_count(watched: Runtime, clock: Clock) -> None:
-    """Who sends more than a day allows is silent to us, and not unseen."""
+    """A sender over the daily limit gets no reply, but is still counted."""
     outcomes = []
     for nkp in OTHERS:
         clock.moves(seconds=20)
@@ -245,11 +241,9 @@ def test_numbers_that_get_no_reply_count(watched: Runtime, clock: Clock) -> None
     assert alarms(logged) == [BY_ONE]
 
 
-def test_figures_tell_what_one_phone_named_and_how_many_phones_did(
-    watched: Runtime, clock: Clock
-) -> None:
+def test_metrics_report_decoys_per_phone_and_phones(watched: Runtime, clock: Clock) -> None:
     def figures() -> list[str]:
-        watched.redis.delete(metrics.KEPT)
+        watched.redis.delete(metrics.CACHE_KEY)
         lines = metrics.text(watched).decode().splitlines()
         return [line for line in lines if line.startswith("smsgw_decoy")]
 
@@ -262,11 +256,11 @@ def test_figures_tell_what_one_phone_named_and_how_many_phones_did(
     assert figures() == ["smsgw_decoys_by_one_phone 0.0", "smsgw_decoy_phones 0.0"]
 
 
-def test_what_is_drawn_is_unissued_well_formed_and_near(rt: Runtime) -> None:
+def test_drawn_decoys_are_unissued_valid_and_near(rt: Runtime) -> None:
     near = decoys.scan(rt)
     assert all(len(nkp) == 11 and nkp.isdigit() for nkp in near)
     decoys.draw(rt, 100, "tester")
-    assert held(rt) == 100
+    assert count_decoys(rt) == 100
     found = drawn(rt, near)
     assert len(found) == 100
     with rt.ledger.engine.connect() as connection:
@@ -281,21 +275,21 @@ def drawn(rt: Runtime, numbers: set[str]) -> set[str]:
         return {nkp for nkp in numbers if tx.vault.hash(nkp, "nkp") in hashes}
 
 
-def test_what_is_drawn_again_is_added_and_within_the_range(rt: Runtime) -> None:
+def test_drawing_again_adds_decoys_within_the_range(rt: Runtime) -> None:
     between = decoys.Range("50000000000", "50000000099")
     whole = {str(50_000_000_000 + number) for number in range(100)}
     decoys.draw(rt, 30, "tester", between)
     first = drawn(rt, whole)
     decoys.draw(rt, 60, "tester", between)
-    assert len(drawn(rt, whole)) == held(rt) == 90
+    assert len(drawn(rt, whole)) == count_decoys(rt) == 90
     assert first < drawn(rt, whole)
     assert decoys.density(rt, between) == 0.9
     with pytest.raises(decoys.NotDrawn, match="10 numbers are free there"):
         decoys.draw(rt, 11, "tester", between)
-    assert held(rt) == 90
+    assert count_decoys(rt) == 90
 
 
-def test_numbers_that_are_a_phones_are_not_drawn(rt: Runtime) -> None:
+def test_numbers_that_look_like_phones_are_not_drawn(rt: Runtime) -> None:
     """People send their own where an NKP belongs."""
     for first, last in (("08123456780", "08123456789"), ("62812345670", "62812345679")):
         with pytest.raises(decoys.NotDrawn, match="0 numbers are free"):
@@ -306,23 +300,23 @@ def test_numbers_that_are_a_phones_are_not_drawn(rt: Runtime) -> None:
     ("first", "last"),
     [("5000000000", "50000000009"), ("50000000009", "50000000000"), ("5000000000A", "5" * 11)],
 )
-def test_a_range_that_is_none_is_refused(first: str, last: str) -> None:
+def test_an_invalid_range_is_refused(first: str, last: str) -> None:
     with pytest.raises(decoys.NotDrawn):
         decoys.Range.read(first, last)
 
 
-def test_near_a_ledger_that_holds_nobody_nothing_is_drawn(rt: Runtime) -> None:
+def test_an_empty_ledger_gives_no_decoys(rt: Runtime) -> None:
     with rt.ledger.engine.begin() as connection:
         connection.execute(participants.delete())
-    with pytest.raises(decoys.NotDrawn, match="the ledger holds nobody"):
+    with pytest.raises(decoys.NotDrawn, match="the ledger is empty"):
         decoys.draw(rt, 1, "tester")
 
 
-def test_those_that_were_issued_are_dropped(watched: Runtime) -> None:
+def test_issued_decoys_are_dropped(watched: Runtime) -> None:
     for nkp in (*DECOYS[:3], OTHERS[0]):
         issue(watched, nkp)
     assert decoys.drop_issued(watched, "tester") == 3
-    assert held(watched) == len(DECOYS) - 3
+    assert count_decoys(watched) == len(DECOYS) - 3
     assert drawn(watched, set(DECOYS)) == set(DECOYS[3:])
     assert decoys.drop_issued(watched, "tester") == 0
 
@@ -339,13 +333,13 @@ def test_the_list_holds_no_number_in_clear(rt: Runtime) -> None:
     assert {column.name for column in _decoys.c} == {"nkp_hash", "made_at"}
     assert {len(row.nkp_hash) for row in rows} == {32}
     numbers = [f"500000000{number:02}" for number in range(100)]
-    told = f"{rows} {[row.nkp_hash.hex() for row in rows]} {notes}"
-    assert not any(nkp in told for nkp in numbers)
+    written = f"{rows} {[row.nkp_hash.hex() for row in rows]} {notes}"
+    assert not any(nkp in written for nkp in numbers)
     thief = Vault(lambda: Keys({1: os.urandom(32)}, 1, os.urandom(32)))
     assert not {thief.hash(nkp, "nkp") for nkp in numbers} & {row.nkp_hash for row in rows}
 
 
-def test_each_change_is_in_the_audit(rt: Runtime) -> None:
+def test_changes_are_audited(rt: Runtime) -> None:
     decoys.draw(rt, 20, "tester")
     decoys.draw(rt, 5, "tester")
     assert decoys.clear(rt, "tester") == 25
@@ -365,31 +359,32 @@ def test_each_change_is_in_the_audit(rt: Runtime) -> None:
     ("density", "median", "most"), [(0.001, 9_669, 15_702), (0.01, 967, 1_568), (1, 10, 10)]
 )
 def test_when_a_scan_is_noticed(density: float, median: int, most: int) -> None:
-    """Of a tenth phone near ten to sixteen decoys."""
     assert decoys.noticed_within(density, 0.5) == median
     assert decoys.noticed_within(density, 0.95) == most
 
 
-def test_where_there_are_none_no_scan_is_noticed() -> None:
+def test_without_decoys_no_scan_is_noticed() -> None:
     assert decoys.noticed_within(0, 0.5) is None
 
 
-def test_what_the_command_tells_is_what_a_simulation_finds() -> None:
-    """Of scans from ever new phones."""
+def test_the_estimate_matches_a_simulation() -> None:
+    """Simulates scans whose every number comes from a new phone."""
     chance = Random(simulation.SEED)
     found = [simulation.noticed_after(chance, 0.02, simulation.SCANNED) for _ in range(2_000)]
-    told = [decoys.noticed_within(0.02, certainty) or 0 for certainty in (0.5, 0.95)]
-    noticed = [sum(each is not None and each <= most for each in found) / 2_000 for most in told]
+    computed = [decoys.noticed_within(0.02, certainty) or 0 for certainty in (0.5, 0.95)]
+    noticed = [
+        sum(each is not None and each <= most for each in found) / 2_000 for most in computed
+    ]
     assert noticed == pytest.approx([0.5, 0.95], abs=0.03)
 
 
-def test_the_tables_of_the_documentation_are_what_the_simulation_prints() -> None:
-    told = (ROOT / "docs/operations.md").read_text()
+def test_the_documented_tables_match_the_simulation() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
     for table in (simulation.scans(), simulation.alarms()):
-        assert "\n\n" + "\n".join(table) + "\n\n" in told
+        assert "\n\n" + "\n".join(table) + "\n\n" in page
 
 
-def test_an_alert_is_raised_when_the_log_tells() -> None:
+def test_the_alert_matches_the_log() -> None:
     (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     raised = {rule["expr"] for rule in group["rules"]}
     assert f"max(smsgw_decoys_by_one_phone) >= {lockout.DECOYS_OF_A_PHONE}" in raised

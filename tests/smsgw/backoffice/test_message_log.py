@@ -1,4 +1,4 @@
-"""Messages as operators look for them; and that no look reads through the table."""
+"""Operators find messages, and no look-up reads through the table."""
 
 import re
 from datetime import timedelta
@@ -28,7 +28,7 @@ OUTCOMES = ("answered", "answered", "invalid")
 
 @pytest.fixture
 def traffic(rt: Runtime, clock: Clock) -> Runtime:
-    """Four messages, an hour between them; the last one at 6:00 UTC."""
+    """Stores four messages, an hour apart; the last one at 6:00 UTC."""
     for sender, text in (
         (P1, "SALDO"),
         (STRANGER, "KONTAK"),
@@ -45,7 +45,7 @@ def found(rt: Runtime, filters: MessageFilters, **more: Any) -> list[int]:
         return [each.id for each in message_log.page(tx, filters, **more).messages]
 
 
-def whose(rt: Runtime, number: str) -> int:
+def phone_id_of(rt: Runtime, number: str) -> int:
     with rt.reading() as tx:
         found = message_log.phone_id(tx, number)
     assert found is not None
@@ -75,21 +75,25 @@ def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) ->
         ({"keyword": "kontak", "outcome": "invalid", "carrier": "simulator"}, []),
     ],
 )
-def test_those_of_a_kind(traffic: Runtime, filters: dict[str, str], ids: list[int]) -> None:
+def test_messages_are_filtered_by_kind(
+    traffic: Runtime, filters: dict[str, str], ids: list[int]
+) -> None:
     assert found(traffic, MessageFilters(**filters)) == ids
 
 
-def test_those_of_a_phone_however_its_number_is_typed(traffic: Runtime) -> None:
+def test_messages_are_filtered_by_phone(traffic: Runtime) -> None:
     for typed in (P1, "0812 3456 7890", "62-812-3456-7890"):
-        assert found(traffic, MessageFilters(phone_id=whose(traffic, typed))) == [3, 1]
-    assert found(traffic, MessageFilters(phone_id=whose(traffic, P1), outcome="invalid")) == [3]
+        assert found(traffic, MessageFilters(phone_id=phone_id_of(traffic, typed))) == [3, 1]
+    assert found(traffic, MessageFilters(phone_id=phone_id_of(traffic, P1), outcome="invalid")) == [
+        3
+    ]
     with traffic.reading() as tx:
         assert message_log.phone_id(tx, "+6281211112222") is None
         assert message_log.phone_id(tx, "BPJS") is None
 
 
-def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
-    """From an instant on, and before another one; ids alone would take some minutes more."""
+def test_messages_are_filtered_by_days(traffic: Runtime, clock: Clock) -> None:
+    """Days are instants: ids alone would take in some more minutes."""
     begins = clock.now - timedelta(hours=4)
     hour = timedelta(hours=1)
     assert found(traffic, MessageFilters(since=begins + hour)) == [4, 3, 2]
@@ -101,7 +105,7 @@ def test_those_of_some_days(traffic: Runtime, clock: Clock) -> None:
     assert found(traffic, MessageFilters(until=begins)) == []
 
 
-def test_pages_hold_all_of_them_once(traffic: Runtime) -> None:
+def test_pages_hold_every_message_once(traffic: Runtime) -> None:
     seen, before = [], None
     while True:
         with traffic.reading() as tx:
@@ -121,10 +125,10 @@ def test_a_reference_names_a_message(traffic: Runtime) -> None:
 
 
 def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
-    """Without its texts, unless who looks has said why."""
+    """Texts are left out unless the reader gave a reason."""
     with traffic.reading() as tx:
-        masked = conversation.talk(tx, whose(traffic, P1), with_texts=False)
-        opened = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+        masked = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=False)
+        opened = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=True)
     assert masked is not None
     assert opened is not None
     assert (masked.number, opened.number) == ("+6281*****7890", P1)
@@ -152,20 +156,20 @@ def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Cl
     assert seen == [(id_, is_ours) for id_ in range(1, 6) for is_ours in (False, True)]
 
 
-def test_a_code_is_read_by_nobody(rt: Runtime) -> None:
-    """Who asks from a phone of their own, and may look at others', would have it otherwise."""
+def test_a_code_is_never_shown(rt: Runtime) -> None:
+    """Otherwise an operator could register someone else's number from a phone of their own."""
     say(rt, STRANGER, DAFTAR)
     with rt.reading() as tx:
-        talk = conversation.talk(tx, whose(rt, P2), with_texts=True)
+        talk = conversation.talk(tx, phone_id_of(rt, P2), with_texts=True)
     assert talk is not None
     assert [(each.is_secret, each.text) for each in talk.sms] == [(True, None)]
 
 
-def test_what_is_destroyed_is_told(traffic: Runtime) -> None:
+def test_deleted_texts_are_marked(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
     with traffic.reading() as tx:
-        talk = conversation.talk(tx, whose(traffic, P1), with_texts=True)
+        talk = conversation.talk(tx, phone_id_of(traffic, P1), with_texts=True)
     assert talk is not None
     assert [each.is_gone for each in talk.sms] == [True, False, True, False]
 
@@ -249,7 +253,7 @@ def test_every_look_is_a_range_of_an_index(
     """Read in its order: nothing is read through, and nothing is sorted but what one phone wrote
     or, by SQLite, what was looked at of two kinds."""
     span = {"since": clock.now - timedelta(days=5), "until": clock.now - timedelta(days=2)}
-    with plans(many) as told:
+    with plans(many) as planned:
         for each in FILTERS:
             filters = MessageFilters(**each, **(span if days else {}))  # type: ignore[arg-type]
             found(many, filters, before=before, looks_at=MANY // 100)
@@ -258,14 +262,14 @@ def test_every_look_is_a_range_of_an_index(
             message_log.message_id(tx, inbox.reference(7))
             conversation.talk(tx, 200, with_texts=False)
             conversation.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
-    assert len(told) > len(FILTERS)
-    for plan in told:
+    assert len(planned) > len(FILTERS)
+    for plan in planned:
         assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan
         is_short = re.search(r"ix_(messages|replies)_phone_id|CO-ROUTINE", plan)
         assert is_short or not re.search(r"\bSort\b|TEMP B-TREE", plan), plan
 
 
-def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
+def test_impossible_filters_do_not_scan_the_table(
     many: Runtime,
 ) -> None:
     """The page says how far back it looked, and the next one goes on there: where there is no
@@ -282,7 +286,7 @@ def test_two_kinds_that_never_come_together_are_not_looked_for_among_all(
     assert pages[0].before == MANY // 4 - MANY // 12 + 1
 
 
-def test_all_of_them_are_walked_in_short_reads(many: Runtime, clock: Clock) -> None:
+def test_exports_use_short_reads(many: Runtime, clock: Clock) -> None:
     batches = list(message_log.walk(many, MessageFilters(keyword="saldo", outcome="invalid")))
     ids = [each.id for batch in batches for each in batch]
     with many.reading() as tx:

@@ -14,7 +14,7 @@ from smsgw.storage.tables.phones import bindings
 from smsgw.storage.tables.security import Ciphertext, audit
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.registration import DAFTAR
 
 ANI = "operator:ani"
@@ -22,7 +22,7 @@ ANI = "operator:ani"
 
 @pytest.fixture
 def sent(rt: Runtime) -> Runtime:
-    """P1's balance, which the carrier took."""
+    """Sends P1's balance, which the carrier accepts."""
     say(rt, P1, "SALDO")
     dispatch.drain(rt, "simulator", "2757")
     return rt
@@ -43,7 +43,7 @@ def states(rt: Runtime) -> list[str]:
         return list(tx.connection.execute(select(replies.c.state).order_by(replies.c.id)).scalars())
 
 
-def test_it_goes_out_as_a_reply_of_its_own(sent: Runtime) -> None:
+def test_a_resend_is_a_reply_of_its_own(sent: Runtime) -> None:
     resend(sent)
     assert states(sent) == ["sent", "queued"]
     dispatch.drain(sent, "simulator", "2757")
@@ -56,14 +56,14 @@ def test_it_goes_out_as_a_reply_of_its_own(sent: Runtime) -> None:
     assert (noted.actor, noted.detail) == (ANI, "reply 1: says it never came")
 
 
-def test_not_twice_at_once(sent: Runtime) -> None:
+def test_a_reply_is_not_resent_twice_at_once(sent: Runtime) -> None:
     resend(sent)
     assert refusal(sent) == ResendRefusal.ON_ITS_WAY
     assert refusal(sent, 2) == ResendRefusal.ON_ITS_WAY
     assert states(sent) == ["sent", "queued"]
 
 
-def test_one_in_doubt_goes_on_as_itself(sent: Runtime) -> None:
+def test_an_unknown_send_is_resumed(sent: Runtime) -> None:
     with sent.writing() as tx:
         tx.connection.execute(update(replies).values(state="unknown"))
     resend(sent)
@@ -86,7 +86,7 @@ def lapse(rt: Runtime, clock: Clock) -> None:
 
 
 def change_number(rt: Runtime, _clock: Clock) -> None:
-    put_on_file(rt, P1_NKP, "+6281200000000")
+    set_number_on_file(rt, P1_NKP, "+6281200000000")
 
 
 def destroy(rt: Runtime, _clock: Clock) -> None:
@@ -114,7 +114,7 @@ def lose_carrier(rt: Runtime, _clock: Clock) -> None:
         (lose_carrier, ResendRefusal.NO_CARRIER),
     ],
 )
-def test_what_it_told_may_be_nobodys_to_know_by_now(
+def test_a_disclosure_is_not_resent_without_its_binding(
     sent: Runtime, clock: Clock, happens: Callable[[Runtime, Clock], None], why: ResendRefusal
 ) -> None:
     happens(sent, clock)
@@ -123,17 +123,17 @@ def test_what_it_told_may_be_nobodys_to_know_by_now(
     assert states(sent) == before
 
 
-def test_another_number_on_file_ends_it_though_the_phone_is_bound(rt: Runtime) -> None:
+def test_a_changed_number_on_file_prevents_a_resend(rt: Runtime) -> None:
     say(rt, P2, "SALDO 20098765432")
     say(rt, P2, "YA")
     dispatch.drain(rt, "simulator", "2757")
     resend(rt, 2)
     dispatch.drain(rt, "simulator", "2757")
-    put_on_file(rt, "20098765432", "+6281200000000")
+    set_number_on_file(rt, "20098765432", "+6281200000000")
     assert refusal(rt, 2) == ResendRefusal.NUMBER_CHANGED
 
 
-def test_a_code_is_not_sent_again(rt: Runtime) -> None:
+def test_a_code_is_not_resent(rt: Runtime) -> None:
     """It would count neither as one of the day's, nor be valid for long."""
     say(rt, STRANGER, DAFTAR)
     dispatch.drain(rt, "simulator", "2757")
@@ -144,7 +144,7 @@ def test_a_code_is_not_sent_again(rt: Runtime) -> None:
     assert refusal(rt, 99) == ResendRefusal.NOT_THERE
 
 
-def test_it_counts_for_the_days_budget(sent: Runtime, environ: dict[str, str]) -> None:
+def test_a_resend_counts_for_the_daily_budget(sent: Runtime, environ: dict[str, str]) -> None:
     from smsgw import runtime, settings
 
     limited = runtime.build(settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "100"}), now=sent.now)

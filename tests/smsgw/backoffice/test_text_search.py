@@ -47,21 +47,21 @@ def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Searc
     return task.state, SearchFindings.model_validate(task.found)
 
 
-def test_all_words_in_one_message_of_that_day(traffic: Runtime) -> None:
-    """In capitals or not, in longer words too."""
+def test_a_search_finds_messages_with_all_words(traffic: Runtime) -> None:
+    """Letter case does not matter, and longer words match too."""
     for words, hits in {"gaji": [3, 4], "masuk GAJI": [3], "gaji kontak": [], "pak": [3]}.items():
         state, found = search(traffic, words)
         assert (state, found.hits, found.looked) == (TaskState.DONE, hits, 3), words
     assert search(traffic, "gaji", date(2025, 10, 30))[1].hits == [1]
 
 
-def test_a_day_without_messages(traffic: Runtime) -> None:
+def test_a_search_of_an_empty_day_finds_nothing(traffic: Runtime) -> None:
     for day in (date(2025, 10, 1), date(2025, 11, 5)):
         state, found = search(traffic, "gaji", day)
         assert (state, found.hits, found.looked) == (TaskState.DONE, [], 0)
 
 
-def test_it_goes_on_where_the_part_before_ended(rt: Runtime, clock: Clock) -> None:
+def test_a_search_continues_where_it_stopped(rt: Runtime, clock: Clock) -> None:
     for number in range(5):
         say(rt, f"+6281200000{number:03}", "gaji" if number % 2 else "KONTAK")
     steps = list(_steps(rt, at_once=2))
@@ -69,14 +69,14 @@ def test_it_goes_on_where_the_part_before_ended(rt: Runtime, clock: Clock) -> No
     assert SearchFindings.model_validate(steps[-1].found).hits == [2, 4]
 
 
-def test_what_is_destroyed_is_counted_not_found(traffic: Runtime) -> None:
+def test_deleted_texts_are_counted_but_not_found(traffic: Runtime) -> None:
     with traffic.writing() as tx:
         tx.connection.execute(messages.update().where(messages.c.id == 3).values(text=None))
     _, found = search(traffic, "gaji")
     assert (found.hits, found.looked, found.destroyed) == ([4], 2, 1)
 
 
-def test_it_ends_where_there_are_too_many(rt: Runtime) -> None:
+def test_a_search_stops_at_the_limit(rt: Runtime) -> None:
     for number in range(4):
         say(rt, f"+6281200000{number:03}", "gaji")
     *_, step = _steps(rt, most=3)

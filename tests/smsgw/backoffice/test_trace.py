@@ -12,7 +12,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.documents import changed, published, reworded
+from tests.support.documents import edited_document, publish, reworded_document
 from tests.support.registration import DAFTAR
 
 PINNED = "SALDO 19012345678 pin saya 987654"
@@ -24,7 +24,7 @@ def trace(rt: Runtime, message_id: int = 1, *, with_texts: bool = True) -> Trace
     return found
 
 
-def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None:
+def test_a_trace_covers_reading_to_delivery_report(rt: Runtime) -> None:
     answer = say(rt, P1, PINNED)
     assert answer.reply is not None
     dispatch.drain(rt, "simulator", "2757")
@@ -32,46 +32,46 @@ def test_from_what_was_written_to_what_the_carrier_reported(rt: Runtime) -> None
         assert delivery_reports.apply_report(
             tx, Report("simulator", 1, Delivery.DELIVERED, None, "000")
         )
-    told = trace(rt)
-    assert told.text is not None
-    assert "987654" not in told.text
-    assert told.normal == normalise(told.text)
-    assert told.version is not None
-    assert told.version.number == 0
-    assert told.read is not None
-    assert (told.read.keyword, told.read.fields["nkp"]) == ("saldo", "19012345678")
-    (reply,) = told.replies
+    traced = trace(rt)
+    assert traced.text is not None
+    assert "987654" not in traced.text
+    assert traced.normal == normalise(traced.text)
+    assert traced.version is not None
+    assert traced.version.number == 0
+    assert traced.read is not None
+    assert (traced.read.keyword, traced.read.fields["nkp"]) == ("saldo", "19012345678")
+    (reply,) = traced.replies
     assert (reply.sent.wording, reply.text) == ("saldo.balance", answer.reply.text)
     assert (reply.sent.state, reply.sent.code, reply.is_gone) == ("delivered", "000", False)
     assert [each.ending for each in reply.attempts] == ["sent"]
 
 
-def test_clauses_that_were_left_out_are_told(rt: Runtime) -> None:
-    published(rt, reworded(f"Halo.[ {'x' * 150}.][ Telepon {{call_centre}}.]"))
+def test_omitted_clauses_are_shown(rt: Runtime) -> None:
+    publish(rt, reworded_document(f"Halo.[ {'x' * 150}.][ Telepon {{call_centre}}.]"))
     rt.published.refresh()
     say(rt, P1, "KONTAK")
     (reply,) = trace(rt).replies
     assert [each.is_dropped for each in reply.pieces] == [False, False, True]
 
 
-def test_it_is_read_by_the_version_that_read_it_then(rt: Runtime) -> None:
+def test_a_trace_uses_the_version_of_its_time(rt: Runtime) -> None:
     say(rt, P1, "KONTAK")
-    published(rt, reworded("Kini lain."))
-    told = trace(rt)
-    assert told.version is not None
-    assert told.version.number == 0
-    (reply,) = told.replies
+    publish(rt, reworded_document("Kini lain."))
+    traced = trace(rt)
+    assert traced.version is not None
+    assert traced.version.number == 0
+    (reply,) = traced.replies
     assert "Kini lain." not in "".join(each.text for each in reply.pieces)
     assert reply.pieces
 
 
-def test_it_is_read_as_on_its_day(rt: Runtime, clock: Clock) -> None:
+def test_a_trace_uses_the_keywords_valid_that_day(rt: Runtime, clock: Clock) -> None:
     """A keyword may have been in force then, and not any more."""
 
     def until(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["until"] = date(2025, 10, 31)
 
-    published(rt, changed(until))
+    publish(rt, edited_document(until))
     rt.published.refresh()
     for _ in range(2):
         say(rt, P1, "KONTAK")
@@ -82,28 +82,28 @@ def test_it_is_read_as_on_its_day(rt: Runtime, clock: Clock) -> None:
 
 def test_without_a_reason_no_text_is_in_it(rt: Runtime) -> None:
     say(rt, P1, "SALDO 1901234567")
-    told = trace(rt, with_texts=False)
-    assert (told.text, told.normal, told.is_gone) == (None, None, False)
-    assert told.read is not None
-    assert (told.read.reason, told.read.slot) == ("wrong_length", "NKP")
-    assert [each.text for each in told.replies] == [None]
+    traced = trace(rt, with_texts=False)
+    assert (traced.text, traced.normal, traced.is_gone) == (None, None, False)
+    assert traced.read is not None
+    assert (traced.read.reason, traced.read.slot) == ("wrong_length", "NKP")
+    assert [each.text for each in traced.replies] == [None]
 
 
-def test_what_others_were_told_is_not_in_it(rt: Runtime) -> None:
-    """A code least of all."""
+def test_notices_to_others_are_not_shown(rt: Runtime) -> None:
+    """That holds for codes above all."""
     say(rt, STRANGER, DAFTAR)
-    told = {each.sent.wording: each for each in trace(rt).replies}
-    code = told["disclosure.code"]
+    by_wording = {each.sent.wording: each for each in trace(rt).replies}
+    code = by_wording["disclosure.code"]
     assert (code.is_notice, code.text, code.is_gone) == (True, None, False)
-    assert told["daftar.pending"].text is not None
+    assert by_wording["daftar.pending"].text is not None
 
 
-def test_of_what_is_destroyed_the_rest_is_told(rt: Runtime) -> None:
+def test_a_trace_works_without_deleted_texts(rt: Runtime) -> None:
     say(rt, P2, "KONTAK")
     with rt.writing() as tx:
         tx.connection.execute(messages.update().values(text=None))
         tx.connection.execute(replies.update().values(text=None))
-    told = trace(rt)
-    assert (told.text, told.is_gone, told.read) == (None, True, None)
-    (reply,) = told.replies
+    traced = trace(rt)
+    assert (traced.text, traced.is_gone, traced.read) == (None, True, None)
+    (reply,) = traced.replies
     assert (reply.is_gone, reply.pieces, reply.sent.wording) == (True, (), "kontak.ways")

@@ -1,4 +1,5 @@
-"""What was not understood is gathered by shape: what several phones wrote, and nobody alone."""
+"""Unrecognised messages are grouped by shape: what several phones wrote, and nothing of one
+alone."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from smsgw.configuration.document import RawDocument
 from smsgw.runtime import Runtime
 from smsgw.transcripts import library, phrases, reader, runner
 from tests.conftest import Clock
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 from tests.support.unrecognised import DUIT, Wrote, numbers, phone
 from tests.support.unrecognised import wrote as wrote
 
@@ -25,58 +26,56 @@ def gathered(rt: Runtime, raw: RawDocument = SHIPPED, days: int = 7) -> Gathered
     return unrecognised.gather(rt, rt.now() - timedelta(days=days), unrecognised.reader(raw))
 
 
-def told(found: Gathered) -> list[tuple[str, int, int]]:
+def shapes(found: Gathered) -> list[tuple[str, int, int]]:
     return [(" ".join(each.tokens), each.messages, each.phones) for each in found.shapes]
 
 
-def test_the_same_in_other_words_is_one_shape(rt: Runtime, wrote: Wrote) -> None:
+def test_similar_texts_share_one_shape(rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT[:4])
     wrote("kartu hilang gimana", "kartu hilang gimana", "kartu hilang, gimana dong")
     found = gathered(rt)
-    assert told(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
+    assert shapes(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
     assert (found.messages, found.others, found.is_cut) == (7, 0, False)
     assert found.shapes[0].proposed == Alias("DUIT GUE", "saldo")
 
 
-def test_no_word_and_no_shape_of_a_single_person_is_shown(rt: Runtime, wrote: Wrote) -> None:
+def test_nothing_from_a_single_phone_is_shown(rt: Runtime, wrote: Wrote) -> None:
     one = phone()
     for name in ("Wulandari", "Suharto", "Kusnadi", "Wijayanti"):
         wrote(f"halo duit gue {name} gak ada 0857{next(numbers)}")
     wrote(*["kenapa duit gue habis dipakai Wulandari"] * 5, by=one)
     wrote(*["gak ada duit Wulandari hamil"] * 2, by=one)
     found = gathered(rt)
-    assert told(found) == [("DUIT GUE … GAK ADA #", 4, 4)]
+    assert shapes(found) == [("DUIT GUE … GAK ADA #", 4, 4)]
     assert found.others > 0
     assert "WULANDARI" not in repr(found)
     assert "0857" not in repr(found)
 
 
-def test_numbers_are_no_words(rt: Runtime, wrote: Wrote) -> None:
+def test_numbers_are_replaced(rt: Runtime, wrote: Wrote) -> None:
     for _ in range(3):
         wrote("plat B1234XYZ gimana 0890 17")
-    assert [shape for shape, *_ in told(gathered(rt))] == ["PLAT # GIMANA #"]
+    assert [shape for shape, *_ in shapes(gathered(rt))] == ["PLAT # GIMANA #"]
 
 
-def test_what_has_an_answer_or_is_long_ago_is_not_there(
-    rt: Runtime, wrote: Wrote, clock: Clock
-) -> None:
+def test_answered_and_old_messages_are_left_out(rt: Runtime, wrote: Wrote, clock: Clock) -> None:
     for _ in range(3):
         wrote("SALDO", "YA", "19012345678", "makasih", "DAFTAR", "SALDO 1901234")
     assert gathered(rt).shapes == []
     wrote(*DUIT)
     clock.moves(days=2)
     assert gathered(rt, days=1).shapes == []
-    assert told(gathered(rt, days=3))[0][0] == "DUIT GUE"
+    assert shapes(gathered(rt, days=3))[0][0] == "DUIT GUE"
 
 
-def test_what_the_draft_understands_is_gone(rt: Runtime, wrote: Wrote) -> None:
-    """Message by message: an alias is found only as it is written."""
+def test_messages_the_draft_recognises_are_left_out(rt: Runtime, wrote: Wrote) -> None:
+    """An alias is found only as it is written, so each message counts by itself."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
     raw, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
-    assert told(gathered(rt, raw)) == [("DUIT PUNYA GUE", 3, 3)]
+    assert shapes(gathered(rt, raw)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
-def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: Wrote) -> None:
+def test_proposed_words_keep_their_order(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kapan nih rumah dong cair"] * 3)
     proposed = gathered(rt).shapes[0].proposed
     raw, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
@@ -92,7 +91,7 @@ def test_words_that_stand_apart_are_proposed_as_they_stand(rt: Runtime, wrote: W
         ("plat nomornya", None),
     ],
 )
-def test_a_keyword_is_proposed_where_a_word_tells_it(
+def test_a_hinted_keyword_is_proposed(
     rt: Runtime, wrote: Wrote, text: str, keyword: str | None
 ) -> None:
     wrote(*[text] * 3)
@@ -100,7 +99,7 @@ def test_a_keyword_is_proposed_where_a_word_tells_it(
     assert [each.proposed.keyword for each in found] == [keyword]
 
 
-def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote) -> None:
+def test_a_word_that_can_be_ignored_is_proposed_as_filler(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["MENU BOSKU"] * 3, *["lanjut bosque"] * 3, *["STOP JANGAN"] * 3)
     proposed = {each.text: each.proposed for each in gathered(rt).shapes}
     assert proposed["LANJUT BOSQUE"] == Filler("BOSQUE", "lanjut")
@@ -117,16 +116,16 @@ def test_a_word_without_which_all_is_said_is_a_filler(rt: Runtime, wrote: Wrote)
 def test_no_keyword_that_changes_something_is_proposed(
     rt: Runtime, wrote: Wrote, text: str
 ) -> None:
-    """Console fault 1: two clicks and a publish, and whoever writes "kartu hilang" is unlinked."""
+    """Otherwise two clicks and a publish would unlink everybody who writes "kartu hilang"."""
     wrote(*[text] * 3)
     assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
 
 
-def test_many_are_cut_and_it_says_so(rt: Runtime, wrote: Wrote) -> None:
+def test_a_long_list_is_cut_and_says_so(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
     by = unrecognised.reader(SHIPPED)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=1), by, most=3)
-    assert (told(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
+    assert (shapes(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
 
 
 ACCEPTED = [
@@ -141,39 +140,41 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), ACCEPTED, ids=lambda each: str(each))
-def test_what_is_accepted_is_in_the_draft_and_its_transcript_agrees(
-    rt: Runtime, tmp_path: Path, change: Alias | Filler, said: str
+@pytest.mark.parametrize(("change", "text"), ACCEPTED, ids=lambda each: str(each))
+def test_an_accepted_phrase_is_in_the_draft_with_a_transcript(
+    rt: Runtime, tmp_path: Path, change: Alias | Filler, text: str
 ) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(changed(with_made)), 0, ANI, "all")
-    phrases.accept(rt, change, said, ANI)
+        versions.save(tx, document.loads(edited_document(add_custom_keywords)), 0, ANI, "all")
+    phrases.accept(rt, change, text, ANI)
     with rt.reading() as tx:
         draft = versions.draft(tx)
-        (held,) = library.newest(tx)
+        (transcript,) = library.newest(tx)
     assert draft.edition == 2
-    assert said in held.text
+    assert text in transcript.text
     steps = list(
-        runner.run(reader.parse(held.text, held.name, configuration=compiler.load(draft.text)))
+        runner.run(
+            reader.parse(transcript.text, transcript.name, configuration=compiler.load(draft.text))
+        )
     )
     assert [each.differs for each in steps] == [()]
     assert steps[0].answer.verdict.keyword is not None
 
 
-def test_the_transcript_shows_it(rt: Runtime) -> None:
-    """By what is published, it differs."""
+def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
+    """With the published version, it differs."""
     text = phrases.shown_by("DUIT GUE", "saldo")
     (step,) = runner.run(reader.parse(text, "shown"))
     assert step.differs == ("keyword: expected saldo, got null",)
 
 
 @pytest.mark.parametrize(
-    ("change", "said", "why"),
+    ("change", "text", "why"),
     [
         (Alias("IURAN", "saldo"), "", "belongs to"),
         (Alias("BERHENTI", "lapor"), "", "BERHENTI"),
-        (Alias("DUIT", "nothing"), "", "mend them first"),
-        (Alias("DUIT", None), "", "mend them first"),
+        (Alias("DUIT", "nothing"), "", "fix them first"),
+        (Alias("DUIT", None), "", "fix them first"),
         (Alias("", "saldo"), "", "1 to 3 words"),
         (Alias("SATU DUA TIGA EMPAT", "saldo"), "", "1 to 3 words"),
         (Alias("STOPP", "saldo"), "", "one slip apart"),
@@ -182,22 +183,22 @@ def test_the_transcript_shows_it(rt: Runtime) -> None:
         (Filler("DUIT"), "", "1 to 1 words"),
     ],
 )
-def test_what_would_do_harm_is_not_accepted(
-    rt: Runtime, change: Alias | Filler, said: str, why: str
+def test_a_harmful_phrase_is_refused(
+    rt: Runtime, change: Alias | Filler, text: str, why: str
 ) -> None:
     with pytest.raises(NotAccepted, match=why):
-        phrases.accept(rt, change, said, ANI)
+        phrases.accept(rt, change, text, ANI)
     with rt.reading() as tx:
         assert versions.draft(tx) is None
         assert library.newest(tx) == []
 
 
-def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
+def test_a_draft_with_errors_accepts_no_phrase(rt: Runtime) -> None:
     def broken(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"].pop("poster")
 
     with rt.writing() as tx:
-        versions.save(tx, document.loads(changed(broken)), 0, ANI, "all")
+        versions.save(tx, document.loads(edited_document(broken)), 0, ANI, "all")
     with pytest.raises(NotAccepted, match="poster is missing"):
         phrases.accept(rt, Alias("DUIT GUE", "saldo"), "DUIT GUE", ANI)
 
@@ -206,5 +207,5 @@ def test_a_draft_with_faults_takes_nothing_more(rt: Runtime) -> None:
     ("typed", "words"),
     [("duit  gue", "DUIT GUE"), ("duit 5", ""), ("a" * 81, ""), ("<b>", "B"), ("", "")],
 )
-def test_words_are_words(typed: str, words: str) -> None:
+def test_only_words_are_accepted(typed: str, words: str) -> None:
     assert unrecognised.words_of(typed) == words

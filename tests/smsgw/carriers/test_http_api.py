@@ -1,4 +1,5 @@
-"""A carrier by YAML: what it sends, how answers end, whom it believes, and which line is wrong."""
+"""Tests a carrier by YAML: what it sends, how answers end, whom it trusts, and which line is
+wrong."""
 
 import hmac
 import json
@@ -170,7 +171,7 @@ def test_the_encoding_follows_the_text(file: Path, stub: Aggregator) -> None:
         ('{user: me, password: "${API_KEY}"}', f"Basic {b64encode(b'me:key of ours').decode()}"),
     ],
 )
-def test_it_logs_in(file: Path, stub: Aggregator, login: str, header: str) -> None:
+def test_it_authenticates(file: Path, stub: Aggregator, login: str, header: str) -> None:
     stub.answers.append((200, b""))
     load(file, sending(stub.url, f"login: {login}")).send(SMS)
     assert stub.asked[0].headers["authorization"] == header
@@ -222,33 +223,33 @@ def test_the_id_is_found_by_a_regular_expression(file: Path, stub: Aggregator) -
     assert load(file, sending(stub.url, "id: {regex: 'ID:(\\w+)'}")).send(SMS) == "abc123"
 
 
-def test_no_connection_may_be_tried_again(file: Path) -> None:
+def test_a_failed_connection_may_be_retried(file: Path) -> None:
     with pytest.raises(SendError) as raised:
         load(file, plain("http://127.0.0.1:9")).send(SMS)
     assert raised.value.ending is Ending.RETRY
     assert "81234567890" not in str(raised.value)
 
 
-def test_made_people_are_never_texted(file: Path, stub: Aggregator) -> None:
+def test_synthetic_participants_are_never_texted(file: Path, stub: Aggregator) -> None:
     with pytest.raises(SendError) as raised:
         load(file, plain(stub.url)).send(OutgoingSms(7, "+6284000000001", "2757", "x"))
     assert (raised.value.ending, stub.asked) == (Ending.REFUSED, [])
 
 
-def test_the_doctor_is_told_whether_it_answers(file: Path, stub: Aggregator) -> None:
+def test_the_doctor_reports_an_unreachable_carrier(file: Path, stub: Aggregator) -> None:
     assert load(file, plain(stub.url)).misconfigured() is None
-    told = load(file, plain("http://127.0.0.1:9")).misconfigured()
-    assert told == "send.url does not answer (ConnectionError); check it and the network"
+    fault = load(file, plain("http://127.0.0.1:9")).misconfigured()
+    assert fault == "send.url does not answer (ConnectionError); check it and the network"
 
 
-def test_a_message_of_json(file: Path) -> None:
+def test_a_json_message_is_read(file: Path) -> None:
     (sms,) = load(file, plain()).read_messages(request(message(text="SAL\0DO \ud83d")))
     assert (sms.carrier, sms.carrier_ref, sms.sender) == ("http", "M1", "+6281234567890")
     assert (sms.lane, sms.text) == ("2757", "SALDO ?")
 
 
 @pytest.mark.parametrize("kind", ["form", "query"])
-def test_a_message_of_a_form_or_a_query(file: Path, kind: str) -> None:
+def test_a_form_or_query_message_is_read(file: Path, kind: str) -> None:
     inbound = f"\n  format: {kind}\n  fields: {{id: id, from: from, text: text}}"
     carrier = load(file, plain(inbound=inbound))
     fields = {name: str(value) for name, value in message(id=12).items()}
@@ -273,11 +274,11 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
         with pytest.raises(Malformed):
             carrier.read_messages(request(none))
     assert carrier.read_messages(request({"a": {"results": []}})) == []
-    told = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
-    told += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
+    sent_reports = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
+    sent_reports += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
     assert [
         (each.attempt_id, each.delivery, each.carrier_ref, each.code)
-        for each in carrier.read_reports(request({"results": told}))
+        for each in carrier.read_reports(request({"results": sent_reports}))
     ] == [(7, Delivery.DELIVERED, "x", None), (8, Delivery.UNDELIVERED, None, "9")]
 
 
@@ -293,12 +294,12 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
 def test_a_report_finds_its_attempt_by_its_address(
     file: Path, status: object, delivery: Delivery, code: str | None
 ) -> None:
-    told = {"status": status, "code": 5}
-    (report,) = load(file, plain()).read_reports(request(told, f"out=7&key={SECRET}"))
+    body = {"status": status, "code": 5}
+    (report,) = load(file, plain()).read_reports(request(body, f"out=7&key={SECRET}"))
     assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
 
 
-def test_a_report_that_is_no_news_or_names_nothing(file: Path) -> None:
+def test_a_report_without_news_or_attempt_is_ignored(file: Path) -> None:
     carrier = load(file, plain())
     assert carrier.read_reports(request({"status": "BUFFERED"}, "out=7")) == []
     for query in ("", "out=", "out=x"):
@@ -314,20 +315,20 @@ def test_a_report_that_is_no_news_or_names_nothing(file: Path) -> None:
         *(message(to=""), {"from": []}),
     ],
 )
-def test_what_is_no_message_is_malformed(file: Path, body: object) -> None:
+def test_a_request_without_a_message_is_malformed(file: Path, body: object) -> None:
     with pytest.raises(Malformed):
         load(file, plain()).read_messages(request(body))
 
 
 @pytest.mark.parametrize("secret", [SECRET, "the-old-secret"])
-def test_who_knows_the_secret_is_the_carrier(file: Path, secret: str) -> None:
+def test_the_right_secret_is_accepted(file: Path, secret: str) -> None:
     load(file, plain()).verify(request(query=f"a=1&key={secret}"))
     named = "\n  secret: {header: X-Secret, value: '${SECRET}'}"
     load(file, plain(authentication=named)).verify(request(query="", x_secret=secret))
 
 
 @pytest.mark.parametrize("query", ["", "key=", "key=x", "key=%FF", "other=a-shared-secret"])
-def test_who_does_not_is_not(file: Path, query: str) -> None:
+def test_a_wrong_secret_is_refused(file: Path, query: str) -> None:
     with pytest.raises(Forged):
         load(file, plain()).verify(request(query=query))
     named = "\n  secret: {header: X-Secret, value: '${SECRET}'}"
@@ -337,7 +338,7 @@ def test_who_does_not_is_not(file: Path, query: str) -> None:
 
 @pytest.mark.parametrize(("algorithm", "encoding"), [("sha256", "hex"), ("sha512", "base64")])
 @pytest.mark.parametrize("signs", ["body", "url+body"])
-def test_a_signature_covers_what_was_agreed(
+def test_the_signature_covers_the_configured_parts(
     file: Path, algorithm: str, encoding: str, signs: str
 ) -> None:
     how = f"algorithm: {algorithm}, encoding: {encoding}, signs: {signs}, prefix: 'v1='"
@@ -345,25 +346,25 @@ def test_a_signature_covers_what_was_agreed(
     carrier, body = load(file, text), b'{"id": 1}'
     signed = b"https://sms.example.org/base/in/http?a=%20b" if signs == "url+body" else b""
     digest = hmac.digest(SECRET.encode(), signed + body, algorithm)
-    told = digest.hex() if encoding == "hex" else b64encode(digest).decode()
-    carrier.verify(request(body, "a=%20b", x_sig=f"v1={told}"))
+    signature = digest.hex() if encoding == "hex" else b64encode(digest).decode()
+    carrier.verify(request(body, "a=%20b", x_sig=f"v1={signature}"))
     for forged in (
-        request(body + b" ", "a=%20b", x_sig=f"v1={told}"),
-        request(body, "a=%20b", x_sig=told),
+        request(body + b" ", "a=%20b", x_sig=f"v1={signature}"),
+        request(body, "a=%20b", x_sig=signature),
         request(body, "a=%20b"),
     ):
         with pytest.raises(Forged):
             carrier.verify(forged)
     if signs == "url+body":
         with pytest.raises(Forged):
-            carrier.verify(request(body, "a=%20c", x_sig=f"v1={told}"))
+            carrier.verify(request(body, "a=%20c", x_sig=f"v1={signature}"))
 
 
 HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "told"),
+    ("text", "line", "message"),
     [
         (PLAIN.format(url="http://api.example.com"), 4, "send.url: needs https"),
         (PLAIN.format(url="ftp://api.example.com"), 4, "send.url: must be an address such as"),
@@ -392,16 +393,16 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
         ("- a", 0, "is empty, or no mapping"),
     ],
 )  # fmt: skip
-def test_faults_are_told_by_line_and_name(file: Path, text: str, line: int, told: str) -> None:
+def test_errors_name_the_line_and_key(file: Path, text: str, line: int, message: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         load(file, text, SHORT="short", BROKEN="a\nb")
     where = f"SMSGW_HTTP_CARRIER: {file}:{line}: " if line else f"SMSGW_HTTP_CARRIER: {file} "
     found = [fault for fault in str(raised.value).split("\n") if fault.startswith(where)]
-    assert [fault for fault in found if told in fault], str(raised.value)
+    assert [fault for fault in found if message in fault], str(raised.value)
     assert "short" not in str(raised.value).replace("shorter", "")
 
 
-def test_all_faults_are_told_at_once(file: Path) -> None:
+def test_all_errors_are_reported_together(file: Path) -> None:
     text = plain("http://api.example.com").replace("{text}", "{body}")
     with pytest.raises(settings.SettingsError) as raised:
         load(file, text, PORT="x", SMSGW_PUBLIC_URL="http://sms.example.org")
@@ -409,7 +410,7 @@ def test_all_faults_are_told_at_once(file: Path) -> None:
     assert sorted(named) == ["PORT", "SMSGW_HTTP_CARRIER", "SMSGW_HTTP_CARRIER", "SMSGW_PUBLIC_URL"]
 
 
-def test_what_it_needs(tmp_path: Path) -> None:
+def test_missing_settings_are_reported(tmp_path: Path) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({"SMSGW_CARRIER": "http"})
     assert "SMSGW_HTTP_CARRIER: is needed with SMSGW_CARRIER=http" in str(raised.value)
@@ -418,7 +419,7 @@ def test_what_it_needs(tmp_path: Path) -> None:
         settings.load({"SMSGW_HTTP_CARRIER": str(tmp_path / "absent.yaml")})
 
 
-def test_no_secret_is_shown(file: Path) -> None:
+def test_errors_show_no_secret(file: Path) -> None:
     carrier = load(file, plain())
     made = settings.load(ENVIRON | {"SMSGW_HTTP_CARRIER": str(file)})
     shown = f"{made!r} {settings.rows(made)} {vars(carrier)!r}"
@@ -426,7 +427,7 @@ def test_no_secret_is_shown(file: Path) -> None:
     assert [each for each in ("key of ours", SECRET) if each in shown] == []
 
 
-def test_the_file_that_the_docs_show_is_well(file: Path, stub: Aggregator) -> None:
+def test_the_documented_file_is_valid(file: Path, stub: Aggregator) -> None:
     section = DOCS.read_text().partition("## A carrier by YAML")[2]
     shown = section.partition("```yaml")[2].partition("```")[0]
     text = shown.replace("https://sms.example.com", stub.url)
@@ -444,7 +445,7 @@ def test_every_placeholder_and_key_is_explained() -> None:
     assert [name for name in SAMPLE if f"`{{{name}}}`" not in section] == []
 
 
-def test_fictitious_people_are_not_for_a_real_carrier(file: Path) -> None:
+def test_demo_data_is_refused_with_a_real_carrier(file: Path) -> None:
     load(file, plain("http://127.0.0.1:9"), SMSGW_DEMO="1")
     with pytest.raises(settings.SettingsError, match="SMSGW_DEMO: fictitious people"):
         load(file, plain(), SMSGW_DEMO="1")

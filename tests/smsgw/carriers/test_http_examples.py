@@ -17,7 +17,7 @@ from smsgw.messaging import dispatch
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2
-from tests.support.aggregator import Aggregator, Asked, aggregator
+from tests.support.aggregator import Aggregator, ReceivedRequest, aggregator
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "http"
 KEY = "inbound-secret"
@@ -35,7 +35,7 @@ ENVIRON = {
 
 @dataclass(frozen=True)
 class Documented:
-    """What an aggregator's documentation shows, around values of ours."""
+    """Holds what an aggregator's documentation shows, around values of ours."""
 
     url: str
     lane: str
@@ -44,7 +44,7 @@ class Documented:
     refused: bytes
     report: Callable[[str, str], object]  # of an attempt and a status
     statuses: dict[str, str]
-    sent: Callable[[Asked], dict[str, Any]]
+    sent: Callable[[ReceivedRequest], dict[str, Any]]
 
 
 def infobip_message(ref: str, sender: str) -> dict[str, object]:
@@ -75,7 +75,7 @@ def infobip_report(attempt: str, status: str) -> dict[str, object]:
     return {"results": [foreign, report]}
 
 
-def infobip_sent(asked: Asked) -> dict[str, Any]:
+def infobip_sent(asked: ReceivedRequest) -> dict[str, Any]:
     (message,) = asked.json["messages"]
     assert asked.headers["authorization"] == "App infobip-key"
     assert message["options"]["validityPeriod"]["amount"] > 0
@@ -117,7 +117,7 @@ def vonage_report(attempt: str, status: str) -> dict[str, object]:
     }
 
 
-def vonage_sent(asked: Asked) -> dict[str, Any]:
+def vonage_sent(asked: ReceivedRequest) -> dict[str, Any]:
     form = asked.form
     assert (form["api_key"], form["api_secret"]) == ("abcd1234", "abcdef0123456789")
     assert form["type"] == "text"
@@ -164,7 +164,7 @@ BEGIN SELECT abs(-9223372036854775808); END
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """One kind is enough: what counts here is not in the database."""
+    """Uses one kind of database: what counts here is not in it."""
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
@@ -215,7 +215,7 @@ def refs(rt: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_example_is_well_as_it_is(example: Path) -> None:
+def test_each_example_loads_as_shipped(example: Path) -> None:
     settings.load(ENVIRON | {"SMSGW_HTTP_CARRIER": str(example)})
     assert example.stem in DOCUMENTED
 
@@ -231,17 +231,17 @@ def test_a_message_its_reply_and_its_report(
     stub.answers += [(200, documented.taken)] * count
     dispatch.drain(over, "http", documented.lane)
     assert states(over) == ["sent"] * count
-    told = [documented.sent(asked) for asked in stub.asked]
-    assert told[0]["from"] == documented.lane.removeprefix("+")
-    assert P1.removeprefix("+") in {each["to"] for each in told}
-    assert all(each["text"] for each in told)
+    requested = [documented.sent(asked) for asked in stub.asked]
+    assert requested[0]["from"] == documented.lane.removeprefix("+")
+    assert P1.removeprefix("+") in {each["to"] for each in requested}
+    assert all(each["text"] for each in requested)
     for status, state in documented.statuses.items():
-        report = documented.report(told[0]["attempt"], status)
+        report = documented.report(requested[0]["attempt"], status)
         assert client.post(f"/in/http/status?key={KEY}", json=report).status_code == 200
         assert states(over).count(state) == (count if state == "sent" else 1)
 
 
-def test_what_the_aggregator_refuses_is_final(
+def test_a_refusal_of_the_aggregator_is_final(
     over: Runtime, stub: Aggregator, documented: Documented
 ) -> None:
     stub.answers.append((200, documented.refused))
@@ -261,10 +261,10 @@ def test_a_forged_request_leaves_no_row(
 
 
 @pytest.mark.parametrize("name", ["infobip"], indirect=True)
-def test_if_one_of_several_cannot_be_stored_all_come_again(
+def test_if_one_of_several_messages_cannot_be_stored_all_are_redelivered(
     over: Runtime, client: FlaskClient, documented: Documented
 ) -> None:
-    """What was stored before is recognised then."""
+    """Messages that were stored the first time are recognised."""
     inbound = documented.inbound("MO-1", P1)
     with over.service.begin() as connection:
         connection.exec_driver_sql(SECOND_FAILS)

@@ -51,12 +51,12 @@ def stub() -> Iterator[WebStub]:
 
 
 @pytest.mark.parametrize("password", ["new-password", "old-password"])
-def test_who_knows_the_password_is_kannel(password: str) -> None:
+def test_the_right_password_is_accepted(password: str) -> None:
     carrier().verify(request(IN, authorization=basic(password)))
 
 
 @pytest.mark.parametrize("header", ["", "Basic", "Basic é", "Basic AA=", basic("x"), basic("")])
-def test_who_does_not_is_not(header: str) -> None:
+def test_a_wrong_password_is_refused(header: str) -> None:
     with pytest.raises(Forged):
         carrier().verify(request(IN, authorization=header))
     with pytest.raises(Forged):
@@ -74,7 +74,7 @@ def test_who_does_not_is_not(header: str) -> None:
         ("", "SALDO  Åsa \N{GRINNING FACE}".encode()),
     ],
 )
-def test_a_text_in_any_charset(charset: str, octets: bytes) -> None:
+def test_texts_are_read_in_any_charset(charset: str, octets: bytes) -> None:
     query = IN.replace("UTF-8", charset) + quote_from_bytes(octets)
     (read,) = carrier().read_messages(request(query))
     assert read.text.replace("\N{GRINNING FACE}", "?") == "SALDO  Åsa ?"
@@ -90,12 +90,12 @@ def test_a_text_in_any_charset(charset: str, octets: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%00SALDO", "%FF%FE", "a+b%2Bc", "a%26from=x"])
-def test_no_octets_are_too_strange(text: str) -> None:
+def test_any_octets_can_be_read(text: str) -> None:
     (read,) = carrier().read_messages(request(IN + text))
     assert "\0" not in read.text
 
 
-def test_a_parameter_in_a_text_is_text() -> None:
+def test_a_parameter_inside_a_text_stays_text() -> None:
     (read,) = carrier().read_messages(request(IN + "a%26from%3D%2B62899"))
     assert (read.text, read.sender) == ("a&from=+62899", "+6281234567890")
 
@@ -107,7 +107,7 @@ def test_a_short_number_has_no_plus(to: str, lane: str) -> None:
 
 
 @pytest.mark.parametrize("absent", ["id", "from", "to"])
-def test_what_a_message_must_have(absent: str) -> None:
+def test_a_message_without_a_required_field_is_malformed(absent: str) -> None:
     with pytest.raises(Malformed):
         carrier().read_messages(request(IN.replace(f"{absent}=", "x=")))
 
@@ -122,12 +122,12 @@ def test_what_a_message_must_have(absent: str) -> None:
         ("out=7&type=16", Delivery.UNDELIVERED, None),
     ],
 )
-def test_reports(query: str, delivery: Delivery, code: str | None) -> None:
+def test_delivery_reports_are_read(query: str, delivery: Delivery, code: str | None) -> None:
     (report,) = carrier().read_reports(request(query))
     assert (report.attempt_id, report.delivery, report.code) == (7, delivery, code)
 
 
-def test_a_report_that_is_no_news_and_one_of_nothing() -> None:
+def test_an_intermediate_report_is_ignored_and_an_empty_one_malformed() -> None:
     assert carrier().read_reports(request("out=7&type=4")) == []
     assert carrier().read_reports(request("out=7&type=99")) == []
     for query in ("", "out=", "out=x&type=1", "out=-1&type=1", "out=" + "9" * 30):
@@ -195,13 +195,13 @@ def test_every_answer_has_one_ending_and_one_call(
     assert "81234567890" not in str(raised.value)
 
 
-def test_no_connection_may_be_tried_again() -> None:
+def test_a_failed_connection_may_be_retried() -> None:
     with pytest.raises(SendError) as raised:
         carrier("http://127.0.0.1:9/cgi-bin/sendsms").send(SMS)
     assert raised.value.ending == Ending.RETRY
 
 
-def test_made_people_are_never_texted(stub: WebStub) -> None:
+def test_synthetic_participants_are_never_texted(stub: WebStub) -> None:
     with pytest.raises(SendError) as raised:
         carrier(stub.url).send(OutgoingSms(7, "+6284000000001", "2757", "x"))
     assert raised.value.ending == Ending.REFUSED
@@ -219,6 +219,6 @@ def test_made_people_are_never_texted(stub: WebStub) -> None:
         ("KANNEL_PASSWORD", ""),
     ],
 )
-def test_settings_that_cannot_work(name: str, value: str) -> None:
+def test_invalid_settings_are_refused(name: str, value: str) -> None:
     with pytest.raises(settings.SettingsError, match=name):
         carrier(**{name: value})

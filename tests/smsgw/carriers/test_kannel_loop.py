@@ -1,4 +1,4 @@
-"""The whole way through a real Kannel: a phone's SMS over SMPP, the answer back, its report."""
+"""Goes the whole way through a real Kannel: an SMS over SMPP, the answer back, its report."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ class Box:
         self.database = database
 
     def _configuration(self, ports: dict[str, int]) -> str:
-        """What is deployed, with free ports, folders of our own, and less patience."""
+        """Returns what is deployed, with free ports, folders of our own, and less patience."""
         text = DEPLOYED.read_text()
         for old, new in {
             "admin-port = 13000": f"admin-port = {ports['admin']}",
@@ -129,7 +129,7 @@ class Box:
         return self.centre.taken[before][2]
 
     def state(self) -> str | None:
-        """Of the newest reply."""
+        """Returns the state of the newest reply."""
         newest = select(replies.c.state).order_by(replies.c.id.desc()).limit(1)
         with self.database.connect() as connection:
             return connection.execute(newest).scalar_one_or_none()
@@ -167,13 +167,13 @@ def test_an_sms_comes_in_its_answer_goes_out_and_the_report_comes_back(box: Box)
     assert box.stored() == before + 1
 
 
-def test_what_is_not_plain_ascii_comes_in_whole(box: Box) -> None:
+def test_non_ascii_text_arrives_intact(box: Box) -> None:
     assert "Rp123.456.789" in box.answer(
         "saldo \u0661\u0669\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668 \N{GRINNING FACE}"
     )
 
 
-def test_undelivered(box: Box) -> None:
+def test_an_undelivered_report_is_recorded(box: Box) -> None:
     box.centre.verdict = "UNDELIV"
     box.answer("STATUS")
     box.wait_for(lambda: box.state() == "undelivered")
@@ -181,7 +181,7 @@ def test_undelivered(box: Box) -> None:
     box.centre.verdict = "DELIVRD"
 
 
-def test_refused_by_the_centre(box: Box) -> None:
+def test_a_refusal_of_the_smsc_is_recorded(box: Box) -> None:
     tries = box.centre.tries
     box.centre.reject_next.append(smpp34.ESME_RINVDSTADR)
     box.centre.text(PHONE, SHORT, "DATA")
@@ -190,7 +190,7 @@ def test_refused_by_the_centre(box: Box) -> None:
     assert box.code() == "0x0000000b"
 
 
-def test_throttled_by_the_centre_it_comes_once_all_the_same(box: Box) -> None:
+def test_a_throttled_sms_is_delivered_once(box: Box) -> None:
     box.centre.reject_next += [smpp34.ESME_RTHROTTLED] * 2
     before, tries = len(box.centre.taken), box.centre.tries
     box.answer("JP")
@@ -198,7 +198,7 @@ def test_throttled_by_the_centre_it_comes_once_all_the_same(box: Box) -> None:
     assert (len(box.centre.taken), box.centre.tries) == (before + 1, tries + 3)
 
 
-def test_a_name_is_not_answered(box: Box) -> None:
+def test_an_alphanumeric_sender_is_not_answered(box: Box) -> None:
     before, taken = box.stored(), len(box.centre.taken)
     box.centre.text("TELKOMSEL", SHORT, "format sms anda salah")
     box.wait_for(lambda: box.stored() == before + 1)
@@ -206,7 +206,7 @@ def test_a_name_is_not_answered(box: Box) -> None:
     assert len(box.centre.taken) == taken
 
 
-def test_who_does_not_know_the_password_is_refused(box: Box) -> None:
+def test_a_wrong_password_is_refused(box: Box) -> None:
     query = {"id": "1", "from": P1, "to": SHORT, "text": "SALDO"}
     before = box.stored()
     for auth in (None, ("kannel", "wrong")):
@@ -214,12 +214,12 @@ def test_who_does_not_know_the_password_is_refused(box: Box) -> None:
             assert requests.get(box.web + path, query, auth=auth, timeout=5).status_code == 403
     auth = ("kannel", "change-me-inbound")
     for _ in range(2):
-        told = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5)
-        assert (told.status_code, told.content) == (200, b"")
+        response = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5)
+        assert (response.status_code, response.content) == (200, b"")
     assert box.stored() == before + 1
 
 
-def test_while_bearerbox_is_stopped_nobody_knows_and_nothing_is_sent_twice(box: Box) -> None:
+def test_a_send_while_bearerbox_is_stopped_is_unknown_and_never_doubled(box: Box) -> None:
     before, stored = len(box.centre.taken), box.stored()
     box.bearerbox.send_signal(signal.SIGSTOP)
     try:

@@ -59,7 +59,7 @@ def stub() -> Iterator[Stub]:
         yield made
 
 
-def test_the_published_vector() -> None:
+def test_the_published_signature_vector_matches() -> None:
     """https://www.twilio.com/docs/usage/security#validating-requests"""
     form = {
         "CallSid": "CA1234567890ABCDE",
@@ -77,7 +77,9 @@ def test_the_published_vector() -> None:
     st.text(min_size=1, max_size=20),
 )
 @hypothesis(max_examples=100, deadline=None)
-def test_the_signature_is_the_packages(form: list[tuple[str, str]], token: str) -> None:
+def test_the_signature_equals_that_of_twilios_package(
+    form: list[tuple[str, str]], token: str
+) -> None:
     url = "https://sms.example.org/in/twilio?k=%C3%A9&t=a%2Fb~%7E+c"
     theirs = RequestValidator(token).compute_signature(url, MultiDict(form))
     assert signature(token, url, form) == theirs
@@ -85,7 +87,7 @@ def test_the_signature_is_the_packages(form: list[tuple[str, str]], token: str) 
 
 @pytest.mark.parametrize("token", ["new-token", "old-token"])
 @pytest.mark.parametrize("query", ["", "k=%C3%A9&t=a%2Fb~%7E+c"])
-def test_what_twilio_signed_is_taken(token: str, query: str) -> None:
+def test_a_valid_signature_is_accepted(token: str, query: str) -> None:
     repeated = (*FORM, ("Media", "b"), ("Media", "a"), ("Unknown", "👍 ‘quoted’"))
     carrier().verify(signed(repeated, query, token))
 
@@ -100,14 +102,14 @@ def test_what_twilio_signed_is_taken(token: str, query: str) -> None:
         ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
     ],
 )
-def test_a_port_that_goes_without_saying_may_be_said(configured: str, called: str) -> None:
+def test_the_default_port_may_be_written_out(configured: str, called: str) -> None:
     header = RequestValidator("new-token").compute_signature(called + "/in/twilio", dict(FORM))
     request = WebhookRequest("/in/twilio", "", {"x-twilio-signature": header}, FORM)
     made = settings.load(ENVIRON | {"SMSGW_PUBLIC_URL": configured})
     Twilio(made.of(TwilioSettings), LIMITS).verify(request)
 
 
-def test_another_port_is_another_address() -> None:
+def test_another_port_makes_the_signature_invalid() -> None:
     called = "https://sms.example.org:8443/in/twilio"
     header = RequestValidator("new-token").compute_signature(called, dict(FORM))
     with pytest.raises(Forged):
@@ -115,14 +117,14 @@ def test_another_port_is_another_address() -> None:
 
 
 @pytest.mark.parametrize("header", ["", "x", "é\udcff", "L/OH5YylLD5NRKLltdqwSvS0BnU="])
-def test_another_signature_is_forged(header: str) -> None:
+def test_a_wrong_signature_is_refused(header: str) -> None:
     request = signed()
     for headers in ({"x-twilio-signature": header}, {}):
         with pytest.raises(Forged):
             carrier().verify(WebhookRequest(request.path, "", headers, request.form))
 
 
-def test_a_changed_body_is_forged() -> None:
+def test_a_changed_body_is_refused() -> None:
     request = signed()
     changed = tuple((name, value + "1" * (name == "Body")) for name, value in FORM)
     with pytest.raises(Forged):
@@ -138,7 +140,7 @@ def test_a_message_is_read_as_it_came() -> None:
 
 
 @pytest.mark.parametrize("absent", ["MessageSid", "From", "To", "Body"])
-def test_what_a_message_must_have(absent: str) -> None:
+def test_a_message_without_a_required_field_is_malformed(absent: str) -> None:
     form = tuple(pair for pair in FORM if pair[0] != absent)
     with pytest.raises(Malformed):
         carrier().read_messages(signed(form))
@@ -161,14 +163,14 @@ def test_another_accounts_message_is_refused() -> None:
         ("invented", None),
     ],
 )
-def test_reports(status: str, delivery: Delivery | None) -> None:
+def test_delivery_reports_are_read(status: str, delivery: Delivery | None) -> None:
     form = (("MessageSid", "SM1"), ("MessageStatus", status), ("ErrorCode", "30003"))
     reports = carrier().read_reports(signed(form, "out=7"))
-    told = [(report.attempt_id, report.delivery, report.code) for report in reports]
-    assert told == ([(7, delivery, "30003")] if delivery else [])
+    read_reports = [(report.attempt_id, report.delivery, report.code) for report in reports]
+    assert read_reports == ([(7, delivery, "30003")] if delivery else [])
 
 
-def test_a_report_is_signed_with_what_was_asked_of_retries_or_without() -> None:
+def test_a_report_signature_may_include_the_retry_options() -> None:
     form, path = (("MessageSid", "SM1"), ("MessageStatus", "sent")), "/in/twilio/status"
     carrier().verify(signed(form, "out=7", path=path))
     request = signed(form, "out=7#rc=3&rp=ct,5xx&tt=15000", path=path)
@@ -198,7 +200,7 @@ def test_a_send_is_one_post_that_names_its_attempt(stub: Stub) -> None:
     assert stub.paths == [f"/2010-04-01/Accounts/AC{'a' * 32}/Messages.json"]
 
 
-def test_unasked_messages_leave_from_the_configured_sender(stub: Stub) -> None:
+def test_notifications_use_the_configured_sender(stub: Stub) -> None:
     assert carrier().default_sender_id == "+15005550006"
     service = "MG" + "b" * 32
     environ = ENVIRON | {"TWILIO_FROM": "", "TWILIO_MESSAGING_SERVICE_SID": service}
@@ -237,21 +239,21 @@ def test_every_failure_has_one_ending_and_one_post(
     assert len(stub.posts) == 1
 
 
-def test_no_connection_may_be_tried_again() -> None:
+def test_a_failed_connection_may_be_retried() -> None:
     with pytest.raises(SendError) as raised:
         carrier("http://127.0.0.1:9").send(SMS)
     assert raised.value.ending == Ending.RETRY
 
 
-def test_a_handshake_that_fails_sent_nothing(stub: Stub) -> None:
-    """The stub speaks plain HTTP: TLS fails before a request could leave."""
+def test_a_failed_handshake_may_be_retried(stub: Stub) -> None:
+    """The stub speaks plain HTTP: TLS fails before a request could be sent."""
     with pytest.raises(SendError) as raised:
         carrier(stub.url.replace("http:", "https:")).send(SMS)
     assert raised.value.ending == Ending.RETRY
     assert stub.posts == []
 
 
-def test_a_handshake_that_stalls_sent_nothing() -> None:
+def test_a_stalled_handshake_may_be_retried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         base = {"TWILIO_API_BASE": f"https://127.0.0.1:{silent.getsockname()[1]}"}
         twilio = Twilio(settings.load(ENVIRON | base).of(TwilioSettings), (0.3, 0.3))
@@ -260,13 +262,13 @@ def test_a_handshake_that_stalls_sent_nothing() -> None:
     assert raised.value.ending == Ending.RETRY
 
 
-@pytest.mark.parametrize(("lasts", "told"), [(0.2, "1"), (600, "600"), (90_000, "36000")])
-def test_how_long_it_is_of_use_is_told(stub: Stub, lasts: float, told: str) -> None:
+@pytest.mark.parametrize(("lasts", "validity"), [(0.2, "1"), (600, "600"), (90_000, "36000")])
+def test_the_validity_period_is_sent(stub: Stub, lasts: float, validity: str) -> None:
     carrier(stub.url).send(replace(SMS, lasts=timedelta(seconds=lasts)))
-    assert stub.posts[0]["ValidityPeriod"] == told
+    assert stub.posts[0]["ValidityPeriod"] == validity
 
 
-def test_who_said_stop_to_twilio_has_opted_out(stub: Stub) -> None:
+def test_an_opt_out_at_twilio_is_recognised(stub: Stub) -> None:
     for code, is_opted_out in ((21610, True), (21211, False)):
         stub.answers.append((400, {"code": code}))
         with pytest.raises(SendError) as raised:
@@ -277,7 +279,7 @@ def test_who_said_stop_to_twilio_has_opted_out(stub: Stub) -> None:
     assert report.is_opted_out
 
 
-def test_the_books_tell_what_was_taken(stub: Stub) -> None:
+def test_a_lookup_finds_what_twilio_accepted(stub: Stub) -> None:
     twilio = carrier(stub.url)
     assert twilio.find(SMS) == []
     for sms in (SMS, replace(SMS, text="another"), replace(SMS, recipient="+6281200000000"), SMS):
@@ -294,7 +296,7 @@ def test_the_books_tell_what_was_taken(stub: Stub) -> None:
         twilio.find(SMS)
 
 
-def test_made_people_are_never_texted(stub: Stub) -> None:
+def test_synthetic_participants_are_never_texted(stub: Stub) -> None:
     with pytest.raises(SendError) as raised:
         carrier(stub.url).send(OutgoingSms(7, "+6284000000001", "+15005550006", "x"))
     assert raised.value.ending == Ending.REFUSED

@@ -1,4 +1,4 @@
-"""Where there is nothing to work on, or it cannot be used, a command says what to do."""
+"""Without a usable installation, a command says what to do."""
 
 import sqlite3
 import stat
@@ -36,20 +36,20 @@ def test_in_another_folder_nothing_is_left_behind(home: Path, command: str) -> N
     assert list(home.iterdir()) == []
 
 
-def test_a_key_that_is_missing_is_not_made_anew(made: Path) -> None:
+def test_a_missing_key_is_not_replaced(made: Path) -> None:
     key = made / "instance" / "secret_key"
-    kept = key.read_text()
+    content = key.read_text()
     key.unlink()
     refused = [smsgw(made, *command) for command in (["cases", "list"], ["migrate"], ["doctor"])]
     for done in (*refused, processes.smsgw(made, "run"), processes.smsgw(made, "cases", "list")):
         assert (done.returncode, "restore it" in done.stderr) == (1, True), done.stderr
         assert not key.exists()
-    key.write_text(kept + "\n")  # as an editor leaves it
+    key.write_text(content + "\n")  # as an editor leaves it
     assert smsgw(made, "cases", "list").returncode == 0
 
 
 @pytest.mark.parametrize("secret", ["", "short", "\xff"])
-def test_a_key_that_is_none_is_refused(home: Path, secret: str) -> None:
+def test_an_invalid_key_is_refused(home: Path, secret: str) -> None:
     (home / "instance").mkdir()
     (home / "instance" / "secret_key").write_bytes(secret.encode("latin-1"))
     done = smsgw(home, "migrate")
@@ -61,7 +61,7 @@ def test_a_key_that_is_none_is_refused(home: Path, secret: str) -> None:
 @pytest.mark.parametrize(
     "octets", [b"this is no database, though it is long enough to be" * 50, b""]
 )
-def test_a_file_that_is_no_database_is_told(made: Path, octets: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_reported(made: Path, octets: bytes) -> None:
     for each in (made / "instance").glob("smsgw.db*"):
         each.unlink()
     (made / "instance" / "smsgw.db").write_bytes(octets)
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_database_is_told(made: Path, octets: bytes) -> None:
     assert "it cannot be used" in smsgw(made, "doctor").stdout or octets == b""
 
 
-def test_nobody_else_may_look(made: Path) -> None:
+def test_files_are_private(made: Path) -> None:
     key = made / "instance" / "secret_key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert "ok   files" in smsgw(made, "doctor").stdout
@@ -81,7 +81,7 @@ def test_nobody_else_may_look(made: Path) -> None:
 
 
 def test_nobody_speaks_for_a_real_phone(made: Path) -> None:
-    """Where a carrier reaches people; one on this machine is a test's own."""
+    """That holds if a carrier reaches people; one on this machine is a test's own."""
     real = smsgw(made, "say", "SALDO", "--from", P1, **TWILIO)
     assert (real.returncode, "would speak for a real phone" in real.stderr) == (1, True)
     here = {"TWILIO_API_BASE": "http://127.0.0.1:9"}
@@ -89,11 +89,11 @@ def test_nobody_speaks_for_a_real_phone(made: Path) -> None:
 
 
 def test_silence_is_explained(made: Path) -> None:
-    said = smsgw(made, "say", "SALDO", "--from", "TELKOMSEL")
-    assert said.stdout == "(no reply: this is no phone number that we answer)\n"
+    done = smsgw(made, "say", "SALDO", "--from", "TELKOMSEL")
+    assert done.stdout == "(no reply: this is no phone number that we answer)\n"
 
 
-def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
+def test_replace_reports_deletions_and_refuses_an_empty_file(made: Path) -> None:
     smsgw(made, "ledger", "make", "--participants", "700")
     folder = made / "files"
     folder.mkdir()
@@ -105,20 +105,20 @@ def test_what_is_deleted_is_told_and_no_table_by_mistake(made: Path) -> None:
     refused = smsgw(made, "ledger", "load", str(folder), "--replace")
     assert (refused.returncode, "would delete all" in refused.stderr) == (1, True)
     (folder / "participants.csv").write_text(header + "19012345678,,,,,,,,,,,,\n")
-    told = smsgw(made, "ledger", "load", str(folder), "--replace")
-    assert told.stdout == "participants: 1 rows, 700 deleted\n"
+    done = smsgw(made, "ledger", "load", str(folder), "--replace")
+    assert done.stdout == "participants: 1 rows, 700 deleted\n"
     with sqlite3.connect(made / "instance" / "smsgw.db") as file:
         held = file.execute("SELECT detail FROM audit WHERE act='ledger loaded'").fetchall()
     file.close()
     assert held == [("participants: 1 rows, 700 deleted",)]
 
 
-def test_an_id_that_cannot_be_is_a_wrong_argument(made: Path) -> None:
+def test_an_impossible_id_is_a_usage_error(made: Path) -> None:
     done = smsgw(made, "unknown", "close", "9" * 24)
     assert (done.returncode, "is not in the range" in done.stderr) == (2, True)
 
 
-def test_a_key_is_changed_as_the_manual_says(made: Path) -> None:
+def test_the_documented_key_rotation_works(made: Path) -> None:
     key = made / "instance" / "secret_key"
     both = {"SMSGW_OLD_SECRET_KEY": key.read_text(), "SMSGW_SECRET_KEY": "n" * 40}
     assert smsgw(made, "keys", "rotate", **both).returncode == 0

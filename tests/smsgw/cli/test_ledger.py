@@ -19,7 +19,7 @@ COLUMNS = f"{HEAD},employer,emergency_name,emergency_phone\n"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An installation with the reference ledger."""
+    """Makes an installation with the reference ledger."""
     assert smsgw(tmp_path, "migrate").returncode == 0
     assert smsgw(tmp_path, "ledger", "load", reference_folder()).returncode == 0
     return tmp_path
@@ -39,15 +39,15 @@ def refused(home: Path, *options: str) -> str:
     return done.stderr
 
 
-def test_it_tells_how_many_there_are_and_when_a_scan_is_noticed(home: Path) -> None:
+def test_it_prints_the_number_of_decoys_and_when_a_scan_is_noticed(home: Path) -> None:
     assert processes.smsgw(home, "ledger", "decoys").stdout == "0 decoys\n"
-    told = decoys(home, "--count", "20", *BETWEEN)
-    assert told == (
+    printed = decoys(home, "--count", "20", *BETWEEN)
+    assert printed == (
         "20 decoys\n"
         "density between 50000000000 and 50000000999: 2.00%\n"
         "half of all scans there are noticed within 484 numbers, 95 % within 782\n"
     )
-    assert decoys(home, *BETWEEN) == told
+    assert decoys(home, *BETWEEN) == printed
     assert decoys(home) == (
         "20 decoys\ndensity near issued numbers: 0.00%\na scan there is not noticed\n"
     )
@@ -59,7 +59,7 @@ def test_it_tells_how_many_there_are_and_when_a_scan_is_noticed(home: Path) -> N
     assert "forged" not in verified.stdout + verified.stderr
 
 
-def test_what_it_refuses(home: Path) -> None:
+def test_invalid_arguments_are_refused(home: Path) -> None:
     assert "11 digits" in refused(home, "--count", "5", "--between", "500", "600")
     assert "larger one" in refused(home, "--count", "5", "--between", *BETWEEN[:0:-1])
     assert "only 1000 numbers are free there" in refused(home, "--count", "1001", *BETWEEN)
@@ -79,14 +79,14 @@ def test_without_its_tables_it_says_what_to_run(home: Path) -> None:
     assert "decoys that were issued are still listed" in loaded.stderr
 
 
-def test_a_ledger_that_is_away_is_told(home: Path) -> None:
+def test_an_unavailable_ledger_is_reported(home: Path) -> None:
     done = smsgw(home, "ledger", "decoys", "--count", "5", LEDGER_URL=f"sqlite:///{home}/none.db")
     assert done.returncode == 1
     assert "the ledger could not be read" in done.stderr
     assert decoys(home) == "0 decoys\n"
 
 
-def test_what_is_loaded_or_made_is_no_decoy_any_more(home: Path) -> None:
+def test_imported_numbers_are_removed_from_the_decoys(home: Path) -> None:
     decoys(home, "--count", "10", "--between", "50000000000", "50000000009")
     decoys(home, "--count", "4", "--between", "90000000000", "90000000003")
     folder = home / "issued"
@@ -103,7 +103,7 @@ def test_what_is_loaded_or_made_is_no_decoy_any_more(home: Path) -> None:
     assert smsgw(home, "ledger", "load", folder).stdout.count("\n") == 1
 
 
-def test_naming_one_reads_as_any_wrong_number(home: Path) -> None:
+def test_a_decoy_gets_the_same_reply_as_any_wrong_number(home: Path) -> None:
     decoys(home, "--count", "1000", *BETWEEN)
     said = [
         smsgw(home, "say", f"SALDO {nkp}", "--from", P1, "--json").stdout

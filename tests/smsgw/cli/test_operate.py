@@ -22,13 +22,13 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_installation_without_the_demo_knows_nobody(home: Path) -> None:
+def test_without_the_demo_the_ledger_is_empty(home: Path) -> None:
     before = smsgw(home, "say", "SALDO", "--from", P1)
     assert before.returncode == 1
     assert "there is no installation in" in before.stderr
     assert smsgw(home, "migrate").returncode == 0
-    said = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
-    assert '"outcome": "not_registered"' in said.stdout
+    done = smsgw(home, "say", "SALDO 19012345678", "--from", P1, "--json")
+    assert '"outcome": "not_registered"' in done.stdout
     assert smsgw(home, "demo").returncode == 1
 
 
@@ -63,22 +63,22 @@ def test_the_doctor_names_what_to_do(home: Path) -> None:
         ("unix:///run/redis.sock", False),
     ],
 )
-def test_a_queue_that_others_can_write_to_is_told(address: str, is_exposed: bool) -> None:
+def test_the_doctor_reports_an_exposed_redis(address: str, is_exposed: bool) -> None:
     assert doctor.is_exposed(address) == is_exposed
 
 
-def test_octets_that_are_no_text_are_a_message_like_any(home: Path) -> None:
+def test_invalid_utf8_is_handled_as_a_message(home: Path) -> None:
     smsgw(home, "migrate")
-    said = subprocess.run(
+    done = subprocess.run(
         [SMSGW, "say", b"SALDO \xff\xfe", "--from", P1],
         env={"PATH": os.environ["PATH"], "SMSGW_HOME": str(home)},
         capture_output=True,
         check=True,
     )
-    assert b"DAFTAR" in said.stdout
+    assert b"DAFTAR" in done.stdout
 
 
-def test_a_ledger_of_its_own(home: Path) -> None:
+def test_the_ledger_can_have_its_own_database(home: Path) -> None:
     apart = {"LEDGER_URL": f"sqlite:///{home}/ledger.db"}
     folder = Path(__file__).parents[3] / "smsgw" / "ledger" / "seeds"
     smsgw(home, "migrate", **apart)
@@ -97,7 +97,7 @@ def test_a_ledger_of_its_own(home: Path) -> None:
     assert "Rp" not in smsgw(home, "say", "SALDO 19012345678", "--from", STRANGER, **apart).stdout
 
 
-def test_what_an_installation_writes_is_its_owners_alone(home: Path) -> None:
+def test_files_are_readable_only_by_their_owner(home: Path) -> None:
     assert processes.smsgw(home, "migrate").returncode == 0
     assert (home / "instance").stat().st_mode & 0o777 == 0o700
 
@@ -129,9 +129,9 @@ def test_the_doctor_asks_for_what_twilio_needs(home: Path) -> None:
     with twilio_stub() as stub:
         environ = TWILIO | {"TWILIO_API_BASE": stub.url}
         stub.number = {"sms_url": wanted, "sms_fallback_url": ""}
-        told = smsgw(home, "doctor", **environ).stdout
-        assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in told
-        assert f"Primary handler fails: {wanted}" in told
+        printed = smsgw(home, "doctor", **environ).stdout
+        assert f"A message comes in: {wanted}#rc=3&rp=ct,5xx&tt=15000" in printed
+        assert f"Primary handler fails: {wanted}" in printed
         stub.number = {"sms_url": wanted + "#rc=3&rp=ct,5xx&tt=15000", "sms_fallback_url": wanted}
         assert "ok   twilio" in smsgw(home, "doctor", **environ).stdout
         stub.are_books_open = False
@@ -157,8 +157,8 @@ def test_the_doctor_looks_for_kannel(home: Path) -> None:
             (403, b"Authorization failed for sendsms"),
             (404, b""),
         ]
-        for told in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
-            assert told in smsgw(home, "doctor", **environ).stdout
+        for expected in ("ok   kannel", "refuses KANNEL_USERNAME", "is not sendsms"):
+            assert expected in smsgw(home, "doctor", **environ).stdout
 
 
 def test_the_doctor_looks_for_a_carrier_by_yaml(home: Path) -> None:

@@ -50,13 +50,13 @@ def test_segments_counts_texts_as_they_are() -> None:
 @pytest.mark.parametrize(
     "line", ["SALDO", "{}", '{"text": 1}', "[]", '{"text": "x"', '{"text": ' + "[" * 100_000]
 )
-def test_a_line_that_is_no_object_is_named(line: str) -> None:
+def test_an_invalid_json_line_is_named(line: str) -> None:
     done = run("segments", "--json", given='{"text": "x"}\n' + line)
     assert done.exit_code == 1
     assert "line 2: expected an object such as" in done.stderr
 
 
-def test_octets_that_are_no_utf8_stop_nothing() -> None:
+def test_invalid_utf8_does_not_stop_the_run() -> None:
     assert run("parse", given=b"SALDO \xff\xfe 19012345678\n").stdout.startswith("keyword=saldo")
 
 

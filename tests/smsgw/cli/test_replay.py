@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_difference_is_told_with_its_line_and_update_ends_it(path: Path) -> None:
+def test_a_difference_names_its_line_and_update_fixes_it(path: Path) -> None:
     differs = replay(path)
     assert differs.returncode == 1
     assert f"{path}:9: two, step 1\n  sent      +6281234567890: SALDO\n" in differs.stdout
@@ -109,8 +109,8 @@ def test_all_files_are_read_before_any_runs(path: Path) -> None:
     assert "a.yaml:6:12: 'wait' is a number with s, m, h or d, such as 15m" in done.stderr
     assert "b.yml:1:1: the file is no mapping" in done.stderr
     assert done.stderr.endswith("2 faults in 2 files; nothing was run\n")
-    told = [json.loads(line) for line in replay(path.parent, "--json").stdout.splitlines()]
-    assert [(Path(each["file"]).name, each["line"], each["column"]) for each in told] == [
+    printed = [json.loads(line) for line in replay(path.parent, "--json").stdout.splitlines()]
+    assert [(Path(each["file"]).name, each["line"], each["column"]) for each in printed] == [
         ("a.yaml", 6, 12),
         ("b.yml", 1, 1),
     ]
@@ -143,7 +143,7 @@ def test_a_keywords_file_beside_is_no_transcript(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("nowhere.yaml",), ("empty",)])
-def test_nothing_to_run_is_no_success(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_nothing_to_run_is_an_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "empty").mkdir()
     done = replay(*(tmp_path / each for each in arguments))
     assert done.returncode == 2
@@ -162,8 +162,8 @@ def test_standard_input_and_another_ledger_are_read(tmp_path: Path) -> None:
     assert "contacts.csv:1: the columns must be" in broken.stderr
 
 
-def test_replays_are_the_same_to_the_octet() -> None:
-    """Over time zones, locales, hash seeds, and however many processes."""
+def test_replays_are_identical() -> None:
+    """They do not depend on time zone, locale, hash seed or the number of processes."""
     paths = [
         PROJECT / "tests" / "transcripts" / f"{name}.yaml" for name in ("conversations", "limits")
     ]
@@ -180,8 +180,8 @@ def test_replays_are_the_same_to_the_octet() -> None:
     assert len(sums) == 1
 
 
-def test_what_ends_a_run_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No file, and no process."""
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It leaves no file and no process."""
     text = HEAD + "".join(conversation(f"c{number}", RIGHT) for number in range(400))
     (tmp_path / "made.yaml").write_text(text)
     temporary = tmp_path / "tmp"

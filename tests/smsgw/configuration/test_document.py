@@ -16,7 +16,7 @@ from smsgw.configuration.live import Published
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER
 from tests.support.conversation import say
-from tests.support.documents import LOOKUP, STATIC, TABLE, changed, with_made
+from tests.support.documents import LOOKUP, STATIC, TABLE, add_custom_keywords, edited_document
 
 
 def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
@@ -40,14 +40,14 @@ def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
         ("MITRA", "Kota itu belum ada mitra."),
     ],
 )
-def test_what_operators_made_is_answered(rt: Runtime, text: str, reply: str) -> None:
-    made = configured(rt, changed(with_made))
-    said = say(made, STRANGER, text)
-    assert (said.verdict.outcome, said.reply.text) == ("answered", reply)
+def test_custom_keywords_are_answered(rt: Runtime, text: str, reply: str) -> None:
+    made = configured(rt, edited_document(add_custom_keywords))
+    answer = say(made, STRANGER, text)
+    assert (answer.verdict.outcome, answer.reply.text) == ("answered", reply)
 
 
 def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
-    text = changed(with_made)
+    text = edited_document(add_custom_keywords)
     assert document.dumps(document.loads(text)) == text
     assert lint.check(text).faults == []
 
@@ -58,14 +58,14 @@ def test_a_number_that_cannot_be_written_again_is_refused(number: str) -> None:
         document.loads(f"a: {number}")
 
 
-def test_a_part_that_is_not_known_any_more_is_left_out() -> None:
-    later = changed(lambda raw: raw.update(emoji={}))
+def test_an_obsolete_part_is_dropped() -> None:
+    later = edited_document(lambda raw: raw.update(emoji={}))
     assert all(each.startswith("emoji:") for each in lint.check(later).faults)
     assert lint.of(document.upgrade(document.loads(later))).faults == []
 
 
-def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
-    text = changed(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
+def test_a_disabled_keyword_is_not_recognised(rt: Runtime) -> None:
+    text = edited_document(lambda raw: raw["keywords"]["klaim"].update(enabled=False))
     off = configured(rt, text)
     assert say(off, P1, "KLAIM").verdict.outcome == "unknown"
     assert say(off, P1, "IURAN").verdict.outcome == "answered"
@@ -82,14 +82,14 @@ def test_what_is_switched_off_is_not_understood(rt: Runtime) -> None:
 )
 def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"]["libur"] |= {"from": date(2026, 1, 1), "until": date(2026, 1, 31)}
 
-    assert ("libur" in compiler.load(changed(change), day).usage) == is_on
+    assert ("libur" in compiler.load(edited_document(change), day).usage) == is_on
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda raw: raw["keywords"]["stop"].update(enabled=False), "stop: this keyword is always"),
         (lambda raw: raw["keywords"]["saldo"].update({"until": date(2026, 1, 1)}), "always on"),
@@ -153,31 +153,31 @@ def test_a_keyword_is_valid_for_its_days(day: date, is_on: bool) -> None:
         (lambda raw: raw["wordings"]["misread"].update(unknown="x"), "unknown: a mapping"),
     ],
 )
-def test_what_cannot_be_published_says_why(change: Callable[..., object], told: str) -> None:
+def test_an_unpublishable_document_says_why(change: Callable[..., object], message: str) -> None:
     def both(raw: dict[str, Any]) -> None:
-        if told == "LIBUR":
+        if message == "LIBUR":
             raw["keywords"]["libur"] = STATIC
         change(raw)
 
-    with pytest.raises(KeywordsError, match=told):
-        compiler.load(changed(both))
+    with pytest.raises(KeywordsError, match=message):
+        compiler.load(edited_document(both))
 
 
 def test_a_cell_that_is_too_wide_for_its_wording_is_found() -> None:
     """The proof is over the rows that there are."""
 
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["tables"]["mitra"] = {**TABLE, "rows": [["Bogor", "R" * 100, ""], ["Depok", "x", ""]]}
         wording = "Mitra {kota}: {nama}. Datanglah dgn membawa KTP dan kartu peserta asli, ya."
         found = {"id": wording, "en": wording}
         raw["keywords"]["mitra"] = {**LOOKUP, "wordings": {**LOOKUP["wordings"], "found": found}}
 
     with pytest.raises(KeywordsError, match=r"mitra\.found .*2 segments instead of 1"):
-        compiler.load(changed(change))
+        compiler.load(edited_document(change))
 
 
-def test_what_an_earlier_version_published_is_completed() -> None:
+def test_an_older_document_is_upgraded() -> None:
     def change(raw: dict[str, Any]) -> None:
         del raw["keywords"]["kontak"]
         del raw["keywords"]["saldo"]["wordings"]["no_balance"]
@@ -185,10 +185,10 @@ def test_what_an_earlier_version_published_is_completed() -> None:
         raw["wordings"]["disclosure"]["gone"] = {"id": "x", "en": "x"}
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp}: {total}."
 
-    held = changed(change)
+    text = edited_document(change)
     with pytest.raises(KeywordsError):
-        compiler.load(held)
-    made = compiler.load_published(held, date(2026, 1, 1))
+        compiler.load(text)
+    made = compiler.load_published(text, date(2026, 1, 1))
     assert "kontak" in made.usage
     assert made.wordings["id"]["saldo.balance"] != shipped().wordings["id"]["saldo.balance"]
 
@@ -197,8 +197,8 @@ def shipped() -> Configuration:
     return compiler.shipped()
 
 
-def test_another_version_is_learned_of() -> None:
-    held = [(3, changed(with_made))]
+def test_a_new_version_is_noticed() -> None:
+    held = [(3, edited_document(add_custom_keywords))]
     day = [date(2025, 12, 31)]
     published = Published(lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1])
     published._lasts = 0
@@ -210,12 +210,12 @@ def test_another_version_is_learned_of() -> None:
     assert "libur" in published.configuration.usage  # what cannot be read leaves what answered
 
 
-def test_midnight_counts_without_anything_being_published() -> None:
+def test_validity_changes_at_midnight_without_publishing() -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"]["libur"]["from"] = date(2026, 1, 1)
 
-    text, day = changed(change), [date(2025, 12, 31)]
+    text, day = edited_document(change), [date(2025, 12, 31)]
     published = Published(lambda since: None if since else (1, text), lambda: day[-1])
     published._lasts = 0
     published.refresh()
@@ -226,18 +226,18 @@ def test_midnight_counts_without_anything_being_published() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("[" * 100_000, "20 deep at most"),
-        ("- " * 5000, "20 deep at most"),
+        ("[" * 100_000, "limited to 20 levels"),
+        ("- " * 5000, "limited to 20 levels"),
         ("a: &x [1]\nb: *x", "refers to another part"),
         ("from: 2026-13-45", "not valid YAML"),
         ("!!python/object:os.system x", "not valid YAML"),
     ],
 )
-def test_a_text_that_is_made_to_do_harm_does_none(text: str, told: str) -> None:
+def test_a_malicious_document_is_refused(text: str, message: str) -> None:
     """The first two took the whole process down."""
-    with pytest.raises(KeywordsError, match=told):
+    with pytest.raises(KeywordsError, match=message):
         document.loads(text)
 
 
@@ -245,12 +245,12 @@ TYPED = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(st.dictionaries(TYPED, st.one_of(TYPED, st.lists(TYPED), st.integers(0, 999), st.dates())))
-def test_what_a_form_gives_is_read_back_as_it_was_written(typed: dict[str, Any]) -> None:
-    """A draft is not read back before it is kept."""
+def test_a_written_document_reads_back_the_same(typed: dict[str, Any]) -> None:
+    """Drafts are saved without being read back."""
     assert document.loads(document.dumps(typed)) == typed
 
 
-def test_what_stands_twice_is_written_twice() -> None:
+def test_shared_values_are_written_without_aliases() -> None:
     shared = ["A"]
     assert document.loads(document.dumps({"one": shared, "two": shared})) == {
         "one": ["A"],

@@ -9,18 +9,18 @@ from click.testing import CliRunner
 
 from smsgw.cli import main
 from smsgw.configuration import document, lint
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 
 SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
 
-def test_what_we_ship_may_be_published() -> None:
+def test_the_shipped_configuration_has_no_errors() -> None:
     assert lint.check(SEEDS).faults == []
     assert len(lint.check(SEEDS).warnings) == 2
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("aliases: [SAL,", "aliases: [STATUS,"), "'STATUS' belongs to saldo and to status"),
         (("poster: JP [<NKP>]", "poster: JP [<PIN>]"), "<PIN> is no slot"),
@@ -33,18 +33,18 @@ def test_what_we_ship_may_be_published() -> None:
         (("aliases: [CODE", "aliases: [UNREG, CODE"), "'UNREG' belongs to kode and to stop"),
     ],
 )
-def test_what_may_not_be_published_is_said(
-    tmp_path: Path, change: tuple[str, str], told: str
+def test_errors_say_what_may_not_be_published(
+    tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     assert change[0] in SEEDS
     file = tmp_path / "keywords.yaml"
     file.write_text(SEEDS.replace(*change, 1))
     done = CliRunner().invoke(main, ["keywords", "check", str(file)])
     assert done.exit_code == 1
-    assert told in done.output
+    assert message in done.output
 
 
-def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
+def test_an_export_can_be_checked(tmp_path: Path) -> None:
     file = tmp_path / "keywords.yaml"
     assert CliRunner().invoke(main, ["keywords", "export", str(file)]).exit_code == 0
     done = CliRunner().invoke(main, ["keywords", "check", str(file)])
@@ -53,7 +53,7 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "change", "told"),
+    ("keyword", "change", "message"),
     [
         ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "people depend on SALDO"),
         ("saldo", {"poster": "CEKDUIT [<NKP>]", "aliases": ["A"]}, "saldo: A is one letter"),
@@ -68,15 +68,14 @@ def test_what_is_exported_can_be_checked(tmp_path: Path) -> None:
         ("klaim", {"from": date(2026, 2, 1), "until": date(2026, 1, 1)}, "from is after until"),
     ],
 )
-def test_what_is_wrong_with_a_keyword_is_its_own_fault(
-    keyword: str, change: dict[str, Any], told: str
-) -> None:
-    found = lint.check(changed(lambda raw: raw["keywords"][keyword].update(change))).faults
-    assert any(told in each and lint.is_about(each, keyword) for each in found), found
+def test_an_error_names_its_keyword(keyword: str, change: dict[str, Any], message: str) -> None:
+    text = edited_document(lambda raw: raw["keywords"][keyword].update(change))
+    found = lint.check(text).faults
+    assert any(message in each and lint.is_about(each, keyword) for each in found), found
 
 
 @pytest.mark.parametrize(
-    ("key", "held", "told"),
+    ("key", "value", "message"),
     [
         ("keyword", {}, "keyword: this is not known here"),
         ("tables", 5, "tables: a mapping is needed"),
@@ -84,56 +83,59 @@ def test_what_is_wrong_with_a_keyword_is_its_own_fault(
         ("either", {"X": ["STOP"]}, "either.X: two keywords are needed"),
     ],
 )
-def test_what_has_another_shape_is_named_by_its_place(key: str, held: object, told: str) -> None:
-    found = lint.check(changed(lambda raw: raw.update({key: held}))).faults
-    assert any(told in each for each in found), found
+def test_a_wrong_type_is_named_by_its_place(key: str, value: object, message: str) -> None:
+    found = lint.check(edited_document(lambda raw: raw.update({key: value}))).faults
+    assert any(message in each for each in found), found
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["klaim"]["budget"] = 9
         raw["keywords"]["saldo"]["poster"] = "SALDO [<PIN>]"
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
         raw["wordings"]["own"]["choose"]["id"] = "{nothing}"
 
-    found = "\n".join(lint.check(changed(change)).faults)
-    for told in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
-        assert told in found
+    found = "\n".join(lint.check(edited_document(change)).faults)
+    for expected in ("klaim: a budget", "saldo: 'SALDO [<PIN>]'", "own.choose (id): {nothing}"):
+        assert expected in found
 
     def clash(raw: dict[str, Any]) -> None:
         raw["keywords"]["jp"]["aliases"] = ["DATA", "IURAN"]
 
-    assert len(lint.check(changed(clash)).faults) == 2
+    assert len(lint.check(edited_document(clash)).faults) == 2
 
 
-def test_a_shipped_word_that_is_gone_is_told_wherever_it_stands() -> None:
+def test_a_removed_shipped_word_is_reported_wherever_it_is_used() -> None:
     change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
-    text = changed(lambda raw: raw["keywords"]["klaim"].update(change))
+    text = edited_document(lambda raw: raw["keywords"]["klaim"].update(change))
     assert lint.check(text).faults == []
-    told = lint.check(text).warnings
-    assert "klaim: posters and texts that are out say KLAIM, which it does not answer to" in told
-    assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in told)
+    warnings = lint.check(text).warnings
+    assert (
+        "klaim: posters and texts that are out say KLAIM, which it does not answer to" in warnings
+    )
+    assert any(each.startswith("bantuan.") and "it says KLAIM" in each for each in warnings)
 
 
 GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a": {"b": 5}})
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("held", GARBAGE, ids=repr)
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
-def test_garbage_is_a_fault_or_harmless_and_never_a_bug(where: str, held: object) -> None:
-    assert isinstance(lint.check(changed(lambda raw: raw.update({where: held}))).faults, list)
+def test_garbage_never_crashes_the_linter(where: str, value: object) -> None:
+    text = edited_document(lambda raw: raw.update({where: value}))
+    assert isinstance(lint.check(text).faults, list)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("held", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize("value", [*GARBAGE, datetime(2026, 1, 1, 10, 0, tzinfo=UTC)], ids=repr)
 @pytest.mark.parametrize("where", ["poster", "wordings", "aliases", "from", "topics"])
-def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
+def test_garbage_in_a_keyword_is_a_fault(where: str, value: object) -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
-        raw["keywords"]["libur"][where] = held
+        add_custom_keywords(raw)
+        raw["keywords"]["libur"][where] = value
 
-    text = changed(change)
+    text = edited_document(change)
     assert isinstance(lint.check(text).faults, list)
     assert isinstance(lint.check(text).warnings, list)
 
@@ -143,17 +145,17 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, held: object) -> None:
 @pytest.mark.parametrize("where", [(), ("keywords",), ("tables",), ("keywords", "libur", "topics")])
 def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) -> None:
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         for each in where:
             raw = raw[each]
         raw[key] = {}
 
-    assert lint.check(changed(change)).faults
+    assert lint.check(edited_document(change)).faults
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("letters", ["<>[]#ABC ", "<NKP>[] S", '{}[]"\\:,-'])
-def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
+def test_the_linter_accepts_any_input(letters: str) -> None:
     dice = Random(letters)
     for _ in range(20):
         typed = "".join(dice.choices(letters, k=dice.randint(0, 12)))
@@ -162,17 +164,17 @@ def test_whatever_is_typed_the_linter_answers(letters: str) -> None:
             raw["keywords"]["klaim"] |= {"poster": typed, "aliases": [typed]}
             raw["keywords"]["klaim"]["wordings"]["none"]["id"] = typed
 
-        told = lint.of(document.loads(changed(change)))
-        assert told.read is not None, typed
-        assert isinstance(told.warnings, list), typed
+        faults = lint.of(document.loads(edited_document(change)))
+        assert faults.read is not None, typed
+        assert isinstance(faults.warnings, list), typed
 
 
-def test_a_time_is_no_day() -> None:
+def test_a_time_is_refused_as_a_day() -> None:
     """Days are compared with days, each time that messages are answered."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["klaim"]["from"] = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
 
-    assert lint.check(changed(change)).faults == [
+    assert lint.check(edited_document(change)).faults == [
         "klaim: from and until are days, such as 2026-01-31",
     ]

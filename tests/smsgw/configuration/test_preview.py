@@ -1,4 +1,4 @@
-"""What an operator sees of a wording while writing it is what would be sent, and what it costs."""
+"""A preview shows what would be sent, and what it costs."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from smsgw.configuration import compiler, document, lint, placeholders, preview,
 from smsgw.configuration.document import loads
 from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, Shown
 from smsgw.gsm7 import Encoding
-from tests.support.documents import changed, with_made
+from tests.support.documents import add_custom_keywords, edited_document
 
 RUPIAH = 350
 
@@ -23,7 +23,7 @@ def worded(text: str, **entry: Any) -> Preview:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
         raw["keywords"]["kontak"] |= entry
 
-    return preview.of(loads(changed(change)), "kontak", RUPIAH)
+    return preview.of(loads(edited_document(change)), "kontak", RUPIAH)
 
 
 def shown(text: str, **entry: Any) -> Shown:
@@ -38,15 +38,15 @@ def test_a_sample_is_no_wider_than_the_widest_value() -> None:
 
 
 @pytest.mark.thorough
-def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
+def test_every_shipped_wording_is_previewed_without_errors() -> None:
     raw = loads(document.shipped())
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
     for section in sections:
-        told = preview.of(raw, section, RUPIAH)
-        assert (told.own, told.others) == ((), ())
-        assert told.wordings
-        for languages in told.wordings.values():
+        previewed = preview.of(raw, section, RUPIAH)
+        assert (previewed.own, previewed.others) == ((), ())
+        assert previewed.wordings
+        for languages in previewed.wordings.values():
             assert languages.keys() == set(compiler.LANGUAGES)
             for each in languages.values():
                 assert each.fault is None
@@ -58,9 +58,9 @@ def test_what_is_shipped_shows_every_wording_without_a_fault() -> None:
 
 
 def test_a_reply_is_shown_as_it_is_sent() -> None:
-    told = preview.of(loads(document.shipped()), "saldo", RUPIAH)
-    balance = told.wordings["balance"]["id"]
-    assert told.usage == "SALDO NKP"
+    previewed = preview.of(loads(document.shipped()), "saldo", RUPIAH)
+    balance = previewed.wordings["balance"]["id"]
+    assert previewed.usage == "SALDO NKP"
     assert balance.ordinary.text == (
         "Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF. "
         "Iuran terakhir 01-2026. Setoran Rp36.000.000, hasil Rp12.750.000. "
@@ -68,12 +68,12 @@ def test_a_reply_is_shown_as_it_is_sent() -> None:
     )
     assert balance.ordinary.dropped == ()
     assert "[ Setoran {contributions}, hasil {returns}.]" in balance.widest.dropped
-    assert told.values["balance"]["total"] == "Rp48.750.000"
-    assert told.values["balance"].keys() >= wording.EVERYWHERE
-    assert "Active" in told.wordings["balance"]["en"].ordinary.text
+    assert previewed.values["balance"]["total"] == "Rp48.750.000"
+    assert previewed.values["balance"].keys() >= wording.EVERYWHERE
+    assert "Active" in previewed.wordings["balance"]["en"].ordinary.text
 
 
-def test_a_second_segment_is_told() -> None:
+def test_a_second_segment_is_reported() -> None:
     long = shown("Hubungi kami di kantor mana pun. " * 5)
     assert (long.ordinary.count.segments, long.ordinary.is_over) == (2, True)
     assert long.ordinary.rupiah == 700_000
@@ -94,63 +94,63 @@ def test_a_second_segment_is_told() -> None:
 def test_each_letter_that_costs_money_is_marked(
     text: str, costly: list[CostRun], encoding: Encoding, units: int
 ) -> None:
-    told = shown(text)
-    assert list(told.costly) == costly
-    assert "plain GSM-7" in told.fault
-    assert (told.ordinary.count.encoding, told.ordinary.count.units) == (encoding, units)
-    assert told.ordinary.text == text
-    assert {run.text: run.costs for run in told.ordinary.runs if run.costs} == {
+    previewed = shown(text)
+    assert list(previewed.costly) == costly
+    assert "plain GSM-7" in previewed.fault
+    assert (previewed.ordinary.count.encoding, previewed.ordinary.count.units) == (encoding, units)
+    assert previewed.ordinary.text == text
+    assert {run.text: run.costs for run in previewed.ordinary.runs if run.costs} == {
         run.text: run.costs for run in costly
     }
 
 
-def test_one_wide_letter_leaves_less_than_half_the_room() -> None:
+def test_one_non_gsm7_letter_halves_the_room() -> None:
     plain, wide = shown("Kami bantu. " * 10), shown("Kami bantu. " * 9 + "Kami bantu…")
     assert (plain.ordinary.count.segments, wide.ordinary.count.segments) == (1, 2)
     assert wide.costly[0].instead == "..."
 
 
-def test_a_wording_that_cannot_be_read_leaves_the_others() -> None:
+def test_an_invalid_wording_does_not_hide_the_others() -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
-    told = preview.of(loads(changed(change)), "saldo", RUPIAH)
-    assert told.wordings["balance"]["id"] == Shown("a brace has no partner")
-    assert told.wordings["balance"]["en"].ordinary
-    assert told.own == ("saldo.balance (id): a brace has no partner",)
-    assert len(told.others) == 1
+    previewed = preview.of(loads(edited_document(change)), "saldo", RUPIAH)
+    assert previewed.wordings["balance"]["id"] == Shown("a brace is not closed")
+    assert previewed.wordings["balance"]["en"].ordinary
+    assert previewed.own == ("saldo.balance (id): a brace is not closed",)
+    assert len(previewed.others) == 1
 
 
-def test_all_that_is_wrong_with_a_wording_is_told() -> None:
-    told = worded("Telepon “{telephone}” {fax} [x")
-    assert told.wordings["ways"]["id"].fault == "; ".join(
-        each.partition(": ")[2] for each in told.own
+def test_all_errors_of_a_wording_are_reported() -> None:
+    previewed = worded("Telepon “{telephone}” {fax} [x")
+    assert previewed.wordings["ways"]["id"].fault == "; ".join(
+        each.partition(": ")[2] for each in previewed.own
     )
-    said = "\n".join(told.own)
+    said = "\n".join(previewed.own)
     assert "plain GSM-7" in said
     assert "{fax} is no value" in said
     assert "{telephone} is no value" in said
     assert "bracket" in said
 
 
-def test_a_value_that_nothing_gives_is_told_and_shown_as_nothing() -> None:
-    told = shown("Telepon {telephone}.")
-    assert told.fault == "{telephone} is no value of this reply"
-    assert told.ordinary.text == "Telepon -."
+def test_an_unknown_value_is_reported_and_shown_empty() -> None:
+    previewed = shown("Telepon {telephone}.")
+    assert previewed.fault == "{telephone} is no value of this reply"
+    assert previewed.ordinary.text == "Telepon -."
 
 
 @pytest.mark.parametrize("text", ["", "  "])
-def test_nothing_is_no_wording(text: str) -> None:
+def test_an_empty_wording_is_refused(text: str) -> None:
     assert shown(text) == Shown()
     assert worded(text).own == ("kontak.ways (id): this wording is missing",)
 
 
 def test_a_poster_that_cannot_be_read_is_this_keywords_fault() -> None:
-    told = worded("Telepon {call_centre}.", poster="KONTAK [<NKP")
-    assert told.usage is None
-    assert told.own == ("kontak: 'KONTAK [<NKP': cannot be read at character 8",)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+    previewed = worded("Telepon {call_centre}.", poster="KONTAK [<NKP")
+    assert previewed.usage is None
+    assert previewed.own == ("kontak: 'KONTAK [<NKP': cannot be read at character 8",)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
 @pytest.mark.parametrize(
@@ -168,49 +168,49 @@ def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -
         raw["keywords"]["klaim"] |= theirs
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Telepon {telephone}."
 
-    told = preview.of(loads(changed(change)), "kontak", RUPIAH)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon -."
-    assert told.values["ways"]
-    assert "kontak.ways (id): {telephone} is no value of this reply" in told.own
-    there = preview.of(loads(changed(change)), "klaim", RUPIAH)
+    previewed = preview.of(loads(edited_document(change)), "kontak", RUPIAH)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon -."
+    assert previewed.values["ways"]
+    assert "kontak.ways (id): {telephone} is no value of this reply" in previewed.own
+    there = preview.of(loads(edited_document(change)), "klaim", RUPIAH)
     assert there.own
 
 
-def test_a_clash_is_told_on_both_pages() -> None:
-    raw = loads(changed(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
+def test_a_clash_is_shown_on_both_pages() -> None:
+    raw = loads(edited_document(lambda raw: raw["keywords"]["saldo"].update(aliases=["STOP"])))
     for name in ("saldo", "stop"):
         assert "'STOP' belongs to saldo and to stop" in preview.of(raw, name, RUPIAH).own
 
 
 def test_a_keyword_with_a_fault_still_shows_what_it_answers() -> None:
-    told = worded("Telepon {call_centre}.", until="besok")
-    assert told.own == ("kontak: from and until are days, such as 2026-01-31",)
-    assert told.wordings["ways"]["id"].ordinary.text == "Telepon 175."
+    previewed = worded("Telepon {call_centre}.", until="besok")
+    assert previewed.own == ("kontak: from and until are days, such as 2026-01-31",)
+    assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon 175."
 
 
-def test_what_is_no_configuration_has_faults_only() -> None:
-    told = preview.of({"keywords": {}}, "kontak", RUPIAH)
-    assert "kontak: this keyword has no entry" in told.own
-    assert told.others
+def test_an_invalid_configuration_shows_only_errors() -> None:
+    previewed = preview.of({"keywords": {}}, "kontak", RUPIAH)
+    assert "kontak: this keyword has no entry" in previewed.own
+    assert previewed.others
 
 
 def test_a_tables_own_values_are_shown() -> None:
-    told = preview.of(loads(changed(with_made)), "mitra", RUPIAH)
-    assert told.wordings["found"]["id"].ordinary.text == (
+    previewed = preview.of(loads(edited_document(add_custom_keywords)), "mitra", RUPIAH)
+    assert previewed.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
-    assert told.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
+    assert previewed.values["found"].keys() == {"kota", "nama", "telp"} | wording.EVERYWHERE
 
 
-def test_it_keeps_up_with_typing() -> None:
+def test_the_preview_is_fast_enough_for_typing() -> None:
     """The draft is read once: it takes little more than the linter alone."""
-    raw = loads(changed(with_made))
+    raw = loads(edited_document(add_custom_keywords))
     previewed = quickest(lambda: preview.of(raw, "info", RUPIAH))
     assert previewed < 2 * quickest(lambda: lint.of(raw))
 
 
 def quickest(done: Callable[[], object]) -> float:
-    """Of five times, in seconds of this process's own."""
+    """Returns the shortest of five times, in seconds of this process's own."""
     took = []
     for _ in range(5):
         begun = time.process_time()

@@ -21,7 +21,15 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import STRANGER, Clock, on_sqlite
 from tests.support import commands
 from tests.support.conversation import say
-from tests.support.documents import ANI, BUDI, STATIC, changed, published, reworded, with_made
+from tests.support.documents import (
+    ANI,
+    BUDI,
+    STATIC,
+    add_custom_keywords,
+    edited_document,
+    publish,
+    reworded_document,
+)
 from tests.support.processes import SMSGW
 from tests.support.waiting import eventually
 
@@ -31,7 +39,7 @@ def test_a_version_answers_in_every_process_within_seconds(
 ) -> None:
     other = runtime.build(settings.load(environ), now=clock)
     assert "halo dunia" not in say(other, STRANGER, "KONTAK").reply.text
-    assert published(rt, reworded("Halo dunia, telepon {call_centre}.")) == 1
+    assert publish(rt, reworded_document("Halo dunia, telepon {call_centre}.")) == 1
     clock.moves(minutes=3)
     phones = (f"+62857{number:08}" for number in count())
     eventually(lambda: "Halo dunia" in say(other, next(phones), "KONTAK").reply.text)
@@ -41,15 +49,15 @@ def test_a_version_answers_in_every_process_within_seconds(
     other.close()
 
 
-def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
+def test_every_version_is_kept_and_can_be_restored(rt: Runtime) -> None:
     for number, text in enumerate(("Satu.", "Dua."), 1):
-        assert published(rt, reworded(text), f"why {number}") == number
+        assert publish(rt, reworded_document(text), f"why {number}") == number
     with rt.writing() as tx:
         assert versions.bring_back(tx, 1, ANI, "two was wrong") == 3
     with rt.reading() as tx:
-        told = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
+        listed = [(each.number, each.by, each.reason, each.was) for each in versions.versions(tx)]
         assert versions.version(tx, 3).text == versions.version(tx, 1).text
-    assert told == [
+    assert listed == [
         (3, ANI, "two was wrong", 1),
         (2, BUDI, "why 2", None),
         (1, BUDI, "why 1", None),
@@ -59,28 +67,28 @@ def test_every_version_stays_and_comes_back(rt: Runtime) -> None:
         assert versions.current(tx).text == document.shipped()
 
 
-def test_what_answers_already_is_not_brought_back(rt: Runtime) -> None:
-    """By its text, whatever number it has."""
-    published(rt, reworded("Satu."))
+def test_the_version_in_use_is_not_restored(rt: Runtime) -> None:
+    """Versions are compared by text, not by number."""
+    publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         assert versions.bring_back(tx, 0, ANI, "one was wrong") == 2
     for number in (0, 2):
-        with pytest.raises(NotPublished, match="answers already"), rt.writing() as tx:
+        with pytest.raises(NotPublished, match="already in use"), rt.writing() as tx:
             versions.bring_back(tx, number, ANI, "pressed twice")
     with rt.reading() as tx:
         assert versions.current(tx).number == 2
 
 
-def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
+def test_saving_over_another_change_is_refused(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Satu.")), 0, ANI, "kontak")
     for edition in (0, 5):
         with pytest.raises(Outdated), rt.writing() as tx:
-            versions.save(tx, document.loads(reworded("Dua.")), edition, BUDI, "kontak")
+            versions.save(tx, document.loads(reworded_document("Dua.")), edition, BUDI, "kontak")
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Dua.")), 1, BUDI, "kontak")
-        held = versions.draft(tx)
-    assert (held.edition, held.authors, held.based_on) == (2, (ANI, BUDI), 0)
+        versions.save(tx, document.loads(reworded_document("Dua.")), 1, BUDI, "kontak")
+        draft = versions.draft(tx)
+    assert (draft.edition, draft.authors, draft.based_on) == (2, (ANI, BUDI), 0)
     with pytest.raises(Outdated), rt.writing() as tx:
         versions.discard(tx, 1, ANI)
     with rt.writing() as tx:
@@ -88,15 +96,15 @@ def test_who_saves_over_somebodys_change_starts_again(rt: Runtime) -> None:
         assert versions.draft(tx) is None
 
 
-def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
+def test_a_form_of_a_discarded_draft_is_refused(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Satu.")), 0, ANI, "kontak")
         versions.discard(tx, 1, ANI)
         assert versions.draft(tx) is None
-        versions.save(tx, document.loads(reworded("Dua.")), 0, BUDI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Dua.")), 0, BUDI, "kontak")
     for act in (
         lambda tx: versions.publish(tx, 1, ANI, "why"),
-        lambda tx: versions.save(tx, document.loads(reworded("Tiga.")), 1, ANI, "kontak"),
+        lambda tx: versions.save(tx, document.loads(reworded_document("Tiga.")), 1, ANI, "kontak"),
         lambda tx: versions.discard(tx, 1, ANI),
         lambda tx: versions.rebase(tx, 1, ANI),
     ):
@@ -106,9 +114,9 @@ def test_a_form_of_a_draft_that_is_gone_fits_no_other(rt: Runtime) -> None:
         assert versions.draft(tx).authors == (BUDI,)
 
 
-def test_by_two_is_by_two(rt: Runtime) -> None:
+def test_publish_by_two_needs_a_second_person(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Satu.")), 0, ANI, "kontak")
     with pytest.raises(NotPublished, match="another publisher"), rt.writing() as tx:
         versions.publish(tx, 1, ANI, "mine", is_same_person=accounts.is_same_person)
     with rt.writing() as tx:
@@ -119,32 +127,34 @@ def test_by_two_is_by_two(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason", "told"),
+    ("text", "reason", "message"),
     [
-        (lambda: reworded("W" * 200), "why", "2 segments instead of 1"),
+        (lambda: reworded_document("W" * 200), "why", "2 segments instead of 1"),
         (
-            lambda: changed(lambda raw: raw["keywords"].pop("saldo")),
+            lambda: edited_document(lambda raw: raw["keywords"].pop("saldo")),
             "why",
             "saldo: this keyword has",
         ),
-        (lambda: reworded("Satu."), " ", "say why"),
+        (lambda: reworded_document("Satu."), " ", "give a short reason"),
     ],
 )
-def test_what_may_not_be_published_is_not(rt: Runtime, text: Any, reason: str, told: str) -> None:
+def test_an_invalid_draft_is_not_published(
+    rt: Runtime, text: Any, reason: str, message: str
+) -> None:
     with rt.writing() as tx:
         versions.save(tx, document.loads(text()), 0, ANI, "kontak")
-    with pytest.raises(NotPublished, match=told), rt.writing() as tx:
+    with pytest.raises(NotPublished, match=message), rt.writing() as tx:
         versions.publish(tx, 1, BUDI, reason)
     with rt.reading() as tx:
         assert versions.versions(tx) == []
         assert versions.draft(tx) is not None
 
 
-def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
+def test_an_outdated_draft_is_not_published(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Dua.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Dua.")), 0, ANI, "kontak")
         versions.publish(tx, 1, BUDI, "why")
-        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Satu.")), 0, ANI, "kontak")
         edition = versions.draft(tx).edition
         versions.bring_back(tx, 0, BUDI, "meanwhile")
     with pytest.raises(NotPublished, match="another version"), rt.writing() as tx:
@@ -154,8 +164,8 @@ def test_a_draft_of_an_older_version_is_looked_at_first(rt: Runtime) -> None:
         assert versions.publish(tx, edition + 1, BUDI, "why") == 3
 
 
-def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
-    """Both changes are in it; where both changed the same it stays, and says where."""
+def test_a_draft_merges_a_newer_version(rt: Runtime) -> None:
+    """Both changes are in it; in a conflict the draft's text stays, and the place is listed."""
 
     def ours(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Kami."
@@ -168,10 +178,10 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
         raw["keywords"]["libur"] = {**STATIC}
 
     with rt.writing() as tx:
-        versions.save(tx, document.loads(changed(theirs)), 0, BUDI, "all")
+        versions.save(tx, document.loads(edited_document(theirs)), 0, BUDI, "all")
         versions.publish(tx, 1, BUDI, "theirs")
         versions.bring_back(tx, 0, BUDI, "not yet")
-        versions.save(tx, document.loads(changed(ours)), 0, ANI, "all")
+        versions.save(tx, document.loads(edited_document(ours)), 0, ANI, "all")
         versions.bring_back(tx, 1, BUDI, "now")
         edition = versions.draft(tx).edition
         assert versions.rebase(tx, edition, ANI) == ["keywords.kontak.wordings.ways.id"]
@@ -186,14 +196,14 @@ def test_a_draft_takes_over_what_was_published_meanwhile(rt: Runtime) -> None:
     assert "TLG" not in raw["fillers"]
 
 
-def test_what_is_no_configuration_is_no_draft(rt: Runtime) -> None:
+def test_an_invalid_document_is_not_saved_as_draft(rt: Runtime) -> None:
     for text in ("a: [", "just a text", "x" * 600_000):
         with pytest.raises(KeywordsError), rt.writing() as tx:
             versions.save(tx, document.loads(text), 0, ANI, "import")
 
 
-def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
-    published(rt, reworded("Satu."))
+def test_draft_changes_are_in_the_audit_log(rt: Runtime) -> None:
+    publish(rt, reworded_document("Satu."))
     with rt.writing() as tx:
         versions.bring_back(tx, 0, ANI, "why")
     with rt.reading() as tx:
@@ -206,7 +216,7 @@ def test_the_acts_are_in_the_audit(rt: Runtime) -> None:
 
 
 @on_sqlite
-def test_the_commands_bring_and_take_it(
+def test_the_commands_import_and_export(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     def called(*arguments: str | Path, **more: str) -> tuple[int, str]:
@@ -214,30 +224,30 @@ def test_the_commands_bring_and_take_it(
         return done.returncode, done.stdout + done.stderr
 
     file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
-    file.write_text(changed(with_made))
+    file.write_text(edited_document(add_custom_keywords))
     assert called("import", file) == (0, "version 1 is published\n")
     assert called("export", back)[0] == 0
     assert back.read_text() == document.dumps(document.loads(file.read_text()))
     assert "there is no draft" in called("export", "--draft", back)[1]
-    code, told = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
-    assert (code, "this is the draft now" in told) == (0, True)
+    code, printed = called("import", file, SMSGW_PUBLISH_BY_TWO="1")
+    assert (code, "this is the draft now" in printed) == (0, True)
     assert called("export", "--draft", back)[0] == 0
-    code, told = called("import", file)
-    assert (code, "publish or discard that first" in told) == (1, True)
-    file.write_text(reworded("W" * 200))
-    code, told = called("import", file)
-    assert (code, "2 segments instead of 1" in told) == (1, True)
+    code, printed = called("import", file)
+    assert (code, "publish or discard that first" in printed) == (1, True)
+    file.write_text(reworded_document("W" * 200))
+    code, printed = called("import", file)
+    assert (code, "2 segments instead of 1" in printed) == (1, True)
 
 
 @on_sqlite
 @pytest.mark.thorough
-def test_an_import_asks_about_a_value_that_gets_lost(
+def test_an_import_asks_before_dropping_a_value(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """At a terminal; elsewhere nobody can answer, and it is named."""
+    """It asks at a terminal; elsewhere nobody can answer, so it warns."""
     lost = "warning: kontak.ways (id) no longer always tells {call_centre}"
     file = tmp_path / "new.yaml"
-    file.write_text(reworded("Hubungi kami."))
+    file.write_text(reworded_document("Hubungi kami."))
 
     def published(answer: str | None, *options: str) -> tuple[int, str]:
         ours, theirs = pty.openpty()
@@ -254,7 +264,7 @@ def test_an_import_asks_about_a_value_that_gets_lost(
         return done.returncode, done.stdout + done.stderr
 
     code, text = published("n\n")
-    assert (code, lost in text, "Is this meant?" in text) == (1, True, True)
+    assert (code, lost in text, "Do you mean this?" in text) == (1, True, True)
     code, text = published("y\n")
     assert (code, "version 1 is published" in text) == (0, True)
     with rt.writing() as tx:
@@ -266,17 +276,17 @@ def test_an_import_asks_about_a_value_that_gets_lost(
     assert published("", "--yes") == (0, "version 5 is published\n")
 
 
-def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
-    """Console fault 6, with its authors: who drafted it does not publish it either."""
+def test_a_replaced_draft_can_be_restored(rt: Runtime) -> None:
+    """Its authors are kept: whoever drafted it may not publish it either."""
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Satu.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Satu.")), 0, ANI, "kontak")
     with rt.writing() as tx:
         for edition, planet in enumerate(("world", "mars"), 1):
             raw = {"hello": planet}
             versions.save(tx, raw, edition, BUDI, "import of wrong.yaml", is_whole=True)
     with rt.reading() as tx:
         newest, first = past_drafts.newest(tx)
-    assert (first.text, first.authors, first.by) == (reworded("Satu."), (ANI,), BUDI)
+    assert (first.text, first.authors, first.by) == (reworded_document("Satu."), (ANI,), BUDI)
     assert newest.why == "import of wrong.yaml"
     with rt.writing() as tx, pytest.raises(Outdated):
         versions.restore(tx, first.id, 2, BUDI)
@@ -284,20 +294,23 @@ def test_a_draft_that_was_replaced_comes_back(rt: Runtime) -> None:
         assert not versions.restore(tx, 99, 3, BUDI)
         assert versions.restore(tx, first.id, 3, BUDI)
         draft = versions.draft(tx)
-        assert (draft.text, draft.authors, draft.edition) == (reworded("Satu."), (ANI, BUDI), 4)
+        assert (draft.text, draft.authors, draft.edition) == (
+            reworded_document("Satu."),
+            (ANI, BUDI),
+            4,
+        )
         assert "mars" in past_drafts.newest(tx)[0].text
         versions.discard(tx, 4, ANI)
         assert versions.restore(tx, past_drafts.newest(tx)[0].id, 0, ANI)
-        assert versions.draft(tx).text == reworded("Satu.")
+        assert versions.draft(tx).text == reworded_document("Satu.")
 
 
-def test_what_may_be_a_slip_is_published_by_who_is_sure(rt: Runtime) -> None:
-    """Console fault 5."""
+def test_doubtful_changes_need_confirmation(rt: Runtime) -> None:
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Telepon kami.")), 0, ANI, "kontak")
-        with pytest.raises(NotPublished, match="confirm that it is meant"):
+        versions.save(tx, document.loads(reworded_document("Telepon kami.")), 0, ANI, "kontak")
+        with pytest.raises(NotPublished, match="confirm that you mean it"):
             versions.publish(tx, 1, BUDI, "why", is_sure=False)
         assert versions.publish(tx, 1, BUDI, "why") == 1
         assert versions.bring_back(tx, 0, BUDI, "why", is_sure=False) == 2
-        with pytest.raises(NotPublished, match="confirm that it is meant"):
+        with pytest.raises(NotPublished, match="confirm that you mean it"):
             versions.bring_back(tx, 1, BUDI, "why", is_sure=False)

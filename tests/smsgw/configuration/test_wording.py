@@ -110,7 +110,7 @@ def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
         (7, "7"),
     ],
 )
-def test_how_values_are_written(value: Value, shown: str) -> None:
+def test_values_are_formatted(value: Value, shown: str) -> None:
     assert show(value) == shown
 
 
@@ -123,7 +123,7 @@ def test_how_values_are_written(value: Value, shown: str) -> None:
         (Term("LAIN"), "LAIN"),
     ],
 )
-def test_how_words_are_written(value: Value, shown: str) -> None:
+def test_terms_are_translated(value: Value, shown: str) -> None:
     assert render(parse("{status}"), {"status": value}, 1, {"AKTIF": "Active"}) == shown
 
 
@@ -135,8 +135,8 @@ def test_clauses_are_taken_in_order_while_they_fit() -> None:
 
 
 @pytest.mark.parametrize("nkp", ["1" * 11, "2" * 11])
-def test_what_was_left_out_can_be_told_from_the_text(nkp: str) -> None:
-    """By who rendered it, and by who only has what was sent."""
+def test_omitted_clauses_are_found_from_the_text(nkp: str) -> None:
+    """Checks both who rendered it and who only has what was sent."""
     wording = parse("{nkp}.[ " + "x" * 150 + " {status}.][ {status}.][ Help {call_centre} ]")
     values: dict[str, Value] = {"nkp": Masked(nkp), "status": "aktif", "call_centre": None}
     left_out = ["[ " + "x" * 150 + " {status}.]", "[ Help {call_centre} ]"]
@@ -148,7 +148,7 @@ def test_what_was_left_out_can_be_told_from_the_text(nkp: str) -> None:
 
 
 def by_regex(wording: Wording, text: str) -> list[str] | None:
-    """What `absent` finds, by trying all ways there are."""
+    """Returns what `absent` finds, by trying all ways there are."""
     pattern = ""
     for piece in wording.pieces:
         steps = (".*?" if step is None else re.escape(step) for step in piece.steps)
@@ -166,15 +166,15 @@ def by_regex(wording: Wording, text: str) -> list[str] | None:
     ),
     st.text("ab ", max_size=8),
 )
-def test_of_many_ways_to_tell_it_is_always_the_same(pieces: list[str], text: str) -> None:
+def test_an_ambiguous_match_is_stable(pieces: list[str], text: str) -> None:
     wording = parse("".join(pieces))
     assert absent(wording, text) == by_regex(wording, text)
 
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("wording", ["[ {a}{b}]" * 9 + ".", "{a}{b}{c}" * 9 + "."])
-def test_values_side_by_side_take_no_longer(wording: str) -> None:
-    """As in a look-up of many columns, told of a text that was made of another wording."""
+def test_adjacent_values_do_not_slow_matching(wording: str) -> None:
+    """A look-up of many columns is compared with a text of another wording."""
     assert absent(parse(wording), "x " * 300) is None
 
 
@@ -184,21 +184,21 @@ def test_a_value_is_never_expanded_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{x.__class__}", "plain name"),
         ("{x!r}", "plain name"),
         ("{x:>9}", "plain name"),
         ("{0}", "plain name"),
-        ("a [b", "no partner"),
-        ("a [b [c]]", "no partner"),
+        ("a [b", "bracket is not closed"),
+        ("a [b [c]]", "bracket is not closed"),
         ("a {b", "brace"),
         ("harga €5", "plain GSM-7"),
         ("‘kutip’", "plain GSM-7"),
     ],
 )
-def test_a_wording_that_cannot_be_sent(text: str, told: str) -> None:
-    with pytest.raises(WordingError, match=told):
+def test_an_invalid_wording_is_refused(text: str, message: str) -> None:
+    with pytest.raises(WordingError, match=message):
         parse(text)
 
 
@@ -210,14 +210,14 @@ def test_the_widest_required_part_must_fit() -> None:
         check(parse("{nik}"), frozenset({"total"}), {}, 1)
 
 
-def test_references_differ_and_come_again() -> None:
+def test_references_are_unique_and_repeatable() -> None:
     assert len({reference(number) for number in range(10_000)}) == 10_000
     assert reference(1) == reference(1)
     assert set("".join(map(reference, range(100)))).isdisjoint("AEIOU01Y")
 
 
 @given(st.integers(0, REFERENCES - 1))
-def test_a_reference_leads_back_however_it_is_typed(number: int) -> None:
+def test_a_reference_is_found_however_it_is_typed(number: int) -> None:
     written = reference(number)
     assert sequence(written) == number
     assert sequence(f" {written[:3].lower()} {written[3:].lower()} ") == number
@@ -225,26 +225,26 @@ def test_a_reference_leads_back_however_it_is_typed(number: int) -> None:
 
 
 @given(st.text(max_size=8))
-def test_what_is_no_reference_leads_nowhere(written: str) -> None:
+def test_an_invalid_reference_finds_nothing(written: str) -> None:
     found = sequence(written)
     assert found is None or reference(found) == "".join(written.split()).upper()
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("poster: SALDO [<NKP>]", "poster: SALDO [<PIN>]"), "<PIN> is no slot"),
         (("aliases: [SAL, SALDOE", "aliases: [NO, SALDOE"), "quotes"),
         (("{total}.[ Status", "{totl}.[ Status"), r"saldo.balance \(id\): \{totl\}"),
         (("no_balance:", "no_balances:"), r"saldo.no_balance \(id\): this wording is missing"),
         (('        en: "JHT balance', '        fr: "JHT balance'), r"saldo.balance \(en\): this"),
-        (("\nkeywords:", "\nkeyword:"), "needed"),
+        (("\nkeywords:", "\nkeyword:"), "required"),
         (("  mulai:", "  mulia:"), "no such keyword"),
         (("bare: NKP", "bear: NKP"), "bear is not known"),
     ],
 )
-def test_a_configuration_that_cannot_be_published(change: tuple[str, str], told: str) -> None:
+def test_an_invalid_configuration_is_refused(change: tuple[str, str], message: str) -> None:
     text = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
     assert change[0] in text
-    with pytest.raises(compiler.KeywordsError, match=told):
+    with pytest.raises(compiler.KeywordsError, match=message):
         compiler.load(text.replace(*change, 1))

@@ -21,15 +21,15 @@ def database_url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """An application compiles each template that it shows; the tests do it once."""
+    """Keeps compiled templates, so that the tests compile each one once."""
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
 @pytest.fixture
 def app(rt: Runtime, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    made = create_app(rt)
-    made.jinja_env.bytecode_cache = compiled_templates
-    return made
+    flask_app = create_app(rt)
+    flask_app.jinja_env.bytecode_cache = compiled_templates
+    return flask_app
 
 
 @pytest.fixture
@@ -39,5 +39,5 @@ def visitor(app: Flask) -> Visitor:
 
 @pytest.fixture
 def as_(app: Flask, rt: Runtime) -> As:
-    """Somebody of a role, logged in."""
+    """Logs in somebody of a role."""
     return lambda role: logged_in(app, rt, role)

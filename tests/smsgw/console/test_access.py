@@ -14,7 +14,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from tests.conftest import P1, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.support.console_client import Visitor, crawled
+from tests.support.console_client import Visitor, crawl
 from tests.support.leak_scan import personal
 
 # All that a message leaves behind for somebody to see to, and the texts that nobody is shown.
@@ -33,7 +33,7 @@ TRAFFIC = (
 TEXTS = {text for _, text in TRAFFIC if len(text) > len("HAPUS DATA")}
 WITHOUT_LOGIN = {"login.static_file", "login.form", "login.log_in"}
 WITHOUT_LOGIN |= {"login.once_form", "login.log_in_once"}
-WITHOUT_LOGIN |= {"login.log_out", "login.speak"}
+WITHOUT_LOGIN |= {"login.log_out", "login.set_language"}
 PAGES_AT_LEAST = 8
 
 
@@ -44,7 +44,7 @@ def traffic(rt: Runtime) -> None:
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
-    """Each method with an address, its variables filled in."""
+    """Yields each method with an address, its variables filled in."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("console."):
             variables = {name: _some(rule, name) for name in rule.arguments}
@@ -59,7 +59,7 @@ def _some(rule: Rule, name: str) -> object:
     return 1 if isinstance(rule._converters[name], IntegerConverter) else "saldo"
 
 
-def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
+def test_pages_need_a_login(app: Flask, visitor: Visitor) -> None:
     visitor.get("/console/login")
     token = {"csrf_token": visitor.form("/console/login").values["csrf_token"]}
     asked = 0
@@ -74,9 +74,7 @@ def test_who_is_nobody_gets_no_page(app: Flask, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_each_route_is_open_to_whom_it_is_for(
-    app: Flask, as_: As, traffic: None, role: Role
-) -> None:
+def test_each_route_is_open_to_its_roles(app: Flask, as_: As, traffic: None, role: Role) -> None:
     """And no empty form is a bug of ours."""
     visitor = as_(role)
     walked = 0
@@ -93,15 +91,13 @@ def test_each_route_is_open_to_whom_it_is_for(
 
 
 @pytest.mark.parametrize("role", Role)
-def test_no_page_shows_what_is_somebodys_own(
-    as_: As, rt: Runtime, traffic: None, role: Role
-) -> None:
+def test_no_page_shows_personal_data(as_: As, rt: Runtime, traffic: None, role: Role) -> None:
     """Every page that is linked, exports too; only who says why is shown a text or a number."""
     numbers = {sender for sender, _ in TRAFFIC}
     needles = personal() | TEXTS | numbers | {each.removeprefix("+62") for each in numbers}
     needles |= {"Joko", "Widagdo"}
     pages = 0
-    for address, answer in crawled(as_(role)):
+    for address, answer in crawl(as_(role)):
         pages += 1
         assert answer.status_code == 200, address
         found = [each for each in needles if each.casefold() in answer.text.casefold()]

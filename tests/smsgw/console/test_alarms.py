@@ -1,4 +1,4 @@
-"""Console fault 4: a dead carrier is a sentence on top of every page, and a slow one is not."""
+"""Every page shows a failed carrier at the top, and not a slow one."""
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
 from tests.support.lanes import LANE, Failing, receive, with_carrier
 
-STUCK = "Nothing leaves by simulator"
+STUCK = "simulator sends nothing"
 REFUSES = "simulator refuses every SMS"
 
 
@@ -25,26 +25,26 @@ def sent(rt: Runtime, *endings: Ending) -> None:
     dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
 
 
-def told(viewer: Visitor) -> str:
+def alarms(viewer: Visitor) -> str:
     viewer.get("/console/versions/")
     return viewer.text
 
 
 @pytest.mark.parametrize("ending", [Ending.RETRY, Ending.UNKNOWN])
-def test_a_dead_carrier_stands_on_top_of_every_page(
+def test_every_page_shows_a_failed_carrier(
     viewer: Visitor, rt: Runtime, clock: Clock, ending: Ending
 ) -> None:
     receive(rt, clock, 30)
     sent(rt, *[Ending.RETRY, *[ending] * 29])
     clock.moves(seconds=20)
-    assert f"{STUCK}: 30 replies wait" in told(viewer)
+    assert f"{STUCK}: 30 replies are waiting" in alarms(viewer)
     for address in ("/console/", "/console/messages/", "/console/account", "/console/nothing"):
         viewer.get(address)
         assert STUCK in viewer.text
     assert STUCK in viewer.client.get("/console/alarms").text
 
 
-def test_a_carrier_that_died_is_told_from_what_it_did_before(
+def test_earlier_sends_do_not_hide_a_failed_carrier(
     viewer: Visitor, rt: Runtime, clock: Clock
 ) -> None:
     """The last 15 minutes went well for the most part."""
@@ -53,43 +53,39 @@ def test_a_carrier_that_died_is_told_from_what_it_did_before(
     receive(rt, clock, 1)
     sent(rt, Ending.RETRY)
     clock.moves(seconds=20)
-    assert STUCK in told(viewer)
+    assert STUCK in alarms(viewer)
 
 
-def test_replies_that_nobody_sends(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
+def test_unsent_replies_raise_an_alarm(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
     """No worker runs, or it hangs."""
     receive(rt, clock, 1)
-    assert STUCK not in told(viewer)
+    assert STUCK not in alarms(viewer)
     clock.moves(seconds=20)
-    assert f"{STUCK}: 1 replies wait, the oldest for 20 s" in told(viewer)
+    assert f"{STUCK}: 1 replies are waiting, the oldest for 20 s" in alarms(viewer)
 
 
-def test_one_that_is_to_be_tried_again_is_no_dead_carrier(
-    viewer: Visitor, rt: Runtime, clock: Clock
-) -> None:
+def test_a_retry_raises_no_alarm(viewer: Visitor, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 1)
     sent(rt, Ending.RETRY)
     receive(rt, clock, 1)
     sent(rt)
-    assert STUCK not in told(viewer)
+    assert STUCK not in alarms(viewer)
 
 
-@pytest.mark.parametrize(("times", "is_told"), [(4, False), (5, True)])
-def test_a_carrier_that_refuses_everything(
-    viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_told: bool
+@pytest.mark.parametrize(("times", "is_alarmed"), [(4, False), (5, True)])
+def test_a_refusing_carrier_raises_an_alarm(
+    viewer: Visitor, rt: Runtime, clock: Clock, times: int, is_alarmed: bool
 ) -> None:
-    """As with a wrong password: no reply waits, and nobody reads one."""
+    """With a wrong carrier password no reply waits, and nobody reads one."""
     receive(rt, clock, times)
     sent(rt, *[Ending.REFUSED] * times)
-    assert (f"{REFUSES}: 5" in told(viewer)) == is_told
+    assert (f"{REFUSES}: 5" in alarms(viewer)) == is_alarmed
     receive(rt, clock, 1)
     sent(rt)
-    assert REFUSES not in told(viewer)
+    assert REFUSES not in alarms(viewer)
 
 
-def test_a_page_that_nobody_uses_keeps_no_session(
-    viewer: Visitor, app: Flask, clock: Clock
-) -> None:
+def test_polling_does_not_keep_a_session_alive(viewer: Visitor, app: Flask, clock: Clock) -> None:
     """It asks by itself, for hours."""
     for _ in range(12):
         assert viewer.client.get("/console/alarms").status_code == 200

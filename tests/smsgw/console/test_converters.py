@@ -17,7 +17,7 @@ OWN_PAGE = '<main id="main"'
 
 
 @pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 30])
-def test_what_has_an_id_too_large_is_not_there(app: Flask, as_: As, number: str) -> None:
+def test_a_too_large_id_is_not_found(app: Flask, as_: As, number: str) -> None:
     visitor = as_(Role.ADMIN)
     visitor.get("/console/account")
     token = visitor.form("/logout").values["csrf_token"]
@@ -38,7 +38,7 @@ def test_what_has_an_id_too_large_is_not_there(app: Flask, as_: As, number: str)
 
 
 @pytest.mark.parametrize("number", ["9" * 19, "9" * 30, "-" + "9" * 30, "x"])
-def test_a_list_goes_on_behind_any_number(as_: As, number: str) -> None:
+def test_a_list_continues_after_any_number(as_: As, number: str) -> None:
     visitor = as_(Role.ADMIN)
     for place in WHOLE_LISTS:
         for way in ("after", "before"):
@@ -46,7 +46,7 @@ def test_a_list_goes_on_behind_any_number(as_: As, number: str) -> None:
             assert answer.status_code == 200, (place, way)
 
 
-def test_an_edition_is_any_number(as_: As) -> None:
+def test_any_edition_number_is_accepted(as_: As) -> None:
     visitor = as_(Role.ADMIN)
     visitor.get("/console/draft/")
     for action in ("publish", "discard", "rebase"):
@@ -55,7 +55,7 @@ def test_an_edition_is_any_number(as_: As) -> None:
         assert answer.status_code == 409, action
 
 
-def test_a_nul_is_refused_wherever_it_stands(as_: As) -> None:
+def test_a_nul_is_refused_everywhere(as_: As) -> None:
     visitor = as_(Role.ADMIN)
     for address in ("complaints/a%00b", "complaints/?after=%00", "complaints/?%00=1"):
         answer = visitor.get(f"/console/waiting/{address}")
@@ -67,7 +67,7 @@ def test_a_nul_is_refused_wherever_it_stands(as_: As) -> None:
     assert visitor.post("/console/draft/import", edition="0", **file).status_code == 400
 
 
-def test_a_nul_is_refused_from_who_is_nobody(visitor: Visitor) -> None:
+def test_a_nul_is_refused_without_login(visitor: Visitor) -> None:
     visitor.get("/console/login")
     answer = visitor.submit("/console/login", name="a\0b", password="none")
     assert (answer.status_code, OWN_PAGE in answer.text) == (400, True)

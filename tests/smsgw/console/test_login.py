@@ -1,4 +1,4 @@
-"""Who is let in, how often they may try, and how they go."""
+"""Checks who can log in, how often they may try, and how sessions end."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ from smsgw.storage.tables.operators import Role, sessions
 from smsgw.storage.tables.security import audit
 from tests.conftest import Clock
 from tests.smsgw.console.conftest import As
-from tests.support.accounts import PASSWORD, added
+from tests.support.accounts import PASSWORD, add_operator
 from tests.support.console_client import Visitor
 
 
@@ -25,8 +25,8 @@ def log_in(visitor: Visitor, name: str = "ani", password: str = PASSWORD) -> int
     return visitor.submit("/console/login", name=name, password=password).status_code
 
 
-def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+def test_the_right_password_logs_in(visitor: Visitor, rt: Runtime) -> None:
+    add_operator(rt)
     assert visitor.get("/console/").location == "/console/login?to=%2Fconsole%2F"
     assert log_in(visitor) == 200
     assert "Ringkasan" in visitor.text
@@ -35,8 +35,8 @@ def test_a_password_lets_in(visitor: Visitor, rt: Runtime) -> None:
     assert ("logged in", "operator:ani") in [tuple(each) for each in acts]
 
 
-def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+def test_login_leads_to_the_requested_page(visitor: Visitor, rt: Runtime) -> None:
+    add_operator(rt)
     visitor.client.get("/console/account", follow_redirects=True)
     visitor.get("/console/login?to=/console/account")
     visitor.submit("/console/login", name="ani", password=PASSWORD)
@@ -44,8 +44,8 @@ def test_after_the_login_comes_the_page_that_was_wanted(visitor: Visitor, rt: Ru
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "/"])
-def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> None:
-    added(rt)
+def test_login_does_not_redirect_to_other_sites(visitor: Visitor, rt: Runtime, to: str) -> None:
+    add_operator(rt)
     visitor.get(f"/console/login?to={to}")
     form = visitor.form("/console/login")
     form.values |= {"to": to, "name": "ani", "password": PASSWORD}
@@ -53,32 +53,33 @@ def test_nobody_is_sent_elsewhere(visitor: Visitor, rt: Runtime, to: str) -> Non
 
 
 @pytest.mark.parametrize(("name", "password"), [("ani", "wrong"), ("budi", PASSWORD), ("", "")])
-def test_all_else_does_not_and_says_nothing_of_why(
+def test_a_failed_login_does_not_say_why(
     visitor: Visitor, rt: Runtime, name: str, password: str
 ) -> None:
-    added(rt)
+    add_operator(rt)
     assert log_in(visitor, name, password) == 403
     assert "Nama atau kata sandi salah." in visitor.text
     assert "budi" not in visitor.text
 
 
-def test_guessing_comes_to_an_end(app: Flask, rt: Runtime, clock: Clock) -> None:
-    """By name, from whatever address; other names go on; and for a quarter of an hour."""
-    added(rt)
+def test_guessing_a_password_is_limited(app: Flask, rt: Runtime, clock: Clock) -> None:
+    """The limit is for a name, from any address, for a quarter of an hour; other names are not
+    affected."""
+    add_operator(rt)
     for number in range(10):
         visitor = Visitor(app)
         visitor.client.environ_base["REMOTE_ADDR"] = f"10.0.0.{number}"
         assert log_in(visitor, password="wrong") == 403
     assert log_in(visitor) == 429
     assert "15 menit" in visitor.text
-    added(rt, "budi")
+    add_operator(rt, "budi")
     assert log_in(visitor, "budi") == 200
     clock.moves(minutes=16)
     assert log_in(Visitor(app)) == 200
 
 
-def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) -> None:
-    """From one address; a proxy's is everybody's."""
+def test_guessing_many_names_is_limited(app: Flask, visitor: Visitor) -> None:
+    """The limit is for an address, except a proxy's, which everybody shares."""
     visitor.client.environ_base["REMOTE_ADDR"] = "36.66.0.1"
     tries = [log_in(visitor, f"name {number}", "wrong") for number in range(21)]
     assert tries == [403] * 20 + [429]
@@ -88,7 +89,7 @@ def test_guessing_at_many_names_comes_to_an_end(app: Flask, visitor: Visitor) ->
 
 
 def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor, second = Visitor(app), Visitor(app)
@@ -105,7 +106,7 @@ def test_a_one_time_login_works_once_and_only_by_post(app: Flask, rt: Runtime) -
 def test_a_code_may_be_pasted_with_what_is_around_it(
     visitor: Visitor, rt: Runtime, typed: str
 ) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login/once")
@@ -119,11 +120,9 @@ def test_a_code_may_be_pasted_with_what_is_around_it(
     "address",
     ["/console/login?once={}", "/console/login/once?once={}", "/console/login/once/{}"],
 )
-def test_what_is_in_a_request_line_lets_nobody_in(
-    visitor: Visitor, rt: Runtime, address: str
-) -> None:
-    """W15: proxies keep it. Neither by GET nor by a POST to such an address."""
-    ani = added(rt)
+def test_a_code_in_the_request_line_is_refused(visitor: Visitor, rt: Runtime, address: str) -> None:
+    """Proxies log request lines. Neither a GET nor a POST to such an address works."""
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     visitor.get("/console/login")
@@ -136,24 +135,24 @@ def test_what_is_in_a_request_line_lets_nobody_in(
     assert visitor.log_in_once(f"/console/login/once#{once}").status_code == 200  # not used up
 
 
-def test_who_came_by_one_is_asked_for_a_password(visitor: Visitor, rt: Runtime) -> None:
-    """In the language that was chosen before."""
+def test_a_one_time_login_asks_for_a_password(visitor: Visitor, rt: Runtime) -> None:
+    """The page uses the language that was chosen before."""
     with rt.writing() as tx:
         rina = accounts.add(tx, "rina", Role.AGENT, None, "shell:test")
         once = accounts.invite(tx, rina.id, "shell:tests")
     visitor.get("/console/login")
     visitor.submit("/console/language", language="en")
     visitor.log_in_once(f"/console/login/once#{once}")
-    assert "set one now" in visitor.text
+    assert "Set one now" in visitor.text
 
 
 def test_a_name_may_be_typed_in_capitals(visitor: Visitor, rt: Runtime) -> None:
-    added(rt)
+    add_operator(rt)
     assert log_in(visitor, "ANI") == 200
 
 
 def test_a_one_time_login_ends_after_a_day(visitor: Visitor, rt: Runtime, clock: Clock) -> None:
-    ani = added(rt)
+    ani = add_operator(rt)
     with rt.writing() as tx:
         once = accounts.invite(tx, ani.id, "shell:tests")
     clock.moves(hours=25)
@@ -170,9 +169,9 @@ def test_a_form_without_its_token_does_nothing(as_: As, rt: Runtime) -> None:
     assert visitor.get("/console/").status_code == 200
 
 
-def test_a_session_is_another_after_the_login(visitor: Visitor, rt: Runtime) -> None:
-    """Who planted a cookie before has nothing of what comes after."""
-    added(rt)
+def test_login_starts_a_new_session(visitor: Visitor, rt: Runtime) -> None:
+    """A cookie planted before the login is worth nothing after it."""
+    add_operator(rt)
     visitor.get("/console/login")
     before = visitor.client.get_cookie("smsgw", path="/console")
     log_in(visitor)
@@ -182,8 +181,8 @@ def test_a_session_is_another_after_the_login(visitor: Visitor, rt: Runtime) -> 
     assert visitor.get("/console/").status_code == 303
 
 
-def test_out_is_out(as_: As) -> None:
-    """Also for who kept the cookie."""
+def test_logout_ends_the_session(as_: As) -> None:
+    """A kept copy of the cookie no longer works."""
     visitor = as_(Role.VIEWER)
     kept = visitor.client.get_cookie("smsgw", path="/console")
     visitor.submit("/console/logout")
@@ -191,8 +190,8 @@ def test_out_is_out(as_: As) -> None:
     assert visitor.get("/console/").status_code == 303
 
 
-def test_out_everywhere(app: Flask, rt: Runtime) -> None:
-    added(rt)
+def test_logout_everywhere_ends_all_sessions(app: Flask, rt: Runtime) -> None:
+    add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     assert log_in(here) == log_in(there) == 200
     here.get("/console/account")
@@ -202,8 +201,8 @@ def test_out_everywhere(app: Flask, rt: Runtime) -> None:
         assert tx.connection.execute(select(sessions)).all() == []
 
 
-def test_another_password_ends_all_sessions_but_this(app: Flask, rt: Runtime) -> None:
-    added(rt)
+def test_changing_the_password_ends_other_sessions(app: Flask, rt: Runtime) -> None:
+    add_operator(rt)
     here, there = Visitor(app), Visitor(app)
     log_in(here)
     log_in(there)
@@ -219,21 +218,21 @@ def test_another_password_ends_all_sessions_but_this(app: Flask, rt: Runtime) ->
     assert log_in(Visitor(app), password="another password") == 200
 
 
-def test_who_came_once_sets_a_first_password(as_: As) -> None:
+def test_a_first_password_needs_no_old_one(as_: As) -> None:
     visitor = as_(Role.AGENT)
     visitor.get("/console/account")
     visitor.submit("/console/account/password", new="the first password")
-    assert "The password is another" in visitor.text
+    assert "Password changed" in visitor.text
 
 
-def test_a_disabled_operator_is_out(as_: As, rt: Runtime) -> None:
+def test_a_disabled_operator_is_logged_out(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     with rt.writing() as tx:
         accounts.disable(tx, "viewer", "shell:test")
     assert visitor.get("/console/").status_code == 303
 
 
-def test_a_session_that_is_used_lasts_and_one_that_is_not_ends(as_: As, clock: Clock) -> None:
+def test_unused_sessions_end(as_: As, clock: Clock) -> None:
     visitor = as_(Role.VIEWER)
     for _ in range(4):
         clock.moves(minutes=100)
@@ -242,7 +241,7 @@ def test_a_session_that_is_used_lasts_and_one_that_is_not_ends(as_: As, clock: C
     assert visitor.get("/console/").status_code == 303
 
 
-def test_the_cookie_is_for_nobody_else(app: Flask, rt: Runtime) -> None:
+def test_the_cookie_is_protected(app: Flask, rt: Runtime) -> None:
     answer = Visitor(app).get("/console/login")
     cookie = answer.headers["Set-Cookie"]
     assert re.search("HttpOnly; Path=/console; SameSite=Lax", cookie)
@@ -256,7 +255,7 @@ def _https(rt: Runtime) -> settings.Settings:
     return rt.settings.model_copy(update={"public_url": "https://sms.example.org"})
 
 
-def test_pages_speak_the_language_that_is_chosen(visitor: Visitor, as_: As) -> None:
+def test_pages_use_the_chosen_language(visitor: Visitor, as_: As) -> None:
     visitor.get("/console/login")
     assert "Masuk" in visitor.text
     visitor.submit("/console/language", language="en")
@@ -268,7 +267,7 @@ def test_pages_speak_the_language_that_is_chosen(visitor: Visitor, as_: As) -> N
     assert "Akun Anda" in known.text
 
 
-def test_no_page_lets_a_browser_run_what_stands_in_it(as_: As) -> None:
+def test_pages_forbid_inline_scripts(as_: As) -> None:
     answer = as_(Role.VIEWER).get("/console/")
     policy = answer.headers["Content-Security-Policy"]
     assert policy == access.POLICY
@@ -277,7 +276,7 @@ def test_no_page_lets_a_browser_run_what_stands_in_it(as_: As) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_static_files_may_be_kept(visitor: Visitor) -> None:
+def test_static_files_are_cached(visitor: Visitor) -> None:
     visitor.get("/console/login")
     for address in re.findall(r'(?:href|src)="(/console/static/[^"]+)"', visitor.page):
         with visitor.client.get(address.replace("&amp;", "&")) as answer:
@@ -286,17 +285,16 @@ def test_static_files_may_be_kept(visitor: Visitor) -> None:
     assert visitor.client.get("/console/static/..%2Fapp.py").status_code in {303, 404}
 
 
-def test_what_is_not_there(as_: As) -> None:
+def test_unknown_pages_are_not_found(as_: As) -> None:
     visitor = as_(Role.VIEWER)
     assert visitor.client.get("/console/static/nothing.css").status_code == 404
     assert visitor.get("/console/nothing").status_code == 404
-    assert "There is nothing here" in visitor.text
+    assert "Page not found" in visitor.text
 
 
-def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
-    """W8: who logged in from this browser before has tries of their own, and what was right is
-    given back."""
-    added(rt)
+def test_a_stranger_cannot_lock_out_a_known_browser(app: Flask, rt: Runtime) -> None:
+    """A browser that logged in before has tries of its own, and a right password is given back."""
+    add_operator(rt)
     known, stranger = Visitor(app), Visitor(app)
     for _ in range(12):
         assert log_in(known) == 200
@@ -308,44 +306,44 @@ def test_a_stranger_keeps_no_known_browser_out(app: Flask, rt: Runtime) -> None:
     assert log_in(known) == 200
 
 
-def test_the_password_until_now_is_guessed_ten_times(as_: As, rt: Runtime) -> None:
-    """W8: by whoever finds a session left open."""
+def test_the_current_password_can_be_guessed_ten_times(as_: As, rt: Runtime) -> None:
+    """Somebody may find a session left open."""
     visitor = as_(Role.ADMIN)
     visitor.submit("/console/account/password", new=PASSWORD)
-    told = [
+    pages = [
         visitor.post("/console/account/password", old=f"guess {number}", new="x" * 20).status_code
         for number in range(12)
     ]
-    assert told == [403] * 10 + [429] * 2
+    assert pages == [403] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize("to", ["/console/\r\nSet-Cookie: a=b", "/console/\u2028", "/console/\x00"])
-def test_what_is_not_printable_is_no_page(visitor: Visitor, rt: Runtime, to: str) -> None:
-    """W10: it made a 500 of a login that had succeeded."""
-    added(rt)
+def test_unprintable_addresses_are_refused(visitor: Visitor, rt: Runtime, to: str) -> None:
+    """It once made a 500 of a login that had succeeded."""
+    add_operator(rt)
     visitor.get("/console/login")
     form = visitor.form("/console/login")
     form.values |= {"to": to, "name": "ani", "password": PASSWORD}
     assert visitor.client.post(form.action, data=form.values).status_code in {303, 400}
 
 
-def test_a_login_ends_the_session_before(visitor: Visitor, rt: Runtime) -> None:
-    """W15: in the same browser."""
-    added(rt)
+def test_login_ends_the_earlier_session(visitor: Visitor, rt: Runtime) -> None:
+    """Both are in the same browser."""
+    add_operator(rt)
     log_in(visitor)
     log_in(visitor)
     with rt.reading() as tx:
         assert len(tx.connection.execute(select(sessions)).all()) == 1
 
 
-def test_a_login_link_for_somebody_else_ends_their_password(app: Flask, rt: Runtime) -> None:
-    """B16: so that they notice."""
-    ani = added(rt)
+def test_a_reset_link_removes_the_old_password(app: Flask, rt: Runtime) -> None:
+    """The person notices that somebody created it."""
+    ani = add_operator(rt)
     with rt.writing() as tx:
         accounts.invite(tx, ani.id, "operator:admin1")
     assert log_in(Visitor(app)) == 403
-    added(rt, "budi")
+    add_operator(rt, "budi")
     with rt.writing() as tx:
-        budi = accounts.named(tx, "budi")
+        budi = accounts.find(tx, "budi")
         accounts.invite(tx, budi.id, "operator:budi")
     assert log_in(Visitor(app), "budi") == 200

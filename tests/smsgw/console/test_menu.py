@@ -23,8 +23,8 @@ def test_a_viewer_sees_no_section_and_no_tab_of_others(as_: As) -> None:
         visitor.get("/console/messages/")
     assert "Operators" not in entries(viewer, MENU)
     assert "Operators" in entries(admin, MENU)
-    assert "Words of a day" not in entries(viewer, TABS)
-    assert "Words of a day" in entries(admin, TABS)
+    assert "Search texts" not in entries(viewer, TABS)
+    assert "Search texts" in entries(admin, TABS)
 
 
 def test_the_section_and_the_tab_of_a_page_are_marked(as_: As) -> None:

@@ -10,17 +10,17 @@ from smsgw.console.spreadsheets import NotRead, SpreadsheetFault
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+62812", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
-def test_no_cell_is_a_formula(cell: str) -> None:
+def test_cells_are_never_formulas(cell: str) -> None:
     assert spreadsheets.harmless(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["saldo", "", "1=1", -2, 3, None])
-def test_all_else_stays(cell: object) -> None:
+def test_other_cells_are_unchanged(cell: object) -> None:
     assert spreadsheets.harmless(cell) == cell
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"])), min_size=1))
-def test_what_is_written_is_read_again(cells: list[str]) -> None:
+def test_written_tables_read_back_the_same(cells: list[str]) -> None:
     (read,) = csv.reader(io.StringIO(spreadsheets.line(cells), newline=""))
     assert read == [spreadsheets.harmless(cell) for cell in cells]
 
@@ -52,13 +52,13 @@ def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
         (b'Kota,Telp\n"Bo"gor,1\n', SpreadsheetFault.BROKEN, 1),
     ],
 )
-def test_what_is_no_table_says_why_and_where(
+def test_an_invalid_table_says_why_and_where(
     octets: bytes, why: SpreadsheetFault, row: int
 ) -> None:
-    with pytest.raises(NotRead) as told:
+    with pytest.raises(NotRead) as refusal:
         spreadsheets.read(spreadsheets.decoded(octets))
-    assert (told.value.why, told.value.row) == (why, row)
+    assert (refusal.value.why, refusal.value.row) == (why, row)
 
 
-def test_nothing_is_no_row() -> None:
+def test_empty_text_has_no_rows() -> None:
     assert spreadsheets.read(" \n\n") == []

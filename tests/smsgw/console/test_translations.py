@@ -40,16 +40,16 @@ def needed() -> set[str]:
     return {*written(), *values, *menu, *dashboard.KINDS, *UNITS}
 
 
-def test_every_word_is_known_in_indonesian() -> None:
+def test_every_text_is_translated() -> None:
     assert len(set(written())) > 100
     assert sorted(needed() - translations.indonesian().keys()) == []
 
 
-def test_no_translation_is_left_over() -> None:
+def test_no_translation_is_unused() -> None:
     assert sorted(translations.indonesian().keys() - needed()) == []
 
 
-def test_values_in_a_word_are_the_same_in_both() -> None:
+def test_placeholders_match_in_both_languages() -> None:
     with_values = 0
     for english, indonesian in translations.indonesian().items():
         names = re.findall(r"\{\w*\}", english)
@@ -58,6 +58,6 @@ def test_values_in_a_word_are_the_same_in_both() -> None:
     assert with_values > 20
 
 
-def test_what_is_not_known_is_said_in_english() -> None:
+def test_an_unknown_text_stays_english() -> None:
     assert translations.translated("never said", "id") == "never said"
     assert translations.translated("Log out", "en") == "Log out"

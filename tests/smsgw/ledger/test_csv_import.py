@@ -85,31 +85,29 @@ def test_replace_deletes_what_the_file_no_longer_holds(engine: Engine, tmp_path:
 
 
 @pytest.mark.parametrize("replace", [True, False])
-def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(
-    engine: Engine, tmp_path: Path, replace: bool
-) -> None:
+def test_readers_see_all_old_or_all_new_rows(engine: Engine, tmp_path: Path, replace: bool) -> None:
     def rows_of(first: int) -> list[str]:
         return [ROW.replace("19012345678", f"{first}{number:09}") for number in range(1_500)]
 
     load(engine, folder(tmp_path, *rows_of(11)))
     reading = engine.execution_options(read_only=True)
-    held = select(func.min(tables.participants.c.nkp), func.count())
+    query = select(func.min(tables.participants.c.nkp), func.count())
     seen = set()
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load, engine, folder(tmp_path, *rows_of(12)), replace=replace)
         while not loading.done():
             with reading.connect() as connection:
-                seen.add(tuple(connection.execute(held).one()))
+                seen.add(tuple(connection.execute(query).one()))
         loading.result()
     with reading.connect() as connection:
-        after = tuple(connection.execute(held).one())
+        after = tuple(connection.execute(query).one())
     assert after == (("12000000000", 1_500) if replace else ("11000000000", 3_000))
     assert ("11000000000", 1_500) in seen
     assert seen <= {("11000000000", 1_500), after}
 
 
-def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: Path) -> None:
-    """On SQLite, whose one writer the other is."""
+def test_a_second_import_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """SQLite has one writer, which is the other import."""
     if engine.dialect.name == "sqlite":
         soon = engines.engine(str(engine.url), 0.5)
         with engine.begin() as other:
@@ -121,7 +119,7 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (ROW.replace("19012345678", "1901234567"), "3: nkp has 10 digits, 11 are needed"),
         (ROW.replace("3171011708900000", "31710117089A"), "3: nik needs 16 digits"),
@@ -134,12 +132,12 @@ def test_an_import_that_waits_for_another_is_told_so(engine: Engine, tmp_path: P
         (ROW.replace("19012345678", "20098765432"), "3: has the same nkp as line 2"),
     ],
 )
-def test_one_bad_row_loads_nothing_and_is_named(
-    engine: Engine, tmp_path: Path, row: str, told: str
+def test_one_bad_row_stops_the_import_and_is_named(
+    engine: Engine, tmp_path: Path, row: str, message: str
 ) -> None:
     load(engine, reference_folder())
     good = ROW.replace("19012345678", "20098765432").replace("Budi", "Changed")
-    with pytest.raises(LoadError, match=f"participants.csv:{told}"):
+    with pytest.raises(LoadError, match=f"participants.csv:{message}"):
         load(engine, folder(tmp_path, good, row, good.replace("2009", "3009")))
     with engine.connect() as connection:
         names = connection.execute(select(tables.participants.c.name)).scalars().all()
@@ -147,14 +145,14 @@ def test_one_bad_row_loads_nothing_and_is_named(
     assert len(names) == 11
 
 
-def test_what_no_column_can_hold_is_named(engine: Engine, tmp_path: Path) -> None:
+def test_values_that_do_not_fit_a_column_are_named(engine: Engine, tmp_path: Path) -> None:
     head = "code,name,city,address,phone,hours,timezone"
-    for row, told in [
+    for row, expected in [
         ("JAKARTA-PUSAT-0001,,,,,,", "2: code has 18 characters, 10 at most"),
         ("JKT01,Jak\0,,,,,", "2: "),
     ]:
         (tmp_path / "offices.csv").write_text(f"{head}\n{row}\n")
-        with pytest.raises(LoadError, match=f"offices.csv:{told}"):
+        with pytest.raises(LoadError, match=f"offices.csv:{expected}"):
             load(engine, tmp_path)
 
 
@@ -167,7 +165,7 @@ def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) 
     assert lines[-1] == "and 30 more"
 
 
-def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
+def test_a_folder_without_ledger_files_is_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="holds none of"):
         load(engine, tmp_path)
     with pytest.raises(LoadError, match=":1: the columns must be nkp,nik"):
@@ -178,14 +176,14 @@ def test_what_is_no_ledger_is_said(engine: Engine, tmp_path: Path) -> None:
         load(engine, tmp_path)
 
 
-def test_a_ledger_without_tables_is_said(database_url: str, tmp_path: Path) -> None:
+def test_a_ledger_without_tables_is_reported(database_url: str, tmp_path: Path) -> None:
     engine = engines.engine(database_url)
     with pytest.raises(LoadError, match="smsgw migrate"):
         load(engine, folder(tmp_path, ROW))
     engine.dispose()
 
 
-def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> None:
+def test_synthetic_participants_are_repeatable_and_cannot_be_texted(engine: Engine) -> None:
     load(engine, reference_folder())
     for _ in range(2):
         make(engine, 2_500)
@@ -199,7 +197,7 @@ def test_made_people_are_the_same_again_and_cannot_be_texted(engine: Engine) -> 
     assert len(made.nik or "") == 16
 
 
-def test_making_people_leaves_real_ones_alone(engine: Engine, tmp_path: Path) -> None:
+def test_synthetic_participants_do_not_touch_real_ones(engine: Engine, tmp_path: Path) -> None:
     load(engine, folder(tmp_path, ROW.replace("19012345678", "90000000001")))
     make(engine, 1)
     assert rows(engine, tables.participants) == 2
@@ -309,7 +307,7 @@ def test_a_file_is_read_as_spreadsheets_write_it(
 
 
 @pytest.mark.parametrize(
-    ("octets", "told"),
+    ("octets", "message"),
     [
         ("nkp,nik\n".encode("utf-16"), ":1: this is UTF-16; save it as UTF-8"),
         (b"nomor|nama\n", ":1: the columns must be nkp,nik,.*; found nomor|nama"),
@@ -317,37 +315,35 @@ def test_a_file_is_read_as_spreadsheets_write_it(
         (b"", ":1: the columns must be nkp,nik,.*; it is empty"),
     ],
 )
-def test_what_a_heading_holds_is_told(
-    engine: Engine, tmp_path: Path, octets: bytes, told: str
+def test_a_wrong_heading_is_reported(
+    engine: Engine, tmp_path: Path, octets: bytes, message: str
 ) -> None:
     (tmp_path / "participants.csv").write_bytes(octets)
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=message):
         load(engine, tmp_path)
 
 
-def test_a_fault_is_named_by_its_line_behind_a_separator_too(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_line_numbers_are_right_after_a_separator_line(engine: Engine, tmp_path: Path) -> None:
     path = folder(tmp_path, ROW, ROW.replace("19012345678", "1")) / "participants.csv"
     path.write_text("sep=,\n" + path.read_text("utf-8-sig"), "utf-8")
     with pytest.raises(LoadError, match=r"participants\.csv:4: "):
         load(engine, tmp_path)
 
 
-def test_a_balance_of_a_day_to_come_hides_no_true_one(engine: Engine) -> None:
+def test_a_future_balance_does_not_hide_the_current_one(engine: Engine) -> None:
     load(engine, reference_folder())
     ledger = SqlLedger(engine)
     with engine.begin() as connection:
         for as_of in (date(2025, 12, 31), date(2026, 12, 31)):
             row = {"nkp": "19012345678", "as_of": as_of, "total": 1}
             connection.execute(tables.balances.insert().values(row))
-    held = ledger.balance("19012345678", date(2025, 11, 28))
-    assert held is not None
-    assert held.as_of == date(2025, 9, 30)
+    balance = ledger.balance("19012345678", date(2025, 11, 28))
+    assert balance is not None
+    assert balance.as_of == date(2025, 9, 30)
     assert ledger.balance("19012345678", date(2025, 9, 29)) is None
 
 
-def test_a_program_that_was_begun_twice_is_one(engine: Engine) -> None:
+def test_a_programme_that_started_twice_counts_once(engine: Engine) -> None:
     load(engine, reference_folder())
     ledger = SqlLedger(engine)
     before = ledger.programs("19012345678")

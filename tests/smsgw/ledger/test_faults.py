@@ -50,7 +50,7 @@ def fault(ledger: SqlLedger) -> LookUpFault:
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "told"),
+    ("change", "code", "message"),
     [
         ("REVOKE SELECT ON theirs.balances FROM reader", "42501", "permission denied"),
         ("REVOKE USAGE ON SCHEMA theirs FROM reader", "42501", "permission denied"),
@@ -59,8 +59,8 @@ def fault(ledger: SqlLedger) -> LookUpFault:
         ("ALTER SCHEMA theirs RENAME TO moved", "42P01", "does not exist"),
     ],
 )
-def test_what_refuses_is_named_without_anybodys_data(
-    owner: Connection, postgres_url: str, change: str, code: str, told: str
+def test_a_refusal_is_named_without_personal_data(
+    owner: Connection, postgres_url: str, change: str, code: str, message: str
 ) -> None:
     ledger = ledger_of(postgres_url.replace("postgres@", "reader@"))
     assert ledger.balance(NKP, date.max)
@@ -71,7 +71,7 @@ def test_what_refuses_is_named_without_anybodys_data(
         if "RENAME TO" in change:
             owner.exec_driver_sql("ALTER SCHEMA moved RENAME TO theirs")
     assert (found.kind, found.code, found.is_whole) == (FaultKind.REFUSED, code, False)
-    assert told in str(found)
+    assert message in str(found)
     assert NKP not in str(found)
 
 
@@ -83,7 +83,7 @@ def test_what_refuses_is_named_without_anybodys_data(
         ("host=", "host=/nonexistent", FaultKind.AWAY),
     ],
 )
-def test_a_door_that_is_shut_is_no_server_that_is_away(
+def test_a_refused_login_is_not_an_unavailable_server(
     owner: Connection, postgres_url: str, right: str, wrong: str, kind: FaultKind
 ) -> None:
     found = fault(ledger_of(postgres_url.replace(right, wrong)))
@@ -117,9 +117,7 @@ def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url:
     engine.dispose()
 
 
-def test_many_who_wait_for_a_slow_look_up_leave_room_for_others(
-    owner: Connection, postgres_url: str
-) -> None:
+def test_a_slow_look_up_leaves_connections_for_others(owner: Connection, postgres_url: str) -> None:
     owner.exec_driver_sql(
         "DROP VIEW theirs.claims; CREATE VIEW theirs.claims AS SELECT no_klaim AS claim_no,"
         " kpj AS nkp, prog AS program, tahap AS stage, tgl AS filed_on, tgl_ubah AS updated_on,"
@@ -144,7 +142,7 @@ def test_many_who_wait_for_a_slow_look_up_leave_room_for_others(
     ledger.engine.dispose()
 
 
-def test_one_key_that_is_slow_is_left_alone_for_itself() -> None:
+def test_a_slow_key_is_skipped_alone() -> None:
     now = [0.0]
     circuit = Circuit(lambda: now[0])
     circuit.failed("one")
@@ -160,7 +158,7 @@ def test_one_key_that_is_slow_is_left_alone_for_itself() -> None:
     assert all(circuit.may_pass(key) for key in ("one", "two", "three"))
 
 
-def test_who_was_not_asked_is_told_apart(owner: Connection, postgres_url: str) -> None:
+def test_skipped_look_ups_are_reported_separately(owner: Connection, postgres_url: str) -> None:
     ledger = ledger_of(postgres_url)
     owner.exec_driver_sql(
         "DROP VIEW theirs.programs; CREATE VIEW theirs.programs AS SELECT kpj AS nkp, program,"
@@ -174,7 +172,7 @@ def test_who_was_not_asked_is_told_apart(owner: Connection, postgres_url: str) -
     ledger.engine.dispose()
 
 
-def test_failures_are_counted_for_all_processes_and_told_once_a_minute(redis_url: str) -> None:
+def test_failures_are_counted_over_processes_and_logged_once_a_minute(redis_url: str) -> None:
     redis = Redis.from_url(redis_url)
     found = LookUpFault("balance", FaultKind.REFUSED, "UndefinedColumn", "42703")
     with capture_logs() as logged:

@@ -1,4 +1,4 @@
-"""Beside somebody else's ledger: what it holds is read, and nothing ends because of how."""
+"""A foreign ledger is read whatever its formats, and its formats end no binding."""
 
 import re
 import time
@@ -37,7 +37,7 @@ Change = Callable[[str], None]
 
 @pytest.fixture
 def owner(rt: Runtime) -> Iterator[Connection]:
-    """Whose ledger it is."""
+    """Returns whose ledger it is."""
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         make(connection)
         yield connection
@@ -66,7 +66,7 @@ def bind(rt: Runtime, *indexes: int) -> None:
 
 
 def bound(rt: Runtime) -> int:
-    """How many of these participants are bound."""
+    """Returns how many of these participants are bound."""
     with rt.reading() as tx:
         open_ = select(func.count()).where(bindings.c.ended_at.is_(None))
         return tx.connection.execute(open_).scalar_one() - 1  # P1 of every test
@@ -77,7 +77,7 @@ def outcomes(answers: list[Answer]) -> set[str]:
 
 
 @pytest.mark.parametrize("index", WITH_PHONE)
-def test_ones_own_phone_is_known_however_it_was_typed(theirs: Runtime, index: int) -> None:
+def test_a_phone_on_file_is_recognised_in_any_format(theirs: Runtime, index: int) -> None:
     assert say(theirs, own(index), f"SALDO {nik(index)}").verdict.outcome == "confirm"
     answer = say(theirs, own(index), "YA")
     assert answer.reply is not None
@@ -86,7 +86,7 @@ def test_ones_own_phone_is_known_however_it_was_typed(theirs: Runtime, index: in
     assert say(theirs, own(index), daftar(index)).verdict.outcome == "answered"
 
 
-def test_what_columns_hold_is_read(theirs: Runtime) -> None:
+def test_foreign_column_types_are_read(theirs: Runtime) -> None:
     ledger = theirs.ledger
     person = ledger.participant(nkp(0))
     assert person is not None
@@ -102,7 +102,7 @@ def test_what_columns_hold_is_read(theirs: Runtime) -> None:
 
 
 @pytest.mark.parametrize("index", range(len(PHONES)))
-def test_codes_go_to_a_phone_or_nowhere(theirs: Runtime, index: int) -> None:
+def test_codes_are_sent_only_to_valid_phones(theirs: Runtime, index: int) -> None:
     answer = say(theirs, STRANGER, daftar(index))
     assert answer.verdict.outcome == "pending"
     phone = PHONES[index][1]
@@ -110,14 +110,14 @@ def test_codes_go_to_a_phone_or_nowhere(theirs: Runtime, index: int) -> None:
 
 
 @pytest.mark.parametrize("index", WITH_PHONE)
-@pytest.mark.parametrize("said", ["BUKAN SAYA", "TOLAK"])
+@pytest.mark.parametrize("text", ["BUKAN SAYA", "TOLAK"])
 def test_bukan_saya_holds_however_the_ledger_writes_it(
-    theirs: Runtime, index: int, said: str
+    theirs: Runtime, index: int, text: str
 ) -> None:
     (code,) = say(theirs, STRANGER, daftar(index)).also
     typed = re.search(r"KODE \w+", code.text)
     assert typed is not None
-    say(theirs, own(index), said)
+    say(theirs, own(index), text)
     assert say(theirs, STRANGER, typed[0]).verdict.outcome == "invalid"
     assert say(theirs, STRANGER, daftar(index)).also == ()
     assert bound(theirs) == 0
@@ -127,8 +127,8 @@ def test_bukan_saya_ends_what_the_code_had_bound(theirs: Runtime) -> None:
     (code,) = say(theirs, STRANGER, daftar(2)).also
     typed = re.search(r"KODE \w+", code.text)
     assert typed is not None
-    told = say(theirs, STRANGER, typed[0])
-    assert [each.recipient for each in told.also] == [own(2)]
+    answer = say(theirs, STRANGER, typed[0])
+    assert [each.recipient for each in answer.also] == [own(2)]
     say(theirs, own(2), "BUKAN SAYA")
     assert bound(theirs) == 0
 
@@ -159,7 +159,7 @@ def test_a_ledger_whose_phones_all_become_null_ends_no_binding(
 
 
 @pytest.mark.parametrize("second", ["081299999999", None, "0"])
-def test_two_rows_of_one_person_end_nothing(
+def test_conflicting_rows_end_no_binding(
     theirs: Runtime, owner: Connection, second: str | None
 ) -> None:
     bind(theirs, 0)
@@ -174,7 +174,7 @@ def test_two_rows_of_one_person_end_nothing(
     assert bound(theirs) == 1
 
 
-def test_two_rows_that_say_the_same_are_one(theirs: Runtime, owner: Connection) -> None:
+def test_equal_rows_of_a_person_count_as_one(theirs: Runtime, owner: Connection) -> None:
     owner.exec_driver_sql("INSERT INTO core.peserta TABLE core.peserta")
     put_phone(owner, 0, PHONES[0][1])
     bind(theirs, 0)
@@ -182,13 +182,15 @@ def test_two_rows_that_say_the_same_are_one(theirs: Runtime, owner: Connection) 
 
 
 @pytest.mark.parametrize("typed", ["081200010000", "62 812 0001 0000", "+6281200010000 / 0857"])
-def test_another_spelling_ends_nothing(theirs: Runtime, owner: Connection, typed: str) -> None:
+def test_a_reformatted_number_ends_no_binding(
+    theirs: Runtime, owner: Connection, typed: str
+) -> None:
     bind(theirs, 0)
     put_phone(owner, 0, typed)
     assert say(theirs, own(0), "SALDO").verdict.outcome == "answered"
 
 
-def test_another_number_ends_a_binding_and_many_end_none(
+def test_a_changed_number_ends_a_binding_but_mass_changes_end_none(
     theirs: Runtime, owner: Connection, clock: Clock
 ) -> None:
     few = replace(theirs, settings=theirs.settings.model_copy(update={"lapses_an_hour": 2}))
@@ -196,8 +198,8 @@ def test_another_number_ends_a_binding_and_many_end_none(
     owner.exec_driver_sql("UPDATE core.peserta SET no_hp = '0819' || right(nomor_kpj::text, 8)")
     with capture_logs() as logged:
         answers = [say(few, own(index), "SALDO") for index in WITH_PHONE]
-    told = [answer.verdict.outcome for answer in answers]
-    assert told == ["not_registered"] * 2 + ["locked"] * (len(WITH_PHONE) - 2)
+    outcomes = [answer.verdict.outcome for answer in answers]
+    assert outcomes == ["not_registered"] * 2 + ["locked"] * (len(WITH_PHONE) - 2)
     assert not any("Rp" in answer.reply.text for answer in answers if answer.reply)
     assert bound(few) == len(WITH_PHONE) - 2
     assert "numbers on file changed for too many: bindings stay" in {it["event"] for it in logged}
@@ -231,7 +233,7 @@ def test_a_reply_waits_while_the_number_on_file_is_unclear(
 
 
 @pytest.mark.parametrize("number", ["0", "081200010000", "08130 / 08570", "2757", "+0812", ""])
-def test_nothing_leaves_for_a_recipient_that_is_no_phone(theirs: Runtime, number: str) -> None:
+def test_nothing_is_sent_to_an_invalid_number(theirs: Runtime, number: str) -> None:
     bind(theirs, 0)
     with theirs.writing() as tx:
         whose = select(phones.c.hash, phones.c.id).order_by(phones.c.id.desc()).limit(1)
@@ -255,7 +257,7 @@ CREATE VIEW theirs.contributions AS SELECT kpj AS nkp, bulan AS month, nominal A
 WELL = SLOW.format(which="true")
 
 
-def test_one_statement_that_takes_too_long_keeps_no_other_keyword_waiting(
+def test_a_slow_look_up_delays_no_other_keyword(
     theirs: Runtime, owner: Connection, clock: Clock
 ) -> None:
     now = [0.0]
@@ -278,7 +280,7 @@ def test_one_statement_that_takes_too_long_keeps_no_other_keyword_waiting(
     assert len(jobs.give_deferred_answers(theirs)) == 3
 
 
-def test_one_row_that_takes_too_long_keeps_no_other_answer_waiting(
+def test_a_slow_row_delays_no_other_answer(
     theirs: Runtime, owner: Connection, clock: Clock
 ) -> None:
     now = [0.0]
@@ -330,7 +332,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_ledger_that_refuses_is_told_apart_from_one_that_is_away(
+def test_a_refusing_ledger_differs_from_an_unavailable_one(
     theirs: Runtime, owner: Connection, clock: Clock, kind: str
 ) -> None:
     bind(theirs, 0)
@@ -341,11 +343,11 @@ def test_a_ledger_that_refuses_is_told_apart_from_one_that_is_away(
         with capture_logs() as logged:
             assert say(theirs, own(0), "SALDO").verdict.outcome == "unavailable"
             assert say(theirs, own(0), "STATUS").verdict.outcome == "answered"
-        (told,) = [each for each in logged if each["event"] == "the ledger did not answer"]
-        assert (told["look_up"], told["kind"]) == ("balance", "refused")
-        assert told["code"].startswith(code)
-        assert nkp(0) not in str(told)
-        assert "0812" not in str(told)
+        (line,) = [each for each in logged if each["event"] == "the ledger did not answer"]
+        assert (line["look_up"], line["kind"]) == ("balance", "refused")
+        assert line["code"].startswith(code)
+        assert nkp(0) not in str(line)
+        assert "0812" not in str(line)
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json["parts"]["ledger"]) == (200, False)
         (fault,) = ready.json["faults"]["ledger"]
@@ -356,7 +358,7 @@ def test_a_ledger_that_refuses_is_told_apart_from_one_that_is_away(
         assert 'smsgw_ledger_failures_total{kind="away",look_up="balance"} 0.0' in figures
 
 
-def test_what_refuses_shows_before_anybody_asks(theirs: Runtime, owner: Connection) -> None:
+def test_a_refused_look_up_is_found_before_anybody_asks(theirs: Runtime, owner: Connection) -> None:
     owner.exec_driver_sql("DROP VIEW theirs.claims")
     (fault,) = theirs.ledger.check()
     assert str(fault).startswith("claims: refused (UndefinedTable 42P01): relation")

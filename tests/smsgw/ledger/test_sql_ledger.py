@@ -29,7 +29,7 @@ def refused(ledger: SqlLedger) -> float:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """One of its own, to be frozen."""
+    """Starts a server of its own, to be frozen."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)
@@ -43,7 +43,7 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.mark.parametrize("knows_it", [True, False])
-def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bool) -> None:
+def test_a_frozen_server_times_out(server: Postgres, knows_it: bool) -> None:
     """It says nothing, however long one waits; for who is patient that is longer."""
     now = [0.0]
     ledgers = [
@@ -65,7 +65,7 @@ def test_a_frozen_server_is_away_within_the_limit(server: Postgres, knows_it: bo
         each.engine.dispose()
 
 
-def test_many_wait_at_once_and_none_for_longer(server: Postgres) -> None:
+def test_many_look_ups_time_out_together(server: Postgres) -> None:
     ledger, other = (SqlLedger(engines.engine(server.url, limit=1)) for _ in range(2))
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(lambda _: ledger.balance(P1_NKP, date.max), range(16)))
@@ -93,7 +93,7 @@ def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
     engine.dispose()
 
 
-def test_while_it_is_away_it_is_left_alone() -> None:
+def test_an_unavailable_ledger_is_not_asked_again() -> None:
     now = [0.0]
     ledger = SqlLedger(engines.engine("sqlite:////nonexistent/l.db"), clock=lambda: now[0])
     asked: list[object] = []
@@ -106,7 +106,7 @@ def test_while_it_is_away_it_is_left_alone() -> None:
     ledger.engine.dispose()
 
 
-def test_one_tries_while_the_others_do_without() -> None:
+def test_one_look_up_probes_while_others_fail_fast() -> None:
     now = [0.0]
     circuit = Circuit(lambda: now[0])
     assert circuit.may_pass()
@@ -118,7 +118,7 @@ def test_one_tries_while_the_others_do_without() -> None:
     assert circuit.may_pass()
 
 
-def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
+def test_a_slow_ledger_counts_as_unavailable(postgres_url: str) -> None:
     owner = engines.engine(postgres_url)
     migrations.downgrade(owner, "ledger", "base")
     migrations.upgrade(owner, "ledger")
@@ -133,7 +133,7 @@ def test_a_ledger_that_keeps_us_waiting_is_away(postgres_url: str) -> None:
     owner.dispose()
 
 
-def test_a_connection_that_died_is_no_ledger_away(postgres_url: str) -> None:
+def test_a_dropped_connection_is_not_an_unavailable_ledger(postgres_url: str) -> None:
     owner = engines.engine(postgres_url)
     migrations.upgrade(owner, "ledger")
     load(owner, reference_folder())

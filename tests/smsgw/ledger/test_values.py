@@ -1,4 +1,4 @@
-"""What columns of other people's tables hold, and what we take it for."""
+"""Checks what columns of foreign tables hold, and how we read it."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -82,11 +82,11 @@ def test_a_number_on_file_is_read_however_it_is_written(written: object) -> None
         *(Decimal("NaN"), Decimal("1.5"), -81234567890, float("inf"), b"0812", "+"),
     ],
 )
-def test_what_is_no_phone_that_gets_sms_is_none(written: object) -> None:
+def test_numbers_that_cannot_receive_sms_are_ignored(written: object) -> None:
     assert read(values.number_on_file, written) in NONE
 
 
-def test_numbers_that_are_plain_are_read_as_all_the_others_are() -> None:
+def test_the_quick_path_for_numbers_agrees_with_the_full_one() -> None:
     for first in range(10):
         for second in range(10):
             for length in range(8, 16):
@@ -97,7 +97,7 @@ def test_numbers_that_are_plain_are_read_as_all_the_others_are() -> None:
                     assert read(values.number_on_file, written) in expected, written
 
 
-def test_what_cannot_be_a_phone_is_told_and_what_is_empty_is_not() -> None:
+def test_an_invalid_phone_is_reported_and_an_empty_one_is_not() -> None:
     assert read(values.number_on_file, "0812****7890") == "unreadable"
     assert read(values.number_on_file, "0") is None
     assert read(values.number_on_file, "021-5550123") is None
@@ -160,11 +160,11 @@ def test_a_day_may_be_a_time(value: object, expected: object) -> None:
         (float("inf"), "unreadable"),
     ],
 )
-def test_an_amount_is_taken_as_it_is_or_not_at_all(value: object, expected: object) -> None:
+def test_an_amount_is_exact_or_refused(value: object, expected: object) -> None:
     assert read(values.amount, value) == expected
 
 
-def test_words_are_those_that_replies_know() -> None:
+def test_statuses_are_read_as_known_terms() -> None:
     status = values.one_of(values.STATUSES)
-    told = [read(status, value) for value in ("AKTIF", " tidak  aktif ", "A", 1, "")]
-    assert told == ["AKTIF", "TIDAK AKTIF", "unreadable", "unreadable", None]
+    read_values = [read(status, value) for value in ("AKTIF", " tidak  aktif ", "A", 1, "")]
+    assert read_values == ["AKTIF", "TIDAK AKTIF", "unreadable", "unreadable", None]

@@ -12,7 +12,7 @@ from smsgw.storage.tables.counts import reply_tallies
 from smsgw.storage.tables.counts import tallies as table
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2, STRANGER, Clock
-from tests.support.conversation import down, say
+from tests.support.conversation import say, with_ledger_down
 from tests.support.lanes import receive
 
 
@@ -23,7 +23,7 @@ def sums(rt: Runtime) -> dict[tuple[str, str, str], int]:
         return {row[:3]: row[3] for row in tx.connection.execute(found)}
 
 
-def test_every_message_is_in_one_sum(rt: Runtime, clock: Clock) -> None:
+def test_every_message_is_counted_once(rt: Runtime, clock: Clock) -> None:
     counting = Tallies(rt)
     for _ in range(5):
         say(rt, P1, "SALDO")
@@ -32,15 +32,13 @@ def test_every_message_is_in_one_sum(rt: Runtime, clock: Clock) -> None:
         counting.step()
     with rt.reading() as tx:
         by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
-        told = tx.connection.execute(select(*by, func.count()).group_by(*by))
-        assert sums(rt) == {(row[0] or "", row[1], row[2] or ""): row[3] for row in told}
+        counted = tx.connection.execute(select(*by, func.count()).group_by(*by))
+        assert sums(rt) == {(row[0] or "", row[1], row[2] or ""): row[3] for row in counted}
     assert sum(sums(rt).values()) == 10
 
 
-def test_an_answer_that_was_owed_is_counted_where_its_message_came(
-    rt: Runtime, clock: Clock
-) -> None:
-    say(down(rt), P2, "SALDO 20098765432")
+def test_a_deferred_answer_counts_in_the_hour_of_its_message(rt: Runtime, clock: Clock) -> None:
+    say(with_ledger_down(rt), P2, "SALDO 20098765432")
     Tallies(rt).step()
     assert sums(rt) == {("saldo", "unavailable", ""): 1}
     clock.moves(hours=30)
@@ -50,13 +48,13 @@ def test_an_answer_that_was_owed_is_counted_where_its_message_came(
     assert sums(rt) == {("saldo", "confirm", ""): 1}
 
 
-def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
+def test_an_answer_without_an_open_question_counts_as_understood(rt: Runtime) -> None:
     """HAPUS DATA, then YA by habit."""
     for text in ("YA", "TIDAK", "apa saja"):
         say(rt, STRANGER, text)
     Tallies(rt).step()
-    told = dashboard.overview(rt)
-    for span in (told.today, told.hours[-1]):
+    overview = dashboard.overview(rt)
+    for span in (overview.today, overview.hours[-1]):
         assert span.counts == {"answered": 2, "unknown": 1}
     assert sums(rt) == {
         ("ya", "unknown", ""): 1,
@@ -65,7 +63,7 @@ def test_who_answers_where_nothing_is_open_was_understood(rt: Runtime) -> None:
     }
 
 
-def test_years_that_nobody_counted_are_caught_up_with(rt: Runtime, clock: Clock) -> None:
+def test_uncounted_years_are_counted_later(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(days=10)
     say(rt, P1, "IURAN")
@@ -76,7 +74,7 @@ def test_years_that_nobody_counted_are_caught_up_with(rt: Runtime, clock: Clock)
     assert sum(sums(rt).values()) == 2
 
 
-def test_replies_are_summed_by_what_they_waited(rt: Runtime, clock: Clock) -> None:
+def test_replies_are_counted_by_waiting_time(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
     with rt.writing() as tx:
         for number, waited in enumerate((0.05, 0.4, 90_000.0), 1):
@@ -98,7 +96,7 @@ def test_nothing_is_counted_twice_a_minute(rt: Runtime, clock: Clock) -> None:
     assert counting.step() > 0
 
 
-def test_an_hour_begins_and_ends_once(rt: Runtime, clock: Clock) -> None:
+def test_each_hour_has_exact_limits(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     edge = hourly_counts.hour_of(clock.now)
     with rt.writing() as tx:

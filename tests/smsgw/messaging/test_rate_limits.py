@@ -70,7 +70,7 @@ def test_two_hundred_at_one_instant_cost_five_replies(counting: Runtime) -> None
     assert 0 < sent(counting) <= 5
 
 
-def test_two_of_us_texting_each_other_stop_at_once(counting: Runtime) -> None:
+def test_two_installations_do_not_answer_each_other(counting: Runtime) -> None:
     published = compiler.shipped()
     answer = say(counting, STRANGER, "halo, ini layanan apa?")
     other = "+6285700000001"
@@ -84,29 +84,27 @@ ASKED = ["SALDO", "STATUS", "KONTAK", "INFO TARIF", "KANTOR BOGOR", "IURAN", "BA
 
 @pytest.mark.parametrize("text", ASKED)
 @pytest.mark.parametrize("around", ["{}", "Balas: {}", "{}\n-- sent from my phone"])
-def test_what_we_said_last_comes_back_unanswered(rt: Runtime, text: str, around: str) -> None:
-    said = say(rt, P1, text)
-    assert say(rt, P1, around.format(said.reply.text)).verdict.reason == "echo"
+def test_an_echo_of_our_reply_gets_no_reply(rt: Runtime, text: str, around: str) -> None:
+    answer = say(rt, P1, text)
+    assert say(rt, P1, around.format(answer.reply.text)).verdict.reason == "echo"
 
 
-def test_the_fifth_explanation_is_told_even_where_it_was_one_too_many(
-    counting: Runtime, clock: Clock
-) -> None:
-    """In one minute five are answered; what is not, has explained nothing."""
+def test_the_fifth_explanation_is_always_sent(counting: Runtime, clock: Clock) -> None:
+    """In one minute five are answered; the others count as no explanation."""
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         assert say(counting, P1, keyword).reply is not None
     unread = chatter(5)
     for _ in range(5):
         assert say(counting, P1, next(unread)).verdict.reason == "throttled"
-    told = []
+    wordings = []
     for _ in range(6):
         clock.moves(minutes=4)
-        told.append(say(counting, P1, next(unread)).reply)
-    assert [each is not None for each in told] == [True] * 5 + [False]
-    assert "besok" in told[4].text
+        wordings.append(say(counting, P1, next(unread)).reply)
+    assert [each is not None for each in wordings] == [True] * 5 + [False]
+    assert "besok" in wordings[4].text
 
 
-def test_a_data_request_is_noted_whatever_it_costs(counting: Runtime) -> None:
+def test_a_data_request_is_stored_beyond_all_limits(counting: Runtime) -> None:
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         assert say(counting, P1, keyword).reply is not None
     assert say(counting, P1, "HAPUS DATA").verdict.reason == "throttled"
@@ -125,7 +123,7 @@ def test_a_data_request_is_noted_whatever_it_costs(counting: Runtime) -> None:
         "Maaf, nomor tidak dikenal",
     ],
 )
-def test_another_responder_is_left_alone_within_five_replies(
+def test_another_autoresponder_gets_at_most_five_replies(
     counting: Runtime, clock: Clock, answers: str
 ) -> None:
     for number in range(20):
@@ -136,16 +134,14 @@ def test_another_responder_is_left_alone_within_five_replies(
     assert number <= 5
 
 
-def test_a_bot_that_never_says_the_same_is_stopped(counting: Runtime, clock: Clock) -> None:
+def test_a_bot_with_varying_texts_is_stopped(counting: Runtime, clock: Clock) -> None:
     for _, text in zip(range(300), chatter(11), strict=False):
         clock.moves(minutes=4)
         say(counting, STRANGER, text)
     assert sent(counting) <= 10  # twenty hours may fall into two days
 
 
-def test_what_asks_for_ever_what_can_be_answered_is_stopped_too(
-    counting: Runtime, clock: Clock
-) -> None:
+def test_endless_valid_commands_are_stopped(counting: Runtime, clock: Clock) -> None:
     texts = ["KONTAK", "STATUS", "SALDO", "IURAN", "JP", "DATA", "INFO IURAN", "KANTOR BOGOR"]
     answered = 0
     for number in range(290):
@@ -163,9 +159,7 @@ def test_an_hour_has_twenty_replies(counting: Runtime, clock: Clock) -> None:
     assert answered == [True] * 20 + [False] * 5
 
 
-def test_a_locked_phone_is_told_so_as_often_as_others_are_told_why(
-    counting: Runtime, clock: Clock
-) -> None:
+def test_the_lock_notice_counts_as_an_explanation(counting: Runtime, clock: Clock) -> None:
     said = []
     for number in range(9):
         clock.moves(minutes=15)
@@ -176,8 +170,10 @@ def test_a_locked_phone_is_told_so_as_often_as_others_are_told_why(
 
 
 @pytest.mark.parametrize("text", ["DAFTAR", "SALDO 1901234567", "apa kabar", "KODE"])
-def test_the_same_is_explained_twice(counting: Runtime, clock: Clock, text: str) -> None:
-    """Who sends it a third time does not read us."""
+def test_the_same_explanation_is_sent_twice_at_most(
+    counting: Runtime, clock: Clock, text: str
+) -> None:
+    """A sender who repeats it a third time does not read our replies."""
     said = []
     for _ in range(3):
         clock.moves(minutes=3)
@@ -189,11 +185,11 @@ def test_the_same_is_explained_twice(counting: Runtime, clock: Clock, text: str)
 def test_the_fifth_reply_that_only_explains_is_the_last_until_tomorrow(
     counting: Runtime, clock: Clock
 ) -> None:
-    said = [say(counting, P1, text) for _, text in zip(range(6), _spaced(clock), strict=False)]
-    assert [each.verdict.outcome for each in said[:5]] == ["unknown"] * 5
-    assert "besok" in said[4].reply.text
-    assert "175" in said[4].reply.text
-    assert (said[5].verdict.outcome, said[5].verdict.reason) == ("silent", "throttled")
+    answers = [say(counting, P1, text) for _, text in zip(range(6), _spaced(clock), strict=False)]
+    assert [each.verdict.outcome for each in answers[:5]] == ["unknown"] * 5
+    assert "besok" in answers[4].reply.text
+    assert "175" in answers[4].reply.text
+    assert (answers[5].verdict.outcome, answers[5].verdict.reason) == ("silent", "throttled")
     assert say(counting, P1, "SALDO").verdict.outcome == "answered"
     clock.moves(hours=24)
     assert "besok" not in say(counting, P1, "apa lagi yang harus dibawa").reply.text
@@ -205,16 +201,16 @@ def _spaced(clock: Clock) -> Iterator[str]:
         yield text
 
 
-def test_stop_is_heeded_whatever_it_costs(counting: Runtime) -> None:
+def test_stop_takes_effect_beyond_all_limits(counting: Runtime) -> None:
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         assert say(counting, P1, keyword).reply is not None
-    said = say(counting, P1, "STOP")
-    assert (said.verdict.keyword, said.verdict.reason) == ("stop", "throttled")
+    answer = say(counting, P1, "STOP")
+    assert (answer.verdict.keyword, answer.verdict.reason) == ("stop", "throttled")
     with counting.reading() as tx:
         assert tx.connection.execute(select(phones.c.stopped_at)).scalars().first() is not None
 
 
-def test_a_guess_without_a_reply_is_a_guess(counting: Runtime, clock: Clock) -> None:
+def test_a_throttled_guess_still_counts(counting: Runtime, clock: Clock) -> None:
     for keyword in ("SALDO", "IURAN", "STATUS", "DATA", "KONTAK"):
         say(counting, P1, keyword)
     for number in range(3):
@@ -226,10 +222,10 @@ def test_a_guess_without_a_reply_is_a_guess(counting: Runtime, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("text", ["SALDO", "SALDO 1234", "BANTUAN", "mengapa begini"])
-def test_what_could_not_be_stored_is_answered_when_it_comes_again(
+def test_a_message_that_failed_to_store_is_answered_on_redelivery(
     counting: Runtime, text: str
 ) -> None:
-    """B8: a carrier delivers again and again until the disk has room."""
+    """A carrier delivers again and again until the disk has room."""
     sms = IncomingSms("simulator", "again", P1, "2757", text)
     with counting.writing() as tx:
         tx.connection.exec_driver_sql(FULL)
@@ -258,18 +254,20 @@ class _With:
         self.default_sender_id = lane
 
 
-def test_a_day_costs_what_was_allowed(environ: dict[str, str], rt: Runtime, clock: Clock) -> None:
+def test_the_daily_budget_limits_replies(
+    environ: dict[str, str], rt: Runtime, clock: Clock
+) -> None:
     budget = settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "4"})
     limited = replace(rt, settings=budget)
-    said = [say(limited, f"+62857000000{number:02}", "KONTAK") for number in range(7)]
-    assert [each.reply is not None for each in said] == [True] * 4 + [False] * 3
-    assert said[-1].verdict.reason == "throttled"
+    answers = [say(limited, f"+62857000000{number:02}", "KONTAK") for number in range(7)]
+    assert [each.reply is not None for each in answers] == [True] * 4 + [False] * 3
+    assert answers[-1].verdict.reason == "throttled"
     clock.moves(hours=24)
     assert say(limited, "+6285700000099", "KONTAK").reply is not None
 
 
-def test_no_message_that_people_write_is_taken_for_ours() -> None:
-    """Those of the files whose people write for themselves."""
+def test_peoples_messages_are_not_taken_for_echoes() -> None:
+    """Checks the transcripts whose people write their own words."""
     own = compiler.shipped().own_words
     read = [reader.read(FOLDER / f"{name}.yaml") for name in SPOKEN]
     steps = [
@@ -286,12 +284,12 @@ def test_no_message_that_people_write_is_taken_for_ours() -> None:
 
 
 @pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
-def test_what_we_write_is_taken_for_ours(rt: Runtime, text: str) -> None:
-    """But for what hardly has words of its own, such as the numbers to call."""
+def test_our_replies_are_recognised_as_echoes(rt: Runtime, text: str) -> None:
+    """Replies with hardly any words of their own are excepted, such as the numbers to call."""
     assert compiler.shipped().own_words.matches(say(rt, P1, text).reply.text)
 
 
-def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:
+def test_redis_holds_no_phone_number_and_expires_counts(rt: Runtime, redis_url: str) -> None:
     say(rt, P1, f"SALDO {P1_NKP}")
     say(rt, P1, "apa kabar")
     with Redis.from_url(redis_url) as client:
@@ -302,7 +300,7 @@ def test_redis_holds_no_phone_and_forgets(rt: Runtime, redis_url: str) -> None:
             assert 0 < client.pttl(key) <= 86_400_000
 
 
-def test_a_restarted_redis_goes_on_counting(rt: Runtime, redis_url: str, clock: Clock) -> None:
+def test_counting_continues_after_redis_restarts(rt: Runtime, redis_url: str, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     with Redis.from_url(redis_url) as client:
         client.script_flush()

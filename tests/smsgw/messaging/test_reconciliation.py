@@ -39,7 +39,7 @@ def stub(clock: Clock) -> Iterator[Stub]:
 
 @pytest.fixture
 def texted(rt: Runtime, stub: Stub, environ: dict[str, str]) -> Runtime:
-    """The service behind a Twilio number."""
+    """Builds the service behind a Twilio number."""
     environ |= TWILIO | {"TWILIO_API_BASE": stub.url}
     return over_twilio(rt, environ)
 
@@ -84,7 +84,7 @@ def settled(rt: Runtime) -> list[str | None]:
         ("reset", "unknown", "sent", 2),
     ],
 )
-def test_every_failure_and_what_becomes_of_it(
+def test_every_failure_has_its_outcome(
     texted: Runtime,
     stub: Stub,
     clock: Clock,
@@ -107,7 +107,7 @@ def test_every_failure_and_what_becomes_of_it(
     assert (state(texted), len(stub.posts)) == (at_last, posts)
 
 
-def test_nothing_is_asked_before_a_report_had_its_time(
+def test_the_carrier_is_not_asked_before_a_report_could_arrive(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     stub.answers.append((500, {}))
@@ -118,7 +118,7 @@ def test_nothing_is_asked_before_a_report_had_its_time(
     assert state(texted) == "unknown"
 
 
-def test_of_two_in_doubt_with_one_text_a_report_tells_which_was_taken(
+def test_a_report_decides_between_two_equal_unknown_sends(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     """The carrier's books hold one SMS, and cannot say whose it is."""
@@ -139,10 +139,10 @@ def test_of_two_in_doubt_with_one_text_a_report_tells_which_was_taken(
     assert (settled(texted)[:2], len(stub.posts)) == (["absent", "report"], 3)
 
 
-def test_of_two_in_doubt_with_one_text_one_is_sent_again(
+def test_one_of_two_equal_unknown_sends_is_resent(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
-    """Without a report too, once its time is over."""
+    """It is resent without a report too, once its time is over."""
     stub.answers += [(500, {}), "cut"]
     for _ in range(2):
         receive(texted, "KONTAK")
@@ -155,7 +155,7 @@ def test_of_two_in_doubt_with_one_text_one_is_sent_again(
 
 
 @pytest.mark.parametrize(("policy", "posts"), [("resend_once", 2), ("ask_operator", 1)])
-def test_where_the_books_are_closed_policy_decides_after_five_minutes(
+def test_without_a_lookup_policy_decides_after_five_minutes(
     rt: Runtime,
     texted: Runtime,
     environ: dict[str, str],
@@ -181,7 +181,7 @@ def test_where_the_books_are_closed_policy_decides_after_five_minutes(
         assert (state(texted), len(stub.posts)) == ("unknown", posts)
 
 
-def test_a_report_settles_it_first(texted: Runtime, stub: Stub, clock: Clock) -> None:
+def test_a_report_settles_an_unknown_send(texted: Runtime, stub: Stub, clock: Clock) -> None:
     stub.answers.append((500, {}))
     receive(texted)
     send(texted)
@@ -195,7 +195,7 @@ def test_a_report_settles_it_first(texted: Runtime, stub: Stub, clock: Clock) ->
 
 
 def test_equal_texts_are_counted(texted: Runtime, stub: Stub, clock: Clock) -> None:
-    """Of three equal answers one is known to be taken; the books hold two; one goes again."""
+    """Of three equal answers one is known to be accepted; the carrier has two; one is resent."""
     stub.answers += ["sent", "stall", (500, {})]
     for _ in range(3):
         clock.moves(minutes=3)
@@ -209,7 +209,7 @@ def test_equal_texts_are_counted(texted: Runtime, stub: Stub, clock: Clock) -> N
     assert len(stub.books) == 3
 
 
-def test_books_that_hold_another_text_do_not_tell(
+def test_a_record_with_another_text_does_not_settle(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     """It may be ours, with characters replaced or the text taken out: not absent for sure."""
@@ -225,7 +225,7 @@ def test_books_that_hold_another_text_do_not_tell(
     assert settled(texted) == ["resent"]  # by policy
 
 
-def test_what_an_operator_sends_again_is_of_use_again(
+def test_a_send_resumed_by_an_operator_gets_a_new_validity(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     stub.are_books_open = False
@@ -241,7 +241,7 @@ def test_what_an_operator_sends_again_is_of_use_again(
     assert (state(texted), len(stub.posts)) == ("sent", 2)
 
 
-def test_a_carrier_that_is_mute_is_asked_once_a_round(
+def test_an_unreachable_carrier_is_asked_once_a_round(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     stub.are_books_open = False
@@ -275,7 +275,7 @@ def test_a_late_end_of_an_attempt_that_was_found_absent_changes_nothing(
     assert (state(texted), len(stub.posts)) == ("sent", 1)
 
 
-def test_while_another_is_on_its_way_nothing_is_concluded(
+def test_nothing_is_concluded_while_another_sms_is_being_sent(
     texted: Runtime, stub: Stub, clock: Clock
 ) -> None:
     stub.answers.append((500, {}))
@@ -289,7 +289,7 @@ def test_while_another_is_on_its_way_nothing_is_concluded(
     assert settled(texted) == [None, None]
 
 
-def test_what_is_past_its_time_is_not_sent_again(texted: Runtime, stub: Stub, clock: Clock) -> None:
+def test_an_expired_send_is_not_resent(texted: Runtime, stub: Stub, clock: Clock) -> None:
     stub.are_books_open = False
     stub.answers.append((500, {}))
     receive(texted)
@@ -300,7 +300,7 @@ def test_what_is_past_its_time_is_not_sent_again(texted: Runtime, stub: Stub, cl
     assert (state(texted), len(stub.posts)) == ("unknown", 1)
 
 
-def test_who_said_stop_to_the_carrier_is_stopped_here(texted: Runtime, stub: Stub) -> None:
+def test_an_opt_out_at_the_carrier_is_recorded(texted: Runtime, stub: Stub) -> None:
     stub.answers.append((400, {"code": 21610}))
     receive(texted)
     send(texted)
@@ -309,7 +309,7 @@ def test_who_said_stop_to_the_carrier_is_stopped_here(texted: Runtime, stub: Stu
     assert state(texted) == "refused"
 
 
-def test_an_operators_word(
+def test_an_operator_decides(
     rt: Runtime, texted: Runtime, environ: dict[str, str], stub: Stub, clock: Clock
 ) -> None:
     clock.now = datetime.now(UTC)  # as the command has it

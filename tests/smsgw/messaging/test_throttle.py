@@ -1,4 +1,4 @@
-"""How fast a lane may send, and that none stands in another's way."""
+"""Checks how fast a lane may send, and that none blocks another."""
 
 import time
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def receive(rt: Runtime, clock: Clock, lane: str, number: int) -> None:
         assert responder.respond(rt, sms)
 
 
-def test_a_bucket_holds_a_second_and_fills_by_its_rate(
+def test_a_bucket_holds_one_second_and_refills_at_its_rate(
     rt: Runtime, environ: dict[str, str]
 ) -> None:
     own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{FAST}={RATE}"}))
@@ -70,7 +70,7 @@ def test_a_bucket_holds_a_second_and_fills_by_its_rate(
 
 
 def emptied(rt: Runtime) -> int:
-    """How many could be sent until the bucket had none."""
+    """Returns how many could be sent until the bucket had none."""
     taken = 0
     while (allowed := throttle.take(rt, "simulator", FAST, 16)).number:
         taken += allowed.number
@@ -90,7 +90,7 @@ def fills(rt: Runtime, since: float) -> float:
 
 
 def passes(rt: Runtime, seconds: float) -> None:
-    """For the bucket, which the server's clock fills."""
+    """Lets time pass for the bucket, which the server's clock fills."""
     assert rt.redis is not None
     rt.redis.hincrbyfloat(f"lane:simulator:{FAST}", "at", -seconds)
 
@@ -98,19 +98,19 @@ def passes(rt: Runtime, seconds: float) -> None:
 @pytest.mark.parametrize(
     "rates", ["2757=1;98=1", "+2757=1", "081234=5", "2757=0", "2757=1e9", "2757", "=5", "2757=x"]
 )
-def test_rates_that_would_slow_nobody_are_refused(rates: str) -> None:
+def test_useless_rates_are_refused(rates: str) -> None:
     with pytest.raises(settings.SettingsError, match="SMSGW_LANE_RATES"):
         settings.load({"SMSGW_LANE_RATES": rates})
 
 
-def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) -> None:
+def test_a_slow_lane_does_not_block_the_worker(slowed: Runtime, clock: Clock) -> None:
     receive(slowed, clock, SLOW, 3)
     receive(slowed, clock, FAST, 3)
     for lane in (SLOW, FAST):
         jobs.hint(slowed, "simulator", lane)
 
     def comes_back() -> bool:
-        """By itself: nobody hints."""
+        """Waits until the lane is taken up by itself: nobody hints."""
         burst(slowed)
         return states(slowed)[1] == "sent"
 
@@ -120,7 +120,7 @@ def test_a_slow_lane_leaves_its_worker_to_others(slowed: Runtime, clock: Clock) 
         assert list(tx.connection.execute(left).scalars())[:5] == [SLOW, FAST, FAST, FAST, SLOW]
 
 
-def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server) -> None:
+def test_a_busy_lane_yields_after_its_time_slice(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     begun = time.monotonic()
     turn = TimeSlice(rt, looks_every=0.1)
@@ -131,7 +131,7 @@ def test_a_lane_that_is_busy_gives_way_after_its_turn(rt: Runtime, queue: Server
     assert time.monotonic() < begun + dispatch.HOLDS  # when it would be over anyway
 
 
-def test_a_lane_has_its_turn_whoever_waits(rt: Runtime, queue: Server) -> None:
+def test_every_lane_gets_a_time_slice(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     jobs.hint(rt, "simulator", SLOW)
     begun = time.monotonic()

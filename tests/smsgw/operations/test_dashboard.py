@@ -1,4 +1,4 @@
-"""Console faults 4 and 11 on both databases: what is on top of every page, and who is untouched."""
+"""Checks on both databases what is on top of every page, and which complaints are unanswered."""
 
 from smsgw.backoffice import casework
 from smsgw.carriers.carrier import Ending
@@ -17,7 +17,7 @@ def troubles(rt: Runtime) -> list[Trouble]:
         return carrier_health.troubles(tx)
 
 
-def test_a_carrier_by_which_nothing_leaves(rt: Runtime, clock: Clock) -> None:
+def test_a_stuck_carrier_is_shown(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 1)
     assert troubles(rt) == []
     receive(rt, clock, 2)
@@ -31,7 +31,7 @@ def test_a_carrier_by_which_nothing_leaves(rt: Runtime, clock: Clock) -> None:
     assert troubles(rt) == []
 
 
-def test_a_carrier_that_refuses(rt: Runtime, clock: Clock) -> None:
+def test_a_refusing_carrier_is_shown(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 5)
     dispatch.drain(with_carrier(rt, Failing(*[Ending.REFUSED] * 5)), "simulator", LANE)
     (found,) = troubles(rt)
@@ -40,7 +40,7 @@ def test_a_carrier_that_refuses(rt: Runtime, clock: Clock) -> None:
     assert troubles(rt) == []
 
 
-def test_complaints_that_nobody_answered(rt: Runtime) -> None:
+def test_unanswered_complaints_are_counted(rt: Runtime) -> None:
     for sender in (P1, STRANGER):
         say(rt, sender, "LAPOR gaji saya belum dibayar")
     assert dashboard.overview(rt).unanswered == 2

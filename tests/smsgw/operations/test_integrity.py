@@ -26,7 +26,7 @@ from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes,
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from smsgw.transcripts import library
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
-from tests.support.accounts import added
+from tests.support.accounts import add_operator
 from tests.support.conversation import say
 from tests.support.registration import DAFTAR, code_in
 
@@ -37,7 +37,7 @@ OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
 
 @pytest.fixture
 def lived(rt: Runtime, clock: Clock) -> Runtime:
-    """Of all that is sealed or proven there are two rows or more."""
+    """Makes at least two rows of everything that is encrypted or signed."""
     for text in ("GANTI HP", OF_P1, "YA", "BANTUAN"):
         say(rt, P1, text)
     say(rt, OTHER, DAFTAR)
@@ -49,7 +49,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
         say(rt, phone, "hp baru sy ga bisa download jmo")
     say(rt, P2, "BUKAN SAYA")
     say(rt, OTHER, "BANTUAN")
-    ani, budi = added(rt, "ani"), added(rt, "budi", Role.VIEWER)
+    ani, budi = add_operator(rt, "ani"), add_operator(rt, "budi", Role.VIEWER)
     with rt.writing() as tx:
         for operator in (ani, budi):
             accounts.log_in(tx, operator.id, operator.name)
@@ -77,20 +77,20 @@ def findings(rt: Runtime) -> list[str]:
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:
-    """As somebody who has the database and no key."""
+    """Runs a statement as somebody who has the database and no key."""
     with rt.service.begin() as connection:
         for statement in statements:
             connection.execute(statement)
 
 
-def test_what_we_wrote_passes(lived: Runtime) -> None:
+def test_valid_rows_pass(lived: Runtime) -> None:
     assert findings(lived) == []
     with lived.reading() as tx:
         assert failed_checks.by_table(tx.connection, lived.now() - failed_checks.HOUR) == {}
 
 
 @pytest.mark.parametrize("name", Ciphertext)
-def test_texts_that_were_exchanged_open_in_neither_place(lived: Runtime, name: Ciphertext) -> None:
+def test_exchanged_ciphertexts_do_not_decrypt(lived: Runtime, name: Ciphertext) -> None:
     table, column = sealed.place(name)
     (key,) = table.primary_key.columns
     with lived.reading() as tx:
@@ -101,9 +101,9 @@ def test_texts_that_were_exchanged_open_in_neither_place(lived: Runtime, name: C
         update(table).where(key == one.key).values({column: other.sealed}),
         update(table).where(key == other.key).values({column: one.sealed}),
     )
-    told = {f"{name}: row {each.key} cannot be opened" for each in (one, other)}
-    assert len(told) == 2
-    assert told <= set(findings(lived))
+    expected = {f"{name}: row {each.key} cannot be opened" for each in (one, other)}
+    assert len(expected) == 2
+    assert expected <= set(findings(lived))
 
 
 CHANGED = {
@@ -123,7 +123,7 @@ def test_a_row_that_was_changed_is_named(lived: Runtime, table: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["freezes", "counts", "both", "codes and counts"])
-def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None:
+def test_a_deleted_restriction_is_found(lived: Runtime, kind: str) -> None:
     deleted = {
         "freezes": [delete(freezes)],
         "counts": [delete(freeze_counts)],
@@ -131,25 +131,25 @@ def test_what_denied_and_was_deleted_is_named(lived: Runtime, kind: str) -> None
         "codes and counts": [delete(freezes), delete(freeze_counts), delete(codes)],
     }
     sql(lived, *deleted[kind])
-    told = " ".join(findings(lived))
-    assert ("are missing" in told) == (kind != "codes and counts")
-    assert ("has no count of freezes" in told) == (kind != "freezes")
+    found = " ".join(findings(lived))
+    assert ("are missing" in found) == (kind != "codes and counts")
+    assert ("has no count of freezes" in found) == (kind != "freezes")
 
 
-def test_a_damaged_copy_of_a_key_is_named_and_costs_nothing(lived: Runtime) -> None:
+def test_a_damaged_copy_of_a_key_is_reported_and_harmless(lived: Runtime) -> None:
     which = data_keys.c.copy == data_keys.c.id + 1  # of key 0 the first, of key 1 the second
     sql(lived, update(data_keys).where(which).values(wrapped=b"0" * 60))
     fresh = runtime.build(lived.settings, now=lived.now)
     assert "Rp" in say(fresh, P1, "SALDO").reply.text
-    told = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
-    assert findings(fresh) == told
+    expected = [f"data_keys: copy {key + 1} of key {key} cannot be opened" for key in (0, 1)]
+    assert findings(fresh) == expected
     assert 'table="data_keys"} 2.0' in metrics.text(fresh).decode()
     key_rotation.rotate(fresh, "shell:ani", lambda _: None, wait=lambda _: None)
     assert findings(fresh) == []
     fresh.close()
 
 
-def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Runtime) -> None:
+def test_a_process_with_keys_continues_if_the_database_loses_them(lived: Runtime) -> None:
     sql(lived, update(data_keys).values(wrapped=b"0" * 60))
     lived.vault.reload()
     assert "Rp" in say(lived, P1, "SALDO").reply.text
@@ -159,8 +159,8 @@ def test_who_holds_the_keys_goes_on_without_the_database_holding_them(lived: Run
     fresh.close()
 
 
-def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:
-    """As it had been: it passes its own check."""
+def test_a_reactivated_binding_is_found(lived: Runtime) -> None:
+    """The restored row passes its own check."""
     with lived.reading() as tx:
         whose = select(phones.c.id).where(phones.c.hash == tx.vault.hash(P1, "phone"))
         held = bindings.c.phone_id == whose.scalar_subquery()
@@ -174,20 +174,20 @@ def test_a_binding_that_ended_and_was_put_back_is_named(lived: Runtime) -> None:
     assert findings(lived) == [f"bindings: row {before['id']} is not in the audit"]
 
 
-def test_a_value_of_another_kind_is_told(lived: Runtime) -> None:
+def test_a_value_of_the_wrong_type_is_reported(lived: Runtime) -> None:
     """SQLite takes any."""
     if lived.service.dialect.name == "sqlite":
         with lived.service.begin() as connection:
             connection.exec_driver_sql("UPDATE sessions SET made_at = 'yesterday'")
             connection.exec_driver_sql("UPDATE pages SET texts = 'text'")
             connection.exec_driver_sql("UPDATE phones SET hash = hash || '0'")
-        told = findings(lived)
-        assert "sessions: a row cannot be read (ValueError)" in told
-        assert any(each.startswith("pages.texts: ") for each in told)
-        assert any(each.startswith("phones.number: ") for each in told)
+        found = findings(lived)
+        assert "sessions: a row cannot be read (ValueError)" in found
+        assert any(each.startswith("pages.texts: ") for each in found)
+        assert any(each.startswith("phones.number: ") for each in found)
 
 
-def test_what_fails_is_counted_once_and_forgotten_after_a_day(
+def test_a_failed_check_is_counted_once_and_forgotten_after_a_day(
     lived: Runtime, client: FlaskClient, clock: Clock
 ) -> None:
     sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
@@ -203,9 +203,9 @@ def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:
     sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
     with capture_logs() as logged:
         say(lived, P1, "SALDO")
-    (told,) = [each for each in logged if each["event"] == "a row failed its check"]
-    assert {"table": "bindings", "why": "not ours"}.items() <= told.items()
-    assert set(told) == {"event", "log_level", "table", "row", "why"}
+    (line,) = [each for each in logged if each["event"] == "a row failed its check"]
+    assert {"table": "bindings", "why": "not ours"}.items() <= line.items()
+    assert set(line) == {"event", "log_level", "table", "row", "why"}
 
 
 def states(rt: Runtime) -> list[str]:
@@ -220,7 +220,8 @@ def states(rt: Runtime) -> list[str]:
 def test_many_failures_at_once_end_nothing(
     rt: Runtime, clock: Clock, damaged: int, ending: str
 ) -> None:
-    """A wrong key, or a mistake of a release: what waits is sent once it can be opened."""
+    """With a wrong key, or after a mistake of a release, queued replies wait until they can be
+    decrypted."""
     for number in range(damaged):
         say(rt, f"+62857000001{number:02}", "KONTAK")
     with rt.reading(streams=True) as tx:
@@ -240,7 +241,7 @@ def test_many_failures_at_once_end_nothing(
 
 
 def test_a_mac_of_another_version_is_read_before_it_is_written(rt: Runtime) -> None:
-    """Two releases side by side."""
+    """Two releases run side by side."""
     row = {"id": 7, "name": "ani", "role": "viewer"}
     before = Proof("operators", {1: ("id", "name")})
     between = Proof("operators", {1: ("id", "name"), 2: ("id", "name", "role")}, written=1)
@@ -256,7 +257,7 @@ def test_a_mac_of_another_version_is_read_before_it_is_written(rt: Runtime) -> N
     assert not any(after.holds(rt.vault, mac, row) for mac in (None, b"", b"\3", made[1][:-1]))
 
 
-def test_a_mac_is_of_its_table(rt: Runtime) -> None:
+def test_a_mac_is_valid_in_its_own_table_only(rt: Runtime) -> None:
     row = {"id": 7}
     mac = Proof("freezes", {1: ("id",)}).make(rt.vault, row)
     assert not Proof("bindings", {1: ("id",)}).holds(rt.vault, mac, row)

@@ -50,7 +50,7 @@ def test_a_drain_empties_its_lane_and_sends_each_once(rt: Runtime, clock: Clock)
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
 
 
-def test_a_drain_whose_time_is_over_leaves_the_rest(rt: Runtime, clock: Clock) -> None:
+def test_a_drain_stops_when_its_time_is_over(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
     assert dispatch.drain(rt, "simulator", LANE, holds=0) == 0.0
     assert states(rt) == ["queued"] * 3
@@ -60,7 +60,9 @@ def test_a_drain_whose_time_is_over_leaves_the_rest(rt: Runtime, clock: Clock) -
     ("ending", "state"),
     [(Ending.REFUSED, "refused"), (Ending.UNKNOWN, "unknown"), (Ending.RETRY, "queued")],
 )
-def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, state: str) -> None:
+def test_a_send_is_sent_refused_or_unknown(
+    rt: Runtime, clock: Clock, ending: Ending, state: str
+) -> None:
     carrier = Failing(ending)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
@@ -73,7 +75,7 @@ def test_the_three_ends_of_a_send(rt: Runtime, clock: Clock, ending: Ending, sta
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
 
 
-def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -> None:
+def test_an_expired_reply_is_dropped(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
@@ -85,7 +87,7 @@ def test_a_reply_that_is_of_no_use_any_more_is_lost(rt: Runtime, clock: Clock) -
     assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
 
 
-def test_what_people_wait_for_leaves_first(rt: Runtime, clock: Clock) -> None:
+def test_answers_are_sent_before_notices(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
     with rt.writing() as tx:
         ids = list(tx.connection.execute(select(replies.c.id).order_by(replies.c.id)).scalars())
@@ -97,7 +99,7 @@ def test_what_people_wait_for_leaves_first(rt: Runtime, clock: Clock) -> None:
     assert taken == ids[::-1]
 
 
-def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, clock: Clock) -> None:
+def test_a_reply_whose_binding_ended_is_not_sent(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
@@ -110,9 +112,7 @@ def test_a_reply_whose_binding_ended_on_its_way_does_not_leave(rt: Runtime, cloc
     assert (states(rt), len(carrier.sent)) == (["refused"], 1)
 
 
-def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_a_late_result_of_an_older_attempt_is_ignored(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
         (first,) = leases.claim(tx, "simulator", LANE, 1)
@@ -131,7 +131,7 @@ def test_the_end_of_an_attempt_counts_for_nothing_once_a_later_one_began(
     assert states(rt) == ["sent"]
 
 
-def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
+def test_a_retry_waits_until_it_is_due(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     receive(rt, clock)
     dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
@@ -141,7 +141,7 @@ def test_a_retry_waits_for_its_turn(rt: Runtime, clock: Clock) -> None:
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
 
 
-def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock: Clock) -> None:
+def test_sends_are_recorded_when_the_database_is_back(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
     faults = iter([True, True])
 
@@ -154,7 +154,7 @@ def test_what_has_left_is_recorded_when_the_database_is_back(rt: Runtime, clock:
     assert states(rt) == ["sent"] * 3
 
 
-def test_what_has_left_is_not_forgotten_however_the_drain_ends(rt: Runtime, clock: Clock) -> None:
+def test_sends_are_recorded_however_the_drain_ends(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 4)
     faults = iter([True])
 
@@ -168,7 +168,7 @@ def test_what_has_left_is_not_forgotten_however_the_drain_ends(rt: Runtime, cloc
     assert states(rt) == ["sent"] * 4
 
 
-def test_what_was_claimed_too_long_ago_is_not_posted(rt: Runtime, clock: Clock) -> None:
+def test_an_expiring_lease_is_not_sent(rt: Runtime, clock: Clock) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{server.getsockname()[1]}"
     http.SEND_BY.set(time.monotonic() - 1)
@@ -181,7 +181,7 @@ def test_what_was_claimed_too_long_ago_is_not_posted(rt: Runtime, clock: Clock) 
         server.close()
 
 
-def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> None:
+def test_a_bug_fails_one_deferred_answer_only(rt: Runtime, clock: Clock) -> None:
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
     assert responder.respond(away, IncomingSms("simulator", "second", P1, LANE, "IURAN"))
@@ -198,7 +198,7 @@ def test_a_bug_takes_one_owed_answer_and_no_more(rt: Runtime, clock: Clock) -> N
         assert list(kept) == ["failed", "answered"]
 
 
-def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) -> None:
+def test_a_job_timeout_is_not_blamed_on_a_message(rt: Runtime, clock: Clock) -> None:
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
 
@@ -213,7 +213,7 @@ def test_the_alarm_of_a_job_is_no_bug_of_a_message(rt: Runtime, clock: Clock) ->
     assert len(jobs.give_deferred_answers(rt)) == 1
 
 
-def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: Clock) -> None:
+def test_a_stopping_drain_finishes_its_leases(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
     SHUTDOWN.set()
     try:
@@ -223,9 +223,7 @@ def test_a_drain_that_is_told_to_stop_finishes_what_it_has(rt: Runtime, clock: C
         SHUTDOWN.clear()
 
 
-def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_an_unsent_reply_is_retried_after_its_lease(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", LANE, 5)
@@ -237,7 +235,9 @@ def test_what_surely_was_not_sent_goes_again_whatever_its_lease_said(
     assert leases.pause(5_000) <= leases.LONGEST_PAUSE
 
 
-def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: Clock) -> None:
+def test_a_crashed_sender_leaves_the_reply_unknown_until_a_report(
+    rt: Runtime, clock: Clock
+) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", LANE, 5)
@@ -256,7 +256,7 @@ def test_a_sender_that_died_leaves_unknown_until_the_report(rt: Runtime, clock: 
     assert row.carrier_ref == "SM1"
 
 
-def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> None:
+def test_an_early_report_is_kept(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", LANE, 5)
@@ -270,7 +270,7 @@ def test_a_report_that_overtakes_the_answer_stays(rt: Runtime, clock: Clock) -> 
     assert states(rt) == ["delivered"]
 
 
-def test_claims_of_two_are_never_the_same(rt: Runtime, clock: Clock) -> None:
+def test_two_drains_never_lease_the_same_reply(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 6)
     with rt.writing() as tx:
         first = leases.claim(tx, "simulator", LANE, 4)
@@ -281,7 +281,7 @@ def test_claims_of_two_are_never_the_same(rt: Runtime, clock: Clock) -> None:
     assert len(ids) == len(set(ids)) == 6
 
 
-def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
+def test_the_worker_handles_a_hint(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     assert jobs.hint(rt, "simulator", LANE)
     assert jobs.hint(rt, "simulator", LANE)
@@ -291,14 +291,14 @@ def test_the_worker_answers_what_the_hint_spoke_of(rt: Runtime, clock: Clock) ->
     assert not rt.redis.exists(f"hint:simulator:{LANE}")
 
 
-def test_the_sweep_finds_what_no_hint_spoke_of(rt: Runtime, clock: Clock) -> None:
+def test_the_sweep_finds_work_without_a_hint(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     sweep(rt)
     burst(rt)
     assert states(rt) == ["sent"]
 
 
-def test_what_was_taken_while_the_queue_was_down_leaves_when_it_is_back(
+def test_messages_stored_without_redis_are_answered_when_it_is_back(
     rt: Runtime, clock: Clock
 ) -> None:
     server = Server()
@@ -324,8 +324,8 @@ def test_a_worker_without_a_queue_says_so(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     "name", ["os.mkdir", "smsgw.operations.jobs.work", "mkdir", "pathlib.Path.mkdir"]
 )
-def test_the_queue_runs_only_what_is_ours(rt: Runtime, tmp_path: Path, name: str) -> None:
-    """B4: who can write to Redis names a function, as what is done or as what follows it."""
+def test_the_worker_runs_only_known_jobs(rt: Runtime, tmp_path: Path, name: str) -> None:
+    """Somebody who can write to Redis names a function as a job, or as its callback."""
     folder = str(tmp_path / "made")
     queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
     queue.enqueue(name, folder)
@@ -348,7 +348,7 @@ def test_the_queue_runs_only_what_is_ours(rt: Runtime, tmp_path: Path, name: str
     rt.redis.flushdb()
 
 
-def test_every_job_is_one_of_ours(rt: Runtime, clock: Clock) -> None:
+def test_every_enqueued_job_is_known(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     sweep(rt)
     queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
@@ -358,7 +358,7 @@ def test_every_job_is_one_of_ours(rt: Runtime, clock: Clock) -> None:
 
 
 def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
-    """W18: it refuses what is written to it, and serves what is read."""
+    """A full Redis refuses writes and serves reads."""
     server = Server()
     try:
         full = runtime.hints(server.url)
@@ -385,8 +385,8 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
         server.stop()
 
 
-def test_a_reply_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
-    """B9: one octet string of the oldest is overwritten."""
+def test_an_undecryptable_reply_blocks_no_other(rt: Runtime, clock: Clock) -> None:
+    """One value of the oldest row is overwritten."""
     receive(rt, clock, 3)
     damage(rt, replies.c.text, 1)
     dispatch.drain(rt, "simulator", LANE)
@@ -397,7 +397,7 @@ def test_a_reply_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clo
 
 
 @pytest.mark.parametrize("column", [bindings.c.nkp, phones.c.number])
-def test_what_a_damaged_binding_tells_goes_to_nobody(
+def test_a_reply_with_a_damaged_binding_is_not_sent(
     rt: Runtime, clock: Clock, column: Column[bytes]
 ) -> None:
     receive(rt, clock, 2)
@@ -406,7 +406,7 @@ def test_what_a_damaged_binding_tells_goes_to_nobody(
     assert states(rt) == ["refused", "refused"]
 
 
-def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+def test_an_undecryptable_deferred_message_blocks_no_other(rt: Runtime, clock: Clock) -> None:
     down = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     for text in ("SALDO", "IURAN"):
         clock.moves(minutes=3)
@@ -416,12 +416,12 @@ def test_an_owed_message_that_cannot_be_opened_is_in_nobodys_way(rt: Runtime, cl
     answers = jobs.give_deferred_answers(rt)
     assert len(answers) == 1
     with rt.reading() as tx:
-        told = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
-        assert list(told) == ["failed", "answered"]
+        states = tx.connection.execute(select(messages.c.state).order_by(messages.c.id)).scalars()
+        assert list(states) == ["failed", "answered"]
         assert not inbox.has_deferred(tx)
 
 
-def test_a_damaged_binding_answers_as_none(rt: Runtime, clock: Clock) -> None:
+def test_a_damaged_binding_counts_as_no_binding(rt: Runtime, clock: Clock) -> None:
     """Its phone is not kept out for ever: it can be bound anew."""
     damage(rt, bindings.c.nkp, 1)
     clock.moves(minutes=3)
@@ -431,9 +431,7 @@ def test_a_damaged_binding_answers_as_none(rt: Runtime, clock: Clock) -> None:
     assert say(rt, P1, "YA").verdict.outcome == "answered"
 
 
-def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
-    rt: Runtime, clock: Clock
-) -> None:
+def test_an_undecryptable_unknown_send_is_left_to_an_operator(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 2)
     with rt.writing() as tx:
         leases.claim(tx, "simulator", LANE, 5)
@@ -449,7 +447,7 @@ def test_a_send_in_doubt_that_cannot_be_opened_is_left_to_an_operator(
 
 
 def damage(rt: Runtime, column: Column[bytes], row: int) -> None:
-    """As bit rot does, or a thief."""
+    """Damages a value as bit rot does, or a thief."""
     with rt.writing() as tx:
         held = tx.connection.execute(select(column).where(column.table.c.id == row)).scalar_one()
         broken = bytes([*held[:-1], held[-1] ^ 1])

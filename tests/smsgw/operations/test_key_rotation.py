@@ -36,7 +36,7 @@ def others(environ: dict[str, str], rt: Runtime, clock: Clock) -> Iterator[list[
 
 
 def keys_in_use(rt: Runtime) -> set[int]:
-    """Of all values that are stored."""
+    """Returns the keys of all stored values."""
     found = set()
     for name in Ciphertext:
         _, column = sealed.place(name)
@@ -46,10 +46,10 @@ def keys_in_use(rt: Runtime) -> set[int]:
     return found
 
 
-def test_keys_are_changed_under_load(
+def test_keys_are_rotated_under_load(
     rt: Runtime, others: list[Runtime], environ: dict[str, str]
 ) -> None:
-    """By a process of its own, while two others answer and never hear of it."""
+    """Another process rotates, while two others answer and are not told."""
     say(rt, STRANGER, DAFTAR)
     outcomes: list[list[str]] = [[], []]
     is_over = threading.Event()
@@ -70,9 +70,9 @@ def test_keys_are_changed_under_load(
     for thread in threads:
         thread.join()
     assert (done.returncode, "with key 2" in done.stdout) == (0, True), done.stderr
-    for told in outcomes:
-        assert told.count("answered") > 2  # on both sides of the change
-        assert set(told) <= {"answered", "silent"}  # the other asked the same at this instant
+    for outcome in outcomes:
+        assert outcome.count("answered") > 2  # on both sides of the change
+        assert set(outcome) <= {"answered", "silent"}  # the other asked the same at this instant
     assert keys_in_use(others[0]) == {2}
     with others[1].reading() as tx:
         acts = tx.connection.execute(select(audit.audit.c.act)).scalars().all()
@@ -101,7 +101,7 @@ def test_a_new_secret_replaces_the_old_one(
 
 
 def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
-    """For a process that was asleep: what it sealed with it is found by the next rotation."""
+    """A process that was asleep may still use it; the next rotation finds what it encrypted."""
     said = rt.vault.encrypt("SALDO", Ciphertext.MESSAGE)
     rotate(rt)
     assert rt.vault.decrypt(said, Ciphertext.MESSAGE) == "SALDO"
@@ -112,7 +112,7 @@ def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
     assert set(other.data) == {2, 3}
 
 
-def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
+def test_key_ids_run_out(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         tx.connection.execute(data_keys.update().where(data_keys.c.id == 1).values(id=255))
     with pytest.raises(key_rotation.NotRotated, match="255 keys"):
@@ -120,7 +120,7 @@ def test_there_is_an_end_of_keys(rt: Runtime, clock: Clock) -> None:
 
 
 def rotate(rt: Runtime) -> int:
-    """Where no other process is, nobody waits for one."""
+    """Rotates without waiting, since there is no other process."""
     return key_rotation.rotate(rt, "shell:ani", lambda _: None, wait=lambda _: None)
 
 

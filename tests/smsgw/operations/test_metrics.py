@@ -1,4 +1,4 @@
-"""What is counted, whoever asks, and that what watches over it speaks of what there is."""
+"""Checks what is counted, and that alerts and the dashboard use metrics that exist."""
 
 import json
 import re
@@ -55,32 +55,32 @@ def test_each_reply_is_counted_once_at_each_step(
 ) -> None:
     receive(rt, clock, 3)
     clock.moves(seconds=2)
-    seen = figures(client)
-    assert seen["smsgw_messages_received_total", "simulator"] == 3
-    assert seen["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
-    assert seen["smsgw_outbox", "simulator", LANE, "queued"] == 3
-    assert seen["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
+    metrics = figures(client)
+    assert metrics["smsgw_messages_received_total", "simulator"] == 3
+    assert metrics["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
+    assert metrics["smsgw_outbox", "simulator", LANE, "queued"] == 3
+    assert metrics["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
     dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
-    seen = figures(client)
-    assert seen["smsgw_sends_total", "simulator", "told", "refused"] == 1
-    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
-    assert seen["smsgw_sends_total", "simulator", "", "sent"] == 1
-    assert seen["smsgw_segments_total", "simulator"] == 1
-    assert seen["smsgw_reply_seconds_count", "simulator"] == 1
-    assert seen["smsgw_unknowns",] == 1
+    metrics = figures(client)
+    assert metrics["smsgw_sends_total", "simulator", "busy", "refused"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "", "sent"] == 1
+    assert metrics["smsgw_segments_total", "simulator"] == 1
+    assert metrics["smsgw_reply_seconds_count", "simulator"] == 1
+    assert metrics["smsgw_unknowns",] == 1
     with rt.writing() as tx:
         in_doubt = select(attempts.c.id).where(attempts.c.ending == "unknown")
         attempt = tx.connection.execute(in_doubt).scalar_one()
         delivery_reports.apply_report(
             tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003")
         )
-    seen = figures(client)
-    assert seen["smsgw_unknowns",] == 0
-    assert seen["smsgw_unknowns_settled_total", "report"] == 1
-    assert seen["smsgw_sends_total", "simulator", "told", "unknown"] == 1
-    assert seen["smsgw_undelivered", "simulator", "30003"] == 1
-    assert seen["smsgw_reply_seconds_count", "simulator"] == 2
-    assert ("smsgw_outbox", "simulator", LANE, "queued") not in seen
+    metrics = figures(client)
+    assert metrics["smsgw_unknowns",] == 0
+    assert metrics["smsgw_unknowns_settled_total", "report"] == 1
+    assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
+    assert metrics["smsgw_undelivered", "simulator", "30003"] == 1
+    assert metrics["smsgw_reply_seconds_count", "simulator"] == 2
+    assert ("smsgw_outbox", "simulator", LANE, "queued") not in metrics
 
 
 def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
@@ -89,16 +89,19 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     receive(rt, clock)
     clock.moves(seconds=3)
     dispatch.drain(rt, "simulator", LANE)
-    seen = figures(client)
-    assert seen["smsgw_reply_seconds_sum", "simulator"] == 3
+    metrics = figures(client)
+    assert metrics["smsgw_reply_seconds_sum", "simulator"] == 3
     reached = [
-        seen["smsgw_reply_seconds_bucket", "simulator", str(le)] for le in metric_families.BUCKETS
+        metrics["smsgw_reply_seconds_bucket", "simulator", str(le)]
+        for le in metric_families.BUCKETS
     ]
     assert reached == [0.0] * 5 + [1.0] * 7
-    assert seen["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
+    assert metrics["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
 
 
-def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+def test_deferred_and_lost_messages_are_reported(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
     away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
     clock.moves(hours=3)
@@ -108,7 +111,7 @@ def test_what_is_owed_and_lost(client: FlaskClient, rt: Runtime, clock: Clock) -
     assert seen["smsgw_answers_owed_oldest_seconds",] == 3 * 3600
     with rt.writing() as tx:
         tx.connection.execute(update(messages).values(state="failed"))
-    rt.redis.delete(metrics.KEPT)  # on a busy machine counting took long
+    rt.redis.delete(metrics.CACHE_KEY)  # on a busy machine counting took long
     assert figures(client)["smsgw_answers_failed",] == 1
 
 
@@ -121,7 +124,7 @@ def test_a_throttle_that_said_no_is_counted(
     assert figures(client)["smsgw_lane_throttled_total", "simulator", LANE] == 2
 
 
-def test_only_this_machine_and_who_has_the_token_may_look(
+def test_metrics_need_the_token_or_loopback(
     rt: Runtime, environ: dict[str, str], client: FlaskClient
 ) -> None:
     outside = {"REMOTE_ADDR": "192.0.2.1"}
@@ -130,19 +133,19 @@ def test_only_this_machine_and_who_has_the_token_may_look(
     assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
     assert client.get("/metrics", environ_base=outside, headers=token).status_code == 403
     assert "parts" not in client.get("/readyz", environ_base=outside).json
-    for base, is_told in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
+    for base, may_look in (("https://sms.example.org", False), ("http://127.0.0.1:8000", True)):
         public = settings.load(environ | {"SMSGW_PUBLIC_URL": base})
-        with create_app(replace(rt, settings=public)).test_client() as told:  # W14
-            assert told.get("/metrics").status_code == (200 if is_told else 403)
-            assert ("parts" in told.get("/readyz").json) == is_told
+        with create_app(replace(rt, settings=public)).test_client() as visitor:
+            assert visitor.get("/metrics").status_code == (200 if may_look else 403)
+            assert ("parts" in visitor.get("/readyz").json) == may_look
     own = replace(
         rt, settings=settings.load(environ | {"SMSGW_METRICS_TOKEN": "a token of metrics"})
     )
-    with create_app(own).test_client() as told:
-        assert told.get("/metrics", environ_base=outside, headers=token).status_code == 200
-        assert "parts" in told.get("/readyz", environ_base=outside, headers=token).json
+    with create_app(own).test_client() as visitor:
+        assert visitor.get("/metrics", environ_base=outside, headers=token).status_code == 200
+        assert "parts" in visitor.get("/readyz", environ_base=outside, headers=token).json
         for wrong in ({}, {"Authorization": "Bearer another"}):
-            assert told.get("/metrics", headers=wrong).status_code == 403
+            assert visitor.get("/metrics", headers=wrong).status_code == 403
 
 
 def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
@@ -166,42 +169,46 @@ BROKEN: dict[str, Callable[[Redis], object]] = {
 
 @on_sqlite
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_queue_that_takes_no_writes_is_what_is_broken(rt: Runtime, how: str) -> None:
-    """Report 10: what the worker and the clock wrote there before says nothing of now."""
+def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> None:
+    """What the worker and the clock wrote there before says nothing about now."""
     server = Queue()
     own = replace(rt, redis=runtime.hints(server.url))
     try:
         with create_app(own).test_client() as client:
             sweep(own)
-            told = {"database": True, "ledger": True, "queue": True, "clock": True}
-            assert client.get("/readyz").json["parts"] == told | {"worker": False}
+            parts = {"database": True, "ledger": True, "queue": True, "clock": True}
+            assert client.get("/readyz").json["parts"] == parts | {"worker": False}
             with Redis.from_url(server.url) as redis:
                 BROKEN[how](redis)
             broken = {"queue": False, "clock": None, "worker": None}
-            assert client.get("/readyz").json == {"ready": True, "parts": told | broken}
+            assert client.get("/readyz").json == {"ready": True, "parts": parts | broken}
     finally:
         server.stop()
 
 
 @on_sqlite
-def test_while_another_writes_it_is_not_ready(client: FlaskClient, rt: Runtime) -> None:
-    """Report 1: an import held the one file of an installation, and all was said to be well."""
+def test_it_is_not_ready_while_another_process_holds_the_write_lock(
+    client: FlaskClient, rt: Runtime
+) -> None:
+    """An import once held the one file of an installation while readiness said that all was
+    well."""
     assert client.get("/readyz").status_code == 200
     with rt.writing():
         started = time.monotonic()
-        told = client.get("/readyz")
+        response = client.get("/readyz")
         assert time.monotonic() - started < 3
-    assert (told.status_code, told.json["ready"], told.json["parts"]["database"]) == (503, *2 * [0])
+    assert (response.status_code, response.json["ready"], response.json["parts"]["database"]) == (
+        503,
+        *2 * [0],
+    )
 
 
-def test_alerts_and_dashboard_speak_of_figures_that_exist(
-    rt: Runtime, environ: dict[str, str]
-) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(rt: Runtime, environ: dict[str, str]) -> None:
     budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     with create_app(limited).test_client() as client:
-        told = client.get("/metrics").text
-    known = {family.name for family in families(told)}
+        metrics = client.get("/metrics").text
+    known = {family.name for family in families(metrics)}
     known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
     alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
     dashboard = (ROOT / "deploy/grafana/dashboard.json").read_text()
@@ -217,37 +224,37 @@ def test_every_alert_is_explained() -> None:
     assert names == explained
 
 
-def test_what_is_counted_is_no_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
+def test_metrics_hold_nothing_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     dispatch.drain(rt, "simulator", LANE)
     with rt.reading() as tx:
         assert tx.connection.execute(select(replies.c.id)).all()
-    told = client.get("/metrics").text
+    metrics = client.get("/metrics").text
     for secret in ("6281234567890", "19012345678", "SALDO 1", "123.456.789"):
-        assert secret not in told
+        assert secret not in metrics
 
 
-def test_what_a_day_has_cost_is_told(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
+def test_the_daily_budget_is_reported(rt: Runtime, environ: dict[str, str], clock: Clock) -> None:
     limited = replace(rt, settings=settings.load(environ | {"SMSGW_DAILY_SEGMENTS": "10"}))
     receive(limited, clock, 2)
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    assert told["smsgw_budget_segments",] == 10
-    assert told["smsgw_budget_spent_segments",] == 2
-    assert not any(name.startswith("smsgw_code_budget") for name, *_ in told)
+        metrics = figures(client)
+    assert metrics["smsgw_budget_segments",] == 10
+    assert metrics["smsgw_budget_spent_segments",] == 2
+    assert not any(name.startswith("smsgw_code_budget") for name, *_ in metrics)
 
 
-def test_what_a_calling_code_has_cost_is_told(
+def test_the_budget_of_a_calling_code_is_reported(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
-    """Of those that are named, and of others once they have cost something."""
+    """Named codes are reported, and others once they have cost something."""
     budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9,60=5,*=3"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     receive(limited, clock, 2)
     say(limited, "+6581234500", "KONTAK")
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    codes = {key: value for key, value in told.items() if "budget" in key[0]}
+        metrics = figures(client)
+    codes = {key: value for key, value in metrics.items() if "budget" in key[0]}
     assert codes == {
         ("smsgw_code_budget_segments", "60"): 5,
         ("smsgw_code_budget_segments", "62"): 9,
@@ -258,12 +265,12 @@ def test_what_a_calling_code_has_cost_is_told(
     }
 
 
-def test_a_code_without_a_limit_is_not_told(
+def test_a_code_without_a_limit_is_not_reported(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     budgets = {"SMSGW_DAILY_SEGMENTS_BY_CODE": "60=5"}
     limited = replace(rt, settings=settings.load(environ | budgets))
     receive(limited, clock)
     with create_app(limited).test_client() as client:
-        told = figures(client)
-    assert {key[1:] for key in told if "budget" in key[0]} == {("60",)}
+        metrics = figures(client)
+    assert {key[1:] for key in metrics if "budget" in key[0]} == {("60",)}

@@ -1,4 +1,4 @@
-"""What is due is gone and stays counted; what is asked for, owed or open is kept."""
+"""What is due is deleted and stays counted; what is requested, deferred or open is kept."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from smsgw.storage.tables.phones import (
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Conflict
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
-from tests.support.conversation import down, rows, say
+from tests.support.conversation import count_rows, say, with_ledger_down
 from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 from tests.support.traffic_year import days, numbers_held, oldest_text, rows_held
@@ -34,8 +34,8 @@ from tests.support.traffic_year import days, numbers_held, oldest_text, rows_hel
 OPERATOR = "shell:ani"
 
 
-def held(rt: Runtime, *columns: Column[bytes]) -> int:
-    """How many values these columns hold."""
+def count_held(rt: Runtime, *columns: Column[bytes]) -> int:
+    """Returns how many values these columns hold."""
     with rt.reading() as tx:
         return sum(
             tx.connection.execute(select(func.count(column))).scalar_one() for column in columns
@@ -43,7 +43,7 @@ def held(rt: Runtime, *columns: Column[bytes]) -> int:
 
 
 def state(rt: Runtime, table: Table) -> str:
-    """Of its one row."""
+    """Returns the state of the only row."""
     with rt.reading() as tx:
         return tx.connection.execute(select(table.c.state)).scalar_one()
 
@@ -59,48 +59,48 @@ def passes(rt: Runtime, clock: Clock, days: float) -> None:
 
 
 def figures(rt: Runtime) -> list[str]:
-    """What is counted, without what only moves."""
+    """Returns what is counted, without what only moves."""
     lines = metrics.text(rt).decode().splitlines()
     return [line for line in lines if "_total{" in line or "_bucket{" in line]
 
 
-def test_texts_end_and_counts_stay(rt: Runtime, clock: Clock) -> None:
+def test_texts_are_deleted_and_counts_are_kept(rt: Runtime, clock: Clock) -> None:
     for text in ("SALDO", "IURAN", "apa kabar"):
         say(rt, P1, text)
     say(rt, "TELKOMSEL", "bonus kuota")
     passes(rt, clock, 89)
     before = figures(rt)
-    assert held(rt, messages.c.text, replies.c.text) == 4 + 3
+    assert count_held(rt, messages.c.text, replies.c.text) == 4 + 3
     passes(rt, clock, 2)
-    assert held(rt, messages.c.text, messages.c.text_hash, replies.c.text) == 0
-    assert (rows(rt, messages), rows(rt, replies)) == (4, 3)
+    assert count_held(rt, messages.c.text, messages.c.text_hash, replies.c.text) == 0
+    assert (count_rows(rt, messages), count_rows(rt, replies)) == (4, 3)
     assert figures(rt) == before
     assert say(rt, P1, "ULANG").verdict.outcome == "unknown"
     assert say(rt, P1, "SALDO").verdict.outcome == "confirm"  # and the NIK is asked for
     assert say(rt, P1, "0000").verdict.outcome == "answered"
 
 
-def test_a_registration_that_nobody_looked_at_ends(rt: Runtime, clock: Clock) -> None:
+def test_an_old_registration_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     passes(rt, clock, 89)
-    assert held(rt, registrations.c.given) == 1
+    assert count_held(rt, registrations.c.given) == 1
     passes(rt, clock, 2)
-    assert held(rt, registrations.c.given) == 0
+    assert count_held(rt, registrations.c.given) == 0
     assert state(rt, registrations) == "lapsed"
-    assert held(rt, phones.c.number) == 1  # P1's, who is bound
+    assert count_held(rt, phones.c.number) == 1  # P1's, who is bound
 
 
-def test_who_has_their_data_erased_is_not_registered_any_more(rt: Runtime) -> None:
+def test_erasing_data_ends_the_registration(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
-    assert held(rt, registrations.c.given) == 0
+    assert count_held(rt, registrations.c.given) == 0
     assert state(rt, registrations) == "lapsed"
 
 
-def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock: Clock) -> None:
+def test_messages_with_a_future_time_block_nothing(rt: Runtime, clock: Clock) -> None:
     for number in range(3):
         say(rt, f"+6285700000{number:03}", "KONTAK")
     with rt.writing() as tx:
@@ -108,35 +108,35 @@ def test_what_came_while_a_clock_was_ahead_is_in_nobodys_way(rt: Runtime, clock:
         first = messages.c.id < 3
         tx.connection.execute(update(messages).where(first).values(received_at=ahead))
     passes(rt, clock, 91)
-    assert held(rt, messages.c.text) == 2
+    assert count_held(rt, messages.c.text) == 2
 
 
-def test_what_is_owed_or_lies_before_an_officer_is_kept(rt: Runtime, clock: Clock) -> None:
+def test_deferred_messages_and_open_cases_are_kept(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
-    say(down(rt), P2, "SALDO 20098765432")
+    say(with_ledger_down(rt), P2, "SALDO 20098765432")
     passes(rt, clock, 400)
-    assert held(rt, messages.c.text) == 2
+    assert count_held(rt, messages.c.text) == 2
     with rt.writing() as tx:
         assert cases.close(tx, "ADU-251031-0001")
     passes(rt, clock, 0)
-    assert held(rt, messages.c.text) == 1
+    assert count_held(rt, messages.c.text) == 1
 
 
-def test_what_is_in_doubt_is_so_no_longer(rt: Runtime, clock: Clock) -> None:
+def test_old_unknown_sends_are_closed(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", "2757", 1)
-        doubt = SendError(Ending.UNKNOWN, "told")
+        doubt = SendError(Ending.UNKNOWN, "busy")
         leases.record(tx, [leases.SendResult(claim, error=doubt)])
     clock.moves(days=91)
     while Retention(rt).step():
         pass
-    assert held(rt, replies.c.text) == 0
+    assert count_held(rt, replies.c.text) == 0
     with rt.reading() as tx:
         assert reconciliation.all_open(tx) == []
 
 
-def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock: Clock) -> None:
+def test_a_phone_that_writes_during_deletion_becomes_a_new_phone(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, "KONTAK")
     with rt.reading() as tx:
         known = phone_state.read(tx, STRANGER)
@@ -145,10 +145,10 @@ def test_a_phone_that_writes_while_it_is_forgotten_is_another(rt: Runtime, clock
         phone_state.bump_version(tx, known)
 
 
-def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock) -> None:
+def test_a_phone_is_deleted_after_its_texts(rt: Runtime, clock: Clock) -> None:
     """The clock takes some of each kind at a time, and replies may be many."""
-    said = say(rt, STRANGER, "KONTAK")
-    say(down(rt), P2, "SALDO 20098765432")
+    answer = say(rt, STRANGER, "KONTAK")
+    say(with_ledger_down(rt), P2, "SALDO 20098765432")
     with rt.writing() as tx:
         row = tx.connection.execute(select(replies)).mappings().first()
         many = [{**row, "id": None, "state": "delivered"} for _ in range(retention.BATCH + 1)]
@@ -156,7 +156,7 @@ def test_a_phone_is_not_forgotten_before_its_texts_are(rt: Runtime, clock: Clock
             del each["id"]
         tx.connection.execute(replies.insert(), many)
         tx.connection.execute(update(replies).where(replies.c.state == "queued").values(text=None))
-    assert said.reply is not None
+    assert answer.reply is not None
     clock.moves(days=91)
     look = Retention(rt)
     look.step()
@@ -181,27 +181,27 @@ def test_a_complaint_is_closed_by_an_operator(rt: Runtime, environ: dict[str, st
 
 
 def test_erasing_waits_for_an_answer_in_hand(rt: Runtime) -> None:
-    """Which then finds the phone changed, and starts again from nothing."""
+    """The message then finds the phone changed, and starts again from nothing."""
     say(rt, P1, "HAPUS DATA")
     with rt.reading() as tx:
         known = phone_state.read(tx, P1)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with pytest.raises(Conflict), rt.writing() as tx:
         bind(tx, phone_state.bump_version(tx, known), P1_NKP, consent="too late")
-    assert held(rt, bindings.c.nkp) == 0
+    assert count_held(rt, bindings.c.nkp) == 0
 
 
-def test_what_others_had_sent_to_the_phone_goes_with_it(rt: Runtime) -> None:
+def test_erasing_deletes_codes_sent_for_others(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "HAPUS DATA")
-    assert held(rt, codes.c.on_file) == 1
+    assert count_held(rt, codes.c.on_file) == 1
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
-    assert held(rt, codes.c.on_file) == 0
+    assert count_held(rt, codes.c.on_file) == 0
 
 
-def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> None:
+def test_a_confirmation_is_dated_when_it_is_made(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "HAPUS DATA")
     passes(rt, clock, 2)
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
@@ -213,41 +213,41 @@ def test_a_confirmation_waits_since_it_was_made(rt: Runtime, clock: Clock) -> No
         assert waits.scalars().first() == 0
 
 
-def test_a_phone_that_went_silent_is_forgotten(rt: Runtime, clock: Clock) -> None:
+def test_a_silent_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, "KONTAK")
     say(rt, P2, "STOP")
     passes(rt, clock, 91)
     with rt.reading() as tx:
-        kept = select(phones.c.id, phones.c.number, phones.c.stopped_at).order_by(phones.c.id)
-        bound, silent, stopped = tx.connection.execute(kept)
+        query = select(phones.c.id, phones.c.number, phones.c.stopped_at).order_by(phones.c.id)
+        bound, silent, stopped = tx.connection.execute(query)
     assert bound.number is not None  # who is bound may ask whenever they like
     assert silent.number is None
     assert stopped.number is not None  # and no STOP is forgotten
-    assert rows(rt, phones) == 3
+    assert count_rows(rt, phones) == 3
     assert say(rt, STRANGER, "KONTAK").verdict.outcome == "answered"
-    assert rows(rt, phones) == 4
+    assert count_rows(rt, phones) == 4
 
 
-def test_a_binding_that_nobody_uses_ends_and_then_its_phone(rt: Runtime, clock: Clock) -> None:
+def test_an_unused_binding_ends_and_then_its_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     passes(rt, clock, 366)
     with rt.reading() as tx:
         assert tx.connection.execute(select(bindings.c.ended_at)).scalar_one() is not None
-    assert held(rt, bindings.c.nkp, bindings.c.consent, phones.c.number) == 0
+    assert count_held(rt, bindings.c.nkp, bindings.c.consent, phones.c.number) == 0
 
 
-def test_what_a_day_made_is_tidied(rt: Runtime, clock: Clock) -> None:
+def test_short_lived_rows_are_deleted(rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "SALDO 20098765432")
     say(rt, P1, "BANTUAN")
-    assert all(rows(rt, table) for table in (codes, guesses, pages, questions))
+    assert all(count_rows(rt, table) for table in (codes, guesses, pages, questions))
     passes(rt, clock, 3)
-    assert [rows(rt, table) for table in (guesses, pages, questions)] == [0, 0, 0]
+    assert [count_rows(rt, table) for table in (guesses, pages, questions)] == [0, 0, 0]
     passes(rt, clock, 90)
-    assert rows(rt, codes) == 0
+    assert count_rows(rt, codes) == 0
 
 
-def test_a_data_request_is_carried_out_and_shown_done(
+def test_a_data_request_is_carried_out_and_reported_done(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
     say(rt, P1, "SALDO")
@@ -263,13 +263,13 @@ def test_a_data_request_is_carried_out_and_shown_done(
     done = called(environ, "cases", "erase", number)
     assert (done.returncode, "carried out" in done.stdout) == (0, True), done.stderr
     clock.now = datetime.now(UTC)  # as it was to the command
-    assert held(rt, bindings.c.nkp, bindings.c.consent) == 0
-    assert held(rt, messages.c.text) == 1  # the complaint is still to be answered
+    assert count_held(rt, bindings.c.nkp, bindings.c.consent) == 0
+    assert count_held(rt, messages.c.text) == 1  # the complaint is still to be answered
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", "2757", 9)
     assert (claim.sms.recipient, number in claim.sms.text) == (P1, True)
-    told = say(rt, P1, f"STATUS {number}")
-    assert (told.verdict.outcome, "selesai" in told.reply.text) == ("answered", True)
+    answer = say(rt, P1, f"STATUS {number}")
+    assert (answer.verdict.outcome, "selesai" in answer.reply.text) == ("answered", True)
     assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
     again = called(environ, "cases", "erase", number)
     assert (again.returncode, "no open data request" in again.stderr) == (1, True)
@@ -279,18 +279,18 @@ def called(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProc
     return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
 
 
-def test_what_is_on_its_way_is_waited_for(rt: Runtime) -> None:
+def test_erasing_waits_for_replies_being_sent(rt: Runtime) -> None:
     say(rt, P1, "HAPUS DATA")
     with rt.writing() as tx:
         assert leases.claim(tx, "simulator", "2757", 1)
     with pytest.raises(NotErased, match="on its way"):
         retention.erase(rt, "ADU-251031-0001", OPERATOR)
-    assert held(rt, messages.c.text) == 1
+    assert count_held(rt, messages.c.text) == 1
 
 
-def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runtime) -> None:
+def test_erasing_withdraws_queued_replies_and_deferred_answers(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
-    say(down(rt), P1, "IURAN")
+    say(with_ledger_down(rt), P1, "IURAN")
     say(rt, P1, "HAPUS DATA")
     retention.erase(rt, "ADU-251031-0001", OPERATOR)
     with rt.writing() as tx:
@@ -301,15 +301,15 @@ def test_what_waits_to_leave_is_withdrawn_and_what_is_owed_is_not_given(rt: Runt
         assert tx.connection.execute(received).all() == []
 
 
-def test_only_what_is_a_data_request_is_erased(rt: Runtime) -> None:
+def test_only_data_requests_can_be_erased(rt: Runtime) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     for number in ("ADU-251031-0001", "ADU-251031-0009", "x"):
         with pytest.raises(NotErased, match="no open data request"):
             retention.erase(rt, number, OPERATOR)
 
 
-def test_a_year(rt: Runtime, clock: Clock) -> None:
-    """Ten messages a day here; `bench/retention.py` lives one of a million."""
+def test_a_year_of_traffic_is_deleted_in_time(rt: Runtime, clock: Clock) -> None:
+    """Here a day has ten messages; `bench/retention.py` runs a million."""
     with rt.writing() as tx:
         tx.connection.execute(delete(bindings))
     for look in days(rt, clock, 10):

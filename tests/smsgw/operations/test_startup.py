@@ -1,4 +1,4 @@
-"""With another key than the database's, or on another schema, nothing starts, and says why."""
+"""With another key or another schema, every process refuses to start and says why."""
 
 import os
 import subprocess
@@ -31,12 +31,12 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
-def told_by_all(
+def run_all(
     environ: dict[str, str], what: str, commands: list[str] = COMMANDS
 ) -> dict[str, tuple[int, bool]]:
-    """By command: its exit code, and whether it says `what` in a sentence."""
+    """Returns for each command its exit code, and whether it says `what` in a sentence."""
 
-    def told(command: str) -> tuple[int, bool]:
+    def run_command(command: str) -> tuple[int, bool]:
         done = subprocess.run(
             [SMSGW, *command.split()], env=environ, capture_output=True, text=True, timeout=60
         )
@@ -44,16 +44,16 @@ def told_by_all(
         return done.returncode, what in said and "Traceback" not in said
 
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip(commands, pool.map(told, commands), strict=True))
+        return dict(zip(commands, pool.map(run_command, commands), strict=True))
 
 
-def test_without_the_key_nothing_starts_and_says_why(
+def test_without_the_key_every_process_refuses_to_start(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
     wrong |= {"SMSGW_SECRET_KEY": OTHER}
 
-    assert told_by_all(wrong, "SMSGW_SECRET_KEY") == dict.fromkeys(COMMANDS, (1, True))
+    assert run_all(wrong, "SMSGW_SECRET_KEY") == dict.fromkeys(COMMANDS, (1, True))
     with (
         pytest.raises(AssertionError, match="SMSGW_SECRET_KEY"),
         web_process(wrong, tmp_path / "web.log"),
@@ -62,15 +62,15 @@ def test_without_the_key_nothing_starts_and_says_why(
 
 
 @pytest.mark.parametrize("kind", ["empty", "another version's", "without the ledger's"])
-def test_on_another_schema_nothing_starts_and_says_why(
+def test_with_another_schema_every_process_refuses_to_start(
     rt: Runtime, environ: dict[str, str], tmp_path: Path, kind: str
 ) -> None:
-    """As a sentence, and an exit code; `run` and `migrate` mend an empty one."""
+    """It prints a sentence and sets an exit code; `run` and `migrate` fill an empty schema."""
     set_schema(rt, kind)
     wrong = {"PATH": os.environ["PATH"], "PORT": str(free_port()), **environ}
     commands = SCHEMA_COMMANDS if kind == "empty" else ["worker", "clock", "cases list", "doctor"]
-    told = told_by_all(wrong, "run smsgw migrate", commands)
-    assert told == dict.fromkeys(commands, (1, True))
+    results = run_all(wrong, "run smsgw migrate", commands)
+    assert results == dict.fromkeys(commands, (1, True))
     with (
         pytest.raises(AssertionError, match="Error: the database cannot be used") as raised,
         web_process(wrong, tmp_path / "web.log"),
@@ -90,20 +90,20 @@ def set_schema(rt: Runtime, kind: str) -> None:
             connection.exec_driver_sql("DROP TABLE ledger_version")
 
 
-def test_while_it_runs_the_schema_is_looked_at(rt: Runtime) -> None:
+def test_a_running_process_notices_a_changed_schema(rt: Runtime) -> None:
     with create_app(rt).test_client() as client:
         assert client.get("/readyz").status_code == 200
         set_schema(rt, "another version's")
-        with capture_logs() as told:
+        with capture_logs() as logged:
             answer = client.get("/readyz")
         assert (answer.status_code, answer.json["parts"]["database"]) == (503, False)
-        assert {"at": "0004", "needed": migrations.head("service")}.items() <= told[0].items()
+        assert {"at": "0004", "needed": migrations.head("service")}.items() <= logged[0].items()
         with rt.service.begin() as connection:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         assert client.get("/readyz").status_code == 503
 
 
-def test_what_another_version_made_is_not_migrated(
+def test_a_newer_schema_is_not_migrated(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     set_schema(rt, "another version's")

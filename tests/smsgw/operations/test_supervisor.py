@@ -57,7 +57,7 @@ def lines(path: Path) -> list[str]:
 
 
 def heeds(process: subprocess.Popen[str], number: signal.Signals) -> bool:
-    """Whether it would stop in order by now: its children may be up before it is."""
+    """Tells whether it would stop in order by now: its children may be up before it is."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) >> (number - 1) & 1)
@@ -67,7 +67,7 @@ def is_running(pid: str) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_a_dead_child_is_started_again(
+def test_a_dead_child_is_restarted(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
@@ -78,17 +78,17 @@ def test_a_dead_child_is_started_again(
     assert is_running(lines(pids)[1])
 
 
-def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
+def test_a_crashing_child_is_restarted_with_backoff(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     starts = tmp_path / "starts"
     process = supervised(f"echo x >> {starts}; exit 3")
     eventually(lambda: len(lines(starts)) == 4)
     process.terminate()
-    told = process.stderr.read().splitlines()
-    pauses = [line.partition(" in ")[2] for line in told]
+    logged = process.stderr.read().splitlines()
+    pauses = [line.partition(" in ")[2] for line in logged]
     assert pauses[:3] == ["0.2 s", "0.4 s", "0.8 s"]
-    assert told[0].startswith("child0 ended (3)")
+    assert logged[0].startswith("child0 ended (3)")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -103,7 +103,7 @@ def test_nothing_outlives_the_supervisor(
     eventually(lambda: not any(map(is_running, lines(pids))))
 
 
-def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
+def test_a_failure_at_start_ends_all_processes(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
 
     def look() -> None:
@@ -126,10 +126,12 @@ def test_what_is_wrong_from_the_start_ends_all(tmp_path: Path) -> None:
 def test_the_last_started_is_stopped_first(
     supervised: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    told = tmp_path / "told"
-    waits = f"trap 'echo %s >> {told}; exit' TERM; echo up >> {told}; while :; do sleep 0.05; done"
+    order = tmp_path / "order"
+    waits = (
+        f"trap 'echo %s >> {order}; exit' TERM; echo up >> {order}; while :; do sleep 0.05; done"
+    )
     process = supervised(waits % "queue", waits % "worker", waits % "web")
-    eventually(lambda: lines(told).count("up") == 3 and heeds(process, signal.SIGTERM))
+    eventually(lambda: lines(order).count("up") == 3 and heeds(process, signal.SIGTERM))
     process.terminate()
     process.wait(10)
-    assert lines(told)[3:] == ["web", "worker", "queue"]
+    assert lines(order)[3:] == ["web", "worker", "queue"]

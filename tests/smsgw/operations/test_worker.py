@@ -63,7 +63,7 @@ def state(rt: Runtime) -> str:
         return str(tx.connection.execute(select(replies.c.state)).scalar_one())
 
 
-def test_a_worker_ends_its_send_and_writes_it_down(
+def test_a_stopping_worker_finishes_and_records_its_send(
     rt: Runtime, environ: dict[str, str], stub: Stub, start: Start
 ) -> None:
     own = runtime.build(settings.load(environ))
@@ -82,7 +82,7 @@ def test_a_worker_ends_its_send_and_writes_it_down(
     own.close()
 
 
-def test_a_web_process_answers_what_it_has_begun_to_read(
+def test_a_stopping_web_process_answers_open_requests(
     rt: Runtime, environ: dict[str, str], tmp_path: Path
 ) -> None:
     form = {"MessageSid": "SM1", "From": P1, "To": OURS, "Body": "SALDO"}
@@ -104,8 +104,8 @@ def test_a_web_process_answers_what_it_has_begun_to_read(
 
 
 def is_read(port: int, client: socket.socket) -> bool:
-    """Whether the server on `port` has taken all that `client` sent: Linux lists each end of a
-    connection with what lies there unread."""
+    """Tells whether the server on `port` has taken all that `client` sent: Linux lists each end of
+    a connection with what lies there unread."""
     ends = f"{port:04X}", f"{client.getsockname()[1]:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, here, there, _, queues, *_ = line.split()

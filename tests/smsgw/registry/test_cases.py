@@ -1,4 +1,4 @@
-"""How long there is for what a person has to see to."""
+"""Checks the deadlines of cases."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ def test_a_data_request_has_72_hours() -> None:
     assert cases.due("data_request", FRIDAY, ()) == FRIDAY + timedelta(hours=72)
 
 
-def test_open_ones_are_listed_by_kind_some_at_a_time(rt: Runtime) -> None:
+def test_open_cases_are_listed_by_kind_in_pages(rt: Runtime) -> None:
     for sender, text in ((P1, "LAPOR satu"), (STRANGER, "HAPUS DATA"), (STRANGER, "LAPOR dua")):
         say(rt, sender, text)
     with rt.writing() as tx:

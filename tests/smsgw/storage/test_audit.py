@@ -1,4 +1,4 @@
-"""Who was told what stands in a record that cannot be changed without showing."""
+"""Disclosures are recorded in a log that cannot be changed unnoticed."""
 
 import getpass
 import os
@@ -22,7 +22,7 @@ from smsgw.storage.tables.security import audit as table
 from smsgw.storage.tables.security import audit_head
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
 from tests.support import commands
-from tests.support.conversation import put_on_file, say
+from tests.support.conversation import say, set_number_on_file
 from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 
@@ -36,7 +36,7 @@ def rows(rt: Runtime) -> list[tuple[str, str, str | None]]:
 
 
 def fill(rt: Runtime, lines: int, first: int = 0) -> Head:
-    """As many disclosures, sealed as the clock does."""
+    """Adds that many disclosures, sealed as the clock does."""
     with rt.writing() as tx:
         last = audit_chain.head(tx)
         made = []
@@ -61,22 +61,22 @@ def findings(rt: Runtime, known: Head | None = None) -> list[str]:
         return list(audit_chain.verify(tx, known).findings)
 
 
-def test_a_disclosure_is_a_row_and_a_refusal_is_none(rt: Runtime) -> None:
-    said = say(rt, P1, "SALDO")
+def test_a_disclosure_is_audited_and_a_refusal_is_not(rt: Runtime) -> None:
+    answer = say(rt, P1, "SALDO")
     say(rt, P1, "ULANG")
     say(rt, STRANGER, f"SALDO {P1_NKP}")
     say(rt, P1, "KONTAK")
-    told = ("participant", "disclosed")
-    assert rows(rt) == [(*told, "saldo.balance"), (*told, "ulang.again")]
+    disclosure = ("participant", "disclosed")
+    assert rows(rt) == [(*disclosure, "saldo.balance"), (*disclosure, "ulang.again")]
     with rt.reading() as tx:
         row = tx.connection.execute(select(table)).first()
-        assert row.message_id == said.message_id
+        assert row.message_id == answer.message_id
         assert row.subject == tx.vault.hash(P1_NKP, "nkp")
 
 
-def test_what_another_phone_is_told_is_a_row(rt: Runtime) -> None:
+def test_a_notice_to_another_phone_is_audited(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
-    put_on_file(rt, P2_NKP, P2)
+    set_number_on_file(rt, P2_NKP, P2)
     assert [detail for *_, detail in rows(rt)] == ["disclosure.code"]
 
 
@@ -95,8 +95,8 @@ def test_the_clock_seals_and_the_head_moves(rt: Runtime) -> None:
     assert Head.read(str(second)) == second
 
 
-def test_two_acts_that_are_alike_are_no_forgery(rt: Runtime) -> None:
-    """B11: of one instant, in one transaction, about one phone."""
+def test_two_equal_acts_are_not_reported_as_forged(rt: Runtime) -> None:
+    """Both are of one instant, in one transaction, about one phone."""
     with rt.writing() as tx:
         for _ in range(2):
             audit.note(tx, Act.SAID, "shell:ani", phone_id=1, detail="tryout")
@@ -105,15 +105,15 @@ def test_two_acts_that_are_alike_are_no_forgery(rt: Runtime) -> None:
     assert findings(rt) == []
 
 
-def test_a_row_that_waits_too_long_is_told(rt: Runtime, clock: Clock) -> None:
+def test_a_row_that_stays_unsealed_is_reported(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
     clock.moves(minutes=2)
     with rt.reading() as tx:
         assert audit_chain.verify(tx).is_late
 
 
-def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> None:
-    """All in one reading, each by itself and where it is."""
+def test_tampering_is_found_among_a_hundred_thousand_rows(rt: Runtime) -> None:
+    """One reading finds each change by itself and where it is."""
     head = fill(rt, LINES[rt.service.dialect.name])
     assert findings(rt, head) == []
     with rt.reading() as tx:
@@ -133,7 +133,7 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         insert(table).values(copied),
         insert(table).values(added),
     )
-    told = [
+    expected = [
         "row 2 was changed, or not written by us",
         "rows 3 to 3 are missing",
         "row 5 is not the one that was sealed",
@@ -146,10 +146,10 @@ def test_what_was_done_to_a_line_is_found_in_a_hundred_thousand(rt: Runtime) -> 
         f"the row with id {head.number + 5} is a copy of the one with id {sealed[8]['id']}",
         f"the unsealed row with id {head.number + 5} was not written by us",
     ]
-    assert findings(rt, head) == told
+    assert findings(rt, head) == expected
 
 
-def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runtime) -> None:
+def test_a_truncated_chain_is_found_with_a_saved_head(rt: Runtime) -> None:
     head = fill(rt, 20)
     is_last = table.c.number == head.number
     before = {"number": head.number - 1, "seal": _seal_of(rt, head.number - 1)}
@@ -161,8 +161,8 @@ def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runt
     assert findings(rt, head) == missing
     anew = fill(rt, 1, first=99)
     assert findings(rt) == []
-    told = f"at row {head.number} the head is another: the chain was written anew"
-    assert (anew.number, findings(rt, head)) == (head.number, [told])
+    expected = f"at row {head.number} the head is another: the chain was written anew"
+    assert (anew.number, findings(rt, head)) == (head.number, [expected])
     apply(rt, delete(audit_head))
     assert findings(rt) == [f"row {head.number} lies behind the head"]
 
@@ -174,7 +174,7 @@ def test_a_chain_that_was_cut_is_told_by_a_head_that_was_kept_elsewhere(rt: Runt
         *("number='abc'", "number=-3", "phone_id='y'"),
     ],
 )
-def test_what_is_no_value_at_all_is_a_finding(tmp_path: Path, redis_url: str, harm: str) -> None:
+def test_an_impossible_value_is_reported(tmp_path: Path, redis_url: str, harm: str) -> None:
     """SQLite keeps what it is given."""
     rt = embedded(tmp_path, redis_url)
     fill(rt, 4)
@@ -194,13 +194,13 @@ def embedded(home: Path, redis_url: str) -> Runtime:
 
 
 def test_rows_are_sealed_while_they_are_read(rt: Runtime) -> None:
-    """What the clock adds meanwhile is no finding."""
+    """What the clock adds meanwhile is not reported."""
     known = fill(rt, 50)
     with rt.reading() as tx:
-        held = audit_chain.head(tx)
-    assert held == known
+        head = audit_chain.head(tx)
+    assert head == known
     with rt.reading() as tx:
-        found = audit_chain._findings(tx, [held])
+        found = audit_chain._findings(tx, [head])
         fill(rt, 50, first=50)
         assert list(found) == []
 
@@ -217,7 +217,7 @@ def apply(rt: Runtime, *statements: object) -> None:
             tx.connection.execute(statement)
 
 
-def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -> None:
+def test_a_forged_row_is_found_before_it_is_sealed(rt: Runtime) -> None:
     with rt.writing() as tx:
         row = {"at": tx.now, "actor": "shell:nobody", "act": "closed", "mac": b"\0" * 32}
         row |= {"salt": b"\0" * 16}
@@ -228,7 +228,7 @@ def test_a_row_that_we_did_not_write_is_found_before_it_is_sealed(rt: Runtime) -
 
 
 @on_sqlite
-def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
+def test_the_command_reports_findings(rt: Runtime, environ: dict[str, str]) -> None:
     def called(*arguments: str) -> subprocess.CompletedProcess[str]:
         return commands.called(environ, *arguments)
 
@@ -252,18 +252,18 @@ def test_the_command_says_it(rt: Runtime, environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("asked", ["SALDO", "IURAN", "STATUS", "DATA", "KLAIM", "JP"])
-def test_every_keyword_that_tells_of_a_participant_is_recorded(rt: Runtime, asked: str) -> None:
+def test_every_disclosing_keyword_is_audited(rt: Runtime, asked: str) -> None:
     assert say(rt, P1, asked).verdict.outcome == "answered"
     assert [row[:2] for row in rows(rt)] == [("participant", "disclosed")]
 
 
 @pytest.mark.parametrize("asked", ["SALDO 20098765432", "SALDO 3273055010920000"])
-def test_whose_number_is_shown_is_recorded(rt: Runtime, asked: str) -> None:
+def test_viewing_a_number_is_audited(rt: Runtime, asked: str) -> None:
     assert say(rt, P2, asked).verdict.outcome == "confirm"
     assert rows(rt) == [("participant", "disclosed", "disclosure.ask")]
 
 
-def test_who_speaks_for_a_phone_is_recorded(rt: Runtime, environ: dict[str, str]) -> None:
+def test_speaking_for_a_phone_is_audited(rt: Runtime, environ: dict[str, str]) -> None:
     sms = IncomingSms("simulator", "1", P1, "2757", "SALDO")
     responder.respond(rt, sms, "shell:ani")
     subprocess.run([SMSGW, "say", "KONTAK", "--from", P2], env=environ, check=True)
@@ -272,12 +272,12 @@ def test_who_speaks_for_a_phone_is_recorded(rt: Runtime, environ: dict[str, str]
     assert rows(rt) == said
 
 
-def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_path: Path) -> None:
+def test_commands_are_audited(rt: Runtime, environ: dict[str, str], tmp_path: Path) -> None:
     for sender in (P1, P2):
         say(rt, sender, "KONTAK")
     with rt.writing() as tx:
         claims = claim(tx, "simulator", "2757", 9)
-        doubt = SendError(Ending.UNKNOWN, "told")
+        doubt = SendError(Ending.UNKNOWN, "busy")
         record(tx, [SendResult(each, error=doubt) for each in claims])
     one, other = (str(each.reply_id) for each in claims)
     folder = tmp_path / "ledger"
@@ -298,7 +298,7 @@ def test_what_commands_do_is_recorded(rt: Runtime, environ: dict[str, str], tmp_
     ]
 
 
-def test_the_environment_does_not_say_who_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_actor_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "somebody-else")
     assert audit.operator() != "shell:somebody-else"
 
@@ -309,7 +309,7 @@ def test_a_second_clock_has_nothing_to_seal(rt: Runtime) -> None:
         assert audit_chain._seal(tx) == head
 
 
-def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:
+def test_operators_actions_are_audited(rt: Runtime) -> None:
     say(rt, P1, "HAPUS DATA")
     with pytest.raises(retention.NotErased):
         retention.erase(rt, "ADU-000000-0000", "shell:ani")
@@ -321,8 +321,7 @@ def test_what_an_operator_does_is_recorded_with_it(rt: Runtime) -> None:
     ]
 
 
-def test_rows_are_found_by_what_they_say(rt: Runtime, clock: Clock) -> None:
-    """Console fault 15."""
+def test_rows_can_be_filtered(rt: Runtime, clock: Clock) -> None:
     with rt.writing() as tx:
         audit.note(tx, Act.LOOKED, "operator:ani", phone_id=7, message_id=3, detail="100% sure")
         audit.note(tx, Act.SAID, "operator:budi", phone_id=8, detail="ADU-251031-0006")

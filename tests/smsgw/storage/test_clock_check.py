@@ -71,10 +71,10 @@ def test_the_machines_clock_is_compared_with_the_databases(
     rt: Runtime, span: timedelta, is_right: bool
 ) -> None:
     check = off_by(rt, span).clock_check
-    with capture_logs() as told:
+    with capture_logs() as logged:
         assert check.is_right() == is_right
         assert abs(check.compare() - span) < timedelta(seconds=5)
-    assert len(told) == (0 if is_right else 1)  # once a minute
+    assert len(logged) == (0 if is_right else 1)  # once a minute
 
 
 def test_sqlite_has_no_clock_of_its_own(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_clock_that_jumps_is_compared_at_once(rt: Runtime) -> None:
 
 
 def everything(rt: Runtime) -> dict[str, int]:
-    """What time would end or destroy, by name."""
+    """Returns what time would end or destroy, by name."""
     counted = {
         "texts": messages.c.text.is_not(None),
         "replies' texts": replies.c.text.is_not(None),
@@ -120,7 +120,7 @@ def everything(rt: Runtime) -> dict[str, int]:
 
 
 def live(rt: Runtime) -> None:
-    """Something of each kind: replies that wait, one on its way, one in doubt."""
+    """Stores something of each kind: queued replies, one being sent, one unknown."""
     for sender, said in (
         (P1, "KONTAK"),
         (P1, "BANTUAN"),
@@ -130,7 +130,7 @@ def live(rt: Runtime) -> None:
         say(rt, sender, said)
     with rt.writing() as tx:
         on_its_way, in_doubt = leases.claim(tx, *LANE, 2)
-        refused = SendError(Ending.UNKNOWN, "told")
+        refused = SendError(Ending.UNKNOWN, "busy")
         leases.record(tx, [SendResult(in_doubt, error=refused)])
         ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:test")
         background_tasks.make(tx, TaskKind.SEARCH, ani.id, {"words": "SALDO"})
@@ -140,7 +140,7 @@ def live(rt: Runtime) -> None:
 
 
 def pass_by(rt: Runtime) -> None:
-    """All that the clock does, and what it has the workers do, but sending."""
+    """Does all that the clock does and has workers do, except sending."""
     clock.sweep(rt)
     jobs.settle(rt)
     retention = Retention(rt)
@@ -151,7 +151,7 @@ def pass_by(rt: Runtime) -> None:
 
 @pytest.mark.parametrize("span", [*AHEAD, timedelta(days=400)])
 @on_postgresql
-def test_by_a_clock_that_is_ahead_nothing_expires(
+def test_nothing_expires_while_the_clock_is_ahead(
     rt: Runtime, clock: Clock, span: timedelta
 ) -> None:
     live(rt)
@@ -168,15 +168,15 @@ def test_by_a_clock_that_is_ahead_nothing_expires(
 
 
 @on_postgresql
-def test_by_a_clock_that_is_ahead_what_waits_leaves(rt: Runtime, clock: Clock) -> None:
+def test_queued_replies_are_sent_while_the_clock_is_ahead(rt: Runtime, clock: Clock) -> None:
     live(rt)
     clock.moves(hours=3)
     carrier = Failing()
-    with capture_logs() as told:
+    with capture_logs() as logged:
         dispatch.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), *LANE)
     assert (everything(rt)["waiting"], len(carrier.sent)) == (0, 3)
     assert min(sms.lasts for sms in carrier.sent) >= timedelta(minutes=10)
-    assert told[0]["ahead_seconds"] in range(10795, 10805)
+    assert logged[0]["ahead_seconds"] in range(10795, 10805)
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def faketime(span: timedelta) -> dict[str, str]:
 
 @pytest.mark.parametrize("span", AHEAD)
 @on_postgresql
-def test_processes_of_a_machine_that_is_ahead_destroy_nothing(
+def test_nothing_is_deleted_while_the_clock_is_ahead(
     rt: Runtime, environ: dict[str, str], tmp_path: Path, span: timedelta
 ) -> None:
     real = replace(rt, now=machine_now)
@@ -222,8 +222,8 @@ def test_processes_of_a_machine_that_is_ahead_destroy_nothing(
     assert everything(real) == before
     assert "clock differs from" in log.read_text()
     with create_app(real).test_client() as client:
-        told = client.get("/metrics").text
-    (skew,) = re.findall(r'clock_skew_seconds{process="clock"} (.+)', told)
+        metrics = client.get("/metrics").text
+    (skew,) = re.findall(r'clock_skew_seconds{process="clock"} (.+)', metrics)
     assert abs(float(skew) - span.total_seconds()) < 5
     doctor = smsgw(tmp_path, "doctor", **environ, **faketime(span))
     assert doctor.returncode == 1

@@ -8,7 +8,7 @@ def vault() -> Vault:
     return Vault(lambda: keys)
 
 
-def test_what_is_sealed_opens_in_its_column_alone() -> None:
+def test_ciphertext_decrypts_only_in_its_own_column() -> None:
     own, other = vault(), vault()
     sealed = own.encrypt("SALDO 👍", "messages.text")
     assert own.decrypt(sealed, "messages.text") == "SALDO 👍"
@@ -27,7 +27,7 @@ def test_the_hash_finds_a_value_of_its_kind_again() -> None:
     assert own.hash("1", "nkp") != vault().hash("1", "nkp")
 
 
-def test_a_key_that_was_made_meanwhile_is_asked_for() -> None:
+def test_a_new_key_is_loaded_when_needed() -> None:
     first, second = new_key(), new_key()
     held = [Keys({1: first}, 1, first)]
     reader, writer = Vault(lambda: held[-1]), Vault(lambda: Keys({1: first, 2: second}, 2, first))

@@ -1,5 +1,5 @@
-"""A service database that does not answer, in every way in which it does not: carriers are told in
-time, and whoever asks how we are never waits behind them. Reports 1 and 10, B10."""
+"""A service database can fail in many ways: carriers get an answer in time, and health checks never
+wait behind them."""
 
 import os
 import socket
@@ -39,7 +39,7 @@ WATCHED = {"SMSGW_METRICS_TOKEN": METRICS_TOKEN}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """One of its own, to be frozen."""
+    """Starts a server of its own, to be frozen."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip(ABSENT)
@@ -65,7 +65,7 @@ def frozen(server: Postgres) -> Iterator[None]:
 
 
 def given_up(work: Callable[[], object]) -> float:
-    """After how many seconds."""
+    """Returns after how many seconds it gave up."""
     started = time.monotonic()
     with pytest.raises(DBAPIError):
         work()
@@ -78,23 +78,21 @@ def ask(engine: Engine, times: int = 1, sql: str = "SELECT 1") -> None:
             connection.exec_driver_sql(sql).all()
 
 
-def test_a_statement_has_an_end(server: Postgres, engine: Engine) -> None:
+def test_a_statement_times_out(server: Postgres, engine: Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
         with frozen(server):
             assert LIMIT * 0.9 < given_up(lambda: connection.exec_driver_sql("SELECT 1")) < 4
 
 
-def test_a_commit_has_an_end(server: Postgres, engine: Engine) -> None:
+def test_a_commit_times_out(server: Postgres, engine: Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
         with frozen(server):
             assert LIMIT * 0.9 < given_up(connection.commit) < 4
 
 
-def test_a_connection_that_waited_in_the_pool_is_looked_at_and_that_has_an_end(
-    server: Postgres, engine: Engine
-) -> None:
+def test_checking_a_pooled_connection_times_out(server: Postgres, engine: Engine) -> None:
     ask(engine)
     with frozen(server), deadlines.within(LIMIT):
         assert given_up(lambda: ask(engine)) < 4
@@ -107,7 +105,7 @@ def test_a_connection_that_waited_in_the_pool_is_looked_at_and_that_has_an_end(
         ask(engine)  # one that died meanwhile is nobody's fault
 
 
-def test_connecting_has_an_end(server: Postgres, engine: Engine) -> None:
+def test_connecting_times_out(server: Postgres, engine: Engine) -> None:
     with frozen(server):
         assert given_up(lambda: ask(engine)) < 4
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -117,7 +115,7 @@ def test_connecting_has_an_end(server: Postgres, engine: Engine) -> None:
         assert given_up(lambda: ask(two)) < 6  # for both of them together
 
 
-def test_waiting_for_a_lock_has_an_end_and_the_connection_lives(engine: Engine) -> None:
+def test_waiting_for_a_lock_times_out_and_keeps_the_connection(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE locked (id integer)")
     with engine.connect() as holder, engine.connect() as other:
@@ -127,7 +125,7 @@ def test_waiting_for_a_lock_has_an_end_and_the_connection_lives(engine: Engine) 
         assert other.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
-def test_many_statements_end_together_and_patience_is_for_each(engine: Engine) -> None:
+def test_a_deadline_covers_all_statements_and_patience_each_one(engine: Engine) -> None:
     ask(engine)
     with deadlines.within(LIMIT):
         assert given_up(lambda: ask(engine, 9, "SELECT pg_sleep(0.4)")) < 2 * LIMIT
@@ -138,7 +136,7 @@ def test_many_statements_end_together_and_patience_is_for_each(engine: Engine) -
         assert given_up(lambda: ask(engine, 1, "SELECT pg_sleep(9)")) < 2 * LIMIT
 
 
-def test_on_sqlite_who_has_less_time_waits_less_for_the_writer(tmp_path: Path) -> None:
+def test_on_sqlite_a_short_deadline_shortens_the_wait_for_the_writer(tmp_path: Path) -> None:
     engine = engines.engine(f"sqlite:///{tmp_path}/one.db", 5)
     with engine.connect() as writer, engine.connect() as other:
         writer.exec_driver_sql("SELECT 1")
@@ -190,7 +188,7 @@ def locked(server: Postgres) -> Iterator[None]:
 
 @contextmanager
 def locked_for_writing(server: Postgres) -> Iterator[None]:
-    """As CREATE INDEX does."""
+    """Locks as CREATE INDEX does."""
     with closing(psycopg.connect(server._address)) as connection:
         connection.execute("LOCK TABLE replies IN SHARE MODE")
         yield
@@ -198,7 +196,7 @@ def locked_for_writing(server: Postgres) -> Iterator[None]:
 
 @contextmanager
 def read_only(server: Postgres) -> Iterator[None]:
-    """As a standby is, or a server whose disk is nearly full at some providers."""
+    """Refuses writes as a standby does, or a server whose disk is nearly full."""
     with closing(psycopg.connect(server._address, autocommit=True)) as connection:
         change = "ALTER DATABASE postgres {} default_transaction_read_only"
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
@@ -213,7 +211,7 @@ def read_only(server: Postgres) -> Iterator[None]:
 
 
 def text(web: Web, sid: str) -> tuple[int, float]:
-    """Of a phone of its own; the status of our answer, and how long it took."""
+    """Texts from a new phone; returns the status of our answer, and how long it took."""
     sender = f"+62812{zlib.crc32(sid.encode()) % 10**7:07}"
     ours = TWILIO["TWILIO_FROM"]
     form = {"MessageSid": sid, "From": sender, "To": ours, "Body": "KONTAK"}
@@ -221,8 +219,8 @@ def text(web: Web, sid: str) -> tuple[int, float]:
     signed = RequestValidator("token").compute_signature(address, form)
     started = time.monotonic()
     header = {"X-Twilio-Signature": signed}
-    told = requests.post(f"{web.address}/in/twilio", data=form, headers=header, timeout=30)
-    return told.status_code, time.monotonic() - started
+    response = requests.post(f"{web.address}/in/twilio", data=form, headers=header, timeout=30)
+    return response.status_code, time.monotonic() - started
 
 
 def stored(rt: Runtime, sids: list[str]) -> int:
@@ -235,7 +233,7 @@ AWAY = [frozen, locked, locked_for_writing, read_only]
 
 
 @pytest.mark.parametrize("away", AWAY, ids=[each.__name__ for each in AWAY])
-def test_carriers_are_told_in_time_and_nobody_else_waits_behind_them(
+def test_carriers_get_503_in_time_and_block_nobody(
     web: Web, rt: Runtime, server: Postgres, away: Callable[[Postgres], Iterator[None]]
 ) -> None:
     sids = [f"SM-{away.__name__}-{number}" for number in range(MANY)]

@@ -1,4 +1,4 @@
-"""What an address of PostgreSQL says reaches the server, and a pooler may stand between."""
+"""Options of a PostgreSQL address reach the server, also through a pooler."""
 
 import os
 import shutil
@@ -63,10 +63,10 @@ def test_options_of_the_environment_are_kept_too(
     "said", ["prepare_threshold=0", "prepare_threshold=none", "pgbouncer=1", "pgbouncer=true"]
 )
 @pytest.mark.parametrize("limit", [None, LIMIT])
-def test_an_address_may_say_that_nothing_is_prepared(
+def test_prepared_statements_can_be_disabled_in_the_address(
     postgres_url: str, said: str, limit: float | None
 ) -> None:
-    """Report 11: whatever was prepared is not there on another server's connection."""
+    """A statement that was prepared is not there on another server's connection."""
     engine = storage_engines.engine(f"{postgres_url}&{said}", limit)
     with engine.connect() as connection:
         for _ in range(USED_OFTEN):
@@ -82,9 +82,9 @@ def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: 
         for _ in range(2):
             connection.execute(text("SELECT 1"))
         connection.exec_driver_sql(FORGET)
-        with capture_logs() as told, pytest.raises(SQLAlchemyError):
+        with capture_logs() as logged, pytest.raises(SQLAlchemyError):
             connection.execute(text("SELECT 1"))
-    assert "add pgbouncer=1 to the address" in told[0]["event"]
+    assert "add pgbouncer=1 to the address" in logged[0]["event"]
     with engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
@@ -133,8 +133,8 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
     assert smsgw(tmp_path, "migrate", **environ).returncode == 0
     for _ in range(3):
-        said = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
-        assert '"outcome": "not_registered"' in said.stdout, said.stderr
+        done = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
+        assert '"outcome": "not_registered"' in done.stdout, done.stderr
     engines = [
         storage_engines.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)
     ]
@@ -149,6 +149,6 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
 def test_the_doctor_says_what_pgbouncer_needs(pooled: str, tmp_path: Path) -> None:
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
     smsgw(tmp_path, "migrate", **environ)
-    told = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
-    assert "FIX  participant ledger" in told
-    assert "add pgbouncer=1 to the address" in told
+    printed = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
+    assert "FIX  participant ledger" in printed
+    assert "add pgbouncer=1 to the address" in printed

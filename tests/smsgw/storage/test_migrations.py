@@ -23,7 +23,9 @@ METADATA = {"service": service, "ledger": participants.metadata}
 
 
 @pytest.mark.parametrize("which", ["service", "ledger"])
-def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Which) -> None:
+def test_upgrade_creates_the_tables_and_downgrade_drops_them(
+    database_url: str, which: Which
+) -> None:
     engine = engines.engine(database_url)
     assert migrations.current(engine, which) is None
     for _ in range(2):
@@ -39,8 +41,8 @@ def test_up_makes_the_models_and_down_unmakes_them(database_url: str, which: Whi
     engine.dispose()
 
 
-def test_a_filled_database_is_brought_up_to_date(filled: Runtime) -> None:
-    """From each version before the newest, of which there is none yet; what is held stays."""
+def test_a_database_with_data_is_upgraded(filled: Runtime) -> None:
+    """There is no earlier version yet; data is kept."""
     held = count(filled)
     assert held["phones"] >= 2
     assert held["bindings"] >= 1
@@ -80,10 +82,10 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
         each.dispose()
 
 
-def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
+def test_a_blocking_reader_is_named_and_blocks_nobody_else(
     postgres_url: str,
 ) -> None:
-    """Report 9: a pg_dump, an export, a report."""
+    """The reader may be a pg_dump, an export or a report."""
     engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "service")
     with engine.connect() as reader, ThreadPoolExecutor(1) as pool:
@@ -105,7 +107,7 @@ def test_who_reads_a_table_is_named_and_nobody_waits_behind_the_migration(
     engine.dispose()
 
 
-def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
+def test_a_retry_after_the_reader_ended_succeeds(postgres_url: str) -> None:
     engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "service")
     with ThreadPoolExecutor(1) as pool:
@@ -118,7 +120,7 @@ def test_a_try_after_the_reader_has_ended_is_enough(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["messages", "alembic_version"])
-def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
+def test_the_command_waits_only_if_there_is_work(
     postgres_url: str, redis_url: str, tmp_path: Path, table: str
 ) -> None:
     ours = {"DATABASE_URL": postgres_url, "SMSGW_SECRET_KEY": KEY, "REDIS_URL": redis_url}
@@ -135,8 +137,8 @@ def test_the_command_waits_for_nobody_where_there_is_nothing_to_do_or_says_so(
     engine.dispose()
 
 
-def test_an_import_does_not_keep_a_start_waiting(tmp_path: Path) -> None:
-    """On SQLite, whose one writer the import is."""
+def test_an_import_does_not_delay_the_start(tmp_path: Path) -> None:
+    """SQLite has one writer, which is the import."""
     engine = engines.engine(f"sqlite:///{tmp_path}/ledger.db")
     migrations.upgrade(engine, "ledger")
     with engine.begin() as importing:

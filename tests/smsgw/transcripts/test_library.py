@@ -14,7 +14,7 @@ ANI, BUDI = "operator:ani", "operator:budi"
 TEXT = "now: 2025-10-31T10:00:00+07:00\nconversations: []\n"
 
 
-def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> None:
+def test_a_saved_transcript_is_found_until_it_is_deleted(rt: Runtime) -> None:
     with rt.writing() as tx:
         first = library.save(tx, "  asking   twice ", TEXT, ANI)
         second = library.save(tx, "another", "b", BUDI)
@@ -24,9 +24,9 @@ def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> Non
             (first, "asking twice", ANI),
         ]
         assert [each.id for each in library.newest(tx, before=second)] == [first]
-        held = library.one(tx, first)
-        assert held.text == TEXT
-        assert held.at == tx.now
+        transcript = library.one(tx, first)
+        assert transcript.text == TEXT
+        assert transcript.at == tx.now
     with rt.writing() as tx:
         library.remove(tx, first, BUDI)
         library.remove(tx, first, BUDI)
@@ -42,14 +42,16 @@ def test_what_is_kept_is_found_as_it_was_until_it_is_deleted(rt: Runtime) -> Non
 @pytest.mark.parametrize(
     ("name", "text"), [(" ", TEXT), ("n" * 81, TEXT), ("a\0b", TEXT), ("n", "x" * 100_001)]
 )
-def test_what_has_no_name_or_no_end_is_not_kept(rt: Runtime, name: str, text: str) -> None:
+def test_a_transcript_without_a_name_or_too_long_is_not_saved(
+    rt: Runtime, name: str, text: str
+) -> None:
     with pytest.raises(NotSaved), rt.writing() as tx:
         library.save(tx, name, text, ANI)
     with rt.reading() as tx:
         assert library.newest(tx) == []
 
 
-def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
+def test_saved_transcripts_are_encrypted_and_rotated(rt: Runtime) -> None:
     with rt.writing() as tx:
         number = library.save(tx, "asked twice", TEXT, ANI)
         before = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
@@ -58,5 +60,5 @@ def test_it_lies_sealed_and_another_key_seals_it_anew(rt: Runtime) -> None:
     with rt.reading() as tx:
         after = tx.connection.execute(select(transcripts.c.name, transcripts.c.text)).one()
         assert (after.name != before.name, after.text != before.text) == (True, True)
-        held = library.one(tx, number)
-        assert (held.name, held.text) == ("asked twice", TEXT)
+        transcript = library.one(tx, number)
+        assert (transcript.name, transcript.text) == ("asked twice", TEXT)

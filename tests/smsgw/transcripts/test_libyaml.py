@@ -1,4 +1,4 @@
-"""What is read quickly is what ruamel.yaml reads, to the last offset; or it is refused."""
+"""Checks that libyaml reads what ruamel.yaml reads, to the last offset, or refuses it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ REFUSED = (
 
 
 def shape(node: Node, seen: set[int]) -> Iterator[tuple[Any, ...]]:
-    """Every value with its kind and place; what an alias repeats once."""
+    """Yields every value with its kind and place; what an alias repeats once."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -72,44 +72,44 @@ def shape(node: Node, seen: set[int]) -> Iterator[tuple[Any, ...]]:
         yield (node.value.replace(FOLD, ""),)
 
 
-def slowly(text: str) -> list[tuple[Any, ...]]:
+def shape_by_ruamel(text: str) -> list[tuple[Any, ...]]:
     parser = YAML(typ="rt", pure=True)
     parser.max_depth = DEEP
     return list(shape(parser.compose(text), set()))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_transcript(name: str) -> None:
+def test_a_transcript_is_read_as_by_ruamel(name: str) -> None:
     text = (TRANSCRIPTS / f"{name}.yaml").read_text("utf-8")
-    assert list(shape(libyaml.compose(text, DEEP)[0], set())) == slowly(text)
+    assert list(shape(libyaml.compose(text, DEEP)[0], set())) == shape_by_ruamel(text)
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_an_odd_text(text: str) -> None:
+def test_an_odd_text_is_read_as_by_ruamel_or_refused(text: str) -> None:
     try:
         quick = list(shape(libyaml.compose(text, DEEP)[0], set()))
     except libyaml.Refused:
         return
-    assert quick == slowly(text)
+    assert quick == shape_by_ruamel(text)
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_readers_differ_about_is_refused(text: str) -> None:
+def test_text_that_readers_differ_about_is_refused(text: str) -> None:
     with pytest.raises(libyaml.Refused):
         libyaml.compose(text, DEEP)
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_a_fault_is_never_read_quickly(text: str) -> None:
+def test_an_invalid_text_is_refused(text: str) -> None:
     try:
-        slowly(text)
+        shape_by_ruamel(text)
     except (YAMLError, Warning, AttributeError, ValueError):
         with pytest.raises(libyaml.Refused):
             libyaml.compose(text, DEEP)
 
 
 @pytest.mark.parametrize("slow", ["", "%YAML 1.2\n---\n"])
-def test_a_folded_text_has_no_marks_in_it(slow: str) -> None:
+def test_a_folded_text_holds_no_marks(slow: str) -> None:
     text = """
 now: 2025-10-31T10:00:00+07:00
 conversations:

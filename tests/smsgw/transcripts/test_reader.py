@@ -22,7 +22,7 @@ SALDO = '  - {from: "+6281234567890", text: SALDO, expect: {outcome: answered}}\
 
 
 def faults(text: str) -> list[str]:
-    """LINE:COLUMN: what is wrong, of each."""
+    """Returns "LINE:COLUMN: what is wrong" of each fault."""
     with pytest.raises(TranscriptError) as raised:
         reader.parse(text, "t")
     return [str(each).removeprefix("t:") for each in raised.value.faults]
@@ -37,7 +37,7 @@ def with_step(step: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [
         # keys
         (
@@ -195,14 +195,14 @@ def with_step(step: str) -> str:
         ),
     ],
 )  # fmt: skip
-def test_a_fault_of_a_step_is_told_at_its_place(step: str, told: str) -> None:
+def test_an_error_in_a_step_names_its_place(step: str, message: str) -> None:
     found = faults(with_step(step))
-    assert any(each.startswith(told) for each in found), found
+    assert any(each.startswith(message) for each in found), found
     assert len(found) == 1, found
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "1:1: the file is empty; a transcript has at least now and conversations"),
         ("- a", "1:1: the file is no mapping; a transcript has at least now and conversations"),
@@ -250,12 +250,12 @@ def test_a_fault_of_a_step_is_told_at_its_place(step: str, told: str) -> None:
         ("- " * 60 + "x", "1:101: lists and mappings lie too deep in each other"),
     ],
 )
-def test_a_fault_of_a_file_is_told_at_its_place(text: str, told: str) -> None:
+def test_an_error_in_a_file_names_its_place(text: str, message: str) -> None:
     found = faults(text)
-    assert found[0].startswith(told), found
+    assert found[0].startswith(message), found
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     text = HEAD.replace("registered", "registred") + (
         '  - {from: "+628", txt: x, expect: {keyword: salod, a: 1}}\n  - {wait: soon}\n'
     )
@@ -285,16 +285,16 @@ def test_all_faults_are_told_at_once() -> None:
         HEAD + SALDO.replace("outcome: answered", "also: [], state: {open: null}"),
     ],
 )
-def test_what_is_right_is_read(text: str) -> None:
+def test_a_valid_file_is_read(text: str) -> None:
     assert read(text).transcript.conversations[0].name == "one"
 
 
-def test_a_phone_without_quotes_is_the_phone() -> None:
+def test_an_unquoted_phone_number_is_read() -> None:
     document = read(HEAD + SALDO.replace('"+6281234567890"', "+6281234567890"))
     assert document.transcript.conversations[0].steps[0].sender == "+6281234567890"
 
 
-def test_a_short_text_that_aliases_make_long_is_refused() -> None:
+def test_a_yaml_alias_bomb_is_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)]
     found = faults("\n".join(lines))
@@ -302,7 +302,7 @@ def test_a_short_text_that_aliases_make_long_is_refused() -> None:
     assert "the file holds over 500,000 values" in found[0]
 
 
-def test_files_that_a_transcript_names_lie_beside_it(tmp_path: Path) -> None:
+def test_named_files_are_relative_to_the_transcript(tmp_path: Path) -> None:
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "participants.csv").write_text("nkp\n29000000001\n")
     path = tmp_path / "made.yaml"
@@ -317,7 +317,7 @@ def test_files_that_a_transcript_names_lie_beside_it(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_is_not_utf_8_is_told_where(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_reported_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "made.yaml"
     path.write_bytes(b"now: x\ntitle: caf\xe9\n")
     with pytest.raises(TranscriptError, match=r"made.yaml:2:11: is not UTF-8"):
@@ -327,7 +327,7 @@ def test_a_file_that_is_not_utf_8_is_told_where(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["YES", "no", "0017", "1e3", "0o17", "15:30", "2025-09-30", "", "~", "a: b", "x\ny"]
 )
-def test_what_is_written_down_is_read_as_it_was(text: str) -> None:
+def test_a_written_transcript_reads_back_the_same(text: str) -> None:
     steps = [{"from": "+6281234567890", "text": text, "expect": {"outcome": "answered"}}]
     document = {
         "now": "2025-10-31T10:00:00+07:00",

@@ -34,17 +34,17 @@ def played() -> list[Played]:
     return list(collection.play(collection.choose([reader.parse(TEXT, "x.yaml")], [])))
 
 
-def test_the_first_difference_is_told_whole_and_later_ones_as_its_consequences() -> None:
-    told = list(report.lines(played()[0]))
-    assert told[:3] == [
+def test_the_first_difference_is_shown_in_full() -> None:
+    lines = list(report.lines(played()[0]))
+    assert lines[:3] == [
         "x.yaml:7: a wrong one, step 1",
         "  sent      +6281234567890: SALDO",
         "  reply",
     ]
-    assert "Rp1." in told[3]
-    assert "[-Rp1.-] Status" in told[3]
-    assert "{+Rp123.456.789.+} Status" in told[4]
-    assert told[5] == (
+    assert "Rp1." in lines[3]
+    assert "[-Rp1.-] Status" in lines[3]
+    assert "{+Rp123.456.789.+} Status" in lines[4]
+    assert lines[5] == (
         "  perhaps a consequence: step 2 (line 8): keyword, outcome; step 3 (line 9): also"
     )
     assert list(report.lines(played()[1])) == []
@@ -83,9 +83,9 @@ def test_totals_tell_agreement_by_kind_and_dangers_apart() -> None:
         ["balance", "1", "2", "0"],
         ["consent", "0", "1", "1"],
     ]
-    told = json.loads(report.totals_as_json(totals))["totals"]
-    assert told["kinds"]["consent"] == {"conversations": 1, "agree": 0, "dangers": 1}
-    assert (told["conversations"], told["conversations_that_differ"]) == (3, 2)
+    totals_json = json.loads(report.totals_as_json(totals))["totals"]
+    assert totals_json["kinds"]["consent"] == {"conversations": 1, "agree": 0, "dangers": 1}
+    assert (totals_json["conversations"], totals_json["conversations_that_differ"]) == (3, 2)
 
 
 def test_junit_has_a_case_a_conversation() -> None:

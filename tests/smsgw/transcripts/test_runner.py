@@ -1,4 +1,4 @@
-"""What the steps of a transcript bring about, and what each expectation says no to."""
+"""Checks what the steps of a transcript do, and what each expectation refuses."""
 
 # ruff: noqa: E501 (a step is a line, as in transcripts)
 
@@ -57,12 +57,12 @@ SALDO = (
         f'also: [{{to: "{P2}", count: 0}}]',
     ],
 )
-def test_what_came_fits(expect: str) -> None:
+def test_a_matching_result_agrees(expect: str) -> None:
     assert differs(says("SALDO", expect)) == []
 
 
 @pytest.mark.parametrize(
-    ("expect", "told"),
+    ("expect", "sentence"),
     [
         ("keyword: iuran", "keyword: expected iuran, got saldo"),
         ("outcome: confirm", "outcome: expected confirm, got answered"),
@@ -86,13 +86,13 @@ def test_what_came_fits(expect: str) -> None:
         (f'also: [{{to: "{P2}", count: 1}}]', f"also: expected 1 such SMS to {P2}, got 0"),
     ],
 )  # fmt: skip
-def test_what_came_does_not_fit(expect: str, told: str) -> None:
+def test_a_different_result_is_reported(expect: str, sentence: str) -> None:
     found = differs(says("SALDO", expect))
     assert len(found) == 1
-    assert found[0].startswith(told), found
+    assert found[0].startswith(sentence), found
 
 
-def test_max_segments_and_same_reply_as_say_no() -> None:
+def test_max_segments_and_same_reply_as_can_differ() -> None:
     # An officer's answer may take three.
     long = "x" * 200
     found = differs(
@@ -136,10 +136,10 @@ def test_codes_and_references_are_the_same_in_every_run() -> None:
     one, two = play(*steps), play(*steps)
     assert [each.got for each in one] == [each.got for each in two]
     assert one[1].differs == ()
-    assert one[1].said != "KODE =code"
+    assert one[1].sent_text != "KODE =code"
 
 
-def test_code_and_echo_without_one_are_a_difference_and_nothing_is_said() -> None:
+def test_code_or_echo_without_a_source_is_a_difference() -> None:
     wrong = says(DAFTAR.replace("1992", "1993"), "outcome: pending", STRANGER)
     found = play(wrong, says("KODE =code", "keyword: kode", STRANGER))
     assert found[1].differs == ("text: =code stands for the last code, and none was sent",)
@@ -171,7 +171,7 @@ def test_the_number_on_file_changes() -> None:
     ) == []  # fmt: skip
 
 
-def test_each_conversation_begins_anew_with_the_ledger_as_it_was() -> None:
+def test_each_conversation_starts_with_the_original_ledger() -> None:
     change = f'{{number_on_file: {{"{P1_NKP}": "+6281999999999"}}}}'
     text = HEAD + STEPS + f"  - {change}\n  - {says('SALDO', 'outcome: not_registered')}\n"
     text += f"- name: two\n  steps:\n  - {says('SALDO', 'outcome: answered')}\n"
@@ -205,7 +205,7 @@ def test_an_officer_answers_a_complaint_and_erases() -> None:
 
 
 def test_a_report_moves_the_last_reply() -> None:
-    """Who has the answer in hand asks again; while it is on its way a repeat is silent."""
+    """A sender who has the answer asks again; while it is being sent a repeat is silent."""
     assert differs(says("SALDO"), says("SALDO", "reason: duplicate")) == []
     assert differs(says("SALDO"), "{report: delivered}", says("SALDO", "outcome: answered")) == []
     assert differs(says("makasih", "reason: courtesy"), "{report: delivered}") == [
@@ -213,7 +213,7 @@ def test_a_report_moves_the_last_reply() -> None:
     ]
 
 
-def test_days_go_by_with_their_work() -> None:
+def test_waiting_days_runs_the_periodic_work() -> None:
     assert (
         differs(
             says("SALDO"),
@@ -274,7 +274,7 @@ def test_settings_are_the_files_own() -> None:
     assert differs(says("KONTAK", "reason: unreachable_sender", abroad), head=HEAD + there) == []
 
 
-def test_the_ledger_goes_and_comes_back() -> None:
+def test_the_ledger_can_fail_and_recover() -> None:
     answer = (
         f'{{wait: 10s, expect: {{also: [{{to: "{P1}", contains: ["Rp123.456.789"], count: 1}}]}}}}'
     )

@@ -22,8 +22,8 @@ from smsgw.transcripts import sandbox
 from smsgw.transcripts.sandbox import Busy, NoDraft, SandboxConversation, SandboxStep, Slow, Tried
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.support.conversation import say
-from tests.support.documents import ANI, reworded
-from tests.support.sandbox import DAFTAR, NOBODY, everything
+from tests.support.documents import ANI, reworded_document
+from tests.support.sandbox import DAFTAR, FICTITIOUS_PHONE, all_rows
 from tests.support.waiting import eventually
 
 
@@ -48,10 +48,10 @@ def keys_of(redis_url: str) -> list[bytes]:
         return found
 
 
-def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
-    """Whatever it bound, opened, sent or counted."""
+def test_a_test_conversation_leaves_nothing_behind(rt: Runtime, redis_url: str) -> None:
+    """That holds whatever it bound, opened, sent or counted."""
     say(rt, P1, "SALDO")
-    before, counted = everything(rt), sorted(keys_of(redis_url))
+    before, counted = all_rows(rt), sorted(keys_of(redis_url))
     talk = tried(
         *(rt, (P1, "IURAN"), (P1, "LAPOR gaji saya kurang"), (P2, f"SALDO {P2_NKP}"), (P2, "YA")),
         *((STRANGER, DAFTAR), (STRANGER, "SALDO 21000000017"), (P1, "STOP"), (P1, "apa saja")),
@@ -60,19 +60,19 @@ def test_nothing_stays_of_what_was_tried(rt: Runtime, redis_url: str) -> None:
         *("iuran answered", "lapor answered", "saldo confirm", "ya answered", "daftar pending"),
         *("saldo not_registered", "stop answered", "None unknown"),
     ]
-    assert everything(rt) == before
+    assert all_rows(rt) == before
     assert sorted(keys_of(redis_url)) == counted
     assert say(rt, P2, "YA").verdict.outcome == "unknown"
 
 
-def test_each_message_finds_what_the_one_before_did(rt: Runtime) -> None:
+def test_each_message_sees_the_effect_of_the_one_before(rt: Runtime) -> None:
     talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
     assert outcomes(talk) == ["saldo confirm", "ya answered", "saldo answered"]
     assert talk.tried[2].wording == "saldo.balance"
     assert len(talk.subjects) == 1
 
 
-def test_time_passes_when_it_is_said_to(rt: Runtime) -> None:
+def test_waiting_moves_the_clock(rt: Runtime) -> None:
     """A question is open for a day."""
     asked = (P2, f"SALDO {P2_NKP}")
     assert outcomes(tried(rt, asked, (P2, "YA", "2h")))[1] == "ya answered"
@@ -80,49 +80,57 @@ def test_time_passes_when_it_is_said_to(rt: Runtime) -> None:
 
 
 def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
-    """In a demonstration, where all phones are nobody's."""
+    """In a demonstration every phone is fictitious."""
     demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
     talk = tried(demo, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(talk) == ["daftar pending", "kode answered"]
-    assert talk.tried[1].said == f"KODE {talk.code}"
+    assert talk.tried[1].sent_text == f"KODE {talk.code}"
     assert [each.recipient for each in talk.tried[0].answer.also] == [P1]
     elsewhere = tried(rt, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(elsewhere)[1] != "kode answered"
 
 
-def test_the_draft_answers_otherwise_than_what_is_published(rt: Runtime) -> None:
+def test_the_draft_can_answer_instead_of_the_published_version(rt: Runtime) -> None:
     with pytest.raises(NoDraft):
-        tried(rt, (NOBODY, "KONTAK"), of_draft=True)
+        tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
-    assert reply(tried(rt, (NOBODY, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
-    assert reply(tried(rt, (NOBODY, "KONTAK")).tried[0]) != "Halo dunia."
+        versions.save(tx, document.loads(reworded_document("Halo dunia.")), 0, ANI, "kontak")
+    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
+    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK")).tried[0]) != "Halo dunia."
 
 
-def test_who_is_silent_says_why(rt: Runtime) -> None:
-    said = [(NOBODY, "makasih"), (NOBODY, "KONTAK"), (NOBODY, "KONTAK"), ("BANK", "KONTAK")]
-    many = [(NOBODY, word) for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")]
+def test_silence_has_a_reason(rt: Runtime) -> None:
+    said = [
+        (FICTITIOUS_PHONE, "makasih"),
+        (FICTITIOUS_PHONE, "KONTAK"),
+        (FICTITIOUS_PHONE, "KONTAK"),
+        ("BANK", "KONTAK"),
+    ]
+    many = [
+        (FICTITIOUS_PHONE, word)
+        for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")
+    ]
     reasons = [each.answer.verdict.reason for each in tried(rt, *said, *many, *many).tried]
     assert reasons[:4] == ["courtesy", None, "duplicate", "unreachable_sender"]
     assert reasons[4:] == [None] * 12  # at 20 seconds each nobody is throttled
 
 
-def test_nobodys_phone_finds_no_real_participant(rt: Runtime) -> None:
-    """Not even by all that identifies one, and whatever code went out."""
-    talk = tried(rt, (NOBODY, DAFTAR), (NOBODY, f"SALDO {P1_NKP}"))
+def test_a_fictitious_phone_finds_no_real_participant(rt: Runtime) -> None:
+    """It finds none even with all identifying data and any code."""
+    talk = tried(rt, (FICTITIOUS_PHONE, DAFTAR), (FICTITIOUS_PHONE, f"SALDO {P1_NKP}"))
     assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
     assert [each.answer.also for each in talk.tried] == [(), ()]
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
-        known = phone_state.bump_version(tx, phone_state.read(tx, NOBODY))
+        known = phone_state.bump_version(tx, phone_state.read(tx, FICTITIOUS_PHONE))
         bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
-        text_ = reply(tried(rt, (NOBODY, word)).tried[0])
+        text_ = reply(tried(rt, (FICTITIOUS_PHONE, word)).tried[0])
         assert "Rp" not in text_ or "Rp0" in text_, word
         assert "SITI" not in text_.upper(), word
 
 
-def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
+def test_a_fictitious_phone_finds_synthetic_participants(rt: Runtime) -> None:
     make(rt.ledger.engine, 3)
     with rt.ledger.engine.connect() as connection:
         row = connection.execute(
@@ -132,16 +140,16 @@ def test_nobodys_phone_finds_made_participants(rt: Runtime) -> None:
     assert outcomes(talk) == ["saldo confirm", "ya answered"]
 
 
-def test_the_ledger_is_away(rt: Runtime) -> None:
+def test_an_unavailable_ledger_is_reported(rt: Runtime) -> None:
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
-    before = everything(rt)
+    before = all_rows(rt)
     talk = tried(replace(rt, ledger=nowhere), (P1, "SALDO"), (P1, "IURAN"))
     assert outcomes(talk) == ["saldo unavailable", "iuran unavailable"]
-    assert everything(rt) == before
+    assert all_rows(rt) == before
 
 
 class Sleepy(SqlLedger):
-    """One whose every look-up takes its time."""
+    """Takes its time for every look-up."""
 
     def __init__(self, engine: Engine, takes: float) -> None:
         super().__init__(engine)
@@ -163,8 +171,8 @@ def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> Non
     assert 1 <= slow.asked < quick.asked
 
 
-def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
-    """Also those of the very phone that is tried."""
+def test_real_messages_are_answered_during_a_test_conversation(rt: Runtime) -> None:
+    """That includes messages of the very phone that is tried."""
     is_over = threading.Event()
     talks: list[list[str]] = []
 
@@ -187,17 +195,17 @@ def test_real_messages_are_answered_meanwhile(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_who_holds_a_phone_is_not_waited_for_long(rt: Runtime) -> None:
-    """On SQLite who tries waits as long as webhooks do."""
+def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
+    """On SQLite the operator waits as long as webhooks do."""
     with capture_logs(), rt.writing() as tx:
         tx.connection.execute(text("UPDATE phones SET version = version"))
         with pytest.raises(Busy):
             tried(rt, (P1, "SALDO"))
-        assert outcomes(tried(rt, (NOBODY, "KONTAK"))) == ["kontak answered"]
+        assert outcomes(tried(rt, (FICTITIOUS_PHONE, "KONTAK"))) == ["kontak answered"]
 
 
-def test_a_repeat_is_judged_as_it_would_be(rt: Runtime) -> None:
-    """By what the phone really said last."""
+def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
+    """It is compared with what the phone really said last."""
     say(rt, P1, "SALDO")
     (step,) = tried(rt, (P1, "SALDO")).tried
     assert step.answer.verdict.reason == "duplicate"

@@ -87,7 +87,7 @@ FILES = (
 
 
 def says_schema(text: str) -> bool:
-    """As an editor reads YAML: version 1.2."""
+    """Reads YAML as an editor does: version 1.2."""
     value = YAML(typ="safe", pure=True).load(text)
     return bool(jsonschema_rs.is_valid(schema.schema(), json.loads(json.dumps(value, default=str))))
 
@@ -101,19 +101,19 @@ def says_reader(text: str) -> bool:
 
 
 @pytest.mark.parametrize("step", RIGHT)
-def test_what_is_right_is_right_to_both(step: str) -> None:
+def test_schema_and_reader_accept_the_same_files(step: str) -> None:
     text = f"{HEAD}  - {step}\n"
     assert (says_schema(text), says_reader(text)) == (True, True)
 
 
 @pytest.mark.parametrize("step", WRONG)
-def test_a_wrong_step_is_wrong_to_both(step: str) -> None:
+def test_schema_and_reader_refuse_a_wrong_step(step: str) -> None:
     text = f"{HEAD}  - {step}\n"
     assert (says_schema(text), says_reader(text)) == (False, False)
 
 
 @pytest.mark.parametrize("text", FILES)
-def test_a_wrong_file_is_wrong_to_both(text: str) -> None:
+def test_schema_and_reader_refuse_a_wrong_file(text: str) -> None:
     assert (says_schema(text), says_reader(text)) == (False, False)
 
 
@@ -123,7 +123,7 @@ def test_keywords_of_its_own_may_be_expected_where_a_file_names_some() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_files_are_right(path: Path) -> None:
+def test_shipped_files_match_the_schema(path: Path) -> None:
     text = path.read_text("utf-8")
     assert says_schema(text) or "conversations:" not in text
 

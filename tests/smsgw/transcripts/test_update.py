@@ -88,20 +88,20 @@ def differing(text: str) -> list[str]:
     return [each for steps in found for result in steps for each in result.differs]
 
 
-def test_comments_order_quotes_and_anchors_stay() -> None:
+def test_update_keeps_comments_order_quotes_and_anchors() -> None:
     after = updated(BY_HAND)
     assert differing(after) == []
     assert updated(after) == after
     comments = re.findall(r"#[^\n\"#]*$", BY_HAND, re.MULTILINE)
     assert comments == re.findall(r"#[^\n\"#]*$", after, re.MULTILINE)
-    for kept in (
+    for expected in (
         "&ok {outcome: answered",
         "<<: *ok,",
         "&again {",
         "text: 'SALDO'",
         ">-\n      terima",
     ):
-        assert kept in after
+        assert expected in after
     assert "Ref {ref}" in after
     assert "expect: {reply: null}" in after  # thanks stay silent
     assert "reply: 'Iuran NKP" in after  # with the quotes that stood there
@@ -111,7 +111,7 @@ def test_comments_order_quotes_and_anchors_stay() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_line_ends_stay(end: str) -> None:
+def test_update_keeps_line_ends(end: str) -> None:
     after = updated(BY_HAND.replace("\n", end))
     assert after.count("\r") == (after.count("\n") if end == "\r\n" else 0)
     assert differing(after) == []
@@ -120,7 +120,7 @@ def test_line_ends_stay(end: str) -> None:
 @pytest.mark.parametrize(
     "expect", ["keyword: iuran", "outcome: confirm", "contains: [x]", "state: {locked: true}"]
 )
-def test_what_else_differs_is_not_written_over(expect: str) -> None:
+def test_update_refuses_other_differences(expect: str) -> None:
     step = f'  - {{from: "+6281234567890", text: SALDO, expect: {{{expect}}}}}\n'
     text = HEAD + "- name: one\n  steps:\n" + step
     with pytest.raises(NotUpdated, match=rf"t:8: one: {expect.split(':')[0]}"):

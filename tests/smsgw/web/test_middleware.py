@@ -62,7 +62,7 @@ def web(rt: Runtime, environ: dict[str, str]) -> Iterator[Web]:
 
 
 def rows(rt: Runtime) -> dict[str, int]:
-    """Of every table that holds any."""
+    """Counts the rows of every table that has any."""
     with rt.reading() as tx:
         counted = {
             name: tx.connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -72,15 +72,17 @@ def rows(rt: Runtime) -> dict[str, int]:
     return {name: count for name, count in counted.items() if count}
 
 
-def test_ten_thousand_hostile_requests_get_nothing_done(web: Web, rt: Runtime) -> None:
+def test_ten_thousand_hostile_requests_change_nothing(web: Web, rt: Runtime) -> None:
     asked, before = hostile_requests.requests(seed=20251031), rows(rt)
     with ThreadPoolExecutor(16) as pool:
-        said = list(pool.map(lambda raw: hostile_requests.ask(web.port, raw), islice(asked, WARM)))
+        answers = list(
+            pool.map(lambda raw: hostile_requests.ask(web.port, raw), islice(asked, WARM))
+        )
         warm = web.memory()
         rest = islice(asked, HOSTILE - WARM)
-        said += pool.map(lambda raw: hostile_requests.ask(web.port, raw), rest)
-    assert [each for each in said if each.status >= 500 and each.status != NOT_IMPLEMENTED] == []
-    assert sum(each.status == 403 for each in said) > HOSTILE / 20
+        answers += pool.map(lambda raw: hostile_requests.ask(web.port, raw), rest)
+    assert [each for each in answers if each.status >= 500 and each.status != NOT_IMPLEMENTED] == []
+    assert sum(each.status == 403 for each in answers) > HOSTILE / 20
     count = re.search(r"([0-9]+) generated", generated(web, GENERATED))
     assert int(count[1]) + HOSTILE >= 10_000
     assert web.memory() - warm < GROWTH
@@ -91,7 +93,7 @@ def test_ten_thousand_hostile_requests_get_nothing_done(web: Web, rt: Runtime) -
     assert [each for each in ("Traceback", "SALDO", "6281234567890") if each in log] == []
 
 
-def test_whoever_has_the_password_breaks_nothing_either(web: Web) -> None:
+def test_hostile_requests_with_the_password_break_nothing(web: Web) -> None:
     """Kannel passes on what any phone sends."""
     generated(
         web, GENERATED // 4, "--auth", "kannel:twelve-letters", "--include-path-regex", "kannel"
@@ -99,7 +101,7 @@ def test_whoever_has_the_password_breaks_nothing_either(web: Web) -> None:
     assert "Traceback" not in web.log.read_text()
 
 
-def test_who_writes_slowly_keeps_nobody_out(web: Web) -> None:
+def test_slow_clients_do_not_block_others(web: Web) -> None:
     """Neither in the head nor in the body, and is cut off in the end."""
     head = b"POST /in/twilio HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n"
     slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(SLOW)]
@@ -121,7 +123,7 @@ def test_who_writes_slowly_keeps_nobody_out(web: Web) -> None:
 
 
 def _still_open(connection: socket.socket) -> bool:
-    """One octet more."""
+    """Sends one more octet."""
     try:
         connection.sendall(b"x")
         connection.settimeout(0.001)
@@ -136,7 +138,7 @@ def _still_open(connection: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 70000", "Transfer-Encoding: chunked"])
-def test_what_is_too_large_is_refused(web: Web, length: str) -> None:
+def test_too_large_requests_are_refused(web: Web, length: str) -> None:
     body = b"x" * 70_000
     if "chunked" in length:
         body = b"11170\r\n" + body + b"\r\n0\r\n\r\n"
@@ -156,7 +158,7 @@ def test_every_answer_carries_the_headers(web: Web, path: str, status: int) -> N
     assert "Set-Cookie" not in answer.headers
 
 
-def test_who_finds_no_room_to_wait_in_is_asked_to_come_again_at_once() -> None:
+def test_a_full_line_is_refused_immediately() -> None:
     places = middleware.Places(1, line=1)
     assert places.take()
     with ThreadPoolExecutor(2) as pool:
@@ -167,7 +169,8 @@ def test_who_finds_no_room_to_wait_in_is_asked_to_come_again_at_once() -> None:
 
 
 def generated(web: Web, count: int, *more: str) -> str:
-    """From docs/openapi.yaml, as it says and as it does not; what comes back is as it says."""
+    """Sends requests that follow docs/openapi.yaml and requests that do not; responses must follow
+    it."""
     done = subprocess.run(
         [
             *(

@@ -64,12 +64,14 @@ def test_a_message_is_stored_acknowledged_and_hinted(
         assert queue.llen("rq:queue:smsgw") == 1
 
 
-def test_escapes_are_signed_as_they_were_sent(client: FlaskClient, rt: Runtime) -> None:
+def test_signatures_cover_escapes_as_sent(client: FlaskClient, rt: Runtime) -> None:
     assert post(client, "/in/%74wilio?k=%C3%A9&t=a%2Fb~%7E+c", FORM).status_code == 200
     assert stored(rt) == (1, 1)
 
 
-def test_a_repeat_is_acknowledged_and_changes_nothing(client: FlaskClient, rt: Runtime) -> None:
+def test_a_repeated_webhook_is_acknowledged_and_stored_once(
+    client: FlaskClient, rt: Runtime
+) -> None:
     for _ in range(3):
         assert post(client, "/in/twilio?again=%20", FORM).status_code == 200
     assert stored(rt) == (1, 1)
@@ -94,17 +96,17 @@ def test_a_replayed_signature_with_another_body_leaves_no_row(
     assert stored(rt) == (0, 0)
 
 
-def test_the_hosts_own_words_do_not_matter(client: FlaskClient) -> None:
+def test_the_host_header_does_not_affect_the_signature(client: FlaskClient) -> None:
     forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
     assert post(client, "/in/twilio", FORM, **forwarded).status_code == 200
 
 
-def test_what_lacks_a_field_is_malformed(client: FlaskClient, rt: Runtime) -> None:
+def test_a_missing_field_is_malformed(client: FlaskClient, rt: Runtime) -> None:
     assert post(client, "/in/twilio", {"MessageSid": "SM1"}).status_code == 400
     assert stored(rt) == (0, 0)
 
 
-def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
+def test_a_report_updates_the_reply(client: FlaskClient, rt: Runtime) -> None:
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
@@ -115,9 +117,7 @@ def test_a_report_moves_the_reply(client: FlaskClient, rt: Runtime) -> None:
     assert state(rt) == "delivered"
 
 
-def test_what_was_delivered_after_all_keeps_no_code_of_a_failure(
-    client: FlaskClient, rt: Runtime
-) -> None:
+def test_a_late_delivery_clears_the_failure_code(client: FlaskClient, rt: Runtime) -> None:
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
@@ -140,7 +140,7 @@ def test_what_was_delivered_after_all_keeps_no_code_of_a_failure(
         {"MessageSid": "SM1", "From": "+62" + "9" * 300, "To": "", "Body": ""},
     ],
 )
-def test_what_a_carrier_passes_on_breaks_nothing(
+def test_unusual_characters_from_a_carrier_are_stored(
     client: FlaskClient, rt: Runtime, form: dict[str, str]
 ) -> None:
     assert post(client, "/in/twilio", form).status_code in {200, 400}
@@ -148,8 +148,8 @@ def test_what_a_carrier_passes_on_breaks_nothing(
     assert stored(rt)[0] <= 1
 
 
-def test_a_report_of_anothers_attempt_is_not_believed(client: FlaskClient, rt: Runtime) -> None:
-    """Neither from another carrier, nor under another id than the carrier gave."""
+def test_a_report_for_another_carriers_attempt_is_ignored(client: FlaskClient, rt: Runtime) -> None:
+    """A report from another carrier, or under another id, is ignored."""
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "twilio", "+15005550006", 1)
@@ -169,9 +169,7 @@ def state(rt: Runtime) -> str:
         return str(tx.connection.execute(select(replies.c.state)).scalar_one())
 
 
-def test_kannel_is_told_200_with_an_empty_body_once_and_again(
-    client: FlaskClient, rt: Runtime
-) -> None:
+def test_kannel_always_gets_200_with_an_empty_body(client: FlaskClient, rt: Runtime) -> None:
     posted = client.post(
         KANNEL.replace("text=SALDO&", ""), data=b"SALDO", content_type="text/plain", auth=AUTH
     )
@@ -186,7 +184,7 @@ def test_kannel_is_told_200_with_an_empty_body_once_and_again(
     assert state(rt) == "delivered"
 
 
-def test_kannels_password_is_asked_for(client: FlaskClient, rt: Runtime) -> None:
+def test_kannel_needs_the_password(client: FlaskClient, rt: Runtime) -> None:
     for auth in (None, ("kannel", "another-one")):
         assert client.get(KANNEL, auth=auth).status_code == 403
         assert client.get("/in/kannel/status?out=1&type=1", auth=auth).status_code == 403
@@ -195,7 +193,7 @@ def test_kannels_password_is_asked_for(client: FlaskClient, rt: Runtime) -> None
 
 
 @pytest.mark.parametrize(("address", "status"), [("10.1.2.3", 200), ("127.0.0.1", 403), ("", 403)])
-def test_kannel_may_be_asked_to_call_from_its_own_place(
+def test_kannel_can_be_limited_to_its_address(
     rt: Runtime, environ: dict[str, str], address: str, status: int
 ) -> None:
     """Whatever is said to be forwarded."""
@@ -208,12 +206,12 @@ def test_kannel_may_be_asked_to_call_from_its_own_place(
 
 
 @pytest.mark.parametrize("query", ["?out=999", "?out=x", ""])
-def test_a_report_of_nothing(client: FlaskClient, query: str) -> None:
+def test_a_report_without_an_attempt_changes_nothing(client: FlaskClient, query: str) -> None:
     answer = post(client, f"/in/twilio/status{query}", {"MessageStatus": "sent"})
     assert answer.status_code == (204 if query == "?out=999" else 400)
 
 
-def test_without_its_database_it_asks_for_the_message_again(rt: Runtime) -> None:
+def test_without_the_database_a_webhook_gets_503(rt: Runtime) -> None:
     nowhere = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
     client = create_app(nowhere).test_client()
     assert post(client, "/in/twilio", FORM).status_code == 503
@@ -224,18 +222,21 @@ def test_without_its_database_it_asks_for_the_message_again(rt: Runtime) -> None
     assert client.get("/healthz").status_code == 200
 
 
-def test_without_its_queue_it_still_takes_messages(rt: Runtime) -> None:
+def test_without_redis_messages_are_still_stored(rt: Runtime) -> None:
     gone = runtime.hints("unix:///nonexistent/redis.sock")
     client = create_app(replace(rt, redis=gone)).test_client()
     assert post(client, "/in/twilio", FORM).status_code == 200
     assert stored(rt) == (1, 1)
-    told = client.get("/readyz", headers=LOOKS).json
-    assert told["ready"]
-    assert [part for part, is_there in told["parts"].items() if is_there] == ["database", "ledger"]
+    readiness = client.get("/readyz", headers=LOOKS).json
+    assert readiness["ready"]
+    assert [part for part, is_there in readiness["parts"].items() if is_there] == [
+        "database",
+        "ledger",
+    ]
     assert client.get("/metrics", headers=LOOKS).status_code == 200
 
 
-def test_a_queue_that_hangs_up_is_tried_twice(rt: Runtime) -> None:
+def test_a_dropped_redis_connection_is_retried_once(rt: Runtime) -> None:
     """To count and to hint, and never again: a carrier waits meanwhile."""
     called: list[int] = []
 
@@ -257,11 +258,11 @@ def test_a_queue_that_hangs_up_is_tried_twice(rt: Runtime) -> None:
     assert (len(called), stored(rt)) == (2, (1, 1))
 
 
-def test_readiness_names_parts_to_who_may_look_only(client: FlaskClient) -> None:
+def test_readiness_names_parts_only_with_the_token(client: FlaskClient) -> None:
     assert client.get("/readyz").json == {"ready": True}
 
 
-def test_a_carrier_that_is_not_in_use_has_no_address(tmp_path: object, redis_url: str) -> None:
+def test_an_unused_carrier_has_no_route(tmp_path: object, redis_url: str) -> None:
     made = runtime.build(settings.load({"SMSGW_HOME": str(tmp_path), "REDIS_URL": redis_url}))
     migrations.upgrade(made.service, "service")
     client = create_app(made).test_client()

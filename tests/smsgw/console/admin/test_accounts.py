@@ -34,9 +34,7 @@ def invited(admin: Visitor) -> str:
     return found[1]
 
 
-def test_who_is_added_comes_in_once_by_the_address_that_is_shown(
-    admin: Visitor, app: Flask
-) -> None:
+def test_a_new_operator_logs_in_once_with_the_link(admin: Visitor, app: Flask) -> None:
     admin.submit("/console/operators/", name="rina", role="agent")
     newcomer = Visitor(app)
     newcomer.log_in_once(invited(admin))
@@ -46,20 +44,22 @@ def test_who_is_added_comes_in_once_by_the_address_that_is_shown(
 
 
 @pytest.mark.parametrize("name", ["", "x" * 41, "admin", "ADMIN", "<b>"])
-def test_a_name_that_cannot_be_added(admin: Visitor, name: str) -> None:
+def test_an_invalid_name_is_refused(admin: Visitor, name: str) -> None:
     assert admin.submit("/console/operators/", name=name, role="viewer").status_code == 400
-    assert "nobody else's" in admin.text
+    assert "and a free name" in admin.text
 
 
-def test_another_role_counts_from_the_next_page_on(admin: Visitor, as_: As, rt: Runtime) -> None:
+def test_a_changed_role_applies_immediately(admin: Visitor, as_: As, rt: Runtime) -> None:
     viewer = as_(Role.VIEWER)
     admin.get("/console/operators/")
     admin.submit(f"/console/operators/{id_of(rt, 'viewer')}/role", role="admin")
-    assert "viewer is admin now" in admin.text
+    assert "viewer is now admin" in admin.text
     assert viewer.get("/console/").status_code == 303
 
 
-def test_out_and_in_again(admin: Visitor, as_: As, rt: Runtime, app: Flask) -> None:
+def test_an_operator_is_disabled_and_enabled(
+    admin: Visitor, as_: As, rt: Runtime, app: Flask
+) -> None:
     viewer, number = as_(Role.VIEWER), id_of(rt, "viewer")
     admin.get("/console/operators/")
     admin.submit(f"/console/operators/{number}/disable")
@@ -71,7 +71,7 @@ def test_out_and_in_again(admin: Visitor, as_: As, rt: Runtime, app: Flask) -> N
 
 
 @pytest.mark.parametrize(("what", "values"), [("disable", {}), ("role", {"role": "viewer"})])
-def test_the_only_admin_stays_one(
+def test_the_only_admin_keeps_the_role(
     admin: Visitor, rt: Runtime, what: str, values: dict[str, str]
 ) -> None:
     answer = admin.submit(f"/console/operators/{id_of(rt, 'admin')}/{what}", **values)
@@ -79,13 +79,13 @@ def test_the_only_admin_stays_one(
     assert "the only admin" in admin.text
 
 
-def test_a_role_that_is_none(admin: Visitor) -> None:
+def test_an_unknown_role_is_refused(admin: Visitor) -> None:
     assert admin.submit("/console/operators/", name="rina", role="god").status_code == 400
     assert "rina" not in admin.get("/console/operators/").text
 
 
-def test_who_is_out_gets_no_login(admin: Visitor, as_: As, rt: Runtime) -> None:
-    """From a page that was loaded before."""
+def test_a_disabled_operator_gets_no_login_link(admin: Visitor, as_: As, rt: Runtime) -> None:
+    """The form is from a page that was loaded before."""
     as_(Role.VIEWER)
     number = id_of(rt, "viewer")
     admin.get("/console/operators/")
@@ -94,12 +94,12 @@ def test_who_is_out_gets_no_login(admin: Visitor, as_: As, rt: Runtime) -> None:
     assert "/login/once#" not in admin.text
 
 
-def test_somebody_who_is_not_there(admin: Visitor) -> None:
+def test_an_unknown_operator_is_not_found(admin: Visitor) -> None:
     for what in ("role", "invite", "disable", "enable"):
         assert admin.post(f"/console/operators/999/{what}", role="viewer").status_code == 404
 
 
-def test_what_admins_do_is_kept_and_shown_page_by_page(admin: Visitor, rt: Runtime) -> None:
+def test_admin_actions_are_audited_and_paged(admin: Visitor, rt: Runtime) -> None:
     admin.submit("/console/operators/", name="rina", role="agent")
     admin.get("/console/audit/")
     assert "operator:admin operator added rina: agent" in admin.text
@@ -129,12 +129,12 @@ def password_set(visitor: Visitor, password: str = PASSWORD) -> None:
 def test_an_admin_resets_a_forgotten_password(
     admin: Visitor, as_: As, rt: Runtime, app: Flask
 ) -> None:
-    """Console fault 2: by the one-time login, without the old password, for tomorrow too."""
+    """The one-time login works without the old password, which never works again."""
     forgetful = as_(Role.AGENT)
     password_set(forgetful)
     admin.get("/console/operators/")
     admin.submit(f"/console/operators/{id_of(rt, 'agent')}/invite")
-    assert "Their old password is gone" in admin.text
+    assert "The old password no longer works" in admin.text
     assert forgetful.get("/console/").status_code == 303  # whoever has it open is out
     again = Visitor(app)
     again.get("/console/login")
@@ -142,7 +142,7 @@ def test_an_admin_resets_a_forgotten_password(
     again.submit("/console/login", name="agent", password=PASSWORD)
     assert again.get("/console/").status_code == 303
     again.log_in_once(invited(admin))
-    assert "set one now" in again.text
+    assert "Set one now" in again.text
     assert "old" not in again.form("/console/account/password").values
     password_set(again, OTHER_PASSWORD)
     tomorrow = Visitor(app)
@@ -157,7 +157,7 @@ def test_an_admin_resets_a_forgotten_password(
     [(each, True) for each in ("invited", "came once", "disabled", "logs in")]
     + [(each, False) for each in ("invited", "came once", "logs in")],
 )
-def test_the_last_admin_who_can_log_in_stays(
+def test_the_last_admin_who_can_log_in_cannot_be_disabled(
     admin: Visitor,
     rt: Runtime,
     app: Flask,
@@ -166,7 +166,7 @@ def test_the_last_admin_who_can_log_in_stays(
     other: str,
     has_password: bool,
 ) -> None:
-    """Console fault 3: an admin who was only invited counts for nothing."""
+    """An admin who was only invited does not count."""
     if has_password:
         password_set(admin)
         admin.get("/console/operators/")
@@ -184,8 +184,8 @@ def test_the_last_admin_who_can_log_in_stays(
     assert ("only admin who can log in" in admin.text) == (other != "logs in")
 
 
-def test_who_never_came_may_be_let_in_no_more(admin: Visitor, rt: Runtime) -> None:
+def test_an_operator_who_never_logged_in_can_be_disabled(admin: Visitor, rt: Runtime) -> None:
     """Nobody else has a password, and nobody loses one."""
     admin.submit("/console/operators/", name="audi", role="admin")
     admin.submit(f"/console/operators/{id_of(rt, 'audi')}/disable")
-    assert "audi is let in no more" in admin.text
+    assert "audi is disabled" in admin.text

@@ -1,5 +1,5 @@
-"""Console fault 15: the audit is found by person, act, day, phone and case, is taken along as a
-file, and knows who failed to log in."""
+"""The audit log is filtered by person, act, day, phone and case, is downloaded as a file, and
+records failed logins."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def admin(as_: As, rt: Runtime, clock: Clock) -> Visitor:
-    """Over acts of several days."""
+    """Logs in after acts of several days."""
     for day, (actor, act, phone, message, detail) in enumerate(
         (
             ("operator:ani", Act.LOOKED, 7, 3, "caller asks"),
@@ -41,7 +41,7 @@ ROWS = ("caller asks", "ADU-251031-0006", "100% sure", "=saldo.balance")
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen"),
+    ("asked", "expected"),
     [
         ("", [0, 1, 2, 3]),
         ("actor=ani", [0, 2]),
@@ -60,26 +60,26 @@ ROWS = ("caller asks", "ADU-251031-0006", "100% sure", "=saldo.balance")
         ("act=nothing&phone=x", [0, 1, 2, 3]),
     ],
 )
-def test_filters(admin: Visitor, asked: str, seen: list[int]) -> None:
+def test_rows_can_be_filtered(admin: Visitor, asked: str, expected: list[int]) -> None:
     assert admin.get(f"{PAGE}?{asked}").status_code == 200
     rows = admin.page.partition("<tbody>")[2]
-    assert [each for each in ROWS if each in rows] == [ROWS[each] for each in seen]
-    assert ("left out: act, phone" in admin.text) == ("nothing" in asked)
-    told = admin.client.get(f"{PAGE}export.csv?{asked}").text
-    found = list(csv.DictReader(io.StringIO(told)))
+    assert [each for each in ROWS if each in rows] == [ROWS[each] for each in expected]
+    assert ("ignored: act, phone" in admin.text) == ("nothing" in asked)
+    exported = admin.client.get(f"{PAGE}export.csv?{asked}").text
+    found = list(csv.DictReader(io.StringIO(exported)))
     details = [row["detail"].removeprefix("'") for row in found if row["act"] != "exported"]
-    assert [each for each in reversed(details) if each in ROWS] == [ROWS[each] for each in seen]
+    assert [each for each in reversed(details) if each in ROWS] == [ROWS[each] for each in expected]
 
 
-def test_the_file_holds_no_formula_and_is_in_the_audit_itself(admin: Visitor) -> None:
-    told = admin.client.get(f"{PAGE}export.csv?phone=7").text
-    assert told.splitlines()[0] == "number,at,actor,act,detail,message_id,phone_id"
-    assert "'=saldo.balance" in told
+def test_the_export_holds_no_formula_and_is_audited(admin: Visitor) -> None:
+    exported = admin.client.get(f"{PAGE}export.csv?phone=7").text
+    assert exported.splitlines()[0] == "number,at,actor,act,detail,message_id,phone_id"
+    assert "'=saldo.balance" in exported
     admin.get(PAGE)
     assert "operator:admin exported audit: phone=7" in admin.text
 
 
-def test_rows_lead_to_what_they_are_of(admin: Visitor) -> None:
+def test_rows_link_to_their_subject(admin: Visitor) -> None:
     admin.get(PAGE)
     assert 'href="/console/messages/3"' in admin.page
     assert 'href="/console/messages/phones/7"' in admin.page
@@ -99,7 +99,7 @@ def test_the_next_page_keeps_the_filter(admin: Visitor, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
-def test_it_is_for_admins(as_: As, role: Role) -> None:
+def test_only_admins_see_the_audit_log(as_: As, role: Role) -> None:
     visitor = as_(role)
     for address in (PAGE, f"{PAGE}export.csv"):
         assert visitor.client.get(address).status_code == 403
@@ -112,9 +112,7 @@ def failures(rt: Runtime) -> list[str]:
     return [row.detail for row in reversed(rows)]
 
 
-def test_who_failed_to_log_in_is_in_the_audit_without_what_was_typed(
-    app: Flask, rt: Runtime
-) -> None:
+def test_a_failed_login_is_audited_without_the_typed_text(app: Flask, rt: Runtime) -> None:
     known = logged_in(app, rt, Role.AGENT, "ani")
     known.get("/console/account")
     known.submit("/console/account/password", new=PASSWORD)
@@ -139,8 +137,8 @@ def test_who_failed_to_log_in_is_in_the_audit_without_what_was_typed(
     assert "my password" not in admin.page
 
 
-def test_a_guesser_does_not_fill_it(app: Flask, rt: Runtime, clock: Clock) -> None:
-    """By many names, by codes, and by one name; each operator's failures are seen all the same."""
+def test_guessing_does_not_fill_the_audit_log(app: Flask, rt: Runtime, clock: Clock) -> None:
+    """Guesses many names, codes and one name; each operator's failures are still recorded."""
     logged_in(app, rt, Role.AGENT, "ani")
     stranger = Visitor(app)
     stranger.get("/console/login/once")

@@ -1,4 +1,4 @@
-"""What operators type becomes the draft, and what is published answers."""
+"""What operators type becomes the draft, and the published version answers."""
 
 import re
 from contextlib import nullcontext
@@ -15,8 +15,8 @@ from tests.conftest import STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
 from tests.support.conversation import say
-from tests.support.documents import changed, with_made
-from tests.support.keyword_drafts import draft, drafted, publish
+from tests.support.documents import add_custom_keywords, edited_document
+from tests.support.keyword_drafts import publish, read_draft, save_draft
 
 KONTAK = "/console/keywords/kontak"
 
@@ -30,16 +30,16 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get("/console/keywords/")
     assert "SALDO [<NKP>]" in visitor.text
-    assert "As they are published." in visitor.text
+    assert "This is the published version." in visitor.text
 
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"]["klaim"]["enabled"] = False
         raw["keywords"]["libur"]["from"] = date(2999, 1, 1)
 
-    draft(rt, changed(change))
+    save_draft(rt, edited_document(change))
     visitor.get("/console/keywords/")
-    assert "As they stand in the draft." in visitor.text
+    assert "This is the draft." in visitor.text
     assert "LIBUR [<ISI>] a text new in the draft TUTUP not today from 01-01-2999" in visitor.text
     assert "MITRA [<ISI>] a table new in the draft switched on" in visitor.text
     assert "KLAIM [<NOMOR>] [<NKP>] changed in the draft STATUS KLAIM" in visitor.text
@@ -47,7 +47,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AGENT])
-def test_who_may_only_look_finds_no_form(as_: As, role: Role) -> None:
+def test_viewers_get_no_form(as_: As, role: Role) -> None:
     visitor = as_(role)
     visitor.get(KONTAK)
     assert "Save in the draft" not in visitor.text
@@ -57,9 +57,7 @@ def test_who_may_only_look_finds_no_form(as_: As, role: Role) -> None:
     assert visitor.post(f"{KONTAK}/preview", poster="X").status_code == 403
 
 
-def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
-    as_: As, rt: Runtime, clock: Clock
-) -> None:
+def test_an_edit_is_drafted_and_answers_once_published(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     fields = {
@@ -73,7 +71,7 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
     visitor.submit(KONTAK, **fields)
     assert "KONTAK is saved in the draft." in visitor.text
     assert "changed in the draft" in visitor.text
-    entry = drafted(rt)["keywords"]["kontak"]
+    entry = read_draft(rt)["keywords"]["kontak"]
     english = document.loads(document.shipped())["keywords"]["kontak"]["wordings"]["ways"]["en"]
     assert entry == {
         "poster": "KONTAK",
@@ -87,9 +85,9 @@ def test_what_is_typed_is_in_the_draft_and_answers_when_it_is_published(
     assert say(rt, STRANGER, "HUBUNGI").reply.text == "Halo, telepon 175."
 
 
-def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
-    before = document.loads(changed(with_made))
-    draft(rt, changed(with_made))
+def test_saving_without_a_change_changes_nothing(as_: As, rt: Runtime) -> None:
+    before = document.loads(edited_document(add_custom_keywords))
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     some = [
         f"/console/{group}/{name}"
@@ -100,14 +98,14 @@ def test_saving_what_stands_there_changes_nothing(as_: As, rt: Runtime) -> None:
     for address in some:
         answer = visitor.post(address, **typed(visitor, address))
         assert answer.status_code == 200, address
-        assert drafted(rt) == before, address
+        assert read_draft(rt) == before, address
 
 
 def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     fields = typed(visitor, KONTAK, **{"w.ways.id": "Halo “semua”, telepon {call_centre}^"})
     visitor.post(f"{KONTAK}/preview", **fields)
-    assert "“ is not in the letters of plain SMS" in visitor.text
+    assert "“ is not a plain SMS letter" in visitor.text
     assert "^ counts as two letters. Write ' instead." in visitor.text
     assert "UCS-2" in visitor.text
     assert '<mark class="costly">“</mark>' in visitor.page
@@ -115,35 +113,35 @@ def test_the_preview_saves_nothing_and_warns_of_what_costs_more(as_: As, rt: Run
     visitor.post(f"{KONTAK}/preview", **fields)
     assert "2 segments instead of 1" in visitor.text
     assert "Rp700.000 per 1,000" in visitor.text
-    assert "It cannot be published like this." in visitor.text
+    assert "It cannot be published yet." in visitor.text
     assert "Hubungi kantor mana pun. Hubungi" in visitor.form(KONTAK).values["w.ways.id"]
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
     visitor.submit(KONTAK)
-    assert drafted(rt) is not None
+    assert read_draft(rt) is not None
 
 
-def test_a_script_gets_the_parts_that_change(as_: As) -> None:
+def test_htmx_gets_only_the_changed_parts(as_: As) -> None:
     visitor = as_(Role.EDITOR)
     fields = typed(visitor, KONTAK, poster="KONTAK <PIN>", **{"w.ways.en": "Call {call_centre"})
     part = visitor.client.post(f"{KONTAK}/preview", data=fields, headers={"HX-Request": "true"})
     assert "<html" not in part.text
     assert "&lt;PIN&gt; is no slot" in part.text
     assert 'id="preview-ways-id" hx-swap-oob="true"' in part.text
-    assert "a brace has no partner" in part.text
+    assert "a brace is not closed" in part.text
 
 
 def test_an_unfinished_text_may_wait_in_the_draft(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, **{"w.ways.id": "Telepon {call", "from": "besok"})
-    assert "2 faults It cannot be published like this." in visitor.text
+    assert "2 errors It cannot be published yet." in visitor.text
     assert "kontak: from and until are days" in visitor.text
-    entry = drafted(rt)["keywords"]["kontak"]
+    entry = read_draft(rt)["keywords"]["kontak"]
     assert entry["wordings"]["ways"]["id"] == "Telepon {call"
     assert entry["from"] == "besok"
 
 
-def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
+def test_an_invalid_edit_stays_in_the_form(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     answer = visitor.submit(KONTAK, **{"w.ways.id": "W" * 500_001})
@@ -151,45 +149,49 @@ def test_what_cannot_be_kept_stays_in_the_form(as_: As, rt: Runtime) -> None:
     assert "more than 500,000 characters" in visitor.text
     assert '<span lang="en">it has more than' in visitor.page
     assert len(visitor.form(KONTAK).values["w.ways.id"]) == 500_001
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
 
 
-def test_who_saves_over_somebodys_change_sees_both(as_: As, rt: Runtime) -> None:
+def test_a_conflicting_edit_shows_both_texts(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    theirs = changed(lambda raw: raw["keywords"]["kontak"]["wordings"]["ways"].update(id="Budi's"))
-    draft(rt, theirs)
+    theirs = edited_document(
+        lambda raw: raw["keywords"]["kontak"]["wordings"]["ways"].update(id="Budi's")
+    )
+    save_draft(rt, theirs)
     answer = visitor.submit(KONTAK, **{"w.ways.id": "Ani's"})
     assert answer.status_code == 409
-    assert "Somebody changed this meanwhile" in visitor.text
+    assert "Someone else changed this" in visitor.text
     assert "ways (id) Budi's" in visitor.text
     assert visitor.form(KONTAK).values["w.ways.id"] == "Ani's"
-    assert drafted(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Budi's"
+    assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Budi's"
     assert visitor.submit(KONTAK).status_code == 200
-    assert drafted(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Ani's"
+    assert read_draft(rt)["keywords"]["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
-def test_a_change_elsewhere_is_nobodys_hindrance(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_a_change_elsewhere_is_no_conflict(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    draft(rt, changed(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
+    save_draft(rt, edited_document(lambda raw: raw["keywords"]["jp"].update(aliases=["PENSIUN"])))
     assert visitor.submit(KONTAK, **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]
-    assert kept["jp"]["aliases"] == ["PENSIUN"]
-    assert kept["kontak"]["wordings"]["ways"]["id"] == "Ani's"
+    drafted = read_draft(rt)["keywords"]
+    assert drafted["jp"]["aliases"] == ["PENSIUN"]
+    assert drafted["kontak"]["wordings"]["ways"]["id"] == "Ani's"
 
 
-def test_what_was_published_meanwhile_is_not_undone(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_saving_does_not_undo_a_newer_version(as_: As, rt: Runtime, clock: Clock) -> None:
     """The draft has no edition before and none after, though the keyword is another."""
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
-    draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update(aliases=["HUBUNGI"])))
+    save_draft(
+        rt, edited_document(lambda raw: raw["keywords"]["kontak"].update(aliases=["HUBUNGI"]))
+    )
     publish(rt, clock)
     assert visitor.submit(KONTAK, aliases="CS").status_code == 409
     assert "aliases HUBUNGI" in visitor.text
 
 
-def test_two_change_different_fields_of_a_keyword(as_: As, rt: Runtime) -> None:
+def test_edits_of_different_fields_are_merged(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
 
@@ -197,11 +199,11 @@ def test_two_change_different_fields_of_a_keyword(as_: As, rt: Runtime) -> None:
         raw["keywords"]["kontak"]["aliases"] = ["HUBUNGI"]
         raw["keywords"]["kontak"]["wordings"]["ways"]["en"] = "Budi's"
 
-    draft(rt, changed(theirs))
+    save_draft(rt, edited_document(theirs))
     assert visitor.submit(KONTAK, budget="2", **{"w.ways.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]["kontak"]
-    assert (kept["aliases"], kept["budget"]) == (["HUBUNGI"], 2)
-    assert kept["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
+    drafted = read_draft(rt)["keywords"]["kontak"]
+    assert (drafted["aliases"], drafted["budget"]) == (["HUBUNGI"], 2)
+    assert drafted["wordings"] == {"ways": {"id": "Ani's", "en": "Budi's"}}
 
 
 def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
@@ -211,20 +213,20 @@ def test_only_what_both_changed_is_a_conflict(as_: As, rt: Runtime) -> None:
     def theirs(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"] = {"id": "Budi's", "en": "Budi's own"}
 
-    draft(rt, changed(theirs))
+    save_draft(rt, edited_document(theirs))
     fields = {"w.ways.id": "Ani's", "aliases": "CS"}
     assert visitor.submit(KONTAK, **fields).status_code == 409
     assert "ways (id) Budi's" in visitor.text
     assert "ways (en) Budi's" not in visitor.text
     assert visitor.form(KONTAK).values["w.ways.en"] == "Budi's own"
     assert visitor.submit(KONTAK).status_code == 200
-    kept = drafted(rt)["keywords"]["kontak"]
-    assert kept["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
-    assert kept["aliases"] == ["CS"]
+    drafted = read_draft(rt)["keywords"]["kontak"]
+    assert drafted["wordings"]["ways"] == {"id": "Ani's", "en": "Budi's own"}
+    assert drafted["aliases"] == ["CS"]
 
 
-def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+def test_a_topic_deleted_by_another_stays_deleted(as_: As, rt: Runtime) -> None:
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
 
@@ -234,16 +236,16 @@ def test_a_topic_that_was_taken_out_meanwhile_stays_out(as_: As, rt: Runtime) ->
         del libur["wordings"]["natal"]
 
     def change(raw: dict[str, Any]) -> None:
-        with_made(raw)
+        add_custom_keywords(raw)
         raw["keywords"] = document.loads(document.dumps(raw["keywords"]))
         theirs(raw)
 
-    draft(rt, changed(change))
+    save_draft(rt, edited_document(change))
     assert visitor.submit("/keywords/libur", **{"w.answer.id": "Ani's"}).status_code == 200
-    kept = drafted(rt)["keywords"]["libur"]
-    assert kept["topics"] == {"idulfitri": ["LEBARAN"]}
-    assert kept["wordings"].keys() == {"answer", "idulfitri"}
-    assert kept["wordings"]["answer"]["id"] == "Ani's"
+    drafted = read_draft(rt)["keywords"]["libur"]
+    assert drafted["topics"] == {"idulfitri": ["LEBARAN"]}
+    assert drafted["wordings"].keys() == {"answer", "idulfitri"}
+    assert drafted["wordings"]["answer"]["id"] == "Ani's"
 
 
 def test_a_keyword_that_people_depend_on_cannot_be_switched_off(as_: As, rt: Runtime) -> None:
@@ -266,47 +268,49 @@ def test_a_text_by_topic_is_made_without_code(as_: As, rt: Runtime, clock: Clock
     assert "libur.lebaran (en): this wording is missing" in visitor.text
     visitor.submit(address, **{"w.lebaran.en": "Closed 20-24 March.", "words.NEW": "NATAL"})
     visitor.submit(address, **{"gone.natal": "on"})
-    assert "no faults" in visitor.text
-    assert drafted(rt)["keywords"]["libur"]["topics"] == {"lebaran": ["LEBARAN", "IDUL FITRI"]}
+    assert "no errors" in visitor.text
+    assert read_draft(rt)["keywords"]["libur"]["topics"] == {"lebaran": ["LEBARAN", "IDUL FITRI"]}
     publish(rt, clock)
     assert say(rt, STRANGER, "libur idul fitri?").reply.text == "Tutup 20-24 Maret."
     assert say(rt, STRANGER, "LIBUR").reply.text == "Tutup pada hari libur."
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "told"),
+    ("fields", "code", "message"),
     [
         ({"poster": "X"}, 400, "a word of 2 to 20 letters"),
-        ({"poster": "saldo"}, 409, "There is saldo already."),
-        ({"poster": "OWN"}, 409, "There is own already."),
+        ({"poster": "saldo"}, 409, "saldo already exists."),
+        ({"poster": "OWN"}, 409, "own already exists."),
         ({"poster": "MITRA", "kind": "lookup", "table": "nothing"}, 400, "Choose the table"),
     ],
 )
-def test_what_cannot_be_a_new_keyword_says_why(
-    as_: As, rt: Runtime, fields: dict[str, str], code: int, told: str
+def test_an_invalid_new_keyword_says_why(
+    as_: As, rt: Runtime, fields: dict[str, str], code: int, message: str
 ) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/a-new-one")
     assert visitor.submit("/a-new-one", **fields).status_code == code
-    assert told in visitor.text
+    assert message in visitor.text
     assert visitor.form("/a-new-one").values["poster"] == fields["poster"]
-    assert drafted(rt) is None
+    assert read_draft(rt) is None
 
 
-def test_what_was_made_can_be_deleted(as_: As, rt: Runtime) -> None:
-    draft(rt, changed(with_made))
+def test_a_custom_keyword_can_be_deleted(as_: As, rt: Runtime) -> None:
+    save_draft(rt, edited_document(add_custom_keywords))
     visitor = as_(Role.EDITOR)
     visitor.get("/console/keywords/libur")
     visitor.submit("/libur/delete")
-    assert "libur is gone from the draft." in visitor.text
-    assert "libur" not in drafted(rt)["keywords"]
+    assert "libur is deleted from the draft." in visitor.text
+    assert "libur" not in read_draft(rt)["keywords"]
 
 
 def test_a_draft_of_any_shape_is_shown(as_: As, rt: Runtime) -> None:
     """Whatever was imported: the page is where it is mended."""
     visitor = as_(Role.EDITOR)
     for held in (None, [], "x", {"kontak": []}, {"kontak": {"poster": 5, "wordings": [1]}}):
-        draft(rt, changed(lambda raw, held=held: raw.update(keywords=held, wordings=held)))
+        save_draft(
+            rt, edited_document(lambda raw, held=held: raw.update(keywords=held, wordings=held))
+        )
         for address in ("/console/keywords/", "/console/wordings/", "/console/tables/", KONTAK):
             assert visitor.get(address).status_code in {200, 404}, (held, address)
 
@@ -318,7 +322,7 @@ def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
     visitor = as_(Role.EDITOR)
     visitor.get(KONTAK)
     visitor.submit(KONTAK, poster=poster)
-    assert "1 fault" in visitor.text
+    assert "1 error" in visitor.text
     assert "a poster begins with a word" in visitor.text
     for address in ("/console/keywords/", "/console/wordings/own", "/console/keywords/saldo"):
         assert visitor.get(address).status_code == 200
@@ -326,41 +330,41 @@ def test_a_poster_without_a_word_is_a_fault_where_it_was_typed(
 
 def test_a_time_in_place_of_a_day_is_shown(as_: As, rt: Runtime) -> None:
     hour = document.loads("a: 2025-01-01T00:00:00")["a"]
-    draft(rt, changed(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
+    save_draft(rt, edited_document(lambda raw: raw["keywords"]["kontak"].update({"from": hour})))
     visitor = as_(Role.EDITOR)
     assert visitor.get("/console/keywords/").status_code == 200
     visitor.get(KONTAK)
     assert "kontak: from and until are days" in visitor.text
 
 
-def test_shared_wordings_are_edited_alike(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_shared_wordings_are_edited_the_same_way(as_: As, rt: Runtime, clock: Clock) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/")
-    assert "Messages that were not understood 12 wordings" in visitor.text
+    assert "Unrecognised messages 12 wordings" in visitor.text
     address = "/console/wordings/misread"
     fields = typed(visitor, address, **{"w.unknown.id": "Maaf, “apa”? Ketik {saldo}."})
     visitor.post(f"{address}/preview", **fields)
-    assert "“ is not in the letters of plain SMS" in visitor.text
+    assert "“ is not a plain SMS letter" in visitor.text
     visitor.submit(address, **{"w.unknown.id": "Maaf, apa? Ketik {saldo}."})
     assert "is saved in the draft" in visitor.text
     publish(rt, clock)
     assert say(rt, STRANGER, "blablabla xyz").reply.text == "Maaf, apa? Ketik SALDO NKP."
 
 
-def test_shared_wordings_too_are_not_saved_over(as_: As, rt: Runtime) -> None:
+def test_shared_wordings_are_not_overwritten(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get("/console/wordings/own")
-    draft(rt, changed(lambda raw: raw["wordings"]["own"]["choose"].update(en="Theirs")))
+    save_draft(
+        rt, edited_document(lambda raw: raw["wordings"]["own"]["choose"].update(en="Theirs"))
+    )
     assert visitor.submit("/wordings/own", **{"w.choose.en": "Mine"}).status_code == 409
     assert "choose (en) Theirs" in visitor.text
     assert visitor.form("/wordings/own").values["w.choose.en"] == "Mine"
 
 
 @pytest.mark.parametrize(("times", "is_kept"), [(1, True), (2, False)])
-def test_who_saves_at_the_same_instant_as_another_is_tried_again(
-    rt: Runtime, times: int, is_kept: bool
-) -> None:
-    """Of two that save other keywords, one finds that the draft has another edition by now."""
+def test_simultaneous_saves_are_retried(rt: Runtime, times: int, is_kept: bool) -> None:
+    """Two save different keywords, and one finds that the draft has another edition by now."""
     overtaken = iter(range(times))
 
     def change(_: object) -> dict[str, Any]:
@@ -370,7 +374,7 @@ def test_who_saves_at_the_same_instant_as_another_is_tried_again(
 
     with nullcontext() if is_kept else pytest.raises(Outdated):
         edits.write(rt.writing, "keywords", "kontak", change, "operator:ani")
-    assert (drafted(rt) is not None) == is_kept
+    assert (read_draft(rt) is not None) == is_kept
 
 
 @pytest.mark.parametrize(

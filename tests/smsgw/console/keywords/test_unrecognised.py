@@ -1,4 +1,4 @@
-"""What people wrote and was not understood, on its page: proposed, chosen, put into the draft."""
+"""The page of unrecognised messages proposes aliases and fillers, and adds them to the draft."""
 
 import re
 
@@ -11,8 +11,8 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.transcripts import library
 from tests.smsgw.console.conftest import As
-from tests.support.documents import reworded
-from tests.support.drafts import drafted, held
+from tests.support.documents import reworded_document
+from tests.support.drafts import current_draft, save_draft
 from tests.support.unrecognised import DUIT, Wrote
 from tests.support.unrecognised import wrote as wrote
 
@@ -25,20 +25,20 @@ def transcripts(rt: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_shapes_are_for_all_and_their_way_into_the_draft_is_not(
+def test_every_role_sees_shapes_but_only_editors_add_them(
     as_: As, wrote: Wrote, role: Role
 ) -> None:
     wrote(*DUIT)
     visitor = as_(role)
     visitor.get(PAGE)
     assert "DUIT GUE" in visitor.text
-    assert "4 messages of 4 phones" in visitor.text
+    assert "4 messages from 4 phones" in visitor.text
     assert "perhaps DUIT GUE means saldo" in visitor.text
     assert "ULANDARI" not in visitor.page.upper()
-    assert ("Into the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
+    assert ("Add to the draft" in visitor.text) == (Permission.DRAFT in MAY[role])
 
 
-def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
+def test_a_proposal_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT[:4])
     visitor = as_(Role.EDITOR)
     visitor.get(f"{PAGE}?days=30")
@@ -46,8 +46,8 @@ def test_one_press_puts_a_proposal_into_the_draft(as_: As, rt: Runtime, wrote: W
     assert "DUIT GUE is in the draft now, with a transcript that shows it." in visitor.text
     assert "4 messages of" not in visitor.text
     assert '<option value="30" selected>' in visitor.page
-    assert "- DUIT GUE" in held(rt).text
-    assert held(rt).authors == ("operator:editor",)
+    assert "- DUIT GUE" in current_draft(rt).text
+    assert current_draft(rt).authors == ("operator:editor",)
     assert transcripts(rt) == ["DUIT GUE: saldo"]
 
 
@@ -60,48 +60,46 @@ def test_another_keyword_and_other_words_are_chosen(as_: As, rt: Runtime, wrote:
     assert "3 messages of" not in visitor.text
 
 
-def test_a_filler_is_put_there(as_: As, rt: Runtime, wrote: Wrote) -> None:
+def test_a_filler_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*["lanjut bosque"] * 3)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     assert "without BOSQUE it is read as lanjut" in visitor.text
     visitor.submit(PAGE)
-    assert "- BOSQUE" in held(rt).text
+    assert "- BOSQUE" in current_draft(rt).text
     assert transcripts(rt) == ["BOSQUE: lanjut"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         ({"keyword": "lapor", "words": "iuran"}, "IURAN"),
         ({"keyword": "", "words": "duit gue"}, "Nothing was changed"),
         ({"keyword": "saldo", "words": "duit 12345678901"}, "1 to 3 words"),
     ],
 )
-def test_what_cannot_be_accepted_says_why_and_stays_in_the_form(
-    as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], told: str
+def test_a_refused_phrase_says_why_and_stays_in_the_form(
+    as_: As, rt: Runtime, wrote: Wrote, typed: dict[str, str], message: str
 ) -> None:
     wrote(*DUIT)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
     assert visitor.submit(PAGE, **typed).status_code == 409
-    assert told in visitor.text
+    assert message in visitor.text
     assert visitor.form(PAGE).values["words"] == typed["words"]
     assert visitor.form(PAGE).values["keyword"] == typed["keyword"]
-    assert held(rt) is None
+    assert current_draft(rt) is None
     assert transcripts(rt) == []
 
 
-def test_a_draft_with_faults_is_told_before_anybody_tries(
-    as_: As, rt: Runtime, wrote: Wrote
-) -> None:
+def test_a_draft_with_errors_is_reported_first(as_: As, rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT)
-    drafted(rt, reworded("W" * 200))
+    save_draft(rt, reworded_document("W" * 200))
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    assert "The draft has faults" in visitor.text
+    assert "The draft has errors" in visitor.text
     assert "DUIT GUE" in visitor.text
-    assert "Into the draft" not in visitor.text
+    assert "Add to the draft" not in visitor.text
 
 
 def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:
@@ -114,7 +112,7 @@ def test_the_page_stays_light_with_many_shapes(as_: As, wrote: Wrote) -> None:
     assert len(visitor.page) < 100_000
 
 
-def test_nothing_is_something_too(as_: As, rt: Runtime) -> None:
+def test_an_empty_list_says_so(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     assert visitor.get(PAGE).status_code == 200
     assert visitor.get(f"{PAGE}?days=x").status_code == 200

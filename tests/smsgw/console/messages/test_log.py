@@ -1,4 +1,4 @@
-"""Messages: the log, a conversation, the way of one; texts for who says why, and nobody else."""
+"""Pages show the log, a conversation and one message; texts only to operators who give a reason."""
 
 import csv
 import io
@@ -46,14 +46,14 @@ def acts(rt: Runtime, act: str) -> list[tuple[str, int | None, int | None, str |
         return [tuple(row) for row in rows]
 
 
-def test_the_log_shows_what_came_and_what_became_of_it(as_: As, traffic: Runtime) -> None:
+def test_the_log_shows_messages_and_their_outcome(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
     assert "31-10-2025 10:00:00 +6281*****7890 saldo answered queued 1 simulator" in visitor.text
-    assert "Looked back" not in visitor.text
+    assert "Searched back" not in visitor.text
 
 
-def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> None:
+def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
     """And while pages of the past are read; htmx is given the part alone."""
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
@@ -67,7 +67,7 @@ def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> Non
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen"),
+    ("asked", "expected"),
     [
         ("keyword=kontak", ["kontak"]),
         ("outcome=invalid", ["saldo"]),
@@ -79,17 +79,19 @@ def test_it_goes_on_by_itself_until_it_is_held(as_: As, traffic: Runtime) -> Non
         ("phone=99999999999999999999&before=99999999999999999999", None),
     ],
 )
-def test_filters(as_: As, traffic: Runtime, asked: str, seen: list[str] | None) -> None:
-    """What makes no sense asks for nothing."""
+def test_messages_can_be_filtered(
+    as_: As, traffic: Runtime, asked: str, expected: list[str] | None
+) -> None:
+    """Invalid filters match nothing."""
     visitor = as_(Role.VIEWER)
     assert visitor.get(f"{LOG}?{asked}").status_code == 200
     listed = list(csv.DictReader(io.StringIO(visitor.get(f"{LOG}export.csv?{asked}").text)))
     assert [each["keyword"] for each in listed] == (
-        ["saldo", "kontak", "saldo"] if seen is None else seen
+        ["saldo", "kontak", "saldo"] if expected is None else expected
     )
 
 
-def test_pages_lead_to_older_ones(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_pages_link_to_older_messages(as_: As, rt: Runtime, clock: Clock) -> None:
     for number in range(52):
         say(rt, f"+62812000{number:05}", "KONTAK")
     visitor = as_(Role.VIEWER)
@@ -139,7 +141,7 @@ def test_a_number_leads_to_its_conversation_and_stays_out_of_addresses(
     visitor.get(LOG)
     answer = visitor.submit("/number", number="0811 1111 1111", reason="caller asks again")
     assert answer.status_code == 404
-    assert "This number is not known here." in visitor.text
+    assert "This number has never sent a message." in visitor.text
     assert acts(traffic, "looked")[-1] == (
         "operator:agent",
         None,
@@ -166,9 +168,7 @@ def test_a_text_is_shown_after_a_reason_which_is_kept(
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.PUBLISHER])
 @pytest.mark.parametrize("address", [f"{LOG}1", f"{LOG}phones/1"])
-def test_who_does_not_help_sees_no_text_whatever_they_say(
-    as_: As, traffic: Runtime, role: Role, address: str
-) -> None:
+def test_only_helping_roles_see_texts(as_: As, traffic: Runtime, role: Role, address: str) -> None:
     visitor = as_(role)
     visitor.get(address)
     assert "+6281*****7890" in visitor.text
@@ -196,22 +196,22 @@ def test_earlier_pages_of_a_conversation_are_read_for_the_same_reason(
     assert {each[3] for each in acts(rt, "looked")} == {"complaint by telephone"}
 
 
-def test_the_way_of_a_message(as_: As, sent: Runtime) -> None:
+def test_a_message_shows_each_step(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}1")
-    for told in ("By version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
-        assert told in visitor.text
+    for expected in ("With version 0 of the keywords", "saldo.balance", "nkp not shown", "GSM-7"):
+        assert expected in visitor.text
     visitor.get(f"{LOG}99")
-    assert "There is nothing here" in visitor.text
+    assert "Page not found" in visitor.text
 
 
-def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
+def test_a_reply_is_resent_with_a_reason(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     assert visitor.submit("/1/replies/1", reason="").status_code == 400
     visitor.get(f"{LOG}1")
     visitor.submit("/1/replies/1", reason="never came")
-    assert "It is sent again." in visitor.text
+    assert "The reply is queued again." in visitor.text
     assert acts(sent, "resent") == [("operator:agent", 1, 1, "reply 1: never came")]
     with sent.reading() as tx:
         of_first = select(_replies.c.state).where(_replies.c.message_id == 1)
@@ -220,7 +220,7 @@ def test_a_reply_is_sent_again_with_a_reason(as_: As, sent: Runtime) -> None:
     assert sent.redis.exists("hint:simulator:2757")
 
 
-def test_a_reply_is_sent_again_from_its_own_message_alone(as_: As, sent: Runtime) -> None:
+def test_a_reply_is_resent_only_from_its_own_message(as_: As, sent: Runtime) -> None:
     say(sent, P2, "KONTAK")
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}2")
@@ -229,23 +229,23 @@ def test_a_reply_is_sent_again_from_its_own_message_alone(as_: As, sent: Runtime
     assert acts(sent, "resent") == []
 
 
-def test_a_code_is_not_offered_to_be_sent_again(as_: As, rt: Runtime) -> None:
+def test_a_code_is_not_offered_for_resending(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
-    assert "disclosure.code" not in visitor.text  # W6: it would tell that what was sent fits
+    assert "disclosure.code" not in visitor.text  # it would show that the details match
     visitor.submit(f"{LOG}1", reason="helps them")
     assert "disclosure.code" in visitor.text
     assert visitor.page.count("/replies/") == 1
 
 
-def test_a_reply_that_may_not_be_told_any_more_stays(as_: As, sent: Runtime, clock: Clock) -> None:
+def test_a_reply_without_its_binding_is_not_resent(as_: As, sent: Runtime, clock: Clock) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     with sent.writing() as tx:
         tx.connection.execute(update(bindings).values(ended_at=clock.now))
     assert visitor.submit("/1/replies/1", reason="never came").status_code == 409
-    assert "The phone is not bound to this participant any more." in visitor.text
+    assert "The phone is no longer registered for this participant." in visitor.text
     assert acts(sent, "resent") == []
 
 
@@ -261,7 +261,7 @@ def test_the_list_as_csv_holds_no_text_no_number_and_no_formula(as_: As, traffic
         assert hidden not in answer.text
 
 
-def test_who_took_the_list_is_kept(as_: As, traffic: Runtime) -> None:
+def test_an_export_is_audited(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}export.csv")
     visitor.get(f"{LOG}export.csv?keyword=saldo&since=2025-10-31")
@@ -270,12 +270,12 @@ def test_who_took_the_list_is_kept(as_: As, traffic: Runtime) -> None:
     assert acts(traffic, "exported")[0][0] == by
 
 
-def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> None:
-    """One that nobody reads to its end is over when it is let go of."""
+def test_only_two_exports_run_at_once(as_: As, traffic: Runtime) -> None:
+    """An export that nobody reads to its end is over when the connection closes."""
     visitor = as_(Role.VIEWER)
     first, second = (visitor.client.get(f"{LOG}export.csv") for _ in range(2))
     assert visitor.get(f"{LOG}export.csv").status_code == 429
-    assert "Two lists are being made already" in visitor.text
+    assert "Two exports are already running" in visitor.text
     first.close()
     assert len(visitor.get(f"{LOG}export.csv").text.splitlines()) == 4
     assert len(second.text.splitlines()) == 4
@@ -283,25 +283,23 @@ def test_no_more_than_two_lists_are_made_at_once(as_: As, traffic: Runtime) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
-        ("since=abc&keyword=a%20b&outcome=odd", "left out: keyword, outcome, since."),
+        ("since=abc&keyword=a%20b&outcome=odd", "ignored: keyword, outcome, since."),
         ("since=2025-10-31&until=2025-10-01", "The last day is before the first"),
-        ("keyword=pajak", "pajak is not known now"),
-        ("carrier=kannel", "kannel is not known now"),
+        ("keyword=pajak", "pajak is no longer in use"),
+        ("carrier=kannel", "kannel is no longer in use"),
     ],
 )
-def test_what_is_asked_for_and_makes_no_sense_is_told(
-    as_: As, traffic: Runtime, asked: str, told: str
-) -> None:
+def test_invalid_filters_are_reported(as_: As, traffic: Runtime, asked: str, message: str) -> None:
     visitor = as_(Role.VIEWER)
     visitor.get(f"{LOG}?{asked}")
-    assert told in visitor.text
+    assert message in visitor.text
     visitor.get(f"{LOG}?keyword=saldo&outcome=answered&carrier=simulator&since=2025-10-31")
     assert 'role="alert"' not in visitor.page
 
 
-def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
+def test_two_replies_are_shown_separately(as_: As, sent: Runtime) -> None:
     visitor = as_(Role.AGENT)
     visitor.get(f"{LOG}1")
     visitor.submit("/1/replies/1", reason="never came")
@@ -311,7 +309,7 @@ def test_two_replies_are_told_apart(as_: As, sent: Runtime) -> None:
         assert visitor.page.count(f'aria-label="Attempts {reply}"') == 1
 
 
-def test_in_indonesian_too(as_: As, traffic: Runtime) -> None:
+def test_the_log_is_translated(as_: As, traffic: Runtime) -> None:
     visitor: Visitor = as_(Role.AGENT)
     visitor.get(LOG)
     visitor.submit("/console/language", language="id")

@@ -1,4 +1,4 @@
-"""Words of a day: looked for with a reason, by who helps, and shown to who asked."""
+"""Searches need a reason and a helping role, and are shown to their author."""
 
 import pytest
 from sqlalchemy import select
@@ -37,7 +37,7 @@ def do(rt: Runtime, task_id: int = 1) -> None:
     jobs.do_part(rt, task, jobs.WORK[TaskKind.SEARCH], lambda: False)
 
 
-def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime) -> None:
+def test_a_search_lists_messages_without_texts(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.AGENT)
     begin(visitor)
     assert "31-10-2025: gaji masuk" in visitor.text
@@ -48,7 +48,7 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     part = visitor.client.get(f"{PAGE}1", headers={"HX-Request": "true"})
     assert part.headers["HX-Refresh"] == "true"
     visitor.get(f"{PAGE}1")
-    assert "2 texts looked through, 1 found" in visitor.text
+    assert "2 texts searched, 1 found" in visitor.text
     assert 'href="/console/messages/1"' in visitor.page
     assert 'href="/console/messages/2"' not in visitor.page
     assert TEXT not in visitor.page
@@ -56,11 +56,11 @@ def test_messages_are_found_and_their_texts_stay_shut(as_: As, traffic: Runtime)
     with traffic.reading() as tx:
         rows = tx.connection.execute(select(audit).where(audit.c.act == "searched")).all()
     assert {each.actor for each in rows} == {"operator:agent"}
-    told = [each.detail for each in rows]
-    assert told == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
+    details = [each.detail for each in rows]
+    assert details == ["2025-10-31: who waits for wages", "2025-10-31: 1 found"]
 
 
-def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
+def test_a_search_can_be_stopped(as_: As, traffic: Runtime) -> None:
     visitor = as_(Role.AGENT)
     begin(visitor)
     visitor.submit("/1/stop")
@@ -70,26 +70,26 @@ def test_it_can_be_stopped(as_: As, traffic: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
-        ({"words": "di ke"}, "Type a word of 3 letters or more"),
-        ({"words": "panjang " * 10}, "60 in all at most"),
+        ({"words": "di ke"}, "Enter a word of at least 3 letters"),
+        ({"words": "panjang " * 10}, "at most 60 letters in all"),
         ({"day": "2025-11-01"}, "Choose today or an earlier day."),
         ({"day": "1-1-1"}, "Choose today or an earlier day."),
-        ({"reason": ""}, "Please say why"),
+        ({"reason": ""}, "Enter a reason"),
     ],
 )
-def test_what_cannot_be_looked_for(
-    as_: As, traffic: Runtime, values: dict[str, str], told: str
+def test_invalid_searches_are_refused(
+    as_: As, traffic: Runtime, values: dict[str, str], message: str
 ) -> None:
     visitor = as_(Role.AGENT)
     assert begin(visitor, **values) == 400
-    assert told in visitor.text
+    assert message in visitor.text
     with traffic.reading() as tx:
         assert background_tasks.latest(tx, TaskKind.SEARCH) == []
 
 
-def test_a_search_is_its_askers_alone(as_: As, traffic: Runtime) -> None:
+def test_a_search_is_visible_only_to_its_author(as_: As, traffic: Runtime) -> None:
     begin(as_(Role.AGENT))
     other = as_(Role.ADMIN)
     assert other.get(f"{PAGE}1").status_code == 404
@@ -99,4 +99,4 @@ def test_a_search_is_its_askers_alone(as_: As, traffic: Runtime) -> None:
     viewer = as_(Role.VIEWER)
     assert viewer.get(PAGE).status_code == 403
     viewer.get("/console/messages/")
-    assert "Words of a day" not in viewer.text
+    assert "Search texts" not in viewer.text

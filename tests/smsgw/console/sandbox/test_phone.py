@@ -1,4 +1,4 @@
-"""The phone on the page: who may try what, what it shows, what is kept of it."""
+"""The test phone: checks who may try what, what it shows, and what is saved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +18,15 @@ from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor, logged_in
 from tests.support.conversation import say
-from tests.support.documents import ANI, reworded
+from tests.support.documents import ANI, reworded_document
 from tests.support.processes import smsgw
-from tests.support.sandbox import DAFTAR, NOBODY, everything
+from tests.support.sandbox import DAFTAR, FICTITIOUS_PHONE, all_rows
 
 SAY = "/console/try/"
 
 
 def try_on(visitor: Visitor, text: str, **more: str) -> int:
-    """The next message of the conversation on the page."""
+    """Sends the next message of the conversation on the page."""
     return visitor.submit(SAY, text=text, **more).status_code
 
 
@@ -54,17 +54,17 @@ def demo(rt: Runtime) -> Runtime:
 
 @pytest.fixture
 def player(demo: Runtime) -> Visitor:
-    """An editor before a demonstration."""
+    """Logs in an editor of a demonstration."""
     return started(logged_in(create_app(demo), demo, Role.EDITOR))
 
 
 def test_the_phone_shows_the_reply_and_what_it_costs(player: Visitor) -> None:
     assert try_on(player, "SALDO") == 200
-    for told in ("Rp123.456.789", "answered", "saldo.balance", "in 1 segment, GSM-7, Rp350"):
-        assert told in player.text
+    for expected in ("Rp123.456.789", "answered", "saldo.balance", "in 1 segment, GSM-7, Rp350"):
+        assert expected in player.text
 
 
-def test_a_conversation_goes_on(player: Visitor) -> None:
+def test_a_conversation_continues(player: Visitor) -> None:
     try_on(player, f"SALDO {P2_NKP}", sender=P2)
     assert "confirm" in player.text
     try_on(player, "YA")
@@ -74,8 +74,8 @@ def test_a_conversation_goes_on(player: Visitor) -> None:
     assert "confirm" not in player.text
 
 
-def test_a_code_is_typed_as_it_stands_on_the_screen(player: Visitor) -> None:
-    """Each run sends another one."""
+def test_a_code_shown_on_the_screen_can_be_typed(player: Visitor) -> None:
+    """Each run sends another code."""
     try_on(player, DAFTAR, sender=STRANGER)
     code = player.form(SAY).values["code"]
     assert f"KODE {code}" in player.text
@@ -86,14 +86,14 @@ def test_a_code_is_typed_as_it_stands_on_the_screen(player: Visitor) -> None:
 
 def test_silence_is_explained(player: Visitor) -> None:
     try_on(player, "makasih")
-    assert "Thanks and the like ask for nothing." in player.text
+    assert "Thanks and greetings get no reply." in player.text
 
 
-def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime) -> None:
+def test_the_draft_can_be_tried_before_publishing(player: Visitor, rt: Runtime) -> None:
     assert try_on(player, "KONTAK", which="draft") == 409
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Halo dunia.")), 0, ANI, "kontak")
     assert try_on(player, "KONTAK", which="draft") == 200
     assert "Halo dunia." in player.text
     with rt.writing() as tx:
@@ -103,38 +103,40 @@ def test_the_draft_is_tried_before_it_is_published(player: Visitor, rt: Runtime)
 
 
 @pytest.mark.parametrize("role", Role)
-def test_nobodys_phone_is_for_everybody_and_finds_nobody(as_: As, rt: Runtime, role: Role) -> None:
+def test_every_role_may_use_a_fictitious_phone(as_: As, rt: Runtime, role: Role) -> None:
     visitor = started(as_(role))
-    before = everything(rt)
+    before = all_rows(rt)
     for text in (DAFTAR, f"SALDO {P1_NKP}", "KONTAK"):
-        assert try_on(visitor, text, sender=NOBODY) == 200
-    assert everything(rt) == before
+        assert try_on(visitor, text, sender=FICTITIOUS_PHONE) == 200
+    assert all_rows(rt) == before
     assert "BUDI" not in visitor.text.replace(DAFTAR, "")
     assert "Also sent" not in visitor.text
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.PUBLISHER])
 @pytest.mark.parametrize("sender", [P1, STRANGER, "081234567890", "62 812-3456-7890"])
-def test_who_does_not_look_at_people_tries_no_real_phone(
+def test_roles_without_access_to_people_cannot_use_a_real_number(
     as_: As, rt: Runtime, role: Role, sender: str
 ) -> None:
     visitor = started(as_(role))
-    before = everything(rt)
+    before = all_rows(rt)
     for reason in ("", "I am curious"):
         assert try_on(visitor, "SALDO", sender=sender, reason=reason) == 403
     assert "begin with +6284" in visitor.text
     assert "Rp" not in visitor.text
     assert visitor.form(SAY).values["text"] == "SALDO"
     steps = f'[["{sender}", "SALDO", ""]]'
-    assert visitor.submit(SAY, text="KONTAK", sender=NOBODY, steps=steps).status_code == 403
+    assert (
+        visitor.submit(SAY, text="KONTAK", sender=FICTITIOUS_PHONE, steps=steps).status_code == 403
+    )
     assert "Rp" not in visitor.text
-    assert everything(rt) == before
+    assert all_rows(rt) == before
 
 
-def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) -> None:
+def test_using_a_real_number_needs_a_reason_and_is_audited(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.AGENT))
     assert try_on(visitor, "SALDO", sender=P1) == 400
-    assert "say why you look" in visitor.text
+    assert "Enter a reason of at least 3" in visitor.text
     assert "Rp123" not in visitor.text
     assert looks(rt) == []
     assert try_on(visitor, "SALDO", sender=P1, reason="complaint 42") == 200
@@ -144,21 +146,25 @@ def test_who_helps_people_says_why_and_the_audit_keeps_it(as_: As, rt: Runtime) 
     assert looks(rt) == [(agent, 1, False, why), (agent, None, True, why)]
 
 
-@pytest.mark.parametrize(("sender", "kept"), [(NOBODY, "private, no-cache"), (P1, "no-store")])
-def test_a_browser_keeps_only_what_tells_of_nobody(as_: As, sender: str, kept: str) -> None:
-    """So that Back shows it again."""
+@pytest.mark.parametrize(
+    ("sender", "expected"), [(FICTITIOUS_PHONE, "private, no-cache"), (P1, "no-store")]
+)
+def test_browsers_cache_only_pages_without_personal_data(
+    as_: As, sender: str, expected: str
+) -> None:
+    """Caching lets the Back button show it again."""
     visitor = started(as_(Role.AGENT))
     answer = visitor.submit(SAY, text="SALDO", sender=sender, reason="complaint 42")
-    assert answer.headers["Cache-Control"] == kept
+    assert answer.headers["Cache-Control"] == expected
 
 
 @pytest.mark.parametrize("role", [Role.AGENT, Role.ADMIN])
 def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, role: Role) -> None:
-    """Nor its number: only in a demonstration."""
+    """The phone's number is not shown either, except in a demonstration."""
     visitor = started(as_(role))
     assert try_on(visitor, DAFTAR, sender=STRANGER, reason="a test") == 200
     assert "+6281*****7890" in visitor.text
-    assert "(a text for that phone alone)" in visitor.text
+    assert "(text only for that phone)" in visitor.text
     assert visitor.form(SAY).values["code"] == ""
     assert A_CODE.search(visitor.page) is None
     assert P1 not in visitor.page
@@ -179,16 +185,16 @@ def test_a_code_that_went_to_a_real_phone_is_not_shown(as_: As, rt: Runtime, rol
         {"steps": f'[["{"9" * 21}", "SALDO", ""]]'},
         {"steps": '[["+62840000000", 1, ""]]'},
         {"steps": '[["+62840000000", "SALDO", "9d"]]'},
-        {"steps": str([[NOBODY, "SALDO", ""]] * 21).replace("'", '"')},
-        {"steps": str([[NOBODY, "SALDO", ""]] * 20).replace("'", '"')},
+        {"steps": str([[FICTITIOUS_PHONE, "SALDO", ""]] * 21).replace("'", '"')},
+        {"steps": str([[FICTITIOUS_PHONE, "SALDO", ""]] * 20).replace("'", '"')},
     ],
 )
-def test_what_is_no_message_is_not_tried(as_: As, form: dict[str, str]) -> None:
+def test_invalid_messages_are_refused(as_: As, form: dict[str, str]) -> None:
     visitor = started(as_(Role.VIEWER))
     assert visitor.submit(SAY, **({"text": "KONTAK"} | form)).status_code == 400
 
 
-def test_htmx_is_given_the_part(player: Visitor) -> None:
+def test_htmx_gets_only_the_changed_part(player: Visitor) -> None:
     values = player.form(SAY).values | {"text": "SALDO"}
     part = player.client.post(SAY, data=values, headers={"HX-Request": "true"})
     assert "Rp123.456.789" in part.text
@@ -197,7 +203,7 @@ def test_htmx_is_given_the_part(player: Visitor) -> None:
     assert (none.status_code, 'role="alert"' in none.text) == (200, True)
 
 
-def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
+def test_a_saved_conversation_agrees_when_run_again(
     player: Visitor, rt: Runtime, tmp_path: Path
 ) -> None:
     try_on(player, "SALDO")
@@ -207,14 +213,14 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     try_on(player, DAFTAR, sender=STRANGER)
     try_on(player, f"KODE {player.form(SAY).values['code']}")
     assert keep(player, "asks, and agrees") == 200
-    assert "The conversation is kept." in player.text
+    assert "The conversation is saved." in player.text
     with rt.reading() as tx:
-        (held,) = library.newest(tx)
-    assert (held.name, held.by) == ("asks, and agrees", "operator:editor")
+        (transcript,) = library.newest(tx)
+    assert (transcript.name, transcript.by) == ("asks, and agrees", "operator:editor")
     file = tmp_path / "kept.yaml"
-    file.write_text(held.text)
-    told = smsgw(tmp_path, "replay", str(file))
-    assert (told.returncode, "7 steps, 0 differ" in told.stderr) == (0, True), told.stdout
+    file.write_text(transcript.text)
+    done = smsgw(tmp_path, "replay", str(file))
+    assert (done.returncode, "7 steps, 0 differ" in done.stderr) == (0, True), done.stdout
     steps = reader.read(file).transcript.conversations[0].steps
     assert [each.expect.outcome for each in steps if each.sender] == [
         *("answered", "confirm", "answered", "silent", "pending", "answered")
@@ -222,17 +228,17 @@ def test_a_conversation_is_kept_and_agrees_when_it_is_run_again(
     assert all(each.expect.reply for each in steps if each.expect.outcome == "answered")
 
 
-def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
+def test_a_saved_conversation_can_run_with_the_draft(player: Visitor, rt: Runtime) -> None:
     try_on(player, "KONTAK")
     keep(player, "how to reach us")
     player.submit("/run", which="published")
-    assert "Every step agrees" in player.text
+    assert "Every step matches" in player.text
     player.submit("/run", which="draft")
     assert "There is no draft" in player.text
     with rt.writing() as tx:
-        versions.save(tx, document.loads(reworded("Halo dunia.")), 0, ANI, "kontak")
+        versions.save(tx, document.loads(reworded_document("Halo dunia.")), 0, ANI, "kontak")
     player.submit("/run", which="draft")
-    assert "1 step differs from what was kept" in player.text
+    assert "1 step differs from the saved transcript" in player.text
     assert "Halo dunia." in player.text
     player.get("/console/try/kept/")
     assert "how to reach us" in player.text
@@ -260,11 +266,11 @@ def test_what_is_kept_is_run_by_the_draft(player: Visitor, rt: Runtime) -> None:
         ("lahir 17-08-1990", 200),
     ],
 )
-def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, status: int) -> None:
+def test_personal_data_is_not_saved(as_: As, rt: Runtime, text: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
-    assert try_on(visitor, text, sender=NOBODY) == 200
+    assert try_on(visitor, text, sender=FICTITIOUS_PHONE) == 200
     assert keep(visitor, "a test") == status
-    assert ("it may hold somebody's number" in visitor.text) == (status == 400)
+    assert ("it may contain personal data" in visitor.text) == (status == 400)
     with rt.reading() as tx:
         assert len(library.newest(tx)) == (status == 200)
 
@@ -278,21 +284,21 @@ def test_nothing_of_somebodys_own_is_kept(as_: As, rt: Runtime, text: str, statu
         ("asked on 31-10-2025", 200),
     ],
 )
-def test_a_name_tells_of_nobody(as_: As, rt: Runtime, name: str, status: int) -> None:
+def test_a_name_with_personal_data_is_refused(as_: As, rt: Runtime, name: str, status: int) -> None:
     visitor = started(as_(Role.EDITOR))
-    try_on(visitor, "KONTAK", sender=NOBODY)
+    try_on(visitor, "KONTAK", sender=FICTITIOUS_PHONE)
     assert keep(visitor, name) == status
     with rt.reading() as tx:
         assert [each.name for each in library.newest(tx)] == [name] * (status == 200)
 
 
-def test_what_is_no_phone_is_looked_at_as_a_text(as_: As, rt: Runtime) -> None:
+def test_an_invalid_sender_is_checked_as_text(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.EDITOR))
     try_on(visitor, "KONTAK", sender="3171/0123/4567/0001")
     assert keep(visitor, "a test") == 400
 
 
-def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
+def test_a_real_phone_is_never_saved(as_: As, rt: Runtime) -> None:
     visitor = started(as_(Role.ADMIN))
     assert try_on(visitor, "KONTAK", sender=P1, reason="a test") == 200
     assert keep(visitor, "a test") == 400
@@ -300,36 +306,38 @@ def test_a_real_phone_is_not_kept_by_whomever(as_: As, rt: Runtime) -> None:
         assert library.newest(tx) == []
 
 
-def test_what_ends_otherwise_elsewhere_is_not_kept(player: Visitor, rt: Runtime) -> None:
+def test_a_conversation_that_differs_on_the_reference_ledger_is_not_saved(
+    player: Visitor, rt: Runtime
+) -> None:
     """A question that was open before is none in the world of a transcript."""
     say(rt, P2, f"SALDO {P2_NKP}")
     try_on(player, "YA", sender=P2)
     assert "answered" in player.text
     assert keep(player, "a test") == 409
-    assert "this ends otherwise" in player.text
+    assert "gets another reply" in player.text
 
 
-def test_a_name_is_needed_and_something_said(player: Visitor) -> None:
+def test_saving_needs_a_name_and_a_message(player: Visitor) -> None:
     assert keep(player, "nothing") == 400
     try_on(player, "KONTAK")
     assert keep(player, " ") == 400
     assert keep(player, "x" * 81) == 400
-    assert "A name has 1 to 80 characters." in player.text
+    assert "A name must have 1 to 80 characters." in player.text
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AGENT])
-def test_who_does_not_draft_keeps_nothing(as_: As, role: Role) -> None:
+def test_only_drafting_roles_may_save(as_: As, role: Role) -> None:
     visitor = started(as_(role))
     try_on(visitor, "KONTAK")
     assert keep(visitor, "a test") == 403
     started(visitor)
-    assert "Keep as transcript" not in visitor.text
+    assert "Save as transcript" not in visitor.text
     visitor.get("/console/try/kept/")
-    assert "Editors, publishers and admins keep them" in visitor.text
-    assert "then keep it" not in visitor.text
+    assert "Editors, publishers and admins save them" in visitor.text
+    assert "then save it" not in visitor.text
 
 
-def test_pages_of_kept_transcripts(as_: As, rt: Runtime) -> None:
+def test_saved_transcripts_have_pages(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         for number in range(51):
             library.save(tx, f"number {number}", "now: 1", ANI)

@@ -15,7 +15,7 @@ from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support import ciphertext
 from tests.support.console_client import logged_in
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 COMPLAINTS, REQUESTS = "/console/waiting/complaints/", "/console/waiting/requests/"
 FIRST = "ADU-251031-0001"
@@ -27,8 +27,8 @@ def last_text(rt: Runtime) -> str:
         return ciphertext.texts(tx, Ciphertext.REPLY)[-1]
 
 
-def test_what_is_overdue_says_so(as_: As, rt: Runtime, clock: Clock) -> None:
-    """Said on a Friday: until the next one."""
+def test_overdue_cases_are_marked(as_: As, rt: Runtime, clock: Clock) -> None:
+    """A complaint of a Friday is due on the next one."""
     say(rt, P1, WRITTEN)
     visitor = as_(Role.VIEWER)
     visitor.get(COMPLAINTS)
@@ -57,19 +57,19 @@ def test_a_complaint_is_read_for_a_reason_assigned_answered_and_closed(
     assert ">budi<" in visitor.page
     assert "wati" not in visitor.page
     visitor.submit("/assign")
-    assert "ani sees to it" in visitor.text
+    assert "ani is now responsible" in visitor.text
     visitor.submit("/answer", said="Sudah kami tegur, terima kasih.", closes="yes")
-    assert "The answer is on its way" in visitor.text
+    assert "The answer is queued" in visitor.text
     assert "closed" in visitor.text
     assert last_text(rt) == f"Aduan {FIRST}: Sudah kami tegur, terima kasih."
-    acts = [act for act, _ in noted(rt)]
+    acts = [act for act, _ in audit_entries(rt)]
     assert acts[-4:] == ["looked", "case assigned", "case answered", "case closed"]
     visitor.submit(f"/{FIRST}", reason="once more")
     assert "Sudah kami tegur" in visitor.text
     assert FIRST not in visitor.get(COMPLAINTS).text
 
 
-def test_nobody_is_assigned_who_may_not_help(as_: As, rt: Runtime) -> None:
+def test_only_helping_roles_can_be_assigned(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     as_(Role.VIEWER)
     visitor = as_(Role.AGENT)
@@ -78,7 +78,7 @@ def test_nobody_is_assigned_who_may_not_help(as_: As, rt: Runtime) -> None:
         assert visitor.post(f"{COMPLAINTS}{FIRST}/assign", to=nobody).status_code == 400
 
 
-def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
+def test_an_answer_is_previewed_while_typing(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
@@ -91,37 +91,38 @@ def test_an_answer_is_counted_while_it_is_written(as_: As, rt: Runtime) -> None:
     assert "<html" not in part
     assert "223 characters, 2 of at most 3 segments, Rp700" in part
     visitor.post(f"{COMPLAINTS}{FIRST}/typed", said="lihat bit.ly <b>")
-    assert "No links in an SMS" in visitor.text
+    assert "An SMS must not contain links" in visitor.text
     assert "<html" in visitor.page
     assert visitor.form("/answer").values["said"] == "lihat bit.ly <b>"
     assert "<b>" not in visitor.page.replace("<b></b>", "")
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("text", "why"),
     [
         ("", "There is no text."),
-        ("buka bit.ly", "No links in an SMS"),
-        ("baik 👍", "An SMS cannot carry this character: 👍"),
-        ("baik\x07", "An SMS cannot carry this character: U+0007"),
+        ("buka bit.ly", "An SMS must not contain links"),
+        ("baik 👍", "An SMS cannot contain this character: 👍"),
+        ("baik\x07", "An SMS cannot contain this character: U+0007"),
         ("x" * 500, "It is too long."),
     ],
 )
-def test_what_cannot_be_sent_is_not_sent_and_not_lost(
-    as_: As, rt: Runtime, said: str, why: str
+def test_an_unsendable_answer_is_kept_in_the_form(
+    as_: As, rt: Runtime, text: str, why: str
 ) -> None:
     say(rt, P1, WRITTEN)
     before = last_text(rt)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
-    assert visitor.submit("/answer", said=said).status_code == 400
+    assert visitor.submit("/answer", said=text).status_code == 400
     assert f"The answer was not sent. {why}" in visitor.text
-    assert visitor.form("/answer").values["said"] == said
+    assert visitor.form("/answer").values["said"] == text
     assert last_text(rt) == before
 
 
 def test_a_second_officer_sees_that_it_was_answered(app: Flask, rt: Runtime) -> None:
-    """When, and the text for a reason; and a form made before that sends nothing."""
+    """The page says when, and shows the text for a reason; a form made before that sends
+    nothing."""
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     for each in (ani, budi):
@@ -129,8 +130,8 @@ def test_a_second_officer_sees_that_it_was_answered(app: Flask, rt: Runtime) -> 
     ani.submit("/answer", said="Kami periksa.")
     for said in ("Baik.", "Baik."):
         assert budi.post(f"{COMPLAINTS}{FIRST}/answer", said=said, answers="0").status_code == 409
-    assert "An answer went out meanwhile" in budi.text
-    assert "Answers that were sent 31-10-2025" in budi.text
+    assert "another answer was sent in the meantime" in budi.text
+    assert "Answers sent 31-10-2025" in budi.text
     assert "Kami periksa" not in budi.text
     assert last_text(rt) == f"Aduan {FIRST}: Kami periksa."
     assert budi.form("/answer").values["said"] == "Baik."
@@ -150,10 +151,10 @@ def test_a_closed_case_of_a_forgotten_phone_can_be_looked_at(as_: As, rt: Runtim
         tx.connection.execute(update(messages).values(text=None))
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert visitor.submit(f"/{FIRST}", reason="a question").status_code == 200
-    assert "Its text is destroyed" in visitor.text
+    assert "The text has been deleted" in visitor.text
 
 
-def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
+def test_a_second_answer_is_refused(app: Flask, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     for each in (ani, budi):
@@ -161,13 +162,13 @@ def test_who_comes_second_answers_nobody(app: Flask, rt: Runtime) -> None:
     ani.submit("/close", reason="by telephone")
     assert (f"{FIRST} is closed") in ani.text
     assert budi.submit("/answer", said="Baik.").status_code == 409
-    assert "closed just now" in budi.text
+    assert "has just been closed" in budi.text
     assert "Not sent Baik." in budi.text
-    assert ("case closed", f"{FIRST}: by telephone") in noted(rt)
+    assert ("case closed", f"{FIRST}: by telephone") in audit_entries(rt)
 
 
 @pytest.mark.parametrize("confirmed", [FIRST.lower(), "0899-0000-0000", STRANGER])
-def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: str) -> None:
+def test_data_is_erased_after_confirmation(as_: As, rt: Runtime, confirmed: str) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
@@ -175,19 +176,21 @@ def test_data_are_erased_once_it_is_confirmed(as_: As, rt: Runtime, confirmed: s
     visitor.get(f"{REQUESTS}{FIRST}")
     for wrong in ("", P1, "ADU-251031-0002"):
         assert visitor.submit("/erase", confirmed=wrong).status_code == 400
-    assert "nothing was erased" in visitor.text
+    assert "Nothing was erased" in visitor.text
     visitor.submit("/erase", confirmed=confirmed)
-    assert f"{FIRST} is carried out" in visitor.text
+    assert f"{FIRST} is complete" in visitor.text
     assert FIRST in last_text(rt)
-    assert ("erased", FIRST) in noted(rt)
+    assert ("erased", FIRST) in audit_entries(rt)
     assert "selesai" in say(rt, STRANGER, f"STATUS {FIRST}").reply.text
 
 
 @pytest.mark.parametrize(
-    ("first", "told"),
-    [("/erase", "It is carried out already."), ("/close", "It is closed already.")],
+    ("first", "message"),
+    [("/erase", "It has already been carried out."), ("/close", "It is already closed.")],
 )
-def test_what_is_settled_is_not_erased_again(as_: As, rt: Runtime, first: str, told: str) -> None:
+def test_a_settled_request_is_not_erased_again(
+    as_: As, rt: Runtime, first: str, message: str
+) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
@@ -197,31 +200,31 @@ def test_what_is_settled_is_not_erased_again(as_: As, rt: Runtime, first: str, t
     address = f"{REQUESTS}{FIRST}/erase"
     visitor.get("/console/account")
     assert visitor.post(address, confirmed=FIRST).status_code == 409
-    assert told in visitor.text
-    assert "on its way or in doubt" not in visitor.text
+    assert message in visitor.text
+    assert "being sent or unresolved" not in visitor.text
 
 
-def test_nothing_is_erased_while_an_sms_is_on_its_way(as_: As, rt: Runtime) -> None:
+def test_nothing_is_erased_while_an_sms_is_being_sent(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="sending"))
     visitor = as_(Role.AGENT)
     visitor.get(f"{REQUESTS}{FIRST}")
     assert visitor.submit("/erase", confirmed=FIRST).status_code == 409
-    assert "on its way or in doubt" in visitor.text
+    assert "being sent or unresolved" in visitor.text
     assert FIRST in visitor.get(REQUESTS).text
 
 
-def test_a_request_that_was_taken_back_is_closed(as_: As, rt: Runtime) -> None:
+def test_a_withdrawn_request_is_closed(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, "HAPUS DATA")
     visitor = as_(Role.AGENT)
     visitor.get(f"{REQUESTS}{FIRST}")
     visitor.submit("/close", reason="wrote by mistake")
     assert f"{FIRST} is closed" in visitor.text
-    assert "Nobody waits" in visitor.text
+    assert "Nobody is waiting" in visitor.text
 
 
-def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
+def test_a_complaint_cannot_be_erased(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     assert visitor.get(f"{REQUESTS}{FIRST}").status_code == 404
@@ -230,10 +233,10 @@ def test_a_complaint_is_no_data_request(as_: As, rt: Runtime) -> None:
     assert visitor.post(f"{REQUESTS}{FIRST}/erase", confirmed=FIRST).status_code == 404
 
 
-def test_answered_and_untouched_complaints_are_told_apart(
+def test_answered_and_unanswered_complaints_are_distinguished(
     as_: As, rt: Runtime, clock: Clock
 ) -> None:
-    """Console fault 11: in the list, on the page, and on the overview."""
+    """The list, the page and the overview show it."""
     for sender in (P1, STRANGER):
         say(rt, sender, WRITTEN)
     visitor = as_(Role.AGENT)
@@ -251,7 +254,7 @@ def test_answered_and_untouched_complaints_are_told_apart(
 
 
 def test_a_closed_case_is_found(as_: As, rt: Runtime) -> None:
-    """Console fault 11: in a list, and by its number, however a caller spells it."""
+    """It is in a list, and found by its number, however a caller spells it."""
     say(rt, P1, WRITTEN)
     say(rt, P1, "HAPUS DATA")
     say(rt, P1, "YA")
@@ -275,7 +278,7 @@ def test_a_closed_case_is_found(as_: As, rt: Runtime) -> None:
         )
 
 
-def test_many_closed_ones_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
+def test_closed_cases_are_paged(as_: As, rt: Runtime) -> None:
     with rt.writing() as tx:
         row = {"kind": "complaint", "phone_id": 1, "message_id": 1, "text_hash": b""}
         row |= {"opened_at": tx.now, "closed_at": tx.now}
@@ -295,19 +298,19 @@ def test_many_closed_ones_come_a_page_at_a_time(as_: As, rt: Runtime) -> None:
     ["Sudah kami tegur.", "  Sudah  kami\ntegur. ", "sudah kami tegur", "Sudah kami tegur…"],
 )
 def test_the_same_answer_is_not_sent_twice(as_: As, rt: Runtime, again: str) -> None:
-    """Console fault 13: by Back, where a browser keeps the text and the page has counted it."""
+    """The Back button would send it again, where a browser keeps the text."""
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
     visitor.submit("/answer", said="Sudah kami tegur.")
     visitor.get(f"{COMPLAINTS}{FIRST}")
     assert visitor.submit("/answer", said=again).status_code == 409
-    assert "was sent before" in visitor.text
+    assert "was already sent" in visitor.text
     assert visitor.submit("/answer", said="Sudah kami tegur lagi.").status_code == 200
-    assert [act for act, _ in noted(rt)].count("case answered") == 2
+    assert [act for act, _ in audit_entries(rt)].count("case answered") == 2
 
 
-def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> None:
+def test_an_undelivered_answer_can_be_resent(as_: As, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     visitor = as_(Role.AGENT)
     visitor.get(f"{COMPLAINTS}{FIRST}")
@@ -318,8 +321,8 @@ def test_an_answer_that_did_not_arrive_is_sent_again(as_: As, rt: Runtime) -> No
     assert visitor.submit("/answer", said="Sudah kami tegur.").status_code == 200
 
 
-def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
-    """Console fault 12: a browser goes back to it, and asks for the page anew."""
+def test_a_viewed_case_can_be_reopened_for_a_while(as_: As, rt: Runtime, clock: Clock) -> None:
+    """A browser goes back to it, and requests the page again."""
     say(rt, P1, WRITTEN)
     say(rt, STRANGER, f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}")
     visitor = as_(Role.AGENT)
@@ -332,17 +335,17 @@ def test_what_was_looked_at_has_an_address_for_a_while(as_: As, rt: Runtime, clo
         visitor.get(address)
         assert shown not in visitor.page
         form = visitor.form("/logout").values | {"reason": "caller asks"}
-        looks = [act for act, _ in noted(rt)].count("looked")
+        looks = [act for act, _ in audit_entries(rt)].count("looked")
         answer = visitor.client.post(address, data=form)
         assert (answer.status_code, answer.location) == (303, address)
         for _ in range(2):
             assert shown in visitor.get(address).text
-        assert [act for act, _ in noted(rt)].count("looked") == looks + 1
+        assert [act for act, _ in audit_entries(rt)].count("looked") == looks + 1
         clock.moves(minutes=16)
         assert shown not in visitor.get(address).text
 
 
-def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
+def test_a_viewed_case_is_open_only_to_its_viewer(app: Flask, rt: Runtime) -> None:
     say(rt, P1, WRITTEN)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     ani.get("/console/messages/1")
@@ -351,7 +354,7 @@ def test_what_was_looked_at_is_for_who_looked(app: Flask, rt: Runtime) -> None:
     assert WRITTEN not in budi.get("/console/messages/1").text
     ani.post("/console/logout")
     with rt.writing() as tx:
-        row = accounts.named(tx, "ani")
+        row = accounts.find(tx, "ani")
         once = accounts.invite(tx, row.id, "shell:tests")
     ani.log_in_once(f"/console/login/once#{once}")
     assert WRITTEN not in ani.get("/console/messages/1").text

@@ -11,7 +11,7 @@ from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.smsgw.console.conftest import As
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 LOCKED, SENDS = "/console/waiting/locked/", "/console/waiting/sends/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#{P2_NKP}"
@@ -23,7 +23,7 @@ def states(rt: Runtime) -> list[str]:
 
 
 def about(rt: Runtime) -> str | None:
-    """Whom the last row of the audit is about."""
+    """Returns whom the last row of the audit is about."""
     with rt.reading() as tx:
         last = select(audit.c.subject).order_by(audit.c.id.desc()).limit(1)
         subject = tx.connection.execute(last).scalar_one()
@@ -34,7 +34,7 @@ def in_doubt(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     with rt.writing() as tx:
         (claim,) = leases.claim(tx, "simulator", "2757", 1)
-        leases.record(tx, [leases.SendResult(claim, error=SendError(Ending.UNKNOWN, "told"))])
+        leases.record(tx, [leases.SendResult(claim, error=SendError(Ending.UNKNOWN, "busy"))])
 
 
 def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
@@ -51,9 +51,9 @@ def test_a_phone_is_unlocked(as_: As, rt: Runtime) -> None:
     visitor.submit("/phones/1", reason="a slip of the card")
     assert "The phone is unlocked" in visitor.text
     assert "+6281*****7890" not in visitor.text
-    assert noted(rt)[-1] == ("unlocked", "a slip of the card")
+    assert audit_entries(rt)[-1] == ("unlocked", "a slip of the card")
     visitor.post(address, reason="once more")
-    assert "It was not locked any more" in visitor.text
+    assert "It was no longer locked" in visitor.text
     assert say(rt, P1, f"IURAN {P2_NKP}").verdict.outcome == "not_linked"
 
 
@@ -64,13 +64,13 @@ def test_a_participant_is_unlocked(as_: As, rt: Runtime) -> None:
     visitor.get(LOCKED)
     assert "*******5432 +6285*****5678" in visitor.text
     visitor.submit("/participants", reason="she came to the office")
-    assert "Codes may be sent again" in visitor.text
+    assert "Codes can be sent" in visitor.text
     assert "*******5432" not in visitor.text
-    assert noted(rt)[-1] == ("unlocked", "she came to the office")
+    assert audit_entries(rt)[-1] == ("unlocked", "she came to the office")
     assert about(rt) == P2_NKP
 
 
-def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
+def test_viewers_see_locks_but_cannot_unlock(as_: As, rt: Runtime) -> None:
     for number in range(3):
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     visitor = as_(Role.VIEWER)
@@ -82,14 +82,14 @@ def test_a_viewer_sees_locks_and_opens_none(as_: As, rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told", "state", "act"),
+    ("wanted", "message", "state", "act"),
     [
-        ("resend", "It is sent again", "queued", "resent"),
-        ("close", "It is let be", "refused", "closed"),
+        ("resend", "The reply is queued again", "queued", "resent"),
+        ("close", "Closed without resending", "refused", "closed"),
     ],
 )
-def test_a_send_in_doubt_goes_again_or_is_let_be(
-    as_: As, rt: Runtime, wanted: str, told: str, state: str, act: str
+def test_an_unknown_send_is_resent_or_closed(
+    as_: As, rt: Runtime, wanted: str, message: str, state: str, act: str
 ) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
@@ -98,30 +98,30 @@ def test_a_send_in_doubt_goes_again_or_is_let_be(
     assert "simulator 2757: in doubt 1" in visitor.text
     visitor.get(SENDS)
     assert "+6281*****7890" in visitor.text
-    assert "is being looked up" in visitor.text
+    assert "being checked" in visitor.text
     address = visitor.form("/sends/1").action
     assert visitor.post(address, reason="he called").status_code == 400
     assert visitor.get(SENDS).status_code == 200
     visitor.post(address, reason="he called", do=wanted)
-    assert told in visitor.text
+    assert message in visitor.text
     assert states(rt) == [state]
-    assert noted(rt)[-1] == (act, "reply 1: he called")
+    assert audit_entries(rt)[-1] == (act, "reply 1: he called")
     visitor.post(address, reason="he called", do=wanted)
-    assert "It is settled already" in visitor.text
+    assert "It is already resolved" in visitor.text
 
 
-def test_one_in_doubt_is_not_sent_to_who_said_stop_since(as_: As, rt: Runtime) -> None:
+def test_an_unknown_send_is_not_resent_after_an_opt_out(as_: As, rt: Runtime) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
     visitor.get(SENDS)
     say(rt, P1, "STOP")
     assert visitor.submit("/sends/1", reason="he called", do="resend").status_code == 409
-    assert "The phone said STOP since." in visitor.text
+    assert "The phone has opted out since." in visitor.text
     assert states(rt)[0] == "unknown"
-    assert "resent" not in {act for act, _ in noted(rt)}
+    assert "resent" not in {act for act, _ in audit_entries(rt)}
 
 
-def test_one_sent_again_tells_the_audit_of_whom_it_speaks(as_: As, rt: Runtime) -> None:
+def test_a_resend_is_audited_with_its_subject(as_: As, rt: Runtime) -> None:
     in_doubt(rt)
     visitor = as_(Role.AGENT)
     visitor.get(SENDS)

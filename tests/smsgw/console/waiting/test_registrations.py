@@ -16,7 +16,7 @@ from smsgw.storage.tables.security import audit
 from tests.conftest import P2, P2_NKP, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor, logged_in
-from tests.support.conversation import noted, say
+from tests.support.conversation import audit_entries, say
 
 PAGE = "/console/waiting/registrations/"
 DAFTAR = f"DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1993#{P2_NKP}"
@@ -30,36 +30,36 @@ def looked_at(visitor: Visitor, number: int = 1) -> None:
     assert visitor.submit(f"/registrations/{number}", reason="she called").status_code == 200
 
 
-def test_what_was_sent_stands_beside_what_the_ledger_holds(as_: As, rt: Runtime) -> None:
+def test_the_registration_is_compared_with_the_ledger(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(PAGE)
     assert "+6289*****0000" in visitor.text
     looked_at(visitor)
-    for told in (
+    for expected in (
         f"NKP the same {P2_NKP} {P2_NKP}",
         "Birth date differs 10-10-1993 10-10-1992",
         "E-mail not sent – ",
         f"Phone differs {STRANGER} {P2}",
     ):
-        assert told in visitor.text
-    assert noted(rt)[-1] == ("looked", "she called")
+        assert expected in visitor.text
+    assert audit_entries(rt)[-1] == ("looked", "she called")
     with rt.reading() as tx:
         about = select(audit.c.subject).where(audit.c.act == "looked")
         assert tx.connection.execute(about).scalar_one() == tx.vault.hash(P2_NKP, "nkp")
 
 
-def test_of_what_is_destroyed_no_look_is_noted(as_: As, rt: Runtime) -> None:
+def test_viewing_a_deleted_registration_is_not_audited(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     with rt.writing() as tx:
         tx.connection.execute(update(registrations).values(given=None))
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason="she called").status_code == 404
-    assert "looked" not in dict(noted(rt))
+    assert "looked" not in dict(audit_entries(rt))
 
 
-def test_why_somebody_looked_is_no_reason_to_decide(as_: As, rt: Runtime) -> None:
+def test_a_decision_needs_its_own_reason(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
@@ -73,19 +73,19 @@ def test_without_a_reason_nothing_is_shown(as_: As, rt: Runtime) -> None:
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=" ").status_code == 400
     assert P2_NKP not in visitor.text
-    assert "looked" not in dict(noted(rt))
+    assert "looked" not in dict(audit_entries(rt))
 
 
 @pytest.mark.parametrize(
     "reason", ["NIK 3273055010920000", "call 0812-3456 789", "wrote from a@b.id"]
 )
-def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
+def test_a_reason_with_personal_data_is_refused(as_: As, rt: Runtime, reason: str) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=reason).status_code == 400
-    assert "without naming anybody" in visitor.text
-    assert "looked" not in dict(noted(rt))
+    assert "without personal data" in visitor.text
+    assert "looked" not in dict(audit_entries(rt))
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_a_reason_names_nobody(as_: As, rt: Runtime, reason: str) -> None:
     ],
 )
 def test_a_reason_may_name_a_case_days_and_hours(as_: As, rt: Runtime, reason: str) -> None:
-    """Each is as many digits as a number of somebody's."""
+    """Each has as many digits as a personal number."""
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.submit("/registrations/1", reason=reason).status_code == 200
 
 
-def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> None:
+def test_viewers_do_not_see_who_waits(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.VIEWER)
     visitor.get(f"{PAGE}1")
@@ -114,20 +114,20 @@ def test_a_viewer_sees_that_somebody_waits_and_not_who(as_: As, rt: Runtime) -> 
     assert visitor.post(f"{PAGE}1", reason="curious").status_code == 403
 
 
-def test_who_is_accepted_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Clock) -> None:
+def test_an_accepted_phone_may_ask_for_the_balance(as_: As, rt: Runtime, clock: Clock) -> None:
     say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
     visitor.submit("/accept", reason="KTP seen")
     assert "The phone is registered" in visitor.text
-    assert "Nobody waits" in visitor.text
+    assert "Nobody is waiting" in visitor.text
     assert "accepted" in visitor.get(f"{PAGE}1").text
     assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
     clock.moves(hours=12)
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text
 
 
-def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> None:
+def test_a_refusal_sends_the_chosen_reason(as_: As, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     visitor = as_(Role.AGENT)
     looked_at(visitor)
@@ -135,70 +135,70 @@ def test_who_is_refused_is_told_what_the_officer_chose(as_: As, rt: Runtime) -> 
     looked_at(visitor)
     visitor.submit("/refuse", refusal="differs", reason="another year")
     assert "The registration is refused" in visitor.text
-    assert ("registration refused", "differs: another year") in noted(rt)
+    assert ("registration refused", "differs: another year") in audit_entries(rt)
 
 
-def test_the_second_officer_is_told_that_the_first_was_first(app: Flask, rt: Runtime) -> None:
+def test_a_late_decision_says_that_another_was_first(app: Flask, rt: Runtime) -> None:
     say(rt, STRANGER, RIGHT)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
     looked_at(budi)
     ani.submit("/accept", reason="KTP seen")
     assert budi.submit("/refuse", reason="no KTP").status_code == 409
-    assert "Somebody was first" in budi.text
-    assert "registration refused" not in dict(noted(rt))
+    assert "Nothing was changed: another officer" in budi.text
+    assert "registration refused" not in dict(audit_entries(rt))
 
 
-def test_while_the_ledger_is_away_the_page_says_so_and_keeps_what_was_typed(rt: Runtime) -> None:
+def test_an_unavailable_ledger_is_reported_and_the_form_kept(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     nowhere = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     visitor = logged_in(create_app(replace(rt, ledger=nowhere)), rt, Role.AGENT)
     looked_at(visitor)
-    assert "ledger cannot be read now" in visitor.text
+    assert "ledger is unavailable" in visitor.text
     assert P2_NKP in visitor.text
     answer = visitor.post(f"{PAGE}1/accept", reason="KTP seen")
     assert answer.status_code == 503
     assert visitor.form("/registrations/1").values["reason"] == "KTP seen"
 
 
-def test_many_stand_on_several_pages(as_: As, rt: Runtime) -> None:
+def test_a_long_list_has_several_pages(as_: As, rt: Runtime) -> None:
     for number in range(51):
         say(rt, f"+62857{number:08}", DAFTAR)
     visitor = as_(Role.VIEWER)
     visitor.get(PAGE)
-    assert "Further" in visitor.text
+    assert "Next" in visitor.text
     visitor.get(f"{PAGE}?after=50")
     assert "+6285*****0050" in visitor.text
-    assert "Further" not in visitor.text
+    assert "Next" not in visitor.text
 
 
-def test_what_differs_takes_two_officers(app: Flask, rt: Runtime) -> None:
+def test_differing_details_need_two_officers(app: Flask, rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     ani, budi = (logged_in(app, rt, Role.AGENT, name) for name in ("ani", "budi"))
     looked_at(ani)
     ani.submit("/accept", reason="KTP seen")
-    assert "a second officer decides" in ani.text
+    assert "a second officer must decide" in ani.text
     looked_at(ani)
     assert ani.submit("/accept", reason="KTP seen").status_code == 409
-    assert "another officer decides" in ani.text
+    assert "a second officer must decide" in ani.text
     assert "Rp" not in say(rt, STRANGER, "SALDO").reply.text
     looked_at(budi)
     budi.submit("/accept", reason="KTP seen too")
     assert "The phone is registered" in budi.text
 
 
-def test_who_has_not_looked_accepts_nothing(as_: As, rt: Runtime) -> None:
-    """B2: the page hides the button; whoever posts without it is asked to look."""
+def test_accepting_needs_a_look_first(as_: As, rt: Runtime) -> None:
+    """The page hides the button; a post without it is asked to look first."""
     say(rt, STRANGER, RIGHT)
     visitor = as_(Role.AGENT)
     visitor.get(f"{PAGE}1")
     assert visitor.post(f"{PAGE}1/accept", reason="data cocok").status_code == 409
-    assert "Look at what was sent first" in visitor.text
+    assert "Look at the details first" in visitor.text
     assert say(rt, STRANGER, "SALDO").verdict.outcome == "not_registered"
 
 
-def test_several_that_ask_for_one_nkp_are_seen_as_such(as_: As, rt: Runtime) -> None:
-    """Console fault 10: in the list and on each page, before anybody looks or accepts."""
+def test_registrations_for_the_same_nkp_are_marked(as_: As, rt: Runtime) -> None:
+    """The list and each page show it, before anybody looks or accepts."""
     phones = [f"+62857000000{number:02}" for number in range(5)]
     for sender, text in zip(phones, (DAFTAR, RIGHT, DAFTAR, OTHERS, OTHERS), strict=True):
         say(rt, sender, text)
