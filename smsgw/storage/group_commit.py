@@ -5,7 +5,6 @@ little comes nothing waits for company. The others sleep until their own part is
 is their turn to work.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 from smsgw.storage import deadlines
 
 MOST = 50  # in one batch
-COMPANY = 0.003  # seconds that whoever works next waits for more, where there is a lot to do
 PATIENCE = 30.0  # seconds that a thread waits at most where it has no limit of its own
 
 Item = TypeVar("Item")
@@ -76,8 +74,6 @@ class GroupCommit:
             is_first, self._is_at_work = not self._is_at_work, True
         if not is_first:
             self._sleep(part)
-            if not part.is_done:
-                time.sleep(COMPANY)
         if not part.is_done:
             self._lead(part, work)
         if part.error is not None:

@@ -20,7 +20,7 @@ from smsgw.storage.tables.ledger import balances, contributions, participants
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.support.batches import together
-from tests.support.conversation import noted, rows, say
+from tests.support.conversation import audit_entries, count_rows, say
 
 MANY = 50
 # Read: what was stored, phones, bindings. Written: messages, bindings, replies, phones, the audit.
@@ -94,15 +94,15 @@ def warm(rt: Runtime) -> None:
 
 
 def test_fifty_are_answered_each_with_their_own(bound: Runtime) -> None:
-    before = rows(bound, messages)
+    before = count_rows(bound, messages)
     made = together(bound, [answering(bound, i) for i in range(MANY)])
     for index, each in enumerate(made):
         assert f"{1_000_000 + index:,}".replace(",", ".") in text_of(each)
-    assert rows(bound, messages) == before + MANY
+    assert count_rows(bound, messages) == before + MANY
     with bound.reading() as tx:
         told = select(func.count()).where(phones.c.last_reply_id.is_not(None))
         assert tx.connection.execute(told).scalar_one() == MANY
-    assert Counter(noted(bound))["disclosed", "saldo.balance"] == MANY
+    assert Counter(audit_entries(bound))["disclosed", "saldo.balance"] == MANY
 
 
 @pytest.mark.parametrize("many", [1, MANY - 1])
@@ -158,8 +158,8 @@ def test_a_phone_that_was_overtaken_is_answered_once_and_the_others_too(bound: R
     event.listen(bound.ledger.engine, "before_cursor_execute", overtakes)
     made = together(bound, [answering(bound, i) for i in range(10)])
     assert all("Saldo" in text_of(each) for each in made)
-    assert rows(bound, messages) == 10
-    assert rows(bound, replies) == 10
+    assert count_rows(bound, messages) == 10
+    assert count_rows(bound, replies) == 10
 
 
 def test_a_message_that_was_stored_before_stays_so(bound: Runtime) -> None:
@@ -167,7 +167,7 @@ def test_a_message_that_was_stored_before_stays_so(bound: Runtime) -> None:
     made = together(bound, [answering(bound, i) for i in range(4)])
     assert first is not None
     assert made[1].result() is None
-    assert rows(bound, messages) == 4
+    assert count_rows(bound, messages) == 4
 
 
 def test_one_phone_s_messages_are_answered_one_after_the_other(bound: Runtime) -> None:
@@ -203,4 +203,4 @@ def test_while_the_database_is_away_each_is_told_to_come_again(bound: Runtime) -
     made: Sequence[Future[Answer | None]] = together(bound, [answering(bound, i) for i in range(5)])
     assert all(isinstance(each.exception(), NotStored) for each in made)
     event.remove(bound.service, "before_cursor_execute", away)
-    assert rows(bound, messages) == 0
+    assert count_rows(bound, messages) == 0

@@ -113,9 +113,11 @@ class _Sender(_Http):
         self._driver.is_free(self)
 
     def connection_lost(self, _: Exception | None) -> None:
+        """The server closes what it does not hear of for a while."""
+        self._driver.forget(self)
         if self.is_busy:
+            self.is_busy = False
             self._driver.round.refused += 1
-            self._driver.lost += 1
 
 
 @dataclass
@@ -126,7 +128,6 @@ class Driver:
     carrier_takes: float = 0.0  # seconds
     round: Round = field(default_factory=Round)
     taken: int = 0
-    lost: int = 0
     sids: Iterator[int] = field(default_factory=lambda: count(1))
     _until: float = 0.0
     _free: list[_Sender] = field(default_factory=list)
@@ -175,6 +176,10 @@ class Driver:
             sender.post(self._waiting.pop(0)[1])
         else:
             self._free.append(sender)
+
+    def forget(self, sender: _Sender) -> None:
+        if sender in self._free:
+            self._free.remove(sender)
 
     def _begin(self, *, is_closed: bool, seconds: float) -> None:
         self.round = Round(started=time.monotonic())
