@@ -99,7 +99,8 @@ class Postgres:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self._frozen = [pid, *map(int, children)]
         for each in self._frozen:
-            os.kill(each, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # a connection that has just ended
+                os.kill(each, signal.SIGSTOP)
 
     def thaw(self) -> None:
         for each in self._frozen:
