@@ -15,6 +15,8 @@ CREATE FUNCTION kept.put_back() RETURNS void LANGUAGE plpgsql
 SET session_replication_role = replica
 AS $$ BEGIN {statements} END $$
 """
+# Whoever an earlier test left writing comes to its end first: what it writes is deleted too.
+LOCK = "LOCK TABLE {tables} IN EXCLUSIVE MODE;"
 EMPTY = "DELETE FROM public.{table};"
 FILL = """
 IF EXISTS (TABLE kept.{table} EXCEPT ALL TABLE public.{table})
@@ -34,7 +36,8 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attname = 'id'
 def keep(connection: psycopg.Connection, tables: Sequence[str]) -> None:
     """Keeps what `tables` hold, so that `put_back` can put it back."""
     connection.execute("CREATE SCHEMA kept")
-    statements = [_kept(connection, table) for table in tables]
+    lock = LOCK.format(tables=", ".join(f"public.{table}" for table in tables))
+    statements = [lock, *(_kept(connection, table) for table in tables)]
     for table, sequence in connection.execute(SEQUENCES).fetchall():
         if table in tables and sequence is not None:
             last = _one(connection, f"SELECT max(id) FROM public.{table}")
