@@ -40,7 +40,7 @@ from handlers.ports import Ledger, LedgerDown, LookUpFailed, LookUpWaits
 from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.ledger.fetched import FetchedLedger
+from smsgw.ledger.batch_ledger import BatchLedger
 from smsgw.messaging import decision, inbox, rate_limits
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
 from smsgw.messaging.answer_store import Decided, store
@@ -95,7 +95,7 @@ def respond(rt: Runtime, sms: IncomingSms, actor: str = audit.PARTICIPANT) -> An
 
 def answer_deferred(rt: Runtime, deferred: DeferredMessage) -> Answer | None:
     """Gives the answer that waited for the ledger. Raises NotStored while it still has to, and
-    StillOwed where that may be so for this one alone."""
+    StillDeferred where that may be so for this one alone."""
     return _settle(rt, deferred.sms, deferred, audit.PARTICIPANT)
 
 
@@ -117,7 +117,6 @@ def _settle(
             raise
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
-    _spend(rt, answer)
     _log(sms, answer, time.perf_counter() - started)
     return answer
 
@@ -143,38 +142,44 @@ def _parse(
 
 
 def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
-    """Together with what came meanwhile from other phones; alone where that cannot be."""
+    """Answers a message together with those that came meanwhile from other phones, or alone where
+    that is not possible."""
     number = phone.e164(parsed.sms.sender) or parsed.sms.sender
+    inbound = Inbound(parsed)
     with suppress(Alone):
-        return rt.group.join(rt, number, parsed, partial(_together, rt))
+        return rt.group.join(rt, number, inbound, partial(_together, rt))
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _alone(rt, parsed)
+            return _alone(rt, inbound)
         except Conflict:
+            inbound = Inbound(parsed)
             time.sleep(RANDOM.uniform(0, MAX_BACKOFF))
     raise NotStored
 
 
-def _together(rt: Runtime, batch: Sequence[ParsedMessage]) -> Sequence[Answer | Exception]:
-    """What became of each: Alone where it needs more than can be read for all, or has a fault."""
+def _together(rt: Runtime, batch: Sequence[Inbound]) -> Sequence[Answer | Exception]:
+    """Answers a batch. Returns Alone for a message that needs more than is read for all, or that
+    fails."""
     if not rt.ledger.may_fetch:
         return [Alone()] * len(batch)
-    inbound = [Inbound(parsed) for parsed in batch]
-    _read(rt, inbound)
-    ledger = FetchedLedger(rt.ledger, _lookups(inbound))
-    for each in still_open(inbound):
+    _read(rt, batch)
+    ledger = BatchLedger(rt.ledger, _lookups(batch))
+    for each in still_open(batch):
         try:
             each.decision = _decide(rt, ledger, each)
         except Exception:
-            each.outcome = Alone()
-    with suppress(Conflict):
-        _store(rt, inbound)
-    return [each.outcome or Alone() for each in inbound]
+            each.decision = None
+    try:
+        _store(rt, batch)
+    except Conflict:
+        for each in batch:
+            each.is_read = False
+    return [each.outcome or Alone() for each in batch]
 
 
-def _alone(rt: Runtime, parsed: ParsedMessage) -> Answer:
-    inbound = Inbound(parsed)
-    _read(rt, [inbound])
+def _alone(rt: Runtime, inbound: Inbound) -> Answer:
+    if not inbound.is_read:
+        _read(rt, [inbound])
     if inbound.outcome is None:
         inbound.decision = _decide(rt, rt.ledger, inbound)
         _store(rt, [inbound])
@@ -190,6 +195,7 @@ def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
         new = [each.parsed.sms for each in inbound if each.parsed.deferred is None]
         stored = inbox.stored(tx, new) if new else set()
         for each in inbound:
+            each.is_read = True
             sms = each.parsed.sms
             if each.parsed.deferred is None and (sms.carrier, sms.carrier_ref) in stored:
                 each.outcome = Repeated()
@@ -242,6 +248,7 @@ def _store(rt: Runtime, inbound: Sequence[Inbound]) -> None:
         answers = store(rt, tx, centre, new)
     for (each, _), answer in zip(decided, answers, strict=True):
         each.outcome = answer
+    _spend(rt, answers)
 
 
 def _decide(rt: Runtime, ledger: Ledger, inbound: Inbound) -> Decision:
@@ -337,9 +344,10 @@ FOLLOWED = {
 }
 
 
-def _spend(rt: Runtime, answer: Answer) -> None:
-    sent = (answer.reply, *answer.also) if answer.reply else answer.also
-    rt.spend((each.recipient, each.text) for each in sent)
+def _spend(rt: Runtime, answers: Sequence[Answer]) -> None:
+    replies = [answer.reply for answer in answers if answer.reply]
+    notices = [notice for answer in answers for notice in answer.also]
+    rt.spend((each.recipient, each.text) for each in (*replies, *notices))
 
 
 def _log(sms: IncomingSms, answer: Answer, seconds: float) -> None:

@@ -18,8 +18,13 @@ class Circuit:
         self._alone_until: float | None = None
         self._keys: dict[object, float] = {}  # those that failed since anything worked, until when
 
+    @property
+    def is_closed(self) -> bool:
+        """Tells whether nothing failed since anything worked."""
+        return self._alone_until is None and not self._keys
+
     def may_pass(self, key: object = None) -> bool:
-        if self._alone_until is None and not self._keys:
+        if self.is_closed:
             return True
         with self._lock:
             now = self._clock()
@@ -40,7 +45,7 @@ class Circuit:
                 self._keys.clear()
 
     def worked(self) -> None:
-        if self._alone_until is not None or self._keys:
+        if not self.is_closed:
             with self._lock:
                 self._alone_until = None
                 self._keys.clear()

@@ -33,6 +33,7 @@ from smsgw.storage.tables.ledger import (
 
 MOST_CLAIMS = 20
 MOST_ROWS = 10  # of one participant, who should have one
+MOST_OF_SEVERAL = 500  # of participants who are looked up together
 MOST_PARTICIPANTS = 50  # of one NIK
 MOST_FUTURE = 12  # balances; those of days to come are left out
 PAID = ("jht", "jp", "jkk", "jkm", "jkp")
@@ -106,7 +107,9 @@ _newest = (
 FOR_SEVERAL: Mapping[str, Select[*tuple[Any, ...]]] = {
     "participant": select(
         type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
-    ).where(_among(participants.c.nkp)),
+    )
+    .where(_among(participants.c.nkp))
+    .limit(MOST_OF_SEVERAL),
     "balance": select(_newest).where(_newest.c.place <= MOST_FUTURE).order_by(_newest.c.place),
     "last_contribution": select(
         type_coerce(contributions.c.nkp, _raw).label("key"),

@@ -19,7 +19,7 @@ from handlers.ports import LedgerDown, Participant
 from smsgw import logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.ledger.fetched import FetchedLedger, NotFetched
+from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.messaging import leases, outbox, throttle
 from smsgw.messaging.leases import Lease, SendResult, claim
 from smsgw.runtime import Runtime
@@ -28,7 +28,6 @@ from smsgw.storage.tables.messages import UNBOUND
 log = logs.get(__name__)
 
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
-AHEAD = 48  # replies that are claimed at most, those on their way included
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
@@ -59,8 +58,7 @@ def drain(
         try:
             while True:
                 has_time = time.monotonic() < until and not is_over()
-                # Not for each that ends: a claim costs as much for one as for many.
-                room = AHEAD - len(sending) if has_time and len(sending) <= SENDERS else 0
+                room = SENDERS - len(sending) if has_time else 0
                 leases, come_back = _claim(rt, carrier, lane, room)
                 claimed = Claimed(time.monotonic(), _fetched(rt, leases))
                 sending |= {pool.submit(_send, rt, carrier, lease, claimed) for lease in leases}
@@ -78,15 +76,15 @@ class Claimed:
     """When some replies were claimed, and what the ledger then held of whom they tell."""
 
     at: float  # of time.monotonic
-    ledger: FetchedLedger | None
+    ledger: BatchLedger | None
 
     def is_fresh(self) -> bool:
         return time.monotonic() - self.at < FRESH
 
 
-def _fetched(rt: Runtime, leases: Sequence[Lease]) -> FetchedLedger | None:
+def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
     nkps = {lease.binding.nkp for lease in leases if lease.binding is not None}
-    return FetchedLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
+    return BatchLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
 def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:

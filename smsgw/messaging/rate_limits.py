@@ -5,7 +5,7 @@ keyed hash here. What guards identities is counted in the database (see guesses)
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -62,10 +62,10 @@ class Gate:
     def counters(self) -> Counters:
         return self._counters
 
-    def closed(self, keyword: str | None, outcome: str, *, may_repeat: bool) -> str | None:
-        """Why there is no reply; None where there is one. `may_repeat`: people say it twice."""
-        (reason,) = closed([(self, Asked(keyword, outcome, may_repeat))])
-        return reason
+    @property
+    def budgeted_day(self) -> date | None:
+        """The day whose budget limits the answer; None if there is no budget."""
+        return None if self._budget == Budget() else self._candidate.day
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
         """Whether the reply is the one that says that there are no more until tomorrow."""
@@ -73,11 +73,10 @@ class Gate:
             _is_passive(keyword, outcome) and self._told.get((self._key("passive"), True)) is False
         )
 
-    def is_spent(self) -> bool:
-        """Whether the day's budget is."""
-        if self._budget == Budget():
-            return False
-        return self._counters.is_spent(self._candidate.day, self._candidate.code, self._budget)
+    def is_spent(self, spending: Mapping[str, int]) -> bool:
+        """Tells whether the budget of its day is used up by `spending`."""
+        day, code = self._candidate.day, self._candidate.code
+        return self._counters.is_spent(day, code, self._budget, spending)
 
     def steps(self, asked: "Asked") -> list["Step"]:
         """The limits in their order: what refuses must not count as an answer, and what is no
@@ -150,7 +149,12 @@ class Step:
 
 def closed(answers: Sequence[tuple[Gate, Asked]]) -> list[str | None]:
     """Of each answer why it is not given; None where it is. Asks for all in one trip."""
-    reasons: list[str | None] = ["throttled" if gate.is_spent() else None for gate, _ in answers]
+    days = {day: gate for gate, _ in answers if (day := gate.budgeted_day) is not None}
+    spending = {day: gate.counters.spending(day) for day, gate in days.items()}
+    reasons: list[str | None] = [
+        "throttled" if (day := gate.budgeted_day) and gate.is_spent(spending[day]) else None
+        for gate, _ in answers
+    ]
     open_ = [index for index, reason in enumerate(reasons) if reason is None]
     steps = {index: answers[index][0].steps(answers[index][1]) for index in open_}
     wanted = {index: answers[index][0].wanted(steps[index]) for index in open_}

@@ -44,6 +44,7 @@ class Inbound:
     it."""
 
     parsed: ParsedMessage
+    is_read: bool = False
     known: PhoneState | None = None  # none where no phone sent it
     decision: Decision | None = None
     outcome: Answer | Exception | None = None

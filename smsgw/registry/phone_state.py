@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.question import (
@@ -31,6 +31,7 @@ from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkInsert, BulkUpdate
 from smsgw.storage.tables.messages import (
     MessageState,
+    ReplyState,
     messages,
     replies,
 )
@@ -73,6 +74,9 @@ class PhoneState:
 
 _last_message = messages.alias("last_message")
 _its_reply = replies.alias("its_reply")
+_its_binding = bindings.alias("its_binding")
+# The outbox never sends what hangs on a binding that has ended.
+_is_withdrawn = (_its_reply.c.state == ReplyState.QUEUED) & _its_binding.c.ended_at.is_not(None)
 _last_reply = replies.alias("last_reply")
 _guessed = lockout.count_of(phones.c.id).scalar_subquery()
 _phone = (
@@ -88,7 +92,7 @@ _phone = (
         _last_message.c.text_hash,
         _last_message.c.received_at,
         _last_message.c.state.label("message_state"),
-        _its_reply.c.state.label("reply_state"),
+        case((_is_withdrawn, ReplyState.REFUSED), else_=_its_reply.c.state).label("reply_state"),
         _last_reply.c.id.label("last_reply_id"),
         _last_reply.c.text.label("last_text"),
         _last_reply.c.message_id.label("answers"),
@@ -105,6 +109,7 @@ _phone = (
         _its_reply,
         (_its_reply.c.message_id == _last_message.c.id) & (_its_reply.c.phone_id == phones.c.id),
     )
+    .outerjoin(_its_binding, _its_binding.c.id == _its_reply.c.binding_id)
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
     .where(phones.c.hash.in_(bindparam("hashes", expanding=True)))
 )

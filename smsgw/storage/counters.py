@@ -203,10 +203,9 @@ class Counters:
         """Segments of all that day's replies, so far."""
         return self.spending(day).get(EVERYWHERE, 0)
 
-    def is_spent(self, day: date, code: str, budget: Budget) -> bool:
+    def is_spent(self, day: date, code: str, budget: Budget, spending: Mapping[str, int]) -> bool:
         """Tells of it, since somebody has to decide: nobody is answered, or nobody of that calling
         code, until the day is over."""
-        spending = self.spending(day)
         if budget.everywhere is not None and spending.get(EVERYWHERE, 0) >= budget.everywhere:
             self._alarm_for_day()
             return True

@@ -95,9 +95,10 @@ class GroupCommit:
     def _lead(
         self, own: _Part, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]
     ) -> None:
-        batch = self._take(own)
+        batch = [own]
         self._leader = get_ident()
         try:
+            batch = self._take(own)
             results = work([each.item for each in batch])
             for each, result in zip(batch, results, strict=True):
                 if isinstance(result, Exception):

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
+from redis import Redis
 from sqlalchemy import event, func, insert, select, update
 
 from smsgw import responder
@@ -87,6 +89,12 @@ def statements(rt: Runtime) -> Iterator[Counter[str]]:
             event.remove(engine, "before_cursor_execute", listeners[name])
 
 
+def calls(client: Redis) -> dict[str, int]:
+    """How often each command was called."""
+    found = client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in found.items()}
+
+
 def warm(rt: Runtime) -> None:
     """What is read once in a while is read."""
     say(rt, number(0), "SALDO")
@@ -113,6 +121,30 @@ def test_fifty_cost_as_many_statements_as_one(bound: Runtime, many: int) -> None
         made = together(bound, [answering(bound, 1 + i) for i in range(many)])
         assert all("Saldo" in text_of(each) for each in made)
     assert counted == {"service": SERVICE, "ledger": LEDGER}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_looked_up_alone_is_read_once(bound: Runtime) -> None:
+    warm(bound)
+    with statements(bound) as counted:
+        answer = answering(bound, 1, "JP")()
+    assert answer is not None
+    assert answer.verdict.outcome == "answered"
+    assert counted == {"service": SERVICE, "ledger": 2}  # the participant, and the months
+
+
+def test_a_batch_asks_for_the_budget_once(bound: Runtime, redis_url: str) -> None:
+    limited = replace(bound, settings=bound.settings.model_copy(update={"daily_segments": 100000}))
+    assert limited.settings.limits_spending
+    with Redis.from_url(redis_url) as client:
+        before = calls(client)
+        made = together(limited, [answering(limited, i) for i in range(20)])
+        spent = Counter(calls(client))
+        spent.subtract(before)
+    segments = sum(each.result().reply is not None for each in made)
+    assert limited.counters.spent(limited.today) == segments == 20
+    assert spent["hgetall"] == 1
+    assert spent["expire"] == 1
 
 
 def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:

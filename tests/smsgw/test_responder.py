@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, true
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
@@ -12,7 +12,7 @@ from smsgw.messaging import answer, delivery_reports
 from smsgw.messaging.leases import claim
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
-from smsgw.registry.bindings import bind
+from smsgw.registry.bindings import bind, end
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.messages import messages, replies
@@ -252,6 +252,13 @@ def test_a_repeat_is_silent_while_its_reply_is_being_sent(rt: Runtime, state: st
     with rt.writing() as tx:
         tx.connection.execute(replies.update().values(state=state))
     assert say(rt, P1, "SALDO").verdict.reason == "duplicate"
+
+
+def test_a_repeat_is_answered_if_its_reply_was_withdrawn_with_its_binding(rt: Runtime) -> None:
+    say(rt, P1, "SALDO")
+    with rt.writing() as tx:
+        end(tx, true(), "operator:ani", "unbound")
+    assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
 
 
 def test_a_repeat_is_answered_after_two_minutes(rt: Runtime, clock: Clock) -> None:

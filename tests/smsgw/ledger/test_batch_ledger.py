@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import event, insert, text
 
-from smsgw.ledger.fetched import FetchedLedger, NotFetched
+from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
@@ -17,7 +17,7 @@ ALL = {name: {P1_NKP, P2_NKP, NOBODY} for name in ("participant", "balance", "la
 
 
 def test_it_says_what_the_ledger_says(rt: Runtime) -> None:
-    fetched = FetchedLedger(rt.ledger, ALL)
+    fetched = BatchLedger(rt.ledger, ALL)
     for nkp in ALL["balance"]:
         assert fetched.participant(nkp) == rt.ledger.participant(nkp)
         assert fetched.balance(nkp, rt.today) == rt.ledger.balance(nkp, rt.today)
@@ -32,12 +32,12 @@ def test_the_newest_balance_is_told_apart(rt: Runtime) -> None:
             {"nkp": P1_NKP, "as_of": date(2020, month, 1), "total": month} for month in range(1, 13)
         ]
         ledger.execute(insert(balances), old)
-    fetched = FetchedLedger(rt.ledger, ALL)
+    fetched = BatchLedger(rt.ledger, ALL)
     assert fetched.balance(P1_NKP, rt.today) == rt.ledger.balance(P1_NKP, rt.today)
 
 
 def test_what_was_not_fetched_is_not_nobody(rt: Runtime) -> None:
-    fetched = FetchedLedger(rt.ledger, {"participant": {P1_NKP}})
+    fetched = BatchLedger(rt.ledger, {"participant": {P1_NKP}})
     with pytest.raises(NotFetched):
         fetched.participant(P2_NKP)
     with pytest.raises(NotFetched):
@@ -47,7 +47,7 @@ def test_what_was_not_fetched_is_not_nobody(rt: Runtime) -> None:
 
 
 def test_what_is_the_same_for_all_is_read_as_ever(rt: Runtime) -> None:
-    fetched = FetchedLedger(rt.ledger, {})
+    fetched = BatchLedger(rt.ledger, {})
     assert fetched.contact("call_centre") == rt.ledger.contact("call_centre")
     assert fetched.offices() == rt.ledger.offices()
 
@@ -55,10 +55,10 @@ def test_what_is_the_same_for_all_is_read_as_ever(rt: Runtime) -> None:
 def test_a_ledger_that_is_away_fetches_nothing_and_is_left_alone() -> None:
     away = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"))
     with pytest.raises(NotFetched):
-        FetchedLedger(away, ALL).participant(P1_NKP)
+        BatchLedger(away, ALL).participant(P1_NKP)
     asked = []
     event.listen(away.engine, "do_connect", lambda *_: asked.append(1))
-    FetchedLedger(away, ALL)
+    BatchLedger(away, ALL)
     assert not asked
 
 
@@ -72,6 +72,6 @@ def test_where_an_nkp_is_a_number_there_it_is_found_all_the_same(rt: Runtime) ->
         view = f"CREATE VIEW numbers.participants AS SELECT {columns}, {more} FROM participants"
         ledger.execute(text(view))
     theirs = rt.ledger.engine.execution_options(schema_translate_map={None: "numbers"})
-    found = FetchedLedger(SqlLedger(theirs), {"participant": {P1_NKP}}).participant(P1_NKP)
+    found = BatchLedger(SqlLedger(theirs), {"participant": {P1_NKP}}).participant(P1_NKP)
     assert found is not None
     assert found.nkp == P1_NKP
