@@ -27,15 +27,7 @@ from grammar.compiled import (
 from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_short_number
 from grammar.normalise import normalise
 from grammar.opt_out import OptOutReader
-from grammar.reading import (
-    NO_FIELDS,
-    Command,
-    Fields,
-    Keyword,
-    Misread,
-    Reason,
-    Words,
-)
+from grammar.reading import NO_FIELDS, Command, Fields, Keyword, Misread, Reason, Words
 from grammar.redact import Redacted, Redactor
 from grammar.services import misdirected, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern

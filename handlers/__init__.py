@@ -84,8 +84,8 @@ SECTIONS: Mapping[str, Worded] = {
 
 
 def looks_up(keyword: str | None) -> tuple[str, ...]:
-    """The look-ups that a keyword's handler mostly asks the ledger for, by NKP. It may ask for
-    others: these are read for several messages at once."""
+    """Returns the look-ups that a keyword's handler mostly asks the ledger for, by NKP. These are
+    read for several messages at once; the handler may ask for others."""
     names: tuple[str, ...] = getattr(HANDLERS.get(keyword or ""), "LOOKS_UP", ())
     return names
 

@@ -22,33 +22,26 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from grammar import Command, Grammar, Misread, Reason, normalise
 from handlers import disclosure, open_question
 from handlers.changes import (
-    CaseKind,
     Change,
-    FailedIdentification,
-    Lapse,
-    OpenCase,
     OptIn,
     OptOut,
     RejectCodes,
     RejectRegistration,
     Unbind,
-    WrongCode,
-    WrongIdentity,
-    WrongNkp,
 )
 from handlers.ports import Ledger, LedgerDown, LookUpFailed, LookUpWaits
 from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.batch_ledger import BatchLedger
-from smsgw.messaging import decision, inbox, rate_limits
+from smsgw.messaging import decision, inbox
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
-from smsgw.messaging.answer_store import Decided, store
+from smsgw.messaging.answer_limits import within_limits
+from smsgw.messaging.answer_store import NewAnswer, store
 from smsgw.messaging.composer import call_centre
 from smsgw.messaging.inbox import DeferredMessage, Repeated, Verdict
-from smsgw.messaging.rate_limits import Asked, gate_of
+from smsgw.messaging.rate_limits import gate_of
 from smsgw.messaging.screening import (
-    NEVER_REPEATS,
     Inbound,
     ParsedMessage,
     is_echo,
@@ -58,7 +51,7 @@ from smsgw.messaging.screening import (
 )
 from smsgw.registry import named, phone_state
 from smsgw.registry.named import Named
-from smsgw.registry.phone_state import PhoneState, Wanted
+from smsgw.registry.phone_state import PhoneQuery, PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.crypto import Unreadable
@@ -67,18 +60,6 @@ from smsgw.storage.transaction import Conflict, Transaction
 
 log = logs.get(__name__)
 
-# Heeded although the reply that would tell so is not sent.
-APPLIED_WHEN_SILENCED = (
-    OptOut,
-    RejectRegistration,
-    RejectCodes,
-    Unbind,
-    Lapse,
-    FailedIdentification,
-    WrongCode,
-    WrongIdentity,
-    WrongNkp,
-)
 # Said again, it may be said of a code that came in between.
 TAKE_BACK = {"bukan_saya", "ganti_hp", "tolak"}
 TAKEN_BACK = (RejectRegistration, RejectCodes, Unbind)
@@ -147,7 +128,7 @@ def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
     number = phone.e164(parsed.sms.sender) or parsed.sms.sender
     inbound = Inbound(parsed)
     with suppress(Alone):
-        return rt.group.join(rt, number, inbound, partial(_together, rt))
+        return rt.batches.join(rt, number, inbound, partial(_together, rt))
     for _ in range(MAX_ATTEMPTS):
         try:
             return _alone(rt, inbound)
@@ -189,7 +170,7 @@ def _alone(rt: Runtime, inbound: Inbound) -> Answer:
 
 
 def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
-    """What was stored before, and what is known of the phones."""
+    """Reads what was stored before, and what is known of the phones."""
     numbers = {id(each): phone.e164(each.parsed.sms.sender) for each in inbound}
     with rt.reading() as tx:
         new = [each.parsed.sms for each in inbound if each.parsed.deferred is None]
@@ -200,7 +181,7 @@ def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
             if each.parsed.deferred is None and (sms.carrier, sms.carrier_ref) in stored:
                 each.outcome = Repeated()
         wanted = [
-            (each, Wanted(number, _named(each.parsed.said), _received_at(each.parsed)))
+            (each, PhoneQuery(number, _named(each.parsed.said), _received_at(each.parsed)))
             for each in still_open(inbound)
             if (number := numbers[id(each)])
         ]
@@ -210,9 +191,9 @@ def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
 
 
 def _with_meant(
-    tx: Transaction, parsed: ParsedMessage, wanted: Wanted, known: PhoneState
+    tx: Transaction, parsed: ParsedMessage, wanted: PhoneQuery, known: PhoneState
 ) -> PhoneState:
-    """With what a code or a case's number opens, also where YA says that it was meant."""
+    """Adds what a code or a case's number opens, also if YA confirms it."""
     meant = open_question.meant(parsed.said, known.caller)
     if meant is None or _named(meant) == named.NOTHING_NAMED:
         return known
@@ -233,15 +214,15 @@ def _lookups(inbound: Sequence[Inbound]) -> Mapping[str, set[str]]:
 
 
 def _store(rt: Runtime, inbound: Sequence[Inbound]) -> None:
-    """One transaction for all; none of them is acknowledged before its commit."""
+    """Stores all in one transaction; none is acknowledged before its commit."""
     decided = [(each, each.decision) for each in still_open(inbound) if each.decision is not None]
     if not decided:
         return
-    decisions = _within_limits(decided)
+    decisions = within_limits(decided)
     # Before the write: no lock waits for the ledger.
     centre = call_centre(rt.ledger)
     new = [
-        Decided(each.parsed, each.known, decision)
+        NewAnswer(each.parsed, each.known, decision)
         for (each, _), decision in zip(decided, decisions, strict=True)
     ]
     with rt.writing() as tx:
@@ -283,41 +264,6 @@ def _decide_anew(rt: Runtime, ledger: Ledger, parsed: ParsedMessage, known: Phon
     if reply is None:
         return Decision(Verdict(None, Outcome.SILENT, "courtesy"))
     return Decision(Verdict(decided.said.keyword, reply.outcome), reply, reply.changes)
-
-
-def _within_limits(decided: Sequence[tuple[Inbound, Decision]]) -> list[Decision]:
-    """What is owed was promised, and is given whatever it costs."""
-    limited = [
-        (each.parsed.gate, Asked(keyword, decision.verdict.outcome, keyword in NEVER_REPEATS))
-        for each, decision in decided
-        if _is_limited(each, decision)
-        for keyword in (decision.verdict.keyword,)
-    ]
-    reasons = iter(rate_limits.closed(limited) if limited else ())
-    return [
-        _limited(each, decision, next(reasons)) if _is_limited(each, decision) else decision
-        for each, decision in decided
-    ]
-
-
-def _is_limited(inbound: Inbound, decision: Decision) -> bool:
-    return decision.reply is not None and inbound.parsed.deferred is None
-
-
-def _limited(inbound: Inbound, decision: Decision, reason: str | None) -> Decision:
-    keyword, outcome = decision.verdict.keyword, decision.verdict.outcome
-    if reason is not None:
-        heeded = tuple(each for each in decision.changes if _applies_when_silenced(each))
-        return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
-    if decision.reply is not None and inbound.parsed.gate.is_last(keyword, outcome):
-        return replace(decision, reply=disclosure.enough(decision.reply))
-    return decision
-
-
-def _applies_when_silenced(change: Change) -> bool:
-    """A complaint can be told again; the law's days for a data request run from the first."""
-    is_request = isinstance(change, OpenCase) and change.kind is CaseKind.DATA_REQUEST
-    return isinstance(change, APPLIED_WHEN_SILENCED) or is_request
 
 
 def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:

@@ -28,7 +28,7 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
 from smsgw.storage.engines import engine
 from smsgw.storage.failed_checks import FailedCheck
-from smsgw.storage.group_commit import Coalesced, GroupCommit
+from smsgw.storage.group_commit import CallCoalescer, GroupCommit
 from smsgw.storage.keys import keeper
 from smsgw.storage.tables.operators import configurations
 from smsgw.storage.transaction import Transaction
@@ -55,8 +55,8 @@ class Runtime:
     redis: Redis | None = None  # for hints: gives up within a second
     counters: Counters = field(default_factory=Counters)
     published: Published = field(default_factory=Published)
-    group: GroupCommit = field(default_factory=GroupCommit)
-    hints: Coalesced = field(default_factory=Coalesced)
+    batches: GroupCommit = field(default_factory=GroupCommit)
+    hints: CallCoalescer = field(default_factory=CallCoalescer)
     now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
 

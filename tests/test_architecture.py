@@ -1,5 +1,6 @@
 """Rules of the house that no type can hold."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from smsgw.storage import migrations
 from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parent.parent
+LONGEST_FILE, LONGEST_FUNCTION = 330, 40  # lines
 SOURCES = [
     path for folder in ("smsgw", "handlers", "grammar") for path in (ROOT / folder).rglob("*.py")
 ]
@@ -23,6 +25,19 @@ def test_imports_go_one_way() -> None:
         [lint, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_files_have_at_most_330_lines_and_functions_40() -> None:
+    long = []
+    for path in SOURCES:
+        source = path.read_text()
+        if len(source.splitlines()) > LONGEST_FILE:
+            long.append(path.name)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                long += [f"{path.name}: {node.name}"] if lines > LONGEST_FUNCTION else []
+    assert long == []
 
 
 def test_only_the_queue_module_enqueues() -> None:

@@ -35,7 +35,7 @@ OWNERS = {
     "pages": {"smsgw.registry.reply_pages"},
     "past_bindings": {"smsgw.registry.bindings"},
     "past_drafts": {"smsgw.configuration.past_drafts"},
-    "phones": {"smsgw.registry.phone_state", "smsgw.registry.phones"},
+    "phones": {"smsgw.registry.phones"},
     "questions": {"smsgw.registry.open_questions"},
     "registration_looks": {"smsgw.registry.registrations"},
     "registrations": {"smsgw.registry.registrations"},

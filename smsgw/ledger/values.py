@@ -54,7 +54,7 @@ def text(value: Any, _zone: ZoneInfo) -> str | None:
 
 
 def nkp_of(value: object) -> str:
-    """An NKP as we write it; where it is a number its leading zeros are lost."""
+    """Writes an NKP as we do; a number has lost its leading zeros."""
     return str(value).strip().zfill(NKP_DIGITS)
 
 

@@ -11,10 +11,11 @@ from smsgw.messaging import inbox, outbox
 from smsgw.messaging.answer import Answer, Decision
 from smsgw.messaging.composer import Composer, Outgoing
 from smsgw.messaging.screening import ParsedMessage
-from smsgw.registry import bindings, cases, phone_state, reply_pages
+from smsgw.registry import bindings, cases, phone_state, phones, reply_pages
 from smsgw.registry.bindings import Notice
 from smsgw.registry.changes import apply
-from smsgw.registry.phone_state import LastMessage, PhoneState
+from smsgw.registry.phone_state import PhoneState
+from smsgw.registry.phones import LastMessage
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -23,7 +24,7 @@ from smsgw.storage.transaction import Conflict, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class NewAnswer:
     """A message about to be stored; `known` is None where the sender is no phone."""
 
     parsed: ParsedMessage
@@ -34,7 +35,7 @@ class Decided:
 
 @dataclass(slots=True)
 class _Rows:
-    """What is written of all messages together, once each is worked out."""
+    """Collects what is written for all messages together, once each is worked out."""
 
     replies: list[tuple[outbox.NewReply, int | None]]  # with the place of its message
     uses: set[int]  # bindings
@@ -44,7 +45,7 @@ class _Rows:
 
 
 def store(
-    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, decided: Sequence[Decided]
+    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, decided: Sequence[NewAnswer]
 ) -> list[Answer]:
     """Stores messages and their replies, in a handful of statements however many there are. Raises
     Conflict where another message of one of the phones was first, Repeated where one was stored
@@ -67,11 +68,11 @@ def store(
     return answers
 
 
-def _claim_phones(tx: Transaction, decided: Sequence[Decided]) -> list[Decided]:
-    """New phones are stored. Where something changes, no other message of that phone may come in
+def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnswer]:
+    """Stores new phones. If something changes, no other message of that phone may come in
     between; the others count their version up at the end."""
     new = [each.known for each in decided if each.known is not None and not each.known.phone_id]
-    ids = iter(phone_state.add_all(tx, [known.caller.phone for known in new]))
+    ids = iter(phones.add_all(tx, [known.caller.phone for known in new]))
     claimed = []
     for each in decided:
         known = each.known
@@ -86,7 +87,7 @@ def _claim_phones(tx: Transaction, decided: Sequence[Decided]) -> list[Decided]:
     return claimed
 
 
-def _accept(tx: Transaction, decided: Sequence[Decided]) -> list[int]:
+def _accept(tx: Transaction, decided: Sequence[NewAnswer]) -> list[int]:
     new = iter(
         inbox.accept(
             tx,
@@ -112,7 +113,7 @@ def _accept(tx: Transaction, decided: Sequence[Decided]) -> list[int]:
 
 
 def _composer(
-    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, each: Decided, message_id: int
+    rt: Runtime, tx: Transaction, call_centre: Verbatim | None, each: NewAnswer, message_id: int
 ) -> Composer:
     language = _language(each.known, each.decision.changes) if each.known else "id"
     return Composer(
@@ -129,13 +130,13 @@ def _composer(
 
 def _work_out(
     composer: Composer,
-    each: Decided,
+    each: NewAnswer,
     known: PhoneState,
     place: int,
     answer: Answer,
     rows: _Rows,
 ) -> Answer:
-    """What a message changes is written at once, what every message writes goes into `rows`."""
+    """Writes what the message changes at once, and puts what every message writes into `rows`."""
     tx, decision, message_id = composer.tx, each.decision, answer.message_id
     if composer.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
@@ -144,9 +145,11 @@ def _work_out(
         apply(tx, known, decision.changes, message_id)
         _open_case(composer, known, decision.changes)
         if not each.is_claimed:
-            rows.last[place] = LastMessage(known)
+            rows.last[place] = LastMessage(known.phone_id, known.version)
         return answer
-    rows.last[place] = LastMessage(known, message_id, counts=not each.is_claimed)
+    rows.last[place] = LastMessage(
+        known.phone_id, known.version, message_id, counts=not each.is_claimed
+    )
     reply = _numbered(composer, known, decision.reply) if decision.reply else None
     text = composer.render(reply.wording, reply.values) if reply else ""
     notices = apply(tx, known, decision.changes, message_id, text)
@@ -171,12 +174,12 @@ def _write(tx: Transaction, rows: _Rows) -> None:
     for reply_id, (_, place) in zip(ids, rows.replies, strict=True):
         if place is not None:
             rows.last[place] = replace(rows.last[place], reply_id=reply_id)
-    phone_state.set_last(tx, list(rows.last.values()))
+    phones.set_last(tx, list(rows.last.values()))
     audit.note_all(tx, rows.disclosures)
 
 
 def _draft(
-    composer: Composer, each: Decided, known: PhoneState, reply: Reply, text: str, rows: _Rows
+    composer: Composer, each: NewAnswer, known: PhoneState, reply: Reply, text: str, rows: _Rows
 ) -> outbox.NewReply:
     return outbox.NewReply(
         message_id=composer.message_id,
@@ -193,10 +196,10 @@ def _draft(
 
 
 def _binding(
-    tx: Transaction, each: Decided, known: PhoneState, nkp: str | None, rows: _Rows
+    tx: Transaction, each: NewAnswer, known: PhoneState, nkp: str | None, rows: _Rows
 ) -> int | None:
-    """The id of the binding that a reply about `nkp` hangs on, which is used by it. A change of
-    this message may just have made another one."""
+    """Returns the id of the binding that a reply about `nkp` hangs on, and notes its use. A change
+    of this message may just have made another one."""
     if nkp is None or each.decision.changes:
         return bindings.binding_id(tx, known, nkp)
     if nkp not in known.binding_ids:
@@ -205,7 +208,7 @@ def _binding(
     return known.binding_ids[nkp]
 
 
-def _unless_many_lapse(rt: Runtime, tx: Transaction, each: Decided) -> Decided:
+def _unless_many_lapse(rt: Runtime, tx: Transaction, each: NewAnswer) -> NewAnswer:
     """A binding stays where numbers on file change for so many that it is hardly the people who
     changed them; nothing is told all the same."""
     decision = each.decision

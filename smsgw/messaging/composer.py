@@ -11,7 +11,7 @@ from handlers.values import Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging import inbox, outbox
-from smsgw.registry import phone_state
+from smsgw.registry import phones
 from smsgw.registry.bindings import Notice
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -60,7 +60,7 @@ class Composer:
 
     def send_notice(self, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
         """Tells another phone, in its own language, by the carrier of unasked messages."""
-        theirs = replace(self, language=phone_state.language_of(self.tx, notice.phone_id))
+        theirs = replace(self, language=phones.language_of(self.tx, notice.phone_id))
         text = theirs.render(notice.reply.wording, notice.reply.values)
         carrier, lane = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
         self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)

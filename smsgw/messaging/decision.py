@@ -61,7 +61,7 @@ def meant(
 
 
 def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
-    """What the ledger is likely to be asked for: NKPs by the name of a look-up."""
+    """Returns what the ledger is likely to be asked for: NKPs by the name of a look-up."""
     named = said.fields.get("nkp")
     nkps = {str(named)} if named else set(caller.nkps)
     if isinstance(caller.open, Consent):

@@ -60,7 +60,7 @@ def drain(
                 has_time = time.monotonic() < until and not is_over()
                 room = SENDERS - len(sending) if has_time else 0
                 leases, come_back = _claim(rt, carrier, lane, room)
-                claimed = Claimed(time.monotonic(), _fetched(rt, leases))
+                claimed = Claim(time.monotonic(), _fetched(rt, leases))
                 sending |= {pool.submit(_send, rt, carrier, lease, claimed) for lease in leases}
                 if not sending:
                     return come_back if has_time else 0.0
@@ -72,8 +72,8 @@ def drain(
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """When some replies were claimed, and what the ledger then held of whom they tell."""
+class Claim:
+    """Tells when some replies were claimed, and what the ledger held of their participants."""
 
     at: float  # of time.monotonic
     ledger: BatchLedger | None
@@ -118,7 +118,7 @@ def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
         leases.record(tx, results)
 
 
-def sent(rt: Runtime, carrier: str, lease: Lease, claimed: Claimed | None = None) -> SendResult:
+def sent(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = None) -> SendResult:
     """Posts it, if it may still be told."""
     try:
         if not _may_be_told(rt, lease, claimed):
@@ -132,7 +132,7 @@ def sent(rt: Runtime, carrier: str, lease: Lease, claimed: Claimed | None = None
         return SendResult(lease, error=SendError(Ending.UNKNOWN, "bug"))
 
 
-def _may_be_told(rt: Runtime, lease: Lease, claimed: Claimed | None) -> bool:
+def _may_be_told(rt: Runtime, lease: Lease, claimed: Claim | None) -> bool:
     """Raises SendError where that cannot be known now."""
     if lease.binding is None:
         return True
@@ -148,14 +148,14 @@ def _may_be_told(rt: Runtime, lease: Lease, claimed: Claimed | None) -> bool:
     return on_file is OnFile.SAME
 
 
-def _participant(rt: Runtime, nkp: str, claimed: Claimed | None) -> Participant | None:
+def _participant(rt: Runtime, nkp: str, claimed: Claim | None) -> Participant | None:
     if claimed is not None and claimed.ledger is not None and claimed.is_fresh():
         with contextlib.suppress(NotFetched):
             return claimed.ledger.participant(nkp)
     return rt.ledger.participant(nkp)
 
 
-def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claimed) -> SendResult:
+def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult:
     """Not at all once its lease is nearly over: somebody else may have concluded something."""
     http.SEND_BY.set(claimed.at + LAST_MOMENT)
     if time.monotonic() > claimed.at + LAST_MOMENT:

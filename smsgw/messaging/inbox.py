@@ -65,7 +65,7 @@ _stored = select(messages.c.carrier, messages.c.carrier_ref).where(
 
 
 def stored(tx: Transaction, received: Sequence[IncomingSms]) -> set[tuple[str, str]]:
-    """(carrier, carrier's id) of those that were stored before."""
+    """Returns (carrier, carrier's id) of those that were stored before."""
     names = [(sms.carrier, sms.carrier_ref) for sms in received]
     return {tuple(row) for row in tx.connection.execute(_stored, {"names": names})}
 
@@ -89,7 +89,7 @@ _insert = BulkInsert(
 
 
 def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
-    """The ids of the stored messages. Raises Repeated, after which nothing may be committed."""
+    """Stores messages and returns their ids. Raises Repeated; then nothing may be committed."""
     rows = [
         {
             "carrier": each.sms.carrier,

@@ -281,7 +281,8 @@ def _end_attempt(
 def _attempt_end(
     ending: AttemptEnd, ref: object, code: str | None, at: object
 ) -> dict[str, ColumnElement[Any]]:
-    """An attempt whose lease ran out ended *unknown*; what is known after all settles it."""
+    """Builds the end of an attempt. One whose lease ran out ended *unknown*; later knowledge
+    settles it."""
     learned = {AttemptEnd.RETRY: Settled.ABSENT, AttemptEnd.UNKNOWN: None}
     return {
         "ending": func.coalesce(attempts.c.ending, ending),

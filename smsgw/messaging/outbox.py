@@ -93,7 +93,7 @@ def add(tx: Transaction, new: NewReply) -> int:
 
 
 def add_all(tx: Transaction, new: Sequence[NewReply]) -> list[int]:
-    """The ids of the added replies."""
+    """Adds replies and returns their ids."""
     return _insert.run(tx.connection, [_row(tx, each) for each in new])
 
 

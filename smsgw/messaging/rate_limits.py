@@ -15,7 +15,7 @@ from handlers.question import Outcome
 from smsgw import logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.runtime import Runtime
-from smsgw.storage.counters import Budget, Counters, Limit, Wanted
+from smsgw.storage.counters import Budget, Counters, Limit, LimitRequest
 
 log = logs.get(__name__)
 
@@ -68,7 +68,7 @@ class Gate:
         return None if self._budget == Budget() else self._candidate.day
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
-        """Whether the reply is the one that says that there are no more until tomorrow."""
+        """Tells whether the reply is the one that says that there are no more until tomorrow."""
         return (
             _is_passive(keyword, outcome) and self._told.get((self._key("passive"), True)) is False
         )
@@ -78,24 +78,28 @@ class Gate:
         day, code = self._candidate.day, self._candidate.code
         return self._counters.is_spent(day, code, self._budget, spending)
 
-    def steps(self, asked: "Asked") -> list["Step"]:
-        """The limits in their order: what refuses must not count as an answer, and what is no
-        answer must not count as an explanation."""
+    def steps(self, asked: "ProposedReply") -> list["LimitStep"]:
+        """Returns the limits in their order: what refuses must not count as an answer, and what is
+        no answer must not count as an explanation."""
         phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
         explains = asked.outcome in PASSIVE_OUTCOMES and asked.keyword not in COUNTED_ELSEWHERE
         is_passive = _is_passive(asked.keyword, asked.outcome)
         enough, passive = (self._key("enough"), ENOUGH), (self._key("passive"), PASSIVE)
+        same, nearly = (f"same:{phone}:{words}", SAME), (f"nearly:{phone}:{shape}", NEARLY_SAME)
         every = (
-            (explains, Step("loop", ((f"same:{phone}:{words}", SAME, True),))),
-            (not asked.may_repeat, Step("loop", ((f"nearly:{phone}:{shape}", NEARLY_SAME, True),))),
-            (is_passive, Step("throttled", ((*enough, False),))),
-            (True, Step("throttled", ((f"answered:{phone}", ANSWERED, True),))),
-            (is_passive, Step("throttled", ((*passive, True), (*enough, True)))),
+            (explains, LimitStep("loop", ((*same, True),))),
+            (
+                not asked.may_repeat,
+                LimitStep("loop", ((*nearly, True),)),
+            ),
+            (is_passive, LimitStep("throttled", ((*enough, False),))),
+            (True, LimitStep("throttled", ((f"answered:{phone}", ANSWERED, True),))),
+            (is_passive, LimitStep("throttled", ((*passive, True), (*enough, True)))),
         )
         return [step for is_asked, step in every if is_asked]
 
-    def wanted(self, steps: Iterable["Step"]) -> Wanted:
-        """What has not been asked before. Up to the step that was refused then."""
+    def request(self, steps: Iterable["LimitStep"]) -> LimitRequest:
+        """Returns what was not asked before, up to the step that was refused then."""
         left = []
         for step in steps:
             if any(self._told.get(_name(limit)) for limit in step.limits):
@@ -104,16 +108,16 @@ class Gate:
             if not limits:
                 break
             left.append(limits)
-        return Wanted(self._candidate.message, self._candidate.at, left)
+        return LimitRequest(self._candidate.message, self._candidate.at, left)
 
-    def learn(self, wanted: Wanted, granted: Sequence[int | None]) -> None:
-        for limits, which in zip(wanted.steps, granted, strict=False):
+    def learn(self, request: LimitRequest, granted: Sequence[int | None]) -> None:
+        for limits, which in zip(request.steps, granted, strict=False):
             refused = limits if which is None else limits[:which]
             self._told |= {_name(limit): False for limit in refused}
             if which is not None:
                 self._told[_name(limits[which])] = True
 
-    def refusal(self, steps: Iterable["Step"]) -> str | None:
+    def refusal(self, steps: Iterable["LimitStep"]) -> str | None:
         for step in steps:
             if not any(self._told.get(_name(limit)) for limit in step.limits):
                 return step.reason
@@ -123,7 +127,8 @@ class Gate:
         return f"{kind}:{self._candidate.phone}:{self._candidate.day:%y%m%d}"
 
     def give_back(self) -> None:
-        """What was taken for an answer that could not be stored; the carrier delivers again."""
+        """Gives back what was taken for an answer that could not be stored; the carrier delivers
+        it again."""
         for (key, is_to_take), is_granted in self._told.items():
             if is_granted and is_to_take:
                 self._counters.give_back(key, self._candidate.message)
@@ -131,8 +136,8 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What would be answered."""
+class ProposedReply:
+    """Describes a reply that would be given."""
 
     keyword: str | None
     outcome: str
@@ -140,31 +145,31 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Why there is no reply where none of its limits has room."""
+class LimitStep:
+    """Gives the reason for silence if none of its limits has room."""
 
     reason: str
     limits: tuple[Limit, ...]
 
 
-def closed(answers: Sequence[tuple[Gate, Asked]]) -> list[str | None]:
-    """Of each answer why it is not given; None where it is. Asks for all in one trip."""
+def refusals(answers: Sequence[tuple[Gate, ProposedReply]]) -> list[str | None]:
+    """Returns for each answer why it is not given; None if it is. Asks for all in one trip, and for
+    the budget in another, if there is one."""
     days = {day: gate for gate, _ in answers if (day := gate.budgeted_day) is not None}
     spending = {day: gate.counters.spending(day) for day, gate in days.items()}
     reasons: list[str | None] = [
         "throttled" if (day := gate.budgeted_day) and gate.is_spent(spending[day]) else None
         for gate, _ in answers
     ]
-    open_ = [index for index, reason in enumerate(reasons) if reason is None]
-    steps = {index: answers[index][0].steps(answers[index][1]) for index in open_}
-    wanted = {index: answers[index][0].wanted(steps[index]) for index in open_}
-    asked = [index for index in open_ if wanted[index].steps]
+    within = [index for index, reason in enumerate(reasons) if reason is None]
+    steps = {index: answers[index][0].steps(answers[index][1]) for index in within}
+    requests = {index: answers[index][0].request(steps[index]) for index in within}
+    asked = [index for index in within if requests[index].steps]
     if asked:
-        counters = answers[asked[0]][0].counters
-        taken = counters.take_all([wanted[index] for index in asked])
+        taken = answers[0][0].counters.take_all([requests[index] for index in asked])
         for index, granted in zip(asked, taken, strict=True):
-            answers[index][0].learn(wanted[index], granted)
-    for index in open_:
+            answers[index][0].learn(requests[index], granted)
+    for index in within:
         reasons[index] = answers[index][0].refusal(steps[index])
     return reasons
 

@@ -51,7 +51,7 @@ class Inbound:
 
 
 def still_open(inbound: Sequence[Inbound]) -> list[Inbound]:
-    """Those whose outcome is not known yet."""
+    """Returns those whose outcome is not known yet."""
     return [each for each in inbound if each.outcome is None]
 
 

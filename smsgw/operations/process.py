@@ -1,4 +1,4 @@
-"""What every long-lived process does once it is loaded."""
+"""Prepares a long-lived process once it is loaded."""
 
 import gc
 
@@ -7,8 +7,9 @@ import gc
 YOUNG, MIDDLE, OLD = 20_000, 20, 50
 
 
-def keep_what_is_loaded() -> None:
-    """Modules, grammars and statements live as long as the process: they are collected no more."""
+def freeze_loaded_objects() -> None:
+    """Spares what is loaded from garbage collection: modules, grammars and statements live as long
+    as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)

@@ -18,7 +18,6 @@ from smsgw.registry import (
     cases,
     lockout,
     open_questions,
-    phone_state,
     phones,
     registration_codes,
     registrations,
@@ -117,10 +116,10 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
         if not cases.close(tx, number):
             raise NotOpen(f"{number} has just been settled")
         _erase_phone(tx, case.phone_id, actor)
-        phone = phone_state.number_of(tx, case.phone_id)
+        phone = phones.number_of(tx, case.phone_id)
         if phone is None:
             raise NotErased("the phone's number cannot be opened; see smsgw audit verify")
-        language = phone_state.language_of(tx, case.phone_id)
+        language = phones.language_of(tx, case.phone_id)
         text = rt.configuration.text(ERASED, {"number": Verbatim(number)}, language)
         outbox.add(
             tx,

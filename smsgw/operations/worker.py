@@ -26,7 +26,7 @@ def work(rt: Runtime) -> None:
     if rt.redis_url is None:
         raise NoQueue("there is no REDIS_URL, and no `smsgw run` keeps a server in SMSGW_HOME")
     RUNTIME.set(rt)
-    process.keep_what_is_loaded()
+    process.freeze_loaded_objects()
     connection = Redis.from_url(rt.redis_url)
     while not SHUTDOWN.is_set():
         worker = Worker(

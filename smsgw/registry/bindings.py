@@ -13,7 +13,8 @@ from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import Reply
 from smsgw import logs, phone
 from smsgw.registry import freezes, registration_codes, registrations
-from smsgw.registry.phone_state import PhoneState, ever_bound, number_of, opened_number, phone_id_of
+from smsgw.registry.phone_state import PhoneState, ever_bound
+from smsgw.registry.phones import number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.bulk import BulkUpdate

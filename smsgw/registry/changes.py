@@ -31,7 +31,8 @@ from handlers.values import Masked
 from smsgw import phone
 from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
 from smsgw.registry.bindings import Notice, bind, count_wrong_answer, end
-from smsgw.registry.phone_state import PhoneState, phone_id_of, set_values
+from smsgw.registry.phone_state import PhoneState
+from smsgw.registry.phones import phone_id_of, set_values
 from smsgw.storage import audit
 from smsgw.storage.tables.phones import bindings
 from smsgw.storage.transaction import Transaction
@@ -52,9 +53,8 @@ def apply(
                 open_questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
             case Close():
                 open_questions.close(tx, known.phone_id)
-            case Bind(nkp, on_file, code_id):
-                consent = known.caller.asked or text
-                notices += bind(tx, known, nkp, consent=consent, on_file=on_file, code_id=code_id)
+            case Bind():
+                notices += _bind(tx, known, change, text)
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
             case Register(given):
@@ -84,6 +84,13 @@ def apply(
     return notices
 
 
+def _bind(tx: Transaction, known: PhoneState, change: Bind, text: str) -> list[Notice]:
+    """Binds with the words that were agreed to: the open question's, or those of this reply."""
+    consent = known.caller.asked or text
+    on_file, code_id = change.on_file, change.code_id
+    return bind(tx, known, change.nkp, consent=consent, on_file=on_file, code_id=code_id)
+
+
 def _set_on_phone(
     tx: Transaction,
     known: PhoneState,
@@ -91,13 +98,13 @@ def _set_on_phone(
 ) -> None:
     match change:
         case OptOut():
-            set_values(tx, known, stopped_at=tx.now)
+            set_values(tx, known.phone_id, stopped_at=tx.now)
         case OptIn():
-            set_values(tx, known, stopped_at=None)
+            set_values(tx, known.phone_id, stopped_at=None)
         case SetNews(wanted):
-            set_values(tx, known, wants_news=wanted)
+            set_values(tx, known.phone_id, wants_news=wanted)
         case SetLanguage(language):
-            set_values(tx, known, language=language)
+            set_values(tx, known.phone_id, language=language)
         case TurnPage():
             reply_pages.turn(tx, known.phone_id, known.caller.phone)
         case _:
@@ -109,7 +116,7 @@ def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
     own = bindings.c.phone_id == known.phone_id
     end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")
-    set_values(tx, known, last_reply_id=None)
+    set_values(tx, known.phone_id, last_reply_id=None)
     reply_pages.destroy(tx, known.phone_id)
 
 
@@ -117,7 +124,7 @@ def _lapse(tx: Transaction, known: PhoneState, nkp: str) -> None:
     which = bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")
     own = bindings.c.phone_id == known.phone_id
     end(tx, own & which, audit.PARTICIPANT, "number on file changed", lapsed_at=tx.now)
-    set_values(tx, known, last_reply_id=None)
+    set_values(tx, known.phone_id, last_reply_id=None)
     reply_pages.destroy(tx, known.phone_id)
 
 
@@ -134,7 +141,7 @@ def _guess(tx: Transaction, known: PhoneState, guess: FailedIdentification) -> N
     """The one that locks also destroys what ULANG and LANJUT would repeat."""
     lockout.add(tx, known.phone_id, guess)
     if lockout.count(tx, known.phone_id) >= lockout.GUESSES_ALLOWED:
-        set_values(tx, known, last_reply_id=None)
+        set_values(tx, known.phone_id, last_reply_id=None)
         reply_pages.destroy(tx, known.phone_id)
 
 

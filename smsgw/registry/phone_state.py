@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, bindparam, case, select
 
 from handlers.question import (
     Bound,
@@ -27,8 +26,8 @@ from smsgw.registry import (
     reply_pages,
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, Named
+from smsgw.registry.phones import LastMessage, add_all, opened_number, set_last
 from smsgw.storage import row_macs
-from smsgw.storage.bulk import BulkInsert, BulkUpdate
 from smsgw.storage.tables.messages import (
     MessageState,
     ReplyState,
@@ -39,8 +38,7 @@ from smsgw.storage.tables.phones import bindings, past_bindings, phones
 from smsgw.storage.tables.phones import pages as _pages
 from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.tables.types import Id
-from smsgw.storage.transaction import Conflict, Transaction
+from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
 
@@ -126,7 +124,7 @@ _bound = _in_use.where(bindings.c.phone_id.in_(bindparam("phone_ids", expanding=
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PhoneQuery:
     """A phone to read, with what its message names. `received_at`: of a message whose answer had
     to wait."""
 
@@ -144,11 +142,11 @@ def read(
 ) -> PhoneState:
     """Reads what is known of a phone. Only what the message names is looked up. `received_at`: of
     a message whose answer had to wait."""
-    (known,) = read_all(tx, [Wanted(number, named, received_at)])
+    (known,) = read_all(tx, [PhoneQuery(number, named, received_at)])
     return known
 
 
-def read_all(tx: Transaction, wanted: Sequence[Wanted]) -> list[PhoneState]:
+def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
     """Reads what is known of phones, in two statements."""
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
     since = {"guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
@@ -170,7 +168,7 @@ def read_all(tx: Transaction, wanted: Sequence[Wanted]) -> list[PhoneState]:
 
 def _state(
     tx: Transaction,
-    wanted: Wanted,
+    wanted: PhoneQuery,
     row: Row[*tuple[Any, ...]] | None,
     held: Sequence[Row[*tuple[Any, ...]]],
 ) -> PhoneState:
@@ -197,7 +195,7 @@ def _known_state(
     row: Row[*tuple[Any, ...]],
     rows: Sequence[Row[*tuple[Any, ...]]],
     caller: Caller,
-    wanted: Wanted,
+    wanted: PhoneQuery,
 ) -> PhoneState:
     named = wanted.named
     held = _readable(tx, rows, row.hash)
@@ -272,89 +270,8 @@ def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
         return replace(known, phone_id=add_all(tx, [known.caller.phone])[0], version=1)
-    set_last(tx, [LastMessage(known)])
+    set_last(tx, [LastMessage(known.phone_id, known.version)])
     return replace(known, version=known.version + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class LastMessage:
-    """What a phone said last and, where it may be repeated, what it was answered."""
-
-    known: PhoneState
-    message_id: int | None = None
-    reply_id: int | None = None
-    counts: bool = True  # the version up
-
-
-_last = BulkUpdate(
-    {"which": Id, "read": Id, "counts": Id, "said": Id, "told": Id},
-    lambda row: (
-        update(phones)
-        .where(phones.c.id == row["which"], phones.c.version == row["read"])
-        .values(
-            version=phones.c.version + row["counts"],
-            last_message_id=func.coalesce(row["said"], phones.c.last_message_id),
-            last_reply_id=func.coalesce(row["told"], phones.c.last_reply_id),
-        )
-    ),
-)
-
-
-def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
-    """Writes to each phone what it said last. Raises Conflict where another message of one was
-    first. In the order of their ids, so that two processes do not wait for each other."""
-    rows = [
-        {
-            "which": each.known.phone_id,
-            "read": each.known.version,
-            "counts": int(each.counts),
-            "said": each.message_id,
-            "told": each.reply_id,
-        }
-        for each in sorted(last, key=lambda each: each.known.phone_id)
-    ]
-    if _last.run(tx.connection, rows) != len(rows):
-        raise Conflict
-
-
-def number_of(tx: Transaction, phone_id: int) -> str | None:
-    return opened_number(tx, select(phones).where(phones.c.id == phone_id))
-
-
-def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | None:
-    """Returns the number of the phone that `whose` selects; None if there is none, or it is
-    forgotten."""
-    row = tx.connection.execute(whose).one_or_none()
-    return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
-
-
-_insert = BulkInsert(phones, "hash", "number", "version")
-
-
-def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
-    """The ids of new phones. Raises Conflict where one is there already."""
-    rows = []
-    for number in numbers:
-        found_by = tx.vault.hash(number, "phone")
-        sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
-        rows.append({"hash": found_by, "number": sealed, "version": 1})
-    try:
-        return _insert.run(tx.connection, rows)
-    except IntegrityError:
-        raise Conflict from None
-
-
-def language_of(tx: Transaction, phone_id: int) -> str:
-    chosen = tx.connection.execute(select(phones.c.language).where(phones.c.id == phone_id))
-    return str(chosen.scalar_one())
-
-
-def phone_id_of(tx: Transaction, number: str) -> int:
-    """Returns the id of a phone that may never have written."""
-    found = tx.connection.execute(
-        select(phones.c.id).where(phones.c.hash == tx.vault.hash(number, "phone"))
-    ).scalar_one_or_none()
-    return int(found) if found is not None else add_all(tx, [number])[0]
 
 
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
@@ -362,10 +279,6 @@ def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
         return None
     is_deferred = row.message_state == MessageState.RECEIVED
     return Previous(row.text_hash, row.received_at, is_deferred, row.reply_state)
-
-
-def set_values(tx: Transaction, known: PhoneState, **values: object) -> None:
-    tx.connection.execute(update(phones).where(phones.c.id == known.phone_id).values(values))
 
 
 def _readable(

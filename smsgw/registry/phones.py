@@ -1,11 +1,103 @@
-"""Changes a phone's row when no message from it does: for reports of carriers, and in time."""
+"""Finds and writes the rows of phones."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.exc import IntegrityError
 
+from smsgw.storage.bulk import BulkInsert, BulkUpdate
 from smsgw.storage.tables.phones import phones
-from smsgw.storage.transaction import Transaction
+from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import Id
+from smsgw.storage.transaction import Conflict, Transaction
+
+_insert = BulkInsert(phones, "hash", "number", "version")
+
+
+def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
+    """Adds phones and returns their ids. Raises Conflict if one is there already."""
+    rows = []
+    for number in numbers:
+        found_by = tx.vault.hash(number, "phone")
+        sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
+        rows.append({"hash": found_by, "number": sealed, "version": 1})
+    try:
+        return _insert.run(tx.connection, rows)
+    except IntegrityError:
+        raise Conflict from None
+
+
+def number_of(tx: Transaction, phone_id: int) -> str | None:
+    return opened_number(tx, select(phones).where(phones.c.id == phone_id))
+
+
+def opened_number(tx: Transaction, whose: Select[*tuple[Any, ...]]) -> str | None:
+    """Returns the number of the phone that `whose` selects; None if there is none, or it is
+    forgotten."""
+    row = tx.connection.execute(whose).one_or_none()
+    return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) if row else None
+
+
+def language_of(tx: Transaction, phone_id: int) -> str:
+    chosen = tx.connection.execute(select(phones.c.language).where(phones.c.id == phone_id))
+    return str(chosen.scalar_one())
+
+
+def phone_id_of(tx: Transaction, number: str) -> int:
+    """Returns the id of a phone that may never have written."""
+    found = tx.connection.execute(
+        select(phones.c.id).where(phones.c.hash == tx.vault.hash(number, "phone"))
+    ).scalar_one_or_none()
+    return int(found) if found is not None else add_all(tx, [number])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """Names what a phone said last and, if it may be repeated, what it was answered."""
+
+    phone_id: int
+    version: int  # as it was read
+    message_id: int | None = None
+    reply_id: int | None = None
+    counts: bool = True  # whether the version is counted up
+
+
+_last = BulkUpdate(
+    {"which": Id, "read": Id, "counts": Id, "said": Id, "told": Id},
+    lambda row: (
+        update(phones)
+        .where(phones.c.id == row["which"], phones.c.version == row["read"])
+        .values(
+            version=phones.c.version + row["counts"],
+            last_message_id=func.coalesce(row["said"], phones.c.last_message_id),
+            last_reply_id=func.coalesce(row["told"], phones.c.last_reply_id),
+        )
+    ),
+)
+
+
+def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
+    """Writes to each phone what it said last. Raises Conflict where another message of one was
+    first. In the order of their ids, so that two processes do not wait for each other."""
+    rows = [
+        {
+            "which": each.phone_id,
+            "read": each.version,
+            "counts": int(each.counts),
+            "said": each.message_id,
+            "told": each.reply_id,
+        }
+        for each in sorted(last, key=lambda each: each.phone_id)
+    ]
+    if _last.run(tx.connection, rows) != len(rows):
+        raise Conflict
+
+
+def set_values(tx: Transaction, phone_id: int, **values: object) -> None:
+    tx.connection.execute(update(phones).where(phones.c.id == phone_id).values(values))
 
 
 def opt_out(tx: Transaction, phone_id: int) -> None:

@@ -1,5 +1,8 @@
-"""Many rows in one statement. On PostgreSQL they go as one array a column, so that the statement is
-the same for any number of rows, and is prepared once; SQLite takes them one after the other."""
+"""Writes many rows in one statement.
+
+On PostgreSQL they go as one array a column, so that the statement is the same for any number of
+rows, and is prepared once. SQLite takes them one after the other.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -35,7 +38,7 @@ class BulkInsert:
         self._names = names
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> list[int]:
-        """The ids, in the order of the rows. Raises IntegrityError."""
+        """Returns the ids, in the order of the rows. Raises IntegrityError."""
         if not rows:
             return []
         if connection.dialect.name != "postgresql":
@@ -57,7 +60,7 @@ class BulkUpdate:
         self._names = tuple(types)
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
-        """How many were updated."""
+        """Returns how many were updated."""
         if not rows:
             return 0
         if connection.dialect.name != "postgresql":

@@ -71,8 +71,8 @@ Limit = tuple[str, Sequence[Rate], bool]  # a key, its rates, and whether to tak
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What one message takes: in each step the first limit that has room."""
+class LimitRequest:
+    """Says what one message takes: in each step the first limit that has room."""
 
     name: str
     at: datetime
@@ -112,33 +112,35 @@ class Counters:
                 self._begun.pop(message).set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
-        """Whether there is room for one more; if so it is taken. `name`: by which it can be given
-        back."""
-        ((granted,),) = self.take_all([Wanted(name, at, (((key, rates, True),),))])
+        """Tells whether there is room for one more; if so it is taken. `name`: by which it can be
+        given back."""
+        ((granted,),) = self.take_all([LimitRequest(name, at, (((key, rates, True),),))])
         return granted is not None
 
-    def take_all(self, wanted: Sequence[Wanted]) -> list[list[int | None]]:
-        """Takes the limits of several messages in one trip. Returns of each message, step by step,
+    def take_all(self, requests: Sequence[LimitRequest]) -> list[list[int | None]]:
+        """Takes the limits of several messages in one trip. Returns for each message, step by step,
         which of the step's limits was granted; None, and no more steps, where none was."""
         redis = self._reachable()
         if redis is not None:
             try:
-                return _asked(redis, self._script(redis), wanted)
+                return _asked(redis, self._script(redis), requests)
             except RedisError as error:
                 self._left_alone(error)
-        return [self._take_here(each) for each in wanted]
+        return [self._take_here(each) for each in requests]
 
-    def _take_here(self, wanted: Wanted) -> list[int | None]:
+    def _take_here(self, request: LimitRequest) -> list[int | None]:
         granted: list[int | None] = []
-        for limits in wanted.steps:
-            chosen = (index for index, each in enumerate(limits) if self._one_here(wanted, *each))
+        for limits in request.steps:
+            chosen = (index for index, each in enumerate(limits) if self._one_here(request, *each))
             granted.append(next(chosen, None))
             if granted[-1] is None:
                 break
         return granted
 
-    def _one_here(self, wanted: Wanted, key: str, rates: Sequence[Rate], is_to_take: bool) -> bool:
-        item = RateItem(wanted.name, _milliseconds(wanted.at))
+    def _one_here(
+        self, request: LimitRequest, key: str, rates: Sequence[Rate], is_to_take: bool
+    ) -> bool:
+        item = RateItem(request.name, _milliseconds(request.at))
         with self._lock:
             bucket = self._buckets.pop(key, None) or InMemoryBucket(list(rates))
             self._buckets[key] = bucket
@@ -240,11 +242,11 @@ class Counters:
 
 
 def _asked(
-    redis: Redis, script: Callable[..., Any], wanted: Sequence[Wanted]
+    redis: Redis, script: Callable[..., Any], requests: Sequence[LimitRequest]
 ) -> list[list[int | None]]:
     keys: list[str] = []
     messages = []
-    for each in wanted:
+    for each in requests:
         steps = []
         for limits in each.steps:
             step = []
@@ -270,5 +272,5 @@ def _text(name: bytes | str) -> str:
 
 
 def _member(name: str) -> str:
-    """As TAKE writes it."""
+    """Writes a member as TAKE does."""
     return f"{name}:1"

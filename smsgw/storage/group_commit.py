@@ -1,7 +1,7 @@
-"""Group commit: what several threads of a process want to store at once is stored by one of them.
+"""Lets one thread of a process store what several threads want to store at the same time.
 
 A thread that finds nobody at work takes all that waits, as one batch, and works at once: where
-little comes nothing waits for company. The others sleep until their own part is done, or until it
+little comes nothing waits for company. The others sleep until their own entry is done, or until it
 is their turn to work.
 """
 
@@ -21,15 +21,15 @@ Result = TypeVar("Result")
 
 
 class TookTooLong(Exception):
-    """Its time was over before its batch was done. It may be stored, or not."""
+    """The caller's time was over before its batch was done: the item may be stored, or not."""
 
 
 class Alone(Exception):
-    """It cannot be worked on with others: its own thread does."""
+    """The item cannot be worked on in a batch: its own thread has to do it."""
 
 
 @dataclass(eq=False, slots=True)
-class _Part:
+class _Entry:
     owner: object
     key: object
     item: Any
@@ -41,19 +41,19 @@ class _Part:
 
 
 class GroupCommit:
-    """Of one process. Parts of one owner go together, but never two of one key: the second has to
-    find what the first one did."""
+    """Forms the batches of one process. A batch holds items of one owner, and never two of one key:
+    the second has to find what the first one did."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = Lock()
-        self._waiting: deque[_Part] = deque()
+        self._waiting: deque[_Entry] = deque()
         self._is_at_work = False
         self._leader: int | None = None
 
     @property
     def waiting(self) -> int:
-        """How many wait for the next batch."""
+        """Counts the items that wait for the next batch."""
         return len(self._waiting)
 
     def join(
@@ -63,37 +63,37 @@ class GroupCommit:
         item: Item,
         work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
     ) -> Result:
-        """The result of `item`, by `work` of the batch that it is in. Raises what `work` returned
-        for it, or raised, TookTooLong, and Alone where a batch of several failed as a whole."""
+        """Returns the result of `item`, by `work` of the batch that it is in. Raises what `work`
+        returned for it, or raised; TookTooLong; and Alone if a batch of several failed."""
         if self._leader == get_ident():
             raise Alone  # this thread is at work on another one
-        part = _Part(owner, key, item)
-        part.is_awake.acquire()
+        entry = _Entry(owner, key, item)
+        entry.is_awake.acquire()
         with self._lock:
-            self._waiting.append(part)
+            self._waiting.append(entry)
             is_first, self._is_at_work = not self._is_at_work, True
         if not is_first:
-            self._sleep(part)
-        if not part.is_done:
-            self._lead(part, work)
-        if part.error is not None:
-            raise part.error
-        result: Result = part.result
+            self._sleep(entry)
+        if not entry.is_done:
+            self._lead(entry, work)
+        if entry.error is not None:
+            raise entry.error
+        result: Result = entry.result
         return result
 
-    def _sleep(self, part: _Part) -> None:
-        if part.is_awake.acquire(timeout=max(0.0, deadlines.left(PATIENCE))):
+    def _sleep(self, entry: _Entry) -> None:
+        if entry.is_awake.acquire(timeout=max(0.0, deadlines.left(PATIENCE))):
             return
         with self._lock:
-            if not part.is_awake.locked():
+            if not entry.is_awake.locked():
                 return  # woken just now
-            part.has_left = True
-            if part in self._waiting:
-                self._waiting.remove(part)
+            entry.has_left = True
+            if entry in self._waiting:
+                self._waiting.remove(entry)
         raise TookTooLong
 
     def _lead(
-        self, own: _Part, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]
+        self, own: _Entry, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]
     ) -> None:
         batch = [own]
         self._leader = get_ident()
@@ -114,8 +114,8 @@ class GroupCommit:
             self._leader = None
             self._wake(batch)
 
-    def _take(self, own: _Part) -> list[_Part]:
-        batch, keys, left = [own], {own.key}, deque[_Part]()
+    def _take(self, own: _Entry) -> list[_Entry]:
+        batch, keys, left = [own], {own.key}, deque[_Entry]()
         with self._lock:
             for each in self._waiting:
                 fits = each.owner is own.owner and each.key not in keys
@@ -129,8 +129,8 @@ class GroupCommit:
             self._waiting = left
         return batch
 
-    def _wake(self, batch: Sequence[_Part]) -> None:
-        """The others of the batch, and the thread that works next."""
+    def _wake(self, batch: Sequence[_Entry]) -> None:
+        """Wakes the others of the batch, and the thread that works next."""
         with self._lock:
             for each in batch:
                 each.is_done = True
@@ -149,15 +149,15 @@ class _Turn:
         self.is_waited_for = False
 
 
-class Coalesced:
-    """One call for all who ask for the same while it waits for its turn."""
+class CallCoalescer:
+    """Makes one call for all who ask for the same while it waits for its turn."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._turns: dict[str, _Turn] = {}
 
     def call(self, key: str, work: Callable[[], bool]) -> bool:
-        """What `work` returns; True at once where another's call is still to begin."""
+        """Returns what `work` returns; True at once if another's call is still to begin."""
         with self._lock:
             turn = self._turns.setdefault(key, _Turn())
             if turn.is_waited_for:

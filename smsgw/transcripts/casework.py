@@ -4,7 +4,7 @@ from handlers.ports import LedgerDown
 from smsgw.backoffice import casework
 from smsgw.backoffice.casework import RejectionWording
 from smsgw.operations import retention
-from smsgw.registry import cases, phone_state, registrations
+from smsgw.registry import cases, phones, registrations
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -58,7 +58,7 @@ def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:
         case = cases.open_one(tx, number)
         if case is None:
             raise casework.TooLate
-        language = phone_state.language_of(tx, case.phone_id)
+        language = phones.language_of(tx, case.phone_id)
         after = cases.count_answers(tx, case, casework.ANSWERED)
     fault = casework.typed(rt.configuration, number, text, language).fault
     if fault is not None:

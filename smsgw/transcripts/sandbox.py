@@ -155,7 +155,7 @@ def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRunti
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_LIMIT}")
         same = {each.name: getattr(rt, each.name) for each in fields(rt)}
         apart = {"connection": connection, "counters": Counters(), "redis": None, "redis_url": None}
-        apart["group"] = GroupCommit()
+        apart["batches"] = GroupCommit()
         try:
             yield RolledBackRuntime(**{**same, **apart, **changed})
         finally:

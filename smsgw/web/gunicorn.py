@@ -24,7 +24,7 @@ control_socket_disable = True
 
 
 def post_worker_init(_: object) -> None:
-    process.keep_what_is_loaded()
+    process.freeze_loaded_objects()
 
 
 def on_starting(_: object) -> None:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from redis import Redis
 from sqlalchemy import event, func, insert, select, update
 
 from smsgw import responder
@@ -23,10 +22,12 @@ from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.support.batches import together
 from tests.support.conversation import audit_entries, count_rows, say
+from tests.support.redis_trips import Trips, watching
 
 MANY = 50
 # Read: what was stored, phones, bindings. Written: messages, bindings, replies, phones, the audit.
 SERVICE, LEDGER = 8, 3
+TRIPS = 3  # the day's budget, the limits, and what was spent
 
 
 def number(index: int) -> str:
@@ -89,12 +90,6 @@ def statements(rt: Runtime) -> Iterator[Counter[str]]:
             event.remove(engine, "before_cursor_execute", listeners[name])
 
 
-def calls(client: Redis) -> dict[str, int]:
-    """How often each command was called."""
-    found = client.info("commandstats")
-    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in found.items()}
-
-
 def warm(rt: Runtime) -> None:
     """What is read once in a while is read."""
     say(rt, number(0), "SALDO")
@@ -133,18 +128,18 @@ def test_what_is_looked_up_alone_is_read_once(bound: Runtime) -> None:
     assert counted == {"service": SERVICE, "ledger": 2}  # the participant, and the months
 
 
-def test_a_batch_asks_for_the_budget_once(bound: Runtime, redis_url: str) -> None:
-    limited = replace(bound, settings=bound.settings.model_copy(update={"daily_segments": 100000}))
+def test_a_batch_makes_as_many_trips_to_redis_as_one_message(
+    bound: Runtime, redis_url: str
+) -> None:
+    limited = replace(bound, settings=bound.settings.model_copy(update={"daily_segments": 100_000}))
     assert limited.settings.limits_spending
-    with Redis.from_url(redis_url) as client:
-        before = calls(client)
-        made = together(limited, [answering(limited, i) for i in range(20)])
-        spent = Counter(calls(client))
-        spent.subtract(before)
-    segments = sum(each.result().reply is not None for each in made)
-    assert limited.counters.spent(limited.today) == segments == 20
-    assert spent["hgetall"] == 1
-    assert spent["expire"] == 1
+    with watching(limited, redis_url) as watched:
+        warm(watched)
+        before, Trips.made = watched.counters.spent(watched.today), 0
+        made = together(watched, [answering(watched, 1 + i) for i in range(20)])
+        assert all("Saldo" in text_of(each) for each in made)
+        assert Trips.made == TRIPS
+        assert watched.counters.spent(watched.today) == before + 20
 
 
 def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:
@@ -156,7 +151,7 @@ def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:
     made = together(bound, calls)
     assert len({each.result().message_id for each in made}) == 20
     with bound.reading() as tx:
-        known = phone_state.read_all(tx, [phone_state.Wanted(each) for each in strangers])
+        known = phone_state.read_all(tx, [phone_state.PhoneQuery(each) for each in strangers])
     assert {each.version for each in known} == {1}
 
 

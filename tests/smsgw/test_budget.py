@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from redis import ConnectionPool, Redis, UnixDomainSocketConnection
+from redis import Redis
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
@@ -15,13 +15,13 @@ from smsgw.messaging import dispatch
 from smsgw.messaging.answer import Answer
 from smsgw.operations import retention
 from smsgw.runtime import Runtime
-from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
 from tests.support.counting import counting as counting
 from tests.support.counting import database_url as database_url
+from tests.support.redis_trips import Trips, watching
 from tests.support.registration import DAFTAR
 
 MALAYSIAN, SINGAPOREAN = "+6012345670{}", "+658123450{}"
@@ -158,22 +158,10 @@ def test_counts_expire(rt: Runtime, redis_url: str) -> None:
         assert 0 < client.ttl(key) <= 2 * 86_400
 
 
-class Trips(UnixDomainSocketConnection):
-    made = 0
-
-    def send_packed_command(self, *commands: object, **options: object) -> None:
-        Trips.made += 1
-        super().send_packed_command(*commands, **options)
-
-
 @pytest.fixture
 def watched(rt: Runtime, redis_url: str) -> Iterator[Runtime]:
-    """Returns whose trips to Redis are counted."""
-    pool = ConnectionPool.from_url(redis_url, connection_class=Trips)
-    client = Redis(connection_pool=pool)
-    client.ping()
-    yield replace(rt, counters=Counters(client))
-    pool.disconnect()
+    with watching(rt, redis_url) as made:
+        yield made
 
 
 @pytest.mark.parametrize("by_code", ["", "60=100,*=50"])

@@ -16,7 +16,7 @@ def together(rt: Runtime, calls: Sequence[Callable[[], Made]]) -> list[Future[Ma
     """Calls that each answer a message, all of them in the next batch."""
     with ThreadPoolExecutor(len(calls)) as pool, _busy(rt):
         made = [pool.submit(call) for call in calls]
-        eventually(lambda: rt.group.waiting == len(calls))
+        eventually(lambda: rt.batches.waiting == len(calls))
     return made
 
 
@@ -29,7 +29,7 @@ def _busy(rt: Runtime) -> Iterator[None]:
         is_over.wait(30)
         return [True] * len(items)
 
-    thread = Thread(target=lambda: rt.group.join(object(), "busy", None, hold))
+    thread = Thread(target=lambda: rt.batches.join(object(), "busy", None, hold))
     thread.start()
     begun.wait(30)
     try:

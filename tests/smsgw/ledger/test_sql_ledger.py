@@ -114,8 +114,10 @@ def test_one_look_up_probes_while_others_fail_fast() -> None:
     assert not circuit.may_pass()
     now[0] = 3.0
     assert [circuit.may_pass() for _ in range(3)] == [True, False, False]
+    assert not circuit.is_closed
     circuit.worked()
     assert circuit.may_pass()
+    assert circuit.is_closed
 
 
 def test_a_slow_ledger_counts_as_unavailable(postgres_url: str) -> None:

@@ -6,7 +6,7 @@ import sys
 SCRIPT = """
 import gc
 from smsgw.operations import process
-process.keep_what_is_loaded()
+process.freeze_loaded_objects()
 print(gc.get_freeze_count() > 1_000, gc.get_threshold())
 class Ring: pass
 for _ in range(100_000):

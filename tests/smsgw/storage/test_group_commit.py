@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from smsgw.storage import deadlines
-from smsgw.storage.group_commit import Alone, Coalesced, GroupCommit, TookTooLong
+from smsgw.storage.group_commit import Alone, CallCoalescer, GroupCommit, TookTooLong
 from tests.support.waiting import eventually
 
 OWNER = object()
@@ -120,7 +120,7 @@ def test_a_thread_at_work_does_another_item_by_itself() -> None:
 
 
 def test_one_call_is_made_for_all_who_wait_for_the_same() -> None:
-    calls, may_end, coalesced = [], Event(), Coalesced()
+    calls, may_end, coalesced = [], Event(), CallCoalescer()
 
     def work() -> bool:
         calls.append(1)
