@@ -134,11 +134,14 @@ MODULES = (
         "smsgw/responder.py",
         LIMITS,
         (RESPONDER, LIMIT),
-        only=(
-            *("APPLIED_WHEN_SILENCED", "_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK"),
-            *("_within_limits", "_applies_when_silenced", "_spend"),
-        ),
+        only=("_decide", "_decide_anew", "TAKE_BACK", "TAKEN_BACK", "_spend"),
         hints=("throttled", "duplicate", "echo", "tolak"),
+    ),
+    Module(
+        "smsgw/messaging/answer_limits.py",
+        LIMITS,
+        (RESPONDER, LIMIT),
+        hints=("throttled", "tolak"),
     ),
     Module("handlers/saldo.py", MONEY, (RESPONDER,)),
     Module("handlers/iuran.py", MONEY, (RESPONDER,)),
