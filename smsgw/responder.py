@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from grammar import Command, Grammar, Misread, Reason, normalise
-from handlers import disclosure, open_question
+from handlers import decision, disclosure
 from handlers.changes import (
     Change,
     OptIn,
@@ -34,7 +34,7 @@ from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.batch_ledger import BatchLedger
-from smsgw.messaging import decision, inbox
+from smsgw.messaging import inbox
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
 from smsgw.messaging.answer_limits import within_limits
 from smsgw.messaging.answer_store import NewAnswer, store
@@ -194,7 +194,7 @@ def _with_meant(
     tx: Transaction, parsed: ParsedMessage, wanted: PhoneQuery, known: PhoneState
 ) -> PhoneState:
     """Adds what a code or a case's number opens, also if YA confirms it."""
-    meant = open_question.meant(parsed.said, known.caller)
+    meant = decision.confirmed(parsed.said, known.caller)
     if meant is None or _named(meant) == named.NOTHING_NAMED:
         return known
     return phone_state.read_all(tx, [replace(wanted, named=_named(meant))])[0]
@@ -250,15 +250,15 @@ def _decide_anew(rt: Runtime, ledger: Ledger, parsed: ParsedMessage, known: Phon
         return Decision(Verdict(None, Outcome.SILENT, "echo"))
     if parsed.sms.opted is not None:
         return FOLLOWED[parsed.sms.opted]
-    what = (parsed.configuration, parsed.said, parsed.sms.text, known.caller)
+    inquiry = decision.Inquiry(parsed.configuration, parsed.said, parsed.sms.text, known.caller)
     try:
-        decided = decision.decide(*what, ledger, rt.local, rt.settings.unused_for)
+        decided = decision.decide(inquiry, ledger, rt.local, rt.settings.unused_for)
     except LedgerDown as error:
         if parsed.deferred is not None and isinstance(error, LookUpFailed):
             raise StillDeferred(was_asked=not isinstance(error, LookUpWaits)) from None
         if parsed.deferred is not None:
             raise NotStored from None
-        waits = Verdict(decision.meant(*what).keyword, Outcome.UNAVAILABLE, is_final=False)
+        waits = Verdict(decision.meant(inquiry).keyword, Outcome.UNAVAILABLE, is_final=False)
         return Decision(waits, disclosure.unavailable())
     reply = decided.reply
     if reply is None:

@@ -5,15 +5,16 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from grammar import Command, Misread
+from handlers import decision
 from handlers.changes import SetLanguage
+from handlers.decision import Decided, Inquiry
 from handlers.ports import Ledger
 from handlers.question import Caller, Outcome, Reply
 from handlers.values import Verbatim
 from smsgw import gsm7
 from smsgw.configuration import compiler
 from smsgw.configuration.compiler import Configuration
-from smsgw.messaging import composer, decision, inbox
-from smsgw.messaging.decision import Decided
+from smsgw.messaging import composer, inbox
 
 TEXTS_REMEMBERED, LOOK_UPS_REMEMBERED = 5_000, 50_000
 A_CASE = "ADU-251031-0042"  # in place of the number that a case would be given
@@ -97,7 +98,8 @@ class Comparison:
     def _decided(
         self, by: Configuration, parsed: Command | Misread, text: str, caller: Caller
     ) -> Decided:
-        return decision.decide(by, parsed, text, caller, self._ledger, self._now, self._unused_for)
+        inquiry = Inquiry(by, parsed, text, caller)
+        return decision.decide(inquiry, self._ledger, self._now, self._unused_for)
 
     def _worded(
         self, by: Configuration, decided: Decided, message_id: int, language: str

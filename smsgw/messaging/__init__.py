@@ -1,2 +1,2 @@
-"""This package is a message's path: inbox, decision, limits, composer, outbox, sender,
+"""This package is a message's path: inbox, limits, composer, outbox, sender,
 reconciliation."""

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from grammar import Command
-from handlers import HANDLERS
+from handlers import HANDLERS, decision
 from handlers.changes import Ask
 from handlers.question import Bound, Caller, Question
 from smsgw.configuration import compiler
-from smsgw.messaging import decision
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.ledger import participants
 from tests.conftest import P1, P1_NKP, P2, P2_NKP
@@ -25,9 +24,8 @@ def test_an_uncertain_reading_changes_nothing(rt: Runtime, keyword: str) -> None
     """An operator may give any keyword a word that another is one slip away from."""
     command = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
     caller = Caller(P1, bound=(Bound(P1_NKP),))
-    decided = decision.decide(
-        compiler.shipped(), command, keyword, caller, rt.ledger, TODAY, timedelta(days=60)
-    )
+    inquiry = decision.Inquiry(compiler.shipped(), command, keyword, caller)
+    decided = decision.decide(inquiry, rt.ledger, TODAY, timedelta(days=60))
     assert decided.reply is not None
     assert {type(change) for change in decided.reply.changes} <= {Ask}
 

@@ -36,7 +36,7 @@ class Module:
     hints: tuple[str, ...] = ()
 
 
-CONTEXT = "tests/handlers/test_open_question.py"
+DECISION = "tests/handlers/test_decision.py"
 REGISTRATION = "tests/smsgw/test_registration.py"
 OFFICERS = "tests/smsgw/backoffice/test_casework.py"
 STRANGERS = "tests/smsgw/test_conversations.py::test_no_reply_discloses_another_participant"
@@ -76,9 +76,7 @@ MODULES = (
     Module("handlers/data.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/klaim.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/status.py", DISCLOSURE, (RESPONDER, STRANGERS)),
-    Module(
-        "handlers/open_question.py", DISCLOSURE, (CONTEXT, *DISCLOSURE_TESTS), hints=("confirm",)
-    ),
+    Module("handlers/decision.py", DISCLOSURE, (DECISION, *DISCLOSURE_TESTS), hints=("confirm",)),
     Module(
         "smsgw/registry/phone_state.py",
         DISCLOSURE,

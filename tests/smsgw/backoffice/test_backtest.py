@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
+from handlers import decision
 from handlers.changes import SetLanguage
+from handlers.decision import Inquiry
 from handlers.question import Caller, Outcome
 from smsgw.backoffice import background_tasks, backtest, comparison
 from smsgw.backoffice.accounts import add
@@ -22,7 +24,7 @@ from smsgw.backoffice.comparison import Comparison
 from smsgw.configuration import document
 from smsgw.configuration.compiler import Configuration
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.messaging import composer, decision, inbox
+from smsgw.messaging import composer, inbox
 from smsgw.operations import jobs, retention
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
@@ -280,9 +282,8 @@ def test_the_shortcut_does_not_change_the_result(
         known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]
 
     def answer(by: Configuration, text: str, caller: Caller) -> tuple[object, ...]:
-        decided = decision.decide(
-            by, by.grammar.parse(text), text, caller, rt.ledger, now, unused_for
-        )
+        inquiry = Inquiry(by, by.grammar.parse(text), text, caller)
+        decided = decision.decide(inquiry, rt.ledger, now, unused_for)
         reply = decided.reply
         if reply is None:
             return (decided.said.keyword, Outcome.SILENT, "")

@@ -1,7 +1,7 @@
 import pytest
 
 from grammar import Command, Misread, Reason
-from handlers import open_question
+from handlers import decision
 from handlers.changes import Choice, Consent, OpenQuestion
 from handlers.question import Caller
 
@@ -28,4 +28,4 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
 def test_an_open_question_changes_what_a_message_means(
     parsed: Command | Misread, asked: OpenQuestion | None, keyword: str | None
 ) -> None:
-    assert open_question.resolve(parsed, Caller("+6281311112222", open=asked)).keyword == keyword
+    assert decision.resolve(parsed, Caller("+6281311112222", open=asked)).keyword == keyword

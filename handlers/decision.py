@@ -1,0 +1,171 @@
+"""Decides the answer to a message from the keywords in force, what is known of the phone, and the
+ledger.
+
+Nothing is stored or sent here, so the same words serve whoever asks what would be answered.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from grammar import Command, Grammar, Misread, Reason, normalise
+from handlers import (
+    HANDLERS,
+    bound_participant,
+    custom_keyword,
+    disclosure,
+    looks_up,
+    misread,
+)
+from handlers.changes import (
+    Ask,
+    Choice,
+    Close,
+    Consent,
+    DraftQuestion,
+    Identity,
+    Suggestion,
+)
+from handlers.ports import Ledger
+from handlers.question import Caller, CustomKeyword, Question, Reply
+
+LETTERS = "ABCDEF"
+NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country
+
+
+class Keywords(Protocol):
+    """The keywords in force."""
+
+    @property
+    def grammar(self) -> Grammar: ...
+
+    @property
+    def usage(self) -> Mapping[str, str]:
+        """Returns how each is written, by its id."""
+
+    @property
+    def made(self) -> Mapping[str, CustomKeyword]:
+        """Returns those that operators made without code, by their ids."""
+
+    @property
+    def asked(self) -> Set[str]:
+        """Returns the ids of those that are asked first, in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A message and the phone it came from. `said`: `text` as the grammar of the keywords reads
+    it."""
+
+    keywords: Keywords
+    said: Command | Misread
+    text: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`said` is what was meant; `reply` is None where thanks are best left alone."""
+
+    said: Command | Misread
+    reply: Reply | None
+
+
+def decide(inquiry: Inquiry, ledger: Ledger, now: datetime, unused_for: timedelta) -> Decided:
+    """`now`: where the scheme is; `unused_for`: after which a binding has to be proven anew.
+    Raises LedgerDown, after `meant` of the same inquiry has told what was asked."""
+    keywords, caller = inquiry.keywords, inquiry.caller
+    said = meant(inquiry)
+    if _is_silent(said, caller):
+        return Decided(said, None)
+    chosen = confirmed(said, caller)
+    question = Question(chosen or said, caller, ledger, keywords.usage, now, unused_for)
+    reply = disclosure.locked(question) or _handled(question, keywords)
+    settled = (Close(),) if _is_settled(said, caller, reply) else ()
+    return Decided(said, replace(reply, changes=(*settled, *reply.changes)))
+
+
+def meant(inquiry: Inquiry) -> Command | Misread:
+    """Returns what is said, to a phone with that question open."""
+    return resolve(_completed(inquiry), inquiry.caller)
+
+
+def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
+    """Returns what the ledger is likely to be asked for: NKPs by the name of a look-up."""
+    named = said.fields.get("nkp")
+    nkps = {str(named)} if named else set(caller.nkps)
+    if isinstance(caller.open, Consent):
+        nkps.add(caller.open.nkp)
+    return dict.fromkeys(looks_up(said.keyword), nkps) if nkps else {}
+
+
+def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:
+    """Returns what is meant while the caller's question is open."""
+    if caller.open is None:
+        return said
+    if isinstance(said, Command) and NO_TO_A_QUESTION in said.word.split():
+        return replace(said, keyword="tidak")
+    if isinstance(caller.open, Choice) and said.keyword is None and said.rest in tuple(LETTERS):
+        return replace(caller.open.command, rest=said.rest)
+    return said
+
+
+def confirmed(said: Command | Misread, caller: Caller) -> Command | None:
+    """Returns what YA says yes to, where we had asked whether it was meant."""
+    if isinstance(caller.open, Suggestion) and said.keyword == "ya":
+        return replace(caller.open.command, is_slip=False)
+    return None
+
+
+def _completed(inquiry: Inquiry) -> Command | Misread:
+    """Returns what a message without a keyword adds to a registration that lacked something, or
+    says to a question about the NIK."""
+    said, asked = inquiry.said, inquiry.caller.open
+    if said.word and said.keyword != "ya":
+        return said
+    if isinstance(asked, Identity):  # "ya, 0003" answers it too
+        return _with_digits(asked.command, inquiry.text) or said
+    if said.word or not isinstance(asked, DraftQuestion):
+        return said
+    draft = asked.command
+    completed = inquiry.keywords.grammar.complete(draft.keyword, draft.fields, inquiry.text)
+    is_no_help = completed.fields == draft.fields and said.keyword is None
+    return said if is_no_help else completed
+
+
+def _with_digits(command: Command, text: str) -> Command | None:
+    digits = "".join(filter(str.isdecimal, normalise(text)))
+    if len(digits) != bound_participant.IDENTITY_DIGITS:
+        return None
+    return replace(command, fields={**command.fields, bound_participant.PROOF: digits})
+
+
+def _is_silent(said: Command | Misread, caller: Caller) -> bool:
+    """Tells whether it is thanks, which need no answer unless we wait for one."""
+    is_courtesy = isinstance(said, Misread) and said.reason is Reason.COURTESY
+    return is_courtesy and caller.open is None
+
+
+def _is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
+    """Tells whether the open question got its answer, so that thanks are not taken for a new
+    one."""
+    if isinstance(caller.open, Suggestion):
+        return said.keyword == "ya"
+    is_asked_anew = any(isinstance(change, Ask) for change in reply.changes)
+    return (
+        isinstance(caller.open, Choice | DraftQuestion | Identity)
+        and said.keyword == caller.open.command.keyword
+        and not is_asked_anew
+    )
+
+
+def _handled(question: Question, keywords: Keywords) -> Reply:
+    said = question.said
+    if isinstance(said, Misread):
+        return misread.answer(question)
+    if said.is_slip and said.keyword in keywords.asked:
+        return misread.suggest(question, said)
+    if said.keyword in keywords.made:
+        return custom_keyword.answer(question, said.keyword, keywords.made[said.keyword])
+    return HANDLERS[said.keyword].answer(question)
