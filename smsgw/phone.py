@@ -1,6 +1,7 @@
 """Tells phones that can be answered from senders that cannot: a name, a short code."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
@@ -18,6 +19,15 @@ KNOWN = 4096  # numbers whose answers are remembered: a message asks for its sen
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A valid number as the metadata of phonenumbers have it, which takes long to look up."""
+
+    e164: str
+    kind: int
+    calling_code: str
+
+
 @lru_cache(maxsize=KNOWN)
 def e164(written: str) -> str | None:
     """`written` (0812…, 62812…, +62 812–…, 0062…) as +62812…, or None where it is no phone number.
@@ -31,7 +41,8 @@ def e164(written: str) -> str | None:
         return None
     if is_fictitious(digits):
         return digits
-    return _parsed(digits) or (_parsed("+" + digits) if not digits.startswith("+") else None)
+    number = _parsed(digits) or (None if digits.startswith("+") else _parsed("+" + digits))
+    return number.e164 if number else None
 
 
 def is_in(number: str, calling_codes: tuple[str, ...]) -> bool:
@@ -44,19 +55,21 @@ def is_e164(text: str) -> bool:
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text, re.ASCII) is not None
 
 
-@lru_cache(maxsize=KNOWN)
 def can_get_sms(number: str) -> bool:
     """Tells whether this is the E.164 number of a person's phone: what is premium, shared-cost,
     free, a service or in the wall costs money or gets nothing."""
     if not is_e164(number):
         return False
-    return is_fictitious(number) or phonenumbers.number_type(phonenumbers.parse(number)) in PHONES
+    if is_fictitious(number):
+        return True
+    known = _parsed(number)
+    return known is not None and known.kind in PHONES
 
 
-@lru_cache(maxsize=KNOWN)
 def calling_code(number: str) -> str:
     """Returns the calling code: 62 for an Indonesian E.164 number."""
-    return str(phonenumbers.parse(number).country_code)
+    known = _parsed(number)
+    return known.calling_code if known else str(phonenumbers.parse(number).country_code)
 
 
 def is_fictitious(number: str) -> bool:
@@ -70,11 +83,16 @@ def mask(number: str) -> str:
     return number[:5] + "*" * max(len(number) - 9, 0) + number[-4:]
 
 
-def _parsed(digits: str) -> str | None:
+@lru_cache(maxsize=KNOWN)
+def _parsed(digits: str) -> _Number | None:
     try:
         number = phonenumbers.parse(digits, REGION)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return _Number(
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+        phonenumbers.number_type(number),
+        str(number.country_code),
+    )

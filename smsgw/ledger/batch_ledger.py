@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -67,7 +68,7 @@ class BatchLedger(SqlLedger):
         started = time.monotonic()
         try:
             with self._place(name), deadlines.within(LIMIT):
-                return self._asked(FOR_SEVERAL[name], {"nkps": nkps})
+                return self._asked(partial(FOR_SEVERAL[name].run, keys=nkps))
         except NoConnection:
             raise NotFetched from None
         except DBAPIError as error:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Row, Select
+from sqlalchemy import Connection, CursorResult, Engine, Row, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -153,7 +154,7 @@ class SqlLedger:
                 break
             keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
             try:
-                self._asked(statement, keys)
+                self._asked(partial(_execute, statement, keys))
             except (DBAPIError, NoConnection) as error:
                 fault = faults.of(name, error)
                 self.failures.add(fault)
@@ -230,7 +231,7 @@ class SqlLedger:
             raise LedgerDown("away a moment ago")
         try:
             with self._place(name):
-                rows = self._asked(LOOK_UPS[name], keys)
+                rows = self._asked(partial(_execute, LOOK_UPS[name], keys))
         except NoConnection as error:
             self._note(faults.of(name, error))
             raise LookUpWaits(name) from error
@@ -261,18 +262,24 @@ class SqlLedger:
             self._circuits[fault.name].failed(key)
         return LookUpFailed(fault.name)
 
-    def _asked(self, statement: Select[*tuple[Any, ...]], keys: Mapping[str, object]) -> Rows:
+    def _asked(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
         """Again on a new connection where the old one had died: asking before costs a trip. One
         that was cut because nobody answered was not dead; its time is over."""
         started = time.monotonic()
         try:
             with self._reading.connect() as connection:
-                return connection.execute(statement, keys).all()
+                return ask(connection).all()
         except DBAPIError as error:
             if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
                 raise
         with self._reading.connect() as connection:
-            return connection.execute(statement, keys).all()
+            return ask(connection).all()
+
+
+def _execute(
+    statement: Select[*tuple[Any, ...]], keys: Mapping[str, object], connection: Connection
+) -> CursorResult[*tuple[Any, ...]]:
+    return connection.execute(statement, keys)
 
 
 def _maker(kind: type[Record]) -> Callable[..., Record]:

@@ -1,7 +1,7 @@
 """The statements that the ledger is read with. Columns and keys go without types of ours, so that
 an NKP may be a number there and a day a timestamp."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
 from smsgw.ledger.values import FIELDS, RawType
+from smsgw.storage.bulk import BulkSelect
 from smsgw.storage.tables.ledger import (
     balances,
     claims,
@@ -46,8 +47,10 @@ def _key(column: ColumnElement[Any], key: BindParameter[Any] = _nkp) -> ColumnEl
     return type_coerce(column, _raw) == key
 
 
-def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return type_coerce(column, _raw).in_(bindparam("nkps", expanding=True, type_=_raw))
+def _of_several(
+    table: Table, build: Callable[[ColumnElement[bool]], Select[*tuple[Any, ...]]]
+) -> BulkSelect:
+    return BulkSelect(build, type_coerce(table.c.nkp, _raw), is_typed=False)
 
 
 def _columns(table: Table, record: type) -> list[Label[Any]]:
@@ -92,31 +95,39 @@ CLAIMS = (
     .order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
     .limit(MOST_CLAIMS)
 )
+
+
+def _balances_of(among: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    newest = (
+        select(
+            type_coerce(balances.c.nkp, _raw).label("key"),
+            *_columns(balances, Balance),
+            func.row_number()
+            .over(partition_by=balances.c.nkp, order_by=balances.c.as_of.desc())
+            .label("place"),
+        )
+        .where(among, balances.c.as_of.is_not(None))
+        .subquery()
+    )
+    return select(newest).where(newest.c.place <= MOST_FUTURE).order_by(newest.c.place)
+
+
 # The same of several participants, each row with its NKP as `key`.
-_newest = (
+_participants = select(
+    type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
+).limit(MOST_OF_SEVERAL)
+_last_contributions = (
     select(
-        type_coerce(balances.c.nkp, _raw).label("key"),
-        *_columns(balances, Balance),
-        func.row_number()
-        .over(partition_by=balances.c.nkp, order_by=balances.c.as_of.desc())
-        .label("place"),
-    )
-    .where(_among(balances.c.nkp), balances.c.as_of.is_not(None))
-    .subquery()
-)
-FOR_SEVERAL: Mapping[str, Select[*tuple[Any, ...]]] = {
-    "participant": select(
-        type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
-    )
-    .where(_among(participants.c.nkp))
-    .limit(MOST_OF_SEVERAL),
-    "balance": select(_newest).where(_newest.c.place <= MOST_FUTURE).order_by(_newest.c.place),
-    "last_contribution": select(
         type_coerce(contributions.c.nkp, _raw).label("key"),
         func.max(type_coerce(contributions.c.month, _raw)).label("month"),
     )
-    .where(_among(contributions.c.nkp), contributions.c.month.is_not(None))
-    .group_by(contributions.c.nkp),
+    .where(contributions.c.month.is_not(None))
+    .group_by(contributions.c.nkp)
+)
+FOR_SEVERAL: Mapping[str, BulkSelect] = {
+    "participant": _of_several(participants, _participants.where),
+    "balance": _of_several(balances, _balances_of),
+    "last_contribution": _of_several(contributions, _last_contributions.where),
 }
 OFFICES = select(*_columns(offices, Office)).order_by(offices.c.code)
 RATES = select(*_columns(rates, Rate)).order_by(rates.c.effective_from)

@@ -9,11 +9,9 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     String,
-    bindparam,
     cast,
     exists,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -22,7 +20,7 @@ from grammar import fold
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
-from smsgw.storage.bulk import BulkInsert
+from smsgw.storage.bulk import BulkInsert, BulkSelect
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
@@ -59,15 +57,17 @@ class DeferredMessage:
     keyword: str | None = None
 
 
-_stored = select(messages.c.carrier, messages.c.carrier_ref).where(
-    tuple_(messages.c.carrier, messages.c.carrier_ref).in_(bindparam("names", expanding=True))
+_stored = BulkSelect(
+    select(messages.c.carrier, messages.c.carrier_ref).where,
+    messages.c.carrier,
+    messages.c.carrier_ref,
 )
 
 
 def stored(tx: Transaction, received: Sequence[IncomingSms]) -> set[tuple[str, str]]:
     """Returns (carrier, carrier's id) of those that were stored before."""
     names = [(sms.carrier, sms.carrier_ref) for sms in received]
-    return {tuple(row) for row in tx.connection.execute(_stored, {"names": names})}
+    return {tuple(row) for row in _stored.run(tx.connection, names)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Float,
     Row,
     String,
-    bindparam,
     case,
     func,
     or_,
@@ -33,7 +32,7 @@ from smsgw.messaging.outbox import (
     opt_out,
     settled_if_unknown,
 )
-from smsgw.storage.bulk import BulkInsert, BulkUpdate
+from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
@@ -128,14 +127,15 @@ def _take(
     return sorted(taken)
 
 
-_concerned = (
+_concerned = BulkSelect(
     select(replies.c.id, phones.c.number, phones.c.hash)
     .add_columns(replies.c.phone_id, replies.c.binding_id, SINCE)
     .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
-    .where(replies.c.id.in_(bindparam("reply_ids", expanding=True)))
+    .where,
+    replies.c.id,
 )
 _begin = BulkInsert(attempts, "reply_id", "started_at")
 
@@ -145,8 +145,8 @@ def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) 
         return []
     started = [{"reply_id": row.id, "started_at": tx.now} for row in taken]
     begun = _begin.run(tx.connection, started)
-    ids = {"reply_ids": [row.id for row in taken]}
-    concerned = {row.id: row for row in tx.connection.execute(_concerned, ids)}
+    found = _concerned.run(tx.connection, [row.id for row in taken])
+    concerned = {row.id: row for row in found}
     leased = (
         _lease(tx, lane, row, attempt_id, concerned[row.id])
         for row, attempt_id in zip(taken, begun, strict=True)

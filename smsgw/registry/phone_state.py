@@ -28,6 +28,7 @@ from smsgw.registry import (
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, Named
 from smsgw.registry.phones import LastMessage, add_all, opened_number, set_last
 from smsgw.storage import row_macs
+from smsgw.storage.bulk import BulkSelect
 from smsgw.storage.tables.messages import (
     MessageState,
     ReplyState,
@@ -77,7 +78,7 @@ _its_binding = bindings.alias("its_binding")
 _is_withdrawn = (_its_reply.c.state == ReplyState.QUEUED) & _its_binding.c.ended_at.is_not(None)
 _last_reply = replies.alias("last_reply")
 _guessed = lockout.count_of(phones.c.id).scalar_subquery()
-_phone = (
+_known = (
     select(
         phones.c.id,
         phones.c.hash,
@@ -109,8 +110,8 @@ _phone = (
     )
     .outerjoin(_its_binding, _its_binding.c.id == _its_reply.c.binding_id)
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
-    .where(phones.c.hash.in_(bindparam("hashes", expanding=True)))
 )
+_phone = BulkSelect(_known.where, phones.c.hash)
 _in_use = (
     select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
     .add_columns(bindings.c.tells_from, bindings.c.used_at)
@@ -120,7 +121,7 @@ _in_use = (
     .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
     .order_by(bindings.c.id)
 )
-_bound = _in_use.where(bindings.c.phone_id.in_(bindparam("phone_ids", expanding=True)))
+_bound = BulkSelect(_in_use.where, bindings.c.phone_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,14 @@ def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
     """Reads what is known of phones, in two statements."""
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
     since = {"guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
-    found = tx.connection.execute(_phone, {"hashes": [*hashes.values()], **since})
+    found = _phone.run(tx.connection, [*hashes.values()], **since)
     rows: dict[bytes, Row[*tuple[Any, ...]]] = {}
     for each_row in found:
         rows.setdefault(each_row.hash, each_row)
     held: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
     if rows:
-        ids = {"phone_ids": [row.id for row in rows.values()], "used_since": tx.now - UNUSED_FOR}
-        for row in tx.connection.execute(_bound, ids):
+        ids = [row.id for row in rows.values()]
+        for row in _bound.run(tx.connection, ids, used_since=tx.now - UNUSED_FOR):
             held[row.phone_id].append(row)
     states = []
     for each in wanted:

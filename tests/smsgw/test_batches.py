@@ -157,8 +157,7 @@ def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:
 
 def test_a_bug_of_one_is_its_own(bound: Runtime) -> None:
     def fails(_c: object, _cursor: object, _s: str, parameters: Any, *_: object) -> None:
-        held = parameters.values() if isinstance(parameters, dict) else parameters
-        if nkp(7) in held:
+        if nkp(7) in str(parameters):
             raise RuntimeError("a bug")
 
     event.listen(bound.ledger.engine, "before_cursor_execute", fails)
