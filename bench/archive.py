@@ -39,8 +39,8 @@ LIMIT = 0.2  # seconds
 
 # klaim came in the first third of the year alone, and jp once in 50,000 messages.
 FILL_MESSAGES = """
-INSERT INTO messages (id, carrier, carrier_ref, lane, phone_id, text, received_at, keyword, outcome,
-                      configuration, state)
+INSERT INTO messages (id, carrier, carrier_ref, sender_id, phone_id, text, received_at, keyword,
+                      outcome, configuration, state)
 SELECT n, CASE WHEN n % 10 < 7 THEN 'twilio' ELSE 'kannel' END, 'ref-' || n, '2757',
        CASE WHEN n % 200 = 0 THEN :talkative ELSE 2 + (n * 7919) % :phones END, :said,
        CAST(:begins AS timestamptz) + CAST(:year AS interval) * (n / CAST(:all AS float)),
@@ -52,10 +52,10 @@ SELECT n, CASE WHEN n % 10 < 7 THEN 'twilio' ELSE 'kannel' END, 'ref-' || n, '27
 FROM generate_series(CAST(:first AS bigint), :last) AS n
 """
 FILL_REPLIES = """
-INSERT INTO replies (message_id, phone_id, carrier, lane, text, wording, encoding, segments, state,
-                     priority, made_at, expires_at, attempts, waited)
-SELECT id, phone_id, carrier, lane, :told, 'saldo.balance', 'GSM-7', 1, 'delivered', 0, received_at,
-       received_at, 1, 0.4
+INSERT INTO replies (message_id, phone_id, carrier, sender_id, text, wording, encoding, segments,
+                     state, priority, made_at, expires_at, attempts, waited)
+SELECT id, phone_id, carrier, sender_id, :told, 'saldo.balance', 'GSM-7', 1, 'delivered', 0,
+       received_at, received_at, 1, 0.4
 FROM messages WHERE id BETWEEN :first AND :last AND outcome <> 'silent'
 """
 FILL_PHONES = """

@@ -100,7 +100,7 @@ def fill(rt: Runtime) -> None:
             {
                 "carrier": "simulator",
                 "carrier_ref": str(each),
-                "lane": "2757",
+                "sender_id": "2757",
                 "phone_id": each % PHONES + 1,
                 "text": tx.vault.encrypt(
                     text.replace(NKP, own(each)), Ciphertext.MESSAGE, "simulator", str(each)

@@ -44,7 +44,7 @@ def text() -> str:
 def send(rt: Runtime) -> None:
     """In this thread: a database in memory is no other thread's."""
     with rt.writing() as tx:
-        claims = claim(tx, runner.CARRIER, runner.LANE, 10)
+        claims = claim(tx, runner.CARRIER, runner.SENDER_ID, 10)
     sent = [dispatch.sent(rt, runner.CARRIER, claim) for claim in claims]
     with rt.writing() as tx:
         record(tx, sent)
@@ -58,7 +58,9 @@ def messages_alone(document: reader.TranscriptDocument) -> float:
             for number, step in enumerate(conversation.steps):
                 made.clock.now += timedelta(hours=1)
                 ref = f"{conversation.name} {number}"
-                sms = IncomingSms("simulator", ref, step.sender or "", runner.LANE, step.text or "")
+                sms = IncomingSms(
+                    "simulator", ref, step.sender or "", runner.SENDER_ID, step.text or ""
+                )
                 responder.respond(rt, sms)
                 send(rt)
         return time.process_time() - started

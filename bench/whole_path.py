@@ -43,7 +43,7 @@ from tests.support.twilio_api import TWILIO
 
 BIN = Path(sys.executable).parent
 PHONES = 16_000  # each writes once
-LANE = "2757"
+SENDER_ID = "2757"
 SECONDS, CONNECTIONS = 8.0, 32
 WARM = 3.0  # seconds
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -189,7 +189,7 @@ def _webhook(port: int, index: int, sender: str, text: str) -> bytes:
         "FromCity": "",
         "Body": text,
         "FromCountry": "ID",
-        "To": LANE,
+        "To": SENDER_ID,
         "ToZip": "",
         "NumSegments": "1",
         "MessageSid": sid,

@@ -234,7 +234,7 @@ def _store(rt: Runtime, inbound: Sequence[Inbound]) -> None:
 
 def _decide(rt: Runtime, ledger: Ledger, inbound: Inbound) -> Decision:
     parsed, known = inbound.parsed, inbound.known
-    if known is None or not may_be_answered(rt, known, parsed.sms.lane):
+    if known is None or not may_be_answered(rt, known, parsed.sms.sender_id):
         return Decision(Verdict(None, Outcome.SILENT, "unreachable_sender"))
     if not is_repeat(rt, parsed, known):
         return _decide_anew(rt, ledger, parsed, known)

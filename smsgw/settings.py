@@ -27,8 +27,8 @@ from smsgw.variables import (
     CallingCodes,
     Endpoint,
     Folder,
-    LaneRates,
     SegmentsByCode,
+    SenderRates,
     SettingsError,
     Texts,
     Zone,
@@ -132,10 +132,10 @@ class Settings(Endpoint):
         ge=1,
         le=1_000_000,
     )
-    lane_rates: LaneRates = variable(
-        "SMSGW_LANE_RATES",
+    sender_rates: SenderRates = variable(
+        "SMSGW_SENDER_RATES",
         {},
-        "most SMS a second by sender number, such as 2757=20,+15005550006=1",
+        "most SMS a second by sender ID, such as 2757=20,+15005550006=1",
     )
     daily_segments: int | None = variable(
         "SMSGW_DAILY_SEGMENTS",

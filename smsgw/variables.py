@@ -110,11 +110,11 @@ def _rates(value: object) -> object:
         return value
     try:
         pairs = (part.rsplit("=", 1) for part in value.split(",") if part.strip())
-        rates = {lane.strip(): float(rate) for lane, rate in pairs}
+        rates = {sender_id.strip(): float(rate) for sender_id, rate in pairs}
     except ValueError:
         rates = {"": 0.0}
-    if not all(re.fullmatch(A_SENDER, lane) for lane in rates):
-        raise ValueError("is a list of senders and numbers, such as 2757=20,+15005550006=1")
+    if not all(re.fullmatch(A_SENDER, sender_id) for sender_id in rates):
+        raise ValueError("is a list of sender IDs and numbers, such as 2757=20,+15005550006=1")
     if not all(SLOWEST <= rate <= FASTEST for rate in rates.values()):
         raise ValueError(f"has a rate that is not from {SLOWEST} to {FASTEST:g} a second")
     return rates
@@ -156,7 +156,7 @@ WebAddress = Annotated[str, AfterValidator(web_address)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(split)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(split)]
 CallingCodes = Annotated[Texts, AfterValidator(_calling_codes)]
-LaneRates = Annotated[Mapping[str, float], BeforeValidator(_rates)]
+SenderRates = Annotated[Mapping[str, float], BeforeValidator(_rates)]
 SegmentsByCode = Annotated[Mapping[str, int], BeforeValidator(_segments_by_code)]
 Folder = Annotated[Path, AfterValidator(_a_folder)]
 Zone = Annotated[str, AfterValidator(_known_zone)]

@@ -16,7 +16,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, Clock
-from tests.support.lanes import receive
+from tests.support.sender_ids import receive
 from tests.support.servers import Postgres, postgres_programs
 
 

@@ -34,7 +34,7 @@ LOOKS_AT = 5000
 NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
 
 LISTED = (
-    *("id", "received_at", "carrier", "lane", "phone_id", "keyword", "outcome", "reason"),
+    *("id", "received_at", "carrier", "sender_id", "phone_id", "keyword", "outcome", "reason"),
     *("state", "configuration"),
 )
 
@@ -86,7 +86,7 @@ class Seen:
     id: int
     received_at: datetime
     carrier: str
-    lane: str
+    sender_id: str
     phone_id: int | None
     number: str | None  # masked; none where no phone sent it, or it is forgotten
     keyword: str | None

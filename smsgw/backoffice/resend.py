@@ -47,7 +47,7 @@ class NotResent(Exception):
 @dataclass(frozen=True, slots=True)
 class Resent:
     carrier: str
-    lane: str
+    sender_id: str
 
 
 def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
@@ -70,7 +70,7 @@ def resend(rt: Runtime, reply_id: int, actor: str, reason: str) -> Resent:
         about = {"phone_id": row.phone_id, "message_id": row.message_id, "nkp": nkp}
         audit.note(tx, Act.RESENT, actor, detail=detail, **about)
     rt.spend([sent])
-    return Resent(row.carrier, row.lane)
+    return Resent(row.carrier, row.sender_id)
 
 
 def _reply(tx: Transaction, reply_id: int, *, is_locked: bool = False) -> Row[Any]:
@@ -169,7 +169,7 @@ def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
             number=number,
             binding_id=row.binding_id,
             carrier=row.carrier,
-            lane=row.lane,
+            sender_id=row.sender_id,
             text=text,
             lasts=lasts,
             priority=Priority.SCHEDULED,  # nobody waits for it since the message came

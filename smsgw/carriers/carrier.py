@@ -33,7 +33,7 @@ class IncomingSms:
     carrier: str
     carrier_ref: str  # the carrier's own id: one message has one, however often it is delivered
     sender: str  # as the carrier wrote it: E.164, a short code or a name
-    lane: str  # our number it came to, and the one its reply leaves by
+    sender_id: str  # our number it came to, and the one its reply leaves by
     text: str
     opted: str | None = None  # stop, start or help: the carrier has answered and acted itself
 
@@ -42,7 +42,7 @@ class IncomingSms:
 class OutgoingSms:
     attempt_id: int  # goes into the callback address, so that a report finds its attempt
     recipient: str  # E.164
-    lane: str
+    sender_id: str
     text: str
     lasts: timedelta = timedelta(hours=2)  # after that it is of no use, and must not be delivered
 

@@ -174,12 +174,12 @@ class Kannel:
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         fields = _fields(request)
-        reference, sender, lane = (_text(fields, name) for name in ("id", "from", "to"))
-        if not reference or not sender or not lane or len(reference) > LONGEST:
+        reference, sender, sender_id = (_text(fields, name) for name in ("id", "from", "to"))
+        if not reference or not sender or not sender_id or len(reference) > LONGEST:
             raise Malformed("id, from and to are needed; see deploy/kannel/kannel.conf")
         charset = CHARSETS.get(_text(fields, "charset").upper(), "utf-8")
         text = fields.get("text", b"").decode(charset, "replace").replace("\0", "")
-        return [IncomingSms(self.name, reference, sender[:LONGEST], _lane(lane), text)]
+        return [IncomingSms(self.name, reference, sender[:LONGEST], _sender_id(sender_id), text)]
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         fields = _fields(request)
@@ -200,7 +200,7 @@ class Kannel:
         parameters = {
             "username": self._user,
             "password": self._password,
-            "from": sms.lane,
+            "from": sms.sender_id,
             "to": sms.recipient,
             "text": sms.text,
             "validity": str(max(1, math.ceil(sms.lasts.total_seconds() / 60))),
@@ -260,7 +260,7 @@ def _text(fields: Mapping[str, bytes], name: str) -> str:
     return fields.get(name, b"").decode("utf-8", "replace").replace("\0", "").strip()
 
 
-def _lane(number: str) -> str:
+def _sender_id(number: str) -> str:
     """Some centres put a plus before a short number."""
     bare = number.removeprefix("+")
     return bare if len(bare) <= LONGEST_SHORT_CODE else number[:LONGEST]

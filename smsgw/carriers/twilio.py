@@ -156,14 +156,14 @@ class Twilio:
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         form = _fields(request)
-        sid, sender, lane = form.get("MessageSid"), form.get("From"), form.get("To")
-        if not sid or not sender or not lane or "Body" not in form or len(sid) > LONGEST_SID:
+        sid, sender, sender_id = form.get("MessageSid"), form.get("From"), form.get("To")
+        if not sid or not sender or not sender_id or "Body" not in form or len(sid) > LONGEST_SID:
             raise Malformed("MessageSid, From, To and Body are needed")
         if form.get("AccountSid", self._account) != self._account:
             raise Malformed("the message belongs to another account")
         opted = OPTED.get(form.get("OptOutType", ""))
-        sender, lane = sender[:LONGEST_SID], lane[:LONGEST_SID]
-        return [IncomingSms(self.name, sid, sender, lane, form["Body"], opted)]
+        sender, sender_id = sender[:LONGEST_SID], sender_id[:LONGEST_SID]
+        return [IncomingSms(self.name, sid, sender, sender_id, form["Body"], opted)]
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         form = _fields(request)
@@ -179,12 +179,12 @@ class Twilio:
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
             raise SendError(Ending.REFUSED, "fictitious")
-        sender = "messaging_service_sid" if _is_service(sms.lane) else "from_"
+        sender = "messaging_service_sid" if _is_service(sms.sender_id) else "from_"
         seconds = int(sms.lasts.total_seconds())
         try:
             message = self._client.messages.create(
                 to=sms.recipient,
-                **{sender: sms.lane},
+                **{sender: sms.sender_id},
                 body=sms.text,
                 status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
                 validity_period=min(max(seconds, 1), LONGEST_VALIDITY),
@@ -198,7 +198,7 @@ class Twilio:
     def find(self, sms: OutgoingSms) -> list[CarrierRecord]:
         """Searches by recipient and sender only: DateSent is empty while an SMS is in Twilio's
         queue, and the newest come first."""
-        sender = {} if _is_service(sms.lane) else {"from_": sms.lane}
+        sender = {} if _is_service(sms.sender_id) else {"from_": sms.sender_id}
         try:
             listed = self._client.messages.list(
                 to=sms.recipient, **sender, limit=BOOKS, page_size=BOOKS
@@ -301,9 +301,9 @@ def _fields(request: WebhookRequest) -> dict[str, str]:
     return {name: value.replace("\0", "") for name, value in request.form}
 
 
-def _is_service(lane: str) -> bool:
+def _is_service(sender_id: str) -> bool:
     """A messaging service stands for many numbers, and chooses one of them."""
-    return lane.startswith("MG")
+    return sender_id.startswith("MG")
 
 
 def _code(error_code: object) -> str | None:

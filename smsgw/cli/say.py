@@ -32,9 +32,9 @@ OUT = {ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED, ReplyState
 @click.command()
 @click.argument("text")
 @click.option("--from", "sender", required=True, help="The phone that writes, such as +62812….")
-@click.option("--to", "lane", default="2757", show_default=True, help="Our number.")
+@click.option("--to", "sender_id", default="2757", show_default=True, help="Our number.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def say(text: str, sender: str, lane: str, as_json: bool) -> None:
+def say(text: str, sender: str, sender_id: str, as_json: bool) -> None:
     """Send TEXT as if a phone had, and print the reply."""
     logs.set_up(logging.CRITICAL)  # what goes wrong is told in a sentence, below
     rt = opened(patience=0)
@@ -43,7 +43,7 @@ def say(text: str, sender: str, lane: str, as_json: bool) -> None:
             "a carrier that reaches people is in use (SMSGW_CARRIER): this would speak for a real "
             "phone; text the number, or run a transcript (smsgw replay)"
         )
-    sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, lane, text)
+    sms = IncomingSms("simulator", f"say-{uuid.uuid4().hex}", sender, sender_id, text)
     try:
         answer = responder.respond(rt, sms, audit.operator())
     except NotStored:
@@ -82,9 +82,9 @@ def _send(rt: Runtime, answer: Answer) -> None:
         if _is_out(rt, answer):
             return
         time.sleep(0.02)
-    for carrier, lane in answer.lanes:
+    for carrier, sender_id in answer.sender_ids:
         if carrier == "simulator":
-            dispatch.drain(rt, carrier, lane)
+            dispatch.drain(rt, carrier, sender_id)
 
 
 def _deliver(rt: Runtime, answer: Answer) -> None:

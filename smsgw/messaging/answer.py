@@ -31,10 +31,10 @@ class Answer:
     also: tuple[Outgoing, ...] = ()
 
     @property
-    def lanes(self) -> set[tuple[str, str]]:
-        """(carrier, lane) of all that now waits to be sent."""
+    def sender_ids(self) -> set[tuple[str, str]]:
+        """Returns the (carrier, sender ID) pairs that the replies leave by."""
         replies = (self.reply, *self.also) if self.reply else self.also
-        return {(each.carrier, each.lane) for each in replies}
+        return {(each.carrier, each.sender_id) for each in replies}
 
 
 @dataclass(frozen=True, slots=True)

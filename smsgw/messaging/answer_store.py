@@ -164,7 +164,7 @@ def _work_out(
     rows.notices += [(place, composer, notice) for notice in notices]
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
         rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
-    sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.lane)
+    sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.sender_id)
     return replace(answer, reply=sent)
 
 
@@ -187,7 +187,7 @@ def _draft(
         number=known.caller.phone,
         binding_id=_binding(composer.tx, each, known, reply.about, rows),
         carrier=each.parsed.sms.carrier,
-        lane=each.parsed.sms.lane,
+        sender_id=each.parsed.sms.sender_id,
         text=text,
         lasts=composer.rt.settings.validity,
         priority=Priority.LATE if each.parsed.deferred is not None else Priority.ASKED,

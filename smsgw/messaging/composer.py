@@ -25,7 +25,7 @@ class Outgoing:
     recipient: str
     text: str
     carrier: str
-    lane: str
+    sender_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Composer:
         """Tells another phone, in its own language, by the carrier of unasked messages."""
         theirs = replace(self, language=phones.language_of(self.tx, notice.phone_id))
         text = theirs.render(notice.reply.wording, notice.reply.values)
-        carrier, lane = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
+        carrier, sender_id = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
         self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)
         draft = outbox.NewReply(
             message_id=self.message_id,
@@ -70,7 +70,7 @@ class Composer:
             number=notice.number,
             binding_id=None,
             carrier=carrier,
-            lane=lane,
+            sender_id=sender_id,
             text=text,
             lasts=notice.lasts or self.rt.settings.validity,
             priority=Priority.SCHEDULED if notice.delay else priority,
@@ -78,36 +78,38 @@ class Composer:
             delay=notice.delay,
         )
         outbox.add(self.tx, draft)
-        return Outgoing(notice.number, text, carrier, lane)
+        return Outgoing(notice.number, text, carrier, sender_id)
 
     def send_answer(
         self, phone_id: int, number: str, wording: str, text: str, binding_id: int | None = None
     ) -> Outgoing:
         """Sends what an officer says to an earlier message. It leaves from the number that the
         message came to, and counts as no wait of a machine's."""
-        carrier, lane = self._lane()
+        carrier, sender_id = self._reply_route()
         draft = outbox.NewReply(
             message_id=self.message_id,
             phone_id=phone_id,
             number=number,
             binding_id=binding_id,
             carrier=carrier,
-            lane=lane,
+            sender_id=sender_id,
             text=text,
             lasts=self.rt.settings.validity,
             priority=Priority.SCHEDULED,
             wording=wording,
         )
         outbox.add(self.tx, draft)
-        return Outgoing(number, text, carrier, lane)
+        return Outgoing(number, text, carrier, sender_id)
 
-    def _lane(self) -> tuple[str, str]:
-        """Returns the sender for the reply; the default one if the message's carrier is not in use
-        any more."""
-        came = select(messages.c.carrier, messages.c.lane).where(messages.c.id == self.message_id)
+    def _reply_route(self) -> tuple[str, str]:
+        """Returns the carrier and the sender ID for the reply: those of the message, or the default
+        ones if its carrier is not in use any more."""
+        came = select(messages.c.carrier, messages.c.sender_id).where(
+            messages.c.id == self.message_id
+        )
         row = self.tx.connection.execute(came).one()
         if row.carrier in self.rt.carriers:
-            return row.carrier, row.lane
+            return row.carrier, row.sender_id
         return self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
 
 

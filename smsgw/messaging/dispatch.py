@@ -1,4 +1,5 @@
-"""Sends what waits in a lane by its carrier: leased, sent, recorded.
+"""Sends the replies that wait for a sender ID: leases them, sends them by its carrier and
+records the results.
 
 What tells of a participant passes once more the gate that it passed when it was made: their number
 on file may be another person's by now.
@@ -38,12 +39,13 @@ LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds a
 def drain(
     rt: Runtime,
     carrier: str,
-    lane: str,
+    sender_id: str,
     holds: float = HOLDS,
     is_over: Callable[[], bool] = lambda: False,
 ) -> float | None:
-    """Sends what is due until the lane is empty, its throttle says no, `is_over` says so, or
-    `holds` seconds have passed. Returns in how many seconds to come back; None where nothing waits.
+    """Sends what is due until nothing waits for the sender ID, its throttle says no, `is_over` says
+    so, or `holds` seconds have passed. Returns in how many seconds to come back; None where
+    nothing waits.
 
     A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
     has ended meanwhile is recorded in one go.
@@ -59,7 +61,7 @@ def drain(
             while True:
                 has_time = time.monotonic() < until and not is_over()
                 room = SENDERS - len(sending) if has_time else 0
-                leases, come_back = _claim(rt, carrier, lane, room)
+                leases, come_back = _claim(rt, carrier, sender_id, room)
                 claimed = Claim(time.monotonic(), _fetched(rt, leases))
                 sending |= {pool.submit(_send, rt, carrier, lease, claimed) for lease in leases}
                 if not sending:
@@ -87,18 +89,20 @@ def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
     return BatchLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
-def _claim(rt: Runtime, carrier: str, lane: str, room: int) -> tuple[list[Lease], float | None]:
+def _claim(
+    rt: Runtime, carrier: str, sender_id: str, room: int
+) -> tuple[list[Lease], float | None]:
     """Leases as many replies as the throttle allows; if none, returns in how many seconds it
     will."""
     if not room:
         return [], None
-    allowed = throttle.take(rt, carrier, lane, room)
+    allowed = throttle.take(rt, carrier, sender_id, room)
     if allowed.number <= 0:
         return [], allowed.wait
     may_expire = rt.clock_check.is_right()
     with rt.writing() as tx:
-        leases = claim(tx, carrier, lane, allowed.number, may_expire=may_expire)
-    throttle.give_back(rt, carrier, lane, allowed.number - len(leases))
+        leases = claim(tx, carrier, sender_id, allowed.number, may_expire=may_expire)
+    throttle.give_back(rt, carrier, sender_id, allowed.number - len(leases))
     return leases, None
 
 

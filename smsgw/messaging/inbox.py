@@ -83,7 +83,7 @@ class NewMessage:
 
 _insert = BulkInsert(
     messages,
-    *("carrier", "carrier_ref", "lane", "phone_id", "text", "text_hash", "received_at"),
+    *("carrier", "carrier_ref", "sender_id", "phone_id", "text", "text_hash", "received_at"),
     *("configuration", "keyword", "outcome", "reason", "state"),
 )
 
@@ -94,7 +94,7 @@ def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
         {
             "carrier": each.sms.carrier,
             "carrier_ref": each.sms.carrier_ref,
-            "lane": each.sms.lane,
+            "sender_id": each.sms.sender_id,
             "phone_id": each.phone_id,
             "text": tx.vault.encrypt(
                 each.sms.text, Ciphertext.MESSAGE, each.sms.carrier, each.sms.carrier_ref
@@ -198,7 +198,7 @@ def _opened(tx: Transaction, row: Row[Any]) -> DeferredMessage | None:
     text = tx.opened(row.text, Ciphertext.MESSAGE, row.id, row.carrier, row.carrier_ref)
     if sender is None or text is None:
         return None
-    sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.lane, text)
+    sms = IncomingSms(row.carrier, row.carrier_ref, sender, row.sender_id, text)
     return DeferredMessage(row.id, sms, row.received_at, row.keyword)
 
 

@@ -74,7 +74,7 @@ class Lease:
 
 
 def claim(
-    tx: Transaction, carrier: str, lane: str, limit: int, *, may_expire: bool = True
+    tx: Transaction, carrier: str, sender_id: str, limit: int, *, may_expire: bool = True
 ) -> list[Lease]:
     """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
     asked for and wait for first, and of these the oldest. Those that cannot be opened are set
@@ -82,15 +82,15 @@ def claim(
     """
     leases: list[Lease] = []
     for _ in range(SET_ASIDE_AT_ONCE):
-        taken = _take(tx, carrier, lane, limit, may_expire)
-        leases = _leased(tx, lane, taken)
+        taken = _take(tx, carrier, sender_id, limit, may_expire)
+        leases = _leased(tx, sender_id, taken)
         if leases or len(taken) < limit:
             break
     return leases
 
 
 def _take(
-    tx: Transaction, carrier: str, lane: str, limit: int, may_expire: bool
+    tx: Transaction, carrier: str, sender_id: str, limit: int, may_expire: bool
 ) -> list[Row[*tuple[Any, ...]]]:
     pick = (
         select(replies.c.id)
@@ -98,7 +98,7 @@ def _take(
         .where(
             QUEUED,
             replies.c.carrier == carrier,
-            replies.c.lane == lane,
+            replies.c.sender_id == sender_id,
             replies.c.due_at <= tx.now,
             _is_of_use(tx, may_expire),
             bindings.c.ended_at.is_(None),
@@ -140,7 +140,7 @@ _concerned = BulkSelect(
 _begin = BulkInsert(attempts, "reply_id", "started_at")
 
 
-def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) -> list[Lease]:
+def _leased(tx: Transaction, sender_id: str, taken: Sequence[Row[*tuple[Any, ...]]]) -> list[Lease]:
     if not taken:
         return []
     started = [{"reply_id": row.id, "started_at": tx.now} for row in taken]
@@ -148,7 +148,7 @@ def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) 
     found = _concerned.run(tx.connection, [row.id for row in taken])
     concerned = {row.id: row for row in found}
     leased = (
-        _lease(tx, lane, row, attempt_id, concerned[row.id])
+        _lease(tx, sender_id, row, attempt_id, concerned[row.id])
         for row, attempt_id in zip(taken, begun, strict=True)
     )
     return [each for each in leased if each is not None]
@@ -156,7 +156,7 @@ def _leased(tx: Transaction, lane: str, taken: Sequence[Row[*tuple[Any, ...]]]) 
 
 def _lease(
     tx: Transaction,
-    lane: str,
+    sender_id: str,
     row: Row[*tuple[Any, ...]],
     attempt_id: int,
     concerned: Row[*tuple[Any, ...]],
@@ -179,7 +179,7 @@ def _lease(
         _refuse(tx, row, attempt_id, NO_PHONE)
         return None
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
-    sms = OutgoingSms(attempt_id, recipient, lane, text, lasts)
+    sms = OutgoingSms(attempt_id, recipient, sender_id, text, lasts)
     age = tx.now - row.made_at
     return Lease(row.id, row.attempts, concerned.since, sms, age, binding)
 

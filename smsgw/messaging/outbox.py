@@ -73,7 +73,7 @@ class NewReply:
     number: str  # of that phone
     binding_id: int | None
     carrier: str
-    lane: str
+    sender_id: str
     text: str
     lasts: timedelta  # how long it is of use
     priority: Priority = Priority.ASKED
@@ -83,7 +83,16 @@ class NewReply:
 
 _insert = BulkInsert(
     replies,
-    *("message_id", "phone_id", "binding_id", "carrier", "lane", "text", "wording", "encoding"),
+    *(
+        "message_id",
+        "phone_id",
+        "binding_id",
+        "carrier",
+        "sender_id",
+        "text",
+        "wording",
+        "encoding",
+    ),
     *("segments", "state", "priority", "made_at", "expires_at", "due_at", "attempts"),
 )
 
@@ -105,7 +114,7 @@ def _row(tx: Transaction, new: NewReply) -> dict[str, object]:
         "phone_id": new.phone_id,
         "binding_id": new.binding_id,
         "carrier": new.carrier,
-        "lane": new.lane,
+        "sender_id": new.sender_id,
         "text": tx.vault.encrypt(new.text, Ciphertext.REPLY, *named_by),
         "wording": new.wording,
         "encoding": counted.encoding,
@@ -138,12 +147,12 @@ def attempts_of(tx: Transaction, message_id: int, carrier: str) -> list[int]:
     return list(tx.connection.execute(made).scalars())
 
 
-def lanes_waiting(tx: Transaction, *, may_expire: bool = True) -> list[tuple[str, str]]:
-    """(carrier, lane) of every reply that is due."""
-    due = select(replies.c.carrier, replies.c.lane).where(
+def sender_ids_waiting(tx: Transaction, *, may_expire: bool = True) -> list[tuple[str, str]]:
+    """Returns the (carrier, sender ID) pairs that due replies wait for."""
+    due = select(replies.c.carrier, replies.c.sender_id).where(
         QUEUED, replies.c.due_at <= tx.now, _is_of_use(tx, may_expire)
     )
-    return [(row.carrier, row.lane) for row in tx.connection.execute(due.distinct())]
+    return [(row.carrier, row.sender_id) for row in tx.connection.execute(due.distinct())]
 
 
 def _is_of_use(tx: Transaction, may_expire: bool) -> ColumnElement[bool]:

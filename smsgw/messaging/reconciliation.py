@@ -168,7 +168,7 @@ def _unknown(tx: Transaction, row: Row[Any]) -> Unknown:
         sms=OutgoingSms(
             attempt_id=row.attempt_id,
             recipient=recipient or "",
-            lane=row.lane,
+            sender_id=row.sender_id,
             text=tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by) or "",
         ),
     )

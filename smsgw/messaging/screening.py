@@ -55,11 +55,12 @@ def still_open(inbound: Sequence[Inbound]) -> list[Inbound]:
     return [each for each in inbound if each.outcome is None]
 
 
-def may_be_answered(rt: Runtime, known: PhoneState, lane: str) -> bool:
+def may_be_answered(rt: Runtime, known: PhoneState, sender_id: str) -> bool:
     """Phones of countries we serve, and phones bound to a participant wherever they are; never our
     own numbers."""
     ours = {
-        phone.e164(each) for each in (lane, *(it.default_sender_id for it in rt.carriers.values()))
+        phone.e164(each)
+        for each in (sender_id, *(it.default_sender_id for it in rt.carriers.values()))
     }
     is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
     is_phone = phone.can_get_sms(known.caller.phone)

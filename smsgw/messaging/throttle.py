@@ -1,7 +1,8 @@
-"""Limits how fast a lane may send, by a token bucket in Redis that all workers share.
+"""Limits how fast replies may leave by a sender ID, with a token bucket that all
+workers share in Redis.
 
-A lane is a carrier's sender number. Its rate is in SMSGW_LANE_RATES; without one it is not slowed.
-The bucket holds a second's worth, one SMS at least.
+SMSGW_SENDER_RATES holds its rate. A sender ID without a rate is not limited. The bucket holds a
+second's worth, one SMS at least.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ log = logs.get(__name__)
 
 SHORTEST_WAIT = 0.25  # seconds; coming back for each single SMS would cost more than it gains
 QUEUE_AWAY = 5.0  # seconds
-HITS = "lane-hits"  # by lane, how often the throttle said no
+HITS = "sender-id-hits"  # by sender ID, how often the throttle said no
 
-# KEYS: bucket, hits. ARGV: lane, rate, wanted (below 0: given back). Returns what is granted and
-# the milliseconds until the next token. The clock is the server's: workers' clocks differ.
+# KEYS: bucket, hits. ARGV: sender ID, rate, wanted (below 0: given back). Returns what is granted
+# and the milliseconds until the next token. The clock is the server's: workers' clocks differ.
 TAKE = """
 local rate, wanted = tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -43,42 +44,42 @@ class Allowed:
     wait: float  # seconds until there is more, where it is none
 
 
-def take(rt: Runtime, carrier: str, lane: str, wanted: int) -> Allowed:
+def take(rt: Runtime, carrier: str, sender_id: str, wanted: int) -> Allowed:
     """Returns how many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
-    rate = rt.settings.lane_rates.get(lane)
+    rate = rt.settings.sender_rates.get(sender_id)
     if rate is None or rt.redis is None:
         return Allowed(wanted, 0.0)
     try:
-        granted, wait = _ask(rt.redis, carrier, lane, rate, wanted)
+        granted, wait = _ask(rt.redis, carrier, sender_id, rate, wanted)
     except RedisError as error:
         log.warning("rate limiter unavailable", error=type(error).__name__)
         return Allowed(0, QUEUE_AWAY)
     return Allowed(granted, max(SHORTEST_WAIT, wait / 1000))
 
 
-def give_back(rt: Runtime, carrier: str, lane: str, number: int) -> None:
+def give_back(rt: Runtime, carrier: str, sender_id: str, number: int) -> None:
     """Gives back what was taken and not needed."""
-    rate = rt.settings.lane_rates.get(lane)
+    rate = rt.settings.sender_rates.get(sender_id)
     if rate is None or rt.redis is None or not number:
         return
     try:
-        _ask(rt.redis, carrier, lane, rate, -number)
+        _ask(rt.redis, carrier, sender_id, rate, -number)
     except RedisError as error:
         log.warning("rate limiter unavailable", error=type(error).__name__)
 
 
 def hits(rt: Runtime) -> dict[tuple[str, str], int]:
-    """Returns by (carrier, lane) how often the throttle refused since Redis was last empty."""
+    """Returns by (carrier, sender ID) how often the throttle refused since Redis was last empty."""
     if rt.redis is None:
         return {}
     told = {}
     for name, number in rt.redis.hgetall(HITS).items():
-        carrier, _, lane = (name if isinstance(name, str) else name.decode()).partition(":")
-        told[carrier, lane] = int(number)
+        carrier, _, sender_id = (name if isinstance(name, str) else name.decode()).partition(":")
+        told[carrier, sender_id] = int(number)
     return told
 
 
-def _ask(redis: Redis, carrier: str, lane: str, rate: float, wanted: int) -> tuple[int, int]:
-    name = f"{carrier}:{lane}"
-    granted, wait = redis.eval(TAKE, 2, f"lane:{name}", HITS, name, str(rate), wanted)
+def _ask(redis: Redis, carrier: str, sender_id: str, rate: float, wanted: int) -> tuple[int, int]:
+    name = f"{carrier}:{sender_id}"
+    granted, wait = redis.eval(TAKE, 2, f"sender-id:{name}", HITS, name, str(rate), wanted)
     return int(granted), int(wait)

@@ -95,7 +95,7 @@ def _stuck(tx: Transaction) -> Iterator[Trouble]:
 
 
 def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
-    """Looks at the newest attempts: a carrier is alive if one lane of many works."""
+    """Looks at the newest attempts: a carrier is alive if one of its sender IDs works."""
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     accepted = (
         select(attempts.c.id)

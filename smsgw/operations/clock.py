@@ -53,13 +53,13 @@ def sweep(rt: Runtime) -> None:
                 log.error("send outcome unknown", reply=reply_id)
             background_tasks.expire(tx, rt.settings.retention)
     with rt.reading() as tx:
-        lanes = outbox.lanes_waiting(tx, may_expire=may_expire)
+        sender_ids = outbox.sender_ids_waiting(tx, may_expire=may_expire)
         has_deferred = inbox.has_deferred(tx)
         is_in_doubt = reconciliation.is_due(tx)
         left = background_tasks.due(tx)
     heartbeat(rt, CLOCK_BEATS)
-    for carrier, lane in lanes:
-        hint(rt, carrier, lane)
+    for carrier, sender_id in sender_ids:
+        hint(rt, carrier, sender_id)
     if has_deferred:
         enqueue(rt, "hint:deferred", answer_waiting)
     if is_in_doubt:

@@ -68,7 +68,7 @@ class MisreadCount:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     carrier: str
-    lane: str
+    sender_id: str
     state: str
     count: int
     oldest: datetime
@@ -212,7 +212,7 @@ def _worst(tx: Transaction, since: datetime) -> list[MisreadCount]:
 
 
 def _outbox(tx: Transaction) -> list[Waiting]:
-    by = (replies.c.carrier, replies.c.lane, replies.c.state)
+    by = (replies.c.carrier, replies.c.sender_id, replies.c.state)
     found = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
     return [Waiting(*row) for row in tx.connection.execute(found.order_by(*by))]
 

@@ -1,8 +1,8 @@
 """The jobs that a worker runs, and the hints that ask for them.
 
-A job drains a lane; it does not carry a reply. Jobs may run twice. A long task is done a part at a
-time, and goes to the end of the queue between parts, so that what people wait for is never behind
-it.
+A job drains a sender ID; it does not carry a reply. Jobs may run twice. A long task is done a part
+at a time, and goes to the end of the queue between parts, so that what people wait for is never
+behind it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,28 +73,29 @@ def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return done
 
 
-def hint(rt: Runtime, carrier: str, lane: str) -> bool:
-    """Says that replies wait in a lane. False where nobody can be told: the sweep finds them."""
-    key = f"hint:{carrier}:{lane}"
-    return rt.hints.call(key, lambda: enqueue(rt, key, drain_lane, carrier, lane))
+def hint(rt: Runtime, carrier: str, sender_id: str) -> bool:
+    """Says that replies wait for a sender ID. Returns False where nobody can be told: the sweep
+    finds them."""
+    key = f"hint:{carrier}:{sender_id}"
+    return rt.hints.call(key, lambda: enqueue(rt, key, drain_sender_id, carrier, sender_id))
 
 
 def hint_all(rt: Runtime, answer: Answer) -> bool:
-    """A hint for every lane that an answer waits in."""
-    return all(hint(rt, carrier, lane) for carrier, lane in answer.lanes)
+    """Gives a hint for every sender ID that an answer waits for."""
+    return all(hint(rt, carrier, sender_id) for carrier, sender_id in answer.sender_ids)
 
 
 @_job
-def drain_lane(carrier: str, lane: str) -> None:
-    """Sends what waits in a lane. The job deletes its hint first: what is stored after that gets a
-    hint of its own."""
+def drain_sender_id(carrier: str, sender_id: str) -> None:
+    """Sends what waits for a sender ID. The job deletes its hint first: what is stored after that
+    gets a hint of its own."""
     rt = RUNTIME.get()
-    forget(rt, f"hint:{carrier}:{lane}")
-    come_back = dispatch.drain(rt, carrier, lane, is_over=TimeSlice(rt))
+    forget(rt, f"hint:{carrier}:{sender_id}")
+    come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt))
     if come_back:
-        _hint_later(rt, carrier, lane, come_back)
+        _hint_later(rt, carrier, sender_id, come_back)
     elif come_back is not None:
-        hint(rt, carrier, lane)
+        hint(rt, carrier, sender_id)
 
 
 @_job
@@ -106,7 +107,7 @@ def answer_waiting() -> None:
 
 
 def give_deferred_answers(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
-    """Gives deferred answers until `is_over`, and hints at the lanes that each waits in."""
+    """Gives deferred answers until `is_over`, and hints for the sender IDs that each waits for."""
     answers = []
     for answer in answer_deferred(rt, is_over):
         answers.append(answer)
@@ -140,7 +141,7 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
             how = reconciliation.settle(tx, unknown, books, may_resend=may_resend)
         log.info("settled" if how else "in doubt", reply=unknown.reply_id, how=how)
         if how in SENT_AGAIN:
-            hint(rt, unknown.carrier, unknown.sms.lane)
+            hint(rt, unknown.carrier, unknown.sms.sender_id)
 
 
 def hint_task(rt: Runtime, task_id: int) -> bool:
@@ -220,9 +221,9 @@ def _look_up_at_carrier(
     return None
 
 
-def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
+def _hint_later(rt: Runtime, carrier: str, sender_id: str, seconds: float) -> None:
     """Nobody needs to hint in the meantime. If this process dies, the sweep does."""
-    key = f"hint:{carrier}:{lane}"
+    key = f"hint:{carrier}:{sender_id}"
     try:
         is_first = rt.redis is not None and rt.redis.set(
             key, "1", nx=True, px=round(seconds * 1000)
@@ -231,6 +232,6 @@ def _hint_later(rt: Runtime, carrier: str, lane: str, seconds: float) -> None:
         log.warning("queue unavailable", error=type(error).__name__)
         return
     if is_first:
-        timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, lane))
+        timer = Timer(seconds + HINT_GONE, hint, (rt, carrier, sender_id))
         timer.daemon = True
         timer.start()

@@ -146,18 +146,18 @@ def _accepted(tx: Transaction) -> Iterator[Metric]:
 
 
 def _waiting(tx: Transaction) -> Iterator[Metric]:
-    labels = ["carrier", "lane", "state"]
+    labels = ["carrier", "sender_id", "state"]
     depth = GaugeMetricFamily("smsgw_outbox", "Replies that are not done with.", labels=labels)
     age = GaugeMetricFamily("smsgw_outbox_oldest_seconds", "Age of the oldest.", labels=labels)
     lost = GaugeMetricFamily("smsgw_replies_lost", "Replies that expired.")
     undelivered = GaugeMetricFamily(
         "smsgw_undelivered", "Replies that no phone got.", labels=["carrier", "code"]
     )
-    by = (replies.c.carrier, replies.c.lane, replies.c.state)
+    by = (replies.c.carrier, replies.c.sender_id, replies.c.state)
     waiting = select(*by, func.count(), func.min(replies.c.made_at)).where(UNFINISHED).group_by(*by)
-    for carrier, lane, state, number, oldest in tx.connection.execute(waiting):
-        depth.add_metric([carrier, lane, state], number)
-        age.add_metric([carrier, lane, state], (tx.now - oldest).total_seconds())
+    for carrier, sender_id, state, number, oldest in tx.connection.execute(waiting):
+        depth.add_metric([carrier, sender_id, state], number)
+        age.add_metric([carrier, sender_id, state], (tx.now - oldest).total_seconds())
     expired = select(func.count()).where(replies.c.state == "expired")
     lost.add_metric([], tx.connection.execute(expired).scalar_one())
     which = (replies.c.carrier, replies.c.code)
@@ -214,11 +214,13 @@ def _skews(rt: Runtime) -> Metric:
 
 def _throttled(rt: Runtime) -> Metric:
     hits = CounterMetricFamily(
-        "smsgw_lane_throttled", "How often a lane's throttle said no.", labels=["carrier", "lane"]
+        "smsgw_sender_id_throttled",
+        "How often the throttle of a sender ID said no.",
+        labels=["carrier", "sender_id"],
     )
     try:
-        for (carrier, lane), number in throttle.hits(rt).items():
-            hits.add_metric([carrier, lane], number)
+        for (carrier, sender_id), number in throttle.hits(rt).items():
+            hits.add_metric([carrier, sender_id], number)
     except RedisError as error:
         log.warning("rate limiter unavailable", error=type(error).__name__)
     return hits

@@ -19,7 +19,7 @@ from smsgw.runtime import Runtime
 log = logs.get(__name__)
 
 QUEUE = "smsgw"
-TIME_SLICE = 1.0  # seconds that a lane has a worker for itself while others wait
+TIME_SLICE = 1.0  # seconds that a sender ID has a worker for itself while others wait
 
 HINT_LIVES = 10  # seconds: after that a lost hint may be given again
 HINT_GONE = 0.01  # seconds after its end by which a hint has surely lapsed

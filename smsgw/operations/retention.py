@@ -129,7 +129,7 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
                 number=phone,
                 binding_id=None,
                 carrier=rt.default_carrier.name,
-                lane=rt.default_carrier.default_sender_id,
+                sender_id=rt.default_carrier.default_sender_id,
                 text=text,
                 lasts=rt.settings.validity,
                 priority=Priority.SCHEDULED,

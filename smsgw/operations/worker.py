@@ -11,7 +11,14 @@ from rq.serializers import JSONSerializer
 
 from smsgw import logs
 from smsgw.operations import process
-from smsgw.operations.jobs import RUNTIME, answer_waiting, beat, do_task, drain_lane, settle_unknown
+from smsgw.operations.jobs import (
+    RUNTIME,
+    answer_waiting,
+    beat,
+    do_task,
+    drain_sender_id,
+    settle_unknown,
+)
 from smsgw.operations.queue import SHUTDOWN, connect
 from smsgw.runtime import Runtime
 
@@ -75,7 +82,7 @@ class Job(rq.job.Job):
 
 JOBS = {
     f"{work.__module__}.{work.__qualname__}": work
-    for work in (drain_lane, answer_waiting, settle_unknown, do_task, beat)
+    for work in (drain_sender_id, answer_waiting, settle_unknown, do_task, beat)
 }
 
 

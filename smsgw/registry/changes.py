@@ -38,7 +38,7 @@ from smsgw.storage.tables.phones import bindings
 from smsgw.storage.transaction import Transaction
 
 # A code leaves by chance so many seconds later: who asked for it learns nothing from how fast other
-# replies of the same lane come.
+# replies from the same sender ID come.
 CODE_WAITS = (5, 60)
 
 

@@ -40,7 +40,7 @@ from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.values import CODE, ECHO
 from smsgw.transcripts.world import Clock, World
 
-CARRIER, LANE = "simulator", "2757"
+CARRIER, SENDER_ID = "simulator", "2757"
 AT_ONCE = 100  # replies
 A_CODE = re.compile(rf"KODE ([{CODE_LETTERS}]{{{CODE_LENGTH}}})\b")
 LONGEST_REFERENCE = 64
@@ -184,7 +184,7 @@ class RunningConversation:
         )
         self._writer = sender
         reference = f"{self._name}-{len(self._results)}"[-LONGEST_REFERENCE:]
-        sms = IncomingSms(CARRIER, reference, sender, LANE, text)
+        sms = IncomingSms(CARRIER, reference, sender, SENDER_ID, text)
         answer = responder.respond(self._rt, sms)
         self._send()
         return answer
@@ -206,7 +206,7 @@ class RunningConversation:
         is_more = True
         while is_more:
             with self._rt.writing() as tx:
-                claims = claim(tx, CARRIER, LANE, AT_ONCE)
+                claims = claim(tx, CARRIER, SENDER_ID, AT_ONCE)
             if claims:
                 sent = [dispatch.sent(self._rt, CARRIER, each) for each in claims]
                 with self._rt.writing() as tx:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 CELLS = "[...document.querySelectorAll('table.stacks tbody :is(th, td):not([colspan])')]"
-LANE = "2757"
+SENDER_ID = "2757"
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
 ABSENT = "no Chromium (on Debian: apt install chromium), or `make browser` was not run"
@@ -73,9 +73,9 @@ class Demo:
 
     def say(self, text: str, sender: str) -> str:
         """Returns what the phone reads, as `smsgw say` does it, in this process."""
-        sms = IncomingSms("simulator", uuid4().hex, sender, LANE, text)
+        sms = IncomingSms("simulator", uuid4().hex, sender, SENDER_ID, text)
         answer = responder.respond(self.rt, sms)
-        dispatch.drain(self.rt, "simulator", LANE)
+        dispatch.drain(self.rt, "simulator", SENDER_ID)
         assert answer is not None
         with self.rt.writing() as tx:
             for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):

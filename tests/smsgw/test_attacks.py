@@ -45,7 +45,7 @@ from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
-LANE = ("simulator", "2757")
+CARRIER, SENDER_ID = "simulator", "2757"
 A_DAY = timedelta(days=1)
 
 
@@ -63,7 +63,7 @@ def test_a_queued_reply_is_not_sent_after_the_number_changed(rt: Runtime) -> Non
     assert say(rt, P1, "DAFTAR SALDO#3171011708900000#17-08-1990#19012345678").verdict.outcome
     assert "Rp" in say(rt, P1, "YA").reply.text
     set_number_on_file(rt, P1_NKP, "+6281999999999")
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert states(rt)[-1] == ("refused", "unbound")
 
 
@@ -73,14 +73,14 @@ def test_replies_waiting_for_the_ledger_expire(rt: Runtime, clock: Clock) -> Non
     say(rt, P1, "SALDO")
     down = replace(rt, ledger=type(rt.ledger)(away))
     clock.moves(minutes=2)
-    dispatch.drain(down, *LANE)
+    dispatch.drain(down, CARRIER, SENDER_ID)
     assert states(rt)[-1] == ("queued", "ledger away")
     clock.moves(minutes=2)
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert states(rt)[-1] == ("sent", None)
     clock.moves(minutes=3)
     say(rt, P1, "IURAN")
-    dispatch.drain(down, *LANE)
+    dispatch.drain(down, CARRIER, SENDER_ID)
     assert states(rt)[-1] == ("sent", None)
 
 
@@ -156,7 +156,7 @@ def test_a_request_that_is_delivered_twice_is_one(
         return
     first = say(rt, STRANGER, text)
     if when != "before":
-        dispatch.drain(rt, *LANE)
+        dispatch.drain(rt, CARRIER, SENDER_ID)
     if when in {"reported", "hours later"}:
         with rt.writing() as tx:
             assert delivery_reports.apply_report(tx, Report("simulator", 1, Delivery.DELIVERED))
@@ -186,7 +186,7 @@ def test_a_number_is_never_cut(rt: Runtime) -> None:
 def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     """Kannel would repeat a report for ever if it could not be stored."""
     say(rt, P1, "SALDO")
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     report = Report("simulator", 1, Delivery.UNDELIVERED, code=code)
     with rt.writing() as tx:
         assert delivery_reports.apply_report(tx, report)
@@ -194,7 +194,7 @@ def test_a_code_of_any_length_is_stored(rt: Runtime, code: str) -> None:
     assert states(rt) == [("undelivered", kept)]
     say(rt, P1, "IURAN")
     with rt.writing() as tx:
-        (claim,) = leases.claim(tx, *LANE, 1)
+        (claim,) = leases.claim(tx, CARRIER, SENDER_ID, 1)
     with rt.writing() as tx:
         leases.record(tx, [SendResult(claim, error=SendError(Ending.REFUSED, code))])
     assert states(rt)[-1] == ("refused", kept)
@@ -204,7 +204,7 @@ def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
     """They are never sent together with the asker's own replies."""
     say(rt, STRANGER, DAFTAR)
     say(rt, STRANGER, "INFO JHT")
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert [state for state, _ in states(rt)] == ["sent", "queued", "sent"]
     with rt.reading() as tx:
         code = tx.connection.execute(select(replies).where(replies.c.wording == "disclosure.code"))
@@ -212,7 +212,7 @@ def test_codes_are_sent_after_a_random_delay(rt: Runtime, clock: Clock) -> None:
     shortest, longest = (timedelta(seconds=each) for each in CODE_WAITS)
     assert shortest <= row.due_at - clock() <= longest
     clock.moves(seconds=61)
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert [state for state, _ in states(rt)] == ["sent"] * 3
 
 
@@ -384,7 +384,7 @@ def test_database_write_access_alone_reads_no_balance(rt: Runtime) -> None:
     say(rt, STRANGER, "KONTAK")
     sql(rt, *swap_texts(1, 2))
     assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert ("refused", "unreadable") in states(rt)
 
 
@@ -495,7 +495,7 @@ def test_database_write_access_alone_redirects_no_reply(rt: Runtime, kind: str) 
     if kind == "repeated":
         assert "Rp" not in say(rt, STRANGER, "ULANG").reply.text
     else:
-        dispatch.drain(rt, *LANE)
+        dispatch.drain(rt, CARRIER, SENDER_ID)
         assert states(rt)[1] == ("refused", "unreadable")
 
 

@@ -45,7 +45,7 @@ from tests.support.onlooker import HeardMessage, Onlooker, Person
 
 A, B, C = PHONES = ("+6281234567890", "+6285612345678", "+6289900000000")
 ELSEWHERE = "+6281111111111"
-LANE = ("simulator", "2757")
+CARRIER, SENDER_ID = "simulator", "2757"
 AT_ONCE = 100
 ANI, BUDI = OFFICERS = ("operator:ani", "operator:budi")
 NAMES = ("Sulistiowati", "Nurhaliza", "Simatupang")
@@ -352,10 +352,10 @@ class Conversation:
 
     def _send(self) -> None:
         with self._rt.writing() as tx:
-            due = leases.claim(tx, *LANE, AT_ONCE)
+            due = leases.claim(tx, CARRIER, SENDER_ID, AT_ONCE)
         for claim in due:
             self._carrier.sent.clear()
-            result = dispatch.sent(self._rt, LANE[0], claim)
+            result = dispatch.sent(self._rt, CARRIER, claim)
             for sms in self._carrier.sent:
                 self._show([self._arrival(sms)])
             with self._rt.writing() as tx:

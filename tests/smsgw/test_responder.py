@@ -137,7 +137,7 @@ def test_a_new_phone_takes_over_an_nkp_and_the_old_one_is_notified(rt: Runtime) 
     taken = responder.respond(rt, IncomingSms("simulator", "over", STRANGER, "4444", "YA"))
     assert [each.recipient for each in taken.also] == [P2]
     assert "Rp" not in taken.also[0].text
-    assert taken.lanes == {
+    assert taken.sender_ids == {
         ("simulator", "4444"),
         ("simulator", rt.default_carrier.default_sender_id),
     }

@@ -57,7 +57,7 @@ SHORTEST = 6
 PLAIN = re.compile(rb"[\x20-\x7e]{%d,}" % SHORTEST)
 WORDS = {*HANDLERS, *map(str, Outcome)}
 P1, P1_NKP = "+6281234567890", "19012345678"
-LANE = ("simulator", "2757")
+CARRIER, SENDER_ID = "simulator", "2757"
 TEXT = "tolong cek saldo saya dong"
 
 
@@ -232,7 +232,13 @@ def _bugs(rt: Runtime, redis_url: str) -> None:
     answer = client.get(asked, auth=("kannel", PASSWORD))
     assert answer.status_code == 500
     _say(rt, "1", "SALDO")
-    _work(replace(rt, carriers={"simulator": Broken()}), redis_url, "drain_lane", *LANE)
+    _work(
+        replace(rt, carriers={"simulator": Broken()}),
+        redis_url,
+        "drain_sender_id",
+        CARRIER,
+        SENDER_ID,
+    )
     with rt.writing() as tx:  # an answer is owed whose text does not open
         torn = tx.vault.encrypt(TEXT, Ciphertext.REPLY)
         tx.connection.execute(update(messages).values(state="received", text=torn))
@@ -263,12 +269,12 @@ def _send_by_kannel(rt: Runtime) -> None:
         stub.answers.append((202, b"0: Accepted for delivery"))
         kannel = rt.settings.of(KannelSettings)
         made = kannel.model_copy(update={"sendsms_url": stub.url})
-        Kannel(made).send(OutgoingSms(1, P1, LANE[1], TEXT))
+        Kannel(made).send(OutgoingSms(1, P1, SENDER_ID, TEXT))
         assert TEXT.replace(" ", "+") in stub.paths[0]
 
 
 def _say(rt: Runtime, ref: str, text: str) -> object:
-    return responder.respond(rt, IncomingSms("simulator", ref, P1, LANE[1], text))
+    return responder.respond(rt, IncomingSms("simulator", ref, P1, SENDER_ID, text))
 
 
 def _work(rt: Runtime, redis_url: str, job: str, *arguments: str) -> None:

@@ -87,8 +87,8 @@ class Service:
         return self.stub.posts
 
     def posts_before(self, sender: str) -> list[dict[str, str]]:
-        """Returns all that was sent before the answer to one more message: a lane sends the oldest
-        first."""
+        """Returns all that was sent before the answer to one more message. The oldest reply of a
+        sender ID is sent first."""
         assert self.text(f"SM{sender}", "KONTAK", sender) == 200
         eventually(lambda: self._is_answered(sender), self.log.read_text)
         return [post for post in self.stub.posts if post["To"] != sender]

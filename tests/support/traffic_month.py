@@ -22,7 +22,7 @@ DAYS = 30
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 FILES = ("asked-well", "sloppy-balance", "other-messages", "wrong-messages")
 PHONES = [f"+62841{number:08}" for number in range(120)]  # never assigned
-LANE = "2757"
+SENDER_ID = "2757"
 SEEN_TO = re.compile("DAFTAR|LAPOR|HAPUS|ADU", re.IGNORECASE)  # what officers would be left with
 BY_HOUR = [1, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 20, 16, 18, 20, 18, 16, 14, 12, 12, 10, 8, 4, 2]
 
@@ -37,11 +37,11 @@ def play_month(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
     for number, at in enumerate(_instants(local, a_day, chance)):
         clock.now = at.astimezone(UTC)
         sms = IncomingSms(
-            "simulator", f"month-{number}", chance.choice(PHONES), LANE, chance.choice(texts)
+            "simulator", f"month-{number}", chance.choice(PHONES), SENDER_ID, chance.choice(texts)
         )
         responder.respond(then, sms)
         clock.now += timedelta(milliseconds=chance.randint(150, 1500))
-        dispatch.drain(then, "simulator", LANE)
+        dispatch.drain(then, "simulator", SENDER_ID)
     with rt.writing() as tx:  # a clock that runs has counted hours before they were spoken in
         tx.connection.execute(delete(tallies))
     clock.now = rt.now()

@@ -82,7 +82,7 @@ def _message(
     return {
         "carrier": "simulator",
         "carrier_ref": f"{day}-{number}",
-        "lane": "2757",
+        "sender_id": "2757",
         "phone_id": senders[number % len(senders)],
         "text": tx.vault.encrypt(
             "tolong cek saldo", Ciphertext.MESSAGE, "simulator", f"{day}-{number}"
@@ -102,7 +102,7 @@ def _reply(tx: Transaction, message_id: int, said: Mapping[str, object]) -> Mapp
         "message_id": message_id,
         "phone_id": said["phone_id"],
         "carrier": "simulator",
-        "lane": "2757",
+        "sender_id": "2757",
         "text": tx.vault.encrypt("Nomor ini belum terdaftar", Ciphertext.REPLY),
         "encoding": "GSM-7",
         "segments": 1,

@@ -141,11 +141,11 @@ class HttpApi:
     def _message(self, item: object) -> IncomingSms:
         fields = self._definition.inbound.fields
         reference, sender = text_at(item, fields.id), text_at(item, fields.from_)
-        lane = text_at(item, fields.to) if fields.to else self.default_sender_id
-        if not reference or not sender or not lane or len(reference) > LONGEST:
+        sender_id = text_at(item, fields.to) if fields.to else self.default_sender_id
+        if not reference or not sender or not sender_id or len(reference) > LONGEST:
             raise Malformed("a message needs an id of at most 64 characters, a sender and a number")
         text = text_at(item, fields.text)
-        return IncomingSms(self.name, reference, _number(sender), _number(lane), text)
+        return IncomingSms(self.name, reference, _number(sender), _number(sender_id), text)
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         reports = self._definition.reports

@@ -27,8 +27,8 @@ def values(sms: OutgoingSms, report_url: str, encoding: str) -> dict[str, str | 
     return {
         "to": sms.recipient,
         "to_digits": sms.recipient.removeprefix("+"),
-        "from": sms.lane,
-        "from_digits": sms.lane.removeprefix("+"),
+        "from": sms.sender_id,
+        "from_digits": sms.sender_id.removeprefix("+"),
         "text": sms.text,
         "id": str(sms.attempt_id),
         "report_url": report_url,

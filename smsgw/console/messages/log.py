@@ -29,7 +29,7 @@ A_REF = re.compile(r"^\s*ref[\s.:]+", re.IGNORECASE)  # as a reply ends: Ref JH5
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 FILTERS = ("keyword", "outcome", "carrier", "since", "until", "phone")
 EXPORTED = (
-    *("id", "reference", "received_at", "carrier", "lane", "number", "keyword", "outcome"),
+    *("id", "reference", "received_at", "carrier", "sender_id", "number", "keyword", "outcome"),
     *("reason", "state", "configuration", "replies", "segments"),
 )
 
@@ -132,7 +132,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
         sent = resending.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _message(message_id, error=_(str(refused))), 409
-    jobs.hint(rt, sent.carrier, sent.lane)
+    jobs.hint(rt, sent.carrier, sent.sender_id)
     flash(_("The reply is queued again."))
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
@@ -235,7 +235,13 @@ def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
 def _cells(rt: Runtime, each: Seen) -> tuple[object, ...]:
     local = each.received_at.astimezone(rt.settings.zone)
     return (
-        *(each.id, each.reference, local.isoformat(timespec="seconds"), each.carrier, each.lane),
+        *(
+            each.id,
+            each.reference,
+            local.isoformat(timespec="seconds"),
+            each.carrier,
+            each.sender_id,
+        ),
         *(each.number, each.keyword, each.outcome, each.reason, each.state, each.configuration),
         " ".join(sent.state for sent in each.sent),
         sum(sent.segments for sent in each.sent),

@@ -291,7 +291,7 @@ def _page(
         people=demo.people() if rt.settings.demo else (),
         vocabulary=" ".join(_vocabulary(rt.configuration)),
         keys=KEYS,
-        lane=rt.default_carrier.default_sender_id,
+        sender_id=rt.default_carrier.default_sender_id,
         is_part=is_htmx(),
         refusal=error,
     )

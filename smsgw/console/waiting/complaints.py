@@ -111,7 +111,7 @@ def answer(number: str) -> Answer:
         error = _("Nothing was sent: the case has just been closed.")
         return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
     for each in sent:
-        jobs.hint(access.rt(), each.carrier, each.lane)
+        jobs.hint(access.rt(), each.carrier, each.sender_id)
     with access.rt().reading() as tx:
         reasons.close("case", _case(tx, CaseKind.COMPLAINT, number).id)
     flash(_("The answer is queued."))

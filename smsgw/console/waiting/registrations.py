@@ -169,8 +169,8 @@ def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]
 
 
 def _done(sent: list[Outgoing], message: str) -> Response:
-    for carrier, lane in {(each.carrier, each.lane) for each in sent}:
-        jobs.hint(access.rt(), carrier, lane)
+    for carrier, sender_id in {(each.carrier, each.sender_id) for each in sent}:
+        jobs.hint(access.rt(), carrier, sender_id)
     flash(message)
     return redirect(url_for("console.registrations.show"), 303)
 

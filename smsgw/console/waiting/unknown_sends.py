@@ -53,7 +53,7 @@ def _resend(reply_id: int, reason: str) -> Answer:
         sent = resend.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _page(error=_(str(refused))), 409
-    jobs.hint(rt, sent.carrier, sent.lane)
+    jobs.hint(rt, sent.carrier, sent.sender_id)
     return _done(_("The reply is queued again."))
 
 

@@ -50,7 +50,7 @@ WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 
 class Priority(IntEnum):
-    """Says what leaves a lane first."""
+    """Says which replies of a sender ID leave first."""
 
     ASKED = 0
     LATE = 1  # the answer that the ledger owed
@@ -82,7 +82,7 @@ messages = Table(
     Column("id", Id, primary_key=True),
     Column("carrier", String(20), nullable=False),
     Column("carrier_ref", String(64), nullable=False),
-    Column("lane", String(64), nullable=False),
+    Column("sender_id", String(64), nullable=False),
     Column("phone_id", Id, ForeignKey("phones.id")),  # none where no phone sent it
     Column("text", LargeBinary),  # none once its time is over
     Column("text_hash", LargeBinary(32)),
@@ -111,7 +111,7 @@ replies = Table(
     Column("phone_id", Id, ForeignKey("phones.id"), nullable=False),
     Column("binding_id", Id, ForeignKey("bindings.id")),  # what it discloses hangs on it
     Column("carrier", String(20), nullable=False),
-    Column("lane", String(64), nullable=False),
+    Column("sender_id", String(64), nullable=False),
     Column("text", LargeBinary),  # none once its time is over
     Column("wording", String(60)),  # what it was made of
     Column("encoding", String(10), nullable=False),
@@ -139,7 +139,7 @@ UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAIT
 Index(
     "ix_replies_queue",
     replies.c.carrier,
-    replies.c.lane,
+    replies.c.sender_id,
     replies.c.priority,
     replies.c.id,
     sqlite_where=QUEUED,

@@ -62,10 +62,10 @@ def acts(rt: Runtime) -> list[tuple[str, str, str | None]]:
 
 
 def last_sms(rt: Runtime) -> tuple[str, str, str]:
-    """Its lane, what it is made of, its text."""
+    """Returns its sender ID, wording and text."""
     with rt.reading() as tx:
         row = tx.connection.execute(select(replies).order_by(replies.c.id.desc())).first()
-        return row.lane, row.wording, ciphertext.texts(tx, Ciphertext.REPLY)[-1]
+        return row.sender_id, row.wording, ciphertext.texts(tx, Ciphertext.REPLY)[-1]
 
 
 def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
@@ -143,7 +143,7 @@ def test_an_accepted_phone_reads_the_balance_and_the_old_one_is_notified(
     assert [each.recipient for each in sent] == [STRANGER, P1]
     assert "BUKAN SAYA" in sent[0].text
     assert "HP lain" in sent[1].text
-    assert sent[0].lane == "2757"
+    assert sent[0].sender_id == "2757"
     assert outcome(say(rt, STRANGER, "SALDO")) == ("saldo", "pending")
     clock.moves(hours=12)
     assert "Rp" in say(rt, STRANGER, "SALDO").reply.text

@@ -149,7 +149,7 @@ def test_values_are_escaped_in_xml_and_forms(file: Path, stub: Aggregator) -> No
 def test_a_text_is_never_expanded_again(file: Path, stub: Aggregator) -> None:
     stub.answers.append((200, b""))
     text = "{to} ${API_KEY} {id}"
-    sms = OutgoingSms(7, SMS.recipient, SMS.lane, text)
+    sms = OutgoingSms(7, SMS.recipient, SMS.sender_id, text)
     load(file, sending(stub.url, 'json: {t: "{text}"}')).send(sms)
     assert stub.asked[0].json == {"t": text}
 
@@ -159,7 +159,7 @@ def test_the_encoding_follows_the_text(file: Path, stub: Aggregator) -> None:
     how = 'form: {type: "{encoding}", t: "{text}"}\nencoding: {gsm7: text, unicode: unicode}'
     carrier = load(file, sending(stub.url, how))
     carrier.send(SMS)
-    carrier.send(OutgoingSms(8, SMS.recipient, SMS.lane, "ok \N{GRINNING FACE}"))
+    carrier.send(OutgoingSms(8, SMS.recipient, SMS.sender_id, "ok \N{GRINNING FACE}"))
     assert [asked.form["type"] for asked in stub.asked] == ["text", "unicode"]
     assert stub.asked[1].form["t"] == "ok \N{GRINNING FACE}"
 
@@ -245,7 +245,7 @@ def test_the_doctor_reports_an_unreachable_carrier(file: Path, stub: Aggregator)
 def test_a_json_message_is_read(file: Path) -> None:
     (sms,) = load(file, plain()).read_messages(request(message(text="SAL\0DO \ud83d")))
     assert (sms.carrier, sms.carrier_ref, sms.sender) == ("http", "M1", "+6281234567890")
-    assert (sms.lane, sms.text) == ("2757", "SALDO ?")
+    assert (sms.sender_id, sms.text) == ("2757", "SALDO ?")
 
 
 @pytest.mark.parametrize("kind", ["form", "query"])
@@ -255,7 +255,7 @@ def test_a_form_or_query_message_is_read(file: Path, kind: str) -> None:
     fields = {name: str(value) for name, value in message(id=12).items()}
     asked = WebhookRequest("/in/http", urlencode(fields), {}, tuple(fields.items()))
     (sms,) = carrier.read_messages(asked)
-    assert (sms.carrier_ref, sms.lane, sms.text) == ("12", "2757", "SALDO")
+    assert (sms.carrier_ref, sms.sender_id, sms.text) == ("12", "2757", "SALDO")
 
 
 def test_several_messages_and_reports_in_one_request(file: Path) -> None:

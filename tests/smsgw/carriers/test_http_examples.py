@@ -38,7 +38,7 @@ class Documented:
     """Holds what an aggregator's documentation shows, around values of ours."""
 
     url: str
-    lane: str
+    sender_id: str
     inbound: Callable[[str, str], object]  # of a message's id and its sender
     taken: bytes
     refused: bytes
@@ -127,7 +127,7 @@ def vonage_sent(asked: ReceivedRequest) -> dict[str, Any]:
 DOCUMENTED = {
     "infobip": Documented(
         url="https://${INFOBIP_HOST}",
-        lane="2757",
+        sender_id="2757",
         inbound=lambda ref, sender: {
             "results": [infobip_message(ref, sender), infobip_message(f"{ref}-2", P2)],
             "messageCount": 2,
@@ -143,7 +143,7 @@ DOCUMENTED = {
     ),
     "vonage": Documented(
         url="https://rest.nexmo.com",
-        lane="+447700900000",
+        sender_id="+447700900000",
         inbound=vonage_message,
         taken=b'{"message-count": "1", "messages": [{"to": "628", "message-id": "MESSAGE-ID-1",'
         b' "status": "0", "remaining-balance": "3.14", "network": "51010"}]}',
@@ -229,10 +229,10 @@ def test_a_message_its_reply_and_its_report(
     count = len(states(over))
     assert count == (2 if "results" in inbound else 1)
     stub.answers += [(200, documented.taken)] * count
-    dispatch.drain(over, "http", documented.lane)
+    dispatch.drain(over, "http", documented.sender_id)
     assert states(over) == ["sent"] * count
     requested = [documented.sent(asked) for asked in stub.asked]
-    assert requested[0]["from"] == documented.lane.removeprefix("+")
+    assert requested[0]["from"] == documented.sender_id.removeprefix("+")
     assert P1.removeprefix("+") in {each["to"] for each in requested}
     assert all(each["text"] for each in requested)
     for status, state in documented.statuses.items():
@@ -246,7 +246,7 @@ def test_a_refusal_of_the_aggregator_is_final(
 ) -> None:
     stub.answers.append((200, documented.refused))
     with pytest.raises(SendError) as raised:
-        over.carriers["http"].send(OutgoingSms(7, P1, documented.lane, "x"))
+        over.carriers["http"].send(OutgoingSms(7, P1, documented.sender_id, "x"))
     assert raised.value.ending is Ending.REFUSED
 
 

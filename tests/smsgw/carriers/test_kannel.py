@@ -78,7 +78,7 @@ def test_texts_are_read_in_any_charset(charset: str, octets: bytes) -> None:
     query = IN.replace("UTF-8", charset) + quote_from_bytes(octets)
     (read,) = carrier().read_messages(request(query))
     assert read.text.replace("\N{GRINNING FACE}", "?") == "SALDO  Åsa ?"
-    assert (read.carrier_ref, read.sender, read.lane) == ("f0db7057", "+6281234567890", "2757")
+    assert (read.carrier_ref, read.sender, read.sender_id) == ("f0db7057", "+6281234567890", "2757")
     (posted,) = carrier().read_messages(
         request(
             "id=f0db7057&from=%2B6281234567890&to=2757",
@@ -100,10 +100,12 @@ def test_a_parameter_inside_a_text_stays_text() -> None:
     assert (read.text, read.sender) == ("a&from=+62899", "+6281234567890")
 
 
-@pytest.mark.parametrize(("to", "lane"), [("+2757", "2757"), ("+6281100000000", "+6281100000000")])
-def test_a_short_number_has_no_plus(to: str, lane: str) -> None:
+@pytest.mark.parametrize(
+    ("to", "sender_id"), [("+2757", "2757"), ("+6281100000000", "+6281100000000")]
+)
+def test_a_short_number_has_no_plus(to: str, sender_id: str) -> None:
     (read,) = carrier().read_messages(request(IN.replace("2757", to.replace("+", "%2B"))))
-    assert read.lane == lane
+    assert read.sender_id == sender_id
 
 
 @pytest.mark.parametrize("absent", ["id", "from", "to"])

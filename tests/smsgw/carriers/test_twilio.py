@@ -135,7 +135,7 @@ def test_a_changed_body_is_refused() -> None:
 
 def test_a_message_is_read_as_it_came() -> None:
     (sms,) = carrier().read_messages(signed((*FORM, ("OptOutType", "STOP"))))
-    assert (sms.carrier_ref, sms.sender, sms.lane) == ("SM1", "+6281234567890", "+15005550006")
+    assert (sms.carrier_ref, sms.sender, sms.sender_id) == ("SM1", "+6281234567890", "+15005550006")
     assert (sms.text, sms.opted) == ("SALDO 19012345678 \n", "stop")
 
 
@@ -206,7 +206,7 @@ def test_notifications_use_the_configured_sender(stub: Stub) -> None:
     environ = ENVIRON | {"TWILIO_FROM": "", "TWILIO_MESSAGING_SERVICE_SID": service}
     configured = settings.load(environ | {"TWILIO_API_BASE": stub.url})
     made = Twilio(configured.of(TwilioSettings), LIMITS)
-    made.send(replace(SMS, lane=made.default_sender_id))
+    made.send(replace(SMS, sender_id=made.default_sender_id))
     assert stub.posts[0]["MessagingServiceSid"] == service
     assert "From" not in stub.posts[0]
 
@@ -284,7 +284,7 @@ def test_a_lookup_finds_what_twilio_accepted(stub: Stub) -> None:
     assert twilio.find(SMS) == []
     for sms in (SMS, replace(SMS, text="another"), replace(SMS, recipient="+6281200000000"), SMS):
         twilio.send(sms)
-    twilio.send(replace(SMS, lane="+15005550007"))
+    twilio.send(replace(SMS, sender_id="+15005550007"))
     stub.books[0] |= {"status": "undelivered", "error_code": 30003}
     newer, other, older = twilio.find(SMS)
     assert [each.is_same_text for each in (newer, other, older)] == [True, False, True]

@@ -10,7 +10,7 @@ from smsgw.storage.tables.operators import Role
 from tests.conftest import Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
-from tests.support.lanes import LANE, Failing, receive, with_carrier
+from tests.support.sender_ids import SENDER_ID, Failing, receive, with_carrier
 
 STUCK = "simulator sends nothing"
 REFUSES = "simulator refuses every SMS"
@@ -22,7 +22,7 @@ def viewer(as_: As) -> Visitor:
 
 
 def sent(rt: Runtime, *endings: Ending) -> None:
-    dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, Failing(*endings)), "simulator", SENDER_ID)
 
 
 def alarms(viewer: Visitor) -> str:

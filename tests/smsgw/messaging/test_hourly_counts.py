@@ -13,7 +13,7 @@ from smsgw.storage.tables.counts import tallies as table
 from smsgw.storage.tables.messages import messages, replies
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say, with_ledger_down
-from tests.support.lanes import receive
+from tests.support.sender_ids import receive
 
 
 def sums(rt: Runtime) -> dict[tuple[str, str, str], int]:

@@ -250,8 +250,8 @@ def test_our_own_numbers_are_not_answered(counting: Runtime) -> None:
 
 
 class _With:
-    def __init__(self, lane: str) -> None:
-        self.default_sender_id = lane
+    def __init__(self, sender_id: str) -> None:
+        self.default_sender_id = sender_id
 
 
 def test_the_daily_budget_limits_replies(

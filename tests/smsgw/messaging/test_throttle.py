@@ -1,4 +1,4 @@
-"""Checks how fast a lane may send, and that none blocks another."""
+"""Checks how fast replies may leave by a sender ID, and that none blocks another."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from smsgw.operations.queue import TIME_SLICE, TimeSlice
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from tests.conftest import P1, Clock
-from tests.support.lanes import burst, states
+from tests.support.sender_ids import burst, states
 from tests.support.servers import Queue as Server
 from tests.support.waiting import eventually
 
@@ -29,7 +29,7 @@ _references = count()
 @pytest.fixture
 def slowed(rt: Runtime, environ: dict[str, str]) -> Runtime:
     return replace(
-        rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{SLOW}={SLOW_RATE}"})
+        rt, settings=settings.load(environ | {"SMSGW_SENDER_RATES": f"{SLOW}={SLOW_RATE}"})
     )
 
 
@@ -40,17 +40,19 @@ def queue() -> Iterator[Server]:
     server.stop()
 
 
-def receive(rt: Runtime, clock: Clock, lane: str, number: int) -> None:
+def receive(rt: Runtime, clock: Clock, sender_id: str, number: int) -> None:
     for _ in range(number):
         clock.moves(minutes=3)
-        sms = IncomingSms("simulator", f"lane-{next(_references)}", P1, lane, f"SALDO {lane}")
+        sms = IncomingSms(
+            "simulator", f"sender-id-{next(_references)}", P1, sender_id, f"SALDO {sender_id}"
+        )
         assert responder.respond(rt, sms)
 
 
 def test_a_bucket_holds_one_second_and_refills_at_its_rate(
     rt: Runtime, environ: dict[str, str]
 ) -> None:
-    own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{FAST}={RATE}"}))
+    own = replace(rt, settings=settings.load(environ | {"SMSGW_SENDER_RATES": f"{FAST}={RATE}"}))
     begun = server_time(own)
     taken = emptied(own)
     assert RATE <= taken <= RATE + fills(own, begun)
@@ -92,35 +94,35 @@ def fills(rt: Runtime, since: float) -> float:
 def passes(rt: Runtime, seconds: float) -> None:
     """Lets time pass for the bucket, which the server's clock fills."""
     assert rt.redis is not None
-    rt.redis.hincrbyfloat(f"lane:simulator:{FAST}", "at", -seconds)
+    rt.redis.hincrbyfloat(f"sender-id:simulator:{FAST}", "at", -seconds)
 
 
 @pytest.mark.parametrize(
     "rates", ["2757=1;98=1", "+2757=1", "081234=5", "2757=0", "2757=1e9", "2757", "=5", "2757=x"]
 )
 def test_useless_rates_are_refused(rates: str) -> None:
-    with pytest.raises(settings.SettingsError, match="SMSGW_LANE_RATES"):
-        settings.load({"SMSGW_LANE_RATES": rates})
+    with pytest.raises(settings.SettingsError, match="SMSGW_SENDER_RATES"):
+        settings.load({"SMSGW_SENDER_RATES": rates})
 
 
-def test_a_slow_lane_does_not_block_the_worker(slowed: Runtime, clock: Clock) -> None:
+def test_a_slow_sender_id_does_not_block_the_worker(slowed: Runtime, clock: Clock) -> None:
     receive(slowed, clock, SLOW, 3)
     receive(slowed, clock, FAST, 3)
-    for lane in (SLOW, FAST):
-        jobs.hint(slowed, "simulator", lane)
+    for sender_id in (SLOW, FAST):
+        jobs.hint(slowed, "simulator", sender_id)
 
     def comes_back() -> bool:
-        """Waits until the lane is taken up by itself: nobody hints."""
+        """Tells whether the last reply is sent, without a hint."""
         burst(slowed)
         return states(slowed)[1] == "sent"
 
     eventually(comes_back)
     with slowed.reading() as tx:
-        left = select(replies.c.lane).join(attempts).order_by(attempts.c.id)
+        left = select(replies.c.sender_id).join(attempts).order_by(attempts.c.id)
         assert list(tx.connection.execute(left).scalars())[:5] == [SLOW, FAST, FAST, FAST, SLOW]
 
 
-def test_a_busy_lane_yields_after_its_time_slice(rt: Runtime, queue: Server) -> None:
+def test_a_busy_sender_id_yields_after_its_time_slice(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     begun = time.monotonic()
     turn = TimeSlice(rt, looks_every=0.1)
@@ -131,7 +133,7 @@ def test_a_busy_lane_yields_after_its_time_slice(rt: Runtime, queue: Server) -> 
     assert time.monotonic() < begun + dispatch.HOLDS  # when it would be over anyway
 
 
-def test_every_lane_gets_a_time_slice(rt: Runtime, queue: Server) -> None:
+def test_every_sender_id_gets_a_time_slice(rt: Runtime, queue: Server) -> None:
     rt = replace(rt, redis=runtime.hints(queue.url))
     jobs.hint(rt, "simulator", SLOW)
     begun = time.monotonic()
@@ -139,7 +141,9 @@ def test_every_lane_gets_a_time_slice(rt: Runtime, queue: Server) -> None:
     assert begun + TIME_SLICE <= time.monotonic() < begun + dispatch.HOLDS
 
 
-def test_without_its_bucket_a_slow_lane_waits(slowed: Runtime, clock: Clock, queue: Server) -> None:
+def test_without_its_bucket_a_slow_sender_id_waits(
+    slowed: Runtime, clock: Clock, queue: Server
+) -> None:
     receive(slowed, clock, SLOW, 1)
     with Redis.from_url(queue.url) as client:
         away = replace(slowed, redis=client)

@@ -9,7 +9,7 @@ from smsgw.registry import cases
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.lanes import LANE, Failing, receive, with_carrier
+from tests.support.sender_ids import SENDER_ID, Failing, receive, with_carrier
 
 
 def troubles(rt: Runtime) -> list[Trouble]:
@@ -22,18 +22,18 @@ def test_a_stuck_carrier_is_shown(rt: Runtime, clock: Clock) -> None:
     assert troubles(rt) == []
     receive(rt, clock, 2)
     failing = Failing(Ending.RETRY, Ending.UNKNOWN, Ending.RETRY)
-    dispatch.drain(with_carrier(rt, failing), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, failing), "simulator", SENDER_ID)
     clock.moves(seconds=20)
     (found,) = troubles(rt)
     assert (found.carrier, found.count, found.is_refusing) == ("simulator", 3, False)
     receive(rt, clock, 1)
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     assert troubles(rt) == []
 
 
 def test_a_refusing_carrier_is_shown(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 5)
-    dispatch.drain(with_carrier(rt, Failing(*[Ending.REFUSED] * 5)), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, Failing(*[Ending.REFUSED] * 5)), "simulator", SENDER_ID)
     (found,) = troubles(rt)
     assert (found.count, found.is_refusing) == (5, True)
     clock.moves(minutes=16)

@@ -30,7 +30,7 @@ from tests.support.accounts import add_operator
 from tests.support.conversation import say
 from tests.support.registration import DAFTAR, code_in
 
-LANE = ("simulator", "2757")
+CARRIER, SENDER_ID = "simulator", "2757"
 OTHER, THIRD = "+6285700000001", "+6285700000002"
 OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
 
@@ -227,16 +227,16 @@ def test_many_failures_at_once_end_nothing(
     with rt.reading(streams=True) as tx:
         before = tx.connection.execute(select(replies.c.id, replies.c.text)).all()
     sql(rt, update(replies).values(text=b"\1" + b"0" * 60))
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert states(rt).count(ending) >= damaged - failed_checks.MANY_AN_HOUR
     assert states(rt)[-1] == ending
     say(rt, P1, "SALDO")
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert states(rt)[-1] == "sent"
     for row in before:
         sql(rt, update(replies).where(replies.c.id == row.id).values(text=row.text))
     clock.moves(minutes=6)
-    dispatch.drain(rt, *LANE)
+    dispatch.drain(rt, CARRIER, SENDER_ID)
     assert states(rt)[-2] == ("sent" if ending == "queued" else "refused")
 
 

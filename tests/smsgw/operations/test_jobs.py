@@ -38,21 +38,21 @@ from smsgw.storage.tables.messages import Priority, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from tests.conftest import P1, P1_NKP, Clock
 from tests.support.conversation import say
-from tests.support.lanes import LANE, Failing, burst, receive, states, with_carrier
+from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states, with_carrier
 from tests.support.servers import Queue as Server
 
 
-def test_a_drain_empties_its_lane_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
+def test_a_drain_empties_its_sender_id_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     receive(rt, clock, 40)
-    assert dispatch.drain(with_carrier(rt, carrier), "simulator", LANE) is None
+    assert dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID) is None
     assert set(states(rt)) == {"sent"}
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
 
 
 def test_a_drain_stops_when_its_time_is_over(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    assert dispatch.drain(rt, "simulator", LANE, holds=0) == 0.0
+    assert dispatch.drain(rt, "simulator", SENDER_ID, holds=0) == 0.0
     assert states(rt) == ["queued"] * 3
 
 
@@ -66,11 +66,11 @@ def test_a_send_is_sent_refused_or_unknown(
     carrier = Failing(ending)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     assert states(rt) == [state]
     clock.moves(minutes=10)
     sweep(failing)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     again = ending is Ending.RETRY
     assert (states(rt), len(carrier.sent)) == ((["sent"], 2) if again else ([state], 1))
 
@@ -79,9 +79,9 @@ def test_an_expired_reply_is_dropped(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     clock.moves(hours=2)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["expired"], 1)
     assert timedelta(hours=1, minutes=59) < carrier.sent[0].lasts <= timedelta(hours=2)
@@ -95,7 +95,7 @@ def test_answers_are_sent_before_notices(rt: Runtime, clock: Clock) -> None:
             tx.connection.execute(
                 update(replies).where(replies.c.id == reply_id).values(priority=priority)
             )
-        taken = [leases.claim(tx, "simulator", LANE, 1)[0].reply_id for _ in ids]
+        taken = [leases.claim(tx, "simulator", SENDER_ID, 1)[0].reply_id for _ in ids]
     assert taken == ids[::-1]
 
 
@@ -103,11 +103,11 @@ def test_a_reply_whose_binding_ended_is_not_sent(rt: Runtime, clock: Clock) -> N
     carrier = Failing(Ending.RETRY)
     failing = with_carrier(rt, carrier)
     receive(rt, clock)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     with rt.writing() as tx:
         tx.connection.execute(update(bindings).values(ended_at=tx.now))
     clock.moves(seconds=10)
-    dispatch.drain(failing, "simulator", LANE)
+    dispatch.drain(failing, "simulator", SENDER_ID)
     sweep(failing)
     assert (states(rt), len(carrier.sent)) == (["refused"], 1)
 
@@ -115,13 +115,13 @@ def test_a_reply_whose_binding_ended_is_not_sent(rt: Runtime, clock: Clock) -> N
 def test_a_late_result_of_an_older_attempt_is_ignored(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (first,) = leases.claim(tx, "simulator", LANE, 1)
+        (first,) = leases.claim(tx, "simulator", SENDER_ID, 1)
     clock.moves(minutes=1)
     sweep(rt)
     clock.moves(minutes=6)
     jobs.settle(rt)
     with rt.writing() as tx:
-        (second,) = leases.claim(tx, "simulator", LANE, 1)
+        (second,) = leases.claim(tx, "simulator", SENDER_ID, 1)
         assert second.reply_id == first.reply_id
         for ending in (Ending.RETRY, Ending.REFUSED, Ending.UNKNOWN):
             leases.record(tx, [SendResult(first, error=SendError(ending, "late"))])
@@ -134,8 +134,8 @@ def test_a_late_result_of_an_older_attempt_is_ignored(rt: Runtime, clock: Clock)
 def test_a_retry_waits_until_it_is_due(rt: Runtime, clock: Clock) -> None:
     carrier = Failing(Ending.RETRY)
     receive(rt, clock)
-    dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
-    dispatch.drain(with_carrier(rt, carrier), "simulator", LANE)
+    dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID)
+    dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID)
     assert len(carrier.sent) == 1
     pauses = [leases.pause(made) for made in (1, 5, 50)]
     assert pauses[0] <= timedelta(seconds=2) < pauses[1] <= pauses[2] <= timedelta(minutes=5)
@@ -150,7 +150,7 @@ def test_sends_are_recorded_when_the_database_is_back(rt: Runtime, clock: Clock)
             raise OperationalError("away", None, Exception())
 
     event.listen(rt.service, "before_cursor_execute", fails)
-    assert dispatch.drain(rt, "simulator", LANE) is None
+    assert dispatch.drain(rt, "simulator", SENDER_ID) is None
     assert states(rt) == ["sent"] * 3
 
 
@@ -164,7 +164,7 @@ def test_sends_are_recorded_however_the_drain_ends(rt: Runtime, clock: Clock) ->
 
     event.listen(rt.service, "before_cursor_execute", fails)
     with pytest.raises(KeyboardInterrupt):
-        dispatch.drain(rt, "simulator", LANE)
+        dispatch.drain(rt, "simulator", SENDER_ID)
     assert states(rt) == ["sent"] * 4
 
 
@@ -184,7 +184,7 @@ def test_an_expiring_lease_is_not_sent(rt: Runtime, clock: Clock) -> None:
 def test_a_bug_fails_one_deferred_answer_only(rt: Runtime, clock: Clock) -> None:
     away = replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
     receive(away, clock)
-    assert responder.respond(away, IncomingSms("simulator", "second", P1, LANE, "IURAN"))
+    assert responder.respond(away, IncomingSms("simulator", "second", P1, SENDER_ID, "IURAN"))
 
     def fails(_c: object, _k: object, statement: str, *_: object) -> None:
         if statement.startswith("UPDATE messages") and next(bugs, False):
@@ -217,7 +217,7 @@ def test_a_stopping_drain_finishes_its_leases(rt: Runtime, clock: Clock) -> None
     receive(rt, clock, 3)
     SHUTDOWN.set()
     try:
-        assert dispatch.drain(rt, "simulator", LANE, is_over=TimeSlice(rt)) == 0.0
+        assert dispatch.drain(rt, "simulator", SENDER_ID, is_over=TimeSlice(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
         SHUTDOWN.clear()
@@ -226,7 +226,7 @@ def test_a_stopping_drain_finishes_its_leases(rt: Runtime, clock: Clock) -> None
 def test_an_unsent_reply_is_retried_after_its_lease(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = leases.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", SENDER_ID, 5)
     clock.moves(minutes=2)
     with rt.writing() as tx:
         assert delivery_reports.expire_leases(tx) == [claim.reply_id]
@@ -240,11 +240,11 @@ def test_a_crashed_sender_leaves_the_reply_unknown_until_a_report(
 ) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = leases.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", SENDER_ID, 5)
     clock.moves(seconds=61)
     sweep(rt)
     assert states(rt) == ["unknown"]
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     assert states(rt) == ["unknown"]
     with rt.writing() as tx:
         assert delivery_reports.apply_report(
@@ -259,7 +259,7 @@ def test_a_crashed_sender_leaves_the_reply_unknown_until_a_report(
 def test_an_early_report_is_kept(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
     with rt.writing() as tx:
-        (claim,) = leases.claim(tx, "simulator", LANE, 5)
+        (claim,) = leases.claim(tx, "simulator", SENDER_ID, 5)
     for delivery in (Delivery.DELIVERED, Delivery.SENT, Delivery.UNDELIVERED):
         with rt.writing() as tx:
             delivery_reports.apply_report(
@@ -273,9 +273,9 @@ def test_an_early_report_is_kept(rt: Runtime, clock: Clock) -> None:
 def test_two_drains_never_lease_the_same_reply(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 6)
     with rt.writing() as tx:
-        first = leases.claim(tx, "simulator", LANE, 4)
+        first = leases.claim(tx, "simulator", SENDER_ID, 4)
     with rt.writing() as tx:
-        second = leases.claim(tx, "simulator", LANE, 4)
+        second = leases.claim(tx, "simulator", SENDER_ID, 4)
     ids = [claim.reply_id for claim in first + second]
     assert len(first) == 4
     assert len(ids) == len(set(ids)) == 6
@@ -283,12 +283,12 @@ def test_two_drains_never_lease_the_same_reply(rt: Runtime, clock: Clock) -> Non
 
 def test_the_worker_handles_a_hint(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
-    assert jobs.hint(rt, "simulator", LANE)
-    assert jobs.hint(rt, "simulator", LANE)
+    assert jobs.hint(rt, "simulator", SENDER_ID)
+    assert jobs.hint(rt, "simulator", SENDER_ID)
     assert burst(rt) == 1
     assert states(rt) == ["sent"]
     assert rt.redis is not None
-    assert not rt.redis.exists(f"hint:simulator:{LANE}")
+    assert not rt.redis.exists(f"hint:simulator:{SENDER_ID}")
 
 
 def test_the_sweep_finds_work_without_a_hint(rt: Runtime, clock: Clock) -> None:
@@ -306,7 +306,7 @@ def test_messages_stored_without_redis_are_answered_when_it_is_back(
         own = replace(rt, redis=Redis.from_url(server.url), redis_url=server.url)
         server.kill()
         receive(own, clock)
-        assert not jobs.hint(own, "simulator", LANE)
+        assert not jobs.hint(own, "simulator", SENDER_ID)
         server.start()
         sweep(own)
         burst(own)
@@ -366,9 +366,9 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
         full.config_set("maxmemory", 1)
         receive(own, clock)
         assert states(own) == ["queued"]
-        assert not jobs.hint(own, "simulator", LANE)
+        assert not jobs.hint(own, "simulator", SENDER_ID)
         jobs.RUNTIME.set(own)
-        jobs.drain_lane("simulator", LANE)
+        jobs.drain_sender_id("simulator", SENDER_ID)
         assert states(own) == ["sent"]
         sweep(own)
         worker = Thread(target=work, args=(own,), daemon=True)
@@ -389,7 +389,7 @@ def test_an_undecryptable_reply_blocks_no_other(rt: Runtime, clock: Clock) -> No
     """One value of the oldest row is overwritten."""
     receive(rt, clock, 3)
     damage(rt, replies.c.text, 1)
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     assert states(rt) == ["refused", "sent", "sent"]
     with rt.reading() as tx:
         code = select(replies.c.code).where(replies.c.id == 1)
@@ -402,7 +402,7 @@ def test_a_reply_with_a_damaged_binding_is_not_sent(
 ) -> None:
     receive(rt, clock, 2)
     damage(rt, column, 1)
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     assert states(rt) == ["refused", "refused"]
 
 
@@ -434,7 +434,7 @@ def test_a_damaged_binding_counts_as_no_binding(rt: Runtime, clock: Clock) -> No
 def test_an_undecryptable_unknown_send_is_left_to_an_operator(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 2)
     with rt.writing() as tx:
-        leases.claim(tx, "simulator", LANE, 5)
+        leases.claim(tx, "simulator", SENDER_ID, 5)
     clock.moves(minutes=1)
     sweep(rt)
     damage(rt, replies.c.text, 1)

@@ -26,7 +26,7 @@ from smsgw.storage.engines import engine
 from smsgw.storage.tables.messages import attempts, messages, replies
 from tests.conftest import Clock, on_sqlite
 from tests.support.conversation import say
-from tests.support.lanes import LANE, Failing, burst, receive, with_carrier
+from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, with_carrier
 from tests.support.servers import Queue
 
 ROOT = Path(__file__).parents[3]
@@ -58,9 +58,11 @@ def test_each_reply_is_counted_once_at_each_step(
     metrics = figures(client)
     assert metrics["smsgw_messages_received_total", "simulator"] == 3
     assert metrics["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
-    assert metrics["smsgw_outbox", "simulator", LANE, "queued"] == 3
-    assert metrics["smsgw_outbox_oldest_seconds", "simulator", LANE, "queued"] == 6 * 60 + 2
-    dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", LANE)
+    assert metrics["smsgw_outbox", "simulator", SENDER_ID, "queued"] == 3
+    assert metrics["smsgw_outbox_oldest_seconds", "simulator", SENDER_ID, "queued"] == 6 * 60 + 2
+    dispatch.drain(
+        with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", SENDER_ID
+    )
     metrics = figures(client)
     assert metrics["smsgw_sends_total", "simulator", "busy", "refused"] == 1
     assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
@@ -80,7 +82,7 @@ def test_each_reply_is_counted_once_at_each_step(
     assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
     assert metrics["smsgw_undelivered", "simulator", "30003"] == 1
     assert metrics["smsgw_reply_seconds_count", "simulator"] == 2
-    assert ("smsgw_outbox", "simulator", LANE, "queued") not in metrics
+    assert ("smsgw_outbox", "simulator", SENDER_ID, "queued") not in metrics
 
 
 def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
@@ -88,7 +90,7 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
 ) -> None:
     receive(rt, clock)
     clock.moves(seconds=3)
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     metrics = figures(client)
     assert metrics["smsgw_reply_seconds_sum", "simulator"] == 3
     reached = [
@@ -118,10 +120,10 @@ def test_deferred_and_lost_messages_are_reported(
 def test_a_throttle_that_said_no_is_counted(
     client: FlaskClient, rt: Runtime, environ: dict[str, str]
 ) -> None:
-    own = replace(rt, settings=settings.load(environ | {"SMSGW_LANE_RATES": f"{LANE}=1"}))
+    own = replace(rt, settings=settings.load(environ | {"SMSGW_SENDER_RATES": f"{SENDER_ID}=1"}))
     for _ in range(3):
-        throttle.take(own, "simulator", LANE, 1)
-    assert figures(client)["smsgw_lane_throttled_total", "simulator", LANE] == 2
+        throttle.take(own, "simulator", SENDER_ID, 1)
+    assert figures(client)["smsgw_sender_id_throttled_total", "simulator", SENDER_ID] == 2
 
 
 def test_metrics_need_the_token_or_loopback(
@@ -226,7 +228,7 @@ def test_every_alert_is_explained() -> None:
 
 def test_metrics_hold_nothing_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
     receive(rt, clock)
-    dispatch.drain(rt, "simulator", LANE)
+    dispatch.drain(rt, "simulator", SENDER_ID)
     with rt.reading() as tx:
         assert tx.connection.execute(select(replies.c.id)).all()
     metrics = client.get("/metrics").text

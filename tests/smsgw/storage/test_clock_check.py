@@ -35,15 +35,15 @@ from smsgw.storage.tables.phones import bindings, codes, pages, phones, question
 from smsgw.storage.tables.phones import registrations as asked
 from tests.conftest import P1, P2, P2_NKP, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.lanes import Failing, with_carrier
 from tests.support.processes import SMSGW, smsgw
 from tests.support.registration import DAFTAR
+from tests.support.sender_ids import Failing, with_carrier
 from tests.support.servers import die_with_parent
 from tests.support.waiting import eventually
 
 FAKETIME = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
 ABSENT = "no libfaketime here: apt-get install libfaketime"
-LANE = ("simulator", "2757")
+CARRIER, SENDER_ID = "simulator", "2757"
 AHEAD = [timedelta(hours=3), timedelta(days=120)]
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -129,7 +129,7 @@ def live(rt: Runtime) -> None:
     ):
         say(rt, sender, said)
     with rt.writing() as tx:
-        on_its_way, in_doubt = leases.claim(tx, *LANE, 2)
+        on_its_way, in_doubt = leases.claim(tx, CARRIER, SENDER_ID, 2)
         refused = SendError(Ending.UNKNOWN, "busy")
         leases.record(tx, [SendResult(in_doubt, error=refused)])
         ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:test")
@@ -173,7 +173,7 @@ def test_queued_replies_are_sent_while_the_clock_is_ahead(rt: Runtime, clock: Cl
     clock.moves(hours=3)
     carrier = Failing()
     with capture_logs() as logged:
-        dispatch.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), *LANE)
+        dispatch.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), CARRIER, SENDER_ID)
     assert (everything(rt)["waiting"], len(carrier.sent)) == (0, 3)
     assert min(sms.lasts for sms in carrier.sent) >= timedelta(minutes=10)
     assert logged[0]["ahead_seconds"] in range(10795, 10805)
@@ -231,6 +231,6 @@ def test_nothing_is_deleted_while_the_clock_is_ahead(
     assert "ok   clock" in smsgw(tmp_path, "doctor", **environ).stdout
     log = tmp_path / "worker.log"
     with ahead(environ, span, "worker", log):
-        jobs.hint(real, *LANE)
+        jobs.hint(real, CARRIER, SENDER_ID)
         eventually(lambda: everything(real)["waiting"] == 0, log.read_text)
     redis.close()

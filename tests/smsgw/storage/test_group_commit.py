@@ -128,9 +128,9 @@ def test_one_call_is_made_for_all_who_wait_for_the_same() -> None:
         return True
 
     with ThreadPoolExecutor(12) as pool:
-        pool.submit(coalesced.call, "lane", work)
+        pool.submit(coalesced.call, "sender_id", work)
         eventually(lambda: len(calls) == 1)
-        others = [pool.submit(coalesced.call, "lane", work) for _ in range(10)]
+        others = [pool.submit(coalesced.call, "sender_id", work) for _ in range(10)]
         eventually(lambda: sum(each.done() for each in others) == 9)
         may_end.set()
         assert all(each.result(30) for each in others)

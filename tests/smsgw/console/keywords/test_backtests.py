@@ -17,7 +17,7 @@ from tests.smsgw.console.conftest import As
 from tests.support.backtests import DRAFT, OTHERS, play_messages
 from tests.support.console_client import Visitor, logged_in
 from tests.support.conversation import say
-from tests.support.lanes import burst
+from tests.support.sender_ids import burst
 
 PART = {"HX-Request": "true"}
 

@@ -1,4 +1,4 @@
-"""Replies that wait in a lane, and carriers that fail."""
+"""Makes replies that wait for a sender ID, and carriers that fail."""
 
 from dataclasses import replace
 from itertools import count
@@ -16,7 +16,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from tests.conftest import P1, Clock
 
-LANE = "2757"
+SENDER_ID = "2757"
 
 
 class Failing(Simulator):
@@ -41,7 +41,7 @@ def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
     for index in range(number):
         clock.moves(minutes=3)
         sender = P1 if index < 4 else f"+628570000{index:04}"
-        sms = IncomingSms("simulator", f"job-{next(_references)}", sender, LANE, "SALDO")
+        sms = IncomingSms("simulator", f"job-{next(_references)}", sender, SENDER_ID, "SALDO")
         assert responder.respond(rt, sms)
 
 

@@ -1,5 +1,5 @@
-"""Two lanes and two workers: one lane may send one SMS a second and has 10,000 waiting; what does a
-reply of the other wait? What is promised is that it waits no longer than without them.
+"""Measures how long a reply of one sender ID waits while another sender ID, which may send one SMS
+a second, has 10,000 waiting. It must wait no longer than without them. There are two workers.
 
 The workers, PostgreSQL and Redis are real; the carrier is the simulator, which takes all at once.
 """
@@ -30,7 +30,7 @@ RATIO, NOISE = 1.5, 0.05  # times, and seconds that a machine like this one diff
 
 
 def p99(rt: Runtime, round_: int) -> float:
-    """Texts the other lane, and returns what its replies waited, in seconds."""
+    """Sends messages to the other sender ID, and returns what its replies waited, in seconds."""
     for number in range(MESSAGES):
         sender = f"+62812{round_}{number:06}"
         sms = IncomingSms("simulator", f"{round_}-{number}", sender, OTHER, "BANTUAN")
@@ -38,7 +38,9 @@ def p99(rt: Runtime, round_: int) -> float:
         assert answer is not None
         jobs.hint_all(rt, answer)
         time.sleep(EVERY)
-    newest = select(replies.c.waited).where(replies.c.lane == OTHER).order_by(replies.c.id.desc())
+    newest = (
+        select(replies.c.waited).where(replies.c.sender_id == OTHER).order_by(replies.c.id.desc())
+    )
     while True:
         with rt.reading() as tx:
             waits = list(tx.connection.execute(newest.limit(MESSAGES)).scalars())
@@ -52,7 +54,7 @@ def pile_up(rt: Runtime) -> None:
     assert responder.respond(rt, first)
     names = [column.name for column in replies.c if column.name != "id"]
     with rt.writing() as tx:
-        (row,) = tx.connection.execute(select(replies).where(replies.c.lane == SLOW))
+        (row,) = tx.connection.execute(select(replies).where(replies.c.sender_id == SLOW))
         values = {name: getattr(row, name) for name in names}
         tx.connection.execute(insert(replies), [values] * (WAITING - 1))
     jobs.hint(rt, "simulator", SLOW)
@@ -60,7 +62,9 @@ def pile_up(rt: Runtime) -> None:
 
 def left(rt: Runtime) -> int:
     with rt.reading() as tx:
-        waiting = select(func.count()).where(replies.c.lane == SLOW, replies.c.state == "queued")
+        waiting = select(func.count()).where(
+            replies.c.sender_id == SLOW, replies.c.state == "queued"
+        )
         return int(tx.connection.execute(waiting).scalar_one())
 
 
@@ -77,7 +81,7 @@ def main() -> None:
             "REDIS_URL": queue.url,
             "SMSGW_HOME": home,
             "SMSGW_SECRET_KEY": "a key for measuring, of no use elsewhere",
-            "SMSGW_LANE_RATES": f"{SLOW}=1",
+            "SMSGW_SENDER_RATES": f"{SLOW}=1",
         }
         rt = runtime.build(settings.load(environ))
         migrations.upgrade(rt.service, "service")
@@ -102,11 +106,11 @@ def main() -> None:
             queue.stop()
             server.stop()
     print(
-        f"p99 of a lane alone {alone * 1000:.0f} ms, beside one with {WAITING:,} waiting at 1/s "
-        f"{beside * 1000:.0f} ms; that one sent {sent} in the {MESSAGES * EVERY:.0f} s"
+        f"p99 of a sender ID alone {alone * 1000:.0f} ms, beside one with {WAITING:,} waiting at "
+        f"1/s {beside * 1000:.0f} ms; that one sent {sent} in the {MESSAGES * EVERY:.0f} s"
     )
     if beside > alone * RATIO + NOISE:
-        sys.exit(f"the other lane's replies wait {beside / alone:.1f} times as long")
+        sys.exit(f"the other sender ID's replies wait {beside / alone:.1f} times as long")
 
 
 main()
