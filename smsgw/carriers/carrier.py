@@ -1,4 +1,4 @@
-"""The words that carriers and the rest of the system both speak. Carriers know no database."""
+"""Defines what carriers and the rest of the system exchange. Carriers know no database."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ LONGEST_ID = 18  # digits
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """What a carrier sent us, without a web framework.
+    """Holds what a carrier sent us, without a web framework.
 
     `path` and `query` are raw, as on the wire (a signature covers those octets); `form` keeps
     every value of a repeated field, in order; `body` is empty where it was a form.
@@ -67,7 +67,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class CarrierRecord:
-    """An SMS of ours in the carrier's own books."""
+    """Holds what the carrier's own books say of an SMS of ours."""
 
     carrier_ref: str
     taken_at: datetime
@@ -77,15 +77,16 @@ class CarrierRecord:
 
 
 class Forged(Exception):
-    """The request does not come from the carrier."""
+    """Says that the request does not come from the carrier."""
 
 
 class Malformed(Exception):
-    """It comes from the carrier, but lacks what a message or a report must have."""
+    """Says that the request comes from the carrier, but lacks what a message or a report must
+    have."""
 
 
 def attempt_named(out: str) -> int:
-    """The attempt that a report's address names. Raises Malformed."""
+    """Returns the attempt that a report's address names. Raises Malformed."""
     if not out.isascii() or not out.isdigit() or len(out) > LONGEST_ID:
         raise Malformed("out must name an attempt")
     return int(out)
@@ -100,7 +101,8 @@ class Ending(StrEnum):
 
 
 class SendError(Exception):
-    """`is_opted_out`: the carrier refuses because the phone said STOP to it."""
+    """Says how a send failed. `is_opted_out`: the carrier refuses because the phone said STOP to
+    it."""
 
     def __init__(self, ending: Ending, code: str, *, is_opted_out: bool = False) -> None:
         super().__init__(f"{ending}: {code}")
@@ -155,19 +157,19 @@ class Carrier(Protocol):
         """Returns the reports except those that are no news. Raises Malformed."""
 
     def send(self, sms: OutgoingSms) -> str | None:
-        """The carrier's id of the message where it gives one. Raises SendError."""
+        """Returns the carrier's id of the message where it gives one. Raises SendError."""
 
     def find(self, sms: OutgoingSms) -> Sequence[CarrierRecord] | None:
-        """Returns what it has taken for the same recipient from the same sender, of late at least.
-        None where it cannot tell. Raises SendError where it does not answer."""
+        """Returns what it has taken for the same recipient from the same sender, of late at least,
+        or None if it cannot tell. Raises SendError if it does not answer."""
 
     def misconfigured(self) -> str | None:
-        """Returns what `smsgw doctor` says is to be set right, and where. None where all is well.
+        """Returns what `smsgw doctor` says is to be set right, and where, or None if all is well.
         Raises SendError where the carrier does not tell."""
 
 
 class CarrierSettings(Endpoint, ABC):
-    """The settings of one carrier, each read from its own environment variable.
+    """Holds the settings of one carrier, each read from its own environment variable.
 
     A validator finds the whole environment in its context.
     """
@@ -178,8 +180,8 @@ class CarrierSettings(Endpoint, ABC):
         return True
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """(variable, what is wrong): what only shows when settings are read together, while the
-        carrier is in use."""
+        """Yields (variable, what is wrong) for faults that only show when settings are read
+        together, while the carrier is in use."""
         yield from ()
 
     @abstractmethod

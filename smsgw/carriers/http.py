@@ -1,5 +1,5 @@
-"""HTTP as carriers are spoken to: time limits, no retry, and one question answered for sure: had a
-request left when it failed?"""
+"""Calls carriers by HTTP with time limits and without retries, and tells whether a request that
+failed had been sent."""
 
 import math
 import time
@@ -33,8 +33,9 @@ def session() -> requests.Session:
 
 
 def is_unsent(error: Exception) -> bool:
-    """Whether no connection came about, TLS included: then nothing was sent, and it is safe to try
-    again. An error of any other kind may have come after the carrier had taken the message."""
+    """Tells whether no connection came about, TLS included: then nothing was sent, and it is safe
+    to try again. An error of any other kind may have come after the carrier had taken the
+    message."""
     if isinstance(error, NewConnectionError):
         return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)
@@ -49,8 +50,9 @@ def send_error(error: Exception) -> SendError:
 
 
 def pool(limits: tuple[float, float]) -> PoolManager:
-    """Connections that are kept open, with limits for connecting and reading. Costs a third of a
-    session, for what is sent with every reply. Raises urllib3's errors, and follows no redirect."""
+    """Returns connections that are kept open, with limits for connecting and reading. They cost a
+    third of a session, for what is sent with every reply, raise urllib3's errors and follow no
+    redirect."""
     connect, read = limits
     made = PoolManager(
         maxsize=KEPT_OPEN,
@@ -63,7 +65,8 @@ def pool(limits: tuple[float, float]) -> PoolManager:
 
 
 class _Connecting:
-    """A handshake that fails looks like an answer that fails, unless it is told apart here."""
+    """Raises NewConnectionError for a handshake that fails, which else looks like an answer that
+    fails."""
 
     def connect(self: Any) -> None:
         try:

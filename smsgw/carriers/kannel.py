@@ -194,7 +194,7 @@ class Kannel:
         return [Report(self.name, attempt, delivery, code=code)]
 
     def send(self, sms: OutgoingSms) -> None:
-        """Kannel gives no id: its reports name the attempt."""
+        """Returns no id, since Kannel gives none: its reports name the attempt."""
         if phone.is_fictitious(sms.recipient):
             raise SendError(Ending.REFUSED, "fictitious")
         parameters = {
@@ -235,7 +235,7 @@ class Kannel:
         return None
 
     def find(self, _sms: OutgoingSms) -> None:
-        """It keeps no books."""
+        """Returns None: Kannel keeps no books."""
 
 
 def _ending(status: int) -> Ending:
@@ -245,7 +245,8 @@ def _ending(status: int) -> Ending:
 
 
 def _fields(request: WebhookRequest) -> Mapping[str, bytes]:
-    """Octets, since a text may be in another charset. With post-url the body is the text."""
+    """Returns octets, since a text may be in another charset. With post-url the body is the
+    text."""
     pairs = (part.partition("=") for part in request.query.split("&"))
     fields = {name: unquote_to_bytes(value.replace("+", " ")) for name, _, value in pairs}
     if request.body:
@@ -261,6 +262,6 @@ def _text(fields: Mapping[str, bytes], name: str) -> str:
 
 
 def _sender_id(number: str) -> str:
-    """Some centres put a plus before a short number."""
+    """Removes the plus that some SMS centres put before a short number."""
     bare = number.removeprefix("+")
     return bare if len(bare) <= LONGEST_SHORT_CODE else number[:LONGEST]

@@ -1,4 +1,4 @@
-"""A carrier that takes every SMS at once: what `smsgw say`, transcripts and tests speak through."""
+"""Takes every SMS at once, for `smsgw say`, transcripts and tests."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class SimulatorSettings(CarrierSettings):
 
 
 class Simulator:
-    """It has no webhook: nobody may text the service by it from outside."""
+    """Has no webhook: nobody may text the service by it from outside."""
 
     name = "simulator"
     default_sender_id = "2757"

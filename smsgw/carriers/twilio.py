@@ -142,8 +142,9 @@ class Twilio:
         self._client = Client(self._account, self._tokens[0], http_client=client)
 
     def verify(self, request: WebhookRequest) -> None:
-        """Over the address that Twilio was given, never over what the request says of itself; with
-        what is asked of retries or without, which its documentation does not say."""
+        """Checks the signature over the address that Twilio was given, never over what the request
+        says of itself; with what is asked of retries or without, which its documentation does not
+        say."""
         target = request.path + (f"?{request.query}" if request.query else "")
         given = request.headers.get("x-twilio-signature", "")
         if not any(
@@ -263,7 +264,7 @@ def send_error(error: Exception) -> SendError:
 
 
 class LimitedHttpClient(HttpClient):
-    """Connect and read limits, no retry of a POST, and another host where one is set."""
+    """Limits connecting and reading, retries no POST, and calls another host where one is set."""
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=False)
@@ -297,12 +298,12 @@ class LimitedHttpClient(HttpClient):
 
 
 def _fields(request: WebhookRequest) -> dict[str, str]:
-    """NUL is in no SMS, and PostgreSQL takes none."""
+    """Returns the fields without NUL, which is in no SMS and which PostgreSQL does not take."""
     return {name: value.replace("\0", "") for name, value in request.form}
 
 
 def _is_service(sender_id: str) -> bool:
-    """A messaging service stands for many numbers, and chooses one of them."""
+    """Tells whether this is a messaging service, which chooses one of several numbers."""
     return sender_id.startswith("MG")
 
 

@@ -1,4 +1,4 @@
-"""The `smsgw` command. Each file here is imported when its command is called, and not before:
+"""Holds the `smsgw` command. Each file here is imported when its command is called, and not before:
 `smsgw parse` should not wait for a database driver."""
 
 import errno
@@ -33,7 +33,7 @@ FILES = {
 
 
 class Commands(click.Group):
-    """A group that tells faults of the environment without a traceback."""
+    """Groups the commands, and tells faults of the environment without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(FILES)
@@ -60,7 +60,8 @@ class Commands(click.Group):
 
 
 def _database_fault(error: Exception) -> click.ClickException | None:
-    """SQLAlchemy is not imported for this: who has met its errors has it."""
+    """Returns what to say of a database error. It does not import SQLAlchemy: an error of it means
+    that it is there."""
     cause = getattr(error, "orig", None)
     if type(error).__module__ != "sqlalchemy.exc" or cause is None:
         return None
@@ -73,5 +74,5 @@ def _database_fault(error: Exception) -> click.ClickException | None:
 @click.group(cls=Commands)
 @click.version_option(package_name="smsgw")
 def main() -> None:
-    """An SMS responder: SALDO in, the balance out, in one SMS."""
+    """Answer SMS: SALDO in, the balance out, in one SMS."""
     logs.set_up()

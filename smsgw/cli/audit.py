@@ -12,7 +12,7 @@ from smsgw.storage import keys
 
 @click.group()
 def audit() -> None:
-    """The record of disclosures and of operators' acts."""
+    """Check the record of disclosures and of operators' acts."""
 
 
 @audit.command()

@@ -14,7 +14,7 @@ from smsgw.storage.tables.security import Ciphertext
 
 @click.group()
 def cases() -> None:
-    """Complaints and data-protection requests."""
+    """List and close complaints and data-protection requests."""
 
 
 @cases.command(name="list")

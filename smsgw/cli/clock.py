@@ -1,4 +1,4 @@
-"""`smsgw clock`: what is due by time."""
+"""`smsgw clock`: do what is due by time."""
 
 import signal
 from threading import Event

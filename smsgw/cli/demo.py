@@ -1,4 +1,4 @@
-"""`smsgw demo`, for SMSGW_DEMO=1: the reference ledger, and its first participant's phone."""
+"""`smsgw demo`, for SMSGW_DEMO=1: load the reference ledger and bind a phone."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`smsgw doctor`: which part of an installation does not work, and what to do."""
+"""`smsgw doctor`: tell which part of an installation does not work, and what to do."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -105,7 +105,7 @@ def is_exposed(address: str) -> bool:
 
 
 def _files(rt: Runtime) -> str | None:
-    """They hold the key, and perhaps the ledger."""
+    """Checks that others cannot read the files: they hold the key, and perhaps the ledger."""
     folder = rt.settings.instance
     if not rt.settings.is_embedded or not folder.stat().st_mode & 0o077:
         return None

@@ -10,14 +10,14 @@ from smsgw.storage import audit
 
 @click.group()
 def keys() -> None:
-    """The keys that encrypt stored texts and numbers."""
+    """Change the keys that encrypt stored texts and numbers."""
 
 
 @keys.command()
 def rotate() -> None:
     """Re-encrypt all data with a new key, which SMSGW_SECRET_KEY opens, and SMSGW_OLD_SECRET_KEY
-    where that is set. Without it a second time, once every process has the new one: the old one
-    opens nothing any more."""
+    where that is set. Run it a second time without that, once every process has the new one:
+    then the old one opens nothing any more."""
     rt = opened()
     try:
         count = key_rotation.rotate(rt, audit.operator(), click.echo)

@@ -1,4 +1,4 @@
-"""`smsgw keywords check`, `export` and `import`: the operators' configuration as YAML."""
+"""`smsgw keywords`: check, export and import the operators' configuration as YAML."""
 
 import sys
 from pathlib import Path

@@ -77,9 +77,9 @@ def make(participants: int) -> None:
 )
 @click.option("--clear", is_flag=True, help="Take all off the list.")
 def _decoys(count: int | None, between: tuple[str, str] | None, clear: bool) -> None:
-    """NKPs that were never issued, in a sealed list: who tries numbers meets them.
+    """Keep a sealed list of NKPs that were never issued: who tries numbers meets them.
 
-    Without an option, tells how many there are, and when a scan is noticed.
+    Without an option, print how many there are, and when a scan is noticed.
     """
     if clear and (count or between):
         raise click.UsageError("--clear cannot be combined with other options")

@@ -1,4 +1,4 @@
-"""`smsgw migrate`: the release step."""
+"""`smsgw migrate`: bring the database up to date."""
 
 import click
 from alembic.util import CommandError

@@ -1,4 +1,5 @@
-"""`smsgw operators`: who may use the console. Passwords are asked for, or read from stdin."""
+"""`smsgw operators`: manage who may use the console. Passwords are asked for, or read from
+stdin."""
 
 import sys
 

@@ -1,4 +1,5 @@
-"""`smsgw parse` and `smsgw segments`: what a text means, what it costs. No database is opened."""
+"""`smsgw parse` and `smsgw segments`: tell what a text means and what it costs. No database is
+opened."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`smsgw run`: migrate, then everything the Procfile names, under one supervisor."""
+"""`smsgw run`: migrate, then run everything that the Procfile names under one supervisor."""
 
 import fcntl
 import os
@@ -61,7 +61,7 @@ def procfile() -> dict[str, str]:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Two supervisors in one folder would fight over its database."""
+    """Holds a lock on the folder: two supervisors in one would fight over its database."""
     settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.instance / "run.lock").open("w") as lock:
         try:
@@ -75,7 +75,8 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _queue_folder(settings: Settings) -> Iterator[Path | None]:
-    """A folder for the embedded server's socket, whose address others find in a file."""
+    """Yields the path of the embedded server's socket, which others find in a file; None where
+    Redis is elsewhere."""
     if settings.redis_url is not None:
         yield None
         return
@@ -104,7 +105,7 @@ def _start_queue(supervisor: Supervisor, settings: Settings, path: Path) -> None
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """Children find `smsgw` and `gunicorn` beside this interpreter, and the same home."""
+    """Lets children find `smsgw` and `gunicorn` beside this interpreter, and the same home."""
     programs = str(Path(sys.executable).parent)
     return {
         **os.environ,
@@ -160,7 +161,7 @@ class Welcome:
 
 
 def login_token(settings: Settings) -> str:
-    """A one-time login of the demonstration's admin."""
+    """Returns a one-time login of the demo's admin."""
     rt = runtime.build(settings)
     try:
         with rt.writing() as tx:

@@ -1,4 +1,4 @@
-"""`smsgw say`: one message through the real path, with the simulator as its carrier."""
+"""`smsgw say`: send one message through the real path, with the simulator as its carrier."""
 
 import json
 import logging
@@ -88,7 +88,8 @@ def _send(rt: Runtime, answer: Answer) -> None:
 
 
 def _deliver(rt: Runtime, answer: Answer) -> None:
-    """It stands on the screen: who says the same again asks again."""
+    """Marks the replies as delivered, since they are on the screen: the same message is then a new
+    question, not a repeat."""
     with rt.writing() as tx:
         for attempt_id in outbox.attempts_of(tx, answer.message_id, "simulator"):
             delivery_reports.apply_report(tx, Report("simulator", attempt_id, Delivery.DELIVERED))

@@ -1,4 +1,4 @@
-"""`smsgw settings`: what is set, and what each setting means."""
+"""`smsgw settings`: print what is set, and what each setting means."""
 
 import click
 

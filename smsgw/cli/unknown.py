@@ -16,7 +16,7 @@ ID = click.IntRange(1, 2**63 - 1)
 
 @click.group()
 def unknown() -> None:
-    """Replies whose send outcome is unknown."""
+    """List, resend or close replies whose send outcome is unknown."""
 
 
 @unknown.command(name="list")

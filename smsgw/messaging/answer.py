@@ -9,12 +9,12 @@ from smsgw.messaging.inbox import Verdict
 
 
 class NotStored(Exception):
-    """Nothing was stored; the carrier should deliver the message again."""
+    """Says that nothing was stored; the carrier should deliver the message again."""
 
 
 class StillDeferred(NotStored):
-    """A look-up of this answer failed; those of others may not. `was_asked`: not where it was left
-    alone because it had failed for others."""
+    """Says that a look-up of this answer failed; those of other answers may succeed. `was_asked` is
+    False if the look-up was not tried, because it had failed for others."""
 
     def __init__(self, *, was_asked: bool) -> None:
         super().__init__()

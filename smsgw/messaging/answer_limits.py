@@ -75,6 +75,7 @@ def _limited(inbound: Inbound, decision: Decision, reason: str | None) -> Decisi
 
 
 def _applies_when_silenced(change: Change) -> bool:
-    """A complaint can be told again; the law's days for a data request run from the first."""
+    """Tells whether a change is applied although its answer is refused. A data request is: the
+    law's days run from the first. A complaint is not: it can be sent again."""
     is_request = isinstance(change, OpenCase) and change.kind is CaseKind.DATA_REQUEST
     return isinstance(change, APPLIED_WHEN_SILENCED) or is_request

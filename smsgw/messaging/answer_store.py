@@ -25,7 +25,7 @@ from smsgw.storage.transaction import Conflict, Transaction
 
 @dataclass(frozen=True, slots=True)
 class NewAnswer:
-    """A message about to be stored; `known` is None where the sender is no phone."""
+    """Holds a message about to be stored; `known` is None where the sender is no phone."""
 
     parsed: ParsedMessage
     known: PhoneState | None
@@ -209,8 +209,8 @@ def _binding(
 
 
 def _unless_many_lapse(rt: Runtime, tx: Transaction, each: NewAnswer) -> NewAnswer:
-    """A binding stays where numbers on file change for so many that it is hardly the people who
-    changed them; nothing is told all the same."""
+    """Keeps the binding if the numbers on file of too many people changed: then it was hardly the
+    people who changed them. The reply still discloses nothing."""
     decision = each.decision
     changes = tuple(change for change in decision.changes if not isinstance(change, Lapse))
     if len(changes) == len(decision.changes):
@@ -225,7 +225,7 @@ def _unless_many_lapse(rt: Runtime, tx: Transaction, each: NewAnswer) -> NewAnsw
 
 
 def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
-    """The one that is chosen just now, if one is."""
+    """Returns the language that the message chooses, or the phone's."""
     return next(
         (each.language for each in changes if isinstance(each, SetLanguage)), known.language
     )

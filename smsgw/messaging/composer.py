@@ -114,7 +114,7 @@ class Composer:
 
 
 def call_centre(ledger: Ledger) -> Verbatim | None:
-    """Its telephone number, which is shown whole or not at all."""
+    """Returns the telephone number of the call centre, which is shown whole or not at all."""
     contact = ledger.contact("call_centre")
     number = contact.value if contact else None
     fits = number is not None and len(number) <= TEXT_WIDTH and gsm7.is_gsm7(number)

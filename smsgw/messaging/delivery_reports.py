@@ -31,7 +31,7 @@ from smsgw.storage.transaction import Transaction
 
 
 def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
-    """Moves the reply that `report` speaks of. False where it is news of nothing we know: no
+    """Moves the reply that `report` speaks of. Returns False if it is news of nothing we know: no
     attempt of that carrier, or one that the carrier knows by another id."""
     attempt = tx.connection.execute(
         select(attempts.c.reply_id, SINCE)
@@ -68,7 +68,8 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
 
 
 def expire_leases(tx: Transaction) -> list[int]:
-    """Replies whose sender died: the attempt had begun, so nobody knows whether it went out."""
+    """Marks as unknown the replies whose worker died: the attempt had begun, so nobody knows
+    whether it went out. Returns their ids."""
     ran_out = tx.connection.execute(
         update(replies)
         .where(UNFINISHED, replies.c.state == ReplyState.SENDING, replies.c.lease_until < tx.now)

@@ -47,8 +47,8 @@ def drain(
     so, or `holds` seconds have passed. Returns in how many seconds to come back; None where
     nothing waits.
 
-    A pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and what
-    has ended meanwhile is recorded in one go.
+    It is a pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and
+    what has ended meanwhile is recorded in one go.
     """
     if carrier not in rt.carriers:
         log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
@@ -160,7 +160,7 @@ def _participant(rt: Runtime, nkp: str, claimed: Claim | None) -> Participant | 
 
 
 def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult:
-    """Not at all once its lease is nearly over: somebody else may have concluded something."""
+    """Sends a reply unless its lease is nearly over: another process may have decided about it."""
     http.SEND_BY.set(claimed.at + LAST_MOMENT)
     if time.monotonic() > claimed.at + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))

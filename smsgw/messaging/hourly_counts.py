@@ -80,14 +80,15 @@ def count(tx: Transaction, hour: datetime) -> None:
 
 
 def changed(tx: Transaction, at: datetime) -> None:
-    """A message of `at` has another outcome than when it came."""
+    """Marks the hour of `at` to be counted again: a message has another outcome than when it
+    came."""
     if at < tx.now - SETTLES:
         is_it = _mark & (tallies.c.hour == hour_of(at))
         tx.connection.execute(update(tallies).where(is_it).values(messages=CHANGED))
 
 
 def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
-    """Hours, oldest first, and whether there are more than one step should take."""
+    """Returns the hours to count, oldest first, and whether there are more than one step takes."""
     run = tx.connection.execute
     last = run(select(func.max(tallies.c.hour))).scalar()
     first = run(select(func.min(messages.c.received_at))).scalar() if last is None else last
@@ -101,7 +102,7 @@ def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
 
 
 def _replies(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
-    """To messages of that hour, whenever they were made."""
+    """Counts the replies to messages of that hour, whenever they were made."""
     bucket = case(
         *((replies.c.waited <= most, number) for number, most in enumerate(BUCKETS)),
         else_=len(BUCKETS),

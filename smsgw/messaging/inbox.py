@@ -34,7 +34,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 
 
 class Repeated(Exception):
-    """This message was stored, or its owed answer given, before."""
+    """Says that this message was stored, or its deferred answer given, before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class DeferredMessage:
-    """A stored message whose answer had to wait."""
+    """Holds a stored message whose answer had to wait."""
 
     message_id: int
     sms: IncomingSms
@@ -72,7 +72,7 @@ def stored(tx: Transaction, received: Sequence[IncomingSms]) -> set[tuple[str, s
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message about to be stored. `version`: of the configuration that read it."""
+    """Holds a message about to be stored. `version` is that of the configuration that read it."""
 
     sms: IncomingSms
     phone_id: int | None
@@ -125,13 +125,13 @@ def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
 
 
 def give_up(tx: Transaction, message_id: int) -> None:
-    """Nobody will answer this by itself any more."""
+    """Marks a message as failed, which nothing answers by itself any more."""
     waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
     tx.connection.execute(update(messages).where(waiting).values(state=MessageState.FAILED))
 
 
 def withdraw(tx: Transaction, phone_id: int) -> None:
-    """What a phone waits to be answered will not be."""
+    """Ends what a phone waits for: none of its messages will be answered any more."""
     own = (messages.c.phone_id == phone_id) & (messages.c.state == MessageState.RECEIVED)
     tx.connection.execute(update(messages).where(own).values(state=MessageState.ANSWERED))
 
@@ -143,7 +143,8 @@ def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
-    """Its answer is tried again after others, in a quarter of the time that it has waited."""
+    """Puts off a deferred answer: it is tried again after others, in a quarter of the time that it
+    has waited."""
     pause = min(max((tx.now - deferred.received_at) / 4, SHORTEST_PAUSE), LONGEST_PAUSE)
     waiting = (messages.c.id == deferred.message_id) & (messages.c.state == MessageState.RECEIVED)
     tx.connection.execute(update(messages).where(waiting).values(due_at=tx.now + pause))
@@ -171,8 +172,8 @@ def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
 
 
 def deferred(tx: Transaction, limit: int) -> Sequence[DeferredMessage]:
-    """Messages whose answers may be tried now: those not tried before, oldest first, then those
-    that were put off; without those that cannot be opened."""
+    """Returns the messages whose answers may be tried now: those not tried before, oldest first,
+    then those that were put off; without those that cannot be opened."""
     opened = (_opened(tx, row) for row in _waiting(tx, limit))
     return [each for each in opened if each is not None]
 
@@ -217,10 +218,11 @@ UNSCRAMBLE: int = pow(SCRAMBLE, -1, REFERENCES)
 
 
 def reference(sequence: int) -> str:
-    """Six characters to name a message by on the telephone: no vowels, nothing that looks alike.
+    """Returns six characters to name a message by on the telephone: no vowels, nothing that looks
+    alike.
 
-    A one-to-one scramble of the message's sequence, so that neighbours look different and the same
-    conversation replayed gives the same reference.
+    They are a one-to-one scramble of the message's sequence, so that neighbours look different and
+    the same conversation replayed gives the same reference.
     """
     number = sequence * SCRAMBLE % REFERENCES
     letters = []
@@ -231,7 +233,8 @@ def reference(sequence: int) -> str:
 
 
 def sequence(reference: str) -> int | None:
-    """The first that has this reference; each further REFERENCES later. None where it is none."""
+    """Returns the first sequence with this reference; each further one is REFERENCES later. Returns
+    None if the text is no reference."""
     written = "".join(fold(reference).split()).upper()
     if len(written) != REFERENCE_LENGTH or not set(written) <= set(REFERENCE_ALPHABET):
         return None

@@ -1,4 +1,4 @@
-"""Replies claimed to be sent: each has a lease, and an attempt for each try."""
+"""Claims replies to be sent: each has a lease, and an attempt for each try."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,9 +76,9 @@ class Lease:
 def claim(
     tx: Transaction, carrier: str, sender_id: str, limit: int, *, may_expire: bool = True
 ) -> list[Lease]:
-    """Up to `limit` due replies, leased to the caller, each with its attempt: those that people
-    asked for and wait for first, and of these the oldest. Those that cannot be opened are set
-    aside. Where nothing may expire, those that seem past their use are of as much use as at first.
+    """Leases up to `limit` due replies to the caller, each with its attempt: first those that
+    people asked for and wait for, and of these the oldest. Sets aside those that cannot be opened.
+    Where nothing may expire, those that seem past their use are of as much use as at first.
     """
     leases: list[Lease] = []
     for _ in range(SET_ASIDE_AT_ONCE):
@@ -161,8 +161,8 @@ def _lease(
     attempt_id: int,
     concerned: Row[*tuple[Any, ...]],
 ) -> Lease | None:
-    """None where something it needs cannot be opened: that reply is refused; where many cannot, it
-    waits, and may be sent once they can."""
+    """Returns None if something that the reply needs cannot be opened. That reply is refused; where
+    many cannot be opened, it waits, and may be sent once they can."""
     whose = (concerned.phone_id, concerned.hash)
     recipient = tx.opened(concerned.number, Ciphertext.PHONE, *whose)
     named_by = (concerned.hash, row.message_id, concerned.binding_id)
@@ -231,8 +231,8 @@ def record(tx: Transaction, results: Sequence[SendResult]) -> None:
 
 
 def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
-    """Two statements, however many there are, in the order of their ids: two workers do not wait
-    for each other."""
+    """Takes two statements, however many results there are. Rows are in the order of their ids, so
+    that two workers do not wait for each other."""
     rows = [
         {
             "reply": each.lease.reply_id,

@@ -1,4 +1,4 @@
-"""Replies on their way out. A row a reply, a row an attempt; the database is the truth.
+"""Keeps the replies on their way out: a row for each reply, and one for each attempt.
 
     queued ─claim─▶ sending ─▶ sent ─report─▶ delivered | undelivered
      │ ▲               ├─────▶ refused
@@ -138,7 +138,7 @@ def state_of(tx: Transaction, message_id: int) -> ReplyState | None:
 
 
 def attempts_of(tx: Transaction, message_id: int, carrier: str) -> list[int]:
-    """The attempts to send by `carrier` what was answered to a message."""
+    """Returns the attempts to send the replies to a message by `carrier`."""
     made = (
         select(attempts.c.id)
         .join(replies, replies.c.id == attempts.c.reply_id)
@@ -164,7 +164,8 @@ def settled_if_unknown(how: Settled | None) -> Case[str | None]:
 
 
 def accepted(ref: object, waited: object) -> dict[str, ColumnElement[Any]]:
-    """`waited`: seconds from the receipt until now."""
+    """Returns what changes in a reply when a carrier accepts it. `waited` is in seconds, from the
+    receipt until now."""
     return {
         "carrier_ref": func.coalesce(replies.c.carrier_ref, ref),
         "waited": func.coalesce(replies.c.waited, waited),
@@ -177,13 +178,13 @@ def cut(code: str | None) -> str | None:
 
 
 def opt_out(tx: Transaction, reply_id: int) -> None:
-    """The phone said STOP to the carrier, which refuses us from then on."""
+    """Records that the phone said STOP to the carrier, which refuses us from then on."""
     whose = select(replies.c.phone_id).where(replies.c.id == reply_id)
     phones.opt_out(tx, tx.connection.execute(whose).scalar_one())
 
 
 def refuse_waiting(tx: Transaction, phone_id: int, code: str) -> None:
-    """What waits to be sent to a phone never will be."""
+    """Refuses everything that waits to be sent to a phone."""
     waiting = update(replies).where(replies.c.phone_id == phone_id, QUEUED)
     tx.connection.execute(waiting.values(state=ReplyState.REFUSED, code=code))
 
@@ -194,7 +195,7 @@ def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
 
 
 def lower(state: ReplyState) -> list[ReplyState]:
-    """The states that a reply may leave for this one."""
+    """Returns the states that a reply may leave for this one."""
     return FROM.get(state, [each for each in RANK if RANK[each] < RANK[state]])
 
 

@@ -1,7 +1,7 @@
 """Limits loops, floods and cost: how often a phone is answered, what a day may cost.
 
-Counted in Redis, for all processes; while that is away each process counts for itself. A phone is a
-keyed hash here. What guards identities is counted in the database (see guesses).
+It counts in Redis, for all processes; while that is away each process counts for itself. A phone is
+a keyed hash here. What guards identities is counted in the database (see guesses).
 """
 
 import re
@@ -37,7 +37,7 @@ COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A message that would be answered, by the keyed hashes that tell it from others."""
+    """Describes a message that would be answered, by the keyed hashes that tell it from others."""
 
     message: str  # the carrier's name of it: however often it is delivered, it counts once
     phone: str
@@ -64,7 +64,7 @@ class Gate:
 
     @property
     def budgeted_day(self) -> date | None:
-        """The day whose budget limits the answer; None if there is no budget."""
+        """Returns the day whose budget limits the answer; None if there is no budget."""
         return None if self._budget == Budget() else self._candidate.day
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sends of which nobody knows whether they went out, and how each is settled.
+"""Settles the sends of which nobody knows whether they went out.
 
     unknown ─ report ────────────────▶ sent | delivered | undelivered
             ─ the carrier is asked ──▶ the same; or queued again, where it has no such SMS
@@ -40,7 +40,7 @@ BOOKS_GO_BACK = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A reply in doubt, and its last attempt."""
+    """Holds a reply in doubt, and its last attempt."""
 
     reply_id: int
     phone_id: int
@@ -175,7 +175,8 @@ def _unknown(tx: Transaction, row: Row[Any]) -> Unknown:
 
 
 def _is_disputed(tx: Transaction, unknown: Unknown) -> bool:
-    """While another SMS to the phone is on its way, what is in the books may be that one."""
+    """Tells whether another SMS to the phone is on its way: the carrier's record may be of that
+    one."""
     on_its_way = (
         select(attempts.c.id)
         .join(replies, replies.c.id == attempts.c.reply_id)

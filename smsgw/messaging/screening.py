@@ -26,7 +26,7 @@ ECHO_FROM = 12  # characters
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A message as the grammar read it."""
+    """Holds a message as the grammar read it."""
 
     sms: IncomingSms
     configuration: Configuration
@@ -40,8 +40,8 @@ class ParsedMessage:
 
 @dataclass(slots=True)
 class Inbound:
-    """A message on its way through: what is known of its phone, what is decided, what became of
-    it."""
+    """Holds a message on its way through: what is known of its phone, what is decided, and what
+    became of it."""
 
     parsed: ParsedMessage
     is_read: bool = False
@@ -56,8 +56,8 @@ def still_open(inbound: Sequence[Inbound]) -> list[Inbound]:
 
 
 def may_be_answered(rt: Runtime, known: PhoneState, sender_id: str) -> bool:
-    """Phones of countries we serve, and phones bound to a participant wherever they are; never our
-    own numbers."""
+    """Tells whether a phone gets replies: one of a country that we serve, or one that is bound to a
+    participant, wherever it is. Our own numbers never do."""
     ours = {
         phone.e164(each)
         for each in (sender_id, *(it.default_sender_id for it in rt.carriers.values()))
@@ -74,7 +74,8 @@ def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
 
 
 def is_repeat(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> bool:
-    """The same words as just before, whose reply is on its way: impatience, not a new question."""
+    """Tells whether the text equals the phone's message just before, whose reply is on its way:
+    that is impatience, not a new question."""
     before = known.previous
     is_letter = len(parsed.said.rest) == 1 and not parsed.said.word
     if before is None or parsed.deferred is not None or is_letter:

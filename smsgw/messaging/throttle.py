@@ -1,7 +1,7 @@
-"""Limits how fast replies may leave by a sender ID, with a token bucket that all
-workers share in Redis.
+"""Limits how fast replies may leave by a sender ID, with a token bucket that all workers share in
+Redis.
 
-SMSGW_SENDER_RATES holds its rate. A sender ID without a rate is not limited. The bucket holds a
+SMSGW_SENDER_RATES holds the rates. A sender ID without a rate is not limited. The bucket holds a
 second's worth, one SMS at least.
 """
 
@@ -45,7 +45,7 @@ class Allowed:
 
 
 def take(rt: Runtime, carrier: str, sender_id: str, wanted: int) -> Allowed:
-    """Returns how many of `wanted` SMS may be sent now. None while the bucket cannot be asked."""
+    """Returns how many of `wanted` SMS may be sent now: none while the bucket cannot be asked."""
     rate = rt.settings.sender_rates.get(sender_id)
     if rate is None or rt.redis is None:
         return Allowed(wanted, 0.0)

@@ -1,4 +1,4 @@
-"""The audit log as a chain of seals: what seals its rows, and what verifies that they are whole."""
+"""Seals the rows of the audit log into a chain, and verifies that they are whole."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,8 @@ class NoHead(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last seal, and how many rows it stands for. Written 17:9f…, 64 hexadecimal digits."""
+    """Holds the last seal, and how many rows it stands for. It is written 17:9f…, with 64
+    hexadecimal digits."""
 
     number: int
     seal: bytes
@@ -89,7 +90,7 @@ def head(tx: Transaction) -> Head:
 
 
 def verify(tx: Transaction, known: Head | None = None) -> Verified:
-    """Reads every row. `known`: a head from the log, which must be on the way to today's."""
+    """Reads every row. `known` is a head from the log, which must be on the way to today's."""
     noted_head = head(tx)  # before the rows: what a clock seals meanwhile lies behind it
     heads = [each for each in (noted_head, known) if each is not None]
     findings = list(islice(_findings(tx, heads), FINDINGS))
@@ -138,7 +139,8 @@ _sealing = BulkUpdate(
 
 
 def _findings(tx: Transaction, heads: Sequence[Head]) -> Iterator[str]:
-    """`last` is the seal that stands there: what follows a row that was changed is not blamed."""
+    """Yields what is wrong with the chain. Each row is checked against the seal that stands before
+    it, so that a row that was changed does not put the blame on the next."""
     number, last = 0, START
     for row in _sealed(tx):
         if not isinstance(row.number, int) or row.number <= number:
@@ -168,7 +170,8 @@ def _at_the_end(tx: Transaction, number: int, heads: Sequence[Head]) -> Iterator
 
 
 def _copies(tx: Transaction) -> Iterator[str]:
-    """A row may be written a second time by whoever has no key, and a clock seals it like any."""
+    """Yields the rows that are copies. Writing a row a second time takes no key, and the clock
+    seals it like any other."""
     twice = select(func.min(audit.c.id), func.max(audit.c.id)).group_by(audit.c.mac)
     for first, again in tx.connection.execute(twice.having(func.count() > 1)):
         yield f"the row with id {again} is a copy of the one with id {first}"

@@ -75,7 +75,8 @@ def _health(tx: Transaction) -> Iterator[Health]:
 
 
 def _stuck(tx: Transaction) -> Iterator[Trouble]:
-    """Replies that are due and late, where no later one was accepted meanwhile."""
+    """Yields carriers with replies that are due and late, if no later one was accepted
+    meanwhile."""
     late = tx.now - LATE
     was_tried = (replies.c.attempts > 0) & (replies.c.made_at < late)
     is_queued = (replies.c.state == ReplyState.QUEUED) & (was_tried | (replies.c.due_at < late))

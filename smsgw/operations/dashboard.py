@@ -50,7 +50,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SentCount:
-    """Replies that a carrier accepted, of a time."""
+    """Counts the replies of some time that a carrier accepted."""
 
     replies: int
     segments: int
@@ -96,7 +96,7 @@ class Overview:
 
     @property
     def in_doubt(self) -> int:
-        """Sends of which nobody knows."""
+        """Counts the replies of which nobody knows whether they went out."""
         return sum(each.count for each in self.outbox if each.state == ReplyState.UNKNOWN)
 
 
@@ -157,7 +157,8 @@ def _days(tx: Transaction, since: datetime, zone: Any) -> list[Span]:
 
 
 def _kind(row: Row[Any]) -> str:
-    """YA with nothing open has the outcome unknown, and was understood and answered."""
+    """Returns the kind of an outcome. YA with nothing open has the outcome unknown, but was
+    understood and answered."""
     kind = KIND_OF.get(row.outcome, ANSWERED)
     return ANSWERED if kind == UNKNOWN and row.is_understood else kind
 
@@ -186,7 +187,8 @@ def _sent(tx: Transaction, since: datetime) -> SentCount:
 
 
 def _quantile(by_bucket: Sequence[tuple[int, int]], share: float) -> float | None:
-    """The bound of the bucket that it lies in; the longest wait there is, where it lies beyond."""
+    """Returns the upper bound of the bucket that the quantile lies in; the highest bound there is,
+    where it lies beyond."""
     wanted, counted = sum(count for _, count in by_bucket) * share, 0
     for bucket, count in by_bucket:
         counted += count

@@ -1,4 +1,4 @@
-"""Answers that waited for the ledger, given in turn once it is back."""
+"""Gives the answers that waited for the ledger, in turn, once it is back."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def _try_one(rt: Runtime, deferred: DeferredMessage, failed: Failed) -> Answer |
 
 
 def _answer_one(rt: Runtime, deferred: DeferredMessage) -> Answer | None:
-    """A bug of ours must not stand in the way of everybody behind."""
+    """Gives up the message at a bug of ours, which must not hold up all messages behind it."""
     try:
         return responder.answer_deferred(rt, deferred)
     except (NotStored, BaseTimeoutException):

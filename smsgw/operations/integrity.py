@@ -39,8 +39,8 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
 
 
 def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
-    """Finds rows that fail a check, and records each among the failed checks. `wrapper`: of the
-    keys in the database."""
+    """Finds rows that fail a check, and records each among the failed checks. `wrapper` is that of
+    the keys in the database."""
     for key, copy in keys.damaged(tx.connection, wrapper):
         yield f"data_keys: copy {copy} of key {key} cannot be opened"
     for proof, rows in _PROVEN:
@@ -80,8 +80,8 @@ def _unreadable(tx: Transaction, column: Ciphertext) -> Iterator[str]:
 
 
 def _without_a_record(tx: Transaction) -> Iterator[str]:
-    """Bindings that the audit does not tell of: one that ended and was put back as it had been
-    passes its own check."""
+    """Yields bindings that the audit does not tell of: one that ended and was put back as it had
+    been passes its own check."""
     last = (
         select(func.max(audit.c.id).label("id"))
         .where(audit.c.act.in_([Act.BOUND, Act.UNBOUND]))

@@ -1,4 +1,4 @@
-"""The jobs that a worker runs, and the hints that ask for them.
+"""Defines the jobs that a worker runs, and the hints that ask for them.
 
 A job drains a sender ID; it does not carry a reply. Jobs may run twice. A long task is done a part
 at a time, and goes to the end of the queue between parts, so that what people wait for is never
@@ -56,7 +56,8 @@ RUNTIME: ContextVar[Runtime] = ContextVar("runtime")
 
 
 class JobFailed(Exception):
-    """The log has it. What rq keeps of a failure lies in Redis, which holds nothing personal."""
+    """Says that a job failed, and nothing else: the log has the error. What rq keeps of a failure
+    is in Redis, which holds nothing personal."""
 
 
 def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -100,7 +101,7 @@ def drain_sender_id(carrier: str, sender_id: str) -> None:
 
 @_job
 def answer_waiting() -> None:
-    """The job that gives the answers the ledger owed."""
+    """Gives the answers that waited for the ledger."""
     rt = RUNTIME.get()
     forget(rt, "hint:deferred")
     give_deferred_answers(rt, TimeSlice(rt))
@@ -117,7 +118,7 @@ def give_deferred_answers(rt: Runtime, is_over: Callable[[], bool] = lambda: Fal
 
 @_job
 def settle_unknown() -> None:
-    """The job that finds out what became of sends nobody knows the end of."""
+    """Finds out what became of the sends whose outcome is unknown."""
     rt = RUNTIME.get()
     forget(rt, "hint:unknown")
     settle(rt, TimeSlice(rt))
@@ -145,13 +146,13 @@ def settle(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> None:
 
 
 def hint_task(rt: Runtime, task_id: int) -> bool:
-    """Says that a task waits. False where nobody can be told."""
+    """Says that a task waits. Returns False where nobody can be told."""
     return enqueue(rt, f"hint:task:{task_id}", do_task, task_id)
 
 
 @_job
 def do_task(task_id: int) -> None:
-    """The job that does a part of a task, and sees to the next part."""
+    """Does a part of a task, and sees to the next part."""
     rt = RUNTIME.get()
     forget(rt, f"hint:task:{task_id}")
     with rt.writing() as tx:
@@ -188,14 +189,14 @@ def do_part(rt: Runtime, task: Task, work: Work, is_over: Callable[[], bool]) ->
 
 @_job
 def beat() -> None:
-    """The job that shows that jobs are done."""
+    """Shows that jobs are done."""
     rt = RUNTIME.get()
     forget(rt, "hint:beat")
     heartbeat(rt, WORKER_BEATS)
 
 
 def _leave(rt: Runtime, task: Task, state: TaskState) -> bool:
-    """False where another is at it."""
+    """Returns False if another process works on the task."""
     try:
         with rt.writing() as tx:
             background_tasks.leave(tx, task, state)
@@ -222,7 +223,8 @@ def _look_up_at_carrier(
 
 
 def _hint_later(rt: Runtime, carrier: str, sender_id: str, seconds: float) -> None:
-    """Nobody needs to hint in the meantime. If this process dies, the sweep does."""
+    """Gives a hint after `seconds`; nobody needs to give one in the meantime. If this process dies,
+    the sweep gives it."""
     key = f"hint:{carrier}:{sender_id}"
     try:
         is_first = rt.redis is not None and rt.redis.set(

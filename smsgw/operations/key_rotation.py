@@ -1,4 +1,4 @@
-"""Sealing everything anew with another key, while every process goes on.
+"""Seals everything anew with another key, while every process goes on.
 
 A data key is made; once every process seals with it, what older keys had sealed is written anew, a
 batch at a time, and those keys are retired.
@@ -22,7 +22,7 @@ PASSES, BETWEEN_PASSES = 20, 0.5  # seconds; a row that is locked is left to the
 
 
 class NotRotated(Exception):
-    """The rotation could not come to its end; running it again goes on. Its text says why."""
+    """Says why the rotation could not come to its end; running it again goes on."""
 
 
 def rotate(

@@ -1,4 +1,4 @@
-"""The metric families, each counted from rows or counters."""
+"""Builds the metric families, each counted from rows or counters."""
 
 import contextlib
 from collections.abc import Iterator
@@ -273,8 +273,8 @@ def _budget(rt: Runtime) -> Iterator[Metric]:
 
 
 def _budgets_by_code(rt: Runtime) -> Iterator[Metric]:
-    """The same of each calling code that is limited: of those named in the setting, and of others
-    once they have cost something."""
+    """Returns the same of each calling code that is limited: of those named in the setting, and of
+    others once they have cost something."""
     by_code = rt.settings.daily_segments_by_code
     if not by_code:
         return

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, counted from the rows when they are asked for.
+"""Counts the figures for Prometheus from the rows when they are asked for.
 
 The rows are the same for every process, so whichever of many answers tells the same, and a process
 that is killed takes nothing with it. Counters count what never changes again: outcomes that are
@@ -25,7 +25,8 @@ COUNTING = Lock()  # one at a time in a process
 
 
 def text(rt: Runtime) -> bytes:
-    """In Prometheus's text format. Raises SQLAlchemyError where the database is away.
+    """Returns the figures in Prometheus's text format. Raises SQLAlchemyError where the database is
+    away.
 
     What took long to count is told again for ten times as long, to whoever asks whichever process:
     counting takes a tenth of a database's time at most.

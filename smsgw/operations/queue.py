@@ -1,5 +1,5 @@
-"""The queue, which is only a hint: the rows in the database are what there is to do. Losing Redis
-costs seconds, never a message. This is the one file that enqueues."""
+"""Enqueues jobs, and is the one file that does. The queue is only a hint: the rows in the database
+are what there is to do. Losing Redis costs seconds, never a message."""
 
 import contextlib
 import time

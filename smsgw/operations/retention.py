@@ -50,7 +50,7 @@ class NotErased(Exception):
 
 
 class NotOpen(NotErased):
-    """It was carried out or closed before, or is no data request."""
+    """Says that a request was carried out or closed before, or is no data request."""
 
 
 class Retention:
@@ -141,7 +141,8 @@ def erase(rt: Runtime, number: str, actor: str) -> None:
 
 
 def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
-    """The phone's row first, as who answers it does: whoever does at this instant starts again."""
+    """Locks the phone's row first, as an answer to it does: an answer at this instant starts
+    again."""
     phones.erase(tx, phone_id)
     own = replies.c.phone_id == phone_id
     outbox.refuse_waiting(tx, phone_id, "erased")
@@ -163,7 +164,8 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
 
 
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
-    """The oldest that still have a text; what is owed or lies before an officer stays."""
+    """Returns the oldest messages that still have a text, except those that wait for their answer
+    or for an officer."""
     at = messages.c.received_at
     due = select(messages.c.id).where(messages.c.text.is_not(None), at < since, *inbox.HAS_ENDED)
     return list(tx.connection.execute(due.order_by(at).limit(BATCH)).scalars())

@@ -23,8 +23,8 @@ class NotReady(Exception):
 
 
 def opened(settings: Settings) -> Runtime:
-    """A runtime over what is there already. Where the database is away whoever uses it says so.
-    Raises NotReady, SettingsError."""
+    """Returns a runtime over what is there already. If the database is away, whoever uses it says
+    so. Raises NotReady, SettingsError."""
     if settings.is_embedded and not settings.database_file.exists():
         raise NotReady(
             f"there is no installation in {settings.instance}: set SMSGW_HOME to the folder that "

@@ -1,4 +1,4 @@
-"""Child processes that live as long as this one: restarted when they die, gone when it goes.
+"""Runs child processes that live as long as this one: restarted when they die, gone when it goes.
 
 A child asks the kernel (PR_SET_PDEATHSIG) to be stopped when its parent dies, kill -9 included.
 The kernel minds the thread that forked, so children are started from the main thread only.

@@ -52,7 +52,7 @@ def work(rt: Runtime) -> None:
 
 
 class UnknownJob(Exception):
-    """A job in the queue that is none of ours."""
+    """Says that a job in the queue is none of ours."""
 
 
 class Job(rq.job.Job):
@@ -96,4 +96,4 @@ class Worker(SimpleWorker):
 
 
 class NoQueue(Exception):
-    """No Redis-compatible server is configured."""
+    """Says that no Redis-compatible server is configured."""

@@ -110,8 +110,8 @@ EVERYTHING = AuditFilters()
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """`subject`: the keyed hash of an NKP that is not at hand. `detail` holds nothing personal: a
-    wording's name, a reason, a count."""
+    """Describes an act. `subject` is the keyed hash of an NKP that is not at hand. `detail` holds
+    nothing personal: a wording's name, a reason, a count."""
 
     act: Act
     actor: str
@@ -161,7 +161,7 @@ def _signed(tx: Transaction, entry: AuditEntry) -> dict[str, Any]:
 
 
 def operator() -> str:
-    """Whoever calls a command, as the system knows them, whatever the environment says."""
+    """Returns who calls a command, as the system knows them, whatever the environment says."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

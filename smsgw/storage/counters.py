@@ -1,4 +1,4 @@
-"""Counters in Redis that all processes share; one process counts for itself while Redis is away."""
+"""Counts in Redis for all processes; one process counts for itself while Redis is away."""
 
 import json
 import time
@@ -112,8 +112,8 @@ class Counters:
                 self._begun.pop(message).set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
-        """Tells whether there is room for one more; if so it is taken. `name`: by which it can be
-        given back."""
+        """Tells whether there is room for one more; if so it is taken. `name` is what it can be
+        given back by."""
         ((granted,),) = self.take_all([LimitRequest(name, at, (((key, rates, True),),))])
         return granted is not None
 
@@ -171,7 +171,7 @@ class Counters:
                 bucket.items = [item for item in bucket.items if item.name != name]
 
     def spend(self, day: date, by_code: Mapping[str, int]) -> None:
-        """Segments to phones of each calling code."""
+        """Adds the segments that went to phones of each calling code."""
         added = {**by_code, EVERYWHERE: sum(by_code.values())}
         redis = self._reachable()
         if redis is not None:
@@ -190,7 +190,7 @@ class Counters:
             self._spent = day, Counter(before if of == day else {}) + Counter(added)
 
     def spending(self, day: date) -> Mapping[str, int]:
-        """Segments of that day's replies so far, EVERYWHERE and by calling code."""
+        """Returns the segments of that day's replies so far, EVERYWHERE and by calling code."""
         redis = self._reachable()
         if redis is not None:
             try:
@@ -202,7 +202,7 @@ class Counters:
         return here if of == day else {}
 
     def spent(self, day: date) -> int:
-        """Segments of all that day's replies, so far."""
+        """Returns the segments of all that day's replies so far."""
         return self.spending(day).get(EVERYWHERE, 0)
 
     def is_spent(self, day: date, code: str, budget: Budget, spending: Mapping[str, int]) -> bool:

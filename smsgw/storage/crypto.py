@@ -74,7 +74,7 @@ class Vault:
     """Seals and opens with the keys that `load` gives; asks it again for an id it does not know."""
 
     def __init__(self, load: Callable[[], Keys], lasts: float = inf) -> None:
-        """`lasts`: seconds after which `refresh` asks again which key seals."""
+        """Takes `lasts`, the seconds after which `refresh` asks again which key seals."""
         self._load = load
         self._lasts = lasts
         self._until = 0.0
@@ -97,7 +97,7 @@ class Vault:
 
     @property
     def active(self) -> int:
-        """The id of the key that seals."""
+        """Returns the id of the key that seals."""
         return self._current_keys().active
 
     def encrypt(self, text: str, column: str, *row: Part) -> bytes:
@@ -122,7 +122,7 @@ class Vault:
         return opened.decode("utf-8", "surrogatepass")
 
     def hash(self, value: str, kind: str) -> bytes:
-        """32 octets that find `value` again; equal values of two kinds hash differently."""
+        """Returns 32 octets that find `value` again; equal values of two kinds hash differently."""
         return hmac.digest(self._current_keys().hashing, _octets(f"{kind}:{value}"), sha256)
 
     def _is_fresh(self) -> bool:
@@ -159,7 +159,7 @@ class Vault:
 
 
 def derived(secret: str, purpose: bytes) -> bytes:
-    """32 octets for one purpose, from SMSGW_SECRET_KEY."""
+    """Returns 32 octets for one purpose, derived from SMSGW_SECRET_KEY."""
     return HKDF(algorithm=SHA256(), length=KEY_OCTETS, salt=None, info=purpose).derive(
         secret.encode()
     )
@@ -181,5 +181,5 @@ def plain(part: Part) -> str | int | None:
 
 
 def _octets(text: str) -> bytes:
-    """Half a surrogate pair is no UTF-8, but may be what somebody sent."""
+    """Encodes a text. Half a surrogate pair is no UTF-8, but may be what somebody sent."""
     return text.encode("utf-8", "surrogatepass")

@@ -28,7 +28,7 @@ Read = TypeVar("Read")
 
 
 class Connected(Protocol):
-    """A socket, or a database driver's connection."""
+    """Describes a socket, or a database driver's connection."""
 
     def fileno(self) -> int: ...
 
@@ -63,8 +63,8 @@ def patient(seconds: float) -> Iterator[None]:
 
 
 def left(limit: float) -> float:
-    """Seconds that the calling thread may wait for something that has a limit; below zero where
-    its time is over."""
+    """Returns the seconds that the calling thread may wait for something that has a limit; below
+    zero where its time is over."""
     allowed = max(limit, _thread.patience)
     until = _thread.until
     return allowed if until is None else min(allowed, until - time.monotonic())
@@ -74,7 +74,7 @@ class Deadlines:
     """Gives each waiting thread its own deadline."""
 
     def __init__(self, gone: tuple[type[Exception], ...] = (OSError,)) -> None:
-        """`gone`: what `fileno` raises of a connection that has ended by itself."""
+        """Takes `gone`: what `fileno` raises of a connection that has ended by itself."""
         self._gone = gone
         self._waiting: dict[int, tuple[float, Connected]] = {}
         self._changes = threading.Condition()
@@ -82,7 +82,7 @@ class Deadlines:
         self._thread: threading.Thread | None = None
 
     def begins(self, connection: Connected, seconds: float) -> None:
-        """The calling thread waits from now on."""
+        """Notes that the calling thread waits from now on."""
         until = time.monotonic() + seconds
         with self._changes:
             self._waiting[threading.get_ident()] = (until, connection)
@@ -109,7 +109,7 @@ class Deadlines:
                 self._changes.wait(self._look_at - now)
 
     def _cut(self, connection: Connected) -> None:
-        """The waiting thread reads an end of file; closing the descriptor itself is its own."""
+        """Lets the waiting thread read an end of file; that thread closes the descriptor itself."""
         try:
             with socket.socket(fileno=os.dup(connection.fileno())) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
@@ -121,7 +121,7 @@ _DATABASES = Deadlines((OSError, psycopg.Error))
 
 
 class _Watched(psycopg.Connection[Any]):
-    """Whatever is waited for, a COMMIT and a look whether it still lives among it, has an end."""
+    """Limits every wait, a COMMIT and a look whether the connection still lives included."""
 
     limit = 0.0
 

@@ -1,4 +1,4 @@
-"""Database engines for PostgreSQL and SQLite, with limits for everything that waits."""
+"""Makes database engines for PostgreSQL and SQLite, with limits for everything that waits."""
 
 import contextlib
 import os
@@ -26,7 +26,8 @@ CANCEL_TAKES = 0.25  # seconds that a live server has to end by itself what is o
 
 
 def engine(url: str, limit: float | None = None, *, lock_limit: float | None = None) -> Engine:
-    """The only place that makes engines. Errors never print parameters: they are people's data.
+    """Makes an engine, and nothing else does. Errors never print parameters: they are people's
+    data.
 
     `limit`: seconds after which connecting, or whatever else is waited for, is given up, even of a
     server that is frozen. `lock_limit`: seconds after which a statement that waits for others is;
@@ -81,8 +82,8 @@ def _postgres_options(
 
 
 def _test_what_was_idle(made: Engine) -> None:
-    """A connection is asked whether it lives before it is used again, which costs a trip, unless
-    it was in use a moment ago."""
+    """Asks a connection whether it lives before it is used again, which costs a trip, unless it was
+    in use a moment ago."""
 
     @event.listens_for(made, "checkin")
     def stamp(_connection: object, record: ConnectionPoolEntry) -> None:
@@ -99,7 +100,8 @@ def _test_what_was_idle(made: Engine) -> None:
 
 
 def _name_pooler(context: ExceptionContext) -> None:
-    """The connection is of no more use: what it prepared was prepared on another server's."""
+    """Drops a connection that is of no more use: what it prepared was prepared on another
+    server's."""
     if isinstance(context.original_exception, InvalidSqlStatementName | DuplicatePreparedStatement):
         log.error("a prepared statement is lost; behind PgBouncer, add pgbouncer=1 to the address")
         context.invalidate_pool_on_disconnect = False
@@ -107,7 +109,7 @@ def _name_pooler(context: ExceptionContext) -> None:
 
 
 def _make_private(_dialect: object, _record: object, arguments: list[Any], _: object) -> None:
-    """A new file is for nobody else; SQLite would make it as the umask has it."""
+    """Makes a new file that nobody else may read; SQLite would make it as the umask has it."""
     file = Path(str(arguments[0]))
     if arguments and file.parent.is_dir() and str(file) != ":memory:":
         with contextlib.suppress(FileExistsError):

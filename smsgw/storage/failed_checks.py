@@ -1,4 +1,5 @@
-"""Rows that could not be opened, or whose proof was wrong: damaged, or written by somebody else.
+"""Records rows that could not be opened, or whose proof was wrong: damaged, or written by somebody
+else.
 
 Each is kept once, by its table and id, for `/metrics` and for people to look at. Where many fail
 within an hour it is rather our mistake than theirs, a wrong key or release, and nothing is ended

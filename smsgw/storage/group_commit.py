@@ -21,11 +21,12 @@ Result = TypeVar("Result")
 
 
 class TookTooLong(Exception):
-    """The caller's time was over before its batch was done: the item may be stored, or not."""
+    """Says that the caller's time was over before its batch was done: the item may be stored, or
+    not."""
 
 
 class Alone(Exception):
-    """The item cannot be worked on in a batch: its own thread has to do it."""
+    """Says that the item cannot be worked on in a batch: its own thread has to do it."""
 
 
 @dataclass(eq=False, slots=True)

@@ -29,7 +29,7 @@ log = logs.get(__name__)
 
 
 class NoRoom(Exception):
-    """No further key can be made. Its text says why."""
+    """Says why no further key can be made."""
 
 
 def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
@@ -47,7 +47,7 @@ def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
 
 
 def damaged(connection: Connection, wrapper: Wrapper) -> list[tuple[int, int]]:
-    """(id, copy) of the rows that cannot be opened."""
+    """Returns (id, copy) of the rows that cannot be opened."""
     return [(row.id, row.copy) for row in _rows(connection) if _unwrapped(wrapper, row) is None]
 
 

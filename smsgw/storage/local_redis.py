@@ -1,4 +1,4 @@
-"""The Redis-compatible server of an installation that was given none: Valkey, from a wheel.
+"""Runs the Redis-compatible server of an installation that was given none: Valkey, from a wheel.
 
 Only its program is used, on a socket that nobody else may open. Its address stands in a file, so
 that `smsgw say` in another terminal finds it.
@@ -18,7 +18,7 @@ STARTS_WITHIN = 10.0  # seconds
 
 
 class NoServer(Exception):
-    """No Redis-compatible server can be started here. Its text says what to do."""
+    """Says that no Redis-compatible server can be started here, and what to do."""
 
 
 def program() -> str:

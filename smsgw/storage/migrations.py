@@ -1,7 +1,7 @@
-"""Bringing a database's schema to where this version needs it.
+"""Brings a database's schema to where this version needs it.
 
-Two histories, each with one head: the service's tables, and the ledger's, which may live in the
-same database or in one of its own.
+There are two histories, each with one head: the service's tables, and the ledger's, which may live
+in the same database or in one of its own.
 """
 
 import time
@@ -27,7 +27,7 @@ VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "led
 
 
 class TablesInUse(Exception):
-    """Nothing was changed: others use the tables. Its text names them and says what to do."""
+    """Says that nothing was changed since others use the tables, who they are, and what to do."""
 
 
 def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
@@ -62,7 +62,7 @@ def fault(engine: Engine, which: Which, remedy: str) -> str | None:
 
 
 def current(engine: Engine, which: Which) -> str | None:
-    """None for a database that was never migrated."""
+    """Returns the revision of the schema; None if the database was never migrated."""
     with engine.connect().execution_options(read_only=True) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCKED_FOR}'"))
@@ -84,7 +84,7 @@ def _upgrade(engine: Engine, which: Which, revision: str) -> None:
 
 
 def _try(engine: Engine, change: Callable[[], None]) -> None:
-    """A few tries, each of which waits for locks no longer than a message can wait behind it."""
+    """Tries a few times. Each try waits for locks no longer than a message can wait behind it."""
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE)
@@ -122,7 +122,8 @@ def _shown(row: Row[Any]) -> str:
 
 @contextmanager
 def _rebuilding(engine: Engine) -> Iterator[Connection]:
-    """SQLite changes a table by making it anew, which no row that points to it may forbid."""
+    """Yields a connection whose foreign keys are off on SQLite. It changes a table by making it
+    anew, which no row that points to it may forbid."""
     with engine.connect().execution_options(waits_for_writer=PATIENCE) as connection:
         if engine.dialect.name != "sqlite":
             yield connection

@@ -1,7 +1,7 @@
-"""Proofs that we wrote a row which grants a right, or denies one: a keyed hash of what it says.
+"""Proves that we wrote a row which grants a right or denies one, by a keyed hash of what it says.
 
-Who can write to the database and has not the secret makes no such row and changes none. A MAC
-begins with the version of the list of columns that it covers.
+Whoever can write to the database but does not have the secret can make no such row and change none.
+A MAC begins with the version of the list of columns that it covers.
 """
 
 import hmac
@@ -24,7 +24,7 @@ class Proof:
     key: str = "id"  # the column that names a row
 
     def make(self, vault: Vault, row: Mapping[Any, Any]) -> bytes:
-        """33 octets: the version, then the hash. `row`: values by column."""
+        """Returns 33 octets: the version, then the hash. `row` holds values by column."""
         return bytes([self.written]) + self._hash(vault, self.written, row)
 
     def holds(self, vault: Vault, mac: bytes | None, row: Mapping[Any, Any]) -> bool:

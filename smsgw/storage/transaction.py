@@ -1,4 +1,4 @@
-"""A transaction as stores use it, and the conflict that makes one start again."""
+"""Defines a transaction as stores use it, and the conflict that makes one start again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,8 +36,8 @@ class Transaction:
         self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part
     ) -> str | None:
         """Returns what stands in a row; None where it is empty or cannot be opened, which the log
-        tells by the row's id: a row that is damaged is in nobody else's way. `named_by`:
-        sealed.ROW."""
+        tells by the row's id: a row that is damaged is in nobody else's way. `named_by` is
+        what sealed.ROW lists."""
         if sealed is None:
             return None
         try:

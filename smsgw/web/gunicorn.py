@@ -28,7 +28,8 @@ def post_worker_init(_: object) -> None:
 
 
 def on_starting(_: object) -> None:
-    """Before there is any process that answers: a sentence and an end, not a traceback each."""
+    """Checks the installation before any process answers, so that a fault ends the start with one
+    sentence, not with a traceback from each process."""
     logs.set_up()
     try:
         startup.opened(_settings).close()

@@ -1,4 +1,4 @@
-"""gunicorn's worker and logger, with a time limit for reading a request and logs in our form."""
+"""Adapts gunicorn's worker and logger: a time limit for reading a request, and logs in our form."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from smsgw.web.middleware import READ_WITHIN, READING
 
 
 class Worker(ThreadWorker):
-    """gunicorn's, with an end to reading: its own time-outs are for each octet or for none."""
+    """Limits the time for reading a request: gunicorn's time-outs are for each octet or for
+    none."""
 
     def handle(self, conn: TConn) -> Any:
         READING.begins(conn.sock, READ_WITHIN)
@@ -21,7 +22,7 @@ class Worker(ThreadWorker):
 
 
 class Log(GunicornLog):
-    """gunicorn's in our form, and without the words of the request that something happened to."""
+    """Logs in our form, and without the words of the request that something happened to."""
 
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)  # type: ignore[no-untyped-call]

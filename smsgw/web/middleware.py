@@ -53,7 +53,7 @@ class Places:
         self._line = BoundedSemaphore(line)
 
     def take(self) -> bool:
-        """False where there is none."""
+        """Returns False if no place is free."""
         if self._free.acquire(blocking=False):
             return True
         if not self._line.acquire(blocking=False):
@@ -109,7 +109,7 @@ class ReadFirst:
 
 
 def guard(app: Flask, *, is_https: bool) -> None:
-    """Every answer of `app` carries the headers, errors included."""
+    """Puts the headers on every answer of `app`, errors included, and limits its requests."""
     headers = HEADERS | ({"Strict-Transport-Security": A_YEAR} if is_https else {})
 
     @app.after_request

@@ -1,1 +1,1 @@
-"""Any aggregator with an HTTP interface, as a YAML file describes it (docs/adding.md)."""
+"""Connects any aggregator with an HTTP interface, which a YAML file describes (docs/adding.md)."""

@@ -1,5 +1,5 @@
-"""The carrier that a YAML file describes. It calls https://SMSGW_PUBLIC_URL/in/http with messages
-and /in/http/status with delivery reports."""
+"""Speaks to the carrier that a YAML file describes. The carrier calls
+https://SMSGW_PUBLIC_URL/in/http with messages and /in/http/status with delivery reports."""
 
 import hmac
 import re
@@ -157,7 +157,8 @@ class HttpApi:
         return [report for report in found if report is not None]
 
     def _report(self, item: object, fields: ReportFields, named: str) -> Report | None:
-        """None where it is no news, or of an SMS that another system sent. Raises Malformed."""
+        """Returns None if it is no news, or of an SMS that another system sent. Raises
+        Malformed."""
         attempt = text_at(item, fields.attempt) if fields.attempt else named
         delivery = self._deliveries.get(text_at(item, fields.status))
         try:

@@ -28,7 +28,7 @@ Model = TypeVar("Model", bound="Part")
 
 
 class PlacedError(ValueError):
-    """A fault deeper in a value than the field that is validated."""
+    """Names a fault deeper in a value than the field that is validated."""
 
     def __init__(self, place: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
@@ -168,7 +168,7 @@ class Login(Part):
 
 
 class RawBody(Part):
-    """A body as it is sent; `type` says how values in it are escaped."""
+    """Holds a body as it is sent; `type` says how values in it are escaped."""
 
     type: str
     text: Text

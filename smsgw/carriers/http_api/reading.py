@@ -1,4 +1,4 @@
-"""Values out of an answer or a webhook: by a path into JSON, the name of a field, or a regular
+"""Reads values from an answer or a webhook: by a path into JSON, the name of a field, or a regular
 expression."""
 
 import json
@@ -19,7 +19,7 @@ class CarrierResponse:
 
     @property
     def json(self) -> object:
-        """None where it is not JSON."""
+        """Returns None if the text is not JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ class Pick:
 
 
 def at(value: Any, path: str) -> Any:
-    """None where there is nothing."""
+    """Returns the value at `path`; None if there is nothing."""
     for part in path.split("."):
         if isinstance(value, list):
             is_there = part.isdecimal() and int(part) < len(value)
@@ -60,7 +60,8 @@ def text_at(value: object, path: str) -> str:
 
 
 def items(request: WebhookRequest, form: str, path: str | None) -> list[object]:
-    """The messages or reports in a request, of which `path` lists several. Raises Malformed."""
+    """Returns the messages or reports in a request; `path` is where a list of them stands. Raises
+    Malformed."""
     if form == "query":
         return [dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))]
     if form == "form":

@@ -1,4 +1,4 @@
-"""Texts of the YAML file with {to}, {text} and others, and with ${NAME} of the environment.
+"""Fills in the texts of the YAML file: {to}, {text} and others, and ${NAME} of the environment.
 
 A value is escaped for the place where it stands, and is never expanded again.
 """
@@ -65,7 +65,7 @@ class Template:
         return PLACEHOLDER.sub(replaced, self.text)
 
     def render_json(self, values: Values) -> str | int:
-        """A number where the template is a time and nothing else."""
+        """Returns a number if the template is a time and nothing else."""
         only = re.fullmatch(r"\{(\w+)\}", self.text)
         return values[only[1]] if only else self.render(values)
 

@@ -1,4 +1,4 @@
-"""Complaints and data requests."""
+"""Declares the table of complaints and data requests."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
 

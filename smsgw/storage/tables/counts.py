@@ -1,4 +1,4 @@
-"""Hourly counts."""
+"""Declares the table of hourly counts."""
 
 from sqlalchemy import BigInteger, Column, Float, SmallInteger, String, Table
 

@@ -1,4 +1,4 @@
-"""Messages, replies and attempts to send them."""
+"""Declares the tables of messages, replies and attempts to send them."""
 
 from enum import IntEnum, StrEnum
 

@@ -1,5 +1,5 @@
-"""What names the row of each ciphertext: it is sealed in with the value, so that who can write to
-the database and has no key cannot move it to another row."""
+"""Says what names the row of each ciphertext. The name is sealed in with the value, so that whoever
+can write to the database but has no key cannot move it to another row."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keys, ciphertext columns, failed checks and the audit log."""
+"""Declares the tables of keys, failed checks and the audit log, and the columns of ciphertext."""
 
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ from smsgw.storage.tables.types import service as service
 
 
 class Ciphertext(StrEnum):
-    """The columns that hold ciphertext; the name is sealed in with the value."""
+    """Names the columns that hold ciphertext; the name is sealed in with the value."""
 
     PHONE = "phones.number"
     NKP = "bindings.nkp"

@@ -61,7 +61,8 @@ class Rupiah(TypeDecorator[Decimal]):
 
 
 class Figure(TypeDecorator[Decimal]):
-    """A decimal as it was written ("0.30"), for rates; no arithmetic is done in the database."""
+    """Keeps a decimal as it was written ("0.30"), for rates; the database does no arithmetic with
+    it."""
 
     impl = String(20)
     cache_ok = True
