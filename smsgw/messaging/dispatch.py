@@ -5,12 +5,14 @@ What tells of a participant passes once more the gate that it passed when it was
 on file may be another person's by now.
 """
 
+import concurrent.futures
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from queue import Empty, SimpleQueue
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -29,11 +31,25 @@ from smsgw.storage.tables.messages import UNBOUND
 log = logs.get(__name__)
 
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+AHEAD = 2 * SENDERS  # replies that are claimed at most, in a sender's hands or waiting for one
+AT_LEAST = SENDERS  # are claimed at once while others are being sent
+LINGER = 0.25  # seconds that a drain with nothing to do waits for more
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
 JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
+
+Event = Future[SendResult] | None  # a send that has ended; None: there may be more to send
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Tells a drain of new replies: None is put into `events` for them. `call_help` is called where
+    more replies wait than one worker takes."""
+
+    events: SimpleQueue[Event]
+    call_help: Callable[[], object]
 
 
 def drain(
@@ -42,46 +58,106 @@ def drain(
     sender_id: str,
     holds: float = HOLDS,
     is_over: Callable[[], bool] = lambda: False,
+    told: Told | None = None,
 ) -> float | None:
-    """Sends what is due until nothing waits for the sender ID, its throttle says no, `is_over` says
-    so, or `holds` seconds have passed. Returns in how many seconds to come back; None where
-    nothing waits.
-
-    It is a pipeline, not a barrier: whenever a sender is free the next reply is claimed for it, and
-    what has ended meanwhile is recorded in one go.
-    """
+    """Sends what is due until nothing waits, the throttle says no, `is_over` says so, or `holds`
+    seconds have passed. Returns in how many seconds to come back; None where nothing waits. A
+    drain that is told of new replies waits for them a little."""
     if carrier not in rt.carriers:
         log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
         return None
     until = time.monotonic() + holds
-    sending: set[Future[SendResult]] = set()
-    ended: set[Future[SendResult]] = set()
     with ThreadPoolExecutor(SENDERS) as pool:
-        try:
-            while True:
-                has_time = time.monotonic() < until and not is_over()
-                room = SENDERS - len(sending) if has_time else 0
-                leases, come_back = _claim(rt, carrier, sender_id, room)
-                claimed = Claim(time.monotonic(), _fetched(rt, leases))
-                sending |= {pool.submit(_send, rt, carrier, lease, claimed) for lease in leases}
-                if not sending:
-                    return come_back if has_time else 0.0
-                ended, sending = wait(sending, return_when=FIRST_COMPLETED)
-                _record(rt, ended)
-        except BaseException:
-            _record(rt, ended | wait(sending).done)  # twice does no harm
-            raise
+        pipeline = _Pipeline(rt, carrier, sender_id, pool, told)
+        return pipeline.run(lambda: time.monotonic() < until and not is_over())
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Tells when some replies were claimed, and what the ledger held of their participants."""
+    """Holds replies that were claimed, and what the ledger held of their participants. `wait`: in
+    how many seconds the throttle allows some, where it allowed none."""
 
+    leases: Sequence[Lease]
+    has_more: bool
     at: float  # of time.monotonic
-    ledger: BatchLedger | None
+    ledger: BatchLedger | None = None
+    wait: float | None = None
 
     def is_fresh(self) -> bool:
         return time.monotonic() - self.at < FRESH
+
+
+class _Pipeline:
+    """Claims replies ahead of the senders, and records in one go what has ended meanwhile."""
+
+    def __init__(
+        self, rt: Runtime, carrier: str, sender_id: str, pool: Executor, told: Told | None
+    ) -> None:
+        self._rt, self._carrier, self._sender_id = rt, carrier, sender_id
+        self._pool = pool
+        self._told = told
+        self._events = SimpleQueue[Event]() if told is None else told.events
+        self._sending: set[Future[SendResult]] = set()
+        self._may_have_more = True
+
+    def run(self, has_time: Callable[[], bool]) -> float | None:
+        """Returns what `drain` does."""
+        try:
+            while True:
+                goes_on = has_time()
+                wait = self._fill() if goes_on else None
+                if not self._sending and (wait is not None or not goes_on):
+                    return wait if goes_on else 0.0
+                happened = self._next()
+                if not self._sending and not happened:
+                    return None
+                ended = {each for each in happened if each is not None}
+                _record(self._rt, ended)
+                self._sending -= ended
+                self._may_have_more |= self._told is None or None in happened
+        except BaseException:
+            _record(self._rt, concurrent.futures.wait(self._sending).done)  # twice does no harm
+            raise
+
+    def _fill(self) -> float | None:
+        """Claims what there is room for; few at a time would cost as much as many. Returns in how
+        many seconds the throttle allows more, where it allowed none."""
+        room = AHEAD - len(self._sending)
+        if room < AT_LEAST or not self._may_have_more:
+            return None
+        claim = _claim(self._rt, self._carrier, self._sender_id, room)
+        for lease in claim.leases:
+            future = self._pool.submit(_send, self._rt, self._carrier, lease, claim)
+            self._sending.add(future)
+            future.add_done_callback(self._events.put)
+        self._may_have_more = claim.has_more
+        if claim.has_more and claim.leases and self._told is not None:
+            self._told.call_help()
+        return claim.wait
+
+    def _next(self) -> list[Event]:
+        """Returns what has happened by now, at least one thing; nothing where nothing is being sent
+        and no more comes."""
+        timeout = None if self._sending else LINGER if self._told is not None else 0.0
+        happened: list[Event] = []
+        with contextlib.suppress(Empty):
+            happened.append(self._events.get(timeout=timeout))
+            while True:
+                happened.append(self._events.get_nowait())
+        return happened
+
+
+def _claim(rt: Runtime, carrier: str, sender_id: str, room: int) -> Claim:
+    """Leases as many replies as there is room for and the throttle allows."""
+    allowed = throttle.take(rt, carrier, sender_id, room)
+    if allowed.number <= 0:
+        return Claim((), has_more=True, at=time.monotonic(), wait=allowed.wait)
+    may_expire = rt.clock_check.is_right()
+    with rt.writing() as tx:
+        leases = claim(tx, carrier, sender_id, allowed.number, may_expire=may_expire)
+    throttle.give_back(rt, carrier, sender_id, allowed.number - len(leases))
+    has_more = len(leases) == allowed.number
+    return Claim(leases, has_more, time.monotonic(), _fetched(rt, leases))
 
 
 def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
@@ -89,25 +165,10 @@ def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
     return BatchLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
-def _claim(
-    rt: Runtime, carrier: str, sender_id: str, room: int
-) -> tuple[list[Lease], float | None]:
-    """Leases as many replies as the throttle allows; if none, returns in how many seconds it
-    will."""
-    if not room:
-        return [], None
-    allowed = throttle.take(rt, carrier, sender_id, room)
-    if allowed.number <= 0:
-        return [], allowed.wait
-    may_expire = rt.clock_check.is_right()
-    with rt.writing() as tx:
-        leases = claim(tx, carrier, sender_id, allowed.number, may_expire=may_expire)
-    throttle.give_back(rt, carrier, sender_id, allowed.number - len(leases))
-    return leases, None
-
-
 def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
     """Records what was sent, if the database comes back before the leases run out."""
+    if not ended:
+        return
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:

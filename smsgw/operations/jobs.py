@@ -21,8 +21,11 @@ from smsgw.backoffice.background_tasks import Task, TaskStep
 from smsgw.carriers.carrier import CarrierRecord, SendError
 from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.answer import Answer
+from smsgw.messaging.dispatch import Told
 from smsgw.messaging.reconciliation import Unknown
+from smsgw.operations import drain_signals
 from smsgw.operations.deferred_answers import answer_deferred
+from smsgw.operations.drain_signals import DrainSignals
 from smsgw.operations.queue import (
     HINT_GONE,
     WORKER_BEATS,
@@ -77,8 +80,18 @@ def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def hint(rt: Runtime, carrier: str, sender_id: str) -> bool:
     """Says that replies wait for a sender ID. Returns False where nobody can be told: the sweep
     finds them."""
-    key = f"hint:{carrier}:{sender_id}"
-    return rt.hints.call(key, lambda: enqueue(rt, key, drain_sender_id, carrier, sender_id))
+    return rt.hints.call(
+        _key(carrier, sender_id),
+        lambda: drain_signals.send(rt, carrier, sender_id) or _call_worker(rt, carrier, sender_id),
+    )
+
+
+def _call_worker(rt: Runtime, carrier: str, sender_id: str) -> bool:
+    return enqueue(rt, _key(carrier, sender_id), drain_sender_id, carrier, sender_id)
+
+
+def _key(carrier: str, sender_id: str) -> str:
+    return f"hint:{carrier}:{sender_id}"
 
 
 def hint_all(rt: Runtime, answer: Answer) -> bool:
@@ -89,10 +102,12 @@ def hint_all(rt: Runtime, answer: Answer) -> bool:
 @_job
 def drain_sender_id(carrier: str, sender_id: str) -> None:
     """Sends what waits for a sender ID. The job deletes its hint first: what is stored after that
-    gets a hint of its own."""
+    gets a signal, or a hint of its own."""
     rt = RUNTIME.get()
-    forget(rt, f"hint:{carrier}:{sender_id}")
-    come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt))
+    forget(rt, _key(carrier, sender_id))
+    with DrainSignals(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as signals:
+        told = Told(signals.events, lambda: _call_worker(rt, carrier, sender_id))
+        come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), told=told)
     if come_back:
         _hint_later(rt, carrier, sender_id, come_back)
     elif come_back is not None:
@@ -225,7 +240,7 @@ def _look_up_at_carrier(
 def _hint_later(rt: Runtime, carrier: str, sender_id: str, seconds: float) -> None:
     """Gives a hint after `seconds`; nobody needs to give one in the meantime. If this process dies,
     the sweep gives it."""
-    key = f"hint:{carrier}:{sender_id}"
+    key = _key(carrier, sender_id)
     try:
         is_first = rt.redis is not None and rt.redis.set(
             key, "1", nx=True, px=round(seconds * 1000)

@@ -1,0 +1,93 @@
+"""Tells the worker that drains a sender ID of new replies, so that no job is needed for each.
+
+While a drain runs, its worker holds a key in Redis and listens to a list. Whoever stores a reply
+puts a signal on that list instead of a job into the queue.
+"""
+
+import contextlib
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from smsgw.messaging.dispatch import Event
+from smsgw.runtime import Runtime
+
+LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
+KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
+
+# KEYS: the drain's key, its list. ARGV: seconds. Returns whether there is a drain to be told.
+SIGNAL = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+return 1
+"""
+# KEYS: the same. Returns whether a signal came that nobody has seen.
+END = """
+redis.call('DEL', KEYS[1])
+return redis.call('DEL', KEYS[2])
+"""
+
+
+def send(rt: Runtime, carrier: str, sender_id: str) -> bool:
+    """Returns False where no drain runs that could be told."""
+    if rt.redis is None:
+        return False
+    with contextlib.suppress(RedisError):
+        return bool(rt.redis.eval(SIGNAL, 2, *_keys(carrier, sender_id), KEY_LIVES))
+    return False
+
+
+class DrainSignals:
+    """Holds the key of a drain, and puts None into `events` at each signal. `missed` is called for
+    a signal that came when the drain had ended."""
+
+    def __init__(
+        self, rt: Runtime, carrier: str, sender_id: str, missed: Callable[[], object]
+    ) -> None:
+        self.events: SimpleQueue[Event] = SimpleQueue()
+        self._redis = rt.redis
+        self._keys = _keys(carrier, sender_id)
+        self._missed = missed
+        self._is_over = False
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        if self._redis is not None:
+            Thread(target=self._listen, args=(self._redis,), name="signals", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock, contextlib.suppress(RedisError):
+            self._is_over = True
+            is_unseen = self._redis is not None and self._redis.eval(END, 2, *self._keys)
+            if is_unseen or not self.events.empty():
+                self._missed()
+
+    def _listen(self, redis: Redis) -> None:
+        with contextlib.suppress(RedisError):
+            while self._hold(redis):
+                if redis.blpop([self._keys[1]], timeout=LISTENS):
+                    self._pass_on()
+
+    def _hold(self, redis: Redis) -> bool:
+        """Returns False, and holds nothing, once the drain is over."""
+        with self._lock:
+            if not self._is_over:
+                redis.set(self._keys[0], "1", ex=KEY_LIVES)
+            return not self._is_over
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if self._is_over:
+                self._missed()
+            else:
+                self.events.put(None)
+
+
+def _keys(carrier: str, sender_id: str) -> tuple[str, str]:
+    return f"drain:{carrier}:{sender_id}", f"signals:{carrier}:{sender_id}"

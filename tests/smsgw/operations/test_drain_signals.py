@@ -1,0 +1,97 @@
+"""Checks that a running drain is told of new replies, and that no signal is lost at its end."""
+
+import time
+
+import pytest
+
+from smsgw.messaging import dispatch
+from smsgw.messaging.dispatch import Told
+from smsgw.operations import drain_signals, jobs
+from smsgw.operations.drain_signals import DrainSignals
+from smsgw.operations.queue import QUEUE
+from smsgw.runtime import Runtime
+from tests.conftest import Clock
+from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states, with_carrier
+from tests.support.waiting import eventually
+
+CARRIER = "simulator"
+
+
+def queued(rt: Runtime) -> int:
+    assert rt.redis is not None
+    return int(rt.redis.llen(f"rq:queue:{QUEUE}"))
+
+
+def is_held(rt: Runtime) -> bool:
+    assert rt.redis is not None
+    return bool(rt.redis.exists(f"drain:{CARRIER}:{SENDER_ID}"))
+
+
+def signals(rt: Runtime) -> DrainSignals:
+    return DrainSignals(rt, CARRIER, SENDER_ID, lambda: jobs.hint(rt, CARRIER, SENDER_ID))
+
+
+def test_without_a_drain_there_is_nobody_to_tell(rt: Runtime) -> None:
+    assert not drain_signals.send(rt, CARRIER, SENDER_ID)
+    assert jobs.hint(rt, CARRIER, SENDER_ID)
+    assert queued(rt) == 1
+
+
+def test_a_drain_is_told_without_a_job(rt: Runtime) -> None:
+    with signals(rt) as drain:
+        eventually(lambda: is_held(rt))
+        assert jobs.hint(rt, CARRIER, SENDER_ID)
+        assert drain.events.get(timeout=5) is None
+        assert queued(rt) == 0
+    assert not is_held(rt)
+
+
+def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock) -> None:
+    carrier = Failing()
+    failing = with_carrier(rt, carrier)
+    with signals(rt) as drain:
+        told = Told(drain.events, lambda: None)
+        receive(rt, clock, 2)
+        drain.events.put(None)
+        assert dispatch.drain(failing, CARRIER, SENDER_ID, told=told) is None
+        started = time.monotonic()
+        assert dispatch.drain(failing, CARRIER, SENDER_ID, told=told) is None
+        assert time.monotonic() - started >= dispatch.LINGER
+    assert set(states(rt)) == {"sent"}
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_signal_that_nobody_followed_becomes_a_job(rt: Runtime, seen: bool) -> None:
+    """It came after the drain had looked for the last time."""
+    with signals(rt) as drain:
+        eventually(lambda: is_held(rt))
+        assert drain_signals.send(rt, CARRIER, SENDER_ID)
+        if seen:
+            eventually(lambda: not drain.events.empty())
+    eventually(lambda: queued(rt) == 1)
+
+
+def test_the_key_of_a_worker_that_died_lapses(rt: Runtime) -> None:
+    assert rt.redis is not None
+    with signals(rt):
+        eventually(lambda: is_held(rt))
+        left = rt.redis.pttl(f"drain:{CARRIER}:{SENDER_ID}")
+    assert 0 < left <= drain_signals.KEY_LIVES * 1000
+
+
+def test_a_worker_with_too_much_to_do_calls_another(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock, dispatch.AHEAD)
+    calls: list[None] = []
+    with signals(rt) as drain:
+        told = Told(drain.events, lambda: calls.append(None))
+        dispatch.drain(with_carrier(rt, Failing()), CARRIER, SENDER_ID, told=told)
+    assert calls
+    assert set(states(rt)) == {"sent"}
+
+
+def test_a_job_of_the_worker_ends_without_a_key(rt: Runtime, clock: Clock) -> None:
+    receive(rt, clock)
+    jobs.hint(rt, CARRIER, SENDER_ID)
+    burst(rt)
+    assert states(rt) == ["sent"]
+    assert not is_held(rt)
