@@ -1,6 +1,8 @@
 """Configures how gunicorn serves the web process; read by `gunicorn --config
 python:smsgw.web.gunicorn`."""
 
+from importlib import import_module
+
 from smsgw import logs, settings
 from smsgw.operations import process, startup
 from smsgw.operations.startup import NotReady
@@ -35,3 +37,5 @@ def on_starting(_: object) -> None:
         startup.opened(_settings).close()
     except (NotReady, SettingsError) as error:
         raise SystemExit(f"Error: {error}") from None
+    import_module("smsgw.app")  # what is loaded before the processes fork is in memory once
+    process.freeze_loaded_objects()
