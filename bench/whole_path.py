@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from random import Random
 from urllib.parse import urlencode
@@ -45,6 +45,7 @@ BIN = Path(sys.executable).parent
 PHONES = 16_000  # each writes once
 SENDER_ID = "2757"
 SECONDS, CONNECTIONS = 8.0, 32
+SLOW = 0.06  # seconds that a carrier takes to answer
 WARM = 3.0  # seconds
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVER = ("max_connections=100", "shared_preload_libraries=pg_stat_statements")
@@ -322,12 +323,12 @@ def show(name: str, made: Figures, floor: Figures) -> None:
     by = ", ".join(f"{k} {v:,.0f}" for k, v in made.cpu.items())
     waits = f"{made.p50 * 1000:.1f} / {made.p99 * 1000:.1f} ms" if made.p50 else "-"
     print(
-        f"{name:24} {made.rate:7,.0f}/s  share {made.rate / floor.rate:.3f}  p50/p99 {waits}  "
+        f"{name:28} {made.rate:7,.0f}/s  share {made.rate / floor.rate:.3f}  p50/p99 {waits}  "
         f"CPU {total:,.0f} µs = {total / sum(floor.cpu.values()):.2f} x ({by})"
     )
     if made.statements is not None:
         print(
-            f"{'':24} a message: {made.statements:.1f} statements, {made.transactions:.1f} "
+            f"{'':28} a message: {made.statements:.1f} statements, {made.transactions:.1f} "
             f"transactions, {made.redis_calls:.1f} Redis calls; refused {made.refused}"
         )
 
@@ -358,18 +359,16 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
         driver.requests = webhooks(service.port, 0, PHONES)
         ours = await closed(driver, service.port, service.processes, service)
         show("ours, closed loop of 32", ours, floor)
-        print(f"{'':24} memory of web, worker and clock: {service.processes.pss()} MB")
+        print(f"{'':28} memory of web, worker and clock: {service.processes.pss()} MB")
         result |= {"floor": vars(floor), "ours": vars(ours), "pss": service.processes.pss()}
-        if not arguments.quick:
-            for rate in arguments.rates:
-                cpu, counts = service.processes.cpu(), service.counts()
-                round_ = await driver.opened(service.port, rate, SECONDS)
-                made = figures(round_, service.processes, cpu, service, counts)
-                show(f"ours, {rate}/s", made, floor)
-                result[f"open {rate}"] = vars(made)
-        if True:
-            for name in ("web", "worker", "clock"):
-                print(name, (home / f"{name}.log").read_text()[-1500:])
+        rates = [] if arguments.quick else arguments.rates
+        for rate, driver.carrier_takes in product(rates, (0.0, SLOW)):
+            cpu, counts = service.processes.cpu(), service.counts()
+            round_ = await driver.opened(service.port, rate, SECONDS)
+            made = figures(round_, service.processes, cpu, service, counts)
+            name = f"{rate}/s, carrier {driver.carrier_takes * 1000:.0f} ms"
+            show(f"ours, {name}", made, floor)
+            result[f"open {name}"] = vars(made)
     return result
 
 
