@@ -1,4 +1,4 @@
-"""Ten million messages of a year on PostgreSQL, and every list, filter and conversation of them.
+"""Measures every list, filter and conversation over ten million messages of a year on PostgreSQL.
 
 What is promised: 95 of 100 of each kind of page come within 200 ms, wherever in the year it is.
 """
@@ -103,7 +103,8 @@ def measure(rt: Runtime) -> float:
 
 
 def fill(rt: Runtime) -> None:
-    """Indexes are built afterwards, and references not checked: a tenth of the time."""
+    """Fills the tables. It builds indexes afterwards and checks no references, which takes a tenth
+    of the time."""
     indexes = [*messages.indexes, *_replies.indexes]
     with rt.writing() as tx:
         whose = tx.vault.hash("+6281299990000", "phone")
@@ -144,7 +145,7 @@ def put(connection: Connection, statement: str, values: dict[str, object]) -> No
 def pages(
     visitor: Visitor, rt: Runtime, chance: random.Random
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Of each kind what asks for one, somewhere else each time."""
+    """Yields a request of each kind, for another place each time."""
     log = "/console/messages/"
 
     def get(address: str, **asked: str) -> None:

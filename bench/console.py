@@ -1,4 +1,4 @@
-"""Every page of the console on a month of the demonstration's messages, asked of its web process.
+"""Measures every page of the console over a month of the demo's messages, in its web process.
 
 What is promised: 95 of 100 answers come within 100 ms, from each page.
 """
@@ -48,7 +48,7 @@ def logged_in(demo: Demo) -> requests.Session:
 
 
 def measured(demo: Demo, visitor: requests.Session) -> list[float]:
-    """The 95th percentile of each page, in seconds; prints them."""
+    """Prints and returns the 95th percentile of each page, in seconds."""
     walk, found = Walk(create_app(demo.rt)), []
     for address in walk:
         took = []

@@ -44,12 +44,12 @@ def noticed_after(chance: Random, density: float, phones: int) -> int | None:
 
 
 def _gap(chance: Random, density: float) -> int:
-    """Numbers from one decoy to the next."""
+    """Returns the distance from one decoy to the next."""
     return int(log(1 - chance.random()) / log(1 - density)) + 1
 
 
 def scan_figures(chance: Random, density: float, phones: int) -> str:
-    """Median and 95 %."""
+    """Returns the median and the 95th percentile."""
     found = [noticed_after(chance, density, phones) for _ in range(SCANS)]
     ordered = sorted(SCANNED + 1 if each is None else each for each in found)
     shares = (ordered[SCANS // 2], ordered[SCANS * 95 // 100])
@@ -69,9 +69,9 @@ def mistyped(chance: Random, nkp: str) -> str:
 
 
 def slips(chance: Random, participants: int) -> Iterator[tuple[float, list[float]]]:
-    """Who mistypes, and when, in years: for each wrong number of theirs the density from which on
-    it is a decoy. Begins with the first one that is a decoy at the highest density; what somebody
-    mistyped before is none at any."""
+    """Yields when somebody mistypes, in years, and for each of their wrong numbers the density from
+    which it is a decoy. It begins with the first number that is a decoy at the highest density;
+    those before are decoys at none."""
     most = max(DENSITIES)
     have_one = most / (1 - SLIPS_AGAIN * (1 - most))
     a_year = participants * NAMED_IN_A_YEAR * SLIPS * have_one
@@ -85,7 +85,8 @@ def slips(chance: Random, participants: int) -> Iterator[tuple[float, list[float
 
 
 def false_alarms(typed: Sequence[tuple[float, list[float]]], density: float) -> tuple[float, float]:
-    """A year: of one phone, and of ten phones within a day, of which one is raised a day."""
+    """Returns the false alarms in a year: of one phone, and of ten phones within a day, at most one
+    a day."""
     of_one = of_many = 0
     recent: deque[float] = deque()
     quiet_until = 0.0

@@ -1,4 +1,5 @@
-"""The ledger: making participants on PostgreSQL, and look-ups in a small and in a large one.
+"""Measures the ledger on PostgreSQL: making participants, and look-ups in a small and in a large
+one.
 
 Figures are of this machine; what is promised is that memory stays flat, and that a look-up among
 fifty times as many participants costs at most twice as much.
@@ -22,12 +23,12 @@ RATIO, GROWTH = 2.0, 64.0  # times, MiB
 
 
 def memory() -> float:
-    """The most this process has held, in MiB."""
+    """Returns the most memory this process has used, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def look_ups(ledger: SqlLedger, among: int) -> float:
-    """Seconds for one, spread over the whole ledger."""
+    """Returns the seconds of one look-up, averaged over the whole ledger."""
     step = max(among // LOOK_UPS, 1)
     best = float("inf")
     for _ in range(3):

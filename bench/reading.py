@@ -1,4 +1,4 @@
-"""Reading: messages a second on one core, and what hostile text costs.
+"""Measures how many messages a second one core reads, and what hostile text costs.
 
 Figures are of this machine; what is promised is a ratio: 1,600 hostile characters cost at most six
 times what 400 do, and what lies beyond 1,600 costs nothing.
@@ -33,7 +33,8 @@ RATIO = 6.0
 
 
 def seconds(run: Callable[[], object], least: float = 0.05) -> float:
-    """For one run: the best of five rounds, each at least `least` seconds long."""
+    """Returns the seconds of one run: the best of five rounds, each at least `least` seconds
+    long."""
     best, number = float("inf"), 1
     for _ in range(5):
         while True:

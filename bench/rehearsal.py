@@ -1,4 +1,4 @@
-"""A draft against the past: messages a second for both configurations, on SQLite and PostgreSQL.
+"""Measures how many messages a second a backtest judges, on SQLite and PostgreSQL.
 
 Figures are of this machine; what is promised is 100,000 messages in a few minutes, with one worker,
 in parts so short that a reply waits behind none of them for long.
@@ -77,7 +77,8 @@ def measure(name: str, environ: dict[str, str]) -> None:
 
 
 def fill(rt: Runtime) -> None:
-    """Phones, half of them bound, that say what transcripts do, each with its own number."""
+    """Stores messages from transcripts, each from a phone of its own number; half of the phones are
+    bound."""
     texts = list(islice(cycle(spoken()), MESSAGES))
     with rt.writing() as tx:
         tx.connection.execute(
@@ -144,7 +145,7 @@ def wordings() -> str:
 
 
 def asked(rt: Runtime, draft: str) -> Task:
-    """As the worker gets it."""
+    """Returns the task as the worker gets it."""
     both = {"published": document.shipped(), "draft": draft}
     what = BacktestRequest(days=1, by="bench", version=0, edition=1, **both)
     return Task(

@@ -1,4 +1,5 @@
-"""1,000 conversations in under 20 CPU seconds, at most twice what answering and sending alone cost.
+"""Checks that 1,000 conversations take under 20 CPU seconds, and at most twice what answering and
+sending alone cost.
 
 Both are measured in one run: the same messages are answered once by `smsgw replay`'s runner, once
 by the responder and the sender alone, over the same kind of database.
@@ -42,7 +43,7 @@ def text() -> str:
 
 
 def send(rt: Runtime) -> None:
-    """In this thread: a database in memory is no other thread's."""
+    """Sends in this thread, as a database in memory belongs to one thread."""
     with rt.writing() as tx:
         claims = claim(tx, runner.CARRIER, runner.SENDER_ID, 10)
     sent = [dispatch.sent(rt, runner.CARRIER, claim) for claim in claims]

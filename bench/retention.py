@@ -1,4 +1,5 @@
-"""A year of 1,000,000 messages on PostgreSQL, the clock destroying each day what is due.
+"""Measures answers while the clock deletes each day what is due, over a year of 1,000,000 messages
+on PostgreSQL.
 
 What is promised: on no day is there a text older than SMSGW_RETENTION_DAYS, every row is still
 there to be counted, and somebody who texts meanwhile is answered, not much slower than before.
@@ -34,7 +35,7 @@ BUSY, IDLE, OVER = 1, 0, -1  # what the asking process is told
 
 
 class Clock:
-    """The same in both processes."""
+    """Shows the same time in both processes."""
 
     def __init__(self, passed: Any) -> None:
         self._passed = passed  # seconds
@@ -47,7 +48,8 @@ class Clock:
 
 
 def ask(environ: dict[str, str], passed: Any, state: Any, took: Any) -> None:
-    """Somebody new every 20 ms; tells how long the answers took, in seconds, and in which state."""
+    """Texts from a new phone every 20 ms. Returns how long the answers took, in seconds, and in
+    which state."""
     quiet()
     rt = runtime.build(settings.load(environ), now=Clock(passed))
     lasted: dict[int, list[float]] = {IDLE: [], BUSY: []}

@@ -1,4 +1,5 @@
-"""The whole path of a message: a signed Twilio webhook, its commit, and the reply at the carrier.
+"""Measures the whole path of a message: a signed Twilio webhook, its commit, and the reply at the
+carrier.
 
 Starts real servers and the processes of the Procfile, and drives them beside a floor: a Flask view
 that checks the signature and does nothing else, on the same machine, in turns with ours. What it
@@ -55,7 +56,7 @@ FLOOR = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 
 @dataclass
 class Figures:
-    """Of one round. CPU in µs a message, by what used it."""
+    """Holds the figures of one round. CPU is in µs a message, by what used it."""
 
     rate: float
     p50: float | None
@@ -68,17 +69,17 @@ class Figures:
 
 
 class Processes:
-    """Named groups of processes, each with the children of its first."""
+    """Names groups of processes, each with the children of its first."""
 
     def __init__(self) -> None:
         self.groups: dict[str, int] = {}
 
     def cpu(self) -> dict[str, float]:
-        """Seconds so far."""
+        """Returns the CPU seconds so far."""
         return {name: sum(map(_seconds, _family(pid))) for name, pid in self.groups.items()}
 
     def pss(self) -> int:
-        """Megabytes of ours."""
+        """Returns the memory of our processes, in megabytes."""
         ours = [self.groups[name] for name in ("web", "worker", "clock") if name in self.groups]
         octets = 0
         for pid in (each for first in ours for each in _family(first)):
@@ -109,7 +110,7 @@ def number_of(index: int) -> str:
 
 
 def seed(rt: Runtime, bound: int) -> None:
-    """Participants with a balance, each bound to a phone."""
+    """Stores participants with a balance, each bound to a phone."""
     now = datetime.now(UTC)
     day = now.date().replace(day=1)
     nkps = [str(80_000_000_000 + index) for index in range(bound)]
@@ -163,7 +164,7 @@ def _binding(
 
 
 def webhooks(port: int, start: int, end: int) -> Iterator[tuple[str, bytes]]:
-    """Signed beforehand: what it costs to make them is nobody's."""
+    """Signs webhooks beforehand, so that making them is not measured."""
     chance = Random(start)
     made = []
     for index in range(start, end):
@@ -232,7 +233,7 @@ def wait_until_answers(port: int, path: str) -> None:
 
 
 class Service:
-    """The processes of the Procfile over new databases."""
+    """Runs the processes of the Procfile over new databases."""
 
     def __init__(self, stack: ExitStack, home: Path, carrier_port: int, *, sqlite: bool) -> None:
         self.port, self.processes = free_port(), Processes()
@@ -284,7 +285,7 @@ class Service:
         wait_until_answers(self.port, "/healthz")
 
     def counts(self) -> tuple[float, float, float]:
-        """Statements and transactions of PostgreSQL, and calls of Redis, so far."""
+        """Returns the statements and transactions of PostgreSQL, and the calls of Redis, so far."""
         calls = sum(each["calls"] for each in self._redis.info("commandstats").values())
         if self.postgres is None:
             return 0.0, 0.0, float(calls)

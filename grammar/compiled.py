@@ -1,4 +1,4 @@
-"""A keyword of the configuration, ready to read messages."""
+"""Compiles a keyword of the configuration, so that it can read messages."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -19,7 +19,7 @@ WORDS = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class CompiledKeyword:
-    """A keyword ready to read messages."""
+    """Holds a keyword that is ready to read messages."""
 
     keyword: Keyword
     poster: Poster
@@ -56,7 +56,7 @@ def words_of(alias: str) -> tuple[str, ...]:
 
 
 def longest_of(aliases: Collection[tuple[str, ...]], words: list[str]) -> tuple[str, ...]:
-    """The longest that the words begin with; () for none."""
+    """Returns the longest of the phrases that the words begin with, or () if there is none."""
     begins = (tuple(words[:length]) for length in range(min(LONGEST_ALIAS, len(words)), 0, -1))
     return next((each for each in begins if each in aliases), ())
 
@@ -104,7 +104,8 @@ def _built(keyword: Keyword) -> CompiledKeyword:
 
 
 def aliases_of(reads: Iterable[CompiledKeyword]) -> dict[tuple[str, ...], CompiledKeyword]:
-    """Every way to write each keyword. Raises PosterError, which names all that two share."""
+    """Returns every way to write each keyword. Raises PosterError, which names every alias that two
+    keywords share."""
     aliases: dict[tuple[str, ...], CompiledKeyword] = {}
     faults = []
     for read in reads:

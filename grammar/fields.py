@@ -24,7 +24,7 @@ class FieldReader:
     """Reads what stands beside a keyword: the fields of its slots."""
 
     def __init__(self, words: Words, first: Mapping[tuple[str, ...], CompiledKeyword]) -> None:
-        """`first`: the aliases of keywords that need not stand alone."""
+        """Takes `first`, the aliases of keywords that need not stand alone."""
         self._fillers = words.fillers
         self._services = words.services
         self._first = first
@@ -81,7 +81,7 @@ class FieldReader:
         return None, runs
 
     def _chosen(self, kind: str, text: str) -> str | None:
-        """The first of a list's words that stands in the text."""
+        """Returns the first of a list's words that is in the text."""
         words, known = WORDS.findall(text), self.choices.get(kind, {})
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
@@ -93,7 +93,8 @@ class FieldReader:
     def _problem(
         self, read: CompiledKeyword, tokens: Sequence[Token], fields: Fields
     ) -> Misread | None:
-        """What was written wrongly comes before what is absent: it explains more."""
+        """Returns what is wrong with the fields. A malformed value comes before a missing one, as
+        it explains more."""
         wanted = [slot for slot in read.poster.slots if not read.is_filled(slot.kind, fields)]
         kinds = [slot.kind for slot in wanted]
         for token in tokens:
@@ -121,7 +122,7 @@ class FieldReader:
         return Misread(reason, slot=kind, read=str(length), needed=str(KINDS[kind].digits))
 
     def _runs(self, tokens: Sequence[Token], read: Poster) -> Iterator[list[str]]:
-        """Words that stand together and are neither label, filler nor of the keyword itself."""
+        """Yields words that stand together, without labels, fillers and the keyword's own words."""
         own = set(read.words[1:]) | {
             alias[0]
             for name in read.words[1:]
@@ -161,7 +162,7 @@ class FieldReader:
         return self._labels.get(tuple(word.split("_")))
 
     def _labelled(self, tokens: Sequence[Token], index: int) -> str | None:
-        """The kind that the words just before a token announce."""
+        """Returns the kind that the words just before a token announce."""
         for token in tokens[max(index - 2, 0) : index][::-1]:
             if token.kind == "WORD":
                 return self.label(token.text)
@@ -171,8 +172,8 @@ class FieldReader:
 
 
 def _runs_of_numbers(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Numbers that only a mark or an X parts, together and without it; each other token by itself.
-    What `#` and `*` part are fields of their own."""
+    """Groups numbers that only a mark or an X separates; every other token is a group by itself.
+    `#` and `*` separate fields."""
     runs: list[list[Token]] = []
     marks: list[Token] | None = None  # since the number before
     for token in tokens:
@@ -197,7 +198,7 @@ def _parts_groups(token: Token) -> bool:
 
 
 def _unread_numbers(tokens: Sequence[Token]) -> Iterator[str]:
-    """The digits of what was meant as a number: in one piece, then in groups."""
+    """Yields the digits of what was meant as a number."""
     runs = [run for run in _runs_of_numbers(tokens) if run[0].kind == "NUMBER"]
     for run in runs:
         written = digits_of(run)

@@ -37,8 +37,8 @@ _OF_ASCII = _CONTROLS | {each: to for each, to in TABLE.items() if each < 128}
 
 
 def fold(text: str) -> str:
-    """Plain characters for all that have one: digits of any script, letters without accents, marks
-    and quotes of ASCII; what cannot be seen falls away, line breaks are blanks."""
+    """Replaces characters by plain ones: digits of any script, accented letters, marks and quotes.
+    Removes invisible characters, and turns line breaks into spaces."""
     if text.isascii():
         return text.translate(_OF_ASCII)
     text = unicodedata.normalize("NFKD", text.translate(TABLE)).translate(TABLE)

@@ -16,7 +16,8 @@ DIGITS_NEEDED = 0.6  # of a token, for its O, I and l to be digits too
 
 
 def normalise(text: str) -> str:
-    """Upper case, plain digits, single spaces, S A L D O joined; `(spasi)`, brackets and quotes go.
+    """Returns a text in upper case, with plain digits and single spaces, and S A L D O joined.
+    Removes `(spasi)`, brackets and quotes.
 
     Two texts with the same normal form say the same, so it also tells a repeat.
     """
@@ -29,7 +30,7 @@ def normalise(text: str) -> str:
 
 
 def _as_number(found: re.Match[str]) -> str:
-    """19O12345678 was meant as a number; SOLO was not."""
+    """Reads 19O12345678 as a number, but not SOLO."""
     token = found[0]
     digits = sum(letter.isdigit() for letter in token)
     if digits < DIGITS_NEEDED * len(token):

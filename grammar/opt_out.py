@@ -12,7 +12,7 @@ class OptOutReader:
     def __init__(
         self, reads: Iterable[CompiledKeyword], others: Mapping[tuple[str, ...], CompiledKeyword]
     ) -> None:
-        """`others`: the aliases of keywords that need not stand alone."""
+        """Takes `others`, the aliases of keywords that need not stand alone."""
         self.read = next((read for read in reads if read.keyword.opt_outs), None)
         keyword = self.read.keyword if self.read else Keyword("", "")
         named = (self.read.poster.keyword, *keyword.aliases) if self.read else ()
@@ -38,8 +38,8 @@ class OptOutReader:
         return len(longest_of(self._subscriptions, words))
 
     def word_in(self, words: list[str], harmless: frozenset[str]) -> str | None:
-        """The one that may be meant: at the front, at the end or, where it means nothing else,
-        anywhere."""
+        """Returns the opt-out word that may be meant: at the front, at the end or, if it means
+        nothing else, anywhere."""
         meant = [
             word
             for word, following in zip(words, [*words[1:], ""], strict=False)

@@ -77,7 +77,7 @@ class Grammar:
         return self._read[keyword].poster.usage
 
     def redact(self, text: str) -> Redacted:
-        """`text` without PINs, one-time passwords and mothers' names."""
+        """Returns `text` without PINs, one-time passwords and mothers' names."""
         return self._redactor.redact(text)
 
     def parse(self, text: str) -> Command | Misread:
@@ -88,7 +88,7 @@ class Grammar:
         return result
 
     def complete(self, keyword: str, known: Fields, text: str) -> Command | Misread:
-        """`text` read as the items of a keyword of which `known` was sent before."""
+        """Reads `text` as the missing items of a keyword, of which `known` was sent before."""
         return self._fields.read(self._read[keyword], "", normalise(self.redact(text).text), known)
 
     def _parsed(self, text: str) -> Command | Misread:
@@ -122,7 +122,7 @@ class Grammar:
         return text if says_more or len(words) > longest else text[: found.start()]
 
     def _ended(self, text: str, words: list[str]) -> CompiledKeyword | None:
-        """STOP, where what follows it is what is to end: STOP SALDO, UNREG ALL 2757."""
+        """Returns STOP if it is followed by what it is to end: STOP SALDO, UNREG ALL 2757."""
         front = list(dropwhile(self._harmless.union(self._addressed).__contains__, words))
         length = self._opt_out.length_at_front(front)
         if not length or self._is_asking(text, words) or not holds_short_number(text):
@@ -138,7 +138,8 @@ class Grammar:
     def _in_doubt_of_stop(
         self, parsed: Command | Misread, words: list[str]
     ) -> Command | Misread | None:
-        """No STOP tells what is somebody's own; who may have meant it is asked."""
+        """Returns a question or STOP instead of a reading that discloses the sender's own data, if
+        STOP may be meant."""
         read, stop = self._read.get(parsed.keyword or ""), self._opt_out.read
         if read is None or stop is None or not read.tells_own:
             return None
@@ -157,7 +158,7 @@ class Grammar:
         return None
 
     def _named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
-        """The first keyword that stands in the text, by its longest alias there."""
+        """Returns the first keyword in the text, by its longest alias there."""
         words = [match[0] for match in found]
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
@@ -204,7 +205,7 @@ class Grammar:
         return self._first.get((stem,)) if len(stem) >= SHORTEST_STEM else None
 
     def _whole(self, text: str, words: list[str]) -> CompiledKeyword | None:
-        """The keyword that is the whole message, give or take fillers and punctuation."""
+        """Returns the keyword that is the whole message, apart from fillers and punctuation."""
         if not words or not holds_short_number(text):
             return None
         meaningful = tuple(word for word in words if word in self._own or word not in self._fillers)
@@ -220,7 +221,8 @@ class Grammar:
         return read
 
     def _bears_number(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """A number beside it says nothing else: YA 2757, but not "ya 1" or "no 1234"."""
+        """Tells whether a number beside the keyword adds no meaning, as in YA 2757, but not in "ya
+        1" or "no 1234"."""
         number = re.search(r"\d+", text)
         if number is None:
             return True
@@ -229,8 +231,8 @@ class Grammar:
         return not self._harmless.issuperset(words)
 
     def _repeated(self, words: list[str]) -> CompiledKeyword | None:
-        """The one whose aliases are all that is said, besides fillers and thanks: STOP STOP,
-        SETUJU OK. A word that is both is a filler: "ok ya" agrees to nothing."""
+        """Returns the keyword whose aliases are the whole message, apart from fillers and thanks:
+        STOP STOP, SETUJU OK. A word that is both counts as a filler: "ok ya" agrees to nothing."""
         meant = dict[str, CompiledKeyword]()
         index = 0
         while index < len(words):
@@ -295,7 +297,7 @@ class Grammar:
         return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
 
     def _slipped_pair(self, words: list[str]) -> Command | None:
-        """A keyword of two words that is all of the message, one slip away."""
+        """Returns the keyword of two words that the whole message matches with one typo."""
         written = " ".join(word for word in words if word not in self._courtesy)
         meant = {self._pairs[each].keyword.id for each in similar(written, self._pairs)}
         if len(meant) != 1:

@@ -17,7 +17,7 @@ from grammar.slots import KINDS
 
 
 class PosterError(ValueError):
-    """A keyword that cannot be published as it is written; the text says what and where."""
+    """Says what is wrong with a keyword's poster, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Poster:
 
     @property
     def keyword(self) -> str:
-        """DAFTAR of DAFTAR SALDO#<NIK>…, where the slots tell the rest; all of BUKAN SAYA."""
+        """Returns DAFTAR for DAFTAR SALDO#<NIK>…, as its slots say the rest, and both words of
+        BUKAN SAYA."""
         return self.words[0] if self.slots else " ".join(self.words)
 
     @property

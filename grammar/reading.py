@@ -34,8 +34,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    """`read` and `needed` are numbers of digits; or `read` is the date as it was written; or they
-    are another service's name and how to reach it; or the two keywords a word may mean."""
+    """Says why a text is no command. `read` and `needed` are numbers of digits, another service's
+    name and how to reach it, or the two keywords that a word may mean; `read` alone is the date as
+    it was written."""
 
     reason: Reason
     keyword: str | None = None
@@ -49,7 +50,7 @@ class Misread:
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A keyword as an operator defines it.
+    """Holds a keyword as an operator defines it.
 
     `alone`: an alias counts only as the whole message (STOP). `leads`: and has to be at its front
     (YA). `asked`: with other words around it, it is not sure that it is meant (GANTI HP). `phrases`
@@ -73,7 +74,7 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Another public service whose messages arrive here by mistake.
+    """Describes another public service whose messages arrive here by mistake.
 
     `words`: phrases its messages begin with. `digits`: the length of its card's number. `niks`: it
     is sent that many numbers of 16 digits and no NKP.
@@ -88,7 +89,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words that are data, in the upper case that texts are read in; phrases with spaces."""
+    """Holds the words that are configured, in the upper case that texts are read in. Phrases
+    contain spaces."""
 
     fillers: frozenset[str]  # fall away
     labels: Mapping[str, tuple[str, ...]]  # printed before a kind of slot

@@ -87,7 +87,8 @@ class Redactor:
         self._announced = _announced([*words.pins, *words.passwords, *words.mothers])
 
     def redact(self, text: str) -> Redacted:
-        """`text` as it came where that is enough, else its normal form, without the secrets."""
+        """Returns the text without its secrets: as it came if that is enough, otherwise in its
+        normal form."""
         text = text[:MAX_CHARACTERS]
         once = self.take_out(text)
         plain = normalise(once.text)
@@ -133,7 +134,7 @@ class Redactor:
 
 
 class _Line:
-    """The tokens of one text, looked at from a word that announces a secret."""
+    """Holds the tokens of one text, which are searched from a word that announces a secret."""
 
     def __init__(self, text: str, tokens: list[_Token]) -> None:
         self._text = text
@@ -148,7 +149,7 @@ class _Line:
                 yield found
 
     def password_after(self, index: int) -> Iterator[tuple[int, int]]:
-        """The next word that is none of ours, whatever it is."""
+        """Yields the next word that is none of ours, whatever it is."""
         while index < len(self._tokens) and self._tokens[index].word in FILLERS:
             index += 1
         if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, REDACTED}:
@@ -169,7 +170,8 @@ class _Line:
             yield found
 
     def _digits_after(self, index: int) -> tuple[int, int] | None:
-        """Behind fillers as many as 12, whatever stands between them and up to 8 behind others."""
+        """Finds up to 12 digits that follow fillers, whatever separates them, and up to 8 that
+        follow other words."""
         is_near = True
         for place in range(index, min(index + WORDS_AFTER, len(self._tokens))):
             token = self._tokens[place]
@@ -198,7 +200,7 @@ class _Line:
         return None
 
     def _run(self, place: int, others: range) -> tuple[int, int] | None:
-        """The digits at `place` with those that stand beside them."""
+        """Returns the span of the digits at `place` and those next to them."""
         count, last = self._tokens[place].digits, place
         for other in others:
             more = self._tokens[other].digits
@@ -212,13 +214,13 @@ class _Line:
         return self._tokens[low].start, self._tokens[high].end
 
     def _may_be_far(self, span: tuple[int, int]) -> bool:
-        """No card's number, no phone's, and no day."""
+        """Tells whether the digits are no card number, phone number or date."""
         found = self._text[slice(*span)]
         digits = sum(map(str.isdecimal, found))
         return digits <= MOST_FAR and not _DATE.match(found)
 
     def _name(self, places: range, *, is_before: bool = False) -> tuple[int, int] | None:
-        """The words there that may be one, next to where they were announced."""
+        """Returns the span of the words that may be a name, next to where one was announced."""
         waiting: list[_Token] = []
         for place in reversed(places) if is_before else places:
             token = self._tokens[place]

@@ -1,4 +1,4 @@
-"""Messages that were meant for another service: a bank, an operator, an election."""
+"""Recognises messages that were meant for another service: a bank, an operator, an election."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from grammar.reading import Misread, Reason, Service
 
 
 def service_of(services: Sequence[Service], text: str, words: Sequence[str]) -> Service | None:
-    """The service whose message this is, by how it begins or by what it carries."""
+    """Returns the service that a message is meant for, by how it begins or by the numbers in it."""
     begins = " ".join(words) + " "
     for service in services:
         if any(begins.startswith(word + " ") for word in service.words):

@@ -1,4 +1,4 @@
-"""The kinds of slot, each found by its shape, wherever in a message it stands.
+"""Defines the kinds of slot. Each is found by its shape, anywhere in a message.
 
 Parse actions take all three arguments: pyparsing finds out whether one takes fewer by trying, in a
 state that threads share, and two first messages at one instant would break each other.
@@ -74,7 +74,8 @@ class SlotShape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlotKind:
-    """`digits`: the one length its numbers have. `instead`: what is as good where it is wanted."""
+    """Describes a kind of slot. `digits` is the one length that its numbers have; `instead` names
+    the kind that may replace it."""
 
     field: str
     shape: SlotShape
@@ -127,7 +128,7 @@ def grouped(kind: str, *, is_only: bool = False) -> pp.ParserElement:
 
 
 def apart(*, is_year_wanted: bool) -> pp.ParserElement:
-    """The short number or the year that stands before an NKP in groups: 2757 190 1234 5678."""
+    """Returns the short number or the year before an NKP in groups, such as 2757 190 1234 5678."""
 
     def read(_text: str, _at: int, found: pp.ParseResults) -> Token:
         is_year = is_year_wanted and re.fullmatch(YEAR, found[0])

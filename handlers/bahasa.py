@@ -1,4 +1,4 @@
-"""BAHASA EN: answers in English from now on; BAHASA ID: in Indonesian."""
+"""Answers BAHASA EN and BAHASA ID: sets the language of replies."""
 
 from handlers.changes import SetLanguage
 from handlers.question import Outcome, Question, Reply

@@ -1,4 +1,4 @@
-"""BANTUAN: what can be asked here, and who helps."""
+"""Answers BANTUAN: says what people can ask here, and who helps."""
 
 from handlers.question import Outcome, Question, Reply, ReplyPage
 from handlers.values import Verbatim

@@ -62,7 +62,8 @@ def choose(question: Question) -> Reply:
 
 
 def _named(question: Question, tell: Tell, found: list[Participant | None]) -> Reply:
-    """ "No such number" and "not yours" go the same way."""
+    """Answers for the NKP or NIK in the message. "No such number" and "not yours" take the same
+    path."""
     caller = question.caller
     participants = [each for each in found if each is not None]
     if question.nkp in caller.nkps:
@@ -84,8 +85,8 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
 
 
 def answer_for(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
-    """The gate before whatever tells something of a participant. A binding lapses when the number
-    on file is another one, not while there is none."""
+    """Is the gate for everything that discloses data of a participant. A binding lapses if the
+    number on file is another one, but not while there is none."""
     bound = question.caller.binding(nkp)
     bound_with = bound.on_file if bound else None
     on_file = disclosure.number_on_file(participant, bound_with, question.caller.phone)
@@ -104,8 +105,8 @@ def answer_for(question: Question, tell: Tell, nkp: str, participant: Participan
 
 
 def _unproven(question: Question, participant: Participant, bound: Bound | None) -> Reply | None:
-    """A number that was silent for long may be another person's by now, who has no KTP to read the
-    last digits of the NIK from."""
+    """Asks for the last digits of the NIK if the phone was silent for long. Its number may belong
+    to somebody else by now, who has no KTP to read them from."""
     if bound is None or bound.used_at is None:
         return None
     if question.now - bound.used_at < question.unused_for:
@@ -132,6 +133,6 @@ def _unproven(question: Question, participant: Participant, bound: Bound | None)
 
 
 def _by_letter(letter: str, nkps: tuple[str, ...]) -> str | None:
-    """The NKP that a single letter names, as the question lists them."""
+    """Returns the NKP that a single letter stands for, as the question lists them."""
     index = ord(letter) - ord("A") if len(letter) == 1 else -1
     return nkps[index] if 0 <= index < len(nkps) else None

@@ -1,4 +1,4 @@
-"""BUKAN SAYA: whoever has this phone is not the participant, or asked for no code."""
+"""Answers BUKAN SAYA: the owner of this phone is not the participant, or asked for no code."""
 
 from handlers.changes import RejectRegistration, Unbind
 from handlers.question import Outcome, Question, Reply

@@ -1,3 +1,3 @@
-"""Words what an officer decided about a registration that no code settled."""
+"""Declares the wordings for an officer's decision about a registration that no code confirmed."""
 
 WORDINGS = {"accepted": ("nkp", "starts"), "differs": (), "not_found": (), "visit": ()}

@@ -48,7 +48,7 @@ OpenQuestion = Consent | Choice | DraftQuestion | Suggestion | Identity
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Leave a question open; it replaces the one before."""
+    """Opens a question, which replaces the one before."""
 
     question: OpenQuestion
     lasts: timedelta
@@ -56,7 +56,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The open question is settled."""
+    """Closes the open question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class RejectCodes:
 
 @dataclass(frozen=True, slots=True)
 class SendCode:
-    """To the number on file, that the phone which writes may be bound to `nkp`."""
+    """Sends a code to the number on file, which lets the phone that writes be bound to `nkp`."""
 
     nkp: str
     on_file: str
@@ -119,19 +119,19 @@ class RegistrationForm:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Keep it for an officer: the phone which writes is not the one on file."""
+    """Stores a registration for an officer, as the phone that writes is not the one on file."""
 
     given: RegistrationForm
 
 
 @dataclass(frozen=True, slots=True)
 class WrongCode:
-    """A try at whatever codes this phone waits for."""
+    """Counts as a try at every code that this phone waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongIdentity:
-    """Other digits than those of the NIK of `nkp`."""
+    """Counts digits that are not the last ones of the NIK of `nkp`."""
 
     nkp: str
 
@@ -157,7 +157,7 @@ class FailedIdentification:
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """Send nothing that was not asked for."""
+    """Stops messages that were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class SetNews:
 
 @dataclass(frozen=True, slots=True)
 class SetLanguage:
-    """Answer in this language from now on: id, en."""
+    """Sets the language of replies from now on: id or en."""
 
     language: str
 
@@ -184,7 +184,7 @@ class CaseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """Give what was written a number, which the reply's wording names as {number}."""
+    """Opens a case for the message. The reply's wording shows its number as {number}."""
 
     kind: CaseKind
 

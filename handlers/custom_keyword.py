@@ -1,4 +1,5 @@
-"""Keywords that operators make without code: a text, perhaps by topic, or a look-up in a table."""
+"""Answers keywords that operators make without code: a text, perhaps by topic, or a look-up in a
+table."""
 
 from handlers.question import CustomKeyword, Outcome, Question, Reply
 from handlers.values import Verbatim

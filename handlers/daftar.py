@@ -1,4 +1,5 @@
-"""DAFTAR SALDO#3171…#BUDI SANTOSO#17-08-1990#1901…: ask that this phone may read a balance."""
+"""Answers DAFTAR SALDO#3171…#BUDI SANTOSO#17-08-1990#1901…: asks that this phone may read a
+balance."""
 
 from dataclasses import replace
 from datetime import date
@@ -32,7 +33,8 @@ def answer(question: Question) -> Reply:
 
 
 def _pending(question: Question, participant: Participant | None) -> Reply:
-    """The same words whether it matches or not; only a match sends a code to the number on file.
+    """Returns the same reply whether the data match or not; only a match sends a code to the number
+    on file.
 
     Each counts as a try: a lock that fell on mismatches alone would tell which were none. And each
     is kept for an officer, who may find what no rule does.

@@ -1,4 +1,5 @@
-"""DATA, DATA <NKP or NIK>: the profile of a participant bound to this phone, and its holes."""
+"""Answers DATA and DATA <NKP or NIK>: shows the profile of a participant bound to this phone, and
+what is missing in it."""
 
 from datetime import date
 
@@ -48,7 +49,7 @@ def first_name(name: str | None) -> str | None:
 
 
 def _emergency(participant: Participant) -> str | None:
-    """Enough to see whether it still holds, not enough to call."""
+    """Shows enough of the emergency contact to check it, and too little to call it."""
     name, phone = first_name(participant.emergency_name), participant.emergency_phone
     ending = f" *{phone[-4:]}" if phone else ""
     return f"{name[:LONGEST_NAME]}{ending}" if name else None

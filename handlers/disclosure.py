@@ -1,4 +1,5 @@
-"""Disclosure hangs on the phone: NIK, name, birth date and NKP have leaked and prove nothing.
+"""Decides what a phone may be told. Disclosure depends on the phone: NIK, name, birth date and NKP
+have leaked and prove nothing.
 
 Only the number on file is asked whether it wants to be bound. "No such NKP" and "not yours" are the
 same wording after the same look-up, and what a phone guesses is counted.
@@ -35,7 +36,7 @@ def is_on_file(participant: Participant | None, caller: Caller) -> bool:
 
 
 class OnFile(StrEnum):
-    """The number on file, beside what it was when the phone was bound."""
+    """Says how the number on file compares with what it was when the phone was bound."""
 
     SAME = "same"
     UNCLEAR = "unclear"  # none, or no phone, or the participant is not there: perhaps for a night
@@ -78,13 +79,13 @@ def not_linked(guess: FailedIdentification) -> Reply:
 
 
 def guess(*parts: object, wrong: WrongNkp | None = None) -> FailedIdentification:
-    """Every part is an identity of its own; together they are one try."""
+    """Counts each part as an identity, and all of them together as one try."""
     named = tuple(str(part) for part in parts if part is not None)
     return FailedIdentification(" ".join(named), named, wrong)
 
 
 def locked(question: Question) -> Reply | None:
-    """A locked phone is answered as long as it names no identity but its own."""
+    """Refuses an identity that is not the phone's own while the phone is locked."""
     named = question.nkp or question.nik
     if question.caller.locked and named and question.nkp not in question.caller.nkps:
         return Reply(Outcome.LOCKED, "disclosure.locked")
@@ -92,20 +93,21 @@ def locked(question: Question) -> Reply | None:
 
 
 def replaced(nkp: str) -> Reply:
-    """To the phone that `nkp` was bound to until another one took its place."""
+    """Notifies the phone that `nkp` was bound to until another one took its place."""
     return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": Masked(nkp)})
 
 
 def bound_elsewhere(nkp: str) -> Reply:
-    """To the number on file, where `nkp` was bound to another phone by a code or an officer."""
+    """Notifies the number on file that `nkp` was bound to another phone by a code or an officer."""
     return Reply(Outcome.ANSWERED, "disclosure.bound_elsewhere", {"nkp": Masked(nkp)})
 
 
 def unavailable() -> Reply:
-    """The ledger cannot be read now; the true answer follows by itself."""
+    """Says that the ledger is unavailable; the answer follows by itself."""
     return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")
 
 
 def enough(reply: Reply) -> Reply:
-    """Instead of a day's last reply that would only explain: there are no more until tomorrow."""
+    """Replaces a day's last reply that would only explain: it says that there are no more until
+    tomorrow."""
     return replace(reply, wording="disclosure.enough", values={}, pages=())

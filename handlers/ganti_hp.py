@@ -1,4 +1,4 @@
-"""GANTI HP: this phone is given up; how the next one is registered."""
+"""Answers GANTI HP: unbinds this phone, and says how to register the next one."""
 
 from handlers.changes import Unbind
 from handlers.question import Outcome, Question, Reply

@@ -1,4 +1,4 @@
-"""HAPUS DATA: a data-protection request, which an officer carries out."""
+"""Answers HAPUS DATA: opens a data-protection request, which an officer carries out."""
 
 from handlers.changes import CaseKind, OpenCase
 from handlers.question import Outcome, Question, Reply

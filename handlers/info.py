@@ -1,4 +1,4 @@
-"""INFO JHT: a topic in one SMS; rates are those in force today."""
+"""Answers INFO JHT: explains a topic in one SMS, with the rates in force today."""
 
 from handlers.placeholders import percent, rupiah
 from handlers.ports import Rate

@@ -1,4 +1,4 @@
-"""IURAN, IURAN 2024: the last month that was paid for, or what a year came to."""
+"""Answers IURAN and IURAN 2024: shows the last month that was paid for, or the sums of a year."""
 
 from datetime import date
 

@@ -1,4 +1,5 @@
-"""JP: for how many months a pension was paid for. It is no savings account, so there is no sum."""
+"""Answers JP: shows for how many months a pension was paid for. It is no savings account, so there
+is no sum."""
 
 from handlers import bound_participant
 from handlers.ports import Participant

@@ -1,4 +1,4 @@
-"""KANTOR BEKASI: the offices of a city, one an SMS."""
+"""Answers KANTOR BEKASI: shows the offices of a city, one in each SMS."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""KLAIM: where the latest claim is, what comes next, and what was before it."""
+"""Answers KLAIM: shows the stage of the latest claim, the next stage, and earlier claims."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -39,7 +39,7 @@ def answer(question: Question) -> Reply:
 
 
 def numbered(question: Question, number: str) -> Reply | None:
-    """The claim of that number, if it is one of this phone's participants'."""
+    """Returns the claim with that number, if it belongs to one of this phone's participants."""
     for nkp in question.caller.nkps:
         claims = question.ledger.claims(nkp)
         for index, claim in enumerate(claims):

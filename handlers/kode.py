@@ -1,4 +1,5 @@
-"""KODE BCDFGHJ: what the number on file was sent, typed on the phone that is to be registered."""
+"""Answers KODE BCDFGHJ: the code went to the number on file, and is typed on the phone to be
+registered."""
 
 from handlers.changes import Bind, WrongCode
 from handlers.question import Outcome, Question, Reply
@@ -8,7 +9,8 @@ WORDINGS = {"bound": ("nkp",), "wrong": (), "closed": ()}
 
 
 def answer(question: Question) -> Reply:
-    """A wrong code and no code at all read the same: a stranger learns of no match."""
+    """Replies alike to a wrong code and to one that was never sent, so a stranger learns of no
+    match."""
     claimed = question.caller.claimed
     if question.caller.has_tried_codes:
         return Reply(Outcome.LOCKED, "kode.closed")

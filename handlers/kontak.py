@@ -1,4 +1,4 @@
-"""KONTAK: every way to reach a person."""
+"""Answers KONTAK: lists every way to reach a person."""
 
 from handlers.placeholders import text
 from handlers.question import Outcome, Question, Reply

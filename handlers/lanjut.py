@@ -1,4 +1,4 @@
-"""LANJUT: the next page of a long answer, as it was written then."""
+"""Answers LANJUT: sends the next page of a long answer, as it was written then."""
 
 from handlers.changes import TurnPage
 from handlers.question import Outcome, Question, Reply

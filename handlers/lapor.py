@@ -1,4 +1,4 @@
-"""LAPOR PT Maju belum bayar iuran: a complaint, with a number to ask for it by."""
+"""Answers LAPOR PT Maju belum bayar iuran: opens a complaint, and gives its number."""
 
 from handlers.changes import CaseKind, OpenCase
 from handlers.question import Outcome, Question, Reply
@@ -7,5 +7,5 @@ WORDINGS = {"noted": ("number",), "answered": ("number", "answer")}  # answered:
 
 
 def answer(question: Question) -> Reply:
-    """Its text is the message itself."""
+    """Opens a complaint whose text is the message itself."""
     return Reply(Outcome.ANSWERED, "lapor.noted", changes=(OpenCase(CaseKind.COMPLAINT),))

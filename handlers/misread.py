@@ -1,4 +1,5 @@
-"""A message that could not be read, or not surely: what was read of it, and what is needed."""
+"""Answers a message that was not understood, or not surely: says what was read and what is
+needed."""
 
 from datetime import timedelta
 

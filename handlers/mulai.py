@@ -1,4 +1,4 @@
-"""MULAI: takes STOP back."""
+"""Answers MULAI: takes STOP back."""
 
 from handlers.changes import OptIn
 from handlers.question import Outcome, Question, Reply

@@ -1,4 +1,5 @@
-"""NOTIF ON, NOTIF OFF: the wish for news, which consent to balances does not hold."""
+"""Answers NOTIF ON and NOTIF OFF: agrees to news or declines it. Consent to balances does not
+include it."""
 
 from handlers.changes import SetNews
 from handlers.disclosure import not_registered

@@ -16,8 +16,8 @@ MOST_PERCENT = Decimal("99.99")  # wider than 100
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """`widest`: the value that takes most room. `sample`: what a reply gives on most days, of
-    nobody."""
+    """Describes a placeholder: `widest` is the value that takes most room, `sample` a typical value
+    of nobody."""
 
     widest: Value
     sample: Value
@@ -28,7 +28,7 @@ def text(sample: str | Term, width: int = TEXT_WIDTH) -> Placeholder:
 
 
 def own_words(sample: str, width: int = TEXT_WIDTH) -> Placeholder:
-    """Ours, which are never cut."""
+    """Describes words of ours, which are never cut."""
     return Placeholder(Verbatim("W" * width), Verbatim(sample))
 
 

@@ -1,4 +1,5 @@
-"""The participant ledger as handlers see it: look-ups by key, each of which may find it away."""
+"""Declares the participant ledger as handlers see it: look-ups by key, each of which may find it
+unavailable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The JHT account as of a day, in rupiah."""
+    """Holds the JHT account as of a day, in rupiah."""
 
     as_of: date
     contributions: Decimal | None
@@ -37,7 +38,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class YearPaid:
-    """What was paid for the months of one year, in rupiah by programme."""
+    """Holds what was paid for the months of one year, in rupiah by programme."""
 
     months: int
     jht: Decimal
@@ -94,11 +95,12 @@ class LookUpFailed(LedgerDown):
 
 
 class LookUpWaits(LookUpFailed):
-    """It was not asked, since it failed for others a moment ago."""
+    """Says that the ledger was not asked, since it failed for others a moment ago."""
 
 
 class Ledger(Protocol):
-    """`contact` serves what it knew while the ledger is away; others raise LedgerDown."""
+    """Looks up participants. `contact` returns what it last read while the ledger is unavailable;
+    the others raise LedgerDown."""
 
     def participant(self, nkp: str) -> Participant | None: ...
 
@@ -109,7 +111,7 @@ class Ledger(Protocol):
         """Returns the latest balance up to `today`."""
 
     def last_contribution(self, nkp: str) -> date | None:
-        """The first day of the last month that was paid for."""
+        """Returns the first day of the last month that was paid for."""
 
     def paid_in(self, nkp: str, year: int) -> YearPaid: ...
 

@@ -30,8 +30,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A participant bound to a phone with consent; `on_file` is what the number on file was then,
-    None where there was none."""
+    """Holds a participant bound to a phone with consent. `on_file` is the number on file at that
+    time, or None."""
 
     nkp: str
     on_file: str | None = None
@@ -42,7 +42,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A complaint or a data-protection request of this phone."""
+    """Holds a complaint or a data-protection request of this phone."""
 
     number: str
     is_open: bool
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCode:
-    """A registration from this phone whose code was typed rightly just now."""
+    """Holds a registration from this phone whose code was just typed correctly."""
 
     nkp: str
     on_file: str
@@ -126,7 +126,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPage:
-    """One more SMS that LANJUT brings."""
+    """Holds one more SMS, which LANJUT sends."""
 
     wording: str
     values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
@@ -134,7 +134,8 @@ class ReplyPage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer by the name of its wording; `None` among the values drops the clause it is in."""
+    """Names an answer's wording and gives its values. None among the values drops the clause that
+    shows it."""
 
     outcome: Outcome
     wording: str  # "saldo.balance": an entry of the published keywords
@@ -146,13 +147,13 @@ class Reply:
 
 
 class Worded(Protocol):
-    """A file that answers: the wordings it uses, with the values each is given."""
+    """Declares a module with wordings, and the values that each is given."""
 
     @property
     def WORDINGS(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
 class Handler(Worded, Protocol):
-    """A keyword's file."""
+    """Declares the module of a keyword."""
 
     def answer(self, question: Question) -> Reply: ...

@@ -1,4 +1,5 @@
-"""SALDO, SALDO 19012345678, SALDO B: the JHT balance of a participant bound to this phone."""
+"""Answers SALDO, SALDO 19012345678 and SALDO B: shows the JHT balance of a participant bound to
+this phone."""
 
 from handlers import bound_participant
 from handlers.ports import Participant

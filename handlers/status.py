@@ -1,4 +1,5 @@
-"""STATUS: whether a participant is active; STATUS ADU-251031-0042: where a complaint is."""
+"""Answers STATUS and STATUS ADU-251031-0042: shows whether a participant is active, or the state of
+a complaint."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""STOP, BERHENTI, UNREG: nothing more that was not asked for. What is bound stays bound."""
+"""Answers STOP, BERHENTI and UNREG: sends nothing more that was not asked for. Bindings stay."""
 
 from handlers.changes import OptOut
 from handlers.question import Outcome, Question, Reply

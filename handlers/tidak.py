@@ -1,4 +1,4 @@
-"""TIDAK, and BATAL while a question is open: no to it."""
+"""Answers TIDAK, and BATAL while a question is open: says no to it."""
 
 from handlers.changes import Close, Consent
 from handlers.open_question import nothing_open

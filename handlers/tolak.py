@@ -1,4 +1,5 @@
-"""TOLAK: "I did not ask for that code". It ends codes, and leaves what this phone is bound to."""
+"""Answers TOLAK, which means "I did not ask for that code": ends codes, and leaves this phone's
+bindings."""
 
 from datetime import UTC, datetime, timedelta
 

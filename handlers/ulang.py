@@ -1,4 +1,4 @@
-"""ULANG: the last answer once more, word for word: its SMS may have been lost."""
+"""Answers ULANG: repeats the last answer word for word, as its SMS may have been lost."""
 
 from handlers import bound_participant
 from handlers.ports import Participant

@@ -1,4 +1,4 @@
-"""The values that a reply shows."""
+"""Defines the values that a reply shows."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """An NKP of which a reply shows the last four digits."""
+    """Holds an NKP of which a reply shows the last four digits."""
 
     number: str
 
@@ -19,28 +19,28 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A day and its time, where the scheme is."""
+    """Holds a day and its time, in the scheme's time zone."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """NKPs to choose from by letter."""
+    """Holds NKPs to choose from by letter."""
 
     nkps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the ledger's own, shown in the reader's language."""
+    """Holds a word of the ledger's own, shown in the reader's language."""
 
     word: str
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Several of the ledger's own words, each shown in the reader's language and none cut."""
+    """Holds several of the ledger's own words, each shown in the reader's language and none cut."""
 
     words: tuple[str, ...]
     separator: str = ", "
@@ -53,7 +53,8 @@ class Percent:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """Our own words, never cut and never changed: a usage line, an earlier answer."""
+    """Holds our own words, which are never cut or changed, such as a usage line or an earlier
+    answer."""
 
     text: str
 

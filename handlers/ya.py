@@ -1,4 +1,4 @@
-"""YA: yes to the question that is open."""
+"""Answers YA: says yes to the open question."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def answer(question: Question) -> Reply:
 
 
 def _bind(question: Question, nkp: str) -> Reply:
-    """The number on file may have changed since we asked."""
+    """Binds the phone, unless the number on file has changed since we asked."""
     participant = question.ledger.participant(nkp)
     if participant is None or not is_on_file(participant, question.caller):
         reply = not_linked(guess(nkp))

@@ -1,4 +1,4 @@
-"""Addresses of databases and of the queue, as the environment gives them."""
+"""Reads addresses of databases and of the queue, as the environment gives them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def is_sqlite(address: str) -> bool:
 
 
 def sqlite_file(address: str | None) -> Path | None:
-    """None where it is another database, or one in memory."""
+    """Returns SQLite's file, or None for another database or one in memory."""
     url = make_url(address) if address else None
     if url is None or url.get_backend_name() != "sqlite" or not url.database:
         return None
@@ -32,7 +32,7 @@ def sqlite_file(address: str | None) -> Path | None:
 
 
 def with_file(address: str, file: Path) -> str:
-    """The same address of SQLite, with another file."""
+    """Returns the same address of SQLite with another file."""
     return make_url(address).set(database=str(file)).render_as_string(False)
 
 

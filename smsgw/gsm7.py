@@ -74,13 +74,13 @@ def count(text: str) -> Count:
 
 
 def room(encoding: Encoding, segments: int) -> int:
-    """The units that so many hold."""
+    """Returns how many units fit into that many segments."""
     single, part = SIZES[encoding]
     return single if segments == 1 else part * segments
 
 
 def split(text: str) -> list[str]:
-    """The parts as they go out; joined they are `text`."""
+    """Returns the parts as they are sent; joined they are `text`."""
     is_cheap = is_gsm7(text)
     single, part = SIZES[Encoding.GSM_7 if is_cheap else Encoding.UCS_2]
     size = _septets if is_cheap else _utf16_units

@@ -30,7 +30,8 @@ class _Number:
 
 @lru_cache(maxsize=KNOWN)
 def e164(written: str) -> str | None:
-    """`written` (0812…, 62812…, +62 812–…, 0062…) as +62812…, or None where it is no phone number.
+    """Returns `written` (0812…, 62812…, +62 812–…, 0062…) as +62812…, or None if it is no phone
+    number.
 
     A short code parses as a possible Indonesian number, hence the length first.
     """

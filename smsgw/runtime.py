@@ -62,8 +62,8 @@ class Runtime:
 
     @contextmanager
     def reading(self, *, streams: bool = False) -> Iterator[Transaction]:
-        """A short read; on SQLite it does not wait for the one writer. `streams`: in a transaction,
-        which rows that are fetched some at a time need."""
+        """Begins a short read; on SQLite it does not wait for the one writer. `streams` puts it in
+        a transaction, which rows that are fetched some at a time need."""
         self.vault.refresh()
         engine = self.service.execution_options(read_only=True) if streams else self._reading
         begun = engine.connect()
@@ -72,7 +72,8 @@ class Runtime:
 
     @cached_property
     def _reading(self) -> Engine:
-        """On PostgreSQL each statement by itself: a transaction would cost two trips more."""
+        """Returns an engine that, on PostgreSQL, runs each statement by itself: a transaction would
+        cost two trips more."""
         on_postgres = self.service.dialect.name == "postgresql"
         options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
         return self.service.execution_options(**options)
@@ -106,13 +107,13 @@ class Runtime:
 
     @property
     def configuration(self) -> Configuration:
-        """The newest that was published."""
+        """Returns the newest configuration that was published."""
         self.published.refresh()
         return self.published.configuration
 
     @property
     def default_carrier(self) -> Carrier:
-        """The carrier of messages that nobody asked for."""
+        """Returns the carrier of messages that nobody asked for."""
         return self.carriers[self.settings.carriers[0]]
 
     def spend(self, sent: Iterable[tuple[str, str]]) -> None:
@@ -163,7 +164,8 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
 def _published_since(
     service: Engine, vault: Vault, version: int, now: Callable[[], datetime]
 ) -> tuple[int, str] | None:
-    """None where nothing was, or the database is away: what answered goes on."""
+    """Returns None if there is no newer version or the database is unavailable: the process then
+    keeps its version."""
     newer = (
         select(configurations)
         .where(configurations.c.version > version)
@@ -192,7 +194,7 @@ def _keep(service: Engine, failed: Sequence[FailedCheck], now: datetime) -> None
 
 
 def hints(url: str) -> Redis:
-    """A client that gives up at once: whoever hints keeps a carrier waiting."""
+    """Returns a client that gives up at once, as a carrier waits while we hint."""
     return Redis.from_url(
         url,
         socket_connect_timeout=HINT_LIMIT,

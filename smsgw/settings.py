@@ -65,7 +65,7 @@ Days = Annotated[timedelta, in_unit("days", 1, 3650)]
 
 
 class Settings(Endpoint):
-    """The configuration of one installation, described as `smsgw settings` prints it."""
+    """Holds the configuration of one installation, described as `smsgw settings` prints it."""
 
     database_url: DatabaseAddress | None = variable(
         "DATABASE_URL", None, "service database; unset: a SQLite file under instance/"
@@ -212,7 +212,7 @@ class Settings(Endpoint):
 
     @property
     def instance(self) -> Path:
-        """The folder of everything this installation writes."""
+        """Returns the folder of everything this installation writes."""
         return self.home.absolute() / "instance"
 
     @property
@@ -293,7 +293,7 @@ def _strip(value: str) -> str:
 
 
 def rows(settings: Settings) -> list[tuple[str, str, str]]:
-    """(variable, value with secrets masked, meaning) of every setting, for people."""
+    """Returns (variable, value with secrets masked, meaning) of every setting, for people."""
     found = {
         info.alias: (shown(getattr(part, field), info.alias), info.description or "")
         for part in (settings, *settings.of_carriers.values())

@@ -24,7 +24,7 @@ A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. Its text names every fault, one a line."""
+    """Names every fault of the environment, one a line."""
 
 
 def variable(name: str, default: Any, meaning: str, **limits: Any) -> Any:
@@ -57,7 +57,7 @@ def web_address(value: str) -> str:
 
 
 def split(value: object) -> object:
-    """The parts of a list with commas."""
+    """Splits a list at its commas."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -163,7 +163,7 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 def shown(value: object, name: str | None = None) -> str:
-    """A value as people may see it: secrets are masked."""
+    """Returns a value as people may see it, with secrets masked."""
     match value:
         case SecretStr():
             return "********"
@@ -203,5 +203,5 @@ class Endpoint(BaseModel):
 
     @classmethod
     def names(cls) -> set[str]:
-        """The environment variables that it reads."""
+        """Returns the environment variables that it reads."""
         return {info.alias for info in cls.model_fields.values() if info.alias}

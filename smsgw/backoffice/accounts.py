@@ -56,7 +56,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
 
 
 class AccountError(Exception):
-    """Its text says why."""
+    """Says why an account was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +189,9 @@ def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
 
 
 def invite(tx: Transaction, operator_id: int, actor: str) -> str:
-    """A login that works once, within a day; it replaces the one before. One for somebody else is
-    how a forgotten password is reset: it takes theirs away, so that they notice, and ends their
-    sessions. Raises NotDone."""
+    """Creates a login that works once, within a day, and replaces the one before. For somebody else
+    it resets a forgotten password: it removes theirs, so that they notice, and ends their sessions.
+    Raises NotDone."""
     token = secrets.token_urlsafe(24)
     row: dict[str, object] = {
         "once_hash": _hashed(tx, token),
@@ -294,7 +294,7 @@ def _change(tx: Transaction, name: str, act: Act, actor: str, **values: object) 
 
 
 def _sign(tx: Transaction, operator_id: int) -> None:
-    """After each change of what lets them in."""
+    """Signs an operator's row; needed after each change of what lets them log in."""
     of = operators.c.id == operator_id
     row = tx.connection.execute(select(operators).where(of)).one()
     proof = row_macs.OPERATOR.make(tx.vault, row._mapping)

@@ -25,7 +25,7 @@ UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
 
 
 class AtWork(Exception):
-    """There is one rehearsal at a time."""
+    """Is raised because there can be one backtest at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def latest(
 
 
 def claim(tx: Transaction, task_id: int) -> Task | None:
-    """None where it is over, or another is at it."""
+    """Returns the task, or None if it is over or another worker runs it."""
     claimed = tx.connection.execute(
         update(tasks)
         .where(tasks.c.id == task_id, _is_free(tx))
@@ -104,7 +104,8 @@ def claim(tx: Transaction, task_id: int) -> Task | None:
 
 
 def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
-    """The task as it is then, which says whether it is to stop. Raises Conflict."""
+    """Stores a step, and returns the task as it is then, which says whether it is to stop. Raises
+    Conflict."""
     named_by = (task.operator_id, task.kind, task.made_at)
     return _update(
         tx,

@@ -1,4 +1,4 @@
-"""The draft over messages of the past: what it would answer otherwise than what is published.
+"""Runs the draft over messages of the past, and finds where it would answer differently.
 
 Each message is judged as if it came now to a phone that has said nothing before: by the bindings of
 today, with no question open. Nothing is sent, and of texts nothing is kept: samples show digits as
@@ -72,7 +72,7 @@ def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[Tas
 
 
 class Rehearsal:
-    """While it is at it."""
+    """Runs a backtest."""
 
     def __init__(self, rt: Runtime, asked: BacktestRequest, found: BacktestFindings) -> None:
         self._rt, self._found = rt, found
@@ -83,7 +83,7 @@ class Rehearsal:
         self._vocabulary = vocabulary(asked.published)
 
     def callers(self, batch: Sequence[Message]) -> Mapping[int, tuple[Caller, str]]:
-        """The phones whose messages have to be decided, each with its language."""
+        """Returns the phones whose messages have to be decided, each with its language."""
         phone_ids = {each.phone_id for each in batch if not self._both.is_answered_alike(each.text)}
         if not phone_ids:
             return {}
@@ -121,7 +121,8 @@ class Rehearsal:
         was: ComparedAnswer,
         becomes: ComparedAnswer,
     ) -> None:
-        """Words that are hidden at first are shown once several phones wrote the same."""
+        """Records the shape of a message. It shows the words in full only once several phones wrote
+        the same."""
         whole, read = shape_of(message.text), (_reading(was), _reading(becomes))
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
@@ -170,7 +171,8 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def shape_of(text: str, known: frozenset[str] | None = None) -> str:
-    """A text without its digits and, where `known` is given, with no words but those."""
+    """Returns a text without its digits and, if `known` is given, with no other words than
+    those."""
     shape = re.sub(r"\d", DIGIT, normalise(text))
     if known is not None:
         shape = _WORD.sub(lambda word: word[0] if word[0] in known else HIDDEN, shape)

@@ -1,4 +1,4 @@
-"""What a backtest finds: messages that the draft would answer otherwise, by kind."""
+"""Holds what a backtest finds: messages that the draft would answer differently, by kind."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Reading(BaseModel):
 
 
 class MessageShape(BaseModel):
-    """Messages that are written alike and change alike."""
+    """Holds messages that are written alike and change alike."""
 
     shape: str
     was: Reading
@@ -74,7 +74,7 @@ class BacktestFindings(BaseModel):
 
     @property
     def more(self) -> int:
-        """Segments, of what is shown."""
+        """Returns how many segments more the shown replies take."""
         return sum(count for kind, count in self.longer.items() if self.shown(kind))
 
     @property

@@ -48,23 +48,23 @@ class AnsweredMeanwhile(CaseworkError):
 
 
 class AnswerRepeated(CaseworkError):
-    """The same answer went out before."""
+    """Says that the same answer was sent before."""
 
 
 class NotInLedger(CaseworkError):
-    """The ledger has no such NKP."""
+    """Says that the ledger has no such NKP."""
 
 
 class Frozen(CaseworkError):
-    """BUKAN SAYA was said of this participant."""
+    """Says that somebody sent BUKAN SAYA for this participant."""
 
 
 class NotLooked(CaseworkError):
-    """This officer has not seen what was given."""
+    """Says that this officer has not viewed what was sent."""
 
 
 class SameOfficer(CaseworkError):
-    """Something differs from the ledger, and this officer was the first of the two it takes."""
+    """Says that something differs from the ledger, so a second officer has to accept."""
 
 
 class RejectionWording(StrEnum):
@@ -87,7 +87,7 @@ class AnswerFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerPreview:
-    """An answer as it would be sent."""
+    """Holds an answer as it would be sent."""
 
     text: str
     count: gsm7.Count
@@ -184,8 +184,8 @@ def refuse(
 def answer(
     rt: Runtime, number: str, text: str, actor: str, *, after: int, closes: bool
 ) -> list[Outgoing]:
-    """To a complaint that was answered `after` times before, so that each is sent once, however
-    often it is clicked; `said` has no fault. Raises NotDone."""
+    """Answers a complaint that was answered `after` times before, so that each answer is sent once,
+    however often it is clicked. The text has no fault. Raises NotDone."""
     with _deciding(rt, actor) as composer:
         case = cases.open_one(composer.tx, number)
         known = phone_state.lock(composer.tx, case.phone_id) if case else None
@@ -227,8 +227,9 @@ def typed(
 
 
 def _was_sent(composer: Composer, case: Row[Any], text: str) -> bool:
-    """A browser gives back the text of an answer that was sent, on a page that counts it. Marks
-    and letter case make no other answer of it; one that did not arrive may be sent again."""
+    """Tells whether this answer was sent before, apart from marks and letter case: a browser may
+    submit the form again, on a page that counts the first one. An answer that did not arrive may be
+    sent again."""
     before = cases.answers(composer.tx, case, ANSWERED)
     sent = {_letters(each) for _, state, each in before if state not in NOT_ARRIVED}
     return _letters(text) in sent
@@ -246,7 +247,8 @@ def _is_lost(character: str) -> bool:
 
 
 def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Participant]:
-    """Before the write: no transaction waits for the ledger."""
+    """Reads the registration and its participant before the write, so no transaction waits for the
+    ledger."""
     with rt.reading() as tx:
         row = registrations.one(tx, registration_id)
         form = registrations.submitted_form(tx, row) if row else None
@@ -271,7 +273,7 @@ def _deciding(rt: Runtime, actor: str) -> Iterator[Composer]:
 def _decided(
     composer: Composer, registration_id: int, state: RegistrationState
 ) -> tuple[PhoneState, Composer]:
-    """The phone first, as who answers it does."""
+    """Locks the phone first, as an incoming message does, then decides the registration."""
     row = registrations.one(composer.tx, registration_id)
     known = phone_state.lock(composer.tx, row.phone_id) if row else None
     if (

@@ -36,7 +36,7 @@ class ComparedAnswer:
 
 
 class Comparison:
-    """`was` and `becomes`, and what can be told of them before a message is known."""
+    """Compares the answers of two configurations, `was` and `becomes`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Comparison:
         self._read = lru_cache(TEXTS_REMEMBERED)(self._parsed)
 
     def is_answered_alike(self, text: str) -> bool:
-        """Whoever sends it; told without asking anybody."""
+        """Tells whether both answer alike whoever sends the text, without asking the ledger."""
         return self._word_alike and self._is_decided_alike(text)
 
     def answers(
@@ -115,7 +115,7 @@ class Comparison:
 
 
 class CachedLedger:
-    """A ledger that is asked the same only once: it is somebody's database."""
+    """Asks the ledger the same question only once: it is somebody's database."""
 
     def __init__(self, ledger: Ledger) -> None:
         remembered = lru_cache(LOOK_UPS_REMEMBERED)
@@ -139,7 +139,7 @@ def configuration(text: str, day: date) -> Configuration:
 
 
 def _spoken(reply: Reply, language: str) -> str:
-    """The one that is chosen just now, if one is."""
+    """Returns the language that the reply sets, or the one before."""
     return next(
         (each.language for each in reply.changes if isinstance(each, SetLanguage)), language
     )

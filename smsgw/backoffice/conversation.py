@@ -1,4 +1,4 @@
-"""The conversation with one phone, as operators read it."""
+"""Reads the conversation with one phone, as operators see it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""NKPs that were never issued, of which the service keeps a list: somebody who tries numbers meets
-them, and hardly anybody else does.
+"""Keeps decoys: NKPs that were never issued. Somebody who tries numbers meets them, and hardly
+anybody else does.
 
 The list holds keyed hashes. Who has the database alone cannot tell which numbers they are; who has
 the key as well can try them all. What is told of those who name them is in `guesses`.
@@ -38,12 +38,12 @@ Value = TypeVar("Value", str, bytes)
 
 
 class NotDrawn(Exception):
-    """Nothing was changed. Its text says why."""
+    """Says why nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Two NKPs and what lies between."""
+    """Holds two NKPs and what lies between."""
 
     first: str
     last: str
@@ -117,14 +117,14 @@ def drop_issued(rt: Runtime, actor: str) -> int:
 
 
 def scan(rt: Runtime, between: Range | None = None) -> set[str]:
-    """The numbers that somebody tries who looks near issued ones, or in a range; of many, some by
-    chance. Raises NotDrawn."""
+    """Returns the numbers that an attacker would try near issued ones, or in a range; a random part
+    of them if they are many. Raises NotDrawn."""
     with _ledger(rt) as ledger:
         return _scan(rt.random, ledger, between, TRIED)
 
 
 def density(rt: Runtime, between: Range | None = None) -> float:
-    """The share of decoys among the numbers of a scan. Raises NotDrawn."""
+    """Returns the share of decoys among the numbers of a scan. Raises NotDrawn."""
     tried = scan(rt, between)
     with rt.reading() as tx:
         return len(_listed(tx, tried)) / len(tried)
@@ -141,7 +141,7 @@ def noticed_within(density: float, certainty: float) -> int | None:
 
 
 def _noticed(density: float, numbers: int) -> float:
-    """The probability that enough of so many are decoys."""
+    """Returns the probability that enough of so many are decoys."""
     return 1 - sum(
         math.comb(numbers, met) * density**met * (1 - density) ** (numbers - met)
         for met in range(min(DECOY_PHONES, numbers + 1))

@@ -68,7 +68,7 @@ class MessageFilters:
 
 @dataclass(frozen=True, slots=True)
 class SentReply:
-    """A reply, or a notice to another phone, without its text."""
+    """Holds a reply, or a notice to another phone, without its text."""
 
     id: int
     phone_id: int
@@ -81,7 +81,7 @@ class SentReply:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A message without its text."""
+    """Holds a message without its text."""
 
     id: int
     received_at: datetime
@@ -163,7 +163,8 @@ def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
 
 
 def span(tx: Transaction, filters: MessageFilters, before: int | None = None) -> tuple[int, int]:
-    """Ids, the second one excluded, between which all that is asked for is."""
+    """Returns the range of ids, the second one excluded, that holds all messages of the filters'
+    days."""
     at, id_ = messages.c.received_at, messages.c.id
     newest = _newest(tx)
     first, last = 0, newest
@@ -192,7 +193,8 @@ def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
 def _rarest_first(
     tx: Transaction, kinds: Sequence[Kind], end: int, looks_at: int
 ) -> tuple[Sequence[Kind], int | None]:
-    """And the id of the last one of that kind that is looked at, where there may be more."""
+    """Orders kinds by how far back they reach. Also returns the id of the last message that is
+    looked at, if there may be more."""
     if len(kinds) < 2:
         return kinds, None
     reach = {kind: _reach(tx, kind, end, looks_at) for kind in kinds}
@@ -207,7 +209,8 @@ def _reach(tx: Transaction, kind: Kind, end: int, looks_at: int) -> int | None:
 
 
 def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[*tuple[Any, ...]]:
-    """Further kinds are looked for among the first one's."""
+    """Selects messages of all these kinds. The first one is read from the index, the others are
+    filtered."""
     if len(kinds) < 2:
         table: FromClause = messages
         found = _listed(table)
@@ -227,8 +230,8 @@ def _listed(table: FromClause) -> Select[*tuple[Any, ...]]:
 
 
 def _of_kind(found: Select[*Chosen], kind: Kind, end: int) -> Select[*Chosen]:
-    """Rows are compared and ordered as the index is. Its end is a limit: PostgreSQL would not stop
-    at a lower id, but go through all of the kind."""
+    """Adds a kind to a statement, compared and ordered as the index is. Its end is a limit:
+    PostgreSQL would not stop at a lower id, but go through all of the kind."""
     column, value = kind
     is_before = tuple_(column, messages.c.id) < tuple_(value, end)
     return found.where(column >= value, is_before).order_by(column.desc(), messages.c.id.desc())

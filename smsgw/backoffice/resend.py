@@ -1,4 +1,4 @@
-"""A reply once more, by an operator's word: to whom it would be told today, and to nobody else."""
+"""Resends a reply for an operator, only to a phone that may be told the same today."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -121,7 +121,8 @@ def _is_bound(tx: Transaction, row: Row[Any]) -> bool:
 
 
 def _about(tx: Transaction, row: Row[Any]) -> tuple[str | None, str | None]:
-    """The participant it tells of, and what their number on file was when they were bound."""
+    """Returns the participant that the reply discloses, and their number on file when they were
+    bound."""
     nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
     on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
     is_damaged = row.on_file is not None and on_file is None
@@ -152,7 +153,7 @@ def _check_number_on_file(rt: Runtime, nkp: str, on_file: str | None, number: st
 
 
 def _send(rt: Runtime, tx: Transaction, row: Row[Any]) -> tuple[str, str]:
-    """The phone's number, and the text that goes to it. Raises NotResent."""
+    """Returns the phone's number, and the text that goes to it. Raises NotResent."""
     lasts, named_by = rt.settings.validity, (row.hash, row.message_id, row.binding_id)
     text, number = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by), _number(tx, row)
     if text is None:

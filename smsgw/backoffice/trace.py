@@ -1,4 +1,4 @@
-"""The way of one message, told from what is stored: how it came, was read, and was answered.
+"""Traces one message by what is stored: how it came, was read, and was answered.
 
 A text is read again by the configuration that read it then. Of what retention has destroyed only
 the rest is told.
@@ -32,7 +32,7 @@ A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class TracedReading:
-    """A text as the grammar reads it, before anything is known of the phone."""
+    """Holds a text as the grammar reads it, before anything is known of the phone."""
 
     keyword: str | None
     reason: str | None  # why it was misread
@@ -92,7 +92,8 @@ class Stored:
 
 
 def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
-    """It is told when nothing is open any more: that may take longer than a read should."""
+    """Traces a message. It parses the text outside any transaction, as that may take longer than a
+    read should."""
     with rt.reading() as tx:
         stored = _stored(tx, message_id)
     if stored is None:
@@ -144,7 +145,7 @@ def _reply_text(tx: Transaction, row: Row[Any]) -> str | None:
 
 
 def _configuration(text: str, day: date) -> Configuration | None:
-    """None where an earlier version of this program wrote it, and this one cannot read it."""
+    """Returns None if an earlier version of this program wrote it, and this one cannot read it."""
     try:
         since = max((each for each in _changes(text) if each <= day), default=date.min)
         return _loaded(text, since)
@@ -154,7 +155,7 @@ def _configuration(text: str, day: date) -> Configuration | None:
 
 @lru_cache(maxsize=16)
 def _changes(text: str) -> frozenset[date]:
-    """The days from which on other keywords are in force than before. Raises KeywordsError."""
+    """Returns the days from which other keywords are in force than before. Raises KeywordsError."""
     entries = validation.read_published(text).entries.values()
     begins = {each.since for each in entries if each.since}
     return frozenset(begins | {each.until + A_DAY for each in entries if each.until})

@@ -1,4 +1,4 @@
-"""Texts that were not understood, gathered by shape; and how the draft would understand them.
+"""Groups unrecognised texts by shape, and proposes how the draft could recognise them.
 
     shape ::= { word | … | # }      … words that fewer than SEVERAL phones wrote, # a number
 
@@ -44,12 +44,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 class NotAccepted(Exception):
-    """Nothing was changed. Its text says why."""
+    """Says why nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Another way to write a keyword."""
+    """Proposes another way to write a keyword."""
 
     words: str
     keyword: str | None
@@ -58,7 +58,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """A word that says nothing by itself; without it the text is read as `keyword`."""
+    """Proposes a word to ignore; without it the text is read as `keyword`."""
 
     words: str
     keyword: str | None = None
@@ -121,8 +121,8 @@ def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gath
 
 
 def accepted(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDocument, str]:
-    """A configuration with that change, and the keyword that `said` is read as by it. Raises
-    NotAccepted."""
+    """Returns a configuration with that change, and the keyword that `said` is read as by it.
+    Raises NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
     if not phrase or not 1 <= len(change.words.split()) <= few:
         raise NotAccepted(f"1 to {few} words of letters only are needed")
@@ -148,8 +148,8 @@ def _text(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str:
 
 
 def _rows(tx: Transaction, since: datetime, most: int) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The newest, and one more where there are more: one range of an index, which holds outcomes
-    together."""
+    """Returns the newest unrecognised messages, and one more if there are more. It reads one range
+    of an index, which holds outcomes together."""
     at = messages.c.received_at
     oldest = select(messages.c.id).where(at >= since).order_by(at).limit(1)
     begins = tx.connection.execute(oldest).scalar()
@@ -198,8 +198,8 @@ def _hidden(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
 def _puzzling(
     grammar: Grammar, shapes: Mapping[tuple[str, ...], Texts]
 ) -> Iterator[tuple[tuple[str, ...], Texts]]:
-    """The commonest first, without the texts that are understood by now; a shape without a word
-    tells nothing."""
+    """Yields the commonest shapes first, without texts that the draft recognises. A shape without a
+    word says nothing."""
     wanted = [item for item in shapes.items() if any(map(_WORD.fullmatch, item[0]))]
     several = [item for item in wanted if _counted(item[1])[1] >= MIN_PHONES]
     several.sort(key=lambda item: -_counted(item[1])[0])
@@ -257,7 +257,8 @@ def _together(text: str, words: frozenset[str], aside: frozenset[str]) -> str:
 
 
 def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
-    """Words without which the rest is understood, where nothing is changed by what is guessed."""
+    """Yields words without which the rest is recognised, unless the guess would change
+    something."""
     for index, word in enumerate(words):
         parsed = grammar.parse(" ".join((*words[:index], *words[index + 1 :])))
         if isinstance(parsed, Command) and parsed.word and parsed.keyword not in CHANGING:
@@ -265,7 +266,7 @@ def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
 
 
 def _hints(read: Document) -> Mapping[str, str]:
-    """Words that tell a keyword, although they are not enough to write it."""
+    """Returns words that point to a keyword, although they are not enough to write it."""
     owners: dict[str, set[str]] = {}
     for name, entry in read.entries.items():
         for alias in (entry.poster.partition("<")[0], *entry.aliases):

@@ -43,7 +43,7 @@ class Configuration:
         return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)
 
     def text(self, wording: str, values: Mapping[str, Value], language: str) -> str:
-        """A reply as it is sent."""
+        """Returns a reply as it is sent."""
         return replies.render(
             self.wordings[language][wording],
             values,
@@ -54,7 +54,8 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The values that a wording is given; of a table's, the widest that there are and the first."""
+    """Holds the values that a wording is given. Of a table's columns it has the widest value and
+    the first."""
 
     names: frozenset[str] = frozenset()
     widest: Mapping[str, Value] = field(default_factory=dict)
@@ -175,7 +176,7 @@ def wording_faults(
 
 
 def offered(read: Document) -> dict[str, Offer]:
-    """Every wording that a reply may use, with the values that it is given."""
+    """Returns every wording that a reply may use, with the values that it is given."""
     offers = {name: Offer(frozenset(values)) for name, values in WORDINGS.items()}
     for name, entry in read.entries.items():
         if entry.kind is not None:

@@ -96,7 +96,7 @@ def _lines(old: list[str], new: list[str], group: list[Opcode]) -> Iterator[Line
 
 
 def _line(kind: DifferenceKind, text: str, other: str | None) -> Line:
-    """Marked is what differs, where something of the same line stays: whole words."""
+    """Marks the words that differ, if something of the same line stays."""
     words, others = (re.findall(r"\s+|\w+|\W", each or "") for each in (text, other))
     head = _common(words, others)
     tail = _common(words[head:][::-1], others[head:][::-1])
@@ -107,7 +107,7 @@ def _line(kind: DifferenceKind, text: str, other: str | None) -> Line:
 
 
 def _place(old: list[str], new: list[str], group: list[Opcode]) -> tuple[str, ...]:
-    """The keys above the first line that is not the same."""
+    """Returns the keys above the first line that differs."""
     what, i1, _, j1, j2 = next(each for each in group if each[0] != "equal")
     lines, index = (old, i1) if what == "delete" or j1 == j2 else (new, j1)
     inner = _depth(lines[index])
@@ -121,7 +121,8 @@ def _place(old: list[str], new: list[str], group: list[Opcode]) -> tuple[str, ..
 
 
 def _depth(line: str) -> float:
-    """An item of a list is written as deep as the key of that list."""
+    """Returns how deep a line is indented. An item of a list counts as deeper than the key of that
+    list."""
     text = line.lstrip(" ")
     return len(line) - len(text) + (0.5 if text.startswith("- ") else 0)
 

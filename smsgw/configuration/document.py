@@ -1,4 +1,4 @@
-"""The configuration as operators write it: YAML in, faults or values out.
+"""Reads and writes the configuration as operators write it: YAML in, faults or values out.
 
 keywords:  id -> poster, aliases, wordings (name -> language -> text); further
            enabled (true), from, until (days), budget (segments)
@@ -34,7 +34,7 @@ RawDocument = dict[str, Any]
 
 
 class KeywordsError(ValueError):
-    """A configuration that cannot be published. Its text names every fault, one a line."""
+    """Names every fault of a configuration that cannot be published, one a line."""
 
 
 @dataclass(frozen=True, slots=True)

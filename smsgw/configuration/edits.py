@@ -34,8 +34,8 @@ class Clash(Exception):
     """Somebody else changed the same fields meanwhile."""
 
     def __init__(self, part: RawDocument, theirs: Sequence[tuple[str, str]]) -> None:
-        """`part` has all that does not clash; `theirs` says where it clashes and what stands
-        there."""
+        """Takes `part`, which has all that does not clash, and `theirs`, which says where it
+        clashes and what the others wrote."""
         super().__init__(part)
         self.part, self.theirs = part, theirs
 
@@ -51,7 +51,7 @@ class Block:
 
 
 def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
-    """A draft may hold anything."""
+    """Returns the mapping at a key, or an empty one: a draft may hold anything."""
     found = raw.get(key)
     return found if isinstance(found, dict) else {}
 
@@ -188,7 +188,7 @@ def blocks(
 
 
 def wanted(name: str, part: RawDocument) -> tuple[str, ...]:
-    """The wordings that replies of this section use."""
+    """Returns the names of the wordings that this section's replies use."""
     kind = part.get("kind")
     if kind == STATIC:
         return (custom_keyword.TEXT,)
@@ -198,7 +198,7 @@ def wanted(name: str, part: RawDocument) -> tuple[str, ...]:
 
 
 def line(text: str) -> str:
-    """An SMS has no lines."""
+    """Joins lines into one, as an SMS has no lines."""
     return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
 
 

@@ -37,7 +37,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Values that a wording always told, and tells no longer, or not always."""
+    """Names values that a wording always showed, and does not always show any more."""
 
     place: str  # such as saldo.balance
     language: str
@@ -50,7 +50,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Words that now do what only others did."""
+    """Names words that now do what only others did."""
 
     words: str
     keyword: str
@@ -110,7 +110,7 @@ def _lost(old: Document, new: Document) -> Iterator[Lost]:
 
 
 def _always_told(text: str) -> frozenset[str]:
-    """The values outside of clauses, which may fall away."""
+    """Returns the values outside clauses, which may be dropped."""
     try:
         pieces = wording.structure(text).pieces
     except WordingError:  # of a version that was published under other rules
@@ -133,7 +133,8 @@ def is_about(fault: str, name: str) -> bool:
 
 
 def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
-    """Keywords of which more cannot be told: it would be told of what stands in their place."""
+    """Returns keywords that are linted no further, as the shipped entry stands in for a broken
+    one."""
     keywords = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
     return [
         name
@@ -201,7 +202,7 @@ def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
 
 
 def _advised(read: Document) -> Iterator[str]:
-    """Texts that tell people to write what nothing answers."""
+    """Yields texts that tell people to send a keyword that does not exist."""
     enabled = {name: each for name, each in read.entries.items() if each.is_enabled}
     owners = dict(_owners(enabled))
     gone = [re.escape(word) for word in _shipped() if word not in owners]
@@ -233,7 +234,7 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
 
 
 def _shadowed(owners: Mapping[str, str], read: Document) -> Iterator[str]:
-    """Aliases that never get their turn, because something else is looked for first."""
+    """Yields aliases that are never reached, because something else is looked for first."""
     phrases = [word for each in read.words.services for word in each.words]
     for alias, name in owners.items():
         if alias in read.words.either:

@@ -1,4 +1,5 @@
-"""The published configuration of a process, read again when a newer version is there."""
+"""Holds the published configuration of a process, and reads it again when there is a newer
+version."""
 
 import time
 from collections.abc import Callable
@@ -16,9 +17,9 @@ log = logs.get(__name__)
 
 
 class Published:
-    """The configuration that answers. `newer` gives the version that was published since one it is
-    told, with its text; `today` is the scheme's, for keywords that are valid from or until a day.
-    """
+    """Returns the configuration that answers. `newer` returns the version that was published since
+    a given one, with its text; `today` is the scheme's day, for keywords that are valid from or
+    until a day."""
 
     def __init__(
         self,
@@ -26,7 +27,7 @@ class Published:
         today: Callable[[], date] | None = None,
         lasts: float = inf,
     ) -> None:
-        """`lasts`: seconds after which `refresh` asks again."""
+        """Takes `lasts`, the seconds after which `refresh` asks again."""
         self._newer = newer
         self._today = today
         self._lasts = lasts

@@ -74,7 +74,7 @@ def _given(
 
 @singledispatch
 def show(value: Value) -> str:
-    """A value as replies write it."""
+    """Returns a value as replies write it."""
     raise TypeError(f"no reply can show a {type(value).__name__}")
 
 

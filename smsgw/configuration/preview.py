@@ -18,7 +18,7 @@ PER_REPLIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class CostRun:
-    """Letters that cost alike; `costs` is "" where they cost what letters do."""
+    """Holds letters that cost the same; `costs` is "" if that is what letters usually cost."""
 
     text: str
     costs: str
@@ -43,7 +43,7 @@ class Rendered:
 
     @property
     def room(self) -> int:
-        """Units that fit the budget."""
+        """Returns the units that fit the budget."""
         return gsm7.room(self.count.encoding, self.budget)
 
     @property
@@ -78,7 +78,7 @@ class Preview:
 
     @property
     def dear(self) -> list[tuple[str, str]]:
-        """The wordings, and languages, that cost more than they were meant to."""
+        """Returns the wordings and languages that cost more than their budget."""
         return [
             (name, language)
             for name, languages in self.wordings.items()
@@ -88,7 +88,7 @@ class Preview:
 
     @property
     def dearest(self) -> int:
-        """Rupiah for a thousand replies, whichever they are."""
+        """Returns the highest cost in rupiah of a thousand replies."""
         all_ = (each for languages in self.wordings.values() for each in languages.values())
         return max((each.widest.rupiah for each in all_ if each.widest), default=0)
 

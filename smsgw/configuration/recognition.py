@@ -12,8 +12,8 @@ MIN_ECHO_CHARACTERS = 16  # characters of a wording's own that nobody else write
 
 
 def absent(wording: Wording, text: str) -> list[str] | None:
-    """The clauses that are not in `text`, a reply made of `wording`; None if it was not. Where it
-    can be told in several ways, values are short and clauses there, from the first on."""
+    """Returns the clauses that are not in `text`, a reply made of `wording`, or None if it is
+    another's. If several readings fit, it prefers short values and the first clauses."""
     found = _matched_pieces(wording, text)
     if found is None:
         found = _matched_pieces(wording, f"{text} ")  # a blank at its end is cut

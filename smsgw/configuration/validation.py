@@ -104,7 +104,7 @@ def _mapping(raw: RawDocument, key: str) -> RawDocument:
 
 
 def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
-    """The entry without what is wrong in it; nothing where that leaves nothing to read."""
+    """Returns the entry without its faulty parts, or the shipped one if no part is left."""
     ours: RawDocument = shipped_raw()["keywords"].get(name, {})
     usable = entry if isinstance(entry, dict) else ours
     for key in usable:

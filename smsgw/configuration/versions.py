@@ -265,7 +265,8 @@ def _raise_for_faults(raw: RawDocument, compared: Version | None) -> None:
 
 
 def _begin(tx: Transaction, row: dict[str, object]) -> None:
-    """Editions count on from the draft before: a form that was open for that one fits no other."""
+    """Begins a draft. Its edition continues that of the draft before, so an old form fits no other
+    draft."""
     again = update(drafts).where(~IS_THERE).values({**row, "edition": drafts.c.edition + 1})
     if tx.connection.execute(again).rowcount == 1:
         return

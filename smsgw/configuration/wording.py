@@ -28,7 +28,7 @@ EVERYWHERE = frozenset({"call_centre", "ref"})
 
 
 class WordingError(ValueError):
-    """A wording that cannot be sent. Its text tells an operator why."""
+    """Tells an operator why a wording cannot be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Piece:
         return frozenset(name for _, name in self.parts if name is not None)
 
     def filled(self, shown: Mapping[str, str | None]) -> str | None:
-        """None for a clause of which a value is not known."""
+        """Returns the piece with its values, or None for a clause with an unknown value."""
         if self.is_clause and any(shown.get(name) is None for name in self.names):
             return None
         return "".join(
@@ -58,7 +58,7 @@ class Piece:
 
     @property
     def steps(self) -> Sequence[str | None]:
-        """Its literals, and None for each value."""
+        """Returns the literals, with None for each value."""
         parts = ([literal] if name is None else [literal, None] for literal, name in self.parts)
         return [step for part in parts for step in part]
 
@@ -127,7 +127,8 @@ def render(
     budget: int,
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """`terms`: the ledger's words in the reader's language, where that is another."""
+    """Renders a wording that fits its budget. `terms` are the ledger's words in the reader's
+    language, if that is another."""
     return _join(_fitted_pieces(wording, values, budget, terms))
 
 
@@ -137,7 +138,7 @@ def dropped(
     budget: int,
     terms: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
-    """The clauses that `render` leaves out, as they are written."""
+    """Returns the clauses that `render` leaves out, as they are written."""
     pieces = _fitted_pieces(wording, values, budget, terms)
     return [
         piece.written for piece, text in zip(wording.pieces, pieces, strict=True) if text is None
@@ -202,7 +203,7 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
 def _fitted_pieces(
     wording: Wording, values: Mapping[str, Value], budget: int, terms: Mapping[str, str]
 ) -> list[str | None]:
-    """The text of each piece, None where it is left out."""
+    """Returns the text of each piece, or None if it is left out."""
     names = wording.names
     shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
     pieces = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]

@@ -1,4 +1,4 @@
-"""Numbers that name something, in addresses and forms: none larger than a database can hold."""
+"""Converts numbers in addresses and forms. None is larger than a database can hold."""
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.routing import IntegerConverter, Map
@@ -17,6 +17,6 @@ class IdConverter(IntegerConverter):
 
 
 def number(values: MultiDict[str, str], name: str, largest: int = LARGEST) -> int | None:
-    """None where it is none."""
+    """Returns a number within the limits, or None if the value is not a number."""
     found = values.get(name, type=int)
     return None if found is None else max(0, min(found, largest))

@@ -1,10 +1,10 @@
-"""Days as addresses name them, such as 2025-10-31, in the scheme's zone."""
+"""Reads days in addresses, such as 2025-10-31, in the scheme's time zone."""
 
 from datetime import date, datetime, timedelta, tzinfo
 
 
 def read(written: str) -> date | None:
-    """None also for years that nothing is of."""
+    """Returns the day, or None if it is malformed or far from our time."""
     try:
         day = date.fromisoformat(written)
     except ValueError:

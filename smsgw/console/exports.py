@@ -1,5 +1,5 @@
-"""Lists as CSV files, each an act of the audit. They take as long as they take, a short read after
-the other, and keep a thread and the database at work: so few are made at a time."""
+"""Exports lists as CSV files, and records each in the audit log. An export reads a short part after
+the other, and keeps a thread and the database busy: so only a few run at a time."""
 
 from collections.abc import Iterator, Mapping
 from threading import BoundedSemaphore
@@ -13,7 +13,8 @@ from smsgw.storage.audit import Act
 
 
 def respond(places: BoundedSemaphore, lines: Iterator[str], name: str, detail: str) -> Response:
-    """`places`: as many as may be made at a time in this process. Raises TooManyRequests."""
+    """Streams an export. `places` limits how many run at a time in this process. Raises
+    TooManyRequests."""
     if not places.acquire(blocking=False):
         raise TooManyRequests
     body = _until_closed(places, lines)
@@ -25,7 +26,7 @@ def respond(places: BoundedSemaphore, lines: Iterator[str], name: str, detail: s
 
 
 def described(asked: Mapping[str, str]) -> str:
-    """The filters of a list, as the audit tells them."""
+    """Returns the filters of a list, as the audit log shows them."""
     return " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
 
 

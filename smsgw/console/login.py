@@ -1,4 +1,4 @@
-"""Logging in and out, and what an operator sets for themselves."""
+"""Logs operators in and out, and lets them change their password and language."""
 
 import secrets
 from datetime import timedelta
@@ -194,7 +194,7 @@ def _has_password(row: Row[Any] | None) -> bool:
 
 
 def _speak(tx: Transaction, operator_id: int) -> None:
-    """The language that was chosen before the login."""
+    """Stores the language that was chosen before the login."""
     chosen = session.get(rendering.CHOSEN)
     if chosen in translations.LANGUAGES:
         accounts.set_language(tx, operator_id, chosen)
@@ -272,7 +272,8 @@ def _signer() -> URLSafeSerializer:
 
 
 def _is_shared_address(address: str) -> bool:
-    """A proxy's, behind which everybody is: one who guesses would keep all others out."""
+    """Tells whether an address is a proxy's, which everybody shares: one who guesses would lock out
+    all others."""
     try:
         return ip_address(address).is_private
     except ValueError:

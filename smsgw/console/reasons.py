@@ -51,7 +51,7 @@ def opened(kind: str, id_: int) -> None:
 
 
 def open_for(kind: str, id_: int) -> str | None:
-    """The reason for which it is open; None where it is not."""
+    """Returns the reason that was given for it, or None if it is not open."""
     since = access.rt().now().timestamp() - STAYS_OPEN.total_seconds()
     for key, at, reason in session.get(OPENED, []):
         if key == f"{kind} {id_}" and at > since and access.may(Permission.HELP):
@@ -71,8 +71,8 @@ def look(
     message_id: int | None = None,
     nkp: str | None = None,
 ) -> None:
-    """Before a text or a whole number is shown, or what the ledger holds of `nkp`, in a transaction
-    that is kept. Raises NoReason."""
+    """Records a look before a text, a full number or ledger data of `nkp` is shown, in a
+    transaction that is committed. Raises NoReason."""
     looker, reason = access.operator(), required_reason()
     is_found = phone_id is not None or message_id is not None
     audit.note(

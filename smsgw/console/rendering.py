@@ -74,7 +74,7 @@ def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
 
 
 def alarms() -> Sequence[Trouble]:
-    """None while the database tells nothing: then the page says that."""
+    """Returns the alarms, or none while the database does not answer: then the page says that."""
     try:
         with access.rt().reading() as tx:
             return carrier_health.troubles(tx)
@@ -89,8 +89,8 @@ def local(address: str | None) -> str:
 
 
 def landing(address: str) -> str:
-    """The page nearest to where a form was sent: /console/keywords/saldo/preview is shown by none,
-    /console/keywords/saldo is."""
+    """Returns the page nearest to where a form was sent, such as /console/keywords/saldo for
+    /console/keywords/saldo/preview."""
     pages = current_app.url_map.bind("localhost")
     path = address.partition("?")[0].rstrip("/")
     while path.startswith("/console/"):

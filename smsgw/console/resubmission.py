@@ -48,7 +48,7 @@ def of_login() -> TypedForm | None:
 
 
 def after_login(typed: TypedForm, known: Operator) -> Response:
-    """The form once more, of the session that has just begun."""
+    """Shows the form again, for the session that has just begun."""
     g.operator = known
     return make_response(page("resubmission.html", typed=typed))
 
@@ -84,7 +84,8 @@ def _on_top(why: str) -> Response:
 
 
 def _typed() -> TypedForm | None:
-    """None where it is nothing, a password or a file, or where no form of ours sent it."""
+    """Returns the form, or None if it is empty, holds a password or a file, or was not sent by a
+    form of ours."""
     of_logging_in = (request.endpoint or "").startswith("console.login.")
     if request.method != "POST" or of_logging_in or request.files or not _is_of_ours():
         return None

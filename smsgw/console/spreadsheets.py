@@ -21,7 +21,7 @@ class SpreadsheetFault(StrEnum):
 
 
 class NotRead(ValueError):
-    """`row` says which one, counted without the heading, which is 0."""
+    """Says why a file was not read. `row` is the number of the faulty row; the heading is 0."""
 
     def __init__(self, why: SpreadsheetFault, row: int) -> None:
         super().__init__(f"row {row}: {why}")
@@ -35,7 +35,8 @@ def line(cells: Iterable[object]) -> str:
 
 
 def harmless(cell: object) -> object:
-    """Numbers are what they are; a text may be anybody's."""
+    """Returns the cell, with an apostrophe before a text that a spreadsheet would take for a
+    formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 

@@ -41,7 +41,7 @@ class Loaded(NamedTuple):
 
 
 class LoadError(Exception):
-    """Nothing was loaded. Its text names every bad row by file and line."""
+    """Says that nothing was loaded. Its text names every bad row by file and line."""
 
 
 def load(
@@ -76,7 +76,7 @@ def load_into(
     replace: bool = False,
     progress: Progress = lambda octets: None,
 ) -> dict[str, Loaded]:
-    """The same, in the caller's transaction, which must not be committed after LoadError."""
+    """Does the same in the caller's transaction, which must not be committed after LoadError."""
     present = {name: path for name in FILES if (path := folder / f"{name}.csv").is_file()}
     if not present:
         raise LoadError(f"{folder} holds none of {', '.join(f'{name}.csv' for name in FILES)}")
@@ -90,7 +90,7 @@ def load_into(
 
 
 class Faults:
-    """Bad rows, of which the first hundred are named."""
+    """Collects bad rows, and names the first hundred of them."""
 
     def __init__(self) -> None:
         self._named: list[str] = []
@@ -161,8 +161,8 @@ def _rows(
 
 
 def _heading(lines: Iterator[str]) -> tuple[str, str, int]:
-    """The heading, what parts its cells, and in which line it stands: spreadsheets may write
-    `sep=;` before it."""
+    """Returns the heading, its separator, and the line it is in: spreadsheets may write `sep=;`
+    before it."""
     first = next(lines, "")
     if first.lower().startswith("sep="):
         return next(lines, ""), first[len("sep=")], 2

@@ -1,4 +1,4 @@
-"""The reference ledger, as if it had been written this month."""
+"""Loads the reference ledger, with its dates moved as if it had been written this month."""
 
 import csv
 from calendar import monthrange
@@ -36,12 +36,13 @@ def people() -> Sequence[Mapping[str, str]]:
 
 
 def months_since(day: date) -> int:
-    """Whole ones, from when the reference ledger was written."""
+    """Returns the whole months since the reference ledger was written."""
     return (day.year - WRITTEN_FOR.year) * 12 + day.month - WRITTEN_FOR.month
 
 
 def moved(day: date, months: int) -> date:
-    """The same day `months` later, or the last of a shorter month; a month's end stays one."""
+    """Returns the same day `months` later, or the last one of a shorter month. The end of a month
+    stays one."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = monthrange(year, month + 1)[1]
     is_end = day.day == monthrange(day.year, day.month)[1]
@@ -49,7 +50,8 @@ def moved(day: date, months: int) -> date:
 
 
 def _move(connection: Connection, file: File, months: int) -> None:
-    """Row by row, keys last to first or first to last, so that none meets its neighbour."""
+    """Moves the dates of a table. It replaces all rows at once, so that none collides with its
+    neighbour."""
     rows = [row._asdict() for row in connection.execute(select(file.table))]
     for row in rows:
         for column, value in row.items():

@@ -47,8 +47,8 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LookUpFault:
-    """`name`: of the look-up, or CONNECTING. `error` and `code`: the driver's class and SQLSTATE;
-    `detail`: what the server says where that holds no value."""
+    """Says why a look-up failed. `name` is the look-up, or CONNECTING; `error` and `code` are the
+    driver's class and SQLSTATE; `detail` is what the server says, if it holds no value."""
 
     name: str
     kind: FaultKind
@@ -92,7 +92,8 @@ def _is_sqlite_refusing(original: object) -> bool:
 
 
 class Failures:
-    """Counted over all processes where there is a Redis, else in this one; and told in the log."""
+    """Counts failures, over all processes if there is a Redis, otherwise in this one. It also logs
+    them."""
 
     def __init__(self, redis: Redis | None = None) -> None:
         self._redis = redis
@@ -114,7 +115,7 @@ class Failures:
             self._here[which] += 1
 
     def unread(self, column: str) -> None:
-        """A value that cannot be what its column is for."""
+        """Counts a value that cannot be what its column is for."""
         if self._is_log_due((column, "value")):
             log.warning("the ledger holds unreadable values", column=column)
 

@@ -1,4 +1,4 @@
-"""The ledger for somebody who may not see whom it holds."""
+"""Restricts the ledger for somebody who may not see whom it holds."""
 
 from smsgw import phone
 from smsgw.ledger.sql_ledger import Rows, SqlLedger

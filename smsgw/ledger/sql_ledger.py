@@ -47,8 +47,8 @@ Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
 class SqlLedger:
-    """handlers.ports.Ledger over a database, on an engine of its own. `zone`: where the scheme is;
-    `failures`: where it is counted what the ledger did not answer."""
+    """Implements handlers.ports.Ledger over a database, on an engine of its own. `zone` is the
+    scheme's time zone; `failures` counts what the ledger did not answer."""
 
     may_fetch = True  # what several messages look up, at once
 
@@ -263,8 +263,8 @@ class SqlLedger:
         return LookUpFailed(fault.name)
 
     def _asked(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
-        """Again on a new connection where the old one had died: asking before costs a trip. One
-        that was cut because nobody answered was not dead; its time is over."""
+        """Asks again on a new connection if the old one had died: checking it first costs a trip. A
+        connection that was cut because nobody answered had not died; its time is over."""
         started = time.monotonic()
         try:
             with self._reading.connect() as connection:

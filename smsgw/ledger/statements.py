@@ -1,5 +1,5 @@
-"""The statements that the ledger is read with. Columns and keys go without types of ours, so that
-an NKP may be a number there and a day a timestamp."""
+"""Defines the statements that read the ledger. Columns and keys have no types of ours, so an NKP
+may be a number there and a day a timestamp."""
 
 from collections.abc import Callable, Mapping
 from datetime import date

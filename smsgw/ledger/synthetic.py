@@ -62,7 +62,7 @@ def make(
     seed: int = 0,
     progress: Callable[[int], object] = lambda synthetic_rows: None,
 ) -> None:
-    """`count` participants, the same for the same seed; those of an earlier run are replaced.
+    """Makes `count` participants, the same for the same seed. They replace those of an earlier run.
 
     Raises NumbersTaken, having changed nothing.
     """
@@ -121,7 +121,7 @@ def _write(connection: Connection, table: Table, rows: list[tuple[object, ...]])
 
 
 def _copy(connection: Connection, table: Table, rows: list[tuple[object, ...]]) -> None:
-    """PostgreSQL's own bulk format: ten times an INSERT's speed."""
+    """Copies rows in PostgreSQL's own bulk format, at ten times an INSERT's speed."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     driver = connection.connection.cursor()

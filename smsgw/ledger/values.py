@@ -1,4 +1,4 @@
-"""A ledger's values as we use them, however its columns hold them.
+"""Converts a ledger's values to ours, whatever types its columns have.
 
 A view over somebody else's tables has NKPs as numbers, days as timestamps and phones as they were
 typed. What cannot be read as what it should be is None.
@@ -36,8 +36,8 @@ Record = TypeVar("Record")
 
 
 class RawType(UserDefinedType[Any]):
-    """A column or key whose type is the ledger's own: values come as its driver makes them, and a
-    key goes without a type, so that the column's decides how it is compared."""
+    """Leaves a column's or key's type to the ledger: values come as its driver makes them, and a
+    key has no type, so that the column's decides how it is compared."""
 
     cache_ok = True
 
@@ -46,7 +46,7 @@ class RawType(UserDefinedType[Any]):
 
 
 class UnreadableValue(ValueError):
-    """A value that cannot be what its column is for."""
+    """Says that a value cannot be what its column is for."""
 
 
 def text(value: Any, _zone: ZoneInfo) -> str | None:
@@ -59,7 +59,7 @@ def nkp_of(value: object) -> str:
 
 
 def one_of(known: set[str]) -> Read:
-    """A word of the ledger's, in capitals."""
+    """Reads a word of the ledger's, in capitals."""
 
     def read(value: Any, zone: ZoneInfo) -> str | None:
         word = (text(value, zone) or "").upper()
@@ -71,7 +71,8 @@ def one_of(known: set[str]) -> Read:
 
 
 def digits(length: int) -> Read:
-    """A number that is a name, such as an NKP; zeros that a numeric column lost are put back."""
+    """Reads a number that identifies something, such as an NKP, and restores the zeros that a
+    numeric column lost."""
 
     def read(value: Any, _zone: ZoneInfo) -> str | None:
         if isinstance(value, str):
@@ -120,7 +121,7 @@ def figure(value: Any, _zone: ZoneInfo) -> Decimal:
 
 
 def number_on_file(value: Any, _zone: ZoneInfo) -> str | None:
-    """The first of its numbers that can get an SMS, as E.164."""
+    """Returns the first of its numbers that can get an SMS, as E.164."""
     return _plain_mobile(value) or next(filter(phone.can_get_sms, _phones(value)), None)
 
 
@@ -142,7 +143,7 @@ def _plain_mobile(value: Any) -> str | None:
 
 
 def _phones(value: Any) -> list[str]:
-    """Several stand in one field at times, each in its own way of writing."""
+    """Returns the numbers of a field, which may hold several, each in its own format."""
     written = _folded(value) if isinstance(value, str) else str(_whole(value))
     if SPREADSHEET.search(written):
         raise UnreadableValue

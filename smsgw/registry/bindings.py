@@ -1,4 +1,4 @@
-"""Bindings of phones to NKPs: made, found, ended."""
+"""Makes, finds and ends bindings of phones to NKPs."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -129,14 +129,14 @@ def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
 
 
 def bound_to(tx: Transaction, nkp: str) -> str | None:
-    """The phone that `nkp` is bound to now."""
+    """Returns the phone that `nkp` is bound to now."""
     active = (bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & bindings.c.ended_at.is_(None)
     return opened_number(tx, select(phones).join_from(bindings, phones).where(active))
 
 
 def binding_id(tx: Transaction, known: PhoneState, nkp: str | None) -> int | None:
-    """The id of the binding that a reply about `nkp` hangs on. Raises Conflict where it has ended
-    since it was read: the number went to another phone meanwhile."""
+    """Returns the id of the binding that a reply about `nkp` depends on. Raises Conflict if it has
+    ended since it was read: the number went to another phone meanwhile."""
     if nkp is None:
         return None
     found = tx.connection.execute(

@@ -89,7 +89,8 @@ def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
 
 
 def _day(number: str) -> date:
-    """The scheme's, on which the case was opened; the clock's is another one for some hours."""
+    """Returns the scheme's day on which the case was opened; the clock's is another one for some
+    hours."""
     year, month, day = (int(number[at : at + 2]) for at in (4, 6, 8))
     return date(2000 + year, month, day)
 
@@ -104,8 +105,8 @@ def all_open(tx: Transaction) -> Sequence[Row[Any]]:
 
 
 def waiting(tx: Transaction, kind: CaseKind, after: int | None, limit: int) -> Sequence[Row[Any]]:
-    """Open ones behind the id `after`, oldest first, each with the number (sealed) and language of
-    its phone, and whom it is assigned to."""
+    """Returns open cases after the id `after`, oldest first, each with the number (encrypted) and
+    language of its phone, and whom it is assigned to."""
     open_ = _case.where(NOT_CLOSED, cases.c.kind == kind, cases.c.id > (after or 0))
     return tx.connection.execute(open_.order_by(cases.c.id).limit(limit)).all()
 
@@ -119,7 +120,7 @@ def closed(tx: Transaction, kind: CaseKind, before: int | None, limit: int) -> S
 
 
 def unanswered(tx: Transaction) -> int:
-    """Open complaints that nobody has answered."""
+    """Returns open complaints that nobody has answered."""
     is_untouched = ~select(replies.c.id).where(_answers).exists()
     of_them = select(func.count()).where(
         NOT_CLOSED, cases.c.kind == CaseKind.COMPLAINT, is_untouched
@@ -128,7 +129,7 @@ def unanswered(tx: Transaction) -> int:
 
 
 def with_number(tx: Transaction, written: str) -> tuple[CaseKind, str] | None:
-    """The kind and number of a case, open or closed, however the number is written."""
+    """Returns the kind and number of a case, open or closed, however the number is written."""
     found = WRITTEN.fullmatch(written)
     if found is None:
         return None
@@ -155,7 +156,7 @@ def due(kind: str, opened: datetime, holidays: Collection[date]) -> datetime:
 
 
 def assign(tx: Transaction, number: str, operator_id: int) -> bool:
-    """False where it is closed."""
+    """Assigns a case. Returns False if it is closed."""
     is_it = (cases.c.number == number) & NOT_CLOSED
     assigned = update(cases).where(is_it).values(assigned_to=operator_id)
     return tx.connection.execute(assigned).rowcount == 1
@@ -201,11 +202,11 @@ def case_text(tx: Transaction, case: Row[Any]) -> CaseText:
 
 
 def close(tx: Transaction, number: str) -> bool:
-    """False where it was closed before."""
+    """Closes a case. Returns False if it was closed before."""
     is_it = (cases.c.number == number) & cases.c.closed_at.is_(None)
     return tx.connection.execute(update(cases).where(is_it).values(closed_at=tx.now)).rowcount == 1
 
 
 def _dashed(number: str) -> str:
-    """ADU2510310042 as it is printed."""
+    """Writes ADU2510310042 as it is printed."""
     return f"{number[:3]}-{number[3:9]}-{number[9:]}"

@@ -129,8 +129,8 @@ def _lapse(tx: Transaction, known: PhoneState, nkp: str) -> None:
 
 
 def _disown(tx: Transaction, known: PhoneState) -> None:
-    """Codes that were sent here are void, what they bound ends, and what was sent from here to be
-    registered is nobody's."""
+    """Voids codes that were sent to this phone, ends the bindings they made, and discards
+    registrations from this phone."""
     registrations.lapse(tx, known.phone_id)
     for phone_id, nkp_hash in registration_codes.void(tx, known.caller.phone):
         theirs = (bindings.c.phone_id == phone_id) & (bindings.c.nkp_hash == nkp_hash)
@@ -138,7 +138,7 @@ def _disown(tx: Transaction, known: PhoneState) -> None:
 
 
 def _guess(tx: Transaction, known: PhoneState, guess: FailedIdentification) -> None:
-    """The one that locks also destroys what ULANG and LANJUT would repeat."""
+    """Counts a guess. The one that locks also destroys what ULANG and LANJUT would repeat."""
     lockout.add(tx, known.phone_id, guess)
     if lockout.count(tx, known.phone_id) >= lockout.GUESSES_ALLOWED:
         set_values(tx, known.phone_id, last_reply_id=None)

@@ -54,15 +54,15 @@ def is_blocked(tx: Transaction, nkp: str) -> bool:
 
 
 def begin_count(tx: Transaction, nkp_hash: bytes) -> None:
-    """Before the first code or binding of a participant is stored."""
+    """Begins the count, before the first code or binding of a participant is stored."""
     counted = select(freeze_counts.c.nkp_hash).where(freeze_counts.c.nkp_hash == nkp_hash)
     if tx.connection.execute(counted).first() is None and not _is_known(tx, nkp_hash):
         _count(tx, nkp_hash)
 
 
 def add(tx: Transaction, nkp_hash: bytes, until: datetime | None) -> None:
-    """`until`: none where only an officer ends it. Nobody else may decide about this participant at
-    this instant (codes.hold)."""
+    """Freezes a participant until an officer ends it, or until `until`. Nobody else may decide
+    about this participant at this instant (codes.hold)."""
     row = {"nkp_hash": nkp_hash, "at": tx.now, "until": until, "ended_at": None}
     is_whole = not _is_missing(tx, nkp_hash)
     tx.connection.execute(
@@ -73,8 +73,8 @@ def add(tx: Transaction, nkp_hash: bytes, until: datetime | None) -> None:
 
 
 def end(tx: Transaction, key: str) -> bytes | None:
-    """An officer's word for whom `frozen` gives this key: the hash of that NKP. None where codes
-    may be sent already."""
+    """Ends a freeze for an officer. Takes the key that `frozen` gives, and returns the hash of that
+    NKP, or None if codes may be sent already."""
     try:
         nkp_hash = bytes.fromhex(key)
     except ValueError:

@@ -1,4 +1,5 @@
-"""Identities that a phone named and that are not linked to it: what locks it, what is watched."""
+"""Counts identities that a phone named and that are not linked to it: what locks it, and what
+raises an alarm."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -37,13 +38,13 @@ log = logs.get(__name__)
 
 
 def count_of(phone_id: ColumnElement[int] | int) -> Select[int]:
-    """How often a phone guessed since `guessed_since`."""
+    """Selects how often a phone guessed since `guessed_since`."""
     lately = guesses.c.at > bindparam("guessed_since", type_=guesses.c.at.type)
     return select(func.count()).where(guesses.c.phone_id == phone_id, lately)
 
 
 def count(tx: Transaction, phone_id: int) -> int:
-    """Of the last day."""
+    """Counts the guesses of the last day."""
     since = {"guessed_since": tx.now - GUESSES_COUNT_FOR}
     return int(tx.connection.execute(count_of(phone_id), since).scalar_one())
 

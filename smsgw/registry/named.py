@@ -21,7 +21,8 @@ NOBODY: frozenset[bytes] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """NKPs by their hashes: what they were is destroyed long before it stops to count."""
+    """Holds NKPs by their hashes: the numbers themselves are destroyed long before they stop to
+    count."""
 
     vault: Vault
     hashes: frozenset[bytes]

@@ -1,4 +1,4 @@
-"""The one open question of a phone, and what it was about."""
+"""Stores the one open question of a phone, and what it was about."""
 
 import json
 from collections.abc import Collection
@@ -65,8 +65,8 @@ def destroy_expired(tx: Transaction, phone_ids: Collection[int]) -> None:
 def still_open(
     tx: Transaction, row: Row[*tuple[Any, ...]], answered_at: datetime | None = None
 ) -> tuple[str | None, OpenQuestion | None]:
-    """`answered_at`: when a message came whose answer had to wait; it cannot mean a question that
-    was asked later, and was in time for one that has expired since."""
+    """Returns the open question. `answered_at` is when a message came whose answer had to wait: it
+    cannot mean a question that was asked later, and was in time for one that has expired since."""
     if row.asked is None or row.expires_at <= (answered_at or tx.now):
         return None, None
     if answered_at is not None and row.asked_at >= answered_at:

@@ -60,7 +60,7 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class PhoneState:
-    """A phone as one read saw it. Its id is 0 until it is stored."""
+    """Holds a phone as one read saw it. Its id is 0 until it is stored."""
 
     phone_id: int
     version: int
@@ -126,8 +126,8 @@ _bound = BulkSelect(_in_use.where, bindings.c.phone_id)
 
 @dataclass(frozen=True, slots=True)
 class PhoneQuery:
-    """A phone to read, with what its message names. `received_at`: of a message whose answer had
-    to wait."""
+    """Names a phone to read, with the identities in its message. `received_at` is given for a
+    message whose answer had to wait."""
 
     number: str
     named: Named = NOTHING_NAMED
@@ -229,14 +229,15 @@ def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
 
 
 def lock(tx: Transaction, phone_id: int) -> PhoneState | None:
-    """A phone whose own messages wait until this transaction ends; None where it is forgotten."""
+    """Locks a phone, so that its own messages wait until this transaction ends. Returns None if it
+    is deleted."""
     number = opened_number(tx, select(phones).where(phones.c.id == phone_id).with_for_update())
     return bump_version(tx, read(tx, number)) if number is not None else None
 
 
 def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Caller, str]]:
-    """Many phones at once, each with its language, as if they had said nothing before; those that
-    are forgotten are left out."""
+    """Returns many phones at once, each with its language, as if they had said nothing before.
+    Deleted phones are left out."""
     whose = select(phones.c.id, phones.c.hash, phones.c.number, phones.c.language).where(
         phones.c.id.in_(phone_ids), phones.c.number.is_not(None)
     )
@@ -285,8 +286,8 @@ def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
 def _readable(
     tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], phone_hash: bytes
 ) -> dict[int, Bound]:
-    """Bindings of a phone by their ids; one that cannot be opened, or that we did not make, lets
-    nobody ask for anything."""
+    """Returns the bindings of a phone by their ids. One that cannot be decrypted, or that we did
+    not make, discloses nothing."""
     held = {}
     for row in rows:
         if not tx.is_ours(row_macs.BINDING, row.mac, row.id, {**row._mapping, "phone": phone_hash}):

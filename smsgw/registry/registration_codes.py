@@ -1,4 +1,4 @@
-"""Codes that go to the number on file and come back from the phone that wants to be bound.
+"""Stores codes, which go to the number on file and come back from the phone that wants to be bound.
 
 A keyed hash of each is kept. It is good for ten minutes, three tries, one phone and one time; at
 most two a day are sent for a participant. Who decides about a participant's codes and bindings
@@ -103,8 +103,8 @@ def use(tx: Transaction, code_id: int) -> bool:
 
 
 def sent_here(tx: Transaction, number: str) -> dict[str, int]:
-    """The NKPs for which codes were sent to this number and are still good, each with how often
-    such were rejected in the last month."""
+    """Returns the NKPs for which codes were sent to this number and are still valid, each with how
+    often such codes were rejected in the last month."""
     here = codes.c.on_file_hash == tx.vault.hash(number, "phone")
     found = {}
     for row in tx.connection.execute(select(codes).where(here, *_still_good(tx))):
@@ -140,7 +140,7 @@ def is_awaited(tx: Transaction, phone_id: int) -> bool:
 
 
 def count_wrong(tx: Transaction, phone_id: int) -> None:
-    """A try at every code that this phone waits for, and one of all that are made in a day."""
+    """Counts a try at every code that this phone waits for, and towards the limit of a day."""
     tx.connection.execute(
         update(codes)
         .where(codes.c.phone_id == phone_id, codes.c.ended_at.is_(None))
@@ -162,7 +162,7 @@ def wrong_in_a_day(tx: Transaction, phone_id: int | None = None) -> int:
 
 
 def spend(tx: Transaction, phone_id: int, nkp: str) -> None:
-    """The codes that this phone waits for to be bound to `nkp` are good no more."""
+    """Ends the codes that this phone waits for to be bound to `nkp`."""
     _end(tx, (codes.c.nkp_hash == tx.vault.hash(nkp, "nkp")) & (codes.c.phone_id == phone_id))
 
 

@@ -76,7 +76,7 @@ def one(tx: Transaction, registration_id: int) -> Row[Any] | None:
 
 
 def submitted_form(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
-    """None once its time is over, or where it cannot be opened."""
+    """Returns the form, or None once it is deleted or if it cannot be decrypted."""
     opened = tx.opened(row.given, Ciphertext.GIVEN, row.id, row.phone_hash, row.message_id)
     if opened is None:
         return None
@@ -99,7 +99,7 @@ def has_looked(tx: Transaction, registration_id: int, actor: str) -> bool:
 
 
 def agree(tx: Transaction, registration_id: int, actor: str) -> None:
-    """The first of the two officers that are needed where something differs."""
+    """Records the first of the two officers that are needed if something differs."""
     own = registrations.c.id == registration_id
     tx.connection.execute(update(registrations).where(own).values(agreed_by=actor))
 

@@ -26,7 +26,7 @@ NOT_DONE: dict[type[Exception], str] = {
 
 
 class Unsendable(Exception):
-    """An answer that an officer may not send. Its text says why."""
+    """Says why an officer may not send an answer."""
 
 
 def carry_out(rt: Runtime, officer: Officer) -> str | None:
@@ -67,7 +67,7 @@ def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:
 
 
 def _registration(rt: Runtime, officer: Officer) -> int:
-    """The id of the one that waits. Raises TooLate."""
+    """Returns the id of the registration that waits. Raises TooLate."""
     with rt.reading() as tx:
         for row in registrations.waiting(tx, 0, MAX_WAITING):
             number = tx.vault.decrypt(row.phone, Ciphertext.PHONE, row.phone_hash)

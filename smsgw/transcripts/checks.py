@@ -82,7 +82,7 @@ def _settings(chosen: Settings) -> Iterator[Found]:
 
 
 def _clock(now: datetime, conversation: Conversation, place: Place) -> Iterator[Found]:
-    """It never goes back, nor past the calendar's end."""
+    """Yields steps at which the clock would go back, or pass the end of the calendar."""
     for index, step in enumerate(conversation.steps):
         here: Place = (*place, "steps", index)
         if step.at is not None and step.at < now:

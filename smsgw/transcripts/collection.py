@@ -26,7 +26,7 @@ class NothingFound(ValueError):
 
 @dataclass(frozen=True)
 class Played:
-    """A conversation that was played."""
+    """Holds a conversation that was played."""
 
     document: TranscriptDocument
     index: int  # in its file

@@ -20,7 +20,7 @@ class TranscriptFault:
 
 
 class TranscriptError(ValueError):
-    """A transcript that cannot be run. Its text names every fault by file, line and column."""
+    """Says why a transcript cannot be run. Its text names every fault by file, line and column."""
 
     def __init__(self, faults: Iterable[TranscriptFault]) -> None:
         self.faults = sorted(set(faults))

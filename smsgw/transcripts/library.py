@@ -33,7 +33,7 @@ class SavedTranscript:
 
 
 def valid_name(written: str) -> str:
-    """A name as it is kept. Raises NotSaved."""
+    """Returns a name as it is saved. Raises NotSaved."""
     name = " ".join(written.split())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise NotSaved(f"a name has 1 to {LONGEST_NAME} characters")

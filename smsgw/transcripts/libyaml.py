@@ -31,7 +31,7 @@ _RESOLVER = YAML(typ="rt", pure=True).resolver
 
 
 class Refused(Exception):
-    """The text is not YAML, or YAML of a kind that readers differ about."""
+    """Says that the text is not YAML, or YAML of a kind that readers differ about."""
 
 
 def compose(text: str, max_depth: int) -> tuple[Node, Aliases]:

@@ -27,7 +27,7 @@ def accept(rt: Runtime, change: Alias | Filler, phrase: str, author: str) -> Non
 
 
 def shown_by(phrase: str, keyword: str) -> str:
-    """A transcript, of somebody who is nobody."""
+    """Writes a transcript in which a fictitious person sends the phrase."""
     somebody = demo.people()[0]
     step = {"from": somebody["phone"], "text": phrase, "expect": {"keyword": keyword}}
     return dumps(

@@ -1,5 +1,5 @@
-"""The one reader of transcripts, for checking and for updating: strict, and telling every fault by
-file, line and column, with what was probably meant."""
+"""Reads transcripts, for checking and for updating. It is strict, and reports every fault by file,
+line and column, with what was probably meant."""
 
 import csv
 import sys
@@ -30,7 +30,7 @@ KEY_MARK = "[key]"  # pydantic's, at the end of the place of a mapping's key
 
 @dataclass(frozen=True)
 class TranscriptDocument:
-    """A transcript that can be run, and where each part of it stands."""
+    """Holds a transcript that can be run, and where each part of it is."""
 
     name: str  # the file, as it was given
     transcript: Transcript
@@ -104,8 +104,9 @@ def parse(
     defaults: Defaults | None = None,
     configuration: Configuration | None = None,
 ) -> TranscriptDocument:
-    """`name`: of what holds it, for faults. `folder`: where the files lie that it names; without
-    one it may name none. `configuration`: instead of that of `defaults`. Raises TranscriptError."""
+    """Parses a transcript. `name` names its source in faults. `folder` is where the files lie that
+    it names; without one it may name none. `configuration` replaces that of `defaults`. Raises
+    TranscriptError."""
     reading = _Reading(Source(text, name), folder, defaults or Defaults(), configuration)
     return reading.document()
 
@@ -220,7 +221,7 @@ class _Reading:
         return None
 
     def _check_nulls(self, value: Any, place: Place) -> None:
-        """A key without a value is a slip, but where null says something."""
+        """Refuses a key without a value, unless null means something there."""
         if isinstance(value, tuple):
             for index, each in enumerate(value):
                 self._check_nulls(each, (*place, index))

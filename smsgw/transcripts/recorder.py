@@ -1,4 +1,4 @@
-"""A conversation that was tried, written down as a transcript: to be kept, and run again.
+"""Writes a conversation that was tried as a transcript, to be saved and run again.
 
 A transcript is run over the reference ledger, in a world of its own. So what it expects is what is
 answered there; where that would be another thing than what was tried, it is not written.
@@ -26,15 +26,16 @@ IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
 
 
 class NotWritten(Exception):
-    """The conversation cannot be a transcript."""
+    """Says that the conversation cannot be a transcript."""
 
 
 class Personal(NotWritten):
-    """It may hold what is somebody's own."""
+    """Says that the conversation may hold personal data."""
 
 
 class Elsewhere(NotWritten):
-    """Over the reference ledger one of its messages has another end. Its text names the message."""
+    """Says that one of its messages has another outcome over the reference ledger, and names the
+    message."""
 
 
 def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
@@ -102,7 +103,7 @@ def _registered(rt: Runtime, steps: Sequence[SandboxStep]) -> dict[str, list[str
 
 
 def _asked(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
-    """The steps, each with how its answer was judged."""
+    """Returns the steps, each with how its answer was judged."""
     for each in tried:
         step, verdict = each.step, each.answer.verdict
         if step.wait:

@@ -47,7 +47,7 @@ class Totals:
         return f"{self.steps} steps, {self.differ} differ{dangers}"
 
     def table(self) -> Iterator[str]:
-        """Agreement by kind, where conversations have one."""
+        """Yields a table of agreement by kind, if conversations have one."""
         if not self.all_by_kind:
             return
         width = max(map(len, self.all_by_kind))
@@ -219,7 +219,7 @@ def _case(suite: ElementTree.Element, played: Played) -> None:
 
 
 def _printable(text: str) -> str:
-    """XML 1.0 knows no other control characters."""
+    """Replaces control characters that XML 1.0 does not allow."""
     return "".join(letter if letter in "\n\t" or letter >= " " else "?" for letter in text)
 
 

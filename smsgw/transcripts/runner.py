@@ -101,7 +101,7 @@ def play(world: World, conversation: Conversation, index: int) -> Iterator[Resul
 
 
 class Unplayable(Exception):
-    """A step that cannot be done. Its text says why."""
+    """Says why a step cannot be done."""
 
 
 class RunningConversation:
@@ -154,7 +154,8 @@ class RunningConversation:
         return StepOutcome(failure=why)
 
     def _done(self, step: Step, text: str | None) -> tuple[Answer | None, str | None]:
-        """The answer to a message; why an officer could not do something."""
+        """Does a step. Returns the answer to a message, and why an officer could not do
+        something."""
         if step.sender is not None:
             return self._say(step, text or ""), None
         if step.officer is not None:
@@ -190,7 +191,7 @@ class RunningConversation:
         return answer
 
     def _pass(self, span: timedelta | None, *, with_retention: bool = False) -> None:
-        """The clock moves, and what is due by then is done."""
+        """Moves the clock, and does what is due by then."""
         if span is None:
             return
         self._clock.now += span
@@ -260,7 +261,7 @@ class RunningConversation:
         return state.read(self._rt, self._writer)
 
     def _filled_text(self, step: Step) -> str | None:
-        """The text with what =echo and =code stand for."""
+        """Returns the text with the values of =echo and =code."""
         text = step.text
         if text == ECHO:
             text = self._last_reply_to(step.sender or "")

@@ -117,8 +117,8 @@ def is_fictitious_sender(rt: Runtime, sender: str) -> bool:
 
 
 def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
-    """The published one, or the draft as if it were in force today. Raises NoDraft,
-    KeywordsError."""
+    """Returns the published configuration, or the draft as if it were in force today. Raises
+    NoDraft, KeywordsError."""
     if not of_draft:
         return rt.configuration
     with rt.reading() as tx:
@@ -130,7 +130,7 @@ def configuration(rt: Runtime, *, of_draft: bool) -> Configuration:
 
 
 def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> SandboxConversation:
-    """The whole conversation, from what is true now. Raises NotTried."""
+    """Plays the whole conversation from the present state. Raises NotTried."""
     is_real = not all(is_fictitious_sender(rt, step.sender) for step in steps)
     ledger = rt.ledger if is_real or rt.settings.demo else FictitiousLedger(rt.ledger)
     clock = Clock(rt.now())
@@ -144,10 +144,10 @@ def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> San
 
 @contextmanager
 def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRuntime]:
-    """The one place where the ledger is asked while a transaction is open: the second message has
-    to find what the first one did. On PostgreSQL only who writes from the same phone waits for it;
-    on SQLite everybody who writes, so PATIENCE bounds it. The ledger has a connection of its own,
-    and sees nothing of what is undone."""
+    """Is the one place where the ledger is asked while a transaction is open: the second message
+    has to find what the first one did. On PostgreSQL only messages from the same phone wait for it;
+    on SQLite every writer does, so PATIENCE bounds it. The ledger has a connection of its own, and
+    sees nothing of what is undone."""
     rt.vault.refresh()
     with rt.service.connect() as connection:
         outer = connection.begin()
@@ -165,7 +165,7 @@ def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRunti
 def _talk(
     rt: RolledBackRuntime, clock: Clock, steps: Sequence[SandboxStep], *, is_real: bool
 ) -> SandboxConversation:
-    """A code that went to a real phone is for that phone alone."""
+    """Plays the steps. A code that went to a real phone is for that phone alone."""
     until = time.monotonic() + PATIENCE
     before = rt.connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
     tried: list[Tried] = []

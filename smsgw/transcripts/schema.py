@@ -1,4 +1,5 @@
-"""The format as a JSON Schema (2020-12), for editors that complete and check while one writes."""
+"""Describes the format as a JSON Schema (2020-12), for editors that complete and check as you
+type."""
 
 from typing import Any
 
@@ -62,7 +63,8 @@ def _tidy(key: str, value: dict[str, Any]) -> None:
 
 
 def _with_shipped_keywords() -> dict[str, Any]:
-    """A file that names no keywords of its own has the shipped ones."""
+    """Returns what applies to a file that names no keywords of its own, and so has the shipped
+    ones."""
     keyword = {"keyword": {"enum": [*HANDLERS, None]}}
     answer = {"properties": keyword}
     expect = {"properties": {**keyword, **{key: {"items": answer} for key in KEYS_WITH_ANSWERS}}}

@@ -1,4 +1,4 @@
-"""The YAML of a transcript as plain values, each with its place in the text.
+"""Reads the YAML of a transcript as plain values, each with its place in the text.
 
 A scalar without quotes that YAML 1.1 or YAML 1.2 takes for a number, a date or a truth value is an
 `Unquoted`: what it was meant to be depends on where it stands, so the format decides.
@@ -44,7 +44,7 @@ PLAIN_WORDS = (
 
 
 class Unquoted(str):
-    """The characters of a scalar that YAML takes for something other than text."""
+    """Holds the characters of a scalar that YAML takes for something other than text."""
 
     __slots__ = ()
 
@@ -91,7 +91,7 @@ class Source:
         return next((key for key, _ in parent.value if key.value == str(place[-1])), None)
 
     def plain(self, node: Node) -> Any:
-        """Its value, as the whole file's is read."""
+        """Returns a node's value, as the whole file's is read."""
         return self._value(node, ())
 
     @staticmethod

@@ -34,7 +34,7 @@ Results = Sequence[Sequence[Result]]  # of every step, by conversation
 
 
 class NotUpdated(ValueError):
-    """A file that is left as it is. Its text says why."""
+    """Says why a file was left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _values(
 
 
 def _with_holes(expected: str | None, got: str | None) -> str | None:
-    """A hole that the old text had stays one."""
+    """Keeps placeholders such as {code} that the old text had."""
     for hole, before in BEHIND.items():
         if got is not None and hole in (expected or ""):
             got = re.sub(rf"(?<={before}){HOLES[hole]}\b", hole, got)
@@ -259,7 +259,8 @@ def _end_of_block(node: Node) -> int:
 
 
 def _end_of_line(text: str, at: int) -> int:
-    """A comment behind a value belongs to its line. A block scalar ends with its line break."""
+    """Returns the end of a value's line, with the comment behind it. A block scalar ends with its
+    line break."""
     if text[at - 1] == "\n":
         return at - (2 if text[at - 2 : at] == "\r\n" else 1)
     end = text.find("\n", at)

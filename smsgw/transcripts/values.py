@@ -1,4 +1,4 @@
-"""The values that stand in a transcript, each with what it has to look like."""
+"""Defines the values of a transcript, each with the form it must have."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ QUESTIONS = ("consent", "suggestion", "draft", "choice", "code", "identity")
 
 
 def _text(value: object) -> object:
-    """A number, a date or a truth value without quotes is a slip: 0017 would lose its zeros."""
+    """Refuses a number, a date or a truth value without quotes: 0017 would lose its zeros."""
     if isinstance(value, Unquoted | bool | int):
         written = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else value
         raise ValueError(f'needs quotes: "{written}"')
@@ -130,7 +130,7 @@ def _not_empty(value: str) -> str:
 
 
 def _not_nearly(value: str) -> str:
-    """A word of the format that was mistyped would be sent to the service as it stands."""
+    """Refuses a mistyped word of the format, which would be sent to the service as it stands."""
     for word in (ECHO, CODE):
         is_there = word in value if word == CODE else value == word
         if not is_there and re.search(rf"(^|\s){word}\b", value, re.IGNORECASE):

@@ -56,7 +56,7 @@ class World:
     ledger: bytes
 
     def begin(self) -> Runtime:
-        """Everything as it is before the first step of a conversation."""
+        """Restores everything as it is before the first step of a conversation."""
         _restore(self.rt.service, self.service)
         _restore(self.rt.ledger.engine, self.ledger)
         self.clock.now = self.document.transcript.now
@@ -137,7 +137,7 @@ def _environment(transcript: Transcript) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _service_image() -> bytes:
-    """A service database that was migrated and has its keys."""
+    """Returns the image of a service database that was migrated and has its keys."""
 
     def fill(rt: Runtime) -> Engine:
         migrations.upgrade(rt.service, "service")

@@ -30,7 +30,7 @@ def show() -> str:
 @blueprint.post("/")
 @access.needs(Permission.RUN)
 def add() -> Answer:
-    """They come in by a one-time login, which is shown here and nowhere else."""
+    """Adds an operator, who logs in by a one-time link. It is shown here and nowhere else."""
     name, role = request.form.get("name", "").strip(), _role()
     try:
         with access.rt().writing() as tx:

@@ -66,7 +66,7 @@ def _asked() -> Mapping[str, str]:
 
 
 def _filters(asked: Mapping[str, str]) -> AuditFilters:
-    """Days are the scheme's, the last one included."""
+    """Reads the filters. Days are the scheme's, and the last one is included."""
     zone = access.rt().settings.zone
     return AuditFilters(
         actor=asked.get("actor"),

@@ -1,4 +1,4 @@
-"""The settings of this installation: for admins."""
+"""Shows admins the settings of this installation."""
 
 from flask import Blueprint
 

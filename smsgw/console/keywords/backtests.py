@@ -1,4 +1,4 @@
-"""The draft over messages of the past: begun, watched, stopped, read."""
+"""Runs the draft over messages of the past: starts, shows and stops backtests."""
 
 from dataclasses import dataclass
 
@@ -74,7 +74,8 @@ def begin() -> Answer:
 @blueprint.get("/<id:task_id>")
 @access.needs(Permission.LOOK)
 def one(task_id: int) -> str | BaseResponse:
-    """Its part is asked for until it is over; then the page is another."""
+    """Shows a backtest. The page requests its part again until the backtest is over, then
+    reloads."""
     with access.rt().reading() as tx:
         run = _run(tx, task_id)
         draft, current = versions.draft(tx), versions.current(tx)

@@ -45,7 +45,7 @@ def save() -> Answer:
 @blueprint.post("/text/typed")
 @access.needs(Permission.DRAFT)
 def typed() -> str:
-    """The form once more, with what is typed in it."""
+    """Shows the form again, with what was typed in it."""
     return page("keywords/draft_text.html", text=request.form.get("text", ""), edition=_edition())
 
 
@@ -154,7 +154,7 @@ def as_file(text: str, name: str) -> Response:
 
 
 def _saved(text: str, what: str) -> Answer:
-    """Whatever hinders it, the text stays in the form."""
+    """Saves the draft. Whatever goes wrong, the text stays in the form."""
     try:
         raw = document.loads(text)
         with access.rt().writing() as tx:

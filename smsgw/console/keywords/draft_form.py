@@ -26,7 +26,7 @@ NEW_ONE, CHANGED, SAME = "new", "changed", ""
 
 @dataclass(frozen=True)
 class DraftView:
-    """The draft, or what one is begun with, beside what is published."""
+    """Holds the draft, or what one starts with, beside what is published."""
 
     raw: RawDocument
     newest: Version | None = None  # that is published, where there is a draft

@@ -1,4 +1,4 @@
-"""The keywords as they stand in the draft: each as its poster prints it, with all that it answers.
+"""Shows and edits the keywords of the draft: each as its poster prints it, with all its replies.
 
 Beside what is typed stands what it will look like and cost; with scripts at every pause, without
 them when asked.
@@ -137,7 +137,7 @@ def add() -> Answer:
 @blueprint.post("/a-new-one/typed")
 @access.needs(Permission.DRAFT)
 def typed() -> str:
-    """The form once more, with what is typed in it."""
+    """Shows the form again, with what was typed in it."""
     return _new_page(draft_form.load_draft())
 
 

@@ -156,7 +156,7 @@ def _take(
 
 
 def _uploaded() -> str:
-    """A file, or what was pasted. Raises NotRead."""
+    """Returns the text of a file, or what was pasted. Raises NotRead."""
     file = request.files.get("file")
     octets = file.read() if file else b""
     return spreadsheets.decoded(octets) if octets else request.form.get("text", "")

@@ -1,4 +1,4 @@
-"""Every configuration that was published: who, when, why, what changed; and the way back to it."""
+"""Shows every configuration that was published: who, when, why and what changed. Restores one."""
 
 from functools import partial
 from operator import attrgetter

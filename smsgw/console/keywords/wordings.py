@@ -1,4 +1,4 @@
-"""The wordings that belong to no keyword, edited as a keyword's are."""
+"""Edits the wordings that belong to no keyword, in the same way as a keyword's."""
 
 from typing import Any
 

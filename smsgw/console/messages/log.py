@@ -208,7 +208,7 @@ def _faults(asked: Mapping[str, str]) -> Iterator[str]:
 
 
 def _filters(asked: Mapping[str, str]) -> MessageFilters:
-    """Days are the scheme's, the last one included."""
+    """Reads the filters. Days are the scheme's, and the last one is included."""
     zone = access.rt().settings.zone
     return MessageFilters(
         phone_id=int(asked["phone"]) if "phone" in asked else None,

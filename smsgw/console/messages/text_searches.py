@@ -60,7 +60,7 @@ def begin() -> str | BaseResponse | tuple[str, int]:
 @blueprint.get("/<id:task_id>")
 @access.needs(Permission.HELP)
 def one(task_id: int) -> str | BaseResponse:
-    """Its part is asked for until it is over; then the page is another."""
+    """Shows a search. The page requests its part again until the search is over, then reloads."""
     with access.rt().reading() as tx:
         search = _own(tx, task_id)
         listed = message_log.some(tx, search.found.hits) if search.found else []

@@ -200,7 +200,7 @@ def _with_next(asked: SandboxForm) -> tuple[SandboxStep, ...]:
 
 
 def _of_somebody(steps: tuple[SandboxStep, ...]) -> list[str]:
-    """The senders that may be real phones."""
+    """Returns the senders that may be real phones."""
     return [
         step.sender for step in steps if not sandbox.is_fictitious_sender(access.rt(), step.sender)
     ]
@@ -247,7 +247,8 @@ def _configuration(which: str) -> Configuration:
 
 
 def _note(real: list[str], talk: SandboxConversation) -> None:
-    """Before anything is shown: whose phone it was, and of whom it told."""
+    """Records, before anything is shown, whose phone was tried and which participants were
+    disclosed."""
     numbers = dict.fromkeys(filter(None, map(phone.e164, real)))
     with access.rt().writing() as tx:
         noted: list[dict[str, Any]] = [

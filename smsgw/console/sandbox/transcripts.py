@@ -102,7 +102,8 @@ def _page(
 
 
 def _conversations(transcript: SavedTranscript) -> tuple[Conversation, ...]:
-    """None where it cannot be read; its text is shown all the same."""
+    """Returns the conversations, or none if the transcript cannot be read; its text is shown all
+    the same."""
     try:
         return reader.parse(transcript.text, transcript.name).transcript.conversations
     except TranscriptError:

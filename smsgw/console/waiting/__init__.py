@@ -1,1 +1,1 @@
-"""People who wait for an officer."""
+"""These pages show people who wait for an officer."""

@@ -260,7 +260,7 @@ def _due(case: Row[Any]) -> datetime:
 
 
 def _helpers(tx: Transaction) -> list[Row[Any]]:
-    """Operators who may see to a case."""
+    """Returns operators who may handle a case."""
     operators = accounts.list_accounts(tx)
     return [
         row for row in operators if Permission.HELP in MAY[row.role] and row.disabled_at is None

@@ -1,4 +1,5 @@
-"""Phones that guessed too often, and participants that BUKAN SAYA was said of."""
+"""Shows and opens locks of phones that guessed too often, and of participants for whom somebody
+sent BUKAN SAYA."""
 
 from functools import partial
 
@@ -54,7 +55,8 @@ def unlock(phone_id: int) -> Response:
 @blueprint.post("/participants")
 @access.needs(Permission.HELP)
 def unblock() -> Response:
-    """Whom, the form tells: not even a hash of an NKP has a place in an address."""
+    """Unlocks a participant, whom the form names: not even the hash of an NKP belongs in an
+    address."""
     reason = reasons.required_reason()
     with access.rt().writing() as tx:
         unblocked = freezes.end(tx, request.form.get("key", ""))

@@ -224,7 +224,7 @@ def _compared(
 
 
 def _side_by_side(name: str, sent: str | None, in_ledger: str | None) -> Compared:
-    """Letter case and blanks make no difference."""
+    """Compares what was sent with the ledger. Letter case and blanks make no difference."""
     if not sent or not in_ledger:
         verdict = _("not sent") if not sent else _("not in the ledger")
         return Compared(name, sent or "–", in_ledger or "–", verdict, None)
