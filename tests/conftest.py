@@ -80,7 +80,7 @@ def worker_number() -> int:
 
 
 def _made(worker_number: int, kind: str) -> str:
-    """The address of an empty PostgreSQL database of this worker's own."""
+    """Returns the address of an empty PostgreSQL database of this worker's own."""
     url = os.environ.get("SMSGW_TEST_POSTGRES_URL")
     if url is None:
         pytest.skip(ABSENT)
@@ -120,7 +120,7 @@ def filled_postgres(filled_postgres_url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture(scope="session")
 def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of SQLite databases, service and ledger, that `_fill` has filled."""
+    """Returns the folder of SQLite databases, service and ledger, that `_fill` has filled."""
     folder = tmp_path_factory.mktemp("filled")
     _fill(f"sqlite:///{folder / 'test.db'}")
     return folder
@@ -155,7 +155,7 @@ def redis_url(worker_number: int) -> Iterator[str]:
 
 
 class Clock:
-    """Time that moves when a test says so."""
+    """Shows a time that moves when a test says so."""
 
     def __init__(self) -> None:
         self.now = datetime(2025, 10, 31, 3, 0, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Rules of the house that no type can hold."""
+"""Checks rules of the house that types cannot express."""
 
 import ast
 import re

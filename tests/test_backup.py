@@ -1,4 +1,4 @@
-"""Backup and restore as docs/operations.md tells it, with the databases' own tools."""
+"""Backs up and restores as docs/operations.md says, with the databases' own tools."""
 
 import os
 import sqlite3

@@ -25,7 +25,7 @@ def modules() -> Iterator[str]:
 
 
 def _has_code(file: Path) -> bool:
-    """Whether there is more in it than a docstring and what it passes on."""
+    """Tells whether a module has more in it than a docstring and imports."""
     return not all(
         isinstance(each, ast.Expr | ast.Import | ast.ImportFrom)
         or (isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__all__")

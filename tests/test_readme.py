@@ -1,4 +1,4 @@
-"""Every command of the README, and of the pages that took parts of it, run as it stands there.
+"""Runs every command of the README, and of the pages that took parts of it, as it is printed.
 
 Two are not run here: `make run` does not end by itself, and the end-to-end tests start what it
 starts; `make test` runs these tests.
@@ -29,7 +29,7 @@ ELSEWHERE = [line for line in LINES if line not in TRIED]
 
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An installation with the demo data, and `.venv/bin/smsgw` wherever this one is."""
+    """Sets up an installation with the demo data, and `.venv/bin/smsgw` wherever this one is."""
     home = tmp_path_factory.mktemp("readme")
     (home / ".venv").mkdir()
     (home / ".venv" / "bin").symlink_to(Path(sys.executable).parent)

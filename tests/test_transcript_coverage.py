@@ -1,4 +1,4 @@
-"""Which wordings, clauses, keywords, outcomes and reasons the transcripts show.
+"""Checks which wordings, clauses, keywords, outcomes and reasons the transcripts show.
 
 Read from what they expect, which test_transcripts.py holds them to: a reply is told by the wording
 that it fits.
@@ -88,8 +88,8 @@ def repeated(step: Step, is_again: bool) -> str:
 
 @cache
 def told_by(text: str) -> tuple[str, str]:
-    """The language and name of the wording that `text` fits; of several, whose own words are most
-    of it."""
+    """Returns the language and name of the wording that `text` fits. If several fit, it is the one
+    with the most words of its own."""
     fitting = [
         (sum(map(len, wording.literals)), language, name)
         for language, texts in compiler.shipped().wordings.items()
@@ -108,7 +108,8 @@ def may_be(wording: Wording, text: str) -> bool:
 
 @cache
 def clauses() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
-    """(language, wording, clause) of those that were kept, and of those that were left out."""
+    """Returns (language, wording, clause) of the clauses that were shown, and of those that were
+    dropped."""
     kept, dropped = set(), set()
     for language, by_wording in shown().items():
         for name, texts in by_wording.items():

@@ -1,5 +1,5 @@
-"""Every conversation under tests/transcripts as one test, and for each file that --update would
-change nothing but `reply` and `also`."""
+"""Runs every conversation under tests/transcripts as one test, and checks for each file that
+--update would change nothing but `reply` and `also`."""
 
 from collections.abc import Iterator
 from functools import cache

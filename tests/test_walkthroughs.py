@@ -23,7 +23,7 @@ SERVERS |= {
 
 
 class Copy:
-    """A copy of the repository, and the walk-through that is followed in it."""
+    """Holds a copy of the repository, and the walk-through that is followed in it."""
 
     def __init__(self, folder: Path, title: str) -> None:
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
@@ -51,7 +51,7 @@ class Copy:
         self.touched.append(path)
 
     def check_places(self) -> None:
-        """Those that the walk-through numbers are all that were touched, tests aside."""
+        """Checks that the walk-through numbers every place that was touched, except tests."""
         named = re.findall(r"^\*\*\d\. [^\n]*?\*\*, `([^`]+)`", self.steps, re.MULTILINE)
         (said,) = re.findall(r"\b(two|three|four|five) places\b", self.steps)
         assert len(named) == NUMBERS[said]
@@ -174,7 +174,7 @@ def test_a_setting(tmp_path: Path) -> None:
 
 
 def test_a_table(tmp_path: Path) -> None:
-    """With its way down, and until its rows are deleted."""
+    """The table can be migrated back, and its rows are deleted in time."""
     copy = Copy(tmp_path, "A table")
     table, migration, store, test = copy.blocks("python")
     forget, erase, row, owner = copy.blocks("text")

@@ -57,7 +57,7 @@ class GitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A file that a commit changed; `gained` lines."""
+    """Describes a file that a commit changed; it `gained` that many lines."""
 
     name: str
     is_new: bool
@@ -74,7 +74,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`failed`: the first test that did, or the file that could not be read."""
+    """Holds the result of a run. `failed` is the first test that did, or the file that could not be
+    read."""
 
     failed: str | None
     reason: str = ""
@@ -89,7 +90,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A worktree, and the programs that import from it."""
+    """Holds a worktree, and the programs that import from it."""
 
     path: Path
     bin: Path
@@ -151,7 +152,8 @@ def commits() -> Iterator[Commit]:
 
 
 def _changed(commit: str) -> list[Changed]:
-    """The two names of a renamed file each count for themselves."""
+    """Returns the files that a commit changed. The two names of a renamed file each count for
+    themselves."""
     which = ("--no-renames", "--format=", commit)
     kinds = [line.split("\t") for line in git("show", "--name-status", *which).splitlines()]
     lines = [line.split("\t") for line in git("show", "--numstat", *which).splitlines()]
@@ -234,7 +236,7 @@ def undone(commit: Commit) -> Result:
 
 
 def _is_taken_back(tree: Tree, commit: Commit) -> bool:
-    """False where the code has moved on."""
+    """Takes a change back. Returns False if the code has moved on."""
     patch = git("diff", "--binary", commit.id, f"{commit.id}^", "--", *PRODUCT)
     try:
         tree.git("apply", "--3way", given=patch)
@@ -244,12 +246,12 @@ def _is_taken_back(tree: Tree, commit: Commit) -> bool:
 
 
 def _there(commit: Commit) -> list[str]:
-    """The folders of the product that there were already."""
+    """Returns the folders of the product that existed before."""
     return git("ls-tree", "--name-only", "-d", f"{commit.id}^", *PRODUCT).split()
 
 
 def _result(tree: Tree, commit: Commit, *, is_head: bool) -> Result | None:
-    """None where what is taken back does not fit the rest."""
+    """Returns None if the code without the fix does not fit the rest."""
     where = "" if is_head else " (at the commit itself)"
     tests = [name for name in commit.tests if (tree.path / name).exists()]
     if not tests:

@@ -1,4 +1,4 @@
-"""The demonstration as a stranger starts it, and somebody before its console in a browser."""
+"""Starts the demo as a stranger does, and uses its console in a browser."""
 
 import itertools
 import os
@@ -36,7 +36,7 @@ FLAGS += ["--disable-component-update", "--no-first-run", "--disable-quic"]
 
 
 class Demo:
-    """`make run`, in a folder and on a port of its own."""
+    """Runs `make run`, in a folder and on a port of its own."""
 
     def __init__(self, home: Path) -> None:
         port = free_port()
@@ -66,7 +66,7 @@ class Demo:
 
     @property
     def login_link(self) -> str:
-        """The console's address that was printed."""
+        """Returns the login link that was printed."""
         found = re.search(r"http://\S+/console/login/once#\S+", self.log.read_text())
         assert found is not None
         return found[0]
@@ -179,7 +179,7 @@ OUT_OF_SIGHT = (  # on a phone, where each row is a stack
 
 
 def _sideways(page: "Page") -> int:
-    """Pixels that a page is wider than its window: tables scroll by themselves."""
+    """Returns how many pixels a page is wider than its window. Tables scroll by themselves."""
     return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 

@@ -1,4 +1,4 @@
-"""A proxy between a browser and us, that keeps of each request what proxies log."""
+"""Runs a proxy between a browser and us, which keeps of each request what proxies log."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A login that works once, by its address: where its code goes, and who sees it."""
+"""Checks where the code of a one-time login link goes, and who sees it."""
 
 from typing import TYPE_CHECKING
 

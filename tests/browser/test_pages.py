@@ -1,4 +1,4 @@
-"""Every page in a real browser: nothing that axe finds, nothing heavy, no policy broken."""
+"""Checks every page in a real browser: axe finds nothing, nothing is heavy, no policy is broken."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The test phone, used by hand."""
+"""Uses the test phone by hand."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PHONE = "/console/try/"
 
 
 def test_a_conversation_by_keyboard(admin: Desk, scripts: bool) -> None:
-    """Kept, and run again."""
+    """The conversation is saved, and run again."""
     page = admin.open(PHONE)
     screen = page.locator(".screen")
     page.locator("[name=sender]").fill(P2)
@@ -31,7 +31,7 @@ def test_a_conversation_by_keyboard(admin: Desk, scripts: bool) -> None:
 
 
 def test_a_message_by_keypad(browser, demo: Demo) -> None:
-    """Letters by tapping, digits, words by their keys, and by a guess; Enter sends."""
+    """Letters come by tapping, words by their keys and by a guess; Enter sends."""
     with desk(browser, demo, scripts=True, width=390) as made:
         page = made.log_in(demo.once(Role.VIEWER, "en")).page
         made.open(PHONE)

@@ -1,4 +1,5 @@
-"""A carrier like Twilio, on loopback, that goes wrong in every way it can, seeded; it keeps books.
+"""Plays a carrier like Twilio, on loopback, that goes wrong in every way it can, seeded, and keeps
+records.
 
 It retries as Twilio does with `#rc=3&rp=ct,5xx&tt=15000` and a fallback address, and no more:
 https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides

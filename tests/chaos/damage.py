@@ -1,5 +1,5 @@
-"""One row in each table overwritten with what means nothing, as a failing disk or a careless hand
-does: what becomes of the rest."""
+"""Overwrites one row in each table with nonsense, as a failing disk or a careless hand does, and
+checks what becomes of the rest."""
 
 import string
 from dataclasses import dataclass, field

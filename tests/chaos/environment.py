@@ -1,4 +1,4 @@
-"""The service as it runs in production, every process to be killed and started again."""
+"""Runs the service as in production, with every process ready to be killed and started again."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def phone(number: int) -> str:
 
 
 def write_contributions(folder: Path, rows: int) -> None:
-    """A file of so many, two years of each participant."""
+    """Writes a file with that many rows, two years of each participant."""
     head = "nkp,month,jht,jp,jkk,jkm,jkp,paid_on"
     months = [f"{year}-{month:02}" for year in (2023, 2024) for month in range(1, 13)]
     lines = (
@@ -53,7 +53,7 @@ def write_contributions(folder: Path, rows: int) -> None:
 
 
 class Process:
-    """Started again whenever it ends, until it is stopped."""
+    """Starts a process again whenever it ends, until it is stopped."""
 
     def __init__(self, command: list[object], environ: dict[str, str], log: Path) -> None:
         self._command, self._environ, self._log = command, environ, log
@@ -98,8 +98,8 @@ class Process:
 
 
 class World:
-    """PostgreSQL, a ledger's PostgreSQL, Redis; two web processes, two workers, a clock. Or SQLite
-    and a ledger's SQLite; then there is one web process."""
+    """Runs PostgreSQL, a ledger's PostgreSQL, Redis, two web processes, two workers and a clock; or
+    SQLite, a ledger's SQLite and one web process."""
 
     def __init__(
         self, home: Path, carrier_url: str, *, is_sqlite: bool = False, **more: str

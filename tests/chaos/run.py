@@ -1,4 +1,4 @@
-"""A load of messages while processes are killed; what is left of every promise afterwards."""
+"""Sends messages while processes are killed, and checks every promise afterwards."""
 
 import asyncio
 import contextlib

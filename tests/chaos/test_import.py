@@ -1,5 +1,4 @@
-"""An installation of one machine, with SQLite, whose ledger is written while messages come: report
-1 of the field."""
+"""Imports a ledger into an installation of one machine, with SQLite, while messages come."""
 
 import subprocess
 import time
@@ -29,7 +28,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reference ledger without its contributions, and many of others."""
+    """Writes the reference ledger without its contributions, and many contributions of others."""
     folder = tmp_path_factory.mktemp("files")
     for name in ("participants", "balances"):
         file = reference_folder() / f"{name}.csv"

@@ -30,7 +30,7 @@ print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
 
 
 def in_its_transcript(keyword: str) -> list[str]:
-    """What people type for a keyword that typed.yaml does not know."""
+    """Returns what people type for a keyword that typed.yaml does not know."""
     file = ROOT / "tests" / "transcripts" / f"{keyword}.yaml"
     (document,) = collection.read(collection.files([file]))
     steps = (step for each in document.transcript.conversations for step in each.steps)
@@ -57,7 +57,7 @@ def test_typed_messages_are_recognised(keyword: str) -> None:
 
 
 def built(document: dict[str, Any]) -> Grammar:
-    """JSON is YAML, and written ten times as fast."""
+    """Compiles a document as JSON, which is YAML too and written ten times as fast."""
     return compiler.load(json.dumps(document)).grammar
 
 

@@ -99,7 +99,7 @@ def test_a_code_voided_after_it_was_read_binds_nobody(rt: Runtime) -> None:
     real = rt.ledger
 
     class Between:
-        """The ledger, which is asked between the two."""
+        """Answers as the ledger, which is asked between the two."""
 
         def __init__(self) -> None:
             self.was_said = False
@@ -373,7 +373,7 @@ def test_a_login_forged_in_the_database_is_refused(rt: Runtime) -> None:
 
 
 def swap_texts(victim: int, own: int) -> list[Executable]:
-    """The victim's balance becomes what the thief's phone was told last."""
+    """Makes the victim's balance the last reply to the thief's phone."""
     theirs = select(replies.c.text).where(replies.c.id == victim).scalar_subquery()
     return [update(replies).where(replies.c.id == own).values(text=theirs, binding_id=None)]
 

@@ -40,7 +40,7 @@ def nkp(index: int) -> str:
 
 @pytest.fixture
 def bound(rt: Runtime) -> Runtime:
-    """With many phones, each bound to a participant of its own."""
+    """Binds many phones, each to a participant of its own."""
     day = rt.today
     with rt.ledger.engine.begin() as ledger:
         people = [
@@ -77,7 +77,7 @@ def text_of(made: Future[Answer | None]) -> str:
 
 @contextmanager
 def statements(rt: Runtime) -> Iterator[Counter[str]]:
-    """How many are made meanwhile, by database, without those of PERIODIC."""
+    """Counts the statements that are made meanwhile, by database, without those of PERIODIC."""
     counted: Counter[str] = Counter()
 
     def listener(name: str) -> Callable[..., None]:
@@ -98,7 +98,7 @@ def statements(rt: Runtime) -> Iterator[Counter[str]]:
 
 
 def warm(rt: Runtime) -> None:
-    """What is read once in a while is read."""
+    """Reads what is read once in a while."""
     say(rt, number(0), "SALDO")
     rt.published.refresh()
 

@@ -107,7 +107,7 @@ def test_messages_over_budget_are_stored_and_stop_takes_effect(counting: Runtime
 
 
 def test_a_message_to_another_phone_counts_for_that_phones_code(counting: Runtime) -> None:
-    """A code that goes to the number on file."""
+    """The message is a code, which goes to the number on file."""
     rt = limited(counting, "60=100")
     asked = say(rt, MALAYSIAN.format(0), DAFTAR)
     assert [each.recipient for each in asked.also] == [P2]

@@ -1,6 +1,6 @@
-"""Random conversations of three phones over random ledgers: nothing of a participant is told to a
-phone that is not bound to them at that moment, neither when it is answered nor when the reply is
-sent, and a participant's number on file gets two codes a day.
+"""Plays random conversations of three phones over random ledgers. Nothing of a participant is
+disclosed to a phone that is not bound to them at that moment, neither when it is answered nor when
+the reply is sent, and a participant's number on file gets two codes a day.
 
 What may be told an onlooker says who knows the rules and what was said, not what is stored. With
 SMSGW_DEPTH=100 there are a hundred times as many conversations.
@@ -56,7 +56,8 @@ _references = count()
 
 @dataclass(frozen=True)
 class Enrolled:
-    """A participant as a ledger begins; each amount, word and day of theirs is nobody else's."""
+    """Describes a participant as a ledger begins; each amount, word and day of theirs is nobody
+    else's."""
 
     number: int  # below 3
     on_file: str | None
@@ -105,7 +106,7 @@ class Enrolled:
 
     @property
     def _month(self) -> date:
-        """The last that was paid for."""
+        """Returns the last month that was paid for."""
         return date(2024, 4 * self.number + 2 + self.number, 1)
 
     @property
@@ -201,7 +202,7 @@ Event = Callable[[Onlooker], None]
 
 
 class Slow(SqlLedger):
-    """A ledger during whose last look-up other things happen."""
+    """Lets other things happen during the last look-up."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -214,7 +215,7 @@ class Slow(SqlLedger):
 
 
 class Recorder(Simulator):
-    """A carrier that keeps what it was given."""
+    """Is a carrier that keeps what it was given."""
 
     def __init__(self) -> None:
         self.sent: list[OutgoingSms] = []
@@ -428,7 +429,7 @@ class Conversation:
 
 
 class World:
-    """A service to begin anew with for each conversation."""
+    """Starts a service anew for each conversation."""
 
     def __init__(self, rt: Runtime, away: Slow, clock: Clock) -> None:
         self._rt, self._away, self._clock = rt, away, clock
@@ -485,7 +486,7 @@ def agree_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def agree_again(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """After the number was somebody else's."""
+    """Agrees again after the number was somebody else's."""
     meanwhile = Moved(who.nkp, other), Text(by, "SALDO")
     return *agree(who, by, other), *meanwhile, *agree(who, by, other)
 
@@ -510,7 +511,7 @@ def register_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def register_after(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """The number on file changes between the code and its use."""
+    """Changes the number on file between the code and its use."""
     sent = Moved(who.nkp, other), Text(by, who.daftar()), Moved(who.nkp, ELSEWHERE)
     return *sent, Text(by, "KODE =code"), Text(by, "SALDO")
 
@@ -617,7 +618,7 @@ def wait_for_the_ledger(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 def send_late(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
-    """While the ledger is away, and the number became another's before."""
+    """Asks while the ledger is unavailable, before the number becomes another's."""
     steps = *agree(who, by, other), Text(by, "DATA"), Ledger(is_up=False), Passes(2 * MINUTES)
     return *steps, Sends(), Moved(who.nkp, other), Ledger(is_up=True), Passes(5 * MINUTES), Sends()
 
@@ -675,7 +676,7 @@ def interludes(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Step]:
 
 
 def within(scene: Sequence[Step], at: int, happens: Sequence[Step]) -> tuple[Step, ...]:
-    """A scene during which something else happens."""
+    """Returns a scene during which something else happens."""
     at %= len(scene) + 1
     return *scene[:at], *happens, *scene[at:]
 
@@ -734,7 +735,7 @@ def test_the_onlooker_reads_sent_replies(world: World) -> None:
     ],
 )
 def test_the_onlooker_knows_who_is_bound(world: World, scene: Taking, by: str) -> None:
-    """And is told, whoever waited or proved it."""
+    """The onlooker is told of a binding, whether the phone had to wait or to prove it."""
     conversation = world.play(ALONE, scene(ONE, A, B))
     for onlooker in conversation.onlookers:
         bound = onlooker.bound[ONE.nkp]

@@ -49,7 +49,7 @@ ABOUT_THEM = ["saldo", "iuran", "iuran of a year", "status", "data", "klaim", "j
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    """The reference ledger and a thousand made participants."""
+    """Loads the reference ledger and a thousand made participants."""
     engine = engines.engine(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db")
     migrations.upgrade(engine, "ledger")
     load(engine, reference_folder())

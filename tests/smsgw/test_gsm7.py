@@ -30,7 +30,8 @@ def test_published_vectors(row: dict[str, object]) -> None:
 
 
 def test_segments_match_the_reference_counts() -> None:
-    """5,000 random texts counted by npm's sms-segments-calculator; tests/vectors/README.md."""
+    """The counts are from npm's sms-segments-calculator, for 5,000 random texts; see
+    tests/vectors/README.md."""
     judged = (VECTORS / "segments_judged.txt").read_text().splitlines()
     ours = [f"{counted.encoding} {counted.segments}" for counted in map(count, texts())]
     assert len(judged) == 5000

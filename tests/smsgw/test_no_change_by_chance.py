@@ -74,7 +74,7 @@ A_CODE = re.compile(r"[B-DF-HJ-NP-TV-Z]{5,9}")
 
 
 def words_of(text: str) -> list[str]:
-    """Words, numbers and question marks, one after the other."""
+    """Returns words, numbers and question marks, in their order."""
     plain = unicodedata.normalize("NFKC", text).upper()
     plain = "".join(each for each in plain if unicodedata.category(each) not in {"Cf", "Cs"})
     return re.findall(r"[^\W\d_]+|\d+|\?", re.sub(r"['’`´]", "", plain))
@@ -91,7 +91,7 @@ def printed(entry: Mapping[str, str]) -> list[list[str]]:
 
 
 def chosen_from(entry: Mapping[str, str]) -> set[str]:
-    """The words of a keyword's slots, where they are a list."""
+    """Returns the words that a keyword's slots choose from."""
     slots = re.findall(r"<(.+?)>", entry["poster"])
     lists = [listed for slot in slots for listed in SEEDS["choices"].get(slot, {}).values()]
     return {word for listed in lists for each in listed for word in words_of(str(each))}
@@ -122,7 +122,7 @@ def unsigned(text: str) -> str:
 
 
 def ends_something(words: list[str]) -> bool:
-    """STOP, what is to end, and nothing else."""
+    """Tells whether the text is STOP with what is to end, and nothing else."""
     front = list(dropwhile(lambda each: is_free(each) or each in ADDRESSED, words))
     for way in OPT_OUTS:
         rest = front[len(way) :]
@@ -184,7 +184,8 @@ def is_question(words: list[str]) -> bool:
 
 
 def is_yes(words: list[str]) -> bool:
-    """YA at the front, with a slip perhaps, with nothing else said and nothing asked."""
+    """Tells whether YA is at the front, perhaps with a typo, with nothing else said and nothing
+    asked."""
     front, ways = list(dropwhile(ADDRESSED.__contains__, words)), WAYS["ya"]
     slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
     leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or words == way]
@@ -196,7 +197,7 @@ def is_yes(words: list[str]) -> bool:
 
 @dataclass(frozen=True)
 class State:
-    """A phone that is about to write, and what YA says yes to there."""
+    """Describes a phone that is about to write, and what YA says yes to there."""
 
     speaker: str
     before: tuple[tuple[str, str] | timedelta, ...] = ()  # who said what; how long nobody did
@@ -240,7 +241,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class Begun:
-    """A state as it is before the text."""
+    """Holds a state as it is before the text."""
 
     state: State
     service: bytes

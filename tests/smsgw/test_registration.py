@@ -1,4 +1,4 @@
-"""The life of a registration, and what nobody else may learn of it."""
+"""Follows a registration from its start to its end, and checks what nobody else may learn of it."""
 
 import pytest
 from sqlalchemy import event, select
@@ -36,7 +36,7 @@ def test_only_the_latest_code_works(rt: Runtime, clock: Clock) -> None:
 
 @pytest.mark.parametrize("text", [WRONG_YEAR, WRONG_NIK], ids=["birth date", "NIK"])
 def test_a_mismatch_sends_no_code(rt: Runtime, text: str) -> None:
-    """Not even the phone on file may use it."""
+    """Not even the phone on file may use the registration."""
     assert outcome(say(rt, P2, text)) == ("daftar", "not_linked")
     assert outcome(say(rt, P2, "YA")) == ("ya", "unknown")
     elsewhere = say(rt, STRANGER, text)

@@ -67,8 +67,8 @@ def test_repeating_a_guess_counts_once(rt: Runtime, clock: Clock) -> None:
 
 
 def ask_until_silence(rt: Runtime, sender: str, last: str) -> None:
-    """`last` is what ULANG would repeat, LANJUT would show a page; what comes now has no reply that
-    would take their place."""
+    """Asks until explanations are silent. `last` is what ULANG would repeat, and LANJUT would show
+    a page; what comes now has no reply that would take their place."""
     for text in ("KANTOR JAKARTA", "KONTAK", "INFO JHT", "BANTUAN", last):
         assert say(rt, sender, text).reply is not None
 

@@ -1,4 +1,4 @@
-"""An aggregator with an HTTP interface on loopback, which answers as it was told to."""
+"""Plays an aggregator with an HTTP interface on loopback, which answers as it was told to."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.http_stub import Handler, WebStub, serving
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request that was sent to it."""
+    """Holds a request that was sent to the aggregator."""
 
     method: str
     target: str

@@ -1,4 +1,4 @@
-"""Backtests over conversations of many phones."""
+"""Runs backtests over conversations of many phones."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def play_messages(rt: Runtime, clock: Clock) -> None:
 
 
 def edit_draft(raw: dict[str, Any]) -> None:
-    """An alias more, one less, one moved, a wording longer."""
+    """Adds an alias, removes one, moves one, and makes a wording longer."""
     words = raw["keywords"]
     words["saldo"]["aliases"].append("DOMPET")
     words["kantor"]["aliases"].remove("CABANG")

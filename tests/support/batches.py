@@ -1,4 +1,4 @@
-"""Messages that come while another batch is being stored, and so are answered together."""
+"""Sends messages while another batch is being stored, so that they are answered together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

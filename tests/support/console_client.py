@@ -1,4 +1,4 @@
-"""Somebody before the console's pages, without scripts: reads pages, fills in forms."""
+"""Visits the console's pages without scripts: reads pages, fills in forms."""
 
 import html
 import re
@@ -55,7 +55,7 @@ class Visitor:
         return self._seen(self.client.post(address, data=data, follow_redirects=True))
 
     def form(self, action: str) -> Form:
-        """The form of the page seen last whose address ends so, filled in as it stands."""
+        """Returns the fields of the form of the last page whose address ends so, as they stand."""
         for found in FORM.findall(self.page):
             to = _attributes(found).get("action", "")
             if to.endswith(action):
@@ -74,7 +74,7 @@ class Visitor:
         raise AssertionError(f"no form {id_} in this page:\n{self.text}")
 
     def button(self, name: str, value: str) -> Mapping[str, str]:
-        """The attributes of a button of the page seen last."""
+        """Returns the attributes of a button of the last page."""
         buttons = map(_attributes, re.findall(r"<button[^>]*>", self.page))
         return next(
             each for each in buttons if (each.get("name"), each.get("value")) == (name, value)
@@ -107,8 +107,8 @@ def logged_in(app: Flask, rt: Runtime, role: Role, name: str = "") -> Visitor:
 
 
 class Walk:
-    """Addresses that wait to be looked at; each page adds those that it links to. Of one kind, that
-    is route and names in the query, the first few."""
+    """Yields addresses to visit. Each page adds those that it links to, but only the first few of
+    one kind, that is of one route and the same names in the query."""
 
     def __init__(self, app: Flask, start: str = "/console/") -> None:
         self._routes = app.url_map.bind("localhost")

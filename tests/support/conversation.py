@@ -1,4 +1,4 @@
-"""Messages from phones, and what the databases hold after them."""
+"""Sends messages from phones, and reads what the databases hold after them."""
 
 from dataclasses import replace
 from itertools import count
@@ -39,7 +39,7 @@ def set_number_on_file(rt: Runtime, nkp: str, phone: str | None) -> None:
 
 
 def with_ledger_down(rt: Runtime) -> Runtime:
-    """Its ledger is away."""
+    """Returns the same service with its ledger unavailable."""
     return replace(rt, ledger=SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db")))
 
 

@@ -1,4 +1,4 @@
-"""Databases in memory, taken and put back: a test may begin a thousand times."""
+"""Saves and restores databases in memory, so that a test may begin a thousand times."""
 
 import sqlite3
 from typing import cast
@@ -15,6 +15,6 @@ def restore_image(engine: Engine, image: bytes) -> None:
 
 
 def _driver(engine: Engine) -> sqlite3.Connection:
-    """SQLAlchemy keeps one connection to a database in memory."""
+    """Returns the one connection that SQLAlchemy keeps to a database in memory."""
     with engine.connect() as connection:
         return cast("sqlite3.Connection", connection.connection.driver_connection)

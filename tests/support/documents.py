@@ -1,4 +1,4 @@
-"""Documents of keywords, changed from the shipped one."""
+"""Changes the shipped document of keywords."""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""The floor of what a webhook costs: a Flask view that checks the signature, and no more."""
+"""Serves the cheapest possible webhook: a Flask view that checks the signature, and no more."""
 
 from flask import Flask, Response, abort, request
 from twilio.request_validator import RequestValidator

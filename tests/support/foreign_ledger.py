@@ -1,4 +1,4 @@
-"""A ledger that somebody else's tables are, read by views that rename their columns: NKPs are
+"""Makes a ledger of somebody else's tables, read by views that rename their columns: NKPs are
 numbers, days are timestamps, phones are as they were typed."""
 
 from sqlalchemy import Connection
@@ -74,7 +74,7 @@ def daftar(index: int) -> str:
 
 
 def make(connection: Connection) -> None:
-    """A participant for each of PHONES, by its index."""
+    """Makes a participant for each of PHONES, by its index."""
     connection.exec_driver_sql(TABLES + VIEWS)
     for index, (typed, _) in enumerate(PHONES):
         key = FIRST + index

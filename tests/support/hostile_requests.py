@@ -1,4 +1,4 @@
-"""Requests as nobody well-meaning sends them, octet by octet, and what a server says to them."""
+"""Makes hostile requests, octet by octet, and checks what a server says to them."""
 
 import socket
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ def ask(port: int, raw: bytes, patience: float = 5.0) -> RawResponse:
 
 
 def _request(chance: Random) -> bytes:
-    """Mostly one that a server takes, whatever stands in it."""
+    """Makes a request that a server mostly accepts, whatever is in it."""
     path, query = chance.choice(PATHS[:8] * 4 + PATHS), chance.choice(QUERIES)
     method = chance.choice(METHODS + ["POST", "GET"] * 6)
     end, body = chance.choice(ENDS), chance.choice(BODIES)

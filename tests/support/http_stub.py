@@ -1,4 +1,4 @@
-"""Web servers on loopback that answer as they were told to."""
+"""Runs web servers on loopback that answer as they were told to."""
 
 import socket
 import threading
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             self.tell(*answer)
 
     def tell(self, status: int, body: bytes, *, is_cut: bool = False) -> None:
-        """`is_cut`: less than was announced."""
+        """Answers. With `is_cut` it sends less than it announced."""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body) + 100 * is_cut))

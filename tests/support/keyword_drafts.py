@@ -1,4 +1,4 @@
-"""Drafts of keywords, as the console's tests make and publish them."""
+"""Makes and publishes drafts of keywords for the console's tests."""
 
 from typing import Any
 

@@ -62,8 +62,9 @@ TEXT = "tolong cek saldo saya dong"
 
 
 def personal() -> set[str]:
-    """Every value of the reference ledger that is somebody's own, as it stands and as replies put
-    it. Days but of birth stand for nobody, and words that many share (PT, a status) neither."""
+    """Returns every value of the reference ledger that is somebody's own, as it stands and as
+    replies write it. Only birth dates count among days, and words that many share (PT, a status) do
+    not count."""
     files = [path.read_text("utf-8").splitlines() for path in _ledger_files()]
     rows = [row for lines in files for row in csv.DictReader(lines)]
     found = {row["birth_date"] for row in rows if row.get("birth_date")}
@@ -149,7 +150,7 @@ def _leaks(rt: Runtime, home: Path, redis_url: str, said: set[str]) -> Iterator[
 
 
 def _begin(rt: Runtime, document: Transcript) -> None:
-    """The databases as a conversation finds them."""
+    """Sets the databases to the state in which a conversation begins."""
     with rt.writing() as tx:
         for table in reversed(service.sorted_tables):
             if table is not data_keys:

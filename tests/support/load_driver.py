@@ -16,7 +16,7 @@ QUIET = 3.0  # seconds without a reply after which no more are waited for
 
 @dataclass
 class Round:
-    """What one round of load measured; times are of time.monotonic."""
+    """Holds what one round of load measured; times are of time.monotonic."""
 
     started: float = 0.0
     ended: float = 0.0
@@ -30,7 +30,7 @@ class Round:
         return self.acknowledged / (self.ended - self.started)
 
     def percentiles(self, *wanted: float) -> list[float]:
-        """Seconds from the receipt to the carrier."""
+        """Returns the seconds from the receipt to the carrier."""
         waits = sorted(
             at - self.sent_at[to] for to, at in self.reached.items() if to in self.sent_at
         )
@@ -64,7 +64,7 @@ class _Http(asyncio.Protocol):
 
 
 class _Carrier(_Http):
-    """Twilio's REST endpoint for messages."""
+    """Answers as Twilio's REST endpoint for messages."""
 
     def __init__(self, driver: "Driver") -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class _Carrier(_Http):
 
 
 class _Sender(_Http):
-    """One connection of a carrier that delivers messages."""
+    """Is one connection of a carrier that delivers messages."""
 
     def __init__(self, driver: "Driver") -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Sender(_Http):
 
 @dataclass
 class Driver:
-    """`requests`: (phone, whole request), each sent once."""
+    """Sends `requests`, each (phone, whole request), once."""
 
     requests: Iterator[tuple[str, bytes]]
     carrier_takes: float = 0.0  # seconds
@@ -151,7 +151,7 @@ class Driver:
         return await self._end(senders)
 
     async def opened(self, port: int, rate: float, seconds: float) -> Round:
-        """So many a second, whether or not the last ones are acknowledged."""
+        """Sends so many a second, whether or not the last ones are acknowledged."""
         self._begin(is_closed=False, seconds=seconds)
         senders = await self._connect(port, 64)
         self._free = list(senders)
@@ -196,7 +196,7 @@ class Driver:
         return made
 
     async def _end(self, senders: Sequence[_Sender]) -> Round:
-        """After the last acknowledgement, and the last reply."""
+        """Waits for the last acknowledgement and the last reply."""
         while any(each.is_busy for each in senders) or self._waiting:
             await asyncio.sleep(0.05)
         before, since = self.taken, time.monotonic()

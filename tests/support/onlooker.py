@@ -1,5 +1,6 @@
-"""Who may be told of whom, by an account of its own: what phones said and were told, which numbers
-are on file, what officers decided. It knows the rules, and nothing that the service writes down.
+"""Judges who may be told what, by an account of its own: what phones said and were told, which
+numbers are on file, what officers decided. It knows the rules, and nothing that the service writes
+down.
 
 Where it cannot know (a reply that was not sent may have changed something) it allows.
 """
@@ -43,7 +44,7 @@ class Person:
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """A message and its answer. `asked_at`: when it came, which may be long before."""
+    """Holds a message and its answer. `asked_at` is when it came, which may be long before."""
 
     sender: str
     text: str

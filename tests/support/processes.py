@@ -97,7 +97,7 @@ class Service:
         return any(post["To"] == sender for post in self.stub.posts)
 
     def children(self) -> list[int]:
-        """Every process that has this service's home in its environment."""
+        """Returns every process that has this service's home in its environment."""
         wanted = f"SMSGW_HOME={self.home}".encode()
         return [pid for pid in map(int, _pids()) if wanted in _environ(pid)]
 

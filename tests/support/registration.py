@@ -1,4 +1,4 @@
-"""Registrations by SMS."""
+"""Registers phones by SMS."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis-compatible server for one test run, from wheels.
+"""Runs a real PostgreSQL and a real Redis-compatible server for one test run, from wheels.
 
 They run as children that the kernel ends with their parent; as root, PostgreSQL runs as nobody.
 """
@@ -40,8 +40,8 @@ def postgres_programs() -> Path | None:
 
 
 class Postgres:
-    """`durable`: what was committed is there after a kill. `options`: instead of FAST, such as
-    "fsync=on"."""
+    """Runs a PostgreSQL. With `durable`, what was committed is there after a kill. `options`
+    replace FAST, such as "fsync=on"."""
 
     def __init__(
         self, programs: Path, *, durable: bool = False, options: Sequence[str] = FAST
@@ -94,7 +94,7 @@ class Postgres:
         self._process.wait()
 
     def freeze(self) -> None:
-        """It is there, takes connections, and answers nobody."""
+        """Freezes the server: it takes connections, and answers nobody."""
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self._frozen = [pid, *map(int, children)]
@@ -135,7 +135,7 @@ def _is_open_to_all(folder: Path) -> bool:
 
 
 class Queue:
-    """The same program with the same options as `smsgw run` starts."""
+    """Runs the same program with the same options as `smsgw run`."""
 
     def __init__(self) -> None:
         self.socket = local_redis.new_socket()

@@ -1,4 +1,5 @@
-"""A month of messages for the demonstration, each answered and sent, for figures worth a look."""
+"""Makes a month of messages for the demo, each answered and sent, so that its charts show
+something."""
 
 import random
 import re

@@ -19,8 +19,8 @@ AT_ONCE = 5000  # rows in one statement
 
 
 def days(rt: Runtime, clock: Clock, a_day: int) -> Iterator[Retention]:
-    """`a_day` messages and their replies for a year, from phones that write for a month and then
-    never again. Whoever takes the days has what is due then destroyed."""
+    """Yields each day of a year after its `a_day` messages and replies, from phones that write for
+    a month and then never again. What is due is deleted after each."""
     retention = Retention(rt)
     for day in range(DAYS):
         _store(rt, day, a_day)
@@ -40,7 +40,7 @@ def numbers_held(rt: Runtime) -> int:
 
 
 def rows_held(rt: Runtime) -> tuple[int, int]:
-    """Messages and replies, with a text or without."""
+    """Counts messages and replies, with a text or without."""
     return _count(rt, messages.c.id.is_not(None)), _count(rt, replies.c.id.is_not(None))
 
 

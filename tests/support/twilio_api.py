@@ -1,5 +1,5 @@
-"""Twilio's REST endpoint for messages, on loopback: it answers as it was told to, and keeps
-books of what it took."""
+"""Answers as Twilio's REST endpoint for messages, on loopback, as it was told to, and keeps a
+record of what it accepted."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ class Stub(WebStub):
 
 
 class TwilioHandler(Handler):
-    """`answers` of the stub: (status, body), "reset", or of TAKES."""
+    """Answers with the stub's `answers`: (status, body), "reset", or one of TAKES."""
 
     def post(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -1,4 +1,4 @@
-"""Texts that were not understood."""
+"""Makes messages that are not recognised."""
 
 from collections.abc import Callable
 from itertools import count

@@ -1,4 +1,4 @@
-"""Waiting for what comes sooner or later: a loaded machine takes its time."""
+"""Waits for what comes sooner or later: a loaded machine takes its time."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The web process as the Procfile starts it, on a port of its own."""
+"""Runs the web process as the Procfile starts it, on a port of its own."""
 
 import shlex
 import subprocess

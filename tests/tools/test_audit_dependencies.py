@@ -17,7 +17,7 @@ KNOWN |= {"affected": [{"package": {"name": "click", "ecosystem": "PyPI"}, "rang
 
 
 class Advisories(Handler):
-    """OSV's, of one package or none: https://google.github.io/osv.dev/post-v1-query/"""
+    """Answers as OSV, of one package or none: https://google.github.io/osv.dev/post-v1-query/"""
 
     def post(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"]))
@@ -46,7 +46,7 @@ def test_a_known_weakness_fails(weak: list[object]) -> None:
 
 
 class Useless(Handler):
-    """Whatever stands between us and the advisories."""
+    """Answers as anything that may stand between us and the advisories."""
 
     def post(self) -> None:
         kind = self.server.stub.answers[0]

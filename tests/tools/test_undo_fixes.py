@@ -1,4 +1,4 @@
-"""Which commits `make fixes` undoes, and what it makes of a test that fails without one."""
+"""Checks which commits `make fixes` undoes, and how it judges a test that fails without one."""
 
 import sys
 from pathlib import Path

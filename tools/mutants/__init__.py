@@ -1,4 +1,4 @@
-"""`make mutants`: how much of a wrong configuration and of wrong code do our tests notice?
+"""Runs `make mutants`: how much of a wrong configuration and of wrong code do our tests notice?
 
 A mutant is the project with one planted change. Each is tried in a folder of its own, which holds
 links to the checkout and the one changed file, so the checkout itself is never written to:

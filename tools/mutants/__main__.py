@@ -1,4 +1,4 @@
-"""`python -m tools.mutants`."""
+"""Runs `python -m tools.mutants`."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Work in forked children: what is imported once, in the parent, every child has at once.
+"""Works in forked children: what is imported once, in the parent, every child has at once.
 
 The parent imports nothing of ours, so a child imports all of that from the folder it works in.
 """
@@ -34,8 +34,8 @@ Work = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work that is good if it returns 0. It may use `limit` seconds of a processor. `slot`: from
-    0, no two that run at one time have the same."""
+    """Holds work that is good if it returns 0. It may use `limit` seconds of a processor. `slot`
+    counts from 0, and no two tasks that run at one time share one."""
 
     folder: Path
     work: Work
@@ -49,7 +49,7 @@ class Child:
     until: float
 
     def is_good(self) -> bool | None:
-        """None while it runs. One that only waits is stopped in the end."""
+        """Returns None while it runs. A child that only waits is stopped in the end."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         is_late = not pid and time.monotonic() > self.until
         if not pid and not is_late:

@@ -32,8 +32,8 @@ def pick(mutants: Sequence[Mutant], ids: Sequence[str]) -> list[Mutant]:
 
 
 def sample(mutants: Iterable[Mutant], size: int, seed: int) -> list[Mutant]:
-    """The same for the same seed, as many of each group as can be; a mutant that comes or goes
-    changes nothing but its own place."""
+    """Returns the same mutants for the same seed, as many of each group as possible. A mutant that
+    comes or goes changes no other's place."""
     drawn: dict[str, list[Mutant]] = {group: [] for group in GROUPS}
     for mutant in sorted(mutants, key=lambda each: sha256(f"{seed} {each.id}".encode()).digest()):
         drawn[mutant.group].append(mutant)

@@ -1,4 +1,4 @@
-"""Changes of Python, by the standard library's syntax trees.
+"""Changes Python code by the standard library's syntax trees.
 
 Why no mutation tool from the shelf:
 
@@ -87,7 +87,7 @@ def of(module: Module, source: str) -> Iterator[Mutant]:
 
 
 def _rendered(tree: ast.Module, site: Site, instead: ast.AST) -> str:
-    """The whole module with the change; the tree is afterwards what it was."""
+    """Returns the whole module with the change; the tree is afterwards what it was."""
     before = site.node
     site.put(instead)
     try:
@@ -97,7 +97,7 @@ def _rendered(tree: ast.Module, site: Site, instead: ast.AST) -> str:
 
 
 def _sites(owner: ast.AST, scope: str) -> Iterator[Site]:
-    """Every place below `owner` that may be changed, in the order of the text."""
+    """Yields every place below `owner` that may be changed, in the order of the text."""
     for field, child in ast.iter_fields(owner):
         if field in SKIPPED_FIELDS and not _is_worth(owner, field):
             continue
@@ -132,7 +132,8 @@ def _is_skipped(owner: ast.AST, node: ast.AST) -> bool:
 
 
 def _is_whole(site: Site) -> bool:
-    """A tuple that is a row of a table, is compared or unpacked: without a part nothing works."""
+    """Tells whether a tuple is a row of a table, is compared or unpacked: without a part nothing
+    works."""
     if not isinstance(site.node, ast.Tuple):
         return False
     match site.owner:
@@ -144,7 +145,8 @@ def _is_whole(site: Site) -> bool:
 
 
 def _scope(node: ast.AST, scope: str) -> str:
-    """Constants count only at the top; what is inside a function is the function's."""
+    """Returns the name of the scope. Constants count only at the top; what is inside a function is
+    the function's."""
     match node:
         case ast.FunctionDef(name) | ast.ClassDef(name):
             return f"{scope}.{name}" if scope else name
@@ -158,7 +160,7 @@ def _line(site: Site) -> int:
 
 
 def _described(site: Site, what: str, kind: str) -> str:
-    """A number alone says little: with what it stands in."""
+    """Describes a change. A number alone says little, so its surroundings are shown."""
     if kind not in {"number", "truth"}:
         return what
     around = " ".join(ast.unparse(site.owner).split())

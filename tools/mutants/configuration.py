@@ -1,4 +1,4 @@
-"""Changes of the shipped configuration, smsgw/configuration/seeds/keywords.yaml."""
+"""Changes the shipped configuration, smsgw/configuration/seeds/keywords.yaml."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ REQUIRED = re.compile(r"(?<!\[)([#*,/ ]?<[^>]*>)")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`value` stands at `path` instead. `name` tells the path by words, where it has an index."""
+    """Puts `value` at `path`. `name` tells the path by words, where it has an index."""
 
     path: Path
     value: object

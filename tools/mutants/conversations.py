@@ -1,4 +1,4 @@
-"""`smsgw replay`, file by file, the nearest first."""
+"""Runs `smsgw replay`, file by file, the nearest first."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ OPTIONS = {"--fail-fast": ("--fail-fast",), "--jobs": ("--jobs", "1")}
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """Files of transcripts, by their paths from the root or, elsewhere, whole."""
+    """Holds files of transcripts, by their paths from the root or, elsewhere, whole."""
 
     files: tuple[tuple[str, str], ...]  # path, text on one line
     options: tuple[str, ...] = ()
@@ -45,12 +45,12 @@ class Conversations:
 
 
 def last(folder: Path) -> str:
-    """The file that was run last by a child in this folder: the one that differed, if one did."""
+    """Returns the file that a child in this folder ran last: the one that differed, if one did."""
     return (folder / AT).read_text("utf-8")
 
 
 def find(paths: Sequence[Path]) -> Conversations:
-    """Files, and what is in folders."""
+    """Finds transcripts: files, and what is in folders."""
     names = [each for path in paths for each in (_within(path) if path.is_dir() else [path])]
     read = {_name(path): " ".join(path.read_text("utf-8").split()) for path in names}
     return Conversations(tuple((name, text) for name, text in read.items()))
@@ -63,7 +63,7 @@ def options(help_text: str) -> tuple[str, ...]:
 
 
 def smsgw(*arguments: str) -> int:
-    """The exit code of the command, in this process."""
+    """Runs the command in this process, and returns its exit code."""
     from smsgw.cli import main  # of the folder that this child works in
 
     try:

@@ -26,8 +26,8 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """`only`: the functions, methods and constants that are changed; all of them where none is
-    given. `hints`: what conversations that are about it hold, besides its name."""
+    """Describes a module. `only` names the functions, methods and constants that are changed; all
+    of them if it is empty. `hints` are what conversations about it contain, besides its name."""
 
     path: str
     group: str

@@ -1,4 +1,4 @@
-"""A planted change, and the groups that changes are counted in."""
+"""Describes a planted change, and the groups that changes are counted in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +40,6 @@ class Mutant:
 
 
 def numbered(name: str, counts: dict[str, int]) -> str:
-    """`name`, with a number behind it where it was `seen` before."""
+    """Returns `name`, with a number behind it if it was `seen` before."""
     counts[name] = counts.get(name, 0) + 1
     return name if counts[name] == 1 else f"{name}:{counts[name]}"

@@ -50,7 +50,7 @@ def comparison(node: ast.AST) -> Iterator[Change]:
 
 
 def compared(node: ast.AST) -> Iterator[Change]:
-    """`said == (nik, birth_date)` without one of them, on both sides."""
+    """Yields `said == (nik, birth_date)` without one of them, on both sides."""
     match node:
         case ast.Compare(left, [ast.Eq()], [ast.Tuple(elts=parts)]) if len(parts) > 1:
             for index, part in enumerate(parts):

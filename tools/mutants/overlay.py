@@ -1,4 +1,5 @@
-"""The folder of one mutant: links to all of the checkout, but for the file that is changed."""
+"""Makes the folder of one mutant: links to all of the checkout, but for the file that is
+changed."""
 
 import os
 from pathlib import Path

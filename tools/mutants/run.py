@@ -1,4 +1,4 @@
-"""Many trials side by side, each in a slot, one child of a slot at a time."""
+"""Runs many trials side by side, each in a slot, one child of a slot at a time."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator

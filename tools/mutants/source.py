@@ -1,4 +1,4 @@
-"""A YAML document that is edited as text, one place at a time: the rest stays as it was written."""
+"""Edits a YAML document as text, one place at a time: the rest stays as it was written."""
 
 import json
 from typing import Any, Final
@@ -27,7 +27,7 @@ class Source:
         return int(self._nodes[path].start_mark.line) + 1
 
     def edited(self, path: Path, value: object) -> str:
-        """The text with `value` at `path`, or without what is there if that is DROPPED."""
+        """Returns the text with `value` at `path`, or without what is there if that is DROPPED."""
         if value is not DROPPED:
             return self._replaced(self._nodes[path], json.dumps(value, ensure_ascii=False))
         holder, last = self._nodes[path[:-1]], path[-1]
@@ -69,7 +69,8 @@ class Source:
 
 
 def _span(node: yaml.Node) -> tuple[int, int]:
-    """(start, end) in the text. A mapping of lines ends, for PyYAML, where the next one begins."""
+    """Returns (start, end) in the text. A mapping of lines ends, for PyYAML, where the next one
+    begins."""
     end = node
     while isinstance(end, yaml.CollectionNode) and not end.flow_style:
         last = end.value[-1]

@@ -93,6 +93,6 @@ class Bench:
         self._fit.add(name)
 
     def _plain(self, slot: int) -> Path:
-        """The folder of this slot that holds no change."""
+        """Returns the folder of this slot that holds no change."""
         folder = self.folder / f"plain-{slot}"
         return folder if folder.exists() else overlay.make(folder)

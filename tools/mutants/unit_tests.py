@@ -1,4 +1,4 @@
-"""pytest on the nearest tests, and the queue that they ask for."""
+"""Runs pytest on the nearest tests, and the queue that they need."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ SERVER = (
 
 
 class Failures:
-    """A plugin of pytest that writes down which tests failed."""
+    """Is a plugin of pytest that writes down which tests failed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,8 +49,8 @@ def failed(folder: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def queue() -> Iterator[None]:
-    """A Redis-compatible server for all children, in SMSGW_TEST_REDIS_URL: starting one for each
-    would take longer than many a test."""
+    """Runs a Redis-compatible server for all children, in SMSGW_TEST_REDIS_URL: starting one for
+    each would take longer than many a test."""
     if "SMSGW_TEST_REDIS_URL" in os.environ:
         yield
         return

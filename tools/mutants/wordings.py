@@ -109,7 +109,7 @@ def _sentences(text: str) -> Iterator[Edit]:
 
 
 def _required(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of what stands outside clauses."""
+    """Returns (start, end) of what stands outside clauses."""
     at = 0
     for found in A_CLAUSE.finditer(text):
         yield at, found.start()
@@ -118,7 +118,7 @@ def _required(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of each sentence between `start` and `end`; a lone full stop is none."""
+    """Yields (start, end) of each sentence between `start` and `end`; a lone full stop is none."""
     for found in BETWEEN_SENTENCES.finditer(text, start, end):
         if len(text[start : found.start()].strip()) > 1:
             yield start, found.start()

@@ -1,4 +1,4 @@
-"""The participant ledger as its CSV files have it."""
+"""Creates the participant ledger with the columns of its CSV files."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The service's tables."""
+"""Creates the service's tables."""
 
 import sqlalchemy as sa
 from alembic import op

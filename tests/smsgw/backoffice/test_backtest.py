@@ -1,4 +1,4 @@
-"""The draft over messages of the past: what would change, and that nothing of anybody is kept."""
+"""Checks what a backtest finds, and that it keeps nothing about anybody."""
 
 import json
 from collections.abc import Callable

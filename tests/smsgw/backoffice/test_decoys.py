@@ -1,4 +1,4 @@
-"""Numbers that were never issued: what naming one is answered, and when it raises an alarm."""
+"""Checks what naming a number that was never issued is answered, and when it raises an alarm."""
 
 import os
 import re

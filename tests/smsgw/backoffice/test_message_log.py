@@ -179,7 +179,8 @@ def test_deleted_texts_are_marked(traffic: Runtime) -> None:
 
 @pytest.fixture
 def many(rt: Runtime, clock: Clock) -> Runtime:
-    """Enough that no planner would rather read through all; klaim came only at first."""
+    """Stores so many messages that no planner would rather read them all; klaim is only in the
+    oldest."""
     with rt.writing() as tx:
         hashes = [each.to_bytes(32) for each in range(PHONES)]
         made = [
@@ -250,8 +251,8 @@ FILTERS = [
 def test_every_look_is_a_range_of_an_index(
     many: Runtime, clock: Clock, *, days: bool, before: int | None
 ) -> None:
-    """Read in its order: nothing is read through, and nothing is sorted but what one phone wrote
-    or, by SQLite, what was looked at of two kinds."""
+    """It is read in its order. Nothing is read through, and nothing is sorted but what one phone
+    wrote or, by SQLite, what was looked at of two kinds."""
     span = {"since": clock.now - timedelta(days=5), "until": clock.now - timedelta(days=2)}
     with plans(many) as planned:
         for each in FILTERS:

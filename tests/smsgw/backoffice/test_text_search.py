@@ -19,7 +19,7 @@ TODAY = date(2025, 10, 31)
 
 @pytest.fixture
 def traffic(rt: Runtime, clock: Clock) -> Runtime:
-    """Two on the day before, as the scheme counts days; then three."""
+    """Sends two messages on the day before, as the scheme counts days, then three."""
     clock.moves(hours=-12)
     for sender, text in ((P1, "gaji belum masuk"), (P2, "KONTAK")):
         say(rt, sender, text)

@@ -1,4 +1,4 @@
-"""The way of one message, told by what is stored of it."""
+"""Checks what a trace shows of one message."""
 
 from datetime import date
 from typing import Any

@@ -81,7 +81,7 @@ def load(file: Path, text: str, **more: str) -> HttpApi:
 
 
 def plain(url: str = SAFE, **sections: str) -> str:
-    """PLAIN with some of its sections written anew."""
+    """Returns PLAIN with some of its sections replaced."""
     text = PLAIN.format(url=url)
     for name, section in sections.items():
         before, found, after = text.partition(f"\n{name}:")

@@ -1,5 +1,5 @@
-"""The examples in deploy/http/ against their aggregators' documented formats, the whole way: a
-message, its reply, the delivery report."""
+"""Tests the examples in deploy/http/ with the formats that their aggregators document: a message,
+its reply, the delivery report."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -188,7 +188,7 @@ def documented(name: str) -> Documented:
 def over(
     rt: Runtime, environ: dict[str, str], name: str, stub: Aggregator, tmp_path: Path
 ) -> Runtime:
-    """The service behind the aggregator of an example, whose address is the stub's."""
+    """Connects the service to the aggregator of an example, at the stub's address."""
     file = tmp_path / f"{name}.yaml"
     text = (EXAMPLES / f"{name}.yaml").read_text()
     file.write_text(text.replace(DOCUMENTED[name].url, stub.url))

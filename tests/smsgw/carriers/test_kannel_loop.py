@@ -30,7 +30,7 @@ ABSENT = "no Kannel here: apt-get install kannel"
 
 
 class Box:
-    """smsgw, Kannel's two boxes and an SMS centre."""
+    """Runs smsgw, Kannel's two boxes and an SMS centre."""
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         ports = {name: free_port() for name in ("smpp", "admin", "smsbox", "sendsms", "web")}

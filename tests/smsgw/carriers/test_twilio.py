@@ -60,7 +60,7 @@ def stub() -> Iterator[Stub]:
 
 
 def test_the_published_signature_vector_matches() -> None:
-    """https://www.twilio.com/docs/usage/security#validating-requests"""
+    """The vector is from https://www.twilio.com/docs/usage/security#validating-requests"""
     form = {
         "CallSid": "CA1234567890ABCDE",
         "Caller": "+14158675310",

@@ -1,4 +1,4 @@
-"""`smsgw ledger decoys`, as its users call it."""
+"""Runs `smsgw ledger decoys` as its users do."""
 
 import re
 import shutil

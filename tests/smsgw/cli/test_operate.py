@@ -1,4 +1,4 @@
-"""The commands that set an installation up and look after it, as their users call them."""
+"""Runs the commands that set up and maintain an installation, as their users do."""
 
 import os
 import subprocess

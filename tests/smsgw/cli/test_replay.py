@@ -1,4 +1,4 @@
-"""`smsgw replay` as it is called: what it prints, what it writes, how it exits."""
+"""Checks what `smsgw replay` prints and writes, and how it exits."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Keywords that operators make, switch off, or have valid for a time."""
+"""Tests keywords that operators make, switch off, or have valid for a time."""
 
 from collections.abc import Callable
 from dataclasses import replace

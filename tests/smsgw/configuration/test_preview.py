@@ -17,7 +17,7 @@ RUPIAH = 350
 
 
 def worded(text: str, **entry: Any) -> Preview:
-    """KONTAK's only wording in Indonesian, changed."""
+    """Changes KONTAK's only wording in Indonesian."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text

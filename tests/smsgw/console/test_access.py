@@ -1,4 +1,4 @@
-"""Every route for every role, and what each page shows to whom."""
+"""Requests every route in every role, and checks what each page shows to whom."""
 
 import re
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
 
 
 def _some(rule: Rule, name: str) -> object:
-    """An id of something that is there, or a name."""
+    """Returns an id of something that exists, or a name."""
     return 1 if isinstance(rule._converters[name], IntegerConverter) else "saldo"
 
 
@@ -75,7 +75,7 @@ def test_pages_need_a_login(app: Flask, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_each_route_is_open_to_its_roles(app: Flask, as_: As, traffic: None, role: Role) -> None:
-    """And no empty form is a bug of ours."""
+    """No empty form causes a server error."""
     visitor = as_(role)
     walked = 0
     for method, address, rule in routes(app):
@@ -92,7 +92,8 @@ def test_each_route_is_open_to_its_roles(app: Flask, as_: As, traffic: None, rol
 
 @pytest.mark.parametrize("role", Role)
 def test_no_page_shows_personal_data(as_: As, rt: Runtime, traffic: None, role: Role) -> None:
-    """Every page that is linked, exports too; only who says why is shown a text or a number."""
+    """Every page that is linked is checked, and exports too; only an operator who gives a reason
+    sees a text or a number."""
     numbers = {sender for sender, _ in TRAFFIC}
     needles = personal() | TEXTS | numbers | {each.removeprefix("+62") for each in numbers}
     needles |= {"Joko", "Widagdo"}

@@ -1,4 +1,5 @@
-"""Numbers and characters that no database can hold, wherever an address or a form takes them."""
+"""Checks numbers and characters that no database can hold, wherever an address or a form takes
+them."""
 
 import io
 import re

@@ -12,7 +12,7 @@ ENTRY = re.compile(r'<a href="([^"]+)"( aria-current="page")?>([^<]+)</a>')
 
 
 def entries(visitor: Visitor, part: re.Pattern[str]) -> dict[str, bool]:
-    """By name, whether the page seen last is there."""
+    """Returns, for each name, whether it is the page that was visited last."""
     found = part.search(visitor.page)
     return {name: bool(here) for _, here, name in ENTRY.findall(found[1])} if found else {}
 

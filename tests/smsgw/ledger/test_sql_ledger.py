@@ -1,4 +1,4 @@
-"""A ledger that does not answer, in every way in which it does not."""
+"""Tests a ledger that does not answer, in every way in which it may not."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ THREADS = 8
 
 
 def refused(ledger: SqlLedger) -> float:
-    """After how many seconds it is given up."""
+    """Returns after how many seconds we give up."""
     started = time.monotonic()
     with pytest.raises(LedgerDown):
         ledger.participant(P1_NKP)
@@ -83,7 +83,7 @@ def test_many_look_ups_time_out_together(server: Postgres) -> None:
 
 
 def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
-    """However many follow each other, and however long nothing is asked then."""
+    """That holds however many follow each other, and however long nothing is asked then."""
     engine = engines.engine(server.url, limit=1.5)
     with engine.connect() as connection:
         for _ in range(4):

@@ -49,7 +49,7 @@ def test_a_deferred_answer_counts_in_the_hour_of_its_message(rt: Runtime, clock:
 
 
 def test_an_answer_without_an_open_question_counts_as_understood(rt: Runtime) -> None:
-    """HAPUS DATA, then YA by habit."""
+    """Somebody sends HAPUS DATA, then YA by habit."""
     for text in ("YA", "TIDAK", "apa saja"):
         say(rt, STRANGER, text)
     Tallies(rt).step()

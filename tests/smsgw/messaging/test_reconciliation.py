@@ -1,5 +1,5 @@
-"""Every way in which a POST to Twilio can fail: what state the reply is in and how many POSTs there
-are, before and after it is settled."""
+"""Tests every way in which a POST to Twilio can fail: the state of the reply and the number of
+POSTs, before and after it is settled."""
 
 import subprocess
 import sys

@@ -87,7 +87,8 @@ def server_time(rt: Runtime) -> float:
 
 
 def fills(rt: Runtime, since: float) -> float:
-    """What has come in meanwhile, on a slow machine too, and the part of one that was there."""
+    """Returns how many sends were allowed since then, on a slow machine too, with the part of one
+    that was left."""
     return (server_time(rt) - since) * RATE + 1
 
 

@@ -28,7 +28,7 @@ BOTH = {"SMSGW_SECRET_KEY": NEW, "SMSGW_OLD_SECRET_KEY": KEY}
 
 @pytest.fixture
 def others(environ: dict[str, str], rt: Runtime, clock: Clock) -> Iterator[list[Runtime]]:
-    """Two more processes, each with keys of its own in memory; none has the secret to come."""
+    """Yields two more processes, each with keys of its own in memory; none has the next secret."""
     made = [runtime.build(settings.load(environ), now=clock) for _ in range(2)]
     yield made
     for each in made:

@@ -40,7 +40,7 @@ def client(rt: Runtime) -> Iterator[FlaskClient]:
 
 
 def figures(client: FlaskClient) -> dict[tuple[str, ...], float]:
-    """(name, values of its labels in alphabetical order…) of every sample."""
+    """Returns (name, values of its labels in alphabetical order…) of every sample."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
     return {

@@ -49,7 +49,8 @@ def state(rt: Runtime, table: Table) -> str:
 
 
 def passes(rt: Runtime, clock: Clock, days: float) -> None:
-    """A time in which everything left that was to leave, and its end."""
+    """Moves the clock, after everything that was to be sent is delivered, and deletes what is
+    due."""
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
     clock.moves(days=days)

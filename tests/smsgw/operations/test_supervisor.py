@@ -1,4 +1,4 @@
-"""Real processes: what dies is started again, and nothing outlives its supervisor."""
+"""Runs real processes: what dies is started again, and nothing outlives its supervisor."""
 
 import os
 import signal

@@ -50,7 +50,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 def off_by(rt: Runtime, span: timedelta) -> Runtime:
-    """The same on a machine whose clock is that far ahead."""
+    """Returns the same service on a machine whose clock is that far ahead."""
     return replace(rt, clock_check=ClockCheck(rt.service, lambda: machine_now() + span))
 
 

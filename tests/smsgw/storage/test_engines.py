@@ -92,8 +92,8 @@ def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: 
 
 @pytest.fixture
 def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
-    """The address of that database by a PgBouncer in transaction mode with one connection of the
-    server for all."""
+    """Returns the address of that database through a PgBouncer in transaction mode, with one server
+    connection for all."""
     if PGBOUNCER is None:
         if os.environ.get("SMSGW_REQUIRE_PGBOUNCER"):
             pytest.fail(ABSENT)

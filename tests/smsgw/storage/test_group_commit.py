@@ -32,7 +32,7 @@ class Work:
 def run(
     group: GroupCommit, work: Work, items: Sequence[tuple[object, object, int]]
 ) -> list[object]:
-    """What came of a first item, and of those that came while it was worked on."""
+    """Returns the results of a first item, and of those that came while it was worked on."""
     with ThreadPoolExecutor(len(items) + 1) as pool:
         first = pool.submit(group.join, OWNER, "first", 0, work)
         eventually(lambda: len(work.batches) == 1)

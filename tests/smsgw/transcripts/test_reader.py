@@ -1,4 +1,5 @@
-"""Faults of transcripts: each by line and column, in plain words, with what was probably meant."""
+"""Checks that faults of transcripts name line and column, and say in plain words what was probably
+meant."""
 
 # ruff: noqa: E501 (a step is a line, as in transcripts)
 

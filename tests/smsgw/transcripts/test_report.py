@@ -1,4 +1,4 @@
-"""Differences as people and programs read them."""
+"""Checks how differences are reported to people and to programs."""
 
 # ruff: noqa: E501 (a step is a line, as in transcripts)
 

@@ -28,7 +28,7 @@ from tests.support.waiting import eventually
 
 
 def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> SandboxConversation:
-    """(sender, text, wait?) each."""
+    """Plays a conversation; each message is (sender, text, wait?)."""
     steps = [SandboxStep(*each) for each in said]
     return sandbox.run(rt, steps, sandbox.configuration(rt, of_draft=of_draft))
 

@@ -102,7 +102,7 @@ def test_hostile_requests_with_the_password_break_nothing(web: Web) -> None:
 
 
 def test_slow_clients_do_not_block_others(web: Web) -> None:
-    """Neither in the head nor in the body, and is cut off in the end."""
+    """A client may be slow in the head or in the body, and is cut off in the end."""
     head = b"POST /in/twilio HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n"
     slow = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(SLOW)]
     for number, connection in enumerate(slow):

@@ -196,7 +196,7 @@ def test_kannel_needs_the_password(client: FlaskClient, rt: Runtime) -> None:
 def test_kannel_can_be_limited_to_its_address(
     rt: Runtime, environ: dict[str, str], address: str, status: int
 ) -> None:
-    """Whatever is said to be forwarded."""
+    """A forwarding header changes nothing."""
     made = settings.load(environ | {"KANNEL_INBOUND_NETWORKS": "10.1.0.0/16, ::1"})
     built = carriers.build(made.carriers, made.of_carriers)
     client = create_app(replace(rt, settings=made, carriers=built)).test_client()
@@ -237,7 +237,7 @@ def test_without_redis_messages_are_still_stored(rt: Runtime) -> None:
 
 
 def test_a_dropped_redis_connection_is_retried_once(rt: Runtime) -> None:
-    """To count and to hint, and never again: a carrier waits meanwhile."""
+    """It is retried to count and to hint, and not again: a carrier waits meanwhile."""
     called: list[int] = []
 
     def hangs_up() -> None:

@@ -54,7 +54,7 @@ def test_the_log_shows_messages_and_their_outcome(as_: As, traffic: Runtime) -> 
 
 
 def test_the_log_updates_until_it_is_paused(as_: As, traffic: Runtime) -> None:
-    """And while pages of the past are read; htmx is given the part alone."""
+    """It pauses while older pages are read; htmx is given the part alone."""
     visitor = as_(Role.VIEWER)
     visitor.get(LOG)
     assert 'hx-trigger="every 5s"' in visitor.page

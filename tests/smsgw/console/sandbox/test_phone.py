@@ -41,7 +41,7 @@ def keep(visitor: Visitor, name: str) -> int:
 
 
 def looks(rt: Runtime) -> list[tuple[str, int | None, bool, str]]:
-    """(actor, phone, whether it tells of a participant, why) each."""
+    """Returns each look: (actor, phone, whether it discloses a participant, reason)."""
     with rt.reading() as tx:
         rows = tx.connection.execute(select(audit).where(audit.c.act == "looked"))
         return [(row.actor, row.phone_id, row.subject is not None, row.detail) for row in rows]
