@@ -85,8 +85,9 @@ def _named(question: Question, tell: Tell, found: list[Participant | None]) -> R
 
 
 def answer_for(question: Question, tell: Tell, nkp: str, participant: Participant | None) -> Reply:
-    """Is the gate for everything that discloses data of a participant. A binding lapses if the
-    number on file is another one, but not while there is none."""
+    """Answers if the participant may be disclosed. Everything that discloses data of a participant
+    passes here. A binding lapses if the number on file is another one, but not while there is
+    none."""
     bound = question.caller.binding(nkp)
     bound_with = bound.on_file if bound else None
     on_file = disclosure.number_on_file(participant, bound_with, question.caller.phone)

@@ -139,7 +139,7 @@ class WrongIdentity:
 @dataclass(frozen=True, slots=True)
 class WrongNkp:
     """An NKP was named that is not linked to this phone. By itself it is no try: a phone that is
-    bound to nobody is told nothing of it. `is_issued`: the ledger knows it."""
+    bound to nobody is told nothing of it. `is_issued` says whether the ledger knows it."""
 
     nkp: str
     is_issued: bool
@@ -147,8 +147,8 @@ class WrongNkp:
 
 @dataclass(frozen=True, slots=True)
 class FailedIdentification:
-    """Identities were named that are not linked to this phone: `combination` is what counts as one
-    try, `parts` are counted over all phones. `wrong`: the NKP among them."""
+    """Identities were named that are not linked to this phone. `combination` counts as one try,
+    `parts` are counted over all phones, and `wrong` is the NKP among them."""
 
     combination: str
     parts: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ def is_gsm7(text: str) -> bool:
 
 
 def count(text: str) -> Count:
-    """The empty text is one segment."""
+    """Counts what a text costs. The empty text is one segment."""
     if not is_gsm7(text):
         units = sum(map(_utf16_units, text))
         return Count(Encoding.UCS_2, len(split(text)) if units > 70 else 1, units)

@@ -1,4 +1,4 @@
-"""The pages of the documentation refer to each other and to files that exist.
+"""Checks that pages of the documentation refer only to pages and files that exist.
 
 `make docs` builds the site strictly, and fails if a page loads anything from elsewhere.
 """

@@ -25,7 +25,7 @@ UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
 
 
 class AtWork(Exception):
-    """Is raised because there can be one backtest at a time."""
+    """Says that another backtest is running; there can be one at a time."""
 
 
 @dataclass(frozen=True, slots=True)

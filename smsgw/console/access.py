@@ -170,7 +170,7 @@ def _logged_in_operator() -> Operator | None:
 
 
 def _has_nul() -> bool:
-    """No text that people write has one, and PostgreSQL keeps none."""
+    """Tells whether a text has a NUL: nobody types one, and PostgreSQL stores none."""
     pairs = (*request.args.items(multi=True), *request.form.items(multi=True))
     return any("\0" in text for text in (request.path, *chain.from_iterable(pairs)))
 

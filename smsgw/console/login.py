@@ -92,7 +92,8 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
 @blueprint.get("/login/once")
 @access.for_everybody
 def once_form() -> str:
-    """The code follows # in the address, which browsers do not send: no log on the way has it."""
+    """Shows the form of a one-time login. The code follows # in the address, which browsers do not
+    send, so no log on the way has it."""
     return page("login_once.html")
 
 
@@ -244,7 +245,7 @@ def _short_hash(text: str) -> str:
 
 
 def _remembered(response: BaseResponse, name: str) -> BaseResponse:
-    """A browser that logged in once has tries of its own afterwards."""
+    """Gives a browser that logged in once its own limit of tries."""
     is_https = bool(current_app.config["SESSION_COOKIE_SECURE"])
     response.set_cookie(
         KNOWN,

@@ -59,11 +59,11 @@ class NotTried(Exception):
 
 
 class NoDraft(NotTried):
-    """There is none to answer by."""
+    """Says that there is no draft to answer by."""
 
 
 class Busy(NotTried):
-    """The database is away, or somebody holds it."""
+    """Says that the database is unavailable, or locked by somebody."""
 
 
 class Slow(NotTried):
@@ -72,7 +72,8 @@ class Slow(NotTried):
 
 @dataclass(frozen=True, slots=True)
 class SandboxStep:
-    """`text` may hold =code, the last code that a phone was sent; `wait`: one of WAITS, before."""
+    """Holds one message. `text` may contain =code, the last code that a phone was sent; `wait` is
+    one of WAITS, before it."""
 
     sender: str
     text: str
@@ -144,10 +145,11 @@ def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> San
 
 @contextmanager
 def _undone(rt: Runtime, changed: Mapping[str, Any]) -> Iterator[RolledBackRuntime]:
-    """Is the one place where the ledger is asked while a transaction is open: the second message
-    has to find what the first one did. On PostgreSQL only messages from the same phone wait for it;
-    on SQLite every writer does, so PATIENCE bounds it. The ledger has a connection of its own, and
-    sees nothing of what is undone."""
+    """Runs the conversation in a transaction that is rolled back. Nowhere else is the ledger asked
+    while a transaction is open: here the second message has to find what the first one did. On
+    PostgreSQL only messages from the same phone wait for it; on SQLite every writer does, so
+    PATIENCE bounds it. The ledger has a connection of its own, and sees nothing of what is rolled
+    back."""
     rt.vault.refresh()
     with rt.service.connect() as connection:
         outer = connection.begin()

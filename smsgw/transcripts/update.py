@@ -39,7 +39,7 @@ class NotUpdated(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`text` stands instead of the characters from `start` up to `end`."""
+    """Replaces the characters from `start` up to `end` by `text`."""
 
     start: int
     end: int

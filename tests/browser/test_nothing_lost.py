@@ -1,4 +1,5 @@
-"""What was typed and read is still there: after Back, another language, a session's end."""
+"""Checks that what was typed and read is still there: after Back, another language, a session's
+end."""
 
 import re
 from typing import TYPE_CHECKING

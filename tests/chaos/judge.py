@@ -19,7 +19,8 @@ WELL = {"sent", "delivered", "undelivered"}
 
 @dataclass
 class Verdict:
-    """`lost` and `doubled` must be empty; `resent` are doubles that an unknown send excuses."""
+    """Holds what became of messages. `lost` and `doubled` must be empty; `resent` are doubles that
+    an unknown send excuses."""
 
     received: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -64,7 +64,7 @@ def test_nothing_is_lost_on_sqlite() -> None:
 
 
 def test_overwriting_a_row_in_each_table_harms_nothing_else() -> None:
-    """Two times, and then every process starts anew."""
+    """Rows are overwritten twice, and then every process starts anew."""
     targets = ("rows overwritten", "rows overwritten", "web", "worker 1", "worker 2", "clock")
     plan = Plan(seed=3, messages=300, kills=6, rate=20.0, fault_rate=0, patience=90)
     report = asyncio.run(run(replace(plan, targets=targets)))

@@ -1,4 +1,5 @@
-"""A number is read however its groups are parted, or asked for; never taken as not said."""
+"""Checks that a number is read however its groups are separated, or asked for; it is never
+ignored."""
 
 from datetime import date
 

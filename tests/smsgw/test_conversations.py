@@ -215,7 +215,7 @@ class Slow(SqlLedger):
 
 
 class Recorder(Simulator):
-    """Is a carrier that keeps what it was given."""
+    """Sends nothing, and keeps what it was given."""
 
     def __init__(self) -> None:
         self.sent: list[OutgoingSms] = []
@@ -226,9 +226,9 @@ class Recorder(Simulator):
 
 
 class Conversation:
-    """Plays steps to the service, and shows an onlooker what comes of them. Of what happens at one
-    instant nobody knows what was first: each order makes an onlooker of its own, and one whom
-    nothing surprises is enough."""
+    """Plays steps to the service, and shows an onlooker what comes of them. Nobody knows the order
+    of what happens at one instant, so each order makes an onlooker of its own; it is enough if one
+    of them has no objection."""
 
     def __init__(self, rt: Runtime, away: Slow, clock: Clock, ledger: Sequence[Enrolled]) -> None:
         self._carrier, self._up = Recorder(), Slow(rt.ledger.engine)

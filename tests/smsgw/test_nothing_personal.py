@@ -25,7 +25,7 @@ class Spoken:
 
 @pytest.fixture(scope="module")
 def all_spoken(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Spoken:
-    """Plays all transcripts, and a bug in each layer."""
+    """Plays all transcripts, and causes a bug in each layer."""
     redis_url = f"{os.environ['SMSGW_TEST_REDIS_URL']}?db={worker_number + 31}"
     done = subprocess.run(
         [

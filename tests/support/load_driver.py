@@ -91,7 +91,7 @@ class _Carrier(_Http):
 
 
 class _Sender(_Http):
-    """Is one connection of a carrier that delivers messages."""
+    """Delivers messages over one connection, as a carrier does."""
 
     def __init__(self, driver: "Driver") -> None:
         super().__init__()

@@ -29,7 +29,8 @@ BY_HOUR = [1, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 20, 16, 18, 20, 18, 16, 14, 12, 
 
 
 def play_month(rt: Runtime, a_day: int, seed: int = 20261031) -> None:
-    """Plays a month. `a_day`: messages on the busiest days, at the hours when people write."""
+    """Plays a month. `a_day` is the number of messages on the busiest days, at the hours when
+    people write."""
     chance = random.Random(seed)
     clock = Clock(rt.now())
     then = replace(rt, now=clock)

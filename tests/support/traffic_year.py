@@ -19,8 +19,8 @@ AT_ONCE = 5000  # rows in one statement
 
 
 def days(rt: Runtime, clock: Clock, a_day: int) -> Iterator[Retention]:
-    """Yields each day of a year after its `a_day` messages and replies, from phones that write for
-    a month and then never again. What is due is deleted after each."""
+    """Yields after each day of a year with `a_day` messages and their replies, from phones that
+    write for a month and then never again. The caller deletes what is due."""
     retention = Retention(rt)
     for day in range(DAYS):
         _store(rt, day, a_day)

@@ -19,7 +19,8 @@ STRICT = (SAFETY, MONEY, DISCLOSURE, LOCKS, CODES)
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`id` names the place by words, not by its line, so it outlives changes elsewhere."""
+    """Describes one planted change. `id` names the place by words, not by its line, so it outlives
+    changes elsewhere."""
 
     id: str
     group: str

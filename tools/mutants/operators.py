@@ -75,7 +75,7 @@ def junction(node: ast.AST) -> Iterator[Change]:
 
 
 def negation(node: ast.AST) -> Iterator[Change]:
-    """A condition is turned round; one that begins with `not` loses it (see `inversion`)."""
+    """Yields a condition turned round, unless it begins with `not` (see `inversion`)."""
     if not isinstance(node, ast.If | ast.While | ast.IfExp):
         return
     test = node.test
@@ -93,8 +93,8 @@ def inversion(node: ast.AST) -> Iterator[Change]:
 
 
 def check(node: ast.AST) -> Iterator[Change]:
-    """An `if` without an `else` is dropped, that of a comprehension, and a case of a `match` that
-    returns."""
+    """Yields an `if` without an `else` dropped, also in a comprehension, and a case of a `match`
+    that returns."""
     if isinstance(node, ast.If) and not node.orelse:
         yield "check", ast.Pass(), f"if {text(node.test)}: … -> dropped"
     if isinstance(node, ast.comprehension):
@@ -154,7 +154,7 @@ def slices(node: ast.AST) -> Iterator[Change]:
 
 
 def exchange(node: ast.AST) -> Iterator[Change]:
-    """Neighbours of one kind change places: `held.contributions` and `held.returns`."""
+    """Yields neighbours of one kind in the other order: `held.contributions` and `held.returns`."""
     if isinstance(node, ast.Dict):
         for index, (one, other) in _neighbours(node.values):
             values = _exchanged(node.values, index)
@@ -183,7 +183,7 @@ def _without(parts: Sequence[Part], index: int) -> list[Part]:
 
 
 def _neighbours(parts: list[ast.expr]) -> Iterator[tuple[int, tuple[ast.expr, ast.expr]]]:
-    """Pairs of attributes of the same thing, or of rows, with the index of the first."""
+    """Yields pairs of attributes of the same thing, or of rows, with the index of the first."""
     for index, pair in enumerate(pairwise(parts)):
         match pair:
             case ast.Attribute(one), ast.Attribute(other) if ast.dump(one) == ast.dump(other):

@@ -23,7 +23,7 @@ SERVER = (
 
 
 class Failures:
-    """Is a plugin of pytest that writes down which tests failed."""
+    """Writes down, as a plugin of pytest, which tests failed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

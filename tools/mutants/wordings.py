@@ -128,7 +128,7 @@ def _split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _values(text: str) -> Iterator[Edit]:
-    """Two neighbours change places."""
+    """Yields the wording with two neighbours exchanged."""
     found = list(A_VALUE.finditer(text))
     for one, other in pairwise(found):
         if one[0] != other[0]:

@@ -1,4 +1,4 @@
-"""A reply goes out once more to whom it would be told today, and to nobody else."""
+"""Checks that a reply is resent only to a phone that may be told the same today."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,5 @@
-"""Unrecognised messages are grouped by shape: what several phones wrote, and nothing of one
-alone."""
+"""Checks that unrecognised messages are grouped by shape: what several phones wrote is shown, and
+nothing of one alone."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Nobody's phone, however clever or broken, makes us send for ever."""
+"""Checks that nobody's phone, however clever or broken, makes us send for ever."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

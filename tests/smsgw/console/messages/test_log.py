@@ -1,4 +1,5 @@
-"""Pages show the log, a conversation and one message; texts only to operators who give a reason."""
+"""Checks the pages of the log, a conversation and one message. They show texts only to operators
+who give a reason."""
 
 import csv
 import io

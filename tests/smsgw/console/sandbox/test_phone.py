@@ -1,4 +1,4 @@
-"""The test phone: checks who may try what, what it shows, and what is saved."""
+"""Checks who may try what on the test phone, what it shows, and what is saved."""
 
 from dataclasses import replace
 from pathlib import Path
