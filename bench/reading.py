@@ -60,7 +60,7 @@ def messages() -> list[str]:
 
 
 def main() -> None:
-    parse = compiler.shipped().grammar.parse
+    parse = compiler.load_shipped().grammar.parse
     texts = messages()
     rate = len(texts) / seconds(lambda: [parse(text) for text in texts])
     print(f"{len(texts)} messages of the transcripts: {rate:,.0f} a second on one core")

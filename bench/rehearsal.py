@@ -63,7 +63,7 @@ def measure(name: str, environ: dict[str, str]) -> None:
         longest, found = 0.0, {}
         for step in backtest.run(rt, asked(rt, draft)):
             now = time.perf_counter()
-            longest, last, found = max(longest, now - last), now, step.found
+            longest, last, found = max(longest, now - last), now, step.findings
         rate = MESSAGES / (time.perf_counter() - started)
         findings = BacktestFindings.model_validate(found)
         print(
@@ -131,7 +131,7 @@ def spoken() -> Iterator[str]:
 
 
 def aliases() -> str:
-    raw = document.loads(document.shipped())
+    raw = document.loads(document.dump_shipped())
     raw["keywords"]["saldo"]["aliases"] = ["DOMPET"]
     raw["keywords"]["kantor"]["aliases"] = []
     return document.dumps(raw)
@@ -146,15 +146,15 @@ def wordings() -> str:
 
 def asked(rt: Runtime, draft: str) -> Task:
     """Returns the task as the worker gets it."""
-    both = {"published": document.shipped(), "draft": draft}
+    both = {"published": document.dump_shipped(), "draft": draft}
     what = BacktestRequest(days=1, by="bench", version=0, edition=1, **both)
     return Task(
         id=1,
         kind=TaskKind.REHEARSAL,
         operator_id=1,
         state=TaskState.RUNNING,
-        asked=what.model_dump(),
-        found=None,
+        request=what.model_dump(),
+        findings=None,
         done=0,
         total=0,
         is_to_stop=False,

@@ -52,7 +52,7 @@ def send(rt: Runtime) -> None:
 
 
 def messages_alone(document: reader.TranscriptDocument) -> float:
-    with world.prepared(document) as made:
+    with world.prepare(document) as made:
         rt = made.begin()
         started = time.process_time()
         for conversation in document.transcript.conversations:

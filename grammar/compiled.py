@@ -40,7 +40,7 @@ class CompiledKeyword:
         """Tells whether its answer is what is somebody's own: a balance."""
         return self.has("NKP") and not self.has("NIK")
 
-    def joined(self, run: list[Token]) -> list[Token]:
+    def join_groups(self, run: list[Token]) -> list[Token]:
         """Returns a run's groups as one number if together they have the digits of a wanted
         number."""
         written = digits_of(run)
@@ -87,11 +87,11 @@ def _built(keyword: Keyword) -> CompiledKeyword:
     kinds |= {KINDS[kind].instead or kind for kind in kinds}
     numbers = [kind for kind in ("NIK", "NKP") if kind in kinds]
     is_only = "NKP" in kinds and not any(slot.kind == "NIK" for slot in read.slots)
-    grouped = [slots.grouped(kind, is_only=is_only) for kind in numbers]
+    grouped = [slots.grouped_number(kind, is_only=is_only) for kind in numbers]
     if is_only:
         grouped.insert(1, slots.apart(is_year_wanted="TAHUN" in kinds))
     shapes = [
-        *slots.lettered(kinds),
+        *slots.lettered_numbers(kinds),
         *slots.words(),
         *(slots.exact(kind) for kind in numbers),
         *([slots.birth_date()] if "TGL_LAHIR" in kinds else []),

@@ -8,7 +8,7 @@ from datetime import date
 from grammar.compiled import LONGEST_ALIAS, WORDS, CompiledKeyword, digits_of
 from grammar.poster import Poster
 from grammar.reading import NO_FIELDS, Command, Fields, Misread, Reason, Words
-from grammar.services import misdirected
+from grammar.services import misdirection
 from grammar.slots import KINDS, SlotShape, Token
 
 LONGEST_LABEL = 4
@@ -45,7 +45,7 @@ class FieldReader:
     ) -> Command | Misread:
         tokens = [token for token in read.items.parse_string(text) if isinstance(token, Token)]
         if sum(token.kind == "NUMBER" for token in tokens) > 1:
-            tokens = [token for run in _runs_of_numbers(tokens) for token in read.joined(run)]
+            tokens = [token for run in _runs_of_numbers(tokens) for token in read.join_groups(run)]
         runs = list(self._runs(tokens, read.poster))
         fields: dict[str, str | date] = {**known, **self._by_shape(tokens)}
         for slot in read.poster.slots:
@@ -115,7 +115,7 @@ class FieldReader:
     def _wrong_number(self, number: str, kinds: list[str]) -> Misread:
         for service in self._services:
             if service.digits == len(number) and "NKP" in kinds and not _PHONE.fullmatch(number):
-                return misdirected(service, slot=str(service.digits))
+                return misdirection(service, slot=str(service.digits))
         length = len(number)
         kind = min(kinds, key=lambda kind: abs((KINDS[kind].digits or 0) - length))
         reason = Reason.PHONE_NUMBER if _PHONE.fullmatch(number) else Reason.WRONG_LENGTH

@@ -29,7 +29,7 @@ from grammar.normalise import normalise
 from grammar.opt_out import OptOutReader
 from grammar.reading import NO_FIELDS, Command, Fields, Keyword, Misread, Reason, Words
 from grammar.redact import Redacted, Redactor
-from grammar.services import misdirected, service_of
+from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
 from grammar.suggest import similar
 
@@ -104,7 +104,7 @@ class Grammar:
             first, second = self._either[meaningful[0]]
             return Misread(Reason.EITHER, read=first, needed=second, word=meaningful[0])
         if service := service_of(self._services, text, words):
-            return misdirected(service, rest=" ".join(words))
+            return misdirection(service, rest=" ".join(words))
         named = self._named(text, found)
         result = named or self._slipped(text, words) or self._without_keyword(text, words)
         return self._in_doubt_of_stop(result, unsigned) or result

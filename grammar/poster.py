@@ -27,7 +27,7 @@ class Slot:
     separator: str  # as printed before it
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         return self.kind.replace("_", " ")
 
 
@@ -46,7 +46,7 @@ class Poster:
     def usage(self) -> str:
         """Returns how it is written: what it needs or, where it needs nothing, what it may have."""
         needed = [slot for slot in self.slots if slot.is_required] or self.slots
-        return " ".join(self.words) + "".join(slot.separator + slot.shown for slot in needed)
+        return " ".join(self.words) + "".join(slot.separator + slot.label for slot in needed)
 
 
 _word = pp.Word(pp.srange("[A-Z]"))

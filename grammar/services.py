@@ -17,7 +17,7 @@ def service_of(services: Sequence[Service], text: str, words: Sequence[str]) -> 
     return None
 
 
-def misdirected(service: Service, slot: str | None = None, rest: str = "") -> Misread:
+def misdirection(service: Service, slot: str | None = None, rest: str = "") -> Misread:
     return Misread(
         Reason.MISDIRECTED, slot=slot, read=service.name, needed=service.contact, rest=rest
     )

@@ -115,7 +115,7 @@ def exact(kind: str) -> pp.ParserElement:
     return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
 
 
-def grouped(kind: str, *, is_only: bool = False) -> pp.ParserElement:
+def grouped_number(kind: str, *, is_only: bool = False) -> pp.ParserElement:
     """Matches a number written in groups: 190 1234 5678, 33-11-12-04-11-87-0003. It needs three or
     more groups if the separator may also separate fields: 190,1234,5678. `is_only`: a few digits
     more make it a wrong number, not a date."""
@@ -153,7 +153,7 @@ _LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
 }
 
 
-def lettered(kinds: Collection[str]) -> list[pp.ParserElement]:
+def lettered_numbers(kinds: Collection[str]) -> list[pp.ParserElement]:
     return [_token(kind, *_LETTERED[kind]) for kind in _LETTERED if kind in kinds]
 
 

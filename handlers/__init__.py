@@ -36,7 +36,7 @@ from handlers import (
     ya,
 )
 from handlers.placeholders import Placeholder
-from handlers.question import Handler, Worded
+from handlers.question import Handler, WordingModule
 
 HANDLERS: Mapping[str, Handler] = {
     "saldo": saldo,
@@ -74,7 +74,7 @@ CHANGING = frozenset(
     }
 )
 
-SECTIONS: Mapping[str, Worded] = {
+SECTIONS: Mapping[str, WordingModule] = {
     **HANDLERS,
     "disclosure": disclosure,
     "own": bound_participant,

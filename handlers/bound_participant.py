@@ -14,7 +14,7 @@ from handlers.changes import Ask, Choice, Close, Identity, Lapse, Unbind, WrongI
 from handlers.disclosure import OnFile
 from handlers.ports import Participant
 from handlers.question import Bound, Outcome, Question, Reply
-from handlers.values import Choices, Masked, Moment, Value
+from handlers.values import Choices, MaskedNkp, Moment, Value
 
 WORDINGS = {
     "choose": ("choices", "count"),
@@ -98,7 +98,7 @@ def answer_for(question: Question, tell: Tell, nkp: str, participant: Participan
         return disclosure.number_unclear()
     if bound is not None and bound.tells_from is not None and question.now < bound.tells_from:
         starts = bound.tells_from.astimezone(question.now.tzinfo)
-        values: dict[str, Value] = {"nkp": Masked(nkp), "starts": Moment(starts)}
+        values: dict[str, Value] = {"nkp": MaskedNkp(nkp), "starts": Moment(starts)}
         return Reply(Outcome.PENDING, "own.not_yet", values, shows=(nkp,))
     return _unproven(question, participant, bound) or replace(
         tell(question, participant), about=nkp
@@ -122,7 +122,7 @@ def _unproven(question: Question, participant: Participant, bound: Bound | None)
     command = replace(question.said, fields=fields)
     ask = Ask(Identity(command, bound.nkp), IDENTITY_LASTS)
     if digits is None or not isinstance(asked, Identity) or asked.nkp != bound.nkp:
-        values: dict[str, Value] = {"nkp": Masked(bound.nkp)}
+        values: dict[str, Value] = {"nkp": MaskedNkp(bound.nkp)}
         return Reply(Outcome.CONFIRM, "own.identity", values, changes=(ask,), shows=(bound.nkp,))
     if digits == wanted:
         return None

@@ -121,7 +121,7 @@ class RegistrationForm:
 class Register:
     """Stores a registration for an officer, as the phone that writes is not the one on file."""
 
-    given: RegistrationForm
+    form: RegistrationForm
 
 
 @dataclass(frozen=True, slots=True)

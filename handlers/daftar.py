@@ -15,7 +15,7 @@ from handlers.changes import (
 from handlers.disclosure import ask, guess, is_on_file, not_linked
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked
+from handlers.values import MaskedNkp
 
 WORDINGS = {"pending": (), "already": ("nkp",)}
 
@@ -23,7 +23,7 @@ WORDINGS = {"pending": (), "already": ("nkp",)}
 def answer(question: Question) -> Reply:
     nkp = question.nkp or ""
     if nkp in question.caller.nkps:
-        return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": Masked(nkp)}, shows=(nkp,))
+        return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": MaskedNkp(nkp)}, shows=(nkp,))
     participant = question.ledger.participant(nkp)
     if not is_on_file(participant, question.caller):
         return _pending(question, participant)

@@ -7,7 +7,7 @@ from handlers import bound_participant
 from handlers.placeholders import Placeholder, day, text
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Term, Terms, Value
+from handlers.values import MaskedNkp, Term, Terms, Value
 
 WORDINGS = {"profile": ("nkp", "name", "born", "programs", "emergency", "holes")}
 PLACEHOLDERS = {
@@ -34,7 +34,7 @@ def answer(question: Question) -> Reply:
 def _profile(question: Question, participant: Participant) -> Reply:
     holes = [shown for field, shown in HOLES.items() if getattr(participant, field) is None]
     values: dict[str, Value] = {
-        "nkp": Masked(participant.nkp),
+        "nkp": MaskedNkp(participant.nkp),
         "name": first_name(participant.name),
         "born": participant.birth_date,
         "programs": "+".join(question.ledger.programs(participant.nkp)) or None,

@@ -13,7 +13,7 @@ from handlers.changes import Ask, Consent, FailedIdentification, WrongNkp
 from handlers.placeholders import Placeholder
 from handlers.ports import Participant
 from handlers.question import Caller, Outcome, Question, Reply
-from handlers.values import Masked, Verbatim
+from handlers.values import MaskedNkp, Verbatim
 
 WORDINGS = {
     "ask": ("nkp",),
@@ -63,7 +63,7 @@ def ask(nkp: str) -> Reply:
     return Reply(
         Outcome.CONFIRM,
         "disclosure.ask",
-        {"nkp": Masked(nkp)},
+        {"nkp": MaskedNkp(nkp)},
         changes=(Ask(Consent(nkp), CONSENT_LASTS),),
         shows=(nkp,),
     )
@@ -94,12 +94,12 @@ def locked(question: Question) -> Reply | None:
 
 def replaced(nkp: str) -> Reply:
     """Notifies the phone that `nkp` was bound to until another one took its place."""
-    return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": Masked(nkp)})
+    return Reply(Outcome.ANSWERED, "disclosure.replaced", {"nkp": MaskedNkp(nkp)})
 
 
 def bound_elsewhere(nkp: str) -> Reply:
     """Notifies the number on file that `nkp` was bound to another phone by a code or an officer."""
-    return Reply(Outcome.ANSWERED, "disclosure.bound_elsewhere", {"nkp": Masked(nkp)})
+    return Reply(Outcome.ANSWERED, "disclosure.bound_elsewhere", {"nkp": MaskedNkp(nkp)})
 
 
 def unavailable() -> Reply:

@@ -6,7 +6,7 @@ from handlers import bound_participant
 from handlers.placeholders import Placeholder, count, day, rupiah
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Month, Term, Value
+from handlers.values import MaskedNkp, Month, Term, Value
 
 WORDINGS = {
     "last": ("nkp", "month", "due", "arrears"),
@@ -35,7 +35,7 @@ def answer(question: Question) -> Reply:
 
 
 def _last(question: Question, participant: Participant) -> Reply:
-    nkp = Masked(participant.nkp)
+    nkp = MaskedNkp(participant.nkp)
     last = question.ledger.last_contribution(participant.nkp)
     if last is None:
         return Reply(Outcome.ANSWERED, "iuran.none", {"nkp": nkp})
@@ -53,7 +53,7 @@ def _last(question: Question, participant: Participant) -> Reply:
 def _year(question: Question, participant: Participant) -> Reply:
     year = question.text("year") or ""
     paid = question.ledger.paid_in(participant.nkp, int(year))
-    values: dict[str, Value] = {"nkp": Masked(participant.nkp), "year": year}
+    values: dict[str, Value] = {"nkp": MaskedNkp(participant.nkp), "year": year}
     if not paid.months:
         return Reply(Outcome.ANSWERED, "iuran.none_in_year", values)
     sums = {"jht": paid.jht, "jp": paid.jp, "jkk": paid.jkk, "jkm": paid.jkm, "jkp": paid.jkp}

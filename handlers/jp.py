@@ -4,7 +4,7 @@ is no sum."""
 from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Month, Value
+from handlers.values import MaskedNkp, Month, Value
 
 WORDINGS = {"paid": ("nkp", "count", "month"), "none": ("nkp",)}
 
@@ -14,7 +14,7 @@ def answer(question: Question) -> Reply:
 
 
 def _months(question: Question, participant: Participant) -> Reply:
-    nkp = Masked(participant.nkp)
+    nkp = MaskedNkp(participant.nkp)
     months = question.ledger.pension_months(participant.nkp)
     if not months:
         return Reply(Outcome.ANSWERED, "jp.none", {"nkp": nkp})

@@ -8,7 +8,7 @@ from handlers import bound_participant
 from handlers.placeholders import Placeholder, count, day, rupiah, text
 from handlers.ports import Claim, Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Term, Terms, Value
+from handlers.values import MaskedNkp, Term, Terms, Value
 
 WORDINGS = {
     "stage": ("nkp", "program", "claim", "stage", "step", "updated", "next", "before"),
@@ -33,12 +33,12 @@ REFUSED = "DITOLAK"
 def answer(question: Question) -> Reply:
     number = question.text("number")
     if number is not None:
-        found = numbered(question, number)
+        found = claim_by_number(question, number)
         return found or Reply(Outcome.NOT_LINKED, "status.no_number")
     return bound_participant.answer(question, _latest)
 
 
-def numbered(question: Question, number: str) -> Reply | None:
+def claim_by_number(question: Question, number: str) -> Reply | None:
     """Returns the claim with that number, if it belongs to one of this phone's participants."""
     for nkp in question.caller.nkps:
         claims = question.ledger.claims(nkp)
@@ -54,7 +54,7 @@ def numbered(question: Question, number: str) -> Reply | None:
 def _latest(question: Question, participant: Participant) -> Reply:
     claims = question.ledger.claims(participant.nkp)
     if not claims:
-        return Reply(Outcome.ANSWERED, "klaim.none", {"nkp": Masked(participant.nkp)})
+        return Reply(Outcome.ANSWERED, "klaim.none", {"nkp": MaskedNkp(participant.nkp)})
     return _from(claims, question, participant)
 
 
@@ -62,7 +62,7 @@ def _from(claims: Sequence[Claim], _question: Question, participant: Participant
     """Answers with the first of these claims; the others came before it."""
     claim, *older = claims
     values: dict[str, Value] = {
-        "nkp": Masked(participant.nkp),
+        "nkp": MaskedNkp(participant.nkp),
         "program": claim.program,
         "claim": f"***{claim.claim_no[-4:]}",
         "stage": Term(claim.stage) if claim.stage else None,

@@ -3,7 +3,7 @@ registered."""
 
 from handlers.changes import Bind, WrongCode
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked
+from handlers.values import MaskedNkp
 
 WORDINGS = {"bound": ("nkp",), "wrong": (), "closed": ()}
 
@@ -11,16 +11,16 @@ WORDINGS = {"bound": ("nkp",), "wrong": (), "closed": ()}
 def answer(question: Question) -> Reply:
     """Replies alike to a wrong code and to one that was never sent, so a stranger learns of no
     match."""
-    claimed = question.caller.claimed
+    verified_code = question.caller.verified_code
     if question.caller.has_tried_codes:
         return Reply(Outcome.LOCKED, "kode.closed")
-    if claimed is None:
+    if verified_code is None:
         return Reply(Outcome.INVALID, "kode.wrong", changes=(WrongCode(),))
-    bind = Bind(claimed.nkp, claimed.on_file, claimed.code_id)
+    bind = Bind(verified_code.nkp, verified_code.on_file, verified_code.code_id)
     return Reply(
         Outcome.ANSWERED,
         "kode.bound",
-        {"nkp": Masked(claimed.nkp)},
+        {"nkp": MaskedNkp(verified_code.nkp)},
         changes=(bind,),
-        about=claimed.nkp,
+        about=verified_code.nkp,
     )

@@ -70,7 +70,7 @@ class Caller:
     last_answer: str | None = None  # what ULANG may still repeat
     last_about: str | None = None  # the NKP that answer tells of
     next_page: str | None = None  # what LANJUT shows
-    claimed: VerifiedCode | None = None
+    verified_code: VerifiedCode | None = None
     has_tried_codes: bool = False  # too many wrong ones today
     former: Container[str] = ()  # NKPs that were its own, or that it disowned
     asked_codes: tuple[str, ...] = ()  # NKPs for which codes were sent here and are still good
@@ -146,14 +146,14 @@ class Reply:
     pages: tuple[ReplyPage, ...] = ()
 
 
-class Worded(Protocol):
+class WordingModule(Protocol):
     """Declares a module with wordings, and the values that each is given."""
 
     @property
     def WORDINGS(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
-class Handler(Worded, Protocol):
+class Handler(WordingModule, Protocol):
     """Declares the module of a keyword."""
 
     def answer(self, question: Question) -> Reply: ...

@@ -4,7 +4,7 @@ this phone."""
 from handlers import bound_participant
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Month, Term, Value
+from handlers.values import MaskedNkp, Month, Term, Value
 
 WORDINGS = {
     "balance": ("nkp", "as_of", "total", "contributions", "returns", "status", "month"),
@@ -21,7 +21,7 @@ def balance(question: Question, participant: Participant) -> Reply:
     nkp = participant.nkp
     balance_row = question.ledger.balance(nkp, question.today)
     values: dict[str, Value] = {
-        "nkp": Masked(nkp),
+        "nkp": MaskedNkp(nkp),
         "status": Term(participant.status) if participant.status else None,
     }
     if balance_row is None or balance_row.total is None:

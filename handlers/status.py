@@ -7,7 +7,7 @@ from handlers import bound_participant, klaim
 from handlers.placeholders import day
 from handlers.ports import Participant
 from handlers.question import Outcome, Question, Reply
-from handlers.values import Masked, Term, Value, Verbatim
+from handlers.values import MaskedNkp, Term, Value, Verbatim
 
 WORDINGS = {
     "member": ("nkp", "status", "since", "why"),
@@ -25,12 +25,12 @@ def answer(question: Question) -> Reply:
         return bound_participant.answer(question, _member)
     if question.caller.case is not None:
         return _case(question)
-    return klaim.numbered(question, number) or Reply(Outcome.NOT_LINKED, "status.no_number")
+    return klaim.claim_by_number(question, number) or Reply(Outcome.NOT_LINKED, "status.no_number")
 
 
 def _member(question: Question, participant: Participant) -> Reply:
     values: dict[str, Value] = {
-        "nkp": Masked(participant.nkp),
+        "nkp": MaskedNkp(participant.nkp),
         "status": Term(participant.status) if participant.status else None,
         "since": participant.status_since,
         "why": Term(participant.status_reason) if participant.status_reason else None,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskedNkp:
     """Holds an NKP of which a reply shows the last four digits."""
 
     number: str
@@ -64,7 +64,7 @@ Value = (
     | int
     | Decimal
     | date
-    | Masked
+    | MaskedNkp
     | Month
     | Moment
     | Choices

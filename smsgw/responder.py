@@ -50,7 +50,7 @@ from smsgw.messaging.screening import (
     still_open,
 )
 from smsgw.registry import named, phone_state
-from smsgw.registry.named import Named
+from smsgw.registry.named import NamedIdentities
 from smsgw.registry.phone_state import PhoneQuery, PhoneState
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -272,9 +272,9 @@ def _storable(grammar: Grammar, said: Command | Misread, text: str) -> str:
     return "" if is_secret else grammar.redact(text).text
 
 
-def _named(said: Command | Misread) -> Named:
+def _named(said: Command | Misread) -> NamedIdentities:
     code, case = said.fields.get("code"), said.fields.get("number")
-    return Named(
+    return NamedIdentities(
         code=str(code) if code else None,
         case=str(case) if case else None,
         identity="nkp" in said.fields or "nik" in said.fields,

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import carriers, gsm7, logs, phone
 from smsgw.carriers.carrier import Carrier
 from smsgw.configuration.compiler import Configuration
-from smsgw.configuration.live import Published
+from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.faults import Failures
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.settings import Settings
@@ -29,7 +29,7 @@ from smsgw.storage.crypto import Vault
 from smsgw.storage.engines import engine
 from smsgw.storage.failed_checks import FailedCheck
 from smsgw.storage.group_commit import CallCoalescer, GroupCommit
-from smsgw.storage.keys import keeper
+from smsgw.storage.keys import key_wrapper
 from smsgw.storage.tables.operators import configurations
 from smsgw.storage.transaction import Transaction
 
@@ -54,7 +54,7 @@ class Runtime:
     redis_url: str | None = None
     redis: Redis | None = None  # for hints: gives up within a second
     counters: Counters = field(default_factory=Counters)
-    published: Published = field(default_factory=Published)
+    published: LiveConfiguration = field(default_factory=LiveConfiguration)
     batches: GroupCommit = field(default_factory=GroupCommit)
     hints: CallCoalescer = field(default_factory=CallCoalescer)
     now: Callable[[], datetime] = machine_now
@@ -136,7 +136,7 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
     queue = settings.redis_url or local_redis.url(settings.home)
     redis = hints(queue) if queue else None
     service = engine(settings.service_url, SERVICE_LIMIT, lock_limit=LOCK_LIMIT)
-    wrapper = keeper(settings)
+    wrapper = key_wrapper(settings)
     vault = Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN)
     return Runtime(
         settings=settings,
@@ -152,7 +152,7 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
         redis_url=queue,
         redis=redis,
         counters=Counters(redis),
-        published=Published(
+        published=LiveConfiguration(
             lambda since: _published_since(service, vault, since, now),
             lambda: now().astimezone(settings.zone).date(),
             PUBLISHED_WITHIN,

@@ -33,9 +33,9 @@ from smsgw.variables import (
     Texts,
     Zone,
     at_least,
+    display,
     in_unit,
     is_loopback,
-    shown,
     split,
     variable,
 )
@@ -295,7 +295,7 @@ def _strip(value: str) -> str:
 def rows(settings: Settings) -> list[tuple[str, str, str]]:
     """Returns (variable, value with secrets masked, meaning) of every setting, for people."""
     found = {
-        info.alias: (shown(getattr(part, field), info.alias), info.description or "")
+        info.alias: (display(getattr(part, field), info.alias), info.description or "")
         for part in (settings, *settings.of_carriers.values())
         for field, info in type(part).model_fields.items()
         if info.alias

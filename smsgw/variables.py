@@ -162,13 +162,13 @@ Folder = Annotated[Path, AfterValidator(_a_folder)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
-def shown(value: object, name: str | None = None) -> str:
+def display(value: object, name: str | None = None) -> str:
     """Returns a value as people may see it, with secrets masked."""
     match value:
         case SecretStr():
             return "********"
         case tuple():
-            return ",".join(shown(part) for part in value)
+            return ",".join(display(part) for part in value)
         case Mapping():
             return ",".join(f"{name}={_plain(number)}" for name, number in value.items())
         case timedelta() if name == "SMSGW_RETENTION_DAYS":

@@ -53,7 +53,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_keyword_has_a_conversation() -> None:
-    assert set(compiler.shipped().usage) == set(HANDLERS)
+    assert set(compiler.load_shipped().usage) == set(HANDLERS)
     documents = collection.read(collection.files([ROOT / "tests" / "transcripts"]))
     shown = {
         step.expect.keyword

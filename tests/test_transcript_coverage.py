@@ -46,7 +46,7 @@ NEVER_LEFT_OUT = {
 @cache
 def conversations() -> list[Conversation]:
     read = collection.read(collection.files([FOLDER]))
-    own = compiler.shipped()
+    own = compiler.load_shipped()
     return [
         conversation
         for document in read
@@ -92,7 +92,7 @@ def told_by(text: str) -> tuple[str, str]:
     with the most words of its own."""
     fitting = [
         (sum(map(len, wording.literals)), language, name)
-        for language, texts in compiler.shipped().wordings.items()
+        for language, texts in compiler.load_shipped().wordings.items()
         for name, wording in texts.items()
         if name not in REPEATING and may_be(wording, text)
         if recognition.absent(wording, text) is not None
@@ -113,7 +113,7 @@ def clauses() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     kept, dropped = set(), set()
     for language, by_wording in shown().items():
         for name, texts in by_wording.items():
-            wording = compiler.shipped().wordings[language].get(name)
+            wording = compiler.load_shipped().wordings[language].get(name)
             for text in texts if wording else ():
                 absent = recognition.absent(wording, text) or []
                 for piece in wording.pieces:
@@ -124,14 +124,14 @@ def clauses() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
 
 
 def all_clauses() -> Iterator[tuple[str, str, str]]:
-    for language, texts in compiler.shipped().wordings.items():
+    for language, texts in compiler.load_shipped().wordings.items():
         for name, wording in texts.items():
             yield from ((language, name, each.written) for each in wording.pieces if each.is_clause)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_wording_is_expected_to_the_letter(language: str) -> None:
-    assert set(compiler.shipped().wordings[language]) - set(shown()[language]) == set()
+    assert set(compiler.load_shipped().wordings[language]) - set(shown()[language]) == set()
 
 
 def test_every_keyword_outcome_and_reason_is_expected() -> None:

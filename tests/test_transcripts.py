@@ -10,7 +10,7 @@ import yaml
 from _pytest.mark import ParameterSet
 
 from smsgw.transcripts import collection, reader, report, runner, update
-from smsgw.transcripts.collection import Played
+from smsgw.transcripts.collection import PlayedConversation
 from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.runner import Result
 
@@ -51,15 +51,15 @@ def conversations() -> Iterator[ParameterSet]:
 
 @pytest.mark.parametrize(("number", "index"), list(conversations()))
 def test_every_step_agrees(number: int, index: int) -> None:
-    played = Played(document(number), index, results(number)[index])
+    played = PlayedConversation(document(number), index, results(number)[index])
     assert played.agrees, "\n" + "\n".join(report.lines(played))
     if index + 1 == len(document(number).transcript.conversations):
         _check_update(document(number), results(number))
 
 
 def _check_update(document: TranscriptDocument, found: list[list[Result]]) -> None:
-    after = update.updated(document, found)
+    after = update.rewrite(document, found)
     changed = set(after.splitlines()) - set(document.source.text.splitlines())
     assert [line for line in changed if "reply" not in line and "also" not in line] == []
     if after != document.source.text:
-        assert update.updated(reader.reread(document, after), found) == after
+        assert update.rewrite(reader.reread(document, after), found) == after

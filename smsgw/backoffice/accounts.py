@@ -104,7 +104,7 @@ def find(tx: Transaction, name: str) -> Row[Any] | None:
     return tx.connection.execute(select(operators).where(is_it)).first()
 
 
-def known(tx: Transaction, operator_id: int) -> Operator:
+def by_id(tx: Transaction, operator_id: int) -> Operator:
     """Returns the operator with this id, who must exist."""
     row = tx.connection.execute(select(operators).where(operators.c.id == operator_id)).one()
     return Operator(row.id, row.name, Role(row.role), row.language)

@@ -34,8 +34,8 @@ class Task:
     kind: TaskKind
     operator_id: int
     state: TaskState
-    asked: Json
-    found: Json  # up to now; None before anything was
+    request: Json
+    findings: Json  # up to now; None before anything was
     done: int
     total: int  # 0 before it is known
     is_to_stop: bool
@@ -53,7 +53,7 @@ class TaskStep:
 
     done: int
     total: int
-    found: Json
+    findings: Json
 
 
 def make(tx: Transaction, kind: TaskKind, operator_id: int, asked: Json) -> int:
@@ -112,7 +112,7 @@ def progress(tx: Transaction, task: Task, step: TaskStep) -> Task:
         task,
         done=step.done,
         total=step.total,
-        found=tx.vault.encrypt(json.dumps(step.found), Ciphertext.FOUND, *named_by),
+        found=tx.vault.encrypt(json.dumps(step.findings), Ciphertext.FOUND, *named_by),
     )
 
 
@@ -177,8 +177,8 @@ def _task(tx: Transaction, row: Row[Any]) -> Task:
         kind=TaskKind(row.kind),
         operator_id=row.operator_id,
         state=TaskState(row.state),
-        asked=json.loads(asked) if asked else {},
-        found=json.loads(found) if found else None,
+        request=json.loads(asked) if asked else {},
+        findings=json.loads(found) if found else None,
         done=row.done,
         total=row.total,
         is_to_stop=row.is_to_stop,

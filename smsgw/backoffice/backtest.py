@@ -52,11 +52,11 @@ _HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w{DIGIT}]*{HIDDEN})+")
 
 def run(rt: Runtime, task: Task, step_lasts: float = STEP_LASTS) -> Iterator[TaskStep]:
     """Goes on from where the task was left. Raises LedgerDown."""
-    asked = BacktestRequest.model_validate(task.asked)
+    asked = BacktestRequest.model_validate(task.request)
     since = task.made_at - timedelta(days=asked.days)
     found = (
-        BacktestFindings.model_validate(task.found)
-        if task.found
+        BacktestFindings.model_validate(task.findings)
+        if task.findings
         else _begin(rt, since, task.made_at)
     )
     rehearsal = Rehearsal(rt, asked, found)

@@ -67,7 +67,7 @@ class BacktestFindings(BaseModel):
     rewordings: dict[str, Rewording] = {}
     phones: dict[ChangeKind, list[int]] = {}  # ids; SEVERAL are enough
 
-    def shown(self, kind: ChangeKind) -> int | None:
+    def count(self, kind: ChangeKind) -> int | None:
         """Returns the number of messages; None while fewer than MIN_PHONES phones wrote them: a
         word in the draft could otherwise show who wrote it."""
         return self.counts[kind] if len(self.phones.get(kind, ())) >= MIN_PHONES else None
@@ -75,16 +75,16 @@ class BacktestFindings(BaseModel):
     @property
     def more(self) -> int:
         """Returns how many segments more the shown replies take."""
-        return sum(count for kind, count in self.longer.items() if self.shown(kind))
+        return sum(count for kind, count in self.longer.items() if self.count(kind))
 
     @property
     def fewer(self) -> int:
-        return sum(count for kind, count in self.shorter.items() if self.shown(kind))
+        return sum(count for kind, count in self.shorter.items() if self.count(kind))
 
     @property
     def changed(self) -> int:
         """Returns how many of the shown messages would change."""
-        return sum(self.shown(kind) or 0 for kind in self.counts)
+        return sum(self.count(kind) or 0 for kind in self.counts)
 
     def shown_shapes(self, kind: ChangeKind) -> list[MessageShape]:
         alike = _taken_together(self.shapes.get(kind, {}).values())
@@ -92,10 +92,10 @@ class BacktestFindings(BaseModel):
 
     def not_shown(self, kind: ChangeKind) -> int:
         """Returns how many messages are not shown."""
-        return (self.shown(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
+        return (self.count(kind) or 0) - sum(each.messages for each in self.shown_shapes(kind))
 
     def shown_rewordings(self) -> list[Rewording]:
-        return _commonest(self.rewordings.values()) if self.shown(ChangeKind.REWORDED) else []
+        return _commonest(self.rewordings.values()) if self.count(ChangeKind.REWORDED) else []
 
 
 class BacktestRequest(BaseModel):

@@ -16,7 +16,7 @@ from sqlalchemy import Row
 
 from handlers.changes import RegistrationForm
 from handlers.ports import Participant
-from handlers.values import Masked, Moment, Value, Verbatim
+from handlers.values import MaskedNkp, Moment, Value, Verbatim
 from smsgw import gsm7
 from smsgw.configuration.compiler import Configuration
 from smsgw.messaging.composer import Composer, Outgoing, call_centre
@@ -113,7 +113,7 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
             raise Frozen
         tells_from = composer.tx.now + rt.settings.officer_wait
         values: dict[str, Value] = {
-            "nkp": Masked(nkp),
+            "nkp": MaskedNkp(nkp),
             "starts": Moment(tells_from.astimezone(rt.settings.zone)),
         }
         text = composer.render(ACCEPTED, values)
@@ -196,17 +196,17 @@ def answer(
         composer = replace(composer, message_id=case.message_id, language=known.language)
         if closes and not cases.close(composer.tx, number):
             raise TooLate
-        typed_ = typed(composer.configuration, number, text, known.language)
-        if _was_sent(composer, case, typed_.text):
+        preview = preview_answer(composer.configuration, number, text, known.language)
+        if _was_sent(composer, case, preview.text):
             raise AnswerRepeated
-        sent = _answered(composer, known, ANSWERED, typed_.text)
+        sent = _answered(composer, known, ANSWERED, preview.text)
         _note(composer, Act.CASE_ANSWERED, known, number)
         if closes:
             _note(composer, Act.CASE_CLOSED, known, f"{number}: answered")
     return _spent(rt, [sent])
 
 
-def typed(
+def preview_answer(
     configuration: Configuration, number: str, answer_text: str, language: str
 ) -> AnswerPreview:
     """Returns what an officer types, as the person who wrote `number` will read it."""

@@ -80,7 +80,7 @@ class SentReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LoggedMessage:
     """Holds a message without its text."""
 
     id: int
@@ -94,7 +94,7 @@ class Seen:
     reason: str | None
     state: str
     configuration: int | None
-    sent: Sequence[SentReply] = ()
+    replies: Sequence[SentReply] = ()
 
     @property
     def reference(self) -> str:
@@ -103,7 +103,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    messages: Sequence[Seen]
+    messages: Sequence[LoggedMessage]
     before: int | None  # where the next page goes on; none where there is no more
     reaches: datetime | None = None  # so far back was looked, where that is not to the end
 
@@ -150,7 +150,7 @@ def page(
     return LogPage(entries, None)
 
 
-def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[Seen]]:
+def walk(rt: Runtime, filters: MessageFilters) -> Iterator[Sequence[LoggedMessage]]:
     """Yields all messages, newest first, in batches: each is a short read of its own."""
     before = None
     while True:
@@ -179,11 +179,11 @@ def span(tx: Transaction, filters: MessageFilters, before: int | None = None) ->
     return first, last + 1 if before is None else min(before, last + 1)
 
 
-def one(tx: Transaction, message_id: int) -> Seen | None:
+def one(tx: Transaction, message_id: int) -> LoggedMessage | None:
     return next(iter(some(tx, [message_id])), None)
 
 
-def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[Seen]:
+def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[LoggedMessage]:
     """Returns these messages, newest first."""
     rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
     entries = [_seen(tx, row) for row in rows]
@@ -252,10 +252,10 @@ def _received(tx: Transaction, id_: int) -> datetime | None:
     return found
 
 
-def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Seen:
+def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> LoggedMessage:
     values = row._asdict()
     number = opened_number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
-    return Seen(**values, number=phone.mask(number) if number else None)
+    return LoggedMessage(**values, number=phone.mask(number) if number else None)
 
 
 def opened_number(
@@ -264,9 +264,9 @@ def opened_number(
     return tx.opened(sealed, Ciphertext.PHONE, row, hash_)
 
 
-def _with_replies(tx: Transaction, entries: Sequence[Seen]) -> Sequence[Seen]:
+def _with_replies(tx: Transaction, entries: Sequence[LoggedMessage]) -> Sequence[LoggedMessage]:
     replies_of = _sent(tx, [each.id for each in entries])
-    return [replace(each, sent=replies_of.get(each.id, ())) for each in entries]
+    return [replace(each, replies=replies_of.get(each.id, ())) for each in entries]
 
 
 def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:

@@ -56,13 +56,13 @@ def of_day(day: date, zone: ZoneInfo) -> MessageFilters:
 def run(
     rt: Runtime, task: Task, at_once: int = AT_ONCE, most: int = MOST_HITS
 ) -> Iterator[TaskStep]:
-    asked = SearchRequest.model_validate(task.asked)
+    asked = SearchRequest.model_validate(task.request)
     day, words = of_day(asked.day, rt.settings.zone), words_of(asked.words)
-    if task.found is None:
+    if task.findings is None:
         found = _begun(rt, day)
         yield _step(found)
     else:
-        found = SearchFindings.model_validate(task.found)
+        found = SearchFindings.model_validate(task.findings)
     while found.at < found.end:
         with rt.reading() as tx:
             rows = _next(tx, found, at_once)

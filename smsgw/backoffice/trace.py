@@ -14,7 +14,7 @@ from sqlalchemy import Row, select
 
 from grammar import Command, Misread, normalise
 from smsgw.backoffice import conversation, message_log
-from smsgw.backoffice.message_log import Seen, SentReply
+from smsgw.backoffice.message_log import LoggedMessage, SentReply
 from smsgw.configuration import compiler, recognition, validation, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
@@ -58,7 +58,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class TracedReply:
-    sent: SentReply
+    sms: SentReply
     is_notice: bool  # to another phone, whose text is not told here
     made_at: datetime
     waited: float | None
@@ -70,20 +70,20 @@ class TracedReply:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    message: Seen
+    message: LoggedMessage
     text: str | None
     normal: str | None
     is_gone: bool
     version: Version | None  # none where it is not known
-    read: TracedReading | None
+    reading: TracedReading | None
     replies: Sequence[TracedReply]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMessage:
     """Holds what the database has about a message."""
 
-    message: Seen
+    message: LoggedMessage
     text: str | None
     version: Version | None
     replies: Sequence[Row[Any]]
@@ -101,33 +101,33 @@ def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
     text, version = stored.text, stored.version
     day = stored.message.received_at.astimezone(rt.settings.zone).date()
     configuration = _configuration(version.text, day) if version else None
-    read = _parsed(configuration, text) if configuration and text is not None else None
+    reading = _parsed(configuration, text) if configuration and text is not None else None
     return Trace(
         message=stored.message,
         text=text if with_texts else None,
         normal=normalise(text) if with_texts and text is not None else None,
         is_gone=text is None,
         version=version,
-        read=read,
+        reading=reading,
         replies=_traced_replies(stored, configuration, with_texts=with_texts),
     )
 
 
-def _stored(tx: Transaction, message_id: int) -> Stored | None:
+def _stored(tx: Transaction, message_id: int) -> StoredMessage | None:
     entry = message_log.one(tx, message_id)
     if entry is None:
         return None
     sealed = tx.connection.execute(
         select(messages.c.text, *ROW[Ciphertext.MESSAGE]).where(messages.c.id == message_id)
     ).one()
-    ids, number = [sent.id for sent in entry.sent], entry.configuration
+    ids, number = [sent.id for sent in entry.replies], entry.configuration
     rows = tx.connection.execute(
         select(_replies, phones.c.hash)
         .join(phones, phones.c.id == _replies.c.phone_id)
         .where(_replies.c.id.in_(ids))
         .order_by(_replies.c.id)
     ).all()
-    return Stored(
+    return StoredMessage(
         message=entry,
         text=tx.opened(
             *(sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref)
@@ -176,9 +176,9 @@ def _parsed(configuration: Configuration, text: str) -> TracedReading:
 
 
 def _traced_replies(
-    stored: Stored, configuration: Configuration | None, *, with_texts: bool
+    stored: StoredMessage, configuration: Configuration | None, *, with_texts: bool
 ) -> Sequence[TracedReply]:
-    sent = {each.id: each for each in stored.message.sent}
+    sent = {each.id: each for each in stored.message.replies}
     traced = []
     for row in stored.replies:
         text = stored.texts.get(row.id)
@@ -188,7 +188,7 @@ def _traced_replies(
         may_show = with_texts and not is_notice and row.wording not in conversation.SECRET
         traced.append(
             TracedReply(
-                sent=sent[row.id],
+                sms=sent[row.id],
                 is_notice=is_notice,
                 made_at=row.made_at,
                 waited=row.waited,

@@ -70,7 +70,7 @@ class TextShape:
     tokens: tuple[str, ...]
     messages: int
     phones: int
-    proposed: Alias | Filler
+    proposal: Alias | Filler
 
     @property
     def text(self) -> str:
@@ -79,7 +79,7 @@ class TextShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class UnrecognisedShapes:
     shapes: Sequence[TextShape]
     messages: int  # that were looked at
     is_cut: bool  # there are older ones
@@ -103,7 +103,7 @@ def reader(raw: RawDocument) -> Reader:
     return Reader(compiler.of(read).grammar, read)
 
 
-def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gathered:
+def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> UnrecognisedShapes:
     """Gathers unrecognised messages. `by` reads by the configuration that is to understand them,
     `most` is how many of the newest messages to read."""
     grammar, read = by.grammar, by.document
@@ -117,10 +117,10 @@ def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Gath
         for tokens, left in islice(_puzzling(grammar, shapes), SHOWN)
     ]
     others = len(texts) - sum(each.messages for each in found)
-    return Gathered(found, len(texts), len(rows) > most, others)
+    return UnrecognisedShapes(found, len(texts), len(rows) > most, others)
 
 
-def accepted(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDocument, str]:
+def accept(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDocument, str]:
     """Returns a configuration with that change, and the keyword that `said` is read as by it.
     Raises NotAccepted."""
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1

@@ -128,7 +128,7 @@ def _drop_issued(rt: Runtime) -> None:
         click.echo(f"decoys: {dropped} removed, which are issued now")
 
 
-def _summary(count: files.Loaded) -> str:
+def _summary(count: files.LoadResult) -> str:
     return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
 
 

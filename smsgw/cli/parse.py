@@ -17,7 +17,7 @@ from smsgw.configuration import compiler
 @click.option("--json", "as_json", is_flag=True, help='Read {"text": …} a line, write JSON.')
 def parse(as_json: bool) -> None:
     """Read each line of standard input: its keyword and fields, or what is wrong."""
-    grammar = compiler.shipped().grammar
+    grammar = compiler.load_shipped().grammar
     out = sys.stdout  # click.echo flushes after every line
     for text in _texts(as_json):
         read = _as_object(grammar.parse(text))

@@ -14,7 +14,7 @@ from smsgw import logs
 from smsgw.configuration.document import KeywordsError
 from smsgw.ledger.csv_import import LoadError, reference_folder
 from smsgw.transcripts import collection, report, schema, update
-from smsgw.transcripts.collection import NothingFound, Part, Played
+from smsgw.transcripts.collection import NothingFound, Part, PlayedConversation
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.reader import Defaults, TranscriptDocument
 from smsgw.transcripts.report import Totals
@@ -32,7 +32,7 @@ class ReplayRun:
     fail_fast: bool
     jobs: int
     totals: Totals = field(default_factory=Totals)
-    played: list[Played] = field(default_factory=list)
+    played: list[PlayedConversation] = field(default_factory=list)
 
 
 @click.command()
@@ -147,7 +147,9 @@ def _play(chosen: Sequence[Part], run: ReplayRun) -> None:
         raise SystemExit(BROKEN) from None
 
 
-def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator[Played]:
+def _with_progress(
+    played: Iterator[PlayedConversation], chosen: Sequence[Part]
+) -> Iterator[PlayedConversation]:
     """Shows a bar on a terminal, elsewhere a line now and then."""
     count = sum(len(names) for _, names in chosen)
     is_terminal = sys.stderr.isatty()
@@ -160,7 +162,7 @@ def _with_progress(played: Iterator[Played], chosen: Sequence[Part]) -> Iterator
                 click.echo(f"{number} of {count} conversations", err=True)
 
 
-def _print(played: Played, run: ReplayRun) -> None:
+def _print(played: PlayedConversation, run: ReplayRun) -> None:
     for line in report.as_json(played) if run.as_json else ():
         click.echo(line)
     with_colour = not run.as_json and sys.stdout.isatty()
@@ -199,7 +201,7 @@ def _update(
     for document in documents:
         results = [each.results for each in run.played if each.document is document]
         try:
-            texts.append((document, update.updated(document, results, force=force)))
+            texts.append((document, update.rewrite(document, results, force=force)))
         except NotUpdated as error:
             is_refused = True
             click.echo(f"not updated (--force writes the replies all the same):\n{error}", err=True)

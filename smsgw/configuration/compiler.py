@@ -63,8 +63,8 @@ class Offer:
 
 
 @cache
-def shipped() -> Configuration:
-    return of(validation.shipped())
+def load_shipped() -> Configuration:
+    return of(validation.load_shipped())
 
 
 def load(text: str, day: date | None = None) -> Configuration:
@@ -152,7 +152,7 @@ def _wordings(
     read: Document, usage: Mapping[str, str]
 ) -> tuple[dict[str, dict[str, Wording]], list[str]]:
     """Reads the wordings, and collects what is wrong with them."""
-    texts, offers = texts_of(read), offered(read)
+    texts, offers = texts_of(read), list_offers(read)
     faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
     for name, offer in offers.items():
@@ -175,7 +175,7 @@ def wording_faults(
     return replies.faults(text, offer.names, usage, budget, offer.widest)
 
 
-def offered(read: Document) -> dict[str, Offer]:
+def list_offers(read: Document) -> dict[str, Offer]:
     """Returns every wording that a reply may use, with the values that it is given."""
     offers = {name: Offer(frozenset(values)) for name, values in WORDINGS.items()}
     for name, entry in read.entries.items():

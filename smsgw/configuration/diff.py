@@ -48,7 +48,7 @@ class Difference:
     left_out: int  # lines of these that `changes` does not tell
 
 
-def between(before: str, after: str) -> Difference:
+def compare(before: str, after: str) -> Difference:
     old, new = before.splitlines(), after.splitlines()
     changes: list[Change] = []
     added = removed = line_count = 0

@@ -130,7 +130,7 @@ def shipped_text() -> str:
 
 
 @cache
-def shipped() -> str:
+def dump_shipped() -> str:
     """Returns the shipped configuration as `dumps` writes it."""
     return dumps(shipped_raw())
 

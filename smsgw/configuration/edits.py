@@ -152,7 +152,7 @@ def keyword(part: RawDocument, form: Form) -> RawDocument:
     edited = {**part, WORDINGS: texts(mapping(part, WORDINGS), form)}
     if part.get("kind") == STATIC:
         _edit_topics(edited, form)
-    _put(edited, "poster", line(form["poster"]).upper())
+    _put(edited, "poster", single_line(form["poster"]).upper())
     _put(edited, "aliases", listed(form["aliases"]), [])
     _put(edited, "budget", _number(form["budget"]), DEFAULT_BUDGET)
     if "enabled" in form:
@@ -172,7 +172,7 @@ def texts(part: RawDocument, form: Form) -> RawDocument:
         if which:
             name, language = which.groups()
             edited[name] = {**mapping(edited, name)}
-            _put(edited[name], language, line(typed), "")
+            _put(edited[name], language, single_line(typed), "")
     return edited
 
 
@@ -187,7 +187,7 @@ def blocks(
     return found if topics is None else [*found, Block(NEW, "", _nothing(), "")]
 
 
-def wanted(name: str, part: RawDocument) -> tuple[str, ...]:
+def wording_names(name: str, part: RawDocument) -> tuple[str, ...]:
     """Returns the names of the wordings that this section's replies use."""
     kind = part.get("kind")
     if kind == STATIC:
@@ -197,7 +197,7 @@ def wanted(name: str, part: RawDocument) -> tuple[str, ...]:
     return tuple(SECTIONS[name].WORDINGS) if name in SECTIONS else ()
 
 
-def line(text: str) -> str:
+def single_line(text: str) -> str:
     """Joins lines into one, as an SMS has no lines."""
     return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
 
@@ -217,7 +217,7 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
     for name in topics:
         topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
     words, wordings = listed(form.get(f"words.{NEW}", "")), _nothing()
-    wordings |= {each: line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
+    wordings |= {each: single_line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
     if words or any(wordings.values()):
         name = _named(words, texts)
         topics[name], texts[name] = words, wordings

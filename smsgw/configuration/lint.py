@@ -36,7 +36,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostValues:
     """Names values that a wording always showed, and does not always show any more."""
 
     place: str  # such as saldo.balance
@@ -49,7 +49,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Acting:
+class ActingWords:
     """Names words that now do what only others did."""
 
     words: str
@@ -59,7 +59,7 @@ class Acting:
         return f"{self.words} now changes something, as {self.keyword} does"
 
 
-Doubt = Lost | Acting
+Doubt = LostValues | ActingWords
 
 
 def check(text: str) -> Findings:
@@ -98,7 +98,7 @@ def of(raw: RawDocument) -> Findings:
     return Findings(faults, [*_carriers(owners), *_renamed(owners), *_advised(read)], read)
 
 
-def _lost(old: Document, new: Document) -> Iterator[Lost]:
+def _lost(old: Document, new: Document) -> Iterator[LostValues]:
     now = compiler.texts_of(new)
     for place, texts in compiler.texts_of(old).items():
         for language, text in texts.items():
@@ -106,7 +106,7 @@ def _lost(old: Document, new: Document) -> Iterator[Lost]:
             if later and later != text:
                 names = sorted(_always_told(text) - _always_told(later))
                 if names:
-                    yield Lost(place, language, tuple(names))
+                    yield LostValues(place, language, tuple(names))
 
 
 def _always_told(text: str) -> frozenset[str]:
@@ -118,11 +118,11 @@ def _always_told(text: str) -> frozenset[str]:
     return frozenset().union(*(each.names for each in pieces if not each.is_clause))
 
 
-def _newly_acting(old: Document, new: Document) -> Iterator[Acting]:
+def _newly_acting(old: Document, new: Document) -> Iterator[ActingWords]:
     before = dict(_owners(old.entries))
     for words, name in _owners(new.entries):
         if name in CHANGING and before.get(words) != name:
-            yield Acting(words, name)
+            yield ActingWords(words, name)
 
 
 def is_about(fault: str, name: str) -> bool:
@@ -164,7 +164,7 @@ def _printed(text: str) -> list[str]:
 @cache
 def _shipped() -> Mapping[str, str]:
     """Returns the keyword of each shipped word."""
-    entries = validation.shipped().entries
+    entries = validation.load_shipped().entries
     return {poster.read(entry.poster).keyword: name for name, entry in entries.items()}
 
 

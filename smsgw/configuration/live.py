@@ -16,7 +16,7 @@ from smsgw.configuration.document import Document, KeywordsError
 log = logs.get(__name__)
 
 
-class Published:
+class LiveConfiguration:
     """Returns the configuration that answers. `newer` returns the version that was published since
     a given one, with its text; `today` is the scheme's day, for keywords that are valid from or
     until a day."""
@@ -33,15 +33,15 @@ class Published:
         self._lasts = lasts
         self._until = 0.0
         self._lock = Lock()
-        self._document = validation.shipped()
+        self._document = validation.load_shipped()
         self._day: date | None = None
         self.version = 0
-        self.configuration = compiler.shipped()
+        self.configuration = compiler.load_shipped()
 
     @staticmethod
-    def always(configuration: Configuration) -> "Published":
+    def always(configuration: Configuration) -> "LiveConfiguration":
         """Returns a configuration that never changes."""
-        published = Published()
+        published = LiveConfiguration()
         published.configuration = configuration
         return published
 

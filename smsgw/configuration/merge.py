@@ -10,15 +10,15 @@ MISSING = object()  # where one of two has a key and the other has not
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeResult:
     raw: RawDocument
     clashes: Sequence[str]  # places, by their keys
 
 
-def merged(base: RawDocument, theirs: RawDocument, ours: RawDocument) -> Merged:
+def merge(base: RawDocument, theirs: RawDocument, ours: RawDocument) -> MergeResult:
     """Merges both changes of `base`; ours wins a conflict."""
     clashes: list[str] = []
-    return Merged(_merged((base, theirs, ours), (), clashes), clashes)
+    return MergeResult(_merged((base, theirs, ours), (), clashes), clashes)
 
 
 def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:

@@ -8,17 +8,17 @@ from types import MappingProxyType
 
 import handlers
 from handlers.placeholders import Placeholder, count, day, moment, month, own_words, rupiah, text
-from handlers.values import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
+from handlers.values import Choices, MaskedNkp, Moment, Month, Percent, Term, Value, Verbatim
 
 SHOWN_DIGITS = 4
 NKP_DIGITS = 11
 CHOICES_SHOWN = 6
 
-WIDEST_NKP = Masked("0" * NKP_DIGITS)
+WIDEST_NKP = MaskedNkp("0" * NKP_DIGITS)
 
 # By name. The widest value that a reply can give it: those of a usage line depend on the posters.
 SHARED: Mapping[str, Placeholder] = {
-    "nkp": Placeholder(WIDEST_NKP, Masked("00000004321")),
+    "nkp": Placeholder(WIDEST_NKP, MaskedNkp("00000004321")),
     "choices": Placeholder(
         Choices((WIDEST_NKP.number,) * CHOICES_SHOWN), Choices(("00000004321", "00000008765"))
     ),
@@ -104,7 +104,7 @@ def _(value: Month) -> str:
 
 
 @show.register
-def _(value: Masked) -> str:
+def _(value: MaskedNkp) -> str:
     return "*" * (NKP_DIGITS - SHOWN_DIGITS) + value.number[-SHOWN_DIGITS:]
 
 
@@ -116,7 +116,7 @@ def _(value: Percent) -> str:
 @show.register
 def _(value: Choices) -> str:
     numbered = zip("ABCDEF", value.nkps, strict=False)
-    return " ".join(f"{letter}){show(Masked(nkp))}" for letter, nkp in numbered)
+    return " ".join(f"{letter}){show(MaskedNkp(nkp))}" for letter, nkp in numbered)
 
 
 @show.register

@@ -30,7 +30,7 @@ class CostRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedReply:
     count: gsm7.Count
     budget: int
     runs: tuple[CostRun, ...]
@@ -52,13 +52,13 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class WordingPreview:
     """Shows one wording in one language, rendered unless it cannot be read at all."""
 
     fault: str | None = None
     costly: tuple[CostRun, ...] = ()  # letters of the wording itself, each once
-    ordinary: Rendered | None = None
-    widest: Rendered | None = None
+    ordinary: RenderedReply | None = None
+    widest: RenderedReply | None = None
 
     @property
     def is_dear(self) -> bool:
@@ -74,7 +74,7 @@ class Preview:
     usage: str | None = None
     # By wording: what it may be given, as replies show it; and by language what it looks like.
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    wordings: Mapping[str, Mapping[str, Shown]] = field(default_factory=dict)
+    wordings: Mapping[str, Mapping[str, WordingPreview]] = field(default_factory=dict)
 
     @property
     def dear(self) -> list[tuple[str, str]]:
@@ -102,32 +102,32 @@ class _Section:
     terms: Mapping[str, Mapping[str, str]]
     rupiah: int
 
-    def shown(self, text: object, offer: Offer, language: str) -> Shown:
+    def preview(self, text: object, offer: Offer, language: str) -> WordingPreview:
         if not isinstance(text, str) or not text.strip():
-            return Shown()
+            return WordingPreview()
         costly = tuple(dict.fromkeys(CostRun(each, cost) for each in text if (cost := _cost(each))))
         faults = compiler.wording_faults(text, offer, self.usage, self.budget)
         fault = "; ".join(faults) or None
         try:
             wording.structure(text)
         except WordingError:
-            return Shown(fault, costly)
+            return WordingPreview(fault, costly)
         given = (
             placeholders.samples(self.usage, offer.ordinary),
             placeholders.widest(self.usage, offer.widest),
         )
         both = (self._rendered(text, values, language) for values in given)
-        return Shown(fault, costly, *both)
+        return WordingPreview(fault, costly, *both)
 
-    def _rendered(self, text: str, values: Mapping[str, Value], language: str) -> Rendered:
+    def _rendered(self, text: str, values: Mapping[str, Value], language: str) -> RenderedReply:
         what = (wording.structure(text), values, self.budget, self.terms.get(language, {}))
         rendered = wording.render(*what)
         count = gsm7.count(rendered)
-        return Rendered(
+        return RenderedReply(
             count=count,
             budget=self.budget,
             runs=tuple(_runs(rendered)),
-            dropped=tuple(wording.dropped(*what)),
+            dropped=tuple(wording.dropped_clauses(*what)),
             rupiah=count.segments * PER_REPLIES * self.rupiah,
         )
 
@@ -146,7 +146,7 @@ def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
     section = _Section(usage, budget, read.terms, rupiah)
     offers = {
         wording: offer
-        for (owner, wording), offer in _by_owner(compiler.offered(read))
+        for (owner, wording), offer in _by_owner(compiler.list_offers(read))
         if owner == name
     }
     return Preview(
@@ -157,7 +157,7 @@ def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
         {wording: _values(offer, usage) for wording, offer in offers.items()},
         {
             wording: {
-                language: section.shown(texts.get(wording, {}).get(language), offer, language)
+                language: section.preview(texts.get(wording, {}).get(language), offer, language)
                 for language in compiler.LANGUAGES
             }
             for wording, offer in offers.items()

@@ -39,7 +39,7 @@ def read_published(text: str) -> Document:
 
 
 @cache
-def shipped() -> Document:
+def load_shipped() -> Document:
     return of(shipped_raw())
 
 

@@ -82,12 +82,12 @@ class Draft:
 def current(tx: Transaction) -> Version:
     newest = configurations.c.version.desc()
     row = tx.connection.execute(select(configurations).order_by(newest).limit(1)).first()
-    return _version(row) if row else Version(0, document.shipped())
+    return _version(row) if row else Version(0, document.dump_shipped())
 
 
 def version(tx: Transaction, number: int) -> Version | None:
     if number == 0:
-        return Version(0, document.shipped())
+        return Version(0, document.dump_shipped())
     is_it = configurations.c.version == number
     row = tx.connection.execute(select(configurations).where(is_it)).first()
     return _version(row) if row else None
@@ -191,7 +191,7 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
         raise Outdated
     newest = current(tx)
     base = version(tx, current_draft.based_on) or newest
-    merged = merge.merged(base.raw, newest.raw, current_draft.raw)
+    merged = merge.merge(base.raw, newest.raw, current_draft.raw)
     _change(tx, edition, {"text": _text(merged.raw), "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes

@@ -40,7 +40,7 @@ class Piece:
     def names(self) -> frozenset[str]:
         return frozenset(name for _, name in self.parts if name is not None)
 
-    def filled(self, shown: Mapping[str, str | None]) -> str | None:
+    def fill(self, shown: Mapping[str, str | None]) -> str | None:
         """Returns the piece with its values, or None for a clause with an unknown value."""
         if self.is_clause and any(shown.get(name) is None for name in self.names):
             return None
@@ -132,7 +132,7 @@ def render(
     return _join(_fitted_pieces(wording, values, budget, terms))
 
 
-def dropped(
+def dropped_clauses(
     wording: Wording,
     values: Mapping[str, Value],
     budget: int,
@@ -206,10 +206,10 @@ def _fitted_pieces(
     """Returns the text of each piece, or None if it is left out."""
     names = wording.names
     shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
-    pieces = [None if piece.is_clause else piece.filled(shown) for piece in wording.pieces]
+    pieces = [None if piece.is_clause else piece.fill(shown) for piece in wording.pieces]
     for index, piece in enumerate(wording.pieces):
         if piece.is_clause:
-            pieces[index] = piece.filled(shown)
+            pieces[index] = piece.fill(shown)
             if gsm7.count(_join(pieces)).segments > budget:
                 pieces[index] = None
     return pieces

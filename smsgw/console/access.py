@@ -41,7 +41,7 @@ blueprint = Blueprint("console", __name__, url_prefix="/console")
 forms = CSRFProtect()
 
 
-class Ended(Unauthorized):
+class SessionEnded(Unauthorized):
     """Nobody is logged in, and going to the login would lose what stands in the page."""
 
 
@@ -176,9 +176,9 @@ def _has_nul() -> bool:
 
 
 def _to_login() -> BaseResponse:
-    """Raises Ended where a page stays open, or something was typed."""
+    """Raises SessionEnded where a page stays open, or something was typed."""
     if request.headers.get("HX-Request") or set(request.form) - {"csrf_token"}:
-        raise Ended
+        raise SessionEnded
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     address = url_for("console.login.form") + (f"?{urlencode({'to': wanted})}" if wanted else "")
     return redirect(address, 303)

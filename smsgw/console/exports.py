@@ -25,7 +25,7 @@ def respond(places: BoundedSemaphore, lines: Iterator[str], name: str, detail: s
     return Response(body, mimetype="text/csv", headers=named)
 
 
-def described(asked: Mapping[str, str]) -> str:
+def describe_filters(asked: Mapping[str, str]) -> str:
     """Returns the filters of a list, as the audit log shows them."""
     return " ".join(f"{name}={value}" for name, value in asked.items()) or "all"
 

@@ -83,7 +83,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     with rt.writing() as tx:
         _speak(tx, row.id)
         access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.session_token()))
-        known = accounts.known(tx, row.id)
+        known = accounts.by_id(tx, row.id)
     if form["interrupted"] is not None:
         return _remembered(resubmission.after_login(form["interrupted"], known), row.name)
     return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)

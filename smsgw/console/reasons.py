@@ -39,7 +39,7 @@ def required_reason() -> str:
     return reason
 
 
-def opened(kind: str, id_: int) -> None:
+def keep_open(kind: str, id_: int) -> None:
     """Opens by its address for a while what was looked at with a reason, so that going back shows
     it."""
     key, at = f"{kind} {id_}", int(access.rt().now().timestamp())

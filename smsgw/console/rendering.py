@@ -41,7 +41,7 @@ def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
         return f"{at.astimezone(zone):%d-%m-%Y %H:%M:%S}" if at else ""
 
     def ago(at: datetime | None) -> str:
-        return lasting(rt.now() - at) if at else ""
+        return duration(rt.now() - at) if at else ""
 
     app.jinja_env.filters.update(
         number=number,
@@ -51,7 +51,7 @@ def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
         day=lambda at: f"{at.astimezone(zone):%d-%m-%Y}" if at else "",
         hour=lambda at: f"{at.astimezone(zone):%H:%M}",
         ago=ago,
-        lasting=lasting,
+        duration=duration,
         seconds=seconds,
         mask=phone.mask,
     )
@@ -119,7 +119,7 @@ def is_htmx() -> bool:
 
 
 @access.blueprint.errorhandler(HTTPException)
-def failed(error: HTTPException) -> tuple[str, int]:
+def error_page(error: HTTPException) -> tuple[str, int]:
     code = error.code or 500
     return page("error.html", code=code, known=KNOWN.get(type(error))), code
 
@@ -134,7 +134,7 @@ def language() -> str:
 
 def _(text: str, **values: object) -> str:
     """Translates into the operator's language; markup stays, and values in it are escaped."""
-    found = translations.translated(text, language())
+    found = translations.translate(text, language())
     if not values:
         return found
     return Markup(escape(found)).format(**values)  # noqa: S704, escaped just now
@@ -142,7 +142,7 @@ def _(text: str, **values: object) -> str:
 
 def translate_fault(text: str) -> str:
     """Translates a fault of the linter, which writes English, if a translation is known."""
-    found = translations.translated(text, language())
+    found = translations.translate(text, language())
     return found if found != text else Markup('<span lang="en">{}</span>').format(text)
 
 
@@ -169,7 +169,7 @@ def seconds(value: float | None) -> str:
     return f"{number(round(value * 1000))} ms" if value < 1 else f"{number(round(value, 1))} s"
 
 
-def lasting(span: timedelta) -> str:
+def duration(span: timedelta) -> str:
     """Writes a duration in its two largest units."""
     left = max(0, int(span.total_seconds()))
     units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))

@@ -53,24 +53,24 @@ def after_login(typed: TypedForm, known: Operator) -> Response:
     return make_response(page("resubmission.html", typed=typed))
 
 
-@access.blueprint.errorhandler(access.Ended)
-def ended(error: access.Ended) -> Answer:
+@access.blueprint.errorhandler(access.SessionEnded)
+def handle_ended_session(error: access.SessionEnded) -> Answer:
     typed = _typed()
     if is_htmx():
         return _on_top("out")
     if typed is None:
-        return rendering.failed(error)
+        return rendering.error_page(error)
     return page("login.html", interrupted=typed)
 
 
 @access.blueprint.errorhandler(CSRFError)
-def outdated(error: HTTPException) -> Answer:
+def handle_outdated_form(error: HTTPException) -> Answer:
     """Handles a form of an earlier session, or of none."""
     if is_htmx():
         return _on_top("in again" if g.get("operator") else "out")
     typed = _typed()
     if typed is None:
-        return rendering.failed(error)
+        return rendering.error_page(error)
     if g.get("operator") is None:
         return page("login.html", interrupted=typed)
     return page("resubmission.html", typed=typed)

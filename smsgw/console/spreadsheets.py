@@ -45,7 +45,7 @@ def plain(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
-def decoded(octets: bytes) -> str:
+def decode(octets: bytes) -> str:
     """Raises NotRead."""
     try:
         return octets.decode("utf-8-sig")

@@ -9,7 +9,7 @@ import yaml
 LANGUAGES = ("id", "en")
 
 
-def translated(text: str, language: str, **values: object) -> str:
+def translate(text: str, language: str, **values: object) -> str:
     """Translates `text` into that language; {names} in it are filled in afterwards."""
     translation = indonesian().get(text, text) if language == "id" else text
     return translation.format(**values) if values else translation

@@ -34,7 +34,7 @@ class Circuit:
                 self._alone_until = now + LEFT_ALONE
             return True
 
-    def failed(self, key: object = None) -> None:
+    def record_failure(self, key: object = None) -> None:
         """Records a failure. `key` is what was looked up, if it may be to blame."""
         with self._lock:
             until = self._clock() + LEFT_ALONE
@@ -44,7 +44,7 @@ class Circuit:
                 self._alone_until = until
                 self._keys.clear()
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         if not self.is_closed:
             with self._lock:
                 self._alone_until = None

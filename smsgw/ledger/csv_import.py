@@ -35,7 +35,7 @@ Row = dict[str, Value]
 Progress = Callable[[int], object]  # told how many octets were read since
 
 
-class Loaded(NamedTuple):
+class LoadResult(NamedTuple):
     rows: int
     deleted: int = 0
 
@@ -50,7 +50,7 @@ def load(
     *,
     replace: bool = False,
     progress: Progress = lambda octets: None,
-) -> dict[str, Loaded]:
+) -> dict[str, LoadResult]:
     """Returns what became of each file of `folder`. Files that are absent are left alone.
 
     `replace` also deletes what a present file no longer holds. Raises LoadError.
@@ -75,7 +75,7 @@ def load_into(
     *,
     replace: bool = False,
     progress: Progress = lambda octets: None,
-) -> dict[str, Loaded]:
+) -> dict[str, LoadResult]:
     """Does the same in the caller's transaction, which must not be committed after LoadError."""
     present = {name: path for name in FILES if (path := folder / f"{name}.csv").is_file()}
     if not present:
@@ -117,7 +117,7 @@ def _load_file(
     faults: Faults,
     replace: bool,
     progress: Progress,
-) -> Loaded:
+) -> LoadResult:
     first_lines: dict[bytes, int] = {}
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         rows = _rows(file, path, _with_progress(lines, progress), faults, first_lines)
@@ -127,7 +127,7 @@ def _load_file(
     if replace and not first_lines:
         faults.add(path, 1, "no row follows, and --replace would delete all; leave the file away")
     deleted = _delete_absent(connection, file, first_lines) if replace and not faults else 0
-    return Loaded(len(first_lines), deleted)
+    return LoadResult(len(first_lines), deleted)
 
 
 def _with_progress(lines: Iterable[str], progress: Progress) -> Iterator[str]:

@@ -40,7 +40,7 @@ def months_since(day: date) -> int:
     return (day.year - WRITTEN_FOR.year) * 12 + day.month - WRITTEN_FOR.month
 
 
-def moved(day: date, months: int) -> date:
+def shift_months(day: date, months: int) -> date:
     """Returns the same day `months` later, or the last one of a shorter month. The end of a month
     stays one."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
@@ -56,7 +56,7 @@ def _move(connection: Connection, file: File, months: int) -> None:
     for row in rows:
         for column, value in row.items():
             if isinstance(value, date) and column not in STAY:
-                row[column] = moved(value, months)
+                row[column] = shift_months(value, months)
     connection.execute(file.table.delete())
     if rows:
         connection.execute(file.table.insert(), rows)

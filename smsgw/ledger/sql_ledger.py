@@ -237,8 +237,8 @@ class SqlLedger:
             raise LookUpWaits(name) from error
         except DBAPIError as error:
             raise self._failed(faults.of(name, error), key) from error
-        circuit.worked()
-        self._whole.worked()
+        circuit.record_success()
+        self._whole.record_success()
         self._faults.pop(name, None)
         return rows
 
@@ -255,11 +255,11 @@ class SqlLedger:
     def _failed(self, fault: LookUpFault, key: object) -> LedgerDown:
         self._note(fault)
         if fault.is_whole:
-            self._whole.failed()
+            self._whole.record_failure()
             return LedgerDown(str(fault.kind))
-        self._whole.worked()  # it answered, if only to refuse
+        self._whole.record_success()  # it answered, if only to refuse
         if fault.kind is FaultKind.SLOW:
-            self._circuits[fault.name].failed(key)
+            self._circuits[fault.name].record_failure(key)
         return LookUpFailed(fault.name)
 
     def _asked(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:

@@ -56,7 +56,7 @@ def rotate(
 def _begin(rt: Runtime, actor: str) -> int:
     try:
         with rt.writing() as tx:
-            new_key = keys.add(tx.connection, keys.keeper(rt.settings), tx.now)
+            new_key = keys.add(tx.connection, keys.key_wrapper(rt.settings), tx.now)
             audit.note(tx, Act.KEY_MADE, actor, detail=f"key {new_key}")
     except keys.NoRoom as error:
         raise NotRotated(str(error)) from None

@@ -106,7 +106,7 @@ def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
         labels=["table"],
     )
     by_table = dict(failed_checks.by_table(tx.connection, tx.now - A_DAY))
-    damaged = keys.damaged(tx.connection, keys.keeper(rt.settings))
+    damaged = keys.damaged(tx.connection, keys.key_wrapper(rt.settings))
     if damaged:
         by_table["data_keys"] = len(damaged)
     for table, count in by_table.items():
@@ -115,7 +115,7 @@ def _failed_checks(rt: Runtime, tx: Transaction) -> Metric:
 
 
 def _decoys(tx: Transaction) -> Iterator[Metric]:
-    numbers, phones = lockout.decoys_named(tx)
+    numbers, phones = lockout.count_decoys(tx)
     of_one = "Decoys that one phone named in a day, at most."
     yield GaugeMetricFamily("smsgw_decoys_by_one_phone", of_one, numbers)
     yield GaugeMetricFamily("smsgw_decoy_phones", "Phones that named decoys in a day.", phones)

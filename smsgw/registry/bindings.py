@@ -13,7 +13,7 @@ from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import Reply
 from smsgw import logs, phone
 from smsgw.registry import freezes, registration_codes, registrations
-from smsgw.registry.phone_state import PhoneState, ever_bound
+from smsgw.registry.phone_state import PhoneState, past_nkps
 from smsgw.registry.phones import number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
@@ -66,7 +66,7 @@ def bind(
         if row.phone_id != known.phone_id and (notice := _lost(tx, row.phone_id, nkp))
     ]
     registration_codes.spend(tx, known.phone_id, nkp)
-    registrations.bound(tx, known.phone_id, nkp)
+    registrations.end_by_code(tx, known.phone_id, nkp)
     made_by = _made_by(code_id, tells_from)
     _remember_binding(tx, known.caller.phone, nkp_hash)
     _insert(
@@ -123,7 +123,7 @@ def _made_by(code_id: int | None, tells_from: datetime | None) -> MadeBy:
 def _remember_binding(tx: Transaction, number: str, nkp_hash: bytes) -> None:
     """Remembers the number itself: a phone may be forgotten, and its number given to someone
     else."""
-    if nkp_hash not in ever_bound(tx, number):
+    if nkp_hash not in past_nkps(tx, number):
         row = {"phone_hash": tx.vault.hash(number, "past"), "nkp_hash": nkp_hash}
         tx.connection.execute(insert(past_bindings).values(row))
 

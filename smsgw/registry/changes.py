@@ -27,7 +27,7 @@ from handlers.changes import (
     WrongNkp,
 )
 from handlers.question import Outcome, Reply
-from handlers.values import Masked
+from handlers.values import MaskedNkp
 from smsgw import phone
 from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
 from smsgw.registry.bindings import Notice, bind, count_wrong_answer, end
@@ -57,8 +57,8 @@ def apply(
                 notices += _bind(tx, known, change, text)
             case SendCode(nkp, on_file):
                 notices += _send_code(tx, known, nkp, on_file)
-            case Register(given):
-                registrations.store(tx, known.phone_id, known.caller.phone, message_id, given)
+            case Register(form):
+                registrations.store(tx, known.phone_id, known.caller.phone, message_id, form)
             case Unbind(nkps):
                 _unbind(tx, known, nkps)
             case Lapse(nkp):
@@ -151,7 +151,7 @@ def _send_code(tx: Transaction, known: PhoneState, nkp: str, on_file: str) -> li
     code = registration_codes.make(tx, known.phone_id, nkp, on_file)
     if code is None:
         return []
-    reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": Masked(nkp), "code": code})
+    reply = Reply(Outcome.PENDING, "disclosure.code", {"nkp": MaskedNkp(nkp), "code": code})
     delay = timedelta(seconds=tx.random.uniform(*CODE_WAITS))
     return [
         Notice(phone_id_of(tx, on_file), on_file, nkp, reply, registration_codes.CODE_LASTS, delay)

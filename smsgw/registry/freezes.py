@@ -20,7 +20,7 @@ from smsgw.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class BlockedParticipant:
     """Names the participant while the code it was about is kept."""
 
     key: str
@@ -90,7 +90,7 @@ def end(tx: Transaction, key: str) -> bytes | None:
     return nkp_hash
 
 
-def blocked(tx: Transaction, limit: int) -> list[Blocked]:
+def blocked_participants(tx: Transaction, limit: int) -> list[BlockedParticipant]:
     """Returns the newest first; before them those whose freeze or count is missing."""
     active = (
         select(freezes.c.nkp_hash, func.max(freezes.c.at).label("at"))
@@ -119,14 +119,14 @@ def incomplete(tx: Transaction, limit: int) -> list[bytes]:
     return list(tx.connection.execute(fewer.union(*uncounted).limit(limit)).scalars())
 
 
-def _as_frozen(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> Blocked:
+def _as_frozen(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> BlockedParticipant:
     sent = select(codes).where(codes.c.nkp_hash == nkp_hash).order_by(codes.c.id.desc())
     row = tx.connection.execute(sent.limit(1)).first()
     if row is None:
-        return Blocked(nkp_hash.hex(), at, None, None)
+        return BlockedParticipant(nkp_hash.hex(), at, None, None)
     nkp = tx.opened(row.nkp, Ciphertext.CLAIMED_NKP, row.id, row.code_hash)
     on_file = tx.opened(row.on_file, Ciphertext.CLAIMED_ON_FILE, row.id, row.code_hash)
-    return Blocked(nkp_hash.hex(), at, nkp, on_file)
+    return BlockedParticipant(nkp_hash.hex(), at, nkp, on_file)
 
 
 def _lasts(tx: Transaction, row: Row[Any], *, for_a_day_too: bool) -> bool:

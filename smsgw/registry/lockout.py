@@ -59,7 +59,7 @@ def counts(tx: Transaction, phone_ids: Collection[int]) -> dict[int, int]:
     return {row.phone_id: row.made for row in tx.connection.execute(recent)}
 
 
-def locked(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
+def locked_phones(tx: Transaction, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """Returns phones behind the id `after` that guessed too often: the number (sealed) of each, how
     often, and when last."""
     since = tx.now - GUESSES_COUNT_FOR
@@ -129,7 +129,7 @@ def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     _warn_about_decoys(tx, phone_id, wrong)
 
 
-def decoys_named(tx: Transaction) -> tuple[int, int]:
+def count_decoys(tx: Transaction) -> tuple[int, int]:
     """Returns the most decoys that one phone named within a day, and how many phones named any."""
     each = _decoys_named(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
     most = select(func.coalesce(func.max(each.c.numbers), 0), func.count()).select_from(each)

@@ -6,7 +6,7 @@ from smsgw.storage.crypto import Vault
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedIdentities:
     """Holds what a message names and has to be looked up."""
 
     code: str | None = None
@@ -15,7 +15,7 @@ class Named:
     asked_codes: bool = False  # those that were sent here
 
 
-NOTHING_NAMED = Named()
+NOTHING_NAMED = NamedIdentities()
 NOBODY: frozenset[bytes] = frozenset()
 
 

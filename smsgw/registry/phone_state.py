@@ -25,7 +25,7 @@ from smsgw.registry import (
     registration_codes,
     reply_pages,
 )
-from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, Named
+from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
 from smsgw.registry.phones import LastMessage, add_all, opened_number, set_last
 from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkSelect
@@ -130,7 +130,7 @@ class PhoneQuery:
     message whose answer had to wait."""
 
     number: str
-    named: Named = NOTHING_NAMED
+    named: NamedIdentities = NOTHING_NAMED
     received_at: datetime | None = None
 
 
@@ -138,7 +138,7 @@ def read(
     tx: Transaction,
     number: str,
     *,
-    named: Named = NOTHING_NAMED,
+    named: NamedIdentities = NOTHING_NAMED,
     received_at: datetime | None = None,
 ) -> PhoneState:
     """Reads what is known of a phone. Only what the message names is looked up. `received_at`: of
@@ -175,7 +175,7 @@ def _state(
 ) -> PhoneState:
     named, number = wanted.named, wanted.number
     former = (
-        registration_codes.disowned(tx, number) | ever_bound(tx, number)
+        registration_codes.disowned_nkps(tx, number) | past_nkps(tx, number)
         if named.identity
         else NOBODY
     )
@@ -213,8 +213,8 @@ def _known_state(
         locked=row.guessed >= lockout.GUESSES_ALLOWED,
         last_answer=told if is_repeatable else None,
         last_about=about,
-        next_page=next(iter(reply_pages.held(tx, row)), None),
-        claimed=registration_codes.claimed(tx, row.id, named.code) if named.code else None,
+        next_page=next(iter(reply_pages.read(tx, row)), None),
+        verified_code=registration_codes.verify(tx, row.id, named.code) if named.code else None,
         has_tried_codes=bool(named.code)
         and registration_codes.wrong_in_a_day(tx, row.id) >= registration_codes.WRONG_CODES_A_DAY,
         case=cases.find(tx, row.id, named.case) if named.case else None,
@@ -300,7 +300,7 @@ def _readable(
     return held
 
 
-def ever_bound(tx: Transaction, number: str) -> frozenset[bytes]:
+def past_nkps(tx: Transaction, number: str) -> frozenset[bytes]:
     held = select(past_bindings.c.nkp_hash).where(
         past_bindings.c.phone_hash == tx.vault.hash(number, "past")
     )

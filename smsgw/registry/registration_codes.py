@@ -68,7 +68,7 @@ def make(tx: Transaction, phone_id: int, nkp: str, on_file: str) -> str | None:
     return code
 
 
-def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
+def disowned_nkps(tx: Transaction, number: str) -> frozenset[bytes]:
     """Hashes of the NKPs that are frozen until an officer ends it and whose codes went to this
     number, or whose bindings to other phones were told to it."""
     here = tx.vault.hash(number, "phone")
@@ -78,7 +78,7 @@ def disowned(tx: Transaction, number: str) -> frozenset[bytes]:
     return freezes.among(tx, theirs, for_a_day_too=False)
 
 
-def claimed(tx: Transaction, phone_id: int, code: str) -> VerifiedCode | None:
+def verify(tx: Transaction, phone_id: int, code: str) -> VerifiedCode | None:
     """Returns what `code`, typed on this phone, opens."""
     row = tx.connection.execute(
         select(codes).where(

@@ -85,7 +85,7 @@ def submitted_form(tx: Transaction, row: Row[Any]) -> RegistrationForm | None:
     return RegistrationForm(**{**values, "birth_date": date.fromisoformat(born) if born else None})
 
 
-def looked(tx: Transaction, registration_id: int, actor: str) -> None:
+def record_look(tx: Transaction, registration_id: int, actor: str) -> None:
     """Notes that an officer saw what was given."""
     if not has_looked(tx, registration_id, actor):
         row = {"registration_id": registration_id, "actor": actor, "at": tx.now}
@@ -109,7 +109,7 @@ def decide(tx: Transaction, registration_id: int, state: RegistrationState) -> b
     return _end(tx, registrations.c.id == registration_id, state) == 1
 
 
-def bound(tx: Transaction, phone_id: int, nkp: str) -> None:
+def end_by_code(tx: Transaction, phone_id: int, nkp: str) -> None:
     """Settles what this phone sent to be bound to `nkp`."""
     own = registrations.c.phone_id == phone_id
     for row in tx.connection.execute(_rows.where(own, WAITS)).all():

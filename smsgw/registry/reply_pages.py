@@ -36,7 +36,7 @@ def destroy_expired(tx: Transaction, phone_ids: Collection[int]) -> None:
     tx.connection.execute(delete(pages).where(old))
 
 
-def held(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
+def read(tx: Transaction, row: Row[*tuple[Any, ...]]) -> list[str]:
     """Returns the pages of a row with the phone's `id` and `hash`, `pages` and
     `pages_expire_at`."""
     if row.pages is None or row.pages_expire_at <= tx.now:
@@ -57,4 +57,4 @@ def turn(tx: Transaction, phone_id: int, number: str) -> None:
         .join_from(pages, phones)
         .where(pages.c.phone_id == phone_id)
     ).first()
-    keep(tx, phone_id, number, held(tx, row)[1:] if row else [])
+    keep(tx, phone_id, number, read(tx, row)[1:] if row else [])

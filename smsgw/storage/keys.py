@@ -132,7 +132,7 @@ def _name(key_id: int) -> str:
     return f"key {key_id}"
 
 
-def keeper(settings: Settings) -> Wrapper:
+def key_wrapper(settings: Settings) -> Wrapper:
     """Returns the wrapper of the keys in the database."""
     old = settings.old_secret_key
     return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])

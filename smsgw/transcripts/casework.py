@@ -60,7 +60,7 @@ def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:
             raise casework.TooLate
         language = phones.language_of(tx, case.phone_id)
         after = cases.count_answers(tx, case, casework.ANSWERED)
-    fault = casework.typed(rt.configuration, number, text, language).fault
+    fault = casework.preview_answer(rt.configuration, number, text, language).fault
     if fault is not None:
         raise Unsendable(f"officer: this answer cannot be sent ({fault})")
     casework.answer(rt, number, text, actor, after=after, closes=True)
@@ -92,4 +92,4 @@ def _look(rt: Runtime, registration_id: int, nkp: str, actor: str) -> None:
             nkp=nkp,
             detail=WHY,
         )
-        registrations.looked(tx, registration_id, actor)
+        registrations.record_look(tx, registration_id, actor)

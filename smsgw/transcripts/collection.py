@@ -25,7 +25,7 @@ class NothingFound(ValueError):
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayedConversation:
     """Holds a conversation that was played."""
 
     document: TranscriptDocument
@@ -98,13 +98,15 @@ def choose(documents: Sequence[TranscriptDocument], patterns: Sequence[str]) -> 
     ]
 
 
-def play(chosen: Sequence[Part], jobs: int = 1) -> Iterator[Played]:
+def play(chosen: Sequence[Part], jobs: int = 1) -> Iterator[PlayedConversation]:
     """Plays in file order, however many processes take part. Raises TranscriptError, LoadError."""
     parts = list(_parts(chosen))
     for (document, names), results in zip(parts, _results(parts, jobs), strict=True):
         for index, conversation in enumerate(document.transcript.conversations):
             if conversation.name in names:
-                yield Played(document, index, [next(results) for _ in conversation.steps])
+                yield PlayedConversation(
+                    document, index, [next(results) for _ in conversation.steps]
+                )
 
 
 def _within(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from smsgw.backoffice.unrecognised import Alias, Filler, accepted
+from smsgw.backoffice import unrecognised
+from smsgw.backoffice.unrecognised import Alias, Filler
 from smsgw.configuration import versions
 from smsgw.ledger import demo
 from smsgw.runtime import Runtime
@@ -15,12 +16,12 @@ REFERENCE_NOW = datetime.fromisoformat(
 
 
 def accept(rt: Runtime, change: Alias | Filler, phrase: str, author: str) -> None:
-    """Puts it into the draft, and keeps the transcript that shows it. `said`: what is
-    understood without a filler; an alias is by itself. Raises NotAccepted, Outdated."""
+    """Puts a proposal into the draft, and saves a transcript that shows it: for a filler one with
+    `phrase`, for an alias one with the alias alone. Raises NotAccepted, Outdated."""
     with rt.reading() as tx:
         raw, edition = versions.editable(tx)
     phrase = phrase if isinstance(change, Filler) else change.words
-    changed, keyword = accepted(raw, change, phrase)
+    changed, keyword = unrecognised.accept(raw, change, phrase)
     with rt.writing() as tx:
         versions.save(tx, changed, edition, author, f"{change.words} ({keyword})")
         library.save(tx, f"{change.words}: {keyword}", shown_by(phrase, keyword), author)

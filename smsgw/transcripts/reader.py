@@ -57,7 +57,7 @@ class Defaults:
     @property
     def configuration(self) -> Configuration:
         """Raises KeywordsError."""
-        return compiler.shipped() if self.keywords is None else _loaded(self.keywords)
+        return compiler.load_shipped() if self.keywords is None else _loaded(self.keywords)
 
     def check(self) -> None:
         """Raises KeywordsError where the configuration cannot be used."""
@@ -78,7 +78,7 @@ def read(path: Path, defaults: Defaults | None = None) -> TranscriptDocument:
         raise TranscriptError(
             [TranscriptFault(name, 1, 1, f"cannot be read: {error.strerror}")]
         ) from None
-    return parse(decoded(octets, name), name, path.parent, defaults)
+    return parse(decode(octets, name), name, path.parent, defaults)
 
 
 def reread(document: TranscriptDocument, text: str) -> TranscriptDocument:
@@ -86,7 +86,7 @@ def reread(document: TranscriptDocument, text: str) -> TranscriptDocument:
     return parse(text, document.name, document.folder, document.defaults)
 
 
-def decoded(octets: bytes, name: str) -> str:
+def decode(octets: bytes, name: str) -> str:
     """Raises TranscriptError."""
     try:
         return octets.decode("utf-8")

@@ -20,7 +20,7 @@ from smsgw.transcripts import format as transcripts
 from smsgw.transcripts import reader, runner
 from smsgw.transcripts.faults import TranscriptError
 from smsgw.transcripts.runner import Result
-from smsgw.transcripts.sandbox import SandboxConversation, SandboxStep, Tried
+from smsgw.transcripts.sandbox import SandboxConversation, SandboxStep, TriedMessage
 
 IDENTIFYING = ("nkp", "nik", "phone", "email", "emergency_phone")
 
@@ -38,9 +38,9 @@ class Elsewhere(NotWritten):
     message."""
 
 
-def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
+def write(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
     """Returns the transcript as YAML. Raises Personal, Elsewhere."""
-    steps = [each.step for each in talk.tried]
+    steps = [each.step for each in talk.messages]
     registered = _registered(rt, steps)
     if not rt.settings.demo and _may_identify_somebody(name, steps, registered):
         raise Personal
@@ -48,7 +48,7 @@ def written(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configura
         "title": name,
         "now": _then(rt).isoformat(timespec="seconds"),
         "registered": registered,
-        "conversations": [{"name": name, "steps": list(_asked(talk.tried))}],
+        "conversations": [{"name": name, "steps": list(_asked(talk.messages))}],
     }
     try:
         results = again(transcripts.dumps(document), name, chosen)
@@ -91,7 +91,7 @@ def _then(rt: Runtime) -> datetime:
     """Returns now, moved to when the reference ledger was written: in both, a month ago is a month
     ago."""
     now = rt.now().astimezone(rt.settings.zone)
-    day = demo.moved(now.date(), -demo.months_since(now.date()))
+    day = demo.shift_months(now.date(), -demo.months_since(now.date()))
     return datetime.combine(day, now.timetz())
 
 
@@ -102,7 +102,7 @@ def _registered(rt: Runtime, steps: Sequence[SandboxStep]) -> dict[str, list[str
     return {number: list(each.caller.nkps) for number, each in known.items() if each.caller.nkps}
 
 
-def _asked(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
+def _asked(tried: Sequence[TriedMessage]) -> Iterator[dict[str, Any]]:
     """Returns the steps, each with how its answer was judged."""
     for each in tried:
         step, verdict = each.step, each.answer.verdict

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from xml.etree import ElementTree
 
 from smsgw import gsm7
-from smsgw.transcripts.collection import Played
+from smsgw.transcripts.collection import PlayedConversation
 from smsgw.transcripts.comparison import Mismatch
 from smsgw.transcripts.faults import TranscriptFault
 from smsgw.transcripts.runner import Result
@@ -30,7 +30,7 @@ class Totals:
     all_by_kind: Counter[str] = field(default_factory=Counter)
     dangers_by_kind: Counter[str] = field(default_factory=Counter)
 
-    def add(self, played: Played) -> None:
+    def add(self, played: PlayedConversation) -> None:
         dangers = sum(each.is_dangerous for each in played.results)
         self.conversations += 1
         self.conversations_that_differ += not played.agrees
@@ -76,7 +76,7 @@ class Totals:
         }
 
 
-def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
+def lines(played: PlayedConversation, *, with_colour: bool = False) -> Iterator[str]:
     """Returns what differs in a conversation: the first step whole, later ones as what follows from
     it."""
     differing = [each for each in played.results if each.differences]
@@ -92,7 +92,7 @@ def lines(played: Played, *, with_colour: bool = False) -> Iterator[str]:
         yield f"  perhaps a consequence: {differences}"
 
 
-def _brief(played: Played, result: Result) -> str:
+def _brief(played: PlayedConversation, result: Result) -> str:
     keys = ", ".join(dict.fromkeys(each.key for each in result.differences))
     return f"step {result.number} (line {played.line(result.number)}): {keys}"
 
@@ -114,13 +114,13 @@ def _difference(difference: Mismatch, *, with_colour: bool) -> Iterator[str]:
     if difference.expected is None or difference.got is None:
         yield f"  {difference.text}"
         return
-    expected, got = marked(difference.expected, difference.got, with_colour=with_colour)
+    expected, got = mark_differences(difference.expected, difference.got, with_colour=with_colour)
     yield f"  {difference.key}"
     yield f"    expected  {expected}"
     yield f"    got       {got}"
 
 
-def marked(expected: str, got: str, *, with_colour: bool = False) -> tuple[str, str]:
+def mark_differences(expected: str, got: str, *, with_colour: bool = False) -> tuple[str, str]:
     """Marks in both texts the words that the other does not have."""
     old, new = expected.split(" "), got.split(" ")
     marks = ((RED, PLAIN), (GREEN, PLAIN)) if with_colour else (REMOVED, ADDED)
@@ -138,7 +138,7 @@ def _marked(words: list[str], mark: tuple[str, str] | None) -> list[str]:
     return [f"{mark[0]}{' '.join(words)}{mark[1]}"]
 
 
-def as_json(played: Played) -> Iterator[str]:
+def as_json(played: PlayedConversation) -> Iterator[str]:
     """Yields one object a step."""
     for each in played.results:
         yield _json(_object(played, each))
@@ -154,7 +154,7 @@ def totals_as_json(totals: Totals) -> str:
     return _json({"totals": totals.as_object()})
 
 
-def _object(played: Played, result: Result) -> dict[str, object]:
+def _object(played: PlayedConversation, result: Result) -> dict[str, object]:
     got = result.got
     return {
         "file": played.document.name,
@@ -183,7 +183,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def junit(conversations: Sequence[Played]) -> str:
+def junit(conversations: Sequence[PlayedConversation]) -> str:
     """Writes a suite for each file, a case for each conversation."""
     root = ElementTree.Element("testsuites", name="smsgw replay")
     suites: dict[str, ElementTree.Element] = {}
@@ -201,7 +201,7 @@ def junit(conversations: Sequence[Played]) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{written}\n'
 
 
-def _case(suite: ElementTree.Element, played: Played) -> None:
+def _case(suite: ElementTree.Element, played: PlayedConversation) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",

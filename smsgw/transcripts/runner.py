@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from smsgw import phone, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.configuration.compiler import Configuration
-from smsgw.configuration.live import Published
+from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch
 from smsgw.messaging.answer import Answer
@@ -80,7 +80,7 @@ def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> It
     ]
     if not chosen:
         return
-    with world.prepared(document) as world_of_file:
+    with world.prepare(document) as world_of_file:
         for index, conversation in chosen:
             yield from play(world_of_file, conversation, index)
 
@@ -220,7 +220,7 @@ class RunningConversation:
 
     def _publish(self, configuration: Configuration) -> None:
         version = self._rt.configuration.version + 1
-        published = Published.always(replace(configuration, version=version))
+        published = LiveConfiguration.always(replace(configuration, version=version))
         self._rt = replace(self._rt, published=published)
 
     def _report(self, delivery: Delivery) -> None:

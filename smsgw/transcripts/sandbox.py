@@ -25,7 +25,7 @@ from smsgw import phone, responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler, document, validation, versions
 from smsgw.configuration.compiler import Configuration
-from smsgw.configuration.live import Published
+from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.restricted import FictitiousLedger
 from smsgw.messaging.answer import Answer, NotStored
 from smsgw.runtime import Runtime
@@ -81,7 +81,7 @@ class SandboxStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedMessage:
     step: SandboxStep
     sent_text: str
     answer: Answer
@@ -90,7 +90,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class SandboxConversation:
-    tried: tuple[Tried, ...] = ()
+    messages: tuple[TriedMessage, ...] = ()
     subjects: tuple[bytes, ...] = ()  # keyed hashes of the NKPs that it told of
     code: str = ""  # the last that a phone was sent, where it may be typed here
 
@@ -135,7 +135,7 @@ def run(rt: Runtime, steps: Sequence[SandboxStep], chosen: Configuration) -> San
     is_real = not all(is_fictitious_sender(rt, step.sender) for step in steps)
     ledger = rt.ledger if is_real or rt.settings.demo else FictitiousLedger(rt.ledger)
     clock = Clock(rt.now())
-    changed = {"ledger": ledger, "now": clock, "published": Published.always(chosen)}
+    changed = {"ledger": ledger, "now": clock, "published": LiveConfiguration.always(chosen)}
     try:
         with bound_contextvars(tryout=True), _undone(rt, changed) as undone:
             return _talk(undone, clock, steps, is_real=is_real)
@@ -170,7 +170,7 @@ def _talk(
     """Plays the steps. A code that went to a real phone is for that phone alone."""
     until = time.monotonic() + PATIENCE
     before = rt.connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
-    tried: list[Tried] = []
+    tried: list[TriedMessage] = []
     code = ""
     for step in steps:
         if time.monotonic() > until:
@@ -181,19 +181,19 @@ def _talk(
     return SandboxConversation(tuple(tried), _subjects(rt, tried, before), code)
 
 
-def _code(tried: Tried) -> str:
+def _code(tried: TriedMessage) -> str:
     found = [A_CODE.search(each.text) for each in tried.answer.also]
     return next((each[1] for each in found if each), "")
 
 
-def _respond(rt: RolledBackRuntime, step: SandboxStep, text: str) -> Tried:
+def _respond(rt: RolledBackRuntime, step: SandboxStep, text: str) -> TriedMessage:
     carrier = rt.default_carrier
     reference = f"try-{uuid.uuid4().hex}"
     sms = IncomingSms(carrier.name, reference, step.sender, carrier.default_sender_id, text)
     answer = responder.respond(rt, sms)
     if answer is None:
         raise Busy  # another has its name
-    return Tried(step, text, answer, _wording(rt, answer))
+    return TriedMessage(step, text, answer, _wording(rt, answer))
 
 
 def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
@@ -201,7 +201,9 @@ def _wording(rt: RolledBackRuntime, answer: Answer) -> str | None:
     return rt.connection.execute(wording.order_by(replies.c.id)).scalars().first()
 
 
-def _subjects(rt: RolledBackRuntime, tried: Sequence[Tried], before: int) -> tuple[bytes, ...]:
+def _subjects(
+    rt: RolledBackRuntime, tried: Sequence[TriedMessage], before: int
+) -> tuple[bytes, ...]:
     """Returns whose data was disclosed; others may have been told something meanwhile, in
     transactions that stay."""
     disclosed = select(audit.c.subject).where(

@@ -1,7 +1,7 @@
 """Reads the YAML of a transcript as plain values, each with its place in the text.
 
 A scalar without quotes that YAML 1.1 or YAML 1.2 takes for a number, a date or a truth value is an
-`Unquoted`: what it was meant to be depends on where it stands, so the format decides.
+`UnquotedScalar`: what it was meant to be depends on where it stands, so the format decides.
 """
 
 import re
@@ -43,7 +43,7 @@ PLAIN_WORDS = (
 )
 
 
-class Unquoted(str):
+class UnquotedScalar(str):
     """Holds the characters of a scalar that YAML takes for something other than text."""
 
     __slots__ = ()
@@ -183,7 +183,7 @@ class Source:
                 return None
             if text in {"true", "false"}:
                 return text == "true"
-            return int(text) if INTEGER.fullmatch(text) and len(text) < 7 else Unquoted(text)
+            return int(text) if INTEGER.fullmatch(text) and len(text) < 7 else UnquotedScalar(text)
         return text
 
 

@@ -46,7 +46,7 @@ class Edit:
     text: str
 
 
-def updated(document: TranscriptDocument, results: Results, *, force: bool = False) -> str:
+def rewrite(document: TranscriptDocument, results: Results, *, force: bool = False) -> str:
     """Returns the new text. Raises NotUpdated if a step differs in what is not written, unless
     `force` says to write the rest anyway."""
     refusals = [] if force else list(_refusals(document, results))

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from handlers import HANDLERS
 from handlers.question import Outcome
 from smsgw.backoffice.casework import RejectionWording
-from smsgw.transcripts.source import Unquoted
+from smsgw.transcripts.source import UnquotedScalar
 
 ECHO, CODE = "=echo", "=code"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -33,7 +33,7 @@ QUESTIONS = ("consent", "suggestion", "draft", "choice", "code", "identity")
 
 def _text(value: object) -> object:
     """Refuses a number, a date or a truth value without quotes: 0017 would lose its zeros."""
-    if isinstance(value, Unquoted | bool | int):
+    if isinstance(value, UnquotedScalar | bool | int):
         written = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else value
         raise ValueError(f'needs quotes: "{written}"')
     if value is None:
@@ -43,7 +43,7 @@ def _text(value: object) -> object:
 
 def _sender(value: object) -> object:
     """A phone number is understood without quotes too."""
-    if isinstance(value, Unquoted) and re.fullmatch(r"\+?[0-9]{7,15}", value):
+    if isinstance(value, UnquotedScalar) and re.fullmatch(r"\+?[0-9]{7,15}", value):
         return str(value)
     return _text(value)
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, update
 
 from handlers.changes import FailedIdentification
 from smsgw import runtime, settings
-from smsgw.configuration.live import Published
+from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.csv_import import load
 from smsgw.registry import lockout, phone_state
 from smsgw.registry.bindings import bind
@@ -64,13 +64,13 @@ class World:
 
 
 @contextmanager
-def prepared(document: TranscriptDocument) -> Iterator[World]:
+def prepare(document: TranscriptDocument) -> Iterator[World]:
     """Raises LoadError where the ledger's files cannot be read."""
     transcript = document.transcript
     clock = Clock(transcript.now)
     ledger = _ledger_image(document.ledger)
     made = runtime.build(settings.load(_environment(transcript)), now=clock)
-    rt = replace(made, published=Published.always(document.configuration))
+    rt = replace(made, published=LiveConfiguration.always(document.configuration))
     try:
         _restore(rt.service, _service_image())
         _restore(rt.ledger.engine, ledger)

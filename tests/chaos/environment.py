@@ -205,7 +205,7 @@ class World:
             ani = accounts.add(tx, "ani", Role.ADMIN, None, "shell:root")
             accounts.log_in(tx, ani.id, ani.name)
             for word in ("Telepon", "Panggil"):
-                raw = document.loads(document.shipped().replace("Hubungi", word))
+                raw = document.loads(document.dump_shipped().replace("Hubungi", word))
                 versions.save(tx, raw, versions.editable(tx)[1], ani.actor, "a word")
                 versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
             library.save(tx, "a name", "- phone: a", ani.actor)

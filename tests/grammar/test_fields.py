@@ -8,7 +8,7 @@ import pytest
 from grammar import Command, Misread, Reason
 from smsgw.configuration import compiler
 
-GRAMMAR = compiler.shipped().grammar
+GRAMMAR = compiler.load_shipped().grammar
 NKP, NIK, BORN = "20098765432", "3273055010920000", date(1992, 10, 10)
 DASHES = "‐‑‒–—―−﹣－➖~•"
 

@@ -24,7 +24,7 @@ SEEDS = yaml.safe_load(
 READ_ALL = """
 import json, sys
 from smsgw.configuration import compiler
-grammar = compiler.shipped().grammar
+grammar = compiler.load_shipped().grammar
 print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
 """
 
@@ -50,7 +50,7 @@ def texts() -> Iterator[str]:
 
 @pytest.mark.parametrize("keyword", TYPED)
 def test_typed_messages_are_recognised(keyword: str) -> None:
-    grammar = compiler.shipped().grammar
+    grammar = compiler.load_shipped().grammar
     assert {text: grammar.parse(text).keyword for text in TYPED[keyword]} == dict.fromkeys(
         TYPED[keyword], keyword
     )
@@ -71,7 +71,7 @@ def readings(grammar: Grammar, first: str) -> Iterator[str]:
 def is_missed(keyword: str, alias: str) -> bool:
     without = copy.deepcopy(SEEDS)
     without["keywords"][keyword]["aliases"].remove(alias)
-    grammars = built(without), compiler.shipped().grammar
+    grammars = built(without), compiler.load_shipped().grammar
     pairs = zip(*(readings(each, keyword) for each in grammars), strict=True)
     return any(one != other for one, other in pairs)
 
@@ -109,7 +109,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("separator", "#*,;:=+/")
 def test_removing_any_separator_is_noticed(tmp_path: Path, separator: str) -> None:
-    usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
+    usual = [repr(compiler.load_shipped().grammar.parse(text)) for text in texts()]
     less = slots.SEPARATORS.replace(separator, "", 1)
     assert changed(tmp_path, slots.SEPARATORS, less) != usual
 
@@ -117,5 +117,5 @@ def test_removing_any_separator_is_noticed(tmp_path: Path, separator: str) -> No
 @pytest.mark.thorough
 @pytest.mark.parametrize("form", [1, 2, 3, 4, 5])
 def test_removing_any_date_form_is_noticed(tmp_path: Path, form: int) -> None:
-    usual = [repr(compiler.shipped().grammar.parse(text)) for text in texts()]
+    usual = [repr(compiler.load_shipped().grammar.parse(text)) for text in texts()]
     assert changed(tmp_path, f"(?P<d{form}>", f"(?!)(?P<d{form}>") != usual

@@ -24,7 +24,7 @@ def test_an_uncertain_reading_changes_nothing(rt: Runtime, keyword: str) -> None
     """An operator may give any keyword a word that another is one slip away from."""
     command = Command(keyword, FIELDS, keyword.upper(), "", is_slip=True)
     caller = Caller(P1, bound=(Bound(P1_NKP),))
-    inquiry = decision.Inquiry(compiler.shipped(), command, keyword, caller)
+    inquiry = decision.Inquiry(compiler.load_shipped(), command, keyword, caller)
     decided = decision.decide(inquiry, rt.ledger, TODAY, timedelta(days=60))
     assert decided.reply is not None
     assert {type(change) for change in decided.reply.changes} <= {Ask}
@@ -37,6 +37,6 @@ def test_a_missing_field_is_not_an_empty_field_of_the_ledger(rt: Runtime) -> Non
         connection.execute(holes.values(nik=None, birth_date=None))
     command = Command("daftar", {"nkp": P2_NKP}, "DAFTAR", "")
     reply = HANDLERS["daftar"].answer(
-        Question(command, Caller(P2), rt.ledger, compiler.shipped().usage, TODAY)
+        Question(command, Caller(P2), rt.ledger, compiler.load_shipped().usage, TODAY)
     )
     assert reply.outcome == "not_linked"

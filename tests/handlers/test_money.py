@@ -18,7 +18,7 @@ def answer_of(rt: Runtime, keyword: str, today: date, **fields: str) -> Reply:
     command = Command(keyword, fields, keyword.upper(), "")
     caller = Caller(P1, bound=(Bound(P1_NKP),))
     return HANDLERS[keyword].answer(
-        Question(command, caller, rt.ledger, compiler.shipped().usage, now)
+        Question(command, caller, rt.ledger, compiler.load_shipped().usage, now)
     )
 
 

@@ -232,10 +232,10 @@ def test_a_block_of_a_day_is_listed_for_a_day(rt: Runtime, clock: Clock) -> None
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "TOLAK")
     with rt.reading() as tx:
-        assert [each.nkp for each in freezes.blocked(tx, 10)] == [P2_NKP]
+        assert [each.nkp for each in freezes.blocked_participants(tx, 10)] == [P2_NKP]
     clock.moves(days=1)
     with rt.reading() as tx:
-        assert freezes.blocked(tx, 10) == []
+        assert freezes.blocked_participants(tx, 10) == []
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_an_operator_added_by_an_author_may_not_publish(rt: Runtime) -> None:
     """The author may have added or invited them."""
     add_operator(rt, "admin1", Role.ADMIN)
     with rt.writing() as tx:
-        text = document.shipped().replace("Hubungi", "Telepon")
+        text = document.dump_shipped().replace("Hubungi", "Telepon")
         versions.save(tx, document.loads(text), 0, "operator:admin1", "a word")
     with rt.writing() as tx:
         accounts.add(tx, "budi", Role.PUBLISHER, None, "operator:admin1")
@@ -307,7 +307,7 @@ def test_a_freeze_also_applies_to_officers(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
-        registrations.looked(tx, 1, "operator:ani")
+        registrations.record_look(tx, 1, "operator:ani")
     with pytest.raises(casework.Frozen):
         casework.accept(rt, 1, "operator:ani", "KTP seen")
     assert count_rows(rt, frozen) == 1
@@ -436,7 +436,7 @@ def test_database_write_access_alone_ends_no_freeze(rt: Runtime, kind: str) -> N
     sql(rt, *statements[kind])
     assert say(rt, SOMEBODY[0], DAFTAR).also == ()
     with rt.writing() as tx:
-        registrations.looked(tx, 1, "operator:ani")
+        registrations.record_look(tx, 1, "operator:ani")
     with pytest.raises(casework.Frozen):
         casework.accept(rt, 1, "operator:ani", "KTP seen")
 
@@ -447,7 +447,7 @@ def test_an_officer_can_end_a_damaged_freeze(rt: Runtime) -> None:
     say(rt, P2, "BUKAN SAYA")
     sql(rt, delete(frozen), delete(freeze_counts))
     with rt.writing() as tx:
-        (held,) = freezes.blocked(tx, 10)
+        (held,) = freezes.blocked_participants(tx, 10)
         assert (held.nkp, held.at) == (P2_NKP, None)
         assert freezes.end(tx, held.key) is not None
     assert len(say(rt, SOMEBODY[0], DAFTAR).also) == 1
@@ -527,7 +527,7 @@ def test_database_write_access_alone_makes_no_operator(rt: Runtime) -> None:
 
 
 def test_database_write_access_alone_publishes_nothing(rt: Runtime) -> None:
-    words = document.shipped().replace("Bantuan {call_centre}", "Hubungi 0812")
+    words = document.dump_shipped().replace("Bantuan {call_centre}", "Hubungi 0812")
     with rt.writing() as tx:
         row = {"version": 99, "text": words, "published_at": tx.now, "published_by": "x"}
         row |= {"reason": "x", "mac": b"0" * 32}

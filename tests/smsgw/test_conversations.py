@@ -385,7 +385,7 @@ class Conversation:
             return []
         if act.does == "look":
             with self._rt.writing() as tx:
-                registrations.looked(tx, row.id, act.who)
+                registrations.record_look(tx, row.id, act.who)
             self._looked.add((row.id, act.who))
         elif act.does == "refuse":
             casework.refuse(self._rt, row.id, act.who, "no", RejectionWording.DIFFERS)
@@ -416,7 +416,7 @@ class Conversation:
 
     def _thaw(self) -> list[Event]:
         with self._rt.writing() as tx:
-            ended = [freezes.end(tx, each.key) for each in freezes.blocked(tx, 1)]
+            ended = [freezes.end(tx, each.key) for each in freezes.blocked_participants(tx, 1)]
             thawed = [nkp for nkp in self._enrolled if tx.vault.hash(nkp, "nkp") in ended]
         return [lambda onlooker, nkp=nkp: onlooker.thaw(nkp) for nkp in thawed]
 

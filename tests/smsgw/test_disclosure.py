@@ -65,7 +65,7 @@ def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     participant = ledger.participant(nkp)
     on_file = participant.phone if participant else None
     caller = Caller(STRANGER, bound=(Bound(nkp, on_file),))
-    published = compiler.shipped()
+    published = compiler.load_shipped()
     question = Question(
         command, caller, ledger, published.usage, datetime(2025, 10, 31, tzinfo=UTC)
     )

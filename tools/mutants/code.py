@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tools.mutants.modules import MODULES, Missing, Module, check
-from tools.mutants.mutant import ROOT, Mutant, numbered
+from tools.mutants.mutant import ROOT, Mutant, with_number
 from tools.mutants.operators import OPERATORS, element
 
 # Parts that say what something is, not what is done.
@@ -75,7 +75,7 @@ def of(module: Module, source: str) -> Iterator[Mutant]:
                 continue
             for kind, instead, what in operator(site.node):
                 yield Mutant(
-                    id=numbered(f"{module.path}:{site.scope}:{kind}", counts),
+                    id=with_number(f"{module.path}:{site.scope}:{kind}", counts),
                     group=module.group,
                     path=module.path,
                     line=_line(site),

@@ -16,7 +16,7 @@ from tools.mutants.mutant import (
     STRUCTURE,
     WORDS,
     Mutant,
-    numbered,
+    with_number,
 )
 from tools.mutants.source import DROPPED, Path, Source
 
@@ -56,7 +56,7 @@ def mutants() -> Iterator[Mutant]:
     counts: dict[str, int] = {}
     for change in _changes(source.read()):
         yield Mutant(
-            id=numbered(f"{change.name}:{change.kind}", counts),
+            id=with_number(f"{change.name}:{change.kind}", counts),
             group=change.group,
             path=KEYWORDS,
             line=source.line(change.path),

@@ -40,7 +40,7 @@ class Mutant:
         return self.path == KEYWORDS
 
 
-def numbered(name: str, counts: dict[str, int]) -> str:
+def with_number(name: str, counts: dict[str, int]) -> str:
     """Returns `name`, with a number behind it if it was `seen` before."""
     counts[name] = counts.get(name, 0) + 1
     return name if counts[name] == 1 else f"{name}:{counts[name]}"

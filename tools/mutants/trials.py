@@ -78,7 +78,7 @@ class Bench:
         if (yield Task(folder, partial(unit_tests.run, mutant.tests), LONG, slot)):
             return Outcome(mutant, Verdict.SURVIVED)
         # Where none failed, they could not be run, or it took too long; so all have to pass.
-        failed = unit_tests.failed(folder) or mutant.tests
+        failed = unit_tests.read_failures(folder) or mutant.tests
         yield from self._agrees(" ".join(failed), partial(unit_tests.run, failed), slot)
         return Outcome(mutant, Verdict.TESTS, failed[0])
 

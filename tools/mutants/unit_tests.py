@@ -42,7 +42,7 @@ def run(tests: Sequence[str]) -> int:
     return 0 if code == NONE_CHOSEN else int(code)
 
 
-def failed(folder: Path) -> tuple[str, ...]:
+def read_failures(folder: Path) -> tuple[str, ...]:
     path = folder / FAILED
     return tuple(path.read_text("utf-8").splitlines()) if path.exists() else ()
 

@@ -50,7 +50,9 @@ def export() -> Response:
     """Streams the file, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
-    return exports.respond(EXPORTING, lines, "audit.csv", f"audit: {exports.described(asked)}")
+    return exports.respond(
+        EXPORTING, lines, "audit.csv", f"audit: {exports.describe_filters(asked)}"
+    )
 
 
 def _asked() -> Mapping[str, str]:

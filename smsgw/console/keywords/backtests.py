@@ -33,8 +33,8 @@ Answer = str | BaseResponse | tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class BacktestRun:
     task: Task
-    asked: BacktestRequest
-    found: BacktestFindings | None  # None before it began
+    request: BacktestRequest
+    findings: BacktestFindings | None  # None before it began
 
 
 @blueprint.get("/")
@@ -85,7 +85,7 @@ def one(task_id: int) -> str | BaseResponse:
         "keywords/_backtest.html" if is_htmx() else "keywords/backtest.html",
         run=run,
         since=_since(run, draft),
-        is_published_since=current.number != run.asked.version,
+        is_published_since=current.number != run.request.version,
         kinds=ChangeKind,
         shapes=SHAPES,
         segment_rupiah=access.rt().settings.segment_rupiah,
@@ -147,14 +147,14 @@ def _run(tx: Transaction, task_id: int) -> BacktestRun:
 
 
 def _backtest_run(task: Task) -> BacktestRun:
-    found = BacktestFindings.model_validate(task.found) if task.found else None
-    return BacktestRun(task, BacktestRequest.model_validate(task.asked), found)
+    found = BacktestFindings.model_validate(task.findings) if task.findings else None
+    return BacktestRun(task, BacktestRequest.model_validate(task.request), found)
 
 
 def _since(run: BacktestRun, draft: Draft | None) -> str | None:
     """Returns what became of the draft since."""
     if draft is None:
         return _("This draft has been published or discarded since then.")
-    if draft.edition != run.asked.edition:
+    if draft.edition != run.request.edition:
         return _("The draft has changed since then, so this result is out of date.")
     return None

@@ -185,7 +185,7 @@ def _overtaken(text: str) -> Answer:
     with access.rt().reading() as tx:
         ours, edition = versions.editable_text(tx)
         now = versions.draft(tx)
-    theirs = diff.between(text, ours)
+    theirs = diff.compare(text, ours)
     return page(
         "keywords/draft_text.html",
         text=text,
@@ -204,7 +204,7 @@ def _page(**values: Any) -> str:
     if draft is not None:
         values |= _about(draft, current)
     if base is not None and base.number != current.number:
-        values["meanwhile"] = diff.between(*(document.dumps(each.raw) for each in (base, current)))
+        values["meanwhile"] = diff.compare(*(document.dumps(each.raw) for each in (base, current)))
     by_two = access.rt().settings.publish_by_two
     return page(
         "keywords/draft.html", draft=draft, current=current, by_two=by_two, past=past, **values
@@ -215,7 +215,7 @@ def _about(draft: Draft, answering: Version) -> dict[str, Any]:
     found = lint.of(draft.raw)
     read = found.publishable
     return {
-        "difference": diff.between(document.dumps(answering.raw), draft.text),
+        "difference": diff.compare(document.dumps(answering.raw), draft.text),
         "faults": found.faults,
         "warnings": found.warnings if read else [],
         "doubts": versions.doubts(answering, read) if read else [],

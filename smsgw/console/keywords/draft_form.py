@@ -44,7 +44,7 @@ class DraftView:
         found = mapping(self.raw, group).get(name)
         return found if isinstance(found, dict) else None
 
-    def found(self, group: str, name: str) -> RawDocument:
+    def require_part(self, group: str, name: str) -> RawDocument:
         part = self.part(group, name)
         if part is None:
             raise NotFound
@@ -56,7 +56,7 @@ class DraftView:
             return NEW_ONE
         return SAME if now.get(name) == before[name] else CHANGED
 
-    def gone(self, group: str) -> list[str]:
+    def deleted_names(self, group: str) -> list[str]:
         return [
             name for name in mapping(self.published, group) if name not in mapping(self.raw, group)
         ]
@@ -87,7 +87,7 @@ def save_edit(group: str, name: str, edit: Edit) -> RawDocument:
     KeywordsError."""
 
     def merged(raw: RawDocument) -> RawDocument:
-        now = DraftView(raw).found(group, name)
+        now = DraftView(raw).require_part(group, name)
         return merge_edit(now, edit(now, request.form), request.form.get("was", ""))
 
     return _write(group, name, merged) or {}
@@ -104,7 +104,7 @@ def show_again(
     view = load_draft()
     if isinstance(error, Clash):
         return page(view, name, error.part, error=meanwhile(), theirs_now=error.theirs), 409
-    typed = edit(view.found(group, name), request.form)
+    typed = edit(view.require_part(group, name), request.form)
     if isinstance(error, Outdated):
         return page(view, name, typed, error=meanwhile()), 409
     return page(view, name, typed, error=translate_fault(str(error))), 400
@@ -120,7 +120,7 @@ def meanwhile() -> str:
     )
 
 
-def previewed(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:
+def preview_edit(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:
     """Previews the draft as it would be."""
     edited = {**raw, group: {**mapping(raw, group), name: part}}
     return preview.of(edited, name, access.rt().settings.segment_rupiah)

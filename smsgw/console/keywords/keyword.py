@@ -66,7 +66,7 @@ def show() -> str:
     return page(
         "keywords/keywords.html",
         rows=list(_rows(view)),
-        gone=view.gone(KEYWORDS),
+        gone=view.deleted_names(KEYWORDS),
         is_draft=view.is_draft,
     )
 
@@ -75,7 +75,7 @@ def show() -> str:
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
     view = draft_form.load_draft()
-    return _page(view, name, view.found(KEYWORDS, name))
+    return _page(view, name, view.require_part(KEYWORDS, name))
 
 
 @blueprint.post("/<name>")
@@ -93,7 +93,7 @@ def save(name: str) -> Answer:
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
     view = draft_form.load_draft()
-    typed = edits.keyword(view.found(KEYWORDS, name), request.form)
+    typed = edits.keyword(view.require_part(KEYWORDS, name), request.form)
     return _page(view, name, typed, was=request.form.get("was", ""))
 
 
@@ -104,7 +104,9 @@ def delete(name: str) -> Answer:
         draft_form.put(KEYWORDS, name, partial(_deleted, name))
     except Outdated:
         view = draft_form.load_draft()
-        return _page(view, name, view.found(KEYWORDS, name), error=draft_form.meanwhile()), 409
+        return _page(
+            view, name, view.require_part(KEYWORDS, name), error=draft_form.meanwhile()
+        ), 409
     flash(_("{name} is deleted from the draft.", name=name))
     return redirect(url_for("console.keywords.show"), 303)
 
@@ -120,7 +122,7 @@ def begin() -> str:
 def add() -> Answer:
     """Adds a keyword. If its kind needs words after it, the poster gets room for them."""
     form = request.form
-    poster, kind = edits.line(form["poster"]).upper(), form.get("kind", STATIC)
+    poster, kind = edits.single_line(form["poster"]).upper(), form.get("kind", STATIC)
     name = edits.an_id(poster.partition("<")[0])
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
@@ -143,7 +145,7 @@ def typed() -> str:
 
 def _deleted(name: str, view: DraftView) -> None:
     """Raises NotFound for a keyword that is built in, which stays."""
-    if view.found(KEYWORDS, name).get("kind") is None:
+    if view.require_part(KEYWORDS, name).get("kind") is None:
         raise NotFound
 
 
@@ -201,14 +203,14 @@ def _as_day(day: object) -> str:
 def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
     now = view.part(KEYWORDS, name)
     topics = mapping(typed, "topics") if typed.get("kind") == STATIC else None
-    blocks = edits.blocks(mapping(typed, WORDINGS), edits.wanted(name, typed), topics)
+    blocks = edits.blocks(mapping(typed, WORDINGS), edits.wording_names(name, typed), topics)
     values = {"was": edits.fingerprint(now), **values}
     return page(
         "keywords/_previewed.html" if is_htmx() else "keywords/keyword.html",
         name=name,
         part=typed,
         blocks=blocks,
-        preview=draft_form.previewed(view.raw, KEYWORDS, name, typed),
+        preview=draft_form.preview_edit(view.raw, KEYWORDS, name, typed),
         view=view,
         may_be_off=name not in ALWAYS,
         slots=sorted(MADE_SLOTS if typed.get("kind") else KINDS),

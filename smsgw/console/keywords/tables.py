@@ -88,7 +88,7 @@ def replace(name: str) -> Answer:
 @access.needs(Permission.LOOK)
 def download(name: str) -> Response:
     """Adds the mark by which spreadsheets recognise UTF-8."""
-    table = draft_form.load_draft().found(TABLES, name)
+    table = draft_form.load_draft().require_part(TABLES, name)
     lines = (spreadsheets.line(row) for row in (_columns(table), *_rows(table)))
     answer = Response("\ufeff" + "".join(lines), mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
@@ -125,12 +125,12 @@ def _added(name: str, table: RawDocument, view: DraftView) -> RawDocument:
 
 
 def _replaced(name: str, table: RawDocument, view: DraftView) -> RawDocument:
-    view.found(TABLES, name)
+    view.require_part(TABLES, name)
     return table
 
 
 def _deleted(name: str, view: DraftView) -> None:
-    view.found(TABLES, name)
+    view.require_part(TABLES, name)
     if _users(view, name):
         raise TableInUse
 
@@ -159,7 +159,7 @@ def _uploaded() -> str:
     """Returns the text of a file, or what was pasted. Raises NotRead."""
     file = request.files.get("file")
     octets = file.read() if file else b""
-    return spreadsheets.decoded(octets) if octets else request.form.get("text", "")
+    return spreadsheets.decode(octets) if octets else request.form.get("text", "")
 
 
 def _parsed_table(name: str, text: str) -> RawDocument:
@@ -204,7 +204,7 @@ def _all(**values: Any) -> str:
 
 def _one(name: str, **values: Any) -> str:
     view = draft_form.load_draft()
-    table = view.found(TABLES, name)
+    table = view.require_part(TABLES, name)
     return page(
         "keywords/table.html",
         name=name,

@@ -75,7 +75,7 @@ def _page(number: int, **values: Any) -> str:
         before = versions.version(tx, number - 1) if number else None
         newest = versions.current(tx)
         has_draft = versions.draft(tx) is not None
-    difference = diff.between(before.text, it.text) if before else None
+    difference = diff.compare(before.text, it.text) if before else None
     values |= {"difference": difference, "newest": newest.number, "has_draft": has_draft}
     values["doubts"] = _doubts(it, newest)
     return page("keywords/version.html", it=it, **values)

@@ -34,7 +34,7 @@ def show() -> str:
 @access.needs(Permission.LOOK)
 def edit(name: str) -> str:
     view = draft_form.load_draft()
-    return _page(view, name, view.found(WORDINGS, name))
+    return _page(view, name, view.require_part(WORDINGS, name))
 
 
 @blueprint.post("/<name>")
@@ -52,17 +52,17 @@ def save(name: str) -> Answer:
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
     view = draft_form.load_draft()
-    typed = edits.texts(view.found(WORDINGS, name), request.form)
+    typed = edits.texts(view.require_part(WORDINGS, name), request.form)
     return _page(view, name, typed, was=request.form.get("was", ""))
 
 
 def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
-    values = {"was": edits.fingerprint(view.found(WORDINGS, name)), **values}
+    values = {"was": edits.fingerprint(view.require_part(WORDINGS, name)), **values}
     return page(
         "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
-        blocks=edits.blocks(typed, edits.wanted(name, {})),
-        preview=draft_form.previewed(view.raw, WORDINGS, name, typed),
+        blocks=edits.blocks(typed, edits.wording_names(name, {})),
+        preview=draft_form.preview_edit(view.raw, WORDINGS, name, typed),
         view=view,
         titles=_titles(),
         keys={},

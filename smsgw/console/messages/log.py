@@ -16,7 +16,7 @@ from smsgw.backoffice import message_log
 from smsgw.backoffice import resend as resending
 from smsgw.backoffice import trace as traces
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.message_log import MessageFilters, Seen
+from smsgw.backoffice.message_log import LoggedMessage, MessageFilters
 from smsgw.backoffice.resend import NotResent
 from smsgw.console import access, converters, days, exports, reasons, spreadsheets
 from smsgw.console.menu import Tab
@@ -51,7 +51,7 @@ def export() -> Response:
     """Streams the file without texts, one short read after the other."""
     asked = _asked()
     lines = _lines(access.rt(), _filters(asked))
-    return exports.respond(EXPORTING, lines, "messages.csv", exports.described(asked))
+    return exports.respond(EXPORTING, lines, "messages.csv", exports.describe_filters(asked))
 
 
 @blueprint.post("/number")
@@ -96,7 +96,7 @@ def read_conversation(phone_id: int) -> BaseResponse:
         if backoffice_conversation.talk(tx, phone_id, None, with_texts=False) is None:
             raise NotFound
         reasons.look(tx, phone_id=phone_id)
-    reasons.opened("phone", phone_id)
+    reasons.keep_open("phone", phone_id)
     before = request.form.get("before") or None
     address = url_for("console.messages.conversation", phone_id=phone_id, before=before)
     return redirect(address, 303)
@@ -116,7 +116,7 @@ def read(message_id: int) -> BaseResponse:
         if entry is None:
             raise NotFound
         reasons.look(tx, phone_id=entry.phone_id, message_id=message_id)
-    reasons.opened("message", message_id)
+    reasons.keep_open("message", message_id)
     return redirect(url_for("console.messages.show", message_id=message_id), 303)
 
 
@@ -126,7 +126,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
     rt, reason = access.rt(), reasons.required_reason()
     with rt.reading() as tx:
         entry = message_log.one(tx, message_id)
-    if entry is None or reply_id not in {sent.id for sent in entry.sent}:
+    if entry is None or reply_id not in {sent.id for sent in entry.replies}:
         raise NotFound
     try:
         sent = resending.resend(rt, reply_id, access.operator().actor, reason)
@@ -232,7 +232,7 @@ def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
         yield "".join(spreadsheets.line(_cells(rt, each)) for each in entry)
 
 
-def _cells(rt: Runtime, each: Seen) -> tuple[object, ...]:
+def _cells(rt: Runtime, each: LoggedMessage) -> tuple[object, ...]:
     local = each.received_at.astimezone(rt.settings.zone)
     return (
         *(
@@ -243,6 +243,6 @@ def _cells(rt: Runtime, each: Seen) -> tuple[object, ...]:
             each.sender_id,
         ),
         *(each.number, each.keyword, each.outcome, each.reason, each.state, each.configuration),
-        " ".join(sent.state for sent in each.sent),
-        sum(sent.segments for sent in each.sent),
+        " ".join(sent.state for sent in each.replies),
+        sum(sent.segments for sent in each.replies),
     )

@@ -27,8 +27,8 @@ TAB = Tab(blueprint, "Search texts", Permission.HELP)
 @dataclass(frozen=True, slots=True)
 class Search:
     task: Task
-    asked: SearchRequest
-    found: SearchFindings | None  # None before it began
+    request: SearchRequest
+    findings: SearchFindings | None  # None before it began
 
 
 @blueprint.get("/")
@@ -63,7 +63,7 @@ def one(task_id: int) -> str | BaseResponse:
     """Shows a search. The page requests its part again until the search is over, then reloads."""
     with access.rt().reading() as tx:
         search = _own(tx, task_id)
-        listed = message_log.some(tx, search.found.hits) if search.found else []
+        listed = message_log.some(tx, search.findings.hits) if search.findings else []
     if is_htmx() and search.task.is_over:
         return Response(headers={"HX-Refresh": "true"})
     template = "messages/_text_search.html" if is_htmx() else "messages/text_search.html"
@@ -75,8 +75,8 @@ def one(task_id: int) -> str | BaseResponse:
 def stop(task_id: int) -> BaseResponse:
     with access.rt().writing() as tx:
         search = _own(tx, task_id)
-        if search.found is not None and not search.task.is_over:
-            text_search.note(tx, search.asked, search.found)
+        if search.findings is not None and not search.task.is_over:
+            text_search.note(tx, search.request, search.findings)
         background_tasks.stop(tx, task_id)
     return redirect(url_for(".one", task_id=task_id), 303)
 
@@ -103,8 +103,8 @@ def _own(tx: Transaction, task_id: int) -> Search:
 
 
 def _search(task: Task) -> Search:
-    found = SearchFindings.model_validate(task.found) if task.found else None
-    return Search(task, SearchRequest.model_validate(task.asked), found)
+    found = SearchFindings.model_validate(task.findings) if task.findings else None
+    return Search(task, SearchRequest.model_validate(task.request), found)
 
 
 def _day() -> date | None:

@@ -86,7 +86,7 @@ class SandboxForm:
         return SandboxStep(self.sender, text, self.wait)
 
     @property
-    def written(self) -> str:
+    def dumped_steps(self) -> str:
         return json.dumps([astuple(step) for step in self.steps])
 
 
@@ -140,7 +140,7 @@ def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
     rt = access.rt()
     try:
         name = library.valid_name(request.form.get("name", ""))
-        text = recorder.written(rt, name, talk, _configuration(asked.which))
+        text = recorder.write(rt, name, talk, _configuration(asked.which))
         with rt.writing() as tx:
             return library.save(tx, name, text, access.operator().actor)
     except Personal:

@@ -221,7 +221,7 @@ def _look(kind: CaseKind, number: str) -> None:
     with access.rt().writing() as tx:
         case = _case(tx, kind, number)
         reasons.look(tx, phone_id=case.phone_id, message_id=case.message_id)
-    reasons.opened("case", case.id)
+    reasons.keep_open("case", case.id)
 
 
 def _ended(case: Row[Any]) -> str:
@@ -270,7 +270,7 @@ def _helpers(tx: Transaction) -> list[Row[Any]]:
 def _typed(number: str, answer_text: str) -> casework.AnswerPreview:
     with access.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
-    return casework.typed(access.rt().configuration, number, answer_text, case.language)
+    return casework.preview_answer(access.rt().configuration, number, answer_text, case.language)
 
 
 def _previewed(typed: casework.AnswerPreview) -> dict[str, Any]:

@@ -26,12 +26,12 @@ TAB = Tab(blueprint, "Locked")
 @access.needs(Permission.LOOK)
 def show() -> str:
     with access.rt().reading() as tx:
-        listed = list_pages.read(partial(lockout.locked, tx), ROWS)
+        listed = list_pages.read(partial(lockout.locked_phones, tx), ROWS)
         phones = {
             row.id: tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash) or ""
             for row in listed.rows
         }
-        frozen = freezes.blocked(tx, FROZEN)
+        frozen = freezes.blocked_participants(tx, FROZEN)
     return page(
         "waiting/lockouts.html",
         listed=listed,

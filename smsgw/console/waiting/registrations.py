@@ -81,8 +81,8 @@ def look(registration_id: int) -> Response:
         if form is None:
             raise NotFound
         reasons.look(tx, phone_id=row.phone_id, message_id=row.message_id, nkp=form.nkp)
-        registrations.looked(tx, registration_id, access.operator().actor)
-    reasons.opened("registration", registration_id)
+        registrations.record_look(tx, registration_id, access.operator().actor)
+    reasons.keep_open("registration", registration_id)
     return redirect(url_for("console.registrations.one", registration_id=registration_id), 303)
 
 

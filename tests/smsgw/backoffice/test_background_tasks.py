@@ -31,8 +31,8 @@ def task_id(rt: Runtime) -> int:
 
 def counts_to_three(_rt: Runtime, task: Task) -> Iterator[TaskStep]:
     for number in range(task.done + 1, 4):
-        yield TaskStep(number, 3, [*(task.found or []), number])
-        task = replace(task, found=[*(task.found or []), number])
+        yield TaskStep(number, 3, [*(task.findings or []), number])
+        task = replace(task, findings=[*(task.findings or []), number])
 
 
 def asks_a_ledger_that_is_away(_rt: Runtime, _task: Task) -> Iterator[TaskStep]:
@@ -69,11 +69,14 @@ def task_now(rt: Runtime, task_id: int) -> Task:
 
 
 def test_a_task_is_done_in_time_slices(rt: Runtime, task_id: int) -> None:
-    assert (task_now(rt, task_id).asked, task_now(rt, task_id).found) == ({"words": SECRET}, None)
+    assert (task_now(rt, task_id).request, task_now(rt, task_id).findings) == (
+        {"words": SECRET},
+        None,
+    )
     assert part(rt, task_id)
-    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (1, [1])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).findings) == (1, [1])
     assert not part(rt, task_id, is_over=False)
-    assert (task_now(rt, task_id).done, task_now(rt, task_id).found) == (3, [1, 2, 3])
+    assert (task_now(rt, task_id).done, task_now(rt, task_id).findings) == (3, [1, 2, 3])
     assert claimed(rt, task_id) is None
 
 
@@ -97,9 +100,9 @@ def test_two_workers_do_not_run_the_same_task(rt: Runtime, task_id: int, clock: 
     with pytest.raises(Conflict), rt.writing() as tx:
         background_tasks.progress(tx, first, TaskStep(1, 3, [1]))
     assert not jobs.do_part(rt, first, counts_to_three, lambda: True)
-    assert task_now(rt, task_id).found is None
+    assert task_now(rt, task_id).findings is None
     assert jobs.do_part(rt, second, counts_to_three, lambda: True)
-    assert task_now(rt, task_id).found == [1]
+    assert task_now(rt, task_id).findings == [1]
 
 
 def test_the_clock_finds_tasks_of_a_crashed_worker(rt: Runtime, task_id: int, clock: Clock) -> None:
@@ -115,14 +118,14 @@ def test_the_clock_finds_tasks_of_a_crashed_worker(rt: Runtime, task_id: int, cl
     assert rt.redis is not None
     assert rt.redis.exists(f"hint:task:{task_id}")
     assert not part(rt, task_id, is_over=False)
-    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("done", [1, 2, 3])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).findings) == ("done", [1, 2, 3])
 
 
 def test_a_waiting_task_stops_immediately(rt: Runtime, task_id: int) -> None:
     part(rt, task_id)
     with rt.writing() as tx:
         background_tasks.stop(tx, task_id)
-    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).findings) == ("stopped", [1])
     assert claimed(rt, task_id) is None
 
 
@@ -133,7 +136,7 @@ def test_a_running_task_stops_after_its_step(rt: Runtime, task_id: int) -> None:
         background_tasks.stop(tx, task_id)
     assert task_now(rt, task_id).state == "running"
     assert not jobs.do_part(rt, task, counts_to_three, lambda: False)
-    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("stopped", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).findings) == ("stopped", [1])
 
 
 def test_a_bug_fails_the_task(rt: Runtime, task_id: int) -> None:
@@ -141,14 +144,14 @@ def test_a_bug_fails_the_task(rt: Runtime, task_id: int) -> None:
     assert task is not None
     with pytest.raises(ZeroDivisionError):
         jobs.do_part(rt, task, breaks, lambda: False)
-    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("failed", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).findings) == ("failed", [1])
 
 
 def test_a_task_waits_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:
     task = claimed(rt, task_id)
     assert task is not None
     assert not jobs.do_part(rt, task, asks_a_ledger_that_is_away, lambda: False)
-    assert (task_now(rt, task_id).state, task_now(rt, task_id).found) == ("waiting", [1])
+    assert (task_now(rt, task_id).state, task_now(rt, task_id).findings) == ("waiting", [1])
 
 
 def test_a_stop_is_kept_while_the_ledger_is_unavailable(rt: Runtime, task_id: int) -> None:

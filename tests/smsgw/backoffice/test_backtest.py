@@ -55,7 +55,7 @@ def begin(rt: Runtime, draft: str = DRAFT, days: int = 7) -> int:
         by="ani",
         version=0,
         edition=1,
-        published=document.shipped(),
+        published=document.dump_shipped(),
         draft=draft,
     )
     with rt.writing() as tx:
@@ -84,7 +84,7 @@ def found(rt: Runtime, draft: str = DRAFT, days: int = 7) -> BacktestFindings:
     task_id = begin(rt, draft, days)
     part(rt, task_id)
     assert task_now(rt, task_id).state == "done"
-    return BacktestFindings.model_validate(task_now(rt, task_id).found)
+    return BacktestFindings.model_validate(task_now(rt, task_id).findings)
 
 
 def test_changes_are_counted_by_kind(rt: Runtime, clock: Clock) -> None:
@@ -116,9 +116,9 @@ def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)
     part(rt, task_id)
-    findings = BacktestFindings.model_validate(task_now(rt, task_id).found)
+    findings = BacktestFindings.model_validate(task_now(rt, task_id).findings)
     assert findings.shapes[ChangeKind.UNDERSTOOD]
-    kept = json.dumps(task_now(rt, task_id).found).upper()
+    kept = json.dumps(task_now(rt, task_id).findings).upper()
     for own in (P1_NKP, P2_NKP, P1, "BUDI", "SANTOSO", "SITI", "3273010101900001", "5678"):
         assert own not in kept
 
@@ -152,7 +152,7 @@ def test_a_draft_cannot_probe_rare_texts(rt: Runtime, clock: Clock) -> None:
 
     say(rt, OTHERS[0], "gaji budi santoso kena kanker 1234")
     alone = found(rt, edited_document(guess))
-    assert (alone.counts, alone.shown(ChangeKind.UNDERSTOOD)) == ({ChangeKind.UNDERSTOOD: 1}, None)
+    assert (alone.counts, alone.count(ChangeKind.UNDERSTOOD)) == ({ChangeKind.UNDERSTOOD: 1}, None)
     assert (alone.changed, alone.not_shown(ChangeKind.UNDERSTOOD)) == (0, 0)
     assert alone.shown_shapes(ChangeKind.UNDERSTOOD) == []
     for sender in OTHERS[1:3]:
@@ -170,7 +170,7 @@ def test_a_draft_cannot_probe_rare_texts(rt: Runtime, clock: Clock) -> None:
     ],
 )
 def test_a_shape_holds_nothing_personal(text: str, shape: str) -> None:
-    assert shape_of(text, backtest.vocabulary(document.shipped())) == shape
+    assert shape_of(text, backtest.vocabulary(document.dump_shipped())) == shape
 
 
 def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> None:
@@ -182,7 +182,7 @@ def test_a_stopped_backtest_keeps_its_findings(rt: Runtime, clock: Clock) -> Non
         assert background_tasks.claim(tx, task_id) is None
     task = task_now(rt, task_id)
     assert (task.state, task.done, task.total) == ("stopped", 3, 7)
-    assert BacktestFindings.model_validate(task.found).counts == {
+    assert BacktestFindings.model_validate(task.findings).counts == {
         ChangeKind.REWORDED: 2,
         ChangeKind.UNDERSTOOD: 1,
     }
@@ -199,7 +199,7 @@ def test_a_backtest_continues_after_a_worker_crash(rt: Runtime, clock: Clock) ->
     assert task is not None
     clock.moves(seconds=31)
     part(rt, task_id)
-    assert BacktestFindings.model_validate(task_now(rt, task_id).found) == whole
+    assert BacktestFindings.model_validate(task_now(rt, task_id).findings) == whole
 
 
 def test_a_backtest_writes_only_its_findings(rt: Runtime, clock: Clock) -> None:
@@ -230,7 +230,7 @@ def test_ledger_look_ups_are_cached_and_minimal(rt: Runtime, clock: Clock) -> No
         *(rt.ledger.engine, "before_cursor_execute"),
         lambda _c, _k, statement, *_: asked.append(statement),
     )
-    assert found(rt, document.shipped()).counts == {}
+    assert found(rt, document.dump_shipped()).counts == {}
     assert [each for each in asked if "balances" in each] == []
     assert found(rt).counts == {ChangeKind.REWORDED: 5}
     assert len([each for each in asked if "balances" in each]) == 1
@@ -276,7 +276,7 @@ def test_the_shortcut_does_not_change_the_result(
 ) -> None:
     """Compares both ways over all texts of the transcripts."""
     now, unused_for = rt.local, rt.settings.unused_for
-    was = comparison.configuration(document.shipped(), now.date())
+    was = comparison.configuration(document.dump_shipped(), now.date())
     becomes = comparison.configuration(edited_document(change), now.date())
     with rt.reading() as tx:
         known = [phone_state.read(tx, number).caller for number in (P1, STRANGER)]

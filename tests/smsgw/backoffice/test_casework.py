@@ -73,7 +73,7 @@ def accepted(rt: Runtime, reason: str = "a reason") -> list[Outgoing]:
     (one, *_) = waiting(rt)
     for actor in (BUDI, ANI):
         with rt.writing() as tx:
-            registrations.looked(tx, one, actor)
+            registrations.record_look(tx, one, actor)
     return casework.accept(rt, one, BUDI, reason) or casework.accept(rt, one, ANI, reason) or []
 
 
@@ -177,7 +177,7 @@ def test_only_one_of_two_officers_decides(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     (one,) = waiting(rt)
     with rt.writing() as tx:
-        registrations.looked(tx, one, ANI)
+        registrations.record_look(tx, one, ANI)
     decisions = [
         lambda: casework.accept(rt, one, ANI, "a reason"),
         lambda: casework.refuse(rt, one, BUDI, "a reason", RejectionWording.VISIT),
@@ -313,14 +313,19 @@ def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None
 def test_an_unsendable_answer_is_reported_before_sending(
     text: str, fault: AnswerFault | None
 ) -> None:
-    typed = casework.typed(compiler.shipped(), CASE, text, "id")
+    typed = casework.preview_answer(compiler.load_shipped(), CASE, text, "id")
     assert typed.fault == fault
     assert typed.count.encoding == "GSM-7"
 
 
 def test_an_unsendable_character_is_named() -> None:
-    assert casework.typed(compiler.shipped(), CASE, "“Baik” 👍 {x}", "id").character == "👍"
-    assert casework.typed(compiler.shipped(), CASE, "“Baik” – é", "id").character is None
+    assert (
+        casework.preview_answer(compiler.load_shipped(), CASE, "“Baik” 👍 {x}", "id").character
+        == "👍"
+    )
+    assert (
+        casework.preview_answer(compiler.load_shipped(), CASE, "“Baik” – é", "id").character is None
+    )
 
 
 def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
@@ -328,9 +333,9 @@ def test_an_unlocked_phone_may_name_others_again(rt: Runtime) -> None:
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     assert outcome(say(rt, P1, f"SALDO {P2_NKP}")) == ("saldo", "locked")
     with rt.writing() as tx:
-        (row,) = lockout.locked(tx, 0, 10)
+        (row,) = lockout.locked_phones(tx, 0, 10)
         assert (lockout.locked_count(tx), row.guesses) == (1, 3)
-        assert lockout.locked(tx, row.id, 10) == []
+        assert lockout.locked_phones(tx, row.id, 10) == []
         assert lockout.unlock(tx, row.id)
         assert not lockout.unlock(tx, row.id)
     assert outcome(say(rt, P1, f"IURAN {P2_NKP}")) == ("iuran", "not_linked")
@@ -358,14 +363,14 @@ def test_a_lock_that_ended_is_not_listed(rt: Runtime, clock: Clock) -> None:
         say(rt, P1, f"SALDO 3000000000{number * 2}")
     clock.moves(hours=24)
     with rt.reading() as tx:
-        assert (lockout.locked(tx, 0, 10), lockout.locked_count(tx)) == ([], 0)
+        assert (lockout.locked_phones(tx, 0, 10), lockout.locked_count(tx)) == ([], 0)
 
 
 def test_a_participant_is_unlocked_after_bukan_saya(rt: Runtime) -> None:
     say(rt, STRANGER, DAFTAR)
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
-        (one,) = freezes.blocked(tx, 10)
+        (one,) = freezes.blocked_participants(tx, 10)
         assert (one.nkp, one.on_file) == (P2_NKP, P2)
         assert freezes.end(tx, one.key) == tx.vault.hash(P2_NKP, "nkp")
         assert not freezes.end(tx, one.key)
@@ -378,6 +383,6 @@ def test_a_blocked_participant_without_codes_is_still_listed(rt: Runtime) -> Non
     say(rt, P2, "BUKAN SAYA")
     with rt.writing() as tx:
         tx.connection.execute(delete(sent_codes))
-        (one,) = freezes.blocked(tx, 10)
+        (one,) = freezes.blocked_participants(tx, 10)
         assert (one.nkp, one.on_file) == (None, None)
         assert freezes.end(tx, one.key)

@@ -58,7 +58,7 @@ def test_the_newest_come_first_with_what_they_were_answered(traffic: Runtime) ->
     assert [each.id for each in page.messages] == [4, 3, 2, 1]
     newest = page.messages[0]
     assert (newest.keyword, newest.outcome, newest.state) == ("kontak", "answered", "answered")
-    assert [(each.wording, each.state) for each in newest.sent] == [("kontak.ways", "queued")]
+    assert [(each.wording, each.state) for each in newest.replies] == [("kontak.ways", "queued")]
     assert newest.number == "+6285*****5678"
     assert newest.reference == inbox.reference(4)
     assert page.before is None

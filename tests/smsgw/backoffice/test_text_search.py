@@ -44,7 +44,7 @@ def search(rt: Runtime, words: str, day: date = TODAY) -> tuple[TaskState, Searc
         task = background_tasks.one(tx, task_id, TaskKind.SEARCH)
     assert task is not None
     assert task.done == task.total
-    return task.state, SearchFindings.model_validate(task.found)
+    return task.state, SearchFindings.model_validate(task.findings)
 
 
 def test_a_search_finds_messages_with_all_words(traffic: Runtime) -> None:
@@ -66,7 +66,7 @@ def test_a_search_continues_where_it_stopped(rt: Runtime, clock: Clock) -> None:
         say(rt, f"+6281200000{number:03}", "gaji" if number % 2 else "KONTAK")
     steps = list(_steps(rt, at_once=2))
     assert [(each.done, each.total) for each in steps] == [(0, 5), (2, 5), (4, 5), (5, 5)]
-    assert SearchFindings.model_validate(steps[-1].found).hits == [2, 4]
+    assert SearchFindings.model_validate(steps[-1].findings).hits == [2, 4]
 
 
 def test_deleted_texts_are_counted_but_not_found(traffic: Runtime) -> None:
@@ -80,7 +80,7 @@ def test_a_search_stops_at_the_limit(rt: Runtime) -> None:
     for number in range(4):
         say(rt, f"+6281200000{number:03}", "gaji")
     *_, step = _steps(rt, most=3)
-    found = SearchFindings.model_validate(step.found)
+    found = SearchFindings.model_validate(step.findings)
     assert (found.hits, step.done) == ([1, 2, 3], step.total)
 
 

@@ -38,11 +38,11 @@ def test_a_trace_covers_reading_to_delivery_report(rt: Runtime) -> None:
     assert traced.normal == normalise(traced.text)
     assert traced.version is not None
     assert traced.version.number == 0
-    assert traced.read is not None
-    assert (traced.read.keyword, traced.read.fields["nkp"]) == ("saldo", "19012345678")
+    assert traced.reading is not None
+    assert (traced.reading.keyword, traced.reading.fields["nkp"]) == ("saldo", "19012345678")
     (reply,) = traced.replies
-    assert (reply.sent.wording, reply.text) == ("saldo.balance", answer.reply.text)
-    assert (reply.sent.state, reply.sent.code, reply.is_gone) == ("delivered", "000", False)
+    assert (reply.sms.wording, reply.text) == ("saldo.balance", answer.reply.text)
+    assert (reply.sms.state, reply.sms.code, reply.is_gone) == ("delivered", "000", False)
     assert [each.ending for each in reply.attempts] == ["sent"]
 
 
@@ -76,7 +76,7 @@ def test_a_trace_uses_the_keywords_valid_that_day(rt: Runtime, clock: Clock) -> 
     for _ in range(2):
         say(rt, P1, "KONTAK")
         clock.moves(days=1)
-    keywords = [each.keyword for each in (trace(rt, 1).read, trace(rt, 2).read) if each]
+    keywords = [each.keyword for each in (trace(rt, 1).reading, trace(rt, 2).reading) if each]
     assert keywords == ["kontak", None]
 
 
@@ -84,15 +84,15 @@ def test_without_a_reason_no_text_is_in_it(rt: Runtime) -> None:
     say(rt, P1, "SALDO 1901234567")
     traced = trace(rt, with_texts=False)
     assert (traced.text, traced.normal, traced.is_gone) == (None, None, False)
-    assert traced.read is not None
-    assert (traced.read.reason, traced.read.slot) == ("wrong_length", "NKP")
+    assert traced.reading is not None
+    assert (traced.reading.reason, traced.reading.slot) == ("wrong_length", "NKP")
     assert [each.text for each in traced.replies] == [None]
 
 
 def test_notices_to_others_are_not_shown(rt: Runtime) -> None:
     """That holds for codes above all."""
     say(rt, STRANGER, DAFTAR)
-    by_wording = {each.sent.wording: each for each in trace(rt).replies}
+    by_wording = {each.sms.wording: each for each in trace(rt).replies}
     code = by_wording["disclosure.code"]
     assert (code.is_notice, code.text, code.is_gone) == (True, None, False)
     assert by_wording["daftar.pending"].text is not None
@@ -104,6 +104,6 @@ def test_a_trace_works_without_deleted_texts(rt: Runtime) -> None:
         tx.connection.execute(messages.update().values(text=None))
         tx.connection.execute(replies.update().values(text=None))
     traced = trace(rt)
-    assert (traced.text, traced.is_gone, traced.read) == (None, True, None)
+    assert (traced.text, traced.is_gone, traced.reading) == (None, True, None)
     (reply,) = traced.replies
-    assert (reply.is_gone, reply.pieces, reply.sent.wording) == (True, (), "kontak.ways")
+    assert (reply.is_gone, reply.pieces, reply.sms.wording) == (True, (), "kontak.ways")

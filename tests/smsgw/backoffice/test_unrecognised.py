@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smsgw.backoffice import unrecognised
-from smsgw.backoffice.unrecognised import Alias, Filler, Gathered, NotAccepted
+from smsgw.backoffice.unrecognised import Alias, Filler, NotAccepted, UnrecognisedShapes
 from smsgw.configuration import compiler, document, versions
 from smsgw.configuration.document import RawDocument
 from smsgw.runtime import Runtime
@@ -19,14 +19,14 @@ from tests.support.unrecognised import DUIT, Wrote, numbers, phone
 from tests.support.unrecognised import wrote as wrote
 
 ANI = "operator:ani"
-SHIPPED = document.loads(document.shipped())
+SHIPPED = document.loads(document.dump_shipped())
 
 
-def gathered(rt: Runtime, raw: RawDocument = SHIPPED, days: int = 7) -> Gathered:
+def gathered(rt: Runtime, raw: RawDocument = SHIPPED, days: int = 7) -> UnrecognisedShapes:
     return unrecognised.gather(rt, rt.now() - timedelta(days=days), unrecognised.reader(raw))
 
 
-def shapes(found: Gathered) -> list[tuple[str, int, int]]:
+def shapes(found: UnrecognisedShapes) -> list[tuple[str, int, int]]:
     return [(" ".join(each.tokens), each.messages, each.phones) for each in found.shapes]
 
 
@@ -36,7 +36,7 @@ def test_similar_texts_share_one_shape(rt: Runtime, wrote: Wrote) -> None:
     found = gathered(rt)
     assert shapes(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
     assert (found.messages, found.others, found.is_cut) == (7, 0, False)
-    assert found.shapes[0].proposed == Alias("DUIT GUE", "saldo")
+    assert found.shapes[0].proposal == Alias("DUIT GUE", "saldo")
 
 
 def test_nothing_from_a_single_phone_is_shown(rt: Runtime, wrote: Wrote) -> None:
@@ -71,14 +71,14 @@ def test_answered_and_old_messages_are_left_out(rt: Runtime, wrote: Wrote, clock
 def test_messages_the_draft_recognises_are_left_out(rt: Runtime, wrote: Wrote) -> None:
     """An alias is found only as it is written, so each message counts by itself."""
     wrote(*DUIT[:4], "duit punya gue", "duit punya gue", "duit punya gue")
-    raw, _ = unrecognised.accepted(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
+    raw, _ = unrecognised.accept(SHIPPED, Alias("DUIT GUE", "saldo"), "DUIT GUE")
     assert shapes(gathered(rt, raw)) == [("DUIT PUNYA GUE", 3, 3)]
 
 
 def test_proposed_words_keep_their_order(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["kapan nih rumah dong cair"] * 3)
-    proposed = gathered(rt).shapes[0].proposed
-    raw, _ = unrecognised.accepted(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
+    proposed = gathered(rt).shapes[0].proposal
+    raw, _ = unrecognised.accept(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
     assert gathered(rt, raw).shapes == []
 
 
@@ -96,12 +96,12 @@ def test_a_hinted_keyword_is_proposed(
 ) -> None:
     wrote(*[text] * 3)
     found = gathered(rt).shapes
-    assert [each.proposed.keyword for each in found] == [keyword]
+    assert [each.proposal.keyword for each in found] == [keyword]
 
 
 def test_a_word_that_can_be_ignored_is_proposed_as_filler(rt: Runtime, wrote: Wrote) -> None:
     wrote(*["MENU BOSKU"] * 3, *["lanjut bosque"] * 3, *["STOP JANGAN"] * 3)
-    proposed = {each.text: each.proposed for each in gathered(rt).shapes}
+    proposed = {each.text: each.proposal for each in gathered(rt).shapes}
     assert proposed["LANJUT BOSQUE"] == Filler("BOSQUE", "lanjut")
     assert isinstance(proposed["STOP JANGAN"], Alias)  # nobody is stopped by a guess
 
@@ -118,7 +118,7 @@ def test_no_keyword_that_changes_something_is_proposed(
 ) -> None:
     """Otherwise two clicks and a publish would unlink everybody who writes "kartu hilang"."""
     wrote(*[text] * 3)
-    assert [each.proposed.keyword for each in gathered(rt).shapes if each.proposed.keyword] == []
+    assert [each.proposal.keyword for each in gathered(rt).shapes if each.proposal.keyword] == []
 
 
 def test_a_long_list_is_cut_and_says_so(rt: Runtime, wrote: Wrote) -> None:

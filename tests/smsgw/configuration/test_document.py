@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smsgw.configuration import compiler, document, lint
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
-from smsgw.configuration.live import Published
+from smsgw.configuration.live import LiveConfiguration
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER
 from tests.support.conversation import say
@@ -20,7 +20,7 @@ from tests.support.documents import LOOKUP, STATIC, TABLE, add_custom_keywords, 
 
 
 def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
-    return replace(rt, published=Published.always(compiler.load(text, day)))
+    return replace(rt, published=LiveConfiguration.always(compiler.load(text, day)))
 
 
 @pytest.mark.parametrize(
@@ -194,13 +194,15 @@ def test_an_older_document_is_upgraded() -> None:
 
 
 def shipped() -> Configuration:
-    return compiler.shipped()
+    return compiler.load_shipped()
 
 
 def test_a_new_version_is_noticed() -> None:
     held = [(3, edited_document(add_custom_keywords))]
     day = [date(2025, 12, 31)]
-    published = Published(lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1])
+    published = LiveConfiguration(
+        lambda since: held[-1] if held[-1][0] > since else None, lambda: day[-1]
+    )
     published._lasts = 0
     assert "libur" not in published.configuration.usage
     published.refresh()
@@ -216,7 +218,7 @@ def test_validity_changes_at_midnight_without_publishing() -> None:
         raw["keywords"]["libur"]["from"] = date(2026, 1, 1)
 
     text, day = edited_document(change), [date(2025, 12, 31)]
-    published = Published(lambda since: None if since else (1, text), lambda: day[-1])
+    published = LiveConfiguration(lambda since: None if since else (1, text), lambda: day[-1])
     published._lasts = 0
     published.refresh()
     assert "libur" not in published.configuration.usage

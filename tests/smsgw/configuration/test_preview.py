@@ -9,7 +9,7 @@ import pytest
 from smsgw import gsm7
 from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
 from smsgw.configuration.document import loads
-from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, Shown
+from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, WordingPreview
 from smsgw.gsm7 import Encoding
 from tests.support.documents import add_custom_keywords, edited_document
 
@@ -26,7 +26,7 @@ def worded(text: str, **entry: Any) -> Preview:
     return preview.of(loads(edited_document(change)), "kontak", RUPIAH)
 
 
-def shown(text: str, **entry: Any) -> Shown:
+def shown(text: str, **entry: Any) -> WordingPreview:
     return worded(text, **entry).wordings["ways"]["id"]
 
 
@@ -39,7 +39,7 @@ def test_a_sample_is_no_wider_than_the_widest_value() -> None:
 
 @pytest.mark.thorough
 def test_every_shipped_wording_is_previewed_without_errors() -> None:
-    raw = loads(document.shipped())
+    raw = loads(document.dump_shipped())
     sections = {name.partition(".")[0] for name in compiler.WORDINGS}
     assert sections >= {"saldo", "disclosure", "misread"}
     for section in sections:
@@ -58,7 +58,7 @@ def test_every_shipped_wording_is_previewed_without_errors() -> None:
 
 
 def test_a_reply_is_shown_as_it_is_sent() -> None:
-    previewed = preview.of(loads(document.shipped()), "saldo", RUPIAH)
+    previewed = preview.of(loads(document.dump_shipped()), "saldo", RUPIAH)
     balance = previewed.wordings["balance"]["id"]
     assert previewed.usage == "SALDO NKP"
     assert balance.ordinary.text == (
@@ -116,7 +116,7 @@ def test_an_invalid_wording_does_not_hide_the_others() -> None:
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
     previewed = preview.of(loads(edited_document(change)), "saldo", RUPIAH)
-    assert previewed.wordings["balance"]["id"] == Shown("a brace is not closed")
+    assert previewed.wordings["balance"]["id"] == WordingPreview("a brace is not closed")
     assert previewed.wordings["balance"]["en"].ordinary
     assert previewed.own == ("saldo.balance (id): a brace is not closed",)
     assert len(previewed.others) == 1
@@ -142,7 +142,7 @@ def test_an_unknown_value_is_reported_and_shown_empty() -> None:
 
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_wording_is_refused(text: str) -> None:
-    assert shown(text) == Shown()
+    assert shown(text) == WordingPreview()
     assert worded(text).own == ("kontak.ways (id): this wording is missing",)
 
 

@@ -64,7 +64,7 @@ def test_every_version_is_kept_and_can_be_restored(rt: Runtime) -> None:
     ]
     with rt.writing() as tx:
         assert versions.bring_back(tx, 0, ANI, "as shipped") == 4
-        assert versions.current(tx).text == document.shipped()
+        assert versions.current(tx).text == document.dump_shipped()
 
 
 def test_the_version_in_use_is_not_restored(rt: Runtime) -> None:

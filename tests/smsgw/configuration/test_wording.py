@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import CHANGING, WORDINGS
-from handlers.values import Choices, Masked, Moment, Month, Percent, Term, Value, Verbatim
+from handlers.values import Choices, MaskedNkp, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw.configuration import compiler
 from smsgw.configuration.placeholders import PLACEHOLDERS, show
 from smsgw.configuration.recognition import absent
@@ -17,7 +17,7 @@ from smsgw.configuration.wording import (
     Wording,
     WordingError,
     check,
-    dropped,
+    dropped_clauses,
     parse,
     render,
 )
@@ -29,7 +29,7 @@ dates = st.dates(min_value=date(1900, 1, 1))
 WORDS = st.one_of(st.none(), st.text(max_size=200))
 # By the type that a placeholder is given: anything it could hold.
 ANY: dict[type, st.SearchStrategy[Value]] = {
-    Masked: digits.map(Masked),
+    MaskedNkp: digits.map(MaskedNkp),
     Decimal: st.one_of(st.none(), st.integers(0, 2**63 - 1).map(Decimal)),
     date: st.one_of(st.none(), dates),
     Month: st.one_of(st.none(), dates.map(Month)),
@@ -53,7 +53,7 @@ OURS: dict[str, st.SearchStrategy[Value]] = {
 
 
 def anything(name: str) -> st.SearchStrategy[Value]:
-    usage = {**compiler.shipped().usage, "usage": compiler.shipped().usage["daftar"]}
+    usage = {**compiler.load_shipped().usage, "usage": compiler.load_shipped().usage["daftar"]}
     if name in {"saldo", "daftar", "usage"}:
         return st.just(Verbatim(usage[name]))
     if name == "meant":
@@ -72,7 +72,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
 def test_no_wording_with_any_data_passes_its_budget(
     name: str, language: str, data: st.DataObject
 ) -> None:
-    published = compiler.shipped()
+    published = compiler.load_shipped()
     values = {each: data.draw(anything(each)) for each in {*WORDINGS[name], *EVERYWHERE}}
     text = published.text(name, values, language)
     counted = count(text)
@@ -81,12 +81,12 @@ def test_no_wording_with_any_data_passes_its_budget(
     pieces = published.wordings[language][name].pieces
     for each in {name for piece in pieces if not piece.is_clause for name in piece.names}:
         value = values[each]
-        if isinstance(value, Decimal | date | Masked | Month | Verbatim):
+        if isinstance(value, Decimal | date | MaskedNkp | Month | Verbatim):
             assert show(value).rstrip() in text
 
 
 def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
-    wordings = compiler.shipped().wordings
+    wordings = compiler.load_shipped().wordings
     assert [wordings[language].keys() for language in compiler.LANGUAGES] == [WORDINGS.keys()] * 2
     for name in WORDINGS:
         needed = [
@@ -103,7 +103,7 @@ def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
         (Decimal(0), "Rp0"),
         (date(2025, 9, 30), "30-09-2025"),
         (Month(date(2025, 9, 1)), "09-2025"),
-        (Masked("19012345678"), "*******5678"),
+        (MaskedNkp("19012345678"), "*******5678"),
         (Choices(("21000000017", "21000000025")), "A)*******0017 B)*******0025"),
         (Percent(Decimal("0.30")), "0,3"),
         (Percent(Decimal("2")), "2"),
@@ -129,7 +129,7 @@ def test_terms_are_translated(value: Value, shown: str) -> None:
 
 def test_clauses_are_taken_in_order_while_they_fit() -> None:
     wording = parse("a{nkp}[ " + "b" * 160 + "][ c{month}][ d{status}]")
-    values: dict[str, Value] = {"nkp": Masked("1" * 11), "month": None, "status": "AKTIF"}
+    values: dict[str, Value] = {"nkp": MaskedNkp("1" * 11), "month": None, "status": "AKTIF"}
     assert render(wording, values, 1) == "a*******1111 dAKTIF"
     assert "b" in render(wording, values, 2)
 
@@ -138,9 +138,9 @@ def test_clauses_are_taken_in_order_while_they_fit() -> None:
 def test_omitted_clauses_are_found_from_the_text(nkp: str) -> None:
     """Checks both who rendered it and who only has what was sent."""
     wording = parse("{nkp}.[ " + "x" * 150 + " {status}.][ {status}.][ Help {call_centre} ]")
-    values: dict[str, Value] = {"nkp": Masked(nkp), "status": "aktif", "call_centre": None}
+    values: dict[str, Value] = {"nkp": MaskedNkp(nkp), "status": "aktif", "call_centre": None}
     left_out = ["[ " + "x" * 150 + " {status}.]", "[ Help {call_centre} ]"]
-    assert dropped(wording, values, 1) == left_out
+    assert dropped_clauses(wording, values, 1) == left_out
     assert absent(wording, render(wording, values, 1)) == left_out
     values["call_centre"] = Verbatim("175")
     assert absent(wording, render(wording, values, 1)) == left_out[:1]
@@ -179,7 +179,7 @@ def test_adjacent_values_do_not_slow_matching(wording: str) -> None:
 
 
 def test_a_value_is_never_expanded_again() -> None:
-    values: dict[str, Value] = {"status": "{nkp} [x]", "nkp": Masked("1" * 11)}
+    values: dict[str, Value] = {"status": "{nkp} [x]", "nkp": MaskedNkp("1" * 11)}
     assert render(parse("{status} {nkp}"), values, 1) == "(nkp) (x) *******1111"
 
 

@@ -38,8 +38,8 @@ KANTOR = [["Kota", "Telp"], ["Bogor", "+62251"], ["Solo; Sala", ""]]
     ],
 )
 def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
-    assert spreadsheets.read(spreadsheets.decoded(text.encode("utf-8-sig"))) == KANTOR
-    assert spreadsheets.read(spreadsheets.decoded(text.encode())) == KANTOR
+    assert spreadsheets.read(spreadsheets.decode(text.encode("utf-8-sig"))) == KANTOR
+    assert spreadsheets.read(spreadsheets.decode(text.encode())) == KANTOR
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_invalid_table_says_why_and_where(
     octets: bytes, why: SpreadsheetFault, row: int
 ) -> None:
     with pytest.raises(NotRead) as refusal:
-        spreadsheets.read(spreadsheets.decoded(octets))
+        spreadsheets.read(spreadsheets.decode(octets))
     assert (refusal.value.why, refusal.value.row) == (why, row)
 
 

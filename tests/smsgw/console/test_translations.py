@@ -59,5 +59,5 @@ def test_placeholders_match_in_both_languages() -> None:
 
 
 def test_an_unknown_text_stays_english() -> None:
-    assert translations.translated("never said", "id") == "never said"
-    assert translations.translated("Log out", "en") == "Log out"
+    assert translations.translate("never said", "id") == "never said"
+    assert translations.translate("Log out", "en") == "Log out"

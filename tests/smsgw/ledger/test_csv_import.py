@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Table, func, select
 
 from smsgw import phone
 from smsgw.ledger.csv_import import LoadError, load, reference_folder
-from smsgw.ledger.demo import moved, prepare
+from smsgw.ledger.demo import prepare, shift_months
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import (
     BALANCE,
@@ -269,7 +269,7 @@ def test_the_demo_is_loaded_once_and_is_of_this_month(engine: Engine) -> None:
     ],
 )
 def test_dates_move_by_whole_months(day: date, months: int, expected: date) -> None:
-    assert moved(day, months) == expected
+    assert shift_months(day, months) == expected
 
 
 def test_contacts_are_kept_a_minute_and_outlive_the_ledger(engine: Engine) -> None:

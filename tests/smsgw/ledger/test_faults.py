@@ -145,16 +145,16 @@ def test_a_slow_look_up_leaves_connections_for_others(owner: Connection, postgre
 def test_a_slow_key_is_skipped_alone() -> None:
     now = [0.0]
     circuit = Circuit(lambda: now[0])
-    circuit.failed("one")
+    circuit.record_failure("one")
     assert (circuit.may_pass("one"), circuit.may_pass("two")) == (False, True)
-    circuit.worked()
-    circuit.failed("one")
+    circuit.record_success()
+    circuit.record_failure("one")
     assert circuit.may_pass("two")
-    circuit.failed("two")
+    circuit.record_failure("two")
     assert not any(circuit.may_pass(key) for key in ("one", "two", "three"))
     now[0] = 3.0
     assert [circuit.may_pass(key) for key in ("three", "four")] == [True, False]
-    circuit.worked()
+    circuit.record_success()
     assert all(circuit.may_pass(key) for key in ("one", "two", "three"))
 
 

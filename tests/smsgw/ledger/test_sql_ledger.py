@@ -110,12 +110,12 @@ def test_one_look_up_probes_while_others_fail_fast() -> None:
     now = [0.0]
     circuit = Circuit(lambda: now[0])
     assert circuit.may_pass()
-    circuit.failed()
+    circuit.record_failure()
     assert not circuit.may_pass()
     now[0] = 3.0
     assert [circuit.may_pass() for _ in range(3)] == [True, False, False]
     assert not circuit.is_closed
-    circuit.worked()
+    circuit.record_success()
     assert circuit.may_pass()
     assert circuit.is_closed
 

@@ -71,7 +71,7 @@ def test_two_hundred_at_one_instant_cost_five_replies(counting: Runtime) -> None
 
 
 def test_two_installations_do_not_answer_each_other(counting: Runtime) -> None:
-    published = compiler.shipped()
+    published = compiler.load_shipped()
     answer = say(counting, STRANGER, "halo, ini layanan apa?")
     other = "+6285700000001"
     assert say(counting, other, answer.reply.text).verdict.reason == "echo"
@@ -268,7 +268,7 @@ def test_the_daily_budget_limits_replies(
 
 def test_peoples_messages_are_not_taken_for_echoes() -> None:
     """Checks the transcripts whose people write their own words."""
-    own = compiler.shipped().own_words
+    own = compiler.load_shipped().own_words
     read = [reader.read(FOLDER / f"{name}.yaml") for name in SPOKEN]
     steps = [
         step
@@ -286,7 +286,7 @@ def test_peoples_messages_are_not_taken_for_echoes() -> None:
 @pytest.mark.parametrize("text", ["SALDO", "INFO TARIF", "IURAN", "apa kabar", "STOP"])
 def test_our_replies_are_recognised_as_echoes(rt: Runtime, text: str) -> None:
     """Replies with hardly any words of their own are excepted, such as the numbers to call."""
-    assert compiler.shipped().own_words.matches(say(rt, P1, text).reply.text)
+    assert compiler.load_shipped().own_words.matches(say(rt, P1, text).reply.text)
 
 
 def test_redis_holds_no_phone_number_and_expires_counts(rt: Runtime, redis_url: str) -> None:

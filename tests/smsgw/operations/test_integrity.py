@@ -59,7 +59,7 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
             assert task is not None
             background_tasks.progress(tx, task, background_tasks.TaskStep(1, 2, [operator.name]))
         for word in ("Telepon", "Panggil"):
-            text = document.shipped().replace("Hubungi", word)
+            text = document.dump_shipped().replace("Hubungi", word)
             versions.save(tx, document.loads(text), versions.editable(tx)[1], ani.actor, "a word")
             versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
     return rt
@@ -73,7 +73,7 @@ def client(lived: Runtime) -> Iterator[FlaskClient]:
 
 def findings(rt: Runtime) -> list[str]:
     with rt.reading(streams=True) as tx:
-        return list(integrity.findings(tx, keys.keeper(rt.settings)))
+        return list(integrity.findings(tx, keys.key_wrapper(rt.settings)))
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:

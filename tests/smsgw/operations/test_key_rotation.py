@@ -108,7 +108,7 @@ def test_a_retired_key_is_readable_for_a_day(rt: Runtime, clock: Clock) -> None:
     clock.moves(days=2)
     rotate(rt)
     assert key_ids(rt) == [2, 3]
-    other = keys.load(rt.service, keys.keeper(rt.settings), clock)
+    other = keys.load(rt.service, keys.key_wrapper(rt.settings), clock)
     assert set(other.data) == {2, 3}
 
 

@@ -6,7 +6,7 @@ import json
 from xml.etree import ElementTree
 
 from smsgw.transcripts import collection, reader, report
-from smsgw.transcripts.collection import Played
+from smsgw.transcripts.collection import PlayedConversation
 from smsgw.transcripts.report import Totals
 
 TEXT = """\
@@ -30,7 +30,7 @@ conversations:
 """
 
 
-def played() -> list[Played]:
+def played() -> list[PlayedConversation]:
     return list(collection.play(collection.choose([reader.parse(TEXT, "x.yaml")], [])))
 
 
@@ -51,9 +51,9 @@ def test_the_first_difference_is_shown_in_full() -> None:
 
 
 def test_words_that_differ_are_marked() -> None:
-    assert report.marked("a b c d", "a x c") == ("a [-b-] c [-d-]", "a {+x+} c")
-    assert report.marked("same", "same") == ("same", "same")
-    assert report.marked("", "x") == ("[--]", "{+x+}")
+    assert report.mark_differences("a b c d", "a x c") == ("a [-b-] c [-d-]", "a {+x+} c")
+    assert report.mark_differences("same", "same") == ("same", "same")
+    assert report.mark_differences("", "x") == ("[--]", "{+x+}")
 
 
 def test_json_has_the_place_the_text_the_wording_and_the_kind() -> None:

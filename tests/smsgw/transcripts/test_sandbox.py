@@ -19,7 +19,14 @@ from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import participants
 from smsgw.transcripts import sandbox
-from smsgw.transcripts.sandbox import Busy, NoDraft, SandboxConversation, SandboxStep, Slow, Tried
+from smsgw.transcripts.sandbox import (
+    Busy,
+    NoDraft,
+    SandboxConversation,
+    SandboxStep,
+    Slow,
+    TriedMessage,
+)
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.support.conversation import say
 from tests.support.documents import ANI, reworded_document
@@ -34,10 +41,12 @@ def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> Sandbo
 
 
 def outcomes(talk: SandboxConversation) -> list[str]:
-    return [f"{each.answer.verdict.keyword} {each.answer.verdict.outcome}" for each in talk.tried]
+    return [
+        f"{each.answer.verdict.keyword} {each.answer.verdict.outcome}" for each in talk.messages
+    ]
 
 
-def reply(each: Tried) -> str:
+def reply(each: TriedMessage) -> str:
     assert each.answer.reply is not None
     return each.answer.reply.text
 
@@ -68,7 +77,7 @@ def test_a_test_conversation_leaves_nothing_behind(rt: Runtime, redis_url: str) 
 def test_each_message_sees_the_effect_of_the_one_before(rt: Runtime) -> None:
     talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
     assert outcomes(talk) == ["saldo confirm", "ya answered", "saldo answered"]
-    assert talk.tried[2].wording == "saldo.balance"
+    assert talk.messages[2].wording == "saldo.balance"
     assert len(talk.subjects) == 1
 
 
@@ -84,8 +93,8 @@ def test_the_code_that_another_phone_was_sent_can_be_typed(rt: Runtime) -> None:
     demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
     talk = tried(demo, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(talk) == ["daftar pending", "kode answered"]
-    assert talk.tried[1].sent_text == f"KODE {talk.code}"
-    assert [each.recipient for each in talk.tried[0].answer.also] == [P1]
+    assert talk.messages[1].sent_text == f"KODE {talk.code}"
+    assert [each.recipient for each in talk.messages[0].answer.also] == [P1]
     elsewhere = tried(rt, (STRANGER, DAFTAR), (STRANGER, "KODE =code"))
     assert outcomes(elsewhere)[1] != "kode answered"
 
@@ -95,8 +104,10 @@ def test_the_draft_can_answer_instead_of_the_published_version(rt: Runtime) -> N
         tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True)
     with rt.writing() as tx:
         versions.save(tx, document.loads(reworded_document("Halo dunia.")), 0, ANI, "kontak")
-    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True).tried[0]) == "Halo dunia."
-    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK")).tried[0]) != "Halo dunia."
+    assert (
+        reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK"), of_draft=True).messages[0]) == "Halo dunia."
+    )
+    assert reply(tried(rt, (FICTITIOUS_PHONE, "KONTAK")).messages[0]) != "Halo dunia."
 
 
 def test_silence_has_a_reason(rt: Runtime) -> None:
@@ -110,7 +121,7 @@ def test_silence_has_a_reason(rt: Runtime) -> None:
         (FICTITIOUS_PHONE, word)
         for word in ("INFO", "INFO JHT", "STOP", "MULAI", "NOTIF OFF", "KONTAK")
     ]
-    reasons = [each.answer.verdict.reason for each in tried(rt, *said, *many, *many).tried]
+    reasons = [each.answer.verdict.reason for each in tried(rt, *said, *many, *many).messages]
     assert reasons[:4] == ["courtesy", None, "duplicate", "unreachable_sender"]
     assert reasons[4:] == [None] * 12  # at 20 seconds each nobody is throttled
 
@@ -119,13 +130,13 @@ def test_a_fictitious_phone_finds_no_real_participant(rt: Runtime) -> None:
     """It finds none even with all identifying data and any code."""
     talk = tried(rt, (FICTITIOUS_PHONE, DAFTAR), (FICTITIOUS_PHONE, f"SALDO {P1_NKP}"))
     assert outcomes(talk) == ["daftar pending", "saldo not_registered"]
-    assert [each.answer.also for each in talk.tried] == [(), ()]
+    assert [each.answer.also for each in talk.messages] == [(), ()]
     assert talk.subjects == ()
     with rt.writing() as tx:  # bound all the same, by whatever mistake
         known = phone_state.bump_version(tx, phone_state.read(tx, FICTITIOUS_PHONE))
         bindings.bind(tx, known, P2_NKP, consent="a test", on_file=P2)
     for word in ("SALDO", "IURAN", "IURAN 2025", "STATUS", "DATA", "KLAIM", "JP"):
-        text_ = reply(tried(rt, (FICTITIOUS_PHONE, word)).tried[0])
+        text_ = reply(tried(rt, (FICTITIOUS_PHONE, word)).messages[0])
         assert "Rp" not in text_ or "Rp0" in text_, word
         assert "SITI" not in text_.upper(), word
 
@@ -207,5 +218,5 @@ def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
 def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
     """It is compared with what the phone really said last."""
     say(rt, P1, "SALDO")
-    (step,) = tried(rt, (P1, "SALDO")).tried
+    (step,) = tried(rt, (P1, "SALDO")).messages
     assert step.answer.verdict.reason == "duplicate"

@@ -80,7 +80,7 @@ def results(document: TranscriptDocument) -> list[list[Result]]:
 
 def updated(text: str, *, force: bool = False) -> str:
     document = reader.parse(text, "t")
-    return update.updated(document, results(document), force=force)
+    return update.rewrite(document, results(document), force=force)
 
 
 def differing(text: str) -> list[str]:

@@ -133,7 +133,7 @@ def test_a_changed_draft_is_not_overwritten(as_: As, rt: Runtime, action: str) -
 def test_the_whole_text_is_edited(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(TEXT)
-    assert visitor.form("/draft/text").values["text"] == document.shipped()
+    assert visitor.form("/draft/text").values["text"] == document.dump_shipped()
     visitor.submit("/draft/text", text=reworded_document(HELLO).replace("\n", "\r\n"))
     assert "The draft is saved." in visitor.text
     assert current_draft(rt).text == reworded_document(HELLO)
@@ -235,7 +235,7 @@ def test_draft_and_published_version_are_exported(as_: As, rt: Runtime) -> None:
     assert draft.text == reworded_document(HELLO)
     assert draft.headers["Content-Disposition"] == 'attachment; filename="keywords-draft.yaml"'
     shipped = visitor.get("/console/versions/0/keywords.yaml")
-    assert shipped.text == document.shipped()
+    assert shipped.text == document.dump_shipped()
 
 
 def test_viewers_get_no_buttons(as_: As, rt: Runtime) -> None:
@@ -311,7 +311,7 @@ def test_dropping_a_value_needs_confirmation(as_: As, rt: Runtime, text: str, lo
 
 def test_restoring_a_version_that_drops_a_value_needs_confirmation(as_: As, rt: Runtime) -> None:
     publish(rt, balance("Saldo Anda Rp0. Hubungi {call_centre}"))
-    publish(rt, document.shipped())
+    publish(rt, document.dump_shipped())
     visitor = as_(Role.PUBLISHER)
     visitor.get("/console/versions/1")
     assert "{total}" in visitor.text.partition("Do you mean this?")[2]

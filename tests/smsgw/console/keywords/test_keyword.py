@@ -72,7 +72,9 @@ def test_an_edit_is_drafted_and_answers_once_published(as_: As, rt: Runtime, clo
     assert "KONTAK is saved in the draft." in visitor.text
     assert "changed in the draft" in visitor.text
     entry = read_draft(rt)["keywords"]["kontak"]
-    english = document.loads(document.shipped())["keywords"]["kontak"]["wordings"]["ways"]["en"]
+    english = document.loads(document.dump_shipped())["keywords"]["kontak"]["wordings"]["ways"][
+        "en"
+    ]
     assert entry == {
         "poster": "KONTAK",
         "aliases": ["HUBUNGI", "CALL CENTER", "NO"],

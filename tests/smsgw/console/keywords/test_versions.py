@@ -46,7 +46,7 @@ def test_a_version_is_restored_with_a_reason(as_: As, rt: Runtime) -> None:
     assert (current_version(rt).text, current_version(rt).was) == (reworded_document(HELLO), 1)
     visitor.get("/console/versions/0")
     visitor.submit("/versions/0/back", reason="from the start")
-    assert current_version(rt).text == document.shipped()
+    assert current_version(rt).text == document.dump_shipped()
     visitor.get("/console/versions/0")
     assert visitor.submit("/versions/0/back", reason="pressed twice").status_code == 409
     assert "this version is already in use" in visitor.text

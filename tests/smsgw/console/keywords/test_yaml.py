@@ -41,8 +41,8 @@ def count_calls() -> Iterator[Counter[str]]:
 @pytest.fixture
 def editor(as_: As, rt: Runtime) -> Visitor:
     """Returns an editor of a draft, in a process that has read what is shipped."""
-    compiler.shipped()
-    lint.of(document.loads(document.shipped()))
+    compiler.load_shipped()
+    lint.of(document.loads(document.dump_shipped()))
     save_draft(rt, edited_document(add_custom_keywords))
     return as_(Role.PUBLISHER)
 
