@@ -69,8 +69,16 @@ HANDLERS: Mapping[str, Handler] = {
 # What they do is more than an answer: none acts from within a sentence, or by a slip.
 CHANGING = frozenset(
     {
-        *("ya", "tidak", "tolak", "bukan_saya", "ganti_hp"),
-        *("notif", "stop", "mulai", "bahasa", "hapus_data"),
+        "ya",
+        "tidak",
+        "tolak",
+        "bukan_saya",
+        "ganti_hp",
+        "notif",
+        "stop",
+        "mulai",
+        "bahasa",
+        "hapus_data",
     }
 )
 

@@ -22,10 +22,16 @@ OURS = "smsgw"
 QUIET = {"urllib3": logging.ERROR}  # its warnings hold addresses, and with them what was sent
 # (package, class): of these the words are kept. A statement is shown without its parameters.
 SPEAKING = {
-    *(("sqlalchemy", "OperationalError"), ("sqlalchemy", "ProgrammingError")),
-    *(("sqlalchemy", "TimeoutError"), ("psycopg", "OperationalError"), ("sqlite3", "Error")),
-    *(("redis", "ConnectionError"), ("redis", "TimeoutError"), ("builtins", "OSError")),
-    *((OURS, "SettingsError"), (OURS, "Unreadable")),
+    ("sqlalchemy", "OperationalError"),
+    ("sqlalchemy", "ProgrammingError"),
+    ("sqlalchemy", "TimeoutError"),
+    ("psycopg", "OperationalError"),
+    ("sqlite3", "Error"),
+    ("redis", "ConnectionError"),
+    ("redis", "TimeoutError"),
+    ("builtins", "OSError"),
+    (OURS, "SettingsError"),
+    (OURS, "Unreadable"),
 }
 
 

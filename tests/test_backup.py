@@ -79,8 +79,13 @@ def test_postgresql_can_be_backed_up_and_restored(
         receive(rt, clock)
         rt.close()
         tool(
-            *(programs, "pg_restore", "--clean", "--if-exists", "--no-owner"),
-            *(f"--dbname={url}", str(dump)),
+            programs,
+            "pg_restore",
+            "--clean",
+            "--if-exists",
+            "--no-owner",
+            f"--dbname={url}",
+            str(dump),
         )
         back = made(environ, clock)
         assert stored_rows(back) == ((P1_NKP,), ["queued"] * 2)

@@ -12,9 +12,16 @@ from smsgw.transcripts.values import OFFICER_REASONS, OUTCOMES, QUESTIONS, REASO
 GUIDE = (Path(__file__).parents[1] / "docs" / "testing.md").read_text("utf-8")
 FILE = re.compile(r"`([\w/]+\.(?:yaml|csv))`:\n\n```(?:yaml|csv)\n(.*?)```", re.DOTALL)
 PARTS = (
-    *(transcripts.Transcript, transcripts.Start, transcripts.Binding, transcripts.Settings),
-    *(transcripts.Conversation, transcripts.Step, transcripts.Officer, transcripts.Expectation),
-    *(transcripts.Also, transcripts.State),
+    transcripts.Transcript,
+    transcripts.Start,
+    transcripts.Binding,
+    transcripts.Settings,
+    transcripts.Conversation,
+    transcripts.Step,
+    transcripts.Officer,
+    transcripts.Expectation,
+    transcripts.Also,
+    transcripts.State,
 )
 
 
@@ -31,8 +38,12 @@ def replay(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_examples_agree(tmp_path: Path) -> None:
     files = FILE.findall(GUIDE)
     assert [name for name, _ in files] == [
-        *("balance.yaml", "world.yaml", "people/participants.csv", "people/balances.csv"),
-        *("steps.yaml", "expectations.yaml"),
+        "balance.yaml",
+        "world.yaml",
+        "people/participants.csv",
+        "people/balances.csv",
+        "steps.yaml",
+        "expectations.yaml",
     ]
     for name, text in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)

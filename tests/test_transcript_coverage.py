@@ -35,11 +35,25 @@ NEVER_KEPT = {
 # They fit whatever they hold, and their value is always known; in the last two the reply does not
 # tell the zone from the hours before it.
 NEVER_LEFT_OUT = {
-    *("daftar.already", "hapus_data.done", "info.leaving", "iuran.ended", "iuran.last"),
-    *("iuran.none", "iuran.none_in_year", "jp.none", "jp.paid", "klaim.none", "klaim.paid"),
-    *("klaim.stage", "saldo.no_balance", "status.case", "status.member", "ya.bound_no_balance"),
+    "daftar.already",
+    "hapus_data.done",
+    "info.leaving",
+    "iuran.ended",
+    "iuran.last",
+    "iuran.none",
+    "iuran.none_in_year",
+    "jp.none",
+    "jp.paid",
+    "klaim.none",
+    "klaim.paid",
+    "klaim.stage",
+    "saldo.no_balance",
+    "status.case",
+    "status.member",
+    "ya.bound_no_balance",
     "info.jp",  # a ledger without rates leaves two full stops there
-    *("kantor.office", "kantor.office_and_more"),
+    "kantor.office",
+    "kantor.office_and_more",
 }
 
 

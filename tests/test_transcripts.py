@@ -20,9 +20,25 @@ FOLDER = Path(__file__).parent / "transcripts"
 FILES = list(collection.files([FOLDER]))
 # What `make quick` replays: every keyword, and what people type. The others are `thorough`.
 MAIN = {
-    *("asked-well", "calendar", "consent", "conversations", "every-keyword", "gate", "identity"),
-    *("limits", "money", "offices", "other-messages", "pension", "rates", "registration"),
-    *("sloppy-balance", "sloppy-registration", "stop", "what-people-send", "wrong-messages"),
+    "asked-well",
+    "calendar",
+    "consent",
+    "conversations",
+    "every-keyword",
+    "gate",
+    "identity",
+    "limits",
+    "money",
+    "offices",
+    "other-messages",
+    "pension",
+    "rates",
+    "registration",
+    "sloppy-balance",
+    "sloppy-registration",
+    "stop",
+    "what-people-send",
+    "wrong-messages",
 }
 
 

@@ -15,9 +15,17 @@ from typing import Any
 LIMIT = 120.0  # seconds for all of it
 LOCK = Path(__file__).parents[1] / "requirements" / "run.lock"
 PIP_AUDIT = [
-    *(Path(sys.executable).parent / "pip-audit", "--vulnerability-service", "osv"),
-    *("--format", "json", "--progress-spinner", "off", "--timeout", "5"),
-    *("--disable-pip", "--require-hashes"),
+    Path(sys.executable).parent / "pip-audit",
+    "--vulnerability-service",
+    "osv",
+    "--format",
+    "json",
+    "--progress-spinner",
+    "off",
+    "--timeout",
+    "5",
+    "--disable-pip",
+    "--require-hashes",
 ]
 
 

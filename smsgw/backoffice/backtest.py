@@ -162,7 +162,9 @@ def vocabulary(text: str) -> frozenset[str]:
     words = read.words
     parts = [
         *(part for entry in read.entries.values() for part in (entry.poster, *entry.aliases)),
-        *(*words.fillers, *words.courtesy, *words.either),
+        *words.fillers,
+        *words.courtesy,
+        *words.either,
         *(label for labels in words.labels.values() for label in labels),
         *(word for each in words.choices.values() for listed in each.values() for word in listed),
         *(word for service in words.services for word in service.words),

@@ -34,8 +34,16 @@ LOOKS_AT = 5000
 NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
 
 LISTED = (
-    *("id", "received_at", "carrier", "sender_id", "phone_id", "keyword", "outcome", "reason"),
-    *("state", "configuration"),
+    "id",
+    "received_at",
+    "carrier",
+    "sender_id",
+    "phone_id",
+    "keyword",
+    "outcome",
+    "reason",
+    "state",
+    "configuration",
 )
 
 Kind = tuple[Column[Any], int | str]  # what a message is in one respect
@@ -272,8 +280,13 @@ def _with_replies(tx: Transaction, entries: Sequence[LoggedMessage]) -> Sequence
 def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
     """Returns the replies of each message."""
     each = (
-        *(_replies.c.id, _replies.c.phone_id, _replies.c.wording, _replies.c.state),
-        *(_replies.c.code, _replies.c.encoding, _replies.c.segments),
+        _replies.c.id,
+        _replies.c.phone_id,
+        _replies.c.wording,
+        _replies.c.state,
+        _replies.c.code,
+        _replies.c.encoding,
+        _replies.c.segments,
     )
     of_these = _replies.c.message_id.in_(message_ids)
     rows = tx.connection.execute(select(_replies.c.message_id, *each).where(of_these)).all()

@@ -130,7 +130,7 @@ def _stored(tx: Transaction, message_id: int) -> StoredMessage | None:
     return StoredMessage(
         message=entry,
         text=tx.opened(
-            *(sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref)
+            sealed.text, Ciphertext.MESSAGE, message_id, sealed.carrier, sealed.carrier_ref
         ),
         version=versions.version(tx, number) if number is not None else None,
         replies=rows,

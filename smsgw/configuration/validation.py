@@ -22,7 +22,15 @@ from smsgw.configuration.schema import ALL_NEED, AN_ID, LOOKUP, STATIC, Entry, P
 MADE_SLOTS = {"ISI", "KOTA", "NOMOR", "TAHUN"}  # nothing that is somebody's own
 # Whoever is without these is lost: to be bound and unbound, to agree, to stop, to be helped.
 ALWAYS = {
-    *("saldo", "daftar", "ya", "tidak", "kode", "bukan_saya", "stop", "hapus_data", "bantuan"),
+    "saldo",
+    "daftar",
+    "ya",
+    "tidak",
+    "kode",
+    "bukan_saya",
+    "stop",
+    "hapus_data",
+    "bantuan",
 }
 
 MAX_FAULTS = 20

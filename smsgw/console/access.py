@@ -28,8 +28,13 @@ FORM_LASTS = int(timedelta(hours=12).total_seconds())
 POLICY = "; ".join(
     [
         "default-src 'none'",
-        *("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"),
-        *("form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"),
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
     ]
 )
 

@@ -24,8 +24,12 @@ OUTCOMES = tuple(map(str, Outcome))
 REASONS = ("duplicate", "echo", "courtesy", "unreachable_sender", "throttled", "loop")
 # Why an officer could not do what a step says.
 OFFICER_REASONS = (
-    *("not_waiting", "not_in_ledger", "not_looked", "same_officer"),
-    *("frozen", "ledger_down"),
+    "not_waiting",
+    "not_in_ledger",
+    "not_looked",
+    "same_officer",
+    "frozen",
+    "ledger_down",
 )
 REFUSALS = tuple(map(str, RejectionWording))
 QUESTIONS = ("consent", "suggestion", "draft", "choice", "code", "identity")

@@ -29,7 +29,10 @@ from tests.support.servers import Postgres, Queue, die_with_parent, postgres_pro
 
 BIN = Path(sys.executable).parent
 WEB = [
-    *(BIN / "gunicorn", "--config", "python:smsgw.web.gunicorn", "--no-control-socket"),
+    BIN / "gunicorn",
+    "--config",
+    "python:smsgw.web.gunicorn",
+    "--no-control-socket",
     "smsgw.app:create_app()",
 ]
 BOUND = 200  # participants whose phones are bound

@@ -49,8 +49,17 @@ class Plan:
     fault_rate: float = 0.08
     patience: float = 600.0  # seconds for all to settle
     targets: tuple[str, ...] = (
-        *("web", "web child", "worker 1", "worker 2", "clock"),
-        *("database", "database frozen", "queue", "queue flushed", "ledger frozen", "import"),
+        "web",
+        "web child",
+        "worker 1",
+        "worker 2",
+        "clock",
+        "database",
+        "database frozen",
+        "queue",
+        "queue flushed",
+        "ledger frozen",
+        "import",
         "rows overwritten",
     )
     frozen: float = 20.0  # seconds, of the database

@@ -21,7 +21,9 @@ pytestmark = [
 
 
 ALL = Plan(
-    *(7, 1000, 11),
+    7,
+    1000,
+    11,
     rate=25.0,
     patience=330,  # of two SMS to one phone in doubt one is decided after five minutes
     frozen=9.0,  # above what a webhook waits

@@ -322,7 +322,11 @@ class Conversation:
         answers = (answer.reply, *answer.also) if answer.reply else answer.also
         self._made |= {(each.recipient, each.text): self._clock.now for each in answers}
         heard = HeardMessage(
-            *(sender, text, asked_at, answer.verdict.keyword, str(answer.verdict.outcome)),
+            sender,
+            text,
+            asked_at,
+            answer.verdict.keyword,
+            str(answer.verdict.outcome),
             reply=answer.reply.text if answer.reply else None,
             notices=tuple((each.recipient, each.text) for each in answer.also),
         )
@@ -629,11 +633,35 @@ def give_up(who: Enrolled, by: str, other: str) -> tuple[Step, ...]:
 
 
 SCENES: tuple[Taking, ...] = (
-    *(ask, agree, agree_late, agree_again, lose, register, register_late, register_after, borrow),
-    *(guess, register_thrice, register_at_once, take_over, disown, disown_at_once, disown_twice),
-    *(reject, reject_at_once, be_accepted, be_accepted_alone, be_accepted_unseen),
-    *(be_accepted_unknown, be_disowned, be_disowned_at_once, be_silent, be_silent_for_long),
-    *(wait_for_the_ledger, send_late, give_up),
+    ask,
+    agree,
+    agree_late,
+    agree_again,
+    lose,
+    register,
+    register_late,
+    register_after,
+    borrow,
+    guess,
+    register_thrice,
+    register_at_once,
+    take_over,
+    disown,
+    disown_at_once,
+    disown_twice,
+    reject,
+    reject_at_once,
+    be_accepted,
+    be_accepted_alone,
+    be_accepted_unseen,
+    be_accepted_unknown,
+    be_disowned,
+    be_disowned_at_once,
+    be_silent,
+    be_silent_for_long,
+    wait_for_the_ledger,
+    send_late,
+    give_up,
 )
 PLAIN = (*ABOUT, "ULANG", "ULANG", "LANJUT", "BAHASA EN", "A", "B", "YA", "TIDAK", "GANTI HP")
 PLAIN += ("BUKAN SAYA", "TOLAK", "KODE =code", "KODE =code", "STOP", "BANTUAN", "0011", "0022")
@@ -665,7 +693,12 @@ def interludes(ledger: Sequence[Enrolled]) -> st.SearchStrategy[Step]:
     decides = st.builds(Officer, does, st.sampled_from(OFFICERS))
     at_once = st.lists(st.one_of(says, says, says, decides), min_size=2, max_size=3).map(tuple)
     return st.one_of(
-        *(says, says, says, says, decides, decides),
+        says,
+        says,
+        says,
+        says,
+        decides,
+        decides,
         st.builds(Meanwhile, at_once),
         st.builds(Moved, st.sampled_from(nkps), st.sampled_from(numbers)),
         st.builds(Resent, st.integers(0, 3)),
@@ -730,8 +763,11 @@ def test_the_onlooker_reads_sent_replies(world: World) -> None:
 @pytest.mark.parametrize(
     ("scene", "by"),
     [
-        *((agree, "consent"), (register, "code"), (be_silent, "consent")),
-        *((be_accepted, "officer"), (be_accepted_alone, "officer")),
+        (agree, "consent"),
+        (register, "code"),
+        (be_silent, "consent"),
+        (be_accepted, "officer"),
+        (be_accepted_alone, "officer"),
     ],
 )
 def test_the_onlooker_knows_who_is_bound(world: World, scene: Taking, by: str) -> None:

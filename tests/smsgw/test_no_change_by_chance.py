@@ -383,7 +383,10 @@ heads = st.one_of(
 )
 fillers = st.sampled_from(sorted(FREE))
 single = st.one_of(
-    *(fillers, fillers, fillers, heads),
+    fillers,
+    fillers,
+    fillers,
+    heads,
     *map(st.sampled_from, (VOCABULARY, LISTED, NUMBERS, MARKS)),
 )
 few = st.lists(single, max_size=3).map(" ".join)

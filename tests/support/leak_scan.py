@@ -47,8 +47,16 @@ from tests.support.http_stub import web_stub
 FOLDER = Path(__file__).parents[1] / "transcripts"
 # People of all kinds, over the packaged ledger; the others would only take time.
 FILES = (
-    *("asked-well", "conversations", "every-keyword", "holes-and-choices", "ledger-away"),
-    *("limits", "other-messages", "sloppy-balance", "sloppy-registration", "wrong-messages"),
+    "asked-well",
+    "conversations",
+    "every-keyword",
+    "holes-and-choices",
+    "ledger-away",
+    "limits",
+    "other-messages",
+    "sloppy-balance",
+    "sloppy-registration",
+    "wrong-messages",
 )
 PUBLIC = {"offices.csv", "rates.csv", "contacts.csv"}  # what posters print too
 SHARED = {"status", "status_reason", "category", "program", "reason", "stage", "note"}

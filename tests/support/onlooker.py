@@ -96,7 +96,9 @@ class Onlooker:
 
     def copy(self) -> "Onlooker":
         return Onlooker(
-            *(self.people, self.now, dict(self.on_file)),
+            self.people,
+            self.now,
+            dict(self.on_file),
             is_away=self.is_away,
             bound=dict(self.bound),
             codes=list(self.codes),

@@ -20,10 +20,27 @@ from tools.mutants.mutant import ROOT
 
 # Of other people, and slow to import. One that is missing is imported by who needs it, or nobody.
 PRELOADED = (
-    *("alembic.command", "alembic.config", "click", "cryptography.hazmat.primitives.ciphers.aead"),
-    *("flask", "flask_wtf", "phonenumbers", "prometheus_client", "psycopg", "pydantic"),
-    *("pyparsing", "pyrate_limiter", "pytest", "redis", "requests", "rq", "ruamel.yaml"),
-    *("sqlalchemy.dialects.sqlite", "structlog", "twilio.rest", "yaml"),
+    "alembic.command",
+    "alembic.config",
+    "click",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "flask",
+    "flask_wtf",
+    "phonenumbers",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "pyparsing",
+    "pyrate_limiter",
+    "pytest",
+    "redis",
+    "requests",
+    "rq",
+    "ruamel.yaml",
+    "sqlalchemy.dialects.sqlite",
+    "structlog",
+    "twilio.rest",
+    "yaml",
 )
 MOST_MEMORY = 4 * 2**30  # octets; a change may make a loop that keeps what it finds
 WAITS = 4.0  # times its limit, a child may last: other programs may keep the processors busy

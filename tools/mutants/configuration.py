@@ -24,12 +24,23 @@ Raw = dict[str, Any]
 
 # Wordings that keep people safe, and those that tell of money: a section, or one wording of it.
 SAFE = {"kode", "bukan_saya", "ganti_hp", "stop", "notif", "hapus_data", "officer"} | {
-    *("daftar.pending", "info.fraud", "misread.secret", "tidak.refused"),
-    *("disclosure.ask", "disclosure.not_linked", "disclosure.not_registered"),
-    *("disclosure.locked", "disclosure.replaced", "disclosure.code"),
+    "daftar.pending",
+    "info.fraud",
+    "misread.secret",
+    "tidak.refused",
+    "disclosure.ask",
+    "disclosure.not_linked",
+    "disclosure.not_registered",
+    "disclosure.locked",
+    "disclosure.replaced",
+    "disclosure.code",
 }
 PAID = {"saldo", "iuran", "jp", "klaim.paid", "ya.bound", "ya.bound_no_balance"} | {
-    *("info.jht", "info.jkk", "info.jkm", "info.jp", "info.rates"),
+    "info.jht",
+    "info.jkk",
+    "info.jkm",
+    "info.jp",
+    "info.rates",
 }
 SHAPE = {"clause", "order"}  # kinds of changes of a wording that leave what it says
 AGREEMENT = ("OK", "OKE", "SIAP", "BAIK")  # people say these of anything; YA must not mean them

@@ -167,8 +167,19 @@ def exchange(node: ast.AST) -> Iterator[Change]:
 
 Operator = Callable[[ast.AST], Iterator[Change]]
 OPERATORS: tuple[Operator, ...] = (
-    *(comparison, compared, number, junction, negation, inversion, check),
-    *(statement, element, condition, truth, slices, exchange),
+    comparison,
+    compared,
+    number,
+    junction,
+    negation,
+    inversion,
+    check,
+    statement,
+    element,
+    condition,
+    truth,
+    slices,
+    exchange,
 )
 
 

@@ -11,8 +11,17 @@ from tools.mutants.mutant import ROOT
 
 FAILED = "failed"  # a file of a mutant's folder: the tests that failed, one a line
 OPTIONS = (
-    *("-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist"),
-    *("-k", "not postgresql", "--hypothesis-seed=0", "--basetemp=tmp/pytest"),
+    "-x",
+    "-q",
+    "--no-header",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-k",
+    "not postgresql",
+    "--hypothesis-seed=0",
+    "--basetemp=tmp/pytest",
 )
 NONE_CHOSEN = 5  # pytest's exit code where -k leaves nothing
 # A program of its own, which ends when its standard input does.

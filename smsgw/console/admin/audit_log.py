@@ -92,8 +92,13 @@ def _lines(rt: Runtime, filters: AuditFilters) -> Iterator[str]:
         yield "".join(
             spreadsheets.line(
                 (
-                    *(row.number, f"{row.at.astimezone(rt.settings.zone).isoformat()}", row.actor),
-                    *(row.act, row.detail, row.message_id, row.phone_id),
+                    row.number,
+                    f"{row.at.astimezone(rt.settings.zone).isoformat()}",
+                    row.actor,
+                    row.act,
+                    row.detail,
+                    row.message_id,
+                    row.phone_id,
                 )
             )
             for row in rows

@@ -29,8 +29,19 @@ A_REF = re.compile(r"^\s*ref[\s.:]+", re.IGNORECASE)  # as a reply ends: Ref JH5
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 FILTERS = ("keyword", "outcome", "carrier", "since", "until", "phone")
 EXPORTED = (
-    *("id", "reference", "received_at", "carrier", "sender_id", "number", "keyword", "outcome"),
-    *("reason", "state", "configuration", "replies", "segments"),
+    "id",
+    "reference",
+    "received_at",
+    "carrier",
+    "sender_id",
+    "number",
+    "keyword",
+    "outcome",
+    "reason",
+    "state",
+    "configuration",
+    "replies",
+    "segments",
 )
 
 EXPORTING = BoundedSemaphore(2)  # of this process: each keeps a thread and the database at work
@@ -235,14 +246,17 @@ def _lines(rt: Runtime, filters: MessageFilters) -> Iterator[str]:
 def _cells(rt: Runtime, each: LoggedMessage) -> tuple[object, ...]:
     local = each.received_at.astimezone(rt.settings.zone)
     return (
-        *(
-            each.id,
-            each.reference,
-            local.isoformat(timespec="seconds"),
-            each.carrier,
-            each.sender_id,
-        ),
-        *(each.number, each.keyword, each.outcome, each.reason, each.state, each.configuration),
+        each.id,
+        each.reference,
+        local.isoformat(timespec="seconds"),
+        each.carrier,
+        each.sender_id,
+        each.number,
+        each.keyword,
+        each.outcome,
+        each.reason,
+        each.state,
+        each.configuration,
         " ".join(sent.state for sent in each.replies),
         sum(sent.segments for sent in each.replies),
     )

@@ -227,7 +227,8 @@ def test_ledger_look_ups_are_cached_and_minimal(rt: Runtime, clock: Clock) -> No
         say(rt, P1, "SALDO")
     asked: list[str] = []
     event.listen(
-        *(rt.ledger.engine, "before_cursor_execute"),
+        rt.ledger.engine,
+        "before_cursor_execute",
         lambda _c, _k, statement, *_: asked.append(statement),
     )
     assert found(rt, document.dump_shipped()).counts == {}

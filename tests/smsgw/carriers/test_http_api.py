@@ -310,9 +310,20 @@ def test_a_report_without_news_or_attempt_is_ignored(file: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"[" * 60_000, b"9" * 5_000, b"\xff", b"null", b"[]", b'"text"'),
-        *(message(id=""), message(id=None), message(id={"a": 1}), message(id="x" * 65)),
-        *(message(to=""), {"from": []}),
+        b"",
+        b"{",
+        b"[" * 60_000,
+        b"9" * 5_000,
+        b"\xff",
+        b"null",
+        b"[]",
+        b'"text"',
+        message(id=""),
+        message(id=None),
+        message(id={"a": 1}),
+        message(id="x" * 65),
+        message(to=""),
+        {"from": []},
     ],
 )
 def test_a_request_without_a_message_is_malformed(file: Path, body: object) -> None:

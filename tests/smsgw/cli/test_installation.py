@@ -12,8 +12,16 @@ from tests.support.commands import smsgw
 from tests.support.twilio_api import TWILIO
 
 COMMANDS = [
-    *("worker", "clock", "say SALDO --from 081234567890", "cases list", "cases erase x"),
-    *("unknown list", "audit head", "audit verify", "keys rotate", "ledger make --participants 1"),
+    "worker",
+    "clock",
+    "say SALDO --from 081234567890",
+    "cases list",
+    "cases erase x",
+    "unknown list",
+    "audit head",
+    "audit verify",
+    "keys rotate",
+    "ledger make --participants 1",
 ]
 
 

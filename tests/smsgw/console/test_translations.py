@@ -20,9 +20,19 @@ TEMPLATES = CONSOLE / "templates"
 SPOKEN = re.compile(r"""(?:\b_|\btold|\bPhrase)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
 # Values that are shown as words.
 VALUES = (
-    *(Act, Role, ReplyState, MessageState, AttemptEnd, RegistrationState, TaskState),
-    *(Outcome, Settled, ResendRefusal, ChangeKind),
-    *(diff.DifferenceKind, versions.PublishRefusal),
+    Act,
+    Role,
+    ReplyState,
+    MessageState,
+    AttemptEnd,
+    RegistrationState,
+    TaskState,
+    Outcome,
+    Settled,
+    ResendRefusal,
+    ChangeKind,
+    diff.DifferenceKind,
+    versions.PublishRefusal,
 )
 UNITS = ("d", "h", "m", "s")
 

@@ -16,13 +16,24 @@ from tests.support.web_process import web_process
 
 OTHER = "another key than the database's own"
 COMMANDS = [
-    *("run", "migrate", "worker", "clock", "say SALDO --from +6281234567890", "keys rotate"),
-    *("audit head", "audit verify", "cases list", "unknown list", "doctor"),
+    "run",
+    "migrate",
+    "worker",
+    "clock",
+    "say SALDO --from +6281234567890",
+    "keys rotate",
+    "audit head",
+    "audit verify",
+    "cases list",
+    "unknown list",
+    "doctor",
 ]
 
 SCHEMA_COMMANDS = [
     *(each for each in COMMANDS if each not in {"run", "migrate"}),
-    *("operators list", "ledger make --participants 1", "keywords export -"),
+    "operators list",
+    "ledger make --participants 1",
+    "keywords export -",
 ]
 
 

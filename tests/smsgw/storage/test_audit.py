@@ -170,8 +170,15 @@ def test_a_truncated_chain_is_found_with_a_saved_head(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     "harm",
     [
-        *("at='x'", "mac='text'", "subject='text'", "seal=NULL", "seal='s'", "detail=x'00'"),
-        *("number='abc'", "number=-3", "phone_id='y'"),
+        "at='x'",
+        "mac='text'",
+        "subject='text'",
+        "seal=NULL",
+        "seal='s'",
+        "detail=x'00'",
+        "number='abc'",
+        "number=-3",
+        "phone_id='y'",
     ],
 )
 def test_an_impossible_value_is_reported(tmp_path: Path, redis_url: str, harm: str) -> None:
@@ -284,8 +291,10 @@ def test_commands_are_audited(rt: Runtime, environ: dict[str, str], tmp_path: Pa
     folder.mkdir()
     (folder / "contacts.csv").write_text("channel,value,hours,note\nfax,123,,\n")
     for command in (
-        *(["unknown", "resend", one], ["unknown", "close", other]),
-        *(["ledger", "load", str(folder)], ["ledger", "make", "--participants", "2"]),
+        ["unknown", "resend", one],
+        ["unknown", "close", other],
+        ["ledger", "load", str(folder)],
+        ["ledger", "make", "--participants", "2"],
     ):
         done = subprocess.run([SMSGW, *command], env=environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

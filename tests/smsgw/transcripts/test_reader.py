@@ -261,7 +261,7 @@ def test_all_errors_are_reported_together() -> None:
         '  - {from: "+628", txt: x, expect: {keyword: salod, a: 1}}\n  - {wait: soon}\n'
     )
     assert [each.split(": ", 1)[0] for each in faults(text)] == [
-        *("2:1", "6:20", "6:46", "6:53", "7:12")
+        "2:1", "6:20", "6:46", "6:53", "7:12"
     ]  # fmt: skip
 
 

@@ -62,12 +62,25 @@ def test_a_test_conversation_leaves_nothing_behind(rt: Runtime, redis_url: str) 
     say(rt, P1, "SALDO")
     before, counted = all_rows(rt), sorted(keys_of(redis_url))
     talk = tried(
-        *(rt, (P1, "IURAN"), (P1, "LAPOR gaji saya kurang"), (P2, f"SALDO {P2_NKP}"), (P2, "YA")),
-        *((STRANGER, DAFTAR), (STRANGER, "SALDO 21000000017"), (P1, "STOP"), (P1, "apa saja")),
+        rt,
+        (P1, "IURAN"),
+        (P1, "LAPOR gaji saya kurang"),
+        (P2, f"SALDO {P2_NKP}"),
+        (P2, "YA"),
+        (STRANGER, DAFTAR),
+        (STRANGER, "SALDO 21000000017"),
+        (P1, "STOP"),
+        (P1, "apa saja"),
     )
     assert outcomes(talk) == [
-        *("iuran answered", "lapor answered", "saldo confirm", "ya answered", "daftar pending"),
-        *("saldo not_registered", "stop answered", "None unknown"),
+        "iuran answered",
+        "lapor answered",
+        "saldo confirm",
+        "ya answered",
+        "daftar pending",
+        "saldo not_registered",
+        "stop answered",
+        "None unknown",
     ]
     assert all_rows(rt) == before
     assert sorted(keys_of(redis_url)) == counted

@@ -32,8 +32,12 @@ HOSTILE, GENERATED = 9_400, 110  # requests, and for each of the interface's ope
 WARM, GROWTH = 2_000, 16 * 1024  # requests before the memory is looked at, KiB that it may grow
 OURS = {data_keys.name, audit_head.name}  # what holds rows before anybody came
 CHECKS = [
-    *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
-    *("response_schema_conformance", "response_headers_conformance", "unsupported_method"),
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "unsupported_method",
 ]
 NOT_IMPLEMENTED = 501  # gunicorn's word for a transfer coding that nobody uses
 SLOW, DRIP = 48, 0.25  # connections, and seconds between two of their octets
@@ -173,16 +177,21 @@ def generated(web: Web, count: int, *more: str) -> str:
     it."""
     done = subprocess.run(
         [
-            *(
-                BIN / "st",
-                "--no-color",
-                "run",
-                ROOT / "docs" / "openapi.yaml",
-                "--url",
-                web.address,
-            ),
-            *("--max-examples", str(count), "--seed", "1", "--no-shrink"),
-            *("--phases", "coverage,fuzzing", "--checks", ",".join(CHECKS)),
+            BIN / "st",
+            "--no-color",
+            "run",
+            ROOT / "docs" / "openapi.yaml",
+            "--url",
+            web.address,
+            "--max-examples",
+            str(count),
+            "--seed",
+            "1",
+            "--no-shrink",
+            "--phases",
+            "coverage,fuzzing",
+            "--checks",
+            ",".join(CHECKS),
             *more,
         ],
         cwd=web.log.parent,

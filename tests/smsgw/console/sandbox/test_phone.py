@@ -223,7 +223,12 @@ def test_a_saved_conversation_agrees_when_run_again(
     assert (done.returncode, "7 steps, 0 differ" in done.stderr) == (0, True), done.stdout
     steps = reader.read(file).transcript.conversations[0].steps
     assert [each.expect.outcome for each in steps if each.sender] == [
-        *("answered", "confirm", "answered", "silent", "pending", "answered")
+        "answered",
+        "confirm",
+        "answered",
+        "silent",
+        "pending",
+        "answered",
     ]
     assert all(each.expect.reply for each in steps if each.expect.outcome == "answered")
 
