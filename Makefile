@@ -14,21 +14,21 @@ QUICK := grammar handlers smsgw/configuration smsgw/registry smsgw/test_gsm7.py 
 
 .PHONY: help install run test quick check docs browser audit bench chaos mutants fixes lock
 
-help:  ## what there is
+help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
-install: $(VENV)/run.done  ## only .venv
+install: $(VENV)/run.done  ## create .venv and nothing else
 
-run: $(VENV)/run.done  ## the whole service with demo data, on http://127.0.0.1:8000 (PORT=…)
+run: $(VENV)/run.done  ## start the whole service with demo data, on http://127.0.0.1:8000 (PORT=…)
 	@SMSGW_DEMO=1 exec $(BIN)/smsgw run
 
-test: $(VENV)/dev.done  ## every test
+test: $(VENV)/dev.done  ## run every test
 	@$(PYTEST) -n 3
 
-quick: $(VENV)/dev.done  ## what answers most changes in half a minute: unit tests and the main transcripts, on SQLite
+quick: $(VENV)/dev.done  ## run unit tests and the main transcripts on SQLite, in half a minute
 	@$(PYTEST) -n 2 -m "not thorough" $(QUICK:%=tests/%)
 
-check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
+check: $(VENV)/dev.done  ## run every check: format, lint, types, import contracts, audit, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -36,16 +36,16 @@ check: $(VENV)/dev.done  ## format, lint, types, import contracts, audit, tests
 	@$(BIN)/python tools/audit_dependencies.py
 	@$(PYTEST) -n 3
 
-docs: $(VENV)/docs.done  ## the documentation as a site, in build/site; broken links fail
+docs: $(VENV)/docs.done  ## build the documentation as a site in build/site; broken links fail
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 	@! grep -rnE '<(script|link|img)[^>]* (src|href)="(https?:)?//' --include='*.html' build/site
 
-browser: $(VENV)/browser.done  ## what the console's tests in a browser need (the browser is Debian's chromium)
+browser: $(VENV)/browser.done  ## install what the browser tests need, except the browser (Debian's chromium)
 
-audit: $(VENV)/dev.done  ## known weaknesses of what is pinned
+audit: $(VENV)/dev.done  ## report known vulnerabilities of pinned packages
 	@$(BIN)/python tools/audit_dependencies.py
 
-bench: $(VENV)/dev.done  ## measure
+bench: $(VENV)/dev.done  ## measure performance
 	@for bench in bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
 chaos: $(VENV)/dev.done  ## kill everything under load, for a quarter of an hour (SEED=… RATE=… MESSAGES=… KILLS=…)
