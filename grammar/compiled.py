@@ -70,7 +70,7 @@ def compile_all(keywords: Sequence[Keyword]) -> dict[str, CompiledKeyword]:
     built, faults = {}, []
     for keyword in keywords:
         try:
-            built[keyword.id] = _built(keyword)
+            built[keyword.id] = _build(keyword)
         except PosterError as error:
             faults.append(str(error))
     if faults:
@@ -78,7 +78,7 @@ def compile_all(keywords: Sequence[Keyword]) -> dict[str, CompiledKeyword]:
     return built
 
 
-def _built(keyword: Keyword) -> CompiledKeyword:
+def _build(keyword: Keyword) -> CompiledKeyword:
     try:
         read = poster.read(keyword.poster)
     except PosterError as error:

@@ -62,7 +62,11 @@ class FieldReader:
         fields: dict[str, str | date] = {}
         for index, token in enumerate(tokens):
             kind = KINDS.get(token.kind)
-            if kind is None or token.value is None or self._labelled(tokens, index) == FAMILY_CARD:
+            if (
+                kind is None
+                or token.value is None
+                or self._label_before(tokens, index) == FAMILY_CARD
+            ):
                 continue
             fields.setdefault(kind.field, token.value)
         return fields
@@ -73,14 +77,14 @@ class FieldReader:
         """Returns what words say of a slot, and the words that are left."""
         match KINDS[kind].shape:
             case SlotShape.CHOICE:
-                return self._chosen(kind, text), runs
+                return self._choice(kind, text), runs
             case SlotShape.NAME:
                 return " ".join(runs[0]) if runs else None, runs[1:]
             case SlotShape.WORDS:
                 return " ".join(" ".join(run) for run in runs), []
         return None, runs
 
-    def _chosen(self, kind: str, text: str) -> str | None:
+    def _choice(self, kind: str, text: str) -> str | None:
         """Returns the first of a list's words that is in the text."""
         words, known = WORDS.findall(text), self.choices.get(kind, {})
         for index in range(len(words)):
@@ -107,7 +111,7 @@ class FieldReader:
         missing = next((slot.kind for slot in wanted if slot.is_required), None)
         if missing is None:
             return None
-        labelled = {self._labelled(tokens, index) for index in range(len(tokens))}
+        labelled = {self._label_before(tokens, index) for index in range(len(tokens))}
         if missing == "NIK" and FAMILY_CARD in labelled:
             return Misread(Reason.FAMILY_CARD, slot="NIK")
         return Misread(Reason.MISSING, slot=missing)
@@ -134,11 +138,11 @@ class FieldReader:
             if token.kind == "WORD":
                 run.append(token.text)
                 continue
-            yield from self._unlabelled(run, own)
+            yield from self._without_labels(run, own)
             run = []
-        yield from self._unlabelled(run, own)
+        yield from self._without_labels(run, own)
 
-    def _unlabelled(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
+    def _without_labels(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
         rest: list[str] = []
         index = 0
         while index < len(run):
@@ -161,7 +165,7 @@ class FieldReader:
     def label(self, word: str) -> str | None:
         return self._labels.get(tuple(word.split("_")))
 
-    def _labelled(self, tokens: Sequence[Token], index: int) -> str | None:
+    def _label_before(self, tokens: Sequence[Token], index: int) -> str | None:
         """Returns the kind that the words just before a token announce."""
         for token in tokens[max(index - 2, 0) : index][::-1]:
             if token.kind == "WORD":

@@ -82,7 +82,7 @@ class Grammar:
 
     def parse(self, text: str) -> Command | Misread:
         redacted = self._redactor.take_out(normalise(text))
-        result = self._parsed(redacted.text)
+        result = self._parse(redacted.text)
         if redacted.is_changed and not result.fields:
             return Misread(Reason.SECRET, result.keyword, word=result.word)
         return result
@@ -91,12 +91,12 @@ class Grammar:
         """Reads `text` as the missing items of a keyword, of which `known` was sent before."""
         return self._fields.read(self._read[keyword], "", normalise(self.redact(text).text), known)
 
-    def _parsed(self, text: str) -> Command | Misread:
+    def _parse(self, text: str) -> Command | Misread:
         found = list(WORDS.finditer(text))
         words = [match[0] for match in found]
-        body = self._unsigned(text)
+        body = self._without_signature(text)
         unsigned = words if body == text else WORDS.findall(body)
-        read = self._whole(body, unsigned) or self._phrased(words) or self._ended(body, unsigned)
+        read = self._whole(body, unsigned) or self._by_phrase(words) or self._stop(body, unsigned)
         if read is not None:
             return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
         meaningful = [word for word in words if word not in self._fillers]
@@ -105,11 +105,11 @@ class Grammar:
             return Misread(Reason.EITHER, read=first, needed=second, word=meaningful[0])
         if service := service_of(self._services, text, words):
             return misdirection(service, rest=" ".join(words))
-        named = self._named(text, found)
-        result = named or self._slipped(text, words) or self._without_keyword(text, words)
+        named = self._first_named(text, found)
+        result = named or self._by_typo(text, words) or self._without_keyword(text, words)
         return self._in_doubt_of_stop(result, unsigned) or result
 
-    def _unsigned(self, text: str) -> str:
+    def _without_signature(self, text: str) -> str:
         """Removes what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
         found = self._signature.search(text)
         if found is None:
@@ -121,7 +121,7 @@ class Grammar:
         longest = LONGEST_SIGNATURE if is_by_phone else LONGEST_NAME
         return text if says_more or len(words) > longest else text[: found.start()]
 
-    def _ended(self, text: str, words: list[str]) -> CompiledKeyword | None:
+    def _stop(self, text: str, words: list[str]) -> CompiledKeyword | None:
         """Returns STOP if it is followed by what it is to end: STOP SALDO, UNREG ALL 2757."""
         front = list(dropwhile(self._harmless.union(self._addressed).__contains__, words))
         length = self._opt_out.length_at_front(front)
@@ -157,15 +157,15 @@ class Grammar:
             return Command(stop.keyword.id, NO_FIELDS, meaningful[0], "", is_slip=True)
         return None
 
-    def _named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
+    def _first_named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
         """Returns the first keyword in the text, by its longest alias there."""
         words = [match[0] for match in found]
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
-                read = self._meant(words[index : index + length])
+                read = self._by_alias(words[index : index + length])
                 if read is None:
                     continue
-                if slipped := self._slipped(text, words[:index], is_all=False):
+                if slipped := self._by_typo(text, words[:index], is_all=False):
                     return slipped  # DAFTRA SALDO#… asks for no balance
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
@@ -196,7 +196,7 @@ class Grammar:
             or any(len(number) >= SHORTEST_NUMBER for number in numbers)
         )
 
-    def _meant(self, words: list[str]) -> CompiledKeyword | None:
+    def _by_alias(self, words: list[str]) -> CompiledKeyword | None:
         """Returns whose alias these words are; SALDONYA is SALDO, as people say it."""
         read = self._first.get(tuple(words))
         if read is not None or len(words) > 1 or words[0] in self._courtesy:
@@ -213,7 +213,7 @@ class Grammar:
         thanks = (word for word in words[1:] if word not in self._harmless)
         thanked = () if words[0] in self._courtesy else (words[0], *thanks)
         tries = (self._alone.get(each) for each in (tuple(words), meaningful, bare, thanked))
-        read = next(filter(None, tries), None) or self._repeated(words)
+        read = next(filter(None, tries), None) or self._by_repetition(words)
         if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
             return None
         if read is not None and not self._bears_number(read, text, words):
@@ -221,8 +221,7 @@ class Grammar:
         return read
 
     def _bears_number(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """Tells whether a number beside the keyword adds no meaning, as in YA 2757, but not in "ya
-        1" or "no 1234"."""
+        """Tells whether a number beside it adds no meaning: YA 2757, but not "ya 1" or "no 1234"."""
         number = re.search(r"\d+", text)
         if number is None:
             return True
@@ -230,7 +229,7 @@ class Grammar:
             return len(number[0]) in SHORT_NUMBER
         return not self._harmless.issuperset(words)
 
-    def _repeated(self, words: list[str]) -> CompiledKeyword | None:
+    def _by_repetition(self, words: list[str]) -> CompiledKeyword | None:
         """Returns the keyword whose aliases are the whole message, apart from fillers and thanks:
         STOP STOP, SETUJU OK. A word that is both counts as a filler: "ok ya" agrees to nothing."""
         meant = dict[str, CompiledKeyword]()
@@ -262,7 +261,7 @@ class Grammar:
     def _is_asking(self, text: str, words: list[str]) -> bool:
         return "?" in text or not self._doubts.isdisjoint(words)
 
-    def _phrased(self, words: list[str]) -> CompiledKeyword | None:
+    def _by_phrase(self, words: list[str]) -> CompiledKeyword | None:
         """Returns whose phrase stands in the text, as one asks for no more SMS in one's own
         words."""
         for index in range(len(words)):
@@ -272,7 +271,7 @@ class Grammar:
                     return read
         return None
 
-    def _slipped(
+    def _by_typo(
         self, text: str, words: list[str], *, is_all: bool = True
     ) -> Command | Misread | None:
         """Finds a keyword with one typo near the front. A keyword that counts only alone must be
@@ -289,14 +288,14 @@ class Grammar:
                 continue
             result = self._fields.read(read, word, text.replace(word, " ", 1))
             return replace(result, is_slip=True) if isinstance(result, Command) else result
-        return self._slipped_pair(words)
+        return self._pair_by_typo(words)
 
     def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
         """Tells whether this is YA with one typo: at the front, with no question and no number."""
         is_first = self._front(words)[:1] == [word]
         return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
 
-    def _slipped_pair(self, words: list[str]) -> Command | None:
+    def _pair_by_typo(self, words: list[str]) -> Command | None:
         """Returns the keyword of two words that the whole message matches with one typo."""
         written = " ".join(word for word in words if word not in self._courtesy)
         meant = {self._pairs[each].keyword.id for each in similar(written, self._pairs)}

@@ -116,7 +116,7 @@ class Redactor:
         ]
         line = _Line(text, tokens)
         for index, token in enumerate(tokens):
-            yield from self._glued(token)
+            yield from self._joined_secret(token)
             if length := _length(self._passwords, tokens, index):
                 yield from line.password_after(index + length)
             if length := _length(self._pins, tokens, index):
@@ -124,7 +124,7 @@ class Redactor:
             if length := _length(self._mothers, tokens, index):
                 yield from line.name_near(index, index + length)
 
-    def _glued(self, token: _Token) -> Iterator[tuple[int, int]]:
+    def _joined_secret(self, token: _Token) -> Iterator[tuple[int, int]]:
         """Finds a secret written together with its word: PIN123456."""
         if token.is_letters or token.is_digits:
             return

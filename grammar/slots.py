@@ -112,7 +112,7 @@ class Token:
 def exact(kind: str) -> pp.ParserElement:
     """Matches a number written in one piece."""
     digits = KINDS[kind].digits
-    return _token(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
+    return _token_element(kind, rf"\d{{{digits}}}(?!\d)", lambda text: text)
 
 
 def grouped_number(kind: str, *, is_only: bool = False) -> pp.ParserElement:
@@ -124,7 +124,7 @@ def grouped_number(kind: str, *, is_only: bool = False) -> pp.ParserElement:
     spaced += rf"(?!{_BETWEEN}{{1,3}}\d{{1,3}}(?!\d))" if is_only else ""
     three = r"(?=\d+\s?(?P<mark>[,/:;*+=#_X])\s?\d+\s?(?P=mark)\s?\d)"
     marked = rf"{three}\d(?:(?:\s?(?P=mark)\s?)?\d){{{further}}}" + _ends("(?P=mark)")
-    return _token(kind, f"{spaced}|{marked}", _digits)
+    return _token_element(kind, f"{spaced}|{marked}", _digits)
 
 
 def apart(*, is_year_wanted: bool) -> pp.ParserElement:
@@ -154,11 +154,11 @@ _LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
 
 
 def lettered_numbers(kinds: Collection[str]) -> list[pp.ParserElement]:
-    return [_token(kind, *_LETTERED[kind]) for kind in _LETTERED if kind in kinds]
+    return [_token_element(kind, *_LETTERED[kind]) for kind in _LETTERED if kind in kinds]
 
 
 def year() -> pp.ParserElement:
-    return _token("TAHUN", rf"{YEAR}(?!\d)", str)
+    return _token_element("TAHUN", rf"{YEAR}(?!\d)", str)
 
 
 YEAR = r"(?:19|20)\d\d"
@@ -170,15 +170,15 @@ NUMBER = rf"\d+(?:{_BETWEEN}{{1,2}}(?!{_WHOLE}|\d{{1,2}}[-./]\d{{1,2}}[-./]\d{{4
 
 def words() -> list[pp.ParserElement]:
     """Returns what begins with no digit and so can be told before any number is tried."""
-    return [_token("WORD", WORD, str), _token("SEPARATOR", SEPARATORS, str)]
+    return [_token_element("WORD", WORD, str), _token_element("SEPARATOR", SEPARATORS, str)]
 
 
 def others() -> list[pp.ParserElement]:
     """Returns what is left where no slot fits."""
-    return [_token("NUMBER", NUMBER, _digits), pp.Regex(MARKS).suppress()]
+    return [_token_element("NUMBER", NUMBER, _digits), pp.Regex(MARKS).suppress()]
 
 
-def _token(kind: str, pattern: str, read: Callable[[str], str]) -> pp.ParserElement:
+def _token_element(kind: str, pattern: str, read: Callable[[str], str]) -> pp.ParserElement:
     return pp.Regex(pattern).set_parse_action(
         lambda _text, _at, found: Token(kind, found[0], read(found[0]))
     )

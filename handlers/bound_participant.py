@@ -35,9 +35,9 @@ def answer(question: Question, tell: Tell) -> Reply:
     """Returns what `tell` says of the participant that is meant, once it is known to be this
     phone's."""
     if question.nkp is not None:
-        return _named(question, tell, [question.ledger.participant(question.nkp)])
+        return _answer_named(question, tell, [question.ledger.participant(question.nkp)])
     if question.nik is not None:
-        return _named(question, tell, list(question.ledger.participants_of(question.nik)))
+        return _answer_named(question, tell, list(question.ledger.participants_of(question.nik)))
     nkps = question.caller.nkps
     if not nkps:
         return disclosure.not_registered(question)
@@ -61,7 +61,7 @@ def choose(question: Question) -> Reply:
     )
 
 
-def _named(question: Question, tell: Tell, found: list[Participant | None]) -> Reply:
+def _answer_named(question: Question, tell: Tell, found: list[Participant | None]) -> Reply:
     """Answers for the NKP or NIK in the message. "No such number" and "not yours" take the same
     path."""
     caller = question.caller
@@ -100,12 +100,14 @@ def answer_for(question: Question, tell: Tell, nkp: str, participant: Participan
         starts = bound.tells_from.astimezone(question.now.tzinfo)
         values: dict[str, Value] = {"nkp": MaskedNkp(nkp), "starts": Moment(starts)}
         return Reply(Outcome.PENDING, "own.not_yet", values, shows=(nkp,))
-    return _unproven(question, participant, bound) or replace(
+    return _ask_identity(question, participant, bound) or replace(
         tell(question, participant), about=nkp
     )
 
 
-def _unproven(question: Question, participant: Participant, bound: Bound | None) -> Reply | None:
+def _ask_identity(
+    question: Question, participant: Participant, bound: Bound | None
+) -> Reply | None:
     """Asks for the last digits of the NIK if the phone was silent for long. Its number may belong
     to somebody else by now, who has no KTP to read them from."""
     if bound is None or bound.used_at is None:

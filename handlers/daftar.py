@@ -26,20 +26,20 @@ def answer(question: Question) -> Reply:
         return Reply(Outcome.ANSWERED, "daftar.already", {"nkp": MaskedNkp(nkp)}, shows=(nkp,))
     participant = question.ledger.participant(nkp)
     if not is_on_file(participant, question.caller):
-        return _pending(question, participant)
+        return _pending_reply(question, participant)
     if participant is None or not _matches(question, participant):
         return not_linked(_guess(question, participant))
     return ask(nkp)
 
 
-def _pending(question: Question, participant: Participant | None) -> Reply:
+def _pending_reply(question: Question, participant: Participant | None) -> Reply:
     """Returns the same reply whether the data match or not; only a match sends a code to the number
     on file.
 
     Each counts as a try: a lock that fell on mismatches alone would tell which were none. And each
     is kept for an officer, who may find what no rule does.
     """
-    changes: list[Change] = [_guess(question, participant), Register(_given(question))]
+    changes: list[Change] = [_guess(question, participant), Register(_form(question))]
     if participant is not None and participant.phone and _matches(question, participant):
         changes.append(SendCode(participant.nkp, participant.phone))
     return Reply(Outcome.PENDING, "daftar.pending", changes=tuple(changes))
@@ -51,7 +51,7 @@ def _matches(question: Question, participant: Participant) -> bool:
     return None not in given and given == (participant.nik, participant.birth_date)
 
 
-def _given(question: Question) -> RegistrationForm:
+def _form(question: Question) -> RegistrationForm:
     born = question.field("birth_date")
     return RegistrationForm(
         nkp=question.nkp or "",

@@ -65,8 +65,8 @@ def set_up(level: int = logging.INFO) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name, own in ({OURS: level} | QUIET).items():
         logging.getLogger(name).setLevel(max(level, own))
-    sys.excepthook = _crashed
-    threading.excepthook = _thread_crashed
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_thread_crash
 
 
 def get(name: str) -> Logger:
@@ -97,12 +97,12 @@ def _is_speaking(kind: type[BaseException]) -> bool:
     return any((package, each.__name__) in SPEAKING for each in kind.__mro__)
 
 
-def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+def _log_crash(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
     get(OURS).critical("crashed", exc_info=error)
 
 
-def _thread_crashed(args: threading.ExceptHookArgs) -> None:
+def _log_thread_crash(args: threading.ExceptHookArgs) -> None:
     name = args.thread.name if args.thread else None
     get(OURS).critical("a thread crashed", thread=name, exc_info=args.exc_value)

@@ -21,7 +21,7 @@ SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a pers
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """A valid number as the metadata of phonenumbers have it, which takes long to look up."""
+    """Holds a valid number with what phonenumbers knows of it, which takes long to look up."""
 
     e164: str
     kind: int
@@ -42,7 +42,7 @@ def e164(written: str) -> str | None:
         return None
     if is_fictitious(digits):
         return digits
-    number = _parsed(digits) or (None if digits.startswith("+") else _parsed("+" + digits))
+    number = _parse(digits) or (None if digits.startswith("+") else _parse("+" + digits))
     return number.e164 if number else None
 
 
@@ -63,13 +63,13 @@ def can_get_sms(number: str) -> bool:
         return False
     if is_fictitious(number):
         return True
-    known = _parsed(number)
+    known = _parse(number)
     return known is not None and known.kind in PHONES
 
 
 def calling_code(number: str) -> str:
     """Returns the calling code: 62 for an Indonesian E.164 number."""
-    known = _parsed(number)
+    known = _parse(number)
     return known.calling_code if known else str(phonenumbers.parse(number).country_code)
 
 
@@ -85,7 +85,7 @@ def mask(number: str) -> str:
 
 
 @lru_cache(maxsize=KNOWN)
-def _parsed(digits: str) -> _Number | None:
+def _parse(digits: str) -> _Number | None:
     try:
         number = phonenumbers.parse(digits, REGION)
     except phonenumbers.NumberParseException:

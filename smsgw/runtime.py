@@ -67,7 +67,7 @@ class Runtime:
         self.vault.refresh()
         engine = self.service.execution_options(read_only=True) if streams else self._reading
         begun = engine.connect()
-        with self._noting(self.now()) as failed, begun as connection:
+        with self._note_failures(self.now()) as failed, begun as connection:
             yield Transaction(connection, self.vault, self.now(), self.random, failed)
 
     @cached_property
@@ -82,11 +82,11 @@ class Runtime:
     def writing(self) -> Iterator[Transaction]:
         """Commits at its end, unless something was raised."""
         self.vault.refresh()
-        with self._noting(self.now()) as failed, self.service.begin() as connection:
+        with self._note_failures(self.now()) as failed, self.service.begin() as connection:
             yield Transaction(connection, self.vault, self.now(), self.random, failed)
 
     @contextmanager
-    def _noting(self, now: datetime) -> Iterator[list[FailedCheck]]:
+    def _note_failures(self, now: datetime) -> Iterator[list[FailedCheck]]:
         """Keeps what failed in a transaction, in one of its own behind it."""
         failed: list[FailedCheck] = []
         try:

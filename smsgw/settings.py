@@ -262,10 +262,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     known = {name for model in models for name in model.names()}
     faults = {n: unseen for n, value in stripped.items() if n in known and not value.isprintable()}
     given = {name: value for name, value in stripped.items() if value and name not in faults}
-    of_carriers = {
-        name: _validated(model, given, faults) for name, model in carriers.MODELS.items()
-    }
-    settings = _validated(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
+    of_carriers = {name: _validate(model, given, faults) for name, model in carriers.MODELS.items()}
+    settings = _validate(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
     for name, what in _faults(settings):
         faults.setdefault(name, what)
     if faults:
@@ -274,7 +272,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _validated(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) -> Model:
+def _validate(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) -> Model:
     """Adds to `faults` what is wrong. What is well by itself is looked at together all the same:
     every fault is told at once."""
     own = {name: value for name, value in given.items() if name in model.names()}

@@ -141,7 +141,7 @@ def log_in(tx: Transaction, operator_id: int, name: str, *, instead_of: str | No
     if instead_of is not None:
         log_out(tx, instead_of)
     token = secrets.token_urlsafe(32)
-    row = {"hash": _hashed(tx, token), "operator_id": operator_id, "made_at": tx.now}
+    row = {"hash": _hash(tx, token), "operator_id": operator_id, "made_at": tx.now}
     proof = {"mac": row_macs.SESSION.make(tx.vault, row)}
     tx.connection.execute(insert(sessions).values(row | proof | {"seen_at": tx.now}))
     old = (sessions.c.seen_at < tx.now - IDLE_FOR) | (sessions.c.made_at < tx.now - LASTS)
@@ -156,7 +156,7 @@ def session_operator(tx: Transaction, token: str) -> tuple[Operator, datetime] |
         select(operators, sessions.c.seen_at, *_SESSION)
         .join_from(sessions, operators)
         .where(
-            sessions.c.hash == _hashed(tx, token),
+            sessions.c.hash == _hash(tx, token),
             sessions.c.seen_at > tx.now - IDLE_FOR,
             sessions.c.made_at > tx.now - LASTS,
             operators.c.disabled_at.is_(None),
@@ -176,12 +176,12 @@ def is_same_person(tx: Transaction, actor: str, others: Collection[str]) -> bool
 
 
 def touch_session(tx: Transaction, token: str) -> None:
-    is_it = sessions.c.hash == _hashed(tx, token)
+    is_it = sessions.c.hash == _hash(tx, token)
     tx.connection.execute(update(sessions).where(is_it).values(seen_at=tx.now))
 
 
 def log_out(tx: Transaction, token: str) -> None:
-    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hashed(tx, token)))
+    tx.connection.execute(delete(sessions).where(sessions.c.hash == _hash(tx, token)))
 
 
 def log_out_everywhere(tx: Transaction, operator_id: int) -> None:
@@ -194,7 +194,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
     Raises NotDone."""
     token = secrets.token_urlsafe(24)
     row: dict[str, object] = {
-        "once_hash": _hashed(tx, token),
+        "once_hash": _hash(tx, token),
         "once_until": tx.now + ONCE_LASTS,
         "invited_by": actor,
     }
@@ -213,7 +213,7 @@ def invite(tx: Transaction, operator_id: int, actor: str) -> str:
 
 def redeem_invitation(tx: Transaction, token: str) -> Row[Any] | None:
     """Returns whom a one-time login lets in; it works no second time."""
-    is_it: ColumnElement[bool] = operators.c.once_hash == _hashed(tx, token)
+    is_it: ColumnElement[bool] = operators.c.once_hash == _hash(tx, token)
     if not may_log_in(tx, tx.connection.execute(select(operators).where(is_it)).first()):
         return None
     used = (
@@ -310,7 +310,7 @@ def _is_session(tx: Transaction, row: Row[Any]) -> bool:
     return tx.is_ours(row_macs.SESSION, row.session_mac, row.session_hash, conditions)
 
 
-def _hashed(tx: Transaction, token: str) -> bytes:
+def _hash(tx: Transaction, token: str) -> bytes:
     """Hashes with a key, so that write access to the database alone makes no valid login."""
     return tx.vault.hash(token, "login")
 

@@ -123,7 +123,7 @@ class Rehearsal:
     ) -> None:
         """Records the shape of a message. It shows the words in full only once several phones wrote
         the same."""
-        whole, read = shape_of(message.text), (_reading(was), _reading(becomes))
+        whole, read = shape_of(message.text), (_reading_of(was), _reading_of(becomes))
         key = self._rt.vault.hash(f"{read} {whole}", "shape").hex()[:16]
         if key not in shapes and len(shapes) == MOST_SAMPLES:
             return
@@ -147,8 +147,8 @@ class Rehearsal:
             language=language,
             was=was.wording,
             becomes=becomes.wording,
-            was_text=_written(self._both.was, was),
-            becomes_text=_written(self._both.becomes, becomes),
+            was_text=_source(self._both.was, was),
+            becomes_text=_source(self._both.becomes, becomes),
         )
         noted = rewordings.setdefault(key, first)
         noted.messages += 1
@@ -229,11 +229,11 @@ def _kind(was: ComparedAnswer, becomes: ComparedAnswer) -> ChangeKind | None:
     return ChangeKind.REWORDED if was.text != becomes.text else None
 
 
-def _reading(answer: ComparedAnswer) -> Reading:
+def _reading_of(answer: ComparedAnswer) -> Reading:
     return Reading(keyword=answer.keyword, outcome=answer.outcome)
 
 
-def _written(by: Configuration, answered: ComparedAnswer) -> str:
+def _source(by: Configuration, answered: ComparedAnswer) -> str:
     """Returns the wording, without anybody's values."""
     if not answered.wording:
         return ""

@@ -100,12 +100,12 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
     """Binds the phone as its code would have, though it is told nothing for some hours; returns
     what is to be sent. None where something differs from the ledger, and a second officer has to
     agree. Raises NotDone and LedgerDown."""
-    form, participant = _asked_for(rt, registration_id)
+    form, participant = _requested(rt, registration_id)
     nkp = participant.nkp
-    with _deciding(rt, actor) as composer:
+    with _write_composer(rt, actor) as composer:
         if not _is_agreed(composer, registration_id, form, participant, reason):
             return None
-        known, composer = _decided(composer, registration_id, RegistrationState.ACCEPTED)
+        known, composer = _decide(composer, registration_id, RegistrationState.ACCEPTED)
         registration_codes.lock(
             composer.tx, composer.tx.vault.hash(nkp, "nkp")
         )  # after the phone, as everywhere
@@ -127,7 +127,7 @@ def accept(rt: Runtime, registration_id: int, actor: str, reason: str) -> list[O
             actor=actor,
         )
         binding_id = bindings.binding_id(composer.tx, known, nkp)
-        sent = [_answered(composer, known, ACCEPTED, text, binding_id)]
+        sent = [_send_answer(composer, known, ACCEPTED, text, binding_id)]
         composer.log_disclosure(known.phone_id, nkp, ACCEPTED)
         _note(composer, Act.ACCEPTED, known, reason, nkp)
         sent += [composer.send_notice(each, Priority.SCHEDULED) for each in notices]
@@ -174,9 +174,9 @@ def refuse(
 ) -> list[Outgoing]:
     """Raises NotDone."""
     wording = f"officer.{refusal}"
-    with _deciding(rt, actor) as composer:
-        known, composer = _decided(composer, registration_id, RegistrationState.REFUSED)
-        sent = _answered(composer, known, wording, composer.render(wording, {}))
+    with _write_composer(rt, actor) as composer:
+        known, composer = _decide(composer, registration_id, RegistrationState.REFUSED)
+        sent = _send_answer(composer, known, wording, composer.render(wording, {}))
         _note(composer, Act.REFUSED, known, f"{refusal}: {reason}")
     return _spent(rt, [sent])
 
@@ -186,7 +186,7 @@ def answer(
 ) -> list[Outgoing]:
     """Answers a complaint that was answered `after` times before, so that each answer is sent once,
     however often it is clicked. The text has no fault. Raises NotDone."""
-    with _deciding(rt, actor) as composer:
+    with _write_composer(rt, actor) as composer:
         case = cases.open_one(composer.tx, number)
         known = phone_state.lock(composer.tx, case.phone_id) if case else None
         if case is None or known is None:
@@ -199,7 +199,7 @@ def answer(
         preview = preview_answer(composer.configuration, number, text, known.language)
         if _was_sent(composer, case, preview.text):
             raise AnswerRepeated
-        sent = _answered(composer, known, ANSWERED, preview.text)
+        sent = _send_answer(composer, known, ANSWERED, preview.text)
         _note(composer, Act.CASE_ANSWERED, known, number)
         if closes:
             _note(composer, Act.CASE_CLOSED, known, f"{number}: answered")
@@ -246,7 +246,7 @@ def _is_lost(character: str) -> bool:
     return is_control or character in gsm7.EXTENSION or ("?" in sent and character != "?")
 
 
-def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Participant]:
+def _requested(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Participant]:
     """Reads the registration and its participant before the write, so no transaction waits for the
     ledger."""
     with rt.reading() as tx:
@@ -261,7 +261,7 @@ def _asked_for(rt: Runtime, registration_id: int) -> tuple[RegistrationForm, Par
 
 
 @contextmanager
-def _deciding(rt: Runtime, actor: str) -> Iterator[Composer]:
+def _write_composer(rt: Runtime, actor: str) -> Iterator[Composer]:
     centre = call_centre(rt.ledger)
     try:
         with rt.writing() as tx:
@@ -270,7 +270,7 @@ def _deciding(rt: Runtime, actor: str) -> Iterator[Composer]:
         raise TooLate from None
 
 
-def _decided(
+def _decide(
     composer: Composer, registration_id: int, state: RegistrationState
 ) -> tuple[PhoneState, Composer]:
     """Locks the phone first, as an incoming message does, then decides the registration."""
@@ -285,7 +285,7 @@ def _decided(
     return known, replace(composer, message_id=row.message_id, language=known.language)
 
 
-def _answered(
+def _send_answer(
     composer: Composer, known: PhoneState, wording: str, text: str, binding_id: int | None = None
 ) -> Outgoing:
     return composer.send_answer(known.phone_id, known.caller.phone, wording, text, binding_id)

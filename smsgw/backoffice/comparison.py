@@ -57,7 +57,7 @@ class Comparison:
             and was.budgets == becomes.budgets
             and was.terms == becomes.terms
         )
-        self._read = lru_cache(TEXTS_REMEMBERED)(self._parsed)
+        self._read = lru_cache(TEXTS_REMEMBERED)(self._parse)
 
     def is_answered_alike(self, text: str) -> bool:
         """Tells whether both answer alike whoever sends the text, without asking the ledger."""
@@ -69,18 +69,18 @@ class Comparison:
         """Returns both answers to a phone with no question open; None if they are the same. Raises
         LedgerDown."""
         one, other = self._read(text)
-        was = becomes = self._decided(self.was, one, text, caller)
+        was = becomes = self._decide(self.was, one, text, caller)
         if not self._is_decided_alike(text):
-            becomes = self._decided(self.becomes, other, text, caller)
+            becomes = self._decide(self.becomes, other, text, caller)
         elif was.reply is None or self._is_worded_alike(was.reply, language):
             return None
         answered = (
-            self._worded(self.was, was, message_id, language),
-            self._worded(self.becomes, becomes, message_id, language),
+            self._render(self.was, was, message_id, language),
+            self._render(self.becomes, becomes, message_id, language),
         )
         return answered if answered[0] != answered[1] else None
 
-    def _parsed(self, text: str) -> tuple[Command | Misread, Command | Misread]:
+    def _parse(self, text: str) -> tuple[Command | Misread, Command | Misread]:
         return self.was.grammar.parse(text), self.becomes.grammar.parse(text)
 
     def _is_decided_alike(self, text: str) -> bool:
@@ -88,26 +88,26 @@ class Comparison:
         return self._decide_alike and was == becomes
 
     def _is_worded_alike(self, reply: Reply, language: str) -> bool:
-        language, was, becomes = _spoken(reply, language), self.was, self.becomes
+        language, was, becomes = _reply_language(reply, language), self.was, self.becomes
         return (
             was.wordings[language][reply.wording] == becomes.wordings[language][reply.wording]
             and was.budget(reply.wording) == becomes.budget(reply.wording)
             and was.terms.get(language) == becomes.terms.get(language)
         )
 
-    def _decided(
+    def _decide(
         self, by: Configuration, parsed: Command | Misread, text: str, caller: Caller
     ) -> Decided:
         inquiry = Inquiry(by, parsed, text, caller)
         return decision.decide(inquiry, self._ledger, self._now, self._unused_for)
 
-    def _worded(
+    def _render(
         self, by: Configuration, decided: Decided, message_id: int, language: str
     ) -> ComparedAnswer:
         reply, keyword = decided.reply, decided.said.keyword
         if reply is None:
             return ComparedAnswer(keyword, Outcome.SILENT)
-        language = _spoken(reply, language)
+        language = _reply_language(reply, language)
         everywhere = {"call_centre": self._call_centre, "ref": inbox.reference(message_id)}
         values = {"number": Verbatim(A_CASE), **reply.values, **everywhere}
         text = by.text(reply.wording, values, language)
@@ -138,7 +138,7 @@ def configuration(text: str, day: date) -> Configuration:
     return compiler.load_published(text, day)
 
 
-def _spoken(reply: Reply, language: str) -> str:
+def _reply_language(reply: Reply, language: str) -> str:
     """Returns the language that the reply sets, or the one before."""
     return next(
         (each.language for each in reply.changes if isinstance(each, SetLanguage)), language

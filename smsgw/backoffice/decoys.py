@@ -127,7 +127,7 @@ def density(rt: Runtime, between: Range | None = None) -> float:
     """Returns the share of decoys among the numbers of a scan. Raises NotDrawn."""
     tried = scan(rt, between)
     with rt.reading() as tx:
-        return len(_listed(tx, tried)) / len(tried)
+        return len(_decoys_among(tx, tried)) / len(tried)
 
 
 def noticed_within(density: float, certainty: float) -> int | None:
@@ -137,10 +137,10 @@ def noticed_within(density: float, certainty: float) -> int | None:
     if not density:
         return None
     numbers = range(math.ceil(100 / density))
-    return bisect_left(numbers, certainty, key=lambda number: _noticed(density, number))
+    return bisect_left(numbers, certainty, key=lambda number: _detection(density, number))
 
 
-def _noticed(density: float, numbers: int) -> float:
+def _detection(density: float, numbers: int) -> float:
     """Returns the probability that enough of so many are decoys."""
     return 1 - sum(
         math.comb(numbers, met) * density**met * (1 - density) ** (numbers - met)
@@ -165,7 +165,7 @@ def _ledger(rt: Runtime) -> Iterator[Connection]:
 def _scan(chance: Random, ledger: Connection, between: Range | None, most: int) -> set[str]:
     if between is not None:
         numbers = between.numbers
-        return _written(numbers if len(numbers) <= most else chance.sample(numbers, most))
+        return _to_nkps(numbers if len(numbers) <= most else chance.sample(numbers, most))
     by_chance = select(NKPS).order_by(func.random()).limit(most)
     drawn = map(read_nkp, ledger.execute(by_chance).scalars())
     issued = [int(nkp) for nkp in drawn if nkp and NKP.fullmatch(nkp)]
@@ -173,11 +173,11 @@ def _scan(chance: Random, ledger: Connection, between: Range | None, most: int) 
         raise NotDrawn("the ledger is empty; give a range")
     steps = [step for step in range(-NEAR, NEAR + 1) if step]
     if len(issued) * len(steps) <= most:
-        return _written(nkp + step for nkp in issued for step in steps)
-    return _written(chance.choice(issued) + chance.choice(steps) for _ in range(most))
+        return _to_nkps(nkp + step for nkp in issued for step in steps)
+    return _to_nkps(chance.choice(issued) + chance.choice(steps) for _ in range(most))
 
 
-def _written(numbers: Iterable[int]) -> set[str]:
+def _to_nkps(numbers: Iterable[int]) -> set[str]:
     written = (f"{number:011}" for number in numbers)
     return {nkp for nkp in written if NKP.fullmatch(nkp)}
 
@@ -191,10 +191,10 @@ def _free(rt: Runtime, ledger: Connection, between: Range | None, wanted: int) -
         same = ledger.execute(select(NKPS).where(NKPS.in_(batch))).scalars()
         tried.difference_update(nkp for each in same if (nkp := read_nkp(each)))
     with rt.reading() as tx:
-        return tried - _listed(tx, tried)
+        return tried - _decoys_among(tx, tried)
 
 
-def _listed(tx: Transaction, numbers: Collection[str]) -> set[str]:
+def _decoys_among(tx: Transaction, numbers: Collection[str]) -> set[str]:
     """Returns those that are decoys."""
     by_hash = {tx.vault.hash(nkp, "nkp"): nkp for nkp in numbers}
     found: set[str] = set()

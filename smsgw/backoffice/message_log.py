@@ -149,12 +149,12 @@ def page(
     kinds, low = _rarest_first(tx, filters.kinds, end, looks_at)
     found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
     rows = [row for row in found if row.id >= first]
-    within = [_seen(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
+    within = [_entry(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
     entries = _with_replies(tx, within)
     if len(rows) > limit:
         return LogPage(entries, rows[limit - 1].id)
     if low is not None and low > first:
-        return LogPage(entries, low, _received(tx, low))
+        return LogPage(entries, low, _arrival(tx, low))
     return LogPage(entries, None)
 
 
@@ -193,8 +193,8 @@ def one(tx: Transaction, message_id: int) -> LoggedMessage | None:
 
 def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[LoggedMessage]:
     """Returns these messages, newest first."""
-    rows = tx.connection.execute(_listed(messages).where(messages.c.id.in_(message_ids)))
-    entries = [_seen(tx, row) for row in rows]
+    rows = tx.connection.execute(_select_entries(messages).where(messages.c.id.in_(message_ids)))
+    entries = [_entry(tx, row) for row in rows]
     return _with_replies(tx, sorted(entries, key=lambda each: each.id, reverse=True))
 
 
@@ -221,17 +221,17 @@ def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[
     filtered."""
     if len(kinds) < 2:
         table: FromClause = messages
-        found = _listed(table)
+        found = _select_entries(table)
         found = _of_kind(found, kinds[0], end) if kinds else _before(found, end)
     else:
         table = _of_kind(select(messages), kinds[0], end).limit(looks_at).subquery()
         of_others = (table.c[column.key] == value for column, value in kinds[1:])
         first = table.c[kinds[0][0].key]
-        found = _listed(table).where(*of_others).order_by(first.desc(), table.c.id.desc())
+        found = _select_entries(table).where(*of_others).order_by(first.desc(), table.c.id.desc())
     return found.limit(limit)
 
 
-def _listed(table: FromClause) -> Select[*tuple[Any, ...]]:
+def _select_entries(table: FromClause) -> Select[*tuple[Any, ...]]:
     columns = (table.c[name] for name in LISTED)
     joined = table.outerjoin(phones, phones.c.id == table.c.phone_id)
     return select(*columns, phones.c.number, phones.c.hash).select_from(joined)
@@ -253,14 +253,14 @@ def _newest(tx: Transaction) -> int:
     return int(tx.connection.execute(select(func.max(messages.c.id))).scalar() or 0)
 
 
-def _received(tx: Transaction, id_: int) -> datetime | None:
+def _arrival(tx: Transaction, id_: int) -> datetime | None:
     """Returns when the first message from that id on came."""
     behind = select(messages.c.received_at).where(messages.c.id >= id_).order_by(messages.c.id)
     found: datetime | None = tx.connection.execute(behind.limit(1)).scalar()
     return found
 
 
-def _seen(tx: Transaction, row: Row[*tuple[Any, ...]]) -> LoggedMessage:
+def _entry(tx: Transaction, row: Row[*tuple[Any, ...]]) -> LoggedMessage:
     values = row._asdict()
     number = opened_number(tx, values.pop("number"), row.phone_id, values.pop("hash"))
     return LoggedMessage(**values, number=phone.mask(number) if number else None)
@@ -273,11 +273,11 @@ def opened_number(
 
 
 def _with_replies(tx: Transaction, entries: Sequence[LoggedMessage]) -> Sequence[LoggedMessage]:
-    replies_of = _sent(tx, [each.id for each in entries])
+    replies_of = _replies_of(tx, [each.id for each in entries])
     return [replace(each, replies=replies_of.get(each.id, ())) for each in entries]
 
 
-def _sent(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
+def _replies_of(tx: Transaction, message_ids: Iterable[int]) -> Mapping[int, Sequence[SentReply]]:
     """Returns the replies of each message."""
     each = (
         _replies.c.id,

@@ -59,14 +59,14 @@ def run(
     asked = SearchRequest.model_validate(task.request)
     day, words = of_day(asked.day, rt.settings.zone), words_of(asked.words)
     if task.findings is None:
-        found = _begun(rt, day)
+        found = _begin(rt, day)
         yield _step(found)
     else:
         found = SearchFindings.model_validate(task.findings)
     while found.at < found.end:
         with rt.reading() as tx:
             rows = _next(tx, found, at_once)
-            found = _looked(tx, found, day, rows, words)
+            found = _look(tx, found, day, rows, words)
         if len(rows) < at_once or len(found.hits) > most:
             is_cut, hits = len(found.hits) > most, found.hits[:most]
             found = found.model_copy(update={"at": found.end, "is_cut": is_cut, "hits": hits})
@@ -85,7 +85,7 @@ def _step(found: SearchFindings) -> TaskStep:
     return TaskStep(found.at - found.first, found.end - found.first, found.model_dump())
 
 
-def _begun(rt: Runtime, day: MessageFilters) -> SearchFindings:
+def _begin(rt: Runtime, day: MessageFilters) -> SearchFindings:
     with rt.reading() as tx:
         first, end = message_log.span(tx, day)
     return SearchFindings(first=first, at=first, end=max(first, end))
@@ -98,7 +98,7 @@ def _next(tx: Transaction, found: SearchFindings, limit: int) -> Sequence[Row[An
     return tx.connection.execute(rows.limit(limit)).all()
 
 
-def _looked(
+def _look(
     tx: Transaction,
     found: SearchFindings,
     day: MessageFilters,

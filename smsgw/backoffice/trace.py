@@ -95,13 +95,13 @@ def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
     """Traces a message. It parses the text outside any transaction, as that may take longer than a
     read should."""
     with rt.reading() as tx:
-        stored = _stored(tx, message_id)
+        stored = _stored_message(tx, message_id)
     if stored is None:
         return None
     text, version = stored.text, stored.version
     day = stored.message.received_at.astimezone(rt.settings.zone).date()
     configuration = _configuration(version.text, day) if version else None
-    reading = _parsed(configuration, text) if configuration and text is not None else None
+    reading = _parse(configuration, text) if configuration and text is not None else None
     return Trace(
         message=stored.message,
         text=text if with_texts else None,
@@ -113,7 +113,7 @@ def of(rt: Runtime, message_id: int, *, with_texts: bool) -> Trace | None:
     )
 
 
-def _stored(tx: Transaction, message_id: int) -> StoredMessage | None:
+def _stored_message(tx: Transaction, message_id: int) -> StoredMessage | None:
     entry = message_log.one(tx, message_id)
     if entry is None:
         return None
@@ -148,7 +148,7 @@ def _configuration(text: str, day: date) -> Configuration | None:
     """Returns None if an earlier version of this program wrote it, and this one cannot read it."""
     try:
         since = max((each for each in _changes(text) if each <= day), default=date.min)
-        return _loaded(text, since)
+        return _load(text, since)
     except KeywordsError:
         return None
 
@@ -162,12 +162,12 @@ def _changes(text: str) -> frozenset[date]:
 
 
 @lru_cache(maxsize=16)
-def _loaded(text: str, day: date) -> Configuration:
+def _load(text: str, day: date) -> Configuration:
     """Raises KeywordsError."""
     return compiler.load_published(text, day)
 
 
-def _parsed(configuration: Configuration, text: str) -> TracedReading:
+def _parse(configuration: Configuration, text: str) -> TracedReading:
     parsed: Command | Misread = configuration.grammar.parse(text)
     fields = {name: str(value) for name, value in parsed.fields.items()}
     if isinstance(parsed, Misread):

@@ -113,8 +113,8 @@ def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Unre
     aside = read.words.fillers | read.words.courtesy
     shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
     found = [
-        TextShape(tokens, *_counted(left), _proposed(grammar, hints, aside, tokens, left))
-        for tokens, left in islice(_puzzling(grammar, shapes), SHOWN)
+        TextShape(tokens, *_count(left), _proposal(grammar, hints, aside, tokens, left))
+        for tokens, left in islice(_unread_shapes(grammar, shapes), SHOWN)
     ]
     others = len(texts) - sum(each.messages for each in found)
     return UnrecognisedShapes(found, len(texts), len(rows) > most, others)
@@ -126,7 +126,7 @@ def accept(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDo
     few = LONGEST_ALIAS if isinstance(change, Alias) else 1
     if not phrase or not 1 <= len(change.words.split()) <= few:
         raise NotAccepted(f"1 to {few} words of letters only are needed")
-    changed = _changed(raw, change)
+    changed = _apply(raw, change)
     found = lint.of(changed)
     if found.publishable is None:
         raise NotAccepted("\n".join(found.faults))
@@ -178,7 +178,7 @@ def _by_shape(
     known = {A_NUMBER} | {token for token, by in wrote.items() if len(by) >= MIN_PHONES}
     shapes: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for phone, text, tokens in zip(phones, normal, read, strict=False):
-        shapes.setdefault(_hidden(tokens, known), {}).setdefault(text, []).append(phone)
+        shapes.setdefault(_mask(tokens, known), {}).setdefault(text, []).append(phone)
     return shapes
 
 
@@ -190,29 +190,29 @@ def _tokens(text: str, aside: frozenset[str]) -> list[str]:
     return [token for token, _ in groupby(shown)]
 
 
-def _hidden(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
+def _mask(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
     shown = (token if token in known else HIDDEN for token in tokens)
     return tuple(token for token, _ in groupby(shown))
 
 
-def _puzzling(
+def _unread_shapes(
     grammar: Grammar, shapes: Mapping[tuple[str, ...], Texts]
 ) -> Iterator[tuple[tuple[str, ...], Texts]]:
     """Yields the commonest shapes first, without texts that the draft recognises. A shape without a
     word says nothing."""
     wanted = [item for item in shapes.items() if any(map(_WORD.fullmatch, item[0]))]
-    several = [item for item in wanted if _counted(item[1])[1] >= MIN_PHONES]
-    several.sort(key=lambda item: -_counted(item[1])[0])
+    several = [item for item in wanted if _count(item[1])[1] >= MIN_PHONES]
+    several.sort(key=lambda item: -_count(item[1])[0])
     for tokens, texts in several[:LOOKED_THROUGH]:
         left = dict(sorted(texts.items(), key=lambda item: -len(item[1])))
         for text in [*islice(left, READ_OF_EACH)]:
             if not _is_unknown(grammar, text):
                 del left[text]
-        if _counted(left)[1] >= MIN_PHONES:
+        if _count(left)[1] >= MIN_PHONES:
             yield tokens, left
 
 
-def _counted(texts: Texts) -> tuple[int, int]:
+def _count(texts: Texts) -> tuple[int, int]:
     """Counts messages and phones."""
     return sum(map(len, texts.values())), len({phone for by in texts.values() for phone in by})
 
@@ -222,7 +222,7 @@ def _is_unknown(grammar: Grammar, text: str) -> bool:
     return isinstance(parsed, Misread) and parsed.reason is Reason.UNKNOWN
 
 
-def _proposed(
+def _proposal(
     grammar: Grammar,
     hints: Mapping[str, str],
     aside: frozenset[str],
@@ -231,14 +231,14 @@ def _proposed(
 ) -> Alias | Filler:
     """Proposes no keyword if a word names one that changes something."""
     words = [each for each in tokens if _WORD.fullmatch(each)]
-    hinted = [_hinted(hints, word) for word in words]
+    hinted = [_hint(hints, word) for word in words]
     is_safe = CHANGING.isdisjoint(hinted)
     if len(words) == len(tokens) and is_safe:
         filler = next(_fillers(grammar, words), None)
         if filler is not None:
             return filler
     alias = _together(next(iter(texts)), frozenset(words), aside)
-    keyword = next(filter(None, (_hinted(hints, word) for word in alias.split())), None)
+    keyword = next(filter(None, (_hint(hints, word) for word in alias.split())), None)
     return Alias(alias, keyword if is_safe else None)
 
 
@@ -279,7 +279,7 @@ def _hints(read: Document) -> Mapping[str, str]:
     }
 
 
-def _hinted(hints: Mapping[str, str], word: str) -> str | None:
+def _hint(hints: Mapping[str, str], word: str) -> str | None:
     if len(word) < SHORTEST_HINT:
         return None
     same = [word] if word in hints else similar(word, hints)
@@ -287,7 +287,7 @@ def _hinted(hints: Mapping[str, str], word: str) -> str | None:
     return hints[found[0]] if found else None
 
 
-def _changed(raw: RawDocument, change: Alias | Filler) -> RawDocument:
+def _apply(raw: RawDocument, change: Alias | Filler) -> RawDocument:
     """Raises NotAccepted."""
     try:
         if isinstance(change, Filler):

@@ -58,7 +58,7 @@ def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
 
 def fingerprint(part: object) -> str:
     """Fingerprints each field of a form: where it stands and what it says."""
-    return " ".join(_marked(path) + _marked(value) for path, value in _fields(part).items())
+    return " ".join(_mark(path) + _mark(value) for path, value in _fields(part).items())
 
 
 def write(
@@ -101,15 +101,15 @@ def merge_edit(now: RawDocument, typed: RawDocument, made_from: str) -> RawDocum
     theirs, mine = _fields(now), _fields(typed)
     merged, clashes = {**theirs}, []
     for path in dict.fromkeys((*theirs, *mine)):
-        before, here = was.get(_marked(path), _marked(MISSING)), mine.get(path, MISSING)
-        if _marked(here) == before:
+        before, here = was.get(_mark(path), _mark(MISSING)), mine.get(path, MISSING)
+        if _mark(here) == before:
             continue
         merged[path] = here
-        if before != _marked(theirs.get(path, MISSING)) != _marked(here):
+        if before != _mark(theirs.get(path, MISSING)) != _mark(here):
             clashes.append(path)
     part = _part({path: value for path, value in merged.items() if value is not MISSING})
     if clashes:
-        raise Clash(part, [(_where(each), _joined(theirs.get(each, "–"))) for each in clashes])
+        raise Clash(part, [(_where(each), _join(theirs.get(each, "–"))) for each in clashes])
     return part
 
 
@@ -135,7 +135,7 @@ def _part(fields: Mapping[Path, object]) -> RawDocument:
     return whole
 
 
-def _marked(value: object) -> str:
+def _mark(value: object) -> str:
     return sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:MARK]
 
 
@@ -184,7 +184,7 @@ def blocks(
     words = topics or {}
     names = dict.fromkeys((*wanted, *map(str, texts), *map(str, words)))
     found = [_block(name, mapping(texts, name), words.get(name)) for name in names]
-    return found if topics is None else [*found, Block(NEW, "", _nothing(), "")]
+    return found if topics is None else [*found, Block(NEW, "", _empty_texts(), "")]
 
 
 def wording_names(name: str, part: RawDocument) -> tuple[str, ...]:
@@ -215,11 +215,11 @@ def an_id(text: str) -> str:
 def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
-        topics[name] = listed(form.get(f"words.{name}", _joined(topics[name])))
-    words, wordings = listed(form.get(f"words.{NEW}", "")), _nothing()
+        topics[name] = listed(form.get(f"words.{name}", _join(topics[name])))
+    words, wordings = listed(form.get(f"words.{NEW}", "")), _empty_texts()
     wordings |= {each: single_line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
     if words or any(wordings.values()):
-        name = _named(words, texts)
+        name = _topic_id(words, texts)
         topics[name], texts[name] = words, wordings
     for name in [each for each in topics if f"gone.{each}" in form]:
         del topics[name]
@@ -227,7 +227,7 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
     _put(edited, "topics", topics, {})
 
 
-def _named(words: Sequence[str], taken: RawDocument) -> str:
+def _topic_id(words: Sequence[str], taken: RawDocument) -> str:
     """Makes an id for a topic, so that nobody has to think of one."""
     own = [an_id(word) for word in words]
     numbered = (f"topik_{number}" for number in count(1))
@@ -236,13 +236,13 @@ def _named(words: Sequence[str], taken: RawDocument) -> str:
     )
 
 
-def _nothing() -> dict[str, str]:
+def _empty_texts() -> dict[str, str]:
     return dict.fromkeys(LANGUAGES, "")
 
 
 def _block(name: str, texts: RawDocument, words: object) -> Block:
     shown = {each: str(texts.get(each) or "") for each in LANGUAGES}
-    return Block(name, name, shown, None if words is None else _joined(words))
+    return Block(name, name, shown, None if words is None else _join(words))
 
 
 def _put(part: RawDocument, key: str, value: object, default: object = None) -> None:
@@ -267,5 +267,5 @@ def _number(text: str) -> int | str:
     return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else text
 
 
-def _joined(value: object) -> str:
+def _join(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

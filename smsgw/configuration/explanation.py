@@ -36,11 +36,11 @@ def parse(part: type[Read], raw: object, place: str = "") -> Read | list[str]:
     try:
         return part.model_validate(raw)
     except ValidationError as error:
-        found = (_explained(part, each, place) for each in error.errors(include_url=False))
+        found = (_explain(part, each, place) for each in error.errors(include_url=False))
         return list(dict.fromkeys(f"{where}: {what}".removeprefix(": ") for where, what in found))
 
 
-def _explained(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
+def _explain(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, str]:
     """Returns a place and a sentence."""
     kind, (*above, last) = error["type"], error["loc"] or (None,)
     if kind == "invalid_key" or last == KEY_MARK:
@@ -49,7 +49,7 @@ def _explained(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, 
     if part is Entry and last in OF_KEYWORDS and not above:
         return place, OF_KEYWORDS[str(last)]
     if kind == "missing":
-        return _at(part, place, above), _missing(part, last)
+        return _at(part, place, above), _missing_key(part, last)
     where = _at(part, place, error["loc"])
     if kind == "extra_forbidden":
         known = f"; there are {', '.join(keys_of(part))}" if not above else ""
@@ -61,7 +61,7 @@ def _explained(part: type[Part], error: ErrorDetails, place: str) -> tuple[str, 
     return where, SENTENCES.get(kind, error["msg"])
 
 
-def _missing(part: type[Part], key: object) -> str:
+def _missing_key(part: type[Part], key: object) -> str:
     if isinstance(key, int):
         return SENTENCES["too_long"]  # or too short, of a pair
     needed = f"; {', '.join(ALL_NEED)} are required" if part is Parts and key in ALL_NEED else ""

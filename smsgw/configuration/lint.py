@@ -73,7 +73,7 @@ def check(text: str) -> Findings:
 def doubts(old: Document, new: Document) -> list[Doubt]:
     """Returns what a person is asked about before `new` answers in place of `old`: it can be
     published, and may be a slip."""
-    return [*_lost(old, new), *_newly_acting(old, new)]
+    return [*_lost_values(old, new), *_acting_words(old, new)]
 
 
 def of(raw: RawDocument) -> Findings:
@@ -87,29 +87,31 @@ def of(raw: RawDocument) -> Findings:
     further = (
         *compiler.faults(read),
         *_stop_words(owners),
-        *_unwritten(owners),
+        *_missing_required(owners),
         *_letters(read),
         *_slips(owners),
-        *_acting(read),
-        *_shadowed(owners, read),
+        *_acting_within(read),
+        *_shadowed_aliases(owners, read),
     )
-    replaced = _replaced(raw, sound)
+    replaced = _broken_keywords(raw, sound)
     faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
-    return Findings(faults, [*_carriers(owners), *_renamed(owners), *_advised(read)], read)
+    return Findings(
+        faults, [*_carriers(owners), *_missing_optional(owners), *_dead_advice(read)], read
+    )
 
 
-def _lost(old: Document, new: Document) -> Iterator[LostValues]:
+def _lost_values(old: Document, new: Document) -> Iterator[LostValues]:
     now = compiler.texts_of(new)
     for place, texts in compiler.texts_of(old).items():
         for language, text in texts.items():
             later = now.get(place, {}).get(language)
             if later and later != text:
-                names = sorted(_always_told(text) - _always_told(later))
+                names = sorted(_required_values(text) - _required_values(later))
                 if names:
                     yield LostValues(place, language, tuple(names))
 
 
-def _always_told(text: str) -> frozenset[str]:
+def _required_values(text: str) -> frozenset[str]:
     """Returns the values outside clauses, which may be dropped."""
     try:
         pieces = wording.structure(text).pieces
@@ -118,7 +120,7 @@ def _always_told(text: str) -> frozenset[str]:
     return frozenset().union(*(each.names for each in pieces if not each.is_clause))
 
 
-def _newly_acting(old: Document, new: Document) -> Iterator[ActingWords]:
+def _acting_words(old: Document, new: Document) -> Iterator[ActingWords]:
     before = dict(_owners(old.entries))
     for words, name in _owners(new.entries):
         if name in CHANGING and before.get(words) != name:
@@ -132,7 +134,7 @@ def is_about(fault: str, name: str) -> bool:
     return re.search(places, fault) is not None
 
 
-def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
+def _broken_keywords(raw: RawDocument, sound: RawDocument) -> list[str]:
     """Returns keywords that are linted no further, as the shipped entry stands in for a broken
     one."""
     keywords = raw["keywords"] if isinstance(raw.get("keywords"), dict) else {}
@@ -149,11 +151,11 @@ def _replaced(raw: RawDocument, sound: RawDocument) -> list[str]:
 def _owners(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
     """Yields each way to write a keyword, with the keyword."""
     for name, entry in entries.items():
-        for alias in (*_printed(entry.poster), *entry.aliases):
+        for alias in (*_poster_keyword(entry.poster), *entry.aliases):
             yield key_of(alias), name
 
 
-def _printed(text: str) -> list[str]:
+def _poster_keyword(text: str) -> list[str]:
     """Returns the keyword of a poster; nothing if the poster cannot be read."""
     try:
         return [poster.read(text).keyword]
@@ -162,7 +164,7 @@ def _printed(text: str) -> list[str]:
 
 
 @cache
-def _shipped() -> Mapping[str, str]:
+def _shipped_words() -> Mapping[str, str]:
     """Returns the keyword of each shipped word."""
     entries = validation.load_shipped().entries
     return {poster.read(entry.poster).keyword: name for name, entry in entries.items()}
@@ -175,8 +177,8 @@ def _stop_words(owners: Mapping[str, str]) -> Iterator[str]:
             yield f"{word} {has}; whoever writes it wants no more SMS, so it must be stop's"
 
 
-def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
-    for word, name in _shipped().items():
+def _missing_required(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped_words().items():
         if name in ALWAYS and owners.get(word) != name:
             yield f"{name}: people depend on {word}; keep it as the poster or among the other words"
 
@@ -184,7 +186,7 @@ def _unwritten(owners: Mapping[str, str]) -> Iterator[str]:
 def _letters(read: Document) -> Iterator[str]:
     """Yields a warning for each one-letter word of a keyword that is read anywhere in a message."""
     for name, entry in read.entries.items():
-        words = [] if entry.alone else [*_printed(entry.poster), *entry.aliases]
+        words = [] if entry.alone else [*_poster_keyword(entry.poster), *entry.aliases]
         for word in words:
             if len(key_of(word)) == 1:
                 yield f"{name}: {word} is one letter, which stands in many other messages"
@@ -195,17 +197,17 @@ def _carriers(owners: Mapping[str, str]) -> Iterator[str]:
         yield f"{owners[word]}: some carriers answer {word} themselves; ask yours to leave it to us"
 
 
-def _renamed(owners: Mapping[str, str]) -> Iterator[str]:
-    for word, name in _shipped().items():
+def _missing_optional(owners: Mapping[str, str]) -> Iterator[str]:
+    for word, name in _shipped_words().items():
         if name not in ALWAYS and owners.get(word) != name:
             yield f"{name}: posters and texts that are out say {word}, which it does not answer to"
 
 
-def _advised(read: Document) -> Iterator[str]:
+def _dead_advice(read: Document) -> Iterator[str]:
     """Yields texts that tell people to send a keyword that does not exist."""
     enabled = {name: each for name, each in read.entries.items() if each.is_enabled}
     owners = dict(_owners(enabled))
-    gone = [re.escape(word) for word in _shipped() if word not in owners]
+    gone = [re.escape(word) for word in _shipped_words() if word not in owners]
     named = re.compile(rf"\b(?:{'|'.join(gone)})\b")
     for place, texts in compiler.texts_of(read).items() if gone else ():
         for language, text in texts.items():
@@ -213,7 +215,7 @@ def _advised(read: Document) -> Iterator[str]:
                 yield f"{place} ({language}): it says {word}, which no keyword answers to"
 
 
-def _acting(read: Document) -> Iterator[str]:
+def _acting_within(read: Document) -> Iterator[str]:
     """Returns what changes something and would do so from within a sentence."""
     for name in CHANGING & read.entries.keys():
         entry = read.entries[name]
@@ -233,7 +235,7 @@ def _slips(owners: Mapping[str, str]) -> Iterator[str]:
                 )
 
 
-def _shadowed(owners: Mapping[str, str], read: Document) -> Iterator[str]:
+def _shadowed_aliases(owners: Mapping[str, str], read: Document) -> Iterator[str]:
     """Yields aliases that are never reached, because something else is looked for first."""
     phrases = [word for each in read.words.services for word in each.words]
     for alias, name in owners.items():

@@ -18,10 +18,10 @@ class MergeResult:
 def merge(base: RawDocument, theirs: RawDocument, ours: RawDocument) -> MergeResult:
     """Merges both changes of `base`; ours wins a conflict."""
     clashes: list[str] = []
-    return MergeResult(_merged((base, theirs, ours), (), clashes), clashes)
+    return MergeResult(_merge((base, theirs, ours), (), clashes), clashes)
 
 
-def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:
+def _merge(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[str]) -> Any:
     base, theirs, ours = three
     if ours in (base, theirs):
         return theirs
@@ -29,7 +29,7 @@ def _merged(three: tuple[Any, Any, Any], place: tuple[str, ...], clashes: list[s
         return ours
     if all(isinstance(each, dict) for each in three):
         merged_part = {
-            key: _merged(
+            key: _merge(
                 (base.get(key, MISSING), theirs.get(key, MISSING), ours.get(key, MISSING)),
                 (*place, str(key)),
                 clashes,

@@ -51,7 +51,7 @@ def widest(
 ) -> dict[str, Value]:
     """Returns the widest value of each placeholder."""
     values = {name: each.widest for name, each in PLACEHOLDERS.items()}
-    return _given(values, usage, max(usage.values(), key=len, default=""), own)
+    return _with_own(values, usage, max(usage.values(), key=len, default=""), own)
 
 
 def samples(
@@ -59,10 +59,10 @@ def samples(
 ) -> dict[str, Value]:
     """Returns a usual value of each placeholder."""
     values = {name: each.sample for name, each in PLACEHOLDERS.items()}
-    return _given(values, usage, usage.get("saldo", ""), own)
+    return _with_own(values, usage, usage.get("saldo", ""), own)
 
 
-def _given(
+def _with_own(
     values: Mapping[str, Value], usage: Mapping[str, str], line: str, own: Mapping[str, Value]
 ) -> dict[str, Value]:
     lines = {name: Verbatim(each) for name, each in usage.items()}

@@ -116,10 +116,10 @@ class _Section:
             placeholders.samples(self.usage, offer.ordinary),
             placeholders.widest(self.usage, offer.widest),
         )
-        both = (self._rendered(text, values, language) for values in given)
+        both = (self._render(text, values, language) for values in given)
         return WordingPreview(fault, costly, *both)
 
-    def _rendered(self, text: str, values: Mapping[str, Value], language: str) -> RenderedReply:
+    def _render(self, text: str, values: Mapping[str, Value], language: str) -> RenderedReply:
         what = (wording.structure(text), values, self.budget, self.terms.get(language, {}))
         rendered = wording.render(*what)
         count = gsm7.count(rendered)

@@ -90,7 +90,7 @@ def salvage(raw: RawDocument) -> RawDocument:
         for name, table in _mapping(raw, "tables").items()
         if not list(table_faults(name, table))
     }
-    read = {name: _sound(name, entries.get(name), tables) for name in (*HANDLERS, *entries)}
+    read = {name: _salvage(name, entries.get(name), tables) for name in (*HANDLERS, *entries)}
     return {
         **needed,
         **whole,
@@ -111,7 +111,7 @@ def _mapping(raw: RawDocument, key: str) -> RawDocument:
     return found if isinstance(found, dict) else {}
 
 
-def _sound(name: str, entry: Any, tables: RawDocument) -> RawDocument:
+def _salvage(name: str, entry: Any, tables: RawDocument) -> RawDocument:
     """Returns the entry without its faulty parts, or the shipped one if no part is left."""
     ours: RawDocument = shipped_raw()["keywords"].get(name, {})
     usable = entry if isinstance(entry, dict) else ours

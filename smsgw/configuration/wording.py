@@ -97,7 +97,7 @@ def faults(
     """Returns why a wording cannot be sent, all that is wrong at once; see `check`."""
     unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
     found = [] if _is_plain(text) else [NOT_PLAIN]
-    found += [_not_offered(name) for name in sorted(unknown)]
+    found += [_unknown_value(name) for name in sorted(unknown)]
     try:
         wording = structure(text)
         if not found:
@@ -112,7 +112,7 @@ def _is_plain(text: str) -> bool:
     return gsm7.to_gsm7(literal) == literal
 
 
-def _not_offered(name: str) -> str:
+def _unknown_value(name: str) -> str:
     return f"{{{name}}} is no value of this reply"
 
 
@@ -156,7 +156,7 @@ def check(
     widest values of placeholders that this wording has for itself."""
     unknown = wording.names - offered - EVERYWHERE
     if unknown:
-        raise WordingError(_not_offered(min(unknown)))
+        raise WordingError(_unknown_value(min(unknown)))
     required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
     text = render(required, widest(usage, own), budget)
     counted = gsm7.count(text)
@@ -167,7 +167,7 @@ def check(
         )
 
 
-def _shown(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
+def _text_of(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
     if value is None:
         return None
     if isinstance(value, Terms):
@@ -205,7 +205,7 @@ def _fitted_pieces(
 ) -> list[str | None]:
     """Returns the text of each piece, or None if it is left out."""
     names = wording.names
-    shown = {name: _shown(name, value, terms) for name, value in values.items() if name in names}
+    shown = {name: _text_of(name, value, terms) for name, value in values.items() if name in names}
     pieces = [None if piece.is_clause else piece.fill(shown) for piece in wording.pieces]
     for index, piece in enumerate(wording.pieces):
         if piece.is_clause:

@@ -85,8 +85,10 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
         access.begin(accounts.log_in(tx, row.id, row.name, instead_of=access.session_token()))
         known = accounts.by_id(tx, row.id)
     if form["interrupted"] is not None:
-        return _remembered(resubmission.after_login(form["interrupted"], known), row.name)
-    return _remembered(redirect(form["to"] or url_for("console.overview.show"), 303), row.name)
+        return _remember_browser(resubmission.after_login(form["interrupted"], known), row.name)
+    return _remember_browser(
+        redirect(form["to"] or url_for("console.overview.show"), 303), row.name
+    )
 
 
 @blueprint.get("/login/once")
@@ -115,7 +117,7 @@ def log_in_once() -> BaseResponse | tuple[str, int]:
         return page("login_once.html", error=error), 403
     access.begin(token)
     where = "console.overview.show" if row.password is not None else "console.login.account"
-    return _remembered(redirect(url_for(where), 303), row.name)
+    return _remember_browser(redirect(url_for(where), 303), row.name)
 
 
 @blueprint.post("/logout")
@@ -244,7 +246,7 @@ def _short_hash(text: str) -> str:
     return access.rt().vault.hash(text, "login").hex()[:24]
 
 
-def _remembered(response: BaseResponse, name: str) -> BaseResponse:
+def _remember_browser(response: BaseResponse, name: str) -> BaseResponse:
     """Gives a browser that logged in once its own limit of tries."""
     is_https = bool(current_app.config["SESSION_COOKIE_SECURE"])
     response.set_cookie(

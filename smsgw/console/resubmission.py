@@ -55,7 +55,7 @@ def after_login(typed: TypedForm, known: Operator) -> Response:
 
 @access.blueprint.errorhandler(access.SessionEnded)
 def handle_ended_session(error: access.SessionEnded) -> Answer:
-    typed = _typed()
+    typed = _typed_form()
     if is_htmx():
         return _on_top("out")
     if typed is None:
@@ -68,7 +68,7 @@ def handle_outdated_form(error: HTTPException) -> Answer:
     """Handles a form of an earlier session, or of none."""
     if is_htmx():
         return _on_top("in again" if g.get("operator") else "out")
-    typed = _typed()
+    typed = _typed_form()
     if typed is None:
         return rendering.error_page(error)
     if g.get("operator") is None:
@@ -83,7 +83,7 @@ def _on_top(why: str) -> Response:
     return answer
 
 
-def _typed() -> TypedForm | None:
+def _typed_form() -> TypedForm | None:
     """Returns the form, or None if it is empty, holds a password or a file, or was not sent by a
     form of ours."""
     of_logging_in = (request.endpoint or "").startswith("console.login.")

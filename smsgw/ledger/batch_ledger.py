@@ -68,7 +68,7 @@ class BatchLedger(SqlLedger):
         started = time.monotonic()
         try:
             with self._place(name), deadlines.within(LIMIT):
-                return self._asked(partial(FOR_SEVERAL[name].run, keys=nkps))
+                return self._ask(partial(FOR_SEVERAL[name].run, keys=nkps))
         except NoConnection:
             raise NotFetched from None
         except DBAPIError as error:
@@ -76,5 +76,5 @@ class BatchLedger(SqlLedger):
             fault = faults.of(name, error)
             # A slow look-up may be slow for one NKP, which shows when each is looked up alone.
             if fault.is_whole and time.monotonic() - started < LIMIT:
-                self._failed(fault, None)
+                self._record_fault(fault, None)
             raise NotFetched from None

@@ -184,7 +184,7 @@ def _row(
     for column, read in file.readers.items():
         field = raw[column].strip()
         try:
-            row[column] = read(_fitting(field, file.table.c[column].type)) if field else None
+            row[column] = read(_checked(field, file.table.c[column].type)) if field else None
         except ValueError as error:
             faults.add(path, line, f"{column} {error}")
             return None
@@ -200,7 +200,7 @@ def _row(
     return row
 
 
-def _fitting(field: str, kind: TypeEngine[Any]) -> str:
+def _checked(field: str, kind: TypeEngine[Any]) -> str:
     longest = getattr(kind, "length", None)
     if longest is not None and len(field) > longest:
         raise ValueError(f"has {len(field)} characters, {longest} at most")

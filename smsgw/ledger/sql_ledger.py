@@ -78,7 +78,7 @@ class SqlLedger:
 
     def participant(self, nkp: str) -> Participant | None:
         rows = self._rows("participant", nkp=nkp)
-        return self._agreed(
+        return self._merge_rows(
             [self._build(Participant, {**row._mapping, "nkp": nkp}) for row in rows]
         )
 
@@ -86,7 +86,7 @@ class SqlLedger:
         by_phone: dict[str, list[Participant]] = defaultdict(list)
         for each in self._build_all(Participant, self._rows("participants_of", nik=nik)):
             by_phone[each.nkp].append(each)
-        agreed = (self._agreed(same) for same in by_phone.values())
+        agreed = (self._merge_rows(same) for same in by_phone.values())
         return [each for each in agreed if each is not None]
 
     def balance(self, nkp: str, today: date) -> Balance | None:
@@ -154,7 +154,7 @@ class SqlLedger:
                 break
             keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
             try:
-                self._asked(partial(_execute, statement, keys))
+                self._ask(partial(_execute, statement, keys))
             except (DBAPIError, NoConnection) as error:
                 fault = faults.of(name, error)
                 self.failures.add(fault)
@@ -173,7 +173,7 @@ class SqlLedger:
         self._kept[name] = (self._clock(), rows)
         return rows
 
-    def _agreed(self, rows: Sequence[Participant]) -> Participant | None:
+    def _merge_rows(self, rows: Sequence[Participant]) -> Participant | None:
         """Merges several rows of a participant: a value on which they differ is unknown."""
         if len(rows) < 2:
             return next(iter(rows), None)
@@ -231,12 +231,12 @@ class SqlLedger:
             raise LedgerDown("away a moment ago")
         try:
             with self._place(name):
-                rows = self._asked(partial(_execute, LOOK_UPS[name], keys))
+                rows = self._ask(partial(_execute, LOOK_UPS[name], keys))
         except NoConnection as error:
             self._note(faults.of(name, error))
             raise LookUpWaits(name) from error
         except DBAPIError as error:
-            raise self._failed(faults.of(name, error), key) from error
+            raise self._record_fault(faults.of(name, error), key) from error
         circuit.record_success()
         self._whole.record_success()
         self._faults.pop(name, None)
@@ -252,7 +252,7 @@ class SqlLedger:
         finally:
             self._places[name].release()
 
-    def _failed(self, fault: LookUpFault, key: object) -> LedgerDown:
+    def _record_fault(self, fault: LookUpFault, key: object) -> LedgerDown:
         self._note(fault)
         if fault.is_whole:
             self._whole.record_failure()
@@ -262,7 +262,7 @@ class SqlLedger:
             self._circuits[fault.name].record_failure(key)
         return LookUpFailed(fault.name)
 
-    def _asked(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
+    def _ask(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
         """Asks again on a new connection if the old one had died: checking it first costs a trip. A
         connection that was cut because nobody answered had not died; its time is over."""
         started = time.monotonic()

@@ -144,7 +144,7 @@ def _plain_mobile(value: Any) -> str | None:
 
 def _phones(value: Any) -> list[str]:
     """Returns the numbers of a field, which may hold several, each in its own format."""
-    written = _folded(value) if isinstance(value, str) else str(_whole(value))
+    written = _fold(value) if isinstance(value, str) else str(_whole(value))
     if SPREADSHEET.search(written):
         raise UnreadableValue
     whole = FRACTION.fullmatch(written)
@@ -156,7 +156,7 @@ def _phones(value: Any) -> list[str]:
     return [each for each in found if each is not None]
 
 
-def _folded(written: str) -> str:
+def _fold(written: str) -> str:
     """Uses plain digits and dashes, and drops what cannot be seen."""
     letters = unicodedata.normalize("NFKC", written)
     kinds = ((letter, unicodedata.category(letter)) for letter in letters)

@@ -63,7 +63,7 @@ def bind(
     lost = [
         notice
         for row in ended
-        if row.phone_id != known.phone_id and (notice := _lost(tx, row.phone_id, nkp))
+        if row.phone_id != known.phone_id and (notice := _loss_notice(tx, row.phone_id, nkp))
     ]
     registration_codes.spend(tx, known.phone_id, nkp)
     registrations.end_by_code(tx, known.phone_id, nkp)
@@ -229,6 +229,6 @@ def may_lapse(tx: Transaction, limit: int) -> bool:
     return count < limit
 
 
-def _lost(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
+def _loss_notice(tx: Transaction, phone_id: int, nkp: str) -> Notice | None:
     number = number_of(tx, phone_id)
     return Notice(phone_id, number, nkp, replaced(nkp)) if number is not None else None

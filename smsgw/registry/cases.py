@@ -83,7 +83,7 @@ def open_case(
 def find(tx: Transaction, phone_id: int, number: str) -> Case | None:
     """Finds a case of this phone."""
     row = tx.connection.execute(
-        select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _dashed(number))
+        select(cases).where(cases.c.phone_id == phone_id, cases.c.number == _with_dashes(number))
     ).first()
     return Case(row.number, row.closed_at is None, _day(row.number)) if row else None
 
@@ -207,6 +207,6 @@ def close(tx: Transaction, number: str) -> bool:
     return tx.connection.execute(update(cases).where(is_it).values(closed_at=tx.now)).rowcount == 1
 
 
-def _dashed(number: str) -> str:
+def _with_dashes(number: str) -> str:
     """Writes ADU2510310042 as it is printed."""
     return f"{number[:3]}-{number[3:9]}-{number[9:]}"

@@ -102,7 +102,7 @@ def blocked_participants(tx: Transaction, limit: int) -> list[BlockedParticipant
     )
     at = {row.nkp_hash: row.at for row in tx.connection.execute(active)}
     hashes = dict.fromkeys([*incomplete(tx, limit), *at])
-    return [_as_frozen(tx, each, at.get(each)) for each in list(hashes)[:limit]]
+    return [_participant(tx, each, at.get(each)) for each in list(hashes)[:limit]]
 
 
 def incomplete(tx: Transaction, limit: int) -> list[bytes]:
@@ -119,7 +119,7 @@ def incomplete(tx: Transaction, limit: int) -> list[bytes]:
     return list(tx.connection.execute(fewer.union(*uncounted).limit(limit)).scalars())
 
 
-def _as_frozen(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> BlockedParticipant:
+def _participant(tx: Transaction, nkp_hash: bytes, at: datetime | None) -> BlockedParticipant:
     sent = select(codes).where(codes.c.nkp_hash == nkp_hash).order_by(codes.c.id.desc())
     row = tx.connection.execute(sent.limit(1)).first()
     if row is None:

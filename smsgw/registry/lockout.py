@@ -131,7 +131,7 @@ def add_wrong(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
 
 def count_decoys(tx: Transaction) -> tuple[int, int]:
     """Returns the most decoys that one phone named within a day, and how many phones named any."""
-    each = _decoys_named(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
+    each = _select_decoys(tx, func.count().label("numbers")).group_by(named.c.phone_id).subquery()
     most = select(func.coalesce(func.max(each.c.numbers), 0), func.count()).select_from(each)
     numbers, phones_ = tx.connection.execute(most).one()
     return int(numbers), int(phones_)
@@ -172,7 +172,7 @@ def _warn_about_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
     own = named.c.phone_id == phone_id
     is_this = and_(own, named.c.identity_hash == tx.vault.hash(wrong.nkp, "named"))
     numbers, phones_, is_decoy = tx.connection.execute(
-        _decoys_named(
+        _select_decoys(
             tx,
             func.count(case((own, 1))),
             func.count(named.c.phone_id.distinct()),
@@ -187,7 +187,7 @@ def _warn_about_decoys(tx: Transaction, phone_id: int, wrong: WrongNkp) -> None:
         log.warning(event, phones=phones_, phone_id=phone_id)
 
 
-def _decoys_named(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
+def _select_decoys(tx: Transaction, *figures: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
     return select(*figures).where(DECOY_NAMED, named.c.at > tx.now - GUESSES_COUNT_FOR)
 
 

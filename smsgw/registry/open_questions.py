@@ -39,7 +39,7 @@ def ask(
     if isinstance(question, Consent):
         asked["nkp"] = question.nkp
     else:
-        asked["command"] = _stored(question.command)
+        asked["command"] = _dump(question.command)
     if isinstance(question, Identity):
         asked["nkp"] = question.nkp
     phone_hash = tx.vault.hash(number, "phone")
@@ -77,7 +77,7 @@ def still_open(
     asked = json.loads(opened)
     if row.kind == QuestionKind.CONSENT:
         return asked["text"], Consent(asked["nkp"])
-    command = _restored(asked["command"])
+    command = _load(asked["command"])
     if row.kind == QuestionKind.CHOICE:
         return asked["text"], Choice(command)
     if row.kind == QuestionKind.IDENTITY:
@@ -86,7 +86,7 @@ def still_open(
     return asked["text"], DraftQuestion(command) if is_draft else Suggestion(command)
 
 
-def _stored(command: Command) -> dict[str, object]:
+def _dump(command: Command) -> dict[str, object]:
     """Converts to JSON; a day as ISO writes it."""
     fields = {
         name: value.isoformat() if isinstance(value, date) else value
@@ -95,7 +95,7 @@ def _stored(command: Command) -> dict[str, object]:
     return {**asdict(replace(command, fields={})), "fields": fields}
 
 
-def _restored(stored: dict[str, Any]) -> Command:
+def _load(stored: dict[str, Any]) -> Command:
     fields = {
         name: date.fromisoformat(value) if name in DAYS else value
         for name, value in stored["fields"].items()

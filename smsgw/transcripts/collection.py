@@ -148,9 +148,9 @@ def _portable(part: Part) -> tuple[str, str, Path | None, Defaults, frozenset[st
 def _run(
     name: str, text: str, folder: Path | None, defaults: Defaults, names: frozenset[str]
 ) -> list[Result]:
-    return list(runner.run(_parsed(text, name, folder, defaults), names))
+    return list(runner.run(_parse(text, name, folder, defaults), names))
 
 
 @lru_cache(maxsize=4)
-def _parsed(text: str, name: str, folder: Path | None, defaults: Defaults) -> TranscriptDocument:
+def _parse(text: str, name: str, folder: Path | None, defaults: Defaults) -> TranscriptDocument:
     return reader.parse(text, name, folder, defaults)

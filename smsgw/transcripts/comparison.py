@@ -89,7 +89,7 @@ def _answer(
     for key in VERDICT:
         wanted, came = getattr(expected, key), getattr(got, key)
         if key in given and wanted != came:
-            yield Mismatch(key, f"{key}: expected {_shown(wanted)}, got {_shown(came)}")
+            yield Mismatch(key, f"{key}: expected {_display(wanted)}, got {_display(came)}")
     if "reply" in given and not is_text(expected.reply, got.reply):
         sentence = f"reply: expected {expected.reply!r}, got {got.reply!r}"
         yield Mismatch("reply", sentence, expected.reply, got.reply)
@@ -137,7 +137,7 @@ def _also(expected: Sequence[Also], got: Sequence[FurtherSms]) -> Iterator[Misma
         elif each.count is None and not fitting:
             came = "; ".join(map(_sms, to_it)) or f"{each.to} got nothing"
             nearest = to_it[0].text if len(to_it) == 1 else None
-            sentence = f"also: {_wanted(each)}, {came}"
+            sentence = f"also: {_expected_sms(each)}, {came}"
             yield Mismatch("also", sentence, each.reply, nearest)
 
 
@@ -150,7 +150,7 @@ def _is_such(expected: Also, sms: FurtherSms) -> bool:
     )
 
 
-def _wanted(expected: Also) -> str:
+def _expected_sms(expected: Also) -> str:
     wanted = [f"reply {expected.reply!r}"] if expected.reply is not None else []
     wanted += [f"contains {part!r}" for part in expected.contains]
     wanted += [f"lacks {part!r}" for part in expected.lacks]
@@ -163,7 +163,9 @@ def _state(expected: State, got: State) -> Iterator[Mismatch]:
         if key == "bound":
             wanted, came = sorted(wanted), sorted(came)
         if wanted != came:
-            yield Mismatch("state", f"state: {key}: expected {_shown(wanted)}, got {_shown(came)}")
+            yield Mismatch(
+                "state", f"state: {key}: expected {_display(wanted)}, got {_display(came)}"
+            )
 
 
 def _any(
@@ -184,7 +186,7 @@ def _never(
     for each in expected.never:
         if fits(each, got, before):
             what = each.model_dump(exclude_unset=True, mode="json")
-            danger = ", ".join(f"{key} {_shown(value)}" for key, value in what.items())
+            danger = ", ".join(f"{key} {_display(value)}" for key, value in what.items())
             yield Mismatch(
                 DANGER, f"never: DANGER, this must not come: {danger}; got {got.reply!r}"
             )
@@ -198,7 +200,7 @@ def _sms(sms: FurtherSms) -> str:
     return f"{sms.to} got {sms.text!r}"
 
 
-def _shown(value: object) -> str:
+def _display(value: object) -> str:
     match value:
         case None:
             return "null"

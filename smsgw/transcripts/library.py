@@ -62,12 +62,12 @@ def newest(tx: Transaction, before: int | None = None, limit: int = 50) -> list[
     rows = select(transcripts).order_by(transcripts.c.id.desc()).limit(limit)
     if before is not None:
         rows = rows.where(transcripts.c.id < before)
-    return [_saved(tx, row) for row in tx.connection.execute(rows)]
+    return [_from_row(tx, row) for row in tx.connection.execute(rows)]
 
 
 def one(tx: Transaction, number: int) -> SavedTranscript | None:
     row = tx.connection.execute(select(transcripts).where(transcripts.c.id == number)).first()
-    return _saved(tx, row) if row else None
+    return _from_row(tx, row) if row else None
 
 
 def remove(tx: Transaction, number: int, actor: str) -> None:
@@ -77,7 +77,7 @@ def remove(tx: Transaction, number: int, actor: str) -> None:
         audit.note(tx, Act.TRANSCRIPT_DELETED, actor, detail=f"transcript {number}")
 
 
-def _saved(tx: Transaction, row: Row[Any]) -> SavedTranscript:
+def _from_row(tx: Transaction, row: Row[Any]) -> SavedTranscript:
     named_by = (row.id, row.made_by, row.made_at)
     name = tx.opened(row.name, Ciphertext.TRANSCRIPT_NAME, *named_by) or f"transcript {row.id}"
     text = tx.opened(row.text, Ciphertext.TRANSCRIPT, *named_by) or ""

@@ -57,7 +57,7 @@ class Defaults:
     @property
     def configuration(self) -> Configuration:
         """Raises KeywordsError."""
-        return compiler.load_shipped() if self.keywords is None else _loaded(self.keywords)
+        return compiler.load_shipped() if self.keywords is None else _load(self.keywords)
 
     def check(self) -> None:
         """Raises KeywordsError where the configuration cannot be used."""
@@ -65,7 +65,7 @@ class Defaults:
 
 
 @lru_cache(maxsize=8)
-def _loaded(text: str) -> Configuration:
+def _load(text: str) -> Configuration:
     return compiler.load(text)
 
 
@@ -134,7 +134,7 @@ class _Reading:
         configuration = self._configuration()
         self._read_published()
         self._check_nulls(self._source.value, ())
-        transcript = self._validated(
+        transcript = self._validate(
             {
                 "nkps": _nkps(ledger),
                 "keywords": sorted(
@@ -189,7 +189,7 @@ class _Reading:
             return None
         self._files.add(path.resolve())
         try:
-            return _loaded(path.read_text("utf-8"))
+            return _load(path.read_text("utf-8"))
         except OSError as error:
             self._fault(place, f"{path} cannot be read: {error.strerror}")
         except (KeywordsError, UnicodeDecodeError) as error:
@@ -207,7 +207,7 @@ class _Reading:
             return None
         return self._folder / named
 
-    def _validated(self, context: Mapping[str, Any]) -> Transcript | None:
+    def _validate(self, context: Mapping[str, Any]) -> Transcript | None:
         value = self._source.value
         if not isinstance(value, dict):
             problem = "is empty" if value is None else "is no mapping"

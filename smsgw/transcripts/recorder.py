@@ -41,14 +41,14 @@ class Elsewhere(NotWritten):
 def write(rt: Runtime, name: str, talk: SandboxConversation, chosen: Configuration) -> str:
     """Returns the transcript as YAML. Raises Personal, Elsewhere."""
     steps = [each.step for each in talk.messages]
-    registered = _registered(rt, steps)
+    registered = _bindings(rt, steps)
     if not rt.settings.demo and _may_identify_somebody(name, steps, registered):
         raise Personal
     document = {
         "title": name,
-        "now": _then(rt).isoformat(timespec="seconds"),
+        "now": _reference_time(rt).isoformat(timespec="seconds"),
         "registered": registered,
-        "conversations": [{"name": name, "steps": list(_asked(talk.messages))}],
+        "conversations": [{"name": name, "steps": list(_steps(talk.messages))}],
     }
     try:
         results = again(transcripts.dumps(document), name, chosen)
@@ -87,7 +87,7 @@ def _is_real_phone(sender: str, made_up: Collection[str]) -> bool:
     return may_identify(sender, made_up) if number is None else not phone.is_fictitious(number)
 
 
-def _then(rt: Runtime) -> datetime:
+def _reference_time(rt: Runtime) -> datetime:
     """Returns now, moved to when the reference ledger was written: in both, a month ago is a month
     ago."""
     now = rt.now().astimezone(rt.settings.zone)
@@ -95,14 +95,14 @@ def _then(rt: Runtime) -> datetime:
     return datetime.combine(day, now.timetz())
 
 
-def _registered(rt: Runtime, steps: Sequence[SandboxStep]) -> dict[str, list[str]]:
+def _bindings(rt: Runtime, steps: Sequence[SandboxStep]) -> dict[str, list[str]]:
     with rt.reading() as tx:
         numbers = dict.fromkeys(phone.e164(step.sender) for step in steps)
         known = {number: phone_state.read(tx, number) for number in numbers if number}
     return {number: list(each.caller.nkps) for number, each in known.items() if each.caller.nkps}
 
 
-def _asked(tried: Sequence[TriedMessage]) -> Iterator[dict[str, Any]]:
+def _steps(tried: Sequence[TriedMessage]) -> Iterator[dict[str, Any]]:
     """Returns the steps, each with how its answer was judged."""
     for each in tried:
         step, verdict = each.step, each.answer.verdict

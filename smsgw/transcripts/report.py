@@ -127,12 +127,12 @@ def mark_differences(expected: str, got: str, *, with_colour: bool = False) -> t
     left, right = list[str](), list[str]()
     for what, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         same = what == "equal"
-        left += _marked(old[i1:i2], None if same else marks[0])
-        right += _marked(new[j1:j2], None if same else marks[1])
+        left += _mark(old[i1:i2], None if same else marks[0])
+        right += _mark(new[j1:j2], None if same else marks[1])
     return " ".join(left), " ".join(right)
 
 
-def _marked(words: list[str], mark: tuple[str, str] | None) -> list[str]:
+def _mark(words: list[str], mark: tuple[str, str] | None) -> list[str]:
     if not words or mark is None:
         return words
     return [f"{mark[0]}{' '.join(words)}{mark[1]}"]

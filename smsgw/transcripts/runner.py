@@ -128,14 +128,14 @@ class RunningConversation:
         text, answer, got = None, None, StepOutcome()
         try:
             text = self._filled_text(step)
-            answer, reason = self._done(step, text)
+            answer, reason = self._do(step, text)
             got = self._outcome(step, answer, reason)
         except (Unplayable, casework.Unsendable) as error:
-            got = self._failed(str(error))
+            got = self._failure(str(error))
         except OverflowError:
             raise
         except Exception as error:  # a bug of the service is a difference like others
-            got = self._failed(_crash(error))
+            got = self._failure(_crash(error))
         differences = comparison.compare(step.expect, got, [each.got for each in self._results])
         result = Result(
             conversation=self._name,
@@ -149,11 +149,11 @@ class RunningConversation:
         self._results.append(result)
         return result
 
-    def _failed(self, why: str) -> StepOutcome:
+    def _failure(self, why: str) -> StepOutcome:
         self._newest_reply = state.newest_reply(self._rt)
         return StepOutcome(failure=why)
 
-    def _done(self, step: Step, text: str | None) -> tuple[Answer | None, str | None]:
+    def _do(self, step: Step, text: str | None) -> tuple[Answer | None, str | None]:
         """Does a step. Returns the answer to a message, and why an officer could not do
         something."""
         if step.sender is not None:

@@ -58,7 +58,7 @@ class Source:
         self.aliases: dict[tuple[int, int], Span] = {}  # (id of a mapping or list, index) -> its *
         self._faults: list[TranscriptFault] = []
         self._count = 0
-        self.root = self._composed()
+        self.root = self._compose()
         self.value: Any = None if self.root is None else self._value(self.root, ())
         if self._faults:
             raise TranscriptError(self._faults)
@@ -103,7 +103,7 @@ class Source:
             return found[-1] if found else None
         return None
 
-    def _composed(self) -> Node | None:
+    def _compose(self) -> Node | None:
         try:
             root, self.aliases = libyaml.compose(self.text, MAX_DEPTH)
         except libyaml.Refused:

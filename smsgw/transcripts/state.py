@@ -38,12 +38,12 @@ def read(rt: Runtime, sender: str) -> State:
             locked=known.caller.locked,
             language="en" if known.language == "en" else "id",
             stopped=row is not None and row.stopped_at is not None,
-            open=_open(tx, known.phone_id, known.caller.open),
+            open=_open_question(tx, known.phone_id, known.caller.open),
             cases=_open_cases(tx, known.phone_id),
         )
 
 
-def _open(tx: Transaction, phone_id: int, question: OpenQuestion | None) -> str | None:
+def _open_question(tx: Transaction, phone_id: int, question: OpenQuestion | None) -> str | None:
     if question is not None:
         return NAMES[type(question)]
     return "code" if registration_codes.is_awaited(tx, phone_id) else None
@@ -73,8 +73,8 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, FurtherSms]]:
             (
                 row.id,
                 FurtherSms(
-                    to=_opened(tx, row.number, Ciphertext.PHONE, row.hash),
-                    text=_opened(
+                    to=_decrypt(tx, row.number, Ciphertext.PHONE, row.hash),
+                    text=_decrypt(
                         tx,
                         row.text,
                         Ciphertext.REPLY,
@@ -89,6 +89,6 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, FurtherSms]]:
         ]
 
 
-def _opened(tx: Transaction, sealed: bytes | None, column: Ciphertext, *named_by: Part) -> str:
+def _decrypt(tx: Transaction, sealed: bytes | None, column: Ciphertext, *named_by: Part) -> str:
     """Returns nothing if the question expired within the step."""
     return tx.vault.decrypt(sealed, column, *named_by) if sealed is not None else ""

@@ -56,7 +56,7 @@ def rewrite(document: TranscriptDocument, results: Results, *, force: bool = Fal
         edits = {edit for change in _changes(document, results) for edit in change.edits()}
         if not edits:
             return document.source.text
-        document = reader.reread(document, _edited(document.source.text, edits))
+        document = reader.reread(document, _apply(document.source.text, edits))
     line = min(change.line for change in _changes(document, results))
     problem = "this step cannot be updated by itself; change it by hand"
     raise NotUpdated(f"{document.name}:{line}: {problem}")
@@ -173,7 +173,7 @@ class _Change:
         elif isinstance(expect, MappingNode):
             yield from self._in(expect)
         else:
-            yield self._added(step, {"expect": self._all()})
+            yield self._add(step, {"expect": self._all()})
 
     @staticmethod
     def _over(alias: tuple[int, int], inside: str) -> Edit:
@@ -195,11 +195,11 @@ class _Change:
             elif alias is not None:
                 yield Edit(*alias, value)
             else:
-                yield self._replaced(expect.value[index][0], node, value)
+                yield self._replace(expect.value[index][0], node, value)
         if absent:
-            yield self._added(expect, absent)
+            yield self._add(expect, absent)
 
-    def _replaced(self, key: Node, node: Node, value: str) -> Edit:
+    def _replace(self, key: Node, node: Node, value: str) -> Edit:
         """Replaces the value and keeps its quotes."""
         text = self.source.text
         start, end = node.start_mark.index, node.end_mark.index
@@ -218,7 +218,7 @@ class _Change:
                 value = f" {value}"
         return Edit(start, end, value)
 
-    def _added(self, mapping: MappingNode, values: Values) -> Edit:
+    def _add(self, mapping: MappingNode, values: Values) -> Edit:
         """Adds further keys to a mapping."""
         text = self.source.text
         if mapping.flow_style:
@@ -240,7 +240,7 @@ def _own(mapping: MappingNode, key: str) -> tuple[int, Node | None]:
     return -1, None
 
 
-def _edited(text: str, edits: set[Edit]) -> str:
+def _apply(text: str, edits: set[Edit]) -> str:
     for edit in sorted(edits, key=lambda each: each.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text

@@ -73,7 +73,7 @@ def _instant(value: object) -> datetime:
     return moment
 
 
-def _matching(pattern: str, wanted: str) -> Callable[[str], str]:
+def _must_match(pattern: str, wanted: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if not re.match(pattern, value, re.ASCII):
             raise ValueError(f"{value!r} is not {wanted}")
@@ -162,10 +162,10 @@ Said = Annotated[
 ]
 Sender = Annotated[str, Field(min_length=1), BeforeValidator(_sender), A_PHONE]
 Phone = Annotated[Text, AfterValidator(_phone), _string(PHONE)]
-Digits = Annotated[Text, AfterValidator(_matching(NKP, "an NKP of 11 digits")), _string(NKP)]
+Digits = Annotated[Text, AfterValidator(_must_match(NKP, "an NKP of 11 digits")), _string(NKP)]
 Nkp = Annotated[Digits, AfterValidator(_known_nkp), _string(NKP)]
 Case = Annotated[
-    Text, AfterValidator(_matching(CASE, "a case such as ADU-251031-0001")), _string(CASE)
+    Text, AfterValidator(_must_match(CASE, "a case such as ADU-251031-0001")), _string(CASE)
 ]
 Span = Annotated[timedelta, BeforeValidator(_span), _string(SPAN)]
 Instant = Annotated[

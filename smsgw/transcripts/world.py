@@ -144,7 +144,7 @@ def _service_image() -> bytes:
         rt.vault.refresh()
         return rt.service
 
-    return _filled(fill)
+    return _filled_image(fill)
 
 
 @lru_cache(maxsize=IMAGES_KEPT)
@@ -154,7 +154,7 @@ def _ledger_image(folder: Path) -> bytes:
         load(rt.ledger.engine, folder)
         return rt.ledger.engine
 
-    return _filled(fill)
+    return _filled_image(fill)
 
 
 @lru_cache(maxsize=1)
@@ -163,10 +163,10 @@ def _empty_ledger_image() -> bytes:
         migrations.upgrade(rt.ledger.engine, "ledger")
         return rt.ledger.engine
 
-    return _filled(fill)
+    return _filled_image(fill)
 
 
-def _filled(fill: Callable[[Runtime], Engine]) -> bytes:
+def _filled_image(fill: Callable[[Runtime], Engine]) -> bytes:
     environ = {"DATABASE_URL": IN_MEMORY, "LEDGER_URL": IN_MEMORY, "SMSGW_SECRET_KEY": KEY}
     rt = runtime.build(settings.load(environ))
     try:

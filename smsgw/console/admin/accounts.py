@@ -50,11 +50,13 @@ def set_role(operator_id: int) -> Answer:
     role = _role()
     try:
         with access.rt().writing() as tx:
-            row = _found(tx, operator_id)
+            row = _existing(tx, operator_id)
             people.set_role(tx, row.name, role, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is now {role}, and has to log in again.", name=row.name, role=_(role)))
+    return _redirect(
+        _("{name} is now {role}, and has to log in again.", name=row.name, role=_(role))
+    )
 
 
 @blueprint.post("/<id:operator_id>/invite")
@@ -62,7 +64,7 @@ def set_role(operator_id: int) -> Answer:
 def invite(operator_id: int) -> Answer:
     try:
         with access.rt().writing() as tx:
-            row = _found(tx, operator_id)
+            row = _existing(tx, operator_id)
             once = people.invite(tx, operator_id, access.operator().actor)
             audit.note(tx, audit.Act.INVITED, access.operator().actor, detail=row.name)
     except AccountError:
@@ -76,20 +78,20 @@ def invite(operator_id: int) -> Answer:
 def disable(operator_id: int) -> Answer:
     try:
         with access.rt().writing() as tx:
-            row = _found(tx, operator_id)
+            row = _existing(tx, operator_id)
             people.disable(tx, row.name, access.operator().actor)
     except AccountError:
         return _page(error=_only_admin(row.name)), 409
-    return _done(_("{name} is disabled.", name=row.name))
+    return _redirect(_("{name} is disabled.", name=row.name))
 
 
 @blueprint.post("/<id:operator_id>/enable")
 @access.needs(Permission.RUN)
 def enable(operator_id: int) -> Answer:
     with access.rt().writing() as tx:
-        row = _found(tx, operator_id)
+        row = _existing(tx, operator_id)
         people.enable(tx, row.name, access.operator().actor)
-    return _done(_("{name} is enabled.", name=row.name))
+    return _redirect(_("{name} is enabled.", name=row.name))
 
 
 def _page(**values: Any) -> str:
@@ -98,7 +100,7 @@ def _page(**values: Any) -> str:
     return page("admin/accounts.html", accounts=rows, roles=list(Role), **values)
 
 
-def _done(message: str) -> Response:
+def _redirect(message: str) -> Response:
     flash(message)
     return redirect(url_for("console.operators.show"), 303)
 
@@ -110,7 +112,7 @@ def _role() -> Role:
         raise BadRequest from None
 
 
-def _found(tx: Transaction, operator_id: int) -> Row[Any]:
+def _existing(tx: Transaction, operator_id: int) -> Row[Any]:
     found = [row for row in people.list_accounts(tx) if row.id == operator_id]
     if not found:
         raise NotFound

@@ -28,7 +28,7 @@ TAB = Tab(blueprint, "Audit log", Permission.RUN)
 @blueprint.get("/")
 @access.needs(Permission.RUN)
 def show() -> str:
-    asked = _asked()
+    asked = _arguments()
     with access.rt().reading() as tx:
         listed = list_pages.read(partial(audit.page, tx, filters=_filters(asked)), ROWS, BEFORE)
     left_out = [
@@ -48,14 +48,14 @@ def show() -> str:
 @access.needs(Permission.RUN)
 def export() -> Response:
     """Streams the file, one short read after the other."""
-    asked = _asked()
+    asked = _arguments()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(
         EXPORTING, lines, "audit.csv", f"audit: {exports.describe_filters(asked)}"
     )
 
 
-def _asked() -> Mapping[str, str]:
+def _arguments() -> Mapping[str, str]:
     """Returns what the address asks for, and only what makes sense."""
     given = {name: request.args.get(name, "").strip() for name in FILTERS}
     asked = {name: given[name] for name in ("actor", "detail") if 0 < len(given[name]) <= LONGEST}

@@ -50,7 +50,7 @@ def begin() -> Answer:
     if days not in backtest.DAYS:
         return _page(error=_("Choose how many days.")), 400
     with access.rt().reading() as tx:
-        asked = _asked(tx, days)
+        asked = _request(tx, days)
     if asked is None or asked.draft == asked.published:
         return _page(
             error=_("There is nothing to test: the draft equals the published version.")
@@ -104,7 +104,7 @@ def stop(task_id: int) -> BaseResponse:
 def _page(error: str | None = None) -> str:
     with access.rt().reading() as tx:
         runs = [_backtest_run(task) for task in background_tasks.latest(tx, TaskKind.REHEARSAL)]
-        asked = _asked(tx, DAYS)
+        asked = _request(tx, DAYS)
     chosen = request.form.get("days", DAYS, type=int)
     return page(
         "keywords/backtests.html",
@@ -117,7 +117,7 @@ def _page(error: str | None = None) -> str:
     )
 
 
-def _asked(tx: Transaction, days: int) -> BacktestRequest | None:
+def _request(tx: Transaction, days: int) -> BacktestRequest | None:
     """Returns None if there is no draft."""
     draft, current = versions.draft(tx), versions.current(tx)
     if draft is None:

@@ -39,7 +39,7 @@ def form() -> str:
 @blueprint.post("/text")
 @access.needs(Permission.DRAFT)
 def save() -> Answer:
-    return _saved(request.form.get("text", ""), WHOLE)
+    return _save(request.form.get("text", ""), WHOLE)
 
 
 @blueprint.post("/text/typed")
@@ -60,7 +60,7 @@ def bring() -> Answer:
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         return _page(error=_("Nothing was changed: the file is not UTF-8.")), 400
-    return _saved(text, f"import of {file.filename}"[:80])
+    return _save(text, f"import of {file.filename}"[:80])
 
 
 @blueprint.post("/publish")
@@ -82,7 +82,7 @@ def publish() -> Answer:
     except NotPublished as error:
         return _page(error=translate_fault(str(error)), reason=reason), 409
     except Outdated:
-        return _outdated(reason=reason)
+        return _outdated_page(reason=reason)
     flash(_("Version {number} is published and takes effect within seconds.", number=number))
     return redirect(url_for("console.versions.one", number=number), 303)
 
@@ -94,8 +94,8 @@ def discard() -> Answer:
         with access.rt().writing() as tx:
             versions.discard(tx, _edition(), access.operator().actor)
     except Outdated:
-        return _outdated()
-    return _done(_("The draft is discarded."))
+        return _outdated_page()
+    return _redirect(_("The draft is discarded."))
 
 
 @blueprint.post("/past/<id:past_id>")
@@ -106,10 +106,10 @@ def restore(past_id: int) -> Answer:
             actor = access.operator().actor
             is_done = versions.restore(tx, past_id, _edition(), actor)
     except Outdated:
-        return _outdated()
+        return _outdated_page()
     if not is_done:
         raise NotFound
-    return _done(_("The earlier draft is restored. The draft it replaced is kept too."))
+    return _redirect(_("The earlier draft is restored. The draft it replaced is kept too."))
 
 
 @blueprint.get("/past/<id:past_id>.yaml")
@@ -129,13 +129,13 @@ def rebase() -> Answer:
         with access.rt().writing() as tx:
             clashes = versions.rebase(tx, _edition(), access.operator().actor)
     except Outdated:
-        return _outdated()
+        return _outdated_page()
     except KeywordsError as error:
         return _page(error=translate_fault(str(error))), 409
     if clashes:
         places = ", ".join(clashes)
         flash(_("Conflicts, kept as in your draft: {places}", places=places))
-    return _done(_("The newly published version is merged into the draft."))
+    return _redirect(_("The newly published version is merged into the draft."))
 
 
 @blueprint.get("/keywords-draft.yaml")
@@ -153,7 +153,7 @@ def as_file(text: str, name: str) -> Response:
     return Response(text, mimetype="application/yaml", headers=disposition)
 
 
-def _saved(text: str, what: str) -> Answer:
+def _save(text: str, what: str) -> Answer:
     """Saves the draft. Whatever goes wrong, the text stays in the form."""
     try:
         raw = document.loads(text)
@@ -168,8 +168,8 @@ def _saved(text: str, what: str) -> Answer:
             error=translate_fault(str(error)),
         ), 400
     except Outdated:
-        return _overtaken(text)
-    return _done(_saved_with(len(lint.of(raw).faults)))
+        return _conflict_page(text)
+    return _redirect(_saved_with(len(lint.of(raw).faults)))
 
 
 def _saved_with(faults: int) -> str:
@@ -180,7 +180,7 @@ def _saved_with(faults: int) -> str:
     return _("The draft is saved. It has {n} errors and cannot be published yet.", n=faults)
 
 
-def _overtaken(text: str) -> Answer:
+def _conflict_page(text: str) -> Answer:
     """Shows what somebody else did meanwhile; saving again replaces it."""
     with access.rt().reading() as tx:
         ours, edition = versions.editable_text(tx)
@@ -227,11 +227,11 @@ def _edition() -> int:
     return converters.number(request.form, "edition", converters.LARGEST_INTEGER - 1) or 0
 
 
-def _outdated(**values: Any) -> Answer:
+def _outdated_page(**values: Any) -> Answer:
     error = _("Nothing was done: someone changed the draft. Check it and try again.")
     return _page(error=error, **values), 409
 
 
-def _done(message: str) -> BaseResponse:
+def _redirect(message: str) -> BaseResponse:
     flash(message)
     return redirect(url_for("console.draft.show"), 303)

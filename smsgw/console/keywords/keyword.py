@@ -101,7 +101,7 @@ def preview(name: str) -> str:
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
     try:
-        draft_form.put(KEYWORDS, name, partial(_deleted, name))
+        draft_form.put(KEYWORDS, name, partial(_delete, name))
     except Outdated:
         view = draft_form.load_draft()
         return _page(
@@ -127,7 +127,7 @@ def add() -> Answer:
     if kind == LOOKUP and "<" not in poster:
         poster += TOPIC_SLOT
     try:
-        draft_form.put(KEYWORDS, name, partial(_added, name, kind, poster))
+        draft_form.put(KEYWORDS, name, partial(_add, name, kind, poster))
     except NotAdded as error:
         return _new_page(draft_form.load_draft(), error=error.why), error.code
     except (Outdated, KeywordsError):
@@ -143,13 +143,13 @@ def typed() -> str:
     return _new_page(draft_form.load_draft())
 
 
-def _deleted(name: str, view: DraftView) -> None:
+def _delete(name: str, view: DraftView) -> None:
     """Raises NotFound for a keyword that is built in, which stays."""
     if view.require_part(KEYWORDS, name).get("kind") is None:
         raise NotFound
 
 
-def _added(name: str, kind: str, poster: str, view: DraftView) -> RawDocument:
+def _add(name: str, kind: str, poster: str, view: DraftView) -> RawDocument:
     """Returns the new entry. Raises NotAdded."""
     chosen = request.form.get("table", "")
     table = mapping(mapping(view.raw, TABLES), chosen)

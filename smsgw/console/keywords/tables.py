@@ -62,11 +62,11 @@ def show() -> str:
 @access.needs(Permission.DRAFT)
 def add() -> Answer:
     name = edits.an_id(request.form["name"])
-    refused = _misnamed(name) or _take(name, _added)
+    refused = _name_fault(name) or _take(name, _add)
     if refused is not None:
         typed = {"name": request.form["name"], "text": refused.text}
         return _all(error=refused.why, typed=typed), refused.code
-    return _done(name)
+    return _redirect(name)
 
 
 @blueprint.get("/<name>")
@@ -78,10 +78,10 @@ def view(name: str) -> str:
 @blueprint.post("/<name>")
 @access.needs(Permission.DRAFT)
 def replace(name: str) -> Answer:
-    refused = _take(name, _replaced)
+    refused = _take(name, _replace)
     if refused is not None:
         return _one(name, error=refused.why, typed={"text": refused.text}), refused.code
-    return _done(name)
+    return _redirect(name)
 
 
 @blueprint.get("/<name>/csv")
@@ -99,7 +99,7 @@ def download(name: str) -> Response:
 @access.needs(Permission.DRAFT)
 def delete(name: str) -> Answer:
     try:
-        draft_form.put(TABLES, name, partial(_deleted, name))
+        draft_form.put(TABLES, name, partial(_delete, name))
     except TableInUse:
         return _one(
             name, error=_("A keyword uses this table. Change or delete the keyword first.")
@@ -110,7 +110,7 @@ def delete(name: str) -> Answer:
     return redirect(url_for("console.tables.show"), 303)
 
 
-def _misnamed(name: str) -> TableRefused | None:
+def _name_fault(name: str) -> TableRefused | None:
     text = request.form.get("text", "")
     if not AN_ID.fullmatch(name):
         why = _("The name must have 2 to 20 letters, digits or _, and begin with a letter.")
@@ -118,18 +118,18 @@ def _misnamed(name: str) -> TableRefused | None:
     return None
 
 
-def _added(name: str, table: RawDocument, view: DraftView) -> RawDocument:
+def _add(name: str, table: RawDocument, view: DraftView) -> RawDocument:
     if name in mapping(view.raw, TABLES):
         raise NameTaken
     return table
 
 
-def _replaced(name: str, table: RawDocument, view: DraftView) -> RawDocument:
+def _replace(name: str, table: RawDocument, view: DraftView) -> RawDocument:
     view.require_part(TABLES, name)
     return table
 
 
-def _deleted(name: str, view: DraftView) -> None:
+def _delete(name: str, view: DraftView) -> None:
     view.require_part(TABLES, name)
     if _users(view, name):
         raise TableInUse
@@ -141,7 +141,7 @@ def _take(
     """Takes the uploaded table into the draft, whole or not at all."""
     text = ""
     try:
-        text = _uploaded()
+        text = _upload()
         table = _parsed_table(name, text)
         draft_form.put(TABLES, name, partial(check, name, table))
     except NameTaken:
@@ -155,7 +155,7 @@ def _take(
     return None
 
 
-def _uploaded() -> str:
+def _upload() -> str:
     """Returns the text of a file, or what was pasted. Raises NotRead."""
     file = request.files.get("file")
     octets = file.read() if file else b""
@@ -181,7 +181,7 @@ def _explain(error: NotRead) -> str:
     return _("Row {row}: {why}.", row=error.row, why=why)
 
 
-def _done(name: str) -> Response:
+def _redirect(name: str) -> Response:
     flash(_("{name} is saved in the draft.", name=name))
     if request.files.get("file") and request.form.get("text", "").strip():
         flash(_("The file was used. The text beside it was ignored."))

@@ -45,7 +45,7 @@ def one(number: int) -> str:
 @access.needs(Permission.LOOK)
 def export(number: int) -> Response:
     with access.rt().reading() as tx:
-        return as_file(_found(tx, number).text, f"keywords-{number}.yaml")
+        return as_file(_existing(tx, number).text, f"keywords-{number}.yaml")
 
 
 @blueprint.post("/<id(digits=9):number>/back")
@@ -54,7 +54,7 @@ def bring_back(number: int) -> Answer:
     reason = request.form.get("reason", "")
     try:
         with access.rt().writing() as tx:
-            _found(tx, number)
+            _existing(tx, number)
             actor, is_sure = access.operator().actor, "sure" in request.form
             made = versions.bring_back(tx, number, actor, reason, is_sure=is_sure)
     except NotPublished as error:
@@ -71,7 +71,7 @@ def bring_back(number: int) -> Answer:
 
 def _page(number: int, **values: Any) -> str:
     with access.rt().reading() as tx:
-        it = _found(tx, number)
+        it = _existing(tx, number)
         before = versions.version(tx, number - 1) if number else None
         newest = versions.current(tx)
         has_draft = versions.draft(tx) is not None
@@ -90,7 +90,7 @@ def _doubts(it: Version, newest: Version) -> list[lint.Doubt]:
     return versions.doubts(newest, read) if read else []
 
 
-def _found(tx: Transaction, number: int) -> Version:
+def _existing(tx: Transaction, number: int) -> Version:
     found = versions.version(tx, number)
     if found is None:
         raise NotFound

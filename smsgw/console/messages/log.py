@@ -60,7 +60,7 @@ def log() -> str:
 @access.needs(Permission.LOOK)
 def export() -> Response:
     """Streams the file without texts, one short read after the other."""
-    asked = _asked()
+    asked = _arguments()
     lines = _lines(access.rt(), _filters(asked))
     return exports.respond(EXPORTING, lines, "messages.csv", exports.describe_filters(asked))
 
@@ -149,7 +149,7 @@ def resend(message_id: int, reply_id: int) -> BaseResponse | tuple[str, int]:
 
 
 def _log(**values: Any) -> str:
-    rt, asked, before = access.rt(), _asked(), converters.number(request.args, "before")
+    rt, asked, before = access.rt(), _arguments(), converters.number(request.args, "before")
     with rt.reading() as tx:
         found = message_log.page(tx, _filters(asked), before)
     return page(
@@ -188,7 +188,7 @@ def _message(message_id: int, **values: Any) -> str:
     )
 
 
-def _asked() -> Mapping[str, str]:
+def _arguments() -> Mapping[str, str]:
     """Returns what the address asks for, and only what makes sense."""
     names = {name: request.args.get(name, "").strip() for name in ("keyword", "carrier", "outcome")}
     asked = {name: value for name, value in names.items() if A_NAME.fullmatch(value)}

@@ -101,10 +101,10 @@ def show() -> str:
 @access.needs(Permission.LOOK)
 def say() -> Answer:
     """Changes nothing but the audit, where somebody's own is shown."""
-    asked = _asked()
+    asked = _form()
     try:
         steps = _with_next(asked)
-        talk = _tried(steps, asked)
+        talk = _play(steps, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         # htmx shows no answer but a good one, and the words have to be seen.
@@ -119,16 +119,16 @@ def say() -> Answer:
 @blueprint.post("/keep")
 @access.needs(Permission.DRAFT)
 def save() -> Answer:
-    asked = _asked()
+    asked = _form()
     try:
         if not asked.steps:
             raise SandboxRefused(_("Send a message first."), 400)
-        talk = _tried(asked.steps, asked)
+        talk = _play(asked.steps, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, error=error), status
     try:
-        number = _saved(talk, asked)
+        number = _save(talk, asked)
     except SandboxRefused as refused:
         error, status = refused.args
         return _page(asked, talk, error=error), status
@@ -136,7 +136,7 @@ def save() -> Answer:
     return redirect(url_for("console.kept.one", number=number), 303)
 
 
-def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
+def _save(talk: SandboxConversation, asked: SandboxForm) -> int:
     rt = access.rt()
     try:
         name = library.valid_name(request.form.get("name", ""))
@@ -158,7 +158,7 @@ def _saved(talk: SandboxConversation, asked: SandboxForm) -> int:
         raise SandboxRefused(_("A name must have 1 to 80 characters."), 400) from None
 
 
-def _asked() -> SandboxForm:
+def _form() -> SandboxForm:
     form = request.form
     return SandboxForm(
         steps=_steps(form.get("steps", "[]")),
@@ -206,7 +206,7 @@ def _of_somebody(steps: tuple[SandboxStep, ...]) -> list[str]:
     ]
 
 
-def _tried(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConversation:
+def _play(steps: tuple[SandboxStep, ...], asked: SandboxForm) -> SandboxConversation:
     """Raises Refused."""
     rt = access.rt()
     real = _of_somebody(steps)
@@ -263,7 +263,7 @@ def _note(real: list[str], talk: SandboxConversation) -> None:
 def _before(asked: SandboxForm) -> SandboxConversation:
     """Returns what stood on the screen, unless it may not any more."""
     try:
-        return _tried(asked.steps, asked) if asked.steps else SandboxConversation()
+        return _play(asked.steps, asked) if asked.steps else SandboxConversation()
     except SandboxRefused:
         return SandboxConversation()
 

@@ -38,7 +38,7 @@ def show() -> str:
 @blueprint.get("/<id:number>")
 @access.needs(Permission.LOOK)
 def one(number: int) -> str:
-    return _page(_found(number))
+    return _page(_existing(number))
 
 
 @blueprint.get("/<id:number>.yaml")
@@ -46,14 +46,14 @@ def one(number: int) -> str:
 def download(number: int) -> Response:
     name = f"transcript-{number}.yaml"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
-    return Response(_found(number).text, mimetype="application/yaml", headers=headers)
+    return Response(_existing(number).text, mimetype="application/yaml", headers=headers)
 
 
 @blueprint.post("/<id:number>/run")
 @access.needs(Permission.LOOK)
 def run(number: int) -> Answer:
     """Runs the transcript in databases of its own; nothing is changed."""
-    transcript = _found(number)
+    transcript = _existing(number)
     of_draft = request.form.get("which") == DRAFT
     try:
         chosen = sandbox.configuration(access.rt(), of_draft=of_draft)
@@ -74,7 +74,7 @@ def delete(number: int) -> BaseResponse:
     return redirect(url_for("console.kept.show"), 303)
 
 
-def _found(number: int) -> SavedTranscript:
+def _existing(number: int) -> SavedTranscript:
     with access.rt().reading() as tx:
         found = library.one(tx, number)
     if found is None:

@@ -79,11 +79,11 @@ def assign(number: str) -> Response:
 def typed(number: str) -> str:
     """Returns how an answer will look and what it costs, while it is written."""
     answer_text = request.form.get("said", "")
-    preview = _typed(number, answer_text)
+    preview = _preview(number, answer_text)
     if is_htmx():
-        return page("waiting/_answer_preview.html", **_previewed(preview))
+        return page("waiting/_answer_preview.html", **_preview_values(preview))
     return _complaint(
-        number, said=answer_text, closes="closes" in request.form, **_previewed(preview)
+        number, said=answer_text, closes="closes" in request.form, **_preview_values(preview)
     )
 
 
@@ -92,10 +92,10 @@ def typed(number: str) -> str:
 def answer(number: str) -> Answer:
     answer_text, closes = request.form.get("said", ""), "closes" in request.form
     after = request.form.get("answers", -1, type=int)
-    preview = _typed(number, answer_text)
+    preview = _preview(number, answer_text)
     if preview.fault is not None:
         error = _("The answer was not sent. {why}", why=_fault(preview))
-        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 400
+        return _complaint(number, error=error, said=answer_text, **_preview_values(preview)), 400
     try:
         actor = access.operator().actor
         sent = casework.answer(access.rt(), number, answer_text, actor, after=after, closes=closes)
@@ -103,13 +103,13 @@ def answer(number: str) -> Answer:
         error = _(
             "Your answer was not sent: another answer was sent in the meantime. It is shown below."
         )
-        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_preview_values(preview)), 409
     except casework.AnswerRepeated:
         error = _("This answer was already sent, as shown below. It was not sent again.")
-        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_preview_values(preview)), 409
     except TooLate:
         error = _("Nothing was sent: the case has just been closed.")
-        return _complaint(number, error=error, said=answer_text, **_previewed(preview)), 409
+        return _complaint(number, error=error, said=answer_text, **_preview_values(preview)), 409
     for each in sent:
         jobs.hint(access.rt(), each.carrier, each.sender_id)
     with access.rt().reading() as tx:
@@ -159,7 +159,7 @@ def erase(number: str) -> Answer:
     try:
         retention.erase(rt, number, access.operator().actor)
     except NotOpen:
-        return _request(number, error=_ended(case)), 409
+        return _request(number, error=_end_notice(case)), 409
     except NotErased:
         error = _("Nothing was erased: an SMS to this phone is being sent or unresolved.")
         return _request(number, error=error, confirmed=typed), 409
@@ -224,7 +224,7 @@ def _look(kind: CaseKind, number: str) -> None:
     reasons.keep_open("case", case.id)
 
 
-def _ended(case: Row[Any]) -> str:
+def _end_notice(case: Row[Any]) -> str:
     with access.rt().reading() as tx:
         is_erased = cases.count_answers(tx, case, ERASED) > 0
     return _("It has already been carried out.") if is_erased else _("It is already closed.")
@@ -267,13 +267,13 @@ def _helpers(tx: Transaction) -> list[Row[Any]]:
     ]
 
 
-def _typed(number: str, answer_text: str) -> casework.AnswerPreview:
+def _preview(number: str, answer_text: str) -> casework.AnswerPreview:
     with access.rt().reading() as tx:
         case = _case(tx, CaseKind.COMPLAINT, number)
     return casework.preview_answer(access.rt().configuration, number, answer_text, case.language)
 
 
-def _previewed(typed: casework.AnswerPreview) -> dict[str, Any]:
+def _preview_values(typed: casework.AnswerPreview) -> dict[str, Any]:
     cost = typed.count.segments * access.rt().settings.segment_rupiah
     return {"typed": typed, "cost": cost, "fault": _fault(typed)}
 

@@ -49,7 +49,7 @@ def unlock(phone_id: int) -> Response:
         is_done = lockout.unlock(tx, phone_id)
         if is_done:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, phone_id=phone_id, detail=reason)
-    return _done(_("The phone is unlocked.") if is_done else _("It was no longer locked."))
+    return _redirect(_("The phone is unlocked.") if is_done else _("It was no longer locked."))
 
 
 @blueprint.post("/participants")
@@ -63,9 +63,9 @@ def unblock() -> Response:
         if unblocked is not None:
             audit.note(tx, Act.UNLOCKED, access.operator().actor, subject=unblocked, detail=reason)
     message = _("Unlocked. Codes can be sent and registrations accepted again.")
-    return _done(message if unblocked else _("It was no longer locked."))
+    return _redirect(message if unblocked else _("It was no longer locked."))
 
 
-def _done(message: str) -> Response:
+def _redirect(message: str) -> Response:
     flash(message)
     return redirect(url_for("console.locked.show"), 303)

@@ -61,14 +61,14 @@ def show() -> str:
             row.id: tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
             for row in listed.rows
         }
-        same = _lettered(registrations.by_nkp(tx))
+        same = _letters(registrations.by_nkp(tx))
     return page("waiting/registrations.html", listed=listed, phones=phones, same=same)
 
 
 @blueprint.get("/<id:registration_id>")
 @access.needs(Permission.LOOK)
 def one(registration_id: int) -> str:
-    return _page(registration_id, **_opened(registration_id))
+    return _page(registration_id, **_details(registration_id))
 
 
 @blueprint.post("/<id:registration_id>")
@@ -101,11 +101,11 @@ def accept(registration_id: int) -> Answer:
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
     if sent is None:
-        return _done(
+        return _redirect(
             [],
             _("Approved. Some details differ from the ledger, so a second officer must decide."),
         )
-    return _done(sent, _("The phone is registered. The person is notified by SMS."))
+    return _redirect(sent, _("The phone is registered. The person is notified by SMS."))
 
 
 @blueprint.post("/<id:registration_id>/refuse")
@@ -123,10 +123,10 @@ def refuse(registration_id: int) -> Answer:
         )
     except CaseworkError as why:
         return _page(registration_id, error=_why(why), reason=reason), 409
-    return _done(sent, _("The registration is refused. The person is notified by SMS."))
+    return _redirect(sent, _("The registration is refused. The person is notified by SMS."))
 
 
-def _opened(registration_id: int) -> dict[str, Any]:
+def _details(registration_id: int) -> dict[str, Any]:
     """Returns what was sent beside what the ledger holds, which is asked when nothing is open."""
     if reasons.open_for("registration", registration_id) is None:
         return {}
@@ -136,15 +136,15 @@ def _opened(registration_id: int) -> dict[str, Any]:
         number = tx.opened(row.phone, Ciphertext.PHONE, row.phone_id, row.phone_hash) or ""
     if form is None:
         return {}
-    found = _found(form.nkp)
+    found = _ledger_entry(form.nkp)
     with access.rt().reading() as tx:
         is_frozen, bound = freezes.is_blocked(tx, form.nkp), bindings.bound_to(tx, form.nkp)
-    compared = list(_compared(form, number, found.participant))
+    compared = list(_comparison(form, number, found.participant))
     told_ = {"number": number, "found": found, "compared": compared}
     return {**told_, "is_frozen": is_frozen, "bound": bound}
 
 
-def _lettered(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
+def _letters(by_nkp: Mapping[str, Sequence[Row[Any]]]) -> dict[int, tuple[str, int]]:
     """Gives each registration that is not alone the letter of its NKP, and how many share it."""
     several = [rows for rows in by_nkp.values() if len(rows) > 1]
     return {
@@ -168,7 +168,7 @@ def _others(tx: Transaction, registration_id: int) -> list[tuple[Row[Any], str]]
     ]
 
 
-def _done(sent: list[Outgoing], message: str) -> Response:
+def _redirect(sent: list[Outgoing], message: str) -> Response:
     for carrier, sender_id in {(each.carrier, each.sender_id) for each in sent}:
         jobs.hint(access.rt(), carrier, sender_id)
     flash(message)
@@ -198,14 +198,14 @@ def _row(tx: Transaction, registration_id: int) -> Row[Any]:
     return row
 
 
-def _found(nkp: str) -> LedgerEntry:
+def _ledger_entry(nkp: str) -> LedgerEntry:
     try:
         return LedgerEntry(participant=access.rt().ledger.participant(nkp))
     except LedgerDown:
         return LedgerEntry(is_up=False)
 
 
-def _compared(
+def _comparison(
     form: RegistrationForm, number: str, participant: Participant | None
 ) -> Iterator[Compared]:
     pairs = {

@@ -48,13 +48,13 @@ def _resend(reply_id: int, reason: str) -> Answer:
     with rt.reading() as tx:
         is_in_doubt = reconciliation.one_open(tx, reply_id) is not None
     if not is_in_doubt:
-        return _done(_("It is already resolved."))
+        return _redirect(_("It is already resolved."))
     try:
         sent = resend.resend(rt, reply_id, access.operator().actor, reason)
     except NotResent as refused:
         return _page(error=_(str(refused))), 409
     jobs.hint(rt, sent.carrier, sent.sender_id)
-    return _done(_("The reply is queued again."))
+    return _redirect(_("The reply is queued again."))
 
 
 def _close(reply_id: int, reason: str) -> Answer:
@@ -64,7 +64,7 @@ def _close(reply_id: int, reason: str) -> Answer:
         if unknown is not None and is_done:
             actor, detail = access.operator().actor, f"reply {reply_id}: {reason}"
             audit.note(tx, Act.CLOSED, actor, phone_id=unknown.phone_id, detail=detail)
-    return _done(_("Closed without resending.") if is_done else _("It is already resolved."))
+    return _redirect(_("Closed without resending.") if is_done else _("It is already resolved."))
 
 
 def _page(**values: Any) -> str:
@@ -74,6 +74,6 @@ def _page(**values: Any) -> str:
     return page("waiting/unknown_sends.html", listed=listed, **values)
 
 
-def _done(message: str) -> Response:
+def _redirect(message: str) -> Response:
     flash(message)
     return redirect(url_for("console.sends.show"), 303)

@@ -384,5 +384,5 @@ def test_simultaneous_saves_are_retried(rt: Runtime, times: int, is_kept: bool) 
     [(["LEBARAN"], "lebaran"), (["Q", "NATAL"], "natal"), ([], "topik_1"), (["答"], "topik_1")],
 )
 def test_a_topic_gets_a_name_of_its_own(words: list[str], name: str) -> None:
-    assert edits._named(words, {"answer": {}}) == name
-    assert edits._named(words, {name: {}}) != name
+    assert edits._topic_id(words, {"answer": {}}) == name
+    assert edits._topic_id(words, {name: {}}) != name
