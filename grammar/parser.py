@@ -221,7 +221,7 @@ class Grammar:
         return read
 
     def _bears_number(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """Tells whether a number beside it adds no meaning: YA 2757, but not "ya 1" or "no 1234"."""
+        """Tells whether a number beside it says nothing: YA 2757, but not "ya 1" or "no 1234"."""
         number = re.search(r"\d+", text)
         if number is None:
             return True

@@ -19,6 +19,7 @@ from tests.support import traffic_month
 FOLDER = Path(__file__).parents[1] / "docs" / "console"
 A_DAY = int(os.environ.get("A_DAY", "120"))  # messages
 SIZE = {"width": 1180, "height": 900}
+ABOVE, BUTTONS = 20, 78  # pixels around a wording: above it, and where the buttons stand
 WAITING = (
     ("+6289911110001", "DAFTAR SALDO#3273055010920000#SITI AMINAH#10-10-1992#20098765432"),
     ("+6281234567890", "LAPOR iuran bulan lalu belum disetor"),
@@ -37,8 +38,9 @@ def keyword(desk: Desk) -> None:
     text = wording.get_by_label("Indonesian")
     text.fill(text.input_value().replace("[ Bantuan", " Terima kasih “Bapak/Ibu”.[ Bantuan", 1))
     wording.locator(".state.bad").first.wait_for()
-    wording.scroll_into_view_if_needed()
-    page.evaluate("window.scrollBy(0, -120)")
+    height = int(wording.evaluate("each => each.offsetHeight"))
+    page.set_viewport_size({"width": SIZE["width"], "height": height + ABOVE + BUTTONS})
+    wording.evaluate(f"each => scrollBy(0, each.getBoundingClientRect().top - {ABOVE})")
 
 
 def phone(desk: Desk) -> None:
