@@ -29,6 +29,15 @@ class WebhookRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagePart:
+    """Says which part of a long message an SMS is."""
+
+    reference: str  # all parts of a message have it; the phone uses it again later
+    number: int  # from 1
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingSms:
     carrier: str
     carrier_ref: str  # the carrier's own id: one message has one, however often it is delivered
@@ -36,6 +45,7 @@ class IncomingSms:
     sender_id: str  # our number it came to, and the one its reply leaves by
     text: str
     opted: str | None = None  # stop, start or help: the carrier has answered and acted itself
+    part: MessagePart | None = None  # the rest of the message comes in requests of its own
 
 
 @dataclass(frozen=True, slots=True)

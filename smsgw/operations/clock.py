@@ -6,10 +6,17 @@ from threading import Event
 
 from smsgw import logs
 from smsgw.backoffice import background_tasks
-from smsgw.messaging import delivery_reports, inbox, outbox, reconciliation
+from smsgw.messaging import delivery_reports, inbox, outbox, parts, reconciliation
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import audit_chain
-from smsgw.operations.jobs import answer_waiting, beat, hint, hint_task, settle_unknown
+from smsgw.operations.jobs import (
+    answer_parts,
+    answer_waiting,
+    beat,
+    hint,
+    hint_task,
+    settle_unknown,
+)
 from smsgw.operations.queue import CLOCK_BEATS, enqueue, heartbeat
 from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
@@ -55,15 +62,20 @@ def sweep(rt: Runtime) -> None:
     with rt.reading() as tx:
         sender_ids = outbox.sender_ids_waiting(tx, may_expire=may_expire)
         has_deferred = inbox.has_deferred(tx)
+        has_parts = parts.are_due(tx, may_expire=may_expire)
         is_in_doubt = reconciliation.is_due(tx)
         left = background_tasks.due(tx)
     heartbeat(rt, CLOCK_BEATS)
     for carrier, sender_id in sender_ids:
         hint(rt, carrier, sender_id)
-    if has_deferred:
-        enqueue(rt, "hint:deferred", answer_waiting)
-    if is_in_doubt:
-        enqueue(rt, "hint:unknown", settle_unknown)
     for task_id in left:
         hint_task(rt, task_id)
-    enqueue(rt, "hint:beat", beat)
+    jobs = [
+        ("hint:deferred", answer_waiting, has_deferred),
+        ("hint:parts", answer_parts, has_parts),
+        ("hint:unknown", settle_unknown, is_in_doubt),
+        ("hint:beat", beat, True),
+    ]
+    for key, job, is_due in jobs:
+        if is_due:
+            enqueue(rt, key, job)

@@ -23,7 +23,7 @@ from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.answer import Answer
 from smsgw.messaging.dispatch import Told
 from smsgw.messaging.reconciliation import Unknown
-from smsgw.operations import drain_signals
+from smsgw.operations import drain_signals, long_messages
 from smsgw.operations.deferred_answers import answer_deferred
 from smsgw.operations.drain_signals import DrainSignals
 from smsgw.operations.queue import (
@@ -126,6 +126,23 @@ def give_deferred_answers(rt: Runtime, is_over: Callable[[], bool] = lambda: Fal
     """Gives deferred answers until `is_over`, and hints for the sender IDs that each waits for."""
     answers = []
     for answer in answer_deferred(rt, is_over):
+        answers.append(answer)
+        hint_all(rt, answer)
+    return answers
+
+
+@_job
+def answer_parts() -> None:
+    """The job that answers long messages whose parts wait."""
+    rt = RUNTIME.get()
+    forget(rt, "hint:parts")
+    answer_waiting_parts(rt, TimeSlice(rt))
+
+
+def answer_waiting_parts(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
+    """Answers long messages until `is_over`, and hints at what each sends by."""
+    answers = []
+    for answer in long_messages.answer_waiting(rt, is_over):
         answers.append(answer)
         hint_all(rt, answer)
     return answers

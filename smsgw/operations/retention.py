@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from handlers.changes import CaseKind
 from handlers.values import Verbatim
 from smsgw import logs
-from smsgw.messaging import inbox, outbox, reconciliation
+from smsgw.messaging import inbox, outbox, parts, reconciliation
 from smsgw.messaging.outbox import NewReply
 from smsgw.registry import (
     bindings,
@@ -69,17 +69,19 @@ class Retention:
             since = tx.now - self._rt.settings.retention
             texts = _due_messages(tx, since), _due_replies(tx, since)
             old_registrations = _due_registrations(tx, since)
+            old_parts = parts.old(tx, since, BATCH)
             looked_at = self._phones(tx)
-        if not any((*texts, old_registrations)) and not looked_at:
+        if not any((*texts, old_registrations, old_parts)) and not looked_at:
             self._next_look = self._rt.now() + REST
             return 0
         with self._rt.writing() as tx:
             _empty(tx, *texts)
             if old_registrations:
                 registrations.destroy(tx, _registrations.c.id.in_(old_registrations))
+            parts.delete_old(tx, old_parts)
             forgotten = _tidy(tx, looked_at, since)
         self._looked_at(looked_at)
-        destroyed = sum(map(len, (*texts, old_registrations))) + forgotten
+        destroyed = sum(map(len, (*texts, old_registrations, old_parts))) + forgotten
         if destroyed:
             log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
         return destroyed
@@ -154,6 +156,7 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     outbox.destroy_texts(tx, own)
     inbox.withdraw(tx, phone_id)
     inbox.destroy_texts(tx, messages.c.phone_id == phone_id)
+    parts.destroy_texts(tx, phone_id)
     own_bindings = _bindings.c.phone_id == phone_id
     bindings.end(tx, own_bindings, actor, "erased")
     bindings.forget(tx, own_bindings)

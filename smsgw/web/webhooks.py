@@ -1,6 +1,6 @@
 """Receives messages and reports from carriers. A message is acknowledged after its commit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -10,10 +10,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import logs, responder
-from smsgw.carriers.carrier import Carrier, Forged, Malformed, Reads, Route, WebhookRequest
+from smsgw.carriers.carrier import (
+    Carrier,
+    Forged,
+    IncomingSms,
+    Malformed,
+    Reads,
+    Route,
+    WebhookRequest,
+)
 from smsgw.messaging import delivery_reports
-from smsgw.messaging.answer import NotStored
-from smsgw.operations import jobs
+from smsgw.messaging.answer import Answer, NotStored
+from smsgw.operations import jobs, long_messages
 from smsgw.runtime import Runtime
 from smsgw.storage.crypto import Unreadable
 
@@ -56,9 +64,15 @@ def _receive(carrier: Carrier, route: Route) -> Response:
 def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:
     rt = _runtime()
     for sms in carrier.read_messages(asked):
-        answer = responder.respond(rt, sms)
-        if answer is not None:
+        for answer in _respond(rt, sms):
             jobs.hint_all(rt, answer)
+
+
+def _respond(rt: Runtime, sms: IncomingSms) -> Sequence[Answer]:
+    if sms.part is not None:
+        return long_messages.receive(rt, sms)
+    answer = responder.respond(rt, sms)
+    return [answer] if answer is not None else []
 
 
 def _store_reports(carrier: Carrier, asked: WebhookRequest) -> None:

@@ -35,6 +35,7 @@ TABLES = (  # those that point to others first
     "phones",
     "past_drafts",
     "past_bindings",
+    "parts",
     "operators",
     "freezes",
     "freeze_counts",
@@ -59,6 +60,7 @@ def upgrade() -> None:
     _freeze_counts()
     _freezes()
     _operators()
+    _parts()
     _past_bindings()
     _past_drafts()
     _phones()
@@ -248,6 +250,42 @@ def _operators() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
         sa.UniqueConstraint("name", name=op.f("uq_operators_name")),
         sa.UniqueConstraint("once_hash", name=op.f("uq_operators_once_hash")),
+    )
+
+
+def _parts() -> None:
+    op.create_table(
+        "parts",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("carrier_ref", sa.String(length=64), nullable=False),
+        sa.Column("sender_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sender_id", sa.String(length=64), nullable=False),
+        sa.Column("reference", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("total", sa.SmallInteger(), nullable=False),
+        sa.Column("sender", sa.LargeBinary(), nullable=True),
+        sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("received_at", Instant, nullable=False),
+        sa.Column("message_ref", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_parts")),
+        sa.UniqueConstraint(
+            "carrier",
+            "sender_hash",
+            "reference",
+            "number",
+            "carrier_ref",
+            name=op.f("uq_parts_carrier_sender_hash_reference_number_carrier_ref"),
+        ),
+    )
+    op.create_index("ix_parts_received_at", "parts", ["received_at"], unique=False)
+    op.create_index(
+        "ix_parts_waiting",
+        "parts",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("text IS NOT NULL"),
+        postgresql_where=sa.text("text IS NOT NULL"),
     )
 
 

@@ -41,7 +41,7 @@ from smsgw.carriers.http_api.definition import (
     SharedSecret,
     is_safe,
 )
-from smsgw.carriers.http_api.reading import CarrierResponse, items, text_at
+from smsgw.carriers.http_api.reading import CarrierResponse, items, part_at, text_at
 from smsgw.carriers.http_api.template import Template, Values
 from smsgw.carriers.http_api.yaml_file import CarrierFile
 from smsgw.variables import is_loopback, variable
@@ -145,7 +145,11 @@ class HttpApi:
         if not reference or not sender or not sender_id or len(reference) > LONGEST:
             raise Malformed("a message needs an id of at most 64 characters, a sender and a number")
         text = text_at(item, fields.text)
-        return IncomingSms(self.name, reference, _number(sender), _number(sender_id), text)
+        where = self._definition.inbound.parts
+        part = part_at(item, where.reference, where.number, where.total) if where else None
+        return IncomingSms(
+            self.name, reference, _number(sender), _number(sender_id), text, part=part
+        )
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         reports = self._definition.reports

@@ -224,8 +224,17 @@ class Webhook(Part):
         return self
 
 
+class PartFields(Part):
+    """Says where a request names the part of a long message that it brings."""
+
+    reference: str
+    number: str
+    total: str
+
+
 class Inbound(Webhook):
     fields: MessageFields
+    parts: PartFields | None = None
 
 
 class ReportFields(Part):

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from smsgw.carriers.carrier import Malformed, WebhookRequest
+from smsgw.carriers.carrier import Malformed, MessagePart, WebhookRequest
+
+MOST_PARTS = 10  # a text of 1,530 characters: what is longer is no message of a person
+LONGEST_REFERENCE = 64
+A_COUNT = re.compile(r"[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,28 @@ def text_at(value: object, path: str) -> str:
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         return ""
     return str(found).replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def part_at(item: object, reference: str, number: str, total: str) -> MessagePart | None:
+    """Returns which part of a long message this is; None where it is all of it. Raises
+    Malformed."""
+    parts = _count_at(item, total)
+    if parts < 2:
+        return None
+    if parts > MOST_PARTS:
+        raise Malformed(f"a message of {parts} parts is too long; {MOST_PARTS} are allowed")
+    name, place = text_at(item, reference), _count_at(item, number)
+    if not name or len(name) > LONGEST_REFERENCE or not 1 <= place <= parts:
+        raise Malformed(f"a part needs a reference and a number from 1 to {parts}")
+    return MessagePart(name, place, parts)
+
+
+def _count_at(item: object, path: str) -> int:
+    """0 where there is nothing. Raises Malformed."""
+    text = text_at(item, path)
+    if text and not A_COUNT.fullmatch(text):
+        raise Malformed(f"{path} is no whole number below 1000")
+    return int(text or 0)
 
 
 def items(request: WebhookRequest, form: str, path: str | None) -> list[object]:

@@ -103,6 +103,29 @@ messages = Table(
     one_of("state", MessageState),
 )
 
+parts = Table(
+    "parts",  # of long messages that a carrier delivers in pieces
+    service,
+    Column("id", Id, primary_key=True),
+    Column("carrier", String(20), nullable=False),
+    Column("carrier_ref", String(64), nullable=False),  # of the part
+    Column("sender_hash", LargeBinary(32), nullable=False),
+    Column("sender_id", String(64), nullable=False),
+    Column("reference", String(64), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("total", SmallInteger, nullable=False),
+    Column("sender", LargeBinary),  # none once the message is stored, as the text
+    Column("text", LargeBinary),
+    Column("received_at", Instant, nullable=False),
+    Column("message_ref", String(64)),  # the message that it belongs to, once that is settled
+    UniqueConstraint("carrier", "sender_hash", "reference", "number", "carrier_ref"),
+    Index("ix_parts_received_at", "received_at"),
+)
+
+PART_WAITS = parts.c.text.is_not(None)
+
+Index("ix_parts_waiting", parts.c.received_at, sqlite_where=PART_WAITS, postgresql_where=PART_WAITS)
+
 replies = Table(
     "replies",  # the outbox
     service,

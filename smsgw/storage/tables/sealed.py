@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Select, Table, select
 
-from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.messages import messages, parts, replies
 from smsgw.storage.tables.operators import tasks, transcripts
 from smsgw.storage.tables.phones import bindings, codes, phones, registrations
 from smsgw.storage.tables.security import Ciphertext
@@ -14,6 +14,10 @@ from smsgw.storage.tables.types import service
 
 Columns = tuple[Column[Any], ...]
 _OF_CODE = (codes.c.code_hash,)
+_OF_PART = (
+    *(parts.c.carrier, parts.c.sender_hash, parts.c.reference, parts.c.number),
+    parts.c.carrier_ref,
+)
 _OF_TASK = (tasks.c.operator_id, tasks.c.kind, tasks.c.made_at)
 _OF_TRANSCRIPT = (transcripts.c.made_by, transcripts.c.made_at)
 
@@ -27,6 +31,8 @@ ROW: Mapping[Ciphertext, Columns] = {
     Ciphertext.PAGES: (phones.c.hash,),
     Ciphertext.ASKED: (phones.c.hash,),
     Ciphertext.MESSAGE: (messages.c.carrier, messages.c.carrier_ref),
+    Ciphertext.PART_SENDER: _OF_PART,
+    Ciphertext.PART_TEXT: _OF_PART,
     Ciphertext.REPLY: (phones.c.hash, replies.c.message_id, replies.c.binding_id),
     Ciphertext.TASK: _OF_TASK,
     Ciphertext.FOUND: _OF_TASK,

@@ -32,6 +32,8 @@ class Ciphertext(StrEnum):
     PAGES = "pages.texts"
     ASKED = "questions.asked"
     MESSAGE = "messages.text"
+    PART_SENDER = "parts.sender"
+    PART_TEXT = "parts.text"
     REPLY = "replies.text"
     TASK = "tasks.asked"
     FOUND = "tasks.found"
