@@ -33,6 +33,7 @@ OWNERS = {
     "named": {"smsgw.registry.lockout"},
     "operators": {"smsgw.backoffice.accounts"},
     "pages": {"smsgw.registry.reply_pages"},
+    "parts": {"smsgw.messaging.parts"},
     "past_bindings": {"smsgw.registry.bindings"},
     "past_drafts": {"smsgw.configuration.past_drafts"},
     "phones": {"smsgw.registry.phones"},

@@ -140,7 +140,7 @@ def answer_parts() -> None:
 
 
 def answer_waiting_parts(rt: Runtime, is_over: Callable[[], bool] = lambda: False) -> list[Answer]:
-    """Answers long messages until `is_over`, and hints at what each sends by."""
+    """Answers long messages until `is_over`, and hints for the sender IDs that each waits for."""
     answers = []
     for answer in long_messages.answer_waiting(rt, is_over):
         answers.append(answer)

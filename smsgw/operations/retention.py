@@ -83,7 +83,10 @@ class Retention:
         self._looked_at(looked_at)
         destroyed = sum(map(len, (*texts, old_registrations, old_parts))) + forgotten
         if destroyed:
-            log.info("destroyed", messages=len(texts[0]), replies=len(texts[1]), phones=forgotten)
+            counts = {"messages": texts[0], "replies": texts[1], "parts": old_parts}
+            log.info(
+                "destroyed", phones=forgotten, **{each: len(ids) for each, ids in counts.items()}
+            )
         return destroyed
 
     def _phones(self, tx: Transaction) -> list[int]:

@@ -13,6 +13,7 @@ from smsgw import logs
 from smsgw.operations import process
 from smsgw.operations.jobs import (
     RUNTIME,
+    answer_parts,
     answer_waiting,
     beat,
     do_task,
@@ -82,7 +83,7 @@ class Job(rq.job.Job):
 
 JOBS = {
     f"{work.__module__}.{work.__qualname__}": work
-    for work in (drain_sender_id, answer_waiting, settle_unknown, do_task, beat)
+    for work in (drain_sender_id, answer_waiting, answer_parts, settle_unknown, do_task, beat)
 }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import count
 
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import select
 
@@ -12,6 +12,7 @@ from smsgw.carriers.carrier import Ending, IncomingSms, OutgoingSms, SendError, 
 from smsgw.carriers.simulator import Simulator
 from smsgw.operations import jobs
 from smsgw.operations.queue import QUEUE
+from smsgw.operations.worker import Worker
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies
 from tests.conftest import P1, Clock
@@ -55,11 +56,11 @@ def with_carrier(rt: Runtime, carrier: Simulator) -> Runtime:
 
 
 def burst(rt: Runtime) -> int:
-    """Runs what is queued with rq's own worker; returns how many jobs there were."""
+    """Runs what is queued as the worker does; returns how many jobs there were."""
     jobs.RUNTIME.set(rt)
     queue = Queue(QUEUE, connection=rt.redis, serializer=JSONSerializer)
     waiting = queue.count
-    worker = SimpleWorker([queue], connection=rt.redis, serializer=JSONSerializer)
+    worker = Worker([queue], connection=rt.redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="ERROR")
     assert queue.failed_job_registry.count == 0
     return waiting

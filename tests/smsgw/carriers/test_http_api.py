@@ -17,6 +17,7 @@ from smsgw.carriers.carrier import (
     Ending,
     Forged,
     Malformed,
+    MessagePart,
     OutgoingSms,
     SendError,
     WebhookRequest,
@@ -26,6 +27,7 @@ from smsgw.carriers.http_api.definition import (
     Definition,
     Hmac,
     Inbound,
+    PartFields,
     Reports,
     Send,
     SharedSecret,
@@ -248,6 +250,21 @@ def test_a_json_message_is_read(file: Path) -> None:
     assert (sms.sender_id, sms.text) == ("2757", "SALDO ?")
 
 
+def test_parts_of_messages_are_read_in_a_list(file: Path) -> None:
+    """A part that is malformed does not stop the others."""
+    carrier = load(file, plain(inbound=f"\n  list: all{PARTS}"))
+    places: list[tuple[object, object]] = [(2, "3"), (1, 1), (4, 3), (None, None)]
+    listed = [
+        message(id=str(each), p={"ref": 9, "no": no}, of=of) for each, (no, of) in enumerate(places)
+    ]
+    read = carrier.read_messages(request({"all": listed}))
+    assert [(sms.carrier_ref, sms.part) for sms in read] == [
+        ("0", MessagePart("9", 2, 3)),
+        ("1", None),
+        ("3", None),
+    ]
+
+
 @pytest.mark.parametrize("kind", ["form", "query"])
 def test_a_form_or_query_message_is_read(file: Path, kind: str) -> None:
     inbound = f"\n  format: {kind}\n  fields: {{id: id, from: from, text: text}}"
@@ -371,6 +388,10 @@ def test_the_signature_covers_the_configured_parts(
             carrier.verify(request(body, "a=%20c", x_sig=f"v1={signature}"))
 
 
+PARTS = (
+    "\n  fields: {id: id, from: from, to: to, text: text}"
+    "\n  parts: {reference: p.ref, number: p.no, total: of}"
+)
 HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
 
 
@@ -390,6 +411,10 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
         (plain().replace("  id: id\n", "  ids: id\n"), 8, "send.ids: is not known here"),
         (plain().replace("  success", "  # success"), 3, "send.success: is missing"),
         (plain().replace("from: from, ", ""), 10, "inbound.fields.from: is missing"),
+        (plain(inbound=PARTS.replace(", total: of", "")), 11, "inbound.parts.total: is missing"),
+        (plain(inbound=PARTS.replace("total", "count")), 11, "inbound.parts.count: is not known"),
+        (plain(inbound=PARTS.replace("of}", "2}")), 11, "inbound.parts.total: is no text"),
+        (plain(inbound=PARTS.partition("{ref")[0] + " x"), 11, "inbound.parts: has parts of its"),
         (plain().replace("sent: SENT", "sent: DELIVRD"), 11, "reports: has DELIVRD with two"),
         (plain(authentication=" {}"), 16, "authentication: is either secret or hmac"),
         (plain(authentication=HMAC).replace("\n  fields: {id", "\n  format: form\n  fields: {id"),
@@ -450,7 +475,7 @@ def test_the_documented_file_is_valid(file: Path, stub: Aggregator) -> None:
 
 def test_every_placeholder_and_key_is_explained() -> None:
     section = DOCS.read_text().partition("## A carrier by YAML")[2].partition("## A carrier in")[0]
-    parts = (Definition, Send, Inbound, Reports, SharedSecret, Hmac)
+    parts = (Definition, Send, Inbound, PartFields, Reports, SharedSecret, Hmac)
     keys = {info.alias or name for part in parts for name, info in part.model_fields.items()}
     assert [key for key in keys if f"`{key}`" not in section and f"\n{key}:" not in section] == []
     assert [name for name in SAMPLE if f"`{{{name}}}`" not in section] == []

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 from smsgw import runtime
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
+from smsgw.carriers.carrier import IncomingSms, MessagePart
 from smsgw.configuration import document, versions
 from smsgw.messaging import dispatch
-from smsgw.operations import integrity, key_rotation, metrics, startup
+from smsgw.operations import integrity, key_rotation, long_messages, metrics, startup
 from smsgw.runtime import Runtime
 from smsgw.settings import SettingsError
 from smsgw.storage import failed_checks, keys, row_macs
@@ -49,6 +50,9 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
         say(rt, phone, "hp baru sy ga bisa download jmo")
     say(rt, P2, "BUKAN SAYA")
     say(rt, OTHER, "BANTUAN")
+    for phone in (P1, P2):
+        sms = IncomingSms("http", phone, phone, "2757", "SALDO", part=MessagePart("7", 1, 2))
+        assert long_messages.receive(rt, sms) == []
     ani, budi = add_operator(rt, "ani"), add_operator(rt, "budi", Role.VIEWER)
     with rt.writing() as tx:
         for operator in (ani, budi):

@@ -21,9 +21,11 @@ from smsgw.operations import jobs, key_rotation, retention
 from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
 from smsgw.storage.clock_check import ClockCheck, machine_now
+from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import messages, parts, replies
+from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
-from tests.conftest import P1, P1_NKP, P2, Clock
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock
 from tests.support import ciphertext
 from tests.support.conversation import count_rows, say, with_ledger_down
 from tests.support.sender_ids import burst
@@ -207,16 +209,21 @@ def test_a_message_whose_parts_stay_incomplete_is_answered_as_far_as_it_goes(
     assert refs(rt)[1:] == ["7-2/2"]
 
 
-@pytest.mark.parametrize("word", ["YA", "STOP", "BATAL"])
+@pytest.mark.parametrize("word", ["YA", "STOP", "HAPUS DATA", "BUKAN SAYA"])
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_part_alone_changes_nothing(
-    rt: Runtime, client: FlaskClient, clock: Clock, word: str
+    rt: Runtime, client: FlaskClient, clock: Clock, word: str, number: int
 ) -> None:
-    """Said alone, each of these words would."""
-    for number in (1, 2):
-        deliver(client, payload(number, word, str(number), 2))
-        clock.moves(minutes=10)
-        (answer,) = jobs.answer_waiting_parts(rt)
-        assert answer.verdict.outcome in {"unknown", "confirm"}
+    """Said alone, each of these would."""
+    say(rt, P2, f"SALDO {P2_NKP}")
+    deliver(client, payload(number, word, total=2, msisdn=P2.removeprefix("+")))
+    clock.moves(minutes=10)
+    (answer,) = jobs.answer_waiting_parts(rt)
+    assert answer.verdict.outcome in {"unknown", "confirm"}
+    assert (count_rows(rt, bindings), count_rows(rt, cases)) == (1, 0)  # P1's
+    with rt.reading() as tx:
+        stopped = select(phones.c.id).where(phones.c.stopped_at.is_not(None))
+        assert tx.connection.execute(stopped).first() is None
 
 
 @pytest.mark.thorough
@@ -345,6 +352,14 @@ def test_a_message_whose_answer_waits_for_the_ledger_is_stored_once(
     clock.moves(minutes=1)
     (answer,) = jobs.give_deferred_answers(rt)
     assert answer.verdict.outcome == "answered"
+
+
+def test_a_secret_in_two_parts_is_not_kept(rt: Runtime, client: FlaskClient) -> None:
+    deliver(client, payload(2, "345 6", total=2))
+    deliver(client, payload(1, "saldo saya, PIN 12", total=2))
+    kept = [*said(rt), *waiting(rt)]
+    assert len(kept) == 1
+    assert not any(digits in kept[0] for digits in ("12", "345", "6"))
 
 
 def test_parts_outlive_a_rotation_of_keys(rt: Runtime, client: FlaskClient) -> None:
