@@ -362,6 +362,15 @@ def test_a_secret_in_two_parts_is_not_kept(rt: Runtime, client: FlaskClient) -> 
     assert not any(digits in kept[0] for digits in ("12", "345", "6"))
 
 
+def test_a_part_is_stored_encrypted(rt: Runtime, client: FlaskClient) -> None:
+    deliver(client, payload(1, TEXTS[0]))
+    with rt.reading() as tx:
+        row = tx.connection.execute(select(parts)).one()
+    octets = b" ".join(each if isinstance(each, bytes) else str(each).encode() for each in row)
+    assert not any(each.encode() in octets for each in (P1[1:], TEXTS[0]))
+    assert waiting(rt) == [TEXTS[0]]
+
+
 def test_parts_outlive_a_rotation_of_keys(rt: Runtime, client: FlaskClient) -> None:
     deliver(client, payload(1, TEXTS[0]))
     deliver(client, payload(2, TEXTS[1]))
