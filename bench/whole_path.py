@@ -4,7 +4,8 @@ carrier.
 Starts real servers and the processes of the Procfile, and drives them beside a floor: a Flask view
 that checks the signature and does nothing else, on the same machine, in turns with ours. What it
 says of time is a share of that floor. `--json FILE` keeps the figures; `--quick` measures the
-closed loop alone; `--sqlite` measures the same product on SQLite.
+closed loop alone; `--sqlite` measures the same product on SQLite; `--guard` fails where the share
+of the floor is a quarter below the one in bench/whole_path_share.json.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from itertools import cycle, product
 from pathlib import Path
 from random import Random
+from statistics import median
 from urllib.parse import urlencode
 
 import psycopg
@@ -42,7 +44,10 @@ from tests.support.processes import free_port
 from tests.support.servers import Postgres, Queue, postgres_programs
 from tests.support.twilio_api import TWILIO
 
-BIN = Path(sys.executable).parent
+BIN, ROOT = Path(sys.executable).parent, Path(__file__).parents[1]
+SHARE = Path(__file__).with_name("whole_path_share.json")
+PAIRS, FLOOR_SECONDS, OURS_SECONDS = 5, 1.5, 3.0
+MAY_FALL = 0.25
 PHONES = 16_000  # each writes once
 SENDER_ID = "2757"
 SECONDS, CONNECTIONS = 8.0, 32
@@ -51,6 +56,7 @@ WARM = 3.0  # seconds
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVER = ("max_connections=100", "shared_preload_libraries=pg_stat_statements")
 OTHERS = ("INFO", "BANTUAN", "apa kabar pak", "KANTOR")  # 12 in 100, of phones that are not bound
+FLOOR_APP = "tests.support.floor_app:app"
 FLOOR = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 
 
@@ -298,11 +304,18 @@ class Service:
 
 
 async def closed(
-    driver: Driver, port: int, processes: Processes, service: Service | None
+    driver: Driver,
+    port: int,
+    processes: Processes,
+    warm: float,
+    seconds: float,
+    service: Service | None = None,
 ) -> Figures:
-    await driver.closed(port, CONNECTIONS, WARM)
+    """`warm`: seconds that do not count."""
+    if warm:
+        await driver.closed(port, CONNECTIONS, warm)
     cpu, counts = processes.cpu(), service.counts() if service else None
-    round_ = await driver.closed(port, CONNECTIONS, SECONDS)
+    round_ = await driver.closed(port, CONNECTIONS, seconds)
     return figures(round_, processes, cpu, service, counts)
 
 
@@ -335,31 +348,14 @@ def show(name: str, made: Figures, floor: Figures) -> None:
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, object]:
-    driver = Driver(iter(()))
-    carrier = await driver.listen()
     result: dict[str, object] = {}
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        service = Service(stack, home, carrier, sqlite=arguments.sqlite)
-        floor_port, floor_processes = free_port(), Processes()
-        command = [
-            BIN / "gunicorn",
-            *FLOOR,
-            "--bind",
-            f"127.0.0.1:{floor_port}",
-            "tests.support.floor_app:app",
-        ]
-        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])}
-        floor_processes.groups["web"] = stack.enter_context(
-            started(command, environ, home / "floor.log")
-        )
-        wait_until_answers(floor_port, "/")
-        driver.requests = cycle(webhooks(floor_port, 0, PHONES))
-        floor = await closed(driver, floor_port, floor_processes, None)
+        bench = await Bench.started(stack, sqlite=arguments.sqlite)
+        service, driver = bench.service, bench.driver
+        floor = await bench.floor(WARM, SECONDS)
         show("floor", floor, floor)
-        driver.requests = webhooks(service.port, 0, PHONES)
-        ours = await closed(driver, service.port, service.processes, service)
-        show("ours, closed loop of 32", ours, floor)
+        ours = await bench.ours(WARM, SECONDS)
+        show(f"ours, closed loop of {CONNECTIONS}", ours, floor)
         print(f"{'':28} memory of web, worker and clock: {service.processes.pss()} MB")
         result |= {"floor": vars(floor), "ours": vars(ours), "pss": service.processes.pss()}
         rates = [] if arguments.quick else arguments.rates
@@ -373,13 +369,73 @@ async def measure(arguments: argparse.Namespace) -> dict[str, object]:
     return result
 
 
+@dataclass
+class Bench:
+    """The service, the floor beside it, and what drives both."""
+
+    driver: Driver
+    service: Service
+    floor_port: int
+    floor_processes: Processes
+    floor_requests: Iterator[tuple[str, bytes]]
+    requests: Iterator[tuple[str, bytes]]
+
+    @classmethod
+    async def started(cls, stack: ExitStack, *, sqlite: bool) -> "Bench":
+        driver = Driver(iter(()))
+        carrier = await driver.listen()
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = Service(stack, home, carrier, sqlite=sqlite)
+        port, processes = free_port(), Processes()
+        command = [BIN / "gunicorn", *FLOOR, "--bind", f"127.0.0.1:{port}", FLOOR_APP]
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        processes.groups["web"] = stack.enter_context(started(command, environ, home / "floor.log"))
+        wait_until_answers(port, "/")
+        floor_requests = cycle(webhooks(port, 0, PHONES))
+        requests = webhooks(service.port, 0, PHONES)
+        return cls(driver, service, port, processes, floor_requests, requests)
+
+    async def floor(self, warm: float, seconds: float) -> Figures:
+        self.driver.requests = self.floor_requests
+        return await closed(self.driver, self.floor_port, self.floor_processes, warm, seconds)
+
+    async def ours(self, warm: float, seconds: float) -> Figures:
+        self.driver.requests = self.requests
+        ours = self.service
+        return await closed(self.driver, ours.port, ours.processes, warm, seconds, ours)
+
+
+async def guard() -> str | None:
+    """Compares the share of the floor with the one in SHARE, by the median of pairs that take
+    turns. Returns what is wrong."""
+    (committed,) = json.loads(SHARE.read_text("utf-8")).values()
+    with ExitStack() as stack:
+        bench = await Bench.started(stack, sqlite=False)
+        await bench.ours(0.0, WARM)
+        for _ in range(2):
+            shares = []
+            for _ in range(PAIRS):
+                floor = await bench.floor(0.0, FLOOR_SECONDS)
+                shares.append((await bench.ours(0.0, OURS_SECONDS)).rate / floor.rate)
+            share = median(shares)
+            print(f"share of the floor: {share:.3f}, committed: {committed}", flush=True)
+            if share >= committed * (1 - MAY_FALL):
+                return None
+    return (
+        f"a message takes more than before: {share:.3f} of the floor, not {committed}. Find out why with `make bench`, or commit the new share."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sqlite", action="store_true")
+    parser.add_argument("--guard", action="store_true")
     parser.add_argument("--rates", type=int, nargs="*", default=[25, 100])
     arguments = parser.parse_args()
+    if arguments.guard:
+        sys.exit(asyncio.run(guard()))
     result = asyncio.run(measure(arguments))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1))
