@@ -132,15 +132,15 @@ def clauses() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
                 absent = recognition.absent(wording, text) or []
                 for piece in wording.pieces:
                     if piece.is_clause:
-                        to = dropped if piece.written in absent else kept
-                        to.add((language, name, piece.written))
+                        to = dropped if piece.source in absent else kept
+                        to.add((language, name, piece.source))
     return kept, dropped
 
 
 def all_clauses() -> Iterator[tuple[str, str, str]]:
     for language, texts in compiler.load_shipped().wordings.items():
         for name, wording in texts.items():
-            yield from ((language, name, each.written) for each in wording.pieces if each.is_clause)
+            yield from ((language, name, each.source) for each in wording.pieces if each.is_clause)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -238,7 +238,7 @@ def _source(by: Configuration, answered: ComparedAnswer) -> str:
     if not answered.wording:
         return ""
     pieces = by.wordings[answered.language][answered.wording].pieces
-    return "".join(piece.written for piece in pieces)
+    return "".join(piece.source for piece in pieces)
 
 
 def _step(found: BacktestFindings) -> TaskStep:

@@ -211,7 +211,7 @@ def _pieces(
         wording = wordings.get(name)
         dropped = recognition.absent(wording, text) if wording else None
         if wording is not None and dropped is not None:
-            return [TracedPiece(each.written, each.written in dropped) for each in wording.pieces]
+            return [TracedPiece(each.source, each.source in dropped) for each in wording.pieces]
     return ()
 
 

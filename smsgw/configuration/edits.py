@@ -153,7 +153,7 @@ def keyword(part: RawDocument, form: Form) -> RawDocument:
     if part.get("kind") == STATIC:
         _edit_topics(edited, form)
     _put(edited, "poster", single_line(form["poster"]).upper())
-    _put(edited, "aliases", listed(form["aliases"]), [])
+    _put(edited, "aliases", split_words(form["aliases"]), [])
     _put(edited, "budget", _number(form["budget"]), DEFAULT_BUDGET)
     if "enabled" in form:
         _put(edited, "enabled", form["enabled"] == "on", True)
@@ -202,7 +202,7 @@ def single_line(text: str) -> str:
     return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
 
 
-def listed(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     words = (" ".join(each.split()).upper() for each in re.split(r"[,;\n]", text))
     return list(dict.fromkeys(each for each in words if each))
 
@@ -215,8 +215,8 @@ def an_id(text: str) -> str:
 def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
-        topics[name] = listed(form.get(f"words.{name}", _join(topics[name])))
-    words, wordings = listed(form.get(f"words.{NEW}", "")), _empty_texts()
+        topics[name] = split_words(form.get(f"words.{name}", _join(topics[name])))
+    words, wordings = split_words(form.get(f"words.{NEW}", "")), _empty_texts()
     wordings |= {each: single_line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
     if words or any(wordings.values()):
         name = _topic_id(words, texts)

@@ -19,7 +19,7 @@ def absent(wording: Wording, text: str) -> list[str] | None:
         found = _matched_pieces(wording, f"{text} ")  # a blank at its end is cut
     if found is None:
         return None
-    return [piece.written for piece, was in zip(wording.pieces, found, strict=True) if not was]
+    return [piece.source for piece, was in zip(wording.pieces, found, strict=True) if not was]
 
 
 # Phones write these where somebody reacts to a message, in their own language, and quote it.

@@ -50,7 +50,7 @@ class Piece:
         )
 
     @property
-    def written(self) -> str:
+    def source(self) -> str:
         inner = "".join(
             literal + (f"{{{name}}}" if name is not None else "") for literal, name in self.parts
         )
@@ -141,7 +141,7 @@ def dropped_clauses(
     """Returns the clauses that `render` leaves out, as they are written."""
     pieces = _fitted_pieces(wording, values, budget, terms)
     return [
-        piece.written for piece, text in zip(wording.pieces, pieces, strict=True) if text is None
+        piece.source for piece, text in zip(wording.pieces, pieces, strict=True) if text is None
     ]
 
 

@@ -34,7 +34,7 @@ Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedField:
     """Holds one detail that was sent, and the ledger's value."""
 
     name: str
@@ -207,7 +207,7 @@ def _ledger_entry(nkp: str) -> LedgerEntry:
 
 def _comparison(
     form: RegistrationForm, number: str, participant: Participant | None
-) -> Iterator[Compared]:
+) -> Iterator[ComparedField]:
     pairs = {
         "NKP": (form.nkp, participant.nkp if participant else None),
         "NIK": (form.nik, participant.nik if participant else None),
@@ -223,13 +223,13 @@ def _comparison(
         yield _side_by_side(name, sent, there)
 
 
-def _side_by_side(name: str, sent: str | None, in_ledger: str | None) -> Compared:
+def _side_by_side(name: str, sent: str | None, in_ledger: str | None) -> ComparedField:
     """Compares what was sent with the ledger. Letter case and blanks make no difference."""
     if not sent or not in_ledger:
         verdict = _("not sent") if not sent else _("not in the ledger")
-        return Compared(name, sent or "–", in_ledger or "–", verdict, None)
+        return ComparedField(name, sent or "–", in_ledger or "–", verdict, None)
     is_same = sent.casefold().split() == in_ledger.casefold().split()
-    return Compared(name, sent, in_ledger, _("the same") if is_same else _("differs"), is_same)
+    return ComparedField(name, sent, in_ledger, _("the same") if is_same else _("differs"), is_same)
 
 
 def _day(day: date | None) -> str | None:

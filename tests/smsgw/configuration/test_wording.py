@@ -157,7 +157,7 @@ def by_regex(wording: Wording, text: str) -> list[str] | None:
     if found is None:
         return None
     both = zip(wording.pieces, found.groups(), strict=True)
-    return [piece.written for piece, was in both if was is None]
+    return [piece.source for piece, was in both if was is None]
 
 
 @given(
