@@ -83,7 +83,7 @@ def client(rt: Runtime) -> Iterator[FlaskClient]:
 
 
 def payload(number: int, text: str, ref: str = "7", total: int = 3, **more: str) -> dict[str, str]:
-    """A request as Vonage documents it."""
+    """Returns a request as Vonage documents it."""
     return {
         "api-key": "abcd1234",
         "msisdn": P1.removeprefix("+"),
@@ -143,7 +143,7 @@ def test_parts_in_any_order_are_one_message(
 def test_a_part_that_is_delivered_again_changes_nothing(
     rt: Runtime, client: FlaskClient, clock: Clock
 ) -> None:
-    """Neither before the message is answered nor a day after."""
+    """It may come again before the message is answered, or a day after."""
     for number in (1, 1, 2, 2, 1, 3, 3, 1, 2):
         assert deliver(client, payload(number, TEXTS[number - 1])) == 200
     clock.moves(hours=24)
@@ -171,8 +171,8 @@ def test_messages_of_two_references_and_senders_do_not_mix(
 
 
 def test_a_reference_is_used_again(rt: Runtime, client: FlaskClient, clock: Clock) -> None:
-    """By a message after the first, by one after a message that stayed incomplete, and by one in
-    whose time nobody looked."""
+    """It is used by a message after the first, by one after a message that stayed incomplete, and
+    by one in whose time nobody looked."""
     for number, text in enumerate(("SAL", "DO"), 1):
         deliver(client, payload(number, text, "7", 2))
     for number, text in enumerate(("IU", "RAN"), 1):
@@ -286,7 +286,7 @@ def test_a_forged_part_leaves_no_row(rt: Runtime, client: FlaskClient, key: str)
 def test_parts_at_the_same_instant_are_answered_once(
     rt: Runtime, environ: dict[str, str], clock: Clock
 ) -> None:
-    """In three processes, each with connections and keys of its own."""
+    """They come to three processes, each with connections and keys of its own."""
     made = [runtime.build(settings.load(environ), now=clock) for _ in TEXTS]
     clients = [create_app(each).test_client() for each in made]
     for turn in range(5):
@@ -324,8 +324,9 @@ def test_a_process_that_is_killed_loses_and_repeats_nothing(
     commit: int,
     is_repeated: bool,
 ) -> None:
-    """Killed before each commit: of the part, of which parts belong together, of the message, of
-    the empty parts. The carrier, which got no answer, delivers again; or only the clock is left."""
+    """It is killed before each commit: of the part, of which parts belong together, of the message,
+    of the empty parts. The carrier, which got no answer, delivers again; or only the clock is
+    left."""
     for number in (1, 2):
         deliver(client, payload(number, TEXTS[number - 1]))
     command = [sys.executable, "-c", DIES, str(commit), clock.now.isoformat()]
@@ -398,8 +399,8 @@ def test_parts_that_cannot_be_decrypted_are_left_out(
 
 
 def test_old_parts_are_deleted(rt: Runtime, client: FlaskClient, clock: Clock) -> None:
-    """Those that no carrier repeats any more; one that waits for its answer is kept until texts
-    are."""
+    """Parts that no carrier repeats any more are deleted; one that waits for its answer is kept
+    until texts are."""
     for number in (1, 2, 3):
         deliver(client, payload(number, TEXTS[number - 1]))
     deliver(client, payload(1, "SALDO", "8"))
