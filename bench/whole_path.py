@@ -422,7 +422,8 @@ async def guard() -> str | None:
             if share >= committed * (1 - MAY_FALL):
                 return None
     return (
-        f"a message takes more than before: {share:.3f} of the floor, not {committed}. Find out why with `make bench`, or commit the new share."
+        f"a message takes more than before: {share:.3f} of the floor, not {committed}. "
+        "Find out why with `make bench`, or commit the new share."
     )
 
 

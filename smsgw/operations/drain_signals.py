@@ -14,32 +14,36 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from smsgw.messaging.dispatch import Event
+from smsgw.operations.queue import HINT_LIVES
 from smsgw.runtime import Runtime
 
 LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
 
-# KEYS: the drain's key, its list. ARGV: seconds. Returns whether there is a drain to be told.
+# KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
+# whether a job is needed: no drain runs that could be told, and no other job is hinted at.
 SIGNAL = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
-redis.call('EXPIRE', KEYS[2], ARGV[1])
-return 1
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[2]) and 1 or 0
+end
+if redis.call('LLEN', KEYS[2]) == 0 then
+  redis.call('RPUSH', KEYS[2], '1')
+  redis.call('EXPIRE', KEYS[2], ARGV[1])
+end
+return 0
 """
-# KEYS: the same. Returns whether a signal came that nobody has seen.
+# KEYS: the drain's key, its list. Returns whether a signal came that nobody has seen.
 END = """
 redis.call('DEL', KEYS[1])
 return redis.call('DEL', KEYS[2])
 """
 
 
-def send(rt: Runtime, carrier: str, sender_id: str) -> bool:
-    """Returns False where no drain runs that could be told."""
-    if rt.redis is None:
-        return False
-    with contextlib.suppress(RedisError):
-        return bool(rt.redis.eval(SIGNAL, 2, *_keys(carrier, sender_id), KEY_LIVES))
-    return False
+def send(redis: Redis, carrier: str, sender_id: str, hint: str) -> bool:
+    """Tells a running drain. Returns whether a job is needed instead, for which the key `hint` is
+    then set. Raises RedisError."""
+    keys = (*_keys(carrier, sender_id), hint)
+    return bool(redis.eval(SIGNAL, len(keys), *keys, KEY_LIVES, HINT_LIVES))
 
 
 class DrainSignals:

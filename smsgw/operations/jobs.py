@@ -7,7 +7,7 @@ behind it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from threading import Timer
 from typing import ParamSpec
 
@@ -31,6 +31,7 @@ from smsgw.operations.queue import (
     WORKER_BEATS,
     TimeSlice,
     enqueue,
+    enqueue_if,
     forget,
     heartbeat,
 )
@@ -80,9 +81,10 @@ def _job(work: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def hint(rt: Runtime, carrier: str, sender_id: str) -> bool:
     """Says that replies wait for a sender ID. Returns False where nobody can be told: the sweep
     finds them."""
+    key = _key(carrier, sender_id)
+    is_needed = partial(drain_signals.send, carrier=carrier, sender_id=sender_id, hint=key)
     return rt.hints.call(
-        _key(carrier, sender_id),
-        lambda: drain_signals.send(rt, carrier, sender_id) or _call_worker(rt, carrier, sender_id),
+        key, lambda: enqueue_if(rt, is_needed, drain_sender_id, carrier, sender_id)
     )
 
 

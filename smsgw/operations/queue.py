@@ -53,10 +53,24 @@ class TimeSlice:
 
 
 def enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | int) -> bool:
+    """Puts a job into the queue unless the hint `key` says that it is there. Returns False where
+    the queue is unavailable."""
+    return enqueue_if(
+        rt, lambda redis: bool(redis.set(key, "1", nx=True, ex=HINT_LIVES)), job, *arguments
+    )
+
+
+def enqueue_if(
+    rt: Runtime,
+    is_needed: Callable[[Redis], bool],
+    job: Callable[..., None],
+    *arguments: str | int,
+) -> bool:
+    """Puts a job into the queue if `is_needed`. Returns False where the queue is unavailable."""
     if rt.redis is None:
         return False
     try:
-        if rt.redis.set(key, "1", nx=True, ex=HINT_LIVES):
+        if is_needed(rt.redis):
             connect(rt.redis).enqueue(
                 job, *arguments, job_timeout=JOB_LIMIT, result_ttl=0, failure_ttl=KEEP_FAILURES
             )

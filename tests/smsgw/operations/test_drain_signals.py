@@ -31,8 +31,14 @@ def signals(rt: Runtime) -> DrainSignals:
     return DrainSignals(rt, CARRIER, SENDER_ID, lambda: jobs.hint(rt, CARRIER, SENDER_ID))
 
 
-def test_without_a_drain_there_is_nobody_to_tell(rt: Runtime) -> None:
-    assert not drain_signals.send(rt, CARRIER, SENDER_ID)
+def send(rt: Runtime) -> bool:
+    assert rt.redis is not None
+    return drain_signals.send(rt.redis, CARRIER, SENDER_ID, "hint:of-a-test")
+
+
+def test_without_a_drain_one_job_is_needed(rt: Runtime) -> None:
+    assert (send(rt), send(rt)) == (True, False)
+    assert jobs.hint(rt, CARRIER, SENDER_ID)
     assert jobs.hint(rt, CARRIER, SENDER_ID)
     assert queued(rt) == 1
 
@@ -65,7 +71,7 @@ def test_a_signal_that_nobody_followed_becomes_a_job(rt: Runtime, seen: bool) ->
     """It came after the drain had looked for the last time."""
     with signals(rt) as drain:
         eventually(lambda: is_held(rt))
-        assert drain_signals.send(rt, CARRIER, SENDER_ID)
+        assert not send(rt)
         if seen:
             eventually(lambda: not drain.events.empty())
     eventually(lambda: queued(rt) == 1)
