@@ -290,6 +290,11 @@ class Service:
         self._redis = Redis.from_url(self._queue.url)
         wait_until_answers(self.port, "/healthz")
 
+    def analyze(self) -> None:
+        """Gathers statistics, as PostgreSQL does by itself within a minute."""
+        if self.postgres is not None:
+            self._statistics.execute("ANALYZE")
+
     def counts(self) -> tuple[float, float, float]:
         """Returns the statements and transactions of PostgreSQL, and the calls of Redis, so far."""
         calls = sum(each["calls"] for each in self._redis.info("commandstats").values())
@@ -314,6 +319,8 @@ async def closed(
     """`warm`: seconds that do not count."""
     if warm:
         await driver.closed(port, CONNECTIONS, warm)
+    if service is not None:
+        service.analyze()
     cpu, counts = processes.cpu(), service.counts() if service else None
     round_ = await driver.closed(port, CONNECTIONS, seconds)
     return figures(round_, processes, cpu, service, counts)

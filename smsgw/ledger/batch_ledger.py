@@ -2,14 +2,16 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from typing import Any
 
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw.ledger import faults
-from smsgw.ledger.sql_ledger import Rows, SqlLedger
+from smsgw.ledger.sql_ledger import DIED_WITHIN, Rows, SqlLedger
 from smsgw.ledger.statements import FOR_SEVERAL, MOST_OF_SEVERAL
 from smsgw.ledger.values import nkp_of
 from smsgw.storage import deadlines
@@ -33,9 +35,13 @@ class BatchLedger(SqlLedger):
     def __init__(self, ledger: SqlLedger, lookups: Lookups) -> None:
         vars(self).update(vars(ledger))  # it is one ledger all the same
         self._fetched: dict[tuple[str, str], Rows] = {}
-        for name, nkps in lookups.items():
-            if nkps and name in FOR_SEVERAL and self._may_fetch(name):
-                self._fetch(name, sorted(nkps))
+        self._connection: Connection | None = None
+        try:
+            for name, nkps in lookups.items():
+                if nkps and name in FOR_SEVERAL and self._may_fetch(name):
+                    self._fetch(name, sorted(nkps))
+        finally:
+            self._disconnect()
 
     def _rows(self, name: str, **keys: object) -> Rows:
         if not keys:
@@ -68,7 +74,7 @@ class BatchLedger(SqlLedger):
         started = time.monotonic()
         try:
             with self._place(name), deadlines.within(LIMIT):
-                return self._ask(partial(FOR_SEVERAL[name].run, keys=nkps))
+                return self._ask_on_one(partial(FOR_SEVERAL[name].run, keys=nkps))
         except NoConnection:
             raise NotFetched from None
         except DBAPIError as error:
@@ -78,3 +84,23 @@ class BatchLedger(SqlLedger):
             if fault.is_whole and time.monotonic() - started < LIMIT:
                 self._record_fault(fault, None)
             raise NotFetched from None
+
+    def _ask_on_one(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
+        """Asks on the one connection of the batch, and on another where it had died."""
+        started = time.monotonic()
+        try:
+            if self._connection is None:
+                self._connection = self._reading.connect()
+            return ask(self._connection).all()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self._disconnect()
+            if time.monotonic() - started > DIED_WITHIN:
+                raise
+        return self._ask(ask)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -32,7 +32,7 @@ from sqlalchemy import column as named_column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-PLACE, ROWS, KEYS = "place", "rows", "keys"
+PLACE, ROWS, COUNT, KEYS = "place", "rows", "row_count", "keys"
 
 Columns = Mapping[str, ColumnElement[Any]]
 Row = Mapping[str, Any]
@@ -118,15 +118,18 @@ def _among_all(columns: Sequence[ColumnElement[Any]], is_typed: bool) -> ColumnE
 
 
 def _rows(types: Mapping[str, TypeEngine[Any]]) -> Any:
+    """Builds a table of the rows that are given. Its limit tells PostgreSQL how few they are: it
+    takes any JSON for a hundred, and would rather read a whole table than look so many up."""
     columns = [named_column(name, type_) for name, type_ in types.items()]
     given = func.json_to_recordset(cast(bindparam(ROWS, type_=Text), JSON))
     table = given.table_valued(*columns, named_column(PLACE, Integer), name="given")
-    return table.render_derived(with_types=True)
+    derived = table.render_derived(with_types=True)
+    return select(derived).limit(bindparam(COUNT, type_=Integer)).subquery("few")
 
 
-def _json(rows: Sequence[Row]) -> dict[str, str]:
+def _json(rows: Sequence[Row]) -> dict[str, object]:
     placed = [{**row, PLACE: place} for place, row in enumerate(rows)]
-    return {ROWS: json.dumps(placed, default=_plain)}
+    return {ROWS: json.dumps(placed, default=_plain), COUNT: len(placed)}
 
 
 def _plain(value: object) -> str:

@@ -21,7 +21,7 @@ from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
 
 SHORTEST_CONNECT = 2  # seconds; libpq takes a shorter limit for this one
-RESTS = 1.0  # seconds between two looks. Being woken for each wait would cost more than the wait
+RESTS = 0.25  # seconds between two looks; with a longer rest shorter waits would wake the thread
 HARDLY_ANY = 0.5  # seconds, in which no connection is tried: it could take the shortest limit
 
 Read = TypeVar("Read")

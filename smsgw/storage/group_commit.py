@@ -5,6 +5,7 @@ little comes nothing waits for company. The others sleep until their own entry i
 is their turn to work.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 from smsgw.storage import deadlines
 
 MOST = 50  # in one batch
+# As PostgreSQL's commit_siblings and commit_delay: after a batch of so many the next one waits so
+# many seconds, until those who were just answered have sent their next messages.
+SIBLINGS, DELAY = 4, 0.004
 PATIENCE = 30.0  # seconds that a thread waits at most where it has no limit of its own
 
 Item = TypeVar("Item")
@@ -51,6 +55,7 @@ class GroupCommit:
         self._waiting: deque[_Entry] = deque()
         self._is_at_work = False
         self._leader: int | None = None
+        self._last = 0  # how many were in the last batch
 
     @property
     def waiting(self) -> int:
@@ -99,7 +104,10 @@ class GroupCommit:
         batch = [own]
         self._leader = get_ident()
         try:
+            if self._last >= SIBLINGS:
+                time.sleep(DELAY)
             batch = self._take(own)
+            self._last = len(batch)
             results = work([each.item for each in batch])
             for each, result in zip(batch, results, strict=True):
                 if isinstance(result, Exception):
