@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import dropwhile
 
 from grammar.compiled import (
@@ -56,6 +57,7 @@ class Grammar:
         self._all = aliases
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
+        self._parse_word = cache(self._parse_text)  # most messages are a keyword alone
         self._phrases = {
             words_of(phrase): read
             for read in self._read.values()
@@ -81,7 +83,11 @@ class Grammar:
         return self._redactor.redact(text)
 
     def parse(self, text: str) -> Command | Misread:
-        redacted = self._redactor.take_out(normalise(text))
+        normal = normalise(text)
+        return self._parse_word(normal) if normal in self._single else self._parse_text(normal)
+
+    def _parse_text(self, normal: str) -> Command | Misread:
+        redacted = self._redactor.take_out(normal)
         result = self._parse(redacted.text)
         if redacted.is_changed and not result.fields:
             return Misread(Reason.SECRET, result.keyword, word=result.word)
@@ -181,12 +187,8 @@ class Grammar:
         words, fillers, thanks and the number that an advert says to text are nothing else."""
         if not read.keyword.asked:
             return False
-        own = {
-            word
-            for slot in read.poster.slots
-            for words in self._fields.choices.get(slot.kind, {})
-            for word in words
-        }
+        choices = (self._fields.choices.get(slot.kind, {}) for slot in read.poster.slots)
+        own = {word for each in choices for names in each for word in names}
         words = WORDS.findall(further)
         harmless = self._fillers | self._courtesy | own
         numbers = re.findall(r"\d+", further)
