@@ -90,10 +90,8 @@ def _parse(digits: str) -> _Number | None:
         number = phonenumbers.parse(digits, REGION)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
+    kind = phonenumbers.number_type(number)
+    if kind == phonenumbers.PhoneNumberType.UNKNOWN:  # exactly where it is not valid
         return None
-    return _Number(
-        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
-        phonenumbers.number_type(number),
-        str(number.country_code),
-    )
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return _Number(written, kind, str(number.country_code))
