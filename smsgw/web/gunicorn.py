@@ -8,6 +8,8 @@ from smsgw.operations import process, startup
 from smsgw.operations.startup import NotReady
 from smsgw.variables import SettingsError
 from smsgw.web import middleware
+from smsgw.web.gunicorn_worker import Worker
+from smsgw.web.warmup import warm_up
 
 _settings = settings.load()
 
@@ -25,7 +27,8 @@ accesslog = None  # a message has its own log line; addresses hold secrets
 control_socket_disable = True
 
 
-def post_worker_init(_: object) -> None:
+def post_worker_init(worker: Worker) -> None:
+    warm_up(worker.wsgi.extensions["smsgw"])
     process.freeze_loaded_objects()
 
 
