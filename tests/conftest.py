@@ -3,7 +3,7 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def worker_number() -> int:
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-def _made(worker_number: int, kind: str) -> str:
+def create_database(worker_number: int, kind: str) -> str:
     """Returns the address of an empty PostgreSQL database of this worker's own."""
     url = os.environ.get("SMSGW_TEST_POSTGRES_URL")
     if url is None:
@@ -92,37 +92,41 @@ def _made(worker_number: int, kind: str) -> str:
     return url.replace("@/postgres", f"@/{name}")
 
 
-def _libpq(url: str) -> str:
-    return url.replace("postgresql+psycopg", "postgresql")
+def connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True)
+
+
+def keep_rows(url: str) -> None:
+    with connect(url) as connection, connection.transaction():
+        kept_rows.keep(connection, TABLES)
 
 
 @pytest.fixture(scope="session")
 def postgres_url(worker_number: int) -> str:
-    return _made(worker_number, "empty")
+    return create_database(worker_number, "empty")
 
 
 @pytest.fixture(scope="session")
 def filled_postgres_url(worker_number: int) -> str:
-    """Fills a database with `_fill`, and keeps its rows in a schema beside it to restore them."""
-    url = _made(worker_number, "filled")
-    _fill(url)
-    with psycopg.connect(_libpq(url)) as connection:
-        kept_rows.keep(connection, TABLES)
+    """Fills a database with `fill`, and keeps its rows in a schema beside it to restore them."""
+    url = create_database(worker_number, "filled")
+    fill(url)
+    keep_rows(url)
     return url
 
 
 @pytest.fixture(scope="session")
 def filled_postgres(filled_postgres_url: str) -> Iterator[psycopg.Connection]:
     """Returns the connection that puts its rows back."""
-    with psycopg.connect(_libpq(filled_postgres_url), autocommit=True) as connection:
+    with connect(filled_postgres_url) as connection:
         yield connection
 
 
 @pytest.fixture(scope="session")
 def filled_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of SQLite databases, service and ledger, that `_fill` has filled."""
+    """Returns the folder of SQLite databases, service and ledger, that `fill` has filled."""
     folder = tmp_path_factory.mktemp("filled")
-    _fill(f"sqlite:///{folder / 'test.db'}")
+    fill(f"sqlite:///{folder / 'test.db'}")
     return folder
 
 
@@ -136,7 +140,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if is_filled:
         kept_rows.put_back(request.getfixturevalue("filled_postgres"))
         return url
-    with psycopg.connect(_libpq(url)) as connection:
+    with connect(url) as connection, connection.transaction():
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return url
@@ -182,10 +186,12 @@ def environ(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]
     }
 
 
-def _fill(url: str) -> None:
-    """Migrates, loads the reference ledger and binds P1's phone; the audit log stays empty."""
+def fill(url: str, live: Callable[[Runtime, Clock], None] | None = None) -> None:
+    """Migrates, loads the reference ledger and binds P1's phone; the audit log stays empty. Then
+    lets `live` happen."""
     environ = {"DATABASE_URL": url, "SMSGW_SECRET_KEY": KEY}
-    made = runtime.build(settings.load(environ), now=Clock())
+    clock = Clock()
+    made = runtime.build(settings.load(environ), now=clock)
     migrations.upgrade(made.service, "service")
     migrations.upgrade(made.ledger.engine, "ledger")
     load(made.ledger.engine, reference_folder())
@@ -193,6 +199,8 @@ def _fill(url: str) -> None:
         known = phone_state.bump_version(tx, phone_state.read(tx, P1))
         bindings.bind(tx, known, P1_NKP, consent="in a test")
         tx.connection.execute(audit.delete())
+    if live is not None:
+        live(made, clock)
     made.close()
 
 
@@ -200,7 +208,7 @@ def _fill(url: str) -> None:
 def rt(
     database_url: str, environ: dict[str, str], clock: Clock, filled_files: Path
 ) -> Iterator[Runtime]:
-    """Builds a runtime on a database filled by `_fill`."""
+    """Builds a runtime on a database filled by `fill`."""
     if database_url.startswith("sqlite"):
         folder = Path(database_url.removeprefix("sqlite:///")).parent
         shutil.copytree(filled_files, folder, dirs_exist_ok=True)

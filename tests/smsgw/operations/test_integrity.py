@@ -1,14 +1,17 @@
 """Rows that were not written by us, or cannot be opened, are found, counted and in nobody's way."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Executable, delete, select, update
 from structlog.testing import capture_logs
 
-from smsgw import runtime
+from smsgw import runtime, settings
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.carriers.carrier import IncomingSms, MessagePart
@@ -26,24 +29,35 @@ from smsgw.storage.tables.operators import operators as people
 from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes, phones
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from smsgw.transcripts import library
-from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
+from tests.conftest import (
+    P1,
+    P1_NKP,
+    P2,
+    STRANGER,
+    Clock,
+    connect,
+    create_database,
+    fill,
+    keep_rows,
+)
+from tests.support import kept_rows
 from tests.support.accounts import add_operator
 from tests.support.conversation import say
 from tests.support.registration import DAFTAR, code_in
 
 CARRIER, SENDER_ID = "simulator", "2757"
+LIVED = 2  # days
 OTHER, THIRD = "+6285700000001", "+6285700000002"
 OF_P1 = f"DAFTAR SALDO#3171011708900000#BUDI SANTOSO#17-08-1990#{P1_NKP}"
 
 
-@pytest.fixture
-def lived(rt: Runtime, clock: Clock) -> Runtime:
+def live(rt: Runtime, clock: Clock) -> None:
     """Makes at least two rows of everything that is encrypted or signed."""
     for text in ("GANTI HP", OF_P1, "YA", "BANTUAN"):
         say(rt, P1, text)
     say(rt, OTHER, DAFTAR)
     say(rt, P2, "TOLAK")
-    clock.moves(days=2)
+    clock.moves(days=LIVED)
     say(rt, OTHER, f"KODE {code_in(say(rt, OTHER, DAFTAR))}")
     for phone in (STRANGER, THIRD):
         say(rt, phone, DAFTAR)
@@ -66,7 +80,40 @@ def lived(rt: Runtime, clock: Clock) -> Runtime:
             text = document.dump_shipped().replace("Hubungi", word)
             versions.save(tx, document.loads(text), versions.editable(tx)[1], ani.actor, "a word")
             versions.publish(tx, versions.editable(tx)[1], ani.actor, "why")
-    return rt
+
+
+@pytest.fixture(scope="module")
+def lived_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of SQLite databases after `live`."""
+    folder = tmp_path_factory.mktemp("lived")
+    fill(f"sqlite:///{folder / 'test.db'}", live)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lived_postgres(worker_number: int) -> Iterator[tuple[str, psycopg.Connection]]:
+    """Returns a PostgreSQL database after `live`, and the connection that puts its rows back."""
+    url = create_database(worker_number, "lived")
+    fill(url, live)
+    keep_rows(url)
+    with connect(url) as connection:
+        yield url, connection
+
+
+@pytest.fixture
+def lived(
+    request: pytest.FixtureRequest, environ: dict[str, str], clock: Clock, tmp_path: Path
+) -> Iterator[Runtime]:
+    """Builds a runtime on a copy of what `live` left, which takes seconds."""
+    if environ["DATABASE_URL"].startswith("sqlite"):
+        shutil.copytree(request.getfixturevalue("lived_files"), tmp_path, dirs_exist_ok=True)
+    else:
+        environ["DATABASE_URL"], connection = request.getfixturevalue("lived_postgres")
+        kept_rows.put_back(connection)
+    clock.moves(days=LIVED)
+    made = runtime.build(settings.load(environ), now=clock)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -154,6 +201,7 @@ def test_a_damaged_copy_of_a_key_is_reported_and_harmless(lived: Runtime) -> Non
 
 
 def test_a_process_with_keys_continues_if_the_database_loses_them(lived: Runtime) -> None:
+    lived.vault.refresh()
     sql(lived, update(data_keys).values(wrapped=b"0" * 60))
     lived.vault.reload()
     assert "Rp" in say(lived, P1, "SALDO").reply.text
