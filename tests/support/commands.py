@@ -1,20 +1,26 @@
-"""Calls the commands of `smsgw` in this process, as starting a process takes a second or more.
+"""Calls the commands of `smsgw` without starting Python for each, which takes a second or more.
 
-`tests.support.processes` starts one for tests of what only a process has: its log, signals and raw
-input. It does so for PostgreSQL too, because a command keeps its connections until its process
-ends.
+`smsgw` and `called` call a command in this process. `forked` calls it in a process of its own, with
+PostgreSQL for example, because a command keeps its connections until its process ends.
+`tests.support.processes` starts a command as its users do, for tests of what only that has: its
+log, signals and raw input.
 """
 
+import multiprocessing
 import os
 from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from click.testing import CliRunner
 
-from smsgw.cli import Commands
+from smsgw.cli import FILES, Commands
 
 OURS = ("SMSGW_", "TWILIO_", "KANNEL_", "DATABASE_URL", "REDIS_URL", "LEDGER_URL")
+# Its first process imports the commands; each command gets a copy of that process.
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["pytest", *(f"smsgw.cli.{name}" for name in set(FILES.values()))])
 
 
 def smsgw(home: Path, *arguments: str | Path, **environ: str) -> CompletedProcess[str]:
@@ -36,3 +42,20 @@ def called(
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return CompletedProcess(list(arguments), done.exit_code, done.stdout, done.stderr)
+
+
+def forked(environ: Mapping[str, str], *arguments: str | Path) -> CompletedProcess[str]:
+    """Calls a command in a process of its own. Raises EOFError for an exception that the command
+    did not handle."""
+    here, there = _forks.Pipe(duplex=False)
+    process = _forks.Process(target=_send, args=(there, environ, arguments))
+    process.start()
+    there.close()
+    with here:
+        done: CompletedProcess[str] = here.recv()
+    process.join()
+    return done
+
+
+def _send(to: Connection, environ: Mapping[str, str], arguments: tuple[str | Path, ...]) -> None:
+    to.send(called(environ, *arguments))

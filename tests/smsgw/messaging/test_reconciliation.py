@@ -1,13 +1,10 @@
 """Tests every way in which a POST to Twilio can fail: the state of the reply and the number of
 POSTs, before and after it is settled."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -23,9 +20,9 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts, replies
 from smsgw.storage.tables.phones import phones
 from tests.conftest import P1, Clock
+from tests.support.commands import forked
 from tests.support.twilio_api import TWILIO, Stub, twilio_stub
 
-SMSGW = Path(sys.executable).parent / "smsgw"
 OURS = TWILIO["TWILIO_FROM"]
 _references = count()
 
@@ -331,7 +328,5 @@ def test_an_operator_decides(
 
 
 def command(environ: dict[str, str], *words: str) -> str:
-    done = subprocess.run(
-        [SMSGW, "unknown", *words], env=environ, capture_output=True, text=True, check=False
-    )
+    done = forked(environ, "unknown", *words)
     return done.stdout + done.stderr

@@ -1,6 +1,5 @@
 """What is due is deleted and stays counted; what is requested, deferred or open is kept."""
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,8 +25,8 @@ from smsgw.storage.tables.phones import (
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Conflict
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
+from tests.support.commands import forked
 from tests.support.conversation import count_rows, say, with_ledger_down
-from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 from tests.support.traffic_year import days, numbers_held, oldest_text, rows_held
 
@@ -170,11 +169,11 @@ def test_a_phone_is_deleted_after_its_texts(rt: Runtime, clock: Clock) -> None:
 def test_a_complaint_is_closed_by_an_operator(rt: Runtime, environ: dict[str, str]) -> None:
     say(rt, P1, "LAPOR PT Maju belum bayar iuran")
     number = "ADU-251031-0001"
-    assert "no open complaint" in called(environ, "cases", "close", "ADU-251031-0009").stderr
-    shown = called(environ, "cases", "show", number.lower()).stdout
+    assert "no open complaint" in forked(environ, "cases", "close", "ADU-251031-0009").stderr
+    shown = forked(environ, "cases", "show", number.lower()).stdout
     assert shown == f"{P1}\nLAPOR PT Maju belum bayar iuran\n"
-    assert called(environ, "cases", "close", number).stdout == f"{number} is closed\n"
-    assert called(environ, "cases", "list").stdout == ""
+    assert forked(environ, "cases", "close", number).stdout == f"{number} is closed\n"
+    assert forked(environ, "cases", "list").stdout == ""
     assert "selesai" in say(rt, P1, f"STATUS {number}").reply.text
     with rt.reading() as tx:
         acts = tx.connection.execute(select(audit.c.act, audit.c.detail).order_by(audit.c.id))
@@ -258,10 +257,10 @@ def test_a_data_request_is_carried_out_and_reported_done(
     assert number in noted.reply.text
     with rt.writing() as tx:
         tx.connection.execute(update(replies).values(state="delivered"))
-    listed = called(environ, "cases", "list")
+    listed = forked(environ, "cases", "list")
     assert f"{number}  data_request" in listed.stdout
     assert "+6281*****7890" in listed.stdout
-    done = called(environ, "cases", "erase", number)
+    done = forked(environ, "cases", "erase", number)
     assert (done.returncode, "carried out" in done.stdout) == (0, True), done.stderr
     clock.now = datetime.now(UTC)  # as it was to the command
     assert count_held(rt, bindings.c.nkp, bindings.c.consent) == 0
@@ -272,12 +271,8 @@ def test_a_data_request_is_carried_out_and_reported_done(
     answer = say(rt, P1, f"STATUS {number}")
     assert (answer.verdict.outcome, "selesai" in answer.reply.text) == ("answered", True)
     assert say(rt, P1, "SALDO").verdict.outcome == "not_registered"
-    again = called(environ, "cases", "erase", number)
+    again = forked(environ, "cases", "erase", number)
     assert (again.returncode, "no open data request" in again.stderr) == (1, True)
-
-
-def called(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SMSGW, *arguments], env=environ, capture_output=True, text=True)
 
 
 def test_erasing_waits_for_replies_being_sent(rt: Runtime) -> None:

@@ -23,7 +23,6 @@ from smsgw.storage.tables.security import audit_head
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock, on_sqlite
 from tests.support import commands
 from tests.support.conversation import say, set_number_on_file
-from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 
 LINES = {"postgresql": 100_000, "sqlite": 1_000}
@@ -273,7 +272,7 @@ def test_viewing_a_number_is_audited(rt: Runtime, asked: str) -> None:
 def test_speaking_for_a_phone_is_audited(rt: Runtime, environ: dict[str, str]) -> None:
     sms = IncomingSms("simulator", "1", P1, "2757", "SALDO")
     responder.respond(rt, sms, "shell:ani")
-    subprocess.run([SMSGW, "say", "KONTAK", "--from", P2], env=environ, check=True)
+    assert commands.forked(environ, "say", "KONTAK", "--from", P2).returncode == 0
     ani, whoever = "shell:ani", f"shell:{getpass.getuser()}"
     said = [(ani, "said", None), (ani, "disclosed", "saldo.balance"), (whoever, "said", None)]
     assert rows(rt) == said
@@ -296,7 +295,7 @@ def test_commands_are_audited(rt: Runtime, environ: dict[str, str], tmp_path: Pa
         ["ledger", "load", str(folder)],
         ["ledger", "make", "--participants", "2"],
     ):
-        done = subprocess.run([SMSGW, *command], env=environ, capture_output=True, text=True)
+        done = commands.forked(environ, *command)
         assert done.returncode == 0, done.stderr
     actor = f"shell:{getpass.getuser()}"
     assert rows(rt) == [

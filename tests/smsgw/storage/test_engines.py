@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from smsgw.storage import engines as storage_engines
 from tests.conftest import KEY, P1
-from tests.support.processes import free_port, smsgw
+from tests.support.commands import forked
+from tests.support.processes import free_port
 from tests.support.servers import die_with_parent
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -131,9 +132,9 @@ def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
 
 def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_path: Path) -> None:
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
-    assert smsgw(tmp_path, "migrate", **environ).returncode == 0
+    assert forked(environ, "migrate").returncode == 0
     for _ in range(3):
-        done = smsgw(tmp_path, "say", "SALDO", "--from", P1, "--json", **environ)
+        done = forked(environ, "say", "SALDO", "--from", P1, "--json")
         assert '"outcome": "not_registered"' in done.stdout, done.stderr
     engines = [
         storage_engines.engine(f"{pooled}?pgbouncer=1", limit) for limit in (LIMIT, None, LIMIT)
@@ -148,7 +149,7 @@ def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_p
 
 def test_the_doctor_says_what_pgbouncer_needs(pooled: str, tmp_path: Path) -> None:
     environ = {"DATABASE_URL": f"{pooled}?pgbouncer=1", "SMSGW_SECRET_KEY": KEY}
-    smsgw(tmp_path, "migrate", **environ)
-    printed = smsgw(tmp_path, "doctor", **environ | {"LEDGER_URL": pooled}).stdout
+    forked(environ, "migrate")
+    printed = forked(environ | {"LEDGER_URL": pooled}, "doctor").stdout
     assert "FIX  participant ledger" in printed
     assert "add pgbouncer=1 to the address" in printed
