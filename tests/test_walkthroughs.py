@@ -15,7 +15,7 @@ from tests.support.http_stub import web_stub
 ROOT = Path(__file__).parent.parent
 ADDING = (ROOT / "docs" / "adding.md").read_text()
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
-LEFT_OUT = (".*", "__pycache__", "build", "instance", "images", "*.egg-info")
+LEFT_OUT = (".*", "build", "instance", "images", "*.egg-info")  # what is compiled saves seconds
 SERVERS = {name: os.environ[name] for name in os.environ if name.startswith("SMSGW_TEST_")}
 SERVERS |= {
     name: os.environ[name] for name in ("PATH", "PYTEST_XDIST_WORKER") if name in os.environ

@@ -40,7 +40,7 @@ def refused(home: Path, *options: str) -> str:
 
 
 def test_it_prints_the_number_of_decoys_and_when_a_scan_is_noticed(home: Path) -> None:
-    assert processes.smsgw(home, "ledger", "decoys").stdout == "0 decoys\n"
+    assert smsgw(home, "ledger", "decoys").stdout == "0 decoys\n"
     printed = decoys(home, "--count", "20", *BETWEEN)
     assert printed == (
         "20 decoys\n"

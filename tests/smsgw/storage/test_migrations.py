@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +14,7 @@ from smsgw.storage.migrations import Which
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
 from tests.conftest import KEY, P1, STRANGER
+from tests.support.commands import forked
 from tests.support.conversation import say
 
 METADATA = {"service": service, "ledger": participants.metadata}
@@ -70,10 +68,9 @@ def count(rt: Runtime) -> dict[str, int]:
 def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     environ: dict[str, str],
 ) -> None:
-    smsgw = Path(sys.executable).parent / "smsgw"
-    environ["PATH"] = os.environ["PATH"]
-    racing = [subprocess.Popen([smsgw, "migrate"], env=environ) for _ in range(3)]
-    assert [process.wait(60) for process in racing] == [0, 0, 0]
+    with ThreadPoolExecutor(3) as pool:
+        racing = pool.map(lambda _: forked(environ, "migrate"), range(3))
+    assert [done.returncode for done in racing] == [0, 0, 0]
     engine = engines.engine(environ["DATABASE_URL"])
     ledger = engines.engine(settings.load(environ).participant_ledger_url)
     assert migrations.current(engine, "service") == migrations.head("service")
@@ -124,13 +121,12 @@ def test_the_command_waits_only_if_there_is_work(
     postgres_url: str, redis_url: str, tmp_path: Path, table: str
 ) -> None:
     ours = {"DATABASE_URL": postgres_url, "SMSGW_SECRET_KEY": KEY, "REDIS_URL": redis_url}
-    environ = {"PATH": os.environ["PATH"], "SMSGW_HOME": str(tmp_path), **ours}
-    smsgw = [Path(sys.executable).parent / "smsgw", "migrate"]
-    assert subprocess.run(smsgw, env=environ).returncode == 0
+    environ = {"SMSGW_HOME": str(tmp_path), **ours}
+    assert forked(environ, "migrate").returncode == 0
     engine = engines.engine(postgres_url)
     with engine.connect() as holder:
         holder.exec_driver_sql(f"LOCK TABLE {table}")
-        done = subprocess.run(smsgw, env=environ, capture_output=True, text=True, timeout=60)
+        done = forked(environ, "migrate")
     is_free = table == "messages"
     assert (done.returncode == 0, "others use the tables" in done.stderr) == (is_free, not is_free)
     assert "Traceback" not in done.stderr
