@@ -85,11 +85,7 @@ def of(read: Document, day: date | None = None) -> Configuration:
     budgets = {name: entry.budget for name, entry in read.entries.items()}
     wordings, faults = _wordings(read, usage)
     validation.raise_for(faults)
-    in_force = {
-        name: entry
-        for name, entry in read.entries.items()
-        if (entry.is_enabled if day is None else entry.is_in_force(day))
-    }
+    in_force = entries_in_force(read, day)
     if in_force.keys() != read.entries.keys():
         grammar = _grammar(in_force, read.words)
         usage = {name: grammar.usage(name) for name in in_force}
@@ -100,6 +96,15 @@ def of(read: Document, day: date | None = None) -> Configuration:
     }
     asked = frozenset(name for name, each in in_force.items() if each.asked is not None)
     return Configuration(grammar, usage, wordings, budgets, read.terms, made, asked)
+
+
+def entries_in_force(read: Document, day: date | None) -> dict[str, Entry]:
+    """Returns the entries that are in force on `day`; for None, all that are enabled."""
+    return {
+        name: entry
+        for name, entry in read.entries.items()
+        if (entry.is_enabled if day is None else entry.is_in_force(day))
+    }
 
 
 def faults(read: Document) -> list[str]:

@@ -57,7 +57,7 @@ class LiveConfiguration:
             if newer is not None:
                 self._take(*newer, day)
             elif day != self._day:
-                self._answer_by(self._document, self.configuration.version, day)
+                self._begin(day)
         finally:
             self._lock.release()
 
@@ -67,6 +67,13 @@ class LiveConfiguration:
             self._answer_by(validation.read_published(text), version, day)
         except KeywordsError as error:
             log.error("a published configuration cannot be read", version=version, why=str(error))
+
+    def _begin(self, day: date | None) -> None:
+        """Compiles again only if other keywords are in force than before, as that takes long."""
+        before = compiler.entries_in_force(self._document, self._day)
+        if compiler.entries_in_force(self._document, day).keys() != before.keys():
+            self._answer_by(self._document, self.configuration.version, day)
+        self._day = day
 
     def _answer_by(self, read: Document, version: int, day: date | None) -> None:
         self.configuration = replace(compiler.of(read, day), version=version)

@@ -225,6 +225,10 @@ def test_validity_changes_at_midnight_without_publishing() -> None:
     day.append(date(2026, 1, 1))
     published.refresh()
     assert "libur" in published.configuration.usage
+    compiled = published.configuration
+    day.append(date(2026, 1, 2))
+    published.refresh()
+    assert published.configuration is compiled  # on a day like the one before
 
 
 @pytest.mark.parametrize(
