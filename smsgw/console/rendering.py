@@ -41,7 +41,7 @@ def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
         return f"{at.astimezone(zone):%d-%m-%Y %H:%M:%S}" if at else ""
 
     def ago(at: datetime | None) -> str:
-        return duration(rt.now() - at) if at else ""
+        return duration(access.rt().now() - at) if at else ""
 
     app.jinja_env.filters.update(
         number=number,

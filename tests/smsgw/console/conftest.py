@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
 
 from smsgw.app import create_app
 from smsgw.runtime import Runtime
@@ -20,15 +19,18 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Keeps compiled templates, so that the tests compile each one once."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def built_apps() -> list[Flask]:
+    """Keeps the application for all tests, as its routes and templates take long to compile."""
+    return []
 
 
 @pytest.fixture
-def app(rt: Runtime, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    flask_app = create_app(rt)
-    flask_app.jinja_env.bytecode_cache = compiled_templates
+def app(rt: Runtime, built_apps: list[Flask]) -> Flask:
+    """Returns an application of this test's runtime; every test has the same settings."""
+    if not built_apps:
+        built_apps.append(create_app(rt))
+    (flask_app,) = built_apps
+    flask_app.extensions["smsgw"] = rt
     return flask_app
 
 
