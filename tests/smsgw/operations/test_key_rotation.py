@@ -1,6 +1,5 @@
 """Keys change while everything goes on, and nothing is sealed with the old ones afterwards."""
 
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,8 +17,8 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.security import Ciphertext, data_keys
 from tests.conftest import KEY, P1, STRANGER, Clock
+from tests.support.commands import forked
 from tests.support.conversation import say
-from tests.support.processes import SMSGW
 from tests.support.registration import DAFTAR
 
 NEW = "the key that comes after it, likewise"
@@ -64,8 +63,7 @@ def test_keys_are_rotated_under_load(
     threads = [threading.Thread(target=talk, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
-    command = [SMSGW, "keys", "rotate"]
-    done = subprocess.run(command, env=environ | BOTH, capture_output=True, text=True)
+    done = forked(environ | BOTH, "keys", "rotate")
     is_over.set()
     for thread in threads:
         thread.join()
