@@ -159,6 +159,9 @@ class Settings(Endpoint):
         None,
         "bearer token of /metrics; needed with SMSGW_PUBLIC_URL, else it is for this machine alone",
     )
+    status_page: bool = variable(
+        "SMSGW_STATUS_PAGE", False, "show the service level to everybody, on the page /status"
+    )
     demo: bool = variable(
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
     )

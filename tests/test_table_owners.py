@@ -53,7 +53,7 @@ BY_PARAMETER = {
     "smsgw.storage.bulk": "the table that its caller names",
     "smsgw.ledger.csv_import": "the tables of the ledger, one for each file",
     "smsgw.ledger.synthetic": "the tables of the ledger, for participants that it made",
-    "smsgw.messaging.hourly_counts": "its own two tables",
+    "smsgw.messaging.hourly_counts": "its own three tables",
     "smsgw.operations.key_rotation": "every encrypted column is encrypted with the new key",
     "smsgw.registry.lockout": "its own two tables",
     "smsgw.web.health": "no row: it asks whether the tables could be written",

@@ -6,6 +6,7 @@ from smsgw.backoffice.accounts import Permission
 from smsgw.console import access
 from smsgw.console.menu import Tab
 from smsgw.console.rendering import is_htmx, page
+from smsgw.messaging import service_level
 from smsgw.operations import dashboard
 
 blueprint = Blueprint("overview", __name__)
@@ -18,7 +19,11 @@ def show() -> str:
     overview = dashboard.overview(access.rt())
     template = "_overview.html" if is_htmx() else "overview.html"
     return page(
-        template, overview=overview, kinds=dashboard.KINDS, cost=access.rt().settings.segment_rupiah
+        template,
+        overview=overview,
+        kinds=dashboard.KINDS,
+        goals=service_level.GOALS,
+        cost=access.rt().settings.segment_rupiah,
     )
 
 

@@ -12,6 +12,7 @@ from smsgw.messaging.outbox import (
     cut,
     move,
     opt_out,
+    seconds_waited,
     settled_if_unknown,
 )
 from smsgw.storage.tables.messages import (
@@ -60,7 +61,7 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
         "state": REPORTED[report.delivery],
         "lease_until": None,
         "code": cut(report.code),
-        **accepted(report.carrier_ref, (tx.now - attempt.since).total_seconds()),
+        **accepted(report.carrier_ref, seconds_waited(tx, attempt.since)),
     }
     if report.is_opted_out:
         opt_out(tx, attempt.reply_id)

@@ -22,8 +22,9 @@ from sqlalchemy import (
     update,
 )
 
+from smsgw.messaging import service_level
 from smsgw.runtime import Runtime
-from smsgw.storage.tables.counts import reply_tallies, tallies
+from smsgw.storage.tables.counts import answer_tallies, reply_tallies, tallies
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.transaction import Transaction
 
@@ -77,6 +78,7 @@ def count(tx: Transaction, hour: datetime) -> None:
     mark = {"carrier": "", "keyword": "", "outcome": "", "reason": "", "messages": COUNTED}
     _replace(tx, tallies, hour, [mark, *rows])
     _replace(tx, reply_tallies, hour, _replies(tx, hour))
+    _replace(tx, answer_tallies, hour, service_level.count(tx, _within(hour)))
 
 
 def changed(tx: Transaction, at: datetime) -> None:
@@ -90,7 +92,8 @@ def changed(tx: Transaction, at: datetime) -> None:
 def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
     """Returns the hours to count, oldest first, and whether there are more than one step takes."""
     run = tx.connection.execute
-    last = run(select(func.max(tallies.c.hour))).scalar()
+    # A clock that was set back left hours to come behind; they are counted when they run.
+    last = run(select(func.max(tallies.c.hour)).where(tallies.c.hour <= tx.now)).scalar()
     first = run(select(func.min(messages.c.received_at))).scalar() if last is None else last
     if first is None:
         return [], False

@@ -30,6 +30,7 @@ from smsgw.messaging.outbox import (
     lower,
     move,
     opt_out,
+    seconds_waited,
     settled_if_unknown,
 )
 from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate
@@ -238,7 +239,7 @@ def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
             "reply": each.lease.reply_id,
             "attempt": each.lease.sms.attempt_id,
             "ref": each.carrier_ref,
-            "seconds": (tx.now - each.lease.since).total_seconds(),
+            "seconds": seconds_waited(tx, each.lease.since),
             "at": tx.now,
         }
         for each in sorted(results, key=lambda each: each.lease.reply_id)

@@ -14,7 +14,7 @@ of it later is how it was settled.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Any
 
@@ -161,6 +161,11 @@ def _is_of_use(tx: Transaction, may_expire: bool) -> ColumnElement[bool]:
 
 def settled_if_unknown(how: Settled | None) -> Case[str | None]:
     return case((attempts.c.ending == AttemptEnd.UNKNOWN, how), else_=None)
+
+
+def seconds_waited(tx: Transaction, since: datetime) -> float:
+    """Returns the seconds that have passed; none if the clock was set back meanwhile."""
+    return max(0.0, (tx.now - since).total_seconds())
 
 
 def accepted(ref: object, waited: object) -> dict[str, ColumnElement[Any]]:

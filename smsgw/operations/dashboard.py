@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from smsgw.messaging import service_level
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
+from smsgw.messaging.service_level import Week
 from smsgw.operations.carrier_health import Health, _health
 from smsgw.registry import lockout
 from smsgw.registry.cases import unanswered
@@ -83,6 +85,7 @@ class Overview:
     today: Span
     sent_today: SentCount
     sent_month: SentCount
+    service_level: Week
     worst: Sequence[MisreadCount]
     health: Sequence[Health]
     outbox: Sequence[Waiting]
@@ -115,6 +118,7 @@ def overview(rt: Runtime) -> Overview:
             today=days[-1],
             sent_today=_sent(tx, midnight),
             sent_month=_sent(tx, midnight - timedelta(days=MONTH - 1)),
+            service_level=service_level.week(tx, zone),
             worst=_worst(tx, tx.now - timedelta(days=7)),
             health=list(_health(tx)),
             outbox=_outbox(tx),
@@ -140,7 +144,8 @@ def _now(tx: Transaction) -> float:
 def _hours(tx: Transaction, since: datetime) -> list[Span]:
     counted: dict[datetime, Counter[str]] = {since + HOUR * n: Counter() for n in range(DAY)}
     for row in _by_outcome(tx, since):
-        counted[row.hour][_kind(row)] += row.messages
+        if row.hour in counted:  # not to come, as after a clock was set back
+            counted[row.hour][_kind(row)] += row.messages
     return [Span(at, dict(counts)) for at, counts in counted.items()]
 
 

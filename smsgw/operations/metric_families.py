@@ -14,7 +14,7 @@ from handlers import disclosure
 from smsgw import logs
 from smsgw.ledger.faults import CONNECTING, FaultKind
 from smsgw.ledger.statements import LOOK_UPS
-from smsgw.messaging import throttle
+from smsgw.messaging import service_level, throttle
 from smsgw.operations import queue
 from smsgw.registry import bindings, lockout, registration_codes
 from smsgw.runtime import Runtime
@@ -46,6 +46,7 @@ class Figures:
             yield from _messages(tx)
             yield from _deferred(tx)
             yield from _accepted(tx)
+            yield from _service_level(tx)
             yield from _waiting(tx)
             yield from _sends(tx)
             yield _wrong_codes(tx)
@@ -143,6 +144,25 @@ def _accepted(tx: Transaction) -> Iterator[Metric]:
         segments.add_metric([carrier], units)
     yield latency
     yield segments
+
+
+def _service_level(tx: Transaction) -> Iterator[Metric]:
+    """Reports gauges, not counters: an hour is counted again where its answers changed."""
+    answers = GaugeMetricFamily(
+        "smsgw_service_level_answers",
+        "Answers that people asked for, once their message is ten seconds old.",
+        labels=["carrier"],
+    )
+    within = GaugeMetricFamily(
+        "smsgw_service_level_answers_within",
+        "Those that the carrier accepted within so many seconds of the receipt of their message.",
+        labels=["carrier", "seconds"],
+    )
+    for carrier, level in service_level.totals(tx).items():
+        answers.add_metric([carrier], level.answers)
+        for goal, count in zip(service_level.GOALS, level.within, strict=True):
+            within.add_metric([carrier, str(goal.seconds)], count)
+    yield from (answers, within)
 
 
 def _waiting(tx: Transaction) -> Iterator[Metric]:

@@ -46,10 +46,12 @@ TABLES = (  # those that point to others first
     "configurations",
     "audit_head",
     "audit",
+    "answer_tallies",
 )
 
 
 def upgrade() -> None:
+    _answer_tallies()
     _audit()
     _audit_head()
     _configurations()
@@ -88,6 +90,18 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in TABLES:
         op.drop_table(table)
+
+
+def _answer_tallies() -> None:
+    op.create_table(
+        "answer_tallies",
+        sa.Column("hour", Instant, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("answers", sa.BigInteger(), nullable=False),
+        sa.Column("within_5s", sa.BigInteger(), nullable=False),
+        sa.Column("within_10s", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "carrier", name=op.f("pk_answer_tallies")),
+    )
 
 
 def _audit() -> None:

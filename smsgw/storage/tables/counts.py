@@ -1,4 +1,4 @@
-"""Declares the table of hourly counts."""
+"""Declares the tables of hourly counts."""
 
 from sqlalchemy import BigInteger, Column, Float, SmallInteger, String, Table
 
@@ -24,4 +24,14 @@ reply_tallies = Table(
     Column("replies", BigInteger, nullable=False),
     Column("segments", BigInteger, nullable=False),
     Column("waited", Float, nullable=False),  # seconds, all together
+)
+
+answer_tallies = Table(
+    "answer_tallies",  # answers to messages of an hour (service_level.py)
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("answers", BigInteger, nullable=False),
+    Column("within_5s", BigInteger, nullable=False),
+    Column("within_10s", BigInteger, nullable=False),
 )
