@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import console, logs, settings
 from smsgw.operations import startup
 from smsgw.runtime import Runtime
-from smsgw.web import health, middleware, webhooks
+from smsgw.web import health, middleware, status, webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
@@ -24,5 +24,7 @@ def create_app(rt: Runtime | None = None) -> Flask:
     app.extensions["smsgw"] = rt
     app.register_blueprint(webhooks.blueprint(rt.carriers.values()))
     app.register_blueprint(health.blueprint)
+    if rt.settings.status_page:
+        app.register_blueprint(status.blueprint())
     console.add_to(app, rt)
     return app

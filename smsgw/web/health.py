@@ -40,14 +40,14 @@ def ready() -> tuple[Response, int]:
     """Answers 503 only if the database fails: without the rest, messages are taken and answered
     later."""
     rt = _runtime()
-    is_ready = _has_database(rt)
+    is_ready = has_database(rt)
     body: dict[str, object] = {"ready": is_ready}
     if _may_look():
         faults = rt.ledger.check()
         body["parts"] = {
             "database": is_ready,
             "ledger": not faults,
-            **_queue(rt),
+            **queue_parts(rt),
         }
         if faults:
             body["faults"] = {"ledger": [str(fault) for fault in faults]}
@@ -83,7 +83,7 @@ def _may_look() -> bool:
     return is_local and not is_forwarded
 
 
-def _has_database(rt: Runtime) -> bool:
+def has_database(rt: Runtime) -> bool:
     """Tells whether what a message needs written could be, within a second, in this version's
     schema, which another version may have changed meanwhile. Nothing is written."""
     try:
@@ -104,7 +104,7 @@ def _has_database(rt: Runtime) -> bool:
     return at == migrations.head("service")
 
 
-def _queue(rt: Runtime) -> dict[str, bool | None]:
+def queue_parts(rt: Runtime) -> dict[str, bool | None]:
     """Returns what the worker and the clock say lies in the queue's server: None where that is
     broken."""
     try:

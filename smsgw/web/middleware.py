@@ -23,7 +23,7 @@ LARGEST_UPLOAD = 1024 * 1024  # of an operator
 READ_WITHIN = 10.0  # seconds, for head and body together
 READERS = 320  # above all places, and all who wait for one
 # Places. Messages wait for each other, not for a processor, and are stored together.
-AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE = 64, 4, 2
+AT_ONCE, CONSOLE_AT_ONCE, WATCHERS_AT_ONCE, PUBLIC_AT_ONCE = 64, 4, 2, 2
 WAITS = 2.0  # seconds, for a place; a longer wait is of no use to who comes again by itself
 ANSWER_WITHIN = 8.0  # seconds, of carriers' requests, that wait included; carriers wait for 15
 
@@ -76,6 +76,8 @@ class ReadFirst:
         # Operators wait for no webhook, and no webhook for them; nor for who asks how we are.
         self._console = Places(CONSOLE_AT_ONCE, line=32)
         self._watchers = Places(WATCHERS_AT_ONCE, line=8)
+        # Everybody may look at the status page, and keeps nobody else waiting.
+        self._public = Places(PUBLIC_AT_ONCE, line=8)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -93,6 +95,8 @@ class ReadFirst:
             return self._handled(self._console, environ, start_response)
         if path in {"/readyz", "/metrics"}:
             return self._handled(self._watchers, environ, start_response)
+        if path in {"/status", "/status.json"}:
+            return self._handled(self._public, environ, start_response)
         with deadlines.within(ANSWER_WITHIN):
             return self._handled(self._carriers, environ, start_response)
 

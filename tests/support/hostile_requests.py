@@ -8,7 +8,7 @@ from random import Random
 
 PATHS = [
     *("/in/twilio", "/in/twilio/status", "/in/kannel", "/in/kannel/status", "/in/simulator"),
-    *("/healthz", "/readyz", "/metrics", "/console/", "/", "/in", "*", ""),
+    *("/healthz", "/readyz", "/metrics", "/status", "/console/", "/", "/in", "*", ""),
     *(
         "/in/%74wilio",
         "//in/twilio",

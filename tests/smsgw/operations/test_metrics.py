@@ -19,6 +19,7 @@ from smsgw.app import create_app
 from smsgw.carriers.carrier import Delivery, Ending, Report
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch, throttle
+from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import metric_families, metrics
 from smsgw.operations.clock import sweep
 from smsgw.runtime import Runtime
@@ -99,6 +100,21 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     ]
     assert reached == [0.0] * 5 + [1.0] * 7
     assert metrics["smsgw_reply_seconds_bucket", "simulator", "+Inf"] == 1
+
+
+def test_the_service_level_is_reported_by_carrier(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 3)
+    clock.moves(seconds=7)
+    dispatch.drain(with_carrier(rt, Failing(Ending.REFUSED)), "simulator", SENDER_ID)
+    clock.moves(seconds=3)
+    assert not any(name.startswith("smsgw_service_level") for name, *_ in figures(client))
+    Tallies(rt).step()
+    metrics = figures(client)
+    assert metrics["smsgw_service_level_answers", "simulator"] == 3
+    assert metrics["smsgw_service_level_answers_within", "simulator", "5"] == 0
+    assert metrics["smsgw_service_level_answers_within", "simulator", "10"] == 1
 
 
 def test_deferred_and_lost_messages_are_reported(

@@ -7,8 +7,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import pytest
 import requests
@@ -20,6 +22,7 @@ from smsgw.storage import migrations
 from smsgw.storage.tables.security import audit_head, data_keys
 from smsgw.storage.tables.types import service
 from smsgw.web import middleware
+from smsgw.web.middleware import Environ, StartResponse
 from tests.conftest import KEY
 from tests.support import hostile_requests
 from tests.support.processes import free_port
@@ -47,6 +50,7 @@ SLOW, DRIP = 48, 0.25  # connections, and seconds between two of their octets
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = str(tmp_path_factory.mktemp("doors"))
     ours = {"SMSGW_HOME": home, "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
+    ours["SMSGW_STATUS_PAGE"] = "1"
     return {"PATH": os.environ["PATH"], **ours, **ALL_CARRIERS}
 
 
@@ -170,6 +174,34 @@ def test_a_full_line_is_refused_immediately() -> None:
         eventually(lambda: any(each.done() for each in waiting))
         places.give_back()
     assert sorted(each.result() for each in waiting) == [False, True]
+
+
+def test_who_crowds_the_status_page_keeps_no_other_request_waiting() -> None:
+    is_over = Event()
+
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        if environ["PATH_INFO"] == "/status":
+            is_over.wait(LONGEST)
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    guarded = middleware.ReadFirst(application)
+
+    def ask(path: str) -> str:
+        statuses: list[str] = []
+        environ = {"PATH_INFO": path, "wsgi.input": BytesIO()}
+        guarded(environ, lambda status, _: statuses.append(status))
+        return statuses[0]
+
+    with ThreadPoolExecutor(20) as pool:
+        crowd = [pool.submit(ask, "/status") for _ in range(20)]
+        eventually(lambda: sum(each.done() for each in crowd) == 20 - middleware.PUBLIC_AT_ONCE)
+        started = time.monotonic()
+        answers = [ask(path) for path in ("/readyz", "/metrics", "/console/", "/in/twilio")]
+        assert time.monotonic() - started < 1
+        is_over.set()
+    assert answers == ["200 OK"] * 4
+    assert [each.result() for each in crowd].count("200 OK") == middleware.PUBLIC_AT_ONCE
 
 
 def generated(web: Web, count: int, *more: str) -> str:
