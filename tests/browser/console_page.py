@@ -45,6 +45,7 @@ class Demo:
             "PATH": os.environ["PATH"],
             "SMSGW_HOME": str(home),
             "SMSGW_DEMO": "1",
+            "SMSGW_STATUS_PAGE": "1",
             "PORT": str(port),
         }
         self.log = home / "run.log"

@@ -1,12 +1,15 @@
 """Checks every page in a real browser: axe finds nothing, nothing is heavy, no policy is broken."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 
 from smsgw.app import create_app
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.messaging.service_level import COUNTS_AFTER
 from smsgw.storage.tables.operators import Role
 from tests.browser.console_page import Demo, Desk, desk, faults
 from tests.support.console_client import Walk
@@ -29,6 +32,7 @@ TRAFFIC = (
 def busy(demo: Demo) -> Demo:
     for sender, text in TRAFFIC:
         demo.say(text, sender)
+    Tallies(replace(demo.rt, now=lambda: demo.rt.now() + COUNTS_AFTER)).step()
     return demo
 
 
@@ -55,5 +59,6 @@ def test_axe_finds_no_fault_and_pages_stay_small(
         for page in walked(made, create_app(busy.rt)):
             findings += faults(page)
             pages += 1
+        findings += faults(made.open("/status"))
     assert findings == []
     assert pages > 7
