@@ -128,6 +128,7 @@ def _runtime(home: Path, redis_url: str) -> Runtime:
         "KANNEL_FROM": "2757",
         "KANNEL_INBOUND_PASSWORD": PASSWORD,
         "SMSGW_DAILY_SEGMENTS": "100000",
+        "SMSGW_STATUS_PAGE": "1",
     }
     rt = runtime.build(settings.load(environ), now=clock)
     migrations.upgrade(rt.service, "service")
@@ -310,7 +311,8 @@ def _pages(rt: Runtime) -> list[str]:
     """Returns what the web process says to whoever asks, and what `smsgw settings` prints."""
     client = create_app(rt).test_client()
     said = f"{P1}+{P1_NKP}"
-    paths = ["/metrics", "/readyz", "/healthz", f"/{said}", f"/in/twilio?{said}", "/in/kannel"]
+    paths = ["/metrics", "/readyz", "/healthz", "/status", "/status.json"]
+    paths += [f"/{said}", f"/in/twilio?{said}", "/in/kannel"]
     answers = [client.get(path) for path in paths]
     answers += [client.post(path, data={"Body": TEXT, "From": P1}) for path in paths]
     answers += [client.get(f"/in/kannel?id={said}", auth=("kannel", PASSWORD))]
