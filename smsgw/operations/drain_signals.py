@@ -73,7 +73,7 @@ class DrainSignals:
                 self._missed()
 
     def _listen(self, redis: Redis) -> None:
-        with contextlib.suppress(RedisError):
+        with contextlib.suppress(RedisError, ValueError):  # ValueError: its connection was closed
             while self._hold(redis):
                 if redis.blpop([self._keys[1]], timeout=LISTENS):
                     self._pass_on()
