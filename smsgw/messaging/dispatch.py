@@ -31,8 +31,10 @@ from smsgw.storage.tables.messages import UNBOUND
 log = logs.get(__name__)
 
 SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
-AHEAD = 2 * SENDERS  # replies that are claimed at most, in a sender's hands or waiting for one
-AT_LEAST = SENDERS  # are claimed at once while others are being sent
+# Replies that are claimed at most, in a sender's hands or waiting for one: if the worker is killed,
+# nobody knows for a while whether they were sent.
+AHEAD = SENDERS + 8
+AT_LEAST = 8  # are claimed at once while others are being sent
 LINGER = 0.25  # seconds that a drain with nothing to do waits for more
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker

@@ -17,7 +17,7 @@ from smsgw.storage import deadlines
 MOST = 50  # in one batch
 # As PostgreSQL's commit_siblings and commit_delay: after a batch of so many the next one waits so
 # many seconds, until those who were just answered have sent their next messages.
-SIBLINGS, DELAY = 4, 0.004
+SIBLINGS, DELAY = 4, 0.002
 PATIENCE = 30.0  # seconds that a thread waits at most where it has no limit of its own
 
 Item = TypeVar("Item")
@@ -49,8 +49,9 @@ class GroupCommit:
     """Forms the batches of one process. A batch holds items of one owner, and never two of one key:
     the second has to find what the first one did."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, delay: float = DELAY) -> None:
         self._most = most
+        self._delay = delay
         self._lock = Lock()
         self._waiting: deque[_Entry] = deque()
         self._is_at_work = False
@@ -105,7 +106,7 @@ class GroupCommit:
         self._leader = get_ident()
         try:
             if self._last >= SIBLINGS:
-                time.sleep(DELAY)
+                time.sleep(self._delay)
             batch = self._take(own)
             self._last = len(batch)
             results = work([each.item for each in batch])

@@ -26,7 +26,8 @@ ALL = Plan(
     600,
     11,
     rate=25.0,
-    patience=330,  # of two SMS to one phone in doubt one is decided after five minutes
+    # Of two SMS to one phone in doubt, one is decided five minutes after its lease has ended.
+    patience=400,
     frozen=9.0,  # above what a webhook waits
     imported=20_000,
 )

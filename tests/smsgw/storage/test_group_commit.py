@@ -7,7 +7,13 @@ from threading import Event
 import pytest
 
 from smsgw.storage import deadlines
-from smsgw.storage.group_commit import Alone, CallCoalescer, GroupCommit, TookTooLong
+from smsgw.storage.group_commit import (
+    SIBLINGS,
+    Alone,
+    CallCoalescer,
+    GroupCommit,
+    TookTooLong,
+)
 from tests.support.waiting import eventually
 
 OWNER = object()
@@ -56,6 +62,17 @@ def test_nothing_waits_for_company() -> None:
     group = GroupCommit()
     assert [group.join(OWNER, n, n, work) for n in (1, 2)] == [2, 4]
     assert work.batches == [[1], [2]]
+
+
+def test_after_a_large_batch_the_next_one_waits_for_company() -> None:
+    work, group = Work(), GroupCommit(delay=1.0)
+    run(group, work, [(OWNER, n, n) for n in range(20, 20 + SIBLINGS)])
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(group.join, OWNER, 1, 1, work)
+        eventually(lambda: group.waiting == 1)
+        second = pool.submit(group.join, OWNER, 2, 2, work)
+        assert (first.result(), second.result()) == (2, 4)
+    assert work.batches[-1] == [1, 2]
 
 
 def test_two_of_one_key_are_in_two_batches_in_their_order() -> None:
