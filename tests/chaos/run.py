@@ -20,7 +20,6 @@ from tests.chaos.judge import Verdict, is_settled, judge
 from tests.support.servers import Postgres
 
 FROZEN = 6.0  # seconds, of the ledger
-PEOPLE = 4  # messages of one phone, about
 SAID = [
     "SALDO",
     "saldo jht",
@@ -46,6 +45,7 @@ class Plan:
     messages: int
     kills: int
     rate: float = 50.0  # messages a second
+    each_writes: int = 4  # messages of one phone, about
     fault_rate: float = 0.08
     patience: float = 600.0  # seconds for all to settle
     targets: tuple[str, ...] = (
@@ -194,7 +194,7 @@ async def _load(plan: Plan, carrier: Carrier) -> None:
     begun = time.monotonic()
     sent = []
     for number in range(plan.messages):
-        sender = chance.randrange(BOUND + plan.messages // PEOPLE)
+        sender = chance.randrange(BOUND + plan.messages // plan.each_writes)
         text = chance.choice(SAID).format(nkp=FIRST_NKP + sender % BOUND, number=number)
         sid = f"SM-in-{number:06}"
         delay = begun + number / plan.rate + chance.expovariate(5) - time.monotonic()
