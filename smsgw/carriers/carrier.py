@@ -10,6 +10,7 @@ from typing import Protocol
 from smsgw.variables import Endpoint
 
 LONGEST_ID = 18  # digits
+LONGEST_KEY = 64  # characters: of a message's id, of its sender and of our number
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,17 @@ class IncomingSms:
     text: str
     opted: str | None = None  # stop, start or help: the carrier has answered and acted itself
     part: MessagePart | None = None  # the rest of the message comes in requests of its own
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """Returns why it cannot be stored. Two messages without an id would be one message and
+        its repeat."""
+        keys = {"an id": self.carrier_ref, "a sender": self.sender, "a recipient": self.sender_id}
+        return [
+            f"a message needs {name} of 1 to {LONGEST_KEY} characters"
+            for name, key in keys.items()
+            if not key.strip() or len(key) > LONGEST_KEY
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ class Kannel:
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
         fields = _fields(request)
         reference, sender, sender_id = (_text(fields, name) for name in ("id", "from", "to"))
-        if not reference or not sender or not sender_id or len(reference) > LONGEST:
+        if not reference or not sender or not sender_id:
             raise Malformed("id, from and to are needed; see deploy/kannel/kannel.conf")
         charset = CHARSETS.get(_text(fields, "charset").upper(), "utf-8")
         text = fields.get("text", b"").decode(charset, "replace").replace("\0", "")

@@ -63,9 +63,21 @@ def _receive(carrier: Carrier, route: Route) -> Response:
 
 def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:
     rt = _runtime()
-    for sms in carrier.read_messages(asked):
+    for sms in _storable(carrier.read_messages(asked)):
         for answer in _respond(rt, sms):
             jobs.hint_all(rt, answer)
+
+
+def _storable(received: Sequence[IncomingSms]) -> Sequence[IncomingSms]:
+    """Leaves out what cannot be stored, as no repetition would mend it. Raises Malformed if
+    nothing remains."""
+    faults = [fault for sms in received for fault in sms.faults]
+    storable = [sms for sms in received if not sms.faults]
+    if faults and not storable:
+        raise Malformed("; ".join(dict.fromkeys(faults)))
+    for fault in faults:
+        log.warning("invalid item in a webhook", why=fault)
+    return storable
 
 
 def _respond(rt: Runtime, sms: IncomingSms) -> Sequence[Answer]:

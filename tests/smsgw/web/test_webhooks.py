@@ -106,6 +106,39 @@ def test_a_missing_field_is_malformed(client: FlaskClient, rt: Runtime) -> None:
     assert stored(rt) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "needed"),
+    [
+        ("messageId", "", "an id"),
+        ("messageId", " ", "an id"),
+        ("messageId", "x" * 65, "an id"),
+        ("from", "", "a sender"),
+        ("to", " ", "a recipient"),
+    ],
+)
+def test_a_message_without_a_usable_key_is_malformed(
+    client: FlaskClient, rt: Runtime, field: str, value: str, needed: str
+) -> None:
+    """A message beside it is stored."""
+    whole = {"messageId": "M1", "from": P1, "to": "2757", "text": "SALDO"}
+    path, broken = "/in/http?key=twelve-letters", whole | {field: value}
+    answer = client.post(path, json={"results": [broken]})
+    assert answer.status_code == 400
+    assert f"a message needs {needed} of 1 to 64 characters" in answer.text
+    assert stored(rt) == (0, 0)
+    assert client.post(path, json={"results": [broken, whole]}).status_code == 200
+    assert stored(rt) == (1, 1)
+
+
+@pytest.mark.parametrize("ref", ["", "%20", "x" * 65])
+def test_each_carrier_needs_an_id(client: FlaskClient, rt: Runtime, ref: str) -> None:
+    form = FORM | {"MessageSid": ref.replace("%20", " ")}
+    assert post(client, "/in/twilio", form).status_code == 400
+    kannel = KANNEL.replace("f0db7057", ref)
+    assert client.get(kannel, auth=AUTH).status_code == 400
+    assert stored(rt) == (0, 0)
+
+
 def test_a_report_updates_the_reply(client: FlaskClient, rt: Runtime) -> None:
     post(client, "/in/twilio", FORM)
     with rt.writing() as tx:
