@@ -4,9 +4,9 @@ https://SMSGW_PUBLIC_URL/in/http with messages and /in/http/status with delivery
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
@@ -41,13 +41,14 @@ from smsgw.carriers.http_api.definition import (
     SharedSecret,
     is_safe,
 )
-from smsgw.carriers.http_api.reading import CarrierResponse, items, part_at, text_at
+from smsgw.carriers.http_api.reading import CarrierResponse, at, is_given, items, part_at, text_at
 from smsgw.carriers.http_api.template import Template, Values
 from smsgw.carriers.http_api.yaml_file import CarrierFile
 from smsgw.variables import is_loopback, variable
 
 log = logs.get(__name__)
 
+Read = TypeVar("Read")
 LONGEST = 64
 TOO_MANY = 429
 A_CODE = re.compile(r"[\w.-]{1,20}")
@@ -125,25 +126,19 @@ class HttpApi:
         )
 
     def read_messages(self, request: WebhookRequest) -> Sequence[IncomingSms]:
-        """Reads all messages of a list; a malformed one does not stop the others."""
         inbound = self._definition.inbound
-        read, fault = [], None
-        for item in items(request, inbound.format, inbound.list):
-            try:
-                read.append(self._message(item))
-            except Malformed as error:
-                fault = error
-                log.warning("invalid message in a webhook", why=str(error))
-        if fault and not read:
-            raise fault
-        return read
+        return _read_each(items(request, inbound.format, inbound.list), self._message)
 
     def _message(self, item: object) -> IncomingSms:
         fields = self._definition.inbound.fields
+        paths = {"id": fields.id, "from": fields.from_, "to": fields.to, "text": fields.text}
+        for name, path in paths.items():
+            if path and not is_given(item, path):
+                raise Malformed(f"inbound.fields.{name}: the message has no {path}")
+            if path and isinstance(at(item, path), dict | list):
+                raise Malformed(f"inbound.fields.{name}: {path} has parts of its own")
         reference, sender = text_at(item, fields.id), text_at(item, fields.from_)
         sender_id = text_at(item, fields.to) if fields.to else self.default_sender_id
-        if not reference or not sender or not sender_id or len(reference) > LONGEST:
-            raise Malformed("a message needs an id of at most 64 characters, a sender and a number")
         text = text_at(item, fields.text)
         where = self._definition.inbound.parts
         part = part_at(item, where.reference, where.number, where.total) if where else None
@@ -157,8 +152,7 @@ class HttpApi:
             return []
         named = parse_qs(request.query).get("out", [""])[-1]
         listed = items(request, reports.format, reports.list)
-        found = (self._report(each, reports.fields, named) for each in listed)
-        return [report for report in found if report is not None]
+        return _read_each(listed, lambda item: self._report(item, reports.fields, named))
 
     def _report(self, item: object, fields: ReportFields, named: str) -> Report | None:
         """Returns None if it is no news, or of an SMS that another system sent. Raises
@@ -171,6 +165,8 @@ class HttpApi:
             if fields.attempt:
                 return None
             raise
+        if not is_given(item, fields.status):
+            raise Malformed(f"reports.fields.status: the report has no {fields.status}")
         if delivery is None:
             return None
         reference = text_at(item, fields.id)[:LONGEST] if fields.id else ""
@@ -233,6 +229,21 @@ class HttpApi:
         except requests.RequestException as error:
             return f"send.url does not answer ({type(error).__name__}); check it and the network"
         return None
+
+
+def _read_each(listed: Sequence[object], read: Callable[[object], Read | None]) -> list[Read]:
+    """Reads all of a list; a malformed item does not stop the others. Raises Malformed where there
+    are no others."""
+    found, fault = [], None
+    for item in listed:
+        try:
+            found.append(read(item))
+        except Malformed as error:
+            fault = error
+            log.warning("invalid item in a webhook", why=str(error))
+    if fault and not any(found):
+        raise fault
+    return [each for each in found if each is not None]
 
 
 def _deliveries(definition: Definition) -> dict[str, Delivery]:

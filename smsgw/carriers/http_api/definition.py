@@ -1,6 +1,7 @@
 """Turns the YAML file into values. Each validator finds the environment in its context."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -57,11 +58,11 @@ def _json(value: Any, info: ValidationInfo) -> Any:
 
 
 def _json_at(value: Any, info: ValidationInfo, place: tuple[str | int, ...]) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not template.unquoted_placeholder(value):
         return {str(key): _json_at(each, info, (*place, key)) for key, each in value.items()}
     if isinstance(value, list):
         return [_json_at(each, info, (*place, index)) for index, each in enumerate(value)]
-    if not isinstance(value, str):
+    if not isinstance(value, str | dict):
         return value
     try:
         return template.read(value, info.context or {})
@@ -202,6 +203,32 @@ class Send(Part):
     def _has_one_body(self) -> "Send":
         return self.only_one("form", "json_", "raw", of="body")
 
+    @model_validator(mode="after")
+    def _says_what_to_whom(self) -> "Send":
+        if "text" not in self.placeholders:
+            raise ValueError("has no {text}, so that no SMS would hold its text")
+        if not self.placeholders & {"to", "to_digits"}:
+            raise ValueError("has neither {to} nor {to_digits}, so that no SMS would reach anybody")
+        return self
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """Returns what stands in braces anywhere in the request."""
+        parts = (self.url, self.query, self.headers, self.login, self.form, self.json_, self.raw)
+        return frozenset().union(*(each.placeholders for each in _templates(parts)))
+
+
+def _templates(value: object) -> Iterator[Template]:
+    if isinstance(value, Template):
+        yield value
+    elif isinstance(value, Part):
+        yield from _templates([each for _, each in value])
+    elif isinstance(value, dict):
+        yield from _templates([*value.values()])
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _templates(each)
+
 
 class MessageFields(Part):
     id: str
@@ -312,4 +339,26 @@ class Definition(Part):
             raise ValueError("hmac signs a body of JSON or an address, not a form; use secret")
         if hmac and hmac.signs == "body" and any(e and e.format == "query" for e in sections):
             raise ValueError("hmac over the body signs nothing of a query; use signs: url+body")
+        return self
+
+    @model_validator(mode="after")
+    def _reports_find_their_attempt(self) -> "Definition":
+        if self.reports is None:
+            return self
+        attempt, sent = self.reports.fields.attempt, self.send.placeholders
+        if attempt and "id" not in sent:
+            raise PlacedError(
+                ("reports", "fields", "attempt"),
+                "send has no {id}, so that none comes back; put it there",
+            )
+        if not attempt and self.reports.list:
+            raise PlacedError(
+                ("reports", "list"),
+                "needs fields.attempt, as {report_url} names one attempt for all of the list",
+            )
+        if not attempt and "report_url" not in sent:
+            raise PlacedError(
+                ("reports", "fields"),
+                "attempt is missing; give it, or put {report_url} under send",
+            )
         return self

@@ -63,6 +63,15 @@ def text_at(value: object, path: str) -> str:
     return str(found).replace("\0", "").encode("utf-8", "replace").decode()
 
 
+def is_given(value: object, path: str) -> bool:
+    """Tells whether there is something at `path`, even if it is empty."""
+    above, _, last = path.rpartition(".")
+    holder = at(value, above) if above else value
+    if isinstance(holder, list):
+        return last.isdecimal() and int(last) < len(holder)
+    return isinstance(holder, dict) and last in holder
+
+
 def part_at(item: object, reference: str, number: str, total: str) -> MessagePart | None:
     """Returns which part of a long message this is; None where it is all of it. Raises
     Malformed."""

@@ -47,6 +47,10 @@ class Template:
     text: str
     secrets: Mapping[str, SecretStr] = field(repr=False)  # the variables that it names
 
+    @property
+    def placeholders(self) -> frozenset[str]:
+        return frozenset(name for _, name in PLACEHOLDER.findall(self.text) if name)
+
     def render(self, values: Values, escape: Escape = str) -> str:
         return self._replaced(values, escape, escape)
 
@@ -72,6 +76,8 @@ class Template:
 
 def read(text: object, environ: Mapping[str, str]) -> Template:
     """Raises ValueError where a name is not known."""
+    if name := unquoted_placeholder(text):
+        raise ValueError(f"put {{{name}}} in quotes")
     if not isinstance(text, str | int) or isinstance(text, bool):
         raise ValueError("is no text")
     text = str(text)
@@ -83,6 +89,14 @@ def read(text: object, environ: Mapping[str, str]) -> Template:
         if name:
             secrets[name] = SecretStr(variable(name, environ))
     return Template(text, secrets)
+
+
+def unquoted_placeholder(value: object) -> str | None:
+    """Returns the name in {name} without quotes, which YAML reads as a mapping."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, held),) = value.items()
+        return name if held is None and name in SAMPLE else None
+    return None
 
 
 def variable(name: str, environ: Mapping[str, str]) -> str:

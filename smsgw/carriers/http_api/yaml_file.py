@@ -1,5 +1,6 @@
 """Reads the YAML file, and says by line and name what is wrong in it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from smsgw.carriers.http_api.definition import Definition, PlacedError
 
 LONGEST = 100_000  # octets
+NUMBERS = (":int", ":float")
+A_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.(0|[0-9]*[1-9]))?")
 Place = tuple[int | str, ...]
 PLAIN_WORDS = {
     "Field required": "is missing",
@@ -36,6 +39,7 @@ def load(path: Path, environ: Mapping[str, str]) -> CarrierFile:
     try:
         text = path.read_bytes()[:LONGEST].decode()
         plain, root = _parsed(text)
+        found = [*_altered_numbers(root, ())]
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -49,14 +53,35 @@ def load(path: Path, environ: Mapping[str, str]) -> CarrierFile:
     if not isinstance(plain, dict) or root is None:
         raise ValueError(f"{path} is empty, or no mapping")
     try:
-        return CarrierFile(path, Definition.model_validate(plain, context=environ))
+        definition = Definition.model_validate(plain, context=environ)
     except ValidationError as error:
-        lines = sorted(_faults(error, root))
-        raise ValueError("\n".join(f"{path}:{line}: {fault}" for line, fault in lines)) from None
+        found += _faults(error, root)
+    if found:
+        raise ValueError("\n".join(f"{path}:{line}: {fault}" for line, fault in sorted(found)))
+    return CarrierFile(path, definition)
 
 
 def _parsed(text: str) -> tuple[object, Node | None]:
-    return YAML(typ="safe", pure=True).load(text), YAML(typ="safe", pure=True).compose(text)
+    return _yaml().load(text), _yaml().compose(text)
+
+
+def _yaml() -> YAML:
+    return YAML(typ="safe", pure=True)
+
+
+def _altered_numbers(node: Node | None, place: Place) -> Iterator[tuple[int, str]]:
+    """Yields the line and "place: fault" of each number that YAML does not keep as it is written,
+    such as 0275 without quotes, which is 275."""
+    if isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _altered_numbers(value, (*place, index))
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from _altered_numbers(value, (*place, str(key.value)))
+    elif node and str(node.tag).endswith(NUMBERS) and not A_NUMBER.fullmatch(node.value):
+        name, read = ".".join(str(part) for part in place), _yaml().load(node.value)
+        line = node.start_mark.line + 1
+        yield line, f"{name}: put {node.value} in quotes; YAML reads the number {read}"
 
 
 def _faults(error: ValidationError, root: Node) -> Iterator[tuple[int, str]]:

@@ -48,7 +48,7 @@ PLAIN = """
 from: "2757"
 send:
   url: {url}/send/{{to}}
-  query: {{to: "{{to}}", text: "{{text}}"}}
+  query: {{to: "{{to}}", text: "{{text}}", ref: "{{id}}", report: "{{report_url}}"}}
   headers: {{X-Key: "${{API_KEY}}"}}
   success: {{status: [200, 202]}}
   id: id
@@ -82,6 +82,10 @@ def load(file: Path, text: str, **more: str) -> HttpApi:
     return HttpApi(made.of(HttpSettings), (1.0, 0.3))
 
 
+ADDRESSED = "\n  url: {url}/{{to}}?text={{text}}&ref={{id}}&report={{report_url}}"
+REPORT_URL = f"https://sms.example.org/base/in/http/status?out=7&key={SECRET}"
+
+
 def plain(url: str = SAFE, **sections: str) -> str:
     """Returns PLAIN with some of its sections replaced."""
     text = PLAIN.format(url=url)
@@ -97,7 +101,7 @@ def plain(url: str = SAFE, **sections: str) -> str:
 
 def sending(url: str, how: str) -> str:
     body = "".join(f"\n  {line}" for line in how.strip().split("\n"))
-    return plain(send=f"\n  url: {url}\n  success: {{status: 200}}{body}")
+    return plain(send=f"{ADDRESSED.format(url=url)}\n  success: {{status: 200}}{body}")
 
 
 def request(body: object = None, query: str = f"key={SECRET}", **headers: str) -> WebhookRequest:
@@ -115,7 +119,12 @@ def test_values_are_escaped_in_an_address(file: Path, stub: Aggregator) -> None:
     assert load(file, plain(stub.url)).send(SMS) == "abc"
     (asked,) = stub.asked
     assert asked.target.startswith("/send/%2B6281234567890?")
-    assert asked.query == {"to": "+6281234567890", "text": 'Saldo "JHT" & <a>'}
+    assert asked.query == {
+        "to": "+6281234567890",
+        "text": 'Saldo "JHT" & <a>',
+        "ref": "7",
+        "report": REPORT_URL,
+    }
     assert (asked.method, asked.headers["x-key"]) == ("POST", "key of ours")
 
 
@@ -144,8 +153,7 @@ def test_values_are_escaped_in_xml_and_forms(file: Path, stub: Aggregator) -> No
     load(file, sending(stub.url, 'form: {t: "{text}", u: "{report_url}"}')).send(SMS)
     raw, form = stub.asked
     assert raw.body == b'<t a="Saldo &quot;JHT&quot; &amp; &lt;a&gt;"/>'
-    address = f"https://sms.example.org/base/in/http/status?out=7&key={SECRET}"
-    assert form.form == {"t": SMS.text, "u": address}
+    assert form.form == {"t": SMS.text, "u": REPORT_URL}
 
 
 def test_a_text_is_never_expanded_again(file: Path, stub: Aggregator) -> None:
@@ -213,9 +221,9 @@ def test_every_answer_has_one_ending_and_one_call(
 ) -> None:
     stub.answers.append(answer)
     judged = JUDGED.strip().split("\n")
-    text = plain(send="".join(f"\n  {line}" for line in [f"url: {stub.url}", *judged]))
+    send = "".join([ADDRESSED.format(url=stub.url), *(f"\n  {line}" for line in judged)])
     with pytest.raises(SendError) as raised:
-        load(file, text).send(SMS)
+        load(file, plain(send=send)).send(SMS)
     assert (raised.value.ending, len(stub.asked)) == (ending, 1)
     assert code is None or raised.value.code == code
 
@@ -285,14 +293,14 @@ def test_several_messages_and_reports_in_one_request(file: Path) -> None:
     several = [message(id=str(each), t=[{"body": f"SALDO {each}"}]) for each in (1, 2)]
     read = carrier.read_messages(request({"a": {"results": several}}))
     assert [(sms.carrier_ref, sms.text) for sms in read] == [("1", "SALDO 1"), ("2", "SALDO 2")]
-    several.insert(0, message(id="x" * 65))
+    several.insert(0, {"id": "3"})
     assert carrier.read_messages(request({"a": {"results": several}})) == read
     for none in ({}, {"a": {"results": {}}}, {"a": {"results": several[:1]}}):
         with pytest.raises(Malformed):
             carrier.read_messages(request(none))
     assert carrier.read_messages(request({"a": {"results": []}})) == []
     sent_reports = [{"ref": "7", "s": "D", "mid": "x"}, {"ref": 8, "s": "U", "err": 9}, {"s": "D"}]
-    sent_reports += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}]
+    sent_reports += [{"ref": "9", "s": "buffered"}, {"ref": "order-1", "s": "D"}, {"ref": "10"}]
     assert [
         (each.attempt_id, each.delivery, each.carrier_ref, each.code)
         for each in carrier.read_reports(request({"results": sent_reports}))
@@ -322,6 +330,8 @@ def test_a_report_without_news_or_attempt_is_ignored(file: Path) -> None:
     for query in ("", "out=", "out=x"):
         with pytest.raises(Malformed):
             carrier.read_reports(request({"status": "SENT"}, query))
+    with pytest.raises(Malformed, match=r"^reports\.fields\.status: the report has no status$"):
+        carrier.read_reports(request({"state": "SENT"}, "out=7"))
 
 
 @pytest.mark.parametrize(
@@ -335,17 +345,46 @@ def test_a_report_without_news_or_attempt_is_ignored(file: Path) -> None:
         b"null",
         b"[]",
         b'"text"',
-        message(id=""),
-        message(id=None),
-        message(id={"a": 1}),
-        message(id="x" * 65),
-        message(to=""),
         {"from": []},
     ],
 )
 def test_a_request_without_a_message_is_malformed(file: Path, body: object) -> None:
     with pytest.raises(Malformed):
         load(file, plain()).read_messages(request(body))
+
+
+@pytest.mark.parametrize("name", ["id", "from", "to", "text"])
+def test_a_field_that_is_not_there_is_malformed(file: Path, name: str) -> None:
+    """A wrong path would make every message an empty one. A field may be empty."""
+    carrier = load(file, plain(inbound=f"\n  fields: {NESTED}"))
+    fields: dict[str, object] = {"id": "M1", "from": "6281234567890", "to": "2757", "text": "x"}
+    (sms,) = carrier.read_messages(request({"list": [fields | {"text": ""}]}))
+    assert sms.text == ""
+    without = {each: value for each, value in fields.items() if each != name}
+    for item, fault in (
+        (without, f"the message has no list.0.{name}"),
+        (fields | {name: {"value": "x"}}, f"list.0.{name} has parts of its own"),
+    ):
+        with pytest.raises(Malformed) as raised:
+            carrier.read_messages(request({"list": [item]}))
+        assert str(raised.value) == f"inbound.fields.{name}: {fault}"
+
+
+NESTED = "{id: list.0.id, from: list.0.from, to: list.0.to, text: list.0.text}"
+
+
+def test_the_first_rule_that_matches_decides(file: Path, stub: Aggregator) -> None:
+    rules = {name: f"{name}: {{status: 200}}" for name in ("retry", "refused", "unknown")}
+    how, endings = "id: {regex: '(\\w+)'}", []
+    stub.answers += [(200, b"abc")] * 4
+    assert load(file, sending(stub.url, "\n".join([how, *rules.values()]))).send(SMS) == "abc"
+    while rules:
+        text = sending(stub.url, "\n".join([how, *rules.values()]))
+        with pytest.raises(SendError) as raised:
+            load(file, text.replace("success: {status: 200}", "success: {status: 201}")).send(SMS)
+        endings.append(raised.value.ending)
+        rules.pop(next(iter(rules)))
+    assert endings == [Ending.RETRY, Ending.REFUSED, Ending.UNKNOWN]
 
 
 @pytest.mark.parametrize("secret", [SECRET, "the-old-secret"])
@@ -392,6 +431,8 @@ PARTS = (
     "\n  fields: {id: id, from: from, to: to, text: text}"
     "\n  parts: {reference: p.ref, number: p.no, total: of}"
 )
+ATTEMPTED = "\n  fields: {status: s, attempt: a}\n  delivered: D\n  undelivered: U"
+LISTED = "\n  list: all\n  fields: {status: s}\n  delivered: D\n  undelivered: U"
 HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
 
 
@@ -423,6 +464,20 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
         (sending(SAFE, "form: {}\njson: {a: b}\nraw: {type: a, text: a}"), 3, "give one body"),
         (plain().replace("\n  fields: {id", "\n  methods: GET\n  fields: {id"), 9, "a GET has no"),
         (plain().replace("API_KEY", "BROKEN"), 6, "names ${BROKEN}, which holds a character"),
+        (sending(SAFE, "json:\n  body: {text}"), 7, "send.json.body: put {text} in quotes"),
+        (sending(SAFE, "json: [a, {to}]"), 6, "send.json.1: put {to} in quotes"),
+        (sending(SAFE, "form: {t: {text}}"), 6, "send.form.t: put {text} in quotes"),
+        (sending(SAFE, "raw: {type: a, text: {text}}"), 6, "send.raw.text: put {text} in quotes"),
+        (sending(SAFE, "login: {bearer: {id}}"), 6, "send.login.bearer: put {id} in quotes"),
+        (plain().replace("{text}", "{to}"), 3, "send: has no {text}"),
+        (plain().replace("{to}", "x"), 3, "send: has neither {to} nor {to_digits}"),
+        (plain().replace("{report_url}", "x"), 12, "reports.fields: attempt is missing; give it,"),
+        (plain(reports=LISTED), 12, "reports.list: needs fields.attempt"),
+        (plain(reports=ATTEMPTED).replace("{id}", "x"), 12, "reports.fields.attempt: send has no"),
+        (plain().replace('"2757"', "0275"), 2, "from: put 0275 in quotes"),
+        (plain().replace('"2757"', "+2757"), 2, "from: put +2757 in quotes"),
+        (plain().replace("[DELIVRD, 1]", "[DELIVRD, 01]"), 14, "reports.delivered.1: put 01 in"),
+        (sending(SAFE, "form: {a: 1.10}"), 6, "send.form.a: put 1.10 in quotes"),
         (plain() + "authentication: {}\n", 18, "found duplicate key"),
         (plain() + "  - [\n", 18, ""),
         ("", 0, "is empty"),
