@@ -106,8 +106,9 @@ WORDINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 # What a file's wordings show and no other file declares.
+DECLARED: Mapping[str, Mapping[str, Placeholder]] = {
+    section: getattr(source, "PLACEHOLDERS", {}) for section, source in SECTIONS.items()
+}
 PLACEHOLDERS: Mapping[str, Placeholder] = {
-    name: each
-    for source in SECTIONS.values()
-    for name, each in getattr(source, "PLACEHOLDERS", {}).items()
+    name: each for declared in DECLARED.values() for name, each in declared.items()
 }

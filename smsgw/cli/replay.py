@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from smsgw import logs
-from smsgw.configuration.document import KeywordsError
+from smsgw.configuration.document import SHIPPED_FILE, KeywordsError
 from smsgw.ledger.csv_import import LoadError, reference_folder
 from smsgw.transcripts import collection, report, schema, update
 from smsgw.transcripts.collection import NothingFound, Part, PlayedConversation
@@ -102,7 +102,7 @@ def _defaults(ledger: Path | None, keywords: Path | None) -> Defaults:
         defaults.check()
     except (KeywordsError, UnicodeDecodeError) as error:
         for line in dict.fromkeys(str(error).splitlines()):
-            click.echo(f"{keywords}: {line}", err=True)
+            click.echo(f"{keywords or SHIPPED_FILE}: {line}", err=True)
         raise SystemExit(BROKEN) from None
     return defaults
 

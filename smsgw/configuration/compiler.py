@@ -7,17 +7,17 @@ from datetime import date
 from functools import cache, cached_property
 
 from grammar import Grammar, Keyword, PosterError, Words, poster
-from handlers import WORDINGS
+from handlers import DECLARED, WORDINGS
 from handlers.custom_keyword import FOUND
 from handlers.question import CustomKeyword
 from handlers.values import Value, Verbatim
 from smsgw import logs
-from smsgw.configuration import validation
+from smsgw.configuration import placeholders, validation
 from smsgw.configuration import wording as replies
 from smsgw.configuration.document import Document, KeywordsError, Table
 from smsgw.configuration.recognition import EchoDetector
 from smsgw.configuration.schema import DEFAULT_BUDGET, Entry, Texts
-from smsgw.configuration.wording import Wording
+from smsgw.configuration.wording import ReplyError, Wording
 
 log = logs.get(__name__)
 
@@ -43,7 +43,9 @@ class Configuration:
         return self.budgets.get(wording.partition(".")[0], DEFAULT_BUDGET)
 
     def text(self, wording: str, values: Mapping[str, Value], language: str) -> str:
-        """Returns a reply as it is sent."""
+        """Returns a reply as it is sent. Raises ReplyError."""
+        if wording not in self.wordings[language]:
+            raise ReplyError(f"no WORDINGS of a handler name {wording}")
         return replies.render(
             self.wordings[language][wording],
             values,
@@ -159,6 +161,7 @@ def _wordings(
     """Reads the wordings, and collects what is wrong with them."""
     texts, offers = texts_of(read), list_offers(read)
     faults = [f"{name}: no reply uses this wording" for name in texts.keys() - offers.keys()]
+    faults += placeholders.declared_twice(DECLARED)
     wordings: dict[str, dict[str, Wording]] = {language: {} for language in LANGUAGES}
     for name, offer in offers.items():
         entry = read.entries.get(name.partition(".")[0])

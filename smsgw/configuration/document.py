@@ -30,6 +30,8 @@ NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 A_NUMBER = re.compile(r"[-+]?[.0-9][0-9a-fA-FxXoO_:.eE+-]*\Z")
 MOST_DIGITS = 18  # Python writes no number of thousands
 
+SHIPPED_FILE = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml")
+
 RawDocument = dict[str, Any]
 
 
@@ -126,7 +128,7 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def shipped_text() -> str:
-    return resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
+    return SHIPPED_FILE.read_text("utf-8")
 
 
 @cache

@@ -1,6 +1,6 @@
 """Lists the placeholders of wordings, and shows each value."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import singledispatch
@@ -9,6 +9,11 @@ from types import MappingProxyType
 import handlers
 from handlers.placeholders import Placeholder, count, day, moment, month, own_words, rupiah, text
 from handlers.values import Choices, MaskedNkp, Moment, Month, Percent, Term, Value, Verbatim
+
+
+class NotShowable(TypeError):
+    """Says that a value has a type that is never shown."""
+
 
 SHOWN_DIGITS = 4
 NKP_DIGITS = 11
@@ -40,10 +45,31 @@ SHARED: Mapping[str, Placeholder] = {
     ),
 }
 PLACEHOLDERS: Mapping[str, Placeholder] = {**SHARED, **handlers.PLACEHOLDERS}
+OF_POSTERS = frozenset({"usage", "saldo", "daftar"})  # how a keyword is written
 # A text is cut to what its placeholder is given, for most that is TEXT_WIDTH.
 WIDTHS = {
     name: len(each.widest) for name, each in PLACEHOLDERS.items() if isinstance(each.widest, str)
 }
+
+
+def undeclared(names: Set[str]) -> Set[str]:
+    """Returns those whose widest value nobody says, so that no reply with them is bounded."""
+    return names - PLACEHOLDERS.keys() - OF_POSTERS
+
+
+def declared_twice(declared: Mapping[str, Mapping[str, Placeholder]]) -> Iterator[str]:
+    """Yields a fault for each name that several files declare, or that is also shared: only one of
+    the widest values would count. `declared` is by section."""
+    files: dict[str, list[str]] = {name: ["SHARED"] for name in SHARED}
+    for section, names in declared.items():
+        for name in names:
+            files.setdefault(name, []).append(section)
+    for name, places in files.items():
+        if len(places) > 1:
+            yield (
+                f"{{{name}}} is declared by {' and '.join(places)}; declare it in SHARED alone "
+                "(smsgw/configuration/placeholders.py)"
+            )
 
 
 def widest(
@@ -75,7 +101,7 @@ def _with_own(
 @singledispatch
 def show(value: Value) -> str:
     """Returns a value as replies write it."""
-    raise TypeError(f"no reply can show a {type(value).__name__}")
+    raise NotShowable(f"no reply can show a {type(value).__name__}")
 
 
 @show.register

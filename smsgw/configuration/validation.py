@@ -134,7 +134,10 @@ def _entry_faults(name: str, entry: Entry, tables: RawDocument) -> Iterator[str]
     if entry.kind is not None:
         yield from _made_faults(name, entry, tables)
     elif name not in HANDLERS:
-        yield f"{name}: no such keyword; there are {', '.join(HANDLERS)}"
+        yield (
+            f"{name}: no such keyword: it has no line in HANDLERS (handlers/__init__.py), and no "
+            f"kind ({STATIC} or {LOOKUP})"
+        )
     for key, kind in (("topics", STATIC), ("table", LOOKUP)):
         if key in entry.model_fields_set and entry.kind != kind:
             yield f"{name}: {key} is for keywords of the kind {kind}"

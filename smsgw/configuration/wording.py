@@ -18,17 +18,23 @@ from types import MappingProxyType
 from handlers.placeholders import TEXT_WIDTH
 from handlers.values import Term, Terms, Value
 from smsgw import gsm7
-from smsgw.configuration.placeholders import WIDTHS, show, widest
+from smsgw.configuration.placeholders import WIDTHS, NotShowable, show, undeclared, widest
 
 REFERENCE_ALPHABET, REFERENCE_LENGTH = "23456789BCDFGHJKLMNPQRSTVWXZ", 6
 CUT = "..."  # where a quote goes on
 
 NOT_PLAIN = "only plain GSM-7 characters may be used; another would double the cost"
+UNDECLARED = "{{{}}} has no widest value; declare it in PLACEHOLDERS of the handler, or in SHARED"
 EVERYWHERE = frozenset({"call_centre", "ref"})
 
 
 class WordingError(ValueError):
     """Tells an operator why a wording cannot be sent."""
+
+
+class ReplyError(Exception):
+    """Says that a handler's reply cannot be shown. Names the wording and the placeholder, but no
+    value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ def faults(
     unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
     found = [] if _is_plain(text) else [NOT_PLAIN]
     found += [_unknown_value(name) for name in sorted(unknown)]
+    shown = {*re.findall(r"\{(\w+)\}", text)} & offered
+    found += [UNDECLARED.format(name) for name in sorted(undeclared(shown - own.keys()))]
     try:
         wording = structure(text)
         if not found:
@@ -177,7 +185,10 @@ def _text_of(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
         value = terms.get(value.word, value.word)
     if isinstance(value, str):
         return gsm7.to_gsm7(value)[: WIDTHS.get(name, TEXT_WIDTH)].strip()
-    return show(value)
+    try:
+        return show(value)
+    except NotShowable as error:
+        raise ReplyError(f"{{{name}}}: {error}") from None
 
 
 def _pieces(text: str) -> Iterator[Piece]:

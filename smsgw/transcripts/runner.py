@@ -17,6 +17,7 @@ from smsgw import phone, responder
 from smsgw.carriers.carrier import Delivery, IncomingSms, Report
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import LiveConfiguration
+from smsgw.configuration.wording import ReplyError
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch
 from smsgw.messaging.answer import Answer
@@ -288,7 +289,10 @@ class RunningConversation:
 
 
 def _crash(error: Exception) -> str:
-    """Describes a crash with the innermost place in our own code."""
+    """Describes a crash with the innermost place in our own code. Other texts than those of a
+    ReplyError may hold a value."""
+    if isinstance(error, ReplyError):
+        return f"the service failed: {error}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if "site-packages" not in each.filename]
     where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

@@ -1,22 +1,23 @@
 """Each file declares the values that its wordings introduce, and no name is declared twice."""
 
-from collections import Counter
-
-from handlers import PLACEHOLDERS, SECTIONS
-from handlers.placeholders import Placeholder
+from handlers import DECLARED, PLACEHOLDERS, SECTIONS, WORDINGS
+from handlers.placeholders import count
 from smsgw.configuration import placeholders
-
-DECLARED: dict[str, dict[str, Placeholder]] = {
-    section: getattr(source, "PLACEHOLDERS", {}) for section, source in SECTIONS.items()
-}
 
 
 def test_no_placeholder_is_declared_twice() -> None:
-    names = Counter(name for own in DECLARED.values() for name in own)
-    names.update(placeholders.SHARED.keys())
-    assert [name for name, times in names.items() if times > 1] == []
-    assert set(names) == set(placeholders.PLACEHOLDERS)
+    assert [*placeholders.declared_twice(DECLARED)] == []
     assert len(PLACEHOLDERS) > 40
+    two = {"jam": {"offices": count(12)}, "kota": {"offices": count(3), "month": count(1)}}
+    assert [fault.partition(";")[0] for fault in placeholders.declared_twice(two)] == [
+        "{month} is declared by SHARED and kota",
+        "{offices} is declared by jam and kota",
+    ]
+
+
+def test_every_value_of_a_wording_is_declared() -> None:
+    assert placeholders.undeclared({name for names in WORDINGS.values() for name in names}) == set()
+    assert placeholders.undeclared({"month", "branches"}) == {"branches"}
 
 
 def test_a_file_uses_each_placeholder_that_it_declares() -> None:

@@ -2,6 +2,7 @@ import re
 from datetime import UTC, date
 from decimal import Decimal
 from importlib import resources
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +15,12 @@ from smsgw.configuration.placeholders import PLACEHOLDERS, show
 from smsgw.configuration.recognition import absent
 from smsgw.configuration.wording import (
     EVERYWHERE,
+    ReplyError,
     Wording,
     WordingError,
     check,
     dropped_clauses,
+    faults,
     parse,
     render,
 )
@@ -210,6 +213,25 @@ def test_the_widest_required_part_must_fit() -> None:
         check(parse("{nik}"), frozenset({"total"}), {}, 1)
 
 
+def test_a_value_that_nobody_declares_is_refused() -> None:
+    """Its widest value is not known, so that a reply may not fit."""
+    offered = frozenset({"total", "branches"})
+    assert faults("{total}[ {call_centre}]", offered, {}, 1) == []
+    assert faults("{total} di {branches}", offered, {}, 1) == [
+        "{branches} has no widest value; declare it in PLACEHOLDERS of the handler, or in SHARED"
+    ]
+    assert faults("{branches}", offered, {}, 1, {"branches": Verbatim("x")}) == []
+
+
+def test_a_reply_that_cannot_be_shown_names_its_wording_or_value() -> None:
+    published = compiler.load_shipped()
+    with pytest.raises(ReplyError, match=r"name saldo\.balanse$"):
+        published.text("saldo.balanse", {}, "id")
+    values: dict[str, Any] = {"total": ["1", "2"]}
+    with pytest.raises(ReplyError, match=r"\{total\}: no reply can show a list"):
+        render(parse("{total}"), values, 1)
+
+
 def test_references_are_unique_and_repeatable() -> None:
     assert len({reference(number) for number in range(10_000)}) == 10_000
     assert reference(1) == reference(1)
@@ -239,7 +261,10 @@ def test_an_invalid_reference_finds_nothing(written: str) -> None:
         (("no_balance:", "no_balances:"), r"saldo.no_balance \(id\): this wording is missing"),
         (('        en: "JHT balance', '        fr: "JHT balance'), r"saldo.balance \(en\): this"),
         (("\nkeywords:", "\nkeyword:"), "required"),
-        (("  mulai:", "  mulia:"), "no such keyword"),
+        (
+            ("  mulai:", "  mulia:"),
+            r"mulia: no such keyword: it has no line in HANDLERS \(handlers",
+        ),
         (("bare: NKP", "bear: NKP"), "bear is not known"),
     ],
 )
