@@ -1,7 +1,14 @@
 """The menu and its tabs show who looks what they may see, and where they are."""
 
+import pkgutil
 import re
+from importlib import import_module
 
+from flask import Blueprint
+
+from smsgw import console
+from smsgw.console import access, login
+from smsgw.console.menu import Tab
 from smsgw.storage.tables.operators import Role
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
@@ -44,6 +51,19 @@ def test_every_tab_opens_its_page(as_: As) -> None:
             assert entries(admin, TABS)[name], address
             seen += 1
     assert seen > 15
+
+
+def test_every_page_is_in_the_menu() -> None:
+    listed = [tab for section in console.MENU.entries for tab in section.tabs]
+    reached = {access.blueprint, login.blueprint, *(tab.blueprint for tab in listed)}
+    missing = []
+    for found in pkgutil.walk_packages(console.__path__, "smsgw.console."):
+        for name, value in vars(import_module(found.name)).items():
+            is_page = isinstance(value, Tab) and value not in listed
+            if is_page or (isinstance(value, Blueprint) and value not in reached):
+                missing.append(f"{found.name}.{name}")
+    assert missing == []
+    assert len(listed) > 15
 
 
 def test_a_section_of_one_page_has_no_tabs(as_: As) -> None:

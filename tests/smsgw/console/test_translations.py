@@ -1,8 +1,11 @@
 """Every word of the console has its Indonesian, and none is left over."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 from handlers.question import Outcome
 from smsgw.backoffice.backtest_findings import ChangeKind
@@ -53,6 +56,13 @@ def needed() -> set[str]:
 def test_every_text_is_translated() -> None:
     assert len(set(written())) > 100
     assert sorted(needed() - translations.indonesian().keys()) == []
+
+
+def test_no_text_is_translated_twice() -> None:
+    """YAML would take the last, without a word."""
+    node = yaml.compose((CONSOLE / "locale" / "id.yaml").read_text("utf-8"))
+    texts = Counter(key.value for key, _ in node.value)
+    assert [text for text, times in texts.items() if times > 1] == []
 
 
 def test_no_translation_is_unused() -> None:

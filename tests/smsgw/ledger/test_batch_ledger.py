@@ -5,8 +5,10 @@ from datetime import date
 import pytest
 from sqlalchemy import event, insert, text
 
+from handlers import HANDLERS, looks_up
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.ledger.statements import FOR_SEVERAL
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import balances
@@ -24,6 +26,12 @@ def test_it_says_what_the_ledger_says(rt: Runtime) -> None:
         assert fetched.last_contribution(nkp) == rt.ledger.last_contribution(nkp)
     assert fetched.participant(P1_NKP) is not None
     assert fetched.participant(NOBODY) is None
+
+
+def test_handlers_declare_only_look_ups_that_are_read_for_several() -> None:
+    declared = {(name, each) for name in HANDLERS for each in looks_up(name)}
+    assert {name for name, _ in declared} >= {"saldo", "iuran", "status", "ya"}
+    assert {(name, each) for name, each in declared if each not in FOR_SEVERAL} == set()
 
 
 def test_the_newest_balance_is_told_apart(rt: Runtime) -> None:
