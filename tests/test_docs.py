@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from smsgw.configuration import document, lint, schema
+from smsgw.ledger.statements import FOR_SEVERAL
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -71,6 +72,12 @@ def test_every_key_of_a_keyword_is_explained() -> None:
     page = (ROOT / "docs" / "keywords.md").read_text()
     keys = {*schema.keys_of(schema.Parts), *schema.keys_of(schema.Entry)}
     assert sorted(each for each in keys if f"`{each}`" not in page) == []
+
+
+def test_the_look_ups_that_a_handler_may_declare_are_named() -> None:
+    page = (ROOT / "docs" / "adding.md").read_text()
+    named = page.partition("`LOOKS_UP`")[2].partition(". Other")[0]
+    assert set(re.findall(r"`(\w+)`", named)) == FOR_SEVERAL.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

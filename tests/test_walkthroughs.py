@@ -99,6 +99,28 @@ def test_a_keyword_with_a_new_value(tmp_path: Path) -> None:
     )
 
 
+def test_a_keyword_with_a_mistake_is_refused_by_name(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, "A keyword")
+    (handler,), (line,) = copy.blocks("python"), copy.blocks("text")
+    entry, conversation = copy.blocks("yaml")
+    keywords = "smsgw/configuration/seeds/keywords.yaml"
+    copy.insert(keywords, "\nkeywords:\n", entry)
+    copy.write("tests/transcripts/jam.yaml", conversation)
+
+    def replayed() -> str:
+        done = copy.smsgw("replay", "tests/transcripts/jam.yaml")
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
+    assert f"{copy.folder / keywords}: jam: no such keyword: it has no line in HAND" in replayed()
+    copy.write("handlers/jam.py", handler.replace('"offices": count(12)', ""))
+    copy.insert("handlers/__init__.py", "    iuran,\n", "    jam,\n")
+    copy.insert("handlers/__init__.py", '    "iuran": iuran,\n', line)
+    assert "keywords.yaml: jam.open (id): {offices} has no widest value; declare" in replayed()
+    (copy.folder / "handlers/jam.py").write_text(handler.replace('"jam.open"', '"jam.opne"'))
+    assert "the service failed: no WORDINGS of a handler name jam.opne" in replayed()
+
+
 def test_a_carrier_in_code(tmp_path: Path) -> None:
     """A message comes in, and its reply goes out."""
     copy = Copy(tmp_path, "A carrier in code")
@@ -115,12 +137,14 @@ def test_a_carrier_in_code(tmp_path: Path) -> None:
             "ACME_KEY": "key",
             "ACME_FROM": "2757",
         }
+        elsewhere = copy.smsgw("settings", **environ | {"ACME_URL": "https://acme.example"})
         migrated = copy.smsgw("migrate", **environ)
         checked = copy.smsgw("doctor", **environ)
         received = copy.python("-c", RECEIVES, **environ)
     assert (migrated.returncode, received.returncode) == (0, 0), received.stderr
+    assert "SMSGW_PUBLIC_URL: is needed with SMSGW_CARRIER=acme" in elsewhere.stderr
     assert "ok   acme" in checked.stdout
-    assert received.stdout.split("\n")[-2:] == ["403 200 400 200", ""]
+    assert received.stdout.split("\n")[-2:] == ["403 200 400 400 400 200", ""]
 
 
 RECEIVES = """
@@ -129,7 +153,9 @@ client, sms = create_app().test_client(), {"id": "1", "from": "+6281234567890", 
 def post(path, key, **form):
     return client.post(path, data=form, headers={"X-Acme-Key": key}).status_code
 print(post("/in/acme", "x", **sms), post("/in/acme", "key", **sms, text="SALDO"),
-      post("/in/acme", "key", **sms), post("/in/acme/status?out=1", "key", status="failed"))
+      post("/in/acme", "key", **sms), post("/in/acme", "key", **sms | {"id": ""}, text="SALDO"),
+      post("/in/acme", "key", **sms | {"id": "1" * 65}, text="SALDO"),
+      post("/in/acme/status?out=1", "key", status="failed"))
 """
 
 
