@@ -39,8 +39,8 @@ from smsgw.carriers.http_api.definition import (
     ReportFields,
     Send,
     SharedSecret,
-    is_safe,
 )
+from smsgw.carriers.http_api.field_types import is_safe
 from smsgw.carriers.http_api.reading import CarrierResponse, at, is_given, items, part_at, text_at
 from smsgw.carriers.http_api.template import Template, Values
 from smsgw.carriers.http_api.yaml_file import CarrierFile

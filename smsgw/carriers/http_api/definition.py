@@ -1,122 +1,30 @@
-"""Turns the YAML file into values. Each validator finds the environment in its context."""
+"""Describes what the YAML file has, and which parts of it go together."""
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+
+from smsgw.carriers.http_api.field_types import (
+    Format,
+    Json,
+    Methods,
+    PickOf,
+    PlacedError,
+    Secrets,
+    Statuses,
+    Text,
+    Texts,
+    Url,
+    as_list,
+    regex,
 )
-
-from smsgw.carriers.http_api import template
 from smsgw.carriers.http_api.reading import CarrierResponse, Pick
-from smsgw.carriers.http_api.template import SAMPLE, Template
-from smsgw.variables import is_loopback, web_address
+from smsgw.carriers.http_api.template import Template
 
-SHORTEST_SECRET = 12
-ONLY_A_VARIABLE = re.compile(r"\$\{(\w+)\}")
 A_SENDER = r"\+?[0-9]{3,15}|[A-Za-z][A-Za-z0-9 ]{2,10}"
 Model = TypeVar("Model", bound="Part")
-
-
-class PlacedError(ValueError):
-    """Names a fault deeper in a value than the field that is validated."""
-
-    def __init__(self, place: tuple[str | int, ...], text: str) -> None:
-        super().__init__(text)
-        self.place = place
-
-
-def _template(value: object, info: ValidationInfo) -> Template:
-    return template.read(value, info.context or {})
-
-
-def _url(value: Template) -> Template:
-    sample = value.render_url(SAMPLE)
-    web_address(sample.partition("?")[0])
-    if not is_safe(sample):
-        raise ValueError("needs https; http is for this machine alone")
-    return value
-
-
-def is_safe(address: str) -> bool:
-    """Tells whether what is sent there is encrypted, or stays on this machine."""
-    return urlsplit(address).scheme.lower() == "https" or is_loopback(address)
-
-
-def _json(value: Any, info: ValidationInfo) -> Any:
-    return _json_at(value, info, ())
-
-
-def _json_at(value: Any, info: ValidationInfo, place: tuple[str | int, ...]) -> Any:
-    if isinstance(value, dict) and not template.unquoted_placeholder(value):
-        return {str(key): _json_at(each, info, (*place, key)) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_json_at(each, info, (*place, index)) for index, each in enumerate(value)]
-    if not isinstance(value, str | dict):
-        return value
-    try:
-        return template.read(value, info.context or {})
-    except ValueError as error:
-        raise PlacedError(place, str(error)) from None
-
-
-def _pick(value: object) -> Pick:
-    if isinstance(value, str) and value:
-        return Pick(path=value)
-    if isinstance(value, dict) and list(value) == ["regex"]:
-        return Pick(regex=_regex(value["regex"], groups=1))
-    raise ValueError("is neither a path, such as messages.0.id, nor {regex: …}")
-
-
-def _regex(value: object, groups: int | None = None) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(str(value))
-    except re.error as error:
-        raise ValueError(f"is not a valid regular expression: {error}") from None
-    if groups is not None and pattern.groups != groups:
-        raise ValueError("needs one group in brackets, which is the value")
-    return pattern
-
-
-def _list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _texts(value: object) -> object:
-    listed = value if isinstance(value, list) else [value]
-    return [str(each) if isinstance(each, int | float) else each for each in listed]
-
-
-def _secrets(value: object, info: ValidationInfo) -> tuple[SecretStr, ...]:
-    found = ONLY_A_VARIABLE.fullmatch(value) if isinstance(value, str) else None
-    if not found:
-        raise ValueError("names a variable, such as ${HTTP_SECRET}; no secret stands in this file")
-    parts = template.variable(found[1], info.context or {}).split(",")
-    secrets = tuple(SecretStr(part.strip()) for part in parts if part.strip())
-    if not all(len(each.get_secret_value()) >= SHORTEST_SECRET for each in secrets):
-        raise ValueError(f"needs {SHORTEST_SECRET} characters or more in {value}")
-    return secrets
-
-
-Text = Annotated[Template, PlainValidator(_template)]
-Url = Annotated[Text, AfterValidator(_url)]
-Json = Annotated[Any, PlainValidator(_json)]
-PickOf = Annotated[Pick, PlainValidator(_pick)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-Statuses = Annotated[tuple[Annotated[int, Field(ge=100, le=599)], ...], BeforeValidator(_list)]
-Secrets = Annotated[tuple[SecretStr, ...], PlainValidator(_secrets)]
-Methods = Annotated[tuple[Literal["GET", "POST"], ...], BeforeValidator(_list)]
-Format = Literal["json", "form", "query"]
 
 
 class Part(BaseModel):
@@ -135,7 +43,7 @@ class Rule(Part):
     status: Statuses = ()
     path: str | None = None
     equals: Texts = ()
-    matches: Annotated[re.Pattern[str], PlainValidator(_regex)] | None = None  # in the body
+    matches: Annotated[re.Pattern[str], PlainValidator(regex)] | None = None  # in the body
 
     @model_validator(mode="after")
     def _has_meaning(self) -> "Rule":
@@ -153,7 +61,7 @@ class Rule(Part):
         )
 
 
-Rules = Annotated[tuple[Rule, ...], BeforeValidator(_list)]
+Rules = Annotated[tuple[Rule, ...], BeforeValidator(as_list)]
 
 
 class Login(Part):

@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from smsgw.carriers.http_api.definition import Definition, PlacedError
+from smsgw.carriers.http_api.definition import Definition
+from smsgw.carriers.http_api.field_types import PlacedError
 
 LONGEST = 100_000  # octets
 NUMBERS = (":int", ":float")
