@@ -418,6 +418,7 @@ async def guard() -> str | None:
     (committed,) = json.loads(SHARE.read_text("utf-8")).values()
     with ExitStack() as stack:
         bench = await Bench.started(stack, sqlite=False)
+        bench.driver.quiet = 1.0
         await bench.ours(0.0, WARM)
         for _ in range(2):
             shares = []

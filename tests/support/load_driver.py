@@ -11,7 +11,6 @@ from urllib.parse import unquote_plus
 
 RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-QUIET = 3.0  # seconds without a reply after which no more are waited for
 
 
 @dataclass
@@ -126,6 +125,7 @@ class Driver:
 
     requests: Iterator[tuple[str, bytes]]
     carrier_takes: float = 0.0  # seconds
+    quiet: float = 3.0  # seconds without a reply after which no more are waited for
     round: Round = field(default_factory=Round)
     taken: int = 0
     sids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -200,7 +200,7 @@ class Driver:
         while any(each.is_busy for each in senders) or self._waiting:
             await asyncio.sleep(0.05)
         before, since = self.taken, time.monotonic()
-        while time.monotonic() - since < QUIET:
+        while self.taken and time.monotonic() - since < self.quiet:
             await asyncio.sleep(0.1)
             if self.taken != before:
                 before, since = self.taken, time.monotonic()
