@@ -194,6 +194,12 @@ def refuse_waiting(tx: Transaction, phone_id: int, code: str) -> None:
     tx.connection.execute(waiting.values(state=ReplyState.REFUSED, code=code))
 
 
+def mark_sent(tx: Transaction, message_id: int) -> None:
+    """Marks what waits to be sent for a message as sent, where nothing is sent really."""
+    waiting = update(replies).where(replies.c.message_id == message_id, QUEUED)
+    tx.connection.execute(waiting.values(state=ReplyState.SENT))
+
+
 def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Destroys what replies said, and of whom they told; the rows stay, so that counts do."""
     tx.connection.execute(update(replies).where(which).values(text=None, binding_id=None))

@@ -17,8 +17,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import ReplyState
 
 REPEAT_WITHIN = timedelta(minutes=2)
-# Who says the same again with the answer in hand asks again.
-ON_ITS_WAY = {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT}
+WAITS = {ReplyState.QUEUED, ReplyState.SENDING}
 # What people send twice on purpose, or to a question that was asked twice.
 NEVER_REPEATS = {"ya", "tidak", "kode", "lanjut", "ulang", "stop"}
 ECHO_FROM = 12  # characters
@@ -74,17 +73,18 @@ def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
 
 
 def is_repeat(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> bool:
-    """Tells whether the text equals the phone's message just before, whose reply is on its way:
-    that is impatience, not a new question."""
+    """Tells whether the text equals the phone's message just before, whose reply still waits to be
+    sent, however long, or has just been sent: that is impatience, not a new question."""
     before = known.previous
     is_letter = len(parsed.said.rest) == 1 and not parsed.said.word
     if before is None or parsed.deferred is not None or is_letter:
         return False
-    if before.is_deferred and before.text_hash == parsed.text_hash:
+    if before.text_hash != parsed.text_hash:
+        return False
+    if before.is_deferred:
         return True  # its answer is promised; it will come once
-    return (
-        parsed.said.keyword not in NEVER_REPEATS
-        and before.text_hash == parsed.text_hash
-        and rt.now() - before.received_at < REPEAT_WITHIN
-        and before.reply_state in ON_ITS_WAY
-    )
+    if parsed.said.keyword in NEVER_REPEATS:
+        return False
+    # Who says the same again with the answer in hand asks again.
+    is_recent = rt.now() - before.received_at < REPEAT_WITHIN
+    return before.reply_state in WAITS or (is_recent and before.reply_state == ReplyState.SENT)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select
 
+from handlers import disclosure
 from handlers.question import (
     Bound,
     Caller,
@@ -31,6 +32,7 @@ from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkSelect
 from smsgw.storage.tables.messages import (
     MessageState,
+    Priority,
     ReplyState,
     messages,
     replies,
@@ -39,6 +41,7 @@ from smsgw.storage.tables.phones import bindings, past_bindings, phones
 from smsgw.storage.tables.phones import pages as _pages
 from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.tables.types import Instant
 from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
@@ -74,8 +77,16 @@ class PhoneState:
 _last_message = messages.alias("last_message")
 _its_reply = replies.alias("its_reply")
 _its_binding = bindings.alias("its_binding")
-# The outbox never sends what hangs on a binding that has ended.
-_is_withdrawn = (_its_reply.c.state == ReplyState.QUEUED) & _its_binding.c.ended_at.is_not(None)
+# Where a reply is, also before the clock has written that it is no longer queued or being sent.
+_is_queued = _its_reply.c.state == ReplyState.QUEUED
+_is_sending = _its_reply.c.state == ReplyState.SENDING
+_now = bindparam("now", type_=Instant)
+_reply_state = case(
+    (_is_queued & _its_binding.c.ended_at.is_not(None), ReplyState.REFUSED),
+    (_is_queued & (_its_reply.c.expires_at <= _now), ReplyState.EXPIRED),
+    (_is_sending & (_its_reply.c.lease_until <= _now), ReplyState.UNKNOWN),
+    else_=_its_reply.c.state,
+).label("reply_state")
 _last_reply = replies.alias("last_reply")
 _guessed = lockout.count_of(phones.c.id).scalar_subquery()
 _known = (
@@ -91,7 +102,7 @@ _known = (
         _last_message.c.text_hash,
         _last_message.c.received_at,
         _last_message.c.state.label("message_state"),
-        case((_is_withdrawn, ReplyState.REFUSED), else_=_its_reply.c.state).label("reply_state"),
+        _reply_state,
         _last_reply.c.id.label("last_reply_id"),
         _last_reply.c.text.label("last_text"),
         _last_reply.c.message_id.label("answers"),
@@ -106,7 +117,10 @@ _known = (
     .outerjoin(_last_message, _last_message.c.id == phones.c.last_message_id)
     .outerjoin(
         _its_reply,
-        (_its_reply.c.message_id == _last_message.c.id) & (_its_reply.c.phone_id == phones.c.id),
+        (_its_reply.c.message_id == _last_message.c.id)
+        & (_its_reply.c.phone_id == phones.c.id)
+        & (_its_reply.c.priority != Priority.SCHEDULED)
+        & _its_reply.c.wording.is_distinct_from(disclosure.unavailable().wording),
     )
     .outerjoin(_its_binding, _its_binding.c.id == _its_reply.c.binding_id)
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
@@ -150,8 +164,8 @@ def read(
 def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
     """Reads what is known of phones, in two statements."""
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
-    since = {"guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
-    found = _phone.run(tx.connection, [*hashes.values()], **since)
+    times = {"now": tx.now, "guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
+    found = _phone.run(tx.connection, [*hashes.values()], **times)
     rows: dict[bytes, Row[*tuple[Any, ...]]] = {}
     for each_row in found:
         rows.setdefault(each_row.hash, each_row)

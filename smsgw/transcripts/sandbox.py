@@ -27,6 +27,7 @@ from smsgw.configuration import compiler, document, validation, versions
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.restricted import FictitiousLedger
+from smsgw.messaging import outbox
 from smsgw.messaging.answer import Answer, NotStored
 from smsgw.runtime import Runtime
 from smsgw.storage.audit import Act
@@ -193,6 +194,8 @@ def _respond(rt: RolledBackRuntime, step: SandboxStep, text: str) -> TriedMessag
     answer = responder.respond(rt, sms)
     if answer is None:
         raise Busy  # another has its name
+    with rt.writing() as tx:
+        outbox.mark_sent(tx, answer.message_id)
     return TriedMessage(step, text, answer, _wording(rt, answer))
 
 

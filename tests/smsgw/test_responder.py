@@ -9,7 +9,7 @@ from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import answer, delivery_reports
-from smsgw.messaging.leases import claim
+from smsgw.messaging.leases import SendResult, claim, record
 from smsgw.operations import jobs
 from smsgw.registry import phone_state
 from smsgw.registry.bindings import bind, end
@@ -20,7 +20,8 @@ from smsgw.storage.tables.phones import bindings, guesses, phones, questions
 from smsgw.storage.tables.security import Ciphertext
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support import ciphertext
-from tests.support.conversation import count_rows, say, set_number_on_file
+from tests.support.conversation import count_rows, say, set_number_on_file, with_ledger_down
+from tests.support.sender_ids import send_all
 
 
 def test_a_delivery_repeated_twenty_times_at_once_is_answered_once(rt: Runtime) -> None:
@@ -64,6 +65,7 @@ def test_repeating_a_guess_counts_once(rt: Runtime, clock: Clock) -> None:
     for _ in range(4):
         clock.moves(minutes=3)
         assert say(rt, P1, "SALDO 30000000001").verdict.outcome == "not_linked"
+        send_all(rt)
 
 
 def ask_until_silence(rt: Runtime, sender: str, last: str) -> None:
@@ -263,6 +265,7 @@ def test_a_repeat_is_answered_if_its_reply_was_withdrawn_with_its_binding(rt: Ru
 
 def test_a_repeat_is_answered_after_two_minutes(rt: Runtime, clock: Clock) -> None:
     say(rt, P1, "SALDO")
+    send_all(rt)
     clock.moves(minutes=1)
     assert say(rt, P1, "saldo ").verdict.reason == "duplicate"
     clock.moves(minutes=1)
@@ -316,3 +319,26 @@ def test_questions_are_not_answered_after_they_lapse(rt: Runtime, clock: Clock) 
     say(rt, P1, "SALDO")
     clock.now += timedelta(minutes=10)
     assert say(rt, P1, "B").verdict.outcome == "unknown"
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(20, "silent"), (60, "answered")])
+def test_a_repeat_is_one_while_its_answer_is_being_sent(
+    rt: Runtime, clock: Clock, seconds: int, outcome: str
+) -> None:
+    """The sender of the second one died, and the clock has not noticed yet."""
+    say(rt, P1, "SALDO")
+    clock.moves(minutes=10)
+    with rt.writing() as tx:
+        assert len(claim(tx, "simulator", "2757", 20)) == 1
+    clock.moves(seconds=seconds)
+    assert say(rt, P1, "SALDO").verdict.outcome == outcome
+
+
+def test_a_late_answer_that_waits_is_not_given_twice(rt: Runtime, clock: Clock) -> None:
+    say(with_ledger_down(rt), P1, "SALDO")
+    with rt.writing() as tx:
+        record(tx, [SendResult(each) for each in claim(tx, "simulator", "2757", 20)])
+    clock.moves(minutes=10)
+    assert len(jobs.give_deferred_answers(rt)) == 1
+    clock.moves(minutes=10)
+    assert say(rt, P1, "SALDO").verdict.reason == "duplicate"

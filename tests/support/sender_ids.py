@@ -10,6 +10,7 @@ from sqlalchemy import select
 from smsgw import responder
 from smsgw.carriers.carrier import Ending, IncomingSms, OutgoingSms, SendError, WebhookRequest
 from smsgw.carriers.simulator import Simulator
+from smsgw.messaging import dispatch
 from smsgw.operations import jobs
 from smsgw.operations.queue import QUEUE
 from smsgw.operations.worker import Worker
@@ -38,12 +39,18 @@ class Failing(Simulator):
 
 
 def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
-    """Receives messages from one phone; beyond its limit, from others."""
+    """Receives messages from one phone; beyond its limit, from others. None is a repeat."""
     for index in range(number):
         clock.moves(minutes=3)
-        sender = P1 if index < 4 else f"+628570000{index:04}"
-        sms = IncomingSms("simulator", f"job-{next(_references)}", sender, SENDER_ID, "SALDO")
+        sender, reference = P1 if index < 4 else f"+628570000{index:04}", next(_references)
+        text = "SALDO" if reference % 2 else "CEK SALDO"
+        sms = IncomingSms("simulator", f"job-{reference}", sender, SENDER_ID, text)
         assert responder.respond(rt, sms)
+
+
+def send_all(rt: Runtime) -> None:
+    """Sends what is due."""
+    dispatch.drain(rt, "simulator", SENDER_ID)
 
 
 def states(rt: Runtime) -> list[str]:

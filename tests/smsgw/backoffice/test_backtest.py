@@ -37,6 +37,7 @@ from tests.conftest import P1, P1_NKP, P2_NKP, STRANGER, Clock
 from tests.support.backtests import DRAFT, OTHERS, edit_draft, play_messages
 from tests.support.conversation import say
 from tests.support.documents import edited_document
+from tests.support.sender_ids import send_all
 
 _numbers = count()
 
@@ -225,6 +226,7 @@ def test_ledger_look_ups_are_cached_and_minimal(rt: Runtime, clock: Clock) -> No
     for _ in range(5):
         clock.moves(minutes=10)
         say(rt, P1, "SALDO")
+        send_all(rt)
     asked: list[str] = []
     event.listen(
         rt.ledger.engine,

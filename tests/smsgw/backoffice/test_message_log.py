@@ -20,6 +20,7 @@ from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
 from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR
+from tests.support.sender_ids import send_all
 
 MANY, PHONES = 12_000, 1500
 KEYWORDS = ("saldo", "saldo", "saldo", "daftar", "kontak")
@@ -142,6 +143,7 @@ def test_a_conversation_reads_as_on_the_phone(traffic: Runtime) -> None:
 def test_a_long_conversation_goes_on_where_its_page_ended(rt: Runtime, clock: Clock) -> None:
     for _ in range(5):
         say(rt, P1, "SALDO")
+        send_all(rt)
         clock.moves(minutes=5)
     seen: list[tuple[int, bool]] = []
     before = None

@@ -24,6 +24,7 @@ from tests.conftest import P1, P1_NKP, STRANGER, Clock
 from tests.support.conversation import say
 from tests.support.counting import counting as counting
 from tests.support.counting import database_url as database_url
+from tests.support.sender_ids import send_all
 
 FOLDER = Path(__file__).parents[2] / "transcripts"
 SPOKEN = ("asked-well", "sloppy-balance", "sloppy-registration", "other-messages", "wrong-messages")
@@ -178,6 +179,7 @@ def test_the_same_explanation_is_sent_twice_at_most(
     for _ in range(3):
         clock.moves(minutes=3)
         said.append(say(counting, P1, text))
+        send_all(counting)
     assert [each.reply is not None for each in said] == [True, True, text == "KODE"]
     assert said[2].verdict.reason == (None if text == "KODE" else "loop")
 
@@ -302,6 +304,7 @@ def test_redis_holds_no_phone_number_and_expires_counts(rt: Runtime, redis_url: 
 
 def test_counting_continues_after_redis_restarts(rt: Runtime, redis_url: str, clock: Clock) -> None:
     say(rt, P1, "SALDO")
+    send_all(rt)
     with Redis.from_url(redis_url) as client:
         client.script_flush()
     clock.moves(minutes=3)

@@ -41,11 +41,12 @@ def queue() -> Iterator[Server]:
 
 
 def receive(rt: Runtime, clock: Clock, sender_id: str, number: int) -> None:
+    """None is a repeat of the one before."""
     for _ in range(number):
         clock.moves(minutes=3)
-        sms = IncomingSms(
-            "simulator", f"sender-id-{next(_references)}", P1, sender_id, f"SALDO {sender_id}"
-        )
+        reference = next(_references)
+        text = f"{'CEK ' * (reference % 2)}SALDO {sender_id}"
+        sms = IncomingSms("simulator", f"sender-id-{reference}", P1, sender_id, text)
         assert responder.respond(rt, sms)
 
 

@@ -228,6 +228,11 @@ def test_a_locked_phone_row_is_not_waited_for(rt: Runtime) -> None:
         assert outcomes(tried(rt, (FICTITIOUS_PHONE, "KONTAK"))) == ["kontak answered"]
 
 
+def test_the_same_again_later_is_answered(rt: Runtime) -> None:
+    """The replies count as sent, although nothing is."""
+    assert outcomes(tried(rt, (P1, "SALDO"), (P1, "SALDO", "15m"))) == ["saldo answered"] * 2
+
+
 def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
     """It is compared with what the phone really said last."""
     say(rt, P1, "SALDO")
