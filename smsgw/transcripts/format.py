@@ -146,7 +146,17 @@ class Officer(Model):
         return self.look or self.accept or self.refuse or ""
 
 
-ACTIONS = ("sender", "wait", "days", "ledger", "number_on_file", "officer", "report", "publish")
+ACTIONS = (
+    "sender",
+    "wait",
+    "days",
+    "ledger",
+    "carrier",
+    "number_on_file",
+    "officer",
+    "report",
+    "publish",
+)
 # Of what is no message there is no reply to look at.
 WITHOUT_REPLY = {"also", "state"}
 
@@ -167,6 +177,9 @@ class Step(Model):
     )
     ledger: Literal["up", "down"] | None = Field(
         None, description="The participant ledger goes away or comes back."
+    )
+    carrier: Literal["up", "down"] | None = Field(
+        None, description="The carrier goes away, so that replies wait, or comes back."
     )
     number_on_file: dict[Nkp, Phone | None] | None = Field(
         None, min_length=1, description="NKP to its new number in the ledger; null for none."

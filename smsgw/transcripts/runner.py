@@ -123,6 +123,7 @@ class RunningConversation:
         self._newest_reply = state.newest_reply(rt)  # ids: of all,
         self._last_reply: int | None = None  # and of the last that answered a message
         self._writer: str | None = None  # who wrote last
+        self._is_carrier_up = True
         self._retention = Retention(rt)
 
     def take(self, step: Step) -> Result:
@@ -172,6 +173,9 @@ class RunningConversation:
     def _change_world(self, step: Step) -> None:
         if step.ledger is not None:
             self._ledger(is_up=step.ledger == "up")
+        if step.carrier is not None:
+            self._is_carrier_up = step.carrier == "up"
+            self._send()
         for nkp, number in (step.number_on_file or {}).items():
             world.change_number(self._up, nkp, number)
         if step.report is not None:
@@ -205,7 +209,7 @@ class RunningConversation:
     def _send(self) -> None:
         """Sends what is due, one by one: the threads of `dispatch.drain` would only cost time where
         nobody waits for a carrier."""
-        is_more = True
+        is_more = self._is_carrier_up
         while is_more:
             with self._rt.writing() as tx:
                 claims = claim(tx, CARRIER, SENDER_ID, AT_ONCE)
