@@ -6,14 +6,14 @@ same wording after the same look-up, and what a phone guesses is counted.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from handlers.changes import Ask, Consent, FailedIdentification, WrongNkp
-from handlers.placeholders import Placeholder
+from handlers.placeholders import Placeholder, moment
 from handlers.ports import Participant
 from handlers.question import Caller, Outcome, Question, Reply
-from handlers.values import MaskedNkp, Verbatim
+from handlers.values import MaskedNkp, Moment, Verbatim
 
 WORDINGS = {
     "ask": ("nkp",),
@@ -24,10 +24,14 @@ WORDINGS = {
     "code": ("nkp", "code"),
     "bound_elsewhere": ("nkp",),
     "unavailable": (),
+    "expired": ("received",),
     "enough": (),
     "number_unclear": (),
 }
-PLACEHOLDERS = {"code": Placeholder("BCDFGHJ", "BCDFGHJ")}
+PLACEHOLDERS = {
+    "code": Placeholder("BCDFGHJ", "BCDFGHJ"),
+    "received": moment(datetime(2026, 1, 31, 9, 30, tzinfo=UTC)),
+}
 CONSENT_LASTS = timedelta(hours=24)
 
 
@@ -105,6 +109,12 @@ def bound_elsewhere(nkp: str) -> Reply:
 def unavailable() -> Reply:
     """Says that the ledger is unavailable; the answer follows by itself."""
     return Reply(Outcome.UNAVAILABLE, "disclosure.unavailable")
+
+
+def expired(received: datetime) -> Reply:
+    """Says that the answer to a message expired before it could be sent. `received` is a time where
+    the scheme is."""
+    return Reply(Outcome.UNAVAILABLE, "disclosure.expired", {"received": Moment(received)})
 
 
 def enough(reply: Reply) -> Reply:

@@ -12,10 +12,10 @@ ROOT = Path(__file__).parent.parent
 TABLES = "smsgw.storage.tables."
 STATEMENTS = {"insert", "update", "delete"}
 REPLIES = {f"smsgw.messaging.{each}" for each in ("outbox", "leases", "delivery_reports")}
-REPLIES |= {"smsgw.messaging.reconciliation"}
+REPLIES |= {"smsgw.messaging.reconciliation", "smsgw.messaging.expiry_notices"}
 
 OWNERS = {
-    "attempts": REPLIES - {"smsgw.messaging.outbox"},
+    "attempts": REPLIES - {"smsgw.messaging.outbox", "smsgw.messaging.expiry_notices"},
     "audit": {"smsgw.storage.audit", "smsgw.operations.audit_chain"},
     "audit_head": {"smsgw.operations.audit_chain"},
     "bindings": {"smsgw.registry.bindings"},

@@ -1,7 +1,7 @@
 """Follows a send to its end: delivery reports, expired leases, replies that are too late to
 send."""
 
-from sqlalchemy import ColumnElement, exists, func, select, true, update
+from sqlalchemy import ColumnElement, case, exists, func, select, true, update
 
 from smsgw.carriers.carrier import Delivery, Report
 from smsgw.messaging.outbox import (
@@ -21,6 +21,7 @@ from smsgw.storage.tables.messages import (
     UNBOUND,
     UNFINISHED,
     AttemptEnd,
+    Priority,
     ReplyState,
     Settled,
     attempts,
@@ -29,6 +30,8 @@ from smsgw.storage.tables.messages import (
 )
 from smsgw.storage.tables.phones import bindings
 from smsgw.storage.transaction import Transaction
+
+EXPIRED_AT_ONCE = 5_000
 
 
 def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT) -> bool:
@@ -92,22 +95,33 @@ def expire_leases(tx: Transaction) -> list[int]:
     return ids
 
 
-def drop_stale(tx: Transaction, *, may_expire: bool = True) -> list[int]:
-    """Ends what waits and may no longer leave: it is past its time, or hangs on a binding that
-    ended while it was on its way. Returns those that are past their time."""
+def drop_stale(
+    tx: Transaction, *, may_expire: bool = True, limit: int = EXPIRED_AT_ONCE
+) -> list[int]:
+    """Ends what waits and may no longer leave: it hangs on a binding that ended while it was on its
+    way, or is past its time, up to `limit` of these. Returns the ids of those."""
     ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
     tx.connection.execute(
         update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
     )
     if not may_expire:
         return []
-    late = tx.connection.execute(
-        update(replies)
+    late = (
+        select(replies.c.id)
         .where(QUEUED, replies.c.expires_at <= tx.now)
-        .values(state=ReplyState.EXPIRED)
+        .order_by(replies.c.carrier, replies.c.sender_id, replies.c.priority, replies.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("late")
+    )
+    due_at = case((replies.c.priority < Priority.SCHEDULED, tx.now), else_=None)
+    expired = tx.connection.execute(
+        update(replies)
+        .where(replies.c.id.in_(select(late.c.id)), QUEUED)
+        .values(state=ReplyState.EXPIRED, due_at=due_at)
         .returning(replies.c.id)
     )
-    return list(late.scalars())
+    return list(expired.scalars())
 
 
 REPORTED = {

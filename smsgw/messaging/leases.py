@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
+from smsgw.messaging import expiry_notices
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
@@ -37,6 +38,7 @@ from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
+    NOT_NEEDED,
     QUEUED,
     UNREADABLE,
     AttemptEnd,
@@ -131,6 +133,7 @@ def _take(
 _concerned = BulkSelect(
     select(replies.c.id, phones.c.number, phones.c.hash)
     .add_columns(replies.c.phone_id, replies.c.binding_id, SINCE)
+    .add_columns(expiry_notices.is_not_needed(replies).label("is_not_needed"))
     .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
     .join_from(replies, phones, phones.c.id == replies.c.phone_id)
     .join(messages, messages.c.id == replies.c.message_id)
@@ -174,6 +177,9 @@ def _lease(
         binding, text = None, None
     if recipient is None or text is None:
         _set_aside(tx, row, attempt_id)
+        return None
+    if concerned.is_not_needed:
+        _refuse(tx, row, attempt_id, NOT_NEEDED)
         return None
     if not phone.is_e164(recipient):
         log.error("the recipient is not a phone number", reply=row.id)

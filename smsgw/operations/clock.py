@@ -6,7 +6,14 @@ from threading import Event
 
 from smsgw import logs
 from smsgw.backoffice import background_tasks
-from smsgw.messaging import delivery_reports, inbox, outbox, parts, reconciliation
+from smsgw.messaging import (
+    delivery_reports,
+    expiry_notices,
+    inbox,
+    outbox,
+    parts,
+    reconciliation,
+)
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import audit_chain
 from smsgw.operations.jobs import (
@@ -24,6 +31,7 @@ from smsgw.runtime import Runtime
 log = logs.get(__name__)
 
 TICK, SWEEP_TICKS = 1.0, 5  # seconds; of these
+EXPIRED_NAMED = 10  # replies in a line of the log
 
 
 def run(rt: Runtime, stopping: Event) -> None:
@@ -52,13 +60,7 @@ def _do(work: Callable[[], object]) -> None:
 def sweep(rt: Runtime) -> None:
     """Finds what hints were lost for, what is due again, and what came to its end meanwhile."""
     may_expire = rt.clock_check.is_right()
-    with rt.writing() as tx:
-        for reply_id in delivery_reports.drop_stale(tx, may_expire=may_expire):
-            log.error("reply expired before it could be sent", reply=reply_id)
-        if may_expire:
-            for reply_id in delivery_reports.expire_leases(tx):
-                log.error("send outcome unknown", reply=reply_id)
-            background_tasks.expire(tx, rt.settings.retention)
+    _end(rt, may_expire)
     with rt.reading() as tx:
         sender_ids = outbox.sender_ids_waiting(tx, may_expire=may_expire)
         has_deferred = inbox.has_deferred(tx)
@@ -79,3 +81,18 @@ def sweep(rt: Runtime) -> None:
     for key, job, is_due in jobs:
         if is_due:
             enqueue(rt, key, job)
+
+
+def _end(rt: Runtime, may_expire: bool) -> None:
+    with rt.writing() as tx:
+        expired = delivery_reports.drop_stale(tx, may_expire=may_expire)
+        unknown = delivery_reports.expire_leases(tx) if may_expire else []
+        if may_expire:
+            background_tasks.expire(tx, rt.settings.retention)
+    if expired:
+        first = sorted(expired)[:EXPIRED_NAMED]
+        log.error("replies expired before they could be sent", number=len(expired), first=first)
+    for reply_id in unknown:
+        log.error("send outcome unknown", reply=reply_id)
+    if may_expire:
+        expiry_notices.queue(rt, within=TICK * SWEEP_TICKS)

@@ -788,6 +788,14 @@ def _replies() -> None:
         sqlite_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
         postgresql_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
     )
+    op.create_index(
+        "ix_replies_untold",
+        "replies",
+        ["carrier", "sender_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'expired' AND due_at IS NOT NULL"),
+        postgresql_where=sa.text("state = 'expired' AND due_at IS NOT NULL"),
+    )
 
 
 def _attempts() -> None:

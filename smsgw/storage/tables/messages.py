@@ -46,6 +46,8 @@ UNREADABLE = "unreadable"  # … since what it holds cannot be opened
 
 NO_PHONE = "no phone"  # … since its recipient is no E.164 number
 
+NOT_NEEDED = "not needed"  # … since the phone was answered, or said STOP, before it was sent
+
 WAITING = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)
 
 
@@ -143,7 +145,8 @@ replies = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),  # after that it is of no use to anybody
-    Column("due_at", Instant),  # queued: to be sent; unknown: to be settled; none: not by itself
+    # Queued: to be sent; unknown: to be settled; expired: to be told of; none: not by itself.
+    Column("due_at", Instant),
     Column("lease_until", Instant),
     Column("attempts", Integer, nullable=False),
     Column("carrier_ref", String(64)),
@@ -158,6 +161,18 @@ replies = Table(
 QUEUED = replies.c.state == literal_column("'queued'")
 
 UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
+
+# The phones of these have not been told that their answer expired.
+UNTOLD = (replies.c.state == literal_column("'expired'")) & replies.c.due_at.is_not(None)
+
+Index(
+    "ix_replies_untold",
+    replies.c.carrier,
+    replies.c.sender_id,
+    replies.c.id,
+    sqlite_where=UNTOLD,
+    postgresql_where=UNTOLD,
+)
 
 Index(
     "ix_replies_queue",
