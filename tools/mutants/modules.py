@@ -124,7 +124,7 @@ MODULES = (
         (RESPONDER, LIMIT),
         only=(
             "REPEAT_WITHIN",
-            "ON_ITS_WAY",
+            "WAITS",
             "NEVER_REPEATS",
             "ECHO_FROM",
             "may_be_answered",
