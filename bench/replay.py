@@ -46,7 +46,7 @@ def send(rt: Runtime) -> None:
     """Sends in this thread, as a database in memory belongs to one thread."""
     with rt.writing() as tx:
         claims = claim(tx, runner.CARRIER, runner.SENDER_ID, 10)
-    sent = [dispatch.sent(rt, runner.CARRIER, claim) for claim in claims]
+    sent = [dispatch.send_lease(rt, runner.CARRIER, claim) for claim in claims]
     with rt.writing() as tx:
         record(tx, sent)
 

@@ -46,7 +46,7 @@ Event = Future[SendResult] | None  # a send that has ended; None: there may be m
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Signals:
     """Tells a drain of new replies: None is put into `events` for them. `call_help` is called where
     more replies wait than one worker takes."""
 
@@ -60,7 +60,7 @@ def drain(
     sender_id: str,
     holds: float = HOLDS,
     is_over: Callable[[], bool] = lambda: False,
-    told: Told | None = None,
+    signals: Signals | None = None,
 ) -> float | None:
     """Sends what is due until nothing waits, the throttle says no, `is_over` says so, or `holds`
     seconds have passed. Returns in how many seconds to come back; None where nothing waits. A
@@ -70,7 +70,7 @@ def drain(
         return None
     until = time.monotonic() + holds
     with ThreadPoolExecutor(SENDERS) as pool:
-        pipeline = _Pipeline(rt, carrier, sender_id, pool, told)
+        pipeline = _Pipeline(rt, carrier, sender_id, pool, signals)
         return pipeline.run(lambda: time.monotonic() < until and not is_over())
 
 
@@ -93,12 +93,12 @@ class _Pipeline:
     """Claims replies ahead of the senders, and records in one go what has ended meanwhile."""
 
     def __init__(
-        self, rt: Runtime, carrier: str, sender_id: str, pool: Executor, told: Told | None
+        self, rt: Runtime, carrier: str, sender_id: str, pool: Executor, signals: Signals | None
     ) -> None:
         self._rt, self._carrier, self._sender_id = rt, carrier, sender_id
         self._pool = pool
-        self._told = told
-        self._events = SimpleQueue[Event]() if told is None else told.events
+        self._signals = signals
+        self._events = SimpleQueue[Event]() if signals is None else signals.events
         self._sending: set[Future[SendResult]] = set()
         self._may_have_more = True
 
@@ -116,7 +116,7 @@ class _Pipeline:
                 ended = {each for each in happened if each is not None}
                 _record(self._rt, ended)
                 self._sending -= ended
-                self._may_have_more |= self._told is None or None in happened
+                self._may_have_more |= self._signals is None or None in happened
         except BaseException:
             _record(self._rt, concurrent.futures.wait(self._sending).done)  # twice does no harm
             raise
@@ -133,14 +133,14 @@ class _Pipeline:
             self._sending.add(future)
             future.add_done_callback(self._events.put)
         self._may_have_more = claim.has_more
-        if claim.has_more and claim.leases and self._told is not None:
-            self._told.call_help()
+        if claim.has_more and claim.leases and self._signals is not None:
+            self._signals.call_help()
         return claim.wait
 
     def _next(self) -> list[Event]:
         """Returns what has happened by now, at least one thing; nothing where nothing is being sent
         and no more comes."""
-        timeout = None if self._sending else LINGER if self._told is not None else 0.0
+        timeout = None if self._sending else LINGER if self._signals is not None else 0.0
         happened: list[Event] = []
         with contextlib.suppress(Empty):
             happened.append(self._events.get(timeout=timeout))
@@ -185,7 +185,7 @@ def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
         leases.record(tx, results)
 
 
-def sent(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = None) -> SendResult:
+def send_lease(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = None) -> SendResult:
     """Posts it, if it may still be told."""
     try:
         if not _may_be_told(rt, lease, claimed):
@@ -227,4 +227,4 @@ def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult
     http.SEND_BY.set(claimed.at + LAST_MOMENT)
     if time.monotonic() > claimed.at + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))
-    return sent(rt, carrier, lease, claimed)
+    return send_lease(rt, carrier, lease, claimed)

@@ -32,8 +32,8 @@ from smsgw.messaging.outbox import NewReply
 from smsgw.runtime import Runtime
 from smsgw.storage.counters import Budget
 from smsgw.storage.tables.messages import (
+    NOTICE_DUE,
     QUEUED,
-    UNTOLD,
     MessageState,
     Priority,
     ReplyState,
@@ -98,8 +98,8 @@ def _queue(rt: Runtime, carrier: str, sender_id: str, limit: int) -> int:
 
 def _sender_ids(tx: Transaction) -> list[tuple[str, str]]:
     """Returns the (carrier, sender ID) pairs of answers whose phones may have to be told."""
-    untold = select(replies.c.carrier, replies.c.sender_id).where(UNTOLD).distinct()
-    return [(row.carrier, row.sender_id) for row in tx.connection.execute(untold)]
+    due = select(replies.c.carrier, replies.c.sender_id).where(NOTICE_DUE).distinct()
+    return [(row.carrier, row.sender_id) for row in tx.connection.execute(due)]
 
 
 def _is_idle(tx: Transaction, carrier: str, sender_id: str) -> bool:
@@ -116,7 +116,7 @@ def _is_idle(tx: Transaction, carrier: str, sender_id: str) -> bool:
 def _take(tx: Transaction, carrier: str, sender_id: str, limit: int) -> Sequence[int]:
     """Returns expired answers: the oldest, and what else expired of the same phones. They are not
     returned again. A second clock waits here until the notices of the first are stored."""
-    own = (UNTOLD, replies.c.carrier == carrier, replies.c.sender_id == sender_id)
+    own = (NOTICE_DUE, replies.c.carrier == carrier, replies.c.sender_id == sender_id)
     oldest = select(replies.c.id, replies.c.phone_id).where(*own).order_by(replies.c.id)
     found = tx.connection.execute(oldest.limit(limit).with_for_update()).all()
     taken = tx.connection.execute(
@@ -143,14 +143,14 @@ def _eligible(tx: Transaction, reply_ids: Sequence[int]) -> list[Row[*tuple[Any,
             messages.c.text.is_not(None),  # not after HAPUS DATA
             phones.c.stopped_at.is_(None),
             ~_is_answered_since(replies),
-            ~_is_told(tx),
+            ~_was_notified(tx),
         )
         .order_by(replies.c.message_id)
     )
     return list({row.id: row for row in found}.values())
 
 
-def _is_told(tx: Transaction) -> ColumnElement[bool]:
+def _was_notified(tx: Transaction) -> ColumnElement[bool]:
     notice = replies.alias("notice")
     return exists().where(
         notice.c.phone_id == replies.c.phone_id,

@@ -46,7 +46,7 @@ def send(redis: Redis, carrier: str, sender_id: str, hint: str) -> bool:
     return bool(redis.eval(SIGNAL, len(keys), *keys, KEY_LIVES, HINT_LIVES))
 
 
-class DrainSignals:
+class SignalListener:
     """Holds the key of a drain, and puts None into `events` at each signal. `missed` is called for
     a signal that came when the drain had ended."""
 

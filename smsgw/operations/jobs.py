@@ -21,11 +21,11 @@ from smsgw.backoffice.background_tasks import Task, TaskStep
 from smsgw.carriers.carrier import CarrierRecord, SendError
 from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.answer import Answer
-from smsgw.messaging.dispatch import Told
+from smsgw.messaging.dispatch import Signals
 from smsgw.messaging.reconciliation import Unknown
 from smsgw.operations import drain_signals, long_messages
 from smsgw.operations.deferred_answers import answer_deferred
-from smsgw.operations.drain_signals import DrainSignals
+from smsgw.operations.drain_signals import SignalListener
 from smsgw.operations.queue import (
     HINT_GONE,
     WORKER_BEATS,
@@ -107,9 +107,9 @@ def drain_sender_id(carrier: str, sender_id: str) -> None:
     gets a signal, or a hint of its own."""
     rt = RUNTIME.get()
     forget(rt, _key(carrier, sender_id))
-    with DrainSignals(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as signals:
-        told = Told(signals.events, lambda: _call_worker(rt, carrier, sender_id))
-        come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), told=told)
+    with SignalListener(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as listener:
+        signals = Signals(listener.events, lambda: _call_worker(rt, carrier, sender_id))
+        come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), signals=signals)
     if come_back:
         _hint_later(rt, carrier, sender_id, come_back)
     elif come_back is not None:

@@ -214,7 +214,7 @@ class RunningConversation:
             with self._rt.writing() as tx:
                 claims = claim(tx, CARRIER, SENDER_ID, AT_ONCE)
             if claims:
-                sent = [dispatch.sent(self._rt, CARRIER, each) for each in claims]
+                sent = [dispatch.send_lease(self._rt, CARRIER, each) for each in claims]
                 with self._rt.writing() as tx:
                     record(tx, sent)
             is_more = len(claims) == AT_ONCE

@@ -360,7 +360,7 @@ class Conversation:
             due = leases.claim(tx, CARRIER, SENDER_ID, AT_ONCE)
         for claim in due:
             self._carrier.sent.clear()
-            result = dispatch.sent(self._rt, CARRIER, claim)
+            result = dispatch.send_lease(self._rt, CARRIER, claim)
             for sms in self._carrier.sent:
                 self._show([self._arrival(sms)])
             with self._rt.writing() as tx:

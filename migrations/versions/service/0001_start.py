@@ -789,7 +789,7 @@ def _replies() -> None:
         postgresql_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
     )
     op.create_index(
-        "ix_replies_untold",
+        "ix_replies_notice_due",
         "replies",
         ["carrier", "sender_id", "id"],
         unique=False,

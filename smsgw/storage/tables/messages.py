@@ -163,15 +163,15 @@ QUEUED = replies.c.state == literal_column("'queued'")
 UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
 
 # The phones of these have not been told that their answer expired.
-UNTOLD = (replies.c.state == literal_column("'expired'")) & replies.c.due_at.is_not(None)
+NOTICE_DUE = (replies.c.state == literal_column("'expired'")) & replies.c.due_at.is_not(None)
 
 Index(
-    "ix_replies_untold",
+    "ix_replies_notice_due",
     replies.c.carrier,
     replies.c.sender_id,
     replies.c.id,
-    sqlite_where=UNTOLD,
-    postgresql_where=UNTOLD,
+    sqlite_where=NOTICE_DUE,
+    postgresql_where=NOTICE_DUE,
 )
 
 Index(

@@ -178,4 +178,4 @@ def test_two_clocks_tell_each_phone_once(rt: Runtime, clock: Clock) -> None:
 def test_what_is_to_be_told_is_found_by_an_index(rt: Runtime) -> None:
     with plans(rt) as lines:
         expiry_notices.queue(rt, SWEEP)
-    assert any("ix_replies_untold" in each for each in lines)
+    assert any("ix_replies_notice_due" in each for each in lines)

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from smsgw.messaging import dispatch
-from smsgw.messaging.dispatch import Told
+from smsgw.messaging.dispatch import Signals
 from smsgw.operations import drain_signals, jobs
-from smsgw.operations.drain_signals import DrainSignals
+from smsgw.operations.drain_signals import SignalListener
 from smsgw.operations.queue import QUEUE
 from smsgw.runtime import Runtime
 from tests.conftest import Clock
@@ -27,8 +27,8 @@ def is_held(rt: Runtime) -> bool:
     return bool(rt.redis.exists(f"drain:{CARRIER}:{SENDER_ID}"))
 
 
-def signals(rt: Runtime) -> DrainSignals:
-    return DrainSignals(rt, CARRIER, SENDER_ID, lambda: jobs.hint(rt, CARRIER, SENDER_ID))
+def listener(rt: Runtime) -> SignalListener:
+    return SignalListener(rt, CARRIER, SENDER_ID, lambda: jobs.hint(rt, CARRIER, SENDER_ID))
 
 
 def send(rt: Runtime) -> bool:
@@ -44,7 +44,7 @@ def test_without_a_drain_one_job_is_needed(rt: Runtime) -> None:
 
 
 def test_a_drain_is_told_without_a_job(rt: Runtime) -> None:
-    with signals(rt) as drain:
+    with listener(rt) as drain:
         eventually(lambda: is_held(rt))
         assert jobs.hint(rt, CARRIER, SENDER_ID)
         assert drain.events.get(timeout=5) is None
@@ -55,13 +55,13 @@ def test_a_drain_is_told_without_a_job(rt: Runtime) -> None:
 def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     failing = with_carrier(rt, carrier)
-    with signals(rt) as drain:
-        told = Told(drain.events, lambda: None)
+    with listener(rt) as drain:
+        signals = Signals(drain.events, lambda: None)
         receive(rt, clock, 2)
         drain.events.put(None)
-        assert dispatch.drain(failing, CARRIER, SENDER_ID, told=told) is None
+        assert dispatch.drain(failing, CARRIER, SENDER_ID, signals=signals) is None
         started = time.monotonic()
-        assert dispatch.drain(failing, CARRIER, SENDER_ID, told=told) is None
+        assert dispatch.drain(failing, CARRIER, SENDER_ID, signals=signals) is None
         assert time.monotonic() - started >= dispatch.LINGER
     assert set(states(rt)) == {"sent"}
 
@@ -69,7 +69,7 @@ def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock
 @pytest.mark.parametrize("seen", [False, True])
 def test_a_signal_that_nobody_followed_becomes_a_job(rt: Runtime, seen: bool) -> None:
     """It came after the drain had looked for the last time."""
-    with signals(rt) as drain:
+    with listener(rt) as drain:
         eventually(lambda: is_held(rt))
         assert not send(rt)
         if seen:
@@ -79,7 +79,7 @@ def test_a_signal_that_nobody_followed_becomes_a_job(rt: Runtime, seen: bool) ->
 
 def test_the_key_of_a_worker_that_died_lapses(rt: Runtime) -> None:
     assert rt.redis is not None
-    with signals(rt):
+    with listener(rt):
         eventually(lambda: is_held(rt))
         left = rt.redis.pttl(f"drain:{CARRIER}:{SENDER_ID}")
     assert 0 < left <= drain_signals.KEY_LIVES * 1000
@@ -88,9 +88,9 @@ def test_the_key_of_a_worker_that_died_lapses(rt: Runtime) -> None:
 def test_a_worker_with_too_much_to_do_calls_another(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, dispatch.AHEAD)
     calls: list[None] = []
-    with signals(rt) as drain:
-        told = Told(drain.events, lambda: calls.append(None))
-        dispatch.drain(with_carrier(rt, Failing()), CARRIER, SENDER_ID, told=told)
+    with listener(rt) as drain:
+        signals = Signals(drain.events, lambda: calls.append(None))
+        dispatch.drain(with_carrier(rt, Failing()), CARRIER, SENDER_ID, signals=signals)
     assert calls
     assert set(states(rt)) == {"sent"}
 
