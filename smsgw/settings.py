@@ -42,6 +42,7 @@ from smsgw.variables import (
 
 SHORTEST_SECRET = 32  # characters
 OUR_PATHS = re.compile(rf"/(in/({'|'.join(carriers.MODELS)})|console)(?=/|$)")
+PLAIN_FAULTS = {"bool_parsing": "must be 1 or 0", "int_parsing": "must be a whole number"}
 UNSEEN = "\ufeff\u200b\u200e\u200f\u2060"  # what editors and web pages leave around a value
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
@@ -283,7 +284,8 @@ def _validate(model: type[Model], given: Mapping[str, str], faults: dict[str, st
         return model.model_validate(own, context=given)
     except ValidationError as error:
         for fault in error.errors():
-            faults.setdefault(str(fault["loc"][0]), fault["msg"].removeprefix("Value error, "))
+            text = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            faults.setdefault(str(fault["loc"][0]), PLAIN_FAULTS.get(fault["type"], text))
     well = {name: value for name, value in own.items() if name not in faults}
     return model.model_validate(well, context=given)
 

@@ -5,6 +5,7 @@ import pytest
 from smsgw import settings
 from smsgw.carriers.twilio import TwilioSettings
 from smsgw.storage.keys import secret_key
+from smsgw.variables import SettingsError
 
 TWILIO = {
     "SMSGW_CARRIER": "twilio",
@@ -194,6 +195,21 @@ def test_an_invalid_address_is_refused(name: str, address: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.load({name: address})
     assert f"{name}: must be an address such as https://sms.example.org" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"SMSGW_STATUS_PAGE": "maybe"}, "SMSGW_STATUS_PAGE: must be 1 or 0"),
+        ({"WEB_CONCURRENCY": "1.5"}, "WEB_CONCURRENCY: must be a whole number"),
+        ({"PORT": "0"}, "PORT: must be greater than or equal to 1"),
+        ({"SMSGW_UNKNOWN": "ask"}, "SMSGW_UNKNOWN: must be 'resend_once' or 'ask_operator'"),
+    ],
+)
+def test_a_fault_says_what_a_value_must_be(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(environ)
+    assert str(caught.value) == says
 
 
 @pytest.mark.parametrize(
