@@ -19,27 +19,20 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import cycle, product
 from pathlib import Path
-from random import Random
 from statistics import median
-from urllib.parse import urlencode
 
 import psycopg
 import requests
 from redis import Redis
-from sqlalchemy import insert, select
 
 from smsgw import runtime, settings
-from smsgw.carriers.twilio import signature
 from smsgw.ledger.csv_import import load, reference_folder
-from smsgw.runtime import Runtime
-from smsgw.storage import migrations, row_macs
-from smsgw.storage.tables.ledger import balances, contributions, participants
-from smsgw.storage.tables.phones import MadeBy, bindings, phones
-from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage import migrations
+from tests.support.bench_traffic import seed, webhooks
 from tests.support.load_driver import Driver, Round
+from tests.support.process_usage import Processes
 from tests.support.processes import free_port
 from tests.support.servers import Postgres, Queue, postgres_programs
 from tests.support.twilio_api import TWILIO
@@ -49,13 +42,10 @@ SHARE = Path(__file__).with_name("whole_path_share.json")
 PAIRS, FLOOR_SECONDS, OURS_SECONDS = 5, 1.5, 3.0
 MAY_FALL = 0.25
 PHONES = 16_000  # each writes once
-SENDER_ID = "2757"
 SECONDS, CONNECTIONS = 8.0, 32
 SLOW = 0.06  # seconds that a carrier takes to answer
 WARM = 3.0  # seconds
-TICKS = os.sysconf("SC_CLK_TCK")
 SERVER = ("max_connections=100", "shared_preload_libraries=pg_stat_statements")
-OTHERS = ("INFO", "BANTUAN", "apa kabar pak", "KANTOR")  # 12 in 100, of phones that are not bound
 FLOOR_APP = "tests.support.floor_app:app"
 FLOOR = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 
@@ -72,147 +62,6 @@ class Figures:
     transactions: float | None = None
     redis_calls: float | None = None
     refused: int = 0
-
-
-class Processes:
-    """Names groups of processes, each with the children of its first."""
-
-    def __init__(self) -> None:
-        self.groups: dict[str, int] = {}
-
-    def cpu(self) -> dict[str, float]:
-        """Returns the CPU seconds so far."""
-        return {name: sum(map(_seconds, _family(pid))) for name, pid in self.groups.items()}
-
-    def pss(self) -> int:
-        """Returns the memory of our processes, in megabytes."""
-        ours = [self.groups[name] for name in ("web", "worker", "clock") if name in self.groups]
-        octets = 0
-        for pid in (each for first in ours for each in _family(first)):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    octets += int(line.split()[1]) * 1024
-        return octets // 1_000_000
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(each for child in children for each in _family(int(child)))]
-
-
-def _seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / TICKS
-
-
-def number_of(index: int) -> str:
-    return f"+62812{index:08}"
-
-
-def seed(rt: Runtime, bound: int) -> None:
-    """Stores participants with a balance, each bound to a phone."""
-    now = datetime.now(UTC)
-    day = now.date().replace(day=1)
-    nkps = [str(80_000_000_000 + index) for index in range(bound)]
-    with rt.ledger.engine.begin() as ledger:
-        people = [
-            {
-                "nkp": nkp,
-                "nik": f"31730{i:011}",
-                "name": "Ani",
-                "phone": number_of(i),
-                "status": "AKTIF",
-            }
-            for i, nkp in enumerate(nkps)
-        ]
-        ledger.execute(insert(participants), people)
-        ledger.execute(
-            insert(balances), [{"nkp": n, "as_of": day, "total": 12_345_678} for n in nkps]
-        )
-        ledger.execute(insert(contributions), [{"nkp": n, "month": day, "jht": 1} for n in nkps])
-    with rt.writing() as tx:
-        hashes = [tx.vault.hash(number_of(i), "phone") for i in range(bound)]
-        rows = [
-            {"hash": h, "number": tx.vault.encrypt(number_of(i), Ciphertext.PHONE, h), "version": 1}
-            for i, h in enumerate(hashes)
-        ]
-        tx.connection.execute(insert(phones), rows)
-        ids = dict(tx.connection.execute(select(phones.c.hash, phones.c.id)).all())
-        tx.connection.execute(
-            insert(bindings), [_binding(tx, i, nkp, hashes[i], ids) for i, nkp in enumerate(nkps)]
-        )
-
-
-def _binding(
-    tx, index: int, nkp: str, phone_hash: bytes, ids: dict[bytes, int]
-) -> dict[str, object]:
-    number, nkp_hash = number_of(index), tx.vault.hash(nkp, "nkp")
-    on_file_hash = tx.vault.hash(number, "phone")
-    row = {
-        "phone_id": ids[phone_hash],
-        "nkp_hash": nkp_hash,
-        "nkp": tx.vault.encrypt(nkp, Ciphertext.NKP, nkp_hash),
-        "bound_at": tx.now,
-        "consented_at": tx.now,
-        "on_file": tx.vault.encrypt(number, Ciphertext.ON_FILE, on_file_hash),
-        "on_file_hash": on_file_hash,
-        "made_by": MadeBy.CONSENT,
-        "tells_from": None,
-        "used_at": tx.now,
-    }
-    return row | {"mac": row_macs.BINDING.make(tx.vault, {**row, "phone": phone_hash})}
-
-
-def webhooks(port: int, start: int, end: int) -> Iterator[tuple[str, bytes]]:
-    """Signs webhooks beforehand, so that making them is not measured."""
-    chance = Random(start)
-    made = []
-    for index in range(start, end):
-        is_saldo = chance.random() < 0.88
-        sender = number_of(index) if is_saldo else f"+62813{index:08}"
-        made.append(
-            (sender, _webhook(port, index, sender, "SALDO" if is_saldo else chance.choice(OTHERS)))
-        )
-    return iter(made)
-
-
-def _webhook(port: int, index: int, sender: str, text: str) -> bytes:
-    sid = f"SM{index:032}"
-    fields = {
-        "ToCountry": "ID",
-        "ToState": "",
-        "SmsMessageSid": sid,
-        "NumMedia": "0",
-        "ToCity": "",
-        "FromZip": "",
-        "SmsSid": sid,
-        "FromState": "",
-        "SmsStatus": "received",
-        "FromCity": "",
-        "Body": text,
-        "FromCountry": "ID",
-        "To": SENDER_ID,
-        "ToZip": "",
-        "NumSegments": "1",
-        "MessageSid": sid,
-        "AccountSid": TWILIO["TWILIO_ACCOUNT_SID"],
-        "From": sender,
-        "ApiVersion": "2010-04-01",
-    }
-    address = f"{TWILIO['SMSGW_PUBLIC_URL']}/in/twilio"
-    signed = signature(TWILIO["TWILIO_AUTH_TOKEN"], address, tuple(fields.items()))
-    body = urlencode(fields).encode()
-    head = (
-        f"POST /in/twilio HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nX-Twilio-Signature: {signed}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""Measures the processor time and the memory of groups of processes."""
+
+import os
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Processes:
+    """Names groups of processes, each with the children of its first."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, int] = {}
+
+    def cpu(self) -> dict[str, float]:
+        """Returns the CPU seconds so far."""
+        return {name: sum(map(_seconds, _family(pid))) for name, pid in self.groups.items()}
+
+    def pss(self) -> int:
+        """Returns the memory of our processes, in megabytes."""
+        ours = [self.groups[name] for name in ("web", "worker", "clock") if name in self.groups]
+        octets = 0
+        for pid in (each for first in ours for each in _family(first)):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    octets += int(line.split()[1]) * 1024
+        return octets // 1_000_000
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS
