@@ -30,7 +30,7 @@ def test_the_first_login(browser: "Browser", demo: Demo, scripts: bool) -> None:
         made.open("/console/account")
         page.locator("[name=new]").fill(PASSWORD)
         page.locator("form[action$=password] button").click()
-        assert page.locator(".note").count() == 1
+        expect(page.locator(".note")).to_have_count(1)
         page.locator("form[action$=logout] button").click()
         page.locator("[name=name]").fill(name)
         page.locator("[name=password]").fill(PASSWORD)

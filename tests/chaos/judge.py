@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from smsgw.runtime import Runtime
 from smsgw.storage.tables import sealed
-from smsgw.storage.tables.messages import Priority, attempts, messages, replies
+from smsgw.storage.tables.messages import OPEN, Priority, attempts, messages, replies
 from smsgw.storage.tables.security import Ciphertext
 from tests.chaos.carrier import Carrier
 from tests.chaos.damage import Damage
@@ -39,10 +39,14 @@ class Verdict:
 def is_settled(rt: Runtime, damage: Damage) -> bool:
     """Tells whether nothing will happen any more by itself."""
     doubted = (replies.c.state == "unknown") & replies.c.due_at.is_not(None)
+    # A report may end a reply before the sender of a later attempt was killed: the clock ends that
+    # attempt once its lease is over.
+    of_open_attempt = select(attempts.c.reply_id).where(OPEN)
     moving = [
         select(messages.c.phone_id).where(messages.c.state == "received"),
         select(replies.c.phone_id).where(replies.c.state.in_(["queued", "sending"])),
         select(replies.c.phone_id).where(doubted),
+        select(replies.c.phone_id).where(replies.c.id.in_(of_open_attempt)),
     ]
     with rt.reading() as tx:
         phone_ids = {row.phone_id for each in moving for row in tx.connection.execute(each)}
