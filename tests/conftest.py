@@ -20,7 +20,7 @@ from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
-from tests.support import kept_rows, memory
+from tests.support import compiled, kept_rows, memory
 from tests.support.servers import Postgres, Queue, postgres_programs
 
 P1, P1_NKP = "+6281234567890", "19012345678"
@@ -213,5 +213,6 @@ def rt(
         folder = Path(database_url.removeprefix("sqlite:///")).parent
         shutil.copytree(filled_files, folder, dirs_exist_ok=True)
     made = runtime.build(settings.load(environ), now=clock)
+    compiled.share(made.service, made.ledger.engine)
     yield made
     made.close()
