@@ -53,7 +53,7 @@ from smsgw.registry import named, phone_state
 from smsgw.registry.named import NamedIdentities
 from smsgw.registry.phone_state import PhoneQuery, PhoneState
 from smsgw.runtime import Runtime
-from smsgw.storage import audit
+from smsgw.storage import audit, fibers
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.group_commit import Alone, TookTooLong
 from smsgw.storage.transaction import Conflict, Transaction
@@ -129,11 +129,15 @@ def _in_turn(rt: Runtime, parsed: ParsedMessage) -> Answer:
     inbound = Inbound(parsed)
     with suppress(Alone):
         return rt.batches.join(rt, number, inbound, partial(_together, rt))
+    return fibers.in_pool(partial(_repeat_alone, rt, inbound))
+
+
+def _repeat_alone(rt: Runtime, inbound: Inbound) -> Answer:
     for _ in range(MAX_ATTEMPTS):
         try:
             return _alone(rt, inbound)
         except Conflict:
-            inbound = Inbound(parsed)
+            inbound = Inbound(inbound.parsed)
             time.sleep(RANDOM.uniform(0, MAX_BACKOFF))
     raise NotStored
 

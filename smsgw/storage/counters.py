@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from threading import Event, Lock
 from typing import Any
 
@@ -15,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from smsgw import logs
+from smsgw.storage import fibers
 
 log = logs.get(__name__)
 
@@ -102,7 +104,7 @@ class Counters:
             if done is None:
                 self._begun[message] = Event()
         if done is not None:
-            done.wait(PATIENCE)
+            fibers.in_pool(partial(done.wait, PATIENCE))
             yield
             return
         try:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, cast
 
 import psycopg
@@ -33,40 +34,36 @@ class Connected(Protocol):
     def fileno(self) -> int: ...
 
 
-class _Thread(threading.local):
-    until: float | None = None
-    patience = 0.0
-
-
-_thread = _Thread()
+_until = ContextVar[float | None]("until", default=None)  # of a thread, or of a fiber in one
+_patience = ContextVar[float]("patience", default=0.0)
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Ends all waits of the calling thread by then, taken together."""
-    before, until = _thread.until, time.monotonic() + seconds
-    _thread.until = until if before is None else min(before, until)
+    """Ends all waits of the caller by then, taken together."""
+    before, until = _until.get(), time.monotonic() + seconds
+    token = _until.set(until if before is None else min(before, until))
     try:
         yield
     finally:
-        _thread.until = before
+        _until.reset(token)
 
 
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
-    """Lets each wait of the calling thread take so long, where less is the rule."""
-    before, _thread.patience = _thread.patience, seconds
+    """Lets each wait of the caller take so long, where less is the rule."""
+    token = _patience.set(seconds)
     try:
         yield
     finally:
-        _thread.patience = before
+        _patience.reset(token)
 
 
 def left(limit: float) -> float:
-    """Returns the seconds that the calling thread may wait for something that has a limit; below
-    zero where its time is over."""
-    allowed = max(limit, _thread.patience)
-    until = _thread.until
+    """Returns the seconds that the caller may wait for something that has a limit; below zero where
+    its time is over."""
+    allowed = max(limit, _patience.get())
+    until = _until.get()
     return allowed if until is None else min(allowed, until - time.monotonic())
 
 

@@ -9,10 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from math import inf
 from threading import Lock, get_ident
 from typing import Any, TypeVar
 
-from smsgw.storage import deadlines
+from smsgw.storage import deadlines, fibers
 
 MOST = 50  # in one batch
 # As PostgreSQL's commit_siblings and commit_delay: after a batch of so many the next one waits so
@@ -74,19 +76,30 @@ class GroupCommit:
         returned for it, or raised; TookTooLong; and Alone if a batch of several failed."""
         if self._leader == get_ident():
             raise Alone  # this thread is at work on another one
-        entry = _Entry(owner, key, item)
-        entry.is_awake.acquire()
+        asked = (key, item, deadlines.left(inf))
+        return fibers.combine((self, id(owner)), asked, partial(self._join_all, owner, work))
+
+    def _join_all(
+        self,
+        owner: object,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        asked: Sequence[tuple[object, Item, float]],
+    ) -> Sequence[Result | BaseException]:
+        """Joins with all items that one thread has: each with its key, and the seconds left to
+        it."""
+        entries = [_Entry(owner, key, item) for key, item, _ in asked]
+        for entry in entries:
+            entry.is_awake.acquire()
         with self._lock:
-            self._waiting.append(entry)
+            self._waiting.extend(entries)
             is_first, self._is_at_work = not self._is_at_work, True
-        if not is_first:
-            self._sleep(entry)
-        if not entry.is_done:
-            self._lead(entry, work)
-        if entry.error is not None:
-            raise entry.error
-        result: Result = entry.result
-        return result
+        with deadlines.within(min(left for _, _, left in asked)):
+            for entry in entries:
+                if not (is_first and entry is entries[0]):
+                    self._sleep(entry)
+                if not (entry.is_done or entry.has_left):
+                    self._lead(entry, work, may_wait=len(entries) == 1)
+        return [each.error or each.result for each in entries]
 
     def _sleep(self, entry: _Entry) -> None:
         if entry.is_awake.acquire(timeout=max(0.0, deadlines.left(PATIENCE))):
@@ -97,15 +110,19 @@ class GroupCommit:
             entry.has_left = True
             if entry in self._waiting:
                 self._waiting.remove(entry)
-        raise TookTooLong
+        entry.error = TookTooLong()
 
     def _lead(
-        self, own: _Entry, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]
+        self,
+        own: _Entry,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        may_wait: bool,
     ) -> None:
         batch = [own]
         self._leader = get_ident()
         try:
-            if self._last >= SIBLINGS:
+            if may_wait and self._last >= SIBLINGS:
                 time.sleep(self._delay)
             batch = self._take(own)
             self._last = len(batch)
@@ -168,6 +185,13 @@ class CallCoalescer:
 
     def call(self, key: str, work: Callable[[], bool]) -> bool:
         """Returns what `work` returns; True at once if another's call is still to begin."""
+
+        def run(asked: Sequence[None]) -> Sequence[bool]:
+            return [self._call(key, work)] * len(asked)
+
+        return fibers.combine((self, key), None, run)
+
+    def _call(self, key: str, work: Callable[[], bool]) -> bool:
         with self._lock:
             turn = self._turns.setdefault(key, _Turn())
             if turn.is_waited_for:

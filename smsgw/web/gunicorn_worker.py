@@ -1,17 +1,65 @@
-"""Adapts gunicorn's worker and logger: a time limit for reading a request, and logs in our form."""
+"""Adapts gunicorn's worker and logger: carriers' requests in fibers, a time limit for reading a
+request, and logs in our form."""
 
-from typing import Any
+import re
+import select
+import socket
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from functools import cached_property, partial
+from typing import Any, cast
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from smsgw.web.middleware import READ_WITHIN, READING
+from smsgw.storage import deadlines
+from smsgw.storage.fibers import Fibers
+from smsgw.web.middleware import ANSWER_WITHIN, READ_WITHIN, READING
+
+LARGEST = 16 * 1024  # octets of a request that is handled in a fiber
+OF_CARRIERS = b"POST /in/", b"GET /in/"
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*(?=\r\n|$)", re.I)
+
+Finished = tuple[TConn, Future[Any]]
 
 
 class Worker(ThreadWorker):
-    """Limits the time for reading a request: gunicorn's time-outs are for each octet or for
-    none."""
+    """Handles carriers' requests in the fibers of one thread, where they are stored together; all
+    others in threads, with a time limit for reading: gunicorn's are for each octet or for none."""
+
+    @cached_property
+    def fibers(self) -> Fibers:
+        self._finished: list[Finished] = []
+        return Fibers(cast(Executor, self.tpool), self._hand_back)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
+        if not has_read_ahead and is_ready(conn.sock):
+            conn.data_ready = True
+            self.fibers.submit(partial(self._handle_in_fiber, conn, time.monotonic()))
+        else:
+            super().enqueue_req(conn)  # type: ignore[no-untyped-call]
+
+    def _handle_in_fiber(self, conn: TConn, arrived: float) -> None:
+        result = Future[Any]()
+        try:
+            with deadlines.within(ANSWER_WITHIN + arrived - time.monotonic()):
+                result.set_result(self.handle(conn))
+        except BaseException as error:
+            result.set_exception(error)
+        self._finished.append((conn, result))
+
+    def _hand_back(self) -> None:
+        """Gives the connections back to the thread that waits for their next requests."""
+        finished, self._finished = self._finished, []
+        if finished:
+            self.method_queue.defer(self._finish_all, finished)  # type: ignore[no-untyped-call]
+
+    def _finish_all(self, finished: Sequence[Finished]) -> None:
+        for conn, result in finished:
+            self.finish_request(conn, result)  # type: ignore[no-untyped-call]
 
     def handle(self, conn: TConn) -> Any:
         READING.begins(conn.sock, READ_WITHIN)
@@ -19,6 +67,21 @@ class Worker(ThreadWorker):
             return super().handle(conn)  # type: ignore[no-untyped-call]
         finally:
             READING.ends()
+
+
+def is_ready(connection: socket.socket) -> bool:
+    """Tells whether a carrier's request has come whole, and its answer can be sent: neither will
+    be waited for."""
+    try:
+        seen = connection.recv(LARGEST, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    head, end, body = seen.partition(b"\r\n\r\n")
+    if not end or not head.startswith(OF_CARRIERS) or b"transfer-encoding" in head.lower():
+        return False
+    lengths = LENGTH.findall(head) or [b"0"]
+    is_whole = len(lengths) == 1 and len(body) >= int(lengths[0])
+    return is_whole and bool(select.select([], [connection], [], 0)[1])
 
 
 class Log(GunicornLog):

@@ -9,13 +9,14 @@ room to wait in, is asked to come again.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, Response
 
-from smsgw.storage import deadlines
+from smsgw.storage import deadlines, fibers
 from smsgw.storage.deadlines import Deadlines
 
 LARGEST_REQUEST = 64 * 1024  # octets; a long SMS with every field Twilio sends is under 4 kB
@@ -59,7 +60,7 @@ class Places:
         if not self._line.acquire(blocking=False):
             return False
         try:
-            return self._free.acquire(timeout=WAITS)
+            return fibers.in_pool(partial(self._free.acquire, timeout=WAITS))
         finally:
             self._line.release()
 

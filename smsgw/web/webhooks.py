@@ -16,6 +16,7 @@ from smsgw.carriers.carrier import (
     IncomingSms,
     Malformed,
     Reads,
+    Report,
     Route,
     WebhookRequest,
 )
@@ -23,6 +24,7 @@ from smsgw.messaging import delivery_reports
 from smsgw.messaging.answer import Answer, NotStored
 from smsgw.operations import jobs, long_messages
 from smsgw.runtime import Runtime
+from smsgw.storage import fibers
 from smsgw.storage.crypto import Unreadable
 
 NOT_STORED = "not stored, please try again"
@@ -82,14 +84,19 @@ def _storable(received: Sequence[IncomingSms]) -> Sequence[IncomingSms]:
 
 def _respond(rt: Runtime, sms: IncomingSms) -> Sequence[Answer]:
     if sms.part is not None:
-        return long_messages.receive(rt, sms)
+        return fibers.in_pool(partial(long_messages.receive, rt, sms))
     answer = responder.respond(rt, sms)
     return [answer] if answer is not None else []
 
 
 def _store_reports(carrier: Carrier, asked: WebhookRequest) -> None:
-    for report in carrier.read_reports(asked):
-        with _runtime().writing() as tx:
+    rt, reports = _runtime(), carrier.read_reports(asked)
+    fibers.in_pool(partial(_apply_reports, rt, reports))
+
+
+def _apply_reports(rt: Runtime, reports: Sequence[Report]) -> None:
+    for report in reports:
+        with rt.writing() as tx:
             delivery_reports.apply_report(tx, report)
 
 

@@ -1,0 +1,148 @@
+"""Requests that wait for the same get it by one call; what is one request's own delays no other."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from math import inf
+
+import pytest
+
+from smsgw.storage import deadlines, fibers
+from smsgw.storage.fibers import MOST, Fibers
+
+
+class Calls:
+    """Runs calls in fibers and returns what comes of them."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._fibers = Fibers(pool)
+
+    def run(self, *calls: Callable[[], object]) -> list[object]:
+        outcomes: list[Future[object]] = [self.start(call) for call in calls]
+        return [each.exception(10) or each.result() for each in outcomes]
+
+    def start(self, call: Callable[[], object]) -> Future[object]:
+        outcome = Future[object]()
+
+        def run() -> None:
+            try:
+                outcome.set_result(call())
+            except Exception as error:
+                outcome.set_exception(error)
+
+        self._fibers.submit(run)
+        return outcome
+
+    def together(self, *calls: Callable[[], object]) -> list[object]:
+        """Lets all begin in one round, behind a call that keeps the thread busy."""
+        may_go_on = threading.Event()
+        busy = self.start(partial(may_go_on.wait, 10))
+        outcomes = [self.start(call) for call in calls]
+        may_go_on.set()
+        assert busy.result(10)
+        return [each.exception(10) or each.result() for each in outcomes]
+
+
+@pytest.fixture
+def calls() -> Iterator[Calls]:
+    with ThreadPoolExecutor(2) as pool:
+        yield Calls(pool)
+
+
+class Doubles:
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.threads: set[str] = set()
+
+    def __call__(self, items: Sequence[int]) -> list[int | BaseException]:
+        self.batches.append(list(items))
+        self.threads.add(threading.current_thread().name)
+        if 13 in items:
+            raise ValueError("thirteen")
+        return [LookupError("four") if each == 4 else each * 2 for each in items]
+
+
+def test_one_call_serves_all_that_wait_for_the_same(calls: Calls) -> None:
+    run = Doubles()
+    asked = [partial(fibers.combine, "key", number, run) for number in (1, 2, 3)]
+    assert calls.together(*asked) == [2, 4, 6]
+    assert (run.batches, run.threads) == ([[1, 2, 3]], {"fibers"})
+
+
+def test_what_differs_is_called_for_separately(calls: Calls) -> None:
+    run, other = Doubles(), Doubles()
+    asked = [("a", 1, run), ("b", 2, other), ("a", 3, run)]
+    assert calls.together(*(partial(fibers.combine, *each) for each in asked)) == [2, 4, 6]
+    assert (run.batches, other.batches) == ([[1, 3]], [[2]])
+
+
+def test_a_failure_for_one_is_raised_there_alone(calls: Calls) -> None:
+    one, four, three = calls.together(
+        *(partial(fibers.combine, "key", number, Doubles()) for number in (1, 4, 3))
+    )
+    assert (one, three) == (2, 6)
+    assert isinstance(four, LookupError)
+
+
+def test_a_failure_of_the_call_is_raised_for_all_and_ends_nothing(calls: Calls) -> None:
+    run = Doubles()
+    failed = calls.together(*(partial(fibers.combine, "key", each, run) for each in (1, 13)))
+    assert [type(each) for each in failed] == [ValueError, ValueError]
+    assert calls.run(partial(fibers.combine, "key", 1, run)) == [2]
+
+
+def test_a_fiber_may_wait_again(calls: Calls) -> None:
+    run = Doubles()
+
+    def twice(number: int) -> int:
+        return fibers.combine("second", fibers.combine("first", number, run), run)
+
+    assert calls.together(*(partial(twice, number) for number in (1, 3))) == [4, 12]
+    assert run.batches == [[1, 3], [2, 6]]
+
+
+def test_more_than_a_round_takes_are_all_served(calls: Calls) -> None:
+    run = Doubles()
+    numbers = list(range(100, 100 + MOST + 5))
+    asked = [partial(fibers.combine, "key", number, run) for number in numbers]
+    assert calls.together(*asked) == [2 * each for each in numbers]
+    assert max(map(len, run.batches)) <= MOST
+
+
+def test_what_runs_in_the_pool_delays_no_other(calls: Calls) -> None:
+    may_end = threading.Event()
+    slow = calls.start(partial(fibers.in_pool, partial(may_end.wait, 10)))
+    assert calls.run(partial(fibers.combine, "key", 1, Doubles())) == [2]
+    assert not slow.done()
+    may_end.set()
+    assert slow.result(10) is True
+
+
+def test_a_failure_in_the_pool_is_raised_in_the_fiber(calls: Calls) -> None:
+    (failed,) = calls.run(partial(fibers.in_pool, partial(int, "x")))
+    assert isinstance(failed, ValueError)
+
+
+def test_each_fiber_has_its_own_deadline_and_keeps_it_in_the_pool(calls: Calls) -> None:
+    def left(seconds: float) -> list[float]:
+        with deadlines.within(seconds):
+            seen = [deadlines.left(inf)]
+            fibers.combine("key", 1, Doubles())
+            return [*seen, deadlines.left(inf), fibers.in_pool(partial(deadlines.left, inf))]
+
+    first, second, without = calls.together(
+        partial(left, 100), partial(left, 1000), partial(deadlines.left, inf)
+    )
+    assert all(90 < each <= 100 for each in first)
+    assert all(990 < each <= 1000 for each in second)
+    assert without == inf
+
+
+def test_outside_a_fiber_all_is_done_at_once() -> None:
+    run = Doubles()
+    assert fibers.combine("key", 3, run) == 6
+    assert run.threads == {threading.current_thread().name}
+    with pytest.raises(LookupError):
+        fibers.combine("key", 4, run)
+    assert fibers.in_pool(threading.current_thread) is threading.current_thread()

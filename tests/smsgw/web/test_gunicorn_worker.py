@@ -1,0 +1,185 @@
+"""Carriers' requests share a thread, and none of them can keep it from the others."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import func, select
+
+from smsgw import runtime, settings
+from smsgw.carriers.twilio import signature
+from smsgw.runtime import Runtime
+from smsgw.storage import migrations
+from smsgw.storage.tables.messages import messages, replies
+from smsgw.web.gunicorn_worker import LARGEST, is_ready
+from tests.conftest import KEY, P2
+from tests.support.processes import free_port
+from tests.support.twilio_api import TWILIO
+from tests.support.web_process import Web, web_process
+
+HEAD = b"POST /in/twilio HTTP/1.1\r\nHost: x\r\n"
+FORGED = HEAD + b"Content-Length: 3\r\n\r\na=b"
+ALIKE = 20  # messages of one phone
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        FORGED,
+        HEAD + b"content-length:3 \r\nA: b\r\n\r\na=b",
+        HEAD + b"Content-Length: 3\r\n\r\na=bPOST /in/twilio",
+        b"GET /in/kannel?text=SALDO HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_a_request_that_came_whole_is_ready(
+    pair: tuple[socket.socket, socket.socket], request_: bytes
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(request_)
+    assert is_ready(ours)
+    assert ours.recv(LARGEST) == request_  # nothing was taken of it
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"",
+        HEAD,
+        HEAD + b"Content-Length: 4\r\n\r\na=b",
+        HEAD + b"Content-Length: 3\r\nContent-Length: 9\r\n\r\na=b",
+        HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\na=b",
+        HEAD + b"Content-Length: 16384\r\n\r\n" + b"a" * LARGEST,
+        b"GET /console/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+    ],
+)
+def test_any_other_request_is_not(
+    pair: tuple[socket.socket, socket.socket], request_: bytes
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(request_)
+    assert not is_ready(ours)
+
+
+def test_a_request_is_not_ready_where_its_answer_would_have_to_wait(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(FORGED)
+    ours.setblocking(False)
+    with suppress(BlockingIOError):
+        while ours.send(b"an answer that nobody reads" * 1000):
+            pass
+    assert not is_ready(ours)
+
+
+def test_a_closed_connection_is_not_ready(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    theirs.close()
+    assert not is_ready(ours)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def environ(home: Path) -> dict[str, str]:
+    ours = {"SMSGW_HOME": str(home), "SMSGW_SECRET_KEY": KEY, "PORT": str(free_port())}
+    return {"PATH": os.environ["PATH"], **ours, **TWILIO}
+
+
+@pytest.fixture(scope="module")
+def stored(environ: dict[str, str]) -> Iterator[Runtime]:
+    made = runtime.build(settings.load(environ))
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def web(stored: Runtime, environ: dict[str, str], home: Path) -> Iterator[Web]:
+    with web_process(environ, home / "web.log") as made:
+        yield made
+
+
+def send(web: Web, name: str, sender: str, text: str) -> int:
+    fields = {
+        "MessageSid": name,
+        "AccountSid": TWILIO["TWILIO_ACCOUNT_SID"],
+        "From": sender,
+        "To": "2757",
+        "Body": text,
+    }
+    address = f"{TWILIO['SMSGW_PUBLIC_URL']}/in/twilio"
+    signed = signature(TWILIO["TWILIO_AUTH_TOKEN"], address, tuple(fields.items()))
+    headers = {"X-Twilio-Signature": signed}
+    sent = requests.post(f"{web.address}/in/twilio", data=fields, headers=headers, timeout=15)
+    return sent.status_code
+
+
+def test_messages_of_one_phone_at_one_instant_are_stored_one_after_the_other(
+    web: Web, stored: Runtime
+) -> None:
+    names = [f"SM-one-{number}" for number in range(ALIKE)]
+    with ThreadPoolExecutor(ALIKE) as pool:
+        statuses = list(pool.map(lambda name: send(web, name, P2, "INFO"), names))
+    assert statuses == [200] * ALIKE
+    with stored.reading() as tx:
+        rows = select(func.count()).where(messages.c.carrier_ref.startswith("SM-one-"))
+        assert tx.connection.execute(rows).scalar_one() == ALIKE
+        assert tx.connection.execute(select(func.count(replies.c.id))).scalar_one() < ALIKE
+
+
+def test_one_message_delivered_many_times_at_one_instant_is_stored_once(
+    web: Web, stored: Runtime
+) -> None:
+    with ThreadPoolExecutor(ALIKE) as pool:
+        numbers = range(ALIKE)
+        statuses = list(
+            pool.map(lambda _: send(web, "SM-again", "+6281200000001", "INFO"), numbers)
+        )
+    assert statuses == [200] * ALIKE
+    with stored.reading() as tx:
+        rows = select(func.count()).where(messages.c.carrier_ref == "SM-again")
+        assert tx.connection.execute(rows).scalar_one() == 1
+
+
+def test_who_reads_no_answers_keeps_nobody_waiting(web: Web) -> None:
+    with socket.create_connection(("127.0.0.1", web.port)) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        deaf.setblocking(False)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            try:
+                deaf.send(FORGED)
+            except BlockingIOError:
+                time.sleep(0.01)
+        started = time.monotonic()
+        assert send(web, "SM-beside-the-deaf", "+6281200000002", "INFO") == 200
+        assert time.monotonic() - started < 2
+
+
+def test_requests_sent_ahead_are_each_answered(web: Web) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as ahead:
+        ahead.sendall(FORGED * 3)
+        answers = b""
+        while answers.count(b"HTTP/1.1 403") < 3:
+            seen = ahead.recv(LARGEST)
+            assert seen, answers
+            answers += seen
