@@ -8,7 +8,19 @@ from itertools import chain
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, g, redirect, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    redirect,
+    request,
+    session,
+    url_for,
+)
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
@@ -44,6 +56,13 @@ View = TypeVar("View", bound=Callable[..., object])
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
 forms = CSRFProtect()
+
+
+class ConsoleSessions(SecureCookieSessionInterface):
+    """Opens sessions for the console's pages alone: a webhook has none, and need not pay for it."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return super().open_session(app, request) if request.path.startswith("/console") else None
 
 
 class SessionEnded(Unauthorized):

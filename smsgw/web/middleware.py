@@ -8,13 +8,13 @@ An answer has to be there before a carrier stops waiting for it: who finds no pl
 room to wait in, is asked to come again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from io import BytesIO
 from threading import BoundedSemaphore
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 
 from smsgw.storage import deadlines, fibers
 from smsgw.storage.deadlines import Deadlines
@@ -105,7 +105,7 @@ class ReadFirst:
         self, places: Places, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         if not places.take():  # and lets go of its reader
-            start_response("503 Service Unavailable", [*BUSY.items(), *HEADERS.items()])
+            start_response("503 Service Unavailable", [*BUSY.items()])
             return [b"busy, please try again"]
         try:
             return self._application(environ, start_response)
@@ -113,15 +113,24 @@ class ReadFirst:
             places.give_back()
 
 
+class AddHeaders:
+    """Adds headers to every answer that has no others of these names."""
+
+    def __init__(self, application: Application, headers: Mapping[str, str]) -> None:
+        self._application = application
+        self._headers = [(name.lower(), (name, value)) for name, value in headers.items()]
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
+            given = {name.lower() for name, _ in headers}
+            added = [header for name, header in self._headers if name not in given]
+            return start_response(status, [*headers, *added], error)
+
+        return self._application(environ, start)
+
+
 def guard(app: Flask, *, is_https: bool) -> None:
     """Puts the headers on every answer of `app`, errors included, and limits its requests."""
     headers = HEADERS | ({"Strict-Transport-Security": A_YEAR} if is_https else {})
-
-    @app.after_request
-    def add(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        return response
-
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
-    app.wsgi_app = ReadFirst(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = AddHeaders(ReadFirst(app.wsgi_app), headers)  # type: ignore[method-assign]
