@@ -78,7 +78,7 @@ def _reply(tx: Transaction, reply_id: int, *, is_locked: bool = False) -> Row[An
         select(replies, phones.c.stopped_at, phones.c.hash, phones.c.number)
         .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file)
         .add_columns(bindings.c.on_file_hash, bindings.c.ended_at, bindings.c.used_at)
-        .join_from(replies, phones)
+        .join_from(replies, phones, phones.c.id == replies.c.phone_id)
         .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
         .where(replies.c.id == reply_id)
     )

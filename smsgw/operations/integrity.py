@@ -6,7 +6,7 @@ Answering checks a row when it needs it; `smsgw audit verify` reads all of them.
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, or_, select
+from sqlalchemy import Column, Row, Select, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 
 from smsgw.registry import freezes
@@ -15,6 +15,7 @@ from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable, Wrapper
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
+from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.operators import configurations, operators, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.phones import freezes as _freezes
@@ -37,6 +38,14 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
     (row_macs.FREEZE_COUNT, select(freeze_counts)),
 )
 
+# What messages and replies name, without foreign keys.
+_NAMED = (
+    (messages.c.phone_id, phones.c.id),
+    (replies.c.message_id, messages.c.id),
+    (replies.c.phone_id, phones.c.id),
+    (replies.c.binding_id, bindings.c.id),
+)
+
 
 def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
     """Finds rows that fail a check, and records each among the failed checks. `wrapper` is that of
@@ -46,6 +55,8 @@ def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
     for proof, rows in _PROVEN:
         yield from _not_ours(tx, proof, rows)
     yield from _without_a_record(tx)
+    for naming, named in _NAMED:
+        yield from _naming_nothing(tx, naming, named)
     for nkp_hash in freezes.incomplete(tx, MISSING):
         name = row_macs.shown(nkp_hash)
         tx.note_failure("freezes", name, "missing")
@@ -98,6 +109,15 @@ def _without_a_record(tx: Transaction) -> Iterator[str]:
         why = "has no count of freezes" if row.is_uncounted else "is not in the audit"
         tx.note_failure("bindings", row.id, "missing")
         yield f"bindings: row {row.id} {why}"
+
+
+def _naming_nothing(tx: Transaction, naming: Column[Any], named: Column[Any]) -> Iterator[str]:
+    """Yields messages and replies whose phone, message or binding is not there."""
+    table = naming.table
+    found = select(table.c.id).where(naming.is_not(None), ~exists().where(named == naming))
+    for row in _fetched(tx, found):
+        tx.note_failure(table.name, row.id, "missing")
+        yield f"{table.name}: row {row.id} names a row of {named.table.name} that is missing"
 
 
 def _fetched(tx: Transaction, rows: Select[*tuple[Any, ...]]) -> Iterator[Row[Any]]:

@@ -64,7 +64,7 @@ def queued_since(rt: Runtime, reply_id: int) -> list[tuple[int, FurtherSms]]:
     """Replies with a higher id, each with its id, sent or not."""
     rows = (
         select(replies, phones.c.number, phones.c.hash)
-        .join_from(replies, phones)
+        .join_from(replies, phones, phones.c.id == replies.c.phone_id)
         .where(replies.c.id > reply_id)
         .order_by(replies.c.id)
     )

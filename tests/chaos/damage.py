@@ -27,6 +27,7 @@ from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.security import data_keys
 from smsgw.storage.tables.types import Instant, service
 
+POINTERS = {messages.c.phone_id, replies.c.message_id, replies.c.phone_id, replies.c.binding_id}
 LONGEST = 60  # of texts without a limit
 
 
@@ -67,7 +68,8 @@ def _any(connection: Connection, table: Table, chance: Random) -> Row[Any] | Non
 def _is_free(table: Table, column: Column[Any]) -> bool:
     checks = [str(c.sqltext) for c in table.constraints if isinstance(c, CheckConstraint)]
     is_word = any(check.startswith(f"{column.key} IN ") for check in checks)
-    return not (column.primary_key or column.foreign_keys or is_word)
+    is_pointer = bool(column.foreign_keys) or column in POINTERS
+    return not (column.primary_key or is_pointer or is_word)
 
 
 def _nonsense(column: Column[Any], chance: Random) -> object:

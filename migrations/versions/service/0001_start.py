@@ -530,9 +530,6 @@ def _messages() -> None:
         sa.CheckConstraint(
             "state IN ('received', 'answered', 'failed')", name=op.f("ck_messages_state")
         ),
-        sa.ForeignKeyConstraint(
-            ["phone_id"], ["phones.id"], name=op.f("fk_messages_phone_id_phones")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("carrier", "carrier_ref", name=op.f("uq_messages_carrier_carrier_ref")),
     )
@@ -750,15 +747,6 @@ def _replies() -> None:
             "state IN ('queued', 'sending', 'unknown', 'expired', 'sent', 'refused',"
             " 'undelivered', 'delivered')",
             name=op.f("ck_replies_state"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["binding_id"], ["bindings.id"], name=op.f("fk_replies_binding_id_bindings")
-        ),
-        sa.ForeignKeyConstraint(
-            ["message_id"], ["messages.id"], name=op.f("fk_replies_message_id_messages")
-        ),
-        sa.ForeignKeyConstraint(
-            ["phone_id"], ["phones.id"], name=op.f("fk_replies_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Executable, delete, select, update
+from sqlalchemy import Column, Executable, delete, func, select, update
 from structlog.testing import capture_logs
 
 from smsgw import runtime, settings
@@ -23,7 +23,7 @@ from smsgw.settings import SettingsError
 from smsgw.storage import failed_checks, keys, row_macs
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
-from smsgw.storage.tables.messages import replies
+from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.operators import Role, TaskKind, configurations, sessions
 from smsgw.storage.tables.operators import operators as people
 from smsgw.storage.tables.phones import bindings, codes, freeze_counts, freezes, phones
@@ -224,6 +224,26 @@ def test_a_reactivated_binding_is_found(lived: Runtime) -> None:
     assert findings(lived) == []
     sql(lived, update(bindings).where(bindings.c.id == before["id"]).values(before))
     assert findings(lived) == [f"bindings: row {before['id']} is not in the audit"]
+
+
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [
+        (messages.c.phone_id, "phones"),
+        (replies.c.message_id, "messages"),
+        (replies.c.phone_id, "phones"),
+        (replies.c.binding_id, "bindings"),
+    ],
+)
+def test_what_names_a_missing_row_is_found(
+    lived: Runtime, column: Column[int], named: str
+) -> None:
+    table, absent = column.table, 10**9
+    with lived.writing() as tx:
+        row = tx.connection.execute(select(func.max(table.c.id))).scalar_one()
+        moved = update(table).where(table.c.id == row).values({column: absent})
+        tx.connection.execute(moved)
+    assert f"{table.name}: row {row} names a row of {named} that is missing" in findings(lived)
 
 
 def test_a_value_of_the_wrong_type_is_reported(lived: Runtime) -> None:
