@@ -34,7 +34,6 @@ from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.batch_ledger import BatchLedger
-from smsgw.messaging import inbox
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
 from smsgw.messaging.answer_limits import within_limits
 from smsgw.messaging.answer_store import NewAnswer, store
@@ -46,6 +45,7 @@ from smsgw.messaging.screening import (
     ParsedMessage,
     is_echo,
     is_repeat,
+    is_stored,
     may_be_answered,
     still_open,
 )
@@ -174,24 +174,22 @@ def _alone(rt: Runtime, inbound: Inbound) -> Answer:
 
 
 def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
-    """Reads what was stored before, and what is known of the phones."""
-    numbers = {id(each): phone.e164(each.parsed.sms.sender) for each in inbound}
+    """Reads what is known of the phones. A message that its carrier delivers again ends here if it
+    is the last of its phone; another one ends where it would be stored."""
+    wanted = [
+        (each, PhoneQuery(number, _named(each.parsed.said), _received_at(each.parsed)))
+        for each in inbound
+        if (number := phone.e164(each.parsed.sms.sender))
+    ]
     with rt.reading() as tx:
-        new = [each.parsed.sms for each in inbound if each.parsed.deferred is None]
-        stored = inbox.stored(tx, new) if new else set()
-        for each in inbound:
-            each.is_read = True
-            sms = each.parsed.sms
-            if each.parsed.deferred is None and (sms.carrier, sms.carrier_ref) in stored:
-                each.outcome = Repeated()
-        wanted = [
-            (each, PhoneQuery(number, _named(each.parsed.said), _received_at(each.parsed)))
-            for each in still_open(inbound)
-            if (number := numbers[id(each)])
-        ]
         states = phone_state.read_all(tx, [want for _, want in wanted])
         for (each, want), known in zip(wanted, states, strict=True):
-            each.known = _with_meant(tx, each.parsed, want, known)
+            if is_stored(each.parsed, known):
+                each.outcome = Repeated()
+            else:
+                each.known = _with_meant(tx, each.parsed, want, known)
+    for each in inbound:
+        each.is_read = True
 
 
 def _with_meant(

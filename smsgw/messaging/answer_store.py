@@ -1,7 +1,9 @@
 """Stores what was decided: messages, what they change, and their replies, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy.exc import IntegrityError
 
 from handlers import disclosure
 from handlers.changes import Change, Lapse, OpenCase, SetLanguage
@@ -10,6 +12,7 @@ from handlers.values import Verbatim
 from smsgw.messaging import inbox, outbox
 from smsgw.messaging.answer import Answer, Decision
 from smsgw.messaging.composer import Composer, Outgoing
+from smsgw.messaging.inbox import Repeated
 from smsgw.messaging.screening import ParsedMessage
 from smsgw.registry import bindings, cases, phone_state, phones, reply_pages
 from smsgw.registry.bindings import Notice
@@ -19,7 +22,8 @@ from smsgw.registry.phones import LastMessage
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
-from smsgw.storage.tables.messages import Priority
+from smsgw.storage.bulk import BulkIds, write_all
+from smsgw.storage.tables.messages import Priority, messages, replies
 from smsgw.storage.transaction import Conflict, Transaction
 
 
@@ -33,15 +37,20 @@ class NewAnswer:
     is_claimed: bool = False  # no other message of the phone can come in between
 
 
+_ids = BulkIds(messages, replies)
+
+
 @dataclass(slots=True)
 class _Rows:
     """Collects what is written for all messages together, once each is worked out."""
 
-    replies: list[tuple[outbox.NewReply, int | None]]  # with the place of its message
-    uses: set[int]  # bindings
-    last: dict[int, LastMessage]  # by the place of the message
-    disclosures: list[audit.AuditEntry]
-    notices: list[tuple[int, Composer, Notice]]  # with the place of the message
+    messages: list[inbox.NewMessage] = field(default_factory=list)
+    uses: set[int] = field(default_factory=set)  # bindings
+    replies: dict[int, outbox.NewReply] = field(default_factory=dict)  # by their ids
+    last: list[LastMessage] = field(default_factory=list)
+    disclosures: list[audit.AuditEntry] = field(default_factory=list)
+    # With the place of the message.
+    notices: list[tuple[int, Composer, Notice]] = field(default_factory=list)
 
 
 def store(
@@ -52,14 +61,14 @@ def store(
     before; then nothing may be committed."""
     decided = [_unless_many_lapse(rt, tx, each) for each in decided]
     decided = _claim_phones(tx, decided)
-    ids = _accept(tx, decided)
-    rows = _Rows([], set(), {}, [], [])
+    ids = _ids.take(tx.connection, len(decided))
+    rows = _Rows()
     answers = []
-    for place, (each, message_id) in enumerate(zip(decided, ids, strict=True)):
-        answer = Answer(message_id, each.decision.verdict)
+    for place, (each, (new_id, reply_id)) in enumerate(zip(decided, ids, strict=True)):
+        answer = Answer(_accept(tx, each, new_id, rows), each.decision.verdict)
         if each.known is not None:
-            composer = _composer(rt, tx, call_centre, each, message_id)
-            answer = _work_out(composer, each, each.known, place, answer, rows)
+            composer = _composer(rt, tx, call_centre, each, answer.message_id)
+            answer = _work_out(composer, each, each.known, place, answer, reply_id, rows)
         answers.append(answer)
     _write(tx, rows)
     for place, composer, notice in rows.notices:  # behind the replies, in the order of their ids
@@ -87,29 +96,16 @@ def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnsw
     return claimed
 
 
-def _accept(tx: Transaction, decided: Sequence[NewAnswer]) -> list[int]:
-    new = iter(
-        inbox.accept(
-            tx,
-            [
-                inbox.NewMessage(
-                    each.parsed.sms,
-                    each.known.phone_id if each.known else None,
-                    each.parsed.text_hash,
-                    each.decision.verdict,
-                    each.parsed.configuration.version,
-                )
-                for each in decided
-                if each.parsed.deferred is None
-            ],
-        )
-    )
-    return [
-        inbox.settle(tx, each.parsed.deferred.message_id, each.decision.verdict)
-        if each.parsed.deferred is not None
-        else next(new)
-        for each in decided
-    ]
+def _accept(tx: Transaction, each: NewAnswer, new_id: int, rows: _Rows) -> int:
+    """Returns the id of the message: a new one, or that of one whose answer had to wait."""
+    parsed, verdict = each.parsed, each.decision.verdict
+    if parsed.deferred is not None:
+        inbox.settle(tx, parsed.deferred.message_id, verdict)
+        return parsed.deferred.message_id
+    phone_id = each.known.phone_id if each.known else None
+    about = (parsed.text_hash, verdict, parsed.configuration.version)
+    rows.messages.append(inbox.NewMessage(new_id, parsed.sms, phone_id, *about))
+    return new_id
 
 
 def _composer(
@@ -134,33 +130,38 @@ def _work_out(
     known: PhoneState,
     place: int,
     answer: Answer,
+    reply_id: int,
     rows: _Rows,
 ) -> Answer:
     """Writes what the message changes at once, and puts what every message writes into `rows`."""
     tx, decision, message_id = composer.tx, each.decision, answer.message_id
     if composer.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
-    reply = None
     if decision.verdict.outcome == Outcome.SILENT:
         apply(tx, known, decision.changes, message_id)
         _open_case(composer, known, decision.changes)
         if not each.is_claimed:
-            rows.last[place] = LastMessage(known.phone_id, known.version)
+            rows.last.append(LastMessage(known.phone_id, known.version))
         return answer
-    rows.last[place] = LastMessage(
-        known.phone_id, known.version, message_id, counts=not each.is_claimed
-    )
     reply = _numbered(composer, known, decision.reply) if decision.reply else None
     text = composer.render(reply.wording, reply.values) if reply else ""
     notices = apply(tx, known, decision.changes, message_id, text)
+    may_be_repeated = reply is not None and decision.verdict.keyword != "ulang"
+    rows.last.append(
+        LastMessage(
+            known.phone_id,
+            known.version,
+            message_id,
+            reply_id if may_be_repeated else None,
+            counts=not each.is_claimed,
+        )
+    )
     if reply is None:
         return answer
     if reply.pages:
         texts = [composer.render(page.wording, page.values) for page in reply.pages]
         reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
-    draft = _draft(composer, each, known, reply, text, rows)
-    is_again = decision.verdict.keyword == "ulang"
-    rows.replies.append((draft, None if is_again else place))
+    rows.replies[reply_id] = _draft(composer, each, known, reply, text, rows)
     rows.notices += [(place, composer, notice) for notice in notices]
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
         rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
@@ -169,13 +170,20 @@ def _work_out(
 
 
 def _write(tx: Transaction, rows: _Rows) -> None:
-    bindings.use(tx, rows.uses)
-    ids = outbox.add_all(tx, [draft for draft, _ in rows.replies])
-    for reply_id, (_, place) in zip(ids, rows.replies, strict=True):
-        if place is not None:
-            rows.last[place] = replace(rows.last[place], reply_id=reply_id)
-    phones.set_last(tx, list(rows.last.values()))
-    audit.note_all(tx, rows.disclosures)
+    """Raises Conflict, Repeated."""
+    writes = [
+        inbox.accepted(tx, rows.messages),
+        bindings.used(tx, rows.uses),
+        outbox.added(tx, rows.replies),
+        phones.last_messages(rows.last),
+        audit.noted(tx, rows.disclosures),
+    ]
+    try:
+        write_all(tx.connection, writes)
+    except IntegrityError as error:
+        if inbox.is_repeat(error):
+            raise Repeated from None
+        raise
 
 
 def _draft(

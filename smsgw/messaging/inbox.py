@@ -20,7 +20,7 @@ from grammar import fold
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
-from smsgw.storage.bulk import BulkInsert, BulkSelect
+from smsgw.storage.bulk import BulkInsert, Write
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.messages import MessageState, messages
 from smsgw.storage.tables.phones import phones
@@ -57,23 +57,11 @@ class DeferredMessage:
     keyword: str | None = None
 
 
-_stored = BulkSelect(
-    select(messages.c.carrier, messages.c.carrier_ref).where,
-    messages.c.carrier,
-    messages.c.carrier_ref,
-)
-
-
-def stored(tx: Transaction, received: Sequence[IncomingSms]) -> set[tuple[str, str]]:
-    """Returns (carrier, carrier's id) of those that were stored before."""
-    names = [(sms.carrier, sms.carrier_ref) for sms in received]
-    return {tuple(row) for row in _stored.run(tx.connection, names)}
-
-
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """Holds a message about to be stored. `version` is that of the configuration that read it."""
 
+    id: int
     sms: IncomingSms
     phone_id: int | None
     text_hash: bytes
@@ -83,15 +71,16 @@ class NewMessage:
 
 _insert = BulkInsert(
     messages,
-    *("carrier", "carrier_ref", "sender_id", "phone_id", "text", "text_hash", "received_at"),
+    *("id", "carrier", "carrier_ref", "sender_id", "phone_id", "text", "text_hash", "received_at"),
     *("configuration", "keyword", "outcome", "reason", "state"),
 )
 
 
-def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
-    """Stores messages and returns their ids. Raises Repeated; then nothing may be committed."""
+def accepted(tx: Transaction, new: Sequence[NewMessage]) -> Write:
+    """Returns the rows of messages, to be stored with all that comes of them."""
     rows = [
         {
+            "id": each.id,
             "carrier": each.sms.carrier,
             "carrier_ref": each.sms.carrier_ref,
             "sender_id": each.sms.sender_id,
@@ -106,13 +95,15 @@ def accept(tx: Transaction, new: Sequence[NewMessage]) -> list[int]:
         }
         for each in new
     ]
-    try:
-        return _insert.run(tx.connection, rows)
-    except IntegrityError:
-        raise Repeated from None
+    return Write(_insert, rows)
 
 
-def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
+def is_repeat(error: IntegrityError) -> bool:
+    """Tells whether a message could not be stored because it was stored before."""
+    return "carrier_ref" in str(error.orig)
+
+
+def settle(tx: Transaction, message_id: int, verdict: Verdict) -> None:
     """Gives a waiting message its outcome. Raises Repeated where it has one."""
     waiting = (messages.c.id == message_id) & (messages.c.state == MessageState.RECEIVED)
     settled = tx.connection.execute(
@@ -121,7 +112,6 @@ def settle(tx: Transaction, message_id: int, verdict: Verdict) -> int:
     if settled is None:
         raise Repeated
     hourly_counts.changed(tx, settled.received_at)
-    return message_id
 
 
 def give_up(tx: Transaction, message_id: int) -> None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from smsgw import gsm7, logs
 from smsgw.registry import phones
-from smsgw.storage.bulk import BulkInsert
+from smsgw.storage.bulk import BulkInsert, Write
 from smsgw.storage.tables.messages import (
     QUEUED,
     AttemptEnd,
@@ -81,20 +81,12 @@ class NewReply:
     delay: timedelta = timedelta()  # before it leaves
 
 
-_insert = BulkInsert(
-    replies,
-    *(
-        "message_id",
-        "phone_id",
-        "binding_id",
-        "carrier",
-        "sender_id",
-        "text",
-        "wording",
-        "encoding",
-    ),
-    *("segments", "state", "priority", "made_at", "expires_at", "due_at", "attempts"),
+_COLUMNS = (
+    *("message_id", "phone_id", "binding_id", "carrier", "sender_id", "text", "wording"),
+    *("encoding", "segments", "state", "priority", "made_at", "expires_at", "due_at", "attempts"),
 )
+_insert = BulkInsert(replies, *_COLUMNS)
+_insert_with_id = BulkInsert(replies, "id", *_COLUMNS)
 
 
 def add(tx: Transaction, new: NewReply) -> int:
@@ -104,6 +96,12 @@ def add(tx: Transaction, new: NewReply) -> int:
 def add_all(tx: Transaction, new: Sequence[NewReply]) -> list[int]:
     """Adds replies and returns their ids."""
     return _insert.run(tx.connection, [_row(tx, each) for each in new])
+
+
+def added(tx: Transaction, new: Mapping[int, NewReply]) -> Write:
+    """Returns the rows of replies by their ids, to be written with the messages they answer."""
+    rows = [{"id": reply_id, **_row(tx, each)} for reply_id, each in new.items()]
+    return Write(_insert_with_id, rows)
 
 
 def _row(tx: Transaction, new: NewReply) -> dict[str, object]:

@@ -72,6 +72,14 @@ def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
     return len(last) >= ECHO_FROM and last in normalise(parsed.sms.text)
 
 
+def is_stored(parsed: ParsedMessage, known: PhoneState) -> bool:
+    """Tells whether the phone's last message is this one, which its carrier delivers again."""
+    before = known.previous
+    if before is None or parsed.deferred is not None:
+        return False
+    return (before.carrier, before.carrier_ref) == (parsed.sms.carrier, parsed.sms.carrier_ref)
+
+
 def is_repeat(rt: Runtime, parsed: ParsedMessage, known: PhoneState) -> bool:
     """Tells whether the text equals the phone's message just before, whose reply still waits to be
     sent, however long, or has just been sent: that is impatience, not a new question."""

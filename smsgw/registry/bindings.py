@@ -17,7 +17,7 @@ from smsgw.registry.phone_state import PhoneState, past_nkps
 from smsgw.registry.phones import number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
-from smsgw.storage.bulk import BulkUpdate
+from smsgw.storage.bulk import BulkUpdate, Write
 from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
@@ -163,12 +163,10 @@ _used = BulkUpdate(
 )
 
 
-def use(tx: Transaction, binding_ids: Collection[int]) -> None:
-    """Notes that these bindings are used, in the order of their ids, so that two processes do not
-    wait for each other. Raises Conflict where one has ended."""
-    rows = [{"which": each, "at": tx.now} for each in sorted(binding_ids)]
-    if _used.run(tx.connection, rows) != len(rows):
-        raise Conflict
+def used(tx: Transaction, binding_ids: Collection[int]) -> Write:
+    """Returns what notes that these bindings are used, in the order of their ids, so that two
+    processes do not wait for each other. One that has ended is a conflict."""
+    return Write(_used, [{"which": each, "at": tx.now} for each in sorted(binding_ids)])
 
 
 def end(

@@ -27,9 +27,9 @@ from smsgw.registry import (
     reply_pages,
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
-from smsgw.registry.phones import LastMessage, add_all, opened_number, set_last
+from smsgw.registry.phones import LastMessage, add_all, last_messages, opened_number
 from smsgw.storage import row_macs
-from smsgw.storage.bulk import BulkSelect
+from smsgw.storage.bulk import BulkSelect, write_all
 from smsgw.storage.tables.messages import (
     MessageState,
     Priority,
@@ -55,6 +55,8 @@ UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 class Previous:
     """Holds the message before, to recognise a repeat."""
 
+    carrier: str
+    carrier_ref: str
     text_hash: bytes
     received_at: datetime
     is_deferred: bool  # its true answer waits for the ledger
@@ -74,6 +76,14 @@ class PhoneState:
     language: str = "id"
 
 
+_used_since = bindparam("used_since", type_=Instant)
+_is_in_use = bindings.c.ended_at.is_(None) & (bindings.c.used_at > _used_since)
+_OF_BINDING = (
+    bindings.c.id.label("binding_id"),
+    *(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash),
+    *(bindings.c.made_by, bindings.c.tells_from, bindings.c.consented_at, bindings.c.mac),
+    *(bindings.c.used_at, bindings.c.wrong_answers, bindings.c.wrong_since),
+)
 _last_message = messages.alias("last_message")
 _its_reply = replies.alias("its_reply")
 _its_binding = bindings.alias("its_binding")
@@ -99,6 +109,8 @@ _known = (
         _questions.c.asked,
         _questions.c.asked_at,
         _questions.c.expires_at,
+        _last_message.c.carrier,
+        _last_message.c.carrier_ref,
         _last_message.c.text_hash,
         _last_message.c.received_at,
         _last_message.c.state.label("message_state"),
@@ -110,8 +122,10 @@ _known = (
         _pages.c.texts.label("pages"),
         _pages.c.expires_at.label("pages_expire_at"),
         _guessed.label("guessed"),
+        *_OF_BINDING,
     )
     .select_from(phones)
+    .outerjoin(bindings, (bindings.c.phone_id == phones.c.id) & _is_in_use)
     .outerjoin(_questions, _questions.c.phone_id == phones.c.id)
     .outerjoin(_pages, _pages.c.phone_id == phones.c.id)
     .outerjoin(_last_message, _last_message.c.id == phones.c.last_message_id)
@@ -126,16 +140,7 @@ _known = (
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
 )
 _phone = BulkSelect(_known.where, phones.c.hash)
-_in_use = (
-    select(bindings.c.id, bindings.c.phone_id, bindings.c.nkp, bindings.c.on_file)
-    .add_columns(bindings.c.tells_from, bindings.c.used_at)
-    .add_columns(bindings.c.wrong_answers, bindings.c.wrong_since)
-    .add_columns(bindings.c.nkp_hash, bindings.c.on_file_hash, bindings.c.made_by)
-    .add_columns(bindings.c.consented_at, bindings.c.mac)
-    .where(bindings.c.ended_at.is_(None), bindings.c.used_at > bindparam("used_since"))
-    .order_by(bindings.c.id)
-)
-_bound = BulkSelect(_in_use.where, bindings.c.phone_id)
+_in_use = select(bindings.c.phone_id, *_OF_BINDING).where(_is_in_use).order_by(bindings.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,30 +167,21 @@ def read(
 
 
 def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
-    """Reads what is known of phones, in two statements."""
+    """Reads what is known of phones, in one statement."""
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
-    times = {"now": tx.now, "guessed_since": tx.now - lockout.GUESSES_COUNT_FOR}
-    found = _phone.run(tx.connection, [*hashes.values()], **times)
-    rows: dict[bytes, Row[*tuple[Any, ...]]] = {}
-    for each_row in found:
-        rows.setdefault(each_row.hash, each_row)
-    held: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
-    if rows:
-        ids = [row.id for row in rows.values()]
-        for row in _bound.run(tx.connection, ids, used_since=tx.now - UNUSED_FOR):
-            held[row.phone_id].append(row)
-    states = []
-    for each in wanted:
-        its_row = rows.get(hashes[each.number])
-        states.append(_state(tx, each, its_row, held[its_row.id] if its_row else []))
-    return states
+    times = {
+        "now": tx.now,
+        "guessed_since": tx.now - lockout.GUESSES_COUNT_FOR,
+        "used_since": tx.now - UNUSED_FOR,
+    }
+    rows: dict[bytes, list[Row[*tuple[Any, ...]]]] = defaultdict(list)  # one for each binding
+    for row in _phone.run(tx.connection, [*hashes.values()], **times):
+        rows[row.hash].append(row)
+    return [_state(tx, each, rows[hashes[each.number]]) for each in wanted]
 
 
 def _state(
-    tx: Transaction,
-    wanted: PhoneQuery,
-    row: Row[*tuple[Any, ...]] | None,
-    held: Sequence[Row[*tuple[Any, ...]]],
+    tx: Transaction, wanted: PhoneQuery, rows: Sequence[Row[*tuple[Any, ...]]]
 ) -> PhoneState:
     named, number = wanted.named, wanted.number
     former = (
@@ -200,20 +196,20 @@ def _state(
         asked_codes=tuple(asked_codes),
         rejections=max(asked_codes.values(), default=0),
     )
-    if row is None:
+    if not rows:
         return PhoneState(0, 0, caller, {}, None)
-    return _known_state(tx, row, held, caller, wanted)
+    return _known_state(tx, rows, caller, wanted)
 
 
 def _known_state(
     tx: Transaction,
-    row: Row[*tuple[Any, ...]],
     rows: Sequence[Row[*tuple[Any, ...]]],
     caller: Caller,
     wanted: PhoneQuery,
 ) -> PhoneState:
-    named = wanted.named
-    held = _readable(tx, rows, row.hash)
+    named, row = wanted.named, rows[0]
+    bound = {each.binding_id: each for each in rows if each.binding_id is not None}
+    held = _readable(tx, [bound[each] for each in sorted(bound)], row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     asked, question = open_questions.still_open(tx, row, wanted.received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
@@ -286,7 +282,7 @@ def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
         return replace(known, phone_id=add_all(tx, [known.caller.phone])[0], version=1)
-    set_last(tx, [LastMessage(known.phone_id, known.version)])
+    write_all(tx.connection, [last_messages([LastMessage(known.phone_id, known.version)])])
     return replace(known, version=known.version + 1)
 
 
@@ -294,7 +290,8 @@ def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     if row.text_hash is None:
         return None
     is_deferred = row.message_state == MessageState.RECEIVED
-    return Previous(row.text_hash, row.received_at, is_deferred, row.reply_state)
+    name = row.carrier, row.carrier_ref
+    return Previous(*name, row.text_hash, row.received_at, is_deferred, row.reply_state)
 
 
 def _readable(
@@ -304,13 +301,14 @@ def _readable(
     not make, discloses nothing."""
     held = {}
     for row in rows:
-        if not tx.is_ours(row_macs.BINDING, row.mac, row.id, {**row._mapping, "phone": phone_hash}):
+        proven = {**row._mapping, "phone": phone_hash}
+        if not tx.is_ours(row_macs.BINDING, row.mac, row.binding_id, proven):
             continue
-        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.id, row.nkp_hash)
-        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.id, row.on_file_hash)
+        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
+        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
         if nkp is not None and (on_file is not None or row.on_file is None):
             wrong = row.wrong_answers if _counts(tx, row.wrong_since) else 0
-            held[row.id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
+            held[row.binding_id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
     return held
 
 

@@ -1,14 +1,14 @@
 """Finds and writes the rows of phones."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.storage.bulk import BulkInsert, BulkUpdate
+from smsgw.storage.bulk import BulkInsert, BulkUpdate, Write
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
@@ -79,9 +79,10 @@ _last = BulkUpdate(
 )
 
 
-def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
-    """Writes to each phone what it said last. Raises Conflict where another message of one was
-    first. In the order of their ids, so that two processes do not wait for each other."""
+def last_messages(last: Collection[LastMessage]) -> Write:
+    """Returns what writes to each phone what it said last, in the order of their ids, so that two
+    processes do not wait for each other. Where another message of one was first, it is a
+    conflict."""
     rows = [
         {
             "which": each.phone_id,
@@ -92,8 +93,7 @@ def set_last(tx: Transaction, last: Sequence[LastMessage]) -> None:
         }
         for each in sorted(last, key=lambda each: each.phone_id)
     ]
-    if _last.run(tx.connection, rows) != len(rows):
-        raise Conflict
+    return Write(_last, rows)
 
 
 def set_values(tx: Transaction, phone_id: int, **values: object) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from smsgw import logs
-from smsgw.storage.bulk import BulkInsert
+from smsgw.storage.bulk import BulkInsert, Write, write_all
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Transaction
 
@@ -143,7 +143,12 @@ def note(
 
 
 def note_all(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
-    _insert.run(tx.connection, [_signed(tx, each) for each in entries])
+    write_all(tx.connection, [noted(tx, entries)])
+
+
+def noted(tx: Transaction, entries: Sequence[AuditEntry]) -> Write:
+    """Returns the rows of entries, to be written with what they tell of."""
+    return Write(_insert, [_signed(tx, each) for each in entries])
 
 
 def _signed(tx: Transaction, entry: AuditEntry) -> dict[str, Any]:

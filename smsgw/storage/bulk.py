@@ -2,15 +2,19 @@
 
 On PostgreSQL they go as one JSON text, so that the statement is the same for any number of rows
 and is planned once; psycopg takes three times as long to write arrays. SQLite takes a list, or one
-row after the other.
+row after the other. A trip costs a process as much as some ten rows: what is written to several
+tables goes in one statement too (`write_all`).
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     JSON,
     ColumnElement,
     Connection,
@@ -25,12 +29,16 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal_column,
     select,
     tuple_,
 )
 from sqlalchemy import column as named_column
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
+
+from smsgw.storage.transaction import Conflict
 
 PLACE, ROWS, COUNT, KEYS = "place", "rows", "row_count", "keys"
 
@@ -64,15 +72,35 @@ class BulkSelect:
         return connection.execute(self._from_all, {KEYS: list(keys), **parameters})
 
 
+class BulkIds:
+    """Takes ids for rows that are to be written to tables together, so that they can name each
+    other."""
+
+    def __init__(self, *tables: Table) -> None:
+        count = bindparam(COUNT, type_=Integer)
+        of_rows = (func.nextval(f"{table.name}_id_seq") for table in tables)
+        self._next = select(*of_rows).select_from(func.generate_series(1, count))
+        self._last = select(
+            *(select(func.coalesce(func.max(each.c.id), 0)).scalar_subquery() for each in tables)
+        )
+
+    def take(self, connection: Connection, count: int) -> list[tuple[int, ...]]:
+        """Returns `count` times an id for each table. On SQLite, where one transaction writes at a
+        time, they are free until its end."""
+        if connection.dialect.name == "postgresql":
+            return [tuple(row) for row in connection.execute(self._next, {COUNT: count})]
+        last = connection.execute(self._last).one()
+        return [tuple(each + step for each in last) for step in range(1, count + 1)]
+
+
 class BulkInsert:
-    """Inserts rows that have values for these columns, and `id` made by the database."""
+    """Inserts rows that have values for these columns, and `id` made by the database if it is not
+    one of them."""
 
     def __init__(self, table: Table, *names: str) -> None:
-        rows = _rows({name: table.c[name].type for name in names})
-        given = select(*(rows.c[name] for name in names)).order_by(rows.c[PLACE])
-        self._from_json = insert(table).from_select(names, given).returning(table.c.id)
+        self._table, self._names = table, names
+        self._from_json = self._given("")
         self._one = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-        self._names = names
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> list[int]:
         """Returns the ids, in the order of the rows. Raises IntegrityError."""
@@ -83,6 +111,20 @@ class BulkInsert:
         made = connection.execute(self._from_json, _json(rows))
         return sorted(made.scalars())  # they are given in the order of the rows
 
+    def count(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Inserts, and returns how many were inserted. Raises IntegrityError."""
+        return len(self.run(connection, rows))
+
+    def part(self, name: str) -> CTE:
+        """Builds a part of a larger statement."""
+        return self._given(name).cte(name)
+
+    def _given(self, name: str) -> ReturningInsert[Any]:
+        rows = _rows({each: self._table.c[each].type for each in self._names}, name)
+        given = select(*(rows.c[each] for each in self._names)).order_by(rows.c[PLACE])
+        made = insert(self._table).from_select(self._names, given)
+        return made.returning(self._table.c.id)
+
 
 class BulkUpdate:
     """Updates rows by values that each has for itself. `build` makes the statement from them, by
@@ -91,8 +133,8 @@ class BulkUpdate:
     def __init__(
         self, types: Mapping[str, TypeEngine[Any]], build: Callable[[Columns], Update]
     ) -> None:
-        rows = _rows(types)
-        self._from_json = build({name: rows.c[name] for name in types})
+        self._types, self._build = types, build
+        self._from_json = self._given("")
         self._one = build({name: bindparam(name, type_=type_) for name, type_ in types.items()})
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
@@ -102,6 +144,52 @@ class BulkUpdate:
         if connection.dialect.name != "postgresql":
             return connection.execute(self._one, list(rows)).rowcount
         return connection.execute(self._from_json, _json(rows)).rowcount
+
+    def count(self, connection: Connection, rows: Sequence[Row]) -> int:
+        return self.run(connection, rows)
+
+    def part(self, name: str) -> CTE:
+        """Builds a part of a larger statement."""
+        return self._given(name).returning(literal_column("1").label("done")).cte(name)
+
+    def _given(self, name: str) -> Update:
+        rows = _rows(self._types, name)
+        return self._build({each: rows.c[each] for each in self._types})
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Names rows and the statement that writes them."""
+
+    statement: BulkInsert | BulkUpdate
+    rows: Sequence[Row]
+
+
+def write_all(connection: Connection, writes: Sequence[Write]) -> None:
+    """Writes in this order. No part sees what another wrote. Raises Conflict where a row that
+    should be updated is not there any more, IntegrityError where one cannot be inserted; then
+    nothing may be committed."""
+    wanted = [each for each in writes if each.rows]
+    if len(wanted) > 1 and connection.dialect.name == "postgresql":
+        parts = enumerate(each.rows for each in wanted)
+        given = {k: v for place, rows in parts for k, v in _json(rows, _part(place)).items()}
+        joined = _joined(tuple(each.statement for each in wanted))
+        counts = tuple(connection.execute(joined, given).one())
+    else:
+        counts = tuple(each.statement.count(connection, each.rows) for each in wanted)
+    if counts != tuple(len(each.rows) for each in wanted):
+        raise Conflict
+
+
+@cache
+def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Select[*tuple[Any, ...]]:
+    """Builds one statement that runs all, in their order, and tells of how many rows each was."""
+    parts = [each.part(_part(place)) for place, each in enumerate(statements)]
+    return select(*(select(func.count()).select_from(each).scalar_subquery() for each in parts))
+
+
+def _part(place: int) -> str:
+    return f"part_{place}"
 
 
 def _among(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
@@ -117,19 +205,20 @@ def _among_all(columns: Sequence[ColumnElement[Any]], is_typed: bool) -> ColumnE
     return tuple_(*columns).in_(select(*(rows.c[str(place)] for place in range(len(columns)))))
 
 
-def _rows(types: Mapping[str, TypeEngine[Any]]) -> Any:
-    """Builds a table of the rows that are given. Its limit tells PostgreSQL how few they are: it
-    takes any JSON for a hundred, and would rather read a whole table than look so many up."""
+def _rows(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
+    """Builds a table of the rows that are given, for a statement or the part `name` of one. Its
+    limit tells PostgreSQL how few they are: it takes any JSON for a hundred, and would rather read
+    a whole table than look so many up."""
     columns = [named_column(name, type_) for name, type_ in types.items()]
-    given = func.json_to_recordset(cast(bindparam(ROWS, type_=Text), JSON))
+    given = func.json_to_recordset(cast(bindparam(name + ROWS, type_=Text), JSON))
     table = given.table_valued(*columns, named_column(PLACE, Integer), name="given")
     derived = table.render_derived(with_types=True)
-    return select(derived).limit(bindparam(COUNT, type_=Integer)).subquery("few")
+    return select(derived).limit(bindparam(name + COUNT, type_=Integer)).subquery("few")
 
 
-def _json(rows: Sequence[Row]) -> dict[str, object]:
+def _json(rows: Sequence[Row], name: str = "") -> dict[str, object]:
     placed = [{**row, PLACE: place} for place, row in enumerate(rows)]
-    return {ROWS: json.dumps(placed, default=_plain), COUNT: len(placed)}
+    return {name + ROWS: json.dumps(placed, default=_plain), name + COUNT: len(placed)}
 
 
 def _plain(value: object) -> str:

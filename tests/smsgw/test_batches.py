@@ -25,8 +25,8 @@ from tests.support.conversation import audit_entries, count_rows, say
 from tests.support.redis_trips import Trips, watching
 
 MANY = 50
-# Read: what was stored, phones, bindings. Written: messages, bindings, replies, phones, the audit.
-SERVICE, LEDGER = 8, 3
+# What is known of the phones, ids for what is written, and all that is written.
+SERVICE, LEDGER = 3, 3
 TRIPS = 3  # the day's budget, the limits, and what was spent
 
 
@@ -201,6 +201,17 @@ def test_a_message_that_was_stored_before_stays_so(bound: Runtime) -> None:
     assert first is not None
     assert made[1].result() is None
     assert count_rows(bound, messages) == 4
+
+
+def test_an_older_message_that_comes_again_harms_no_other(bound: Runtime) -> None:
+    """Its phone said something since, so that it is recognised only where it would be stored."""
+    assert answering(bound, 1)() is not None
+    assert answering(bound, 1, "INFO")() is not None
+    made = together(bound, [answering(bound, i) for i in range(4)])
+    assert made[1].result() is None
+    assert all("Saldo" in text_of(each) for each in made if each is not made[1])
+    assert count_rows(bound, messages) == 5
+    assert count_rows(bound, replies) == 5
 
 
 def test_one_phone_s_messages_are_answered_one_after_the_other(bound: Runtime) -> None:

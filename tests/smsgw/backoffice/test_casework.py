@@ -287,7 +287,11 @@ def test_officers_answers_are_dated_when_made(rt: Runtime, clock: Clock) -> None
     clock.moves(minutes=4)
     assert len(accepted(rt)) == 2
     with rt.reading() as tx:
-        waits = select(outbox.SINCE).join_from(replies, messages, messages.c.id == replies.c.message_id).order_by(replies.c.id.desc())
+        waits = (
+            select(outbox.SINCE)
+            .join_from(replies, messages, messages.c.id == replies.c.message_id)
+            .order_by(replies.c.id.desc())
+        )
         since = tx.connection.execute(waits.limit(2)).scalars().all()
         assert since == [tx.now] * 2
 

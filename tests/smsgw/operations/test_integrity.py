@@ -235,9 +235,7 @@ def test_a_reactivated_binding_is_found(lived: Runtime) -> None:
         (replies.c.binding_id, "bindings"),
     ],
 )
-def test_what_names_a_missing_row_is_found(
-    lived: Runtime, column: Column[int], named: str
-) -> None:
+def test_what_names_a_missing_row_is_found(lived: Runtime, column: Column[int], named: str) -> None:
     table, absent = column.table, 10**9
     with lived.writing() as tx:
         row = tx.connection.execute(select(func.max(table.c.id))).scalar_one()
