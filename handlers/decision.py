@@ -82,8 +82,9 @@ def decide(inquiry: Inquiry, ledger: Ledger, now: datetime, unused_for: timedelt
     chosen = confirmed(said, caller)
     question = Question(chosen or said, caller, ledger, keywords.usage, now, unused_for)
     reply = disclosure.locked(question) or _handled(question, keywords)
-    settled = (Close(),) if _is_settled(said, caller, reply) else ()
-    return Decided(said, replace(reply, changes=(*settled, *reply.changes)))
+    if _is_settled(said, caller, reply):
+        reply = replace(reply, changes=(Close(), *reply.changes))
+    return Decided(said, reply)
 
 
 def meant(inquiry: Inquiry) -> Command | Misread:

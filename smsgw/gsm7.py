@@ -21,6 +21,7 @@ EXTENSION = "\f^{}\\[~]|€"  # an escape and a septet each
 
 _ONLY_BASIC = re.compile(f"[{re.escape(BASIC)}]*")
 _ONLY_GSM7 = re.compile(f"[{re.escape(BASIC + EXTENSION)}]*")
+_UNCHANGED = re.compile("[ -Z_a-z]*")  # most values are of nothing else
 _EXTENDED = re.compile(f"[{re.escape(EXTENSION)}]")
 _CLUSTER = re.compile(
     "\r\n"
@@ -101,6 +102,8 @@ def split(text: str) -> list[str]:
 def to_gsm7(text: str) -> str:
     """Converts a value to the basic table: look-alikes where there is one, "?" where there is
     none."""
+    if _UNCHANGED.fullmatch(text):
+        return text
     text = "".join(map(_plain, unicodedata.normalize("NFKC", text.translate(_LOOK_ALIKE))))
     text = text.translate(_LOOK_ALIKE)
     return "".join(letter if letter in BASIC else "?" for letter in text)

@@ -15,6 +15,9 @@ PHONES = {
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,  # where numbers do not tell, as in +1
 }
 _NO_PART = re.compile(r"^\s*tel:|[\s()<>\[\].,:;/_*'\"-]")
+# Every mobile number of Indonesia. phonenumbers says the same, in a tenth of the time that it takes
+# to answer a message.
+_INDONESIAN_MOBILE = re.compile(r"\+62(?:8[1-35-9][0-9]{7,10})", re.ASCII)
 KNOWN = 4096  # numbers whose answers are remembered: a message asks for its sender's five times
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
 
@@ -86,6 +89,8 @@ def mask(number: str) -> str:
 
 @lru_cache(maxsize=KNOWN)
 def _parse(digits: str) -> _Number | None:
+    if _INDONESIAN_MOBILE.fullmatch(digits):
+        return _Number(digits, phonenumbers.PhoneNumberType.MOBILE, "62")
     try:
         number = phonenumbers.parse(digits, REGION)
     except phonenumbers.NumberParseException:

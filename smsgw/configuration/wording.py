@@ -11,7 +11,7 @@ read, bounds every reply. A value is never expanded again.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from string import Formatter
 from types import MappingProxyType
 
@@ -37,12 +37,12 @@ class ReplyError(Exception):
     value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Piece:
     parts: tuple[tuple[str, str | None], ...]  # literal, then the placeholder after it
     is_clause: bool
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(name for _, name in self.parts if name is not None)
 
@@ -69,11 +69,11 @@ class Piece:
         return [step for part in parts for step in part]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wording:
     pieces: tuple[Piece, ...]
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         return frozenset().union(*(piece.names for piece in self.pieces))
 
@@ -217,10 +217,14 @@ def _fitted_pieces(
     """Returns the text of each piece, or None if it is left out."""
     names = wording.names
     shown = {name: _text_of(name, value, terms) for name, value in values.items() if name in names}
-    pieces = [None if piece.is_clause else piece.fill(shown) for piece in wording.pieces]
-    for index, piece in enumerate(wording.pieces):
+    filled = [piece.fill(shown) for piece in wording.pieces]
+    if gsm7.count(_join(filled)).segments <= budget:
+        return filled
+    pairs = list(zip(wording.pieces, filled, strict=True))
+    pieces = [None if piece.is_clause else text for piece, text in pairs]
+    for index, (piece, text) in enumerate(pairs):
         if piece.is_clause:
-            pieces[index] = piece.fill(shown)
+            pieces[index] = text
             if gsm7.count(_join(pieces)).segments > budget:
                 pieces[index] = None
     return pieces

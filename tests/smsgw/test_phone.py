@@ -1,6 +1,10 @@
-import pytest
+from random import Random
 
-from smsgw.phone import e164, is_fictitious, is_in, mask
+import phonenumbers
+import pytest
+from phonenumbers import PhoneNumberType
+
+from smsgw.phone import calling_code, can_get_sms, e164, is_fictitious, is_in, mask
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,15 @@ def test_countries_and_masks() -> None:
     assert mask("0812345") == "08*****"
     assert is_fictitious("+6284000000001")
     assert not is_fictitious("+6281234567890")
+
+
+def test_indonesian_mobile_numbers_are_those_of_phonenumbers() -> None:
+    chance = Random(16)
+    for length in (*range(8, 14),) * 300:
+        number = f"+628{chance.randrange(10 ** (length - 1)):0{length - 1}}"
+        known = phonenumbers.parse(number)
+        kind = phonenumbers.number_type(known)
+        assert can_get_sms(number) == (kind == PhoneNumberType.MOBILE or is_fictitious(number))
+        if kind != PhoneNumberType.UNKNOWN:
+            assert e164(number) == number
+            assert calling_code(number) == "62"
