@@ -68,7 +68,7 @@ class BulkSelect:
             return connection.execute(self._from_list, {KEYS: list(keys), **parameters})
         if len(self._columns) > 1:
             rows = [dict(zip(map(str, range(len(key))), key, strict=True)) for key in keys]
-            return connection.execute(self._from_all, {**_json(rows), **parameters})
+            return connection.execute(self._from_all, {**_few(rows), **parameters})
         return connection.execute(self._from_all, {KEYS: list(keys), **parameters})
 
 
@@ -108,19 +108,22 @@ class BulkInsert:
             return []
         if connection.dialect.name != "postgresql":
             return list(connection.execute(self._one, list(rows)).scalars())
-        made = connection.execute(self._from_json, _json(rows))
+        made = connection.execute(self._from_json, self.parameters(rows))
         return sorted(made.scalars())  # they are given in the order of the rows
 
     def count(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Inserts, and returns how many were inserted. Raises IntegrityError."""
         return len(self.run(connection, rows))
 
+    def parameters(self, rows: Sequence[Row], name: str = "") -> dict[str, object]:
+        return {name + ROWS: _json(rows)}
+
     def part(self, name: str) -> CTE:
         """Builds a part of a larger statement."""
         return self._given(name).cte(name)
 
     def _given(self, name: str) -> ReturningInsert[Any]:
-        rows = _rows({each: self._table.c[each].type for each in self._names}, name)
+        rows = _given({each: self._table.c[each].type for each in self._names}, name)
         given = select(*(rows.c[each] for each in self._names)).order_by(rows.c[PLACE])
         made = insert(self._table).from_select(self._names, given)
         return made.returning(self._table.c.id)
@@ -143,10 +146,13 @@ class BulkUpdate:
             return 0
         if connection.dialect.name != "postgresql":
             return connection.execute(self._one, list(rows)).rowcount
-        return connection.execute(self._from_json, _json(rows)).rowcount
+        return connection.execute(self._from_json, self.parameters(rows)).rowcount
 
     def count(self, connection: Connection, rows: Sequence[Row]) -> int:
         return self.run(connection, rows)
+
+    def parameters(self, rows: Sequence[Row], name: str = "") -> dict[str, object]:
+        return _few(rows, name)
 
     def part(self, name: str) -> CTE:
         """Builds a part of a larger statement."""
@@ -171,8 +177,9 @@ def write_all(connection: Connection, writes: Sequence[Write]) -> None:
     nothing may be committed."""
     wanted = [each for each in writes if each.rows]
     if len(wanted) > 1 and connection.dialect.name == "postgresql":
-        parts = enumerate(each.rows for each in wanted)
-        given = {k: v for place, rows in parts for k, v in _json(rows, _part(place)).items()}
+        given: dict[str, object] = {}
+        for place, each in enumerate(wanted):
+            given |= each.statement.parameters(each.rows, _part(place))
         joined = _joined(tuple(each.statement for each in wanted))
         counts = tuple(connection.execute(joined, given).one())
     else:
@@ -206,19 +213,28 @@ def _among_all(columns: Sequence[ColumnElement[Any]], is_typed: bool) -> ColumnE
 
 
 def _rows(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
-    """Builds a table of the rows that are given, for a statement or the part `name` of one. Its
-    limit tells PostgreSQL how few they are: it takes any JSON for a hundred, and would rather read
-    a whole table than look so many up."""
+    """Builds a table of the rows that are given, to be joined with another. Its limit tells
+    PostgreSQL how few they are: it takes any JSON for a hundred, and would rather read a whole
+    table than look so many up."""
+    return select(_given(types, name)).limit(bindparam(name + COUNT, type_=Integer)).subquery("few")
+
+
+def _given(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
+    """Builds a table of the rows that are given, for a statement or the part `name` of one. Short
+    names keep a statement below the 4096 characters up to which psycopg remembers it."""
     columns = [named_column(name, type_) for name, type_ in types.items()]
     given = func.json_to_recordset(cast(bindparam(name + ROWS, type_=Text), JSON))
-    table = given.table_valued(*columns, named_column(PLACE, Integer), name="given")
-    derived = table.render_derived(with_types=True)
-    return select(derived).limit(bindparam(name + COUNT, type_=Integer)).subquery("few")
+    table = given.table_valued(*columns, named_column(PLACE, Integer))
+    return table.render_derived(name="g", with_types=True)
 
 
-def _json(rows: Sequence[Row], name: str = "") -> dict[str, object]:
+def _few(rows: Sequence[Row], name: str = "") -> dict[str, object]:
+    return {name + ROWS: _json(rows), name + COUNT: len(rows)}
+
+
+def _json(rows: Sequence[Row]) -> str:
     placed = [{**row, PLACE: place} for place, row in enumerate(rows)]
-    return {name + ROWS: json.dumps(placed, default=_plain), name + COUNT: len(placed)}
+    return json.dumps(placed, default=_plain)
 
 
 def _plain(value: object) -> str:
