@@ -22,11 +22,10 @@ from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.faults import Failures
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.settings import Settings
-from smsgw.storage import failed_checks, keys, local_redis, row_macs
+from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
 from smsgw.storage.clock_check import ClockCheck, machine_now
 from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
-from smsgw.storage.engines import engine
 from smsgw.storage.failed_checks import FailedCheck
 from smsgw.storage.group_commit import CallCoalescer, GroupCommit
 from smsgw.storage.keys import key_wrapper
@@ -72,11 +71,7 @@ class Runtime:
 
     @cached_property
     def _reading(self) -> Engine:
-        """Returns an engine that, on PostgreSQL, runs each statement by itself: a transaction would
-        cost two trips more."""
-        on_postgres = self.service.dialect.name == "postgresql"
-        options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
-        return self.service.execution_options(**options)
+        return engines.reading(self.service)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -135,14 +130,14 @@ class Runtime:
 def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runtime:
     queue = settings.redis_url or local_redis.url(settings.home)
     redis = hints(queue) if queue else None
-    service = engine(settings.service_url, SERVICE_LIMIT, lock_limit=LOCK_LIMIT)
+    service = engines.engine(settings.service_url, SERVICE_LIMIT, lock_limit=LOCK_LIMIT)
     wrapper = key_wrapper(settings)
     vault = Vault(lambda: keys.load(service, wrapper, now), keys.KNOWN_WITHIN)
     return Runtime(
         settings=settings,
         service=service,
         ledger=SqlLedger(
-            engine(settings.participant_ledger_url, limit=LEDGER_LIMIT),
+            engines.engine(settings.participant_ledger_url, limit=LEDGER_LIMIT),
             zone=settings.zone,
             failures=Failures(redis),
         ),
@@ -173,7 +168,7 @@ def _published_since(
         .limit(VERSIONS_TRIED)
     )
     try:
-        with service.connect().execution_options(read_only=True) as connection:
+        with engines.reading(service).connect() as connection:
             found = connection.execute(newer).all()
     except SQLAlchemyError:
         return None

@@ -33,6 +33,7 @@ from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import Failures, FaultKind, LookUpFault
 from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
 from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, UnreadableValue, amount, day, text
+from smsgw.storage import engines
 
 KEPT = 60.0  # seconds; every reply names the call centre
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
@@ -62,10 +63,7 @@ class SqlLedger:
     ) -> None:
         self.engine = engine
         self.failures = failures or Failures()
-        # Reads by one statement need no transaction; on PostgreSQL that saves two trips of four.
-        on_postgres = engine.dialect.name == "postgresql"
-        options = {"isolation_level": "AUTOCOMMIT"} if on_postgres else {"read_only": True}
-        self._reading = engine.execution_options(**options)
+        self._reading = engines.reading(engine)
         self._clock = clock
         self._zone = zone or ZoneInfo("UTC")
         self._whole = Circuit(clock)

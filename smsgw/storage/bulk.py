@@ -205,9 +205,13 @@ def _among(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
 
 
 def _among_all(columns: Sequence[ColumnElement[Any]], is_typed: bool) -> ColumnElement[bool]:
+    if len(columns) == 1 and is_typed:
+        # Seen through a subquery, few keys look like many: PostgreSQL would plan anew for each few.
+        array: ARRAY[Any] = ARRAY(columns[0].type)
+        given = select(bindparam(KEYS, type_=array)).scalar_subquery()
+        return columns[0] == any_(cast(given, array))
     if len(columns) == 1:
-        type_ = ARRAY(columns[0].type) if is_typed else columns[0].type
-        return columns[0] == any_(bindparam(KEYS, type_=type_))
+        return columns[0] == any_(bindparam(KEYS, type_=columns[0].type))
     rows = _rows({str(place): column.type for place, column in enumerate(columns)})
     return tuple_(*columns).in_(select(*(rows.c[str(place)] for place in range(len(columns)))))
 
@@ -216,7 +220,8 @@ def _rows(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
     """Builds a table of the rows that are given, to be joined with another. Its limit tells
     PostgreSQL how few they are: it takes any JSON for a hundred, and would rather read a whole
     table than look so many up."""
-    return select(_given(types, name)).limit(bindparam(name + COUNT, type_=Integer)).subquery("few")
+    count = select(bindparam(name + COUNT, type_=Integer)).scalar_subquery()
+    return select(_given(types, name)).limit(count).subquery("few")
 
 
 def _given(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:

@@ -55,6 +55,15 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     return new_engine
 
 
+def reading(made: Engine) -> Engine:
+    """Returns an engine for short reads. On PostgreSQL each statement runs by itself: a transaction
+    would cost two trips more, and where one is rolled back, psycopg forgets what it prepared on the
+    connection. On SQLite none waits for the one writer."""
+    if made.dialect.name == "postgresql":
+        return made.execution_options(isolation_level="AUTOCOMMIT")
+    return made.execution_options(read_only=True)
+
+
 def _postgres_options(
     address: URL, limit: float | None, lock_limit: float | None
 ) -> dict[str, Any]:

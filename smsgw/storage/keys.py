@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from smsgw import logs
 from smsgw.settings import SHORTEST_SECRET, Settings
+from smsgw.storage import engines
 from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
 from smsgw.storage.tables.security import KeyPurpose, data_keys
 from smsgw.variables import SettingsError
@@ -34,11 +35,11 @@ class NoRoom(Exception):
 
 def load(engine: Engine, wrapper: Wrapper, now: Callable[[], datetime]) -> Keys:
     """Returns those of the database, made if it has none. Raises Unreadable, SQLAlchemyError."""
-    with engine.connect().execution_options(read_only=True) as connection:
+    with engines.reading(engine).connect() as connection:
         rows = _rows(connection)
     if not rows:
         _make(engine, wrapper, now())
-        with engine.connect().execution_options(read_only=True) as connection:
+        with engines.reading(engine).connect() as connection:
             rows = _rows(connection)
     opened = _opened(rows, wrapper)
     data = {row.id: opened[row.id] for row in rows if row.purpose == KeyPurpose.DATA}
