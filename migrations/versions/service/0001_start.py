@@ -340,6 +340,7 @@ def _phones() -> None:
         sa.Column("last_reply_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_phones")),
         sa.UniqueConstraint("hash", name=op.f("uq_phones_hash")),
+        postgresql_with={"fillfactor": 80},
     )
 
 
@@ -421,6 +422,7 @@ def _bindings() -> None:
             ["phone_id"], ["phones.id"], name=op.f("fk_bindings_phone_id_phones")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bindings")),
+        postgresql_with={"fillfactor": 80},
     )
     op.create_index(
         "ix_bindings_lapsed_at",
