@@ -108,7 +108,9 @@ def _parse(
     configuration = rt.configuration
     said = configuration.grammar.parse(sms.text)
     is_ours = configuration.own_words.matches(sms.text)
-    sms = replace(sms, text=_storable(configuration.grammar, said, sms.text))
+    text = _storable(configuration.grammar, said, sms.text)
+    if text != sms.text:
+        sms = replace(sms, text=text)
     normal = normalise(sms.text)
     return ParsedMessage(
         sms=sms,

@@ -166,7 +166,7 @@ def _work_out(
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
         rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
     sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.sender_id)
-    return replace(answer, reply=sent)
+    return Answer(message_id, decision.verdict, sent)
 
 
 def _write(tx: Transaction, rows: _Rows) -> None:

@@ -208,8 +208,8 @@ def _known_state(
     wanted: PhoneQuery,
 ) -> PhoneState:
     named, row = wanted.named, rows[0]
-    bound = {each.binding_id: each for each in rows if each.binding_id is not None}
-    held = _readable(tx, [bound[each] for each in sorted(bound)], row.hash)
+    by_binding = {each.binding_id: each for each in rows if each.binding_id is not None}
+    held = _readable(tx, [by_binding[each] for each in sorted(by_binding)], row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     asked, question = open_questions.still_open(tx, row, wanted.received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
@@ -301,7 +301,8 @@ def _readable(
     not make, discloses nothing."""
     held = {}
     for row in rows:
-        proven = {**row._mapping, "phone": phone_hash}
+        proven = {each.name: row._mapping[each.name] for each in _OF_BINDING}
+        proven["phone"] = phone_hash
         if not tx.is_ours(row_macs.BINDING, row.mac, row.binding_id, proven):
             continue
         nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)

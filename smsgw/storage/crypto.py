@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from itertools import product
 from math import inf
@@ -27,6 +28,7 @@ NONCE_OCTETS = 12
 KEY_OCTETS = 32
 WRAPPED_OCTETS = NONCE_OCTETS + KEY_OCTETS + 16  # under one secret
 FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
+KNOWN = 4096  # hashes that are remembered: a message asks for that of its phone several times
 
 
 Part = str | int | bytes | datetime | None  # of what names a row
@@ -122,7 +124,7 @@ class Vault:
 
     def hash(self, value: str, kind: str) -> bytes:
         """Returns 32 octets that find `value` again; equal values of two kinds hash differently."""
-        return hmac.digest(self._current_keys().hashing, _octets(f"{kind}:{value}"), sha256)
+        return _hash(self._current_keys().hashing, f"{kind}:{value}")
 
     def _is_fresh(self) -> bool:
         return self._keys is not None and time.monotonic() < self._until
@@ -155,6 +157,11 @@ class Vault:
             self._ciphers.setdefault(key, AESGCMSIV(octets))
         self._keys = keys
         self._until = time.monotonic() + self._lasts
+
+
+@lru_cache(maxsize=KNOWN)
+def _hash(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, _octets(text), sha256)
 
 
 def derived(secret: str, purpose: bytes) -> bytes:
