@@ -138,10 +138,7 @@ def _work_out(
     if composer.actor != audit.PARTICIPANT:
         audit.note(tx, Act.SAID, composer.actor, phone_id=known.phone_id, message_id=message_id)
     if decision.verdict.outcome == Outcome.SILENT:
-        apply(tx, known, decision.changes, message_id)
-        _open_case(composer, known, decision.changes)
-        if not each.is_claimed:
-            rows.last.append(LastMessage(known.phone_id, known.version))
+        _stay_silent(composer, each, known, rows)
         return answer
     reply = _numbered(composer, known, decision.reply) if decision.reply else None
     text = composer.render(reply.wording, reply.values) if reply else ""
@@ -167,6 +164,13 @@ def _work_out(
         rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
     sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.sender_id)
     return Answer(message_id, decision.verdict, sent)
+
+
+def _stay_silent(composer: Composer, each: NewAnswer, known: PhoneState, rows: _Rows) -> None:
+    apply(composer.tx, known, each.decision.changes, composer.message_id)
+    _open_case(composer, known, each.decision.changes)
+    if not each.is_claimed:
+        rows.last.append(LastMessage(known.phone_id, known.version))
 
 
 def _write(tx: Transaction, rows: _Rows) -> None:
