@@ -5,9 +5,11 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smsgw.runtime import Runtime
-from smsgw.storage.bulk import BulkInsert, BulkUpdate
+from smsgw.storage.bulk import BulkIds, BulkInsert, BulkUpdate, Write, write_all
+from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.types import Id
+from smsgw.storage.transaction import Conflict
 
 INSERT = BulkInsert(phones, "hash", "number", "version", "stopped_at")
 UPDATE = BulkUpdate(
@@ -73,3 +75,43 @@ def test_on_postgresql_it_is_one_statement_for_any_number(rt: Runtime) -> None:
         INSERT.run(tx.connection, new(rt, 2, 3, 4, 5))
     assert len(seen) == 2
     assert len(set(seen)) == 1
+
+
+def test_ids_that_were_taken_are_free_and_in_order(rt: Runtime) -> None:
+    ids = BulkIds(phones, messages)
+    numbered = BulkInsert(phones, "id", "hash", "number", "version", "stopped_at")
+    with rt.writing() as tx:
+        INSERT.run(tx.connection, new(rt, 1, 2))
+        taken = [each for each, _ in ids.take(tx.connection, 2)]
+        rows = [{"id": i, **row} for i, row in zip(taken, new(rt, 3, 4), strict=True)]
+        assert numbered.run(tx.connection, rows) == taken == sorted(taken)
+        (last,) = INSERT.run(tx.connection, new(rt, 5))
+    assert last > taken[-1]
+
+
+def test_several_tables_are_written_together_or_not_at_all(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        one, two = INSERT.run(tx.connection, new(rt, 1, 2))
+    known = [{"which": one, "read": 1, "at": None}, {"which": two, "read": 2, "at": None}]
+    with rt.writing() as tx:
+        write_all(tx.connection, [Write(INSERT, new(rt, 3)), Write(UPDATE, known)])
+    with pytest.raises(Conflict), rt.writing() as tx:
+        write_all(tx.connection, [Write(INSERT, new(rt, 4)), Write(UPDATE, known)])
+    later = [{"which": one, "read": 2, "at": None}, {"which": two, "read": 3, "at": None}]
+    with pytest.raises(IntegrityError), rt.writing() as tx:
+        write_all(tx.connection, [Write(UPDATE, later), Write(INSERT, new(rt, 3))])
+    with rt.reading() as tx:
+        made = select(phones.c.number, phones.c.version).where(func.length(phones.c.number) == 1)
+        versions = dict(tx.connection.execute(made).all())
+    assert versions == {b"\1": 2, b"\2": 3, b"\3": 3}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_on_postgresql_all_is_written_by_one_statement(rt: Runtime) -> None:
+    seen: list[str] = []
+    with rt.writing() as tx:
+        (one,) = INSERT.run(tx.connection, new(rt, 1))
+        event.listen(rt.service, "before_cursor_execute", lambda *them: seen.append(them[2]))
+        known = [{"which": one, "read": 1, "at": None}]
+        write_all(tx.connection, [Write(INSERT, new(rt, 2, 3)), Write(UPDATE, known)])
+    assert len(seen) == 1
