@@ -8,6 +8,7 @@ texts are equal. Data keys are random and lie in the database, wrapped by a key 
 """
 
 import hmac
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -176,7 +177,7 @@ def new_key() -> bytes:
 
 
 def _place(column: str, row: Sequence[Part]) -> bytes:
-    return ascii((column, *map(plain, row))).encode()
+    return json.dumps([column, *map(plain, row)]).encode()
 
 
 def plain(part: Part) -> str | int | None:
