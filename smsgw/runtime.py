@@ -81,6 +81,17 @@ class Runtime:
             yield Transaction(connection, self.vault, self.now(), self.random, failed)
 
     @contextmanager
+    def writing_at_once(self) -> Iterator[Transaction]:
+        """Begins a write of one statement, which PostgreSQL commits by itself: a transaction would
+        cost two trips more. Elsewhere, it is a transaction."""
+        if self.service.dialect.name != "postgresql":
+            with self.writing() as tx:
+                yield tx
+            return
+        with self.reading() as tx:
+            yield tx
+
+    @contextmanager
     def _note_failures(self, now: datetime) -> Iterator[list[FailedCheck]]:
         """Keeps what failed in a transaction, in one of its own behind it."""
         failed: list[FailedCheck] = []

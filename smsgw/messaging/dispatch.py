@@ -24,7 +24,7 @@ from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.messaging import leases, outbox, throttle
-from smsgw.messaging.leases import Lease, SendResult, claim
+from smsgw.messaging.leases import Lease, SendResult
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import UNBOUND
 
@@ -155,11 +155,23 @@ def _claim(rt: Runtime, carrier: str, sender_id: str, room: int) -> Claim:
     if allowed.number <= 0:
         return Claim((), has_more=True, at=time.monotonic(), wait=allowed.wait)
     may_expire = rt.clock_check.is_right()
+    taken = _taken(rt, carrier, sender_id, allowed.number, may_expire)
+    throttle.give_back(rt, carrier, sender_id, allowed.number - len(taken))
+    has_more = len(taken) == allowed.number
+    return Claim(taken, has_more, time.monotonic(), _fetched(rt, taken))
+
+
+def _taken(
+    rt: Runtime, carrier: str, sender_id: str, limit: int, may_expire: bool
+) -> Sequence[Lease]:
+    """Takes replies in one statement; what cannot be sent costs a transaction more."""
+    with rt.writing_at_once() as tx:
+        taken = leases.take(tx, carrier, sender_id, limit, may_expire=may_expire)
+    if not taken.unfit:
+        return taken.leases
     with rt.writing() as tx:
-        leases = claim(tx, carrier, sender_id, allowed.number, may_expire=may_expire)
-    throttle.give_back(rt, carrier, sender_id, allowed.number - len(leases))
-    has_more = len(leases) == allowed.number
-    return Claim(leases, has_more, time.monotonic(), _fetched(rt, leases))
+        leases.set_aside(tx, taken.unfit)
+        return taken.leases or leases.claim(tx, carrier, sender_id, limit, may_expire=may_expire)
 
 
 def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
@@ -174,15 +186,22 @@ def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
     results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:
-            with rt.writing() as tx:
-                leases.record(tx, results)
+            _write(rt, results)
         except (DBAPIError, NoConnection) as error:
             log.error("send results are not recorded yet", error=type(error).__name__)
             time.sleep(pause)
         else:
             return
-    with rt.writing() as tx:
-        leases.record(tx, results)
+    _write(rt, results)
+
+
+def _write(rt: Runtime, results: Sequence[SendResult]) -> None:
+    if any(each.error is not None for each in results):
+        with rt.writing() as tx:
+            leases.record(tx, results)
+    else:
+        with rt.writing_at_once() as tx:
+            leases.record_sent(tx, results)
 
 
 def send_lease(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = None) -> SendResult:

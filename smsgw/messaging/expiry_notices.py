@@ -11,10 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Alias,
     ColumnElement,
+    FromClause,
     Row,
-    Table,
     case,
     exists,
     false,
@@ -56,7 +55,7 @@ FAILED = (ReplyState.EXPIRED, ReplyState.REFUSED, ReplyState.UNDELIVERED)
 NO_ANSWERS = (WORDING, disclosure.unavailable().wording)
 
 
-def is_not_needed(notice: Table) -> ColumnElement[bool]:
+def is_not_needed(notice: FromClause) -> ColumnElement[bool]:
     """Tells of a reply whether it is a notice whose phone has been answered since, or said STOP.
     The statement also selects from `phones`."""
     is_over = or_(phones.c.stopped_at.is_not(None), _is_answered_since(notice))
@@ -160,7 +159,7 @@ def _was_notified(tx: Transaction) -> ColumnElement[bool]:
     )
 
 
-def _is_answered_since(reply: Table | Alias) -> ColumnElement[bool]:
+def _is_answered_since(reply: FromClause) -> ColumnElement[bool]:
     """Tells whether an answer to the same message or a later one of the phone has left, or is on
     its way."""
     later, asked = replies.alias("later"), messages.alias("asked")
@@ -171,8 +170,9 @@ def _is_answered_since(reply: Table | Alias) -> ColumnElement[bool]:
             later.c.phone_id == reply.c.phone_id,
             later.c.message_id >= reply.c.message_id,
             asked.c.phone_id == later.c.phone_id,
-            func.coalesce(later.c.wording, "").not_in(NO_ANSWERS),
-            later.c.state.not_in(FAILED),
+            # Not IN, whose values SQLAlchemy counts at each run.
+            *(func.coalesce(later.c.wording, "") != each for each in NO_ANSWERS),
+            *(later.c.state != each for each in FAILED),
         )
         .correlate(reply)
         .exists()

@@ -1,21 +1,28 @@
 """Claims replies to be sent: each has a lease, and an attempt for each try."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Float,
+    FromClause,
     Row,
+    Select,
     String,
+    Update,
+    bindparam,
     case,
     func,
+    insert,
+    literal_column,
     or_,
     select,
     update,
 )
+from sqlalchemy.types import TypeEngine
 
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
@@ -24,8 +31,6 @@ from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
     LEASE,
-    SINCE,
-    _is_of_use,
     accepted,
     cut,
     lower,
@@ -33,8 +38,9 @@ from smsgw.messaging.outbox import (
     opt_out,
     seconds_waited,
     settled_if_unknown,
+    waits_since,
 )
-from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate
+from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate, Columns
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
@@ -56,6 +62,8 @@ from smsgw.storage.transaction import Transaction
 log = logs.get(__name__)
 
 SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
+MOST = 100  # replies in one claim
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,134 +84,167 @@ class Lease:
     binding: ReplyBinding | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Holds the replies that were taken: those to be sent, and those that cannot be."""
+
+    leases: list[Lease]
+    unfit: list["Unfit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A reply that was taken and cannot be sent, with its code."""
+
+    reply_id: int
+    attempts: int
+    attempt_id: int
+    code: str
+
+
 def claim(
     tx: Transaction, carrier: str, sender_id: str, limit: int, *, may_expire: bool = True
 ) -> list[Lease]:
-    """Leases up to `limit` due replies to the caller, each with its attempt: first those that
-    people asked for and wait for, and of these the oldest. Sets aside those that cannot be opened.
-    Where nothing may expire, those that seem past their use are of as much use as at first.
-    """
-    leases: list[Lease] = []
+    """Leases up to `limit` due replies to the caller, and sets aside those that cannot be sent."""
     for _ in range(SET_ASIDE_AT_ONCE):
-        taken = _take(tx, carrier, sender_id, limit, may_expire)
-        leases = _leased(tx, sender_id, taken)
-        if leases or len(taken) < limit:
-            break
-    return leases
+        taken = take(tx, carrier, sender_id, limit, may_expire=may_expire)
+        set_aside(tx, taken.unfit)
+        if taken.leases or not taken.unfit:
+            return taken.leases
+    return []
 
 
-def _take(
-    tx: Transaction, carrier: str, sender_id: str, limit: int, may_expire: bool
-) -> list[Row[*tuple[Any, ...]]]:
-    pick = (
-        select(replies.c.id)
-        .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
-        .where(
-            QUEUED,
-            replies.c.carrier == carrier,
-            replies.c.sender_id == sender_id,
-            replies.c.due_at <= tx.now,
-            _is_of_use(tx, may_expire),
-            bindings.c.ended_at.is_(None),
-        )
-        .order_by(replies.c.priority, replies.c.id)
-        .limit(limit)
-        .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
-        .cte("pick")  # as a subquery PostgreSQL may run it again for each row, past its limit
+def take(
+    tx: Transaction, carrier: str, sender_id: str, limit: int, *, may_expire: bool = True
+) -> Taken:
+    """Takes up to `limit` due replies, each with its lease and its attempt: first those that people
+    asked for and wait for, and of these the oldest. Where nothing may expire, those that seem past
+    their use are of as much use as at first. PostgreSQL takes one statement."""
+    asked = {
+        "by_carrier": carrier,
+        "by_sender_id": sender_id,
+        "at": tx.now,
+        "of_use_at": tx.now if may_expire else LONG_AGO,
+        "until": tx.now + LEASE,
+        "most": min(limit, MOST),
+    }
+    is_postgres = tx.connection.dialect.name == "postgresql"
+    rows = tx.connection.execute(_take_all, asked).all() if is_postgres else _in_turn(tx, asked)
+    each = [_opened(tx, sender_id, row) for row in rows]
+    return Taken(
+        [lease for lease in each if isinstance(lease, Lease)],
+        [unfit for unfit in each if isinstance(unfit, Unfit)],
     )
-    taken = tx.connection.execute(
-        update(replies)
-        .where(replies.c.id.in_(select(pick.c.id)), QUEUED)
-        .values(
-            state=ReplyState.SENDING, lease_until=tx.now + LEASE, attempts=replies.c.attempts + 1
-        )
-        .returning(
-            replies.c.priority,
-            replies.c.id,
-            replies.c.text,
-            replies.c.attempts,
-            replies.c.expires_at,
-            replies.c.made_at,
-            replies.c.message_id,
-        )
-    ).all()
-    return sorted(taken)
 
 
-_concerned = BulkSelect(
-    select(replies.c.id, phones.c.number, phones.c.hash)
-    .add_columns(replies.c.phone_id, replies.c.binding_id, SINCE)
-    .add_columns(expiry_notices.is_not_needed(replies).label("is_not_needed"))
-    .add_columns(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash)
-    .join_from(replies, phones, phones.c.id == replies.c.phone_id)
-    .join(messages, messages.c.id == replies.c.message_id)
+def _in_turn(tx: Transaction, asked: Mapping[str, object]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Takes replies where no statement can change two tables."""
+    ids = sorted(tx.connection.execute(_take, asked).scalars())
+    begun = _begin.run(tx.connection, [{"reply_id": each, "started_at": tx.now} for each in ids])
+    return _taken_alone.run(tx.connection, begun).all() if begun else ()
+
+
+_due = (
+    select(replies.c.id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
-    .where,
-    replies.c.id,
+    .where(
+        QUEUED,
+        replies.c.carrier == bindparam("by_carrier"),
+        replies.c.sender_id == bindparam("by_sender_id"),
+        replies.c.due_at <= bindparam("at"),
+        replies.c.expires_at > bindparam("of_use_at"),
+        bindings.c.ended_at.is_(None),
+    )
+    .order_by(replies.c.priority, replies.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
+    .cte("due")  # as a subquery PostgreSQL may run it again for each row, past its limit
+)
+# The second limit tells PostgreSQL how few they are, whatever the first one is.
+_few = select(_due.c.id).limit(literal_column(str(MOST)))
+_take = (
+    update(replies)
+    .where(replies.c.id.in_(_few), QUEUED)
+    .values(
+        state=ReplyState.SENDING,
+        lease_until=bindparam("until"),
+        attempts=replies.c.attempts + 1,
+    )
+    .returning(replies.c.id)
 )
 _begin = BulkInsert(attempts, "reply_id", "started_at")
 
 
-def _leased(tx: Transaction, sender_id: str, taken: Sequence[Row[*tuple[Any, ...]]]) -> list[Lease]:
-    if not taken:
-        return []
-    started = [{"reply_id": row.id, "started_at": tx.now} for row in taken]
-    begun = _begin.run(tx.connection, started)
-    found = _concerned.run(tx.connection, [row.id for row in taken])
-    concerned = {row.id: row for row in found}
-    leased = (
-        _lease(tx, sender_id, row, attempt_id, concerned[row.id])
-        for row, attempt_id in zip(taken, begun, strict=True)
+def _rows(taken: FromClause, begun: FromClause) -> Select[*tuple[Any, ...]]:
+    """Selects what is needed of replies that were taken, in the order in which they are sent."""
+    return (
+        select(begun.c.id.label("attempt_id"), taken.c.id, taken.c.text, taken.c.attempts)
+        .add_columns(taken.c.made_at, taken.c.expires_at, taken.c.message_id, taken.c.phone_id)
+        .add_columns(taken.c.binding_id, waits_since(taken), phones.c.number, phones.c.hash)
+        .add_columns(expiry_notices.is_not_needed(taken).label("is_not_needed"))
+        .add_columns(bindings.c.nkp, bindings.c.nkp_hash)
+        .add_columns(bindings.c.on_file, bindings.c.on_file_hash)
+        .join_from(begun, taken, taken.c.id == begun.c.reply_id)
+        .join(phones, phones.c.id == taken.c.phone_id)
+        .join(messages, messages.c.id == taken.c.message_id)
+        .outerjoin(bindings, bindings.c.id == taken.c.binding_id)
+        .order_by(taken.c.priority, taken.c.id)
     )
-    return [each for each in leased if each is not None]
 
 
-def _lease(
-    tx: Transaction,
-    sender_id: str,
-    row: Row[*tuple[Any, ...]],
-    attempt_id: int,
-    concerned: Row[*tuple[Any, ...]],
-) -> Lease | None:
-    """Returns None if something that the reply needs cannot be opened. That reply is refused; where
-    many cannot be opened, it waits, and may be sent once they can."""
-    whose = (concerned.phone_id, concerned.hash)
-    recipient = tx.opened(concerned.number, Ciphertext.PHONE, *whose)
-    named_by = (concerned.hash, row.message_id, concerned.binding_id)
+def _at_once() -> Select[*tuple[Any, ...]]:
+    """Builds the statement that takes replies, begins their attempts and returns both."""
+    taken = _take.returning(*(each for each in replies.c if each is not replies.c.id)).cte("taken")
+    started = select(taken.c.id, bindparam("at", type_=attempts.c.started_at.type))
+    begun = (
+        insert(attempts)
+        .from_select(["reply_id", "started_at"], started.order_by(taken.c.id))
+        .returning(attempts.c.id, attempts.c.reply_id)
+        .cte("begun")
+    )
+    return _rows(taken, begun)
+
+
+_take_all = _at_once()
+_taken_alone = BulkSelect(_rows(replies, attempts).where, attempts.c.id)
+
+
+def _opened(tx: Transaction, sender_id: str, row: Row[*tuple[Any, ...]]) -> Lease | Unfit:
+    whose = (row.phone_id, row.hash)
+    recipient = tx.opened(row.number, Ciphertext.PHONE, *whose)
+    named_by = (row.hash, row.message_id, row.binding_id)
     text = tx.opened(row.text, Ciphertext.REPLY, row.id, *named_by)
     try:
-        binding = _binding(tx, concerned)
+        binding = _binding(tx, row)
     except Unreadable:
         binding, text = None, None
+    code = None
     if recipient is None or text is None:
-        _set_aside(tx, row, attempt_id)
-        return None
-    if concerned.is_not_needed:
-        _refuse(tx, row, attempt_id, NOT_NEEDED)
-        return None
-    if not phone.is_e164(recipient):
+        code = UNREADABLE
+    elif row.is_not_needed:
+        code = NOT_NEEDED
+    elif not phone.is_e164(recipient):
         log.error("the recipient is not a phone number", reply=row.id)
-        _refuse(tx, row, attempt_id, NO_PHONE)
-        return None
+        code = NO_PHONE
+    if recipient is None or text is None or code is not None:
+        return Unfit(row.id, row.attempts, row.attempt_id, code or UNREADABLE)
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
-    sms = OutgoingSms(attempt_id, recipient, sender_id, text, lasts)
-    age = tx.now - row.made_at
-    return Lease(row.id, row.attempts, concerned.since, sms, age, binding)
+    sms = OutgoingSms(row.attempt_id, recipient, sender_id, text, lasts)
+    return Lease(row.id, row.attempts, row.since, sms, tx.now - row.made_at, binding)
 
 
-def _set_aside(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int) -> None:
-    if tx.may_end_what_failed():
-        _refuse(tx, row, attempt_id, UNREADABLE)
-        return
-    news = {"state": ReplyState.QUEUED, "lease_until": None, "code": UNREADABLE}
-    move(tx, row.id, news | {"due_at": tx.now + LONGEST_PAUSE}, row.attempts)
-    _end_attempt(tx, attempt_id, AttemptEnd.RETRY, None, UNREADABLE)
-
-
-def _refuse(tx: Transaction, row: Row[*tuple[Any, ...]], attempt_id: int, code: str) -> None:
-    news: dict[str, object] = {"state": ReplyState.REFUSED, "lease_until": None, "code": code}
-    move(tx, row.id, news, row.attempts)
-    _end_attempt(tx, attempt_id, AttemptEnd.REFUSED, None, code)
+def set_aside(tx: Transaction, unfit: Sequence[Unfit]) -> None:
+    """Refuses what cannot be sent. Where many replies cannot be opened, these wait, and may be sent
+    once they can."""
+    for each in unfit:
+        if each.code != UNREADABLE or tx.may_end_what_failed():
+            news: dict[str, object] = {"state": ReplyState.REFUSED}
+            ending = AttemptEnd.REFUSED
+        else:
+            news = {"state": ReplyState.QUEUED, "due_at": tx.now + LONGEST_PAUSE}
+            ending = AttemptEnd.RETRY
+        move(tx, each.reply_id, news | {"lease_until": None, "code": each.code}, each.attempts)
+        _end_attempt(tx, each.attempt_id, ending, None, each.code)
 
 
 def _binding(tx: Transaction, row: Row[*tuple[Any, ...]]) -> ReplyBinding | None:
@@ -231,15 +272,15 @@ class SendResult:
 
 def record(tx: Transaction, results: Sequence[SendResult]) -> None:
     """Writes how leases ended, in one go. A report that overtook the answer stays."""
-    _record_sent(tx, [each for each in results if each.error is None])
+    record_sent(tx, [each for each in results if each.error is None])
     for result in results:
         if result.error is not None:
             _record_error(tx, result, result.error)
 
 
-def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
-    """Takes two statements, however many results there are. Rows are in the order of their ids, so
-    that two workers do not wait for each other."""
+def record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
+    """Writes what was sent. PostgreSQL takes one statement, however many results there are. Rows
+    are in the order of their ids, so that two workers do not wait for each other."""
     rows = [
         {
             "reply": each.lease.reply_id,
@@ -250,8 +291,11 @@ def _record_sent(tx: Transaction, results: Sequence[SendResult]) -> None:
         }
         for each in sorted(results, key=lambda each: each.lease.reply_id)
     ]
-    _sent.run(tx.connection, rows)
-    _sent_attempt.run(tx.connection, rows)
+    if tx.connection.dialect.name == "postgresql":
+        _all_sent.run(tx.connection, rows)
+        return
+    _sent_replies.run(tx.connection, rows)
+    _sent_attempts.run(tx.connection, rows)
 
 
 def _record_error(tx: Transaction, result: SendResult, error: SendError) -> None:
@@ -302,9 +346,8 @@ def _attempt_end(
     }
 
 
-_sent = BulkUpdate(
-    {"reply": Id, "ref": String(), "seconds": Float()},
-    lambda row: (
+def _sent_reply(row: Columns) -> Update:
+    return (
         update(replies)
         .where(replies.c.id == row["reply"])
         # Not IN, which takes no rows of parameters.
@@ -315,13 +358,29 @@ _sent = BulkUpdate(
             code=None,
             **accepted(row["ref"], row["seconds"]),
         )
-    ),
-)
-_sent_attempt = BulkUpdate(
-    {"attempt": Id, "ref": String(), "at": attempts.c.ended_at.type},
-    lambda row: (
+    )
+
+
+def _sent_attempt(row: Columns) -> Update:
+    return (
         update(attempts)
         .where(attempts.c.id == row["attempt"])
         .values(_attempt_end(AttemptEnd.SENT, row["ref"], None, row["at"]))
-    ),
-)
+    )
+
+
+def _sent_both(row: Columns) -> Update:
+    """Builds both, for PostgreSQL: it updates attempts after their replies, as everywhere, so that
+    there is no deadlock."""
+    return _sent_reply(row).add_cte(_sent_attempt(row).cte("sent_attempts"))
+
+
+_OF_REPLY: Mapping[str, TypeEngine[Any]] = {"reply": Id, "ref": String(), "seconds": Float()}
+_OF_ATTEMPT: Mapping[str, TypeEngine[Any]] = {
+    "attempt": Id,
+    "ref": String(),
+    "at": attempts.c.ended_at.type,
+}
+_sent_replies = BulkUpdate(_OF_REPLY, _sent_reply)
+_sent_attempts = BulkUpdate(_OF_ATTEMPT, _sent_attempt)
+_all_sent = BulkUpdate({**_OF_REPLY, **_OF_ATTEMPT}, _sent_both)

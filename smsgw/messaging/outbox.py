@@ -21,6 +21,8 @@ from typing import Any
 from sqlalchemy import (
     Case,
     ColumnElement,
+    FromClause,
+    Label,
     case,
     func,
     select,
@@ -60,10 +62,15 @@ FROM = {
     ReplyState.REFUSED: [ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN],
 }
 
-# Since when a person waits; for what was not asked for, since it was made.
-SINCE = case(
-    (replies.c.priority == Priority.SCHEDULED, replies.c.made_at), else_=messages.c.received_at
-).label("since")
+
+def waits_since(taken: FromClause) -> Label[Any]:
+    """Returns since when a person waits for a reply; for what was not asked for, since it was
+    made. The statement also selects from `messages`."""
+    is_scheduled = taken.c.priority == Priority.SCHEDULED
+    return case((is_scheduled, taken.c.made_at), else_=messages.c.received_at).label("since")
+
+
+SINCE = waits_since(replies)
 
 
 @dataclass(frozen=True, slots=True)
