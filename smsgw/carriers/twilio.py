@@ -9,7 +9,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
-from json import JSONDecodeError
+from http.client import HTTPException
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -65,7 +65,7 @@ DELIVERIES = {
 }
 # The rest of the statuses: it is in Twilio's hands.
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
-FAULTS = (TwilioException, HTTPError, JSONDecodeError, ValueError, KeyError)
+FAULTS = (TwilioException, HTTPError, HTTPException, OSError, ValueError, KeyError)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
@@ -268,7 +268,7 @@ class LimitedHttpClient(HttpClient):
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=False)
-        self._pool = http.pool(limits)
+        self._kept = http.Client(limits)
         self._base = base
 
     def request(
@@ -287,14 +287,10 @@ class LimitedHttpClient(HttpClient):
         if params:
             uri += f"?{urlencode(params, doseq=True)}"
         sent = dict(headers or {}) | make_headers(basic_auth=":".join(auth) if auth else None)
-        answer = self._pool.request(
-            method,
-            uri,
-            body=urlencode(data, doseq=True) if data else None,
-            headers=sent,
-            redirect=False,
+        answer = self._kept.request(
+            method, uri, urlencode(data, doseq=True).encode() if data else None, sent
         )
-        return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
+        return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)
 
 
 def _fields(request: WebhookRequest) -> dict[str, str]:

@@ -5,14 +5,14 @@ What tells of a participant passes once more the gate that it passed when it was
 on file may be another person's by now.
 """
 
-import concurrent.futures
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Literal, Self
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -35,6 +35,7 @@ SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one wor
 # nobody knows for a while whether they were sent.
 AHEAD = SENDERS + 8
 AT_LEAST = 8  # are claimed at once while others are being sent
+GATHERS = 0.01  # seconds that a result waits for others that are recorded together with it
 LINGER = 0.25  # seconds that a drain with nothing to do waits for more
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
@@ -42,7 +43,7 @@ RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the leas
 JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
 
-Event = Future[SendResult] | None  # a send that has ended; None: there may be more to send
+Event = Literal["ended"] | None  # sends have ended; None: there may be more to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def drain(
         log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
         return None
     until = time.monotonic() + holds
-    with ThreadPoolExecutor(SENDERS) as pool:
-        pipeline = _Pipeline(rt, carrier, sender_id, pool, signals)
+    events = SimpleQueue[Event]() if signals is None else signals.events
+    with _Senders(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
+        pipeline = _Pipeline(rt, carrier, sender_id, senders, events, signals)
         return pipeline.run(lambda: time.monotonic() < until and not is_over())
 
 
@@ -89,17 +91,80 @@ class Claim:
         return time.monotonic() - self.at < FRESH
 
 
+class _Senders:
+    """Sends leases in threads, which start as they are needed. It tells `events` of the first
+    result, and again when as many have come as pay to be recorded together, or all."""
+
+    def __init__(
+        self, send: Callable[[Lease, Claim], SendResult], events: SimpleQueue[Event]
+    ) -> None:
+        self.under_way = 0  # leases whose results were not collected
+        self._send = send
+        self._events = events
+        self._leases = SimpleQueue[tuple[Lease, Claim] | None]()
+        self._ended: list[SendResult] = []
+        self._lock = Lock()
+        self._threads: list[Thread] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    def start(self, claim: Claim) -> None:
+        self.under_way += len(claim.leases)
+        while len(self._threads) < min(SENDERS, self.under_way):
+            self._threads.append(Thread(target=self._work, name="sender"))
+            self._threads[-1].start()
+        for lease in claim.leases:
+            self._leases.put((lease, claim))
+
+    def has_enough(self) -> bool:
+        """Tells whether no more results are worth waiting for."""
+        return len(self._ended) in {0, self.under_way} or len(self._ended) >= AT_LEAST
+
+    def collect(self) -> list[SendResult]:
+        """Returns the results that have come since the last time."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        self.under_way -= len(ended)
+        return ended
+
+    def finish(self) -> None:
+        """Waits for the sends that are under way; no others can be started."""
+        for _ in self._threads:
+            self._leases.put(None)
+        while self._threads:
+            self._threads.pop().join()
+
+    def _work(self) -> None:
+        while (given := self._leases.get()) is not None:
+            result = self._send(*given)
+            with self._lock:
+                self._ended.append(result)
+                is_to_be_told = len(self._ended) in {1, AT_LEAST, self.under_way}
+            if is_to_be_told:
+                self._events.put("ended")
+
+
 class _Pipeline:
     """Claims replies ahead of the senders, and records in one go what has ended meanwhile."""
 
     def __init__(
-        self, rt: Runtime, carrier: str, sender_id: str, pool: Executor, signals: Signals | None
+        self,
+        rt: Runtime,
+        carrier: str,
+        sender_id: str,
+        senders: _Senders,
+        events: SimpleQueue[Event],
+        signals: Signals | None,
     ) -> None:
         self._rt, self._carrier, self._sender_id = rt, carrier, sender_id
-        self._pool = pool
+        self._senders = senders
+        self._events = events
         self._signals = signals
-        self._events = SimpleQueue[Event]() if signals is None else signals.events
-        self._sending: set[Future[SendResult]] = set()
+        self._results: list[SendResult] = []  # that are not recorded
         self._may_have_more = True
 
     def run(self, has_time: Callable[[], bool]) -> float | None:
@@ -108,30 +173,26 @@ class _Pipeline:
             while True:
                 goes_on = has_time()
                 wait = self._fill() if goes_on else None
-                if not self._sending and (wait is not None or not goes_on):
+                if not self._senders.under_way and (wait is not None or not goes_on):
                     return wait if goes_on else 0.0
                 happened = self._next()
-                if not self._sending and not happened:
+                if not self._senders.under_way and not happened:
                     return None
-                ended = {each for each in happened if each is not None}
-                _record(self._rt, ended)
-                self._sending -= ended
+                self._record()
                 self._may_have_more |= self._signals is None or None in happened
         except BaseException:
-            _record(self._rt, concurrent.futures.wait(self._sending).done)  # twice does no harm
+            self._senders.finish()
+            self._record()  # twice does no harm
             raise
 
     def _fill(self) -> float | None:
         """Claims what there is room for; few at a time would cost as much as many. Returns in how
         many seconds the throttle allows more, where it allowed none."""
-        room = AHEAD - len(self._sending)
+        room = AHEAD - self._senders.under_way
         if room < AT_LEAST or not self._may_have_more:
             return None
         claim = _claim(self._rt, self._carrier, self._sender_id, room)
-        for lease in claim.leases:
-            future = self._pool.submit(_send, self._rt, self._carrier, lease, claim)
-            self._sending.add(future)
-            future.add_done_callback(self._events.put)
+        self._senders.start(claim)
         self._may_have_more = claim.has_more
         if claim.has_more and claim.leases and self._signals is not None:
             self._signals.call_help()
@@ -140,13 +201,22 @@ class _Pipeline:
     def _next(self) -> list[Event]:
         """Returns what has happened by now, at least one thing; nothing where nothing is being sent
         and no more comes."""
-        timeout = None if self._sending else LINGER if self._signals is not None else 0.0
+        is_sending = self._senders.under_way > 0
+        timeout = None if is_sending else LINGER if self._signals is not None else 0.0
         happened: list[Event] = []
         with contextlib.suppress(Empty):
             happened.append(self._events.get(timeout=timeout))
+            until = time.monotonic() + GATHERS
+            while None not in happened and not self._senders.has_enough():
+                happened.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
             while True:
                 happened.append(self._events.get_nowait())
         return happened
+
+    def _record(self) -> None:
+        self._results += self._senders.collect()
+        _record(self._rt, self._results)
+        self._results = []
 
 
 def _claim(rt: Runtime, carrier: str, sender_id: str, room: int) -> Claim:
@@ -179,11 +249,10 @@ def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
     return BatchLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
-def _record(rt: Runtime, ended: set[Future[SendResult]]) -> None:
+def _record(rt: Runtime, results: Sequence[SendResult]) -> None:
     """Records what was sent, if the database comes back before the leases run out."""
-    if not ended:
+    if not results:
         return
-    results = [each.result() for each in ended]
     for pause in RECORD_AGAIN:
         try:
             _write(rt, results)
