@@ -93,7 +93,7 @@ class Claim:
 
 class _Senders:
     """Sends leases in threads, which start as they are needed. It tells `events` of the first
-    result, and again when as many have come as pay to be recorded together, or all."""
+    result, and again when there are as many as pay to be recorded together, or all."""
 
     def __init__(
         self, send: Callable[[Lease, Claim], SendResult], events: SimpleQueue[Event]
@@ -120,9 +120,10 @@ class _Senders:
         for lease in claim.leases:
             self._leases.put((lease, claim))
 
-    def has_enough(self) -> bool:
-        """Tells whether no more results are worth waiting for."""
-        return len(self._ended) in {0, self.under_way} or len(self._ended) >= AT_LEAST
+    @property
+    def ended(self) -> int:
+        """Returns how many results wait to be collected."""
+        return len(self._ended)
 
     def collect(self) -> list[SendResult]:
         """Returns the results that have come since the last time."""
@@ -172,16 +173,18 @@ class _Pipeline:
         try:
             while True:
                 goes_on = has_time()
+                self._results += self._senders.collect()
                 wait = self._fill() if goes_on else None
+                self._record()
                 if not self._senders.under_way and (wait is not None or not goes_on):
                     return wait if goes_on else 0.0
                 happened = self._next()
                 if not self._senders.under_way and not happened:
                     return None
-                self._record()
                 self._may_have_more |= self._signals is None or None in happened
         except BaseException:
             self._senders.finish()
+            self._results += self._senders.collect()
             self._record()  # twice does no harm
             raise
 
@@ -207,14 +210,19 @@ class _Pipeline:
         with contextlib.suppress(Empty):
             happened.append(self._events.get(timeout=timeout))
             until = time.monotonic() + GATHERS
-            while None not in happened and not self._senders.has_enough():
+            while None not in happened and self._is_worth_waiting():
                 happened.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
             while True:
                 happened.append(self._events.get_nowait())
         return happened
 
+    def _is_worth_waiting(self) -> bool:
+        """Tells whether other results are likely to come soon: of what is being sent, or of replies
+        that are new."""
+        ended, under_way = self._senders.ended, self._senders.under_way
+        return 0 < ended < AT_LEAST and (ended < under_way or self._signals is not None)
+
     def _record(self) -> None:
-        self._results += self._senders.collect()
         _record(self._rt, self._results)
         self._results = []
 

@@ -5,6 +5,7 @@ puts a signal on that list instead of a job into the queue.
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -19,6 +20,8 @@ from smsgw.runtime import Runtime
 
 LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
+HOLDS_AGAIN = 1.0  # seconds after which the key is set again
+RESTS = 0.008  # seconds after a signal, in which others become one
 
 # KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
 # whether a job is needed: no drain runs that could be told, and no other job is hinted at.
@@ -58,6 +61,7 @@ class SignalListener:
         self._keys = _keys(carrier, sender_id)
         self._missed = missed
         self._is_over = False
+        self._hold_again = 0.0
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -77,12 +81,14 @@ class SignalListener:
             while self._hold(redis):
                 if redis.blpop([self._keys[1]], timeout=LISTENS):
                     self._pass_on()
+                    time.sleep(RESTS)
 
     def _hold(self, redis: Redis) -> bool:
         """Returns False, and holds nothing, once the drain is over."""
         with self._lock:
-            if not self._is_over:
+            if not self._is_over and time.monotonic() >= self._hold_again:
                 redis.set(self._keys[0], "1", ex=KEY_LIVES)
+                self._hold_again = time.monotonic() + HOLDS_AGAIN
             return not self._is_over
 
     def _pass_on(self) -> None:
