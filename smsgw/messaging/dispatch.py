@@ -30,11 +30,11 @@ from smsgw.storage.tables.messages import UNBOUND
 
 log = logs.get(__name__)
 
-SENDERS = 16  # at a carrier that takes 60 ms, 250 replies a second from one worker
+SENDERS = 20  # at a carrier that takes 60 ms, 300 replies a second from one worker
 # Replies that are claimed at most, in a sender's hands or waiting for one: if the worker is killed,
 # nobody knows for a while whether they were sent.
-AHEAD = SENDERS + 8
-AT_LEAST = 8  # are claimed at once while others are being sent
+AHEAD = SENDERS + 12
+AT_LEAST = 12  # are claimed at once while others are being sent
 GATHERS = 0.01  # seconds that a result waits for others that are recorded together with it
 LINGER = 0.25  # seconds that a drain with nothing to do waits for more
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed

@@ -21,7 +21,8 @@ from smsgw.runtime import Runtime
 LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
 HOLDS_AGAIN = 1.0  # seconds after which the key is set again
-RESTS = 0.008  # seconds after a signal, in which others become one
+GATHERS = 0.004  # seconds in which signals become one, while they follow each other
+FOLLOWS = 0.03  # seconds after which a signal follows no other, and is passed on at once
 
 # KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
 # whether a job is needed: no drain runs that could be told, and no other job is hinted at.
@@ -62,6 +63,7 @@ class SignalListener:
         self._missed = missed
         self._is_over = False
         self._hold_again = 0.0
+        self._follows_until = 0.0
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -80,8 +82,8 @@ class SignalListener:
         with contextlib.suppress(RedisError, ValueError):  # ValueError: its connection was closed
             while self._hold(redis):
                 if redis.blpop([self._keys[1]], timeout=LISTENS):
+                    self._gather(redis)
                     self._pass_on()
-                    time.sleep(RESTS)
 
     def _hold(self, redis: Redis) -> bool:
         """Returns False, and holds nothing, once the drain is over."""
@@ -90,6 +92,14 @@ class SignalListener:
                 redis.set(self._keys[0], "1", ex=KEY_LIVES)
                 self._hold_again = time.monotonic() + HOLDS_AGAIN
             return not self._is_over
+
+    def _gather(self, redis: Redis) -> None:
+        """Replies that are stored together send a signal each, and are claimed together."""
+        if time.monotonic() < self._follows_until:
+            time.sleep(GATHERS)
+            with contextlib.suppress(RedisError):
+                redis.delete(self._keys[1])
+        self._follows_until = time.monotonic() + FOLLOWS
 
     def _pass_on(self) -> None:
         with self._lock:
