@@ -13,6 +13,7 @@ TABLES = "smsgw.storage.tables."
 STATEMENTS = {"insert", "update", "delete"}
 REPLIES = {f"smsgw.messaging.{each}" for each in ("outbox", "leases", "delivery_reports")}
 REPLIES |= {"smsgw.messaging.reconciliation", "smsgw.messaging.expiry_notices"}
+REPLIES |= {"smsgw.messaging.due_replies"}
 
 OWNERS = {
     "attempts": REPLIES - {"smsgw.messaging.outbox", "smsgw.messaging.expiry_notices"},

@@ -8,29 +8,22 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Float,
-    FromClause,
     Row,
-    Select,
     String,
     Update,
-    bindparam,
     case,
     func,
-    insert,
-    literal_column,
     or_,
-    select,
     update,
 )
 from sqlalchemy.types import TypeEngine
 
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
-from smsgw.messaging import expiry_notices
+from smsgw.messaging import due_replies
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
-    LEASE,
     accepted,
     cut,
     lower,
@@ -38,23 +31,19 @@ from smsgw.messaging.outbox import (
     opt_out,
     seconds_waited,
     settled_if_unknown,
-    waits_since,
 )
-from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate, Columns
+from smsgw.storage.bulk import BulkUpdate, Columns
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import (
     NO_PHONE,
     NOT_NEEDED,
-    QUEUED,
     UNREADABLE,
     AttemptEnd,
     ReplyState,
     Settled,
     attempts,
-    messages,
     replies,
 )
-from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Transaction
@@ -62,7 +51,6 @@ from smsgw.storage.transaction import Transaction
 log = logs.get(__name__)
 
 SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
-MOST = 100  # replies in one claim
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -119,94 +107,13 @@ def take(
 ) -> Taken:
     """Takes up to `limit` due replies, each with its lease and its attempt: first those that people
     asked for and wait for, and of these the oldest. Where nothing may expire, those that seem past
-    their use are of as much use as at first. PostgreSQL takes one statement."""
-    asked = {
-        "by_carrier": carrier,
-        "by_sender_id": sender_id,
-        "at": tx.now,
-        "of_use_at": tx.now if may_expire else LONG_AGO,
-        "until": tx.now + LEASE,
-        "most": min(limit, MOST),
-    }
-    is_postgres = tx.connection.dialect.name == "postgresql"
-    rows = tx.connection.execute(_take_all, asked).all() if is_postgres else _in_turn(tx, asked)
+    their use are of as much use as at first. On PostgreSQL this is one statement."""
+    rows = due_replies.take(tx, carrier, sender_id, limit, tx.now if may_expire else LONG_AGO)
     each = [_opened(tx, sender_id, row) for row in rows]
     return Taken(
         [lease for lease in each if isinstance(lease, Lease)],
         [unfit for unfit in each if isinstance(unfit, Unfit)],
     )
-
-
-def _in_turn(tx: Transaction, asked: Mapping[str, object]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Takes replies where no statement can change two tables."""
-    ids = sorted(tx.connection.execute(_take, asked).scalars())
-    begun = _begin.run(tx.connection, [{"reply_id": each, "started_at": tx.now} for each in ids])
-    return _taken_alone.run(tx.connection, begun).all() if begun else ()
-
-
-_due = (
-    select(replies.c.id)
-    .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
-    .where(
-        QUEUED,
-        replies.c.carrier == bindparam("by_carrier"),
-        replies.c.sender_id == bindparam("by_sender_id"),
-        replies.c.due_at <= bindparam("at"),
-        replies.c.expires_at > bindparam("of_use_at"),
-        bindings.c.ended_at.is_(None),
-    )
-    .order_by(replies.c.priority, replies.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
-    .cte("due")  # as a subquery PostgreSQL may run it again for each row, past its limit
-)
-# The second limit tells PostgreSQL how few they are, whatever the first one is.
-_few = select(_due.c.id).limit(literal_column(str(MOST)))
-_take = (
-    update(replies)
-    .where(replies.c.id.in_(_few), QUEUED)
-    .values(
-        state=ReplyState.SENDING,
-        lease_until=bindparam("until"),
-        attempts=replies.c.attempts + 1,
-    )
-    .returning(replies.c.id)
-)
-_begin = BulkInsert(attempts, "reply_id", "started_at")
-
-
-def _rows(taken: FromClause, begun: FromClause) -> Select[*tuple[Any, ...]]:
-    """Selects what is needed of replies that were taken, in the order in which they are sent."""
-    return (
-        select(begun.c.id.label("attempt_id"), taken.c.id, taken.c.text, taken.c.attempts)
-        .add_columns(taken.c.made_at, taken.c.expires_at, taken.c.message_id, taken.c.phone_id)
-        .add_columns(taken.c.binding_id, waits_since(taken), phones.c.number, phones.c.hash)
-        .add_columns(expiry_notices.is_not_needed(taken).label("is_not_needed"))
-        .add_columns(bindings.c.nkp, bindings.c.nkp_hash)
-        .add_columns(bindings.c.on_file, bindings.c.on_file_hash)
-        .join_from(begun, taken, taken.c.id == begun.c.reply_id)
-        .join(phones, phones.c.id == taken.c.phone_id)
-        .join(messages, messages.c.id == taken.c.message_id)
-        .outerjoin(bindings, bindings.c.id == taken.c.binding_id)
-        .order_by(taken.c.priority, taken.c.id)
-    )
-
-
-def _at_once() -> Select[*tuple[Any, ...]]:
-    """Builds the statement that takes replies, begins their attempts and returns both."""
-    taken = _take.returning(*(each for each in replies.c if each is not replies.c.id)).cte("taken")
-    started = select(taken.c.id, bindparam("at", type_=attempts.c.started_at.type))
-    begun = (
-        insert(attempts)
-        .from_select(["reply_id", "started_at"], started.order_by(taken.c.id))
-        .returning(attempts.c.id, attempts.c.reply_id)
-        .cte("begun")
-    )
-    return _rows(taken, begun)
-
-
-_take_all = _at_once()
-_taken_alone = BulkSelect(_rows(replies, attempts).where, attempts.c.id)
 
 
 def _opened(tx: Transaction, sender_id: str, row: Row[*tuple[Any, ...]]) -> Lease | Unfit:
