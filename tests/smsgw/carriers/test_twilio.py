@@ -1,4 +1,6 @@
+import math
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +14,7 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from smsgw import settings
+from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Delivery,
     Ending,
@@ -35,6 +38,7 @@ FORM = (
 )
 SMS = OutgoingSms(7, "+6281234567890", "+15005550006", "Saldo JHT")
 LIMITS = (1.0, 0.3)
+ANSWER = b'HTTP/1.1 201 Created\r\nContent-Length: 14\r\n\r\n{"sid": "SM1"}'
 
 
 def carrier(base: str = "") -> Twilio:
@@ -300,6 +304,38 @@ def test_synthetic_participants_are_never_texted(stub: Stub) -> None:
     with pytest.raises(SendError) as raised:
         carrier(stub.url).send(OutgoingSms(7, "+6284000000001", "+15005550006", "x"))
     assert raised.value.ending == Ending.REFUSED
+    assert stub.posts == []
+
+
+def test_a_connection_is_used_again_until_the_other_end_closes_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closing = carrier(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with ThreadPoolExecutor(1) as pool:
+            for _ in range(2):
+                sent = pool.submit(closing.send, SMS)
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(ANSWER)
+                assert sent.result() == "SM1"
+            sent = pool.submit(closing.send, SMS)
+            connection, _ = server.accept()
+            with connection:
+                for number in range(3):
+                    assert connection.recv(65_536)
+                    connection.sendall(ANSWER)
+                    assert sent.result() == "SM1"
+                    sent = pool.submit(closing.send, SMS) if number < 2 else sent
+
+
+def test_what_is_too_late_to_leave_is_not_sent(stub: Stub) -> None:
+    http.SEND_BY.set(time.monotonic() - 1)
+    try:
+        with pytest.raises(SendError) as raised:
+            carrier(stub.url).send(SMS)
+    finally:
+        http.SEND_BY.set(math.inf)
+    assert raised.value.ending == Ending.RETRY
     assert stub.posts == []
 
 

@@ -52,6 +52,18 @@ def test_a_drain_is_told_without_a_job(rt: Runtime) -> None:
     assert not is_held(rt)
 
 
+def test_signals_that_follow_each_other_become_one(rt: Runtime) -> None:
+    assert rt.redis is not None
+    with listener(rt) as drain:
+        eventually(lambda: is_held(rt))
+        started = time.monotonic()
+        for _ in range(300):
+            assert not send(rt)
+        eventually(lambda: not rt.redis.exists(f"signals:{CARRIER}:{SENDER_ID}"))
+        longest = (time.monotonic() - started) / drain_signals.GATHERS
+        assert 1 <= drain.events.qsize() <= longest + 2
+
+
 def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     failing = with_carrier(rt, carrier)
