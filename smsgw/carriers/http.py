@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,7 +23,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.wait import wait_for_read
 
 from smsgw.carriers.carrier import Ending, SendError
@@ -32,6 +33,8 @@ CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
 # and each of a host's addresses has the whole limit.
 SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
 KEPT_OPEN = 32  # connections
+FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 def session() -> requests.Session:
@@ -84,10 +87,14 @@ class Client:
         return context
 
     def request(
-        self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        address: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        """Raises NewConnectionError where nothing was sent; OSError, HTTPException or ValueError
-        where something may have been."""
+        """Raises NewConnectionError where nothing was sent, and the others of FAULTS where
+        something may have been."""
         parts = urlsplit(address)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         request = _written(method, target, parts.netloc, body, headers)

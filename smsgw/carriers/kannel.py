@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from ipaddress import ip_address, ip_network
 from typing import Annotated
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlencode, urlsplit
 
 import requests
 from pydantic import AfterValidator, SecretStr
+from urllib3.util import make_headers
 
 from smsgw import gsm7, phone
 from smsgw.carriers import http
@@ -147,6 +148,8 @@ class Kannel:
         self._inbound = [each.get_secret_value() for each in settings.inbound_passwords]
         self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         self._session = http.session()
+        self._client = http.Client(self._limits)
+        self._headers = _basic_authentication(self._address)
         base = urlsplit(settings.base_url)
         self._reports = base._replace(
             netloc=f"kannel:{self._inbound[0]}@{base.netloc}", path=f"{base.path}/in/kannel/status"
@@ -209,14 +212,13 @@ class Kannel:
         }
         if not gsm7.is_gsm7(sms.text):  # left alone, Kannel would put question marks
             parameters |= {"coding": "2", "charset": "UTF-8"}
+        address = f"{self._address}?{urlencode(parameters)}"
         try:
-            answer = self._session.get(
-                self._address, params=parameters, timeout=self._limits, allow_redirects=False
-            )
-        except (requests.RequestException, ValueError) as error:
+            answer = self._client.request("GET", address, headers=self._headers)
+        except http.FAULTS as error:
             raise http.send_error(error) from None  # its words hold the address and the password
-        if answer.status_code != ACCEPTED:
-            raise SendError(_ending(answer.status_code), str(answer.status_code))
+        if answer.status != ACCEPTED:
+            raise SendError(_ending(answer.status), str(answer.status))
 
     def misconfigured(self) -> str | None:
         """Returns what is wrong with sendsms: without a receiver it sends nothing, but knows its
@@ -242,6 +244,14 @@ def _ending(status: int) -> Ending:
     if status == QUEUE_FULL:
         return Ending.RETRY  # it says that it has not taken it
     return Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
+
+
+def _basic_authentication(address: str) -> Mapping[str, str]:
+    """Returns the header for an address such as http://user:password@host."""
+    parts = urlsplit(address)
+    if parts.username is None:
+        return {}
+    return make_headers(basic_auth=unquote(f"{parts.username}:{parts.password or ''}"))
 
 
 def _fields(request: WebhookRequest) -> Mapping[str, bytes]:

@@ -9,7 +9,6 @@ import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
-from http.client import HTTPException
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -21,7 +20,6 @@ from twilio.base.exceptions import (
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers
 
 from smsgw import phone
@@ -65,7 +63,7 @@ DELIVERIES = {
 }
 # The rest of the statuses: it is in Twilio's hands.
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
-FAULTS = (TwilioException, HTTPError, HTTPException, OSError, ValueError, KeyError)
+FAULTS = (TwilioException, KeyError, *http.FAULTS)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 

@@ -1,5 +1,7 @@
+import socket
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qs, quote_from_bytes, urlsplit
 
@@ -224,3 +226,17 @@ def test_synthetic_participants_are_never_texted(stub: WebStub) -> None:
 def test_invalid_settings_are_refused(name: str, value: str) -> None:
     with pytest.raises(settings.SettingsError, match=name):
         carrier(**{name: value})
+
+
+def test_a_user_in_the_address_is_named_in_a_header() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        port = server.getsockname()[1]
+        sent = pool.submit(carrier(f"http://proxy:p%40ss@127.0.0.1:{port}/sendsms").send, SMS)
+        connection, _ = server.accept()
+        with connection:
+            asked = connection.recv(65_536).decode()
+            connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+            sent.result()
+    header = b64encode(b"proxy:p@ss").decode()
+    assert f"\r\nauthorization: basic {header}\r\n".lower() in asked.lower()
+    assert f"\r\nHost: 127.0.0.1:{port}\r\n" in asked
