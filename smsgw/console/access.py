@@ -100,6 +100,7 @@ def set_up(app: Flask, rt: Runtime) -> None:
         WTF_CSRF_TIME_LIMIT=FORM_LASTS,
         WTF_CSRF_SSL_STRICT=False,  # a proxy may end TLS; the cookie is SameSite
     )
+    app.session_interface = ConsoleSessions()
     app.url_map.converters["id"] = converters.IdConverter
     app.register_blueprint(blueprint)
     forms.init_app(app)

@@ -248,3 +248,16 @@ def test_while_the_database_is_away_each_is_told_to_come_again(bound: Runtime) -
     assert all(isinstance(each.exception(), NotStored) for each in made)
     event.remove(bound.service, "before_cursor_execute", away)
     assert count_rows(bound, messages) == 0
+
+
+def test_phones_that_could_not_be_read_together_are_read_alone(bound: Runtime) -> None:
+    once = iter([True])
+
+    def fails(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM phones" in statement and next(once, False):
+            raise RuntimeError("a bug")
+
+    event.listen(bound.service, "before_cursor_execute", fails)
+    made = together(bound, [answering(bound, i) for i in range(5)])
+    assert next(once, None) is None
+    assert all("Saldo" in text_of(each) for each in made)

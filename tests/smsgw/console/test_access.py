@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, session
+from flask.sessions import NullSession
 from werkzeug.routing import IntegerConverter, Rule
 
 from smsgw import responder
@@ -106,3 +107,9 @@ def test_no_page_shows_personal_data(as_: As, rt: Runtime, traffic: None, role: 
         assert not re.search(r"\d{16}|\+?62\d{8,}", answer.text), address
         assert "unsafe" not in answer.headers["Content-Security-Policy"], address
     assert pages >= (PAGES_AT_LEAST if role is Role.ADMIN else 2)
+
+
+def test_a_webhook_has_no_session(app: Flask) -> None:
+    for path, has_one in (("/in/twilio", False), ("/healthz", False), ("/console/login", True)):
+        with app.test_request_context(path):
+            assert isinstance(session, NullSession) is not has_one
