@@ -21,12 +21,16 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
+from smsgw import logs
 from smsgw.messaging import service_level
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import answer_tallies, reply_tallies, tallies
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.transaction import Transaction
+
+log = logs.get(__name__)
 
 HOUR = timedelta(hours=1)
 EVERY, SHARE = timedelta(seconds=10), 20  # counting takes a twentieth of the time at most
@@ -54,11 +58,17 @@ class Tallies:
         with self._rt.reading() as tx:
             hours, is_more = _to_count(tx)
         for hour in hours:
-            with self._rt.writing() as tx:
-                count(tx, hour)
+            self._count(hour)
         took = timedelta(seconds=time.monotonic() - started)
         self._next = now if is_more else now + max(EVERY, SHARE * took)
         return len(hours)
+
+    def _count(self, hour: datetime) -> None:
+        try:
+            with self._rt.writing() as tx:
+                count(tx, hour)
+        except IntegrityError:
+            log.info("another clock has just counted this hour", hour=hour.isoformat())
 
 
 def hour_of(at: datetime) -> datetime:

@@ -1,0 +1,113 @@
+"""Two clocks that run at the same instant do each thing once, and neither fails."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Column, func, select, update
+
+from smsgw import runtime, settings
+from smsgw.messaging import leases
+from smsgw.messaging.hourly_counts import Tallies
+from smsgw.operations import audit_chain
+from smsgw.operations.clock import sweep
+from smsgw.operations.retention import Retention
+from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.counts import tallies
+from smsgw.storage.tables.messages import attempts, messages, replies
+from smsgw.storage.tables.security import audit as audit_rows
+from tests.conftest import Clock
+from tests.support.sender_ids import SENDER_ID, receive
+
+MESSAGES, ROUNDS = 12, 8
+
+
+@pytest.fixture
+def other(rt: Runtime, environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
+    """Returns the runtime of a second process."""
+    made = runtime.build(settings.load(environ), now=clock)
+    yield made
+    made.close()
+
+
+def together(*works: Callable[[], object]) -> None:
+    """Does works at the same instant. Raises what any of them raises."""
+    gate = Barrier(len(works))
+
+    def work(each: Callable[[], object]) -> object:
+        gate.wait(10)
+        return each()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        for done in [pool.submit(work, each) for each in works]:
+            done.result()
+
+
+def count(rt: Runtime, column: Column[object], *where: object) -> int:
+    with rt.reading() as tx:
+        return int(tx.connection.execute(select(func.count(column)).where(*where)).scalar_one())
+
+
+def test_each_row_of_the_audit_log_is_sealed_once(rt: Runtime, other: Runtime) -> None:
+    for number in range(ROUNDS):
+        with rt.writing() as tx:
+            for _ in range(20):
+                audit.note(tx, Act.RESENT, "shell:ani", detail=f"reply {number}")
+        together(lambda: audit_chain.seal(rt), lambda: audit_chain.seal(other))
+    audit_chain.seal(rt)  # what the first one left to the second
+    with rt.reading() as tx:
+        verified = audit_chain.verify(tx)
+        numbers = tx.connection.execute(select(audit_rows.c.number).order_by(audit_rows.c.number))
+        assert numbers.scalars().all() == list(range(1, 20 * ROUNDS + 1))
+    assert (verified.findings, verified.unsealed) == ([], [])
+
+
+def test_each_message_is_counted_once(rt: Runtime, other: Runtime, clock: Clock) -> None:
+    counting = Tallies(rt), Tallies(other)
+    for number in range(1, ROUNDS + 1):
+        receive(rt, clock, 2)
+        clock.moves(minutes=20)
+        together(*(each.step for each in counting))
+        with rt.reading() as tx:
+            counted = select(func.sum(tallies.c.messages)).where(tallies.c.carrier != "")
+            assert tx.connection.execute(counted).scalar_one() == 2 * number
+
+
+def test_each_reply_expires_once_and_its_phone_is_told_once(
+    rt: Runtime, other: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, MESSAGES)
+    clock.moves(hours=3)
+    together(lambda: sweep(rt), lambda: sweep(other))
+    sweep(rt)
+    expired = replies.c.state == "expired"
+    assert count(rt, replies.c.id, expired) == MESSAGES
+    notices = replies.c.wording == "disclosure.expired"
+    phones = count(rt, replies.c.phone_id.distinct(), expired)
+    assert count(rt, replies.c.id, notices) == phones == MESSAGES - 3
+
+
+def test_each_lease_runs_out_once(rt: Runtime, other: Runtime, clock: Clock) -> None:
+    receive(rt, clock, MESSAGES)
+    with rt.writing() as tx:
+        assert len(leases.claim(tx, "simulator", SENDER_ID, MESSAGES)) == MESSAGES
+    clock.moves(minutes=1)
+    together(lambda: sweep(rt), lambda: sweep(other))
+    assert count(rt, replies.c.id, replies.c.state == "unknown") == MESSAGES
+    assert count(rt, attempts.c.id) == MESSAGES
+    assert count(rt, attempts.c.id, attempts.c.ending == "unknown") == MESSAGES
+
+
+def test_what_is_due_is_deleted(rt: Runtime, other: Runtime, clock: Clock) -> None:
+    receive(rt, clock, MESSAGES)
+    with rt.writing() as tx:
+        tx.connection.execute(update(replies).values(state="delivered"))
+    clock.moves(days=91)
+    looks = Retention(rt), Retention(other)
+    for _ in range(3):
+        together(*(each.step for each in looks))
+    assert count(rt, messages.c.text) == count(rt, replies.c.text) == 0
+    assert count(rt, messages.c.id) == count(rt, replies.c.id) == MESSAGES
