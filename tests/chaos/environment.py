@@ -35,6 +35,21 @@ WEB = [
     "--no-control-socket",
     "smsgw.app:create_app()",
 ]
+SMSGW = BIN / "smsgw"
+COMMANDS = {
+    "web": WEB,
+    "worker 1": [SMSGW, "worker"],
+    "worker 2": [SMSGW, "worker"],
+    "clock": [SMSGW, "clock"],
+}
+# As on a second machine; its web processes listen on the port of the first.
+SECOND_SET = {
+    "web 2": WEB,
+    "worker 3": [SMSGW, "worker"],
+    "worker 4": [SMSGW, "worker"],
+    "clock 2": [SMSGW, "clock"],
+}
+SHARED_PORT = {"GUNICORN_CMD_ARGS": "--reuse-port"}
 BOUND = 200  # participants whose phones are bound
 STRANGERS = 70_000_000_000  # the first NKP of those that are imported
 
@@ -144,15 +159,12 @@ class World:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *names: str) -> None:
-        commands = {
-            "web": WEB,
-            "worker 1": [BIN / "smsgw", "worker"],
-            "worker 2": [BIN / "smsgw", "worker"],
-            "clock": [BIN / "smsgw", "clock"],
-        }
-        for name in names or commands:
-            log = self.home / f"{name}.log"
-            self.processes[name] = Process(commands[name], self.environ, log)
+        for name in names or COMMANDS:
+            command = (COMMANDS | SECOND_SET)[name]
+            self.processes[name] = Process(command, self.environ, self.log(name))
+
+    def log(self, name: str) -> Path:
+        return self.home / f"{name}.log"
 
     def kill_everything(self) -> None:
         for process in self.processes.values():
@@ -171,7 +183,7 @@ class World:
         folder.mkdir(exist_ok=True)
         write_contributions(folder, rows)
         subprocess.run(
-            [BIN / "smsgw", "ledger", "load", folder],
+            [SMSGW, "ledger", "load", folder],
             env=self.environ,
             capture_output=True,
             check=True,
@@ -180,7 +192,7 @@ class World:
     def findings(self) -> list[str]:
         """Returns the findings of `smsgw audit verify`, one a line."""
         printed = subprocess.run(
-            [BIN / "smsgw", "audit", "verify"], env=self.environ, capture_output=True, text=True
+            [SMSGW, "audit", "verify"], env=self.environ, capture_output=True, text=True
         )
         return printed.stdout.splitlines() if printed.returncode else []
 
