@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from urllib.parse import unquote_plus
 
+HOST = "127.0.0.1"
 RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -92,9 +94,10 @@ class _Carrier(_Http):
 class _Sender(_Http):
     """Delivers messages over one connection, as a carrier does."""
 
-    def __init__(self, driver: "Driver") -> None:
+    def __init__(self, driver: "Driver", port: int) -> None:
         super().__init__()
         self._driver = driver
+        self.port = port
         self.is_busy = False
 
     def post(self, request: bytes) -> None:
@@ -137,23 +140,24 @@ class Driver:
     async def listen(self) -> int:
         """Returns the carrier's port."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Carrier(self), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: _Carrier(self), HOST, 0)
         port: int = server.sockets[0].getsockname()[1]
         return port
 
-    async def closed(self, port: int, connections: int, seconds: float) -> Round:
+    async def closed(self, ports: Sequence[int], connections: int, seconds: float) -> Round:
         """Each connection sends its next message as soon as the last is acknowledged."""
         self._begin(is_closed=True, seconds=seconds)
-        senders = await self._connect(port, connections)
+        senders = await self._connect(ports, connections)
         for sender in senders:
             self.is_free(sender)
         await asyncio.sleep(seconds)
         return await self._end(senders)
 
-    async def opened(self, port: int, rate: float, seconds: float) -> Round:
-        """Sends so many a second, whether or not the last ones are acknowledged."""
+    async def opened(self, ports: Sequence[int], rate: float, seconds: float) -> Round:
+        """Sends so many a second, whether or not the last ones are acknowledged, to each port in
+        turn."""
         self._begin(is_closed=False, seconds=seconds)
-        senders = await self._connect(port, 64)
+        senders = await self._connect(ports, 64 * len(ports))
         self._free = list(senders)
         self.round.started = time.monotonic()
         for number in range(int(rate * seconds)):
@@ -161,8 +165,10 @@ class Driver:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             phone, request = next(self.requests)
             self.round.sent_at[phone] = due
-            if self._free:
-                self._free.pop().post(request)
+            sender = self._last_used(ports[number % len(ports)])
+            if sender is not None:
+                self._free.remove(sender)
+                sender.post(request)
             else:
                 self._waiting.append((phone, request))
         return await self._end(senders)
@@ -181,18 +187,22 @@ class Driver:
         if sender in self._free:
             self._free.remove(sender)
 
+    def _last_used(self, port: int) -> _Sender | None:
+        return next((each for each in reversed(self._free) if each.port == port), None)
+
     def _begin(self, *, is_closed: bool, seconds: float) -> None:
         self.round = Round(started=time.monotonic())
         self._is_closed = is_closed
         self._until = time.monotonic() + seconds
         self._free, self._waiting, self.taken = [], [], 0
 
-    async def _connect(self, port: int, number: int) -> Sequence[_Sender]:
+    async def _connect(self, ports: Sequence[int], number: int) -> Sequence[_Sender]:
         loop = asyncio.get_running_loop()
         made = []
-        for _ in range(number):
-            _, protocol = await loop.create_connection(lambda: _Sender(self), "127.0.0.1", port)
-            made.append(protocol)
+        for each in range(number):
+            port = ports[each % len(ports)]
+            _, sender = await loop.create_connection(partial(_Sender, self, port), HOST, port)
+            made.append(sender)
         return made
 
     async def _end(self, senders: Sequence[_Sender]) -> Round:

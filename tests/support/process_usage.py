@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+OURS = ("web", "worker", "clock")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -18,7 +19,7 @@ class Processes:
 
     def pss(self) -> int:
         """Returns the memory of our processes, in megabytes."""
-        ours = [self.groups[name] for name in ("web", "worker", "clock") if name in self.groups]
+        ours = [pid for name, pid in self.groups.items() if name.split()[0] in OURS]
         octets = 0
         for pid in (each for first in ours for each in _family(first)):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
