@@ -1,11 +1,11 @@
 """Makes the participants of a measurement, and the signed webhooks that they send."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from random import Random
 from urllib.parse import urlencode
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from smsgw.carriers.twilio import signature
 from smsgw.runtime import Runtime
@@ -16,6 +16,7 @@ from smsgw.storage.tables.security import Ciphertext
 from tests.support.twilio_api import TWILIO
 
 SENDER_ID = "2757"
+SALDO = ("SALDO", "SALDO JHT")
 OTHERS = ("INFO", "BANTUAN", "apa kabar pak", "KANTOR")  # 12 in 100, of phones that are not bound
 
 
@@ -23,11 +24,14 @@ def number_of(index: int) -> str:
     return f"+62812{index:08}"
 
 
+def nkp_of(index: int) -> str:
+    return str(80_000_000_000 + index)
+
+
 def seed(rt: Runtime, bound: int) -> None:
     """Stores participants with a balance, each bound to a phone."""
-    now = datetime.now(UTC)
-    day = now.date().replace(day=1)
-    nkps = [str(80_000_000_000 + index) for index in range(bound)]
+    day = datetime.now(UTC).date().replace(day=1)
+    nkps = [nkp_of(index) for index in range(bound)]
     with rt.ledger.engine.begin() as ledger:
         people = [
             {
@@ -44,14 +48,19 @@ def seed(rt: Runtime, bound: int) -> None:
             insert(balances), [{"nkp": n, "as_of": day, "total": 12_345_678} for n in nkps]
         )
         ledger.execute(insert(contributions), [{"nkp": n, "month": day, "jht": 1} for n in nkps])
+    bind_phones(rt, nkps)
+
+
+def bind_phones(rt: Runtime, nkps: Sequence[str]) -> None:
+    """Binds a phone to each participant: `number_of` their place in the list."""
     with rt.writing() as tx:
-        hashes = [tx.vault.hash(number_of(i), "phone") for i in range(bound)]
+        hashes = [tx.vault.hash(number_of(i), "phone") for i in range(len(nkps))]
         rows = [
             {"hash": h, "number": tx.vault.encrypt(number_of(i), Ciphertext.PHONE, h), "version": 1}
             for i, h in enumerate(hashes)
         ]
-        tx.connection.execute(insert(phones), rows)
-        ids = dict(tx.connection.execute(select(phones.c.hash, phones.c.id)).all())
+        added = insert(phones).returning(phones.c.hash, phones.c.id)
+        ids = dict(tx.connection.execute(added, rows).all())
         tx.connection.execute(
             insert(bindings), [_binding(tx, i, nkp, hashes[i], ids) for i, nkp in enumerate(nkps)]
         )
@@ -77,20 +86,29 @@ def _binding(
     return row | {"mac": row_macs.BINDING.make(tx.vault, {**row, "phone": phone_hash})}
 
 
-def webhooks(port: int, start: int, end: int) -> Iterator[tuple[str, bytes]]:
-    """Signs webhooks beforehand, so that making them is not measured."""
+def webhooks(
+    port: int,
+    start: int,
+    end: int,
+    *,
+    phones: int | None = None,
+    sender_ids: Sequence[str] = (SENDER_ID,),
+) -> Iterator[tuple[str, bytes]]:
+    """Signs webhooks beforehand, so that making them is not measured. Where there are fewer
+    `phones` than messages, they write again, never twice the same in a row."""
     chance = Random(start)
     made = []
     for index in range(start, end):
         is_saldo = chance.random() < 0.88
-        sender = number_of(index) if is_saldo else f"+62813{index:08}"
-        made.append(
-            (sender, _webhook(port, index, sender, "SALDO" if is_saldo else chance.choice(OTHERS)))
-        )
+        again, phone = divmod(index, phones or end)
+        sender = number_of(phone) if is_saldo else f"+62813{index:08}"
+        text = SALDO[again % len(SALDO)] if is_saldo else chance.choice(OTHERS)
+        to = sender_ids[index % len(sender_ids)]
+        made.append((sender, _webhook(port, index, sender, text, to)))
     return iter(made)
 
 
-def _webhook(port: int, index: int, sender: str, text: str) -> bytes:
+def _webhook(port: int, index: int, sender: str, text: str, to: str) -> bytes:
     sid = f"SM{index:032}"
     fields = {
         "ToCountry": "ID",
@@ -105,7 +123,7 @@ def _webhook(port: int, index: int, sender: str, text: str) -> bytes:
         "FromCity": "",
         "Body": text,
         "FromCountry": "ID",
-        "To": SENDER_ID,
+        "To": to,
         "ToZip": "",
         "NumSegments": "1",
         "MessageSid": sid,

@@ -20,6 +20,7 @@ class Figures:
     transactions: float | None = None
     redis_calls: float | None = None
     refused: int = 0
+    replies: float = 0.0  # for each message: less than one where somebody writes twice in a round
 
     @property
     def total_cpu(self) -> float:
@@ -44,7 +45,8 @@ class Meter:
         used = self.cpu()
         cpu = {name: (used[name] - (idle or {}).get(name, 0.0)) * 1e6 / messages for name in used}
         p50, p99 = round_.percentiles(0.5, 0.99) if round_.reached else (None, None)
-        made = Figures(round_.rate, p50, p99, cpu, refused=round_.refused)
+        replies = len(round_.reached) / messages
+        made = Figures(round_.rate, p50, p99, cpu, refused=round_.refused, replies=replies)
         if self._servers is not None and self._counts is not None:
             made.statements, made.transactions, made.redis_calls = (
                 (after - before) / messages

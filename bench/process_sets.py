@@ -1,0 +1,231 @@
+"""Measures what a message costs with one, two and four sets of web and worker processes over one
+PostgreSQL and one Redis, each set with the same load.
+
+Two and four sets run two clocks. A round comes one message at a time, another in batches; what the
+processes use while nothing happens is left out. CPU, statements and lock waits per message may grow
+by 15%; each message is answered once. `--quick` measures for a few seconds. `--json FILE` keeps the
+figures.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from statistics import median
+
+from tests.support.bench_traffic import seed, webhooks
+from tests.support.load_driver import Driver
+from tests.support.lock_waits import LockWaits, Waits
+from tests.support.process_usage import Processes
+from tests.support.round_figures import Figures, Meter
+from tests.support.service_set import OPTIONS, Servers, Service, connect
+
+SETS = (1, 2, 4)
+GROWS = 1.15  # times, at most
+NO_WAIT = 0.5  # ms of lock wait a message that count as none
+RATE, CONNECTIONS = 8, 8  # of each set: messages a second one at a time, connections in batches
+ALONE, BATCHES = "one at a time", "in batches"
+IDLE, WARM = 6.0, 2.0  # seconds
+DOUBLED = """
+SELECT (SELECT count(*) - count(DISTINCT message_id) FROM replies)
+     + (SELECT count(*) - count(DISTINCT reply_id) FROM attempts)"""
+STORED = """
+SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"""
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+LOOKING = 2  # connections that measure
+WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Says what a round cost. Lock waits are in ms a message."""
+
+    figures: Figures
+    lock_wait: float
+    internal_wait: float
+    doubled: int  # SMS above one for each message that has a reply
+    connections: int  # of PostgreSQL
+    pss: int  # MB
+
+
+@dataclass(frozen=True)
+class Room:
+    """Holds the octets that a message takes, where each is of another phone."""
+
+    disk: float
+    log: float  # of PostgreSQL's write-ahead log
+    redis: float
+
+
+class Sets:
+    """Runs so many sets, and drives them all."""
+
+    def __init__(self, stack: ExitStack, servers: Servers, driver: Driver, number: int) -> None:
+        self._servers, self._driver, self.number = servers, driver, number
+        clocks = [min(number, 2), *[0] * (number - 1)]
+        made = [
+            Service(stack, servers, clocks=each, name=f"{place} ")
+            for place, each in enumerate(clocks)
+        ]
+        self.ports = [each.port for each in made]
+        self.processes = Processes()
+        for place, each in enumerate(made):
+            own = {f"{kind} {place}": pid for kind, pid in each.processes.groups.items()}
+            self.processes.groups |= {
+                k: v for k, v in own.items() if v not in servers.groups.values()
+            }
+        self.processes.groups |= servers.groups
+        url = servers.environ["DATABASE_URL"]
+        self._onlooker = stack.enter_context(connect(url))
+
+    async def idle(self, seconds: float) -> dict[str, float]:
+        """Returns the CPU seconds a second while nothing happens but looking for lock waits."""
+        meter, looking = Meter(self.processes), LockWaits(self._onlooker, seconds)
+        await asyncio.to_thread(looking.result)
+        return {name: used / seconds for name, used in meter.cpu().items()}
+
+    async def round(self, kind: str, seconds: float, idle: dict[str, float]) -> Cost:
+        doubled = self._servers.number(DOUBLED)
+        meter = Meter(self.processes, self._servers)
+        looking = LockWaits(self._onlooker, seconds)
+        round_ = await self._drive(kind, seconds)
+        waits: Waits = await asyncio.to_thread(looking.result)
+        lasted = {name: used * (seconds + self._driver.quiet) for name, used in idle.items()}
+        made = meter.figures(round_, lasted)
+        again = self._driver.taken - len(round_.reached)
+        again += int(self._servers.number(DOUBLED) - doubled)
+        per_message = 1000 / max(1, round_.acknowledged)
+        return Cost(
+            made,
+            waits.locks * per_message,
+            waits.internal * per_message,
+            again,
+            int(self._servers.number(CONNECTED)) - LOOKING,
+            self.processes.pss(),
+        )
+
+    async def _drive(self, kind: str, seconds: float):
+        if kind == ALONE:
+            return await self._driver.opened(self.ports, RATE * self.number, seconds)
+        return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
+
+
+class Bench:
+    """Measures each number of sets in turn, several times."""
+
+    def __init__(self, stack: ExitStack, driver: Driver, port: int, phones: int) -> None:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        options = ("max_connections=300", *OPTIONS[1:])
+        self._servers, self._driver = Servers(stack, home, port, options=options), driver
+        with self._servers.prepared() as rt:
+            seed(rt, phones)
+        driver.requests = webhooks(0, 0, phones)
+        self.costs: dict[str, dict[int, list[Cost]]] = {
+            kind: defaultdict(list) for kind in (ALONE, BATCHES)
+        }
+
+    async def measure(self, seconds: float, times: int) -> Room:
+        self._servers.analyze()
+        before, messages = self._room(), 0.0
+        for number in chain.from_iterable([SETS] * times):
+            with ExitStack() as stack:
+                sets = Sets(stack, self._servers, self._driver, number)
+                await sets.round(BATCHES, WARM, {})
+                idle = await sets.idle(IDLE)
+                for kind, made in self.costs.items():
+                    cost = await sets.round(kind, seconds, idle)
+                    made[number].append(cost)
+                    print(_line(number, kind, cost), flush=True)
+        messages = self._servers.number("SELECT count(*) FROM messages")
+        return Room(*((b - a) / messages for a, b in zip(before, self._room(), strict=True)))
+
+    def _room(self) -> tuple[float, float, float]:
+        number = self._servers.number
+        return number(STORED), number(WRITTEN), float(self._servers.redis_octets())
+
+    def missed(self) -> list[str]:
+        """Returns what grows by more than it may."""
+        found = []
+        for kind, made in self.costs.items():
+            for name, of, none in MEASURES:
+                first, *more = [
+                    (n, median(of(each) for each in costs)) for n, costs in made.items()
+                ]
+                grown = [(n, cost / max(first[1], none)) for n, cost in more]
+                shown = ", ".join(f"{ratio:.2f} x with {n}" for n, ratio in grown)
+                print(f"{name}, {kind}: {first[1]:,.2f} with {first[0]} set; {shown}")
+                found += [
+                    f"{name}, {kind}, {n} sets: {ratio:.2f}" for n, ratio in grown if ratio > GROWS
+                ]
+            doubled = sum(each.doubled for costs in made.values() for each in costs)
+            found += [f"{doubled} SMS were doubled"] if doubled else []
+        return found
+
+
+# What is measured, of a Cost, and how much of it counts as nothing.
+MEASURES = (
+    ("CPU in µs a message", lambda cost: cost.figures.total_cpu, 0.0),
+    ("statements a message", lambda cost: cost.figures.statements, 0.0),
+    ("lock wait in ms a message", lambda cost: cost.lock_wait, NO_WAIT),
+)
+
+
+def _line(number: int, kind: str, cost: Cost) -> str:
+    made = cost.figures
+    by: dict[str, float] = defaultdict(float)
+    for name, used in made.cpu.items():
+        by[name.split()[0]] += used
+    cpu = ", ".join(f"{kind} {used:,.0f}" for kind, used in by.items())
+    return (
+        f"{number} set{'s' * (number > 1)}, {kind:14} {made.rate:5,.0f}/s, a message: "
+        f"CPU {made.total_cpu:,.0f} µs ({cpu}), {made.statements:.1f} statements, "
+        f"{cost.lock_wait:.2f} ms of lock waits, {cost.internal_wait:.2f} ms of waits inside, "
+        f"{made.replies:.3f} replies, doubled {cost.doubled}; {cost.connections} connections, "
+        f"{cost.pss} MB"
+    )
+
+
+def _result(bench: Bench, room: Room) -> dict[str, object]:
+    kinds: Sequence[tuple[str, dict[int, list[Cost]]]] = list(bench.costs.items())
+    costs = {k: {n: [asdict(each) for each in c] for n, c in made.items()} for k, made in kinds}
+    return {"octets a message": asdict(room), **costs}
+
+
+async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
+    seconds, times = (4.0, 1) if arguments.quick else (arguments.seconds, 2)
+    with ExitStack() as stack:
+        driver = Driver(iter(()), quiet=1.0)
+        port = await driver.listen()
+        phones = int(times * (len(SETS) * (seconds + WARM) * 450 + sum(SETS) * RATE * seconds))
+        bench = Bench(stack, driver, port, phones)
+        return bench, await bench.measure(seconds, times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a round")
+    arguments = parser.parse_args()
+    bench, room = asyncio.run(run(arguments))
+    print(
+        f"a message takes {room.disk:,.0f} octets of disk, {room.log:,.0f} of write-ahead log and "
+        f"{room.redis:,.0f} of Redis"
+    )
+    missed = bench.missed()
+    if arguments.json:
+        arguments.json.write_text(json.dumps(_result(bench, room), indent=1))
+    if missed:
+        sys.exit("; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()
