@@ -49,10 +49,11 @@ Event = Literal["ended"] | None  # sends have ended; None: there may be more to 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """Tells a drain of new replies: None is put into `events` for them. `call_help` is called where
-    more replies wait than one worker takes."""
+    more replies wait than one worker takes. `linger` returns the seconds to wait for more."""
 
     events: SimpleQueue[Event]
     call_help: Callable[[], object]
+    linger: Callable[[], float] = lambda: LINGER
 
 
 def drain(
@@ -205,7 +206,7 @@ class _Pipeline:
         """Returns what has happened by now, at least one thing; nothing where nothing is being sent
         and no more comes."""
         is_sending = self._senders.under_way > 0
-        timeout = None if is_sending else LINGER if self._signals is not None else 0.0
+        timeout = None if is_sending else self._signals.linger() if self._signals else 0.0
         happened: list[Event] = []
         with contextlib.suppress(Empty):
             happened.append(self._events.get(timeout=timeout))

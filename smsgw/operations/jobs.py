@@ -34,6 +34,7 @@ from smsgw.operations.queue import (
     enqueue_if,
     forget,
     heartbeat,
+    linger,
 )
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Settled
@@ -108,7 +109,8 @@ def drain_sender_id(carrier: str, sender_id: str) -> None:
     rt = RUNTIME.get()
     forget(rt, _key(carrier, sender_id))
     with SignalListener(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as listener:
-        signals = Signals(listener.events, lambda: _call_worker(rt, carrier, sender_id))
+        call_worker = partial(_call_worker, rt, carrier, sender_id)
+        signals = Signals(listener.events, call_worker, partial(linger, rt))
         come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), signals=signals)
     if come_back:
         _hint_later(rt, carrier, sender_id, come_back)

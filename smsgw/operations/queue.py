@@ -52,6 +52,15 @@ class TimeSlice:
         return self._queue is not None and self._queue.count > 0
 
 
+def linger(rt: Runtime) -> float:
+    """Returns the seconds that a drain with nothing to do waits for more: none while another job
+    waits for its worker."""
+    with contextlib.suppress(RedisError):
+        if rt.redis is not None and connect(rt.redis).count:
+            return 0.0
+    return dispatch.LINGER
+
+
 def enqueue(rt: Runtime, key: str, job: Callable[..., None], *arguments: str | int) -> bool:
     """Puts a job into the queue unless the hint `key` says that it is there. Returns False where
     the queue is unavailable."""

@@ -8,7 +8,7 @@ from smsgw.messaging import dispatch
 from smsgw.messaging.dispatch import Signals
 from smsgw.operations import drain_signals, jobs
 from smsgw.operations.drain_signals import SignalListener
-from smsgw.operations.queue import QUEUE
+from smsgw.operations.queue import QUEUE, linger
 from smsgw.runtime import Runtime
 from tests.conftest import Clock
 from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states, with_carrier
@@ -76,6 +76,17 @@ def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock
         assert dispatch.drain(failing, CARRIER, SENDER_ID, signals=signals) is None
         assert time.monotonic() - started >= dispatch.LINGER
     assert set(states(rt)) == {"sent"}
+
+
+def test_a_drain_gives_way_to_another_sender_id(rt: Runtime) -> None:
+    assert linger(rt) == dispatch.LINGER
+    assert jobs.hint(rt, CARRIER, "2758")
+    assert linger(rt) == 0.0
+    asked: list[float] = []
+    with listener(rt) as drain:
+        signals = Signals(drain.events, lambda: None, lambda: asked.append(1.0) or linger(rt))
+        assert dispatch.drain(rt, CARRIER, SENDER_ID, signals=signals) is None
+    assert asked == [1.0]
 
 
 @pytest.mark.parametrize("seen", [False, True])
