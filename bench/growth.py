@@ -95,7 +95,7 @@ class Comparison:
 
     @property
     def slower(self) -> float:
-        return self._median(lambda base, grown: base.rate / grown.rate)
+        return self._median(lambda base, grown: base.answers / grown.answers)
 
     @property
     def costlier(self) -> float:
@@ -112,11 +112,11 @@ class Comparison:
     def line(self) -> str:
         rates, cpu, statements = (
             " and ".join(f"{median(map(of, side)):,.1f}" for side in (self.base, self.grown))
-            for of in (lambda e: e.rate, lambda e: e.total_cpu, lambda e: e.statements)
+            for of in (lambda e: e.answers, lambda e: e.total_cpu, lambda e: e.statements)
         )
         return (
             f"{self.name:46} {self.slower:.2f} x slower (at most {SLOWER}), CPU "
-            f"{self.costlier:.2f} x; {rates} a second, {cpu} µs a message, {statements} statements"
+            f"{self.costlier:.2f} x; {rates} answers a second, {cpu} µs, {statements} statements"
         )
 
 
@@ -151,7 +151,7 @@ class Growth:
     async def backlog(self, seconds: float) -> None:
         """Drains replies that wait, without a throttle and at one."""
         number = self._sizes.backlog
-        answering = median(self._answering or [(await self._base_round()).rate])
+        answering = median(self._answering or [(await self._base_round()).answers])
         rate = await self._drain(number, SENDER_ID, skip=0.0, seconds=seconds)
         ratio = rate / answering
         self._tell(f"backlog of {number:,}", ratio, ratio >= FASTER, {"rate": rate})
@@ -183,7 +183,7 @@ class Growth:
         for _ in range(self._rounds):
             for made, (side, sender_ids) in ((compared.base, base), (compared.grown, grown)):
                 made.append(await side.round(SECONDS, sender_ids))
-        self._answering += [each.rate for each in compared.base]
+        self._answering += [each.answers for each in compared.base]
         is_met = compared.slower <= SLOWER
         self._tell(name, compared.slower, is_met, compared.result())
         print(compared.line(), flush=True)
@@ -196,7 +196,7 @@ class Growth:
 async def measure(arguments: argparse.Namespace) -> Growth:
     sizes = FULL if arguments.full else SMALL
     with ExitStack() as stack:
-        driver = Driver(iter(()), quiet=1.0)
+        driver = Driver(iter(()), quiet=5.0, patience=15.0)
         port = await driver.listen()
         growth = Growth(stack, driver, port, sizes, 3 if arguments.quick else 5)
         base, only = sizes.base, arguments.only

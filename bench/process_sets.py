@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -95,11 +96,11 @@ class Sets:
     async def round(self, kind: str, seconds: float, idle: dict[str, float]) -> Cost:
         doubled = self._servers.number(DOUBLED)
         meter = Meter(self.processes, self._servers)
-        looking = LockWaits(self._onlooker, seconds)
+        looking, began = LockWaits(self._onlooker, seconds), time.monotonic()
         round_ = await self._drive(kind, seconds)
         waits: Waits = await asyncio.to_thread(looking.result)
-        lasted = {name: used * (seconds + self._driver.quiet) for name, used in idle.items()}
-        made = meter.figures(round_, lasted)
+        lasted = time.monotonic() - began
+        made = meter.figures(round_, {name: used * lasted for name, used in idle.items()})
         again = self._driver.taken - len(round_.reached)
         again += int(self._servers.number(DOUBLED) - doubled)
         per_message = 1000 / max(1, round_.acknowledged)
@@ -202,7 +203,7 @@ def _result(bench: Bench, room: Room) -> dict[str, object]:
 async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
     seconds, times = (4.0, 1) if arguments.quick else (arguments.seconds, 2)
     with ExitStack() as stack:
-        driver = Driver(iter(()), quiet=1.0)
+        driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
         phones = int(times * (len(SETS) * (seconds + WARM) * 450 + sum(SETS) * RATE * seconds))
         bench = Bench(stack, driver, port, phones)

@@ -30,6 +30,12 @@ class Round:
     def rate(self) -> float:
         return self.acknowledged / (self.ended - self.started)
 
+    @property
+    def answers(self) -> float:
+        """Returns the replies a second, until the last one."""
+        last = max(self.reached.values(), default=self.ended)
+        return len(self.reached) / (last - self.started)
+
     def percentiles(self, *wanted: float) -> list[float]:
         """Returns the seconds from the receipt to the carrier."""
         waits = sorted(
@@ -129,6 +135,7 @@ class Driver:
     requests: Iterator[tuple[str, bytes]]
     carrier_takes: float = 0.0  # seconds
     quiet: float = 3.0  # seconds without a reply after which no more are waited for
+    patience: float = 0.0  # the same before the first one
     round: Round = field(default_factory=Round)
     taken: int = 0
     sids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -205,13 +212,18 @@ class Driver:
             made.append(sender)
         return made
 
+    def _is_due(self, quiet: float) -> bool:
+        """Tells whether replies are still waited for. `quiet`: seconds since the last one."""
+        is_complete = len(self.round.reached) >= self.round.acknowledged
+        return not is_complete and quiet < (self.quiet if self.taken else self.patience)
+
     async def _end(self, senders: Sequence[_Sender]) -> Round:
         """Waits for the last acknowledgement and the last reply."""
         while any(each.is_busy for each in senders) or self._waiting:
             await asyncio.sleep(0.05)
         before, since = self.taken, time.monotonic()
-        while self.taken and time.monotonic() - since < self.quiet:
-            await asyncio.sleep(0.1)
+        while self._is_due(time.monotonic() - since):
+            await asyncio.sleep(0.05)
             if self.taken != before:
                 before, since = self.taken, time.monotonic()
         for each in senders:

@@ -20,6 +20,7 @@ class Figures:
     transactions: float | None = None
     redis_calls: float | None = None
     refused: int = 0
+    answers: float = 0.0  # a second, until the carrier has the last one
     replies: float = 0.0  # for each message: less than one where somebody writes twice in a round
 
     @property
@@ -46,7 +47,8 @@ class Meter:
         cpu = {name: (used[name] - (idle or {}).get(name, 0.0)) * 1e6 / messages for name in used}
         p50, p99 = round_.percentiles(0.5, 0.99) if round_.reached else (None, None)
         replies = len(round_.reached) / messages
-        made = Figures(round_.rate, p50, p99, cpu, refused=round_.refused, replies=replies)
+        made = Figures(round_.rate, p50, p99, cpu, refused=round_.refused)
+        made.answers, made.replies = round_.answers, replies
         if self._servers is not None and self._counts is not None:
             made.statements, made.transactions, made.redis_calls = (
                 (after - before) / messages
