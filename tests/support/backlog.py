@@ -26,7 +26,8 @@ def queue_replies(environ: dict[str, str], number: int, bound: int, sender_id: s
     rt = runtime.build(settings.load(environ))
     with rt.writing() as tx:
         hashes = [tx.vault.hash(number_of(index), "phone") for index in range(bound)]
-        own = select(phones.c.hash, phones.c.id, bindings.c.id).join_from(phones, bindings)
+        own = select(phones.c.hash, phones.c.id, bindings.c.id)
+        own = own.join_from(phones, bindings, bindings.c.phone_id == phones.c.id)
         found = tx.connection.execute(own.where(phones.c.hash.in_(hashes)))
         ids = {found_by: (phone_id, binding_id) for found_by, phone_id, binding_id in found}
         message_id = tx.connection.execute(select(func.min(messages.c.id))).scalar_one()
