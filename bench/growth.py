@@ -123,8 +123,17 @@ class Comparison:
 class Growth:
     """Measures each claim, and remembers what was missed."""
 
-    def __init__(self, stack: ExitStack, driver: Driver, port: int, sizes: Sizes, rounds: int):
+    def __init__(
+        self,
+        stack: ExitStack,
+        driver: Driver,
+        port: int,
+        sizes: Sizes,
+        rounds: int,
+        kept: Path | None,
+    ) -> None:
         self._driver, self._port, self._sizes, self._rounds = driver, port, sizes, rounds
+        self._kept = kept
         self.result: dict[str, object] = {}
         self.missed: list[str] = []
         self._base = Side(stack, driver, port, sizes.base)
@@ -191,6 +200,8 @@ class Growth:
     def _tell(self, name: str, ratio: float, is_met: bool, result: dict[str, object]) -> None:
         self.result[name] = {"ratio": ratio, **result}
         self.missed += [] if is_met else [f"{name}: {ratio:.2f}"]
+        if self._kept is not None:
+            self._kept.write_text(json.dumps(self.result, indent=1))
 
 
 async def measure(arguments: argparse.Namespace) -> Growth:
@@ -198,7 +209,8 @@ async def measure(arguments: argparse.Namespace) -> Growth:
     with ExitStack() as stack:
         driver = Driver(iter(()), quiet=5.0, patience=15.0)
         port = await driver.listen()
-        growth = Growth(stack, driver, port, sizes, 3 if arguments.quick else 5)
+        rounds = 3 if arguments.quick else 5
+        growth = Growth(stack, driver, port, sizes, rounds, arguments.json)
         base, only = sizes.base, arguments.only
         for name, size in (
             ("participants", sizes.participants),
@@ -228,8 +240,6 @@ def main() -> None:
     parser.add_argument("--drain-seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     growth = asyncio.run(measure(arguments))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(growth.result, indent=1))
     if growth.missed:
         sys.exit("; ".join(growth.missed))
 
