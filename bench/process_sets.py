@@ -1,10 +1,10 @@
 """Measures what a message costs with one, two and four sets of web and worker processes over one
 PostgreSQL and one Redis, each set with the same load.
 
-Two and four sets run two clocks. A round comes one message at a time, another in batches; what the
-processes use while nothing happens is left out. CPU, statements and lock waits per message may grow
-by 15%; each message is answered once. `--quick` measures for a few seconds. `--json FILE` keeps the
-figures.
+Two and four sets run two clocks. Messages come one at a time, then 16 at a time, then as fast as
+they are taken. What the processes use while nothing happens is left out. CPU, statements and lock
+waits per message may grow by 15%; each message is answered once. `--quick` measures for a few
+seconds. `--json FILE` keeps the figures.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,14 +24,14 @@ from tests.support.bench_traffic import seed, webhooks
 from tests.support.load_driver import Driver
 from tests.support.lock_waits import LockWaits, Waits
 from tests.support.process_usage import Processes
-from tests.support.round_figures import Figures, Meter
+from tests.support.round_figures import Figures, Idle, Meter
 from tests.support.service_set import OPTIONS, Servers, Service, connect
 
 SETS = (1, 2, 4)
 GROWS = 1.15  # times, at most
 NO_WAIT = 0.5  # ms of lock wait a message that count as none
-RATE, CONNECTIONS = 8, 8  # of each set: messages a second one at a time, connections in batches
-ALONE, BATCHES = "one at a time", "in batches"
+RATE, BURST, CONNECTIONS = 8, 16, 8  # of each set: messages a second, at once; connections
+ALONE, BURSTS, FAST = "one at a time", "16 at a time", "as fast as it goes"
 IDLE, WARM = 6.0, 2.0  # seconds
 DOUBLED = """
 SELECT (SELECT count(*) - count(DISTINCT message_id) FROM replies)
@@ -87,20 +86,20 @@ class Sets:
         url = servers.environ["DATABASE_URL"]
         self._onlooker = stack.enter_context(connect(url))
 
-    async def idle(self, seconds: float) -> dict[str, float]:
-        """Returns the CPU seconds a second while nothing happens but looking for lock waits."""
-        meter, looking = Meter(self.processes), LockWaits(self._onlooker, seconds)
+    async def idle(self, seconds: float) -> Idle:
+        """Measures while nothing happens but looking for lock waits."""
+        meter = Meter(self.processes, self._servers)
+        looking = LockWaits(self._onlooker, seconds)
         await asyncio.to_thread(looking.result)
-        return {name: used / seconds for name, used in meter.cpu().items()}
+        return meter.idle()
 
-    async def round(self, kind: str, seconds: float, idle: dict[str, float]) -> Cost:
+    async def round(self, kind: str, seconds: float, idle: Idle | None = None) -> Cost:
         doubled = self._servers.number(DOUBLED)
         meter = Meter(self.processes, self._servers)
-        looking, began = LockWaits(self._onlooker, seconds), time.monotonic()
+        looking = LockWaits(self._onlooker, seconds)
         round_ = await self._drive(kind, seconds)
         waits: Waits = await asyncio.to_thread(looking.result)
-        lasted = time.monotonic() - began
-        made = meter.figures(round_, {name: used * lasted for name, used in idle.items()})
+        made = meter.figures(round_, idle)
         again = self._driver.taken - len(round_.reached)
         again += int(self._servers.number(DOUBLED) - doubled)
         per_message = 1000 / max(1, round_.acknowledged)
@@ -116,6 +115,8 @@ class Sets:
     async def _drive(self, kind: str, seconds: float):
         if kind == ALONE:
             return await self._driver.opened(self.ports, RATE * self.number, seconds)
+        if kind == BURSTS:
+            return await self._driver.opened(self.ports, BURST * self.number, seconds, BURST)
         return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
 
 
@@ -130,7 +131,7 @@ class Bench:
             seed(rt, phones)
         driver.requests = webhooks(0, 0, phones)
         self.costs: dict[str, dict[int, list[Cost]]] = {
-            kind: defaultdict(list) for kind in (ALONE, BATCHES)
+            kind: defaultdict(list) for kind in (ALONE, BURSTS, FAST)
         }
 
     async def measure(self, seconds: float, times: int) -> Room:
@@ -139,7 +140,7 @@ class Bench:
         for number in chain.from_iterable([SETS] * times):
             with ExitStack() as stack:
                 sets = Sets(stack, self._servers, self._driver, number)
-                await sets.round(BATCHES, WARM, {})
+                await sets.round(FAST, WARM)
                 idle = await sets.idle(IDLE)
                 for kind, made in self.costs.items():
                     cost = await sets.round(kind, seconds, idle)
@@ -186,7 +187,7 @@ def _line(number: int, kind: str, cost: Cost) -> str:
         by[name.split()[0]] += used
     cpu = ", ".join(f"{kind} {used:,.0f}" for kind, used in by.items())
     return (
-        f"{number} set{'s' * (number > 1)}, {kind:14} {made.rate:5,.0f}/s, a message: "
+        f"{number} set{'s' * (number > 1)}, {kind:18} {made.rate:5,.0f}/s, a message: "
         f"CPU {made.total_cpu:,.0f} µs ({cpu}), {made.statements:.1f} statements, "
         f"{cost.lock_wait:.2f} ms of lock waits, {cost.internal_wait:.2f} ms of waits inside, "
         f"{made.replies:.3f} replies, doubled {cost.doubled}; {cost.connections} connections, "
@@ -205,7 +206,8 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
     with ExitStack() as stack:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
-        phones = int(times * (len(SETS) * (seconds + WARM) * 450 + sum(SETS) * RATE * seconds))
+        slow = sum(SETS) * (RATE + BURST) * seconds
+        phones = int(times * (len(SETS) * (seconds + WARM) * 450 + slow))
         bench = Bench(stack, driver, port, phones)
         return bench, await bench.measure(seconds, times)
 

@@ -160,19 +160,22 @@ class Driver:
         await asyncio.sleep(seconds)
         return await self._end(senders)
 
-    async def opened(self, ports: Sequence[int], rate: float, seconds: float) -> Round:
+    async def opened(
+        self, ports: Sequence[int], rate: float, seconds: float, burst: int = 1
+    ) -> Round:
         """Sends so many a second, whether or not the last ones are acknowledged, to each port in
-        turn."""
+        turn. `burst`: how many go to a port at the same instant."""
         self._begin(is_closed=False, seconds=seconds)
         senders = await self._connect(ports, 64 * len(ports))
         self._free = list(senders)
         self.round.started = time.monotonic()
         for number in range(int(rate * seconds)):
-            due = self.round.started + number / rate
+            turn = number // burst
+            due = self.round.started + turn * burst / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             phone, request = next(self.requests)
             self.round.sent_at[phone] = due
-            sender = self._last_used(ports[number % len(ports)])
+            sender = self._last_used(ports[turn % len(ports)])
             if sender is not None:
                 self._free.remove(sender)
                 sender.post(request)

@@ -1,6 +1,7 @@
 """Says what one round of load cost: its rate, its waits, CPU and statements per message."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.support.load_driver import Round
@@ -28,30 +29,55 @@ class Figures:
         return sum(self.cpu.values())
 
 
+@dataclass(frozen=True)
+class Idle:
+    """Says what processes use in a second in which nothing happens."""
+
+    cpu: Mapping[str, float]  # seconds
+    counts: Sequence[float]  # as Servers.counts
+
+
+NOTHING = Idle({}, (0.0, 0.0, 0.0))
+
+
 class Meter:
     """Counts from now on what processes use and, where there are servers, what these are asked."""
 
     def __init__(self, processes: Processes, servers: Servers | None = None) -> None:
         self._processes, self._servers = processes, servers
-        self._counts = servers.counts() if servers is not None else None
-        self._cpu = processes.cpu()
+        self._counts = self._count()
+        self._cpu, self._since = processes.cpu(), time.monotonic()
 
-    def cpu(self) -> dict[str, float]:
-        """Returns the CPU seconds since."""
-        return {name: now - self._cpu[name] for name, now in self._processes.cpu().items()}
+    def idle(self) -> Idle:
+        cpu, counts, seconds = self._used()
+        return Idle(
+            {name: used / seconds for name, used in cpu.items()},
+            [each / seconds for each in counts],
+        )
 
-    def figures(self, round_: Round, idle: Mapping[str, float] | None = None) -> Figures:
-        """`idle`: CPU seconds to leave out, by what uses them without any message."""
-        messages = max(1, round_.acknowledged)
-        used = self.cpu()
-        cpu = {name: (used[name] - (idle or {}).get(name, 0.0)) * 1e6 / messages for name in used}
+    def figures(self, round_: Round, idle: Idle | None = None) -> Figures:
+        """`idle`: what to leave out, since it is used without any message."""
+        messages, without = max(1, round_.acknowledged), idle or NOTHING
+        cpu, counts, seconds = self._used()
+        per_message = {
+            name: (used - without.cpu.get(name, 0.0) * seconds) * 1e6 / messages
+            for name, used in cpu.items()
+        }
         p50, p99 = round_.percentiles(0.5, 0.99) if round_.reached else (None, None)
-        replies = len(round_.reached) / messages
-        made = Figures(round_.rate, p50, p99, cpu, refused=round_.refused)
-        made.answers, made.replies = round_.answers, replies
-        if self._servers is not None and self._counts is not None:
+        made = Figures(round_.rate, p50, p99, per_message, refused=round_.refused)
+        made.answers, made.replies = round_.answers, len(round_.reached) / messages
+        if self._servers is not None:
             made.statements, made.transactions, made.redis_calls = (
-                (after - before) / messages
-                for before, after in zip(self._counts, self._servers.counts(), strict=True)
+                (used - each * seconds) / messages
+                for used, each in zip(counts, without.counts, strict=True)
             )
         return made
+
+    def _used(self) -> tuple[dict[str, float], list[float], float]:
+        """Returns CPU seconds, counts, and the seconds that have passed."""
+        cpu = {name: now - self._cpu[name] for name, now in self._processes.cpu().items()}
+        counts = [b - a for a, b in zip(self._counts, self._count(), strict=True)]
+        return cpu, counts, time.monotonic() - self._since
+
+    def _count(self) -> tuple[float, float, float]:
+        return self._servers.counts() if self._servers is not None else (0.0, 0.0, 0.0)
