@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from tests.support.backlog import drain_rate, queue_replies
+from tests.support.backlog import drain_rate, queue_replies, wait_until_taken
 from tests.support.bench_traffic import SENDER_ID, webhooks
 from tests.support.load_driver import Driver
 from tests.support.round_figures import Figures, Meter
@@ -157,8 +157,17 @@ class Growth:
         one, many = (self._base, [SENDER_ID]), (self._base, SENDER_IDS)
         await self._compare(f"sender IDs, 1 to {len(SENDER_IDS)}", one, many)
 
+    async def throttle(self) -> None:
+        """Drains replies of a sender ID whose rate is limited, and then what is left of them."""
+        queued = int(THROTTLE * (THROTTLE_SECONDS + 2 * BURST))
+        rate = await self._drain(queued, THROTTLED, skip=BURST, seconds=THROTTLE_SECONDS)
+        await wait_until_taken(self._driver, queued, 4 * BURST)
+        share = rate / THROTTLE
+        self._tell("throttle", share, abs(share - 1) <= EXACT, {"throttle": THROTTLE})
+        print(f"a throttle of {THROTTLE} a second is used to {share:.3f}", flush=True)
+
     async def backlog(self, seconds: float) -> None:
-        """Drains replies that wait, without a throttle and at one."""
+        """Drains replies that wait, and compares with how fast messages are answered."""
         number = self._sizes.backlog
         answering = median(self._answering or [(await self._base_round()).answers])
         rate = await self._drain(number, SENDER_ID, skip=0.0, seconds=seconds)
@@ -166,13 +175,9 @@ class Growth:
         self._tell(f"backlog of {number:,}", ratio, ratio >= FASTER, {"rate": rate})
         print(
             f"a backlog of {number:,} replies drains at {rate:,.0f} a second, {ratio:.2f} x the "
-            f"answering rate of {answering:,.0f} (at least {FASTER})"
+            f"answering rate of {answering:,.0f} (at least {FASTER})",
+            flush=True,
         )
-        seconds = THROTTLE_SECONDS
-        queued = int(THROTTLE * (seconds + 2 * BURST))
-        share = await self._drain(queued, THROTTLED, skip=BURST, seconds=seconds) / THROTTLE
-        self._tell("throttle", share, abs(share - 1) <= EXACT, {"throttle": THROTTLE})
-        print(f"a throttle of {THROTTLE} a second is used to {share:.3f}")
 
     async def _drain(self, number: int, sender_id: str, *, skip: float, seconds: float) -> float:
         environ = self._base.servers.environ
@@ -223,12 +228,14 @@ async def measure(arguments: argparse.Namespace) -> Growth:
                 await growth.rows(name, size, grows)
         if "sender-ids" in only:
             await growth.sender_ids()
+        if "throttle" in only:
+            await growth.throttle()
         if "backlog" in only:
             await growth.backlog(arguments.drain_seconds)
     return growth
 
 
-CLAIMS = ("participants", "messages", "short-rows", "sender-ids", "backlog")
+CLAIMS = ("participants", "messages", "short-rows", "sender-ids", "throttle", "backlog")
 
 
 def main() -> None:

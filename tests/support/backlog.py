@@ -52,14 +52,15 @@ def queue_replies(environ: dict[str, str], number: int, bound: int, sender_id: s
 async def drain_rate(driver: Driver, number: int, *, skip: float, seconds: float) -> float:
     """Returns the replies per second that the carrier gets, until it has `number` or `seconds` are
     over. `skip`: seconds after the first one that do not count."""
-    await _until(driver, 1, STALLS)
-    await _until(driver, number, skip)
+    await wait_until_taken(driver, 1, STALLS)
+    await wait_until_taken(driver, number, skip)
     before, since = driver.taken, time.monotonic()
-    await _until(driver, number, seconds)
+    await wait_until_taken(driver, number, seconds)
     return (driver.taken - before) / (time.monotonic() - since)
 
 
-async def _until(driver: Driver, number: int, seconds: float) -> None:
+async def wait_until_taken(driver: Driver, number: int, seconds: float) -> None:
+    """Waits until the carrier has so many replies, but not longer than `seconds`."""
     until = time.monotonic() + seconds
     while driver.taken < number and time.monotonic() < until:
         await asyncio.sleep(0.01)
