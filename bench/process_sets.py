@@ -31,7 +31,7 @@ SETS = (1, 2, 4)
 GROWS = 1.15  # times, at most
 NO_WAIT = 0.5  # ms of lock wait a message that count as none
 RATE, BURST, CONNECTIONS = 8, 16, 8  # of each set: messages a second, at once; connections
-ALONE, BURSTS, FAST = "one at a time", "16 at a time", "as fast as it goes"
+ALONE, BURSTS, FAST = "one at a time", "16 at a time", "at full load"
 IDLE, WARM = 6.0, 2.0  # seconds
 DOUBLED = """
 SELECT (SELECT count(*) - count(DISTINCT message_id) FROM replies)
