@@ -56,7 +56,7 @@ INSERT INTO messages (carrier, carrier_ref, sender_id, phone_id, text, text_hash
     keyword, outcome, state)
 SELECT 'twilio', 'SMfill' || lpad(n::text, 28, '0'), %(sender_id)s, %(first)s + n %% %(phones)s,
     %(said)s, CASE WHEN %(said)s IS NOT NULL THEN sha256(n::text::bytea) END,
-    now() - (%(number)s - n) * interval '1 day' * %(days)s / %(number)s, 'saldo', 'answered',
+    now() - interval '1 day' * (%(days)s * (1 - n / %(number)s::float)), 'saldo', 'answered',
     'answered'
 FROM generate_series(0, %(number)s - 1) n"""
 REPLIES = """
