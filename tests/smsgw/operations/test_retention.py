@@ -61,7 +61,7 @@ def passes(rt: Runtime, clock: Clock, days: float) -> None:
 def figures(rt: Runtime) -> list[str]:
     """Returns what is counted, without what only moves."""
     lines = metrics.text(rt).decode().splitlines()
-    return [line for line in lines if "_total{" in line or "_bucket{" in line]
+    return sorted(line for line in lines if "_total{" in line or "_bucket{" in line)
 
 
 def test_texts_are_deleted_and_counts_are_kept(rt: Runtime, clock: Clock) -> None:
