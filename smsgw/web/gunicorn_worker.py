@@ -20,6 +20,7 @@ from smsgw.web.middleware import ANSWER_WITHIN, READ_WITHIN, READING
 
 LARGEST = 16 * 1024  # octets of a request that is handled in a fiber
 OF_CARRIERS = b"POST /in/", b"GET /in/"
+ANNOUNCES = re.compile(rb"content-length|transfer-encoding", re.I)  # that a body follows
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*(?=\r\n|$)", re.I)
 
 Finished = tuple[TConn, Future[Any]]
@@ -77,11 +78,18 @@ def is_ready(connection: socket.socket) -> bool:
     except OSError:
         return False
     head, end, body = seen.partition(b"\r\n\r\n")
-    if not end or not head.startswith(OF_CARRIERS) or b"transfer-encoding" in head.lower():
+    if not end or not head.startswith(OF_CARRIERS):
         return False
-    lengths = LENGTH.findall(head) or [b"0"]
-    is_whole = len(lengths) == 1 and len(body) >= int(lengths[0])
-    return is_whole and bool(select.select([], [connection], [], 0)[1])
+    announced, lengths = ANNOUNCES.findall(head), LENGTH.findall(head)
+    if len(announced) > 1 or len(announced) != len(lengths):
+        return False  # whatever else it says, how much more comes is for gunicorn to find out
+    return len(body) >= int(lengths[0] if lengths else 0) and _is_writable(connection)
+
+
+def _is_writable(connection: socket.socket) -> bool:
+    writable = select.poll()  # select.select takes no descriptor above 1023
+    writable.register(connection, select.POLLOUT)
+    return bool(writable.poll(0))
 
 
 class Log(GunicornLog):

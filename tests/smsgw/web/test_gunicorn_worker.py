@@ -1,6 +1,8 @@
 """Carriers' requests share a thread, and none of them can keep it from the others."""
 
+import fcntl
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -61,6 +63,12 @@ def test_a_request_that_came_whole_is_ready(
         HEAD + b"Content-Length: 4\r\n\r\na=b",
         HEAD + b"Content-Length: 3\r\nContent-Length: 9\r\n\r\na=b",
         HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\na=b",
+        HEAD + b"Content-Length: 100000\r\n\r\n",
+        HEAD + b"Content-Length: 0000005000\r\n\r\n",
+        HEAD + b"Content-Length: +3\r\n\r\na=b",
+        HEAD + b"Content-Length : 3\r\n\r\na=b",
+        HEAD.replace(b"\r", b"") + b"Content-Length: 5000\n\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
         HEAD + b"Content-Length: 16384\r\n\r\n" + b"a" * LARGEST,
         b"GET /console/ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
@@ -84,6 +92,20 @@ def test_a_request_is_not_ready_where_its_answer_would_have_to_wait(
         while ours.send(b"an answer that nobody reads" * 1000):
             pass
     assert not is_ready(ours)
+
+
+def test_a_process_may_have_more_than_a_thousand_connections(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(FORGED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with socket.socket(fileno=fcntl.fcntl(ours, fcntl.F_DUPFD, 1500)) as high:
+            assert is_ready(high)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_closed_connection_is_not_ready(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -172,6 +194,16 @@ def test_who_reads_no_answers_keeps_nobody_waiting(web: Web) -> None:
                 time.sleep(0.01)
         started = time.monotonic()
         assert send(web, "SM-beside-the-deaf", "+6281200000002", "INFO") == 200
+        assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("length", [b"0000005000", b"100000"])
+def test_who_announces_more_than_comes_keeps_nobody_waiting(web: Web, length: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", web.port)) as silent:
+        silent.sendall(HEAD + b"Content-Length: " + length + b"\r\n\r\n")
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert send(web, f"SM-beside-{length.decode()}", "+6281200000003", "INFO") == 200
         assert time.monotonic() - started < 2
 
 
