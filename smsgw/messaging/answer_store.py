@@ -176,11 +176,11 @@ def _stay_silent(composer: Composer, each: NewAnswer, known: PhoneState, rows: _
 def _write(tx: Transaction, rows: _Rows) -> None:
     """Raises Conflict, Repeated."""
     writes = [
-        inbox.accepted(tx, rows.messages),
-        bindings.used(tx, rows.uses),
-        outbox.added(tx, rows.replies),
-        phones.last_messages(rows.last),
-        audit.noted(tx, rows.disclosures),
+        inbox.message_rows(tx, rows.messages),
+        bindings.use_rows(tx, rows.uses),
+        outbox.reply_rows(tx, rows.replies),
+        phones.last_message_rows(rows.last),
+        audit.entry_rows(tx, rows.disclosures),
     ]
     try:
         write_all(tx.connection, writes)

@@ -76,7 +76,7 @@ _insert = BulkInsert(
 )
 
 
-def accepted(tx: Transaction, new: Sequence[NewMessage]) -> Write:
+def message_rows(tx: Transaction, new: Sequence[NewMessage]) -> Write:
     """Returns the rows of messages, to be stored with all that comes of them."""
     rows = [
         {

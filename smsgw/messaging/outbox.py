@@ -105,7 +105,7 @@ def add_all(tx: Transaction, new: Sequence[NewReply]) -> list[int]:
     return _insert.run(tx.connection, [_row(tx, each) for each in new])
 
 
-def added(tx: Transaction, new: Mapping[int, NewReply]) -> Write:
+def reply_rows(tx: Transaction, new: Mapping[int, NewReply]) -> Write:
     """Returns the rows of replies by their ids, to be written with the messages they answer."""
     rows = [{"id": reply_id, **_row(tx, each)} for reply_id, each in new.items()]
     return Write(_insert_with_id, rows)

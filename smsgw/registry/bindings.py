@@ -163,7 +163,7 @@ _used = BulkUpdate(
 )
 
 
-def used(tx: Transaction, binding_ids: Collection[int]) -> Write:
+def use_rows(tx: Transaction, binding_ids: Collection[int]) -> Write:
     """Returns what notes that these bindings are used, in the order of their ids, so that two
     processes do not wait for each other. One that has ended is a conflict."""
     return Write(_used, [{"which": each, "at": tx.now} for each in sorted(binding_ids)])

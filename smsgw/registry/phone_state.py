@@ -27,7 +27,7 @@ from smsgw.registry import (
     reply_pages,
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
-from smsgw.registry.phones import LastMessage, add_all, last_messages, opened_number
+from smsgw.registry.phones import LastMessage, add_all, last_message_rows, opened_number
 from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkSelect, write_all
 from smsgw.storage.tables.messages import (
@@ -282,7 +282,7 @@ def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
         return replace(known, phone_id=add_all(tx, [known.caller.phone])[0], version=1)
-    write_all(tx.connection, [last_messages([LastMessage(known.phone_id, known.version)])])
+    write_all(tx.connection, [last_message_rows([LastMessage(known.phone_id, known.version)])])
     return replace(known, version=known.version + 1)
 
 

@@ -79,7 +79,7 @@ _last = BulkUpdate(
 )
 
 
-def last_messages(last: Collection[LastMessage]) -> Write:
+def last_message_rows(last: Collection[LastMessage]) -> Write:
     """Returns what writes to each phone what it said last, in the order of their ids, so that two
     processes do not wait for each other. Where another message of one was first, it is a
     conflict."""

@@ -143,10 +143,10 @@ def note(
 
 
 def note_all(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
-    write_all(tx.connection, [noted(tx, entries)])
+    write_all(tx.connection, [entry_rows(tx, entries)])
 
 
-def noted(tx: Transaction, entries: Sequence[AuditEntry]) -> Write:
+def entry_rows(tx: Transaction, entries: Sequence[AuditEntry]) -> Write:
     """Returns the rows of entries, to be written with what they tell of."""
     return Write(_insert, [_signed(tx, each) for each in entries])
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import requests
 
+from smsgw import runtime, settings
 from smsgw.cli.run import procfile
+from smsgw.runtime import Runtime
+from smsgw.storage import migrations
 from tests.support.servers import die_with_parent
 
 BIN = Path(sys.executable).parent
@@ -37,6 +40,16 @@ class Web:
             for line in Path(f"/proc/{each}/status").read_text().split("\n")
         ]
         return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+@contextmanager
+def migrated(environ: Mapping[str, str]) -> Iterator[Runtime]:
+    """Builds a runtime over new databases, for a web process that gets the same environment."""
+    made = runtime.build(settings.load(environ))
+    migrations.upgrade(made.service, "service")
+    migrations.upgrade(made.ledger.engine, "ledger")
+    yield made
+    made.close()
 
 
 @contextmanager

@@ -17,10 +17,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from twilio.request_validator import RequestValidator
 
-from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.runtime import Runtime
-from smsgw.storage import deadlines, engines, migrations
+from smsgw.storage import deadlines, engines
 from smsgw.storage.tables.messages import messages
 from smsgw.web import middleware
 from tests.conftest import ABSENT, KEY
@@ -28,7 +27,7 @@ from tests.support.processes import free_port
 from tests.support.servers import Postgres, postgres_programs
 from tests.support.twilio_api import TWILIO
 from tests.support.waiting import eventually
-from tests.support.web_process import Web, web_process
+from tests.support.web_process import Web, migrated, web_process
 
 PATIENCE = 12.0  # seconds; Twilio's is 15, and this machine is slow
 LIMIT = 1.0
@@ -165,12 +164,9 @@ def redis(worker_number: int) -> str:
 
 @pytest.fixture(scope="module")
 def rt(environ: dict[str, str]) -> Iterator[Runtime]:
-    made = runtime.build(settings.load(environ))
-    migrations.upgrade(made.service, "service")
-    migrations.upgrade(made.ledger.engine, "ledger")
-    load(made.ledger.engine, reference_folder())
-    yield made
-    made.close()
+    with migrated(environ) as made:
+        load(made.ledger.engine, reference_folder())
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,14 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from smsgw import runtime, settings
 from smsgw.carriers.twilio import signature
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.web.gunicorn_worker import LARGEST, is_ready
 from tests.conftest import KEY, P2
 from tests.support.processes import free_port
 from tests.support.twilio_api import TWILIO
-from tests.support.web_process import Web, web_process
+from tests.support.web_process import Web, migrated, web_process
 
 HEAD = b"POST /in/twilio HTTP/1.1\r\nHost: x\r\n"
 FORGED = HEAD + b"Content-Length: 3\r\n\r\na=b"
@@ -127,11 +125,8 @@ def environ(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stored(environ: dict[str, str]) -> Iterator[Runtime]:
-    made = runtime.build(settings.load(environ))
-    migrations.upgrade(made.service, "service")
-    migrations.upgrade(made.ledger.engine, "ledger")
-    yield made
-    made.close()
+    with migrated(environ) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,7 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from smsgw import runtime, settings
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
 from smsgw.storage.tables.security import audit_head, data_keys
 from smsgw.storage.tables.types import service
 from smsgw.web import middleware
@@ -28,7 +26,7 @@ from tests.support import hostile_requests
 from tests.support.processes import free_port
 from tests.support.twilio_api import ALL_CARRIERS
 from tests.support.waiting import LONGEST, eventually
-from tests.support.web_process import BIN, Web, web_process
+from tests.support.web_process import BIN, Web, migrated, web_process
 
 ROOT = Path(__file__).parents[3]
 HOSTILE, GENERATED = 9_400, 110  # requests, and for each of the interface's operations
@@ -56,11 +54,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def rt(environ: dict[str, str]) -> Iterator[Runtime]:
-    made = runtime.build(settings.load(environ))
-    migrations.upgrade(made.service, "service")
-    migrations.upgrade(made.ledger.engine, "ledger")
-    yield made
-    made.close()
+    with migrated(environ) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
