@@ -8,7 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import console, logs, settings
 from smsgw.operations import startup
 from smsgw.runtime import Runtime
-from smsgw.web import health, middleware, status, webhooks
+from smsgw.web import health, middleware, status
+from smsgw.web.middleware import Places
+from smsgw.web.webhooks import Webhooks
 
 
 def create_app(rt: Runtime | None = None) -> Flask:
@@ -20,9 +22,12 @@ def create_app(rt: Runtime | None = None) -> Flask:
         with suppress(SQLAlchemyError):
             rt.clock_check.compare()
     app = Flask("smsgw", static_folder=None)
-    middleware.guard(app, is_https=(rt.settings.public_url or "").startswith("https://"))
-    app.extensions["smsgw"] = rt
-    app.register_blueprint(webhooks.blueprint(rt.carriers.values()))
+    is_https = (rt.settings.public_url or "").startswith("https://")
+    places = Places(middleware.AT_ONCE, line=200)
+    webhooks = Webhooks(rt, places, middleware.answer_headers(is_https=is_https))
+    middleware.guard(app, places, webhooks.headers)
+    app.extensions |= {"smsgw": rt, "smsgw.webhooks": webhooks}
+    app.register_blueprint(webhooks.blueprint())
     app.register_blueprint(health.blueprint)
     if rt.settings.status_page:
         app.register_blueprint(status.blueprint())

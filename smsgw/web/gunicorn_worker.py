@@ -1,7 +1,6 @@
 """Adapts gunicorn's worker and logger: carriers' requests in fibers, a time limit for reading a
 request, and logs in our form."""
 
-import re
 import select
 import socket
 import time
@@ -14,16 +13,17 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLog
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from smsgw import logs
 from smsgw.storage import deadlines
 from smsgw.storage.fibers import Fibers
+from smsgw.web import raw_requests
 from smsgw.web.middleware import ANSWER_WITHIN, READ_WITHIN, READING
+from smsgw.web.raw_requests import RawRequest
+from smsgw.web.webhooks import FAILED, Receive, Webhooks
 
-LARGEST = 16 * 1024  # octets of a request that is handled in a fiber
-OF_CARRIERS = b"POST /in/", b"GET /in/"
-ANNOUNCES = re.compile(rb"content-length|transfer-encoding", re.I)  # that a body follows
-LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,5})[ \t]*(?=\r\n|$)", re.I)
+log = logs.get(__name__)
 
-Finished = tuple[TConn, Future[Any]]
+Finished = tuple[TConn, bool]  # whether its connection stays open
 
 
 class Worker(ThreadWorker):
@@ -32,34 +32,62 @@ class Worker(ThreadWorker):
 
     @cached_property
     def fibers(self) -> Fibers:
+        self._webhooks: Webhooks = self.wsgi.extensions["smsgw.webhooks"]
         self._finished: list[Finished] = []
-        return Fibers(cast(Executor, self.tpool), self._hand_back)
+        return Fibers(cast(Executor, self.tpool), self._go_on_with_finished)
 
     def enqueue_req(self, conn: TConn) -> None:
-        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
-        if not has_read_ahead and is_ready(conn.sock):
-            conn.data_ready = True
-            self.fibers.submit(partial(self._handle_in_fiber, conn, time.monotonic()))
-        else:
+        if not self._begin_in_fiber(conn):
             super().enqueue_req(conn)  # type: ignore[no-untyped-call]
 
-    def _handle_in_fiber(self, conn: TConn, arrived: float) -> None:
-        result = Future[Any]()
+    def _begin_in_fiber(self, conn: TConn) -> bool:
+        """Begins a carrier's request if it came whole and its answer can be sent, so that neither
+        is waited for. Returns False for any other."""
+        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
+        seen = b"" if has_read_ahead else peek(conn.sock)
+        asked = raw_requests.read(seen, conn.client[0]) if seen else None
+        if asked is None:
+            return False
+        fibers = self.fibers
+        receive = self._webhooks.find(asked.method, asked.webhook.path)
+        if receive is None or not is_writable(conn.sock):
+            return False
+        conn.sock.recv(asked.size)
+        fibers.submit(partial(self._answer, conn, asked, receive, time.monotonic()))
+        return True
+
+    def _answer(self, conn: TConn, asked: RawRequest, receive: Receive, arrived: float) -> None:
+        is_last = asked.is_last or not self.alive
         try:
             with deadlines.within(ANSWER_WITHIN + arrived - time.monotonic()):
-                result.set_result(self.handle(conn))
-        except BaseException as error:
-            result.set_exception(error)
-        self._finished.append((conn, result))
+                made = receive(asked.webhook)
+        except Exception:
+            log.exception("webhook failed", path=asked.webhook.path)
+            made = FAILED
+        answer = self._webhooks.write(made, is_last=is_last)
+        try:
+            is_sent = conn.sock.send(answer, socket.MSG_DONTWAIT) == len(answer)
+        except OSError:
+            is_sent = False
+        self._finished.append((conn, is_sent and not is_last))
 
-    def _hand_back(self) -> None:
-        """Gives the connections back to the thread that waits for their next requests."""
+    def _go_on_with_finished(self) -> None:
+        """Begins the next requests of connections where they have come; gives the others back to
+        the thread that waits for them."""
         finished, self._finished = self._finished, []
-        if finished:
-            self.method_queue.defer(self._finish_all, finished)  # type: ignore[no-untyped-call]
+        left = [
+            (conn, is_open)
+            for conn, is_open in finished
+            if not (is_open and self.alive and self._begin_in_fiber(conn))
+        ]
+        if left:
+            self.method_queue.defer(self._finish_all, left)  # type: ignore[no-untyped-call]
 
     def _finish_all(self, finished: Sequence[Finished]) -> None:
-        for conn, result in finished:
+        for conn, is_open in finished:
+            conn.init()  # type: ignore[no-untyped-call]
+            result = Future[bool]()
+            result.set_result(is_open)
             self.finish_request(conn, result)  # type: ignore[no-untyped-call]
 
     def handle(self, conn: TConn) -> Any:
@@ -70,23 +98,16 @@ class Worker(ThreadWorker):
             READING.ends()
 
 
-def is_ready(connection: socket.socket) -> bool:
-    """Tells whether a carrier's request has come whole, and its answer can be sent: neither will
-    be waited for."""
+def peek(connection: socket.socket) -> bytes:
+    """Returns what has come, and leaves it there."""
     try:
-        seen = connection.recv(LARGEST, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return connection.recv(raw_requests.LARGEST, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
-        return False
-    head, end, body = seen.partition(b"\r\n\r\n")
-    if not end or not head.startswith(OF_CARRIERS):
-        return False
-    announced, lengths = ANNOUNCES.findall(head), LENGTH.findall(head)
-    if len(announced) > 1 or len(announced) != len(lengths):
-        return False  # whatever else it says, how much more comes is for gunicorn to find out
-    return len(body) >= int(lengths[0] if lengths else 0) and _is_writable(connection)
+        return b""
 
 
-def _is_writable(connection: socket.socket) -> bool:
+def is_writable(connection: socket.socket) -> bool:
+    """Tells whether an answer can be sent without waiting."""
     writable = select.poll()  # select.select takes no descriptor above 1023
     writable.register(connection, select.POLLOUT)
     return bool(writable.poll(0))

@@ -71,9 +71,9 @@ class Places:
 class ReadFirst:
     """Has a request's body read before it takes one of the places where requests are handled."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, carriers: Places) -> None:
         self._application = application
-        self._carriers = Places(AT_ONCE, line=200)
+        self._carriers = carriers
         # Operators wait for no webhook, and no webhook for them; nor for who asks how we are.
         self._console = Places(CONSOLE_AT_ONCE, line=32)
         self._watchers = Places(WATCHERS_AT_ONCE, line=8)
@@ -129,8 +129,13 @@ class AddHeaders:
         return self._application(environ, start)
 
 
-def guard(app: Flask, *, is_https: bool) -> None:
-    """Puts the headers on every answer of `app`, errors included, and limits its requests."""
-    headers = HEADERS | ({"Strict-Transport-Security": A_YEAR} if is_https else {})
+def answer_headers(*, is_https: bool) -> Mapping[str, str]:
+    """Returns the headers of every answer."""
+    return HEADERS | ({"Strict-Transport-Security": A_YEAR} if is_https else {})
+
+
+def guard(app: Flask, carriers: Places, headers: Mapping[str, str]) -> None:
+    """Puts the headers on every answer of `app`, errors included, and limits its requests. Takes
+    `carriers`: the places of carriers' requests."""
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
-    app.wsgi_app = AddHeaders(ReadFirst(app.wsgi_app), headers)  # type: ignore[method-assign]
+    app.wsgi_app = AddHeaders(ReadFirst(app.wsgi_app, carriers), headers)  # type: ignore[method-assign]

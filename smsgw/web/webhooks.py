@@ -1,16 +1,17 @@
 """Receives messages and reports from carriers. A message is acknowledged after its commit."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from smsgw import logs, responder
 from smsgw.carriers.carrier import (
+    Acknowledgement,
     Carrier,
     Forged,
     IncomingSms,
@@ -26,47 +27,125 @@ from smsgw.operations import jobs, long_messages
 from smsgw.runtime import Runtime
 from smsgw.storage import fibers
 from smsgw.storage.crypto import Unreadable
+from smsgw.web import raw_requests
+from smsgw.web.middleware import Places
 
-NOT_STORED = "not stored, please try again"
+FAILED = Acknowledgement(500, "failed")
+FORBIDDEN = Acknowledgement(403, "forbidden")
+NOT_STORED = Acknowledgement(503, "not stored, please try again")
+FULL = Acknowledgement(503, "busy, please try again")
 RETRY_AFTER = {"Retry-After": "5"}
 
-Form = tuple[tuple[str, str], ...]
+Receive = Callable[[WebhookRequest], Acknowledgement]
 
 log = logs.get(__name__)
 
 
-def blueprint(carriers: Iterable[Carrier]) -> Blueprint:
-    """Builds the routes that carriers declare."""
-    webhooks = Blueprint("webhooks", __name__, url_prefix="/in")
-    for carrier in carriers:
-        for route in carrier.routes:
+class Webhooks:
+    """Answers what carriers send to the routes that they declare."""
+
+    def __init__(self, rt: Runtime, places: Places, headers: Mapping[str, str]) -> None:
+        """Takes `places`: how many requests are handled at once; `headers`: of each answer."""
+        self._rt = rt
+        self.headers = headers
+        self._places = places
+        self._routes = {
+            (method, f"/in/{route.path}"): (carrier, route)
+            for carrier in rt.carriers.values()
+            for route in carrier.routes
+            for method in route.methods
+        }
+
+    def blueprint(self) -> Blueprint:
+        """Builds the routes for Flask."""
+        webhooks = Blueprint("webhooks", __name__)
+        for (method, path), found in self._routes.items():
             webhooks.add_url_rule(
-                f"/{route.path}",
-                endpoint=route.path.replace("/", "_"),
-                view_func=partial(_receive, carrier, route),
-                methods=route.methods,
+                path,
+                endpoint=f"{method}{path}".replace("/", "_"),
+                view_func=partial(self._view, *found),
+                methods=[method],
                 provide_automatic_options=False,
             )
-    return webhooks
+        return webhooks
+
+    def find(self, method: str, path: str) -> Receive | None:
+        """Returns what answers such requests outside Flask, within the number of places."""
+        found = self._routes.get((method, path))
+        return partial(self._receive_in_place, *found) if found else None
+
+    def write(self, made: Acknowledgement, *, is_last: bool) -> bytes:
+        """Writes an answer outside Flask. `is_last`: the connection is closed afterwards."""
+        content = {"Content-Type": f"{made.media_type}; charset=utf-8"}
+        headers = {**self.headers, **headers_of(made), **content}
+        return raw_requests.write(made.status, headers, made.body.encode(), is_last=is_last)
+
+    def _view(self, carrier: Carrier, route: Route) -> Response:
+        made = self._receive(carrier, route, _asked())
+        return Response(made.body, made.status, headers_of(made), made.media_type)
+
+    def _receive_in_place(
+        self, carrier: Carrier, route: Route, asked: WebhookRequest
+    ) -> Acknowledgement:
+        if not self._places.take():
+            return FULL
+        try:
+            return self._receive(carrier, route, asked)
+        finally:
+            self._places.give_back()
+
+    def _receive(self, carrier: Carrier, route: Route, asked: WebhookRequest) -> Acknowledgement:
+        """Acknowledges a request once all that it brought is stored. If one part cannot be stored,
+        the carrier repeats the request, and what was stored before is recognised."""
+        read_and_store = {Reads.MESSAGES: _store_messages, Reads.REPORTS: _store_reports}
+        try:
+            carrier.verify(asked)
+            read_and_store[route.reads](self._rt, carrier, asked)
+        except Forged:
+            # A stranger, or a password, token or address of ours that is wrong: then all is lost.
+            log.warning("webhook rejected", carrier=carrier.name, path=asked.path)
+            return FORBIDDEN
+        except Malformed as error:
+            log.warning("invalid webhook", carrier=carrier.name, path=asked.path, why=str(error))
+            return Acknowledgement(400, str(error))
+        except (NotStored, DBAPIError, NoConnection, Unreadable):
+            return NOT_STORED
+        return route.acknowledgement
 
 
-def _receive(carrier: Carrier, route: Route) -> Response:
-    """Acknowledges a request once all that it brought is stored. If one part cannot be stored, the
-    carrier repeats the request, and what was stored before is recognised."""
-    read_and_store = {Reads.MESSAGES: _store_messages, Reads.REPORTS: _store_reports}
-    asked = _verified(carrier)
-    try:
-        read_and_store[route.reads](carrier, asked)
-    except Malformed as error:
-        _malformed(carrier, error)
-    except (NotStored, DBAPIError, NoConnection, Unreadable):
-        return Response(NOT_STORED, 503, RETRY_AFTER)
-    reply = route.acknowledgement
-    return Response(reply.body, reply.status, mimetype=reply.media_type)
+def headers_of(made: Acknowledgement) -> Mapping[str, str]:
+    """Returns the headers of an answer, except its content's."""
+    return RETRY_AFTER if made.status == NOT_STORED.status else {}
 
 
-def _store_messages(carrier: Carrier, asked: WebhookRequest) -> None:
-    rt = _runtime()
+def _asked() -> WebhookRequest:
+    """Returns Flask's request as carriers read one."""
+    # As it stood in the request line: Flask's own path and address have their escapes undone.
+    target = urlsplit(request.environ["RAW_URI"])
+    if request.mimetype == raw_requests.FORM:
+        form, body = raw_requests.read_form(request.get_data(cache=False)), b""
+    else:
+        form, body = tuple(request.form.items(multi=True)), request.get_data()
+    return WebhookRequest(
+        path=target.path,
+        query=target.query,
+        headers=dict(_headers(request.environ)),
+        form=form,
+        body=body,
+        address=request.remote_addr or "",
+    )
+
+
+def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Returns the names in lower case, with the values."""
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            yield name[5:].replace("_", "-").lower(), value
+        elif name in {"CONTENT_TYPE", "CONTENT_LENGTH"} and value:
+            yield name.replace("_", "-").lower(), value
+
+
+def _store_messages(rt: Runtime, carrier: Carrier, asked: WebhookRequest) -> None:
     for sms in _storable(carrier.read_messages(asked)):
         for answer in _respond(rt, sms):
             jobs.hint_all(rt, answer)
@@ -91,63 +170,11 @@ def _respond(rt: Runtime, sms: IncomingSms) -> Sequence[Answer]:
     return [answer] if answer is not None else []
 
 
-def _store_reports(carrier: Carrier, asked: WebhookRequest) -> None:
-    rt, reports = _runtime(), carrier.read_reports(asked)
-    fibers.in_pool(partial(_apply_reports, rt, reports))
+def _store_reports(rt: Runtime, carrier: Carrier, asked: WebhookRequest) -> None:
+    fibers.in_pool(partial(_apply_reports, rt, carrier.read_reports(asked)))
 
 
 def _apply_reports(rt: Runtime, reports: Sequence[Report]) -> None:
     for report in reports:
         with rt.writing() as tx:
             delivery_reports.apply_report(tx, report)
-
-
-def _malformed(carrier: Carrier, error: Malformed) -> NoReturn:
-    log.warning("invalid webhook", carrier=carrier.name, path=request.path, why=str(error))
-    abort(400, str(error))
-
-
-def _runtime() -> Runtime:
-    rt: Runtime = current_app.extensions["smsgw"]
-    return rt
-
-
-def _form_and_body() -> tuple[Form, bytes]:
-    """Reads a form as werkzeug does, in half the time; what no form can be read of has none."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return tuple(request.form.items(multi=True)), request.get_data()
-    try:
-        text = request.get_data(cache=False).decode()
-    except UnicodeDecodeError:
-        return (), b""
-    return tuple(parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")), b""
-
-
-def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Returns the names in lower case, with the values."""
-    for name, value in environ.items():
-        if name.startswith("HTTP_"):
-            yield name[5:].replace("_", "-").lower(), value
-        elif name in {"CONTENT_TYPE", "CONTENT_LENGTH"} and value:
-            yield name.replace("_", "-").lower(), value
-
-
-def _verified(carrier: Carrier) -> WebhookRequest:
-    # As it stood in the request line: Flask's own path and address have their escapes undone.
-    target = urlsplit(request.environ["RAW_URI"])
-    form, body = _form_and_body()
-    asked = WebhookRequest(
-        path=target.path,
-        query=target.query,
-        headers=dict(_headers(request.environ)),
-        form=form,
-        body=body,
-        address=request.remote_addr or "",
-    )
-    try:
-        carrier.verify(asked)
-    except Forged:
-        # A stranger, or a password, token or address of ours that is wrong: then all is lost.
-        log.warning("webhook rejected", carrier=carrier.name, path=request.path)
-        abort(403)
-    return asked

@@ -344,7 +344,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         let_go.wait(30)
         return [b"done"]
 
-    door = middleware.ReadFirst(application)
+    door = middleware.ReadFirst(application, middleware.Places(middleware.AT_ONCE, line=200))
 
     def ask(path: str, query: str = "") -> bytes:
         environ = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": BytesIO()}

@@ -180,7 +180,7 @@ def test_who_crowds_the_status_page_keeps_no_other_request_waiting() -> None:
         start_response("200 OK", [])
         return [b"ok"]
 
-    guarded = middleware.ReadFirst(application)
+    guarded = middleware.ReadFirst(application, middleware.Places(middleware.AT_ONCE, line=200))
 
     def ask(path: str) -> str:
         statuses: list[str] = []

@@ -13,11 +13,14 @@ from werkzeug.test import TestResponse
 
 from smsgw import carriers, runtime, settings
 from smsgw.app import create_app
+from smsgw.carriers.carrier import WebhookRequest
 from smsgw.messaging import leases
 from smsgw.runtime import Runtime
 from smsgw.storage import engines, migrations
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.messages import messages, replies
+from smsgw.web.middleware import Places
+from smsgw.web.webhooks import Webhooks
 from tests.conftest import P1
 from tests.support.twilio_api import ALL_CARRIERS
 
@@ -309,3 +312,19 @@ def test_an_unused_carrier_has_no_route(tmp_path: object, redis_url: str) -> Non
         assert client.post(path, data=FORM).status_code == 404
     assert client.post("/in/twilio", data={"Body": "x" * 70_000}).status_code in {404, 413}
     made.close()
+
+
+def test_who_finds_no_place_is_asked_to_come_again(rt: Runtime) -> None:
+    full = Webhooks(rt, Places(0, line=0), {"A": "b"})
+    receive = full.find("POST", "/in/twilio")
+    assert receive is not None
+    made = receive(WebhookRequest("/in/twilio", "", {}, ()))
+    written = full.write(made, is_last=False)
+    assert written.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nA: b\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n" in written
+    assert stored(rt) == (0, 0)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/in/twilio"), ("POST", "/in/nobody")])
+def test_other_requests_are_left_to_flask(rt: Runtime, method: str, path: str) -> None:
+    assert Webhooks(rt, Places(1, line=0), {}).find(method, path) is None
