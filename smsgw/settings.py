@@ -41,7 +41,7 @@ from smsgw.variables import (
 )
 
 SHORTEST_SECRET = 32  # characters
-OUR_PATHS = re.compile(rf"/(in/({'|'.join(carriers.MODELS)})|console)(?=/|$)")
+OUR_PATHS = re.compile(r"/(in/[a-z][a-z0-9_]*|console)(?=/|$)")
 PLAIN_FAULTS = {"bool_parsing": "must be 1 or 0", "int_parsing": "must be a whole number"}
 UNSEEN = "\ufeff\u200b\u200e\u200f\u2060"  # what editors and web pages leave around a value
 
@@ -55,9 +55,8 @@ Kind = TypeVar("Kind", bound=CarrierSettings)
 
 
 def _known_carriers(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(name in carriers.MODELS for name in value):
-        *others, last = map(repr, carriers.MODELS)
-        raise ValueError(f"Input should be {', '.join(others)} or {last}")
+    for name in value:
+        carriers.find(name)
     return value
 
 
@@ -262,11 +261,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     stripped = {name: _strip(value) for name, value in environ.items()}
     unseen = "holds a line break, or another character that cannot be seen"
-    models: list[type[Endpoint]] = [Settings, *carriers.MODELS.values()]
+    kinds = carriers.models(stripped.get("SMSGW_CARRIER", "").split(","))
+    models: list[type[Endpoint]] = [Settings, *kinds.values()]
     known = {name for model in models for name in model.names()}
     faults = {n: unseen for n, value in stripped.items() if n in known and not value.isprintable()}
     given = {name: value for name, value in stripped.items() if value and name not in faults}
-    of_carriers = {name: _validate(model, given, faults) for name, model in carriers.MODELS.items()}
+    of_carriers = {name: _validate(model, given, faults) for name, model in kinds.items()}
     settings = _validate(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
     for name, what in _faults(settings):
         faults.setdefault(name, what)
