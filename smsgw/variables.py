@@ -20,7 +20,7 @@ ALL_OTHERS = "*"  # each calling code that is not named, by itself
 A_CODES_SEGMENTS = r"\+?([0-9]{1,3}|\*) *= *([0-9]{1,9})"  # 60=500
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
 # As carriers name it: a short number, a whole one with its plus, a messaging service.
-A_SENDER = r"[1-9][0-9]{2,5}|\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}"
+A_SENDER = r"[1-9][0-9]{2,5}|(whatsapp:)?\+[1-9][0-9]{6,14}|MG[0-9A-Za-z]{1,40}|rcs:\w{1,40}"
 
 
 class SettingsError(Exception):

@@ -12,6 +12,7 @@ from hashlib import sha1
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from pydantic import AfterValidator
 from twilio.base.exceptions import (
     TwilioException,
     TwilioRestException,
@@ -42,7 +43,8 @@ from smsgw.carriers.carrier import (
     attempt_named,
     lacking,
 )
-from smsgw.variables import Secrets, WebAddress, is_loopback, matching, variable
+from smsgw.carriers.channels import known_channels, number_of, on_channel_of
+from smsgw.variables import Secrets, Texts, WebAddress, is_loopback, matching, variable
 
 LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
@@ -65,7 +67,6 @@ DELIVERIES = {
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
 FAULTS = (TwilioException, KeyError, *http.FAULTS)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
-
 
 TO_SET = "in Twilio's console, set"
 # The reply leaves by REST.
@@ -90,6 +91,9 @@ class TwilioSettings(CarrierSettings):
     )
     api_base: WebAddress | None = variable(
         "TWILIO_API_BASE", None, "another base address for Twilio's REST API"
+    )
+    channels: Annotated[Texts, AfterValidator(known_channels)] = variable(
+        "TWILIO_CHANNELS", (), "channels beside SMS that are answered: whatsapp, rcs"
     )
 
     @property
@@ -134,6 +138,7 @@ class Twilio:
         self._addresses = _addresses(self._public_url)
         self._tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._account = settings.account_sid or ""
+        self._channels = settings.channels
         self.default_sender_id = settings.sender or settings.messaging_service_sid or ""
         limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         client = LimitedHttpClient(settings.api_base, limits)
@@ -161,6 +166,7 @@ class Twilio:
         if form.get("AccountSid", self._account) != self._account:
             raise Malformed("the message belongs to another account")
         opted = OPTED.get(form.get("OptOutType", ""))
+        sender = number_of(sender, self._channels)
         sender, sender_id = sender[:LONGEST_SID], sender_id[:LONGEST_SID]
         return [IncomingSms(self.name, sid, sender, sender_id, form["Body"], opted)]
 
@@ -182,7 +188,7 @@ class Twilio:
         seconds = int(sms.lasts.total_seconds())
         try:
             message = self._client.messages.create(
-                to=sms.recipient,
+                to=on_channel_of(sms.sender_id, sms.recipient),
                 **{sender: sms.sender_id},
                 body=sms.text,
                 status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
@@ -200,7 +206,10 @@ class Twilio:
         sender = {} if _is_service(sms.sender_id) else {"from_": sms.sender_id}
         try:
             listed = self._client.messages.list(
-                to=sms.recipient, **sender, limit=BOOKS, page_size=BOOKS
+                to=on_channel_of(sms.sender_id, sms.recipient),
+                **sender,
+                limit=BOOKS,
+                page_size=BOOKS,
             )
         except FAULTS as error:
             raise send_error(error) from None

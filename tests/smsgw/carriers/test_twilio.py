@@ -344,3 +344,52 @@ def test_one_client_serves_many_senders(stub: Stub) -> None:
     with ThreadPoolExecutor(8) as pool:
         sent = list(pool.map(lambda _: twilio.send(SMS), range(80)))
     assert len(sent) == len(stub.posts) == 80
+
+
+def on_channels(channels: str, base: str = "http://127.0.0.1:9") -> Twilio:
+    environ = ENVIRON | {"TWILIO_API_BASE": base, "TWILIO_CHANNELS": channels}
+    return Twilio(settings.load(environ).of(TwilioSettings), LIMITS)
+
+
+WHATSAPP = tuple(
+    (name, f"whatsapp:{value}" if name in {"From", "To"} else value) for name, value in FORM
+)
+
+
+@pytest.mark.parametrize(
+    ("channels", "sender"),
+    [
+        ("", "whatsapp:+6281234567890"),
+        ("rcs", "whatsapp:+6281234567890"),
+        ("rcs, whatsapp", "+6281234567890"),
+    ],
+)
+def test_who_writes_by_a_channel_that_is_on_is_the_phone(channels: str, sender: str) -> None:
+    (sms,) = on_channels(channels).read_messages(signed(WHATSAPP))
+    assert (sms.sender, sms.sender_id) == (sender, "whatsapp:+15005550006")
+
+
+def test_an_sms_stays_one_whatever_channels_are_on() -> None:
+    (sms,) = on_channels("whatsapp").read_messages(signed())
+    assert (sms.sender, sms.sender_id) == ("+6281234567890", "+15005550006")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("whatsapp:+15005550006", "whatsapp:+6281234567890"),
+        ("rcs:scheme_agent", "rcs:+6281234567890"),
+        ("+15005550006", "+6281234567890"),
+    ],
+)
+def test_a_reply_leaves_by_the_channel_of_its_message(stub: Stub, ours: str, theirs: str) -> None:
+    twilio = on_channels("whatsapp,rcs", stub.url)
+    sms = replace(SMS, sender_id=ours)
+    twilio.send(sms)
+    assert [(post["From"], post["To"]) for post in stub.posts] == [(ours, theirs)]
+    assert [record.is_same_text for record in twilio.find(sms)] == [True]
+
+
+def test_an_unknown_channel_is_a_fault() -> None:
+    with pytest.raises(settings.SettingsError, match="TWILIO_CHANNELS: is a list of whatsapp and"):
+        settings.load(ENVIRON | {"TWILIO_CHANNELS": "telegram"})
