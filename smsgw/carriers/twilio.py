@@ -49,6 +49,7 @@ from smsgw.variables import Secrets, Texts, WebAddress, is_loopback, matching, v
 LONGEST_SID = 64
 TOO_MANY = 429  # "never processed and always safe to retry"
 OPTED_OUT = "21610"
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 LONGEST_VALIDITY = 36_000  # seconds
 # Twilio tries for 15 s, and then the fallback address, which only incoming messages have:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
@@ -139,6 +140,7 @@ class Twilio:
         self._tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._account = settings.account_sid or ""
         self._channels = settings.channels
+        self._messages = f"/Accounts/{self._account}/Messages.json"
         self.default_sender_id = settings.sender or settings.messaging_service_sid or ""
         limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         client = LimitedHttpClient(settings.api_base, limits)
@@ -184,21 +186,22 @@ class Twilio:
     def send(self, sms: OutgoingSms) -> str:
         if phone.is_fictitious(sms.recipient):
             raise SendError(Ending.REFUSED, "fictitious")
-        sender = "messaging_service_sid" if _is_service(sms.sender_id) else "from_"
+        sender = "MessagingServiceSid" if _is_service(sms.sender_id) else "From"
         seconds = int(sms.lasts.total_seconds())
-        try:
-            message = self._client.messages.create(
-                to=on_channel_of(sms.sender_id, sms.recipient),
-                **{sender: sms.sender_id},
-                body=sms.text,
-                status_callback=f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
-                validity_period=min(max(seconds, 1), LONGEST_VALIDITY),
-            )
+        fields = {
+            "To": on_channel_of(sms.sender_id, sms.recipient),
+            sender: sms.sender_id,
+            "Body": sms.text,
+            "StatusCallback": f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
+            "ValidityPeriod": min(max(seconds, 1), LONGEST_VALIDITY),
+        }
+        try:  # `messages.create` does the same with 25 fields more, each way
+            message = self._client.api.v2010.create("POST", self._messages, None, fields, FORM)
         except FAULTS as error:
             raise send_error(error) from None  # Twilio's words hold the recipient's number
-        if not message.sid:
+        if not message.get("sid"):
             raise SendError(Ending.UNKNOWN, "no sid")
-        return str(message.sid)[:LONGEST_SID]
+        return str(message["sid"])[:LONGEST_SID]
 
     def find(self, sms: OutgoingSms) -> list[CarrierRecord]:
         """Searches by recipient and sender only: DateSent is empty while an SMS is in Twilio's
