@@ -68,7 +68,6 @@ DELIVERIES = {
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
 FAULTS = (TwilioException, KeyError, *http.FAULTS)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
-
 TO_SET = "in Twilio's console, set"
 # The reply leaves by REST.
 NO_REPLY_HERE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
@@ -169,8 +168,8 @@ class Twilio:
             raise Malformed("the message belongs to another account")
         opted = OPTED.get(form.get("OptOutType", ""))
         sender = number_of(sender, self._channels)
-        sender, sender_id = sender[:LONGEST_SID], sender_id[:LONGEST_SID]
-        return [IncomingSms(self.name, sid, sender, sender_id, form["Body"], opted)]
+        to = sender_id[:LONGEST_SID]
+        return [IncomingSms(self.name, sid, sender[:LONGEST_SID], to, form["Body"], opted)]
 
     def read_reports(self, request: WebhookRequest) -> Sequence[Report]:
         form = _fields(request)
@@ -318,8 +317,7 @@ def _code(error_code: object) -> str | None:
 
 
 def _addresses(public_url: str) -> list[str]:
-    """Yields the address as configured, and with the scheme's own port written or left out: Twilio
-    signs the address it was given, and both forms reach us."""
+    """Returns the address with the scheme's port and without: Twilio signs what it was given."""
     parts = urlsplit(public_url)
     port = 443 if parts.scheme == "https" else 80
     if parts.port not in {None, port}:
