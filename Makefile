@@ -59,8 +59,9 @@ fixes: $(VENV)/dev.done  ## undo the last fifteen fixes, one at a time, and see 
 
 lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded setup.cfg -o requirements/run.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test setup.cfg -o requirements/dev.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra test --extra browser setup.cfg -o requirements/browser.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql setup.cfg -o requirements/mysql.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql --extra test setup.cfg -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql --extra test --extra browser setup.cfg -o requirements/browser.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements/browser.lock requirements/docs.in -o requirements/docs.lock
 

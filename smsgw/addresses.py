@@ -18,9 +18,27 @@ OURS_IN_ADDRESS = {
     "prepare_threshold": r"[0-9]{1,4}|none",
 }
 
+# Whose tables are read as the scheme's own ledger, and never written.
+FOR_LEDGERS = ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql")
+MYSQL_OPTIONS = {
+    "charset",
+    "ssl_ca",
+    "ssl_capath",
+    "ssl_cert",
+    "ssl_check_hostname",
+    "ssl_cipher",
+    "ssl_key",
+    "unix_socket",
+}
+
 
 def is_sqlite(address: str) -> bool:
     return make_url(address).get_backend_name() == "sqlite"
+
+
+def is_mysql(address: str) -> bool:
+    """Tells whether it is MySQL's or MariaDB's."""
+    return make_url(address).get_backend_name() in FOR_LEDGERS
 
 
 def sqlite_file(address: str | None) -> Path | None:
@@ -36,15 +54,38 @@ def with_file(address: str, file: Path) -> str:
     return make_url(address).set(database=str(file)).render_as_string(False)
 
 
-def _database(value: str) -> str:
+def _kind(value: str) -> str:
     try:
-        kind = make_url(value).drivername
+        return make_url(value).drivername
     except (ArgumentError, ValueError):
-        kind = ""
+        return ""
+
+
+def _database(value: str) -> str:
+    kind = _kind(value)
+    if kind in FOR_LEDGERS:
+        raise ValueError("must be PostgreSQL's or SQLite's; MySQL and MariaDB are for LEDGER_URL")
     if kind not in DATABASES:
         raise ValueError("must be an address such as postgresql://user@host/name or sqlite:///file")
     if kind != "sqlite":
         _check_options(make_url(value).normalized_query)
+    return value
+
+
+def _ledger(value: str) -> str:
+    if _kind(value) not in FOR_LEDGERS:
+        return _database(value)
+    try:
+        import pymysql  # noqa: F401 - an extra
+    except ImportError:
+        raise ValueError(
+            "needs the driver of MySQL and MariaDB: install requirements/mysql.lock instead of "
+            "run.lock"
+        ) from None
+    for name in make_url(value).normalized_query:
+        if name not in MYSQL_OPTIONS:
+            known = ", ".join(sorted(MYSQL_OPTIONS))
+            raise ValueError(f"has {name}; the options of a MySQL address are {known}")
     return value
 
 
@@ -79,4 +120,5 @@ def _check_options(options: Mapping[str, Sequence[str]]) -> None:
 
 
 DatabaseAddress = Annotated[str, AfterValidator(_database)]
+LedgerAddress = Annotated[str, AfterValidator(_ledger)]
 QueueAddress = Annotated[str, AfterValidator(_queue)]

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from smsgw import addresses, carriers
-from smsgw.addresses import DatabaseAddress, QueueAddress
+from smsgw.addresses import DatabaseAddress, LedgerAddress, QueueAddress
 from smsgw.carriers.carrier import CarrierSettings
 from smsgw.variables import (
     ALL_OTHERS,
@@ -70,7 +70,7 @@ class Settings(Endpoint):
     database_url: DatabaseAddress | None = variable(
         "DATABASE_URL", None, "service database; unset: a SQLite file under instance/"
     )
-    ledger_url: DatabaseAddress | None = variable(
+    ledger_url: LedgerAddress | None = variable(
         "LEDGER_URL",
         None,
         "participant ledger; unset: in the service database, or beside its SQLite file",

@@ -20,7 +20,8 @@ from smsgw.storage import migrations
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.security import audit
 from smsgw.storage.tables.types import service
-from tests.support import compiled, kept_rows, memory
+from tests.support import compiled, kept_rows, memory, scheme_database
+from tests.support.mariadb import MariaDb
 from tests.support.servers import Postgres, Queue, postgres_programs
 
 P1, P1_NKP = "+6281234567890", "19012345678"
@@ -216,3 +217,13 @@ def rt(
     compiled.share(made.service, made.ledger.engine)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """Starts a MariaDB with a scheme's database in it, `core`, for the role `reader`."""
+    made = MariaDb()
+    with made.connect() as connection, connection.cursor() as cursor:
+        scheme_database.make_in_mariadb(cursor, 300)
+    yield made
+    made.stop()

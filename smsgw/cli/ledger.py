@@ -137,6 +137,10 @@ def _import_engine(rt: Runtime) -> Engine:
     to messages."""
     os.nice(IMPORT_NICENESS)
     engine = engines.engine(rt.settings.participant_ledger_url)
+    try:
+        migrations.require_home(engine)
+    except migrations.NoSchemaHere as error:
+        raise click.ClickException(str(error)) from None
     fault = migrations.fault(engine, "ledger", "smsgw migrate --ledger")
     if fault is not None:
         raise click.ClickException(f"the ledger cannot be used: {fault}")

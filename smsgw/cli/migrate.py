@@ -27,7 +27,7 @@ def migrate(ledger: bool) -> None:
         raise click.ClickException(
             f"the database cannot be migrated: {error}; start the version that it is for"
         ) from None
-    except migrations.TablesInUse as error:
+    except (migrations.TablesInUse, migrations.NoSchemaHere) as error:
         raise click.ClickException(str(error)) from None
     except SQLAlchemyError as error:
         raise click.ClickException(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -27,10 +28,13 @@ FAILURES = "ledger-failures"  # in Redis: by look-up and kind, how often
 CONNECTING = "connecting"
 
 SERVER_GONE = re.compile("08...|57P0[1-5]|53300")
-OUT_OF_TIME = re.compile("57014|55P03|40...|53...")  # also: a standby cancelled it
+OUT_OF_TIME = re.compile("57014|55P03|40...|53...|70100")  # also: a standby cancelled it
+MYSQL_OUT_OF_TIME = {1205, 3024}  # which have no SQLSTATE of their own
 # Their messages name parts of the schema and never a value.
 NAMES_SCHEMA = re.compile("42...|3F...")
-NO_ENTRY = re.compile("28...|3D...|42501")
+# Those of MySQL without a value: 1064, of a wrong statement, quotes it.
+MYSQL_NAMES_SCHEMA = {1044, 1049, 1054, 1142, 1143, 1146, 1345, 1356, 1370}
+NO_ENTRY = re.compile("28...|3D...|42501|42000")
 # What libpq hands on when it may not come in has no code.
 NOT_LET_IN = re.compile(
     r"authentication failed|no pg_hba.conf entry|permission denied for database"
@@ -78,13 +82,27 @@ def of(name: str, error: DBAPIError | NoConnection) -> LookUpFault:
     if error.statement is None:
         is_refused = NO_ENTRY.fullmatch(code) if code else NOT_LET_IN.search(str(original))
         return LookUpFault(CONNECTING, FaultKind.REFUSED if is_refused else FaultKind.AWAY, *names)
-    if code and OUT_OF_TIME.fullmatch(code):
+    number = _mysql_number(original)
+    if (code and OUT_OF_TIME.fullmatch(code)) or number in MYSQL_OUT_OF_TIME:
         return LookUpFault(name, FaultKind.SLOW, *names)
     if code is None and isinstance(error, OperationalError) and not _is_sqlite_refusing(original):
         return LookUpFault(name, FaultKind.AWAY, *names)
-    message = getattr(getattr(original, "diag", None), "message_primary", None)
-    text = message if code and NAMES_SCHEMA.fullmatch(code) else None
-    return LookUpFault(name, FaultKind.REFUSED, *names, text)
+    return LookUpFault(name, FaultKind.REFUSED, *names, _message(original, code, number))
+
+
+def _message(original: Any, code: str | None, number: int | None) -> str | None:
+    if number is not None:
+        return str(original.args[1]) if number in MYSQL_NAMES_SCHEMA else None
+    message: str | None = getattr(getattr(original, "diag", None), "message_primary", None)
+    return message if code and NAMES_SCHEMA.fullmatch(code) else None
+
+
+def _mysql_number(original: object) -> int | None:
+    """Returns the number that MySQL gives an error."""
+    if not type(original).__module__.startswith("pymysql"):
+        return None
+    number = next(iter(getattr(original, "args", ())), None)
+    return number if isinstance(number, int) else None
 
 
 def _is_sqlite_refusing(original: object) -> bool:

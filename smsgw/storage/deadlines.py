@@ -117,6 +117,16 @@ class Deadlines:
 _DATABASES = Deadlines((OSError, psycopg.Error))
 
 
+@contextmanager
+def cutting(connection: Connected, limit: float) -> Iterator[None]:
+    """Cuts a database's connection if what the caller waits for takes longer."""
+    _DATABASES.begins(connection, left(limit))
+    try:
+        yield
+    finally:
+        _DATABASES.ends()
+
+
 class _Watched(psycopg.Connection[Any]):
     """Limits every wait, a COMMIT and a look whether the connection still lives included."""
 

@@ -1,4 +1,4 @@
-"""Makes database engines for PostgreSQL and SQLite, with limits for everything that waits."""
+"""Makes database engines, with limits for everything that waits."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from smsgw import logs
+from smsgw import addresses, logs
 from smsgw.addresses import OURS_IN_ADDRESS
 from smsgw.storage import deadlines
 
@@ -41,6 +41,10 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     address = make_url(url)
     if address.drivername in {"postgres", "postgresql"}:
         address = address.set(drivername="postgresql+psycopg")
+    if addresses.is_mysql(url):
+        from smsgw.storage import mysql  # whose driver is an extra
+
+        return mysql.engine(address, limit, None if limit is None else limit + CANCEL_TAKES)
     if address.get_backend_name() != "sqlite":
         options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
@@ -62,7 +66,7 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
 def reading(made: Engine) -> Engine:
     """Returns an engine for short reads. On PostgreSQL each statement runs by itself: a transaction
     would cost two trips more, and where one is rolled back, psycopg forgets what it prepared on the
-    connection. On SQLite none waits for the one writer."""
+    connection. On MySQL each does anyway. On SQLite none waits for the one writer."""
     if made.dialect.name == "postgresql":
         return made.execution_options(isolation_level="AUTOCOMMIT")
     return made.execution_options(read_only=True)

@@ -26,13 +26,31 @@ LOCK_NOT_AVAILABLE = "55P03"
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
 
 
+# Where a schema of ours can be: elsewhere the ledger is somebody's own.
+HAVE_SCHEMAS = {"postgresql", "sqlite"}
+
+
+class NoSchemaHere(Exception):
+    """Says that this database holds no schema of ours, and what to do."""
+
+
 class TablesInUse(Exception):
     """Says that nothing was changed since others use the tables, who they are, and what to do."""
 
 
 def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
-    """Does without any lock where nothing is to do. Raises TablesInUse."""
+    """Does without any lock where nothing is to do. Raises TablesInUse, NoSchemaHere."""
+    require_home(engine)
     _try(engine, lambda: _upgrade(engine, which, revision))
+
+
+def require_home(engine: Engine) -> None:
+    """Raises NoSchemaHere."""
+    if engine.dialect.name not in HAVE_SCHEMAS:
+        raise NoSchemaHere(
+            "smsgw makes and fills a ledger in PostgreSQL or SQLite only; in MySQL or MariaDB it "
+            "reads your own tables or views: see docs/ledger.md, and run smsgw ledger check"
+        )
 
 
 def downgrade(engine: Engine, which: Which, revision: str) -> None:

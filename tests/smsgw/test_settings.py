@@ -83,7 +83,12 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
             ({"LEDGER_URL": f"postgresql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}, which is no"])
             for said in ("autocommit", "statement_cache_size", "pool_size")
         ),
-        ({"LEDGER_URL": "mysql://x/y"}, ["LEDGER_URL: must be an address such as postgresql"]),
+        ({"LEDGER_URL": "oracle://x/y"}, ["LEDGER_URL: must be an address such as postgresql"]),
+        *(
+            ({"LEDGER_URL": f"mysql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}; the options of"])
+            for said in ("local_infile", "pgbouncer", "read_default_file")
+        ),
+        ({"DATABASE_URL": "mariadb://x/y"}, ["DATABASE_URL: must be PostgreSQL's or SQLite's"]),
         (
             {"SMSGW_HOME": "/here", "LEDGER_URL": "sqlite:////here/./instance/smsgw.db"},
             ["LEDGER_URL: names the service database's file"],
