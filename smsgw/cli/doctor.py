@@ -1,16 +1,19 @@
 """`smsgw doctor`: tell which part of an installation does not work, and what to do."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import click
 from redis.exceptions import RedisError
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
 from smsgw import settings as environment
 from smsgw.carriers.carrier import Carrier, Ending, SendError
+from smsgw.ledger.inspection import inspection
 from smsgw.operations import queue, startup
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, migrations
@@ -18,6 +21,7 @@ from smsgw.variables import SettingsError
 
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
 POOLED = "behind PgBouncer, add pgbouncer=1 to the address"
+POOLED_OPTIONS = "PgBouncer takes no options: put them into ALTER ROLE … SET instead"
 OPEN_QUEUE = "anybody on its network can write there; REDIS_URL wants a password, or a socket"
 
 
@@ -39,9 +43,20 @@ def _service(rt: Runtime) -> str | None:
 
 
 def _ledger(rt: Runtime) -> str | None:
+    with contextlib.suppress(SQLAlchemyError):  # what is wrong shows below
+        if inspection.is_foreign(rt.ledger.engine):
+            return _foreign(rt) or _contacts(rt)
     is_apart = rt.settings.ledger_url is not None  # else `smsgw migrate` makes both
-    fault = _schema(rt, "ledger", "smsgw migrate --ledger" if is_apart else "smsgw migrate")
-    return fault or _contacts(rt)
+    own = "smsgw migrate --ledger, or make views over your own tables (docs/ledger.md)"
+    return _schema(rt, "ledger", own if is_apart else "smsgw migrate") or _contacts(rt)
+
+
+def _foreign(rt: Runtime) -> str | None:
+    found = inspection.Inspection(rt.ledger.engine, rt.settings.zone).findings()
+    findings = [str(each) for each in found if not each.is_note]
+    if len(findings) < 2:
+        return next(iter(findings), None)
+    return f"{findings[0]} (and {len(findings) - 1} more: run smsgw ledger check)"
 
 
 def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
@@ -50,8 +65,13 @@ def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
         return migrations.fault(engine, which, remedy)
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-        what = POOLED if POOLER_REFUSES in cause else "check its address, its rights, its file"
-        return f"it cannot be used ({cause}); {what}"
+        return f"it cannot be used ({cause}); {_remedy(engine, cause)}"
+
+
+def _remedy(engine: Engine, cause: str) -> str:
+    if POOLER_REFUSES not in cause:
+        return "check its address, its rights, its file"
+    return POOLED_OPTIONS if "options" in engine.url.query else POOLED
 
 
 def _contacts(rt: Runtime) -> str | None:

@@ -1,18 +1,25 @@
-"""`smsgw ledger load` and `smsgw ledger make`, the only commands that write the ledger, and
-`smsgw ledger decoys`, which keeps a list beside it."""
+"""`smsgw ledger load` and `smsgw ledger make`, the only commands that write the ledger,
+`smsgw ledger check`, and `smsgw ledger decoys`, which keeps a list beside it."""
 
+import contextlib
+import json
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
+from smsgw import runtime
+from smsgw import settings as environment
 from smsgw.backoffice import decoys
 from smsgw.cli.installation import opened
 from smsgw.ledger import csv_import as files
 from smsgw.ledger import synthetic as fiction
+from smsgw.ledger.inspection import inspection
+from smsgw.ledger.inspection.inspection import LATEST
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, engines, migrations
 from smsgw.storage.audit import Act
@@ -23,7 +30,48 @@ IMPORT_NICENESS = 10  # as `nice` has it
 
 @click.group()
 def ledger() -> None:
-    """Fill the participant ledger, and watch who tries its numbers."""
+    """Check or fill the participant ledger, and watch who tries its numbers."""
+
+
+@ledger.command()
+@click.option("--analyze", is_flag=True, help="Also run each look-up, and take the time.")
+@click.option(
+    "--lag",
+    type=click.IntRange(0, 86_400),
+    default=int(LATEST.total_seconds()),
+    show_default=True,
+    help="Seconds that a replica may be behind.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(analyze: bool, lag: int, as_json: bool) -> None:
+    """Check a ledger of your own: its columns, some of its rows, rights and plans.
+
+    It reads samples, and prints no personal data. Exit 1 if there is something to fix.
+    """
+    rt = runtime.build(environment.load())
+    engine, is_ours = rt.ledger.engine, False
+    with contextlib.suppress(SQLAlchemyError):  # the inspection says why
+        is_ours = inspection.is_ours(engine)
+    inspected = inspection.Inspection(
+        engine,
+        rt.settings.zone,
+        analyze=analyze,
+        is_ours=is_ours,
+        latest=timedelta(seconds=lag),
+    )
+    found = list(inspected.findings())
+    notes = [each for each in found if each.is_note]
+    findings = [each for each in found if not each.is_note]
+    if as_json:
+        lists = {"findings": findings, "notes": notes}
+        lines = {name: [each.as_json for each in them] for name, them in lists.items()}
+        click.echo(json.dumps(lines, ensure_ascii=False))
+    else:
+        for each in (*findings, *notes):
+            click.echo(f"note {each}" if each.is_note else f"FIX  {each}")
+        click.echo(f"{len(findings) or 'nothing'} to fix")
+    if findings:
+        raise SystemExit(1)
 
 
 @ledger.command()

@@ -1,0 +1,1 @@
+"""Checks that a ledger which somebody else keeps is as docs/ledger.md says."""
