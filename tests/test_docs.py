@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from smsgw.configuration import document, lint, schema
+from smsgw.ledger import values
+from smsgw.ledger.inspection import columns, contents
 from smsgw.ledger.statements import FOR_SEVERAL
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +80,25 @@ def test_the_look_ups_that_a_handler_may_declare_are_named() -> None:
     page = (ROOT / "docs" / "adding.md").read_text()
     named = page.partition("`LOOKS_UP`")[2].partition(". Other")[0]
     assert set(re.findall(r"`(\w+)`", named)) == FOR_SEVERAL.keys()
+
+
+def test_the_columns_of_the_ledger_are_those_that_are_read() -> None:
+    page = (ROOT / "docs" / "ledger.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| (.*) \| .*\|$", page, re.MULTILINE)
+    read = [(table, name) for table, names in columns.READ.items() for name in names]
+    assert sorted((table, name) for table, name, _ in rows) == sorted(read)
+    for table, name, kind in rows:
+        reads = columns.READ[table][name]
+        assert (kind == "date") == (reads is values.day), name
+        assert (kind == "number") == (reads in {values.amount, values.figure}), name
+        assert (kind == "text or number") == (reads in columns.NUMBERS), name
+
+
+def test_the_words_of_the_ledger_are_those_that_are_known() -> None:
+    page = (ROOT / "docs" / "ledger.md").read_text()
+    for place, known in contents.VOCABULARIES.items():
+        (content,) = re.findall(rf"^\| `{place}` \| text \| (.*) \|$", page, re.MULTILINE)
+        assert set(re.findall(r"`([^`]+)`", content)) == known, place
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
