@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from smsgw.storage import engines as storage_engines
 from tests.conftest import KEY, P1
+from tests.support import foreign_ledger
 from tests.support.commands import forked
 from tests.support.processes import free_port
 from tests.support.servers import die_with_parent
@@ -24,6 +25,10 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 ABSENT = "no PgBouncer here: apt-get install pgbouncer"
 LIMIT = 2.0
 FORGET = "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"  # plainly said, psycopg would notice
+END_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 USED_OFTEN = 12  # psycopg prepares a statement at its sixth use
 
 
@@ -153,3 +158,40 @@ def test_the_doctor_says_what_pgbouncer_needs(pooled: str, tmp_path: Path) -> No
     printed = forked(environ | {"LEDGER_URL": pooled}, "doctor").stdout
     assert "FIX  participant ledger" in printed
     assert "add pgbouncer=1 to the address" in printed
+    with_options = f"{pooled}?pgbouncer=1&options=-csearch_path%3Dtheirs"
+    printed = forked(environ | {"LEDGER_URL": with_options}, "doctor").stdout
+    assert "ALTER ROLE … SET" in printed
+    assert "add pgbouncer=1" not in printed
+
+
+@pytest.mark.parametrize("through", ["pooled", "direct"])
+def test_views_of_a_schema_are_found_by_ledger_and_service(
+    pooled: str, postgres_url: str, through: str
+) -> None:
+    """PgBouncer takes no options; there the database's own search_path counts."""
+    direct = storage_engines.engine(postgres_url)
+    name = urlsplit(postgres_url).path[1:]
+    with direct.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        foreign_ledger.make(connection)
+        connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS ours")
+        if through == "pooled":
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET search_path = ours, theirs")
+            connection.exec_driver_sql(END_OTHERS)  # who connected before keeps the old one
+    url = f"{pooled}?pgbouncer=1"
+    if through == "direct":
+        url = f"{postgres_url}&options=-csearch_path%3Dours,theirs"
+    environ = {"DATABASE_URL": url, "LEDGER_URL": url, "SMSGW_SECRET_KEY": KEY}
+    nkp, number = foreign_ledger.nkp(0), foreign_ledger.PHONES[0][1]
+    try:
+        assert forked(environ, "migrate").returncode == 0
+        for text_, outcome in ((f"SALDO {nkp}", "confirm"), ("YA", "answered")):
+            done = forked(environ, "say", text_, "--from", str(number), "--json")
+            assert f'"outcome": "{outcome}"' in done.stdout, done.stderr
+        checked = forked(environ, "ledger", "check").stdout
+        assert "look-up" not in checked
+        assert "FIX  participants.status: " in checked
+    finally:
+        with direct.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} RESET search_path")
+            connection.exec_driver_sql("DROP SCHEMA ours, theirs, core CASCADE")
+        direct.dispose()
