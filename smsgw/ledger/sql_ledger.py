@@ -85,7 +85,7 @@ class SqlLedger:
         for each in self._build_all(Participant, self._rows("participants_of", nik=nik)):
             by_phone[each.nkp].append(each)
         agreed = (self._merge_rows(same) for same in by_phone.values())
-        # MySQL compares a decimal with a text as floating point, and takes neighbours for the same.
+        # Where NIKs are compared as floating point, one finds its neighbours too.
         return [each for each in agreed if each is not None and each.nik in {nik, None}]
 
     def balance(self, nkp: str, today: date) -> Balance | None:

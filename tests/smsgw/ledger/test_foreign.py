@@ -101,6 +101,27 @@ def test_foreign_column_types_are_read(theirs: Runtime) -> None:
     assert ledger.contact("call_centre").value == "175"
 
 
+def test_a_nik_kept_as_floating_point_finds_no_neighbour(
+    theirs: Runtime, owner: Connection
+) -> None:
+    first = 9401012304900011
+    owner.exec_driver_sql(
+        f"UPDATE core.peserta SET no_ktp = {first} + nomor_kpj - {foreign_ledger.FIRST};"
+        "ALTER TABLE core.peserta RENAME no_ktp TO exact;"
+        "ALTER TABLE core.peserta ADD no_ktp double precision;"
+        "UPDATE core.peserta SET no_ktp = exact;"
+        "CREATE OR REPLACE VIEW theirs.pairs AS SELECT count(*) FROM core.peserta GROUP BY no_ktp;"
+        "ALTER VIEW theirs.participants RENAME TO kept;"
+        "CREATE VIEW theirs.participants AS SELECT p.nomor_kpj AS nkp, p.no_ktp AS nik, name,"
+        " birth_date, phone, email, status, status_since, status_reason, emergency_name,"
+        " emergency_phone FROM theirs.kept JOIN core.peserta p ON p.nomor_kpj = kept.nkp"
+    )
+    assert owner.exec_driver_sql("SELECT max(count) FROM theirs.pairs").scalar_one() > 1
+    for index in range(len(PHONES)):
+        found = theirs.ledger.participants_of(str(first + index))
+        assert {each.nik for each in found} <= {str(first + index)}
+
+
 @pytest.mark.parametrize("index", range(len(PHONES)))
 def test_codes_are_sent_only_to_valid_phones(theirs: Runtime, index: int) -> None:
     answer = say(theirs, STRANGER, daftar(index))

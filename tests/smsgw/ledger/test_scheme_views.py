@@ -88,10 +88,3 @@ def test_a_batch_reads_the_same(theirs: Runtime) -> None:
         assert batch.participant(nkp) == theirs.ledger.participant(nkp)
         assert batch.balance(nkp, theirs.today) == theirs.ledger.balance(nkp, theirs.today)
         assert batch.last_contribution(nkp) == date(2025, 9, 1)
-
-
-@pytest.mark.parametrize("theirs", ["mariadb"], indirect=True)
-def test_a_nik_does_not_find_its_neighbour(theirs: Runtime) -> None:
-    """MySQL compares a decimal with a text as floating point: both are the same there."""
-    for nik in map(str, scheme_database.NEIGHBOURS):
-        assert [each.nik for each in theirs.ledger.participants_of(nik)] == [nik]
