@@ -19,11 +19,12 @@ from pydantic import (
     field_validator,
 )
 
-from smsgw import addresses, carriers
+from smsgw import addresses, carriers, variable_values
 from smsgw.addresses import DatabaseAddress, LedgerAddress, QueueAddress
 from smsgw.carriers.carrier import CarrierSettings
 from smsgw.variables import (
     ALL_OTHERS,
+    MASK,
     CallingCodes,
     Endpoint,
     Folder,
@@ -43,7 +44,6 @@ from smsgw.variables import (
 SHORTEST_SECRET = 32  # characters
 OUR_PATHS = re.compile(r"/(in/[a-z][a-z0-9_]*|console)(?=/|$)")
 PLAIN_FAULTS = {"bool_parsing": "must be 1 or 0", "int_parsing": "must be a whole number"}
-UNSEEN = "\ufeff\u200b\u200e\u200f\u2060"  # what editors and web pages leave around a value
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
 # South Korea, Japan, Brunei, Saudi Arabia, the Emirates, Kuwait, Qatar, Oman, Bahrain, Jordan,
@@ -166,6 +166,7 @@ class Settings(Endpoint):
         "SMSGW_DEMO", False, "load the reference ledger and bind its first participant's phone"
     )
     of_carriers: Mapping[str, CarrierSettings] = Field(default_factory=dict)
+    exposed_files: Mapping[str, str] = Field(default_factory=dict)  # secrets others may read
 
     @field_validator("public_url")
     @classmethod
@@ -259,21 +260,21 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Returns the settings of `environ` (default: this process's). Raises SettingsError that names
     every fault."""
     environ = os.environ if environ is None else environ
-    stripped = {name: _strip(value) for name, value in environ.items()}
-    unseen = "holds a line break, or another character that cannot be seen"
-    kinds = carriers.models(stripped.get("SMSGW_CARRIER", "").split(","))
+    in_use = variable_values.read({"SMSGW_CARRIER"}, environ)[0].get("SMSGW_CARRIER", "")
+    kinds = carriers.models(in_use.split(","))
     models: list[type[Endpoint]] = [Settings, *kinds.values()]
     known = {name for model in models for name in model.names()}
-    faults = {n: unseen for n, value in stripped.items() if n in known and not value.isprintable()}
-    given = {name: value for name, value in stripped.items() if value and name not in faults}
+    given, faults = variable_values.read(known, environ)
     of_carriers = {name: _validate(model, given, faults) for name, model in kinds.items()}
     settings = _validate(Settings, given, faults).model_copy(update={"of_carriers": of_carriers})
-    for name, what in _faults(settings):
+    further = {name for each in of_carriers.values() for name in each.further_variables}
+    exposed = dict(variable_values.exposed(_secrets(settings) | further, environ))
+    for name, what in (*_faults(settings), *variable_values.unknown(environ, known | further)):
         faults.setdefault(name, what)
     if faults:
         lines = ((name, line) for name, what in faults.items() for line in what.splitlines())
         raise SettingsError("\n".join(f"{name}: {line}" for name, line in lines))
-    return settings
+    return settings.model_copy(update={"exposed_files": exposed})
 
 
 def _validate(model: type[Model], given: Mapping[str, str], faults: dict[str, str]) -> Model:
@@ -290,11 +291,6 @@ def _validate(model: type[Model], given: Mapping[str, str], faults: dict[str, st
     return model.model_validate(well, context=given)
 
 
-def _strip(value: str) -> str:
-    """Removes what a file or a paste left around a value."""
-    return value.strip().strip(UNSEEN).strip()
-
-
 def rows(settings: Settings) -> list[tuple[str, str, str]]:
     """Returns (variable, value with secrets masked, meaning) of every setting, for people."""
     found = {
@@ -304,6 +300,11 @@ def rows(settings: Settings) -> list[tuple[str, str, str]]:
         if info.alias
     }
     return [(name, value, meaning) for name, (value, meaning) in found.items()]
+
+
+def _secrets(settings: Settings) -> set[str]:
+    """Returns the variables whose values are masked."""
+    return {name for name, value, _ in rows(settings) if MASK in value}
 
 
 def _faults(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 A_WEB_ADDRESS = r"https?://[^/?#\s]+(/[\w.~!$&'()*+,;=:@%/-]*)?"
 A_HOST = r"[\w.-]+|[0-9a-f:.]+"
 CALLING_CODES = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
+MASK = "********"  # stands for a secret
 ALL_OTHERS = "*"  # each calling code that is not named, by itself
 A_CODES_SEGMENTS = r"\+?([0-9]{1,3}|\*) *= *([0-9]{1,9})"  # 60=500
 SLOWEST, FASTEST = 0.01, 100_000.0  # SMS a second
@@ -166,7 +167,7 @@ def display(value: object, name: str | None = None) -> str:
     """Returns a value as people may see it, with secrets masked."""
     match value:
         case SecretStr():
-            return "********"
+            return MASK
         case tuple():
             return ",".join(display(part) for part in value)
         case Mapping():
@@ -179,8 +180,8 @@ def display(value: object, name: str | None = None) -> str:
             return ""
     text = str(value)
     parts = urlsplit(text)
-    masked = text.replace(f":{parts.password}@", ":********@") if parts.password else text
-    return re.sub(r"(?i)(\w*(?:pass|pwd|secret|token)\w*=)[^&#]*", r"\1********", masked)
+    masked = text.replace(f":{parts.password}@", f":{MASK}@") if parts.password else text
+    return re.sub(r"(?i)(\w*(?:pass|pwd|secret|token)\w*=)[^&#]*", rf"\1{MASK}", masked)
 
 
 def _plain(number: float) -> str:

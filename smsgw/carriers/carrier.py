@@ -1,7 +1,7 @@
 """Defines what carriers and the rest of the system exchange. Carriers know no database."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -200,6 +200,11 @@ class CarrierSettings(Endpoint, ABC):
     def reaches_people(self) -> bool:
         """Tells whether it sends to more than this machine."""
         return True
+
+    @property
+    def further_variables(self) -> Set[str]:
+        """Returns the variables that it reads besides its own, as a file of it names them."""
+        return frozenset()
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yields (variable, what is wrong) for faults that only show when settings are read

@@ -127,9 +127,11 @@ def is_exposed(address: str) -> bool:
 def _files(rt: Runtime) -> str | None:
     """Checks that others cannot read the files: they hold the key, and perhaps the ledger."""
     folder = rt.settings.instance
-    if not rt.settings.is_embedded or not folder.stat().st_mode & 0o077:
-        return None
-    return f"others on this machine may look into {folder}; chmod 700 it"
+    if rt.settings.is_embedded and folder.stat().st_mode & 0o077:
+        return f"others on this machine may look into {folder}; chmod 700 it"
+    if paths := rt.settings.exposed_files.values():
+        return f"others on this machine may read {', '.join(paths)}; chmod o-r, or the folder o-x"
+    return None
 
 
 def _carrier(carrier: Carrier) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import runtime
+from smsgw import logs, runtime
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
 from smsgw.storage import migrations
@@ -16,6 +16,8 @@ from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 from smsgw.variables import SettingsError
+
+log = logs.get(__name__)
 
 
 class NotReady(Exception):
@@ -30,6 +32,8 @@ def opened(settings: Settings) -> Runtime:
             f"there is no installation in {settings.instance}: set SMSGW_HOME to the folder that "
             "holds instance/, or make one with smsgw migrate"
         )
+    for name, path in settings.exposed_files.items():
+        log.warning("others on this machine may read a secret", variable=name, path=path)
     rt = runtime.build(settings)
     with suppress(SQLAlchemyError):
         fault = schema_fault(rt)

@@ -135,7 +135,7 @@ def world(carrier: Carrier, *, is_sqlite: bool = False, **environ: str) -> Itera
             yield made
         finally:
             made.stop()
-            keep = os.environ.get("SMSGW_CHAOS_LOGS")
+            keep = os.environ.get("SMSGW_TEST_LOGS")
             if keep:
                 for log in Path(home).glob("*.log"):
                     Path(keep, log.name).write_bytes(log.read_bytes())

@@ -3,7 +3,7 @@ disclosed to a phone that is not bound to them at that moment, neither when it i
 the reply is sent, and a participant's number on file gets two codes a day.
 
 What may be told an onlooker says who knows the rules and what was said, not what is stored. With
-SMSGW_DEPTH=100 there are a hundred times as many conversations.
+SMSGW_TEST_DEPTH=100 there are a hundred times as many conversations.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,11 +1,11 @@
 """Sets how many examples the property tests of whole conversations use: the same in every run, or
-with SMSGW_DEPTH=100 a hundred times as many, others in each."""
+with SMSGW_TEST_DEPTH=100 a hundred times as many, others in each."""
 
 import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-DEPTH = int(os.environ.get("SMSGW_DEPTH", "1"))
+DEPTH = int(os.environ.get("SMSGW_TEST_DEPTH", "1"))
 
 
 def examples(number: int, *, shrinks: bool = True) -> settings:

@@ -4,7 +4,7 @@ https://SMSGW_PUBLIC_URL/in/http with messages and /in/http/status with delivery
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -67,6 +67,10 @@ class HttpSettings(CarrierSettings):
     @property
     def reaches_people(self) -> bool:
         return self.file is None or not is_loopback(_sample_url(self.file.definition.send))
+
+    @property
+    def further_variables(self) -> Set[str]:
+        return self.file.variables if self.file else frozenset()
 
     def faults(self) -> Iterator[tuple[str, str]]:
         needed = {"SMSGW_HTTP_CARRIER": self.file, "SMSGW_PUBLIC_URL": self.public_url}

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape as escape_xml
 
 from pydantic import SecretStr
 
+from smsgw import variable_values
 from smsgw.carriers.carrier import OutgoingSms
 
 Values = Mapping[str, str | int]
@@ -100,8 +101,11 @@ def unquoted_placeholder(value: object) -> str | None:
 
 
 def variable(name: str, environ: Mapping[str, str]) -> str:
-    """Raises ValueError where the environment does not have it."""
-    value = environ.get(name)
+    """Raises ValueError where the environment, or the file that it names, does not have it."""
+    try:
+        value = variable_values.value(name, environ)
+    except ValueError as error:
+        raise ValueError(f"names ${{{name}}}: {error}") from None
     if not value:
         raise ValueError(f"names ${{{name}}}, which is not set in the environment")
     if not value.isprintable():

@@ -16,6 +16,7 @@ from smsgw.carriers.http_api.field_types import PlacedError
 LONGEST = 100_000  # octets
 NUMBERS = (":int", ":float")
 A_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.(0|[0-9]*[1-9]))?")
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 Place = tuple[int | str, ...]
 PLAIN_WORDS = {
     "Field required": "is missing",
@@ -30,6 +31,7 @@ PLAIN_WORDS = {
 class CarrierFile:
     path: Path
     definition: Definition
+    variables: frozenset[str]  # of the environment, which it names
 
     def __str__(self) -> str:
         return str(self.path)
@@ -59,7 +61,7 @@ def load(path: Path, environ: Mapping[str, str]) -> CarrierFile:
         found += _faults(error, root)
     if found:
         raise ValueError("\n".join(f"{path}:{line}: {fault}" for line, fault in sorted(found)))
-    return CarrierFile(path, definition)
+    return CarrierFile(path, definition, frozenset(VARIABLE.findall(text)))
 
 
 def _parsed(text: str) -> tuple[object, Node | None]:
