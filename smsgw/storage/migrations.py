@@ -4,6 +4,7 @@ There are two histories, each with one head: the service's tables, and the ledge
 in the same database or in one of its own.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ PATIENCE = 60.0  # seconds for another migrator to be done, on SQLite
 TRIES, PAUSE = 3, 2.0  # seconds between two; who waits behind us is let through
 LOCKED_FOR = "3s"  # others wait behind who waits for a table, and messages for 5 s at most
 LOCK_NOT_AVAILABLE = "55P03"
+NUMBER = re.compile(r"[0-9]{4}")
+LATER = re.compile(r"(?P<number>[0-9]{4})_from_(?P<oldest>[0-9]{4})")
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
 
 
@@ -69,14 +72,21 @@ def head(which: Which) -> str | None:
 
 
 def fault(engine: Engine, which: Which, remedy: str) -> str | None:
-    """Returns what is wrong with a schema; None where it is the one that this version needs. Raises
+    """Returns what is wrong with a schema; None where this version can run with it. Raises
     SQLAlchemyError."""
     at, wanted = current(engine, which), head(which)
-    if at == wanted:
+    if at == wanted or runs_with(wanted, at):
         return None
     problem = f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
     is_known = at is None or at in _known(which)
     return problem if is_known else f"{problem}, or start the version that it is for"
+
+
+def runs_with(own: str | None, at: str | None) -> bool:
+    """Tells whether the version whose newest revision is `own` can run with the later schema `at`,
+    which says so itself: 0003_from_0002 leaves all that a version of 0002 needs."""
+    later, known = LATER.fullmatch(at or ""), NUMBER.match(own or "")
+    return bool(later and known and later["oldest"] <= known[0] < later["number"])
 
 
 def current(engine: Engine, which: Which) -> str | None:

@@ -143,3 +143,51 @@ def test_an_import_does_not_delay_the_start(tmp_path: Path) -> None:
         migrations.upgrade(engine, "ledger")
         assert time.monotonic() - started < 5
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("own", "at", "runs"),
+    [
+        ("0001", "0002_from_0001", True),
+        ("0002_from_0001", "0003_from_0001", True),
+        ("0002_from_0001", "0003_from_0002", True),
+        ("0001", "0003_from_0002", False),
+        ("0002", "0003", False),
+        ("0003_from_0002", "0002_from_0001", False),
+        ("0001", "0001_from_0001", False),
+        ("0001", None, False),
+        (None, "0002_from_0001", False),
+    ],
+)
+def test_a_later_schema_says_which_versions_may_run_with_it(
+    own: str | None, at: str | None, runs: bool
+) -> None:
+    assert migrations.runs_with(own, at) == runs
+
+
+@pytest.mark.parametrize(("revision", "runs"), [("9999_from_0001", True), ("9999", False)])
+def test_a_process_starts_on_a_later_schema_that_allows_it(
+    rt: Runtime, revision: str, runs: bool
+) -> None:
+    for which in METADATA:
+        table = migrations.VERSION_TABLES[which]
+        engine = rt.service if which == "service" else rt.ledger.engine
+        before = migrations.current(engine, which)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{revision}'")
+        try:
+            assert (migrations.fault(engine, which, "smsgw migrate") is None) == runs
+        finally:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{before}'")
+
+
+@pytest.mark.parametrize("which", ["service", "ledger"])
+def test_each_revision_has_a_number_and_names_an_older_version(which: Which) -> None:
+    numbers = sorted(migrations._known(which))
+    assert numbers[0] == "0001"
+    for number, revision in enumerate(numbers, 1):
+        assert migrations.NUMBER.match(revision)
+        assert int(revision[:4]) == number
+        later = migrations.LATER.fullmatch(revision)
+        assert revision == f"{number:04}" or (later and int(later["oldest"]) < number)
