@@ -12,7 +12,7 @@ QUICK := grammar handlers smsgw/configuration smsgw/registry smsgw/test_gsm7.py 
 	smsgw/test_registration.py smsgw/test_responder.py smsgw/test_settings.py \
 	smsgw/transcripts/test_reader.py test_transcripts.py
 
-.PHONY: help install run test quick check docs browser audit bench chaos mutants fixes lock
+.PHONY: help install run test quick check docs wheels browser deployment audit bench chaos mutants fixes lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -40,6 +40,18 @@ docs: $(VENV)/docs.done  ## build the documentation as a site in build/site; bro
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 	@! grep -rnE '<(script|link|img)[^>]* (src|href)="(https?:)?//' --include='*.html' build/site
 
+wheels: $(VENV)/run.done  ## fill dist/ with what installs without a network and without a build (docs/deployment.md)
+	@rm -rf dist build/lib build/bdist.*
+	@mkdir -p dist
+	@sed 's/ ; [^\\]*//' requirements/run.lock > dist/requirements.txt  # also what another patch version of Python needs
+	@$(BIN)/pip --disable-pip-version-check download --quiet --dest dist --require-hashes --only-binary :all: -r dist/requirements.txt
+	@$(BIN)/pip --disable-pip-version-check wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir dist .
+	@{ cat requirements/run.lock; \
+		printf 'smsgw==%s %s\n' "$$(ls dist/smsgw-*.whl | cut -d- -f2)" "$$($(BIN)/pip --disable-pip-version-check hash dist/smsgw-*.whl | tail -n 1)"; \
+	} > dist/requirements.txt
+
+deployment: $(VENV)/deployment.done  ## install what the tests of deploy/ need, except programs (Debian's)
+
 browser: $(VENV)/browser.done  ## install what the browser tests need, except the browser (Debian's chromium)
 
 audit: $(VENV)/dev.done  ## report known vulnerabilities of pinned packages
@@ -62,6 +74,7 @@ lock:  ## pin dependencies anew (developers; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql setup.cfg -o requirements/mysql.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql --extra test setup.cfg -o requirements/dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql --extra test --extra browser setup.cfg -o requirements/browser.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra embedded --extra mysql --extra test --extra deployment setup.cfg -o requirements/deployment.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements/build.in -o requirements/build.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements/browser.lock requirements/docs.in -o requirements/docs.lock
 
@@ -78,6 +91,10 @@ $(VENV)/run.done: $(VENV)/bin/pip requirements/run.lock requirements/build.lock 
 
 $(VENV)/browser.done: $(VENV)/dev.done requirements/browser.lock
 	@$(PIP) $(LOCKED) -r requirements/browser.lock
+	@touch $@
+
+$(VENV)/deployment.done: $(VENV)/dev.done requirements/deployment.lock
+	@$(PIP) $(LOCKED) -r requirements/deployment.lock
 	@touch $@
 
 $(VENV)/docs.done: $(VENV)/dev.done requirements/docs.lock
