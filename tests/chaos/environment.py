@@ -108,6 +108,9 @@ class Process:
         if children:
             os.kill(int(chance.choice(children)), signal.SIGKILL)
 
+    def freeze(self) -> None:
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         self._is_wanted = False
         if self._process.poll() is None:
