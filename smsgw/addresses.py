@@ -54,6 +54,15 @@ def with_file(address: str, file: Path) -> str:
     return make_url(address).set(database=str(file)).render_as_string(False)
 
 
+def replica_fault(replica: str, ledger: str | None) -> str | None:
+    """Returns why one address cannot be that of another's replica."""
+    if not all(_kind(each or "").startswith("postgresql") for each in (replica, ledger)):
+        return "is for PostgreSQL, which LEDGER_URL has to be too; unset it"
+    if replica == ledger:
+        return "names the ledger itself; name its replica, or unset it"
+    return None
+
+
 def _kind(value: str) -> str:
     try:
         return make_url(value).drivername

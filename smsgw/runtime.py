@@ -20,6 +20,7 @@ from smsgw.carriers.carrier import Carrier
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.faults import Failures
+from smsgw.ledger.replica import Replica
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.settings import Settings
 from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
@@ -135,7 +136,7 @@ class Runtime:
 
     def close(self) -> None:
         self.service.dispose()
-        self.ledger.engine.dispose()
+        self.ledger.close()
 
 
 def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runtime:
@@ -151,6 +152,7 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
             engines.engine(settings.participant_ledger_url, limit=LEDGER_LIMIT),
             zone=settings.zone,
             failures=Failures(redis),
+            replica=_replica(settings),
         ),
         vault=vault,
         carriers=carriers.build(settings.carriers, settings.of_carriers),
@@ -165,6 +167,11 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
         ),
         now=now,
     )
+
+
+def _replica(settings: Settings) -> Replica | None:
+    url = settings.ledger_replica_url
+    return None if url is None else Replica(engines.engine(url, limit=LEDGER_LIMIT))
 
 
 def _published_since(

@@ -75,6 +75,9 @@ class Settings(Endpoint):
         None,
         "participant ledger; unset: in the service database, or beside its SQLite file",
     )
+    ledger_replica_url: DatabaseAddress | None = variable(
+        "LEDGER_REPLICA_URL", None, "streaming replica of the ledger, which look-ups go to"
+    )
     redis_url: QueueAddress | None = variable(
         "REDIS_URL", None, "queue; unset: the server that `smsgw run` starts"
     )
@@ -314,6 +317,10 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     files = (settings.service_file, addresses.sqlite_file(settings.ledger_url))
     if all(files) and len({file.resolve() for file in files if file}) == 1:
         yield "LEDGER_URL", "names the service database's file, and messages would wait for imports"
+    if settings.ledger_replica_url is not None:
+        ledger = settings.ledger_url or settings.database_url
+        if fault := addresses.replica_fault(settings.ledger_replica_url, ledger):
+            yield "LEDGER_REPLICA_URL", fault
     if not settings.carriers:
         yield "SMSGW_CARRIER", f"name at least one of {', '.join(carriers.MODELS)}"
     for name in settings.carriers:

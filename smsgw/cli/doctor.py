@@ -1,8 +1,10 @@
 """`smsgw doctor`: tell which part of an installation does not work, and what to do."""
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from math import isfinite
 from urllib.parse import urlsplit
 
 import click
@@ -14,6 +16,7 @@ from smsgw import runtime
 from smsgw import settings as environment
 from smsgw.carriers.carrier import Carrier, Ending, SendError
 from smsgw.ledger.inspection import inspection
+from smsgw.ledger.replica import MEASURED_EVERY, Replica
 from smsgw.operations import queue, startup
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, migrations
@@ -22,6 +25,7 @@ from smsgw.variables import SettingsError
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
 POOLED = "behind PgBouncer, add pgbouncer=1 to the address"
 POOLED_OPTIONS = "PgBouncer takes no options: put them into ALTER ROLE … SET instead"
+CHECK_ADDRESS = "check its address, its rights, its file"
 OPEN_QUEUE = "anybody on its network can write there; REDIS_URL wants a password, or a socket"
 
 
@@ -30,6 +34,8 @@ def doctor() -> None:
     """Check this installation end to end and say what to fix."""
     rt = runtime.build(environment.load())
     faults = {part: check(rt) for part, check in CHECKS.items()}
+    if rt.ledger.replica is not None:
+        faults["ledger's replica"] = replica_fault(rt.ledger.replica)
     carriers = (carrier for carrier in rt.carriers.values() if carrier.routes)
     faults |= {carrier.name: _carrier(carrier) for carrier in carriers}
     for part, fault in faults.items():
@@ -64,14 +70,18 @@ def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
     try:
         return migrations.fault(engine, which, remedy)
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
+        cause = _cause(error)
         return f"it cannot be used ({cause}); {_remedy(engine, cause)}"
 
 
 def _remedy(engine: Engine, cause: str) -> str:
     if POOLER_REFUSES not in cause:
-        return "check its address, its rights, its file"
+        return CHECK_ADDRESS
     return POOLED_OPTIONS if "options" in engine.url.query else POOLED
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
 
 
 def _contacts(rt: Runtime) -> str | None:
@@ -81,6 +91,24 @@ def _contacts(rt: Runtime) -> str | None:
     if rt.ledger.contact("call_centre") is None:
         return "contacts has no call_centre, which replies name; run smsgw ledger load"
     return None
+
+
+def replica_fault(replica: Replica) -> str | None:
+    try:
+        standing = replica.measure()
+        if not standing.is_trusted:  # the first look does not show what an idle primary has
+            time.sleep(MEASURED_EVERY)
+            standing = replica.measure()
+    except SQLAlchemyError as error:
+        return f"it cannot be used ({_cause(error)}), and LEDGER_URL is asked; {CHECK_ADDRESS}"
+    if not standing.follows:
+        return "it follows no primary; set LEDGER_REPLICA_URL to a streaming replica, or unset it"
+    if standing.is_trusted:
+        return None
+    if standing.is_hidden:
+        return "it may be behind; on the primary, GRANT pg_read_all_stats to its role, to see"
+    by = f"{standing.lag:.0f} s" if isfinite(standing.lag) else "nobody knows how far"
+    return f"it is behind ({by}); look whether it is connected to its primary, and replays"
 
 
 def _keys(rt: Runtime) -> str | None:

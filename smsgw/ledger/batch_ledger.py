@@ -2,16 +2,18 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from handlers.ports import LedgerDown
 from smsgw.ledger import faults
-from smsgw.ledger.sql_ledger import DIED_WITHIN, Rows, SqlLedger
+from smsgw.ledger.faults import LookUpFault
+from smsgw.ledger.server import DIED_WITHIN, Ask, Rows, Server
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import FOR_SEVERAL, MOST_OF_SEVERAL
 from smsgw.ledger.values import nkp_of
 from smsgw.storage import deadlines
@@ -35,13 +37,14 @@ class BatchLedger(SqlLedger):
     def __init__(self, ledger: SqlLedger, lookups: Lookups) -> None:
         vars(self).update(vars(ledger))  # it is one ledger all the same
         self._fetched: dict[tuple[str, str], Rows] = {}
-        self._connection: Connection | None = None
+        self._connections: dict[Server, Connection] = {}
         try:
             for name, nkps in lookups.items():
                 if nkps and name in FOR_SEVERAL and self._may_fetch(name):
                     self._fetch(name, sorted(nkps))
         finally:
-            self._disconnect()
+            for server in list(self._connections):
+                self._disconnect(server)
 
     def _rows(self, name: str, **keys: object) -> Rows:
         if not keys:
@@ -53,8 +56,9 @@ class BatchLedger(SqlLedger):
 
     def _may_fetch(self, name: str) -> bool:
         """A look-up that failed a moment ago is tried by one message alone, as its circuit says."""
-        is_closed = self._whole.is_closed and self._circuits[name].is_closed
-        return is_closed and time.monotonic() >= self._fetch_again.get(name, 0.0)
+        is_due = time.monotonic() >= self._fetch_again.get(name, 0.0)
+        is_well = is_due and self._circuits[name].is_closed
+        return is_well and any(each.circuit.is_closed for each in self._servers(name))
 
     def _fetch(self, name: str, nkps: list[str]) -> None:
         """Leaves the look-up to each message alone where it fails."""
@@ -71,11 +75,12 @@ class BatchLedger(SqlLedger):
 
     def _read(self, name: str, nkps: list[str]) -> Rows:
         """Raises NotFetched."""
+        ask = partial(FOR_SEVERAL[name].run, keys=nkps)
         started = time.monotonic()
         try:
-            with self._place(name), deadlines.within(LIMIT):
-                return self._ask_on_one(partial(FOR_SEVERAL[name].run, keys=nkps))
-        except NoConnection:
+            with self._place(name):
+                return self._ask_servers(name, partial(self._ask_on_one, ask))
+        except (NoConnection, LedgerDown):
             raise NotFetched from None
         except DBAPIError as error:
             self._fetch_again[name] = time.monotonic() + LEFT_ALONE
@@ -85,22 +90,29 @@ class BatchLedger(SqlLedger):
                 self._record_fault(fault, None)
             raise NotFetched from None
 
-    def _ask_on_one(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
-        """Asks on the one connection of the batch, and on another where it had died."""
-        started = time.monotonic()
-        try:
-            if self._connection is None:
-                self._connection = self._reading.connect()
-            return ask(self._connection).all()
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            self._disconnect()
-            if time.monotonic() - started > DIED_WITHIN:
-                raise
-        return self._ask(ask)
+    def _record_away(self, server: Server, fault: LookUpFault, seconds: float) -> None:
+        """Leaves a primary that took too long for the batch to each message alone."""
+        if server is self.replica or (fault.is_whole and seconds < LIMIT):
+            super()._record_away(server, fault, seconds)
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _ask_on_one(self, ask: Ask, server: Server) -> Rows:
+        """Asks on the one connection of the batch to this server, and on another where it had
+        died."""
+        started = time.monotonic()
+        with deadlines.within(LIMIT):
+            try:
+                if server not in self._connections:
+                    self._connections[server] = server.connect()
+                return ask(self._connections[server]).all()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                self._disconnect(server)
+                if time.monotonic() - started > DIED_WITHIN:
+                    raise
+            return server.ask(ask)
+
+    def _disconnect(self, server: Server) -> None:
+        connection = self._connections.pop(server, None)
+        if connection is not None:
+            connection.close()

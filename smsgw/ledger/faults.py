@@ -26,10 +26,12 @@ log = logs.get(__name__)
 LOG_EVERY = 60.0  # seconds, for each look-up
 FAILURES = "ledger-failures"  # in Redis: by look-up and kind, how often
 CONNECTING = "connecting"
+REPLICA = "replica"  # any look-up that it did not answer
 
 SERVER_GONE = re.compile("08...|57P0[1-5]|53300")
 OUT_OF_TIME = re.compile("57014|55P03|40...|53...|70100")  # also: a standby cancelled it
 MYSQL_OUT_OF_TIME = {1205, 3024}  # which have no SQLSTATE of their own
+CANCELLED_BY_STANDBY = re.compile("40...")  # what it read had to go
 # Their messages name parts of the schema and never a value.
 NAMES_SCHEMA = re.compile("42...|3F...")
 # Those of MySQL without a value: 1064, of a wrong statement, quotes it.
@@ -64,6 +66,11 @@ class LookUpFault:
     def is_whole(self) -> bool:
         """Tells whether nothing else would be answered either."""
         return self.kind is FaultKind.AWAY or self.name == CONNECTING
+
+    @property
+    def is_of_standby(self) -> bool:
+        """Tells whether a replica gave up what its primary would answer."""
+        return bool(self.code and CANCELLED_BY_STANDBY.fullmatch(self.code))
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""

@@ -1,7 +1,8 @@
 """Restricts the ledger for somebody who may not see whom it holds."""
 
 from smsgw import phone
-from smsgw.ledger.sql_ledger import Rows, SqlLedger
+from smsgw.ledger.server import Rows
+from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import NOBODY
 
 

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -12,7 +13,7 @@ from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, CursorResult, Engine, Row, Select
+from sqlalchemy import Connection, CursorResult, Engine, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -31,12 +32,12 @@ from handlers.ports import (
 from smsgw.ledger import faults
 from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.faults import Failures, FaultKind, LookUpFault
-from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY
+from smsgw.ledger.replica import Replica
+from smsgw.ledger.server import Rows, Server
+from smsgw.ledger.statements import LOOK_UPS, MOST_ROWS, NOBODY, NUMBER_ON_FILE
 from smsgw.ledger.values import FIELDS, NEEDED, TABLES, Read, UnreadableValue, amount, day, text
-from smsgw.storage import engines
 
 KEPT = 60.0  # seconds; every reply names the call centre
-DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
 AWAY_KEPT = 5.0  # seconds before a ledger that was away is asked for one again
 AT_ONCE = 10  # of one look-up; the engine has fifteen connections, so that others find one
 PATIENCE = 1.0  # seconds for a place among them
@@ -44,12 +45,12 @@ CHECKED_EVERY, CHECK_LIMIT = 10.0, 2.0  # seconds
 REMEMBERED = 60.0  # seconds that a fault is told of, unless the look-up worked since
 
 Record = TypeVar("Record")
-Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
 class SqlLedger:
     """Implements handlers.ports.Ledger over a database, on an engine of its own. `zone` is the
-    scheme's time zone; `failures` counts what the ledger did not answer."""
+    scheme's time zone; `failures` counts what the ledger did not answer; `replica` is asked first
+    for all but the number on file."""
 
     may_fetch = True  # what several messages look up, at once
 
@@ -60,13 +61,14 @@ class SqlLedger:
         *,
         zone: ZoneInfo | None = None,
         failures: Failures | None = None,
+        replica: Replica | None = None,
     ) -> None:
         self.engine = engine
         self.failures = failures or Failures()
-        self._reading = engines.reading(engine)
+        self.replica = replica
+        self._primary = Server(engine, clock)
         self._clock = clock
         self._zone = zone or ZoneInfo("UTC")
-        self._whole = Circuit(clock)
         self._circuits = {name: Circuit(clock) for name in LOOK_UPS}
         self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
         self._kept: dict[str, tuple[float, Rows]] = {}
@@ -153,7 +155,7 @@ class SqlLedger:
                 break
             keys = {key: NOBODY[key] for key in statement.compile().params if key in NOBODY}
             try:
-                self._ask(partial(_execute, statement, keys))
+                self._ask_servers(name, _asking(statement, keys), always=True)
             except (DBAPIError, NoConnection) as error:
                 fault = faults.of(name, error)
                 self.failures.add(fault)
@@ -226,20 +228,69 @@ class SqlLedger:
         circuit, key = self._circuits[name], next(iter(keys.values()), None)
         if not circuit.may_pass(key):
             raise LookUpWaits(name)
-        if not self._whole.may_pass():
-            raise LedgerDown("away a moment ago")
         try:
             with self._place(name):
-                rows = self._ask(partial(_execute, LOOK_UPS[name], keys))
+                rows = self._ask_servers(name, _asking(LOOK_UPS[name], keys))
         except NoConnection as error:
             self._note(faults.of(name, error))
             raise LookUpWaits(name) from error
         except DBAPIError as error:
             raise self._record_fault(faults.of(name, error), key) from error
         circuit.record_success()
-        self._whole.record_success()
         self._faults.pop(name, None)
         return rows
+
+    def _servers(self, name: str) -> Iterator[Server]:
+        """Yields who may answer, the best first. A number on file that has changed is another
+        person's: a replica tells it only instead of a primary that is away."""
+        if self.replica is None:
+            yield self._primary
+        elif name not in NUMBER_ON_FILE:
+            self.replica.observe()
+            yield self.replica
+            yield self._primary
+        else:
+            yield self._primary
+            if self.replica.is_trusted():
+                yield self.replica
+
+    def _ask_servers(
+        self, name: str, ask: Callable[[Server], Rows], *, always: bool = False
+    ) -> Rows:
+        """Asks the first server that answers. `always`: also one that was away a moment ago. Raises
+        what the last one raised, LedgerDown where none was asked."""
+        failure: DBAPIError | None = None
+        for server in self._servers(name):
+            if not always and not server.circuit.may_pass():
+                continue
+            started = time.monotonic()
+            try:
+                rows = ask(server)
+            except DBAPIError as error:
+                failure, fault = error, faults.of(name, error)
+                self._record_away(server, fault, time.monotonic() - started)
+                if not self._may_others_answer(server, fault):
+                    break
+            else:
+                server.circuit.record_success()
+                if failure is not None and server is self.replica:
+                    self.failures.add(faults.of(name, failure))
+                return rows
+        raise failure or LedgerDown("away a moment ago")
+
+    def _record_away(self, server: Server, fault: LookUpFault, seconds: float) -> None:
+        """Records whether a server was away, or answered after `seconds`, if only to refuse."""
+        if server is self.replica:
+            self.failures.add(replace(fault, name=faults.REPLICA))
+        if fault.is_whole:
+            server.circuit.record_failure()
+        else:
+            server.circuit.record_success()
+
+    def _may_others_answer(self, server: Server, fault: LookUpFault) -> bool:
+        """Tells whether another server is asked too. What is slow would be slow there as well."""
+        is_slow = fault.kind is FaultKind.SLOW and not fault.is_of_standby
+        return fault.is_whole or (server is self.replica and not is_slow)
 
     @contextmanager
     def _place(self, name: str) -> Iterator[None]:
@@ -254,25 +305,20 @@ class SqlLedger:
     def _record_fault(self, fault: LookUpFault, key: object) -> LedgerDown:
         self._note(fault)
         if fault.is_whole:
-            self._whole.record_failure()
             return LedgerDown(str(fault.kind))
-        self._whole.record_success()  # it answered, if only to refuse
         if fault.kind is FaultKind.SLOW:
             self._circuits[fault.name].record_failure(key)
         return LookUpFailed(fault.name)
 
-    def _ask(self, ask: Callable[[Connection], CursorResult[*tuple[Any, ...]]]) -> Rows:
-        """Asks again on a new connection if the old one had died: checking it first costs a trip. A
-        connection that was cut because nobody answered had not died; its time is over."""
-        started = time.monotonic()
-        try:
-            with self._reading.connect() as connection:
-                return ask(connection).all()
-        except DBAPIError as error:
-            if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
-                raise
-        with self._reading.connect() as connection:
-            return ask(connection).all()
+    def close(self) -> None:
+        for server in filter(None, (self._primary, self.replica)):
+            server.engine.dispose()
+
+
+def _asking(
+    statement: Select[*tuple[Any, ...]], keys: Mapping[str, object]
+) -> Callable[[Server], Rows]:
+    return lambda server: server.ask(partial(_execute, statement, keys))
 
 
 def _execute(

@@ -150,6 +150,7 @@ LOOK_UPS: Mapping[str, Select[*tuple[Any, ...]]] = {
     "rates": RATES,
     "contacts": CONTACTS,
 }
+NUMBER_ON_FILE = {"participant", "participants_of"}  # what tells it
 # Whom nobody is: what is asked to see whether the ledger answers.
 NOBODY: Mapping[str, object] = {
     "nkp": "00000000000",

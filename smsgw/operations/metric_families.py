@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import product
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -12,10 +11,8 @@ from sqlalchemy import and_, case, func, select
 
 from handlers import disclosure
 from smsgw import logs
-from smsgw.ledger.faults import CONNECTING, FaultKind
-from smsgw.ledger.statements import LOOK_UPS
 from smsgw.messaging import service_level, throttle
-from smsgw.operations import queue
+from smsgw.operations import ledger_metrics, queue
 from smsgw.registry import bindings, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
@@ -55,7 +52,8 @@ class Figures:
             yield from _numbers_on_file(self._rt, tx)
         yield _skews(self._rt)
         yield _throttled(self._rt)
-        yield _ledger_failures(self._rt)
+        yield ledger_metrics.failures(self._rt)
+        yield from ledger_metrics.replica_lag(self._rt)
         yield from _budget(self._rt)
         yield from _budgets_by_code(self._rt)
 
@@ -244,21 +242,6 @@ def _throttled(rt: Runtime) -> Metric:
     except RedisError as error:
         log.warning("rate limiter unavailable", error=type(error).__name__)
     return hits
-
-
-def _ledger_failures(rt: Runtime) -> Metric:
-    """Reports every look-up, so that the first failure is an increase."""
-    failures = CounterMetricFamily(
-        "smsgw_ledger_failures", "Look-ups the ledger did not answer.", labels=["look_up", "kind"]
-    )
-    counts = dict.fromkeys(product([*LOOK_UPS, CONNECTING], map(str, FaultKind)), 0)
-    try:
-        counts |= rt.ledger.failures.counts()
-    except RedisError as error:
-        log.warning("ledger failures cannot be read", error=type(error).__name__)
-    for which, number in counts.items():
-        failures.add_metric(which, number)
-    return failures
 
 
 def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:

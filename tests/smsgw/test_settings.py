@@ -94,6 +94,18 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
             ["LEDGER_URL: names the service database's file"],
         ),
         ({"DATABASE_URL": "sqlite:///x", "LEDGER_URL": "sqlite:///./x"}, ["LEDGER_URL: names"]),
+        *(
+            (
+                {"LEDGER_URL": ledger, "LEDGER_REPLICA_URL": replica},
+                [f"LEDGER_REPLICA_URL: {says}"],
+            )
+            for ledger, replica, says in (
+                ("postgresql://h/x", "sqlite:///x", "is for PostgreSQL"),
+                ("sqlite:///x", "postgresql://h/x", "is for PostgreSQL"),
+                ("", "postgresql://h/x", "is for PostgreSQL"),
+                ("postgresql://h/x", "postgresql://h/x", "names the ledger itself"),
+            )
+        ),
         ({"REDIS_URL": "foo"}, ["REDIS_URL"]),
         ({"REDIS_URL": "redis://h:99999/0"}, ["REDIS_URL"]),
         ({"SMSGW_HOME": "/etc/passwd"}, ["SMSGW_HOME: is not a directory"]),

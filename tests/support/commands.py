@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from smsgw.cli import FILES, Commands
 
-OURS = ("SMSGW_", "TWILIO_", "KANNEL_", "DATABASE_URL", "REDIS_URL", "LEDGER_URL")
+OURS = ("SMSGW_", "TWILIO_", "KANNEL_", "DATABASE_URL", "REDIS_URL", "LEDGER_")
 # Its first process imports the commands; each command gets a copy of that process.
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["pytest", *(f"smsgw.cli.{name}" for name in set(FILES.values()))])

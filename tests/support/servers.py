@@ -59,17 +59,20 @@ class Postgres:
         self.programs = programs
         environ = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         self._options = {"env": environ, "cwd": self._base, "stdout": subprocess.DEVNULL, **who}
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", *INITDB],
-            check=True,
-            **self._options,
-        )
+        self._fill(programs, data)
         chosen = [each for each in options if not (durable and each == LOSES_COMMITS)]
         settings = [part for each in ("listen_addresses=", *chosen) for part in ("-c", each)]
         self._command = [programs / "postgres", "-D", data, "-k", data, *settings]
-        self._address = f"host={data} user=postgres dbname=postgres"
+        self.address = f"host={data} user=postgres dbname=postgres"
         self.url = f"postgresql+psycopg://postgres@/postgres?host={data}"
         self.start()
+
+    def _fill(self, programs: Path, data: Path) -> None:
+        """Makes the files of a new server."""
+        self._run(programs / "initdb", "-D", data, "-U", "postgres", *INITDB)
+
+    def _run(self, *command: str | Path) -> None:
+        subprocess.run(command, check=True, **self._options)
 
     @property
     def pid(self) -> int:
@@ -122,12 +125,26 @@ class Postgres:
     def _answers(self, until: float) -> bool:
         while self._process.poll() is None and time.monotonic() < until:
             try:
-                psycopg.connect(self._address).close()
+                psycopg.connect(self.address).close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:
                 return True
         return False
+
+
+class Standby(Postgres):
+    """Runs a streaming replica of another PostgreSQL. It pings its primary each half a second."""
+
+    def __init__(self, programs: Path, primary: Postgres) -> None:
+        self._primary = primary
+        again = "wal_retrieve_retry_interval=100ms"
+        super().__init__(programs, options=(*FAST, "wal_receiver_timeout=1s", again))
+
+    def _fill(self, programs: Path, data: Path) -> None:
+        of_primary = ("--dbname", self._primary.address, "--checkpoint=fast", "--no-sync")
+        self._run(programs / "pg_basebackup", "-D", data, "--write-recovery-conf", *of_primary)
+        (data / ".s.PGSQL.5432.lock").unlink()  # of the primary's socket
 
 
 def _is_open_to_all(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from smsgw import runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.carrier import Delivery, Ending, Report
+from smsgw.ledger.replica import Replica
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch, throttle
 from smsgw.messaging.hourly_counts import Tallies
@@ -224,8 +225,11 @@ def test_it_is_not_ready_while_another_process_holds_the_write_lock(
 def test_alerts_and_dashboard_use_existing_metrics(rt: Runtime, environ: dict[str, str]) -> None:
     budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
     limited = replace(rt, settings=settings.load(environ | budgets))
+    away = Replica(engine("postgresql://postgres@/x?host=/nonexistent"))
+    limited = replace(limited, ledger=SqlLedger(rt.ledger.engine, replica=away))
     with create_app(limited).test_client() as client:
         metrics = client.get("/metrics").text
+    assert "\nsmsgw_ledger_replica_lag_seconds +Inf\n" in metrics
     known = {family.name for family in families(metrics)}
     known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
     alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()

@@ -1,0 +1,39 @@
+"""Asks one server that holds the ledger, and leaves it alone for a while after it was away."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, Row
+from sqlalchemy.exc import DBAPIError
+
+from smsgw.ledger.circuit_breaker import Circuit
+from smsgw.storage import engines
+
+DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
+
+Rows = Sequence[Row[*tuple[Any, ...]]]
+Ask = Callable[[Connection], CursorResult[*tuple[Any, ...]]]
+
+
+class Server:
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self.engine = engine
+        self.circuit = Circuit(clock)
+        self._reading = engines.reading(engine)
+
+    def connect(self) -> Connection:
+        return self._reading.connect()
+
+    def ask(self, ask: Ask) -> Rows:
+        """Asks again on a new connection if the old one had died: checking it first costs a trip. A
+        connection that was cut because nobody answered had not died; its time is over."""
+        started = time.monotonic()
+        try:
+            with self.connect() as connection:
+                return ask(connection).all()
+        except DBAPIError as error:
+            if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
+                raise
+        with self.connect() as connection:
+            return ask(connection).all()
