@@ -6,19 +6,19 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 """
 
 import asyncio
+import json
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from urllib.parse import parse_qs, urlsplit
-
-import aiohttp
-from aiohttp import web
+from functools import partial
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from smsgw.carriers.twilio import signature
+from tests.chaos.connections import Caller, Listener, Transport, answer
 
 PUBLIC_URL = "https://sms.example.org"
 METRICS_TOKEN = "a token of chaos"
@@ -26,6 +26,8 @@ ACCOUNT, TOKEN, OURS = "AC" + "a" * 32, "token", "+15005550006"
 TRIES, TRIES_LAST = 4, 15.0  # rc=3 and the first; tt, in seconds
 PAUSES = (0.5, 1.5, 4.0)
 READ_LIMIT = 15.0  # rt
+FORM = "application/x-www-form-urlencoded"
+MESSAGES = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
 LONGER_THAN_ANYBODY_WAITS = 11.0
 SLOW = 10.0
 
@@ -51,6 +53,7 @@ class Carrier:
     url: str = ""
     service: str = ""
     books: list[dict[str, object]] = field(default_factory=list)
+    books_of: dict[str, list[dict[str, object]]] = field(default_factory=lambda: defaultdict(list))
     accepted: Counter[int] = field(default_factory=Counter)  # by attempt
     acknowledged: set[str] = field(default_factory=set)
     given_up: dict[str, str] = field(default_factory=dict)  # with what was going on then
@@ -64,25 +67,24 @@ class Carrier:
         self.chance = random.Random(self.seed)
 
     async def start(self) -> None:
-        app = web.Application()
-        messages = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
-        app.add_routes([web.post(messages, self.take), web.get(messages, self.look_up)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
-        self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=READ_LIMIT, sock_connect=5),
-        )
+        loop = asyncio.get_running_loop()
+        listener = partial(Listener, self._handle)
+        self._server = await loop.create_server(listener, "127.0.0.1", 0, backlog=1024)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._caller = Caller()
 
     async def stop(self) -> None:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self._client.close()
-        await self._runner.cleanup()
+        self._caller.close()
+        self._server.close()
+
+    async def get(self, target: str, **headers: str) -> tuple[int, str]:
+        """Gets a page of the service. Raises OSError, TimeoutError included."""
+        address = self.service + target
+        status, body = await self._caller.call(address, headers, limit=READ_LIMIT)
+        return status, body.decode()
 
     def later(self, seconds: float, what: Callable[[], Coroutine[None, None, None]]) -> None:
         async def wait_then_do() -> None:
@@ -125,17 +127,17 @@ class Carrier:
         return " and ".join(sorted(self.going_on)) or "nothing"
 
     async def _call(self, target: str, form: dict[str, str]) -> int | str:
-        header = {"X-Twilio-Signature": signature(TOKEN, PUBLIC_URL + target, form.items())}
+        signed = signature(TOKEN, PUBLIC_URL + target, form.items())
+        headers = {"X-Twilio-Signature": signed, "Content-Type": FORM}
         started, began_with = time.monotonic(), self._now()
+        body = urlencode(form).encode()
         try:
-            async with self._client.post(
-                self.service + target, data=form, headers=header
-            ) as response:
-                await response.read()
-                return response.status
+            address = self.service + target
+            status, _ = await self._caller.call(address, headers, body, limit=READ_LIMIT)
+            return status
         except TimeoutError:
             return "read time-out"
-        except aiohttp.ClientError:
+        except OSError:
             return "no connection"
         finally:
             self.waits.append(time.monotonic() - started)
@@ -143,14 +145,21 @@ class Carrier:
 
     # Replies out.
 
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+    async def _handle(self, to: Transport, method: str, target: str, body: bytes) -> None:
+        parts = urlsplit(target)
+        assert parts.path == MESSAGES
+        if method == "GET":
+            to.write(self._look_up(dict(parse_qsl(parts.query))))
+        else:
+            await self._take(to, dict(parse_qsl(body.decode())))
+
+    async def _take(self, to: Transport, form: dict[str, str]) -> None:
         way = self._way()
         is_taken, _ = WAYS.get(way, (True, 0))
-        taken = self._book({name: str(value) for name, value in form.items()}) if is_taken else {}
+        taken = self._book(form) if is_taken else {}
         self.happened[f"POST: {way}"] += 1
         await asyncio.sleep(self.chance.uniform(0, 0.1))
-        return await self._answer(request, way, taken)
+        await self._answer(to, way, taken)
 
     def _way(self) -> str:
         if self.chance.random() >= self.fault_rate:
@@ -169,44 +178,41 @@ class Carrier:
             "date_created": format_datetime(datetime.now(UTC)),
         }
         self.books.append(entry)
+        self.books_of[form["To"]].append(entry)
         self.accepted[int(attempt)] += 1
         address, _, _ = form["StatusCallback"].partition("#")  # which is not sent
         self._report(entry, address.removeprefix(PUBLIC_URL))
         return entry
 
-    async def _answer(
-        self, request: web.Request, way: str, taken: dict[str, object]
-    ) -> web.StreamResponse:
+    async def _answer(self, to: Transport, way: str, taken: dict[str, object]) -> None:
         match way:
             case "429":
-                return web.json_response({"code": 20429}, status=429)
+                to.write(answer(429, b'{"code": 20429}'))
             case "503 before" | "500 after":
-                return web.Response(text="<html>", status=int(way[:3]))
-            case "time-out after":
-                await asyncio.sleep(LONGER_THAN_ANYBODY_WAITS)
+                to.write(answer(int(way[:3]), b"<html>"))
             case "reset before" | "reset after":
-                request.transport.abort()
+                to.abort()
             case "cut":
-                cut = web.StreamResponse(status=201, headers={"Content-Length": "500"})
-                await cut.prepare(request)
-                await cut.write(b'{"sid": "SM')
-                request.transport.abort()
-                return cut
+                to.write(answer(201, b'{"sid": "SM', length=500))
+                to.abort()
             case "junk":
-                return web.Response(text="junk", status=201)
-        return web.json_response(taken, status=201)
+                to.write(answer(201, b"junk"))
+            case _:
+                if way == "time-out after":
+                    await asyncio.sleep(LONGER_THAN_ANYBODY_WAITS)
+                to.write(answer(201, json.dumps(taken).encode()))
 
-    async def look_up(self, request: web.Request) -> web.Response:
+    def _look_up(self, query: dict[str, str]) -> bytes:
         if self.chance.random() < self.fault_rate:
             self.happened["lookup unavailable"] += 1
-            return web.Response(status=500)
-        to, sender = request.query["To"], request.query.get("From")
-        listed = [
+            return answer(500, b"")
+        sender = query.get("From")
+        sent = [
             each
-            for each in reversed(self.books)
-            if each["to"] == to and sender in {None, each["from"]}
+            for each in reversed(self.books_of.get(query["To"], ()))
+            if sender in {None, each["from"]}
         ]
-        return web.json_response({"messages": listed[:100]})
+        return answer(200, json.dumps({"messages": sent[:100]}).encode())
 
     # Reports.
 

@@ -176,17 +176,16 @@ async def run(plan: Plan) -> Report:
 async def until_up(carrier: Carrier) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):
-            async with carrier._client.get(carrier.service + "/readyz") as response:
-                if response.status == 200:
-                    return
+            status, _ = await carrier.get("/readyz")
+            if status == 200:
+                return
         await asyncio.sleep(0.1)
     raise AssertionError("the web process does not answer")
 
 
 async def _metrics(carrier: Carrier) -> str:
-    token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
-    async with carrier._client.get(carrier.service + "/metrics", headers=token) as response:
-        return await response.text()
+    _, figures = await carrier.get("/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
+    return figures
 
 
 async def _load(plan: Plan, carrier: Carrier) -> None:

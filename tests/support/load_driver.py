@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from typing import cast
 from urllib.parse import unquote_plus
 
 HOST = "127.0.0.1"
@@ -44,14 +45,14 @@ class Round:
         return [waits[min(len(waits) - 1, int(len(waits) * each))] for each in wanted]
 
 
-class _Http(asyncio.Protocol):
+class Http(asyncio.Protocol):
     """Cuts what comes into messages with a body of a known length."""
 
     def __init__(self) -> None:
         self._held = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._held += data
@@ -70,7 +71,7 @@ class _Http(asyncio.Protocol):
         raise NotImplementedError
 
 
-class _Carrier(_Http):
+class _Carrier(Http):
     """Answers as Twilio's REST endpoint for messages."""
 
     def __init__(self, driver: "Driver") -> None:
@@ -94,10 +95,10 @@ class _Carrier(_Http):
             self._answer(answer)
 
     def _answer(self, answer: bytes) -> None:
-        self.transport.write(answer)  # type: ignore[attr-defined]
+        self.transport.write(answer)
 
 
-class _Sender(_Http):
+class _Sender(Http):
     """Delivers messages over one connection, as a carrier does."""
 
     def __init__(self, driver: "Driver", port: int) -> None:
@@ -108,7 +109,7 @@ class _Sender(_Http):
 
     def post(self, request: bytes) -> None:
         self.is_busy = True
-        self.transport.write(request)  # type: ignore[attr-defined]
+        self.transport.write(request)
 
     def took(self, whole: bytes, body: int) -> None:
         self.is_busy = False
