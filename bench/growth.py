@@ -3,13 +3,15 @@ messages, sender IDs, replies that wait.
 
 Each claim compares two services on real servers, in rounds that take turns, so that what else the
 machine does concerns both. Tables are filled by the database. `--full` takes the sizes that are
-promised, a quarter of an hour; without it they are smaller. `--quick` takes fewer rounds. `--only`
-names claims. `--json FILE` keeps the figures.
+promised, a quarter of an hour and 30 GB in TMPDIR; without it they are smaller. What takes more
+disk than there is, or longer than `--minutes` to fill, is not measured. `--quick` takes fewer
+rounds. `--only` names claims. `--json FILE` keeps the figures.
 """
 
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
+
+from psycopg.errors import QueryCanceled
 
 from tests.support.backlog import drain_rate, queue_replies, wait_until_taken
 from tests.support.bench_traffic import SENDER_ID, webhooks
@@ -34,6 +38,9 @@ A_SECOND = 700  # messages that are signed for each second of a round: no servic
 BOUND = 10_000  # phones that write
 THROTTLED, THROTTLE = "2999", 50  # a sender ID, and how many SMS a second it may send
 THROTTLE_SECONDS, BURST = 20.0, 3.0
+# Of tables, indexes and the write-ahead log while they are filled.
+OCTETS_A_MESSAGE, OCTETS_A_PARTICIPANT = 3_000, 1_000
+SPARED = 5_000_000_000  # octets that others are left
 OCTETS = """
 SELECT sum(pg_total_relation_size(each::regclass))
 FROM unnest(ARRAY['messages', 'replies', 'attempts', 'audit']) each"""
@@ -59,16 +66,34 @@ FULL = Sizes(
 )  # fmt: skip
 
 
+class TooLarge(Exception):
+    """Says why tables of a size cannot be filled here."""
+
+
 class Side:
     """Runs a service over tables of one size."""
 
-    def __init__(self, stack: ExitStack, driver: Driver, carrier_port: int, size: Size) -> None:
+    def __init__(
+        self, stack: ExitStack, driver: Driver, carrier_port: int, size: Size, limit: float
+    ) -> None:
+        """Raises TooLarge; `limit`: the seconds in which the tables have to be filled."""
+        needed, free = disk_needed(size), shutil.disk_usage(tempfile.gettempdir()).free
+        if free < needed:
+            raise TooLarge(
+                f"needs {needed / 1e9:.0f} GB in {tempfile.gettempdir()}, which has "
+                f"{free / 1e9:.0f} GB; set TMPDIR to a larger disk"
+            )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         options = (*OPTIONS, "max_wal_size=8GB")
         self.servers = Servers(stack, home, carrier_port, options=options)
         began = time.monotonic()
         with self.servers.prepared() as rt:
-            fill(rt, size, BOUND)
+            try:
+                fill(rt, size, BOUND, limit)
+            except QueryCanceled:
+                raise TooLarge(
+                    f"takes longer than {limit / 60:g} minutes to fill; allow more with --minutes"
+                ) from None
         self.filled_in = time.monotonic() - began
         rates = {"SMSGW_SENDER_RATES": f"{THROTTLED}={THROTTLE}"}
         self.service = Service(stack, self.servers, **rates)
@@ -83,6 +108,11 @@ class Side:
         )
         meter = Meter(self.service.processes, self.servers)
         return meter.figures(await self._driver.closed(ports, CONNECTIONS, seconds))
+
+
+def disk_needed(size: Size) -> int:
+    """Returns the octets that tables of a size take while they are filled."""
+    return size.messages * OCTETS_A_MESSAGE + size.participants * OCTETS_A_PARTICIPANT + SPARED
 
 
 @dataclass
@@ -130,19 +160,24 @@ class Growth:
         port: int,
         sizes: Sizes,
         rounds: int,
+        limit: float,
         kept: Path | None,
     ) -> None:
         self._driver, self._port, self._sizes, self._rounds = driver, port, sizes, rounds
-        self._kept = kept
+        self._kept, self._limit = kept, limit
         self.result: dict[str, object] = {}
         self.missed: list[str] = []
-        self._base = Side(stack, driver, port, sizes.base)
+        self._base = Side(stack, driver, port, sizes.base, limit)
         self._answering: list[float] = []
 
     async def rows(self, name: str, size: Size, grows: str) -> None:
         """Compares with a service whose tables hold more."""
         with ExitStack() as stack:
-            grown = Side(stack, self._driver, self._port, size)
+            try:
+                grown = Side(stack, self._driver, self._port, size, self._limit)
+            except TooLarge as error:
+                self.missed.append(f"{name}: not measured; it {error}")
+                return
             octets = grown.servers.number(OCTETS) / size.messages
             print(
                 f"{name}: filled in {grown.filled_in:.0f} s; a stored message takes {octets:,.0f} "
@@ -215,7 +250,8 @@ async def measure(arguments: argparse.Namespace) -> Growth:
         driver = Driver(iter(()), quiet=5.0, patience=15.0)
         port = await driver.listen()
         rounds = 3 if arguments.quick else 5
-        growth = Growth(stack, driver, port, sizes, rounds, arguments.json)
+        limit = arguments.minutes * 60
+        growth = Growth(stack, driver, port, sizes, rounds, limit, arguments.json)
         base, only = sizes.base, arguments.only
         for name, size in (
             ("participants", sizes.participants),
@@ -244,9 +280,13 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="+", choices=CLAIMS, default=CLAIMS)
+    parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--drain-seconds", type=float, default=60.0)
     arguments = parser.parse_args()
-    growth = asyncio.run(measure(arguments))
+    try:
+        growth = asyncio.run(measure(arguments))
+    except TooLarge as error:
+        sys.exit(f"the smaller tables: {error}")
     if growth.missed:
         sys.exit("; ".join(growth.missed))
 

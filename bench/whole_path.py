@@ -5,7 +5,8 @@ Starts real servers and the processes of the Procfile, and drives them beside a 
 that checks the signature and does nothing else, on the same machine, in turns with ours. What it
 says of time is a share of that floor. `--json FILE` keeps the figures; `--quick` measures the
 closed loop alone; `--sqlite` measures the same product on SQLite; `--guard` fails where the share
-of the floor is a quarter below the one in bench/whole_path_share.json.
+of the floor is a quarter below the one in bench/whole_path_share.json; `--rapidsms` measures
+ours beside RapidSMS, which is installed in a venv of its own.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from itertools import cycle, product
 from pathlib import Path
 from statistics import median
 
+from bench.rapidsms_side import NotInstalled, RapidSms, messages
 from tests.support.bench_traffic import seed, webhooks
 from tests.support.load_driver import Driver
 from tests.support.process_usage import Processes
@@ -98,6 +100,7 @@ class Bench:
 
     driver: Driver
     service: Service
+    carrier_port: int
     floor_port: int
     floor_processes: Processes
     floor_requests: Iterator[tuple[str, bytes]]
@@ -119,7 +122,7 @@ class Bench:
         wait_until_answers(port, "/")
         floor_requests = cycle(webhooks(port, 0, PHONES))
         requests = webhooks(service.port, 0, PHONES)
-        return cls(driver, service, port, processes, floor_requests, requests)
+        return cls(driver, service, carrier, port, processes, floor_requests, requests)
 
     async def floor(self, warm: float, seconds: float) -> Figures:
         self.driver.requests = self.floor_requests
@@ -129,6 +132,37 @@ class Bench:
         self.driver.requests = self.requests
         ours = self.service
         return await closed(self.driver, ours.port, ours.processes, warm, seconds, ours.servers)
+
+
+async def beside_rapidsms() -> dict[str, object]:
+    """Compares ours with RapidSMS, in rounds that take turns."""
+    with ExitStack() as stack:
+        bench = await Bench.started(stack, sqlite=False)
+        driver, home = bench.driver, bench.service.servers.home
+        other = RapidSms(stack, home, bench.carrier_port, PHONES)
+        requests = messages(other.port, PHONES)
+
+        async def theirs(seconds: float) -> Figures:
+            driver.requests = requests
+            return await closed(driver, other.port, other.processes, 0.0, seconds)
+
+        await bench.ours(0.0, WARM)
+        await theirs(WARM)
+        made: dict[str, list[tuple[Figures, Figures]]] = {"ours": [], "RapidSMS": []}
+        for _ in range(PAIRS):
+            floor = await bench.floor(0.0, FLOOR_SECONDS)
+            made["ours"].append((await bench.ours(0.0, OURS_SECONDS), floor))
+            made["RapidSMS"].append((await theirs(OURS_SECONDS), floor))
+    for name, rounds in made.items():
+        for figures, floor in rounds:
+            show(name, figures, floor)
+        share = median(figures.rate / floor.rate for figures, floor in rounds)
+        cpu = median(figures.total_cpu for figures, _ in rounds)
+        print(f"{name}: share of the floor {share:.3f}, CPU {cpu:,.0f} µs, medians of {PAIRS}")
+    return {
+        name: [[vars(figures), vars(floor)] for figures, floor in rounds]
+        for name, rounds in made.items()
+    }
 
 
 async def guard() -> str | None:
@@ -160,11 +194,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sqlite", action="store_true")
     parser.add_argument("--guard", action="store_true")
+    parser.add_argument("--rapidsms", action="store_true")
     parser.add_argument("--rates", type=int, nargs="*", default=[25, 100])
     arguments = parser.parse_args()
     if arguments.guard:
         sys.exit(asyncio.run(guard()))
-    result = asyncio.run(measure(arguments))
+    try:
+        run = beside_rapidsms() if arguments.rapidsms else measure(arguments)
+        result = asyncio.run(run)
+    except NotInstalled as error:
+        sys.exit(str(error))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1))
 

@@ -12,7 +12,8 @@ from typing import cast
 from urllib.parse import unquote_plus
 
 HOST = "127.0.0.1"
-RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")
+RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")  # in the body, as Twilio's
+OF_KANNEL = re.compile(rb"^GET [^ ]*[?&]to=([^& ]*)")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -72,21 +73,22 @@ class Http(asyncio.Protocol):
 
 
 class _Carrier(Http):
-    """Answers as Twilio's REST endpoint for messages."""
+    """Answers as Twilio's REST endpoint for messages; Kannel's takes any answer that is well."""
 
     def __init__(self, driver: "Driver") -> None:
         super().__init__()
         self._driver = driver
 
     def took(self, whole: bytes, body: int) -> None:
-        found = RECIPIENT.search(whole[body:])
+        found = RECIPIENT.search(whole[body:]) or OF_KANNEL.match(whole)
         if found:
             recipient = unquote_plus(found.group(1).decode())
             self._driver.round.reached.setdefault(recipient, time.monotonic())
             self._driver.taken += 1
         number = next(self._driver.sids)
         said = b'{"sid": "SM%032d", "status": "queued"}' % number
-        head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+        status = b"200 OK" if whole.startswith(b"GET") else b"201 Created"
+        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n" % status
         answer = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(said), said)
         if self._driver.carrier_takes:
             loop = asyncio.get_running_loop()

@@ -50,7 +50,7 @@ def wait_until_answers(port: int, path: str) -> None:
     while time.monotonic() < until:
         try:
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=2)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
         else:
             return

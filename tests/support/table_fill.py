@@ -7,6 +7,7 @@ write no messages, and what they said was answered long ago.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Timer
 
 import psycopg
 
@@ -91,11 +92,12 @@ class Size:
     has_texts: bool = True
 
 
-def fill(rt: Runtime, size: Size, bound: int) -> None:
-    """Fills empty tables, and binds the phones of `bound` participants who are spread evenly."""
+def fill(rt: Runtime, size: Size, bound: int, limit: float) -> None:
+    """Fills empty tables, and binds the phones of `bound` participants who are spread evenly.
+    Raises QueryCanceled after `limit` seconds."""
     step = size.participants // bound
     samples = _samples(rt)
-    with connect(rt.settings.service_url) as connection:
+    with connect(rt.settings.service_url) as connection, _at_most(limit, connection):
         for name, value in FAST.items():
             connection.execute(f"SET {name} = '{value}'")
         people = {"number": size.participants, "step": step, "bound": bound}
@@ -108,6 +110,17 @@ def fill(rt: Runtime, size: Size, bound: int) -> None:
         bind_phones(rt, [nkp_of(index * step) for index in range(bound)])
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
+
+
+@contextmanager
+def _at_most(seconds: float, connection: psycopg.Connection) -> Iterator[None]:
+    """Cancels the statement that runs after so long."""
+    timer = Timer(seconds, connection.cancel)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _messages(connection: psycopg.Connection, size: Size, samples: dict[str, bytes]) -> None:
