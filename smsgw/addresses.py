@@ -56,7 +56,7 @@ def with_file(address: str, file: Path) -> str:
 
 def replica_fault(replica: str, ledger: str | None) -> str | None:
     """Returns why one address cannot be that of another's replica."""
-    if not all(_kind(each or "").startswith("postgresql") for each in (replica, ledger)):
+    if not all(_kind(each or "").startswith("postgres") for each in (replica, ledger)):
         return "is for PostgreSQL, which LEDGER_URL has to be too; unset it"
     if replica == ledger:
         return "names the ledger itself; name its replica, or unset it"
