@@ -7,13 +7,12 @@ on file may be another person's by now.
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from math import inf
-from typing import Self
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Literal, Self
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -23,42 +22,37 @@ from handlers.ports import LedgerDown, Participant
 from smsgw import logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.carriers.waiting import SEND_BY, WAITS
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
-from smsgw.messaging import due_replies, leases, outbox, throttle
-from smsgw.messaging.due_replies import Want, Whose
-from smsgw.messaging.leases import Lease, SendResult, Taken
-from smsgw.messaging.senders import PolledQueue, Senders
+from smsgw.messaging import leases, outbox, throttle
+from smsgw.messaging.leases import Lease, SendResult
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import UNBOUND
 
 log = logs.get(__name__)
 
-# Replies of a sender ID that are on their way or not recorded, and those of all, at most: if the
-# worker is killed, nobody knows for a while whether they were sent.
-AHEAD, MOST = 36, due_replies.MOST
-AT_LEAST = 18  # are claimed or recorded at once while others are being sent
-RECORDED_WITHIN = 0.02  # seconds that a result waits for others that are recorded together with it
-# As with a batch of messages: after a claim of so many the next one comes so many seconds later,
-# when more have been stored.
-SIBLINGS, GATHERS = 4, 0.012
-HELP_AGAIN = 1.0  # seconds after which another worker is called once more
+SENDERS = 20  # at a carrier that takes 60 ms, 300 replies a second from one worker
+# Replies that are claimed at most, in a sender's hands or waiting for one: if the worker is killed,
+# nobody knows for a while whether they were sent.
+AHEAD = SENDERS + 12
+AT_LEAST = 12  # are claimed at once while others are being sent
+GATHERS = 0.01  # seconds that a result waits for others that are recorded together with it
 LINGER = 0.25  # seconds that a drain with nothing to do waits for more
-SOON = 0.02  # seconds of them before it asks whether another job waits for its worker
 FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
 JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
 
+Event = Literal["ended"] | None  # sends have ended; None: there may be more to send
+
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Tells a drain of new replies: whose they are is put into `events`. `call_help` is called
-    where more replies wait than one worker takes. `linger` returns the seconds to wait for more."""
+    """Tells a drain of new replies: None is put into `events` for them. `call_help` is called where
+    more replies wait than one worker takes. `linger` returns the seconds to wait for more."""
 
-    events: PolledQueue[Whose]
-    call_help: Callable[[Whose], object]
+    events: SimpleQueue[Event]
+    call_help: Callable[[], object]
     linger: Callable[[], float] = lambda: LINGER
 
 
@@ -69,168 +63,194 @@ def drain(
     holds: float = HOLDS,
     is_over: Callable[[], bool] = lambda: False,
     signals: Signals | None = None,
-) -> dict[Whose, float]:
+) -> float | None:
     """Sends what is due until nothing waits, the throttle says no, `is_over` says so, or `holds`
-    seconds have passed. Returns for whom to come back, and in how many seconds. A drain that is
-    told of new replies waits for them a little, whatever their sender ID."""
+    seconds have passed. Returns in how many seconds to come back; None where nothing waits. A
+    drain that is told of new replies waits for them a little."""
+    if carrier not in rt.carriers:
+        log.error("replies are waiting for a carrier that is not configured", carrier=carrier)
+        return None
     until = time.monotonic() + holds
-    with _Drain(rt, signals) as begun:
-        begun.hear((carrier, sender_id))
-        begun.run(lambda: time.monotonic() < until and not is_over())
-    return begun.left()
+    events = SimpleQueue[Event]() if signals is None else signals.events
+    with _Senders(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
+        pipeline = _Pipeline(rt, carrier, sender_id, senders, events, signals)
+        return pipeline.run(lambda: time.monotonic() < until and not is_over())
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Holds when replies were claimed, and what the ledger held of their participants."""
+    """Holds replies that were claimed, and what the ledger held of their participants. `wait`: in
+    how many seconds the throttle allows some, where it allowed none."""
 
+    leases: Sequence[Lease]
+    has_more: bool
     at: float  # of time.monotonic
     ledger: BatchLedger | None = None
+    wait: float | None = None
 
     def is_fresh(self) -> bool:
         return time.monotonic() - self.at < FRESH
 
 
-@dataclass(eq=False, slots=True)
-class _Line:
-    """Holds how far a sender ID is. Times are of time.monotonic."""
+class _Senders:
+    """Sends leases in threads, which start as they are needed. It tells `events` of the first
+    result, and again when there are as many as pay to be recorded together, or all."""
 
-    whose: Whose
-    claim_at: float = inf  # inf: nothing is known to wait
-    wait: float | None = None  # seconds until the throttle allows more, where it allowed none
-    ahead: int = 0  # replies on their way, or not recorded
-    help_at: float = 0.0  # when another worker may be called
-
-
-class _Drain:
-    """Claims replies ahead of those on their way, and records in one go what has ended."""
-
-    def __init__(self, rt: Runtime, signals: Signals | None) -> None:
-        self._rt, self._signals = rt, signals
-        self._lines: dict[Whose, _Line] = {}
-        self._record_by = inf
-        self._gathers_until = 0.0
-        wakers = [signals.events] if signals else []
-        self._senders = Senders[tuple[Lease, Claim], SendResult](partial(_send, rt), *wakers)
+    def __init__(
+        self, send: Callable[[Lease, Claim], SendResult], events: SimpleQueue[Event]
+    ) -> None:
+        self.under_way = 0  # leases whose results were not collected
+        self._send = send
+        self._events = events
+        self._leases = SimpleQueue[tuple[Lease, Claim] | None]()
+        self._ended: list[SendResult] = []
+        self._lock = Lock()
+        self._threads: list[Thread] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Sends what was claimed, and records it, however the drain ends."""
-        self._senders.finish()
-        _record(self._rt, self._senders.ended)
+        self.finish()
 
-    def hear(self, whose: Whose) -> None:
-        """Notes that replies of a sender ID may wait."""
-        if whose[0] not in self._rt.carriers:
-            log.error("replies are waiting for a carrier that is not configured", carrier=whose[0])
-            return
-        line = self._lines.setdefault(whose, _Line(whose))
-        if line.wait is None:
-            line.claim_at = min(line.claim_at, max(time.monotonic(), self._gathers_until))
+    def start(self, claim: Claim) -> None:
+        self.under_way += len(claim.leases)
+        while len(self._threads) < min(SENDERS, self.under_way):
+            self._threads.append(Thread(target=self._work, name="sender"))
+            self._threads[-1].start()
+        for lease in claim.leases:
+            self._leases.put((lease, claim))
 
-    def run(self, has_time: Callable[[], bool]) -> None:
-        while has_time():
-            self._claim()
-            self._record()
-            pause = min(self._claim_at(), self._record_by) - time.monotonic()
-            if self._senders.under_way or pause < SOON:
-                self._wait(pause)
-            elif not self._is_told():
-                return
+    @property
+    def ended(self) -> int:
+        """Returns how many results wait to be collected."""
+        return len(self._ended)
 
-    def left(self) -> dict[Whose, float]:
-        """Returns in how many seconds to come back, and for whom."""
-        waiting = [line for line in self._lines.values() if line.claim_at < inf]
-        return {line.whose: line.wait or 0.0 for line in waiting}
+    def collect(self) -> list[SendResult]:
+        """Returns the results that have come since the last time."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        self.under_way -= len(ended)
+        return ended
 
-    def _claim_at(self) -> float:
-        """Returns when there may be something to claim; inf while there is no room for it."""
-        return min((line.claim_at for line in self._with_room()), default=inf)
+    def finish(self) -> None:
+        """Waits for the sends that are under way; no others can be started."""
+        for _ in self._threads:
+            self._leases.put(None)
+        while self._threads:
+            self._threads.pop().join()
 
-    def _with_room(self) -> list[_Line]:
-        """Returns those of which more may be claimed; few at a time would cost as much as many."""
-        lines = self._lines.values()
-        if MOST - sum(line.ahead for line in lines) < AT_LEAST:
-            return []
-        return [line for line in lines if AHEAD - line.ahead >= AT_LEAST]
+    def _work(self) -> None:
+        while (given := self._leases.get()) is not None:
+            result = self._send(*given)
+            with self._lock:
+                self._ended.append(result)
+                is_to_be_told = len(self._ended) in {1, AT_LEAST, self.under_way}
+            if is_to_be_told:
+                self._events.put("ended")
 
-    def _claim(self) -> None:
-        """Claims what is due, in equal shares of the room there is."""
-        now = time.monotonic()
-        due = [line for line in self._with_room() if line.claim_at <= now]
-        room = MOST - sum(line.ahead for line in self._lines.values())
-        wanted = []
-        for line in sorted(due, key=lambda line: line.claim_at)[:room]:
-            share = min(AHEAD - line.ahead, max(1, room // len(due)))
-            allowed = throttle.take(self._rt, *line.whose, share)
-            line.wait = None if allowed.number > 0 else allowed.wait
-            line.claim_at = now + (line.wait or 0.0)
-            if allowed.number > 0:
-                wanted.append(Want(*line.whose, allowed.number))
-        if wanted:
-            self._start(wanted, _taken(self._rt, wanted))
 
-    def _start(self, wanted: Sequence[Want], taken: Taken) -> None:
-        """Sends what was taken; what the throttle allowed and was not there is given back."""
-        now = time.monotonic()
-        claim = Claim(now, _fetched(self._rt, taken.leases))
-        if len(taken.leases) >= SIBLINGS:
-            self._gathers_until = now + GATHERS
-        number = Counter(lease.whose for lease in taken.leases)
-        unfit = Counter(each.whose for each in taken.unfit)
-        for want in wanted:
-            line = self._lines[want.whose]
-            line.ahead += number[want.whose]
-            if number[want.whose] + unfit[want.whose] < want.most:
-                line.claim_at = inf
-            else:
-                self._call_help(line)
-        self._senders.start((lease, claim) for lease in taken.leases)
-        for want in wanted:
-            throttle.give_back(self._rt, *want.whose, want.most - number[want.whose])
+class _Pipeline:
+    """Claims replies ahead of the senders, and records in one go what has ended meanwhile."""
 
-    def _call_help(self, line: _Line) -> None:
-        if self._signals is not None and time.monotonic() >= line.help_at:
-            line.help_at = time.monotonic() + HELP_AGAIN
-            self._signals.call_help(line.whose)
+    def __init__(
+        self,
+        rt: Runtime,
+        carrier: str,
+        sender_id: str,
+        senders: _Senders,
+        events: SimpleQueue[Event],
+        signals: Signals | None,
+    ) -> None:
+        self._rt, self._carrier, self._sender_id = rt, carrier, sender_id
+        self._senders = senders
+        self._events = events
+        self._signals = signals
+        self._results: list[SendResult] = []  # that are not recorded
+        self._may_have_more = True
+
+    def run(self, has_time: Callable[[], bool]) -> float | None:
+        """Returns what `drain` does."""
+        try:
+            while True:
+                goes_on = has_time()
+                self._results += self._senders.collect()
+                wait = self._fill() if goes_on else None
+                self._record()
+                if not self._senders.under_way and (wait is not None or not goes_on):
+                    return wait if goes_on else 0.0
+                happened = self._next()
+                if not self._senders.under_way and not happened:
+                    return None
+                self._may_have_more |= self._signals is None or None in happened
+        except BaseException:
+            self._senders.finish()
+            self._results += self._senders.collect()
+            self._record()  # twice does no harm
+            raise
+
+    def _fill(self) -> float | None:
+        """Claims what there is room for; few at a time would cost as much as many. Returns in how
+        many seconds the throttle allows more, where it allowed none."""
+        room = AHEAD - self._senders.under_way
+        if room < AT_LEAST or not self._may_have_more:
+            return None
+        claim = _claim(self._rt, self._carrier, self._sender_id, room)
+        self._senders.start(claim)
+        self._may_have_more = claim.has_more
+        if claim.has_more and claim.leases and self._signals is not None:
+            self._signals.call_help()
+        return claim.wait
+
+    def _next(self) -> list[Event]:
+        """Returns what has happened by now, at least one thing; nothing where nothing is being sent
+        and no more comes."""
+        is_sending = self._senders.under_way > 0
+        timeout = None if is_sending else self._signals.linger() if self._signals else 0.0
+        happened: list[Event] = []
+        with contextlib.suppress(Empty):
+            happened.append(self._events.get(timeout=timeout))
+            until = time.monotonic() + GATHERS
+            while None not in happened and self._is_worth_waiting():
+                happened.append(self._events.get(timeout=max(0.0, until - time.monotonic())))
+            while True:
+                happened.append(self._events.get_nowait())
+        return happened
+
+    def _is_worth_waiting(self) -> bool:
+        """Tells whether other results are likely to come soon: of what is being sent, or of replies
+        that are new."""
+        ended, under_way = self._senders.ended, self._senders.under_way
+        return 0 < ended < AT_LEAST and (ended < under_way or self._signals is not None)
 
     def _record(self) -> None:
-        """Records what has ended, if it is much, or late."""
-        ended, now = self._senders.ended, time.monotonic()
-        if ended and self._record_by == inf:
-            self._record_by = now + RECORDED_WITHIN
-        if len(ended) >= AT_LEAST or now >= self._record_by:
-            _record(self._rt, ended)
-            for result in self._senders.collect():
-                self._lines[result.lease.whose].ahead -= 1
-            self._record_by = inf
-
-    def _is_told(self) -> bool:
-        """Waits for more, and tells whether there may be."""
-        if self._signals is None:
-            return False
-        self._wait(SOON)
-        if self._claim_at() > time.monotonic():
-            self._wait(self._signals.linger())
-        return self._claim_at() <= time.monotonic()
-
-    def _wait(self, seconds: float) -> None:
-        self._senders.wait(seconds)
-        for whose in self._signals.events.take() if self._signals else ():
-            self.hear(whose)
+        _record(self._rt, self._results)
+        self._results = []
 
 
-def _taken(rt: Runtime, wanted: Sequence[Want]) -> Taken:
-    """Takes replies in one statement; what cannot be sent costs a transaction more."""
+def _claim(rt: Runtime, carrier: str, sender_id: str, room: int) -> Claim:
+    """Leases as many replies as there is room for and the throttle allows."""
+    allowed = throttle.take(rt, carrier, sender_id, room)
+    if allowed.number <= 0:
+        return Claim((), has_more=True, at=time.monotonic(), wait=allowed.wait)
     may_expire = rt.clock_check.is_right()
+    taken = _taken(rt, carrier, sender_id, allowed.number, may_expire)
+    throttle.give_back(rt, carrier, sender_id, allowed.number - len(taken))
+    has_more = len(taken) == allowed.number
+    return Claim(taken, has_more, time.monotonic(), _fetched(rt, taken))
+
+
+def _taken(
+    rt: Runtime, carrier: str, sender_id: str, limit: int, may_expire: bool
+) -> Sequence[Lease]:
+    """Takes replies in one statement; what cannot be sent costs a transaction more."""
     with rt.writing_at_once() as tx:
-        taken = leases.take(tx, wanted, may_expire=may_expire)
-    if taken.unfit:
-        with rt.writing() as tx:
-            leases.set_aside(tx, taken.unfit)
-    return taken
+        taken = leases.take(tx, carrier, sender_id, limit, may_expire=may_expire)
+    if not taken.unfit:
+        return taken.leases
+    with rt.writing() as tx:
+        leases.set_aside(tx, taken.unfit)
+        return taken.leases or leases.claim(tx, carrier, sender_id, limit, may_expire=may_expire)
 
 
 def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
@@ -296,13 +316,12 @@ def _participant(rt: Runtime, nkp: str, claimed: Claim | None) -> Participant | 
     if claimed is not None and claimed.ledger is not None and claimed.is_fresh():
         with contextlib.suppress(NotFetched):
             return claimed.ledger.participant(nkp)
-    return WAITS.get().in_thread(partial(rt.ledger.participant, nkp))
+    return rt.ledger.participant(nkp)
 
 
-def _send(rt: Runtime, claimed: tuple[Lease, Claim]) -> SendResult:
+def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult:
     """Sends a reply unless its lease is nearly over: another process may have decided about it."""
-    lease, claim = claimed
-    SEND_BY.set(claim.at + LAST_MOMENT)
-    if time.monotonic() > claim.at + LAST_MOMENT:
+    http.SEND_BY.set(claimed.at + LAST_MOMENT)
+    if time.monotonic() > claimed.at + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))
-    return send_lease(rt, lease.carrier, lease, claim)
+    return send_lease(rt, carrier, lease, claimed)

@@ -21,7 +21,6 @@ from sqlalchemy.types import TypeEngine
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
 from smsgw.messaging import due_replies
-from smsgw.messaging.due_replies import Want, Whose
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
@@ -65,17 +64,12 @@ class ReplyBinding:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    carrier: str
     reply_id: int
     attempts: int
     since: datetime  # when the wait for it began
     sms: OutgoingSms
     age: timedelta  # since it was made
     binding: ReplyBinding | None
-
-    @property
-    def whose(self) -> Whose:
-        return self.carrier, self.sms.sender_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,6 @@ class Taken:
 class Unfit:
     """A reply that was taken and cannot be sent, with its code."""
 
-    whose: Whose
     reply_id: int
     attempts: int
     attempt_id: int
@@ -102,27 +95,28 @@ def claim(
 ) -> list[Lease]:
     """Leases up to `limit` due replies to the caller, and sets aside those that cannot be sent."""
     for _ in range(SET_ASIDE_AT_ONCE):
-        taken = take(tx, [Want(carrier, sender_id, limit)], may_expire=may_expire)
+        taken = take(tx, carrier, sender_id, limit, may_expire=may_expire)
         set_aside(tx, taken.unfit)
         if taken.leases or not taken.unfit:
             return taken.leases
     return []
 
 
-def take(tx: Transaction, wanted: Sequence[Want], *, may_expire: bool = True) -> Taken:
-    """Takes replies that are due, each with its lease and its attempt: of each sender ID first
-    those that people asked for and wait for, and of these the oldest. Where nothing may expire,
-    those that seem past their use are of as much use as at first. On PostgreSQL this is one
-    statement."""
-    rows = due_replies.take(tx, wanted, tx.now if may_expire else LONG_AGO)
-    each = [_opened(tx, row) for row in rows]
+def take(
+    tx: Transaction, carrier: str, sender_id: str, limit: int, *, may_expire: bool = True
+) -> Taken:
+    """Takes up to `limit` due replies, each with its lease and its attempt: first those that people
+    asked for and wait for, and of these the oldest. Where nothing may expire, those that seem past
+    their use are of as much use as at first. On PostgreSQL this is one statement."""
+    rows = due_replies.take(tx, carrier, sender_id, limit, tx.now if may_expire else LONG_AGO)
+    each = [_opened(tx, sender_id, row) for row in rows]
     return Taken(
         [lease for lease in each if isinstance(lease, Lease)],
         [unfit for unfit in each if isinstance(unfit, Unfit)],
     )
 
 
-def _opened(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Lease | Unfit:
+def _opened(tx: Transaction, sender_id: str, row: Row[*tuple[Any, ...]]) -> Lease | Unfit:
     whose = (row.phone_id, row.hash)
     recipient = tx.opened(row.number, Ciphertext.PHONE, *whose)
     named_by = (row.hash, row.message_id, row.binding_id)
@@ -140,11 +134,10 @@ def _opened(tx: Transaction, row: Row[*tuple[Any, ...]]) -> Lease | Unfit:
         log.error("the recipient is not a phone number", reply=row.id)
         code = NO_PHONE
     if recipient is None or text is None or code is not None:
-        whose = (row.carrier, row.sender_id)
-        return Unfit(whose, row.id, row.attempts, row.attempt_id, code or UNREADABLE)
+        return Unfit(row.id, row.attempts, row.attempt_id, code or UNREADABLE)
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
-    sms = OutgoingSms(row.attempt_id, recipient, row.sender_id, text, lasts)
-    return Lease(row.carrier, row.id, row.attempts, row.since, sms, tx.now - row.made_at, binding)
+    sms = OutgoingSms(row.attempt_id, recipient, sender_id, text, lasts)
+    return Lease(row.id, row.attempts, row.since, sms, tx.now - row.made_at, binding)
 
 
 def set_aside(tx: Transaction, unfit: Sequence[Unfit]) -> None:

@@ -22,7 +22,6 @@ from smsgw.carriers.carrier import CarrierRecord, SendError
 from smsgw.messaging import dispatch, reconciliation
 from smsgw.messaging.answer import Answer
 from smsgw.messaging.dispatch import Signals
-from smsgw.messaging.due_replies import Whose
 from smsgw.messaging.reconciliation import Unknown
 from smsgw.operations import drain_signals, long_messages
 from smsgw.operations.deferred_answers import answer_deferred
@@ -90,8 +89,8 @@ def hint(rt: Runtime, carrier: str, sender_id: str) -> bool:
     )
 
 
-def _call_worker(rt: Runtime, whose: Whose) -> bool:
-    return enqueue(rt, _key(*whose), drain_sender_id, *whose)
+def _call_worker(rt: Runtime, carrier: str, sender_id: str) -> bool:
+    return enqueue(rt, _key(carrier, sender_id), drain_sender_id, carrier, sender_id)
 
 
 def _key(carrier: str, sender_id: str) -> str:
@@ -105,18 +104,18 @@ def hint_all(rt: Runtime, answer: Answer) -> bool:
 
 @_job
 def drain_sender_id(carrier: str, sender_id: str) -> None:
-    """Sends what waits for a sender ID, and what is stored meanwhile, of whichever. The job deletes
-    its hint first: what is stored after that gets a signal, or a hint of its own."""
+    """Sends what waits for a sender ID. The job deletes its hint first: what is stored after that
+    gets a signal, or a hint of its own."""
     rt = RUNTIME.get()
     forget(rt, _key(carrier, sender_id))
-    with SignalListener(rt, lambda whose: hint(rt, *whose)) as listener:
-        signals = Signals(listener.events, partial(_call_worker, rt), partial(linger, rt))
-        left = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), signals=signals)
-    for whose, seconds in left.items():
-        if seconds:
-            _hint_later(rt, *whose, seconds)
-        else:
-            hint(rt, *whose)
+    with SignalListener(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as listener:
+        call_worker = partial(_call_worker, rt, carrier, sender_id)
+        signals = Signals(listener.events, call_worker, partial(linger, rt))
+        come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), signals=signals)
+    if come_back:
+        _hint_later(rt, carrier, sender_id, come_back)
+    elif come_back is not None:
+        hint(rt, carrier, sender_id)
 
 
 @_job

@@ -38,13 +38,13 @@ class Failing(Simulator):
         raise AssertionError
 
 
-def receive(rt: Runtime, clock: Clock, number: int = 1, sender_id: str = SENDER_ID) -> None:
+def receive(rt: Runtime, clock: Clock, number: int = 1) -> None:
     """Receives messages from one phone; beyond its limit, from others. None is a repeat."""
     for index in range(number):
         clock.moves(minutes=3)
         sender, reference = P1 if index < 4 else f"+628570000{index:04}", next(_references)
         text = "SALDO" if reference % 2 else "CEK SALDO"
-        sms = IncomingSms("simulator", f"job-{reference}", sender, sender_id, text)
+        sms = IncomingSms("simulator", f"job-{reference}", sender, SENDER_ID, text)
         assert responder.respond(rt, sms)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Column, event, select, update
 from sqlalchemy.exc import OperationalError
 
 from smsgw import responder, runtime
-from smsgw.carriers import http, waiting
+from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Delivery,
     Ending,
@@ -45,14 +45,14 @@ from tests.support.servers import Queue as Server
 def test_a_drain_empties_its_sender_id_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     receive(rt, clock, 40)
-    assert dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID) == {}
+    assert dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID) is None
     assert set(states(rt)) == {"sent"}
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
 
 
 def test_a_drain_stops_when_its_time_is_over(rt: Runtime, clock: Clock) -> None:
     receive(rt, clock, 3)
-    assert dispatch.drain(rt, "simulator", SENDER_ID, holds=0) == {("simulator", SENDER_ID): 0.0}
+    assert dispatch.drain(rt, "simulator", SENDER_ID, holds=0) == 0.0
     assert states(rt) == ["queued"] * 3
 
 
@@ -150,7 +150,7 @@ def test_sends_are_recorded_when_the_database_is_back(rt: Runtime, clock: Clock)
             raise OperationalError("away", None, Exception())
 
     event.listen(rt.service, "before_cursor_execute", fails)
-    assert dispatch.drain(rt, "simulator", SENDER_ID) == {}
+    assert dispatch.drain(rt, "simulator", SENDER_ID) is None
     assert states(rt) == ["sent"] * 3
 
 
@@ -171,13 +171,13 @@ def test_sends_are_recorded_however_the_drain_ends(rt: Runtime, clock: Clock) ->
 def test_an_expiring_lease_is_not_sent(rt: Runtime, clock: Clock) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{server.getsockname()[1]}"
-    waiting.SEND_BY.set(time.monotonic() - 1)
+    http.SEND_BY.set(time.monotonic() - 1)
     try:
         with http.session() as session, pytest.raises(requests.ConnectionError) as raised:
             session.get(address, timeout=1)
         assert http.is_unsent(raised.value)
     finally:
-        waiting.SEND_BY.set(math.inf)
+        http.SEND_BY.set(math.inf)
         server.close()
 
 
@@ -217,9 +217,7 @@ def test_a_stopping_drain_finishes_its_leases(rt: Runtime, clock: Clock) -> None
     receive(rt, clock, 3)
     SHUTDOWN.set()
     try:
-        assert dispatch.drain(rt, "simulator", SENDER_ID, is_over=TimeSlice(rt)) == {
-            ("simulator", SENDER_ID): 0.0
-        }
+        assert dispatch.drain(rt, "simulator", SENDER_ID, is_over=TimeSlice(rt)) == 0.0
         assert states(rt) == ["queued"] * 3
     finally:
         SHUTDOWN.clear()
