@@ -2,17 +2,17 @@
 failed had been sent."""
 
 import http.client
-import io
-import socket
+import math
 import ssl
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.message import Message
-from functools import cached_property, partial
+from functools import cached_property
 from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
 from typing import Any
@@ -27,28 +27,23 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.wait import wait_for_read
 
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.carriers.waiting import SEND_BY, WAITS
 
 CONNECT_LIMIT, READ_LIMIT = 5.0, 10.0  # seconds
-KEPT_OPEN = 36  # connections
+# By time.monotonic: a request that has not left by then must not. Names take their time to resolve,
+# and each of a host's addresses has the whole limit.
+SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
+KEPT_OPEN = 32  # connections
 FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 def session() -> requests.Session:
     """Uses no proxies and no netrc: they cost a fifth of a send's time."""
-    http_session = Session()
+    http_session = requests.Session()
     http_session.trust_env = False
     for scheme in ("http://", "https://"):
         http_session.mount(scheme, Adapter(pool_maxsize=KEPT_OPEN))
     return http_session
-
-
-class Session(requests.Session):
-    """Waits in another thread where others send in this one."""
-
-    def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        return WAITS.get().in_thread(partial(super().request, *arguments, **options))
 
 
 def is_unsent(error: Exception) -> bool:
@@ -106,7 +101,7 @@ class Client:
         idle = self._idle[parts.scheme, parts.netloc]
         connection = self._connection(parts, idle)
         try:
-            answer = connection.ask(method, request, self._limits[1])
+            answer = connection.ask(method, request)
         except BaseException:
             connection.close()
             raise
@@ -124,12 +119,12 @@ class Client:
                 if connection.is_open():
                     return connection
                 connection.close()
-        host, connect = parts.hostname or "", self._limits[0]
+        host, (connect, read) = parts.hostname or "", self._limits
         if parts.scheme == "https":
             made: _Plain | _Tls = _Tls(host, parts.port, timeout=connect, context=self._tls)
         else:
             made = _Plain(host, parts.port, timeout=connect)
-        WAITS.get().in_thread(made.connect)
+        made.reads_within = read
         return made
 
 
@@ -167,19 +162,19 @@ class _Connecting:
 
 
 class _Asking(_Connecting):
+    reads_within: float  # seconds
+
     def connect(self: Any) -> None:
         super().connect()
-        self.sock.settimeout(0.0)
+        self.sock.settimeout(self.reads_within)
 
     def is_open(self: Any) -> bool:
         """Tells whether it can be used again: the other end neither closed it nor said more."""
         return self.sock is not None and not wait_for_read(self.sock, timeout=0.0)
 
-    def ask(self: Any, method: str, request: bytes, seconds: float) -> Answer:
-        """Raises TimeoutError where the answer is not here, whole, after `seconds`."""
-        wire = _Wire(self.sock, time.monotonic() + seconds)
-        wire.write_all(request)
-        response = HTTPResponse(wire, method=method)  # type: ignore[arg-type]
+    def ask(self: Any, method: str, request: bytes) -> Answer:
+        self.send(request)
+        response = HTTPResponse(self.sock, method=method)
         try:
             response.begin()
             body = response.read()
@@ -188,39 +183,6 @@ class _Asking(_Connecting):
         if response.will_close:
             self.close()
         return Answer(response.status, body, response.headers)
-
-
-class _Wire(io.RawIOBase):
-    """Writes a request to a socket that keeps nobody waiting, and reads its answer."""
-
-    def __init__(self, connection: socket.socket, until: float) -> None:
-        self._connection, self._until = connection, until
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._when_ready(self._connection.recv_into, buffer, to_write=False)
-
-    def write_all(self, request: bytes) -> None:
-        left = memoryview(request)
-        while left:
-            left = left[self._when_ready(self._connection.send, left, to_write=True) :]
-
-    def _when_ready(self, call: Callable[[Any], int], octets: Any, *, to_write: bool) -> int:
-        while True:
-            try:
-                return call(octets)
-            except BlockingIOError:
-                needs_room = to_write
-            except ssl.SSLWantReadError:
-                needs_room = False
-            except ssl.SSLWantWriteError:
-                needs_room = True
-            WAITS.get().until_ready(self._connection, self._until, to_write=needs_room)
 
 
 class _Plain(_Asking, http.client.HTTPConnection):
