@@ -31,7 +31,7 @@ from smsgw.storage import engines, migrations
 from smsgw.storage.tables.messages import replies
 from tests.conftest import ABSENT, P1, P1_NKP, P2_NKP, Clock, on_sqlite
 from tests.support.batches import together
-from tests.support.commands import called
+from tests.support.commands import forked
 from tests.support.conversation import say, set_number_on_file
 from tests.support.servers import Postgres, Standby, postgres_programs
 from tests.support.waiting import eventually
@@ -67,7 +67,7 @@ class Pair:
     def write(self) -> None:
         """Commits something, and returns once the replica holds it, or has received it."""
         self.primary_says("UPDATE contacts SET hours = hours")
-        at = self.primary_says("SELECT pg_current_wal_lsn()")
+        at = self.primary_says("SELECT pg_current_wal_insert_lsn()")
         has = f"SELECT pg_last_wal_receive_lsn() >= '{at}'"
         if not self.replica_says("SELECT pg_is_wal_replay_paused()"):
             has += f" AND pg_last_wal_replay_lsn() >= '{at}'"
@@ -357,8 +357,8 @@ def test_the_setting_names_the_replica_and_the_doctor_looks_at_it(
         assert made.ledger.balance(P1_NKP, date.max)
     assert (counted["primary"], counted["replica"]) == (0, 1)
     made.close()
-    assert "ok   ledger's replica" in called(environ | both, "doctor").stdout
-    assert "replica" not in called(environ, "doctor").stdout
+    assert "ok   ledger's replica" in forked(environ | both, "doctor").stdout
+    assert "replica" not in forked(environ, "doctor").stdout
 
 
 def test_a_server_that_follows_nobody_is_never_trusted(pair: Pair) -> None:
