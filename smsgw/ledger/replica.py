@@ -8,7 +8,7 @@ at once, and hours old.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from sqlalchemy import Engine, Row, text
@@ -72,19 +72,21 @@ class Replica(Server):
         self.observe()
         return self.lag < self._trusted
 
-    def observe(self) -> None:
-        """Measures if it was not measured a moment ago. Others do not wait meanwhile."""
+    def observe(self) -> faults.LookUpFault | None:
+        """Measures if it was not measured a moment ago. Others do not wait meanwhile. Returns why
+        it did not answer."""
         if not self.circuit.is_closed or self._clock() - self._measured_at < MEASURED_EVERY:
-            return
+            return None
         self._measured_at = self._clock()
         try:
             with deadlines.within(MEASURING_LIMIT):
                 self.measure()
-        except NoConnection:
-            return
-        except DBAPIError as error:
-            if faults.of(faults.REPLICA, error).is_whole:
+        except (DBAPIError, NoConnection) as error:
+            fault = faults.of(faults.REPLICA, error)
+            if fault.is_whole:
                 self.circuit.record_failure()
+            return replace(fault, name=faults.REPLICA)
+        return None
 
     def measure(self) -> Standing:
         """Raises DBAPIError, NoConnection."""

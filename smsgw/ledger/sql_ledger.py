@@ -246,7 +246,8 @@ class SqlLedger:
         if self.replica is None:
             yield self._primary
         elif name not in NUMBER_ON_FILE:
-            self.replica.observe()
+            if fault := self.replica.observe():
+                self.failures.add(fault)
             yield self.replica
             yield self._primary
         else:
