@@ -248,8 +248,7 @@ class SqlLedger:
         elif name not in NUMBER_ON_FILE:
             if fault := self.replica.observe():
                 self.failures.add(fault)
-            yield self.replica
-            yield self._primary
+            yield from (self.replica, self._primary)
         else:
             yield self._primary
             if self.replica.is_trusted():
