@@ -47,7 +47,7 @@ OF_A_TASK = re.compile(r'"job": "do_task"|JobFailed')  # the world has one that 
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns a folder with the packages of the version before."""
-    command = ["git", "-C", ROOT, "archive", COMMIT, *PACKAGES]
+    command = ["git", "-C", ROOT, "-c", "safe.directory=*", "archive", COMMIT, *PACKAGES]
     done = subprocess.run(command, capture_output=True)
     if done.returncode:
         missing("history", f"commit {COMMIT} is not in this clone: git fetch --unshallow")
