@@ -90,7 +90,7 @@ class Image:
             "--root", str(folder / "store"), "--runroot", str(folder / "run"),
         ]  # fmt: skip
         base = folder / "base"
-        base.mkdir()
+        base.mkdir(parents=True)
         write_base(base)
         container = self._call("from", "scratch").strip()
         self._call("add", "--quiet", container, base, "/")
