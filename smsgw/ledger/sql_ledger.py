@@ -48,9 +48,8 @@ Record = TypeVar("Record")
 
 
 class SqlLedger:
-    """Implements handlers.ports.Ledger over a database, on an engine of its own. `zone` is the
-    scheme's time zone; `failures` counts what the ledger did not answer; `replica` is asked first
-    for all but the number on file."""
+    """Implements handlers.ports.Ledger over a database, on an engine of its own. `failures` counts
+    what it did not answer; `replica` is asked first for all but the number on file."""
 
     may_fetch = True  # what several messages look up, at once
 
