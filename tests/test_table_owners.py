@@ -52,7 +52,9 @@ OWNERS = {
 # They get the table as a parameter. Migrations, which are outside, write all.
 BY_PARAMETER = {
     "smsgw.storage.bulk": "the table that its caller names",
-    "smsgw.ledger.csv_import": "the tables of the ledger, one for each file",
+    "smsgw.ledger.row_import": "the tables of the ledger, one for each file",
+    "smsgw.ledger.staging": "the same, and the tables of an import by which it checks files",
+    "smsgw.ledger.staged_import": "a table of an import: phone numbers that were refused",
     "smsgw.ledger.synthetic": "the tables of the ledger, for participants that it made",
     "smsgw.messaging.hourly_counts": "its own three tables",
     "smsgw.operations.key_rotation": "every encrypted column is encrypted with the new key",

@@ -1,174 +1,185 @@
 """Defines what each ledger file holds, and how a field is read. Dates are ISO, money whole
 rupiah."""
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, ColumnElement, Date, Table, cast
 
-from smsgw import phone
+from smsgw.ledger import rules
+from smsgw.ledger.rules import Day, Exactly, Longest, OneOf, Pattern, PhoneNumber, Rule, WholeNumber
 from smsgw.storage.tables import ledger as tables
 
 Value = str | date | Decimal | None
-Reader = Callable[[str], Value]
 
 LONGEST_TEXT = 500
 MOST_RUPIAH = 2**63 - 1
 
 
+def _as_it_is(column: ColumnElement[str]) -> ColumnElement[Any]:
+    return column
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Says what a field must be like, and what it becomes: `value` in Python, `typed` in SQL."""
+
+    rules: tuple[Rule, ...]
+    value: Callable[[str], Value] = str
+    typed: Callable[[ColumnElement[str]], ColumnElement[Any]] = _as_it_is
+
+    def at_most(self, characters: int | None) -> "Kind":
+        """Returns this kind in a column that holds so many characters."""
+        if characters is None:
+            return self
+        if isinstance(self.rules[-1], Longest):
+            return replace(self, rules=(Longest(min(characters, self.rules[-1].characters)),))
+        return replace(self, rules=(Longest(characters), *self.rules))
+
+
 @dataclass(frozen=True, slots=True)
 class File:
+    """Describes a file. `dated` names the columns by which a row is older or newer than a day."""
+
     table: Table
     key: tuple[str, ...]
-    readers: Mapping[str, Reader]
+    kinds: Mapping[str, Kind]
+    dated: tuple[str, ...] = ()
 
 
-def text(field: str) -> str:
-    if len(field) > LONGEST_TEXT:
-        raise ValueError(f"has {len(field)} characters, {LONGEST_TEXT} at most")
-    return field
+def _file(
+    table: Table, key: tuple[str, ...], kinds: Mapping[str, Kind], *dated: str
+) -> tuple[str, File]:
+    fitting = {
+        name: kind.at_most(getattr(table.c[name].type, "length", None))
+        for name, kind in kinds.items()
+    }
+    return table.name, File(table, key, fitting, dated)
 
 
-def digits(needed: int) -> Reader:
-    def read(field: str) -> str:
-        if not re.fullmatch(r"[0-9]+", field):
-            raise ValueError(f"needs {needed} digits and nothing else")
-        if len(field) != needed:
-            raise ValueError(f"has {len(field)} digits, {needed} are needed")
-        return field
-
-    return read
+def _digits(needed: int) -> Kind:
+    return Kind(
+        (
+            Pattern("[0-9]+", f"needs {needed} digits and nothing else"),
+            Exactly(needed, f"has {rules.LENGTH} digits, {needed} are needed"),
+        )
+    )
 
 
-def day(field: str) -> date:
-    try:
-        return date.fromisoformat(field)
-    except ValueError:
-        raise ValueError("must be a date such as 2025-09-30") from None
+def _one_of(*allowed: str) -> Kind:
+    return Kind((OneOf(allowed),))
 
 
-def month(field: str) -> date:
-    try:
-        return date.fromisoformat(f"{field}-01")
-    except ValueError:
-        raise ValueError("must be a month such as 2025-09") from None
+def _month(field: str) -> date:
+    return date.fromisoformat(f"{field}-01")
 
 
-def rupiah(field: str) -> Decimal:
-    if not re.fullmatch(r"[0-9]{1,19}", field) or int(field) > MOST_RUPIAH:
-        raise ValueError("must be a whole amount of rupiah such as 123456789")
-    return Decimal(field)
+TEXT = Kind((Longest(LONGEST_TEXT),))
+NKP, NIK = _digits(11), _digits(16)
+PROGRAM = _one_of("JHT", "JKK", "JKM", "JP", "JKP")
+PHONE = Kind((PhoneNumber(),))
+DAY = Kind(
+    (Day("must be a date such as 2025-09-30"),),
+    date.fromisoformat,
+    lambda column: cast(column, Date),
+)
+MONTH = Kind(
+    (Pattern(rules.MONTH, "must be a month such as 2025-09"),),
+    _month,
+    lambda column: cast(column + "-01", Date),
+)
+RUPIAH = Kind(
+    (WholeNumber(MOST_RUPIAH, "must be a whole amount of rupiah such as 123456789"),),
+    Decimal,
+    lambda column: cast(column, BigInteger),
+)
+FIGURE = Kind((Pattern(rules.FIGURE, "must be a number such as 0.30"),), Decimal)
 
-
-def figure(field: str) -> Decimal:
-    try:
-        value = Decimal(field)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or len(str(value)) > 20:
-        raise ValueError("must be a number such as 0.30")
-    return value
-
-
-def number_on_file(field: str) -> str:
-    if phone.e164(field) != field:
-        raise ValueError("must be a phone number such as +6281234567890")
-    return field
-
-
-def one_of(*allowed: str) -> Reader:
-    def read(field: str) -> str:
-        if field not in allowed:
-            raise ValueError(f"is none of {', '.join(allowed)}")
-        return field
-
-    return read
-
-
-NKP, NIK = digits(11), digits(16)
-PROGRAM = one_of("JHT", "JKK", "JKM", "JP", "JKP")
-
-FILES: Mapping[str, File] = {
-    "participants": File(
-        tables.participants,
-        ("nkp",),
-        {
-            "nkp": NKP,
-            "nik": NIK,
-            "name": text,
-            "birth_date": day,
-            "phone": number_on_file,
-            "email": text,
-            "category": one_of("PU", "BPU", "JAKON", "PMI"),
-            "status": one_of("AKTIF", "TIDAK AKTIF"),
-            "status_since": day,
-            "status_reason": text,
-            "employer": text,
-            "emergency_name": text,
-            "emergency_phone": number_on_file,
-        },
-    ),
-    "programs": File(
-        tables.programs,
-        ("nkp", "program", "since"),
-        {"nkp": NKP, "program": PROGRAM, "since": day, "until": day},
-    ),
-    "balances": File(
-        tables.balances,
-        ("nkp", "as_of"),
-        {"nkp": NKP, "as_of": day, "contributions": rupiah, "returns": rupiah, "total": rupiah},
-    ),
-    "contributions": File(
-        tables.contributions,
-        ("nkp", "month"),
-        {
-            "nkp": NKP,
-            "month": month,
-            **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp"), rupiah),
-            "paid_on": day,
-        },
-    ),
-    "claims": File(
-        tables.claims,
-        ("claim_no",),
-        {
-            "claim_no": text,
-            "nkp": NKP,
-            "program": PROGRAM,
-            "reason": text,
-            "stage": one_of(
-                "AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI", "DITOLAK"
-            ),
-            "filed_on": day,
-            "updated_on": day,
-            "amount": rupiah,
-            "note": text,
-        },
-    ),
-    "offices": File(
-        tables.offices,
-        ("code",),
-        dict.fromkeys(("code", "name", "city", "address", "phone", "hours", "timezone"), text),
-    ),
-    "rates": File(
-        tables.rates,
-        ("program", "category", "item", "effective_from"),
-        {
-            "program": text,
-            "category": text,
-            "item": text,
-            "effective_from": day,
-            "value": figure,
-            "unit": text,
-            "note": text,
-        },
-    ),
-    "contacts": File(
-        tables.contacts,
-        ("channel",),
-        dict.fromkeys(("channel", "value", "hours", "note"), text),
-    ),
-}
+FILES: Mapping[str, File] = dict(
+    (
+        _file(
+            tables.participants,
+            ("nkp",),
+            {
+                "nkp": NKP,
+                "nik": NIK,
+                "name": TEXT,
+                "birth_date": DAY,
+                "phone": PHONE,
+                "email": TEXT,
+                "category": _one_of("PU", "BPU", "JAKON", "PMI"),
+                "status": _one_of("AKTIF", "TIDAK AKTIF"),
+                "status_since": DAY,
+                "status_reason": TEXT,
+                "employer": TEXT,
+                "emergency_name": TEXT,
+                "emergency_phone": PHONE,
+            },
+        ),
+        _file(
+            tables.programs,
+            ("nkp", "program", "since"),
+            {"nkp": NKP, "program": PROGRAM, "since": DAY, "until": DAY},
+        ),
+        _file(
+            tables.balances,
+            ("nkp", "as_of"),
+            {"nkp": NKP, "as_of": DAY, "contributions": RUPIAH, "returns": RUPIAH, "total": RUPIAH},
+            "as_of",
+        ),
+        _file(
+            tables.contributions,
+            ("nkp", "month"),
+            {
+                "nkp": NKP,
+                "month": MONTH,
+                **dict.fromkeys(("jht", "jp", "jkk", "jkm", "jkp"), RUPIAH),
+                "paid_on": DAY,
+            },
+            "month",
+            "paid_on",
+        ),
+        _file(
+            tables.claims,
+            ("claim_no",),
+            {
+                "claim_no": TEXT,
+                "nkp": NKP,
+                "program": PROGRAM,
+                "reason": TEXT,
+                "stage": _one_of(
+                    "AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI", "DITOLAK"
+                ),
+                "filed_on": DAY,
+                "updated_on": DAY,
+                "amount": RUPIAH,
+                "note": TEXT,
+            },
+            "filed_on",
+            "updated_on",
+        ),
+        _file(
+            tables.offices,
+            ("code",),
+            dict.fromkeys(("code", "name", "city", "address", "phone", "hours", "timezone"), TEXT),
+        ),
+        _file(
+            tables.rates,
+            ("program", "category", "item", "effective_from"),
+            {
+                **dict.fromkeys(("program", "category", "item"), TEXT),
+                "effective_from": DAY,
+                "value": FIGURE,
+                **dict.fromkeys(("unit", "note"), TEXT),
+            },
+        ),
+        _file(
+            tables.contacts,
+            ("channel",),
+            dict.fromkeys(("channel", "value", "hours", "note"), TEXT),
+        ),
+    )
+)
