@@ -4,8 +4,12 @@
 import contextlib
 import json
 import os
+import re
 import sys
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,6 +22,7 @@ from smsgw.backoffice import decoys
 from smsgw.cli.installation import opened
 from smsgw.ledger import csv_import as files
 from smsgw.ledger import synthetic as fiction
+from smsgw.ledger.csv_import import Rejection
 from smsgw.ledger.inspection import inspection
 from smsgw.ledger.inspection.inspection import LATEST
 from smsgw.runtime import Runtime
@@ -25,6 +30,7 @@ from smsgw.storage import audit, engines, migrations
 from smsgw.storage.audit import Act
 
 MOST_DECOYS = 1_000_000
+AT_MOST = Decimal("0.001")
 IMPORT_NICENESS = 10  # as `nice` has it
 
 
@@ -74,25 +80,91 @@ def check(analyze: bool, lag: int, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+class Share(click.ParamType[Decimal]):
+    name = "share"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        written = re.fullmatch(r"([0-9]{1,3}(\.[0-9]{1,6})?)%", str(value))
+        if written is None or Decimal(written[1]) > 100:
+            self.fail("must be a share of a file's rows such as 0.1%", param, ctx)
+        return Decimal(written[1]) / 100
+
+
 @ledger.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Also delete what the files no longer hold.")
-def load(folder: Path, replace: bool) -> None:
-    """Import the CSV files in FOLDER: all of them, or nothing."""
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Leave out balances, contributions and claims that are older.",
+)
+@click.option(
+    "--reject",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Load the good rows, and write the bad ones to FILE.",
+)
+@click.option(
+    "--at-most",
+    type=Share(),
+    metavar="SHARE",
+    help=f"Refuse all if more of a file's rows are bad ({AT_MOST:.1%}).",
+)
+def load(
+    folder: Path,
+    replace: bool,
+    since: datetime | None,
+    reject: Path | None,
+    at_most: Decimal | None,
+) -> None:
+    """Import the CSV files in FOLDER: all of them, or nothing.
+
+    Rows are added or changed by their key, and what the files do not hold stays. So a folder of
+    what has changed is enough.
+    """
+    if replace and since:
+        raise click.UsageError("--replace would delete what --since leaves out; use one of them")
+    if at_most is not None and reject is None:
+        raise click.UsageError("--at-most needs --reject FILE, for the rows that are left out")
     rt = opened()
-    engine = _import_engine(rt)
-    sizes = sum(path.stat().st_size for path in folder.glob("*.csv"))
-    try:
-        with click.progressbar(length=sizes, label="loading", file=sys.stderr) as bar:
-            counts = files.load(engine, folder, replace=replace, progress=bar.update)
-    except files.LoadError as error:
-        raise click.ClickException(f"nothing was loaded\n{error}") from None
+    importing = partial(
+        files.load,
+        _import_engine(rt),
+        folder,
+        replace=replace,
+        since=since.date() if since else None,
+        rejection=Rejection(reject, AT_MOST if at_most is None else at_most) if reject else None,
+    )
+    counts = _imported(importing, sum(path.stat().st_size for path in folder.glob("*.csv")))
     summaries = {name: _summary(count) for name, count in counts.items()}
     _note(rt, Act.LEDGER_LOADED, "; ".join(f"{name}: {count}" for name, count in summaries.items()))
     for name, count in summaries.items():
         click.echo(f"{name}: {count}")
+    if any(count.rejected for count in counts.values()):
+        click.echo(f"{reject} holds the rows that were left out; it is personal data", err=True)
     if "participants" in counts:
         _drop_issued(rt)
+
+
+def _imported(
+    importing: Callable[..., dict[str, files.LoadResult]], octets: int
+) -> dict[str, files.LoadResult]:
+    """Shows how far it is meanwhile."""
+    with click.progressbar(length=octets, label="loading", file=sys.stderr) as bar:
+
+        def begin_step(name: str) -> None:
+            bar.label = name
+            bar.render_progress()
+
+        try:
+            return importing(progress=bar.update, begin_step=begin_step)
+        except files.LoadError as error:
+            raise click.ClickException(f"nothing was loaded\n{error}") from None
 
 
 @ledger.command()
@@ -177,7 +249,10 @@ def _drop_issued(rt: Runtime) -> None:
 
 
 def _summary(count: files.LoadResult) -> str:
-    return f"{count.rows} rows" + (f", {count.deleted} deleted" if count.deleted else "")
+    others = {"deleted": count.deleted, "left out": count.rejected}
+    return ", ".join(
+        [f"{count.rows} rows", *(f"{number} {what}" for what, number in others.items() if number)]
+    )
 
 
 def _import_engine(rt: Runtime) -> Engine:

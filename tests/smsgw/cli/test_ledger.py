@@ -1,4 +1,4 @@
-"""Runs `smsgw ledger decoys` as its users do."""
+"""Runs `smsgw ledger load` and `ledger decoys` as their users do."""
 
 import re
 import shutil
@@ -37,6 +37,61 @@ def refused(home: Path, *options: str) -> str:
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     return done.stderr
+
+
+def people(home: Path, good: int, bad: int) -> Path:
+    folder = home / "files"
+    folder.mkdir(exist_ok=True)
+    rows = [f"{10_000_000_000 + number}{',' * 12}\n" for number in range(good)]
+    rows += [f"{number},,Siti Aminah{',' * 10}\n" for number in range(bad)]
+    (folder / "participants.csv").write_text(COLUMNS + "".join(rows))
+    return folder
+
+
+def test_bad_rows_are_left_out_if_that_is_asked_for(home: Path) -> None:
+    folder, path = people(home, 999, 1), home / "bad.csv"
+    refused = smsgw(home, "ledger", "load", folder)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "participants.csv:1001: nkp has 1 digits, 11 are needed" in refused.stderr
+    assert "Siti" not in refused.stderr
+    loaded = smsgw(home, "ledger", "load", folder, "--reject", path)
+    assert (loaded.returncode, loaded.stdout) == (0, "participants: 999 rows, 1 left out\n")
+    assert f"{path} holds the rows that were left out; it is personal data" in loaded.stderr
+    assert "Siti" not in loaded.stderr
+    assert "Siti Aminah" in path.read_text()
+
+
+def test_more_bad_rows_than_the_share_refuse_all(home: Path) -> None:
+    folder, path = people(home, 98, 2), home / "bad.csv"
+    for share, code in (("1.9%", 1), ("2%", 0)):
+        done = smsgw(home, "ledger", "load", folder, "--reject", path, "--at-most", share)
+        assert done.returncode == code
+        assert ("2 of 100 rows are bad (2.00%), and at most 1.9%" in done.stderr) is bool(code)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--at-most", "1%"), "--at-most needs --reject FILE"),
+        (("--reject", "bad.csv", "--at-most", "0.1"), "must be a share of a file's rows such as"),
+        (("--reject", "bad.csv", "--at-most", "101%"), "must be a share of a file's rows such as"),
+        (("--replace", "--since", "2025-10-01"), "--replace would delete what --since leaves out"),
+        (("--since", "01-10-2025"), "does not match the format '%Y-%m-%d'"),
+    ],
+)
+def test_options_that_contradict_are_refused(
+    home: Path, options: tuple[str, ...], says: str
+) -> None:
+    done = smsgw(home, "ledger", "load", reference_folder(), *options)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_only_what_is_newer_is_loaded_if_that_is_asked_for(home: Path) -> None:
+    done = smsgw(home, "ledger", "load", reference_folder(), "--since", "2025-09-15")
+    counts = dict(line.split(": ") for line in done.stdout.splitlines())
+    assert counts["participants"] == "11 rows"
+    assert int(counts["contributions"].split()[0]) < 20
 
 
 def test_it_prints_the_number_of_decoys_and_when_a_scan_is_noticed(home: Path) -> None:
