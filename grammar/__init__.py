@@ -10,6 +10,7 @@ from grammar.parser import Grammar
 from grammar.poster import PosterError
 from grammar.reading import Command, Fields, Keyword, Misread, Reason, Service, Words
 from grammar.redact import Redacted
+from grammar.suggest import is_typo
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -24,5 +25,6 @@ __all__ = [
     "Service",
     "Words",
     "fold",
+    "is_typo",
     "normalise",
 ]

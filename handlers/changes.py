@@ -16,7 +16,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """We asked which of the phone's NKPs `command` means: A, B, …"""
+    """We asked which of the phone's NKPs, or which city, `command` means: A, B, …"""
 
     command: Command
 

@@ -32,6 +32,13 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """Holds names to choose from by letter."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """Holds a word of the ledger's own, shown in the reader's language."""
 
@@ -68,6 +75,7 @@ Value = (
     | Month
     | Moment
     | Choices
+    | Options
     | Term
     | Terms
     | Percent

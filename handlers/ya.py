@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from handlers import bound_participant, saldo
+from handlers import bound_participant, kantor, saldo
 from handlers.changes import Bind, Choice, Close, Consent, DraftQuestion, Identity
 from handlers.disclosure import guess, is_on_file, not_linked
 from handlers.open_question import nothing_open, still_open
@@ -21,6 +21,8 @@ def answer(question: Question) -> Reply:
     match question.caller.open:
         case Consent(nkp):
             return _bind(question, nkp)
+        case Choice(command) if command.keyword == "kantor":
+            return kantor.answer(replace(question, said=command))
         case Choice(command):
             return bound_participant.choose(replace(question, said=command))
         case DraftQuestion() | Identity():

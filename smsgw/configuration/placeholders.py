@@ -8,7 +8,17 @@ from types import MappingProxyType
 
 import handlers
 from handlers.placeholders import Placeholder, count, day, moment, month, own_words, rupiah, text
-from handlers.values import Choices, MaskedNkp, Moment, Month, Percent, Term, Value, Verbatim
+from handlers.values import (
+    Choices,
+    MaskedNkp,
+    Moment,
+    Month,
+    Options,
+    Percent,
+    Term,
+    Value,
+    Verbatim,
+)
 
 
 class NotShowable(TypeError):
@@ -141,8 +151,13 @@ def _(value: Percent) -> str:
 
 @show.register
 def _(value: Choices) -> str:
-    numbered = zip("ABCDEF", value.nkps, strict=False)
-    return " ".join(f"{letter}){show(MaskedNkp(nkp))}" for letter, nkp in numbered)
+    return show(Options(tuple(show(MaskedNkp(nkp)) for nkp in value.nkps)))
+
+
+@show.register
+def _(value: Options) -> str:
+    numbered = zip("ABCDEF", value.names, strict=False)
+    return " ".join(f"{letter}){name}" for letter, name in numbered)
 
 
 @show.register

@@ -16,7 +16,7 @@ from string import Formatter
 from types import MappingProxyType
 
 from handlers.placeholders import TEXT_WIDTH
-from handlers.values import Term, Terms, Value
+from handlers.values import Options, Term, Terms, Value
 from smsgw import gsm7
 from smsgw.configuration.placeholders import WIDTHS, NotShowable, show, undeclared, widest
 
@@ -181,6 +181,8 @@ def _text_of(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
     if isinstance(value, Terms):
         words = (gsm7.to_gsm7(terms.get(word, word)) for word in value.words)
         return value.separator.join(words)
+    if isinstance(value, Options):
+        value = Options(tuple(map(gsm7.to_gsm7, value.names)))
     if isinstance(value, Term):
         value = terms.get(value.word, value.word)
     if isinstance(value, str):

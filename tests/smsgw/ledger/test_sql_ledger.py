@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
+from handlers import city_names
 from handlers.ports import LedgerDown
 from smsgw.ledger.circuit_breaker import Circuit
 from smsgw.ledger.csv_import import load, reference_folder
@@ -17,6 +19,7 @@ from tests.conftest import ABSENT, P1_NKP
 from tests.support.servers import Postgres, postgres_programs
 
 THREADS = 8
+LEDGERS = Path(__file__).parents[2] / "transcripts" / "ledgers"
 
 
 def refused(ledger: SqlLedger) -> float:
@@ -150,3 +153,19 @@ def test_a_dropped_connection_is_not_an_unavailable_ledger(postgres_url: str) ->
         assert ledger.balance("19012345678", date.max)
     ledger.engine.dispose()
     owner.dispose()
+
+
+def test_offices_are_read_by_one_statement_a_minute_however_many_there_are(tmp_path: Path) -> None:
+    engine = engines.engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    migrations.upgrade(engine, "ledger")
+    load(engine, LEDGERS / "offices-of-500")
+    now, statements = [0.0], []
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    ledger = SqlLedger(engine, clock=lambda: now[0])
+    for written in ("BANDUNG", "JAKBAR", "Surabya", "ATLANTIS") * 5:
+        city_names.find(ledger.offices(), written)
+    assert sum(each.startswith("SELECT") for each in statements) == 1
+    now[0] = 61.0
+    assert len(ledger.offices()) > 500
+    assert sum(each.startswith("SELECT") for each in statements) == 2
+    engine.dispose()
