@@ -40,7 +40,7 @@ from smsgw.carriers.twilio import Twilio, TwilioSettings, signature
 from smsgw.storage import migrations
 from smsgw.storage.tables.messages import messages
 from smsgw.variables import SettingsError, variable
-from tests.conftest import P1
+from tests.conftest import KEY, P1
 from tests.support.twilio_api import ALL_CARRIERS
 
 LIMITS = (1.0, 0.5)
@@ -107,7 +107,7 @@ OF_KANNEL = Examples(
     malformed=[basic("id=f0")],
     sms=SMS,
 )
-KEY = "key=twelve-letters"
+KEYED = "key=twelve-letters"
 JSON = b'{"results": [{"messageId": "M1", "from": "6281234567890", "to": "2757", "text": "SALDO"}]}'
 REPORTED = b"""{"results": [{"messageId": "M2", "callbackData": "7",
  "status": {"groupName": "DELIVERED"}, "error": {"id": 0}}]}"""
@@ -115,18 +115,18 @@ OF_HTTP = Examples(
     build=kannel,  # as the test puts it right
     messages=[
         (
-            WebhookRequest("/in/http", KEY, {"content-type": "application/json"}, (), JSON),
+            WebhookRequest("/in/http", KEYED, {"content-type": "application/json"}, (), JSON),
             [IncomingSms("http", "M1", SMS.recipient, "2757", "SALDO")],
         )
     ],
     reports=[
         (
-            WebhookRequest("/in/http/status", KEY, {}, (), REPORTED),
+            WebhookRequest("/in/http/status", KEYED, {}, (), REPORTED),
             [Report("http", 7, Delivery.DELIVERED, "M2")],
         )
     ],
     forged=[WebhookRequest("/in/http", "key=another", {}, (), JSON)],
-    malformed=[WebhookRequest("/in/http", KEY, {}, (), b'{"results": [{}]}')],
+    malformed=[WebhookRequest("/in/http", KEYED, {}, (), b'{"results": [{}]}')],
     sms=SMS,
 )
 
@@ -301,10 +301,11 @@ OURS = f"{__name__}:PigeonSettings"
 
 
 def test_a_plug_in_is_a_carrier_like_ours(
-    package: Callable[[str, str], None], environ: dict[str, str]
+    package: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     package("pigeon", OURS)
-    loaded = settings.load(environ | ENVIRON)
+    own = {"SMSGW_HOME": str(tmp_path), "SMSGW_SECRET_KEY": KEY}
+    loaded = settings.load(own | ENVIRON)
     assert ("PIGEON_LOFT", "http://127.0.0.1:9", "address of the loft") in settings.rows(loaded)
     with closing(runtime.build(loaded)) as rt, create_app(rt).test_client() as client:
         migrations.upgrade(rt.service, "service")

@@ -25,6 +25,7 @@ from smsgw.ledger.staged_import import LOCK
 from smsgw.ledger.staging import tables_left
 from smsgw.storage import engines, migrations
 from smsgw.storage.tables import ledger as tables
+from tests.conftest import create_database
 from tests.support.waiting import eventually
 
 PEOPLE = (
@@ -36,11 +37,10 @@ PAID = "nkp,month,jht,jp,jkk,jkm,jkp,paid_on"
 
 
 @pytest.fixture
-def postgres(postgres_url: str) -> Iterator[Engine]:
-    engine = engines.engine(postgres_url)
+def postgres(worker_number: int) -> Iterator[Engine]:
+    engine = engines.engine(create_database(worker_number, "imported"))
     migrations.upgrade(engine, "ledger")
     yield engine
-    migrations.downgrade(engine, "ledger", "base")
     engine.dispose()
 
 
