@@ -437,8 +437,9 @@ def test_whose_ledger_it_is(scheme: str, postgres_url: str, mariadb: MariaDb) ->
     assert tells(mariadb.url("core", "reader")) == (False, True)
     engine = engines.engine(postgres_url)
     migrations.upgrade(engine, "ledger")
-    engine.dispose()
     assert tells(postgres_url) == (True, False)
+    migrations.downgrade(engine, "ledger", "base")
+    engine.dispose()
 
 
 def test_the_views_of_the_documentation_work(postgres_url: str) -> None:
