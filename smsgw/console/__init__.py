@@ -20,7 +20,13 @@ from smsgw.console.keywords import (
 from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
 from smsgw.console.sandbox import phone, transcripts
-from smsgw.console.waiting import complaints, lockouts, registrations, unknown_sends
+from smsgw.console.waiting import (
+    complaints,
+    data_requests,
+    lockouts,
+    registrations,
+    unknown_sends,
+)
 from smsgw.runtime import Runtime
 
 MENU = Menu(
@@ -31,8 +37,8 @@ MENU = Menu(
             "People waiting",
             (
                 registrations.TAB,
-                complaints.COMPLAINTS,
-                complaints.REQUESTS,
+                complaints.TAB,
+                data_requests.TAB,
                 lockouts.TAB,
                 unknown_sends.TAB,
             ),
