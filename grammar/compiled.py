@@ -12,7 +12,7 @@ from grammar.poster import Poster, PosterError
 from grammar.reading import Fields, Keyword
 from grammar.slots import KINDS, Token
 
-LONGEST_ALIAS = 3  # words
+LONGEST_ALIAS = 4  # words
 
 WORDS = re.compile(r"[^\W\d_]+")
 

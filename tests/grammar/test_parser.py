@@ -230,7 +230,7 @@ def test_usage_shows_the_required_slots_of_the_poster() -> None:
         ([Keyword("x", "X <NKP>#<NKP>")], "twice"),
         ([Keyword("x", "X"), Keyword("y", "Y", ("X",))], "'X' belongs to x and to y"),
         ([Keyword("x", "X"), Keyword("y", "Y", ("X",), alone=True)], "'X' belongs to x and to y"),
-        ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA",))], "one to 3 words"),
+        ([Keyword("x", "X", ("ALPHA BETA GAMMA DELTA EPSILON",))], "one to 4 words"),
     ],
 )
 def test_an_invalid_poster_is_refused(keywords: list[Keyword], message: str) -> None:

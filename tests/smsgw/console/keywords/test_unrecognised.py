@@ -75,7 +75,7 @@ def test_a_filler_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> N
     [
         ({"keyword": "lapor", "words": "iuran"}, "IURAN"),
         ({"keyword": "", "words": "duit gue"}, "Nothing was changed"),
-        ({"keyword": "saldo", "words": "duit 12345678901"}, "1 to 3 words"),
+        ({"keyword": "saldo", "words": "duit 12345678901"}, "1 to 4 words"),
     ],
 )
 def test_a_refused_phrase_says_why_and_stays_in_the_form(
