@@ -12,6 +12,7 @@ from handlers import (
     casework_wordings,
     daftar,
     data,
+    data_saya,
     disclosure,
     ganti_hp,
     hapus_data,
@@ -63,6 +64,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ulang": ulang,
     "bahasa": bahasa,
     "hapus_data": hapus_data,
+    "data_saya": data_saya,
     "bantuan": bantuan,
 }
 
@@ -79,6 +81,7 @@ CHANGING = frozenset(
         "mulai",
         "bahasa",
         "hapus_data",
+        "data_saya",
     }
 )
 

@@ -179,7 +179,8 @@ class SetLanguage:
 
 class CaseKind(StrEnum):
     COMPLAINT = "complaint"
-    DATA_REQUEST = "data_request"
+    DATA_REQUEST = "data_request"  # to delete
+    ACCESS_REQUEST = "access_request"
 
 
 @dataclass(frozen=True, slots=True)

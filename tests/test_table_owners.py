@@ -21,6 +21,7 @@ OWNERS = {
     "audit_head": {"smsgw.operations.audit_chain"},
     "bindings": {"smsgw.registry.bindings"},
     "cases": {"smsgw.registry.cases"},
+    "case_exports": {"smsgw.registry.case_exports"},
     "codes": {"smsgw.registry.registration_codes"},
     "configurations": {"smsgw.configuration.versions"},
     "data_keys": {"smsgw.storage.keys"},

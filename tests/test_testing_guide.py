@@ -67,6 +67,11 @@ def test_every_key_is_documented() -> None:
         for name, field in part.model_fields.items():
             key = field.alias or name
             assert re.search(rf"\b{key}:", GUIDE) or f"`{key}`" in GUIDE, key
-            assert re.search(rf"\b{key}:", shown) or key in {"keywords", "publish", "erase"}, key
+            assert re.search(rf"\b{key}:", shown) or key in {
+                "keywords",
+                "publish",
+                "erase",
+                "hand_out",
+            }, key
     for name in (*OUTCOMES, *REASONS, *OFFICER_REASONS, *QUESTIONS):
         assert f"`{name}`" in GUIDE, name

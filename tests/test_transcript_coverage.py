@@ -36,6 +36,8 @@ NEVER_KEPT = {
 # tell the zone from the hours before it.
 NEVER_LEFT_OUT = {
     "daftar.already",
+    "data_saya.noted",
+    "data_saya.ready",
     "hapus_data.done",
     "info.leaving",
     "iuran.ended",

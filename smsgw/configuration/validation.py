@@ -30,6 +30,7 @@ ALWAYS = {
     "bukan_saya",
     "stop",
     "hapus_data",
+    "data_saya",
     "bantuan",
 }
 

@@ -21,6 +21,7 @@ from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
 from smsgw.console.sandbox import phone, transcripts
 from smsgw.console.waiting import (
+    access_requests,
     complaints,
     data_requests,
     lockouts,
@@ -39,6 +40,7 @@ MENU = Menu(
                 registrations.TAB,
                 complaints.TAB,
                 data_requests.TAB,
+                access_requests.TAB,
                 lockouts.TAB,
                 unknown_sends.TAB,
             ),

@@ -75,7 +75,7 @@ def _limited(inbound: Inbound, decision: Decision, reason: str | None) -> Decisi
 
 
 def _applies_when_silenced(change: Change) -> bool:
-    """Tells whether a change is applied although its answer is refused. A data request is: the
-    law's days run from the first. A complaint is not: it can be sent again."""
-    is_request = isinstance(change, OpenCase) and change.kind is CaseKind.DATA_REQUEST
+    """Tells whether a change is applied although its answer is refused. A request about data is:
+    the law's days run from the first. A complaint is not: it can be sent again."""
+    is_request = isinstance(change, OpenCase) and change.kind is not CaseKind.COMPLAINT
     return isinstance(change, APPLIED_WHEN_SILENCED) or is_request

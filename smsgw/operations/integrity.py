@@ -15,6 +15,7 @@ from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable, Wrapper
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
+from smsgw.storage.tables.cases import case_exports
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.operators import configurations, operators, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
@@ -36,6 +37,7 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
     (row_macs.CONFIGURATION, select(configurations)),
     (row_macs.FREEZE, select(_freezes)),
     (row_macs.FREEZE_COUNT, select(freeze_counts)),
+    (row_macs.CASE_EXPORT, select(case_exports)),
 )
 
 # What messages and replies name, without foreign keys.

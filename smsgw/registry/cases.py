@@ -1,5 +1,5 @@
-"""Stores what a person has to handle: complaints and data-protection requests, each with a
-number."""
+"""Stores what a person has to handle: complaints, and requests to delete data or for a copy of it,
+each with a number."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Conflict, Transaction
 
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
-REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted
+REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted and data_saya.noted
 SATURDAY = 5
 ANSWERED = "lapor.answered"  # the wording of what officers answer
 WRITTEN = re.compile(r"\W*ADU\W*(\d{6})\W*(\d{4,6})\W*", re.ASCII | re.IGNORECASE)
@@ -52,8 +52,8 @@ def open_case(
     text_hash: bytes,
 ) -> str:
     """Returns the number of a new case, such as ADU-251031-0042: the 42nd of that day. A repeat of
-    an open case gets its number: a phone's data request, a complaint in the same words. Raises
-    Conflict."""
+    an open case gets its number: a phone's request of that kind, a complaint in the same words.
+    Raises Conflict."""
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
         same.append(cases.c.text_hash == text_hash)
@@ -146,7 +146,7 @@ def one(tx: Transaction, kind: CaseKind, number: str) -> Row[Any] | None:
 
 def due(kind: str, opened: datetime, holidays: Collection[date]) -> datetime:
     """Returns the deadline; `opened` is in the scheme's zone."""
-    if kind == CaseKind.DATA_REQUEST:
+    if kind != CaseKind.COMPLAINT:
         return opened + REQUEST_LASTS
     day, left = opened.date(), WORKING_DAYS
     while left:

@@ -38,6 +38,9 @@ class Act(StrEnum):
     DISCLOSED = "disclosed"  # a reply or notice that tells of a participant
     LOOKED = "looked"  # an operator read a text, or a whole number
     EXPORTED = "exported"  # the list of messages, as a file
+    COPY_ASKED = "copy asked for"  # of what is held of a person, who sent DATA SAYA
+    COPY_APPROVED = "copy approved"  # by a second person
+    COPY_MADE = "copy made"
     SEARCHED = "searched"  # an operator had texts looked through for words
     REHEARSED = "rehearsed"  # messages were read once more by a draft
     SAID = "said"  # an operator spoke for a phone

@@ -61,4 +61,9 @@ CONFIGURATION = Proof(
     "configurations", {1: ("version", "text", "published_at", "published_by")}, key="version"
 )
 FREEZE = Proof("freezes", {1: ("nkp_hash", "at", "until", "ended_at")})
+CASE_EXPORT = Proof(
+    "case_exports",
+    {1: ("case_id", "asked_by", "asked_at", "approved_by", "approved_at")},
+    key="case_id",
+)
 FREEZE_COUNT = Proof("freeze_counts", {1: ("nkp_hash", "freezes")}, key="nkp_hash")

@@ -1,7 +1,7 @@
 """Lets an officer act in a transcript: registrations, complaints and data requests."""
 
 from handlers.ports import LedgerDown
-from smsgw.backoffice import casework
+from smsgw.backoffice import access_requests, casework
 from smsgw.backoffice.casework import RejectionWording
 from smsgw.operations import retention
 from smsgw.registry import cases, phones, registrations
@@ -12,6 +12,7 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.format import Officer
 
 WHY = "in a transcript"  # an officer's reason
+SECOND = "operator:second"  # who approves a copy
 MAX_WAITING = 1000
 # Why an officer could not do something, as `reason` says it.
 NOT_DONE: dict[type[Exception], str] = {
@@ -21,6 +22,7 @@ NOT_DONE: dict[type[Exception], str] = {
     casework.NotLooked: "not_looked",
     casework.SameOfficer: "same_officer",
     retention.NotErased: "not_waiting",
+    access_requests.NotHandedOut: "not_waiting",
     LedgerDown: "ledger_down",
 }
 
@@ -37,6 +39,8 @@ def carry_out(rt: Runtime, officer: Officer) -> str | None:
             _answer(rt, officer.answer, officer.text or "", actor)
         elif officer.erase is not None:
             retention.erase(rt, officer.erase, actor)
+        elif officer.hand_out is not None:
+            _make_copy(rt, officer.hand_out, actor)
         else:
             _decide(rt, _registration(rt, officer), officer, actor)
     except tuple(NOT_DONE) as error:
@@ -51,6 +55,12 @@ def _decide(rt: Runtime, registration_id: int, officer: Officer, actor: str) -> 
         casework.accept(rt, registration_id, actor, WHY)
     else:
         casework.refuse(rt, registration_id, actor, WHY, RejectionWording(officer.because))
+
+
+def _make_copy(rt: Runtime, number: str, actor: str) -> None:
+    access_requests.ask(rt, number, actor, WHY)
+    access_requests.approve(rt, number, SECOND, WHY)
+    access_requests.make_copy(rt, number, actor, WHY)
 
 
 def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:

@@ -38,7 +38,7 @@ from smsgw.transcripts.values import (
 BETWEEN_MESSAGES = timedelta(seconds=20)
 MAX_DAYS = 3650
 NUMBERS_OF_1_2 = re.compile(r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?$|0o[0-7]+$")
-OFFICER_ACTS = ("look", "accept", "refuse", "answer", "erase")
+OFFICER_ACTS = ("look", "accept", "refuse", "answer", "erase", "hand_out")
 NULLABLE = {"keyword", "reason", "reply", "open", "on_file"}  # keys for which null says something
 
 
@@ -115,13 +115,17 @@ class Expectation(Answer):
 
 
 class Officer(Model):
-    """What an officer does about a registration that waits, a complaint or a data request."""
+    """What an officer does about a registration that waits, a complaint or a request about data."""
 
     look: Digits | None = Field(None, description="Looks at the registration for this NKP.")
     accept: Digits | None = Field(None, description="Accepts the registration for this NKP.")
     refuse: Digits | None = Field(None, description="Refuses the registration for this NKP.")
     answer: Case | None = Field(None, description="Answers the complaint, and closes it.")
     erase: Case | None = Field(None, description="Carries out the data request.")
+    hand_out: Case | None = Field(
+        None,
+        description="Makes the copy for the access request, after another officer has approved.",
+    )
     text: Part | None = Field(None, description="What the officer answers.")
     sender: Phone | None = Field(
         None, alias="from", description="The phone that wants to be registered."

@@ -39,6 +39,7 @@ class Module:
 DECISION = "tests/handlers/test_decision.py"
 REGISTRATION = "tests/smsgw/test_registration.py"
 OFFICERS = "tests/smsgw/backoffice/test_casework.py"
+COPY = "tests/smsgw/backoffice/test_personal_copy.py"
 STRANGERS = "tests/smsgw/test_conversations.py::test_no_reply_discloses_another_participant"
 RESPONDER = "tests/smsgw/test_responder.py"
 REPLIES = "tests/smsgw/configuration/test_wording.py"
@@ -76,6 +77,13 @@ MODULES = (
     Module("handlers/data.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/klaim.py", DISCLOSURE, (RESPONDER, STRANGERS)),
     Module("handlers/status.py", DISCLOSURE, (RESPONDER, STRANGERS)),
+    Module("smsgw/backoffice/ownership.py", DISCLOSURE, (COPY,), hints=("data_saya",)),
+    Module(
+        "smsgw/backoffice/access_requests.py",
+        DISCLOSURE,
+        (COPY, "tests/smsgw/backoffice/test_access_requests.py"),
+        hints=("data_saya",),
+    ),
     Module("handlers/decision.py", DISCLOSURE, (DECISION, *DISCLOSURE_TESTS), hints=("confirm",)),
     Module(
         "smsgw/registry/phone_state.py",

@@ -26,6 +26,7 @@ TABLES = (  # those that point to others first
     "messages",
     "guesses",
     "codes",
+    "case_exports",
     "cases",
     "bindings",
     "transcripts",
@@ -456,7 +457,9 @@ def _cases() -> None:
         sa.Column("opened_at", Instant, nullable=False),
         sa.Column("closed_at", Instant, nullable=True),
         sa.Column("assigned_to", Id, nullable=True),
-        sa.CheckConstraint("kind IN ('complaint', 'data_request')", name=op.f("ck_cases_kind")),
+        sa.CheckConstraint(
+            "kind IN ('complaint', 'data_request', 'access_request')", name=op.f("ck_cases_kind")
+        ),
         sa.ForeignKeyConstraint(
             ["assigned_to"], ["operators.id"], name=op.f("fk_cases_assigned_to_operators")
         ),
@@ -474,6 +477,19 @@ def _cases() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index("ix_cases_phone_id", "cases", ["phone_id"], unique=False)
+    op.create_table(
+        "case_exports",
+        sa.Column("case_id", Id, nullable=False),
+        sa.Column("asked_by", sa.String(length=64), nullable=False),
+        sa.Column("asked_at", Instant, nullable=False),
+        sa.Column("approved_by", sa.String(length=64), nullable=True),
+        sa.Column("approved_at", Instant, nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=33), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_case_exports_case_id_cases")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_case_exports")),
+    )
 
 
 def _codes() -> None:

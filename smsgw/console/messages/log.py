@@ -28,6 +28,11 @@ from smsgw.runtime import Runtime
 A_REF = re.compile(r"^\s*ref[\s.:]+", re.IGNORECASE)  # as a reply ends: Ref JH5CN7
 A_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 FILTERS = ("keyword", "outcome", "carrier", "since", "until", "phone")
+CASE_PAGES = {
+    CaseKind.COMPLAINT: "complaints",
+    CaseKind.DATA_REQUEST: "data_requests",
+    CaseKind.ACCESS_REQUEST: "access_requests",
+}
 EXPORTED = (
     "id",
     "reference",
@@ -86,8 +91,7 @@ def by_reference() -> BaseResponse | tuple[str, int]:
         case = cases.with_number(tx, reference)
         found = message_log.message_id(tx, A_REF.sub("", reference))
     if case is not None:
-        endpoint = "complaints" if case[0] is CaseKind.COMPLAINT else "data_requests"
-        return redirect(url_for(f"console.{endpoint}.one", number=case[1]), 303)
+        return redirect(url_for(f"console.{CASE_PAGES[case[0]]}.one", number=case[1]), 303)
     if found is None:
         return _log(error=_("No message has this reference."), reference=reference), 404
     return redirect(url_for("console.messages.show", message_id=found), 303)

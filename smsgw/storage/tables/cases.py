@@ -1,4 +1,4 @@
-"""Declares the table of complaints and data requests."""
+"""Declares the tables of complaints, of requests about data, and of who may hand out a copy."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
 
@@ -17,7 +17,7 @@ cases = Table(
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("assigned_to", Id, ForeignKey("operators.id")),
-    CheckConstraint("kind IN ('complaint', 'data_request')", name="kind"),
+    CheckConstraint("kind IN ('complaint', 'data_request', 'access_request')", name="kind"),
     Index("ix_cases_phone_id", "phone_id"),
     Index("ix_cases_message_id", "message_id"),
 )
@@ -25,3 +25,14 @@ cases = Table(
 NOT_CLOSED = cases.c.closed_at.is_(None)
 
 Index("ix_cases_open", cases.c.id, sqlite_where=NOT_CLOSED, postgresql_where=NOT_CLOSED)
+
+case_exports = Table(
+    "case_exports",  # the copies that access requests ask for: one person asks, another approves
+    service,
+    Column("case_id", Id, ForeignKey("cases.id"), primary_key=True),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("approved_by", String(64)),
+    Column("approved_at", Instant),
+    Column("mac", LargeBinary(33), nullable=False),  # that we wrote who asked and who approved
+)

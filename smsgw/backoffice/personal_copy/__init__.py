@@ -1,0 +1,1 @@
+"""Collects what is held of the person who uses a phone, for who asks for a copy."""
