@@ -21,6 +21,7 @@ FILES = {
     "keywords": "keywords",
     "unknown": "unknown",
     "cases": "cases",
+    "export": "export",
     "operators": "operators",
     "keys": "keys",
     "audit": "audit",
