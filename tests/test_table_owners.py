@@ -58,6 +58,7 @@ BY_PARAMETER = {
     "smsgw.ledger.staged_import": "a table of an import: phone numbers that were refused",
     "smsgw.ledger.synthetic": "the tables of the ledger, for participants that it made",
     "smsgw.messaging.hourly_counts": "its own three tables",
+    "smsgw.operations.restored_copy": "its own mark, in a copy that is dropped after a drill",
     "smsgw.operations.key_rotation": "every encrypted column is encrypted with the new key",
     "smsgw.registry.lockout": "its own two tables",
     "smsgw.web.health": "no row: it asks whether the tables could be written",

@@ -22,6 +22,7 @@ FILES = {
     "unknown": "unknown",
     "cases": "cases",
     "export": "export",
+    "drill": "drill",
     "operators": "operators",
     "keys": "keys",
     "audit": "audit",

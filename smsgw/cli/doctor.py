@@ -19,7 +19,7 @@ from smsgw.ledger.inspection import inspection
 from smsgw.ledger.replica import MEASURED_EVERY, Replica
 from smsgw.operations import queue, startup
 from smsgw.runtime import Runtime
-from smsgw.storage import clock_check, migrations
+from smsgw.storage import clock_check, keys, migrations
 from smsgw.variables import SettingsError
 
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
@@ -39,9 +39,19 @@ def doctor() -> None:
     carriers = (carrier for carrier in rt.carriers.values() if carrier.routes)
     faults |= {carrier.name: _carrier(carrier) for carrier in carriers}
     for part, fault in faults.items():
-        click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {part}")
+        click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {_named(rt, part)}")
     if any(faults.values()):
         raise SystemExit(1)
+
+
+def _named(rt: Runtime, part: str) -> str:
+    """Names which keys these are, so that a backup of that day can be told from another."""
+    if part != "keys":
+        return part
+    try:
+        return f"keys (secret {keys.secret_id(rt.settings)}, data key {rt.vault.active})"
+    except (SettingsError, SQLAlchemyError):
+        return part
 
 
 def _service(rt: Runtime) -> str | None:

@@ -1,4 +1,4 @@
-"""`smsgw keys rotate`: re-encrypt what is stored, while everything runs."""
+"""`smsgw keys`: name the keys in use, and re-encrypt what is stored while everything runs."""
 
 import click
 
@@ -6,11 +6,23 @@ from smsgw.cli.installation import opened
 from smsgw.operations import key_rotation
 from smsgw.operations.key_rotation import NotRotated
 from smsgw.storage import audit
+from smsgw.storage import keys as _keys
 
 
 @click.group()
 def keys() -> None:
     """Change the keys that encrypt stored texts and numbers."""
+
+
+@keys.command()
+def show() -> None:
+    """Print the id of SMSGW_SECRET_KEY and of the key that encrypts, neither of which is secret.
+
+    Store them beside each backup: `smsgw drill restore` compares them.
+    """
+    rt = opened()
+    rt.vault.refresh()
+    click.echo(f"secret {_keys.secret_id(rt.settings)}\ndata key {rt.vault.active}")
 
 
 @keys.command()

@@ -211,12 +211,14 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
     unused = _bindings.c.used_at < tx.now - UNUSED_FOR
     bindings.end(tx, own_bindings & unused, CLOCK, "unused")
     bindings.forget(tx, own_bindings & or_(unused, _bindings.c.ended_at < since))
-    silent = select(_phones.c.id, _phones.c.version).where(_is_silent(phone_ids, since))
+    silent = select(_phones.c.id, _phones.c.version).where(
+        _phones.c.id.in_(phone_ids), is_silent(since)
+    )
     rows = tx.connection.execute(silent).all()
     return sum(phones.forget(tx, row.id, row.version) for row in rows)
 
 
-def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
+def is_silent(since: datetime) -> ColumnElement[bool]:
     """Tells whether nothing came or went for the whole retention time, and nothing is left to
     answer, send or destroy; nobody is bound and nothing is open. A phone that said STOP stays
     known, so that STOP holds."""
@@ -227,8 +229,7 @@ def _is_silent(phone_ids: list[int], since: datetime) -> ColumnElement[bool]:
     registered = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
     return (
-        _phones.c.id.in_(phone_ids)
-        & _phones.c.number.is_not(None)
+        _phones.c.number.is_not(None)
         & _phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_

@@ -18,12 +18,13 @@ from sqlalchemy.exc import IntegrityError
 from smsgw import logs
 from smsgw.settings import SHORTEST_SECRET, Settings
 from smsgw.storage import engines
-from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, new_key
+from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, derived, new_key
 from smsgw.storage.tables.security import KeyPurpose, data_keys
 from smsgw.variables import SettingsError
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
 READABLE_FOR = timedelta(days=1)  # a retired key
+ID_OCTETS = 4  # of the name of a secret
 COPIES = (1, 2)  # rows of each key: without one key all is lost, and a row may be damaged
 
 log = logs.get(__name__)
@@ -137,6 +138,11 @@ def key_wrapper(settings: Settings) -> Wrapper:
     """Returns the wrapper of the keys in the database."""
     old = settings.old_secret_key
     return Wrapper([secret_key(settings), *([old.get_secret_value()] if old else [])])
+
+
+def secret_id(settings: Settings) -> str:
+    """Names SMSGW_SECRET_KEY without telling it, to see which one a backup needs."""
+    return derived(secret_key(settings), b"id of the secret")[:ID_OCTETS].hex()
 
 
 def secret_key(settings: Settings) -> str:
