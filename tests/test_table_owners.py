@@ -61,7 +61,7 @@ BY_PARAMETER = {
     "smsgw.operations.restored_copy": "its own mark, in a copy that is dropped after a drill",
     "smsgw.operations.key_rotation": "every encrypted column is encrypted with the new key",
     "smsgw.registry.lockout": "its own two tables",
-    "smsgw.web.health": "no row: it asks whether the tables could be written",
+    "smsgw.operations.readiness": "no row: it asks whether the tables could be written",
 }
 ANY = {"smsgw.transcripts.world": "what is true before the first step of a conversation"}
 

@@ -4,29 +4,17 @@ import hmac
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
-from redis.exceptions import RedisError
-from sqlalchemy import Select, String, column, false, select, table, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from smsgw import logs
-from smsgw.operations import metrics, queue
+from smsgw.operations import metrics, readiness
 from smsgw.runtime import Runtime
-from smsgw.storage import deadlines, migrations
+from smsgw.storage import deadlines
 from smsgw.storage.crypto import Unreadable
-from smsgw.storage.tables.messages import messages, replies
-from smsgw.storage.tables.phones import bindings, phones
 from smsgw.variables import LOOPBACK
 
-VERSION: Select[str] = select(column("version_num", String)).select_from(
-    table(migrations.VERSION_TABLES["service"])
-)
-WRITE_WITHIN = 1.0  # seconds
-LOCKED_FOR = 900  # milliseconds; shorter, so that the connection is not cut
 COUNTING_LIMIT = 60.0  # seconds for each figure of /metrics
-WRITTEN = (phones.c.version, messages.c.state, replies.c.state, bindings.c.used_at)
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
-log = logs.get(__name__)
 blueprint = Blueprint("health", __name__)
 
 
@@ -40,14 +28,14 @@ def ready() -> tuple[Response, int]:
     """Answers 503 only if the database fails: without the rest, messages are taken and answered
     later."""
     rt = _runtime()
-    is_ready = has_database(rt)
+    is_ready = readiness.has_database(rt)
     body: dict[str, object] = {"ready": is_ready}
     if _may_look():
         faults = rt.ledger.check()
         body["parts"] = {
             "database": is_ready,
             "ledger": not faults,
-            **queue_parts(rt),
+            **readiness.queue_parts(rt),
         }
         if faults:
             body["faults"] = {"ledger": [str(fault) for fault in faults]}
@@ -81,37 +69,3 @@ def _may_look() -> bool:
     is_forwarded = any(name in request.headers for name in FORWARDED)
     is_local = settings.is_local and request.remote_addr in LOOPBACK
     return is_local and not is_forwarded
-
-
-def has_database(rt: Runtime) -> bool:
-    """Tells whether what a message needs written could be, within a second, in this version's
-    schema, which another version may have changed meanwhile. Nothing is written."""
-    try:
-        with deadlines.within(WRITE_WITHIN), rt.writing() as tx:
-            if tx.connection.dialect.name == "postgresql":
-                tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCKED_FOR}"))
-            at = tx.connection.execute(VERSION).scalar()
-            for each in WRITTEN:
-                nothing = update(each.table).where(false())
-                tx.connection.execute(nothing.values({each: each}))
-        rt.clock_check.is_right()  # the log says so where it is not
-    except (SQLAlchemyError, Unreadable):
-        return False
-    if at != migrations.head("service"):
-        log.error(
-            "the database schema is a different version", at=at, needed=migrations.head("service")
-        )
-    return at == migrations.head("service")
-
-
-def queue_parts(rt: Runtime) -> dict[str, bool | None]:
-    """Returns what the worker and the clock say lies in the queue's server: None where that is
-    broken."""
-    try:
-        if rt.redis is not None and queue.takes_hints(rt.redis):
-            beats = {"worker": queue.WORKER_BEATS, "clock": queue.CLOCK_BEATS}
-            alive = {name: bool(rt.redis.exists(key)) for name, key in beats.items()}
-            return {"queue": True, **alive}
-    except RedisError:
-        pass
-    return {"queue": False, "worker": None, "clock": None}

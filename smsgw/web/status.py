@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw.messaging import service_level
 from smsgw.messaging.service_level import GOALS, ServiceLevel
+from smsgw.operations import readiness
 from smsgw.runtime import Runtime
 from smsgw.storage import deadlines
 from smsgw.storage.crypto import Unreadable
-from smsgw.web import health, middleware
+from smsgw.web import middleware
 
 FRESH_FOR = timedelta(seconds=30)
 MEASURED_WITHIN = 3.0  # seconds
@@ -93,7 +94,7 @@ def measure(rt: Runtime) -> Status:
     """Asks the database and the queue. The service answers if all its parts work and most people
     were answered lately; without the clock nobody knows the level."""
     with deadlines.within(MEASURED_WITHIN):
-        parts = {"database": health.has_database(rt), **health.queue_parts(rt)}
+        parts = {"database": readiness.has_database(rt), **readiness.queue_parts(rt)}
         try:
             with rt.reading() as tx:
                 is_answering = all(parts.values()) and service_level.are_most_answered(tx)
