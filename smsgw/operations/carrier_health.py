@@ -58,6 +58,13 @@ def troubles(tx: Transaction) -> list[Trouble]:
     return [found[carrier] for carrier in sorted(found)]
 
 
+def states(tx: Transaction) -> dict[str, bool]:
+    """Tells whether carriers take what is sent: those that were sent something lately, or have
+    late replies."""
+    found = {each.carrier: True for each in _health(tx)}
+    return found | {each.carrier: False for each in troubles(tx)}
+
+
 def _health(tx: Transaction) -> Iterator[Health]:
     newest = select(func.max(attempts.c.id)).scalar_subquery()
     found = tx.connection.execute(

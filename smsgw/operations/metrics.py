@@ -10,11 +10,16 @@ import time
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs
 from smsgw.operations.metric_families import Figures
+from smsgw.operations.part_metrics import Parts
 from smsgw.runtime import Runtime
+from smsgw.storage import deadlines
+from smsgw.storage.crypto import Unreadable
 
 log = logs.get(__name__)
 
@@ -22,23 +27,39 @@ CACHE_KEY = "metrics"
 LONG = 0.5  # seconds
 CACHE_FACTOR = 10
 COUNTING = Lock()  # one at a time in a process
+COUNTING_LIMIT = 60.0  # seconds for each figure
+LAST_TRY = 1.0  # seconds for all of them where the database does not work
 
 
 def text(rt: Runtime) -> bytes:
-    """Returns the figures in Prometheus's text format. Raises SQLAlchemyError where the database is
-    away.
+    """Returns the states of the parts, and the figures, in Prometheus's text format. While the
+    database does not work, what can be counted within a second. Raises SQLAlchemyError or
+    Unreadable where it works and figures cannot be counted."""
+    parts = Parts(rt)
+    states = _written(parts)
+    if parts.has_database:
+        with deadlines.patient(COUNTING_LIMIT):
+            return states + _counted(rt)
+    with contextlib.suppress(SQLAlchemyError, Unreadable), deadlines.within(LAST_TRY):
+        return states + _counted(rt)
+    return states
 
-    What took long to count is told again for ten times as long, to whoever asks whichever process:
-    counting takes a tenth of a database's time at most.
-    """
+
+def _written(collector: Collector) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return generate_latest(registry)
+
+
+def _counted(rt: Runtime) -> bytes:
+    """Counts the figures. What took long is told again for ten times as long, to whoever asks
+    whichever process: counting takes a tenth of a database's time at most."""
     with COUNTING:
         cached = _cached(rt)
         if cached is not None:
             return cached
         started = time.monotonic()
-        collectors = CollectorRegistry()
-        collectors.register(Figures(rt))
-        figures = generate_latest(collectors)
+        figures = _written(Figures(rt))
         took = time.monotonic() - started
         if took > LONG:
             _cache(rt, figures, took * CACHE_FACTOR)

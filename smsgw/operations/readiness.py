@@ -43,6 +43,11 @@ def has_database(rt: Runtime) -> bool:
     return at == migrations.head("service")
 
 
+def parts_beside_database(rt: Runtime) -> dict[str, bool | None]:
+    """Returns the state of each other part: None where it is not known."""
+    return {"ledger": not rt.ledger.check(), **queue_parts(rt)}
+
+
 def queue_parts(rt: Runtime) -> dict[str, bool | None]:
     """Returns what the worker and the clock say lies in the queue's server: None where that is
     broken."""

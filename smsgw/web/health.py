@@ -8,11 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw.operations import metrics, readiness
 from smsgw.runtime import Runtime
-from smsgw.storage import deadlines
 from smsgw.storage.crypto import Unreadable
 from smsgw.variables import LOOPBACK
 
-COUNTING_LIMIT = 60.0  # seconds for each figure of /metrics
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 blueprint = Blueprint("health", __name__)
@@ -31,13 +29,8 @@ def ready() -> tuple[Response, int]:
     is_ready = readiness.has_database(rt)
     body: dict[str, object] = {"ready": is_ready}
     if _may_look():
-        faults = rt.ledger.check()
-        body["parts"] = {
-            "database": is_ready,
-            "ledger": not faults,
-            **readiness.queue_parts(rt),
-        }
-        if faults:
+        body["parts"] = {"database": is_ready, **readiness.parts_beside_database(rt)}
+        if faults := rt.ledger.check():
             body["faults"] = {"ledger": [str(fault) for fault in faults]}
     return jsonify(body), 200 if is_ready else 503
 
@@ -47,8 +40,7 @@ def figures() -> Response:
     if not _may_look():
         abort(403)
     try:
-        with deadlines.patient(COUNTING_LIMIT):
-            return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.text(_runtime()), content_type=CONTENT_TYPE_LATEST)
     except (SQLAlchemyError, Unreadable):
         abort(503)
 

@@ -205,6 +205,63 @@ def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> 
         server.stop()
 
 
+def parts_up(client: FlaskClient) -> dict[str, float]:
+    """Returns the states in /metrics, carriers by their name."""
+    told = {key[1:]: value for key, value in figures(client).items() if key[0] == "smsgw_part_up"}
+    return {carrier or part: value for (carrier, part), value in told.items()}
+
+
+def test_the_states_of_the_parts_are_metrics(client: FlaskClient, rt: Runtime) -> None:
+    assert parts_up(client) == {"database": 1, "ledger": 1, "queue": 1, "worker": 0, "clock": 0}
+    sweep(rt)
+    burst(rt)
+    assert set(parts_up(client).values()) == {1}
+    away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
+    with create_app(away).test_client() as without_ledger:
+        assert parts_up(without_ledger)["ledger"] == 0
+
+
+@on_sqlite
+def test_a_state_that_is_not_known_is_left_out(rt: Runtime) -> None:
+    server = Queue()
+    own = replace(rt, redis=runtime.hints(server.url))
+    sweep(own)
+    server.stop()
+    with create_app(own).test_client() as client:
+        assert parts_up(client) == {"database": 1, "ledger": 1, "queue": 0}
+
+
+def test_a_carrier_is_up_while_it_takes_what_is_sent(
+    client: FlaskClient, rt: Runtime, clock: Clock
+) -> None:
+    assert "simulator" not in parts_up(client)
+    receive(rt, clock)
+    dispatch.drain(rt, "simulator", SENDER_ID)
+    assert parts_up(client)["simulator"] == 1
+    receive(rt, clock, 30)
+    dispatch.drain(with_carrier(rt, Failing(*30 * [Ending.RETRY])), "simulator", SENDER_ID)
+    clock.moves(seconds=20)
+    assert parts_up(client)["simulator"] == 0
+
+
+@on_sqlite
+def test_metrics_tell_of_a_database_that_takes_no_writes(client: FlaskClient, rt: Runtime) -> None:
+    """The figures can be read meanwhile."""
+    with rt.writing():
+        metrics = figures(client)
+    assert metrics["smsgw_part_up", "", "database"] == 0
+    assert metrics["smsgw_replies_lost",] == 0
+
+
+@on_sqlite
+def test_metrics_tell_of_a_database_that_is_away(client: FlaskClient, rt: Runtime) -> None:
+    away = replace(rt, service=engine("sqlite:////nonexistent/service.db"))
+    client.application.extensions["smsgw"] = away
+    metrics = figures(client)
+    assert metrics["smsgw_part_up", "", "database"] == 0
+    assert {name for name, *_ in metrics} == {"smsgw_part_up"}
+
+
 @on_sqlite
 def test_it_is_not_ready_while_another_process_holds_the_write_lock(
     client: FlaskClient, rt: Runtime
