@@ -34,6 +34,7 @@ from handlers.question import Outcome
 from smsgw import gsm7, logs, phone
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.ledger.batch_ledger import BatchLedger
+from smsgw.messaging import channel_counts
 from smsgw.messaging.answer import Answer, Decision, NotStored, StillDeferred
 from smsgw.messaging.answer_limits import within_limits
 from smsgw.messaging.answer_store import NewAnswer, store
@@ -98,6 +99,8 @@ def _settle(
             raise
         log.error("not stored", carrier=sms.carrier, ref=sms.carrier_ref, exc_info=error)
         raise NotStored from error
+    if deferred is None:
+        channel_counts.add(rt, sms)
     _log(sms, answer, time.perf_counter() - started)
     return answer
 

@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, func, select
 from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
-from smsgw.operations import ledger_metrics, queue
+from smsgw.operations import channel_metrics, ledger_metrics, queue
 from smsgw.registry import bindings, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
@@ -52,6 +52,7 @@ class Figures:
             yield from _numbers_on_file(self._rt, tx)
         yield _skews(self._rt)
         yield _throttled(self._rt)
+        yield channel_metrics.by_other_channels(self._rt)
         yield ledger_metrics.failures(self._rt)
         yield from ledger_metrics.replica_lag(self._rt)
         yield from _budget(self._rt)

@@ -1,55 +1,35 @@
-"""Checks what is counted, and that alerts and the dashboard use metrics that exist."""
+"""Checks what is counted."""
 
-import json
-import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import yaml
 from flask.testing import FlaskClient
-from prometheus_client.parser import text_string_to_metric_families as families
-from redis import Redis
 from sqlalchemy import select, update
 
-from smsgw import runtime, settings
+from smsgw import settings
 from smsgw.app import create_app
-from smsgw.carriers.carrier import Delivery, Ending, Report
-from smsgw.ledger.replica import Replica
+from smsgw.carriers.carrier import Delivery, Ending, IncomingSms, Report
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch, throttle
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import metric_families, metrics
 from smsgw.operations.clock import sweep
+from smsgw.operations.jobs import give_deferred_answers
+from smsgw.responder import respond
 from smsgw.runtime import Runtime
 from smsgw.storage.engines import engine
 from smsgw.storage.tables.messages import attempts, messages, replies
-from tests.conftest import Clock, on_sqlite
+from tests.conftest import P1, Clock
 from tests.support.conversation import say
-from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, with_carrier
-from tests.support.servers import Queue
-
-ROOT = Path(__file__).parents[3]
-NAME = re.compile(r"\bsmsgw_\w+")
+from tests.support.metrics import figures
+from tests.support.sender_ids import SENDER_ID, Failing, receive, with_carrier
 
 
 @pytest.fixture
 def client(rt: Runtime) -> Iterator[FlaskClient]:
     with create_app(rt).test_client() as made:
         yield made
-
-
-def figures(client: FlaskClient) -> dict[tuple[str, ...], float]:
-    """Returns (name, values of its labels in alphabetical order…) of every sample."""
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in families(answer.text)
-        for sample in family.samples
-    }
 
 
 def test_each_reply_is_counted_once_at_each_step(
@@ -143,6 +123,16 @@ def test_a_throttle_that_said_no_is_counted(
     assert figures(client)["smsgw_sender_id_throttled_total", "simulator", SENDER_ID] == 2
 
 
+def test_messages_by_other_channels_are_counted_once(client: FlaskClient, rt: Runtime) -> None:
+    away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
+    ours = {"a": "2757", "b": "whatsapp:+15005550006", "c": "rcs:agent", "d": "rcs:agent"}
+    for reference, sender_id in (*ours.items(), ("b", ours["b"])):
+        respond(away, IncomingSms("twilio", reference, P1, sender_id, "SALDO 12345678901"))
+    give_deferred_answers(rt)
+    counted = {key[1:]: number for key, number in figures(client).items() if "channel" in key[0]}
+    assert counted == {("twilio", "whatsapp"): 1, ("twilio", "rcs"): 2}
+
+
 def test_metrics_need_the_token_or_loopback(
     rt: Runtime, environ: dict[str, str], client: FlaskClient
 ) -> None:
@@ -165,142 +155,6 @@ def test_metrics_need_the_token_or_loopback(
         assert "parts" in visitor.get("/readyz", environ_base=outside, headers=token).json
         for wrong in ({}, {"Authorization": "Bearer another"}):
             assert visitor.get("/metrics", headers=wrong).status_code == 403
-
-
-def test_readiness_names_each_part(client: FlaskClient, rt: Runtime) -> None:
-    parts = {"database": True, "ledger": True, "queue": True, "worker": False, "clock": False}
-    assert client.get("/readyz").json == {"ready": True, "parts": parts}
-    sweep(rt)
-    burst(rt)
-    assert client.get("/readyz").json["parts"] == dict.fromkeys(parts, True)
-
-
-BROKEN: dict[str, Callable[[Redis], object]] = {
-    "full": lambda redis: redis.config_set("maxmemory", "1"),
-    "a replica": lambda redis: redis.replicaof("127.0.0.1", "1"),
-    "held": lambda redis: redis.client_pause(60_000, all=False),
-    "not for us": lambda redis: redis.acl_setuser(
-        "default", enabled=True, nopass=True, commands=["-@write"]
-    ),
-    "shut": lambda redis: redis.shutdown(nosave=True),
-}
-
-
-@on_sqlite
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> None:
-    """What the worker and the clock wrote there before says nothing about now."""
-    server = Queue()
-    own = replace(rt, redis=runtime.hints(server.url))
-    try:
-        with create_app(own).test_client() as client:
-            sweep(own)
-            parts = {"database": True, "ledger": True, "queue": True, "clock": True}
-            assert client.get("/readyz").json["parts"] == parts | {"worker": False}
-            with Redis.from_url(server.url) as redis:
-                BROKEN[how](redis)
-            broken = {"queue": False, "clock": None, "worker": None}
-            assert client.get("/readyz").json == {"ready": True, "parts": parts | broken}
-    finally:
-        server.stop()
-
-
-def parts_up(client: FlaskClient) -> dict[str, float]:
-    """Returns the states in /metrics, carriers by their name."""
-    told = {key[1:]: value for key, value in figures(client).items() if key[0] == "smsgw_part_up"}
-    return {carrier or part: value for (carrier, part), value in told.items()}
-
-
-def test_the_states_of_the_parts_are_metrics(client: FlaskClient, rt: Runtime) -> None:
-    assert parts_up(client) == {"database": 1, "ledger": 1, "queue": 1, "worker": 0, "clock": 0}
-    sweep(rt)
-    burst(rt)
-    assert set(parts_up(client).values()) == {1}
-    away = replace(rt, ledger=SqlLedger(engine("sqlite:////nonexistent/ledger.db")))
-    with create_app(away).test_client() as without_ledger:
-        assert parts_up(without_ledger)["ledger"] == 0
-
-
-@on_sqlite
-def test_a_state_that_is_not_known_is_left_out(rt: Runtime) -> None:
-    server = Queue()
-    own = replace(rt, redis=runtime.hints(server.url))
-    sweep(own)
-    server.stop()
-    with create_app(own).test_client() as client:
-        assert parts_up(client) == {"database": 1, "ledger": 1, "queue": 0}
-
-
-def test_a_carrier_is_up_while_it_takes_what_is_sent(
-    client: FlaskClient, rt: Runtime, clock: Clock
-) -> None:
-    assert "simulator" not in parts_up(client)
-    receive(rt, clock)
-    dispatch.drain(rt, "simulator", SENDER_ID)
-    assert parts_up(client)["simulator"] == 1
-    receive(rt, clock, 30)
-    dispatch.drain(with_carrier(rt, Failing(*30 * [Ending.RETRY])), "simulator", SENDER_ID)
-    clock.moves(seconds=20)
-    assert parts_up(client)["simulator"] == 0
-
-
-@on_sqlite
-def test_metrics_tell_of_a_database_that_takes_no_writes(client: FlaskClient, rt: Runtime) -> None:
-    """The figures can be read meanwhile."""
-    with rt.writing():
-        metrics = figures(client)
-    assert metrics["smsgw_part_up", "", "database"] == 0
-    assert metrics["smsgw_replies_lost",] == 0
-
-
-@on_sqlite
-def test_metrics_tell_of_a_database_that_is_away(client: FlaskClient, rt: Runtime) -> None:
-    away = replace(rt, service=engine("sqlite:////nonexistent/service.db"))
-    client.application.extensions["smsgw"] = away
-    metrics = figures(client)
-    assert metrics["smsgw_part_up", "", "database"] == 0
-    assert {name for name, *_ in metrics} == {"smsgw_part_up"}
-
-
-@on_sqlite
-def test_it_is_not_ready_while_another_process_holds_the_write_lock(
-    client: FlaskClient, rt: Runtime
-) -> None:
-    """An import once held the one file of an installation while readiness said that all was
-    well."""
-    assert client.get("/readyz").status_code == 200
-    with rt.writing():
-        started = time.monotonic()
-        response = client.get("/readyz")
-        assert time.monotonic() - started < 3
-    assert (response.status_code, response.json["ready"], response.json["parts"]["database"]) == (
-        503,
-        *2 * [0],
-    )
-
-
-def test_alerts_and_dashboard_use_existing_metrics(rt: Runtime, environ: dict[str, str]) -> None:
-    budgets = {"SMSGW_DAILY_SEGMENTS": "10", "SMSGW_DAILY_SEGMENTS_BY_CODE": "62=9"}
-    limited = replace(rt, settings=settings.load(environ | budgets))
-    away = Replica(engine("postgresql://postgres@/x?host=/nonexistent"))
-    limited = replace(limited, ledger=SqlLedger(rt.ledger.engine, replica=away))
-    with create_app(limited).test_client() as client:
-        metrics = client.get("/metrics").text
-    assert "\nsmsgw_ledger_replica_lag_seconds +Inf\n" in metrics
-    known = {family.name for family in families(metrics)}
-    known |= {f"{name}{end}" for name in known for end in ("_total", "_bucket")}
-    alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
-    dashboard = (ROOT / "deploy/grafana/dashboard.json").read_text()
-    assert set(NAME.findall(alerts + dashboard)) - known == set()
-    panels = json.loads(dashboard)["panels"]
-    assert all(target["expr"] for panel in panels for target in panel["targets"])
-
-
-def test_every_alert_is_explained() -> None:
-    (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
-    names = [rule["alert"] for rule in group["rules"]]
-    explained = re.findall(r"^### (\w+)$", (ROOT / "docs/operations.md").read_text(), re.M)
-    assert names == explained
 
 
 def test_metrics_hold_nothing_secret(client: FlaskClient, rt: Runtime, clock: Clock) -> None:
