@@ -59,10 +59,10 @@ def _service(rt: Runtime) -> str | None:
 
 
 def _ledger(rt: Runtime) -> str | None:
-    with contextlib.suppress(SQLAlchemyError):  # what is wrong shows below
-        if inspection.is_foreign(rt.ledger.engine):
-            return _foreign(rt) or _contacts(rt)
     is_apart = rt.settings.ledger_url is not None  # else `smsgw migrate` makes both
+    with contextlib.suppress(SQLAlchemyError):  # what is wrong shows below
+        if is_apart and inspection.is_foreign(rt.ledger.engine):
+            return _foreign(rt) or _contacts(rt)
     own = "smsgw migrate --ledger, or make views over your own tables (docs/ledger.md)"
     return _schema(rt, "ledger", own if is_apart else "smsgw migrate") or _contacts(rt)
 
