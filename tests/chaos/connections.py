@@ -3,6 +3,7 @@ on the same machine as what it is for."""
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from urllib.parse import urlsplit
 
@@ -38,7 +39,7 @@ class Caller:
     """Calls a server, each call on a connection that no other has."""
 
     def __init__(self) -> None:
-        self._free: list[_Connection] = []
+        self._free = defaultdict[int, list[_Connection]](list)  # by port
 
     async def call(
         self,
@@ -51,12 +52,13 @@ class Caller:
         """Returns the status and the body. A GET where no body is given. Raises TimeoutError and
         OSError."""
         parts = urlsplit(address)
+        port = parts.port or 80
         given = {"Host": parts.netloc, "Content-Length": str(len(body or b"")), **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\n{lines}\r\n"
         async with asyncio.timeout(limit):
-            connection = await self._connection(parts.port or 80)
+            connection = await self._connection(port)
             connection.answer = asyncio.get_running_loop().create_future()
             try:
                 connection.transport.write(head.encode() + (body or b""))
@@ -65,16 +67,17 @@ class Caller:
                 connection.transport.abort()
                 raise
         connection.used_at = time.monotonic()
-        self._free.append(connection)
+        self._free[port].append(connection)
         return answer
 
     def close(self) -> None:
-        while self._free:
-            self._free.pop().transport.abort()
+        for free in self._free.values():
+            while free:
+                free.pop().transport.abort()
 
     async def _connection(self, port: int) -> _Connection:
-        while self._free:
-            connection = self._free.pop()
+        while self._free[port]:
+            connection = self._free[port].pop()
             is_young = time.monotonic() - connection.used_at < KEPT
             if is_young and not connection.transport.is_closing():
                 return connection

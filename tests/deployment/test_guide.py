@@ -56,7 +56,7 @@ def test_the_guide_sets_up_a_machine(machine: BareMachine) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SMSGW_SECRET_KEY=********" in done.stdout
     for part in ("service database", "participant ledger", "keys", "clock", "files", "queue"):
-        assert f"ok   {part}\n" in done.stdout
+        assert f"ok   {part}" in done.stdout
     assert "FIX" not in done.stdout
     assert '"ready":true' in done.stdout.replace(" ", "")
     assert "Rp" not in done.stdout  # that phone is not registered
