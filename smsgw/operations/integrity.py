@@ -17,7 +17,7 @@ from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.cases import case_exports
 from smsgw.storage.tables.messages import messages, replies
-from smsgw.storage.tables.operators import configurations, operators, sessions
+from smsgw.storage.tables.operators import configurations, operators, planned_changes, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.phones import freezes as _freezes
 from smsgw.storage.tables.security import Ciphertext, audit
@@ -35,6 +35,7 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
     (row_macs.OPERATOR, select(operators)),
     (row_macs.SESSION, select(sessions)),
     (row_macs.CONFIGURATION, select(configurations)),
+    (row_macs.PLANNED_CHANGE, select(planned_changes)),
     (row_macs.FREEZE, select(_freezes)),
     (row_macs.FREEZE_COUNT, select(freeze_counts)),
     (row_macs.CASE_EXPORT, select(case_exports)),

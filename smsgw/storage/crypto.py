@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import product
@@ -32,7 +32,7 @@ FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
 KNOWN = 4096  # hashes that are remembered: a message asks for that of its phone several times
 
 
-Part = str | int | bytes | datetime | None  # of what names a row
+Part = str | int | bytes | datetime | date | None  # of what names a row
 
 
 class Unreadable(Exception):
@@ -184,7 +184,9 @@ def plain(part: Part) -> str | int | None:
     """Converts a value to what JSON can write; instants in UTC."""
     if isinstance(part, bytes):
         return part.hex()
-    return part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat()
+    return part.isoformat() if isinstance(part, date) else part
 
 
 def _octets(text: str) -> bytes:

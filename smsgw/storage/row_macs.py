@@ -67,3 +67,6 @@ CASE_EXPORT = Proof(
     key="case_id",
 )
 FREEZE_COUNT = Proof("freeze_counts", {1: ("nkp_hash", "freezes")}, key="nkp_hash")
+PLANNED_CHANGE = Proof(
+    "planned_changes", {1: ("table_name", "before", "after", "holds_from", "planned_by")}
+)

@@ -1,6 +1,7 @@
-"""Declares the tables of complaints, of requests about data, and of who may hand out a copy."""
+"""Declares the tables of complaints, of requests about data, of who may hand out a copy, and of
+holidays."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
+from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, LargeBinary, String, Table
 
 from smsgw.storage.tables.types import Id, Instant
 from smsgw.storage.tables.types import service as service
@@ -35,4 +36,13 @@ case_exports = Table(
     Column("approved_by", String(64)),
     Column("approved_at", Instant),
     Column("mac", LargeBinary(33), nullable=False),  # that we wrote who asked and who approved
+)
+
+holidays = Table(
+    "holidays",  # days on which the scheme does not work
+    service,
+    Column("day", Date, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("added_by", String(64), nullable=False),
+    Column("added_at", Instant, nullable=False),
 )

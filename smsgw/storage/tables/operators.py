@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -38,6 +39,11 @@ class TaskState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+class PlanFault(StrEnum):
+    CHANGED = "changed"  # the row, by somebody else
+    REFUSED = "refused"  # by the ledger
 
 
 operators = Table(
@@ -141,3 +147,19 @@ transcripts = Table(
     Column("made_at", Instant, nullable=False),
     Column("made_by", String(64), nullable=False),
 )
+
+planned_changes = Table(
+    "planned_changes",  # of rows of the ledger, until they are made
+    service,
+    Column("id", Id, primary_key=True),
+    Column("table_name", String(40), nullable=False),
+    Column("before", Text),  # JSON, as the operator saw the row; none where one is added
+    Column("after", Text),  # JSON; none where the row is deleted
+    Column("holds_from", Date, nullable=False),
+    Column("planned_by", String(64), nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    Column("fault", String(20)),  # why it could not be made
+    Column("mac", LargeBinary(33), nullable=False),  # that an operator planned it
+    one_of("fault", PlanFault),
+)
+Index("ix_planned_changes_holds_from", planned_changes.c.holds_from)
