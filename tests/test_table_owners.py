@@ -31,6 +31,7 @@ OWNERS = {
     "freeze_counts": {"smsgw.registry.freezes"},
     "freezes": {"smsgw.registry.freezes"},
     "guesses": {"smsgw.registry.lockout"},
+    "holidays": {"smsgw.registry.holidays"},
     "messages": {"smsgw.messaging.inbox"},
     "named": {"smsgw.registry.lockout"},
     "operators": {"smsgw.backoffice.accounts"},

@@ -23,6 +23,7 @@ FILES = {
     "cases": "cases",
     "export": "export",
     "drill": "drill",
+    "holidays": "holidays",
     "operators": "operators",
     "keys": "keys",
     "audit": "audit",

@@ -18,8 +18,10 @@ from smsgw.carriers.carrier import Carrier, Ending, SendError
 from smsgw.ledger.inspection import inspection
 from smsgw.ledger.replica import MEASURED_EVERY, Replica
 from smsgw.operations import queue, startup
+from smsgw.registry import holidays
 from smsgw.runtime import Runtime
 from smsgw.storage import clock_check, keys, migrations
+from smsgw.storage.crypto import Unreadable
 from smsgw.variables import SettingsError
 
 POOLER_REFUSES = "unsupported startup parameter"  # as PgBouncer says it
@@ -40,6 +42,8 @@ def doctor() -> None:
     faults |= {carrier.name: _carrier(carrier) for carrier in carriers}
     for part, fault in faults.items():
         click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {_named(rt, part)}")
+    if note := _holidays(rt):
+        click.echo(f"note holidays: {note}")
     if any(faults.values()):
         raise SystemExit(1)
 
@@ -119,6 +123,18 @@ def replica_fault(replica: Replica) -> str | None:
         return "it may be behind; on the primary, GRANT pg_read_all_stats to its role, to see"
     by = f"{standing.lag:.0f} s" if isfinite(standing.lag) else "nobody knows how far"
     return f"it is behind ({by}); look whether it is connected to its primary, and replays"
+
+
+def _holidays(rt: Runtime) -> str | None:
+    """Returns what is to be done in time, which makes no installation faulty today."""
+    try:
+        with rt.reading() as tx:
+            year = holidays.missing_year(tx, rt.today, rt.settings.holidays)
+    except (SQLAlchemyError, Unreadable):  # said above
+        return None
+    if year is None:
+        return None
+    return f"{year} has none yet; add them in the console, or by smsgw holidays add"
 
 
 def _keys(rt: Runtime) -> str | None:

@@ -19,6 +19,7 @@ from smsgw.console.keywords import (
 )
 from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
+from smsgw.console.reference import holidays
 from smsgw.console.sandbox import phone, transcripts
 from smsgw.console.waiting import (
     access_requests,
@@ -56,6 +57,10 @@ MENU = Menu(
                 unrecognised.TAB,
                 backtests.TAB,
             ),
+        ),
+        Section(
+            "Reference data",
+            (holidays.TAB,),
         ),
         Section("Test phone", (phone.TAB, transcripts.TAB)),
         Section("Operators", (accounts.TAB, audit_log.TAB, settings.TAB)),

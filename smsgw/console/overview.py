@@ -8,6 +8,7 @@ from smsgw.console.menu import Tab
 from smsgw.console.rendering import is_htmx, page
 from smsgw.messaging import service_level
 from smsgw.operations import dashboard
+from smsgw.registry import holidays
 
 blueprint = Blueprint("overview", __name__)
 TAB = Tab(blueprint, "Overview")
@@ -24,7 +25,14 @@ def show() -> str:
         kinds=dashboard.KINDS,
         goals=service_level.GOALS,
         cost=access.rt().settings.segment_rupiah,
+        year_without_holidays=_year_without_holidays(),
     )
+
+
+def _year_without_holidays() -> int | None:
+    rt = access.rt()
+    with rt.reading() as tx:
+        return holidays.missing_year(tx, rt.today, rt.settings.holidays)
 
 
 @blueprint.get("/alarms")

@@ -13,7 +13,7 @@ from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
 from smsgw.operations import channel_metrics, ledger_metrics, queue
-from smsgw.registry import bindings, lockout, registration_codes
+from smsgw.registry import bindings, holidays, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
 from smsgw.storage.counters import EVERYWHERE
@@ -49,6 +49,7 @@ class Figures:
             yield _wrong_codes(tx)
             yield _failed_checks(self._rt, tx)
             yield from _decoys(tx)
+            yield _holidays(self._rt, tx)
             yield from _numbers_on_file(self._rt, tx)
         yield _skews(self._rt)
         yield _throttled(self._rt)
@@ -119,6 +120,11 @@ def _decoys(tx: Transaction) -> Iterator[Metric]:
     of_one = "Decoys that one phone named in a day, at most."
     yield GaugeMetricFamily("smsgw_decoys_by_one_phone", of_one, numbers)
     yield GaugeMetricFamily("smsgw_decoy_phones", "Phones that named decoys in a day.", phones)
+
+
+def _holidays(rt: Runtime, tx: Transaction) -> Metric:
+    count = holidays.count(tx, rt.today.year + 1, rt.settings.holidays)
+    return GaugeMetricFamily("smsgw_holidays_next_year", "Holidays known of next year.", count)
 
 
 def _accepted(tx: Transaction) -> Iterator[Metric]:

@@ -60,6 +60,8 @@ class Act(StrEnum):
     ERASED = "erased"
     LEDGER_LOADED = "ledger loaded"
     LEDGER_MADE = "ledger made"
+    HOLIDAY_ADDED = "holiday added"
+    HOLIDAY_REMOVED = "holiday removed"
     DECOYS_CHANGED = "decoys changed"
     OPERATOR_ADDED = "operator added"
     PASSWORD_SET = "password set"  # noqa: S105, nobody's password

@@ -1,6 +1,7 @@
 """Shows lists and pages of complaints and of requests about data, and closes them."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from handlers.changes import CaseKind
 from smsgw import phone
 from smsgw.console import access, list_pages, reasons
 from smsgw.console.rendering import _, page
-from smsgw.registry import cases
+from smsgw.registry import cases, holidays
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.security import Ciphertext
@@ -31,11 +32,11 @@ def listed_cases(kind: CaseKind) -> str:
             partial(cases.closed if is_closed else cases.waiting, tx, kind), ROWS
         )
         phones = {row.id: number_of(tx, row) for row in listed.rows}
-        now = tx.now
+        now, free = tx.now, free_days(tx)
     return page(
         "waiting/cases.html",
         kind=str(kind),
-        rows=[(row, phones[row.id], due(row)) for row in listed.rows],
+        rows=[(row, phones[row.id], due(row, free)) for row in listed.rows],
         listed=listed,
         now=now,
         is_closed=is_closed,
@@ -47,8 +48,9 @@ def case_page(template: str, case: Row[Any], **values: Any) -> str:
     is_read = reasons.open_for("case", case.id) is not None
     with access.rt().reading() as tx:
         masked, now = phone.mask(number_of(tx, case)), tx.now
+        deadline = due(case, free_days(tx))
         case_text = cases.case_text(tx, case) if is_read else None
-    shown = {"case": case, "masked": masked, "due": due(case), "now": now, "case_text": case_text}
+    shown = {"case": case, "masked": masked, "due": deadline, "now": now, "case_text": case_text}
     return page(template, **shown, **values)
 
 
@@ -83,9 +85,12 @@ def number_of(tx: Transaction, case: Row[Any]) -> str:
     return tx.opened(case.phone, Ciphertext.PHONE, case.phone_id, case.phone_hash) or ""
 
 
-def due(case: Row[Any]) -> datetime:
-    settings = access.rt().settings
-    return cases.due(case.kind, case.opened_at.astimezone(settings.zone), settings.holidays)
+def due(case: Row[Any], free: Collection[date]) -> datetime:
+    return cases.due(case.kind, case.opened_at.astimezone(access.rt().settings.zone), free)
+
+
+def free_days(tx: Transaction) -> Collection[date]:
+    return holidays.all_days(tx, access.rt().settings.holidays)
 
 
 def note(tx: Transaction, act: Act, case: Row[Any], detail: str) -> None:

@@ -1,0 +1,1 @@
+"""Edits what replies and deadlines refer to: offices, rates, contacts and holidays."""
