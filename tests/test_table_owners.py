@@ -40,6 +40,7 @@ OWNERS = {
     "past_bindings": {"smsgw.registry.bindings"},
     "past_drafts": {"smsgw.configuration.past_drafts"},
     "phones": {"smsgw.registry.phones"},
+    "planned_changes": {"smsgw.backoffice.ledger_changes"},
     "questions": {"smsgw.registry.open_questions"},
     "registration_looks": {"smsgw.registry.registrations"},
     "registrations": {"smsgw.registry.registrations"},
@@ -54,6 +55,7 @@ OWNERS = {
 # They get the table as a parameter. Migrations, which are outside, write all.
 BY_PARAMETER = {
     "smsgw.storage.bulk": "the table that its caller names",
+    "smsgw.ledger.reference_tables": "one of three tables of the ledger, a row at a time",
     "smsgw.ledger.row_import": "the tables of the ledger, one for each file",
     "smsgw.ledger.staging": "the same, and the tables of an import by which it checks files",
     "smsgw.ledger.staged_import": "a table of an import: phone numbers that were refused",

@@ -1,4 +1,4 @@
-"""`smsgw ledger load` and `smsgw ledger make`, the only commands that write the ledger,
+"""`smsgw ledger load` and `smsgw ledger make`, which write the whole ledger,
 `smsgw ledger check`, and `smsgw ledger decoys`, which keeps a list beside it."""
 
 import contextlib

@@ -19,7 +19,7 @@ from smsgw.console.keywords import (
 )
 from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
-from smsgw.console.reference import holidays
+from smsgw.console.reference import holidays, ledger_tables
 from smsgw.console.sandbox import phone, transcripts
 from smsgw.console.waiting import (
     access_requests,
@@ -60,7 +60,12 @@ MENU = Menu(
         ),
         Section(
             "Reference data",
-            (holidays.TAB,),
+            (
+                ledger_tables.OFFICES,
+                ledger_tables.RATES,
+                ledger_tables.CONTACTS,
+                holidays.TAB,
+            ),
         ),
         Section("Test phone", (phone.TAB, transcripts.TAB)),
         Section("Operators", (accounts.TAB, audit_log.TAB, settings.TAB)),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 
 from smsgw import logs
-from smsgw.backoffice import background_tasks
+from smsgw.backoffice import background_tasks, ledger_changes
 from smsgw.messaging import (
     delivery_reports,
     expiry_notices,
@@ -46,6 +46,7 @@ def run(rt: Runtime, stopping: Event) -> None:
         _do(counting.step)
         if tick % SWEEP_TICKS == 0:
             _do(lambda: sweep(rt))
+            _do(lambda: ledger_changes.make_due(rt))
 
 
 def _do(work: Callable[[], object]) -> None:

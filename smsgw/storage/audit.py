@@ -60,6 +60,9 @@ class Act(StrEnum):
     ERASED = "erased"
     LEDGER_LOADED = "ledger loaded"
     LEDGER_MADE = "ledger made"
+    LEDGER_PLANNED = "ledger change planned"
+    LEDGER_CHANGED = "ledger changed"  # a row of it, by an operator
+    LEDGER_WITHDRAWN = "ledger change withdrawn"  # it was planned, or was not possible
     HOLIDAY_ADDED = "holiday added"
     HOLIDAY_REMOVED = "holiday removed"
     DECOYS_CHANGED = "decoys changed"
