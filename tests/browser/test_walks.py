@@ -154,6 +154,33 @@ def last_sent(demo: Demo, sender: str) -> str:
         return texts[-1] if texts else ""
 
 
+def test_add_a_holiday_and_change_an_office(admin: Desk, demo: Demo, scripts: bool) -> None:
+    year, code = demo.rt.today.year + 1, "SBY01" if scripts else "JKT01"
+    day = f"{year}-01-01" if scripts else f"{year}-05-01"
+    page = admin.open("/console/")
+    page.get_by_role("link", name="Reference data").click()
+    page.get_by_role("link", name="Holidays").click()
+    page.get_by_label("One a line").fill(f"{day} Hari Libur")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("row", name="Hari Libur").first).to_be_visible()
+    page.get_by_role("link", name="Offices").click()
+    page.get_by_label("Search").fill(code)
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name=code).click()
+    page.get_by_label("Telephone").fill("021-5559999")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".note")).to_contain_text("within a minute")
+    expect(page.get_by_role("row", name=code)).to_contain_text("021-5559999")
+    page.get_by_role("link", name=code).click()
+    page.get_by_label("Opening hours").fill("Sen-Kam 08.00-15.30")
+    page.get_by_label("Holds from").first.fill(day)
+    page.get_by_role("button", name="Save").click()
+    planned = page.get_by_role("region", name="Planned changes")
+    expect(planned).to_contain_text("Sen-Kam 08.00-15.30")
+    planned.get_by_role("row", name=code).get_by_role("button", name="Take back").click()
+    expect(page.locator(".note")).to_contain_text("taken back")
+
+
 def test_a_backtest_of_the_draft(admin: Desk, demo: Demo, scripts: bool) -> None:
     word = "DOMPETKU" if scripts else "CELENGANKU"
     for _ in range(3):
