@@ -42,7 +42,7 @@ def doctor() -> None:
     faults |= {carrier.name: _carrier(carrier) for carrier in carriers}
     for part, fault in faults.items():
         click.echo(f"FIX  {part}: {fault}" if fault else f"ok   {_named(rt, part)}")
-    if note := _holidays(rt):
+    if note := holidays_note(rt):
         click.echo(f"note holidays: {note}")
     if any(faults.values()):
         raise SystemExit(1)
@@ -125,7 +125,7 @@ def replica_fault(replica: Replica) -> str | None:
     return f"it is behind ({by}); look whether it is connected to its primary, and replays"
 
 
-def _holidays(rt: Runtime) -> str | None:
+def holidays_note(rt: Runtime) -> str | None:
     """Returns what is to be done in time, which makes no installation faulty today."""
     try:
         with rt.reading() as tx:

@@ -52,9 +52,9 @@ def add() -> Answer:
         error = _("Somebody else added one of these days at the same moment. Send it again.")
         return _page(_year(), error=error, typed=text), 409
     known = len(typed.names) - len(added)
-    flash(_("{count} holidays are added.", count=len(added)))
+    flash(_("Holidays added: {count}.", count=len(added)))
     if known:
-        flash(_("{count} were there already, and stay as they are.", count=known))
+        flash(_("Already there, and left as they are: {count}.", count=known))
     return _redirect(min(typed.names).year)
 
 

@@ -1,9 +1,15 @@
 """`smsgw holidays` lists, adds and removes days; the doctor misses those of next year in time."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from smsgw.cli.doctor import holidays_note
+from smsgw.registry import holidays
+from smsgw.runtime import Runtime
+from tests.conftest import Clock
 from tests.support.commands import smsgw
 
 
@@ -36,3 +42,14 @@ def test_a_mistake_says_what_to_do(home: Path, arguments: tuple[str, ...], says:
     failed = smsgw(home, "holidays", *arguments, SMSGW_HOLIDAYS="2032-12-25")
     assert failed.returncode != 0
     assert says in failed.stderr
+
+
+def test_the_doctor_notes_a_year_without_holidays(rt: Runtime, clock: Clock) -> None:
+    assert "2026 has none yet; add them in the console" in (holidays_note(rt) or "")
+    set_days = {"holidays": (date(2026, 1, 1),)}
+    assert holidays_note(replace(rt, settings=rt.settings.model_copy(update=set_days))) is None
+    with rt.writing() as tx:
+        holidays.add(tx, {date(2026, 12, 25): "Natal"}, "shell:ani")
+    assert holidays_note(rt) is None
+    clock.moves(days=365)
+    assert "2027 has none yet" in (holidays_note(rt) or "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,6 +17,7 @@ from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import metric_families, metrics
 from smsgw.operations.clock import sweep
 from smsgw.operations.jobs import give_deferred_answers
+from smsgw.registry import holidays
 from smsgw.responder import respond
 from smsgw.runtime import Runtime
 from smsgw.storage.engines import engine
@@ -207,3 +209,10 @@ def test_a_code_without_a_limit_is_not_reported(
     with create_app(limited).test_client() as client:
         metrics = figures(client)
     assert {key[1:] for key in metrics if "budget" in key[0]} == {("60",)}
+
+
+def test_holidays_of_next_year_are_counted(client: FlaskClient, rt: Runtime) -> None:
+    assert figures(client)["smsgw_holidays_next_year",] == 0
+    with rt.writing() as tx:
+        holidays.add(tx, {date(2025, 12, 25): "Natal", date(2026, 1, 1): "Tahun Baru"}, "shell:ani")
+    assert figures(client)["smsgw_holidays_next_year",] == 1

@@ -19,7 +19,7 @@ def test_a_holiday_moves_the_deadline_of_a_complaint_that_waits(as_: As, rt: Run
     assert "07-11-2025" in visitor.text
     visitor.get(HOLIDAYS)
     visitor.submit(HOLIDAYS + "?year=2025", days="2025-11-05 Hari Libur\n")
-    assert "1 holidays are added." in visitor.text
+    assert "Holidays added: 1." in visitor.text
     visitor.get("/console/waiting/complaints/")
     assert "10-11-2025" in visitor.text
     visitor.get(HOLIDAYS)
@@ -37,11 +37,11 @@ def test_several_are_added_at_once_and_none_twice(as_: As) -> None:
     visitor.get(HOLIDAYS + "?year=2026")
     lines = "2026-01-01 Tahun Baru\n\n- 2026-03-19: Nyepi\n2026-12-25;Natal\r\n"
     visitor.submit(HOLIDAYS + "?year=2026", days=lines)
-    assert "3 holidays are added." in visitor.text
+    assert "Holidays added: 3." in visitor.text
     assert "01-01-2026 Tahun Baru operator:publisher" in visitor.text
     assert "19-03-2026 Nyepi" in visitor.text
     visitor.submit(HOLIDAYS + "?year=2026", days="2026-01-01 Lain\n2026-05-01 Hari Buruh")
-    assert "1 were there already, and stay as they are." in visitor.text
+    assert "Already there, and left as they are: 1." in visitor.text
     assert "01-01-2026 Tahun Baru" in visitor.text
 
 

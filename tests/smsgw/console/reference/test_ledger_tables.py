@@ -50,7 +50,7 @@ def test_a_row_is_added_found_and_deleted(as_: As, rt: Runtime) -> None:
     visitor.submit("/new", channel="telegram", value="@layanan")
     assert MADE in visitor.text
     visitor.get(CONTACTS + "?q=LAYANAN")
-    assert "1 rows Channel Value Opening hours Note telegram @layanan" in visitor.text
+    assert "Rows: 1 Channel Value Opening hours Note telegram @layanan" in visitor.text
     row = opened(visitor, rt, "contacts", "telegram")
     visitor.submit(f"{row}/delete")
     visitor.get(CONTACTS)
@@ -121,7 +121,7 @@ def test_a_rate_that_is_to_come_is_changed_itself(as_: As, rt: Runtime) -> None:
     visitor.submit(row, value="11000000")
     visitor.get(RATES + "?q=wage_cap 2026")
     assert "2026-03-01 11000000" in visitor.text
-    assert "1 rows" in visitor.text
+    assert "Rows: 1 " in visitor.text
 
 
 def test_who_is_second_is_told_and_overwrites_nothing(app: Flask, rt: Runtime) -> None:
@@ -220,7 +220,7 @@ def test_a_long_list_has_pages(as_: As, rt: Runtime) -> None:
         connection.execute(text(insert), [{"code": f"A{n:03}"} for n in range(120)])
     visitor = as_(Role.PUBLISHER)
     visitor.get(OFFICES + "?q=cabang")
-    assert "120 rows" in visitor.text
+    assert "Rows: 120 " in visitor.text
     assert "A049" in visitor.text
     assert "A050" not in visitor.text
     (further,) = [link for link in visitor.links() if "after=" in link]
