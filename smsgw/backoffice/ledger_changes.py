@@ -7,7 +7,7 @@ between, the clock goes on. What was changed meanwhile is never overwritten.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -30,6 +30,14 @@ AT_ONCE = 20  # changes that one look makes
 
 class LedgerRefuses(Exception):
     """The ledger does not let us write: rights, or a server that is read-only."""
+
+
+class AlreadyPlanned(Exception):
+    """Another change of the same field is planned, which has to be taken back first."""
+
+    def __init__(self, planned: "PlannedChange") -> None:
+        super().__init__(planned.id)
+        self.planned = planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,16 @@ class LedgerChange:
         pairs = [(name, before.get(name, ""), after.get(name, "")) for name in names]
         return [each for each in pairs if each[1] != each[2]]
 
+    @property
+    def reverse(self) -> "LedgerChange":
+        return LedgerChange(self.after, self.before)
+
+    def touches(self, other: "LedgerChange") -> bool:
+        """Tells whether both change a field of the same row."""
+        names = {name for name, _, _ in self.differing}
+        is_same_row = self.row.table == other.row.table and self.row.name == other.row.name
+        return is_same_row and not names.isdisjoint(name for name, _, _ in other.differing)
+
     def __str__(self) -> str:
         what = f"{self.row.table} {self.row.key}"
         if self.after is None:
@@ -77,24 +95,51 @@ class PlannedChange:
     fault: str | None
 
 
-def make(rt: Runtime, change: LedgerChange, actor: str) -> bool:
-    """Makes a change now. Returns False if the ledger does not answer: then the clock makes it as
-    soon as it does. Raises RowExists, RowChanged, LedgerRefuses: nothing was changed."""
+def make(rt: Runtime, change: LedgerChange, actor: str, until: date | None = None) -> bool:
+    """Makes a change now, up to and with a last day if there is one. Returns False if the ledger
+    does not answer: then the clock makes it as soon as it does. Raises AlreadyPlanned, RowExists,
+    RowChanged, LedgerRefuses: nothing was changed."""
     with rt.writing() as tx:
-        plan = _store(tx, change, rt.today, actor)
+        _require_free(tx, change)
+        stored = [_store(tx, change, rt.today, actor), *_store_end(tx, change, until, actor)]
     try:
-        return _make(rt, plan)
+        return _make(rt, stored[0])
     except (RowExists, RowChanged, LedgerRefuses) as error:
         with rt.writing() as tx:
-            _end(tx, plan, Act.LEDGER_WITHDRAWN, f"{change} ({type(error).__name__})")
+            for each in stored:
+                why = f"{each.change} ({type(error).__name__})"
+                _end(tx, each, Act.LEDGER_WITHDRAWN, why)
         raise
 
 
-def plan(rt: Runtime, change: LedgerChange, holds_from: date, actor: str) -> None:
-    """Plans a change for a day to come."""
+def plan(
+    rt: Runtime, change: LedgerChange, holds_from: date, actor: str, until: date | None = None
+) -> None:
+    """Plans a change for a day to come, and the way back behind its last day. Raises
+    AlreadyPlanned."""
     with rt.writing() as tx:
+        _require_free(tx, change)
         _store(tx, change, holds_from, actor)
+        _store_end(tx, change, until, actor)
         audit.note(tx, Act.LEDGER_PLANNED, actor, detail=f"{holds_from}: {change}")
+
+
+def _require_free(tx: Transaction, change: LedgerChange) -> None:
+    """Refuses what would make a planned change impossible on its day."""
+    others = (each for each in planned(tx, change.row.table) if each.fault is None)
+    other = next((each for each in others if each.change.touches(change)), None)
+    if other is not None:
+        raise AlreadyPlanned(other)
+
+
+def _store_end(
+    tx: Transaction, change: LedgerChange, until: date | None, actor: str
+) -> list["PlannedChange"]:
+    if until is None:
+        return []
+    ends = until + timedelta(days=1)
+    audit.note(tx, Act.LEDGER_PLANNED, actor, detail=f"{ends}: {change.reverse}")
+    return [_store(tx, change.reverse, ends, actor)]
 
 
 def planned(tx: Transaction, table: str | None = None) -> list[PlannedChange]:

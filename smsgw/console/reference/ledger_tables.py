@@ -9,7 +9,12 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice import ledger_changes
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.ledger_changes import LedgerChange, LedgerRefuses
+from smsgw.backoffice.ledger_changes import (
+    AlreadyPlanned,
+    LedgerChange,
+    LedgerRefuses,
+    PlannedChange,
+)
 from smsgw.console import access
 from smsgw.console.menu import Tab
 from smsgw.console.reference import row_form, row_list
@@ -69,7 +74,7 @@ def delete(row: str) -> Answer:
     before = _existing(row)
     if before is None:
         return _gone()
-    typed = row_form.with_day(TypedRow.of(before), access.rt().today)
+    typed = row_form.with_days(TypedRow.of(before), access.rt().today)
     if request.form.get("was") != before.mark:
         return _form(before, typed, 409, _meanwhile(before, typed))
     if typed.faults:
@@ -110,14 +115,16 @@ OFFICES, RATES, CONTACTS = Tab(offices, "Offices"), Tab(rates, "Rates"), Tab(con
 def _do(change: LedgerChange, typed: TypedRow, before: LedgerRow | None) -> Answer:
     """Makes the change, or plans it for its day."""
     rt, actor = access.rt(), access.operator().actor
-    refuse = partial(_form, before, typed, 409)
-    if typed.holds_from is not None and typed.holds_from > rt.today:
-        if change.is_addition and _existing(change.row.name) is not None:
-            return refuse(_exists(change.row))
-        ledger_changes.plan(rt, change, typed.holds_from, actor)
-        return _redirect(_("The change is planned."))
+    refuse, until = partial(_form, before, typed, 409), typed.holds_until
+    if change.is_addition and _existing(change.row.name) is not None:
+        return refuse(_exists(change.row))
     try:
-        is_made = ledger_changes.make(rt, change, actor)
+        if typed.holds_from is not None and typed.holds_from > rt.today:
+            ledger_changes.plan(rt, change, typed.holds_from, actor, until)
+            return _redirect(_("The change is planned."))
+        is_made = ledger_changes.make(rt, change, actor, until)
+    except AlreadyPlanned as error:
+        return refuse(_planned(error.planned))
     except RowExists:
         return refuse(_exists(change.row))
     except RowChanged:
@@ -211,6 +218,11 @@ def _gone() -> Answer:
 
 def _exists(row: LedgerRow) -> str:
     return _("{key} already exists. Change that row instead.", key=row.key)
+
+
+def _planned(planned: PlannedChange) -> str:
+    day = f"{planned.holds_from:%d-%m-%Y}"
+    return _("A change of the same field is planned for {day}. Take it back first.", day=day)
 
 
 def _table() -> str:

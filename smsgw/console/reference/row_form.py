@@ -15,7 +15,7 @@ from smsgw.ledger.csv_format import FILES
 from smsgw.ledger.reference_tables import DATED, LedgerRow
 from smsgw.ledger.rules import LENGTH, Longest, Rule
 
-HOLDS_FROM = "holds_from"  # the day of a planned change
+HOLDS_FROM, HOLDS_UNTIL = "holds_from", "holds_until"  # the first day of a change, its last
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ class TypedRow:
     table: str
     fields: Mapping[str, str]
     faults: Mapping[str, str] = field(default_factory=dict)
-    day: str = ""  # as it was typed
+    typed_days: Mapping[str, str] = field(default_factory=dict)
     holds_from: date | None = None
+    holds_until: date | None = None
 
     @classmethod
     def of(cls, row: LedgerRow) -> "TypedRow":
@@ -53,20 +54,25 @@ def read(table: str, before: LedgerRow | None, today: date) -> TypedRow:
     faults = {name: _explain(rule, typed[name]) for name, rule in broken.items()}
     if adds_rate(before, today) and DATED not in faults and typed[DATED] < today.isoformat():
         faults[DATED] = _("must not be in the past: a new rate replaces this one from its day on")
-    return with_day(TypedRow(table, typed, faults), today)
+    return with_days(TypedRow(table, typed, faults), today)
 
 
-def with_day(typed: TypedRow, today: date) -> TypedRow:
-    """Reads from which day on the change holds; none means at once."""
-    written = request.form.get(HOLDS_FROM, "").strip()
-    if not written or not can_be_planned(typed.table):
+def with_days(typed: TypedRow, today: date) -> TypedRow:
+    """Reads from and until which day the change holds; none means at once, and for good."""
+    if not can_be_planned(typed.table):
         return typed
-    day = days.read(written)
-    why = _("must be a date such as 2025-09-30") if day is None else None
-    if day is not None and day < today:
-        why = _("must not be in the past")
-    faults = {**typed.faults, HOLDS_FROM: why} if why else typed.faults
-    return replace(typed, faults=faults, day=written, holds_from=day)
+    written = {name: request.form.get(name, "").strip() for name in (HOLDS_FROM, HOLDS_UNTIL)}
+    read = {name: days.read(day) for name, day in written.items()}
+    faults = dict(typed.faults)
+    for name, day in read.items():
+        if written[name] and day is None:
+            faults[name] = _("must be a date such as 2025-09-30")
+        elif day is not None and day < today:
+            faults[name] = _("must not be in the past")
+    begins, ends = read[HOLDS_FROM], read[HOLDS_UNTIL]
+    if begins and ends and ends < begins and HOLDS_UNTIL not in faults:
+        faults[HOLDS_UNTIL] = _("must not be before the first day")
+    return replace(typed, faults=faults, typed_days=written, holds_from=begins, holds_until=ends)
 
 
 def can_be_planned(table: str) -> bool:
@@ -115,6 +121,7 @@ def labels() -> Mapping[str, str]:
         "note": _("Note"),
         "channel": _("Channel"),
         HOLDS_FROM: _("Holds from"),
+        HOLDS_UNTIL: _("Holds until"),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, update
 
 from smsgw.backoffice import ledger_changes
-from smsgw.backoffice.ledger_changes import LedgerChange, LedgerRefuses
+from smsgw.backoffice.ledger_changes import AlreadyPlanned, LedgerChange, LedgerRefuses
 from smsgw.ledger import reference_tables
 from smsgw.ledger.reference_tables import LedgerRow, RowChanged
 from smsgw.operations import integrity
@@ -66,10 +66,39 @@ def test_a_planned_change_leaves_other_fields_alone(rt: Runtime, clock: Clock) -
     assert (fields["phone"], fields["hours"]) == ("021-9", "Sen-Kam")
 
 
+def test_a_change_ends_after_its_last_day(rt: Runtime, clock: Clock) -> None:
+    hours = office(rt).fields["hours"]
+    last = date(2025, 11, 2)
+    ledger_changes.plan(rt, edited(office(rt), hours="09.00-14.00"), NOVEMBER, ANI, last)
+    ledger_changes.make(rt, LedgerChange(office(rt, "JKT02"), None), ANI, last)
+    shown = []
+    for _ in range(4):
+        ledger_changes.make_due(rt)
+        codes = {row.key for row in reference_tables.rows(rt.ledger.engine, "offices")}
+        shown.append((office(rt).fields["hours"], "JKT02" in codes))
+        clock.moves(days=1)
+    short = "09.00-14.00"
+    assert shown == [(hours, False), (short, False), (short, False), (hours, True)]
+    assert planned(rt) == []
+
+
+def test_a_field_with_a_planned_change_is_left_alone_until_then(rt: Runtime) -> None:
+    ledger_changes.plan(rt, edited(office(rt), phone="021-9"), NOVEMBER, ANI)
+    for change in (edited(office(rt), phone="021-7"), LedgerChange(office(rt), None)):
+        with pytest.raises(AlreadyPlanned):
+            ledger_changes.make(rt, change, ANI)
+        with pytest.raises(AlreadyPlanned):
+            ledger_changes.plan(rt, change, date(2025, 12, 1), ANI)
+    ledger_changes.make(rt, edited(office(rt), hours="Sen-Kam"), ANI)
+    ledger_changes.make(rt, edited(office(rt, "JKT02"), phone="021-8"), ANI)
+    assert len(planned(rt)) == 1
+
+
 def test_a_planned_change_overwrites_nothing(rt: Runtime, clock: Clock) -> None:
     ledger_changes.plan(rt, edited(office(rt), phone="021-9"), NOVEMBER, ANI)
     ledger_changes.plan(rt, edited(office(rt, "JKT02"), phone="021-8"), NOVEMBER, ANI)
-    ledger_changes.make(rt, edited(office(rt), phone="021-7"), ANI)
+    imported = edited(office(rt), phone="021-7")
+    reference_tables.apply(rt.ledger.engine, imported.before, imported.after)
     clock.moves(days=1)
     ledger_changes.make_due(rt)
     assert office(rt).fields["phone"] == "021-7"

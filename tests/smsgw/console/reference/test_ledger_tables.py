@@ -68,6 +68,12 @@ def test_a_row_is_added_found_and_deleted(as_: As, rt: Runtime) -> None:
         ("offices", {"code": "JKT01"}, "JKT01 already exists. Change that row instead."),
         ("offices", {"code": "X1", "holds_from": "1-1-2026"}, "Holds from: must be a date such"),
         ("offices", {"code": "X1", "holds_from": "2025-10-30"}, "Holds from: must not be in the"),
+        ("offices", {"code": "X1", "holds_until": "2025-10-30"}, "Holds until: must not be in the"),
+        (
+            "contacts",
+            {"channel": "x", "holds_from": "2025-12-02", "holds_until": "2025-12-01"},
+            "Holds until: must not be before the first day",
+        ),
         ("offices", {"code": "JKT01", "holds_from": "2026-01-01"}, "JKT01 already exists."),
         ("rates", {"value": "3,7"}, "Value: must be a number such as 0.30"),
         ("rates", {"effective_from": "1 Mei"}, "In force from: must be a date such as 2025-09-30"),
@@ -153,6 +159,9 @@ def test_a_change_is_planned_made_on_its_day_or_taken_back(
         row = opened(visitor, rt, "offices", key)
         visitor.submit(row, phone=phone, holds_from="2025-11-03")
         assert "The change is planned." in visitor.text
+    opened(visitor, rt, "offices", "JKT02")
+    assert visitor.submit(row, phone="021-3").status_code == 409
+    assert "is planned for 03-11-2025. Take it back first." in visitor.text
     row = opened(visitor, rt, "offices", "BDG01")
     visitor.submit(f"{row}/delete", holds_from="2025-11-04")
     assert "03-11-2025 JKT01 Telephone: 021-5550101 021-1 operator:publisher" in visitor.text
