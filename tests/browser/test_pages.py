@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 
 from smsgw.app import create_app
+from smsgw.backoffice import ledger_changes
+from smsgw.backoffice.ledger_changes import LedgerChange
+from smsgw.ledger import reference_tables
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.messaging.service_level import COUNTS_AFTER
+from smsgw.registry import holidays
 from smsgw.storage.tables.operators import Role
 from tests.browser.console_page import Demo, Desk, desk, faults
 from tests.support.console_client import Walk
@@ -34,6 +39,11 @@ def busy(demo: Demo) -> Demo:
     for sender, text in TRAFFIC:
         demo.say(text, sender)
     Tallies(replace(demo.rt, now=lambda: demo.rt.now() + COUNTS_AFTER)).step()
+    tomorrow = demo.rt.today + timedelta(days=1)
+    with demo.rt.writing() as tx:
+        holidays.add(tx, {tomorrow: "Hari Libur"}, "shell:tests")
+    office = reference_tables.rows(demo.rt.ledger.engine, "offices")[0]
+    ledger_changes.plan(demo.rt, LedgerChange(office, None), tomorrow, "shell:tests", tomorrow)
     return demo
 
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from dataclasses import replace
+from threading import Barrier, Event
 
 import pytest
 from sqlalchemy import Column, func, select, update
 
 from smsgw import runtime, settings
+from smsgw.backoffice import ledger_changes
+from smsgw.backoffice.ledger_changes import LedgerChange
+from smsgw.ledger import reference_tables
 from smsgw.messaging import leases
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import audit_chain
-from smsgw.operations.clock import sweep
+from smsgw.operations.clock import run, sweep
 from smsgw.operations.retention import Retention
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -19,8 +23,9 @@ from smsgw.storage.audit import Act
 from smsgw.storage.tables.counts import tallies
 from smsgw.storage.tables.messages import attempts, messages, replies
 from smsgw.storage.tables.security import audit as audit_rows
-from tests.conftest import Clock
+from tests.conftest import Clock, on_sqlite
 from tests.support.sender_ids import SENDER_ID, receive
+from tests.support.waiting import eventually
 
 MESSAGES, ROUNDS = 12, 8
 
@@ -49,6 +54,22 @@ def together(*works: Callable[[], object]) -> None:
 def count(rt: Runtime, column: Column[object], *where: object) -> int:
     with rt.reading() as tx:
         return int(tx.connection.execute(select(func.count(column)).where(*where)).scalar_one())
+
+
+@on_sqlite
+def test_the_clock_makes_planned_changes(rt: Runtime) -> None:
+    stopping = Event()
+    engine = rt.ledger.engine
+    before = reference_tables.rows(engine, "contacts")[0]
+    change = LedgerChange(before, replace(before, fields={**before.fields, "hours": "24 jam"}))
+    ledger_changes.plan(rt, change, rt.today, "operator:ani")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, rt, stopping)
+        try:
+            eventually(lambda: reference_tables.rows(engine, "contacts")[0] != before)
+        finally:
+            stopping.set()
+        running.result()
 
 
 def test_each_row_of_the_audit_log_is_sealed_once(rt: Runtime, other: Runtime) -> None:
