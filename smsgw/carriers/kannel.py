@@ -20,7 +20,7 @@ import requests
 from pydantic import AfterValidator, SecretStr
 from urllib3.util import make_headers
 
-from smsgw import gsm7, phone
+from smsgw import gsm7, http_client, phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Acknowledgement,
@@ -148,7 +148,7 @@ class Kannel:
         self._inbound = [each.get_secret_value() for each in settings.inbound_passwords]
         self._limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
         self._session = http.session()
-        self._client = http.Client(self._limits)
+        self._client = http_client.Client(self._limits)
         self._headers = _basic_authentication(self._address)
         base = urlsplit(settings.base_url)
         self._reports = base._replace(
@@ -215,7 +215,7 @@ class Kannel:
         address = f"{self._address}?{urlencode(parameters)}"
         try:
             answer = self._client.request("GET", address, headers=self._headers)
-        except http.FAULTS as error:
+        except http_client.FAULTS as error:
             raise http.send_error(error) from None  # its words hold the address and the password
         if answer.status != ACCEPTED:
             raise SendError(_ending(answer.status), str(answer.status))

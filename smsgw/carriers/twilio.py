@@ -23,7 +23,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from urllib3.util import make_headers
 
-from smsgw import phone
+from smsgw import http_client, phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Acknowledgement,
@@ -66,7 +66,7 @@ DELIVERIES = {
 }
 # The rest of the statuses: it is in Twilio's hands.
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
-FAULTS = (TwilioException, KeyError, *http.FAULTS)
+FAULTS = (TwilioException, KeyError, *http_client.FAULTS)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 TO_SET = "in Twilio's console, set"
 # The reply leaves by REST.
@@ -277,7 +277,7 @@ class LimitedHttpClient(HttpClient):
 
     def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
         super().__init__(logging.getLogger("twilio"), is_async=False)
-        self._kept = http.Client(limits)
+        self._kept = http_client.Client(limits)
         self._base = base
 
     def request(

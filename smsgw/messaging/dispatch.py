@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown, Participant
-from smsgw import logs
+from smsgw import http_client, logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
@@ -321,7 +321,7 @@ def _participant(rt: Runtime, nkp: str, claimed: Claim | None) -> Participant | 
 
 def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult:
     """Sends a reply unless its lease is nearly over: another process may have decided about it."""
-    http.SEND_BY.set(claimed.at + LAST_MOMENT)
+    http_client.SEND_BY.set(claimed.at + LAST_MOMENT)
     if time.monotonic() > claimed.at + LAST_MOMENT:
         return SendResult(lease, error=SendError(Ending.RETRY, "too late"))
     return send_lease(rt, carrier, lease, claimed)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from smsgw import settings
-from smsgw.carriers import http
+from smsgw import http_client, settings
 from smsgw.carriers.carrier import (
     Delivery,
     Ending,
@@ -329,12 +328,12 @@ def test_a_connection_is_used_again_until_the_other_end_closes_it() -> None:
 
 
 def test_what_is_too_late_to_leave_is_not_sent(stub: Stub) -> None:
-    http.SEND_BY.set(time.monotonic() - 1)
+    http_client.SEND_BY.set(time.monotonic() - 1)
     try:
         with pytest.raises(SendError) as raised:
             carrier(stub.url).send(SMS)
     finally:
-        http.SEND_BY.set(math.inf)
+        http_client.SEND_BY.set(math.inf)
     assert raised.value.ending == Ending.RETRY
     assert stub.posts == []
 

@@ -16,7 +16,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import Column, event, select, update
 from sqlalchemy.exc import OperationalError
 
-from smsgw import responder, runtime
+from smsgw import http_client, responder, runtime
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Delivery,
@@ -171,13 +171,13 @@ def test_sends_are_recorded_however_the_drain_ends(rt: Runtime, clock: Clock) ->
 def test_an_expiring_lease_is_not_sent(rt: Runtime, clock: Clock) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{server.getsockname()[1]}"
-    http.SEND_BY.set(time.monotonic() - 1)
+    http_client.SEND_BY.set(time.monotonic() - 1)
     try:
         with http.session() as session, pytest.raises(requests.ConnectionError) as raised:
             session.get(address, timeout=1)
         assert http.is_unsent(raised.value)
     finally:
-        http.SEND_BY.set(math.inf)
+        http_client.SEND_BY.set(math.inf)
         server.close()
 
 

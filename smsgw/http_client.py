@@ -1,0 +1,160 @@
+"""Sends HTTP requests by connections that are kept open, and tells whether a request that failed
+had been sent."""
+
+import http.client
+import math
+import ssl
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.message import Message
+from functools import cached_property
+from http.client import HTTPException, HTTPResponse
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import certifi
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.util.wait import wait_for_read
+
+# By time.monotonic: a request that has not left by then must not. Names take their time to resolve,
+# and each of a host's addresses has the whole limit.
+SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
+KEPT_OPEN = 32  # connections
+FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Message
+
+
+class Client:
+    """Sends requests by connections that are kept open, with limits for connecting and reading.
+    It costs a third of urllib3's pool, for what is sent with every reply; it repeats nothing and
+    follows no redirect."""
+
+    def __init__(self, limits: tuple[float, float]) -> None:
+        self._limits = limits
+        self._idle = defaultdict[tuple[str, str], list[_Plain | _Tls]](list)
+        weakref.finalize(self, _close, self._idle)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=certifi.where())
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def request(
+        self,
+        method: str,
+        address: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """Raises NewConnectionError where nothing was sent, and the others of FAULTS where
+        something may have been."""
+        parts = urlsplit(address)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = _written(method, target, parts.netloc, body, headers)
+        idle = self._idle[parts.scheme, parts.netloc]
+        connection = self._connection(parts, idle)
+        try:
+            answer = connection.ask(method, request)
+        except BaseException:
+            connection.close()
+            raise
+        if len(idle) < KEPT_OPEN:
+            idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _connection(self, parts: SplitResult, idle: "list[_Plain | _Tls]") -> "_Plain | _Tls":
+        """Returns the one that was used last, unless the other end has closed it."""
+        with suppress(IndexError):
+            while True:
+                connection = idle.pop()
+                if connection.is_open():
+                    return connection
+                connection.close()
+        host, (connect, read) = parts.hostname or "", self._limits
+        if parts.scheme == "https":
+            made: _Plain | _Tls = _Tls(host, parts.port, timeout=connect, context=self._tls)
+        else:
+            made = _Plain(host, parts.port, timeout=connect)
+        made.reads_within = read
+        return made
+
+
+def _close(idle: "Mapping[tuple[str, str], list[_Plain | _Tls]]") -> None:
+    for connections in idle.values():
+        while connections:
+            connections.pop().close()
+
+
+def _written(
+    method: str, target: str, host: str, body: bytes | None, headers: Mapping[str, str]
+) -> bytes:
+    """Writes a request, so that it leaves in one packet. Raises ValueError."""
+    fields = {"Host": host.rpartition("@")[2], "Accept-Encoding": "identity", **headers}
+    if body is not None or method == "POST":
+        fields["Content-Length"] = str(len(body or b""))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a line break has no place in a header")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+class Connecting:
+    """Raises NewConnectionError for a handshake that fails, which else looks like an answer that
+    fails."""
+
+    def connect(self: Any) -> None:
+        try:
+            super().connect()  # type: ignore[misc]
+            if time.monotonic() > SEND_BY.get():
+                raise TimeoutError
+        except Exception as error:
+            self.close()
+            raise NewConnectionError(self, type(error).__name__) from error
+
+
+class _Asking(Connecting):
+    reads_within: float  # seconds
+
+    def connect(self: Any) -> None:
+        super().connect()
+        self.sock.settimeout(self.reads_within)
+
+    def is_open(self: Any) -> bool:
+        """Tells whether it can be used again: the other end neither closed it nor said more."""
+        return self.sock is not None and not wait_for_read(self.sock, timeout=0.0)
+
+    def ask(self: Any, method: str, request: bytes) -> Answer:
+        self.send(request)
+        response = HTTPResponse(self.sock, method=method)
+        try:
+            response.begin()
+            body = response.read()
+        finally:
+            response.close()
+        if response.will_close:
+            self.close()
+        return Answer(response.status, body, response.headers)
+
+
+class _Plain(_Asking, http.client.HTTPConnection):
+    pass
+
+
+class _Tls(_Asking, http.client.HTTPSConnection):
+    pass
