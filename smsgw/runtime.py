@@ -21,6 +21,7 @@ from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.faults import Failures
 from smsgw.ledger.replica import Replica
+from smsgw.ledger.row_ledger import RowLedger
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.settings import Settings
 from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
@@ -47,7 +48,7 @@ PUBLISHED_WITHIN = 2.0  # seconds: every process asks for another configuration 
 class Runtime:
     settings: Settings
     service: Engine
-    ledger: SqlLedger
+    ledger: RowLedger
     vault: Vault
     carriers: Mapping[str, Carrier]
     clock_check: ClockCheck

@@ -78,6 +78,15 @@ class LookUpFault:
         return f"{self.name}: {self.kind} ({self.error}{code}){message}"
 
 
+class Unanswered(Exception):
+    """Says that a look-up found no answer. `was_asked`: whether the ledger was asked at all."""
+
+    def __init__(self, fault: LookUpFault, *, was_asked: bool = True) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.was_asked = was_asked
+
+
 def of(name: str, error: DBAPIError | NoConnection) -> LookUpFault:
     if isinstance(error, NoConnection):
         return LookUpFault(name, FaultKind.SLOW, type(error).__name__)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, RowMapping, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -93,20 +93,20 @@ class Replica(Server):
         at = self._clock()
         (row,) = self.ask(lambda connection: connection.execute(STANDING))
         self._measured_at = at
-        replayed = int(row.replayed or 0)
-        is_another = not row.follows or replayed < self._replayed  # or was made anew
+        replayed = int(row["replayed"] or 0)
+        is_another = not row["follows"] or replayed < self._replayed  # or was made anew
         before = -inf if is_another else self._holds_all_until
         self._holds_all_until = max(before, at - self._behind(row))
-        self._replayed, self._receiver = replayed, row.receiver
-        is_hidden = row.receiver is not None and row.written is None
-        return Standing(row.follows, self.lag, self.lag < self._trusted, is_hidden)
+        self._replayed, self._receiver = replayed, row["receiver"]
+        is_hidden = row["receiver"] is not None and row["written"] is None
+        return Standing(row["follows"], self.lag, self.lag < self._trusted, is_hidden)
 
-    def _behind(self, row: Row[*tuple[object, ...]]) -> float:
-        if not row.follows:
+    def _behind(self, row: RowMapping) -> float:
+        if not row["follows"]:
             return inf
-        behind = inf if row.last_commit is None else max(0.0, float(row.last_commit))
+        behind = inf if row["last_commit"] is None else max(0.0, float(row["last_commit"]))
         # A receiver that has just begun has heard nothing yet of what was written since the last.
-        has_all = row.written is not None and row.replayed >= row.written
-        if has_all and row.receiver == self._receiver:
-            behind = min(behind, max(0.0, float(row.last_heard)))
+        has_all = row["written"] is not None and row["replayed"] >= row["written"]
+        if has_all and row["receiver"] == self._receiver:
+            behind = min(behind, max(0.0, float(row["last_heard"])))
         return behind

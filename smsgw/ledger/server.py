@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, Row
+from sqlalchemy import Connection, CursorResult, Engine, RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from smsgw.ledger.circuit_breaker import Circuit
@@ -12,7 +12,6 @@ from smsgw.storage import engines
 
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
 
-Rows = Sequence[Row[*tuple[Any, ...]]]
 Ask = Callable[[Connection], CursorResult[*tuple[Any, ...]]]
 
 
@@ -25,15 +24,15 @@ class Server:
     def connect(self) -> Connection:
         return self._reading.connect()
 
-    def ask(self, ask: Ask) -> Rows:
+    def ask(self, ask: Ask) -> Sequence[RowMapping]:
         """Asks again on a new connection if the old one had died: checking it first costs a trip. A
         connection that was cut because nobody answered had not died; its time is over."""
         started = time.monotonic()
         try:
             with self.connect() as connection:
-                return ask(connection).all()
+                return ask(connection).mappings().all()
         except DBAPIError as error:
             if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
                 raise
         with self.connect() as connection:
-            return ask(connection).all()
+            return ask(connection).mappings().all()

@@ -77,13 +77,16 @@ LAST_CONTRIBUTION = (
     .limit(1)
 )
 PAID_IN = select(
-    func.count(), *(func.sum(type_coerce(contributions.c[each], _raw)) for each in PAID)
+    func.count().label("months"),
+    *(func.sum(type_coerce(contributions.c[each], _raw)).label(each) for each in PAID),
 ).where(
     _key(contributions.c.nkp),
     contributions.c.month >= bindparam("first"),
     contributions.c.month < bindparam("next"),
 )
-PENSION_MONTHS = select(func.count()).where(_key(contributions.c.nkp), contributions.c.jp > 0)
+PENSION_MONTHS = select(func.count().label("months")).where(
+    _key(contributions.c.nkp), contributions.c.jp > 0
+)
 PROGRAMS = (
     select(type_coerce(programs.c.program, _raw).label("program"))
     .where(_key(programs.c.nkp), programs.c.until.is_(None))
