@@ -2,7 +2,7 @@
 ports.py declares, gets everything else as values, and answers with the name of a wording, never
 with text."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from handlers import (
     bahasa,
@@ -94,11 +94,14 @@ SECTIONS: Mapping[str, WordingModule] = {
 }
 
 
-def looks_up(keyword: str | None) -> tuple[str, ...]:
-    """Returns the look-ups that a keyword's handler mostly asks the ledger for, by NKP. These are
-    read for several messages at once; the handler may ask for others."""
-    names: tuple[str, ...] = getattr(HANDLERS.get(keyword or ""), "LOOKS_UP", ())
-    return names
+def looks_up(keyword: str | None, fields: Collection[str] = ()) -> tuple[str, ...]:
+    """Returns the look-ups that a keyword's handler mostly asks the ledger for, by NKP, where a
+    message has these fields. They are made for several messages at once if the ledger can do that;
+    the handler may ask for others."""
+    handler = HANDLERS.get(keyword or "")
+    names: tuple[str, ...] = getattr(handler, "LOOKS_UP", ())
+    others: Mapping[str, tuple[str, ...]] = getattr(handler, "LOOKS_UP_WITH", {})
+    return next((each for field, each in others.items() if field in fields), names)
 
 
 # Every wording an answer can name, with the values it is given.

@@ -17,6 +17,7 @@ PLACEHOLDERS = {
     "emergency": text("ada"),
     "holes": text(Term("kontak darurat"), width=60),
 }
+LOOKS_UP = ("participant", "programs")
 HOLES = {
     "nik": "NIK",
     "birth_date": "tanggal lahir",

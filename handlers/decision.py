@@ -93,12 +93,19 @@ def meant(inquiry: Inquiry) -> Command | Misread:
 
 
 def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
-    """Returns what the ledger is likely to be asked for: NKPs by the name of a look-up."""
-    named = said.fields.get("nkp")
-    nkps = {str(named)} if named else set(caller.nkps)
+    """Returns what the ledger is likely to be asked for: NKPs, or NIKs, by the name of a
+    look-up."""
+    said = confirmed(said, caller) or resolve(said, caller)
+    nkp, nik = (said.fields.get(name) for name in ("nkp", "nik"))
+    names = looks_up(said.keyword, said.fields)
+    nkps = {str(nkp)} if nkp else set(caller.nkps)
     if isinstance(caller.open, Consent):
         nkps.add(caller.open.nkp)
-    return dict.fromkeys(looks_up(said.keyword), nkps) if nkps else {}
+    wanted = dict.fromkeys(names, nkps) if nkps else {}
+    if nik and not nkp and names:
+        wanted["participants_of"] = {str(nik)}
+        wanted.pop("participant", None)
+    return wanted
 
 
 def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:

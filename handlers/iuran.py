@@ -26,6 +26,7 @@ PLACEHOLDERS = {
     "jkp": rupiah(276_000),
 }
 LOOKS_UP = ("participant", "last_contribution")
+LOOKS_UP_WITH = {"year": ("participant", "paid_in")}
 DUE_DAY = 15  # of the month after the one that is paid for
 ACTIVE = "AKTIF"
 

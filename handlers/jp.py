@@ -7,6 +7,7 @@ from handlers.question import Outcome, Question, Reply
 from handlers.values import MaskedNkp, Month, Value
 
 WORDINGS = {"paid": ("nkp", "count", "month"), "none": ("nkp",)}
+LOOKS_UP = ("participant", "pension_months", "last_contribution")
 
 
 def answer(question: Question) -> Reply:

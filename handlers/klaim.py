@@ -26,6 +26,7 @@ PLACEHOLDERS = {
     "before": text(Term("PENETAPAN")),
     "amount": rupiah(12_500_000),
 }
+LOOKS_UP = ("participant", "claims")
 STAGES = ("AGENDA", "PENETAPAN", "PERSETUJUAN", "PEMBAYARAN", "SELESAI")
 REFUSED = "DITOLAK"
 

@@ -16,6 +16,7 @@ WORDINGS = {
 }
 PLACEHOLDERS = {"since": day(date(2025, 3, 1))}
 LOOKS_UP = ("participant",)
+LOOKS_UP_WITH = {"number": ("participant", "claims")}
 OPEN, CLOSED = "sedang ditangani", "selesai"
 
 

@@ -9,7 +9,7 @@ The carrier may be told that all is well once `respond` has returned, and not be
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -153,7 +153,7 @@ def _together(rt: Runtime, batch: Sequence[Inbound]) -> Sequence[Answer | Except
     if not rt.ledger.may_fetch:
         return [Alone()] * len(batch)
     _read(rt, batch)
-    ledger = BatchLedger(rt.ledger, _lookups(batch))
+    ledger = BatchLedger(rt.ledger, _lookups(batch, rt.ledger.fetched_together))
     for each in still_open(batch):
         try:
             each.decision = _decide(rt, ledger, each)
@@ -211,11 +211,15 @@ def _received_at(parsed: ParsedMessage) -> datetime | None:
     return parsed.deferred.received_at if parsed.deferred else None
 
 
-def _lookups(inbound: Sequence[Inbound]) -> Mapping[str, set[str]]:
+def _lookups(inbound: Sequence[Inbound], together: Collection[str]) -> Mapping[str, set[str]]:
+    """Returns the look-ups of messages that need none beside those that are made together."""
     wanted = defaultdict[str, set[str]](set)
     for each in still_open(inbound):
-        if each.known is not None:
-            for name, nkps in decision.lookups(each.parsed.said, each.known.caller).items():
+        if each.known is None:
+            continue
+        lookups = decision.lookups(each.parsed.said, each.known.caller)
+        if lookups.keys() <= set(together):
+            for name, nkps in lookups.items():
                 wanted[name] |= nkps
     return wanted
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from smsgw.ledger.faults import Unanswered
 from smsgw.ledger.row_ledger import RowLedger, Rows
-from smsgw.ledger.statements import MOST_OF_SEVERAL
 from smsgw.ledger.values import nkp_of
 
 LIMIT = 0.75  # seconds: shorter than a look-up's, since a whole batch waits
@@ -39,10 +38,10 @@ class BatchLedger(RowLedger):
     def _rows(self, name: str, **keys: object) -> Rows:
         if not keys:
             return super()._rows(name)
-        nkp = keys.get("nkp")
-        if len(keys) > 1 or (name, nkp) not in self._fetched:
+        number, *_ = keys.values()
+        if (name, number) not in self._fetched:
             raise NotFetched
-        return self._fetched[name, str(nkp)]
+        return self._fetched[name, str(number)]
 
     def _may_fetch(self, name: str) -> bool:
         """A look-up that failed a moment ago is tried by one message alone, as its circuit says."""
@@ -63,8 +62,8 @@ class BatchLedger(RowLedger):
         found = defaultdict(list)
         for row in rows:
             found[nkp_of(row["key"])].append(row)
-        # Otherwise NKPs are written in another way there, or there may be more rows.
-        if found.keys() <= set(nkps) and len(rows) < MOST_OF_SEVERAL:
+        # Otherwise NKPs are written in another way there.
+        if found.keys() <= set(nkps):
             self._fetched |= {(name, nkp): found[nkp] for nkp in nkps}
 
     def _leave_alone(self, name: str, error: Unanswered, took: float) -> None:

@@ -139,7 +139,10 @@ class RowLedger:
 
     def paid_in(self, nkp: str, year: int) -> YearPaid:
         span = {"first": date(year, 1, 1), "next": date(year + 1, 1, 1)}
-        (row,) = self._rows("paid_in", nkp=nkp, **span)
+        rows = self._rows("paid_in", nkp=nkp, **span)
+        row = next((row for row in rows if row.get("year", year) == year), None)
+        if row is None:
+            return YearPaid(0, *[Decimal(0)] * len(PAID))
         sums = (
             self._value("contributions.sum", value, amount)
             for value in (row[name] for name in PAID)

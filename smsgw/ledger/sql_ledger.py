@@ -20,7 +20,13 @@ from smsgw.ledger.faults import Failures, FaultKind, LookUpFault, Unanswered
 from smsgw.ledger.replica import Replica
 from smsgw.ledger.row_ledger import RowLedger, Rows
 from smsgw.ledger.server import DIED_WITHIN, Ask, Server
-from smsgw.ledger.statements import FOR_SEVERAL, LOOK_UPS, NOBODY, NUMBER_ON_FILE
+from smsgw.ledger.statements import (
+    FOR_SEVERAL,
+    LOOK_UPS,
+    MOST_OF_SEVERAL,
+    NOBODY,
+    NUMBER_ON_FILE,
+)
 from smsgw.storage import deadlines
 
 KEPT = 60.0  # seconds; every reply names the call centre
@@ -102,7 +108,9 @@ class SqlSource:
         except Unanswered as error:
             yield name, error
         else:
-            yield name, rows
+            too_many = LookUpFault(name, FaultKind.SLOW, "TooManyRows")
+            is_complete = len(rows) < MOST_OF_SEVERAL
+            yield name, rows if is_complete else Unanswered(too_many, was_asked=False)
 
     def _servers(self, name: str) -> Iterator[Server]:
         """Yields who may answer, the best first. A number on file that has changed is another

@@ -8,7 +8,7 @@ from sqlalchemy import event, insert, text
 from handlers import HANDLERS, looks_up
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.ledger.sql_ledger import SqlLedger
-from smsgw.ledger.statements import FOR_SEVERAL
+from smsgw.ledger.statements import LOOK_UPS
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import balances
@@ -28,10 +28,22 @@ def test_it_says_what_the_ledger_says(rt: Runtime) -> None:
     assert fetched.participant(NOBODY) is None
 
 
-def test_handlers_declare_only_look_ups_that_are_read_for_several() -> None:
-    declared = {(name, each) for name in HANDLERS for each in looks_up(name)}
-    assert {name for name, _ in declared} >= {"saldo", "iuran", "status", "ya"}
-    assert {(name, each) for name, each in declared if each not in FOR_SEVERAL} == set()
+def test_handlers_declare_only_look_ups_by_nkp() -> None:
+    fields = ((), ("year",), ("number",))
+    declared = {
+        (name, each) for name in HANDLERS for some in fields for each in looks_up(name, some)
+    }
+    assert {name for name, _ in declared} >= {
+        "saldo",
+        "iuran",
+        "status",
+        "ya",
+        "jp",
+        "data",
+        "klaim",
+    }
+    by_nkp = {name for name, each in LOOK_UPS.items() if "nkp" in each.compile().params}
+    assert {(name, each) for name, each in declared if each not in by_nkp} == set()
 
 
 def test_the_newest_balance_is_told_apart(rt: Runtime) -> None:
