@@ -2,7 +2,9 @@
 had been sent."""
 
 import http.client
+import io
 import math
+import socket
 import ssl
 import time
 import weakref
@@ -13,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -26,8 +28,10 @@ from urllib3.util.wait import wait_for_read
 # and each of a host's addresses has the whole limit.
 SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
 KEPT_OPEN = 32  # connections
+PIECE = 64 * 1024  # octets
 FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,39 @@ class Answer:
     headers: Message
 
 
+class TooLarge(HTTPException):
+    """Says that an answer is larger than allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits a request as a whole: `until` is by time.monotonic, `size` in octets of the body."""
+
+    until: float
+    size: int
+
+    def left(self) -> float:
+        """Raises TimeoutError."""
+        seconds = self.until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+
 class Client:
     """Sends requests by connections that are kept open, with limits for connecting and reading.
     It costs a third of urllib3's pool, for what is sent with every reply; it repeats nothing and
-    follows no redirect."""
+    follows no redirect. `cafile`: whose certificates are trusted, instead of the usual ones."""
 
-    def __init__(self, limits: tuple[float, float]) -> None:
+    def __init__(self, limits: tuple[float, float], cafile: str | None = None) -> None:
         self._limits = limits
+        self._cafile = cafile
         self._idle = defaultdict[tuple[str, str], list[_Plain | _Tls]](list)
         weakref.finalize(self, _close, self._idle)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=certifi.where())
+        context = ssl.create_default_context(cafile=self._cafile or certifi.where())
         context.set_alpn_protocols(["http/1.1"])
         return context
 
@@ -59,16 +83,20 @@ class Client:
         address: str,
         body: bytes | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
+        bounds: Bounds | None = None,
     ) -> Answer:
         """Raises NewConnectionError where nothing was sent, and the others of FAULTS where
-        something may have been."""
+        something may have been. Without `bounds`, each wait has its limit, and all together none.
+        """
         parts = urlsplit(address)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         request = _written(method, target, parts.netloc, body, headers)
         idle = self._idle[parts.scheme, parts.netloc]
         connection = self._connection(parts, idle)
+        if bounds is not None:
+            connection.timeout = min(self._limits[0], bounds.left())
         try:
-            answer = connection.ask(method, request)
+            answer = connection.ask(method, request, bounds)
         except BaseException:
             connection.close()
             raise
@@ -139,17 +167,57 @@ class _Asking(Connecting):
         """Tells whether it can be used again: the other end neither closed it nor said more."""
         return self.sock is not None and not wait_for_read(self.sock, timeout=0.0)
 
-    def ask(self: Any, method: str, request: bytes) -> Answer:
+    def ask(self: Any, method: str, request: bytes, bounds: Bounds | None) -> Answer:
+        if self.sock is None:
+            self.connect()
+        if bounds is not None:
+            self.sock.settimeout(bounds.left())
         self.send(request)
-        response = HTTPResponse(self.sock, method=method)
+        source: Any = self.sock if bounds is None else _BoundedSocket(self.sock, bounds)
+        response = HTTPResponse(source, method=method)
         try:
             response.begin()
-            body = response.read()
+            body = response.read() if bounds is None else _read(response, bounds.size)
         finally:
             response.close()
         if response.will_close:
             self.close()
         return Answer(response.status, body, response.headers)
+
+
+@dataclass(frozen=True)
+class _BoundedSocket:
+    """Gives each read of an answer what is left of the time."""
+
+    sock: socket.socket
+    bounds: Bounds
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_BoundedReads(self.sock, self.bounds))
+
+
+class _BoundedReads(io.RawIOBase):
+    def __init__(self, sock: socket.socket, bounds: Bounds) -> None:
+        self._sock, self._bounds = sock, bounds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._bounds.left())
+        return self._sock.recv_into(buffer)
+
+
+def _read(response: HTTPResponse, most: int) -> bytes:
+    """Reads in pieces: what an answer says of its length is not believed."""
+    body = bytearray()
+    while piece := response.read(PIECE):
+        body += piece
+        if len(body) > most:
+            raise TooLarge
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+    return bytes(body)
 
 
 class _Plain(_Asking, http.client.HTTPConnection):
