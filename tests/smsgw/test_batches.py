@@ -10,17 +10,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select, update
+from sqlalchemy import event, func, select, update
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging.answer import Answer, NotStored
-from smsgw.registry import bindings, phone_state
+from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
-from smsgw.storage.tables.ledger import balances, contributions, participants
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from tests.support.batches import together
+from tests.support.bound_phones import bind_many, nkp, number
 from tests.support.conversation import audit_entries, count_rows, say
 from tests.support.redis_trips import Trips, watching
 
@@ -30,32 +30,9 @@ SERVICE, LEDGER = 3, 3
 TRIPS = 3  # the day's budget, the limits, and what was spent
 
 
-def number(index: int) -> str:
-    return f"+62812345{index:05}"
-
-
-def nkp(index: int) -> str:
-    return str(19_100_000_000 + index)
-
-
 @pytest.fixture
 def bound(rt: Runtime) -> Runtime:
-    """Binds many phones, each to a participant of its own."""
-    day = rt.today
-    with rt.ledger.engine.begin() as ledger:
-        people = [
-            {"nkp": nkp(i), "phone": number(i), "name": "Ani", "status": "AKTIF"}
-            for i in range(MANY)
-        ]
-        ledger.execute(insert(participants), people)
-        held = [{"nkp": nkp(i), "as_of": day, "total": 1_000_000 + i} for i in range(MANY)]
-        ledger.execute(insert(balances), held)
-        paid = [{"nkp": nkp(i), "month": day.replace(day=1), "jht": 1} for i in range(MANY)]
-        ledger.execute(insert(contributions), paid)
-    with rt.writing() as tx:
-        for i in range(MANY):
-            known = phone_state.bump_version(tx, phone_state.read(tx, number(i)))
-            bindings.bind(tx, known, nkp(i), consent="in a test", on_file=number(i))
+    bind_many(rt, MANY)
     return rt
 
 
