@@ -150,7 +150,8 @@ class RowLedger:
         return YearPaid(int(row["months"]), *(each or Decimal(0) for each in sums))
 
     def pension_months(self, nkp: str) -> int:
-        return int(self._rows("pension_months", nkp=nkp)[0]["months"])
+        rows = self._rows("pension_months", nkp=nkp)
+        return int(rows[0]["months"]) if rows else 0
 
     def programs(self, nkp: str) -> Sequence[str]:
         found = (
@@ -206,7 +207,8 @@ class RowLedger:
         try:
             rows = self._rows(name)
         except LedgerDown:
-            self._kept[name] = (self._clock() + AWAY_KEPT, rows)
+            if name in self._kept:  # what was never read is not told to be empty
+                self._kept[name] = (self._clock() + AWAY_KEPT, rows)
             raise
         self._kept[name] = (self._clock() + self._source.kept_for, rows)
         return rows

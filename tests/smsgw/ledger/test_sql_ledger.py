@@ -109,6 +109,14 @@ def test_an_unavailable_ledger_is_not_asked_again() -> None:
     ledger.engine.dispose()
 
 
+def test_what_was_never_read_is_not_empty() -> None:
+    ledger = SqlLedger(engines.engine("sqlite:////nonexistent/l.db"))
+    for _ in range(2):
+        with pytest.raises(LedgerDown):
+            ledger.offices()
+    assert ledger.contact("call_centre") is None
+
+
 def test_one_look_up_probes_while_others_fail_fast() -> None:
     now = [0.0]
     circuit = Circuit(lambda: now[0])
